@@ -5,7 +5,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pilothouse.domain.findings import Window
-from pilothouse.domain.judging import enough_with, lack, together_text, why_not_judged, windows_together
+from pilothouse.domain.judging import (
+    enough_with,
+    lack,
+    together_text,
+    why_not_judged,
+    window_notes,
+    windows_together,
+)
+from pilothouse.domain.model_spec import MonitoringSpec
 from pilothouse.domain.time_units import DAY_S, HOUR_S, MINUTE_S
 
 
@@ -78,3 +86,25 @@ def test_windows_judged_as_one_are_counted_with_their_rows() -> None:
     assert together_text(merged) == "3 windows together, 876 rows"
     assert merged.since == datetime(2013, 3, 18, tzinfo=UTC)
     assert together_text(window(300, judged=True)) == ""
+
+
+def test_what_windows_will_hold_is_said_beforehand() -> None:
+    assert window_notes({"ewr": 43.0}, MonitoringSpec()) == []
+    assert window_notes({"jfk": 41.7}, MonitoringSpec()) == [
+        "on jfk a window of 7 d will hold about 290 rows of the 300 that a verdict needs: 2 are judged together"
+    ]
+    assert window_notes({"jfk": 4.0}, MonitoringSpec()) == [
+        "on jfk a window of 7 d will hold about 28 rows of the 300 that a verdict needs: even 8 windows together hold only "
+        "220, nothing will be judged; minimum_rows = 200 would judge them",
+        "on jfk a window of 28 d of performance will hold about 110 outcomes of the 300 that a verdict needs: 3 are judged "
+        "together",
+    ]
+    assert window_notes({"jfk": 0.5}, MonitoringSpec())[0].endswith(
+        "even 8 windows together are too few for any verdict"
+    )
+
+
+def test_a_model_of_many_targets_names_some_of_them() -> None:
+    notes = window_notes({f"shop-{i}": 30.0 for i in range(40)}, MonitoringSpec())
+    assert len(notes) == 13
+    assert notes[-1] == "and 28 more such windows"

@@ -17,6 +17,8 @@ from pilothouse.operations.jobs import jobs, results, trainings
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models
+from pilothouse.presentation.pages.version_pages import version_page
+from pilothouse.presentation.texts import result_lines
 from pilothouse.store import runs
 from support.job_workspace import (
     ADMIN,
@@ -303,3 +305,17 @@ def test_a_damaged_artifact_stops_a_reproduction(services: Services) -> None:
 
     with pytest.raises(IntegrityError, match="is damaged"):
         job_handlers.prepare(services, claim(services))
+
+
+def test_targets_whose_windows_will_hold_few_rows_are_said_with_the_version(services: Services) -> None:
+    notes = [
+        "on north a window of 7 d will hold about 210 rows of the 300 that a verdict needs: 2 are judged together"
+    ]
+    version = trained(services, evaluate={"window_notes": notes, "rows_a_day": {"north": 30.0}})
+    scientist = actor(services, SCIENTIST)
+    job = jobs.get_job(services, scientist, 1)
+    assert result_lines(job) == ["made version 1", *notes]
+    run = catalogue.get_run(services, scientist, "models:/demo/1")
+    assert run.window_notes == tuple(notes)
+    page = ["".join(cell.text for cell in line.cells) for line in version_page("summary", version, run)]
+    assert any(line.strip() == notes[0] for line in page)

@@ -13,6 +13,8 @@ from pilothouse.operations.alerts import alerts
 from pilothouse.operations.alerts.alert_explanation import explain_alert
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.ingest import ingest
+from pilothouse.operations.model_files import spec_in_force
+from pilothouse.operations.monitoring import window_forecast
 from pilothouse.operations.monitoring.distributions import feature_distribution
 from pilothouse.operations.monitoring.monitor_backfills import backfill_monitoring
 from pilothouse.operations.monitoring.monitor_views import monitor_view
@@ -219,3 +221,19 @@ def test_a_back_fill_gives_the_same_figures(services: Services) -> None:
     set_minimum(services, 200)
     backfill_monitoring(services, admin(services), "flight-delay", on_day(0), on_day(60))
     assert together(services, DRIFT) == [(294, 1, 294, True)] * 3
+
+
+def test_live_traffic_foretells_what_windows_will_hold(services: Services) -> None:
+    with services.registry.read() as connection:
+        spec = spec_in_force(connection, "flight-delay")
+    assert spec is not None
+    assert window_forecast.expected_rows(services, spec) == []  # the reference holds enough rows a day
+    send_thin(services, 0, 22)
+    note = "on ewr a window of 7 d will hold about 290 rows of the 300 that a verdict needs: 2 are judged together"
+    assert window_forecast.expected_rows(services, spec) == [note]
+    write_model(services.paths.root, MODEL.replace("[monitoring]", "[monitoring]\nfire = 1"))
+    (planned,) = apply_models.plan(services, admin(services))
+    assert planned.notes == (note,)
+    write_model(services.paths.root, MODEL.replace("[monitoring]", "[monitoring]\nminimum_rows = 200"))
+    (planned,) = apply_models.plan(services, admin(services))
+    assert planned.notes == ()

@@ -209,3 +209,25 @@ def test_what_each_feature_carries_is_measured_on_the_hold_out(
     assert importance["port"] < importance["wind"]
     again = bench.evaluated(name="again")
     assert again["evaluate"].record["importance"] == importance
+
+
+def test_targets_whose_windows_will_hold_few_rows_are_named(steps: dict[str, StepResult]) -> None:
+    record = steps["evaluate"].record
+    assert set(record["rows_a_day"]) == {"north", "south"}
+    assert all(25 < rate < 35 for rate in record["rows_a_day"].values())
+    assert [note.split(" will ")[0] for note in record["window_notes"]] == [
+        "on north a window of 7 d",
+        "on south a window of 7 d",
+    ]
+    assert all(
+        note.endswith("of the 300 that a verdict needs: 2 are judged together")
+        for note in record["window_notes"]
+    )
+
+
+def test_the_one_target_of_a_model_has_all_of_its_rows(bench: Bench) -> None:
+    plain = spec(targets=[{**spec()["targets"][0], "name": "all", "match": {}}])
+    record = bench.evaluated(plain)["evaluate"].record
+    assert list(record["rows_a_day"]) == ["all"]
+    assert 55 < record["rows_a_day"]["all"] < 65
+    assert record["window_notes"] == []

@@ -54,7 +54,11 @@ def _training_lines(result: Mapping[str, Any], version: int | None) -> list[str]
     if version is None:
         return []
     reused = ", ".join(f"{step} ({where})" for step, where in result.get("reused", {}).items())
-    return [f"made version {version}", *([f"nothing had changed, used again: {reused}"] if reused else [])]
+    return [
+        f"made version {version}",
+        *([f"nothing had changed, used again: {reused}"] if reused else []),
+        *(str(note) for note in result.get("notes", ())),
+    ]
 
 
 def _reproduction_lines(result: Mapping[str, Any], _: int | None) -> list[str]:

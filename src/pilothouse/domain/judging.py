@@ -1,8 +1,10 @@
 """Whether a window holds enough rows for a verdict, how many windows are judged as one, and what is lacking."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 
 from pilothouse.domain.findings import Window
+from pilothouse.domain.model_spec import MonitoringSpec
 from pilothouse.domain.time_units import DAY_S, HOUR_S, MINUTE_S
 
 MOST_TOGETHER = 8
@@ -11,6 +13,9 @@ MOST_DILUTED = 16
 """Rows judged together for each row of the newest window, at most: beyond that they say nothing about it."""
 FEWEST_ROWS = 50
 """Rows below which no ``minimum_rows`` is suggested: a verdict on fewer would find only what is seen without one."""
+
+MOST_NOTES = 12
+"""Notes on windows that will hold too few rows, of a model with many targets."""
 
 
 def windows_together(rows: Sequence[int], minimum_rows: int) -> int:
@@ -47,6 +52,44 @@ def why_not_judged(window: Window, minimum_rows: int, *, has_reference: bool = T
 def together_text(window: Window) -> str:
     """``3 windows together, 876 rows``; empty for a window that was judged by itself."""
     return f"{window.together} windows together, {window.judged_rows:,} rows" if window.together > 1 else ""
+
+
+def window_notes(rows_a_day: Mapping[str, float], monitoring: MonitoringSpec) -> list[str]:
+    """A note for each target whose windows will hold fewer rows than a verdict takes, or fewer outcomes than one on
+    performance; the first MOST_NOTES, and how many more there are."""
+    notes = [note for target, rate in rows_a_day.items() for note in _notes(target, rate, monitoring)]
+    more = len(notes) - MOST_NOTES
+    return [*notes[:MOST_NOTES], f"and {more} more such windows"] if more > 0 else notes
+
+
+def _notes(target: str, rows_a_day: float, monitoring: MonitoringSpec) -> Iterator[str]:
+    for what, window_s, of in (
+        ("rows", monitoring.window, ""),
+        ("outcomes", monitoring.performance_window, " of performance"),
+    ):
+        rows = round(rows_a_day * window_s / DAY_S)
+        if rows >= monitoring.minimum_rows:
+            continue
+        head = (
+            f"on {target} a window of {_length(window_s)}{of} will hold about {_about(rows)} {what} of the "
+            f"{monitoring.minimum_rows:,} that a verdict needs"
+        )
+        most = MOST_TOGETHER * rows
+        bound = enough_with(most)
+        if most >= monitoring.minimum_rows:
+            yield f"{head}: {math.ceil(monitoring.minimum_rows / rows)} are judged together"
+        elif bound:
+            yield (
+                f"{head}: even {MOST_TOGETHER} windows together hold only {_about(most)}, nothing will be judged; "
+                f"minimum_rows = {bound} would judge them"
+            )
+        else:
+            yield f"{head}: even {MOST_TOGETHER} windows together are too few for any verdict"
+
+
+def _about(rows: int) -> str:
+    """Two digits of a number that is not known better."""
+    return f"{int(float(f'{rows:.2g}')):,}"
 
 
 def enough_with(rows: int) -> int:

@@ -103,6 +103,8 @@ class Run:
     """python, platform, packages {name: version}, libraries' thread counts."""
     snapshot: Snapshot
     triggered_by_alert: int | None = None
+    window_notes: tuple[str, ...] = ()
+    """Targets whose windows will hold fewer rows than a verdict takes, by the rows it was trained on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,13 @@ class TargetReference:
         """Number of training rows."""
         return sum(day.rows for day in self.training)
 
+    @property
+    def rows_a_day(self) -> float:
+        """Rows a day from its first day to its last, those held out among them; 0 without rows."""
+        days = (*self.training_days, *self.holdout_days)
+        rows = self.rows + sum(day.rows for day in self.holdout)
+        return rows / (max(days) - min(days) + 1) if days else 0.0
+
     def profile(self, specification: ProfileSpecification) -> Profile:
         """Profile that windows are judged against: the features of training and the score of the hold-out (of
         training, where no row is held out), since a model is overconfident on the rows that it was fitted to."""

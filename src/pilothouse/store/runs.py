@@ -111,4 +111,7 @@ def newest_record(connection: Connection, model: str) -> dict[str, Any]:
 def _run(row: Row) -> Run:
     columns = tuple(ColumnSummary(**column) for column in from_json(row["columns"]))
     snapshot = from_row(Snapshot, row, columns=columns)
-    return from_row(Run, row, snapshot=snapshot, triggered_by_alert=row["alert_id"])
+    notes = from_json(row["record"]).get("evaluate", {}).get("window_notes", ())
+    return from_row(
+        Run, row, snapshot=snapshot, triggered_by_alert=row["alert_id"], window_notes=tuple(notes)
+    )

@@ -39,6 +39,15 @@ def refer(
     return build_reference(specification, spec.primary_metric, dated[0], dated[1], masks)
 
 
+def rows_a_day(spec: ModelSpec, reference: Reference) -> dict[str, float]:
+    """Rows a day of each target in the data. A target without a match has all rows where it is the only one; else its share
+    is not known, and it is left out."""
+    known = {name: own.rows_a_day for name, own in reference.targets.items() if own.rows_a_day}
+    if len(spec.targets) == 1 and not spec.targets[0].match:
+        known[spec.targets[0].name] = reference.pooled.rows_a_day
+    return known
+
+
 def dated(schema: InputSchema, rows: Rows, scored: Scored) -> DatedRows:
     """Scored rows with the UTC day of each."""
     columns = rows.columns(schema)

@@ -19,7 +19,13 @@ from pilothouse.operations.jobs.code_facts import pack_folder
 from pilothouse.operations.jobs.job_inputs import Prepared, code_diff, model_copy, read_prepared
 from pilothouse.operations.jobs.job_logs import read_bytes
 from pilothouse.operations.jobs.jobs import ClaimedJob, check_held, finish_job
-from pilothouse.operations.jobs.step_records import finite, gates_in, metrics_in, snapshot_in
+from pilothouse.operations.jobs.step_records import (
+    finite,
+    gates_in,
+    metrics_in,
+    snapshot_in,
+    window_notes_in,
+)
 from pilothouse.operations.promotion.request_filing import advance_automatically
 from pilothouse.operations.services import Services
 from pilothouse.store import jobs as job_rows
@@ -79,6 +85,9 @@ def record_training(services: Services, claim: ClaimedJob, outcome: JobOutcome) 
         _record_version(change, claim, version, snapshot, run, failed)
         request = advance_automatically(services, version, by_automation=claim.job.created_by == DAEMON.name)
         result: dict[str, Any] = {"version": number, "status": str(version.status), "failed_gates": failed}
+        notes = window_notes_in(_step(outcome, "evaluate").record)
+        if notes:
+            result["notes"] = notes
         if request is not None:
             result |= {"request": request.id, "request_status": str(request.status)}
         finish_job(change, claim, outcome, result, version_id)

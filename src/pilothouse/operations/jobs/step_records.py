@@ -1,6 +1,7 @@
 """Records of steps, checked before they are stored: plain data from a process that may have run a user's code."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from pilothouse.domain.time_units import from_us
 _T = TypeVar("_T")
 _TEXT_LIMIT = 2_000
 _MOST_GATES = 1_000
+_MOST_NOTES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,14 @@ def gates_in(step: str, plain: Any) -> list[GateResult]:
             )
         )
     return gates
+
+
+def window_notes_in(record: Mapping[str, Any]) -> list[str]:
+    """Notes in the record of the evaluate step on targets whose windows will hold few rows; none of an earlier release."""
+    notes = record.get("window_notes")
+    if not isinstance(notes, list):
+        return []
+    return [_text(note, _TEXT_LIMIT) for note in notes[:_MOST_NOTES] if isinstance(note, str)]
 
 
 def snapshot_in(result: StepResult, artifact_digest: str) -> Snapshot:

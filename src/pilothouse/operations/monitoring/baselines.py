@@ -86,6 +86,12 @@ def reference_performance(services: Services, model: str, version: int, target: 
     return None if loaded is None else loaded[1].for_target(target).performance
 
 
+def rows_a_day(services: Services, model: str, version: int) -> dict[str, float]:
+    """Rows a day of each target that the reference of a version knows. Raises IntegrityError (damaged artifacts)."""
+    loaded = _reference(services, model, version)
+    return {} if loaded is None else {name: own.rows_a_day for name, own in loaded[1].targets.items()}
+
+
 def reference_profile(
     services: Services, model: str, version: int, target: str
 ) -> tuple[ProfileSpecification, Profile, bool] | None:

@@ -97,6 +97,7 @@ def _summary(version: Version, run: Run) -> list[Line]:
         *section("On record", pairs(facts, {"live on": "good", "stage": "strong"})),
         *section("Metrics on the hold-out, 95 % interval", metric_lines(whole)),
         *section("Gates", gate_lines(version)),
+        *section("Monitoring", (text_line(note, hang=2) for note in run.window_notes)),
     ]
 
 

@@ -4,8 +4,8 @@ Inputs: ``model``, ``schema``, ``train``, ``holdout`` and, for each live version
 ``incumbent_N_schema``. Options: ``incumbents`` [{number, targets, trained_until_us}], ``data_gates`` (what the snapshot
 step found). Outputs: ``profile_spec``, ``reference``, ``predictions`` (parquet, exact float64). Record: ``metrics`` with
 95 % intervals (all rows, then slices), ``gates``, ``importance`` (feature to the loss of the metric when its values are
-shuffled), ``latency_us`` {p50, p95, p99, calls}, and the environment (python, platform, packages, threads), which user
-code cannot forge here.
+shuffled), ``rows_a_day`` by target, ``window_notes`` (targets whose windows will hold too few of them), ``latency_us`` {p50,
+p95, p99, calls}, and the environment (python, platform, packages, threads), which user code cannot forge here.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ import numpy as np
 
 from pilothouse.domain.evaluation import GateResult, MetricValue
 from pilothouse.domain.jobs import StepRequest, StepResult
+from pilothouse.domain.judging import window_notes
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.schema import InputSchema
@@ -24,7 +25,7 @@ from pilothouse.training.champion_comparison import Incumbent, compare_with_live
 from pilothouse.training.environment import environment
 from pilothouse.training.gates import latency_gate, metric_gate, size_gate
 from pilothouse.training.importance import permutation_importance
-from pilothouse.training.references import dated, refer, specify
+from pilothouse.training.references import dated, refer, rows_a_day, specify
 from pilothouse.training.rows import Rows, read_rows
 from pilothouse.training.scoring import measure, measure_slices, score, write_predictions
 from pilothouse.training.steps.common import Report, input_path, output_path, spec_of, step, write_output
@@ -53,7 +54,10 @@ def run(request: StepRequest, report: Report) -> StepResult:
     report(0.4, "comparing with what is live", {})
     gates += compare_with_live(spec, _incumbents(request), holdout, scored, request.seed)
     report(0.6, "building the reference", {})
-    outputs = _reference(request, spec, predictor, (train, holdout), scored)
+    outputs, a_day = _reference(request, spec, predictor, (train, holdout), scored)
+    notes = window_notes(a_day, spec.monitoring)
+    for note in notes:
+        report(0.7, note, {})
     predictions = output_path(request, "predictions.parquet")
     write_predictions(predictions, scored)
     p50, p95, p99 = (int(value) for value in np.percentile(times, [50, 95, 99]))
@@ -62,6 +66,8 @@ def run(request: StepRequest, report: Report) -> StepResult:
         "importance": permutation_importance(predictor, holdout, spec.primary_metric, request.seed),
         "metrics": [asdict(metric) for metric in metrics],
         "gates": [*request.options.get("data_gates", []), *(asdict(gate) for gate in gates)],
+        "rows_a_day": a_day,
+        "window_notes": notes,
         "latency_us": {"p50": p50, "p95": p95, "p99": p99, "calls": len(times)},
         **environment(),
     }
@@ -105,7 +111,7 @@ def _incumbents(request: StepRequest) -> list[Incumbent]:
 
 def _reference(
     request: StepRequest, spec: ModelSpec, predictor: Predictor, rows: tuple[Rows, Rows], holdout_scores: Any
-) -> dict[str, str]:
+) -> tuple[dict[str, str], dict[str, float]]:
     train, holdout = rows
     schema = predictor.schema
     both = (dated(schema, train, score(predictor, train)), dated(schema, holdout, holdout_scores))
@@ -115,4 +121,5 @@ def _reference(
         "profile_spec": specification.to_bytes(),
         "reference": references.encode(specification, reference),
     }
-    return {name: write_output(request, f"{name}.bin", data) for name, data in files.items()}
+    outputs = {name: write_output(request, f"{name}.bin", data) for name, data in files.items()}
+    return outputs, rows_a_day(spec, reference)
