@@ -18,6 +18,7 @@ from pilothouse.domain.time_parsing import moment
 from pilothouse.operations.authorisation import Change, authorise, changing, check, reading
 from pilothouse.operations.automation.schedule_times import check_rule, gives_either_day, is_zone
 from pilothouse.operations.models.source_columns import source_problems
+from pilothouse.operations.monitoring import window_forecast
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
 from pilothouse.sqlite import Connection
@@ -148,10 +149,14 @@ def _planned(
         for model in models.listed(connection)
         if (services.paths.root / model.folder).resolve().parent == root.resolve()
     }
-    return [_planned_one(connection, name, files.get(name)) for name in sorted({*files, *registered})]
+    return [
+        _planned_one(services, connection, name, files.get(name)) for name in sorted({*files, *registered})
+    ]
 
 
-def _planned_one(connection: Connection, name: str, file: _ReadFile | None) -> PlannedChange:
+def _planned_one(
+    services: Services, connection: Connection, name: str, file: _ReadFile | None
+) -> PlannedChange:
     before = models.spec_in_force(connection, name)
     if file is None:
         gone = f"its {MODEL_FILE} is gone; the model, its versions and deployments stay as they are"
@@ -166,6 +171,7 @@ def _planned_one(connection: Connection, name: str, file: _ReadFile | None) -> P
     if not differences:
         return PlannedChange(name, "unchanged", notes=notes)
     loosens = tuple(loosened(spec_from_plain(before.spec), file.spec))
+    notes += tuple(window_forecast.expected_rows(services, file.spec))
     return PlannedChange(name, "update", tuple(differences), loosens, notes)
 
 
