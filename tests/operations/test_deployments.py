@@ -78,7 +78,13 @@ def test_one_target_is_rolled_back_alone_and_the_champion_stays(fleet: Example) 
 def test_the_plan_says_what_a_roll_back_then_does(fleet: Example) -> None:
     for now in (3, 2):
         plan = deployments.roll_back_plan(fleet.services, fleet.actor("vera"), "delay")
-        assert plan == [RollBackStep("delay", target, now, now - 1) for target in ("ewr", "jfk")]
+        assert [(step.target, step.now, step.then) for step in plan] == [
+            (target, now, now - 1) for target in ("ewr", "jfk")
+        ]
+        assert {step.now_record for step in plan} == {
+            f"no data: no prediction of v{now} has come yet, and no process has reported"
+        }
+        assert {step.then_record for step in plan} == {f"no data: no prediction of v{now - 1} has come"}
         assert {d.target: d.version for d in roll_back(fleet)} == {step.target: step.then for step in plan}
     with pytest.raises(ConflictError, match="no version before"):
         deployments.roll_back_plan(fleet.services, fleet.actor("vera"), "delay")

@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 import pytest
 
 from fixtures.registries import Example, raised
+from pilothouse.domain.errors import NotAllowedError
+from pilothouse.domain.monitoring import Health
 from pilothouse.domain.roles import Role
 from pilothouse.domain.wire import ServingReport
-from pilothouse.operations.fleet import processes
+from pilothouse.operations.fleet import health, processes
 from pilothouse.operations.jobs import jobs, trainings
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.workspace import doctor, retention, workspaces, write_state
@@ -212,6 +214,25 @@ def test_a_daemon_that_is_away_is_a_fault_once_something_waits_for_it(example: E
     assert wrong(example) == {}
     trainings.start_training(example.services, example.actor("sam"), "delay")
     assert "0 deployments and 1 queued jobs wait" in wrong(example)["daemon"]
+
+
+def test_a_state_that_does_not_follow_from_the_facts_is_found_and_repaired(example: Example) -> None:
+    deploy(example)
+    lead(example)
+    for target in ("ewr", "jfk"):
+        report(example, target)
+    with example.services.registry.transaction() as connection:
+        connection.execute(
+            "UPDATE deployment_states SET health = 'healthy', severity = 6, why = 'within its reference' "
+            "WHERE target_id = (SELECT id FROM targets WHERE name = 'jfk')"
+        )
+    assert wrong(example)["states"].startswith("the state of delay on jfk is not what follows")
+    assert doctor.repair_states(example.services, example.actor("ada")) == 1
+    assert "states" not in wrong(example)
+    states = health.target_states(example.services, example.actor("vera"))
+    assert {state.health for state in states} == {Health.NO_DATA}
+    with pytest.raises(NotAllowedError):
+        doctor.repair_states(example.services, example.actor("vera"))
 
 
 def test_a_target_that_does_not_serve_is_named(example: Example) -> None:

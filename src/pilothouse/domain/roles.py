@@ -38,6 +38,7 @@ class Permission(StrEnum):
     SET_POLICY = "set the workspace's policy"
     BACKUP = "back up the workspace"
     FREEZE = "make the workspace read-only or writable"
+    REPAIR = "write states on record anew"
     RETENTION = "delete old predictions, or hold them"
     RUN_DAEMON = "record what the daemon did"
 
@@ -64,6 +65,7 @@ _OPERATOR = _EVERYBODY | {
     Permission.SCHEDULE,
     Permission.BACKUP,
     Permission.FREEZE,
+    Permission.REPAIR,
 }
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {

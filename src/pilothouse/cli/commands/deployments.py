@@ -37,8 +37,10 @@ def rollback(session: Session, model: str, targets: tuple[str, ...], reason: str
             show_table(("target", "now", "it is", "then", "it was"), rows, empty="")
             _warn(steps)
         return
-    going_back_to = deployment_operations.roll_back_plan(
-        session.services, session.actor, model, targets or None
+    going_back_to = (
+        deployment_operations.roll_back_plan(session.services, session.actor, model, targets or None)
+        if reason.strip()
+        else []
     )
     deployments_made = deployment_operations.roll_back(
         session.services, session.actor, model, targets=targets or None, reason=reason

@@ -5,6 +5,7 @@ can be written at any time from any process, twice as well as once, and the doct
 """
 
 import math
+import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -70,12 +71,20 @@ def rebuild(services: Services, connection: Connection) -> None:
         refresh_model(services, connection, model)
 
 
-def differing(services: Services) -> list[Key]:
-    """Deployments whose state on record is not what follows from the facts."""
+def differing(services: Services, at_most: int | None = None) -> list[Key]:
+    """Deployments whose state on record is not what follows from the facts. ``at_most``: deployments that are looked at,
+    of models drawn at random."""
     different: list[Key] = []
+    looked_at = 0
     with services.registry.read() as connection:
-        for model in models.names(connection):
+        names = models.names(connection)
+        if at_most is not None:
+            random.shuffle(names)  # another part each time
+        for model in names:
+            if at_most is not None and looked_at >= at_most:
+                break
             keys = store.keys_of_model(connection, model)
+            looked_at += len(keys)
             on_record = store.states_of(connection, model)
             for basis, state in _computed(services, connection, keys, windows=True):
                 if on_record.get(basis.target) != state:

@@ -9,20 +9,23 @@ from pilothouse.domain.doctor import Finding
 from pilothouse.domain.errors import IntegrityError, PilothouseError, UnavailableError
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.monitoring import ServingState
-from pilothouse.domain.roles import Actor
+from pilothouse.domain.roles import Actor, Permission
 from pilothouse.operations.alerts import incident_cost
-from pilothouse.operations.authorisation import authorise
+from pilothouse.operations.authorisation import authorise, changing
 from pilothouse.operations.fleet import health, processes
 from pilothouse.operations.services import Services
+from pilothouse.operations.states import states
 from pilothouse.operations.workspace import audits, write_state
 from pilothouse.sqlite import driver
 from pilothouse.sqlite.connection import check_file_system, check_library
-from pilothouse.store import audit, audit_agreement, deployments, incidents, jobs, versions
+from pilothouse.store import audit, audit_agreement, deployment_states, deployments, incidents, jobs, versions
 from pilothouse.system import landlock
 
 _LOW_DISK = 1 << 30
 _LARGE_WAL = 256 << 20
 _CLOCK_SLACK = timedelta(minutes=1)
+_STATES_CHECKED = 2_000
+"""Deployments whose state is computed again at most; models are drawn at random where there are more."""
 
 
 def diagnose(services: Services, actor: Actor) -> list[Finding]:
@@ -35,6 +38,7 @@ def diagnose(services: Services, actor: Actor) -> list[Finding]:
         "audit chain": lambda: _chain(services, actor),
         "records": lambda: _records(services),
         "incidents": lambda: _incidents(services),
+        "states": lambda: _states(services),
         "seal": lambda: write_state.check_seal(services),
         "artifacts": lambda: _artifacts(services),
         "orphans": lambda: _orphans(services),
@@ -90,6 +94,30 @@ def _clock(services: Services) -> str:
             "set the clock (NTP), else expiry and leases are judged wrongly"
         )
     return f"{now:%Y-%m-%d %H:%M:%S} UTC, not before the newest entry of the log"
+
+
+def repair_states(services: Services, actor: Actor) -> int:
+    """Write the states of all deployments anew from the facts; returns how many were wrong. Raises NotAllowedError."""
+    wrong = states.differing(services)
+    with changing(services, actor, Permission.REPAIR) as change:
+        states.rebuild(services, change.connection)
+        change.record("states.rebuilt", "workspace", {"wrong": len(wrong)})
+    return len(wrong)
+
+
+def _states(services: Services) -> str:
+    """Raises IntegrityError where a state on record is not what follows from the facts."""
+    with services.registry.read() as connection:
+        total = sum(deployment_states.count_by_health(connection).values())
+    wrong = states.differing(services, at_most=_STATES_CHECKED)
+    if wrong:
+        named = ", ".join(f"{model} on {target}" for model, target in wrong[:3])
+        raise IntegrityError(
+            f"the state of {named}{f' and {len(wrong) - 3} more' if len(wrong) > 3 else ''} is not what follows from its "
+            "windows, alerts and reports: run pilothouse doctor --repair"
+        )
+    checked = min(total, _STATES_CHECKED)
+    return f"{checked:,} of {total:,} deployments have the state that follows from the facts"
 
 
 def _orphans(services: Services) -> str:
