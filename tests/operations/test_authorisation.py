@@ -47,6 +47,7 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "catalogue.estimator_parameters": (lambda s, a: catalogue.estimator_parameters(s, a, "delay"), EVERYBODY),
     "catalogue.list_names": (lambda s, a: catalogue.list_names(s, a), EVERYBODY),
     "catalogue.get_model": (lambda s, a: catalogue.get_model(s, a, "delay"), EVERYBODY),
+    "catalogue.estimator_parameters": (lambda s, a: catalogue.estimator_parameters(s, a, "delay"), EVERYBODY),
     "catalogue.get_spec": (lambda s, a: catalogue.get_spec(s, a, "delay"), EVERYBODY),
     "catalogue.primary_metric": (lambda s, a: catalogue.primary_metric(s, a, "delay"), EVERYBODY),
     "catalogue.list_versions": (lambda s, a: catalogue.list_versions(s, a, "delay"), EVERYBODY),

@@ -170,10 +170,6 @@ class View(LoadingScreen[T]):
 
     # ---- actions
 
-    def key_for(self, name: str) -> str:
-        """The key of an action, as it is printed on the keyboard."""
-        return next((action.shown_keys for action in self.actions() if action.name == name), "")
-
     def why_not(self, action: Action) -> str:
         """The reason why an action is refused; empty if it is allowed."""
         return self.NO_HEALTH if self.NO_HEALTH and action.name == "unhealthy" else why_not(self, action)

@@ -7,7 +7,7 @@ from typing import Any
 from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens import asking_again
 from pilothouse.console.screens.page import PageView
-from pilothouse.console.session.actions import Action
+from pilothouse.console.session.actions import Action, key_of
 from pilothouse.domain.promotion import RequestAct, obstacle_to
 from pilothouse.domain.records import PromotionRequest
 from pilothouse.domain.roles import Actor
@@ -40,7 +40,7 @@ class EvidenceView(PageView[PromotionRequest]):
         return promotions.get_request(services, actor, self.record_number())
 
     def show(self, data: PromotionRequest) -> None:
-        again = f"{self.key_for('again')} asks anew, with evidence against what is live now."
+        again = f"{key_of(self.actions(), 'again')} asks anew, with evidence against what is live now."
         self.put_page(request_page(data, self._now, again=again))
 
     def subject_model(self) -> str:
@@ -56,7 +56,7 @@ class EvidenceView(PageView[PromotionRequest]):
             return ""
         act = RequestAct(action.name)
         obstacle = obstacle_to(act, request, self.session.actor, services.now())
-        return obstacle_text(obstacle, request, self.key_for("again")) if obstacle else ""
+        return obstacle_text(obstacle, request, key_of(self.actions(), "again")) if obstacle else ""
 
     def do_approve(self) -> None:
         if self.data is None:

@@ -7,7 +7,7 @@ The keys follow k9s where it has one for the same thing. Capitals sort tables, s
 something away from somebody (``dangerous``) has a key with Ctrl, and asks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from textual.binding import Binding
@@ -259,6 +259,11 @@ def actions_of(scope: str, keys: Mapping[str, str] | None = None) -> tuple[Actio
     if not keys:
         return actions
     return tuple(replace(action, keys=keys.get(action.id, action.keys)) for action in actions)
+
+
+def key_of(actions: Iterable[Action], name: str) -> str:
+    """The key of an action of that name, as it is printed on the keyboard."""
+    return next((action.shown_keys for action in actions if action.name == name), "")
 
 
 def bindings_of(scope: str) -> list[Binding | tuple[str, str] | tuple[str, str, str]]:
