@@ -20,7 +20,7 @@ from pilothouse.domain.jobs import JobStatus
 from pilothouse.operations.fleet import processes
 from pilothouse.operations.jobs import jobs
 from pilothouse.operations.promotion import promotions
-from pilothouse.operations.workspace import audits
+from pilothouse.operations.workspace import apply_models, audits
 from pilothouse.store import processes as stored
 from pilothouse.system import landlock
 from pilothouse.system.leader import leader
@@ -130,8 +130,6 @@ def test_each_way_that_a_job_ends_is_told(running: SmallWorkspace) -> None:
         path = running.root / "models" / "delay" / "model.toml"
         if status is JobStatus.TIMED_OUT:
             path.write_text(path.read_text().replace('"60s"', '"2s"'))
-            from pilothouse.operations.workspace import apply_models
-
             apply_models.apply(running.services, running.admin)
         job = running.ended(running.train().id)
         assert job.status is status, job.error
@@ -248,10 +246,20 @@ def test_serving_follows_an_approval_outlives_the_daemon_and_is_started_again_wh
     assert second.port == first.port
     wait_until(lambda: _answers(second.port), timeout=20)
 
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    (small_workspace.root / "targets.toml").write_text(f'[[target]]\nname = "ewr"\nport = {port}\n')
+    apply_models.apply(small_workspace.services, small_workspace.admin)
+    os.kill(second.process.pid, signal.SIGKILL)
+    wait_until(lambda: not is_alive(second.process))
+    wait_until(lambda: "ewr" in running_servers(paths), timeout=20)
+    third = running_servers(paths)["ewr"]
+    assert third.port == port
+
     assert control.stop(small_workspace.root)
-    assert is_alive(second.process)
+    assert is_alive(third.process)
     assert control.stop_serving(small_workspace.root) == ["ewr"]
-    assert not is_alive(second.process)
+    assert not is_alive(third.process)
 
 
 def test_a_standby_takes_over_after_a_kill(small_workspace: SmallWorkspace) -> None:

@@ -11,6 +11,8 @@ from typing import Any, Union, get_args, get_origin
 from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.domain.model_file import load_spec
 from pilothouse.domain.model_spec import METRICS, Duration, ModelSpec
+from pilothouse.domain.target_file import TargetFile, load_targets
+from pilothouse.domain.target_selection import TargetSelection
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
 
@@ -55,7 +57,7 @@ def default_text(field: dataclasses.Field[Any], hint: Any) -> str:
 
 
 def test_every_key_is_documented_with_its_default() -> None:
-    assert documented() == actual()
+    assert documented() == actual() | actual(TargetSelection, "targets.") | actual(TargetFile)
 
 
 def test_metrics_are_documented() -> None:
@@ -66,5 +68,12 @@ def test_metrics_are_documented() -> None:
 
 
 def test_the_example_is_a_model_file() -> None:
-    example = re.findall(r"^```toml\n(.*?)^```", DOCUMENT.read_text(), flags=re.MULTILINE | re.DOTALL)[0]
-    assert load_spec(example, "bike-demand/model.toml").name == "bike-demand"
+    examples = re.findall(r"^```toml\n(.*?)^```", DOCUMENT.read_text(), flags=re.MULTILINE | re.DOTALL)
+    spec = load_spec(examples[1], "bike-demand/model.toml", load_targets(examples[0]))
+    assert (spec.name, [target.name for target in spec.targets]) == ("bike-demand", ["dc"])
+    other = load_targets(
+        '[[target]]\nname = "ewr"\nregion = "us-east"\nenvironment = "production"\n'
+        'labels = { tier = "gold", airport = "EWR" }\n'
+    )
+    selecting = examples[1][: examples[1].index("[targets]")] + examples[2]
+    assert load_spec(selecting, "model.toml", other).targets[0].match == {"origin": "EWR"}

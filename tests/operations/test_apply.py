@@ -111,6 +111,7 @@ def test_a_schedule_with_a_day_of_the_month_and_a_weekday_is_named(services: Ser
     assert made.notes == (
         "schedule odd: '0 0 13 * fri' fires on the day of the month 13 and on the weekday fri, either "
         "(both had to fit before)",
+        "ewr, jfk are described here and not in targets.toml: pilothouse targets --write adds them",
     )
 
 

@@ -22,8 +22,8 @@ from pilothouse.execution.launcher_client import Isolation
 from pilothouse.operations.fleet import targets as tokens
 from pilothouse.operations.fleet.processes import note_serving_end
 from pilothouse.operations.services import Services
-from pilothouse.store import deployments, requests
-from pilothouse.system.files import read_plain_file, write_atomically
+from pilothouse.store import deployments, requests, targets
+from pilothouse.system.files import read_plain_file
 from pilothouse.system.paths import WorkspacePaths
 from pilothouse.system.processes import is_alive
 
@@ -89,6 +89,8 @@ class ServingSupervisor:
         self._isolation = isolation
         self._clock = clock
         self._cared: dict[str, _Care] = {}
+        self._ports: dict[str, int] = {}
+        """Ports of the targets that have one of their own, as at the last look."""
 
     def look(self) -> float:
         """Start missing processes. Returns the seconds until the next look at the latest."""
@@ -96,6 +98,7 @@ class ServingSupervisor:
             wanted = {deployment.target for deployment in deployments.live(connection)}
             # Targets of open requests too: their process is running by the time of the approval.
             wanted |= requests.open_targets(connection)
+            self._ports = targets.ports(connection)
         waits = [self._look_at(target, self._cared.setdefault(target, _Care())) for target in sorted(wanted)]
         return min([1.0, *waits])
 
@@ -150,7 +153,8 @@ class ServingSupervisor:
         paths = self._services.paths
         command = [sys.executable, "-I", "-m", "pilothouse.serving.main", "--target", target]
         command += ["--hub", f"unix:{paths.hub_socket}", "--folder", str(folder), "--token-file", str(token)]
-        command += ["--port", str(care.port), "--isolation", self._isolation]
+        port = self._ports.get(target, care.port)
+        command += ["--port", str(port), "--isolation", self._isolation]
         output = folder / "serving.log"
         if output.exists() and output.stat().st_size > _LARGEST_LOG:
             output.replace(folder / "serving.log.1")
@@ -167,11 +171,11 @@ class ServingSupervisor:
         care.started = self._clock()
 
     def _token_file(self, target: str, folder: Path) -> Path:
-        path = folder / "token"
+        path = folder / tokens.TOKEN_FILE
         try:
             known = read_plain_file(path, _LARGEST_FILE).decode("ascii").strip()
         except (PilothouseError, UnicodeDecodeError):
             known = ""
         if not known or tokens.check_token(self._services, known) != target:
-            write_atomically(path, tokens.issue_token(self._services, DAEMON, target).encode("ascii"))
+            tokens.issue_token(self._services, DAEMON, target)
         return path

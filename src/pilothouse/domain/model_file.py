@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,8 @@ from pilothouse.domain.dataclass_reader import bare_durations, read_dataclass, t
 from pilothouse.domain.errors import ModelFileError
 from pilothouse.domain.identifiers import NAME
 from pilothouse.domain.model_spec import METRICS, NOT_WATCHED, ModelSpec
+from pilothouse.domain.target_file import TargetDescription
+from pilothouse.domain.target_selection import resolved, without_places
 
 _ESTIMATOR = re.compile(r"sklearn(\.[A-Za-z_]\w*)+")
 _LONGEST_JITTER = 86_400
@@ -26,19 +28,25 @@ RESERVED_FEATURES = {
 """Names that a feature cannot have, and what they stand for."""
 
 
-def load_spec(text: str, file: str) -> ModelSpec:
-    """Read the text of a model file. ``file`` is how messages name it. Raises ModelFileError with every fault."""
+def load_spec(text: str, file: str, targets: Mapping[str, TargetDescription] | None = None) -> ModelSpec:
+    """Read the text of a model file. ``file`` is how messages name it; ``targets`` are those that it may select among (see
+    ``target_selection.resolved``). Raises ModelFileError with every fault.
+    """
     try:
         plain = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ModelFileError([f"{file}: not valid TOML: {error}"]) from None
-    bare = [f"{file}: {problem}" for problem in bare_durations(ModelSpec, plain)]
+    faults: list[str] = []
+    if selects := isinstance(plain.get("targets"), dict):
+        plain["targets"] = resolved(plain["targets"], targets, faults)
+    problems = [f"{file}: {fault}" for fault in [*bare_durations(ModelSpec, plain), *faults]]
     try:
         spec = spec_from_plain(plain, file)
     except ModelFileError as error:
-        raise ModelFileError([*error.problems, *bare]) from None
-    if bare:
-        raise ModelFileError(bare)
+        found = without_places(error.problems) if selects else error.problems
+        raise ModelFileError([*found, *problems]) from None
+    if problems:
+        raise ModelFileError(problems)
     return spec
 
 
@@ -65,7 +73,7 @@ def _names(spec: ModelSpec) -> Iterable[str]:
     if not NAME.fullmatch(spec.name):
         yield f"name: found {spec.name!r}; expected {rule}"
     if not spec.targets:
-        yield "targets: found none; expected at least one [[targets]] table with a name"
+        yield "targets: found none; expected a [targets] table that selects, or [[targets]] tables with a name each"
     seen: set[str] = set()
     for i, target in enumerate(spec.targets):
         if not NAME.fullmatch(target.name):

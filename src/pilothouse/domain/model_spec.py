@@ -182,7 +182,10 @@ class PromotionSpec:
 
 @dataclass(frozen=True, slots=True)
 class TargetSpec:
-    """``[[targets]]``: a target on which a version runs."""
+    """``[[targets]]``: a target on which a version runs, listed or selected (``target_selection``).
+
+    Region, product and business unit are described in ``targets.toml``; a model file may say the same.
+    """
 
     name: str
     region: str = ""

@@ -62,6 +62,12 @@ class Target:
     product: str
     business_unit: str
     event_clock: datetime | None = None
+    environment: str = ""
+    port: int | None = None
+    """Port on which its serving process listens; None for a free one."""
+    labels: dict[str, str] = field(default_factory=dict, hash=False)
+    listed: bool = False
+    """True for a target of ``targets.toml`` as it was applied last."""
 
 
 @dataclass(frozen=True, slots=True)

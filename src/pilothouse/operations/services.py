@@ -71,6 +71,15 @@ class Services:
 
             return {target: from_us(event) for target, event in clocks_us(connection, model).items()}
 
+    def newest_clocks(self) -> dict[str, datetime]:
+        """Time of the newest event of any model on each target where there has been one."""
+        with self.reading_telemetry() as connection:
+            if connection is None:
+                return {}
+            from pilothouse.telemetry.streams import newest_clocks_us
+
+            return {target: from_us(event) for target, event in newest_clocks_us(connection).items()}
+
     def close(self) -> None:
         self.registry.close()
         if "telemetry" in self.__dict__:

@@ -16,6 +16,18 @@ def aliases_of(connection: Connection, model: str) -> dict[str, int]:
     return {row["alias"]: row["number"] for row in rows}
 
 
+def aliases_by_model(connection: Connection) -> dict[str, dict[str, int]]:
+    """Version number of each alias, by model."""
+    rows = connection.execute(
+        "SELECT m.name, a.alias, v.number FROM aliases a JOIN versions v ON v.id = a.version_id "
+        "JOIN models m ON m.id = a.model_id ORDER BY m.name, a.alias"
+    )
+    named: dict[str, dict[str, int]] = {}
+    for model, alias, number in map(tuple, rows):
+        named.setdefault(model, {})[alias] = number
+    return named
+
+
 def move_alias(
     connection: Connection, model: str, alias: str, version: int, *, by: str, at: datetime
 ) -> int | None:

@@ -6,8 +6,8 @@ from typing import Any
 
 from pilothouse.domain.records import Model
 from pilothouse.sqlite import Connection, Row
-from pilothouse.store.aliases import aliases_of
-from pilothouse.store.targets import targets_of
+from pilothouse.store.aliases import aliases_by_model, aliases_of
+from pilothouse.store.targets import targets_by_model, targets_of
 from pilothouse.store.values import columns_of, from_row, insert
 
 _SELECT_MODEL = (
@@ -40,16 +40,32 @@ class StoredSpec(NewSpec):
     recorded_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class SpecFacts:
+    """What tells whether a file changes a model: digest of the specification in force, and the model's folder."""
+
+    digest: str
+    folder: str
+
+
 def find(connection: Connection, name: str) -> Model | None:
     """Model with its specification in force, or None."""
     row = connection.execute(_SELECT_MODEL + "WHERE m.name = ?", (name,)).fetchone()
-    return _model(connection, row) if row else None
+    if row is None:
+        return None
+    return _model(row, targets_of(connection, name), aliases_of(connection, name))
 
 
 def listed(connection: Connection) -> list[Model]:
     """Every model by name."""
     rows = connection.execute(_SELECT_MODEL + "ORDER BY m.name").fetchall()
-    return [_model(connection, row) for row in rows]
+    targets, aliases = targets_by_model(connection), aliases_by_model(connection)
+    return [_model(row, targets.get(row["name"], ()), aliases.get(row["name"], {})) for row in rows]
+
+
+def facts(connection: Connection) -> dict[str, SpecFacts]:
+    """Facts of every model's specification in force, by model."""
+    return {row["name"]: SpecFacts(row["digest"], row["folder"]) for row in connection.execute(_SELECT_MODEL)}
 
 
 def names(connection: Connection) -> list[str]:
@@ -100,11 +116,5 @@ def spec_by_id(connection: Connection, spec_id: int) -> StoredSpec | None:
     return from_row(StoredSpec, row) if row else None
 
 
-def _model(connection: Connection, row: Row) -> Model:
-    return from_row(
-        Model,
-        row,
-        spec_digest=row["digest"],
-        targets=targets_of(connection, row["name"]),
-        aliases=aliases_of(connection, row["name"]),
-    )
+def _model(row: Row, targets: tuple[str, ...], aliases: dict[str, int]) -> Model:
+    return from_row(Model, row, spec_digest=row["digest"], targets=targets, aliases=aliases)

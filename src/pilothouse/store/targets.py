@@ -4,16 +4,35 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.records import Target
 from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection
-from pilothouse.store.values import insert
+from pilothouse.store.values import from_row, insert
 
 
 def all_targets(connection: Connection) -> list[Target]:
     """Every target by name, without its event clock (that is telemetry's)."""
-    rows = connection.execute("SELECT name, region, product, business_unit FROM targets ORDER BY name")
-    return [Target(row["name"], row["region"], row["product"], row["business_unit"]) for row in rows]
+    rows = connection.execute("SELECT * FROM targets ORDER BY name")
+    return [from_row(Target, row, event_clock=None) for row in rows]
+
+
+def targets_by_model(connection: Connection) -> dict[str, tuple[str, ...]]:
+    """Targets that each model file in force names, in its order."""
+    rows = connection.execute(
+        "SELECT m.name, t.name FROM model_targets mt JOIN targets t ON t.id = mt.target_id "
+        "JOIN models m ON m.id = mt.model_id ORDER BY mt.model_id, mt.position"
+    )
+    named: dict[str, list[str]] = {}
+    for model, target in map(tuple, rows):
+        named.setdefault(model, []).append(target)
+    return {model: tuple(targets) for model, targets in named.items()}
+
+
+def ports(connection: Connection) -> dict[str, int]:
+    """Ports of the targets that have one of their own."""
+    rows = connection.execute("SELECT name, port FROM targets WHERE port IS NOT NULL")
+    return {row["name"]: row["port"] for row in rows}
 
 
 def names(connection: Connection) -> list[str]:
@@ -25,12 +44,11 @@ def target_id(connection: Connection, name: str) -> int | None:
     return row["id"] if row else None
 
 
-def target_ids(connection: Connection, names: Iterable[str]) -> dict[str, int]:
-    """Keys of the targets of these names that exist."""
-    rows = connection.execute(
-        "SELECT id, name FROM targets WHERE name IN (SELECT value FROM json_each(?))",
-        (json.dumps(list(names)),),
-    )
+def target_ids(connection: Connection, names: Iterable[str] | None = None) -> dict[str, int]:
+    """Keys of the targets of these names that exist, or of all, by name."""
+    of_names = "" if names is None else "WHERE name IN (SELECT value FROM json_each(?))"
+    values = () if names is None else (json.dumps(list(names)),)
+    rows = connection.execute(f"SELECT id, name FROM targets {of_names}", values)  # noqa: S608 - ours
     return {row["name"]: row["id"] for row in rows}
 
 
@@ -46,15 +64,34 @@ def targets_of(connection: Connection, model: str) -> tuple[str, ...]:
 
 def put_target(connection: Connection, target: Target, *, at: datetime) -> int:
     """Add a target, or bring its description up to date; returns its key."""
-    connection.execute(
-        "INSERT INTO targets (name, region, product, business_unit, created_at) VALUES (?, ?, ?, ?, ?) "
-        "ON CONFLICT (name) DO UPDATE SET region = excluded.region, product = excluded.product, "
-        "business_unit = excluded.business_unit",
-        (target.name, target.region, target.product, target.business_unit, to_us(at)),
-    )
+    put_targets(connection, [target], at=at)
     key = target_id(connection, target.name)
     assert key is not None
     return key
+
+
+def put_targets(connection: Connection, described: Iterable[Target], *, at: datetime) -> None:
+    """Add targets, or bring their descriptions up to date."""
+    connection.executemany(
+        "INSERT INTO targets (name, region, product, business_unit, environment, port, labels, listed, created_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET region = excluded.region, "
+        "product = excluded.product, business_unit = excluded.business_unit, environment = excluded.environment, "
+        "port = excluded.port, labels = excluded.labels, listed = excluded.listed",
+        [
+            (
+                t.name,
+                t.region,
+                t.product,
+                t.business_unit,
+                t.environment,
+                t.port,
+                canonical_json(t.labels),
+                t.listed,
+                to_us(at),
+            )
+            for t in described
+        ],
+    )
 
 
 def set_model_targets(connection: Connection, model_id: int, target_ids: Sequence[int]) -> None:

@@ -7,13 +7,15 @@ import click
 from pilothouse.cli.output import (
     json_option,
     parse_time,
+    plain,
     printed_as_json,
     say,
     show_rows,
     show_table,
 )
 from pilothouse.cli.session import Session
-from pilothouse.domain.records import Deployment, RollBackStep
+from pilothouse.domain.monitoring import TargetState
+from pilothouse.domain.records import Deployment, RollBackStep, Target
 from pilothouse.operations.fleet import targets as target_operations
 from pilothouse.operations.promotion import deployments as deployment_operations
 from pilothouse.presentation.tables.registry_rows import deployment_history_table, serving_text
@@ -98,23 +100,34 @@ def deployed(session: Session, time: str, clock: str) -> None:
 
 
 @click.command()
+@click.option("--write", is_flag=True, help="Add the targets that only model files describe to targets.toml.")
 @json_option
 @click.pass_obj
-def targets(session: Session) -> None:
+def targets(session: Session, write: bool) -> None:
     """Each model on each target: what should answer, what does, and how it is."""
     from pilothouse.operations.fleet import health
+    from pilothouse.operations.workspace import target_files
 
+    if write:
+        added = target_files.write_targets_file(session.services, session.actor)
+        if not printed_as_json(session, added):
+            say(f"targets.toml: added {', '.join(added)}" if added else "targets.toml lacks no target")
+        return
+    described = {
+        target.name: target for target in target_operations.list_targets(session.services, session.actor)
+    }
     states = health.target_states(session.services, session.actor)
-    if printed_as_json(session, states):
+    if session.as_json:
+        printed_as_json(session, [_described(state, described.get(state.target)) for state in states])
         return
     show_table(
-        ("target", "region", "product", "unit", "model", "version", "serving", "health", "why"),
+        ("target", "region", "product", "unit", "environment", "labels", "model", "version", "serving", "health", "why"),
         (
-            (s.target, s.region, s.product, s.business_unit, s.model,
+            (s.target, s.region, s.product, s.business_unit, *_labels(described.get(s.target)), s.model,
              s.deployment.version if s.deployment else "–", serving_text(s), s.health, s.why)
             for s in states
         ),
-        empty="no targets: name them in models/NAME/model.toml under [[targets]]",
+        empty="no targets: describe them in targets.toml and select them in models/NAME/model.toml",
     )  # fmt: skip
 
 
@@ -126,13 +139,27 @@ def token(session: Session, target: str) -> None:
 
     A serving process of this workspace takes the new one up by itself.
     """
-    from pilothouse.system.files import write_atomically
+    click.echo(target_operations.issue_token(session.services, session.actor, target))
 
-    issued = target_operations.issue_token(session.services, session.actor, target)
-    folder = session.services.paths.serving_folder(target)
-    if folder.is_dir():
-        write_atomically(folder / "token", issued.encode())
-    click.echo(issued)
+
+def _labels(target: Target | None) -> tuple[str, str]:
+    """Environment and labels as columns."""
+    if target is None:
+        return "", ""
+    return target.environment, " ".join(f"{key}={value}" for key, value in sorted(target.labels.items()))
+
+
+def _described(state: TargetState, target: Target | None) -> dict[str, object]:
+    """State of a model on a target, with what is described of the target alone; the port that is described where no
+    process says one."""
+    if target is None:
+        return plain(state)  # type: ignore[no-any-return]
+    of_target = {
+        "environment": target.environment,
+        "labels": target.labels,
+        "port": state.port or target.port,
+    }
+    return plain(state) | of_target  # type: ignore[no-any-return]
 
 
 def _warn(steps: Sequence[RollBackStep]) -> None:

@@ -14,7 +14,6 @@ from pilothouse.cli.output import (
     show_rows,
 )
 from pilothouse.cli.session import Session
-from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.domain.request_standing import RequestState
@@ -115,14 +114,8 @@ def evidence(session: Session, number: int) -> None:
 @click.pass_obj
 def approve(session: Session, number: int, digest: str, reason: str) -> None:
     """Approve request NUMBER on the evidence that you read."""
-    shown = promotions.get_request(session.services, session.actor, number)
-    if len(digest) < 12 or not shown.evidence_digest.startswith(digest):
-        raise ConflictError(
-            f"request {number}: the evidence named ({digest}) is not the one on file; "
-            f"read it with pilothouse evidence {number} and name its digest (at least 12 digits)"
-        )
     promotion_request = promotions.approve(
-        session.services, session.actor, number, evidence_digest=shown.evidence_digest, reason=reason
+        session.services, session.actor, number, evidence_digest=digest, reason=reason
     )
     if printed_as_json(session, promotion_request):
         return

@@ -34,6 +34,7 @@ def init(session: Session, folder: Path, admin: str | None, demo: bool) -> None:
     """Make a workspace in FOLDER (this one otherwise)."""
     workspaces.initialise(session.workspace or folder, admin or os_user(), demo=demo)
     say(f"workspace made in {session.workspace or folder}; {admin or os_user()} is its admin")
+    say("describe targets in targets.toml and models in models/NAME/model.toml, then run pilothouse apply")
 
 
 @click.command()
@@ -41,7 +42,7 @@ def init(session: Session, folder: Path, admin: str | None, demo: bool) -> None:
 @json_option
 @click.pass_obj
 def apply(session: Session, plan: bool) -> None:
-    """Read models/*/model.toml and bring the registry up to them."""
+    """Read targets.toml and models/*/model.toml and bring the registry up to them."""
     act = apply_models.plan if plan else apply_models.apply
     changes = act(session.services, session.actor)
     if printed_as_json(session, changes):
@@ -53,7 +54,7 @@ def apply(session: Session, plan: bool) -> None:
         for line in change.loosens:
             click.echo(safe(f"  loosens {line} (needs an admin)", limit=400))
     if not changes:
-        say("no model files: write models/NAME/model.toml")
+        say("no model files: describe targets in targets.toml, then write models/NAME/model.toml")
     elif plan and any(change.action != "unchanged" for change in changes):
         say("nothing was changed; run pilothouse apply to do it")
 

@@ -10,18 +10,24 @@ from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.operations.authorisation import changing, reading
 from pilothouse.operations.services import Services
 from pilothouse.store import targets
+from pilothouse.system.files import write_atomically
+
+TOKEN_FILE = "token"  # noqa: S105 - the name of a file
+"""Name of a token's file in the folder of a serving process."""
 
 
 def list_targets(services: Services, actor: Actor) -> list[Target]:
     """All targets with their event clocks."""
     with reading(services, actor) as connection:
         stored = targets.all_targets(connection)
-    return [replace(target, event_clock=services.event_clock(target.name)) for target in stored]
+    clocks = services.newest_clocks()
+    return [replace(target, event_clock=clocks.get(target.name)) for target in stored]
 
 
 def issue_token(services: Services, actor: Actor, target: str) -> str:
     """Create a token for a target, which voids the one before; only its digest is stored. Raises NotFoundError.
 
+    It is put into the folder of the target's serving process where that runs in this workspace, which takes it up by itself.
     Allowed to admins, and to the daemon for the serving processes that it starts.
     """
     token = f"ph_{secrets.token_urlsafe(32)}"
@@ -30,10 +36,13 @@ def issue_token(services: Services, actor: Actor, target: str) -> str:
         key = targets.target_id(change.connection, target)
         if key is None:
             raise NotFoundError(
-                f"there is no target {target!r}: name it under [[targets]] in a model file and apply it"
+                f"there is no target {target!r}: describe it in targets.toml, and run pilothouse apply"
             )
         targets.replace_token(change.connection, key, _digest(token), by=actor.name, at=change.at)
         change.record("token.issued", target)
+    folder = services.paths.serving_folder(target)
+    if folder.is_dir():
+        write_atomically(folder / TOKEN_FILE, token.encode("ascii"))
     return token
 
 

@@ -18,6 +18,9 @@ from pilothouse.sqlite import Connection
 from pilothouse.store import requests
 from pilothouse.store import targets as target_store
 
+_FEWEST_DIGITS = 12
+"""Digits of the digest of the evidence by which an approver names it at least."""
+
 
 def request_promotion(
     services: Services,
@@ -66,7 +69,7 @@ def request_again(services: Services, actor: Actor, request_id: int) -> Promotio
 def approve(
     services: Services, actor: Actor, request_id: int, evidence_digest: str, reason: str = ""
 ) -> PromotionRequest:
-    """Approve a request; ``evidence_digest`` is that of the evidence that the approver was shown.
+    """Approve a request; ``evidence_digest`` is that of the evidence that the approver was shown, or its first digits.
 
     The last approval that the frozen policy needs deploys, in the same transaction. Raises NotFoundError,
     NotAllowedError (role, four eyes) or ConflictError (closed, expired, outdated, other evidence).
@@ -74,9 +77,10 @@ def approve(
     reason = clean_text(reason, "the reason")
     with changing(services, actor, Permission.DECIDE, _model_of(services, request_id)) as change:
         request = _open_request(change, request_id, RequestAct.APPROVE)
-        if evidence_digest != request.evidence_digest:
+        if len(evidence_digest) < _FEWEST_DIGITS or not request.evidence_digest.startswith(evidence_digest):
             raise ConflictError(
-                f"request {request_id}: the evidence shown is not the one on file: read it again and approve that"
+                f"request {request_id}: the evidence named ({evidence_digest}) is not the one on file; "
+                f"read it with pilothouse evidence {request_id} and name its digest (at least {_FEWEST_DIGITS} digits)"
             )
         _check_incumbents(change.connection, request)
         _decide(change, request, "approve", reason)

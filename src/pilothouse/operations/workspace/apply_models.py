@@ -1,31 +1,29 @@
-"""Model files into the registry: all of them, or none where one has a fault."""
+"""Model files and targets into the registry: all of them, or none where one has a fault."""
 
-import ast
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.dataclass_reader import format_duration
-from pilothouse.domain.errors import InvalidInputError, ModelFileError, NotAllowedError
-from pilothouse.domain.model_file import load_spec, spec_from_plain, spec_to_plain
-from pilothouse.domain.model_spec import STORED_KEYS, ModelSpec, TargetSpec
+from pilothouse.domain.errors import ModelFileError, NotAllowedError
+from pilothouse.domain.model_file import spec_from_plain, spec_to_plain
+from pilothouse.domain.model_spec import STORED_KEYS, ModelSpec
 from pilothouse.domain.promotion import loosened
-from pilothouse.domain.records import Target
 from pilothouse.domain.roles import Actor, Permission
-from pilothouse.domain.time_parsing import moment
+from pilothouse.domain.target_file import TARGETS_FILE, TargetDescription
 from pilothouse.operations.authorisation import Change, authorise, changing, check, reading
-from pilothouse.operations.automation.schedule_times import check_rule, gives_either_day, is_zone
-from pilothouse.operations.models.source_columns import source_problems
+from pilothouse.operations.automation.schedule_times import gives_either_day
 from pilothouse.operations.monitoring import window_forecast
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
+from pilothouse.operations.workspace import target_files
+from pilothouse.operations.workspace.file_reading import MODEL_FILE, ReadFile, read_model_files
+from pilothouse.operations.workspace.target_files import TargetChanges
 from pilothouse.sqlite import Connection
-from pilothouse.store import models, schedules, targets
+from pilothouse.store import audit, deployments, models, schedules, targets
 
-MODEL_FILE = "model.toml"
-_FILE_LIMIT = 1 << 20
 _DURATIONS = frozenset(
     {"outcome_delay", "holdout", "lookback", "timeout", "expires", "window", "step", "performance_window",
      "performance_step", "silence", "cooldown", "every"}
@@ -33,9 +31,13 @@ _DURATIONS = frozenset(
 _FILE_KEYS = {stored: key for key, stored in STORED_KEYS.items()}
 
 
+_TARGETS = "targets"
+"""Key of a specification under which its targets are listed: compared by name, not by place."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedChange:
-    """Change that applying makes, or made, to one model.
+    """Change that applying makes, or made, to one model, or to the targets where ``model`` is ``targets.toml``.
 
     ``action``: ``create``, ``update``, ``unchanged``, or ``missing`` for a model whose file is gone; it stays in the
     registry as it is. ``differences`` are lines such as ``training.seed: 7 → 8``. ``loosens`` needs an admin. ``notes``
@@ -50,37 +52,65 @@ class PlannedChange:
 
 
 @dataclass(frozen=True, slots=True)
-class _ReadFile:
-    spec: ModelSpec
-    source: str
-    folder: str
+class _Files:
+    """What was read: model files by model, and the targets of ``targets.toml`` where there is one."""
+
+    root: Path
+    models: dict[str, ReadFile]
+    targets: Mapping[str, TargetDescription] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Changes that the files make to the registry as it was when its audit log had so many entries."""
+
+    entries: int
+    targets: TargetChanges
+    models: list[PlannedChange]
+
+    @property
+    def shown(self) -> list[PlannedChange]:
+        if not self.targets.action:
+            return self.models
+        return [PlannedChange(TARGETS_FILE, self.targets.action, self.targets.differences), *self.models]
+
+    @property
+    def changes_anything(self) -> bool:
+        return bool(self.targets.put) or any(one.action in ("create", "update") for one in self.models)
 
 
 def plan(services: Services, actor: Actor, folder: Path | None = None) -> list[PlannedChange]:
-    """Changes that ``apply`` would make, by model. Raises ModelFileError with all faults of all files, NotAllowedError."""
+    """Changes that ``apply`` would make: to the targets where there is a ``targets.toml``, then by model. Raises
+    ModelFileError with all faults of all files, NotAllowedError."""
     authorise(services, actor)
-    root = folder or services.paths.models
-    files = _read_files(services, root)
+    files = _read_files(services, folder)
     with reading(services, actor) as connection:
-        return _planned(services, connection, files, root)
+        return _planned(services, connection, files).shown
 
 
 def apply(services: Services, actor: Actor, folder: Path | None = None) -> list[PlannedChange]:
-    """Read the model files below ``folder`` (``models`` otherwise) and put them in force, in one transaction.
+    """Read ``targets.toml`` and the model files below ``folder`` (``models`` otherwise) and put them in force, in one
+    transaction.
 
     Raises ModelFileError with all faults of all files (nothing is applied then), or NotAllowedError: only an admin may apply
     what loosens gates or policies.
     """
     authorise(services, actor)
-    root = folder or services.paths.models
-    files = _read_files(services, root)
+    files = _read_files(services, folder)
+    with reading(services, actor) as connection:
+        planned = _planned(services, connection, files)
+    if not planned.changes_anything:
+        return planned.shown
     with changing(services, actor, Permission.READ) as change:
-        changes = _planned(services, change.connection, files, root)
-        for planned in changes:
-            if planned.action in ("create", "update"):
-                _apply_one(change, files[planned.model], planned)
-                states.refresh_model(services, change.connection, planned.model)
-    return changes
+        if audit.head(change.connection).count != planned.entries:  # somebody has changed something meanwhile
+            planned = _planned(services, change.connection, files)
+        _apply_targets(change, planned.targets)
+        keys = targets.target_ids(change.connection)
+        for one in planned.models:
+            if one.action in ("create", "update"):
+                _apply_one(change, files.models[one.model], one, keys)
+                states.refresh_model(services, change.connection, one.model)
+    return planned.shown
 
 
 def check_may_loosen(change: Change, model: str, lines: Sequence[str]) -> None:
@@ -93,7 +123,16 @@ def check_may_loosen(change: Change, model: str, lines: Sequence[str]) -> None:
         raise NotAllowedError(f"{model}: {error}; it loosens {'; '.join(lines)}") from None
 
 
-def _apply_one(change: Change, file: _ReadFile, planned: PlannedChange) -> None:
+def _apply_targets(change: Change, planned: TargetChanges) -> None:
+    """Bring the descriptions of targets up to date. Those that a model file alone gives are recorded with the model."""
+    if planned.differences:
+        check(change.connection, change.actor, Permission.APPLY)
+        change.record("targets.described", TARGETS_FILE, {"differences": list(planned.differences)})
+    targets.put_targets(change.connection, planned.put, at=change.at)
+
+
+def _apply_one(change: Change, file: ReadFile, planned: PlannedChange, keys: Mapping[str, int]) -> None:
+    """Put a model file in force. ``keys`` are those of all targets, by name."""
     spec, connection = file.spec, change.connection
     check(connection, change.actor, Permission.APPLY, spec.name)
     check_may_loosen(change, spec.name, planned.loosens)
@@ -112,11 +151,8 @@ def _apply_one(change: Change, file: _ReadFile, planned: PlannedChange) -> None:
         applied_by=change.actor.name,
     )
     models.add_spec(connection, new, at=change.at)
-    keys = [
-        targets.put_target(connection, _described(connection, target), at=change.at)
-        for target in spec.targets
-    ]
-    targets.set_model_targets(connection, model_id, keys)
+    if before is None or _names(before.spec) != _names(plain):
+        targets.set_model_targets(connection, model_id, [keys[target.name] for target in spec.targets])
     schedules.set_schedules(connection, model_id, spec.automation.schedule, at=change.at)
     change.record(
         "model.created" if before is None else "model.updated",
@@ -130,49 +166,76 @@ def _apply_one(change: Change, file: _ReadFile, planned: PlannedChange) -> None:
     )
 
 
-def _described(connection: Connection, spec: TargetSpec) -> Target:
-    """Target as the file describes it; what the file leaves empty stays as another model's file has set it."""
-    stored = {target.name: target for target in targets.all_targets(connection)}.get(spec.name)
-    return Target(
-        spec.name,
-        spec.region or (stored.region if stored else ""),
-        spec.product or (stored.product if stored else ""),
-        spec.business_unit or (stored.business_unit if stored else ""),
+def _read_files(services: Services, folder: Path | None) -> _Files:
+    """Everything that is applied. Raises ModelFileError with all faults, InvalidInputError."""
+    root = folder or services.paths.models
+    problems: list[str] = []
+    described = target_files.read_targets_file(services, problems)
+    files = read_model_files(services, root, described, problems)
+    problems += target_files.disagreements(files.values(), described)
+    if problems:
+        raise ModelFileError(problems)
+    return _Files(root, files, described)
+
+
+def _planned(services: Services, connection: Connection, files: _Files) -> _Plan:
+    known = models.facts(connection)
+    root = files.root.resolve()
+    here = {
+        name for name, facts in known.items() if (services.paths.root / facts.folder).resolve().parent == root
+    }
+    planned = [
+        _planned_one(services, connection, name, files.models.get(name), files.targets, known.get(name))
+        for name in sorted({*files.models, *here})
+    ]
+    changed = [files.models[one.model] for one in planned if one.action in ("create", "update")]
+    return _Plan(
+        audit.head(connection).count,
+        target_files.planned_targets(connection, changed, files.targets),
+        planned,
     )
 
 
-def _planned(
-    services: Services, connection: Connection, files: dict[str, _ReadFile], root: Path
-) -> list[PlannedChange]:
-    registered = {
-        model.name
-        for model in models.listed(connection)
-        if (services.paths.root / model.folder).resolve().parent == root.resolve()
-    }
-    return [
-        _planned_one(services, connection, name, files.get(name)) for name in sorted({*files, *registered})
-    ]
-
-
 def _planned_one(
-    services: Services, connection: Connection, name: str, file: _ReadFile | None
+    services: Services,
+    connection: Connection,
+    name: str,
+    file: ReadFile | None,
+    described: Mapping[str, TargetDescription] | None,
+    known: models.SpecFacts | None,
 ) -> PlannedChange:
-    before = models.spec_in_force(connection, name)
     if file is None:
         gone = f"its {MODEL_FILE} is gone; the model, its versions and deployments stay as they are"
         return PlannedChange(name, "missing", (gone,))
+    notes = [*_notes(file.spec)]
+    if (note := target_files.described_in(file, described)) != "":
+        notes.append(note)
+    if known is None:
+        return PlannedChange(name, "create", tuple(_summary(file.spec)), notes=tuple(notes))
     plain = spec_to_plain(file.spec)
-    notes = tuple(_notes(file.spec))
-    if before is None:
-        return PlannedChange(name, "create", tuple(_summary(file.spec)), notes=notes)
+    if known == models.SpecFacts(canonical_digest(plain), file.folder):
+        return PlannedChange(name, "unchanged", notes=tuple(notes))
+    before = models.spec_in_force(connection, name)
+    assert before is not None
     differences = list(_differences(before.spec, plain, ""))
     if before.folder != file.folder:
         differences.append(f"folder: {before.folder} → {file.folder}")
     if not differences:
-        return PlannedChange(name, "unchanged", notes=notes)
+        return PlannedChange(name, "unchanged", notes=tuple(notes))
+    named = set(_names(plain))
+    left = [d.target for d in deployments.live(connection, model=name) if d.target not in named]
+    if left:
+        notes.append(
+            f"is live on {', '.join(left)}, which it no longer names: that stays until it is rolled back"
+        )
     loosens = tuple(loosened(spec_from_plain(before.spec), file.spec))
-    notes += tuple(window_forecast.expected_rows(services, file.spec))
-    return PlannedChange(name, "update", tuple(differences), loosens, notes)
+    notes += window_forecast.expected_rows(services, file.spec)
+    return PlannedChange(name, "update", tuple(differences), loosens, tuple(notes))
+
+
+def _names(plain: Mapping[str, Any]) -> list[str]:
+    """Names of the targets of a specification as plain data, in its order."""
+    return [target["name"] for target in plain[_TARGETS]]
 
 
 def _notes(spec: ModelSpec) -> Iterator[str]:
@@ -198,12 +261,25 @@ def _differences(before: Any, after: Any, path: str) -> Iterator[str]:
             name = _FILE_KEYS.get(key, key)
             key_path = f"{path}.{name}" if path else str(name)
             yield from _differences(before.get(key), after.get(key), key_path)
+    elif path == _TARGETS:
+        yield from _target_differences(before, after)
     elif isinstance(before, list) and isinstance(after, list) and _are_tables(*before, *after):
         for i in range(max(len(before), len(after))):
             old, new = (items[i] if i < len(items) else None for items in (before, after))
             yield from _differences(old, new, f"{path}[{i}]")
     elif before != after:
         yield f"{path}: {_shown(before, path)} → {_shown(after, path)}"
+
+
+def _target_differences(before: list[Any], after: list[Any]) -> Iterator[str]:
+    old, new = ({target["name"]: target for target in targets} for targets in (before, after))
+    for words, names in (("new", new.keys() - old.keys()), ("gone", old.keys() - new.keys())):
+        if names:
+            yield f"{_TARGETS}: {words}: {', '.join(sorted(names))}"
+    for name in old.keys() & new.keys():
+        yield from _differences(old[name], new[name], f"{_TARGETS}.{name}")
+    if old.keys() == new.keys() and list(old) != list(new):
+        yield f"{_TARGETS}: in another order"
 
 
 def _are_tables(*items: Any) -> bool:
@@ -225,106 +301,3 @@ def _shown(value: Any, path: str) -> str:
         )
         return f"{{ {inner} }}"
     return str(value)
-
-
-def _read_files(services: Services, root: Path) -> dict[str, _ReadFile]:
-    """Model files below ``root``, by the model's name. Raises ModelFileError with all faults, InvalidInputError."""
-    if not root.is_dir():
-        raise InvalidInputError(f"{root} is not a folder: expected one that holds NAME/{MODEL_FILE}")
-    files: dict[str, _ReadFile] = {}
-    problems: list[str] = []
-    for path in sorted(root.glob(f"*/{MODEL_FILE}")):
-        name = f"{root.name}/{path.parent.name}/{MODEL_FILE}"
-        try:
-            file = _read_file(services, path, name)
-            files[file.spec.name] = file
-        except ModelFileError as error:
-            problems += error.problems
-    problems += _disagreements(files.values())
-    if problems:
-        raise ModelFileError(problems)
-    return files
-
-
-def _read_file(services: Services, path: Path, name: str) -> _ReadFile:
-    try:
-        if path.stat().st_size > _FILE_LIMIT:
-            raise ModelFileError([f"{name}: is over {_FILE_LIMIT >> 20} MiB; expected a model file"])
-        text = path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ModelFileError([f"{name}: is not UTF-8 at byte {error.start}; save it as UTF-8"]) from None
-    except OSError as error:
-        raise ModelFileError([f"{name}: cannot be read: {error.strerror}"]) from None
-    spec = load_spec(text, name)
-    folder = path.parent.resolve()
-    problems = [*_folder_problems(spec, folder), *source_problems(spec, folder, services.paths.state)]
-    if problems:
-        raise ModelFileError([f"{name}: {problem}" for problem in problems])
-    return _ReadFile(spec, text, _recorded_folder(services, folder))
-
-
-def _recorded_folder(services: Services, folder: Path) -> str:
-    """Folder of a model as it is recorded: relative where it lies in the workspace, so that a workspace can be moved."""
-    root = services.paths.root.resolve()
-    return folder.relative_to(root).as_posix() if folder.is_relative_to(root) else str(folder)
-
-
-def _folder_problems(spec: ModelSpec, folder: Path) -> Iterator[str]:
-    if spec.name != folder.name:
-        yield f"name: found {spec.name!r} in the folder {folder.name!r}; expected both to be the same"
-    for key, function in (
-        ("training.function", spec.training.function),
-        ("gates.function", spec.gates.function),
-    ):
-        if function is not None:
-            yield from _function_problems(key, function, folder)
-    if spec.data.timezone is not None and not is_zone(spec.data.timezone):
-        yield f"data.timezone: found {spec.data.timezone!r}; expected an IANA name, e.g. Europe/Berlin"
-    for i, schedule in enumerate(spec.automation.schedule):
-        try:
-            check_rule(schedule.cron, schedule.timezone)
-            if schedule.at is not None:
-                moment(schedule.at, schedule.timezone)
-        except InvalidInputError as error:
-            yield f"automation.schedule[{i}]: {error}"
-
-
-def _function_problems(key: str, reference: str, folder: Path) -> Iterator[str]:
-    """Faults of a reference to a function. The file is parsed, not run."""
-    file, _, function = reference.partition(":")
-    try:
-        tree = ast.parse((folder / file).read_bytes(), file)
-    except OSError:
-        yield f"{key}: {file} is not beside {MODEL_FILE}; expected it to define {function}"
-    except (SyntaxError, ValueError) as error:
-        yield f"{key}: {file} is not valid Python: {error}"
-    else:
-        if function not in _top_level_names(tree):
-            yield f"{key}: {file} defines no function {function!r}"
-
-
-def _top_level_names(tree: ast.Module) -> Iterator[str]:
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            yield node.name
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            yield from (name.asname or name.name.partition(".")[0] for name in node.names)
-        elif isinstance(node, ast.Assign):
-            yield from (target.id for target in node.targets if isinstance(target, ast.Name))
-
-
-def _disagreements(files: Iterable[_ReadFile]) -> Iterator[str]:
-    """Faults of targets that several models name: their descriptions must agree."""
-    described: dict[tuple[str, str], tuple[str, str]] = {}
-    for file in files:
-        for i, target in enumerate(file.spec.targets):
-            for key in ("region", "product", "business_unit"):
-                value = getattr(target, key)
-                other, before = (
-                    described.setdefault((target.name, key), (file.spec.name, value)) if value else ("", "")
-                )
-                if value and before != value:
-                    yield (
-                        f"{file.folder}/{MODEL_FILE}: targets[{i}].{key}: found {value!r} for {target.name!r}; "
-                        f"expected {before!r} as in the file of {other}"
-                    )

@@ -24,6 +24,7 @@ from typing import Any
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
 from pilothouse.domain.records import AuditHead
 from pilothouse.domain.roles import Actor, Permission
+from pilothouse.domain.target_file import TARGETS_FILE
 from pilothouse.operations.authorisation import authorise, changing
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace.restores import ARTIFACTS, FORMAT, MANIFEST, MODELS, REGISTRY, TELEMETRY
@@ -132,6 +133,8 @@ def _write(services: Services, actor: Actor, archive: _Archive, scratch: Path) -
         head = audit.head(connection)
     for digest in services.artifacts.digests():
         archive.add(f"{ARTIFACTS}/{digest[:2]}/{digest}", services.artifacts.path(digest), 0o444)
+    if (paths.root / TARGETS_FILE).is_file():
+        archive.add(TARGETS_FILE, paths.root / TARGETS_FILE, 0o644)
     for path in _regular_files(paths.models, archive):
         mode = 0o755 if path.stat().st_mode & stat.S_IXUSR else 0o644
         archive.add(f"{MODELS}/{path.relative_to(paths.models).as_posix()}", path, mode)

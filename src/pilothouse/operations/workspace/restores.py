@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from pilothouse.domain.errors import ConflictError, IntegrityError, NotFoundError, UnavailableError
 from pilothouse.domain.records import AuditHead
+from pilothouse.domain.target_file import TARGETS_FILE
 from pilothouse.store import audit, versions
 from pilothouse.store.connection import Registry
 from pilothouse.system.files import sync_folder
@@ -121,7 +122,7 @@ def _unpack(file: Path, tar: tarfile.TarFile, folder: Path) -> dict[str, Any]:
 
 def _is_expected(name: str) -> bool:
     """True for names that ``backup`` writes: below ``models`` any that does not lead out of it."""
-    if name in (REGISTRY, TELEMETRY) or _ARTIFACT.fullmatch(name):
+    if name in (REGISTRY, TELEMETRY, TARGETS_FILE) or _ARTIFACT.fullmatch(name):
         return True
     parts = name.split("/")
     plain = all(part not in ("", ".", "..") for part in parts) and "\0" not in name and "\\" not in name
@@ -133,6 +134,8 @@ def _mode(name: str, recorded: int) -> int:
         return 0o444
     if name.startswith(f"{MODELS}/"):
         return 0o755 if recorded & 0o100 else 0o644
+    if name == TARGETS_FILE:
+        return 0o644
     return 0o600
 
 

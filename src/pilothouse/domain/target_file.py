@@ -1,0 +1,106 @@
+"""``targets.toml``: each target of a workspace, described once."""
+
+import json
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pilothouse.domain.dataclass_reader import read_dataclass
+from pilothouse.domain.errors import ModelFileError
+from pilothouse.domain.identifiers import NAME
+
+TARGETS_FILE = "targets.toml"
+
+_PORTS = range(1, 65_536)
+_KEYS = ("region", "product", "business_unit", "environment")
+
+
+@dataclass(frozen=True, slots=True)
+class TargetDescription:
+    """``[[target]]``: a place on which versions run."""
+
+    name: str
+    region: str = ""
+    product: str = ""
+    business_unit: str = ""
+    environment: str = ""
+    port: int | None = None
+    """Port on which its serving process listens; a free one where absent."""
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetFile:
+    """The whole file."""
+
+    target: tuple[TargetDescription, ...] = ()
+
+
+def load_targets(text: str, file: str = TARGETS_FILE) -> dict[str, TargetDescription]:
+    """Read the text of a file of targets, by name in its order. Raises ModelFileError with every fault."""
+    try:
+        plain = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ModelFileError([f"{file}: not valid TOML: {error}"]) from None
+    problems: list[str] = []
+    read = read_dataclass(TargetFile, plain, "", problems)
+    if read is not None:
+        problems += _faults(read)
+    if read is None or problems:
+        raise ModelFileError([f"{file}: {problem}" for problem in problems])
+    return {target.name: target for target in read.target}
+
+
+def targets_text(targets: Iterable[TargetDescription]) -> str:
+    """``[[target]]`` tables that read as these targets; what is empty is left out."""
+    return "\n".join("\n".join(_table(target)) + "\n" for target in targets)
+
+
+def _table(target: TargetDescription) -> Iterator[str]:
+    yield "[[target]]"
+    yield f"name = {_quoted(target.name)}"
+    for key in _KEYS:
+        if value := getattr(target, key):
+            yield f"{key} = {_quoted(value)}"
+    if target.port is not None:
+        yield f"port = {target.port}"
+    if target.labels:
+        pairs = ", ".join(
+            f"{_quoted(key)} = {_quoted(value)}" for key, value in sorted(target.labels.items())
+        )
+        yield f"labels = {{ {pairs} }}"
+
+
+def _quoted(text: str) -> str:
+    """A basic string of TOML: JSON's escapes, which are TOML's too, and DEL, which JSON leaves as it is."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _faults(file: TargetFile) -> Iterator[str]:
+    if not file.target:
+        yield "target: found none; expected at least one [[target]] table with a name"
+    rule = "1 to 64 lower-case letters, digits and inner hyphens"
+    names: set[str] = set()
+    ports: dict[int, str] = {}
+    for i, target in enumerate(file.target):
+        path = f"target[{i}]"
+        if not NAME.fullmatch(target.name):
+            yield f"{path}.name: found {target.name!r}; expected {rule}"
+        if target.name in names:
+            yield f"{path}.name: {target.name!r} is described twice; expected each target once"
+        names.add(target.name)
+        if target.port is not None and target.port not in _PORTS:
+            yield f"{path}.port: found {target.port}; expected 1 to {_PORTS[-1]}"
+        elif target.port is not None and ports.setdefault(target.port, target.name) != target.name:
+            yield f"{path}.port: {target.port} is the port of {ports[target.port]!r} too; expected one of its own"
+        yield from _label_faults(path, target.labels)
+
+
+def _label_faults(path: str, labels: Mapping[str, str]) -> Iterator[str]:
+    for key, value in labels.items():
+        if not NAME.fullmatch(key):
+            yield (
+                f"{path}.labels: found the label {key!r}; expected 1 to 64 lower-case letters, digits and inner hyphens"
+            )
+        if not value:
+            yield f"{path}.labels.{key}: is empty; expected a text, or no such label"

@@ -1,0 +1,308 @@
+"""Targets described once in ``targets.toml``: applied, selected by model files, written from what these say, gone again."""
+
+from pathlib import Path
+
+import pytest
+
+from pilothouse.domain.errors import ModelFileError, NotAllowedError, NotFoundError
+from pilothouse.domain.roles import Role
+from pilothouse.operations import catalogue
+from pilothouse.operations.fleet import targets
+from pilothouse.operations.promotion import promotions
+from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import apply_models, audits, backups, restores, target_files, workspaces
+from pilothouse.operations.workspace.apply_models import PlannedChange
+from support.job_workspace import (
+    ADMIN,
+    APPROVER,
+    MODEL,
+    SCIENTIST,
+    actor,
+    applied,
+    make_workspace,
+    trained,
+    write_model,
+)
+
+TARGETS = """
+# Written by hand, and kept as it is.
+[[target]]
+name = "ewr"
+region = "us-east"
+environment = "production"
+port = 8101
+labels = { carrier = "AA", tier = "gold" }
+
+[[target]]
+name = "jfk"
+region = "us-east"
+labels = { carrier = "UA" }
+"""
+SELECTING = MODEL[: MODEL.index("[[targets]]")] + (
+    '[targets]\nselect = { region = "us-*" }\nmatch = { carrier = "{labels.carrier}" }\n'
+)
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Services:
+    return make_workspace(tmp_path)
+
+
+def write_targets(services: Services, text: str = TARGETS) -> Path:
+    path = services.paths.root / "targets.toml"
+    path.write_text(text)
+    return path
+
+
+def apply(services: Services, name: str = SCIENTIST) -> dict[str, PlannedChange]:
+    return {change.model: change for change in apply_models.apply(services, actor(services, name))}
+
+
+def faults(services: Services) -> tuple[str, ...]:
+    with pytest.raises(ModelFileError) as refused:
+        apply_models.apply(services, actor(services, SCIENTIST))
+    return refused.value.problems
+
+
+def test_targets_are_described_in_one_file_and_selected_by_the_model_files(services: Services) -> None:
+    write_targets(services)
+    write_model(services.paths.root, SELECTING)
+
+    changes = apply(services)
+
+    assert changes["targets.toml"] == PlannedChange("targets.toml", "create", ("ewr: new", "jfk: new"))
+    assert (changes["demo"].action, changes["demo"].notes) == ("create", ())
+    ewr, jfk = targets.list_targets(services, actor(services, SCIENTIST))
+    assert (ewr.name, ewr.region, ewr.environment, ewr.port) == ("ewr", "us-east", "production", 8101)
+    assert ewr.labels == {"carrier": "AA", "tier": "gold"}
+    assert (jfk.name, jfk.environment, jfk.port, jfk.labels) == ("jfk", "", None, {"carrier": "UA"})
+    assert catalogue.get_model(services, actor(services, SCIENTIST), "demo").targets == ("ewr", "jfk")
+    spec = catalogue.get_spec(services, actor(services, SCIENTIST), "demo")
+    assert {target.name: target.match for target in spec.targets} == {
+        "ewr": {"carrier": "AA"},
+        "jfk": {"carrier": "UA"},
+    }
+
+
+def test_nothing_is_written_where_nothing_has_changed(services: Services) -> None:
+    write_targets(services)
+    write_model(services.paths.root, SELECTING)
+    apply(services)
+    before = audits.head(services, actor(services, ADMIN))
+
+    changes = apply(services)
+
+    assert {name: change.action for name, change in changes.items()} == {
+        "targets.toml": "unchanged",
+        "demo": "unchanged",
+    }
+    assert audits.head(services, actor(services, ADMIN)) == before
+
+
+def test_a_plan_names_each_difference_of_a_target_and_changes_nothing(services: Services) -> None:
+    write_targets(services)
+    write_model(services.paths.root, SELECTING)
+    apply(services)
+    write_targets(services, TARGETS.replace("8101", "8102").replace('tier = "gold"', 'tier = "silver"'))
+
+    planned = apply_models.plan(services, actor(services, SCIENTIST))
+
+    assert planned[0] == PlannedChange(
+        "targets.toml",
+        "update",
+        (
+            "ewr.port: 8101 → 8102",
+            "ewr.labels: { carrier = AA, tier = gold } → { carrier = AA, tier = silver }",
+        ),
+    )
+    assert targets.list_targets(services, actor(services, SCIENTIST))[0].port == 8101
+    apply(services)
+    assert targets.list_targets(services, actor(services, SCIENTIST))[0].port == 8102
+    newest = audits.show(services, actor(services, ADMIN), limit=1)[0]
+    assert (newest.action, newest.subject) == ("targets.described", "targets.toml")
+    assert newest.detail["differences"] == list(planned[0].differences)
+
+
+def test_a_new_target_that_fits_is_a_change_of_the_models_that_select_it(services: Services) -> None:
+    write_targets(services)
+    write_model(services.paths.root, SELECTING)
+    apply(services)
+    write_targets(
+        services, TARGETS + '\n[[target]]\nname = "bos"\nregion = "us-north"\nlabels = { carrier = "B6" }\n'
+    )
+
+    changes = apply(services)
+
+    assert changes["targets.toml"].differences == ("bos: new",)
+    assert changes["demo"].differences == ("targets: new: bos",)
+    assert catalogue.get_model(services, actor(services, SCIENTIST), "demo").targets == ("bos", "ewr", "jfk")
+
+
+def test_other_rows_for_a_target_loosen_and_need_an_admin(services: Services) -> None:
+    write_targets(services)
+    write_model(services.paths.root, SELECTING)
+    apply(services)
+    write_targets(services, TARGETS.replace('carrier = "UA"', 'carrier = "AA"'))
+
+    with pytest.raises(NotAllowedError, match="loosens"):
+        apply(services)
+    changes = apply(services, ADMIN)
+
+    assert changes["demo"].differences == ("targets.jfk.match.carrier: UA → AA",)
+
+
+def test_what_model_files_say_holds_without_a_file_of_targets_and_a_note_says_so(services: Services) -> None:
+    changes = apply(services)
+
+    assert "targets.toml" not in changes
+    assert changes["demo"].notes == (
+        "ewr, jfk are described here and not in targets.toml: pilothouse targets --write adds them",
+    )
+    assert targets.list_targets(services, actor(services, SCIENTIST))[0].region == "us-east"
+
+
+def test_a_target_that_the_file_lacks_is_used_as_the_model_file_says(services: Services) -> None:
+    write_targets(services, '[[target]]\nname = "jfk"\n')
+
+    changes = apply(services)
+
+    assert changes["demo"].notes == (
+        "ewr is described here and not in targets.toml: pilothouse targets --write adds it",
+    )
+    ewr, jfk = targets.list_targets(services, actor(services, SCIENTIST))
+    assert (ewr.region, ewr.listed, jfk.listed) == ("us-east", False, True)
+
+
+def test_a_model_file_that_says_otherwise_is_a_fault_that_names_both(services: Services) -> None:
+    write_targets(services, TARGETS.replace('"us-east"', '"us-west"', 1))
+
+    (fault,) = faults(services)
+
+    assert fault == (
+        "models/demo/model.toml: targets[0].region: found 'us-east' for 'ewr'; expected 'us-west' as in targets.toml"
+    )
+    write_targets(services, '[[target]]\nname = "ewr"\n')
+    assert faults(services)[0].endswith("found 'us-east' for 'ewr'; expected none, as in targets.toml")
+
+
+def test_faults_of_targets_and_of_models_are_told_at_once(services: Services) -> None:
+    write_targets(services, TARGETS.replace("8101", "0"))
+    write_model(services.paths.root, SELECTING.replace("seed = 7", "sed = 7"))
+
+    problems = faults(services)
+
+    assert [line.split(": ")[1] for line in problems] == ["target[0].port", "training.sed"]
+    assert targets.list_targets(services, actor(services, SCIENTIST)) == []
+
+
+def test_a_fault_of_the_source_that_every_selected_target_has_is_told_once(services: Services) -> None:
+    write_targets(services)
+    write_model(services.paths.root, SELECTING.replace("match = { carrier =", "match = { carier ="))
+
+    (fault,) = faults(services)
+
+    assert fault.startswith("models/demo/model.toml: targets.match: found 'carier', which is no column of")
+
+
+def test_the_file_that_the_model_files_imply_is_written_and_read_back(services: Services) -> None:
+    apply(services)
+    path = services.paths.root / "targets.toml"
+
+    assert target_files.write_targets_file(services, actor(services, SCIENTIST)) == ["ewr", "jfk"]
+
+    assert path.read_text() == '[[target]]\nname = "ewr"\nregion = "us-east"\n\n[[target]]\nname = "jfk"\n'
+    assert path.stat().st_mode & 0o777 == 0o644
+    changes = apply(services)
+    assert changes["targets.toml"].differences == (
+        "ewr: described here from now on",
+        "jfk: described here from now on",
+    )
+    assert (changes["demo"].action, changes["demo"].notes) == ("unchanged", ())
+
+
+def test_writing_adds_what_is_missing_and_leaves_the_rest_as_it_is(services: Services) -> None:
+    written = '# by hand\n[[target]]\nname = "jfk"\nregion = "us-west"  # really\n'
+    path = write_targets(services, written)
+
+    assert target_files.write_targets_file(services, actor(services, SCIENTIST)) == ["ewr"]
+
+    assert path.read_text() == written + '\n[[target]]\nname = "ewr"\nregion = "us-east"\n'
+    assert target_files.write_targets_file(services, actor(services, SCIENTIST)) == []
+    with pytest.raises(NotAllowedError):
+        target_files.write_targets_file(services, actor(services, APPROVER))
+
+
+def test_a_target_that_is_gone_keeps_its_deployment_and_a_note_says_so(tmp_path: Path) -> None:
+    services = applied(tmp_path)
+    trained(services)
+    request = promotions.request_promotion(services, actor(services, SCIENTIST), "models:/demo/1")
+    promotions.approve(services, actor(services, APPROVER), request.id, request.evidence_digest)
+    write_targets(services)
+    write_model(services.paths.root, SELECTING)
+    apply(services, ADMIN)
+    write_targets(services, TARGETS[: TARGETS.index("[[target]]", 60)])
+
+    changes = apply(services, ADMIN)
+
+    assert changes["targets.toml"].differences == (
+        "jfk: gone; its description and what is live there stay as they are",
+    )
+    assert changes["demo"].differences == ("targets: gone: jfk",)
+    assert changes["demo"].notes == (
+        "is live on jfk, which it no longer names: that stays until it is rolled back",
+    )
+    version = catalogue.get_version(services, actor(services, SCIENTIST), "models:/demo/1")
+    assert version.live_on == ("ewr", "jfk")
+    again = apply(services, ADMIN)
+    assert (again["targets.toml"].action, again["targets.toml"].differences) == ("unchanged", ())
+
+
+def test_a_file_of_targets_that_is_gone_is_reported_and_its_targets_stay(services: Services) -> None:
+    path = write_targets(services)
+    apply(services)
+    path.unlink()
+
+    changes = apply(services)
+
+    assert changes["targets.toml"].action == "missing"
+    assert [t.port for t in targets.list_targets(services, actor(services, SCIENTIST))] == [8101, None]
+    assert "targets.toml" not in apply(services)
+
+
+def test_a_role_for_one_model_does_not_describe_targets(services: Services) -> None:
+    apply(services)
+    workspaces.grant_role(services, actor(services, ADMIN), "sid", Role.VIEWER)
+    workspaces.grant_role(services, actor(services, ADMIN), "sid", Role.DATA_SCIENTIST, model="demo")
+    write_model(services.paths.root, MODEL.replace("seed = 7", "seed = 8"))
+    assert apply(services, "sid")["demo"].action == "update"
+    write_targets(services)
+
+    with pytest.raises(NotAllowedError, match="sid may not apply"):
+        apply(services, "sid")
+
+    assert [t.listed for t in targets.list_targets(services, actor(services, ADMIN))] == [False, False]
+
+
+def test_a_backup_holds_the_file_of_targets(services: Services, tmp_path: Path) -> None:
+    write_targets(services)
+    apply(services)
+
+    backups.backup(services, actor(services, ADMIN), tmp_path / "b.tar")
+    restores.restore(tmp_path / "b.tar", tmp_path / "again")
+
+    assert (tmp_path / "again" / "targets.toml").read_text() == TARGETS
+
+
+def test_a_new_token_is_put_where_the_serving_process_reads_it(services: Services) -> None:
+    write_targets(services)
+    apply(services)
+    folder = services.paths.serving_folder("ewr")
+    folder.mkdir(parents=True)
+
+    issued = [targets.issue_token(services, actor(services, ADMIN), name) for name in ("ewr", "jfk")]
+
+    assert (folder / "token").read_text() == issued[0]
+    assert (folder / "token").stat().st_mode & 0o777 == 0o600
+    assert not services.paths.serving_folder("jfk").exists()
+    with pytest.raises(NotFoundError, match=r"describe it in targets\.toml"):
+        targets.issue_token(services, actor(services, ADMIN), "nowhere")
