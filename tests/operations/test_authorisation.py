@@ -44,7 +44,6 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "automation_switch.resume": (lambda s, a: automation_switch.resume(s, a), OPERATION),
     "automation_switch.status": (lambda s, a: automation_switch.status(s, a), EVERYBODY),
     "catalogue.list_models": (lambda s, a: catalogue.list_models(s, a), EVERYBODY),
-    "catalogue.estimator_parameters": (lambda s, a: catalogue.estimator_parameters(s, a, "delay"), EVERYBODY),
     "catalogue.list_names": (lambda s, a: catalogue.list_names(s, a), EVERYBODY),
     "catalogue.get_model": (lambda s, a: catalogue.get_model(s, a, "delay"), EVERYBODY),
     "catalogue.estimator_parameters": (lambda s, a: catalogue.estimator_parameters(s, a, "delay"), EVERYBODY),
