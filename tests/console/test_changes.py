@@ -8,6 +8,7 @@ from test_approval_by_keyboard import footer
 
 from pilothouse.console.screenshots import settle
 from pilothouse.operations.jobs import trainings
+from pilothouse.telemetry import readings
 from support import example
 
 
@@ -40,6 +41,22 @@ async def test_lost_daemon_is_said_at_once(make_console, workspace) -> None:
         example.stop_daemon(workspace)
         await until(pilot, lambda: banner.display)
         assert "NO DAEMON" in str(banner.render())
+
+
+async def test_a_view_of_the_registry_is_not_loaded_again_for_what_arrives_in_telemetry(
+    make_console, workspace
+) -> None:
+    for start, loaded in (("jobs", False), ("monitor flight-delay jfk", True)):
+        app = make_console("pat", start=start, watching=True)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            loads = []
+            app.view.reload = lambda loads=loads: loads.append(1)
+            before = app.session.status.versions
+            with example.opened(workspace) as services, services.telemetry.transaction() as connection:
+                readings.keep_calibration(connection, f"written while {start} is shown", b"")
+            await until(pilot, lambda app=app, before=before: app.session.status.versions != before)
+            assert bool(loads) is loaded
 
 
 async def test_nothing_new_paints_nothing(make_console, workspace) -> None:

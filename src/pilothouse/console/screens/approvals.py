@@ -18,6 +18,7 @@ class ApprovalsView(PagedView[PromotionRequest]):
     """Enter shows the evidence. What is unhealthy here can no longer be decided: outdated or expired."""
 
     SCOPE = TOP = "approvals"
+    REGISTRY_ALONE = True
     _all = False
     _mine: frozenset[int] = frozenset()
 

@@ -30,6 +30,7 @@ class AuditView(PagedView[AuditEntry]):
     """``v`` recomputes the chain; ``:audit TEXT`` and ``/`` search the whole log."""
 
     SCOPE = TOP = "audit"
+    REGISTRY_ALONE = True
     WIDENS = True
 
     def __init__(self) -> None:

@@ -29,6 +29,7 @@ class DeploymentsView(View[DeploymentsData]):
     """``ctrl+l`` rolls back one target or those marked, ``ctrl+e`` all."""
 
     SCOPE = TOP = "deployments"
+    REGISTRY_ALONE = True
     WIDENS = True
 
     def __init__(self) -> None:

@@ -41,6 +41,7 @@ class FleetView(View[FleetData]):
     """Up and down choose a target, left and right a model."""
 
     SCOPE = "fleet"
+    REGISTRY_ALONE = True
     TOP = "deployments"
 
     def __init__(self) -> None:

@@ -17,6 +17,7 @@ class HistoryView(PagedView[Deployment]):
     """``:history MODEL`` shows one model's; unhealthy rows are roll-backs."""
 
     SCOPE = "history"
+    REGISTRY_ALONE = True
     TOP = "deployments"
 
     def __init__(self, model: str = "") -> None:

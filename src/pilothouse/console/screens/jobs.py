@@ -20,6 +20,7 @@ class JobsView(PagedView[Job]):
     """Enter shows a job's log. ``:jobs failed`` shows only failed jobs. Keys act on every job that is marked."""
 
     SCOPE = TOP = "jobs"
+    REGISTRY_ALONE = True
     WIDENS = True
     _status = ""
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 from threading import Event
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from textual.message import Message
 from textual.screen import Screen
@@ -47,6 +47,8 @@ class LoadingScreen(Screen[None], Generic[T]):
     """
 
     app: ConsoleApp
+    REGISTRY_ALONE: ClassVar[bool] = False
+    """Whether it shows nothing of telemetry, which changes with every prediction."""
 
     class Loaded(Message):
         """The thread has loaded the data."""

@@ -12,6 +12,7 @@ class ModelsView(TableView[Model]):
     """Enter shows a model's versions."""
 
     SCOPE = TOP = "models"
+    REGISTRY_ALONE = True
 
     def load(self, services: Services, actor: Actor) -> ListData[Model]:
         from pilothouse.operations import catalogue

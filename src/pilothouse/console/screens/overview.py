@@ -38,6 +38,7 @@ class OverviewData:
 
 class OverviewView(View[OverviewData]):
     SCOPE = TOP = "overview"
+    REGISTRY_ALONE = True
 
     def __init__(self) -> None:
         super().__init__()

@@ -18,6 +18,7 @@ class VersionsView(PagedView[Version]):
     """Enter shows everything on record about a version."""
 
     SCOPE = "versions"
+    REGISTRY_ALONE = True
     TOP = "models"
 
     def __init__(self, model: str) -> None:

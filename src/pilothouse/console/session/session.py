@@ -1,7 +1,7 @@
 """The session: who looks at which workspace. Every screen needs it to load and to act."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,17 @@ class Status:
     """Whether the workspace lets consoles run plugins."""
     frozen: str = ""
     """The reason why nothing may be written in the workspace; empty where it may."""
+
+
+def only_telemetry(before: Status | None, after: Status) -> bool:
+    """True where nothing has changed but what arrived in telemetry."""
+    if (
+        before is None
+        or len(before.versions) != len(after.versions)
+        or before.versions[:1] != after.versions[:1]
+    ):
+        return False
+    return before == replace(after, versions=before.versions)
 
 
 @dataclass
