@@ -2,11 +2,16 @@
 
 import shutil
 import sqlite3
+import subprocess
+import sys
 import time
+from datetime import date
 
+import pytest
 from test_approval_by_keyboard import footer
 
 from pilothouse.console.screenshots import settle
+from pilothouse.operations.fleet import replays
 from pilothouse.operations.jobs import trainings
 from pilothouse.telemetry import readings
 from support import example
@@ -117,3 +122,63 @@ async def test_closing_while_the_watcher_looks_is_quiet(make_console) -> None:
             await settle(pilot)
             app.look()
         assert app.return_code in (None, 0)
+
+
+@pytest.mark.parametrize("view", ["overview", "jobs", "monitor flight-delay jfk", "audit"])
+async def test_a_replay_says_how_far_it_is_on_every_screen(view: str, make_console, workspace) -> None:
+    clocks = {"flight-delay": date(2013, 8, 19), "bike-demand": date(2011, 7, 18)}
+    with example.opened(workspace) as services:
+        replays.announce(services, 140, 213, clocks)
+    app = make_console("pat", start=view, watching=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        banner = app.view.query_one("#banner")
+        assert str(banner.render()) == (
+            " ▶ demo: day 140 of 213 (flight-delay 2013-08-19, bike-demand 2011-07-18)"
+        )
+        assert banner.size.height == 1
+        with example.opened(workspace) as services:
+            replays.announce(services, 213, 213, {"flight-delay": date(2013, 11, 1)})
+        await until(pilot, lambda: "ended on 2013-11-01: no more traffic comes" in str(banner.render()))
+
+
+async def test_a_killed_replay_is_not_said_to_go_on(make_console, workspace) -> None:
+    announce = (
+        "import sys, time; from datetime import date; from pathlib import Path\n"
+        "from pilothouse.composition import open_workspace; from pilothouse.operations.fleet import replays\n"
+        "replays.announce(open_workspace(Path(sys.argv[1])), 140, 213, {'flight-delay': date(2013, 8, 19)})\n"
+        "print('announced', flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", announce, str(workspace)], stdout=subprocess.PIPE, text=True
+    ) as replay:
+        assert replay.stdout is not None
+        try:
+            assert replay.stdout.readline() == "announced\n"
+            app = make_console("pat", watching=True)
+            async with app.run_test(size=(80, 24)) as pilot:
+                await settle(pilot)
+                banner = app.view.query_one("#banner")
+                assert "▶ demo: day 140 of 213 (flight-delay 2013-08-19)" in str(banner.render())
+                replay.kill()
+                replay.wait()
+                await until(pilot, lambda: "▶" not in str(banner.render()))
+                assert "the replay stopped at day 140 of 213 (2013-08-19): no more traffic comes" in str(
+                    banner.render()
+                )
+        finally:
+            replay.kill()
+
+
+async def test_without_a_replay_and_with_a_file_that_is_none_no_screen_speaks_of_one(
+    make_console, workspace
+) -> None:
+    with example.opened(workspace) as services:
+        assert replays.replay_state(services) is None
+        for text in ("", "[]", "{}", '{"day": 1, "days": 2, "clocks": {}, "process": 3}'):
+            services.paths.replay.write_text(text)
+            assert replays.replay_state(services) is None
+    app = make_console("pat", watching=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert not app.view.query_one("#banner").display

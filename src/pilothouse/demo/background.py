@@ -22,11 +22,14 @@ def main(root: Path, days: int, days_a_second: float) -> None:
     tally = Tally()
     began = time.monotonic()
 
-    def day_done(number: int, _: Mapping[str, date]) -> None:
+    lanes = scenario.make_lanes(demo, days)
+
+    def day_done(number: int, today: Mapping[str, date]) -> None:
+        scenario.announce(demo, lanes, number + 1, days, today)
         progress.update(f"day {number + 1} of {days}: {tally.rows:,} rows")
         time.sleep(max(0.0, began + (number + 1) / days_a_second - time.monotonic()))
 
-    replay(scenario.make_lanes(demo, days), days, day_done=day_done, tally=tally)
+    replay(lanes, days, day_done=day_done, tally=tally)
     progress.say(f"replayed {tally.rows:,} rows in {tally.requests:,} requests")
 
 

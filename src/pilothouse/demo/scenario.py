@@ -1,6 +1,6 @@
 """The story in order: train, gate, approve, deploy, serve, watch, retrain; then the report, read from the store."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from pilothouse.domain.records import VersionStatus
 from pilothouse.operations import catalogue
 from pilothouse.operations.alerts import alerts
 from pilothouse.operations.automation import monitoring_round
+from pilothouse.operations.fleet import replays
 from pilothouse.operations.jobs import trainings
 from pilothouse.operations.promotion import promotions
 from pilothouse.system import landlock
@@ -68,6 +69,7 @@ def play(demo: Demo, days: int) -> Tally:
     tally = Tally()
 
     def day_done(number: int, today: Mapping[str, date]) -> None:
+        announce(demo, lanes, number + 1, days, today)
         where = f"{today[lanes[0].stream.target]:%d %b}"
         demo.progress.update(f"replaying {where}: {tally.rows:,} rows in {tally.requests:,} requests")
         if number % 7 == 6 or number == days - 1:
@@ -80,6 +82,12 @@ def play(demo: Demo, days: int) -> Tally:
         f"replayed {tally.rows:,} rows in {tally.requests:,} requests, {tally.outcomes:,} outcomes"
     )
     return tally
+
+
+def announce(demo: Demo, lanes: Sequence[Lane], day: int, days: int, today: Mapping[str, date]) -> None:
+    """Let every console say how far the replay is: ``day`` days of ``days``, each model on its own calendar."""
+    clocks = {lane.stream.model: today[lane.stream.target] for lane in lanes}
+    replays.announce(demo.services, day, days, clocks)
 
 
 def make_lanes(demo: Demo, days: int) -> list[Lane]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pilothouse.domain.findings import EstimateFinding, PerformanceFinding
     from pilothouse.domain.lineage import LineageNode
     from pilothouse.domain.records import EffectivePolicy, Job
+    from pilothouse.domain.replay import Replay
 
 ABSENT = "–"
 
@@ -24,6 +25,19 @@ def time_text(time: datetime | None) -> str:
 def day_text(time: datetime | None) -> str:
     """``2013-06-04``."""
     return time.strftime("%Y-%m-%d") if time else ABSENT
+
+
+def replay_text(replay: "Replay") -> str:
+    """How far a replay of past data is, and whether more of it comes."""
+    if replay.running:
+        clocks = ", ".join(f"{model} {clock}" for model, clock in replay.clocks)
+        return f"▶ demo: day {replay.day} of {replay.days} ({clocks})"
+    newest = max((clock for _, clock in replay.clocks), default=None)
+    if replay.ended:
+        return f"■ demo: the replay ended on {newest}: no more traffic comes"
+    return (
+        f"■ demo: the replay stopped at day {replay.day} of {replay.days} ({newest}): no more traffic comes"
+    )
 
 
 def beside_estimate(estimate: "EstimateFinding", measured: "PerformanceFinding | None") -> tuple[str, str]:

@@ -62,6 +62,11 @@ class WorkspacePaths:
         return self.state / "read-only.json"
 
     @property
+    def replay(self) -> Path:
+        """File in which a replay of past data says how far it is."""
+        return self.state / "replay.json"
+
+    @property
     def daemon_log(self) -> Path:
         return self.state / "daemon.log"
 

@@ -102,7 +102,7 @@ def data_versions(session: Session) -> tuple[int, ...]:
 def _status(session: Session, services: "Services") -> Status:
     """The present status; reads little where nothing has changed."""
     from pilothouse.operations import automation_switch
-    from pilothouse.operations.fleet import processes
+    from pilothouse.operations.fleet import processes, replays
     from pilothouse.operations.workspace import workspaces
 
     versions = data_versions(session)
@@ -110,10 +110,11 @@ def _status(session: Session, services: "Services") -> Status:
     daemon = replace(processes.daemon_state(services), heartbeat_at=None)
     mark = services.write_guard.state()
     frozen = mark.message if mark else ""
+    replay = replays.replay_state(services)
     before = session.status
     if before is not None and before.versions == versions:
-        same = before.daemon == daemon and before.frozen == frozen
-        return before if same else replace(before, daemon=daemon, frozen=frozen)
+        same = (before.daemon, before.frozen, before.replay) == (daemon, frozen, replay)
+        return before if same else replace(before, daemon=daemon, frozen=frozen, replay=replay)
     actor = workspaces.identify(services, session.options.user, session.options.as_name)
     session.models, session.targets = _names(services, actor)
     plugins = not session.config.plugins or workspaces.plugins_allowed(
@@ -127,6 +128,7 @@ def _status(session: Session, services: "Services") -> Status:
         versions,
         plugins,
         frozen,
+        replay,
     )
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pilothouse.console.session.options import ConsoleOptions
     from pilothouse.domain.monitoring import DaemonState
     from pilothouse.domain.records import Automation
+    from pilothouse.domain.replay import Replay
     from pilothouse.operations.services import Services
 
 
@@ -35,6 +36,8 @@ class Status:
     """Whether the workspace lets consoles run plugins."""
     frozen: str = ""
     """The reason why nothing may be written in the workspace; empty where it may."""
+    replay: "Replay | None" = None
+    """How far a replay of past data is; None where there is none."""
 
 
 def only_telemetry(before: Status | None, after: Status) -> bool:

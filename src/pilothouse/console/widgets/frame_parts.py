@@ -11,7 +11,7 @@ from pilothouse.console.widgets.tones import line
 from pilothouse.domain.safe_text import one_line, safe
 from pilothouse.presentation.cell import Cell, Tone
 from pilothouse.presentation.documents import text_line, wrap
-from pilothouse.presentation.texts import time_text
+from pilothouse.presentation.texts import replay_text, time_text
 from pilothouse.presentation.width import clip, display_width
 
 _LOW = 14
@@ -81,7 +81,7 @@ class Banner(Static):
     def put(self, session: Session) -> None:
         status = session.status
         low = self.app.size.height < _LOW
-        shown = (low, session.at, status and (status.frozen, status.daemon, status.automation))
+        shown = (low, session.at, status and (status.frozen, status.daemon, status.automation, status.replay))
         if shown != self._shown:
             self._shown = shown
             self._show(session, low=low)
@@ -109,6 +109,10 @@ class Banner(Static):
                 f"{status.automation.reason} (! resumes)"
             )
             lines.append(line(Cell(text, "warn")))
+        if status and status.replay and not low:
+            style = "dim" if status.replay.running else "bold"
+            text = safe(f" {replay_text(status.replay)}")
+            lines.append(Text(text, style, no_wrap=True, overflow="ellipsis", end=""))
         self.update(Text("\n").join(lines))
         self.display = bool(lines)
 
