@@ -34,7 +34,6 @@ def open_workspace(root: Path, *, create: bool = False) -> Services:
             f"{root} is not a workspace: it has no state/registry.db; make one with pilothouse init"
         )
     registry = Registry.upgrade(paths.registry, lambda: check_not_led(paths.daemon_lock))
-    registry.guard = WriteGuard(paths.read_only).check
     services = Services(
         paths=paths,
         registry=registry,
@@ -42,7 +41,10 @@ def open_workspace(root: Path, *, create: bool = False) -> Services:
         now=wall_clock,
         open_telemetry=lambda: _open_telemetry(paths),
     )
-    states.bring_up_to_date(services)
+    states.bring_up_to_date(
+        services
+    )  # as the schema: before the guard, else a read-only workspace would show nothing
+    registry.guard = WriteGuard(paths.read_only).check
     return services
 
 

@@ -226,8 +226,8 @@ def test_a_state_that_does_not_follow_from_the_facts_is_found_and_repaired(examp
             "UPDATE deployment_states SET health = 'healthy', severity = 6, why = 'within its reference' "
             "WHERE target_id = (SELECT id FROM targets WHERE name = 'jfk')"
         )
-    assert wrong(example)["states"].startswith("the state of delay on jfk is not what follows")
-    assert doctor.repair_states(example.services, example.actor("ada")) == 1
+    assert wrong(example)["states"].startswith("the state of delay on jfk, delay on all targets is not")
+    assert doctor.repair_states(example.services, example.actor("ada")) == 2
     assert "states" not in wrong(example)
     states = health.target_states(example.services, example.actor("vera"))
     assert {state.health for state in states} == {Health.NO_DATA}

@@ -259,9 +259,9 @@ def parts(connection: Connection, model: str) -> list[Part]:
     ]
 
 
-def put_model(connection: Connection, state: ModelState) -> bool:
-    """Record the state of a model; False where it is on record already."""
-    values = (
+def stored(state: ModelState) -> tuple[Any, ...]:
+    """State of a model as the values of its row, without its key."""
+    return (
         str(state.health),
         state.health.rank,
         state.why,
@@ -269,12 +269,26 @@ def put_model(connection: Connection, state: ModelState) -> bool:
         msgspec.json.encode(state.figures).decode(),
         state.alerts,
     )
+
+
+def model_on_record(connection: Connection, model: str) -> tuple[Any, ...] | None:
+    """Values of a model's row, as ``stored`` gives them; None where there is none."""
+    row = connection.execute(
+        "SELECT health, severity, why, counts, figures, alerts FROM model_states "
+        "WHERE model_id = (SELECT id FROM models WHERE name = ?)",
+        (model,),
+    ).fetchone()
+    return tuple(row) if row else None
+
+
+def put_model(connection: Connection, state: ModelState) -> bool:
+    """Record the state of a model; False where it is on record already."""
     changed = connection.execute(
         "INSERT INTO model_states (model_id, health, severity, why, counts, figures, alerts) "
         "SELECT id, ?1, ?2, ?3, ?4, ?5, ?6 FROM models WHERE name = ?7 "
         "ON CONFLICT (model_id) DO UPDATE SET (health, severity, why, counts, figures, alerts) = (?1, ?2, ?3, ?4, ?5, ?6) "
         "WHERE (health, severity, why, counts, figures, alerts) IS NOT (?1, ?2, ?3, ?4, ?5, ?6)",
-        (*values, state.model),
+        (*stored(state), state.model),
     )
     return changed.rowcount == 1
 

@@ -1,5 +1,6 @@
 """Records of the daemon and the serving processes, as they last reported themselves."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -122,6 +123,25 @@ def report_of(connection: Connection, target: str) -> LastReport | None:
     ).fetchone()
     return (
         LastReport(from_json(row["loaded"]), from_json(row["failed"]), bool(row["silent"])) if row else None
+    )
+
+
+def silent_among(connection: Connection, targets: Iterable[str]) -> list[str]:
+    """Those of these targets whose last report is silent."""
+    rows = connection.execute(
+        "SELECT t.name FROM serving_reports r JOIN targets t ON t.id = r.target_id WHERE r.silent = 1 "
+        "AND t.name IN (SELECT value FROM json_each(?)) ORDER BY t.name",
+        (canonical_json(list(targets)),),
+    )
+    return [row[0] for row in rows]
+
+
+def touch_reports(connection: Connection, again: Mapping[str, tuple[datetime, int]]) -> None:
+    """Record that these targets have said the same again: when, and how many batches wait in their spool."""
+    connection.executemany(
+        "UPDATE serving_reports SET received_at = ?, spooled_batches = ? "
+        "WHERE target_id = (SELECT id FROM targets WHERE name = ?) AND silent = 0",
+        [(to_us(at), spooled, target) for target, (at, spooled) in again.items()],
     )
 
 

@@ -143,14 +143,21 @@ class Pulse:
     def beat(self) -> None:
         """Write the heartbeats; to be called every ``BEAT_EVERY_S``."""
         with self._lock:
-            self._write({target: self._reports[target] for target in self._repeated}, self._repeated)
+            self._write({}, self._repeated)
             self._repeated = {}
 
-    def _write(self, reports: dict[str, ServingReport], times: dict[str, datetime]) -> None:
+    def _write(self, new: dict[str, ServingReport], times: dict[str, datetime]) -> None:
+        """Write new reports, and the times of those that said the same again."""
         with self._services.registry.transaction() as connection:
             processes.beat(connection, _NAME, self._daemon, at=self._services.now())
+            again = [target for target in times if target not in new]
+            back = processes.silent_among(connection, again)
+            processes.touch_reports(
+                connection,
+                {target: (times[target], self._reports[target].spooled_batches) for target in again},
+            )
             changed: list[tuple[str, str]] = []
-            for target, report in reports.items():
+            for target, report in (*new.items(), *((target, self._reports[target]) for target in back)):
                 before = processes.report_of(connection, target)
                 processes.put_report(connection, report, at=times[target])
                 changed += [(model, target) for model in _changed(connection, before, report)]

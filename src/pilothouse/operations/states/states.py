@@ -89,6 +89,9 @@ def differing(services: Services, at_most: int | None = None) -> list[Key]:
             for basis, state in _computed(services, connection, keys, windows=True):
                 if on_record.get(basis.target) != state:
                     different.append((basis.model, basis.target))
+            expected = model_state(model, store.parts(connection, model))
+            if store.model_on_record(connection, model) != store.stored(expected):
+                different.append((model, "all targets"))
     return different
 
 
@@ -98,6 +101,8 @@ def bring_up_to_date(services: Services) -> None:
         if workspace.setting(connection, _SETTING) == FORM:
             return
     with services.registry.transaction() as connection:
+        if workspace.setting(connection, _SETTING) == FORM:
+            return  # another process was faster
         rebuild(services, connection)
         workspace.set_setting(connection, _SETTING, FORM)
 
