@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import Answer
-from fixtures.registries import Example, make_example
+from fixtures.registries import Example, make_example, raised
 from pilothouse.cli import failures, main
 from pilothouse.domain.records import PromotionRequest
 from pilothouse.operations.promotion import deployments, promotions
+from pilothouse.operations.workspace import audits
 
 
 @pytest.fixture
@@ -113,3 +114,41 @@ def test_versions_say_where_they_stand_everywhere(example: Example, run) -> None
     assert "rejected" in run("compare", "delay/2", "delay/3").out
     assert "models:/delay/3  rejected" in run("lineage", "delay/3").out
     assert run("lineage", "delay/3", "--affected", "--json").json["versions"][0]["stage"] == "rejected"
+
+
+def test_every_list_that_is_cut_says_how_much_it_left_out(example: Example, run) -> None:
+    example.apply(automation={"schedule": [{"name": "hourly", "every": "1h", "action": "monitor"}]})
+    for number in (1, 2, 3):
+        example.add_version()
+        promote(example, f"delay/{number}")
+    for kind in ("latency", "errors", "data_drift"):
+        raised(example, kind)
+    with example.services.registry.transaction() as connection:
+        connection.executemany(
+            "INSERT INTO schedule_fires (schedule_id, nominal_at, recorded_at, decision, outcome) "
+            "VALUES (1, ?, 1, 'skipped', 'late')",
+            [(number,) for number in range(5)],
+        )
+        connection.executemany(
+            "INSERT INTO trigger_events (model_id, trigger, key, what, status, reason, seen_at, recorded_at) "
+            "VALUES (1, 'fresh', ?, 'new data', 'waiting', 'paused', 1, 1)",
+            [(str(number),) for number in range(4)],
+        )
+    totals = {
+        ("jobs",): 3, ("alerts",): 3, ("deployments", "--all"): 6, ("schedule", "show", "1"): 5,
+        ("triggers", "--events"): 4, ("requests",): 3, ("alerts", "--status", "open"): 3, ("incidents", "--all"): None,
+        ("audit", "show"): example_audit(example),
+    }  # fmt: skip
+    for arguments, total in totals.items():
+        cut = run(*arguments, "--limit", "2", name="aud" if arguments[0] == "audit" else "pat")
+        assert cut.code == 0, cut.err
+        if total is not None:
+            assert cut.err == f"… and {total - 2} more: --limit {total}\n", arguments
+            whole = run(*arguments, "--limit", str(total), "--json", name="aud")
+            assert whole.err == "", arguments
+    assert len(run("jobs", "--limit", "2").out.splitlines()) == 1 + 2
+    assert len(run("versions", "delay").out.splitlines()) == 1 + 3
+
+
+def example_audit(example: Example) -> int:
+    return audits.head(example.services, example.actor("aud")).count

@@ -32,6 +32,7 @@ ADMINS = frozenset({Role.ADMIN})
 DECIDERS = frozenset({Role.APPROVER})
 
 TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
+    "alerts.count_alerts": (lambda s, a: alerts.count_alerts(s, a), EVERYBODY),
     "alerts.list_alerts": (lambda s, a: alerts.list_alerts(s, a), EVERYBODY),
     "alerts.get_alert": (lambda s, a: alerts.get_alert(s, a, 1), EVERYBODY),
     "alerts.acknowledge": (lambda s, a: alerts.acknowledge(s, a, 1), OPERATION),
@@ -66,6 +67,7 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "listings.deployments_page": (lambda s, a: listings.deployments_page(s, a, Query()), EVERYBODY),
     "listings.audit_page": (lambda s, a: listings.audit_page(s, a, Query()), EVERYBODY),
     "sessions.open_session": (lambda s, a: sessions.open_session(s, a, "xterm"), EVERYBODY),
+    "sessions.count_sessions": (lambda s, a: sessions.count_sessions(s, a), EVERYBODY),
     "sessions.list_sessions": (lambda s, a: sessions.list_sessions(s, a), EVERYBODY),
     "promotions.request_promotion": (lambda s, a: promotions.request_promotion(s, a, "delay/2"), SCIENCE),
     "promotions.approve": (lambda s, a: promotions.approve(s, a, 1, "0" * 64), DECIDERS),

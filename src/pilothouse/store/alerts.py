@@ -54,11 +54,32 @@ def listed(
     limit: int = 500,
 ) -> list[Alert]:
     """Alerts, newest first."""
-    conditions, values = where(
+    conditions, values = _where(status, unresolved, model, target)
+    rows = connection.execute(f"{_SELECT}{conditions} ORDER BY a.id DESC LIMIT ?", (*values, limit))
+    return [from_row(Alert, row) for row in rows]
+
+
+def count(connection: Connection, *, status: AlertStatus | None = None, model: str | None = None) -> int:
+    conditions, values = _where(status, False, model, None)
+    (alerts,) = connection.execute(
+        f"SELECT count(*) FROM alerts a JOIN models m ON m.id = a.model_id {conditions}",  # noqa: S608 - conditions of our own
+        values,
+    ).fetchone()
+    return int(alerts)
+
+
+def _where(
+    status: AlertStatus | None, unresolved: bool, model: str | None, target: str | None
+) -> tuple[str, tuple[object, ...]]:
+    return where(
         {"a.status = ?": status and str(status), "m.name = ?": model, "t.name = ?": target},
         *(["a.status IN ('open', 'acknowledged')"] if unresolved else []),
     )
-    rows = connection.execute(f"{_SELECT}{conditions} ORDER BY a.id DESC LIMIT ?", (*values, limit))
+
+
+def of_version(connection: Connection, version_id: int) -> list[Alert]:
+    """Alerts of a version, oldest first."""
+    rows = connection.execute(_SELECT + "WHERE a.version_id = ? ORDER BY a.id", (version_id,))
     return [from_row(Alert, row) for row in rows]
 
 

@@ -82,6 +82,11 @@ def history(
     return _select(connection, f"{conditions} ORDER BY d.id DESC LIMIT ?", (*values, limit))
 
 
+def of_version(connection: Connection, version_id: int) -> list[Deployment]:
+    """Deployments of a version, oldest first."""
+    return _select(connection, "WHERE d.version_id = ? ORDER BY d.id", (version_id,))
+
+
 def of_numbers(connection: Connection, numbers: tuple[int, ...]) -> dict[int, Deployment]:
     return {d.id: d for d in _select(connection, "WHERE d.id IN " + marks(numbers), numbers)}
 

@@ -65,6 +65,17 @@ def listed(
     return [_incident(row) for row in rows]
 
 
+def count(connection: Connection, *, unresolved: bool = False, model: str | None = None) -> int:
+    conditions, values = where(
+        {"m.name = ?": model}, "i.merged_into IS NULL", *([_GOING_ON] if unresolved else [])
+    )
+    (incidents,) = connection.execute(
+        f"SELECT count(*) FROM incidents i JOIN models m ON m.id = i.model_id {conditions}",  # noqa: S608 - conditions of our own
+        values,
+    ).fetchone()
+    return int(incidents)
+
+
 def of_numbers(connection: Connection, numbers: tuple[int, ...]) -> dict[int, IncidentRow]:
     rows = connection.execute(_SELECT + "WHERE i.id IN " + marks(numbers), numbers)
     return {row["id"]: _incident(row) for row in rows}

@@ -41,6 +41,7 @@ JOBS = Listing(
     {
         "job": "j.id", "kind": "j.kind", "model": "m.name", "status": "j.status", "step": "j.step", "by": "j.created_by",
         "progress": "j.progress", "made": "j.created_at",
+        "trial": "CASE WHEN j.parent_id IS NULL THEN 'no' ELSE 'yes' END",
         "took": "coalesce(j.ended_at - j.started_at, -1)", "what": "coalesce(nullif(j.error, ''), j.reason)",
     },
     "lower(j.id || ' ' || j.kind || ' ' || j.status || ' ' || j.created_by || ' ' || coalesce(nullif(j.error, ''), j.reason))",

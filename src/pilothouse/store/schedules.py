@@ -191,6 +191,13 @@ def fires(connection: Connection, schedule_id: int, limit: int) -> list[Fire]:
     return [_fire(row) for row in rows]
 
 
+def count_fires(connection: Connection, schedule_id: int) -> int:
+    (fires,) = connection.execute(
+        "SELECT count(*) FROM schedule_fires WHERE schedule_id = ?", (schedule_id,)
+    ).fetchone()
+    return int(fires)
+
+
 def fires_lately(connection: Connection, model: str | None, limit: int) -> list[tuple[Schedule, Fire]]:
     """Newest decisions of all schedules, newest first."""
     conditions, values = where({"m.name = ?": model})

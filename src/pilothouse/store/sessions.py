@@ -34,6 +34,11 @@ def listed(connection: Connection, *, open_only: bool = False, limit: int = 100)
     return [_session(row) for row in rows]
 
 
+def count(connection: Connection, *, open_only: bool = False) -> int:
+    of_those = "WHERE closed_at IS NULL" if open_only else ""
+    return int(connection.execute(f"SELECT count(*) FROM sessions {of_those}").fetchone()[0])  # noqa: S608 - ours
+
+
 def _session(row: Row) -> ConsoleSession:
     process = ProcessName(row["boot_id"], row["pid"], row["ticks"])
     return from_row(ConsoleSession, row, process=process)

@@ -4,7 +4,7 @@ from typing import IO
 
 import click
 
-from pilothouse.cli.output import json_option, printed_as_json, say, show_rows
+from pilothouse.cli.output import json_option, limit_option, printed_as_json, say, say_rest, show_rows
 from pilothouse.cli.session import Session
 from pilothouse.operations.workspace import audits
 from pilothouse.presentation.tables.work_rows import audit_table
@@ -16,12 +16,13 @@ def audit() -> None:
 
 
 @audit.command()
-@click.option("--limit", default=50, show_default=True, help="The newest so many.")
+@limit_option
 @json_option
 @click.pass_obj
 def show(session: Session, limit: int) -> None:
     """Show the newest entries."""
     entries = audits.show(session.services, session.actor, limit=limit)
+    say_rest(len(entries), audits.head(session.services, session.actor).count)
     if printed_as_json(session, entries):
         return
     show_rows(audit_table(entries), empty="the audit log is empty")

@@ -4,6 +4,7 @@ import click
 
 from pilothouse.cli.output import (
     json_option,
+    limit_option,
     printed_as_json,
     say,
     say_rest,
@@ -44,12 +45,13 @@ def schedule() -> None:
 
 @schedule.command("show")
 @click.argument("number", type=int)
-@click.option("--limit", default=20, show_default=True, help="At most so many past times, newest first.")
+@limit_option
 @json_option
 @click.pass_obj
 def schedule_show(session: Session, number: int, limit: int) -> None:
     """Show schedule NUMBER: its next five times, and what became of the last ones."""
     history = schedule_operations.history(session.services, session.actor, number, limit=limit)
+    say_rest(len(history.fires), history.total)
     if printed_as_json(session, history):
         return
     s = history.schedule
@@ -93,7 +95,7 @@ def schedule_resume(session: Session, number: int) -> None:
 @click.command()
 @click.option("--model", help="Only this model's.")
 @click.option("--events", is_flag=True, help="What set them off, newest first, and what came of it.")
-@click.option("--limit", default=50, show_default=True, help="At most so many events.")
+@limit_option
 @json_option
 @click.pass_obj
 def triggers(session: Session, model: str | None, events: bool, limit: int) -> None:
@@ -102,6 +104,7 @@ def triggers(session: Session, model: str | None, events: bool, limit: int) -> N
         fired, total = trigger_operations.list_events(
             session.services, session.actor, model=model, limit=limit
         )
+        say_rest(len(fired), total)
         if printed_as_json(session, fired):
             return
         show_table(
@@ -112,7 +115,6 @@ def triggers(session: Session, model: str | None, events: bool, limit: int) -> N
             ),
             empty="nothing has set a trigger off yet",
         )  # fmt: skip
-        say_rest(len(fired), total)
         return
     starters = automation_activity.list_starters(session.services, session.actor, model=model)
     if printed_as_json(session, starters):

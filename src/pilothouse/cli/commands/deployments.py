@@ -6,16 +6,21 @@ import click
 
 from pilothouse.cli.output import (
     json_option,
+    limit_option,
     parse_time,
     plain,
     printed_as_json,
+    read_pages,
     say,
+    say_rest,
     show_rows,
     show_table,
 )
 from pilothouse.cli.session import Session
+from pilothouse.domain.listing import Query
 from pilothouse.domain.monitoring import TargetState
 from pilothouse.domain.records import Deployment, RollBackStep, Target
+from pilothouse.operations import listings
 from pilothouse.operations.fleet import targets as target_operations
 from pilothouse.operations.promotion import deployments as deployment_operations
 from pilothouse.presentation.tables.registry_rows import deployment_history_table, serving_text
@@ -68,13 +73,20 @@ def lift_hold(session: Session, model: str, reason: str) -> None:
 @click.command()
 @click.option("--model", help="Only this model's.")
 @click.option("--live/--all", default=True, help="Only what is live now (the default), or the history too.")
+@limit_option
 @json_option
 @click.pass_obj
-def deployments(session: Session, model: str | None, live: bool) -> None:
-    """What runs where, since when and why."""
-    records = deployment_operations.list_deployments(
-        session.services, session.actor, model=model, live_only=live
-    )
+def deployments(session: Session, model: str | None, live: bool, limit: int) -> None:
+    """What runs where, since when and why: all that is live, or the newest of the history."""
+    services, actor = session.services, session.actor
+    if live:
+        records = deployment_operations.list_deployments(services, actor, model=model)
+    else:
+        where = (("model", model),) if model is not None else ()
+        records, total = read_pages(
+            lambda query: listings.deployments_page(services, actor, query), Query(where=where), limit
+        )
+        say_rest(len(records), total)
     _show(session, records, "nothing is deployed: request and approve a promotion first")
 
 

@@ -5,7 +5,16 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from pilothouse.cli.output import json_option, printed_as_json, say, show_lines, show_rows, show_table
+from pilothouse.cli.output import (
+    json_option,
+    limit_option,
+    printed_as_json,
+    say,
+    say_rest,
+    show_lines,
+    show_rows,
+    show_table,
+)
 from pilothouse.cli.session import Session
 from pilothouse.domain.incidents import Incident
 from pilothouse.domain.records import Job
@@ -18,13 +27,14 @@ from pilothouse.presentation.tables.incidents import incident_head, incident_sto
 @click.command()
 @click.option("--model", help="Only this model's.")
 @click.option("--all", "everything", is_flag=True, help="Those that are over too.")
+@limit_option
 @json_option
 @click.pass_obj
-def incidents(session: Session, model: str | None, everything: bool) -> None:
+def incidents(session: Session, model: str | None, everything: bool, limit: int) -> None:
     """List incidents: alerts with one cause are one row, the dearest first."""
-    records = operations.list_incidents(
-        session.services, session.actor, unresolved=not everything, model=model
-    )
+    services, actor, unresolved = session.services, session.actor, not everything
+    records = operations.list_incidents(services, actor, unresolved=unresolved, model=model, limit=limit)
+    say_rest(len(records), operations.count_incidents(services, actor, unresolved=unresolved, model=model))
     if printed_as_json(session, [_plain(incident) for incident in records]):
         return
     show_rows(

@@ -7,9 +7,12 @@ import click
 
 from pilothouse.cli.output import (
     json_option,
+    limit_option,
     parse_time,
     printed_as_json,
+    read_pages,
     say,
+    say_rest,
     show_lines,
     show_pairs,
     show_rows,
@@ -20,8 +23,10 @@ from pilothouse.domain.assignments import parse_assignments
 from pilothouse.domain.dataclass_reader import parse_duration
 from pilothouse.domain.job_kinds import is_significant
 from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.listing import Query
 from pilothouse.domain.records import Job
 from pilothouse.domain.safe_text import safe_block
+from pilothouse.operations import listings
 from pilothouse.operations.jobs import backfills, searches, trainings
 from pilothouse.operations.jobs import jobs as job_operations
 from pilothouse.presentation import texts
@@ -86,20 +91,18 @@ def reproduce(session: Session, reference: str, wait: bool) -> int:
 @click.command()
 @click.option("--status", type=click.Choice([str(status) for status in JobStatus]), help="Only these.")
 @click.option("--model", help="Only this model's.")
-@click.option("--limit", default=50, show_default=True, help="At most so many, newest first.")
 @click.option("--trials", is_flag=True, help="The trials of searches too.")
+@limit_option
 @json_option
 @click.pass_obj
 def jobs(session: Session, status: str | None, model: str | None, limit: int, trials: bool) -> None:
     """List jobs, newest first."""
-    records = job_operations.list_jobs(
-        session.services,
-        session.actor,
-        status=JobStatus(status) if status else None,
-        model=model,
-        limit=limit,
-        trials=trials,
+    only = (("status", status), ("model", model), ("trial", None if trials else "no"))
+    where = tuple((name, value) for name, value in only if value is not None)
+    records, total = read_pages(
+        lambda query: listings.jobs_page(session.services, session.actor, query), Query(where=where), limit
     )
+    say_rest(len(records), total)
     if printed_as_json(session, records):
         return
     show_rows(

@@ -11,9 +11,11 @@ import click
 
 from pilothouse.cli.output import (
     json_option,
+    limit_option,
     parse_time,
     printed_as_json,
     say,
+    say_rest,
     show_lines,
     show_rows,
     show_table,
@@ -215,13 +217,14 @@ def _figure(value: "MetricValue") -> tuple[str, str]:
 @click.command()
 @click.option("--status", type=click.Choice([str(status) for status in AlertStatus]), help="Only these.")
 @click.option("--model", help="Only this model's.")
+@limit_option
 @json_option
 @click.pass_obj
-def alerts(session: Session, status: str | None, model: str | None) -> None:
+def alerts(session: Session, status: str | None, model: str | None, limit: int) -> None:
     """List alerts, newest first."""
-    records = alert_operations.list_alerts(
-        session.services, session.actor, status=AlertStatus(status) if status else None, model=model
-    )
+    services, actor, only = session.services, session.actor, AlertStatus(status) if status else None
+    records = alert_operations.list_alerts(services, actor, status=only, model=model, limit=limit)
+    say_rest(len(records), alert_operations.count_alerts(services, actor, status=only, model=model))
     if printed_as_json(session, records):
         return
     show_table(

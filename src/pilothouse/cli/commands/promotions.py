@@ -77,13 +77,13 @@ def requests(session: Session, status: str | None, model: str | None, limit: int
         return window
 
     records, total = read_pages(page, Query(where=tuple(where)), limit)
+    say_rest(len(records), total)
     if printed_as_json(session, records):
         return
     show_rows(
         request_table(records, mine, session.services.now(), exact=True),
         empty="no requests: ask for a promotion with pilothouse request models:/NAME/NUMBER",
     )
-    say_rest(len(records), total)
 
 
 @click.command()

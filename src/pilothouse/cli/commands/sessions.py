@@ -2,7 +2,7 @@
 
 import click
 
-from pilothouse.cli.output import json_option, printed_as_json, show_table
+from pilothouse.cli.output import json_option, limit_option, printed_as_json, say_rest, show_table
 from pilothouse.cli.session import Session
 from pilothouse.operations.workspace import sessions as operations
 from pilothouse.presentation.texts import time_text
@@ -10,14 +10,13 @@ from pilothouse.presentation.texts import time_text
 
 @click.command()
 @click.option("--open", "open_only", is_flag=True, help="Only those that are open.")
-@click.option(
-    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many."
-)
+@limit_option
 @json_option
 @click.pass_obj
 def sessions(session: Session, open_only: bool, limit: int) -> None:
     """Who has or had a console open, newest first, and how each ended."""
     records = operations.list_sessions(session.services, session.actor, open_only=open_only, limit=limit)
+    say_rest(len(records), operations.count_sessions(session.services, session.actor, open_only=open_only))
     if printed_as_json(session, records):
         return
     show_table(

@@ -20,6 +20,9 @@ from pilothouse.presentation.tables.trigger_rows import (
     starter_table,
 )
 
+_ENTRIES = 200
+"""Entries of the activity that are shown at most."""
+
 
 @dataclass(frozen=True)
 class AutomationData:
@@ -57,8 +60,13 @@ class TriggersView(View[AutomationData]):
             "schedules",
             "triggers",
             *filter(None, [self.model]),
-            *(["what it did"] if self._feed else []),
+            *([self._did()] if self._feed else []),
         )
+
+    def _did(self) -> str:
+        """The list of what automation did; it says where it is not whole."""
+        cut = self.data is not None and len(self.data.entries) >= _ENTRIES
+        return f"what it did: the newest {_ENTRIES}" if cut else "what it did"
 
     def load(self, services: Services, actor: Actor) -> AutomationData:
         from pilothouse.operations.automation import automation_activity
@@ -67,7 +75,7 @@ class TriggersView(View[AutomationData]):
         check_model(services, actor, self.model)
         return AutomationData(
             tuple(automation_activity.list_starters(services, actor, model=model)),
-            tuple(automation_activity.list_activity(services, actor, model=model)),
+            tuple(automation_activity.list_activity(services, actor, model=model, limit=_ENTRIES)),
             services.now().replace(second=0, microsecond=0),
         )
 

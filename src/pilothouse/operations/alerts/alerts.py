@@ -34,6 +34,14 @@ def list_alerts(
         )
 
 
+def count_alerts(
+    services: Services, actor: Actor, *, status: AlertStatus | None = None, model: str | None = None
+) -> int:
+    """Number of alerts."""
+    with reading(services, actor) as connection:
+        return alerts.count(connection, status=status, model=model)
+
+
 def get_alert(services: Services, actor: Actor, alert_id: int) -> Alert:
     """One alert. Raises NotFoundError."""
     with reading(services, actor) as connection:

@@ -29,6 +29,14 @@ def list_incidents(
         return by_cost(_whole(connection, telemetry, rows))
 
 
+def count_incidents(
+    services: Services, actor: Actor, *, unresolved: bool = False, model: str | None = None
+) -> int:
+    """Number of incidents. Raises NotAllowedError."""
+    with reading(services, actor) as connection:
+        return incidents.count(connection, unresolved=unresolved, model=model)
+
+
 def incidents_page(services: Services, actor: Actor, query: Query) -> Page[Incident]:
     """A window of all incidents, newest first unless sorted; each with the highest cost that it was judged to have.
 

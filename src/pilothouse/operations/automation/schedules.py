@@ -40,6 +40,8 @@ class ScheduleHistory:
 
     schedule: Schedule
     fires: tuple[Fire, ...]
+    total: int
+    """Number of all nominal times that were decided."""
 
 
 def list_schedules(
@@ -71,8 +73,9 @@ def history(services: Services, actor: Actor, schedule_id: int, *, limit: int = 
         schedule = _require(connection, schedule_id)
         rule = schedules.rule_of(connection, schedule_id)
         fires = schedules.fires(connection, schedule_id, limit)
+        total = schedules.count_fires(connection, schedule_id)
     times = tuple(islice(nominal_times(rule, services.now()), 5))
-    return ScheduleHistory(replace(schedule, next_times=times), tuple(fires))
+    return ScheduleHistory(replace(schedule, next_times=times), tuple(fires), total)
 
 
 def due(services: Services) -> list[Due]:

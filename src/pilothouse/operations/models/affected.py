@@ -15,7 +15,6 @@ from pilothouse.sqlite import Connection
 from pilothouse.store import deployments, requests, versions
 
 _DIGEST = re.compile(r"[0-9a-f]{7,64}")
-_LIMIT = 10_000
 
 
 def affected(services: Services, actor: Actor, reference: str) -> Affected:
@@ -61,10 +60,9 @@ def _rows(
     for version, reasons in sharing:
         stays = [
             Stay(d.target, d.effective_at, d.ended_effective_at)
-            for d in reversed(deployments.history(connection, model=version.model, limit=_LIMIT))
-            if d.version == version.number
+            for d in deployments.of_version(connection, version.id)
         ]
-        waiting = requests.listed(connection, status=RequestStatus.OPEN, model=version.model)
+        asked = requests.of_version(connection, version.id)
         rows.append(
             AffectedVersion(
                 version.model,
@@ -73,7 +71,7 @@ def _rows(
                 reasons,
                 version.live_on,
                 tuple(stays),
-                tuple(r.id for r in waiting if r.version == version.number),
+                tuple(r.id for r in reversed(asked) if r.status is RequestStatus.OPEN),
             )
         )
     return tuple(rows)

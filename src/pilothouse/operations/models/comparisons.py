@@ -60,7 +60,10 @@ def compare(
     if digests[0] == digests[1]:
         return Comparison(rows, (), "the model's folder is the same, byte for byte")
     lines = tuple(_folder_diff(*(services.artifacts.read(digest) for digest in digests)))
-    return Comparison(rows, lines[:_LINES_LIMIT], "" if lines else "the files are the same")
+    if len(lines) > _LINES_LIMIT:
+        cut = f"… cut: {len(lines) - _LINES_LIMIT:,} more lines"
+        return Comparison(rows, (*lines[:_LINES_LIMIT], cut), "")
+    return Comparison(rows, lines, "" if lines else "the files are the same")
 
 
 def _fact_rows(a: dict[tuple[str, str], str], b: dict[tuple[str, str], str]) -> list[ComparisonRow]:

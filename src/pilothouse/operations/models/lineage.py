@@ -13,7 +13,6 @@ from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import alerts, deployments, jobs, models, requests, runs, versions
 
-_LIMIT = 10_000
 _SHOWN_PARAMETERS = 12
 
 
@@ -31,10 +30,8 @@ def _version(
     """A version with ``before``, then its requests, deployments, alerts and reproductions."""
     live = f", live on {', '.join(version.live_on)}" if version.live_on else ""
     detail = f"{version.standing.stage}, registered {_time(version.created_at)}{live}, model sha256 {version.model_digest[:12]}"
-    of_model = deployments.history(connection, model=version.model, limit=_LIMIT)
-    history = sorted((d for d in of_model if d.version == version.number), key=lambda d: d.id)
-    raised = alerts.listed(connection, model=version.model, limit=_LIMIT)
-    own_alerts = sorted((a for a in raised if a.version == version.number), key=lambda a: a.id)
+    history = deployments.of_version(connection, version.id)
+    own_alerts = alerts.of_version(connection, version.id)
     deployment_ids = {alert.id: _deployment_of(alert, history) for alert in own_alerts}
 
     def deployed(deployment: Deployment) -> LineageNode:
@@ -42,9 +39,8 @@ def _version(
         return _deployment(deployment, [_alert(connection, alert, seen) for alert in during])
 
     children = list(before)
-    for request in reversed(requests.listed(connection, model=version.model, limit=_LIMIT)):
-        if request.version == version.number:
-            children.append(_request(request, [deployed(d) for d in history if d.request_id == request.id]))
+    for request in requests.of_version(connection, version.id):
+        children.append(_request(request, [deployed(d) for d in history if d.request_id == request.id]))
     children += [deployed(d) for d in history if d.request_id is None]
     children += [_alert(connection, alert, seen) for alert in own_alerts if deployment_ids[alert.id] is None]
     children += [_reproduction(job) for job in jobs.about_version(connection, version.id)]

@@ -50,3 +50,9 @@ def list_sessions(
     """Sessions, newest first. An open one whose process is gone is shown as lost."""
     with reading(services, actor) as connection:
         return sessions.listed(connection, open_only=open_only, limit=limit)
+
+
+def count_sessions(services: Services, actor: Actor, *, open_only: bool = False) -> int:
+    """Number of sessions."""
+    with reading(services, actor) as connection:
+        return sessions.count(connection, open_only=open_only)

@@ -28,6 +28,7 @@ DROP INDEX versions_searched;   -- the stage is part of the text now
 -- Open requests with all that decides for whom they wait; the evidence lies beyond, and is not read.
 CREATE INDEX promotion_requests_waiting ON promotion_requests
   (model_id, id, expires_at, requested_by, trained_by, json_extract(policy, '$.four_eyes')) WHERE status = 'open';
+CREATE INDEX alerts_of_version ON alerts (version_id, id);
 CREATE INDEX trigger_events_of_trigger ON trigger_events (model_id, trigger, status, id);
 CREATE INDEX promotion_requests_of_model ON promotion_requests (model_id, id);
 CREATE INDEX promotion_requests_by_time ON promotion_requests (recorded_at, id);
