@@ -29,6 +29,7 @@ MODULES = (
     "console",
     "long_lived",
     "lists",
+    "fleet_writes",
     "charts",
     "serving",
 )

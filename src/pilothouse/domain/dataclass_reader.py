@@ -17,6 +17,7 @@ from pilothouse.domain.model_spec import STORED_KEYS, Duration
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _LONGEST = 5_200 * _UNITS["w"]
 """A hundred years: longer ones leave the calendar when they are added to a time."""
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 _T = TypeVar("_T")
 _DURATION = re.compile(r"(\d+)([smhdw])")
 
@@ -36,14 +37,21 @@ def read_dataclass(kind: type[_T], value: object, path: str, problems: list[str]
 def to_plain(value: Any) -> Any:
     """The same value as dicts, lists, strings and numbers; durations stay seconds, tuples become lists. Renamed keys have the
     name under which they are stored."""
+    if type(value) in _SCALARS:
+        return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        names = [field.name for field in dataclasses.fields(value)]
-        return {STORED_KEYS.get(name, name): to_plain(getattr(value, name)) for name in names}
+        return {stored: to_plain(getattr(value, name)) for name, stored in _stored_names(type(value))}
     if isinstance(value, Mapping):
         return {str(key): to_plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [to_plain(item) for item in value]
     return value
+
+
+@functools.cache
+def _stored_names(kind: Any) -> tuple[tuple[str, str], ...]:
+    """Fields of a class, each with the key under which it is stored."""
+    return tuple((field.name, STORED_KEYS.get(field.name, field.name)) for field in dataclasses.fields(kind))
 
 
 def format_duration(seconds: int) -> str:

@@ -3,13 +3,14 @@
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from pilothouse.domain.dataclass_reader import bare_durations, read_dataclass, to_plain
 from pilothouse.domain.errors import ModelFileError
 from pilothouse.domain.identifiers import NAME
-from pilothouse.domain.model_spec import METRICS, NOT_WATCHED, ModelSpec
+from pilothouse.domain.model_spec import METRICS, NOT_WATCHED, ModelSpec, TargetSpec
 from pilothouse.domain.target_file import TargetDescription
 from pilothouse.domain.target_selection import resolved, without_places
 
@@ -36,29 +37,37 @@ def load_spec(text: str, file: str, targets: Mapping[str, TargetDescription] | N
         plain = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ModelFileError([f"{file}: not valid TOML: {error}"]) from None
-    faults: list[str] = []
-    if selects := isinstance(plain.get("targets"), dict):
-        plain["targets"] = resolved(plain["targets"], targets, faults)
-    problems = [f"{file}: {fault}" for fault in [*bare_durations(ModelSpec, plain), *faults]]
-    try:
-        spec = spec_from_plain(plain, file)
-    except ModelFileError as error:
-        found = without_places(error.problems) if selects else error.problems
-        raise ModelFileError([*found, *problems]) from None
-    if problems:
-        raise ModelFileError(problems)
+    later: list[str] = []
+    chosen: tuple[TargetSpec, ...] | None = None
+    if isinstance(plain.get("targets"), dict):
+        chosen = resolved(plain["targets"], targets, later)
+        plain["targets"] = []
+    later += bare_durations(ModelSpec, plain)
+    problems: list[str] = []
+    spec = _read(plain, problems, chosen)
+    if chosen is not None:
+        problems = without_places(problems)
+    if spec is None or problems or later:
+        raise ModelFileError([f"{file}: {problem}" for problem in [*problems, *later]])
     return spec
 
 
 def spec_from_plain(plain: object, file: str = "model") -> ModelSpec:
     """Build a spec from plain data (a parsed file, or what ``spec_to_plain`` gave). Raises ModelFileError."""
     problems: list[str] = []
-    spec = read_dataclass(ModelSpec, plain, "", problems)
-    if spec is not None:
-        for check in _CHECKS:
-            problems.extend(check(spec))
+    spec = _read(plain, problems, None)
     if spec is None or problems:
         raise ModelFileError([f"{file}: {problem}" for problem in problems])
+    return spec
+
+
+def _read(plain: object, problems: list[str], chosen: tuple[TargetSpec, ...] | None) -> ModelSpec | None:
+    """The spec of plain data, with the chosen targets where they are given. Faults are added to ``problems``."""
+    spec = read_dataclass(ModelSpec, plain, "", problems)
+    if spec is not None:
+        spec = spec if chosen is None else replace(spec, targets=chosen)
+        for check in _CHECKS:
+            problems.extend(check(spec))
     return spec
 
 

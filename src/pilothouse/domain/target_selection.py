@@ -6,17 +6,18 @@ with the column values that mark its rows: what is stored of a training does not
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from pilothouse.domain.dataclass_reader import read_dataclass
-from pilothouse.domain.model_spec import Scalar
+from pilothouse.domain.model_spec import Scalar, TargetSpec
 from pilothouse.domain.target_file import TARGETS_FILE, TargetDescription
 
 _KEYS = ("name", "region", "product", "business_unit", "environment")
 _PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
-_UNRESOLVED = [{"name": "unresolved"}]
+_UNRESOLVED = (TargetSpec("unresolved"),)
 """Targets of a file whose selection has a fault: its other faults are found all the same."""
 
 
@@ -38,8 +39,8 @@ class _FaultError(Exception):
 
 def resolved(
     plain: object, targets: Mapping[str, TargetDescription] | None, problems: list[str]
-) -> list[dict[str, Any]]:
-    """``[[targets]]`` tables that a ``[targets]`` table stands for: those it names, then the selected ones by name.
+) -> tuple[TargetSpec, ...]:
+    """Targets that a ``[targets]`` table stands for: those it names, then the selected ones by name.
 
     ``targets`` are those of ``targets.toml``: None where there is no such file, empty where it is faulty and nothing can
     be resolved. Faults are added to ``problems``.
@@ -59,13 +60,14 @@ def resolved(
     chosen = [targets[name] for name in selection.names if name in targets]
     faults += _unknown_names(selection.names, targets)
     if selection.select:
-        fitting = [target for _, target in sorted(targets.items()) if _fits(target, selection.select)]
+        tests = list(_tests(selection.select))
+        fitting = [target for _, target in sorted(targets.items()) if all(test(target) for test in tests)]
         chosen += [target for target in fitting if target.name not in selection.names]
         if not fitting:
             faults.append(f"targets.select: fits none of the {len(targets)} targets of {TARGETS_FILE}")
-    tables = [{"name": target.name, "match": _filled(selection.match, target, faults)} for target in chosen]
+    specs = tuple(TargetSpec(t.name, match=_filled(selection.match, t, faults)) for t in chosen)
     problems += dict.fromkeys(faults)
-    return _UNRESOLVED if faults else tables
+    return _UNRESOLVED if faults else specs
 
 
 def without_places(problems: Iterable[str]) -> list[str]:
@@ -102,27 +104,37 @@ def _unknown_names(names: Iterable[str], targets: Mapping[str, TargetDescription
             yield f"targets.names[{i}]: {name!r} is not in {TARGETS_FILE}{hint}"
 
 
-def _fits(target: TargetDescription, select: Mapping[str, Any]) -> bool:
-    return all(
-        all(_one_fits(target.labels.get(label, ""), texts) for label, texts in wanted.items())
-        if key == "labels"
-        else _one_fits(getattr(target, key), wanted)
-        for key, wanted in select.items()
-    )
+def _tests(select: Mapping[str, Any]) -> Iterator[Callable[[TargetDescription], bool]]:
+    """Tests of a target, all of which a selected one passes."""
+    for key, wanted in select.items():
+        if key == "labels":
+            for label, texts in wanted.items():
+                yield _test(lambda target, label=label: target.labels.get(label, ""), texts)  # type: ignore[misc]
+        else:
+            yield _test(attrgetter(key), wanted)
 
 
-def _one_fits(value: str, wanted: str | list[str]) -> bool:
-    """True where one of the texts fits and none excludes. An absent value fits no text."""
+def _test(
+    value_of: Callable[[TargetDescription], str], wanted: str | list[str]
+) -> Callable[[TargetDescription], bool]:
+    """True for a target of whose value one of the texts fits and none excludes. An absent value fits no text."""
     texts = [wanted] if isinstance(wanted, str) else wanted
-    excluding = [text[1:] for text in texts if text.startswith("!")]
-    including = [text for text in texts if not text.startswith("!")]
-    if value and any(_like(value, text) for text in excluding):
-        return False
-    return not including or (value != "" and any(_like(value, text) for text in including))
+    excluding = [_like(text[1:]) for text in texts if text.startswith("!")]
+    including = [_like(text) for text in texts if not text.startswith("!")]
+
+    def test(target: TargetDescription) -> bool:
+        value = value_of(target)
+        if not value:
+            return not including
+        if any(pattern.fullmatch(value) for pattern in excluding):
+            return False
+        return not including or any(pattern.fullmatch(value) for pattern in including)
+
+    return test
 
 
-def _like(value: str, pattern: str) -> bool:
-    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), value, re.DOTALL) is not None
+def _like(text: str) -> re.Pattern[str]:
+    return re.compile(".*".join(map(re.escape, text.split("*"))), re.DOTALL)
 
 
 def _filled(match: Mapping[str, Scalar], target: TargetDescription, faults: list[str]) -> dict[str, Scalar]:

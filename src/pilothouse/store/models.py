@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.records import Model
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.aliases import aliases_by_model, aliases_of
@@ -80,7 +81,8 @@ def add(connection: Connection, name: str, *, by: str, at: datetime) -> int:
 def add_spec(connection: Connection, new: NewSpec, *, at: datetime) -> int:
     """Put a specification in force; returns its key."""
     described = {key: new.spec[key] for key in ("task", "owner", "description")}
-    return insert(connection, "model_specs", {**columns_of(new), **described, "recorded_at": at})
+    columns = {**columns_of(new), **described, "spec": canonical_json(new.spec), "recorded_at": at}
+    return insert(connection, "model_specs", columns)
 
 
 def spec_in_force(connection: Connection, name: str) -> StoredSpec | None:

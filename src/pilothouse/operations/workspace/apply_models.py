@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.domain.errors import ModelFileError, NotAllowedError
-from pilothouse.domain.model_file import spec_from_plain, spec_to_plain
+from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import STORED_KEYS, ModelSpec
 from pilothouse.domain.promotion import loosened
 from pilothouse.domain.roles import Actor, Permission
@@ -140,18 +139,17 @@ def _apply_one(change: Change, file: ReadFile, planned: PlannedChange, keys: Map
     model_id = (
         before.model_id if before else models.add(connection, spec.name, by=change.actor.name, at=change.at)
     )
-    plain = spec_to_plain(spec)
     new = models.NewSpec(
         model_id=model_id,
-        digest=canonical_digest(plain),
-        spec=plain,
+        digest=file.digest,
+        spec=file.plain,
         source=file.source,
         folder=file.folder,
         loosened=planned.loosens,
         applied_by=change.actor.name,
     )
     models.add_spec(connection, new, at=change.at)
-    if before is None or _names(before.spec) != _names(plain):
+    if before is None or _names(before.spec) != _names(file.plain):
         targets.set_model_targets(connection, model_id, [keys[target.name] for target in spec.targets])
     schedules.set_schedules(connection, model_id, spec.automation.schedule, at=change.at)
     change.record(
@@ -212,17 +210,16 @@ def _planned_one(
         notes.append(note)
     if known is None:
         return PlannedChange(name, "create", tuple(_summary(file.spec)), notes=tuple(notes))
-    plain = spec_to_plain(file.spec)
-    if known == models.SpecFacts(canonical_digest(plain), file.folder):
+    if known == models.SpecFacts(file.digest, file.folder):
         return PlannedChange(name, "unchanged", notes=tuple(notes))
     before = models.spec_in_force(connection, name)
     assert before is not None
-    differences = list(_differences(before.spec, plain, ""))
+    differences = list(_differences(before.spec, file.plain, ""))
     if before.folder != file.folder:
         differences.append(f"folder: {before.folder} → {file.folder}")
     if not differences:
         return PlannedChange(name, "unchanged", notes=tuple(notes))
-    named = set(_names(plain))
+    named = set(_names(file.plain))
     left = [d.target for d in deployments.live(connection, model=name) if d.target not in named]
     if left:
         notes.append(

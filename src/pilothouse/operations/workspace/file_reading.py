@@ -4,9 +4,11 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.errors import InvalidInputError, ModelFileError
-from pilothouse.domain.model_file import load_spec
+from pilothouse.domain.model_file import load_spec, spec_to_plain
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.target_file import TargetDescription
 from pilothouse.domain.target_selection import without_places
@@ -24,6 +26,9 @@ class ReadFile:
     """Model file that has no fault. ``source`` is its text."""
 
     spec: ModelSpec
+    plain: dict[str, Any]
+    """The specification as it is stored, and its digest."""
+    digest: str
     source: str
     folder: str
     """Folder of the model, relative to the workspace where it lies inside, else absolute."""
@@ -69,7 +74,8 @@ def _read_file(
     problems = [*_folder_problems(spec, folder), *source_problems(spec, folder, services.paths.state)]
     if problems:
         raise ModelFileError([f"{name}: {problem}" for problem in without_places(problems)])
-    return ReadFile(spec, text, _recorded_folder(services, folder))
+    plain = spec_to_plain(spec)
+    return ReadFile(spec, plain, canonical_digest(plain), text, _recorded_folder(services, folder))
 
 
 def _recorded_folder(services: Services, folder: Path) -> str:
