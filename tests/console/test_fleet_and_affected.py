@@ -58,11 +58,12 @@ def test_while_no_event_has_come_the_age_is_that_of_the_deployment_by_the_clock_
     replayed = [replace(s.deployment, effective_at=now - timedelta(days=4_773)) for s in flights]
     silent = replace(
         found,
+        window=("flight-delay",),
         states=tuple(
             replace(s, deployment=d, event_clock=None) for s, d in zip(flights, replayed, strict=True)
         ),
     )
-    table = fleet_table(silent, ["flight-delay"], "flight-delay", "nothing", now)
+    table = fleet_table(silent, "flight-delay", "nothing", now)
     ages = [row.cells[1].text.split()[3] for row in table.rows if row.cells[1].text]
     assert ages == ["5m", "5m"]
 

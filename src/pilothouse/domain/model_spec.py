@@ -47,6 +47,11 @@ PRIMARY_METRIC: dict[Task, str] = {"binary": "auc", "multiclass": "accuracy", "r
 """The metric that health, charts and the comparison with what is live use, unless the file names another."""
 
 
+def primary_metric(task: Task, named: str | None) -> str:
+    """The metric that health and comparison use: the one that the model file names, else that of the task."""
+    return named or PRIMARY_METRIC[task]
+
+
 def higher_is_better(metric: str) -> bool:
     """The direction of a metric; True for a metric of a newer release."""
     return METRICS.get(metric, ("higher", ()))[0] == "higher"
@@ -285,4 +290,4 @@ class ModelSpec:
     @property
     def primary_metric(self) -> str:
         """The metric that health and comparison use."""
-        return self.monitoring.metric or PRIMARY_METRIC[self.task]
+        return primary_metric(self.task, self.monitoring.metric)

@@ -135,6 +135,8 @@ class TargetState:
     rows_last_window: int
     open_alerts: int
     event_clock: datetime | None
+    id: int = 0
+    """Number of the state on record, by which a list finds it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,8 +296,57 @@ class RollOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A target as screens group it."""
+
+    target: str
+    region: str
+    product: str
+    business_unit: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fleet:
-    """Every model on every target, and the versions that are on their way."""
+    """Models on targets, and the versions that are on their way."""
 
     states: tuple[TargetState, ...]
+    """States of the models in the window."""
     roll_outs: tuple[RollOut, ...] = ()
+    """Those of the models in the window, and the newest of the others, newest first."""
+    more_roll_outs: int = 0
+    """Number of those beyond ``roll_outs``."""
+    models: tuple[str, ...] = ()
+    """All models, the sickest first."""
+    first: int = 0
+    """Position of the first model of the window."""
+    window: tuple[str, ...] = ()
+    """The models in the window."""
+    places: tuple[Place, ...] = ()
+    """All targets that some model names or runs on, by name."""
+    counts: dict[Health, int] = field(default_factory=dict)
+    """Number of deployments of all models by health, the worst first."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupMember:
+    """A model's part in a group of deployments."""
+
+    model: str
+    health: Health
+    counts: dict[str, int]
+    """Number of its deployments in the group by health, the worst first."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentGroup:
+    """The deployments on the targets of one region, product or business unit, or of one label."""
+
+    name: str
+    targets: int
+    health: Health
+    why: str
+    """The worst of them: ``flight-delay on jfk: auc 0.60 …``."""
+    counts: dict[str, int]
+    """Number of them by health, the worst first."""
+    members: tuple[GroupMember, ...] | None = None
+    """The models in it, the sickest first; None where they were not asked for."""

@@ -9,7 +9,7 @@ import msgspec
 from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.deployment_state import is_of_then
 from pilothouse.domain.findings import WindowFinding
-from pilothouse.domain.monitoring import Health, ServingState, TargetState
+from pilothouse.domain.monitoring import Health, Place, ServingState, TargetState
 from pilothouse.domain.records import Deployment
 from pilothouse.domain.time_units import from_us
 from pilothouse.sqlite import Connection, Row
@@ -29,7 +29,7 @@ STATES = Listing(
     {
         "health": "s.severity", "model": "m.name", "target": "t.name", "live": "s.version", "serving": "s.serving",
         "alert": "s.alerts", "since": "s.since", "why": "s.why", "region": "t.region", "product": "t.product",
-        "unit": "t.business_unit", "how": "d.kind", "by": "d.actor", "reason": "d.reason",
+        "unit": "t.business_unit", "deployed": "d.effective_at", "how": "d.kind", "by": "d.actor", "reason": "d.reason",
     },
     "lower(s.health || ' ' || s.why)",
     f"s.severity NOT IN ({_HEALTHY}, {_NOT_DEPLOYED})",
@@ -83,13 +83,15 @@ def states_on(connection: Connection, models: Sequence[str]) -> list[TargetState
 def models_by_health(connection: Connection) -> list[Row]:
     """A row of each model that has been applied, the worst first: its state, champion, newest version and open work."""
     rows: list[Row] = connection.execute(
-        "SELECT m.name AS model, coalesce(s.health, 'not deployed') AS health, coalesce(s.why, '') AS why, "
+        "SELECT m.name AS model, f.task, f.spec ->> '$.monitoring.metric' AS metric, "
+        "coalesce(s.health, 'not deployed') AS health, coalesce(s.why, '') AS why, "
         "coalesce(s.counts, '{}') AS counts, coalesce(s.figures, '{}') AS figures, coalesce(s.alerts, 0) AS alerts, "
         "(SELECT v.number FROM aliases a JOIN versions v ON v.id = a.version_id "
         "WHERE a.model_id = m.id AND a.alias = 'champion') AS champion, "
         "(SELECT max(v.number) FROM versions v WHERE v.model_id = m.id) AS latest, "
         "coalesce(j.jobs, 0) AS jobs, coalesce(q.requests, 0) AS requests, coalesce(h.holds, 0) AS holds "
-        "FROM models m LEFT JOIN model_states s ON s.model_id = m.id "
+        "FROM models m JOIN model_specs f ON f.id = (SELECT max(id) FROM model_specs WHERE model_id = m.id) "
+        "LEFT JOIN model_states s ON s.model_id = m.id "
         "LEFT JOIN (SELECT model_id, count(*) AS jobs FROM jobs WHERE status IN ('queued', 'running') GROUP BY model_id) j "
         "ON j.model_id = m.id "
         "LEFT JOIN (SELECT model_id, count(*) AS requests FROM promotion_requests WHERE status = 'open' GROUP BY model_id) q "
@@ -99,6 +101,64 @@ def models_by_health(connection: Connection) -> list[Row]:
         f"ORDER BY coalesce(s.severity, {_NOT_DEPLOYED}), m.name"
     ).fetchall()
     return rows
+
+
+def names_by_health(connection: Connection) -> list[str]:
+    """Models that have been applied, the worst first."""
+    rows = connection.execute(
+        "SELECT m.name FROM models m LEFT JOIN model_states s ON s.model_id = m.id "
+        "WHERE EXISTS (SELECT 1 FROM model_specs f WHERE f.model_id = m.id) "
+        f"ORDER BY coalesce(s.severity, {_NOT_DEPLOYED}), m.name"
+    )
+    return [row[0] for row in rows]
+
+
+def health_of_models(connection: Connection) -> dict[str, Health]:
+    """Health of each model whose deployments have a state, the worst first."""
+    rows = connection.execute(
+        "SELECT m.name, s.health FROM model_states s JOIN models m ON m.id = s.model_id ORDER BY s.severity, m.name"
+    )
+    return {row[0]: Health(row[1]) for row in rows}
+
+
+def places(connection: Connection) -> list[Place]:
+    """Targets on which some deployment has a state, by name."""
+    rows = connection.execute(
+        "SELECT t.name, t.region, t.product, t.business_unit FROM targets t "
+        "WHERE EXISTS (SELECT 1 FROM deployment_states s WHERE s.target_id = t.id) ORDER BY t.name"
+    )
+    return [Place(*row) for row in map(tuple, rows)]
+
+
+def counts_by_target(connection: Connection) -> list[tuple[str, int, int]]:
+    """Target, severity and number of its deployments of that severity, along one index."""
+    rows = connection.execute(
+        "SELECT t.name, c.severity, c.number FROM (SELECT target_id, severity, count(*) AS number FROM deployment_states "
+        "GROUP BY target_id, severity) c JOIN targets t ON t.id = c.target_id ORDER BY t.name, c.severity"
+    )
+    return [tuple(row) for row in rows]
+
+
+def reason_on(connection: Connection, target: str, severity: int) -> tuple[str, str]:
+    """Model and reason of one deployment of that severity on a target."""
+    row = connection.execute(
+        "SELECT m.name, s.why FROM deployment_states s JOIN models m ON m.id = s.model_id "
+        "WHERE s.target_id = (SELECT id FROM targets WHERE name = ?) AND s.severity = ? ORDER BY s.model_id LIMIT 1",
+        (target, severity),
+    ).fetchone()
+    return row[0], row[1]
+
+
+def counts_by_model(connection: Connection, targets: Sequence[str]) -> list[tuple[str, int, int]]:
+    """Model, severity and number of its deployments of that severity on some targets, the worst first."""
+    rows = connection.execute(
+        "SELECT m.name, c.severity, c.number FROM (SELECT s.model_id, s.severity, count(*) AS number FROM "
+        "(SELECT id FROM targets WHERE name IN (SELECT value FROM json_each(?))) t "
+        "CROSS JOIN deployment_states s ON s.target_id = t.id GROUP BY s.model_id, s.severity) c "
+        "JOIN models m ON m.id = c.model_id ORDER BY c.severity, m.name",
+        (canonical_json(list(targets)),),
+    )
+    return [tuple(row) for row in rows]
 
 
 def _state(row: Row, parsed: dict[str, Any]) -> TargetState:
@@ -133,6 +193,7 @@ def _state(row: Row, parsed: dict[str, Any]) -> TargetState:
         rows_last_window=figures.rows_last_window,
         open_alerts=row["alerts"],
         event_clock=None,
+        id=row["id"],
     )
 
 

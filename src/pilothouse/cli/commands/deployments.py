@@ -23,6 +23,7 @@ from pilothouse.domain.records import Deployment, RollBackStep, Target
 from pilothouse.operations import listings
 from pilothouse.operations.fleet import targets as target_operations
 from pilothouse.operations.promotion import deployments as deployment_operations
+from pilothouse.presentation import texts
 from pilothouse.presentation.tables.registry_rows import deployment_history_table, serving_text
 
 
@@ -133,10 +134,12 @@ def targets(session: Session, write: bool) -> None:
         printed_as_json(session, [_described(state, described.get(state.target)) for state in states])
         return
     show_table(
-        ("target", "region", "product", "unit", "environment", "labels", "model", "version", "serving", "health", "why"),
+        ("target", "region", "product", "unit", "environment", "labels", "model", "version", "serving", "health", "since",
+         "why"),
         (
             (s.target, s.region, s.product, s.business_unit, *_labels(described.get(s.target)), s.model,
-             s.deployment.version if s.deployment else "–", serving_text(s), s.health, s.why)
+             s.deployment.version if s.deployment else "–", serving_text(s), s.health,
+             texts.time_text(s.since), s.why)
             for s in states
         ),
         empty="no targets: describe them in targets.toml and select them in models/NAME/model.toml",

@@ -26,7 +26,7 @@ def models(session: Session) -> None:
     records = catalogue.list_models(session.services, session.actor)
     if printed_as_json(session, records):
         return
-    healths = {row.model: row.health for row in health.overview(session.services, session.actor)}
+    healths = health.health_of_models(session.services, session.actor)
     show_rows(
         model_table(records, healths),
         empty="no models yet: write models/NAME/model.toml and run pilothouse apply",

@@ -6,7 +6,7 @@ import click
 
 from pilothouse.cli.output import json_option, printed_as_json, say, show_pairs, show_table
 from pilothouse.cli.session import Session, os_user
-from pilothouse.domain.monitoring import Health
+from pilothouse.domain.monitoring import Health, ModelOverview
 from pilothouse.domain.safe_text import safe
 from pilothouse.operations import automation_switch
 from pilothouse.operations.workspace import apply_models, backups, workspaces, write_state
@@ -82,9 +82,10 @@ def status(session: Session) -> int:
         },
     ):
         show_table(
-            ("model", "health", "champion", "metric", "now", "reference", "drifting", "p95 ms", "alerts", "why"),
+            ("model", "health", "champion", "metric", "now", "as of", "reference", "drifting", "p95 ms", "alerts", "why"),
             (
-                (o.model, o.health, o.champion or "–", o.metric, texts.figure(o.performance), texts.figure(o.reference),
+                (o.model, o.health, o.champion or "–", o.metric, _figure(o), texts.day_text(o.performance_at),
+                 texts.figure(o.reference),
                  f"{o.drifted}/{o.features}", texts.figure(o.p95_ms, 1), o.open_alerts, o.why)
                 for o in models
             ),
@@ -97,6 +98,12 @@ def status(session: Session) -> int:
         if watch.unwatched:
             say(watch.unwatched)
     return EXIT_CODES.get(fleet, 0) or (EXIT_UNWATCHED if watch.unwatched else 0)
+
+
+def _figure(model: ModelOverview) -> str:
+    """The newest figure; ``then`` where it is of a time before the version went live again."""
+    text = texts.figure(model.performance)
+    return f"{text} then" if model.of_then and model.performance is not None else text
 
 
 @click.command()

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Sequence
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
@@ -190,7 +191,9 @@ class View(LoadingScreen[T]):
             self._start_plugin(name)
             return
         method = getattr(self, f"do_{name}", None) or getattr(self.app, f"do_{name}")
-        method()
+        result = method()
+        if isawaitable(result):
+            await result
 
     def open_view(self, view: str, *arguments: object) -> None:
         """Open a view; Esc comes back to this one."""

@@ -20,7 +20,6 @@ from pilothouse.presentation.tables.fleet_rows import (
     GROUPINGS,
     columns_that_fit,
     fleet_table,
-    models_of,
     roll_out_lines,
     tiles,
 )
@@ -48,6 +47,11 @@ class FleetView(View[FleetData]):
         super().__init__()
         self.grouping = GROUPINGS[0]
         self.model = ""
+        self._room = columns_that_fit(80)
+        """Number of models whose columns fit the screen."""
+
+    def on_mount(self) -> None:
+        self._room = columns_that_fit(self.app.size.width)
 
     def body(self) -> ComposeResult:
         yield Static(markup=False, id="summary", classes="line")
@@ -64,34 +68,35 @@ class FleetView(View[FleetData]):
     def load(self, services: Services, actor: Actor) -> FleetData:
         from pilothouse.operations.fleet import fleet
 
-        return FleetData(fleet.fleet(services, actor), services.now().replace(second=0, microsecond=0))
+        shown = fleet.fleet(services, actor, self.model, self._room)
+        return FleetData(shown, services.now().replace(second=0, microsecond=0))
 
     def show(self, data: FleetData) -> None:
-        """Show the columns around the chosen model."""
-        models = models_of(data.fleet)
-        if self.model not in models:
-            self.model = models[0] if models else ""
-        fit = columns_that_fit(self.size.width)
-        column = models.index(self.model) if self.model in models else 0
-        first = max(0, min(column - fit + 1, len(models) - fit)) if column >= fit else 0
-        self.query_one("#summary", Static).update(
-            line(*tiles(data.fleet.states), Cell(_more(models, first, fit), "dim"))
-        )
-        coming = roll_out_lines(data.fleet)
-        shown = coming[:_LINES] + (
-            [Cell(f" … and {len(coming) - _LINES} more", "dim")] if len(coming) > _LINES else []
-        )
+        """Show the window of models; the chosen one may have left it meanwhile, and is loaded then."""
+        fleet = data.fleet
+        if self.model not in fleet.models:
+            self.model = next(iter(fleet.models), "")
+        self.query_one("#summary", Static).update(line(*tiles(fleet.counts), Cell(_window(fleet), "dim")))
+        coming = roll_out_lines(fleet, _LINES)
         box = self.query_one("#coming", Static)
-        box.update(Text("\n").join(line(cell) for cell in shown))
-        box.display = bool(shown)
-        table = fleet_table(data.fleet, models[first : first + fit], self.model, self.grouping, data.now)
-        self.query_one("#grid", Grid).put(table)
+        box.update(Text("\n").join(line(cell) for cell in coming))
+        box.display = bool(coming)
+        self._show_table()
         self.focus_body()
+
+    def _show_table(self) -> None:
+        if self.data is not None:
+            table = fleet_table(self.data.fleet, self.model, self.grouping, self.data.now)
+            self.query_one("#grid", Grid).put(table)
 
     def on_resize(self, event: events.Resize) -> None:
         super().on_resize(event)
-        if self.data is not None:
-            self.call_after_refresh(self.show, self.data)
+        self._fit(columns_that_fit(event.size.width))
+
+    def _fit(self, room: int) -> None:
+        if room != self._room:
+            self._room = room
+            self.reload()
 
     @property
     def target(self) -> str:
@@ -103,7 +108,7 @@ class FleetView(View[FleetData]):
         return self.model
 
     def refusal(self, action: Action) -> str:
-        if self.data is None or not self.data.fleet.states:
+        if self.data is None or not self.data.fleet.places:
             return "there is no target yet"
         if action.name == "open" and not self.target:
             return "this is a group: choose a target"
@@ -119,16 +124,16 @@ class FleetView(View[FleetData]):
     def do_group(self) -> None:
         self.grouping = GROUPINGS[(GROUPINGS.index(self.grouping) + 1) % len(GROUPINGS)]
         self.refresh_chrome()
-        if self.data is not None:
-            self.show(self.data)
+        self._show_table()
 
     def do_next_model(self, steps: int = 1) -> None:
-        if self.data is None:
+        models = self.data.fleet.models if self.data else ()
+        if self.data is None or not models:
             return
-        models = models_of(self.data.fleet)
-        if models:
-            self.model = models[(models.index(self.model) + steps) % len(models)]
-            self.show(self.data)
+        self.model = models[(models.index(self.model) + steps) % len(models)]
+        self._show_table()
+        if self.model not in self.data.fleet.window:
+            self.reload()
 
     def do_previous_model(self) -> None:
         self.do_next_model(-1)
@@ -140,7 +145,8 @@ class FleetView(View[FleetData]):
         self.open_view("versions", self.model)
 
 
-def _more(models: tuple[str, ...], first: int, fit: int) -> str:
-    if len(models) <= fit:
+def _window(fleet: Fleet) -> str:
+    shown = len(fleet.window)
+    if len(fleet.models) <= shown:
         return ""
-    return f"   models {first + 1} to {min(first + fit, len(models))} of {len(models)}, ← → for others"
+    return f"   models {fleet.first + 1} to {fleet.first + shown} of {len(fleet.models):,}, ← → for others"

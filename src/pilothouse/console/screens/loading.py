@@ -1,5 +1,6 @@
 """A screen that loads its data in a thread, and runs operations in threads: the keyboard never waits for a database."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from threading import Event
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pilothouse.operations.services import Services
 
 T = TypeVar("T")
+R = TypeVar("R")
 Operation = Callable[["Services", Actor], Any]
 _SOON_S = 0.3
 """Time after which a running operation is announced."""
@@ -212,6 +214,16 @@ class LoadingScreen(Screen[None], Generic[T]):
             self._loading = False
             error = event.worker.error
             self.say(f"internal error in {type(self).__name__}: {type(error).__name__}: {error}", "bad")
+
+    async def read(self, operation: "Callable[[Services, Actor], R]") -> R | None:
+        """Result of a short read in a thread; keys typed meanwhile wait. None where it failed, and the reason is said."""
+        services = self.session.seen
+        assert services is not None
+        try:
+            return await asyncio.to_thread(operation, services, self.session.actor)
+        except PilothouseError as error:
+            self.say(str(error), "warn")
+            return None
 
     def perform(
         self,

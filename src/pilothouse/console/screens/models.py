@@ -19,8 +19,8 @@ class ModelsView(TableView[Model]):
         from pilothouse.operations.fleet import health
 
         models = catalogue.list_models(services, actor)
-        healths = {row.model: row.health for row in health.overview(services, actor)}
-        return list_data(models, model_table(models, healths), lambda m: m.name)
+        table = model_table(models, health.health_of_models(services, actor))
+        return list_data(models, table, lambda m: m.name)
 
     def subject_model(self) -> str:
         return self.key

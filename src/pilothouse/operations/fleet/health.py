@@ -7,11 +7,11 @@ from datetime import datetime
 import msgspec
 
 from pilothouse.domain.listing import Page, Query
+from pilothouse.domain.model_spec import primary_metric
 from pilothouse.domain.monitoring import Health, ModelOverview, TargetState
 from pilothouse.domain.roles import Actor
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.fleet.processes import daemon_state
-from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.promotion.promotions import count_waiting
 from pilothouse.operations.services import Services
 from pilothouse.store import deployment_states
@@ -53,15 +53,12 @@ def overview(services: Services, actor: Actor) -> list[ModelOverview]:
     models = []
     with reading(services, actor) as connection:
         for row in store.models_by_health(connection):
-            spec = spec_in_force(connection, row["model"])
-            if spec is None:
-                continue
             figures = _FIGURES.decode(row["figures"])
             models.append(
                 ModelOverview(
                     model=row["model"],
-                    task=spec.task,
-                    metric=spec.primary_metric,
+                    task=row["task"],
+                    metric=primary_metric(row["task"], row["metric"]),
                     champion=row["champion"],
                     latest=row["latest"],
                     health=Health(row["health"]),
@@ -91,10 +88,9 @@ def target_states(services: Services, actor: Actor, model: str | None = None) ->
     """States of one model, or of all, on each of their targets. Raises NotAllowedError."""
     with reading(services, actor) as connection:
         if model is not None:
-            return _with_clocks(services, store.states_of_model(connection, model))
-        models = [row["model"] for row in store.models_by_health(connection)]
-        states = [state for name in sorted(models) for state in store.states_of_model(connection, name)]
-    return _with_clocks(services, states)
+            return with_clocks(services, store.states_of_model(connection, model))
+        states = store.states_on(connection, sorted(store.names_by_health(connection)))
+    return with_clocks(services, states)
 
 
 def states_page(services: Services, actor: Actor, query: Query) -> Page[TargetState]:
@@ -104,14 +100,20 @@ def states_page(services: Services, actor: Actor, query: Query) -> Page[TargetSt
     with reading(services, actor) as connection:
         page = window(connection, store.STATES, query)
         rows = in_order(page.rows, store.of_numbers(connection, page.rows)) if page.rows else ()
-    return Page(tuple(_with_clocks(services, rows)), page.first, page.total)
+    return Page(tuple(with_clocks(services, rows)), page.first, page.total)
 
 
 def fleet_health(services: Services, actor: Actor) -> Health:
     """Worst health of any model, from which ``pilothouse status`` takes its exit code. Raises NotAllowedError."""
     with reading(services, actor) as connection:
-        rows = store.models_by_health(connection)
-    return Health(rows[0]["health"]) if rows else Health.NOT_DEPLOYED
+        healths = store.health_of_models(connection)
+    return next(iter(healths.values()), Health.NOT_DEPLOYED)
+
+
+def health_of_models(services: Services, actor: Actor) -> dict[str, Health]:
+    """Health of each model, the worst first. Raises NotAllowedError."""
+    with reading(services, actor) as connection:
+        return store.health_of_models(connection)
 
 
 def watch(services: Services, actor: Actor) -> Watch:
@@ -132,7 +134,7 @@ def _unwatched(services: Services, counts: dict[Health, int]) -> str:
     return f"no daemon since {daemon.heartbeat_at:%Y-%m-%d %H:%M}: nothing is watched, states are as of then"
 
 
-def _with_clocks(services: Services, states: Sequence[TargetState]) -> list[TargetState]:
+def with_clocks(services: Services, states: Sequence[TargetState]) -> list[TargetState]:
     """States with the event clock of each: it moves with every event, so it is not part of what is on record."""
     with services.reading_telemetry() as connection:
         if connection is None:

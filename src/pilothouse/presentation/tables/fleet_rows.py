@@ -1,26 +1,19 @@
 """The fleet as a table: a row a target, a column a model, groups by region, product or business unit."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import product
 
-from pilothouse.domain.monitoring import Fleet, Health, TargetState
+from pilothouse.domain.monitoring import Fleet, Health, RollOut, TargetState
 from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cells import HEALTH, Cell, cell
 from pilothouse.presentation.tables.table import Column, Row, Table
-from pilothouse.presentation.texts import counted, span_text
+from pilothouse.presentation.texts import span_text
 
 GROUPINGS = ("region", "product", "business unit", "nothing")
 CELL_WIDTH = 24
 _FIRST = 18
-
-
-def models_of(fleet: Fleet) -> tuple[str, ...]:
-    """The models, the sickest first."""
-    worst: dict[str, tuple[int, str]] = {}
-    for state in fleet.states:
-        rank = (state.health.rank, state.model)
-        worst[state.model] = min(rank, worst.get(state.model, rank))
-    return tuple(sorted(worst, key=lambda model: worst[model]))
 
 
 def columns_that_fit(width: int) -> int:
@@ -28,8 +21,10 @@ def columns_that_fit(width: int) -> int:
     return max(1, (width - _FIRST - 2) // (CELL_WIDTH + 2))
 
 
-def fleet_table(fleet: Fleet, models: Sequence[str], chosen: str, grouping: str, now: datetime) -> Table:
-    """A row a target under its group's; the cells of ``models`` with version, health and since when (by the data)."""
+def fleet_table(fleet: Fleet, chosen: str, grouping: str, now: datetime) -> Table:
+    """A row a target under its group's; the cells of the models in the window with version, health and since when (by the
+    data)."""
+    models = fleet.window
     columns = (
         Column("TARGET", least=_FIRST),
         *(
@@ -47,13 +42,14 @@ def fleet_table(fleet: Fleet, models: Sequence[str], chosen: str, grouping: str,
     coming |= {(r.model, t): " ✖ failed" for r in fleet.roll_outs for t in r.failed}
     rows: list[Row] = []
     for group, targets in _groups(fleet, grouping):
-        if grouping != "nothing":
-            members = [s for s in fleet.states if s.target in targets]
-            rows.append(_group_row(group or f"no {grouping}", len(targets), members, models))
+        heading = f"/{group or f'no {grouping}'}" if grouping != "nothing" else ""
+        if heading:
+            members = [states[key] for key in product(models, targets) if key in states]
+            rows.append(_group_row(heading, len(targets), members, models))
         for target in targets:
             cells = [_state_cell(states.get((m, target)), coming.get((m, target), ""), now) for m in models]
             indent = "" if grouping == "nothing" else "  "
-            rows.append(Row(target, (cell(f"{indent}{safe(target)}", "strong"), *cells)))
+            rows.append(Row(target, (cell(f"{indent}{safe(target)}", "strong"), *cells), part_of=heading))
     return Table(
         columns,
         tuple(rows),
@@ -61,11 +57,18 @@ def fleet_table(fleet: Fleet, models: Sequence[str], chosen: str, grouping: str,
     )
 
 
-def roll_out_lines(fleet: Fleet) -> list[Cell]:
+def roll_out_lines(fleet: Fleet, most: int) -> list[Cell]:
+    """``most`` roll-outs, newest first, and the number of the others."""
+    lines = _roll_out_lines(fleet.roll_outs[:most])
+    more = len(fleet.roll_outs) - len(lines) + fleet.more_roll_outs
+    return [*lines, Cell(f" … and {more:,} more", "dim")] if more else lines
+
+
+def _roll_out_lines(roll_outs: Sequence[RollOut]) -> list[Cell]:
     """``◐ flight-delay v3 rolls out, 1 of 3: ● ewr  ▶ jfk  ○ lga (request 7)``: a line for each roll-out with the state of each
     target: answering, loading, failed, to come."""
     lines = []
-    for r in fleet.roll_outs:
+    for r in roll_outs:
         if r.waits:
             text = f"◆ {safe(r.model)} v{r.version} waits for a decision: {' '.join(map(safe, r.to_come or r.there))}"
             lines.append(Cell(f" {text} (request {r.request})", "info"))
@@ -83,38 +86,33 @@ def roll_out_lines(fleet: Fleet) -> list[Cell]:
     return lines
 
 
-def tiles(states: Sequence[TargetState]) -> list[Cell]:
+def tiles(counts: Mapping[Health, int]) -> list[Cell]:
     """``4 deployments   ✖ 1 critical   ● 3 healthy``: the number of each health, the worst first."""
-    cells = [Cell(f" {counted(len(states), 'deployment')}", "strong")]
-    for health in Health:
-        count = sum(state.health is health for state in states)
-        if count:
-            glyph, tone = HEALTH[health]
-            cells += [Cell("   "), Cell(f"{glyph} {count} {health}", tone)]
+    total = sum(counts.values())
+    cells = [Cell(f" {total:,} deployment{'' if total == 1 else 's'}", "strong")]
+    for health, count in counts.items():
+        glyph, tone = HEALTH[health]
+        cells += [Cell("   "), Cell(f"{glyph} {count:,} {health}", tone)]
     return cells
 
 
 def _groups(fleet: Fleet, grouping: str) -> list[tuple[str, list[str]]]:
-    groups: dict[str, dict[str, None]] = {}
-    for state in fleet.states:
-        name = {"region": state.region, "product": state.product, "business unit": state.business_unit}.get(
+    groups: dict[str, list[str]] = {}
+    for place in fleet.places:
+        name = {"region": place.region, "product": place.product, "business unit": place.business_unit}.get(
             grouping, ""
         )
-        groups.setdefault(name, {})[state.target] = None
-    return [(name, sorted(targets)) for name, targets in sorted(groups.items())]
+        groups.setdefault(name, []).append(place.target)
+    return sorted(groups.items())
 
 
-def _group_row(name: str, targets: int, members: Sequence[TargetState], models: Sequence[str]) -> Row:
+def _group_row(heading: str, targets: int, members: Sequence[TargetState], models: Sequence[str]) -> Row:
+    counts = Counter((state.model, state.health) for state in members)
     cells = []
     for model in models:
-        mine = [s for s in members if s.model == model]
-        parts = [
-            f"{HEALTH[h][0]} {sum(s.health is h for s in mine)}"
-            for h in Health
-            if any(s.health is h for s in mine)
-        ]
+        parts = [f"{HEALTH[h][0]} {counts[model, h]}" for h in Health if counts[model, h]]
         cells.append(Cell("  ".join(parts), "dim"))
-    return Row(f"/{name}", (Cell(f"{safe(name, 40)} ({targets})", "info"), *cells))
+    return Row(heading, (Cell(f"{safe(heading[1:], 40)} ({targets})", "info"), *cells), is_heading=True)
 
 
 def _state_cell(state: TargetState | None, coming: str, now: datetime) -> Cell:

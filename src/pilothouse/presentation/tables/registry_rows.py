@@ -1,11 +1,19 @@
 """Tables of the fleet: models, versions, targets, deployments. Domain records in, a Table out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
+from datetime import datetime
 
 from pilothouse.domain.evaluation import GateOutcome
 from pilothouse.domain.model_spec import higher_is_better
-from pilothouse.domain.monitoring import Health, ModelOverview, ServingState, TargetState
-from pilothouse.domain.records import Deployment, Model, Version
+from pilothouse.domain.monitoring import (
+    DeploymentGroup,
+    GroupMember,
+    Health,
+    ModelOverview,
+    ServingState,
+    TargetState,
+)
+from pilothouse.domain.records import Deployment, Model, RollBackStep, Version
 from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cells import (
     HEALTH,
@@ -18,7 +26,7 @@ from pilothouse.presentation.cells import (
     sparkline,
     stage_cell,
 )
-from pilothouse.presentation.tables.table import Table, table_of
+from pilothouse.presentation.tables.table import Row, Table, read_columns, table_of
 from pilothouse.presentation.texts import figure, time_text
 
 _NO_MODELS = "no models yet: write models/NAME/model.toml and run pilothouse apply"
@@ -33,17 +41,18 @@ def overview_table(models: Sequence[ModelOverview]) -> Table:
             "HEALTH": lambda m: health_cell(m.health),
             "MODEL ~10": lambda m: cell(m.model, "strong"),
             ">LIVE": lambda m: cell(f"v{m.champion}" if m.champion else ""),
-            "TARGETS ~6 !3": lambda m: cell(counts_text(m.counts)),
-            "METRIC !5": lambda m: cell(m.metric, "dim"),
-            ">NOW": lambda m: _dated(m.performance, m.of_then),
+            "TARGETS ~6-12 !2": lambda m: cell(counts_text(m.counts)),
+            "METRIC !6": lambda m: cell(m.metric, "dim"),
+            ">NOW": lambda m: _figure(m.performance, m.of_then),
+            "AS OF !4": lambda m: as_of(m.performance_at),
             ">±REF": lambda m: against_reference(m.performance, m.reference, higher_is_better(m.metric)),
-            "TREND !2": lambda m: Cell(sparkline(m.history, 6), "info"),
+            "TREND !3": lambda m: Cell(sparkline(m.history, 6), "info"),
             ">DRIFT": _drifted,
-            "TREND !6": lambda m: Cell(sparkline(m.drift_history, 6), "warn" if m.drifted else "info"),
+            "TREND !7": lambda m: Cell(sparkline(m.drift_history, 6), "warn" if m.drifted else "info"),
             ">P95 !1": lambda m: cell(figure(m.p95_ms, 1)),
-            "TREND !7": lambda m: Cell(sparkline(m.p95_history, 6), "info"),
+            "TREND !8": lambda m: Cell(sparkline(m.p95_history, 6), "info"),
             ">ALERT": lambda m: _count(m.open_alerts, "warn"),
-            ">JOBS !4": lambda m: _count(m.unfinished_jobs, "info"),
+            ">JOBS !5": lambda m: _count(m.unfinished_jobs, "info"),
             ">YOU": lambda m: _count(m.waiting_for_me, "strong"),
         },
         key=lambda m: m.model,
@@ -51,20 +60,97 @@ def overview_table(models: Sequence[ModelOverview]) -> Table:
     )
 
 
-def target_table(states: Sequence[TargetState]) -> Table:
+def grouped_table(
+    groups: Sequence[DeploymentGroup],
+    models: Sequence[ModelOverview],
+    unfolded: Container[str],
+    by: str,
+) -> Table:
+    """A heading for each group of deployments with their number by state and the worst reason; under it its models, with
+    their part in the group, and with the figures of the model over all its targets."""
+    overviews = {model.model: model for model in models}
+    rows: list[Row] = []
+    for group in groups:
+        is_open = group.name in unfolded and group.members is not None
+        heading = f"{'▾' if is_open else '▸'} {safe(group.name, 40) or f'no {by}'}"
+        no_figures = [Cell("")] * 4
+        rows.append(
+            Row(
+                group_key(group.name),
+                (
+                    health_cell(group.health),
+                    Cell(heading, "info"),
+                    cell(counts_text(group.counts)),
+                    *no_figures,
+                    cell(group.why, "dim"),
+                ),
+                is_heading=True,
+            )
+        )
+        for member in (group.members or ()) if is_open else ():
+            row = _member_row(group, member, overviews.get(member.model), by)
+            rows += [row] if row else []
+    return Table(
+        read_columns(
+            "HEALTH",
+            "MODEL ~14",
+            "TARGETS ~6-14 !3",
+            ">LIVE !5",
+            ">NOW !2",
+            ">DRIFT !4",
+            ">YOU !6",
+            "WHY ~16-24",
+        ),
+        tuple(rows),
+        _NO_MODELS,
+    )
+
+
+def _member_row(
+    group: DeploymentGroup, member: GroupMember, model: ModelOverview | None, by: str
+) -> Row | None:
+    if model is None:
+        return None
+    elsewhere = f"{model.health} elsewhere" if member.health is not model.health else model.why
+    return Row(
+        f"{group_key(group.name)}/{member.model}",
+        (
+            health_cell(member.health),
+            cell(f"  {safe(member.model)}", "strong"),
+            cell(counts_text(member.counts)),
+            cell(f"v{model.champion}" if model.champion else ""),
+            _figure(model.performance, model.of_then),
+            _drifted(model),
+            _count(model.waiting_for_me, "strong"),
+            cell(elsewhere),
+        ),
+        fields=((by, group.name.casefold()),),
+        part_of=group_key(group.name),
+    )
+
+
+def group_key(name: str) -> str:
+    """Key of a group's row."""
+    return f"/{name}"
+
+
+def target_table(states: Sequence[TargetState], *, with_model: bool = False) -> Table:
     """A row for each model on each target: what should answer there, what does, how it is and why."""
+    model: dict[str, Callable[[TargetState], Cell]] = {"MODEL ~10-20": lambda s: cell(s.model)}
     return table_of(
         states,
         {
             "TARGET": lambda s: cell(s.target, "strong"),
+            **(model if with_model else {}),
             "HEALTH": lambda s: health_cell(s.health),
             ">LIVE": _live,
             "SERVING ~9": serving_cell,
-            ">NOW !1": lambda s: _dated(s.performance.finding.value if s.performance else None, s.of_then),
-            ">DRIFT !2": _drifted,
-            ">P95ms !3": lambda s: cell(figure(s.p95_ms, 1)),
-            ">ROWS !4": lambda s: cell(f"{s.rows_last_window:,}" if s.rows_last_window else ""),
-            "EVENT CLOCK !5": lambda s: cell(time_text(s.event_clock)),
+            ">NOW !1": lambda s: _figure(s.performance.finding.value if s.performance else None, s.of_then),
+            "AS OF !2": lambda s: as_of(s.performance.window.end if s.performance else None),
+            ">DRIFT !3": _drifted,
+            ">P95ms !4": lambda s: cell(figure(s.p95_ms, 1)),
+            ">ROWS !5": lambda s: cell(f"{s.rows_last_window:,}" if s.rows_last_window else ""),
+            "EVENT CLOCK !6": lambda s: cell(time_text(s.event_clock)),
             "WHY ~16": lambda s: cell(s.why),
         },
         key=lambda s: f"{s.model}/{s.target}",
@@ -73,26 +159,43 @@ def target_table(states: Sequence[TargetState]) -> Table:
 
 
 def deployment_table(states: Sequence[TargetState]) -> Table:
-    """Targets × models: which version is live, since when, and who is answering."""
+    """Models on targets in the order given: which version is live, which process answers, how it is, since when and why."""
     return table_of(
-        sorted(states, key=lambda s: (s.target, s.model)),
+        states,
         {
             "TARGET": lambda s: cell(s.target, "strong"),
             "MODEL ~10-20": lambda s: cell(s.model),
             ">LIVE": _live,
             "SERVING ~9": serving_cell,
             "HEALTH": lambda s: health_cell(s.health),
-            "SINCE (DATA)": lambda s: cell(time_text(s.deployment.effective_at) if s.deployment else ""),
+            "SINCE !1": lambda s: cell(time_text(s.since)),
+            "WHY ~12": lambda s: cell(s.why),
+            "DEPLOYED !3": lambda s: cell(time_text(s.deployment.effective_at) if s.deployment else ""),
             "HOW !2": lambda s: cell(s.deployment.kind if s.deployment else ""),
-            "BY !3": lambda s: cell(s.deployment.actor if s.deployment else ""),
-            "REGION !4": lambda s: cell(s.region),
-            "PRODUCT !5": lambda s: cell(s.product),
-            "UNIT !6": lambda s: cell(s.business_unit),
-            "REASON ~8 !7": lambda s: cell(s.deployment.reason if s.deployment else ""),
+            "BY !4": lambda s: cell(s.deployment.actor if s.deployment else ""),
+            "REGION !5": lambda s: cell(s.region),
+            "PRODUCT !6": lambda s: cell(s.product),
+            "UNIT !7": lambda s: cell(s.business_unit),
+            "REASON ~8 !8": lambda s: cell(s.deployment.reason if s.deployment else ""),
         },
         key=lambda s: f"{s.model}/{s.target}",
         empty=_NO_TARGETS,
     )
+
+
+def roll_back_lines(plan: Sequence[RollBackStep]) -> list[str]:
+    """What a roll-back does on each target, how both versions were, and a warning about one that was no better."""
+    lines = []
+    for step in plan:
+        lines.append(f"{step.target}: version {step.now} → version {step.then}, at once")
+        lines += [f"   v{step.now} now: {step.now_record}"] if step.now_record else []
+        lines += [f"   v{step.then} then: {step.then_record}"] if step.then_record else []
+    bad = [step for step in plan if step.then_was_bad]
+    if bad:
+        where = ", ".join(f"v{step.then} on {step.target}" for step in bad[:3])
+        more = f" and {len(bad) - 3:,} more" if len(bad) > 3 else ""
+        lines = [f"▲ What it goes back to was not well when it was last live: {where}{more}.", "", *lines]
+    return lines
 
 
 def deployment_history_table(deployments: Sequence[Deployment]) -> Table:
@@ -190,7 +293,12 @@ def counts_text(counts: Mapping[str, int]) -> str:
     return " ".join(f"{HEALTH[Health(health)][0]}{count:,}" for health, count in counts.items())
 
 
-def _dated(value: float | None, of_then: bool) -> Cell:
+def as_of(end: datetime | None) -> Cell:
+    """Day at which the window of a figure ends: ``07-04``."""
+    return cell(end.strftime("%m-%d") if end else "", "dim")
+
+
+def _figure(value: float | None, of_then: bool) -> Cell:
     """The newest figure; one of the time before the version went live again is marked."""
     return Cell(f"{figure(value)} then", "dim") if of_then and value is not None else cell(figure(value))
 

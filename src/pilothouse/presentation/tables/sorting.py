@@ -1,6 +1,7 @@
 """Filters and sort orders of a table. The order is parsed from the texts of the cells: numbers, versions, durations, words."""
 
 import re
+from dataclasses import replace
 
 from pilothouse.domain.listing import RowFilter, bare, unknown_column
 from pilothouse.presentation.tables.table import Row, Table
@@ -64,8 +65,29 @@ def passing_rows(
 ) -> tuple[Row, ...]:
     """The rows of a table that pass a filter, in the order of the column titled ``sort`` (empty: the table's own).
 
-    ``unhealthy`` lets only rows pass in which a cell warns.
+    ``unhealthy`` lets only rows pass in which a cell warns. Rows under a heading stay under it; a heading stays where one of
+    its rows passes, and passes by itself where it is folded.
     """
+    headings = tuple(row for row in table.rows if row.is_heading)
+    if not headings:
+        return _passing(table, row_filter, sort, descending=descending, unhealthy=unhealthy)
+    lists: dict[str, list[Row]] = {row.part_of: [] for row in table.rows if not row.is_heading}
+    others = replace(table, rows=tuple(row for row in table.rows if not row.is_heading))
+    for row in _passing(others, row_filter, sort, descending=descending, unhealthy=unhealthy):
+        lists[row.part_of].append(row)
+    folded = _passing(replace(table, rows=headings), row_filter, "", descending=False, unhealthy=unhealthy)
+    passing = lists.get("", [])
+    for heading in headings:
+        if heading.key in lists:
+            passing += [heading, *lists[heading.key]] if lists[heading.key] else []
+        elif heading in folded:
+            passing.append(heading)
+    return tuple(passing)
+
+
+def _passing(
+    table: Table, row_filter: RowFilter, sort: str, *, descending: bool, unhealthy: bool
+) -> tuple[Row, ...]:
     titles = [column.title for column in table.columns]
     rows = table.rows
     if sort in titles:

@@ -52,6 +52,9 @@ class Row:
     key: str
     cells: tuple[Cell, ...]
     fields: tuple[tuple[str, str], ...] = ()
+    part_of: str = ""
+    """Key of the heading that it stands under; empty for a row of its own, and for a heading."""
+    is_heading: bool = False
 
 
 @dataclass(frozen=True, slots=True)
