@@ -17,8 +17,18 @@ from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.jobs import exports, jobs
 from pilothouse.operations.monitoring import monitor_views, multivariate
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import apply_models
 from pilothouse.telemetry.streams import find_stream
-from support.monitored_flights import admin, calibrate_ahead, make_watched, on_day, send, traffic
+from support.monitored_flights import (
+    MODEL,
+    admin,
+    calibrate_ahead,
+    make_watched,
+    on_day,
+    send,
+    traffic,
+    write_model,
+)
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +99,15 @@ def test_a_reference_too_short_gives_a_figure_and_no_verdict(services: Services)
     assert joint(services) == []
     (job, _) = jobs.list_jobs(services, admin(services), limit=2)
     assert job.result["significant"] is False
+
+
+def test_a_window_of_few_rows_says_what_it_lacks(services: Services) -> None:
+    write_model(services.paths.root, MODEL.replace("[monitoring]", "[monitoring]\nminimum_rows = 1000000"))
+    apply_models.apply(services, admin(services))
+    run(services, 0, separation(0.95))
+    (job,) = jobs.list_jobs(services, admin(services), limit=1)
+    assert job.result["significant"] is False
+    assert " of 1,000,000 rows in 7 d; minimum_rows = " in job.result["lack"]
 
 
 def test_the_newest_closed_window_is_taken_and_only_once(services: Services) -> None:

@@ -80,7 +80,9 @@ def _separation_lines(result: Mapping[str, Any], _: int | None) -> list[str]:
         return []
     threshold = result.get("threshold")
     if threshold is None:
-        verdict = "no verdict: the reference has too few days for windows of its own"
+        verdict = "not judged: the reference has too few days for windows of its own"
+    elif result.get("lack"):
+        verdict = f"not judged: {result['lack']}"
     else:
         verdict = (
             f"threshold {threshold:.3f}: {'drifts' if is_significant(result) else 'within its reference'}"

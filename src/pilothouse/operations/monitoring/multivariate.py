@@ -15,6 +15,7 @@ from pilothouse.domain.errors import (
 )
 from pilothouse.domain.findings import ClosedWindow, GiveAway, MultivariateFinding, Window
 from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.judging import why_not_judged
 from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.records import Deployment, Job
 from pilothouse.domain.roles import DAEMON, Actor, Permission
@@ -161,6 +162,9 @@ def record(services: Services, claim: ClaimedJob, outcome: JobOutcome) -> Job:
     finding = replace(measured, significant=measured.significant and judged)
     window = Window(start=from_us(start_us), end=from_us(end_us), rows=rows, judged=judged)
     closed = ClosedWindow(window=window, findings=(finding,))
+    lack = ""
+    if finding.threshold is not None and spec is not None:
+        lack = why_not_judged(window, spec.monitoring.minimum_rows)
     # first the reading: it is keyed, so that writing it a second time changes nothing
     with services.telemetry.transaction() as telemetry:
         readings.write(telemetry, stream.id, MULTIVARIATE, closed, to_us(services.now()))
@@ -172,6 +176,7 @@ def record(services: Services, claim: ClaimedJob, outcome: JobOutcome) -> Job:
             "threshold": finding.threshold,
             "significant": finding.significant,
             "features": [f.feature for f in finding.features[:5]],
+            **({"lack": lack} if lack else {}),
         }
     )
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:

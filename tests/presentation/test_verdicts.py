@@ -1,0 +1,128 @@
+"""Verdicts in words: a window without one is "not judged" wherever it is drawn, whatever its figure."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from pilothouse.domain.findings import DriftFinding, PerformanceFinding, Window, WindowFinding
+from pilothouse.domain.monitoring import FeatureDistribution, MonitorView
+from pilothouse.presentation import verdicts
+from pilothouse.presentation.charts.braille import draw
+from pilothouse.presentation.charts.monitor_charts import distribution_picture, heat_map, monitor_charts
+from pilothouse.presentation.charts.series_csv import COLUMNS, series_csv
+from pilothouse.presentation.pages.work_pages import feature_table
+
+START = datetime(2013, 4, 8, tzinfo=UTC)
+THIN = Window(start=START, end=START + timedelta(days=7), rows=292, judged=False)
+MERGED = replace(THIN, judged=True, together=3, rows_together=876)
+WHY = "292 of 300 rows in 7 d; minimum_rows = 200 would judge it"
+FAR = DriftFinding(
+    feature="wind",
+    statistic="ks",
+    value=0.459,
+    threshold=0.091,
+    p_value=1e-9,
+    significant=False,
+    statistics={"ks": 0.459},
+)
+WORSE = PerformanceFinding(
+    metric="auc",
+    value=0.5,
+    low=0.4,
+    high=0.6,
+    reference=0.7,
+    reference_low=0.68,
+    reference_high=0.72,
+    labelled_share=1.0,
+)
+
+
+def view(window: Window) -> MonitorView:
+    return MonitorView(
+        "flight-delay",
+        "ewr",
+        1,
+        "auc",
+        None,
+        None,
+        performance=(WindowFinding(window=window, finding=WORSE),),
+        drift={"wind": (WindowFinding(window=window, finding=FAR),)},
+        minimum_rows=300,
+    )
+
+
+def test_a_figure_five_times_its_threshold_is_not_quiet_where_it_was_not_judged() -> None:
+    of = view(THIN)
+    performance, drift, *_, quality = monitor_charts(of, "wind")
+    assert (drift.headline.text, drift.headline.tone) == (f"○ not judged: {WHY}", "info")
+    assert (performance.headline.text, performance.headline.tone) == (f"○ not judged: {WHY}", "info")
+    assert quality.headline.tone == "info"
+    assert heat_map(of, None).headline.text == f"○ not judged: {WHY}"
+    assert feature_table(of).rows[0].cells[1].text == "○ not judged"
+    shares = FeatureDistribution("m", "t", 1, "wind", THIN, (), 500, 292, 0.0, 0.0, FAR, 300)
+    assert distribution_picture(shares, "wind").headline.text == f"○ not judged: {WHY}"
+
+
+def test_windows_judged_together_are_counted_beside_their_verdict() -> None:
+    of = view(MERGED)
+    performance, drift, *_ = monitor_charts(of, "wind")
+    assert drift.headline.text == "● quiet 0.459 of 0.091, 3 windows together, 876 rows"
+    assert performance.headline.text == "● fine 0.500 [0.400 0.600], 3 windows together, 876 rows"
+    table = feature_table(of)
+    assert [column.title for column in table.columns].index("WINDOWS") == 9
+    assert [cell.text for cell in table.rows[0].cells][8:10] == ["876", "3"]
+    shares = FeatureDistribution("m", "t", 1, "wind", MERGED, (), 500, 876, 0.0, 0.0, FAR, 300)
+    assert distribution_picture(shares, "wind").notes[1].text == (
+        "3 windows together: 2013-03-25 – 04-15, 876 rows, 0.0% missing"
+    )
+
+
+def test_a_heat_map_draws_a_window_without_a_verdict_as_a_ring() -> None:
+    drawn = "".join(cell.text for line in draw(heat_map(view(THIN), None), 60, 8).lines for cell in line)
+    assert "○" in drawn
+    assert "▓" not in drawn
+    judged = "".join(
+        cell.text
+        for line in draw(heat_map(view(replace(THIN, judged=True)), None), 60, 8).lines
+        for cell in line
+    )
+    assert "○" not in judged
+    assert "▓" in judged
+
+
+def test_a_missing_reference_is_the_reason_where_rows_are_enough() -> None:
+    enough = replace(THIN, rows=500)
+    assert (
+        verdicts.verdict_note(enough, 300, compared=False)
+        == "not judged: there is no reference to compare it with"
+    )
+
+
+def test_the_words_of_the_command_line() -> None:
+    assert verdicts.verdict_word(THIN, False, "drifts") == "not judged"
+    assert verdicts.verdict_word(MERGED, True, "drifts") == "drifts"
+    assert verdicts.verdict_word(MERGED, False, "drifts") == ""
+    assert verdicts.rows_text(THIN) == "292"
+    assert verdicts.rows_text(MERGED) == "292, 3 windows together: 876"
+    assert verdicts.verdict_note(THIN, 300) == f"not judged: {WHY}"
+    assert verdicts.verdict_note(MERGED, 300) == "judged: 3 windows together, 876 rows, since 2013-03-25"
+    assert verdicts.verdict_note(replace(THIN, judged=True), 300) == ""
+
+
+def test_the_csv_leaves_the_verdict_of_such_a_window_empty() -> None:
+    def columns(window: Window) -> dict[str, str]:
+        lines = series_csv(view(window)).splitlines()
+        return dict(zip(COLUMNS, next(line for line in lines if ",drift ks" in line).split(","), strict=True))
+
+    thin, merged = columns(THIN), columns(MERGED)
+    assert (thin["significant"], thin["judged"], thin["together"], thin["rows_together"]) == (
+        "",
+        "0",
+        "1",
+        "292",
+    )
+    assert (merged["significant"], merged["judged"], merged["together"], merged["rows_together"]) == (
+        "0",
+        "1",
+        "3",
+        "876",
+    )
