@@ -16,19 +16,17 @@ _LAST_ENDED = (
 )
 _SUCCESSOR = (
     f"deployments d JOIN deployments n ON n.id = (SELECT min(s.id) FROM deployments s WHERE s.target_id = d.target_id "
-    f"AND s.model_id = d.model_id AND s.id > d.id) WHERE d.id = {_LAST_ENDED}"
+    f"AND +s.model_id = d.model_id AND s.id > d.id) WHERE d.id = {_LAST_ENDED}"
 )
-"""The deployment ``n`` that ended the last ended one of the version ``v``."""
+"""The deployment ``n`` that ended the last ended one of the version ``v``. Unary plus: a model may be on 100,000 targets, a
+target never has so many models."""
 _END = "CASE n.kind WHEN 'rollback' THEN 'rolled back' ELSE 'replaced' END"
 _REJECTION = (
     "promotion_requests q JOIN decisions c ON c.request_id = q.id AND c.verdict = 'reject' "
     "WHERE q.version_id = v.id AND q.status = 'rejected'"
 )
-_WAS_LIVE = "EXISTS (SELECT 1 FROM deployments l WHERE l.version_id = w.id)"
-_NEWEST_LIVE = (
-    "(SELECT w.number FROM versions w WHERE w.model_id = {model} AND " + _WAS_LIVE + " "
-    "ORDER BY w.number DESC LIMIT 1)"
-)
+_NEWEST_LIVE = "(SELECT max(l.version_id) FROM deployments l WHERE l.model_id = v.model_id)"
+"""Key of the newest version of a model that has been live. Versions get their keys in the order of their numbers."""
 
 STAGE = (
     "CASE WHEN v.status = 'refused' THEN 'refused' "
@@ -36,16 +34,13 @@ STAGE = (
     "WHEN EXISTS (SELECT 1 FROM promotion_requests q WHERE q.version_id = v.id AND q.status = 'open') THEN 'requested' "
     f"ELSE coalesce((SELECT stage FROM (SELECT 'rejected' AS stage, c.recorded_at AS at, 0 AS rank FROM {_REJECTION} "
     f"UNION ALL SELECT {_END}, n.recorded_at, 1 FROM {_SUCCESSOR}) ORDER BY at DESC, rank DESC LIMIT 1), "
-    f"CASE WHEN v.number < {_NEWEST_LIVE.format(model='v.model_id')} THEN 'retired' ELSE 'candidate' END) END"
+    f"CASE WHEN v.id < {_NEWEST_LIVE} THEN 'retired' ELSE 'candidate' END) END"
 )
 """Stage of the version ``v``: as ``domain/version_stage.py`` says from the acts."""
 
 _ACTS = f"""
 WITH chosen AS MATERIALIZED (
-  SELECT v.id, v.model_id, v.number, v.status, v.created_at, v.run_id
-  FROM versions v WHERE v.id IN (SELECT value FROM json_each(?))
-), newest AS MATERIALIZED (
-  SELECT o.model_id, {_NEWEST_LIVE.format(model="o.model_id")} AS number FROM (SELECT DISTINCT model_id FROM chosen) o
+  SELECT v.id, v.model_id, v.status, v.created_at, v.run_id FROM versions v WHERE v.id IN (SELECT value FROM json_each(?))
 )
 SELECT v.id AS version_id, 0 AS rank, v.status AS stage, r.started_by AS by, v.created_at AS since, NULL AS request,
   '' AS reason, 0 AS outdated FROM chosen v JOIN runs r ON r.id = v.run_id
@@ -63,10 +58,8 @@ UNION ALL
 SELECT v.id, 1, {_END}, n.actor, n.recorded_at, n.request_id, n.reason, 0 FROM chosen v, {_SUCCESSOR}
 UNION ALL
 SELECT v.id, 1, 'retired', d.actor, d.recorded_at, d.request_id, d.reason, 0
-FROM chosen v JOIN newest ON newest.model_id = v.model_id AND v.number < newest.number JOIN deployments d ON d.id =
-  (SELECT min(l.id) FROM deployments l WHERE l.version_id =
-    (SELECT w.id FROM versions w WHERE w.model_id = v.model_id AND w.number > v.number AND {_WAS_LIVE}
-     ORDER BY w.number LIMIT 1))
+FROM chosen v JOIN deployments d ON d.id = (SELECT min(e.id) FROM deployments e WHERE e.version_id =
+  (SELECT min(l.version_id) FROM deployments l WHERE l.model_id = v.model_id AND l.version_id > v.id))
 ORDER BY 1, 2
 """
 

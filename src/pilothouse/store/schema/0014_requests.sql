@@ -22,7 +22,9 @@ WHEN NEW.incumbent_id IS NOT (
 BEGIN SELECT RAISE(ABORT, 'a target of a request compares with the version that its evidence names'); END;
 
 -- Which versions were live, and which of their deployments ended last: the stage of a version follows.
+DROP INDEX deployments_of_version;
 CREATE INDEX deployments_ended_of_version ON deployments (version_id, ended_at, id);
+CREATE INDEX deployments_of_versions_of_model ON deployments (model_id, version_id, id);
 DROP INDEX versions_searched;   -- the stage is part of the text now
 
 -- Open requests with all that decides for whom they wait; the evidence lies beyond, and is not read.
@@ -30,6 +32,7 @@ CREATE INDEX promotion_requests_waiting ON promotion_requests
   (model_id, id, expires_at, requested_by, trained_by, json_extract(policy, '$.four_eyes')) WHERE status = 'open';
 CREATE INDEX alerts_of_version ON alerts (version_id, id);
 CREATE INDEX trigger_events_of_trigger ON trigger_events (model_id, trigger, status, id);
+CREATE INDEX promotion_requests_by_state ON promotion_requests (status, expires_at, id);
 CREATE INDEX promotion_requests_of_model ON promotion_requests (model_id, id);
 CREATE INDEX promotion_requests_by_time ON promotion_requests (recorded_at, id);
 CREATE INDEX promotion_requests_by_expiry ON promotion_requests (expires_at, id);
