@@ -244,6 +244,25 @@ async def test_a_narrow_screen_says_whole_what_a_row_is_about(
             assert f" {name} " in text
 
 
+@pytest.mark.parametrize(
+    ("start", "first"),
+    [
+        ("alerts", "MODEL"), ("jobs", "MODEL"), ("schedules", "MODEL"), ("history", "MODEL"), ("outcomes conflicts", "MODEL"),
+        ("legal-holds", "ON"),
+    ],
+)  # fmt: skip
+async def test_a_list_that_concerns_models_begins_with_the_model(
+    make_console, start: str, first: str
+) -> None:
+    app = make_console("pat", start=start)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        columns = grid_of(app)._table.columns
+        assert columns[0].title == first
+        if grid_of(app)._rows:
+            assert grid_of(app)._columns[0][0] == 0, "however narrow the screen"
+
+
 async def test_models_that_are_unhealthy_are_shown_alone(make_console) -> None:
     app = make_console("pat", start="models")
     async with app.run_test(size=(80, 24)) as pilot:

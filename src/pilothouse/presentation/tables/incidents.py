@@ -27,15 +27,15 @@ def incident_table(
     table = table_of(
         incidents,
         {
-            ">INC": lambda i: cell(i.id, "strong"),
+            "MODEL ~8-20": lambda i: cell(i.model, "strong"),
+            ">INC": lambda i: cell(i.id),
             "SEVERITY": lambda i: (
                 Cell(f"● {i.severity}", "dim") if everything and not i.unresolved else severity_cell(i)
             ),
             "STATE !6": lambda i: cell(i.status, "dim" if i.status is AlertStatus.RESOLVED else ""),
-            "CAUSE ~16": lambda i: cell(i.cause, "strong"),
-            "MODEL ~8 !3": lambda i: cell(i.model),
+            "CAUSE ~12": lambda i: cell(i.cause, "strong"),
             "WHERE ~7": lambda i: cell(where_text(i)),
-            "COST AT MOST ~22" if everything else "COST ~22": lambda i: cell(i.cost.words),
+            "COST AT MOST ~12" if everything else "COST ~12": lambda i: cell(i.cost.words),
             "SINCE (DATA) !2": lambda i: cell(time_text(i.since)),
             ">ALERTS !5": lambda i: cell(alerts_text(i)),
             "ON IT !1": lambda i: cell(i.assignee),

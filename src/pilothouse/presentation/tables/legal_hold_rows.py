@@ -15,9 +15,9 @@ def hold_table(holds: Sequence[LegalHold], now: datetime) -> Table:
     return table_of(
         sorted(holds, key=lambda h: (h.lifted_at is not None, -h.id)),
         {
+            "ON ~16": lambda h: cell(h.scope, "strong" if h.lifted_at is None else "dim"),
             ">HOLD": lambda h: cell(h.id, "strong"),
             "STATE": lambda h: Cell("● stands", "info") if h.lifted_at is None else Cell("◌ lifted", "dim"),
-            "ON ~16": lambda h: cell(h.scope, "strong" if h.lifted_at is None else "dim"),
             "PLACED (UTC)": lambda h: cell(time_text(h.placed_at)),
             "BY ~5": lambda h: cell(h.placed_by),
             "REASON ~16": lambda h: cell(h.reason),

@@ -203,13 +203,13 @@ def deployment_history_table(deployments: Sequence[Deployment]) -> Table:
     return table_of(
         deployments,
         {
+            "MODEL ~10-20": lambda d: cell(d.model),
+            "TARGET": lambda d: cell(d.target, "strong"),
+            ">VERSION": lambda d: cell(f"v{d.version}"),
             "SINCE (DATA)": lambda d: cell(time_text(d.effective_at)),
             "UNTIL (DATA)": lambda d: cell(
                 time_text(d.ended_effective_at) if d.ended_effective_at else "live"
             ),
-            "TARGET": lambda d: cell(d.target, "strong"),
-            "MODEL ~10-20": lambda d: cell(d.model),
-            ">VERSION": lambda d: cell(f"v{d.version}"),
             "HOW": lambda d: cell(d.kind, "bad" if d.kind == "rollback" else ""),
             "BY !1": lambda d: cell(d.actor),
             "REASON ~8 !2": lambda d: cell(d.reason),

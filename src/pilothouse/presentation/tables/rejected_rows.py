@@ -76,10 +76,10 @@ def conflict_table(conflicts: Sequence[OutcomeConflict], past: bool) -> Table:
     table = table_of(
         conflicts,
         {
-            "PREDICTION ~16": lambda c: cell(c.prediction, "strong"),
             "MODEL ~8": lambda c: cell(c.model),
-            ">VERSION !1": lambda c: cell(f"v{c.version}"),
             "TARGET ~6": lambda c: cell(c.target),
+            ">VERSION !1": lambda c: cell(f"v{c.version}"),
+            "PREDICTION ~16": lambda c: cell(c.prediction, "strong"),
             "STANDS ~6": lambda c: cell(c.kept),
             "THEN CAME ~6": lambda c: cell(c.other, "warn"),
             "WHEN (UTC)": lambda c: cell(time_text(c.at)),

@@ -42,9 +42,9 @@ def job_table(jobs: Sequence[Job], now: datetime, *, exact: bool = False) -> Tab
     return table_of(
         jobs,
         {
-            ">JOB": lambda j: cell(j.id, "strong"),
-            "KIND": lambda j: cell(j.kind),
             "MODEL ~10-20": lambda j: cell(j.model),
+            "KIND": lambda j: cell(j.kind),
+            ">JOB": lambda j: cell(j.id, "strong"),
             "STATUS": lambda j: job_cell(j.status),
             "PROGRESS": _progress,
             "STEP !1": lambda j: cell(j.step),
