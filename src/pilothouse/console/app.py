@@ -304,8 +304,8 @@ class Console(ConsoleApp):
 
     async def _back(self) -> None:
         if not await navigation.back(self):
-            leave = next(action for action in self.view.actions() if action.name == "leave")
-            self.view.say(f"nothing to go back to: {leave.shown_keys} leaves the console, digits go to views")
+            leave = self.view.key_for("leave")
+            self.view.say(f"nothing to go back to: {leave} leaves the console, digits go to views", "warn")
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The commands of the palette: what the view on top can do, and nothing that writes files."""

@@ -46,7 +46,12 @@ async def to_top(app: ConsoleApp, destination: Destination, *, remember: bool = 
 
 
 async def follow(
-    app: ConsoleApp, destination: Destination, *, by_key: bool = False, remember: bool = True
+    app: ConsoleApp,
+    destination: Destination,
+    *,
+    by_key: bool = False,
+    remember: bool = True,
+    message: str = "",
 ) -> None:
     """Show a view in such a way that Esc comes back to the present one as it is: a top view in its own mode where that is not
     on the way back, everything else above the present view."""
@@ -61,6 +66,8 @@ async def follow(
         await app.push_screen(make(destination))
         await _forget_oldest(app)
     app.view.opened_by_key = by_key
+    if message:
+        app.view.say(message, "good")
     if remember:
         app.history.visit(app.view.destination)
 

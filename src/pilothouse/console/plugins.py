@@ -56,6 +56,13 @@ def refusal(plugin: Plugin, view: "ViewLike") -> str:
     return ""
 
 
+def start_named(name: str, view: "ViewLike") -> None:
+    """Run the plugin of an action, if there is one."""
+    plugin = named(view.session.config.plugins, name)
+    if plugin is not None:
+        start(plugin, view)
+
+
 def start(plugin: Plugin, view: "ViewLike") -> None:
     """Run the plugin, after a question where it asks for one."""
     argv = plugin.argv(placeholder_values(view))

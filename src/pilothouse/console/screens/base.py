@@ -188,17 +188,19 @@ class View(LoadingScreen[T]):
             await navigation.to_top(self.app, Destination(name.removeprefix("go_")))
             return
         if name.startswith("plugin_"):
-            self._start_plugin(name)
+            from pilothouse.console import plugins
+
+            plugins.start_named(name, self)
             return
         method = getattr(self, f"do_{name}", None) or getattr(self.app, f"do_{name}")
         result = method()
         if isawaitable(result):
             await result
 
-    def open_view(self, view: str, *arguments: object) -> None:
-        """Open a view; Esc comes back to this one."""
+    def open_view(self, view: str, *arguments: object, message: str = "") -> None:
+        """Open a view, which shows the message; Esc comes back to this one."""
         destination = Destination(view, tuple(str(argument) for argument in arguments))
-        self.app.call_later(navigation.follow, self.app, destination, by_key=True)
+        self.app.call_later(navigation.follow, self.app, destination, by_key=True, message=message)
 
     def ask(self, question: Ask, then: Callable[[str], None]) -> None:
         """Ask, and continue with a yes. The field holds the text of an earlier attempt that failed."""
@@ -333,8 +335,7 @@ class View(LoadingScreen[T]):
             self.app.go_back()
 
     @property
-    def _narrowed(self) -> bool:
-        """Whether Esc shows everything again."""
+    def _narrowed(self) -> bool:  # whether Esc shows everything again
         return self.WIDENS and bool(self.destination.arguments) and not self.opened_by_key
 
     def _widen(self) -> bool:
@@ -385,13 +386,6 @@ class View(LoadingScreen[T]):
             self.refresh_chrome()
         else:
             self.say("this view has no table", "warn")
-
-    def _start_plugin(self, name: str) -> None:
-        from pilothouse.console import plugins
-
-        plugin = plugins.named(self.session.config.plugins, name)
-        if plugin is not None:
-            plugins.start(plugin, self)
 
     def on_grid_chosen(self) -> None:
         """A double click opens, as Enter does."""

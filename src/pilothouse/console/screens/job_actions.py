@@ -5,6 +5,7 @@ from typing import Any
 
 from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens.base import View
+from pilothouse.console.screens.loading import Started
 from pilothouse.domain.records import Job
 from pilothouse.domain.roles import Actor
 
@@ -56,11 +57,13 @@ def retry(view: View[Any], chosen: Sequence[Job]) -> None:
     if not chosen:
         return
 
-    def operation(services: Any, actor: Actor, _: str) -> str:
+    def operation(services: Any, actor: Actor, _: str) -> str | Started:
         from pilothouse.operations.jobs import jobs
 
         numbers = [jobs.retry_job(services, actor, job.id).id for job in chosen]
-        return f"{'job' if len(numbers) == 1 else 'jobs'} {', '.join(map(str, numbers))} queued"
+        if len(numbers) == 1:
+            return Started(numbers[0], f"job {numbers[0]} does job {chosen[0].id} again")
+        return f"jobs {', '.join(map(str, numbers))} queued"
 
     question = Ask(
         f"Run {_named(chosen)} again?",

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
@@ -32,6 +33,13 @@ class LoadKey(NamedTuple):
 
     revision: int
     at: datetime | None
+
+
+class Started(NamedTuple):
+    """The result of an operation that has queued a job: its view is opened, with the text as a message."""
+
+    job: int
+    text: str
 
 
 class Answer(NamedTuple):
@@ -118,6 +126,10 @@ class LoadingScreen(Screen[None], Generic[T]):
 
     def say(self, text: str, tone: Tone = "") -> None:
         """Show a message."""
+        raise NotImplementedError
+
+    def open_view(self, view: str, *arguments: object, message: str = "") -> None:
+        """Open a view, which shows the message."""
         raise NotImplementedError
 
     def refresh_chrome(self) -> None:
@@ -233,7 +245,8 @@ class LoadingScreen(Screen[None], Generic[T]):
         *,
         waiting: str = "not done yet: at work, or waiting for others who write to the database …",
     ) -> None:
-        """Run an operation in a thread. Then show ``message`` (or the text that it returns), or why it failed.
+        """Run an operation in a thread. Then show ``message`` (or the text that it returns), or why it failed; where it has
+        ``Started`` a job, show that.
 
         ``waiting`` is shown meanwhile where that takes a moment.
         """
@@ -245,8 +258,11 @@ class LoadingScreen(Screen[None], Generic[T]):
             assert services is not None
             try:
                 result = operation(services, self.session.actor)
-                text = result if isinstance(result, str) else message
-                report: Message = self.OperationDone(text, after, answer)
+                text, then = result if isinstance(result, str) else message, after
+                if isinstance(result, Started):
+                    text = result.text
+                    then = partial(self.open_view, "job", result.job, message=text)
+                report: Message = self.OperationDone(text, then, answer)
             except PilothouseError as error:
                 report = self.OperationFailed(str(error), answer)
             finally:

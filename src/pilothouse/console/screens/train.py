@@ -13,6 +13,7 @@ from textual.widgets import Input, Static
 
 from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens.base import View
+from pilothouse.console.screens.loading import Started
 from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.field import TextField
 from pilothouse.domain.errors import InvalidInputError
@@ -174,14 +175,14 @@ class TrainView(View[TrainingForm]):
             confirm="start",
         )
 
-        def operation(services: Any, actor: Actor, _: str) -> str:
+        def operation(services: Any, actor: Actor, _: str) -> Started:
             from pilothouse.operations.jobs import trainings
 
             options = trainings.TrainingOptions(as_of=as_of, overrides=request.overrides)
             job = trainings.start_training(services, actor, model, options, reason=request.reason)
-            return f"job {job.id} is queued"
+            return Started(job.id, f"job {job.id} is queued; Esc goes back to the form")
 
-        self.confirm(question, operation, after=lambda: self.open_view("jobs"))
+        self.confirm(question, operation)
 
 
 def _time(text: str) -> datetime | None:

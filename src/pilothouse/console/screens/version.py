@@ -10,6 +10,7 @@ from textual.widgets import Static
 from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens import requesting
 from pilothouse.console.screens.base import View
+from pilothouse.console.screens.loading import Started
 from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.domain.records import Model, Run, Version
@@ -131,10 +132,10 @@ class VersionView(View[VersionData]):
             confirm="start",
         )
 
-        def operation(services: Services, actor: Actor, _: str) -> str:
+        def operation(services: Services, actor: Actor, _: str) -> Started:
             from pilothouse.operations.jobs import trainings
 
             job = trainings.start_reproduction(services, actor, reference)
-            return f"job {job.id} trains it again; press 5 to follow it"
+            return Started(job.id, f"job {job.id} trains it again")
 
         self.confirm(question, operation)
