@@ -384,3 +384,18 @@ async def test_the_cursor_goes_through_the_windows_of_what_is_looked_at(make_con
         assert app.view.axis.cursor in volume
         await press(pilot, "escape", "enter")
         assert app.view.data.distribution is not None
+
+
+async def test_a_training_whose_version_a_gate_refused_is_no_success_to_look_at(make_console) -> None:
+    app = make_console("pat", start="jobs")
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        grid = app.view.query_one("#grid", Grid)
+        refused = next(job for job in app.view.data.records.values() if job.refused_by)
+        grid.select(str(refused.id))
+        row = next(row for row in grid._rows if row.key == str(refused.id))
+        assert (
+            next(cell for cell in row.cells if cell.tone == "warn").text == "▲ refused by a gate: comparison"
+        )
+        await press(pilot, "enter")
+        assert "refused by a gate: comparison" in app.view.query_one("#facts").text

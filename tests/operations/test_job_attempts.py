@@ -66,6 +66,19 @@ def test_a_passing_failure_is_tried_again_with_back_off_and_nobody_is_told_befor
     assert ends == ["job.ended"]
 
 
+def test_the_attempts_before_are_told_with_their_reasons(example: Example) -> None:
+    job = queue(example)
+    vera = example.actor("vera")
+    assert jobs.attempts_before(example.services, vera, job.id) == []
+    put_back = settle(example, claimed(example), JobStatus.FAILED, "source")
+    example.time = put_back.not_before or example.time
+    job_attempts.hand_over(example.services, claimed(example))
+    assert jobs.attempts_before(example.services, vera, job.id) == [
+        "attempt 1 failed: it failed",
+        "attempt 2 was handed over by a daemon that stopped",
+    ]
+
+
 @pytest.mark.parametrize(
     ("status", "cause", "again"),
     [

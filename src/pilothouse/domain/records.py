@@ -300,6 +300,8 @@ class Job:
     """The training whose trial it is."""
     after: tuple[int, ...] = ()
     """Jobs that it waits for."""
+    refused_by: tuple[str, ...] = ()
+    """The gates that refused the version which it trained."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.monitoring import Health
-from pilothouse.domain.records import AlertStatus
+from pilothouse.domain.records import AlertStatus, Job
 from pilothouse.domain.request_standing import RequestState
 from pilothouse.domain.safe_text import safe
 from pilothouse.domain.version_stage import VersionStage
@@ -64,10 +64,13 @@ def health_cell(health: Health) -> Cell:
     return Cell(f"{glyph} {health}", tone)
 
 
-def job_cell(status: JobStatus) -> Cell:
-    """``▶ running``."""
-    glyph, tone = _JOBS.get(status, ("✖", "bad"))
-    return Cell(f"{glyph} {status}", tone)
+def job_cell(job: Job) -> Cell:
+    """``▶ running``; ``▲ refused by a gate: auc`` where a training has succeeded and its version has not."""
+    if job.refused_by:
+        more = f" +{len(job.refused_by) - 1}" if len(job.refused_by) > 1 else ""
+        return Cell(f"▲ refused by a gate: {safe(job.refused_by[0])}{more}", "warn")
+    glyph, tone = _JOBS.get(job.status, ("✖", "bad"))
+    return Cell(f"{glyph} {job.status}", tone)
 
 
 def request_cell(state: RequestState) -> Cell:

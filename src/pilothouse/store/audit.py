@@ -1,6 +1,6 @@
 """Audit log: append-only, each row hashed together with the hash of the row before it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -86,6 +86,15 @@ def entries(
         }
     )
     rows = connection.execute(f"{_SELECT}{conditions} ORDER BY seq DESC LIMIT ?", (*values, limit))
+    return [_entry(row) for row in rows]
+
+
+def about(connection: Connection, subject: str, actions: Sequence[str]) -> list[AuditEntry]:
+    """Every entry of these actions on a subject, oldest first."""
+    rows = connection.execute(
+        f"{_SELECT}WHERE subject = ? AND action IN ({', '.join('?' * len(actions))}) ORDER BY seq",
+        (subject, *actions),
+    )
     return [_entry(row) for row in rows]
 
 

@@ -13,10 +13,14 @@ from pilothouse.sqlite.conditions import where
 from pilothouse.store.listing import marks
 from pilothouse.store.values import columns_of, from_row, insert
 
+_AFTER = "SELECT json_group_array(d.after_id) FROM job_dependencies d WHERE d.job_id = j.id AND d.need = 'succeeded'"
+_REFUSED_BY = (
+    "SELECT json_group_array(g.gate) FROM version_gates g WHERE j.kind = 'train' AND g.version_id = j.version_id "
+    "AND g.outcome = 'failed'"
+)
 _SELECT = (
-    "SELECT j.*, m.name AS model, v.number AS version, (SELECT json_group_array(d.after_id) FROM job_dependencies d "
-    "WHERE d.job_id = j.id AND d.need = 'succeeded') AS after FROM jobs j JOIN models m ON m.id = j.model_id "
-    "LEFT JOIN versions v ON v.id = j.version_id "
+    f"SELECT j.*, m.name AS model, v.number AS version, ({_AFTER}) AS after, ({_REFUSED_BY}) AS refused_by "  # noqa: S608 - our own
+    "FROM jobs j JOIN models m ON m.id = j.model_id LEFT JOIN versions v ON v.id = j.version_id "
 )
 
 

@@ -120,7 +120,7 @@ def job(session: Session, number: int) -> None:
     record = job_operations.get_job(session.services, session.actor, number)
     if printed_as_json(session, record):
         return
-    _show(record, session.services.now())
+    _show(session, record)
 
 
 @click.command()
@@ -283,12 +283,12 @@ def started(session: Session, job: Job, wait: bool) -> int:
         time.sleep(_POLL_S)
         job = job_operations.get_job(session.services, session.actor, job.id)
     if not printed_as_json(session, job):
-        _show(job, session.services.now())
+        _show(session, job)
     well = job.result.get("identical", True) and not is_significant(job.result)
     return 0 if job.status is JobStatus.SUCCEEDED and well else 1
 
 
-def _show(job: Job, now: datetime) -> None:
+def _show(session: Session, job: Job) -> None:
     show_pairs(
         (
             ("job", job.id),
@@ -298,4 +298,5 @@ def _show(job: Job, now: datetime) -> None:
             ("ended", texts.time_text(job.ended_at) if job.ended_at else "–"),
         )
     )
-    show_lines(job_facts(job, now))
+    before = job_operations.attempts_before(session.services, session.actor, job.id)
+    show_lines(job_facts(job, session.services.now(), before))

@@ -75,7 +75,10 @@ class JobView(PageView[JobData]):
         if self._reader is None:
             self._reader = log_reader.open_log(services, actor, job.id)
         self._reader.refresh()
-        return JobData(job, tuple(job_facts(job, services.now())), self._reader.lines, self._reader.size)
+        before = jobs.attempts_before(services, actor, job.id) if job.attempt > 1 else []
+        return JobData(
+            job, tuple(job_facts(job, services.now(), before)), self._reader.lines, self._reader.size
+        )
 
     def show(self, data: JobData) -> None:
         self.query_one("#facts", Pager).put(data.facts)

@@ -5,6 +5,7 @@ fencing token, and a write of an attempt that has lost its lease is refused with
 or belong to a daemon that stops are handled in ``job_attempts``.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from pilothouse.operations.authorisation import Change, changing, clean_text, re
 from pilothouse.operations.jobs.job_logs import LOG_LIMIT, read_steps
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import alerts, job_queue, jobs
+from pilothouse.store import alerts, audit, job_queue, jobs
 
 if TYPE_CHECKING:
     from pilothouse.execution.pipeline import JobOutcome
@@ -62,6 +63,22 @@ def get_job(services: Services, actor: Actor, number: int) -> Job:
     """Job of that number. Raises NotFoundError."""
     with reading(services, actor) as connection:
         return require_job(connection, number)
+
+
+def attempts_before(services: Services, actor: Actor, number: int) -> list[str]:
+    """Why each attempt of a job did not end it, oldest first, from the audit log. Raises NotAllowedError."""
+    with reading(services, actor) as connection:
+        entries = audit.about(connection, f"job {number}", tuple(_PUT_BACK))
+    return [f"attempt {e.detail.get('attempt')} {_PUT_BACK[e.action](e.detail)}" for e in entries]
+
+
+_PUT_BACK: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "job.will_retry": lambda detail: f"{detail.get('status')}: {detail.get('error')}",
+    "job.requeued": lambda _: "was lost with its daemon",
+    "job.parked": lambda detail: f"waited for job {', '.join(map(str, detail.get('after', ())))}",
+    "job.handed_over": lambda _: "was handed over by a daemon that stopped",
+}
+"""The end of an attempt after which the job waits again, by the action that the audit log has of it."""
 
 
 def read_log(

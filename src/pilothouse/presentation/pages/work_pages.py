@@ -1,12 +1,12 @@
 """Pages of a job and of an audit entry, and the table of a monitor's features."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from pilothouse.domain.monitoring import MonitorView
 from pilothouse.domain.records import AuditEntry, Job
 from pilothouse.domain.safe_text import LINE_LIMIT, safe
-from pilothouse.presentation.cells import Cell, cell, job_cell, progress_bar, sparkline
+from pilothouse.presentation.cells import Cell, Tone, cell, job_cell, progress_bar, sparkline
 from pilothouse.presentation.documents import Line, pairs, section, text_line
 from pilothouse.presentation.tables.table import Table, table_of
 from pilothouse.presentation.texts import (
@@ -21,13 +21,13 @@ from pilothouse.presentation.texts import (
 from pilothouse.presentation.verdicts import drift_verdict
 
 
-def job_facts(job: Job, now: datetime) -> list[Line]:
-    """Status, progress, inputs and result of a job: the lines above its log."""
+def job_facts(job: Job, now: datetime, attempts: Sequence[str] = ()) -> list[Line]:
+    """Status, progress, inputs and result of a job: the lines above its log. ``attempts``: why those before did not end it."""
     took = ((job.ended_at or now) - job.started_at).total_seconds() if job.started_at else None
     share = 1.0 if job.status.value == "succeeded" else job.progress
     head = Line(
         (
-            job_cell(job.status),
+            job_cell(job),
             Cell(f"  {progress_bar(share, 20)} {share:.0%}  ", "info"),
             Cell(safe(f"{job.step} {job.message}".strip(), LINE_LIMIT)),
         )
@@ -43,6 +43,7 @@ def job_facts(job: Job, now: datetime) -> list[Line]:
             [
                 ("by", by),
                 ("took", f"{timing}, attempt {job.attempt}"),
+                *(("before", text) for text in attempts),
                 *_order(job),
                 ("options", options or ABSENT),
             ]
@@ -50,7 +51,13 @@ def job_facts(job: Job, now: datetime) -> list[Line]:
     ]
     if job.error:
         lines.append(text_line(f"✖ {job.error}", "bad", hang=2))
-    lines += [text_line(line, "good" if i == 0 else "", hang=2) for i, line in enumerate(result_lines(job))]
+    first: Tone = "warn" if job.refused_by else "good"
+    lines += [text_line(line, first if i == 0 else "", hang=2) for i, line in enumerate(result_lines(job))]
+    if job.refused_by:
+        gates = safe(", ".join(job.refused_by), LINE_LIMIT)
+        lines.append(
+            text_line(f"▲ refused by a gate: {gates}; v shows the figures against its bounds", "warn", hang=2)
+        )
     return lines
 
 

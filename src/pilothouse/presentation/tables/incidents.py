@@ -189,7 +189,7 @@ def _timeline(incident: Incident) -> list[Line]:
 def _job_line(job: Job) -> Line:
     made = f", made version {job.version}" if job.version is not None else ""
     text = safe(f"  job {job.id}{made} {job.error}".rstrip(), LINE_LIMIT)
-    return Line((job_cell(job.status), Cell(text)), 2)
+    return Line((job_cell(job), Cell(text)), 2)
 
 
 def _versions(incident: Incident) -> str:

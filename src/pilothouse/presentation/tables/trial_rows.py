@@ -78,7 +78,7 @@ def trial_cells(trial: TrialLine) -> list[Cell]:
 
 def search_line(job: Job, search: SearchSpec | None, trials: Sequence[TrialLine], metric: str) -> list[Cell]:
     """``● succeeded  8 candidates by auc, 3 folds, the worse half stops after each   14 trials``."""
-    cells = [Cell(" "), job_cell(job.status)]
+    cells = [Cell(" "), job_cell(job)]
     if search is not None:
         how = "the worse half stops after each" if search.early_stopping else "each on all of them"
         cells.append(

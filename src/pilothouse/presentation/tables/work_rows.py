@@ -45,7 +45,7 @@ def job_table(jobs: Sequence[Job], now: datetime, *, exact: bool = False) -> Tab
             "MODEL ~10-20": lambda j: cell(j.model),
             "KIND": lambda j: cell(j.kind),
             ">JOB": lambda j: cell(j.id, "strong"),
-            "STATUS": lambda j: job_cell(j.status),
+            "STATUS ~12-32": job_cell,
             "PROGRESS": _progress,
             "STEP !1": lambda j: cell(j.step),
             "BY ~6 !2": lambda j: cell(j.created_by),
