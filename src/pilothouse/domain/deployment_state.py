@@ -79,6 +79,7 @@ class Facts:
     reported_at: datetime | None = None
     fault: str = ""
     """Reason why the live version could not be loaded."""
+    failed_at: datetime | None = None
     alerts: Sequence[Alert] = ()
     """Alerts of the live version here that are not resolved."""
     silent: str = ""
@@ -135,9 +136,9 @@ def _of_serving(facts: Facts) -> Iterator[StateGround]:
     elif facts.serving is ServingState.FAILED:
         failed = f"v{facts.version} cannot be loaded: {facts.fault}"
         if facts.answering is None:
-            yield StateGround(Health.DOWN, f"answers nothing: {failed}", facts.reported_at)
+            yield StateGround(Health.DOWN, f"answers nothing: {failed}", facts.failed_at)
         else:
-            yield StateGround(Health.DEGRADED, f"{failed}; v{facts.answering} answers", facts.reported_at)
+            yield StateGround(Health.DEGRADED, f"{failed}; v{facts.answering} answers", facts.failed_at)
 
 
 def _of_alerts(facts: Facts) -> Iterator[StateGround]:

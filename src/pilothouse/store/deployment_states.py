@@ -40,6 +40,7 @@ class Basis:
     """True where the report is too old, or its process has ended."""
     loaded: Mapping[str, int]
     failed: Mapping[str, str]
+    failed_since: Mapping[str, int]
     figures: Figures
 
 
@@ -105,11 +106,11 @@ def keys_of_model(connection: Connection, model: str) -> list[Key]:
     return [(model, row[0]) for row in rows]
 
 
-def models_live_on(connection: Connection, target: str) -> list[str]:
-    """Models of which a version is live on a target."""
+def models_on(connection: Connection, target: str) -> list[str]:
+    """Models that have a state on a target, live there or not: a report says something of each."""
     rows = connection.execute(
-        "SELECT m.name FROM deployments d JOIN models m ON m.id = d.model_id "
-        "WHERE d.ended_at IS NULL AND d.target_id = (SELECT id FROM targets WHERE name = ?) ORDER BY m.name",
+        "SELECT m.name FROM deployment_states s JOIN models m ON m.id = s.model_id "
+        "WHERE s.target_id = (SELECT id FROM targets WHERE name = ?) ORDER BY m.name",
         (target,),
     )
     return [row[0] for row in rows]
@@ -136,7 +137,7 @@ def bases(connection: Connection, keys: Iterable[Key]) -> list[Basis]:
     rows = connection.execute(
         "SELECT coalesce(s.id, 0) AS id, m.name AS model, t.name AS target, coalesce(s.figures, '{}') AS figures, "  # noqa: S608 - ours
         "d.id AS deployment, v.number AS version, d.effective_at, "
-        "r.received_at, r.silent, r.loaded, r.failed, EXISTS "
+        "r.received_at, r.silent, r.loaded, r.failed, r.failed_since, EXISTS "
         "(SELECT 1 FROM model_targets n WHERE n.model_id = m.id AND n.target_id = t.id) AS is_named "
         f"FROM {_NAMED} LEFT JOIN deployment_states s ON s.model_id = m.id AND s.target_id = t.id "
         "LEFT JOIN deployments d ON d.model_id = m.id AND d.target_id = t.id AND d.ended_at IS NULL "
@@ -166,6 +167,7 @@ def bases(connection: Connection, keys: Iterable[Key]) -> list[Basis]:
             is_silent=bool(row["silent"]),
             loaded=plain(row["loaded"]),
             failed=plain(row["failed"]),
+            failed_since=plain(row["failed_since"]),
             figures=decode_figures(row["figures"]),
         )
         for row in rows
@@ -173,10 +175,10 @@ def bases(connection: Connection, keys: Iterable[Key]) -> list[Basis]:
 
 
 def without_traffic(connection: Connection, keys: Iterable[Key]) -> list[Key]:
-    """Those of these deployments whose state says that no prediction comes."""
+    """Those of these deployments of whose grounds one says that no prediction comes, be it the worst or not."""
     rows = connection.execute(
         f"SELECT m.name, t.name FROM {_NAMED} CROSS JOIN deployment_states s ON s.model_id = m.id AND s.target_id = t.id "  # noqa: S608 - ours
-        "WHERE s.health IN (?, ?)",
+        "WHERE EXISTS (SELECT 1 FROM json_each(s.grounds) g WHERE g.value ->> 'health' IN (?, ?))",
         (_listed(keys), str(Health.NO_DATA), str(Health.NO_TRAFFIC)),
     )
     return [(row[0], row[1]) for row in rows]

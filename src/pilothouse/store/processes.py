@@ -82,17 +82,18 @@ def find_process(connection: Connection, name: str) -> ProcessRecord | None:
 def put_report(connection: Connection, report: ServingReport, *, at: datetime) -> None:
     """Store the last report of a target, and the first latency baseline of each version that is live there."""
     connection.execute(
-        "INSERT INTO serving_reports (target_id, received_at, port, pid, loaded, failed, spooled_batches) "
-        "SELECT id, ?, ?, ?, ?, ?, ? FROM targets WHERE name = ? "
+        "INSERT INTO serving_reports (target_id, received_at, port, pid, loaded, failed, failed_since, spooled_batches) "
+        "SELECT id, ?, ?, ?, ?, ?, ?, ? FROM targets WHERE name = ? "
         "ON CONFLICT (target_id) DO UPDATE SET received_at = excluded.received_at, port = excluded.port, "
-        "pid = excluded.pid, loaded = excluded.loaded, failed = excluded.failed, spooled_batches = excluded.spooled_batches, "
-        "silent = 0",
+        "failed_since = excluded.failed_since, pid = excluded.pid, loaded = excluded.loaded, "
+        "failed = excluded.failed, spooled_batches = excluded.spooled_batches, silent = 0",
         (
             to_us(at),
             report.port,
             report.pid,
             canonical_json(report.loaded),
             canonical_json(report.failed),
+            canonical_json(_failed_since(connection, report, to_us(at)) if report.failed else {}),
             report.spooled_batches,
             report.target,
         ),
@@ -104,6 +105,19 @@ def put_report(connection: Connection, report: ServingReport, *, at: datetime) -
             "WHERE m.name = ? AND v.number = ? AND t.name = ? ON CONFLICT (version_id, target_id) DO NOTHING",
             (p95, to_us(at), model, report.loaded.get(model), report.target),
         )
+
+
+def _failed_since(connection: Connection, report: ServingReport, now_us: int) -> dict[str, int]:
+    """Time at which each failure to load was reported first."""
+    row = connection.execute(
+        "SELECT failed, failed_since FROM serving_reports WHERE target_id = (SELECT id FROM targets WHERE name = ?)",
+        (report.target,),
+    ).fetchone()
+    before, since = (from_json(row["failed"]), from_json(row["failed_since"])) if row else ({}, {})
+    return {
+        model: since.get(model, now_us) if before.get(model) == fault else now_us
+        for model, fault in report.failed.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)

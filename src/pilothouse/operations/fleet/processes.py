@@ -164,7 +164,7 @@ class Pulse:
             overdue = self._services.now() - timedelta(seconds=REPORT_IS_OLD_S)
             if self._started < overdue:  # until then, no process had the time to report
                 for target in processes.mark_overdue(connection, overdue):
-                    changed += _live_on(connection, target)
+                    changed += _on(connection, target)
             states.refresh(self._services, connection, changed, windows=False)
 
 
@@ -172,16 +172,16 @@ def note_serving_end(services: Services, target: str) -> None:
     """Record that a target's serving process has ended, or never came up: nothing answers there."""
     with services.registry.transaction() as connection:
         if processes.mark_silent(connection, target, at=services.now()):
-            states.refresh(services, connection, _live_on(connection, target), windows=False)
+            states.refresh(services, connection, _on(connection, target), windows=False)
 
 
-def _live_on(connection: Connection, target: str) -> list[tuple[str, str]]:
-    return [(model, target) for model in deployment_states.models_live_on(connection, target)]
+def _on(connection: Connection, target: str) -> list[tuple[str, str]]:
+    return [(model, target) for model in deployment_states.models_on(connection, target)]
 
 
 def _changed(connection: Connection, before: LastReport | None, report: ServingReport) -> list[str]:
     """Models whose serving a report changes."""
     if before is None or before.is_silent:
-        return deployment_states.models_live_on(connection, report.target)
+        return deployment_states.models_on(connection, report.target)
     loaded = {name for name, _ in before.loaded.items() ^ report.loaded.items()}
     return sorted(loaded | {name for name, _ in before.failed.items() ^ report.failed.items()})

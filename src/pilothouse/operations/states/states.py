@@ -7,7 +7,7 @@ can be written at any time from any process, twice as well as once, and the doct
 import math
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +23,7 @@ from pilothouse.domain.deployment_state import (
 from pilothouse.domain.monitoring import Health, ServingState
 from pilothouse.domain.records import Alert
 from pilothouse.domain.roles import DAEMON
+from pilothouse.domain.time_units import from_us
 from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
@@ -73,7 +74,8 @@ def rebuild(services: Services, connection: Connection) -> None:
 
 def differing(services: Services, at_most: int | None = None) -> list[Key]:
     """Deployments whose state on record is not what follows from the facts. ``at_most``: deployments that are looked at,
-    of models drawn at random."""
+    of models drawn at random. The time of the newest event is not compared: it moves with every event, and a state is not
+    written for that."""
     different: list[Key] = []
     looked_at = 0
     with services.registry.read() as connection:
@@ -87,12 +89,16 @@ def differing(services: Services, at_most: int | None = None) -> list[Key]:
             looked_at += len(keys)
             on_record = store.states_of(connection, model)
             for basis, state in _computed(services, connection, keys, windows=True):
-                if on_record.get(basis.target) != state:
+                if _but_for_last_event(on_record.get(basis.target)) != _but_for_last_event(state):
                     different.append((basis.model, basis.target))
             expected = model_state(model, store.parts(connection, model))
             if store.model_on_record(connection, model) != store.stored(expected):
                 different.append((model, "all targets"))
     return different
+
+
+def _but_for_last_event(state: DeploymentState | None) -> DeploymentState | None:
+    return state and replace(state, figures=replace(state.figures, last_event=None))
 
 
 def bring_up_to_date(services: Services) -> None:
@@ -156,6 +162,7 @@ def _state(
             serving=serving,
             answering=basis.loaded.get(basis.model),
             reported_at=basis.reported_at,
+            failed_at=from_us(basis.failed_since.get(basis.model)),
             fault=basis.failed.get(basis.model, ""),
             alerts=alerts,
             silent=_silent(connection, basis, newest) if newest.events else "",

@@ -57,4 +57,5 @@ CREATE TABLE model_states (
 
 -- A report that has not come for too long, or whose process has ended, says nothing of the present.
 ALTER TABLE serving_reports ADD COLUMN silent INTEGER NOT NULL DEFAULT 0 CHECK (silent IN (0, 1));
+ALTER TABLE serving_reports ADD COLUMN failed_since TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(failed_since));   -- by model: its first report
 CREATE INDEX alerts_of_deployment ON alerts (model_id, target_id, version_id, id);
