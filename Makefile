@@ -4,12 +4,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-versions test-peers proof-console soak soak-ingest bench bench-verdicts bench-ablation check lint types layers format docs pictures lock clean help
+.PHONY: demo test test-versions test-peers test-histories proof-console soak soak-ingest bench bench-verdicts bench-ablation check lint types layers format docs pictures lock clean help
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
 	@echo "make test    the test suite"
 	@echo "make test-versions  the test suite on each Python found, with the newest and the oldest packages"
+	@echo "make test-histories  1,000 random histories: the states on record, at every door, then and now (half an hour)"
 	@echo "make soak    the long form of the proofs (tests/soak, tests/loop, the demo's models): about an hour"
 	@echo "make test-peers  our drift figures against Evidently and NannyML themselves (installs both, each by itself)"
 	@echo "make check   what CI runs: lint, types, layers, tests"
@@ -39,6 +40,10 @@ test: $(VENV)/.dev
 test-versions:
 	@$(PYTHON) .ci/versions $(ARGS)
 	@$(PYTHON) .ci/versions --lowest $(ARGS)
+
+# PH_SEED=NUMBER begins with that history.
+test-histories: $(VENV)/.dev
+	@PH_HISTORIES=$${PH_HISTORIES:-1000} $(BIN)/python -m pytest -n 2 --dist worksteal -q tests/operations/test_histories.py
 
 # The long form of the proofs: minutes to an hour; each prints its seed.
 soak: $(VENV)/.dev
