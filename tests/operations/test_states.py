@@ -87,4 +87,4 @@ def test_further_events_make_no_state_differ(history: History) -> None:
     assert states.differing(history.services) == []
     with history.services.registry.transaction() as connection:
         connection.execute("UPDATE deployment_states SET health = 'healthy' WHERE version = 1")
-    assert states.differing(history.services) == [("delay", "ewr")]
+    assert ("delay", "ewr") in states.differing(history.services)

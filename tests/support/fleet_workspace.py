@@ -230,7 +230,7 @@ def _insert(connection: Connection, table: str, rows: Any) -> None:
         return
     names = ", ".join(first)
     marks = ", ".join("?" * len(first))
-    statement = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608 - names of our own
+    statement = f"INSERT INTO {table} ({names}) VALUES ({marks})"
     connection.execute(statement, tuple(first.values()))
     connection.executemany(statement, (tuple(row.values()) for row in rows))
 
