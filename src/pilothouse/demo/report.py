@@ -4,7 +4,8 @@ import json
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import date
 from typing import Any
 
 import click
@@ -37,12 +38,19 @@ class Check:
     promise: str
     kept: bool
     found: str
+    comes_later: bool = False
+    """Whether it may lack nothing but days that were not replayed."""
+    reached: bool = True
+    """Whether the replay went far enough for it; a promise that was not reached is neither kept nor broken."""
 
 
-def deliver(demo: Demo, tally: Tally, *, as_json: bool) -> int:
-    """Score old against new, print the report, and return 0 if every promise was kept, else 1."""
+def deliver(demo: Demo, tally: Tally, cut: date | None, *, as_json: bool) -> int:
+    """Score old against new, print the report, and return 0 if every promise was kept, else 1.
+
+    ``cut`` is the day at which the replay ended before the story did: some promises cannot have come true by then.
+    """
     figures = gather(demo, tally)
-    checks = examine(demo, figures, tally)
+    checks = [judged(check, cut) for check in examine(demo, figures, tally)]
     figures["checks"] = [asdict(check) for check in checks]
     figures["seconds"] = round(demo.progress.seconds, 1)
     if as_json:
@@ -108,22 +116,31 @@ def examine(demo: Demo, figures: dict[str, Any], tally: Tally) -> list[Check]:
         Check("the audit log is whole", figures["audit_verified"], f"{figures['audit_entries']} entries"),
         Check("a version was trained again to the same", bool(figures["reproduced"]),
               ", ".join(figures["reproduced"]) or "none"),
-        Check("alerts opened", figures["alerts_opened"] >= 1, f"{figures['alerts_opened']} opened"),
+        Check("alerts opened", figures["alerts_opened"] >= 1, f"{figures['alerts_opened']} opened",
+              comes_later=True),
     ]  # fmt: skip
     for model in catalogue.list_models(demo.services, demo.approver):
         live = steps.live_versions(demo, model.name)
         targets = {name: row for name, row in figures["targets"].items() if row["model"] == model.name}
         checks.append(
             Check(f"{model.name} was retrained, approved and rolled out", all(v > 1 for v in live.values()) and bool(live),
-                  ", ".join(f"{target} {number}" for target, number in live.items()))
+                  ", ".join(f"{target} {number}" for target, number in live.items()), comes_later=True)
         )  # fmt: skip
         metric = catalogue.primary_metric(demo.services, demo.approver, model.name)
         gain = math.fsum(_gain(row, metric) * row["rows"] for row in targets.values())
         checks.append(
             Check(f"{model.name}: the retrained version does better on the rows that came after", gain > 0,
-                  ", ".join(_comparison(name, row, metric) for name, row in targets.items()) or "nothing to compare")
+                  ", ".join(_comparison(name, row, metric) for name, row in targets.items()) or "nothing to compare",
+                  comes_later=not targets)
         )  # fmt: skip
     return checks
+
+
+def judged(check: Check, cut: date | None) -> Check:
+    """The check, said to be not reached where it lacks what may come in the story after the replay's end."""
+    if check.kept or not check.comes_later or cut is None:
+        return check
+    return replace(check, reached=False, found=f"not reached by --until {cut}: {check.found}")
 
 
 def reproduction_text(job: Job) -> str:
@@ -207,7 +224,11 @@ def _print(demo: Demo, figures: dict[str, Any], checks: list[Check]) -> None:
         if isinstance(value, int | float | str)
     ]
     _show(("figure", "value"), names)
-    _show(("", "promise", "found"), [("✓" if c.kept else "✗", c.promise, c.found) for c in checks])
+    _show(("", "promise", "found"), [(_mark(c), c.promise, c.found) for c in checks])
+
+
+def _mark(check: Check) -> str:
+    return "✓" if check.kept else "✗" if check.reached else "–"
 
 
 def _show(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

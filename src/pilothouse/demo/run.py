@@ -1,7 +1,7 @@
 """The demo as the command runs it: a console over a replay on a terminal, else the whole scenario and its report."""
 
 import sys
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from pilothouse.demo import report, scenario, workspace
@@ -33,7 +33,8 @@ def run_demo(
         demo = scenario.start_demo(root, progress)
         tally = scenario.play(demo, days)
         scenario.finish(demo, days)
-        return report.deliver(demo, tally, as_json=as_json)
+        last = FIRST_DAY[FLIGHTS].date() + timedelta(days=days)
+        return report.deliver(demo, tally, last if last < STORY_ENDS else None, as_json=as_json)
     finally:
         if not keep:
             workspace.remove(root)

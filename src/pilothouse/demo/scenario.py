@@ -115,6 +115,7 @@ def settle(demo: Demo, tally: Tally) -> None:
         lambda: monitoring_round.is_caught_up(demo.services, events=tally.rows),
         "waiting for the monitors",
         "the monitors did not catch up with what was sent",
+        progress=demo.services.telemetry.data_version,
     )
     for alert in sorted(alerts.list_alerts(demo.services, demo.approver), key=lambda a: a.id):
         if alert.id not in known:

@@ -119,12 +119,24 @@ def wait_until_serving(demo: Demo) -> None:
     wait(demo, answering, "waiting for the serving processes", "the serving processes do not answer")
 
 
-def wait(demo: Demo, done: Callable[[], bool], meanwhile: str, failure: str, timeout: float = 120) -> None:
-    """Poll until ``done()``. Raises UnavailableError with ``failure`` after ``timeout`` seconds."""
-    deadline = time.monotonic() + timeout
+def wait(
+    demo: Demo,
+    done: Callable[[], bool],
+    meanwhile: str,
+    failure: str,
+    *,
+    progress: Callable[[], object] = lambda: None,
+    patience: float = 120,
+) -> None:
+    """Poll until ``done()``. Raises UnavailableError with ``failure`` once ``progress()`` has been the same for ``patience``
+    seconds: a slow machine may take its time, a process that hangs may not.
+    """
+    seen, moved_at = progress(), time.monotonic()
     while not done():
-        if time.monotonic() > deadline:
-            raise UnavailableError(f"{failure}: waited {timeout:.0f} s")
+        if (now_seen := progress()) != seen:
+            seen, moved_at = now_seen, time.monotonic()
+        if time.monotonic() - moved_at > patience:
+            raise UnavailableError(f"{failure}: nothing has moved for {patience:.0f} s")
         demo.progress.update(meanwhile)
         time.sleep(_POLL_S)
 
