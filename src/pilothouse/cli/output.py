@@ -3,7 +3,8 @@
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import Enum
@@ -94,6 +95,24 @@ def show_pairs(pairs: Iterable[tuple[str, object]]) -> None:
 def say(message: str) -> None:
     """Print a message on stderr."""
     click.echo(safe(message, limit=2_000), err=True)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """Function that shows so many of so many on one line of stderr, which is gone at the end; None without a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+
+    def tell(done: int, total: int) -> None:
+        sys.stderr.write(f"\r\x1b[K{done:,} of {total:,} {what}")
+        sys.stderr.flush()
+
+    try:
+        yield tell
+    finally:
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
 
 
 def json_option(command: F) -> F:

@@ -4,37 +4,53 @@ The log is the measure (its chain is verified by itself): grants, versions, requ
 deployments are compared with the entries that were written in the transactions of their changes.
 """
 
+import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.records import AuditEntry
 from pilothouse.sqlite import Connection
 from pilothouse.store import audit
 from pilothouse.store.values import from_json
 
+_SETTING_CHANGES = (
+    "workspace.created",
+    "reading.opened",
+    "reading.closed",
+    "plugins.allowed",
+    "plugins.forbidden",
+    "retention.set",
+    "wrapper.trusted",
+    "wrapper.distrusted",
+)
 _VERDICTS = {"request.approved": "approve", "request.refused": "reject"}
+
+
+class _History(NamedTuple):
+    """Rows of a deployment: their number, and a digest of them in their order."""
+
+    rows: int
+    digest: bytes
 
 
 def disagreements(connection: Connection) -> Iterator[str]:
     """Lines that each name a row that differs from the log, in the caller's read; none where all agree."""
-    entries = list(audit.iterate(connection))
-    yield from _settings(connection, entries)
-    yield from _grants(connection, entries)
-    yield from _versions(connection, entries)
-    yield from _requests(connection, entries)
-    yield from _decisions(connection, entries)
-    yield from _deployments(connection, entries)
-    yield from _aliases(connection, entries)
+    yield from _settings(connection)
+    yield from _grants(connection)
+    yield from _versions(connection)
+    yield from _requests(connection)
+    yield from _decisions(connection)
+    yield from _deployments(connection)
+    yield from _aliases(connection)
 
 
-def _settings(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator[str]:
+def _settings(connection: Connection) -> Iterator[str]:
     """Settings that decide who may do what, and for how long rows are kept, where they differ."""
     logged: dict[str, str] = {}
     wrappers: set[str] = set()
-    for entry in entries:
+    for entry in audit.of_actions(connection, *_SETTING_CHANGES):
         detail = entry.detail
         match entry.action:
             case "workspace.created":
@@ -61,13 +77,13 @@ def _settings(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator
             yield f"the setting {name}"
 
 
-def _grants(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator[str]:
+def _grants(connection: Connection) -> Iterator[str]:
     logged: Counter[tuple[str, ...]] = Counter()
-    for entry in entries:
+    for entry in audit.of_actions(connection, "workspace.created", "role.granted", "role.revoked"):
         detail = entry.detail
         if entry.action == "workspace.created":
             logged[detail["admin"], "admin", ""] += 1
-        elif entry.action in ("role.granted", "role.revoked"):
+        else:
             change = 1 if entry.action == "role.granted" else -1
             logged[entry.subject, detail["role"], detail["model"]] += change
     rows = connection.execute("SELECT actor, role, model FROM grants WHERE revoked_at IS NULL")
@@ -76,7 +92,7 @@ def _grants(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator[s
         yield f"the role {role} of {name} for {model or 'all models'}"
 
 
-def _versions(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator[str]:
+def _versions(connection: Connection) -> Iterator[str]:
     rows = connection.execute(
         "SELECT m.name, v.number, v.model_digest, (SELECT json_group_array(g.gate) FROM "
         "version_gates g WHERE g.version_id = v.id AND g.outcome = 'failed') AS failed "
@@ -86,19 +102,18 @@ def _versions(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator
         version_uri(row["name"], row["number"]): (row["model_digest"], sorted(from_json(row["failed"])))
         for row in rows
     }
-    for entry in entries:
-        if entry.action == "version.registered":
-            logged = (entry.detail["model_digest"], sorted(entry.detail["failed_gates"]))
-            if stored.get(entry.subject) != logged:
-                yield f"{entry.subject}: its model file or its failed gates"
+    for entry in audit.of_actions(connection, "version.registered"):
+        logged = (entry.detail["model_digest"], sorted(entry.detail["failed_gates"]))
+        if stored.get(entry.subject) != logged:
+            yield f"{entry.subject}: its model file or its failed gates"
 
 
-def _requests(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator[str]:
+def _requests(connection: Connection) -> Iterator[str]:
     rows = connection.execute(
         "SELECT id, evidence, evidence_digest, policy, policy_digest FROM promotion_requests"
     )
     stored = {f"request {row['id']}": row for row in rows}
-    logged = {entry.subject: entry.detail for entry in entries if entry.action == "request.made"}
+    logged = {entry.subject: entry.detail for entry in audit.of_actions(connection, "request.made")}
     for subject in sorted(stored.keys() | logged.keys()):
         row, detail = stored.get(subject), logged.get(subject)
         if row is None or detail is None:
@@ -110,54 +125,56 @@ def _requests(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator
                     yield f"{subject}: its {key}"
 
 
-def _decisions(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator[str]:
+def _decisions(connection: Connection) -> Iterator[str]:
     rows = connection.execute("SELECT request_id, actor, verdict, evidence_digest FROM decisions")
     stored = Counter(
         (f"request {row['request_id']}", row["actor"], row["verdict"], row["evidence_digest"]) for row in rows
     )
     logged = Counter(
         (entry.subject, entry.actor, _VERDICTS[entry.action], entry.detail["evidence_digest"])
-        for entry in entries
-        if entry.action in _VERDICTS
+        for entry in audit.of_actions(connection, *_VERDICTS)
     )
     for subject, actor, verdict, _ in sorted(_differing(logged, stored)):
         yield f"{subject}: the decision of {actor} to {verdict}"
 
 
-def _deployments(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator[str]:
+def _deployments(connection: Connection) -> Iterator[str]:
     rows = connection.execute(
         "SELECT m.name AS model, v.number, v.model_digest, t.name AS target, d.actor, d.kind, "
         "d.ended_at IS NULL AS live FROM deployments d JOIN versions v ON v.id = d.version_id "
         "JOIN models m ON m.id = d.model_id JOIN targets t ON t.id = d.target_id ORDER BY d.id"
     )
-    stored: dict[tuple[str, str], list[Any]] = {}
-    live: dict[tuple[str, str], list[bool]] = {}
-    for row in rows:
-        deployment = (row["model"], row["target"])
-        stored.setdefault(deployment, []).append(
-            (row["number"], row["model_digest"], row["actor"], row["kind"])
-        )
-        live.setdefault(deployment, []).append(bool(row["live"]))
-    logged: dict[tuple[str, str], list[Any]] = {}
-    for entry in entries:
-        if entry.action in ("deployment.made", "deployment.rolled_back"):
-            detail = entry.detail
-            model = entry.subject.removeprefix("models:/").partition("/")[0]
-            logged.setdefault((model, detail["target"]), []).append(
-                (detail["version"], detail["model_digest"], entry.actor, detail["kind"])
-            )
+    stored: dict[tuple[str, str], _History] = {}
+    live: dict[tuple[str, str], list[int]] = {}
+    for model, number, digest, target, actor, kind, is_live in map(tuple, rows):
+        stored[model, target] = _next(stored.get((model, target)), (number, digest, actor, kind))
+        if is_live:
+            live.setdefault((model, target), []).append(stored[model, target].rows)
+    logged: dict[tuple[str, str], _History] = {}
+    for entry in audit.of_actions(connection, "deployment.made", "deployment.rolled_back"):
+        detail = entry.detail
+        deployment = (entry.subject.removeprefix("models:/").partition("/")[0], detail["target"])
+        facts = (detail["version"], detail["model_digest"], entry.actor, detail["kind"])
+        logged[deployment] = _next(logged.get(deployment), facts)
     for deployment in sorted(stored.keys() | logged.keys()):
-        newest_alone = live.get(deployment, []) == [*[False] * (len(live.get(deployment, [])) - 1), True]
-        if stored.get(deployment) != logged.get(deployment) or not newest_alone:
+        history = stored.get(deployment)
+        newest_alone = history is not None and live.get(deployment) == [history.rows]
+        if history != logged.get(deployment) or not newest_alone:
             yield f"what was live of {deployment[0]} on {deployment[1]}"
 
 
-def _aliases(connection: Connection, entries: Iterable[AuditEntry]) -> Iterator[str]:
+def _next(before: _History | None, facts: tuple[object, ...]) -> _History:
+    """A history with one more row: it takes the same space, however long it is."""
+    before = before or _History(0, b"")
+    return _History(before.rows + 1, hashlib.sha256(before.digest + repr(facts).encode()).digest())
+
+
+def _aliases(connection: Connection) -> Iterator[str]:
     logged: dict[str, tuple[int, str, int]] = {}
-    for entry in entries:
+    for entry in audit.of_actions(connection, "alias.moved", "alias.dropped"):
         if entry.action == "alias.moved":
             logged[entry.subject] = (entry.detail["after"], entry.actor, audit.recorded_us(entry))
-        elif entry.action == "alias.dropped":
+        else:
             logged.pop(entry.subject, None)
     rows = connection.execute(
         "SELECT m.name, a.alias, v.number, a.set_by, a.recorded_at FROM aliases a JOIN models m ON m.id = a.model_id "

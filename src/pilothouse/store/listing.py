@@ -167,6 +167,6 @@ AUDIT = Listing(
 )
 
 
-def marks(numbers: tuple[int, ...]) -> str:
+def marks(numbers: tuple[object, ...]) -> str:
     """Placeholders for an IN: ``(?, ?, ?)``."""
     return f"({', '.join('?' * len(numbers))})"

@@ -4,7 +4,15 @@ from typing import IO
 
 import click
 
-from pilothouse.cli.output import json_option, limit_option, printed_as_json, say, say_rest, show_rows
+from pilothouse.cli.output import (
+    json_option,
+    limit_option,
+    printed_as_json,
+    progress,
+    say,
+    say_rest,
+    show_rows,
+)
 from pilothouse.cli.session import Session
 from pilothouse.operations.workspace import audits
 from pilothouse.presentation.tables.work_rows import audit_table
@@ -36,7 +44,8 @@ def show(session: Session, limit: int) -> None:
 @click.pass_obj
 def verify(session: Session, known: str | None) -> None:
     """Recompute the whole chain; exit code 6 names the first entry that is wrong."""
-    head = audits.verify(session.services, session.actor, known=known)
+    with progress("entries verified") as tell:
+        head = audits.verify(session.services, session.actor, known=known, progress=tell)
     if printed_as_json(session, {"verified": True, "count": head.count, "hash": head.hash}):
         return
     say(f"{head.count} entries verified; head {head.count}:{head.hash}")

@@ -1,6 +1,7 @@
 """The audit log: its entries, its verification, its export."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import IO
 
@@ -10,6 +11,9 @@ from pilothouse.domain.roles import Actor
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.services import Services
 from pilothouse.store import audit
+
+_EXPORTED_AT_ONCE = 10_000
+"""Entries that are read in one transaction."""
 
 
 def show(
@@ -26,14 +30,30 @@ def head(services: Services, actor: Actor) -> AuditHead:
         return audit.head(connection)
 
 
-def verify(services: Services, actor: Actor, *, known: str | None = None) -> AuditHead:
-    """Compute the hashes of the whole chain again; ``known`` is a head kept elsewhere, ``COUNT:HASH``.
+def verify(
+    services: Services,
+    actor: Actor,
+    *,
+    known: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> AuditHead:
+    """Compute the hashes of the whole chain again; ``known`` is a head kept elsewhere, ``COUNT:HASH``. ``progress`` is told
+    how many entries of how many are verified.
 
     Raises IntegrityError that names the first wrong row, or InvalidInputError where ``known`` is not a head.
     """
     anchor = _parse_head(known) if known is not None else None
-    with reading(services, actor) as connection:
-        return audit.verify(connection, anchor)
+    total = head(services, actor).count
+    reached = audit.BEGINNING
+    while True:
+        with reading(services, actor) as connection:
+            after = audit.verify_next(connection, reached, anchor)
+        if after == reached:
+            audit.check_end(reached, anchor)
+            return reached
+        reached = after
+        if progress is not None:
+            progress(reached.count, max(total, reached.count))
 
 
 def export(services: Services, actor: Actor, stream: IO[str]) -> int:
@@ -41,12 +61,16 @@ def export(services: Services, actor: Actor, stream: IO[str]) -> int:
 
     Each line holds exactly the fields that are hashed (``recorded_at`` in microseconds) and ``hash``.
     """
-    with reading(services, actor) as connection:
-        entries = list(audit.iterate(connection))
-    for entry in entries:
-        plain = asdict(entry) | {"recorded_at": audit.recorded_us(entry)}
-        stream.write(json.dumps(plain, ensure_ascii=True) + "\n")
-    return len(entries)
+    last = written = 0
+    while True:
+        with reading(services, actor) as connection:
+            entries = audit.following(connection, last, _EXPORTED_AT_ONCE)
+        for entry in entries:
+            plain = asdict(entry) | {"recorded_at": audit.recorded_us(entry)}
+            stream.write(json.dumps(plain, ensure_ascii=True) + "\n")
+        if not entries:
+            return written
+        last, written = entries[-1].seq, written + len(entries)
 
 
 def _parse_head(text: str) -> AuditHead:
