@@ -99,6 +99,8 @@ class ServingState(StrEnum):
     REMOTE = "remote"
     """The process is somebody else's, and sends its events."""
     NOT_REPORTED = "no report yet"
+    NOT_HEARD = "not heard of"
+    """Its last report is old, and no daemon has said what that means."""
     NOT_RECORDED = "not recorded"
     """State in the past: which process answered is known of the present alone."""
 
@@ -117,6 +119,8 @@ class TargetState:
     serving_error: str
     """Reason why the version could not be loaded; empty where nothing failed."""
     serving_version: int | None
+    reported_at: datetime | None
+    """Wall clock of the serving process's last report."""
     health: Health
     why: str
     """The worst ground, and the number of others."""

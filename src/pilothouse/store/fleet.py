@@ -43,7 +43,7 @@ STATES = Listing(
 
 _SELECT = (
     "SELECT s.*, m.name AS model, t.name AS target, t.region, t.product, t.business_unit, d.kind, d.actor, d.reason, "
-    "d.request_id, d.recorded_at, d.effective_at, r.port, r.loaded, r.failed FROM deployment_states s "
+    "d.request_id, d.recorded_at, d.effective_at, r.port, r.loaded, r.failed, r.received_at FROM deployment_states s "
     "JOIN models m ON m.id = s.model_id JOIN targets t ON t.id = s.target_id "
     "LEFT JOIN deployments d ON d.id = s.deployment_id LEFT JOIN serving_reports r ON r.target_id = s.target_id "
 )
@@ -179,6 +179,7 @@ def _state(row: Row, parsed: dict[str, Any]) -> TargetState:
         if row["serving"] == "failed"
         else "",
         serving_version=_plain(row["loaded"], parsed).get(row["model"]),
+        reported_at=from_us(row["received_at"]),
         health=Health(row["health"]),
         why=row["why"],
         grounds=decode_grounds(row["grounds"]),

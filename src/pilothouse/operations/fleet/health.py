@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
 from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.model_spec import primary_metric
-from pilothouse.domain.monitoring import Health, ModelOverview, TargetState
+from pilothouse.domain.monitoring import Health, ModelOverview, ServingState, TargetState
 from pilothouse.domain.roles import Actor
 from pilothouse.operations.authorisation import reading
-from pilothouse.operations.fleet.processes import daemon_state
+from pilothouse.operations.fleet.processes import BEAT_EVERY_S, REPORT_IS_OLD_S, daemon_state
 from pilothouse.operations.promotion.promotions import count_waiting
 from pilothouse.operations.services import Services
 from pilothouse.store import deployment_states
@@ -36,6 +36,9 @@ class _ModelFigures(msgspec.Struct):
 
 _FIGURES = msgspec.json.Decoder(_ModelFigures)
 _COUNTS = msgspec.json.Decoder(dict[str, int])
+
+
+_HEARD = (ServingState.ANSWERING, ServingState.LOADING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,16 @@ def _unwatched(services: Services, counts: dict[Health, int]) -> str:
 
 
 def with_clocks(services: Services, states: Sequence[TargetState]) -> list[TargetState]:
-    """States with the event clock of each: it moves with every event, so it is not part of what is on record."""
+    """States with the event clock of each: it moves with every event, so it is not part of what is on record. A process
+    whose report is old is not said to answer: without a daemon nobody hears of its end."""
+    if services.at is None:
+        old = services.now() - timedelta(seconds=REPORT_IS_OLD_S + BEAT_EVERY_S)
+        states = [
+            replace(state, serving=ServingState.NOT_HEARD)
+            if state.serving in _HEARD and state.reported_at is not None and state.reported_at < old
+            else state
+            for state in states
+        ]
     with services.reading_telemetry() as connection:
         if connection is None:
             return list(states)

@@ -268,6 +268,7 @@ _SERVING: dict[ServingState, tuple[str, Tone]] = {
     ServingState.FAILED: ("✖", "bad"),
     ServingState.NOT_RECORDED: ("◌", "dim"),
     ServingState.NOT_REPORTED: ("○", "dim"),
+    ServingState.NOT_HEARD: ("?", "warn"),
 }
 
 
