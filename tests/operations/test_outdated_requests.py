@@ -11,7 +11,7 @@ from pilothouse.domain.promotion import RequestAct, obstacle_to, state_of
 from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.domain.request_standing import RequestState, changes_text
 from pilothouse.domain.roles import Permission, Role
-from pilothouse.operations.fleet import health
+from pilothouse.operations.fleet import fleet, health
 from pilothouse.operations.promotion import deployments, promotions, request_lists
 from pilothouse.operations.workspace import workspaces
 from pilothouse.store import requests
@@ -81,7 +81,8 @@ def test_a_request_whose_incumbent_changed_waits_for_nobody_and_says_what_change
     assert waiting(example) == []
     assert promotions.count_waiting(example.services, example.actor("pat")) == {}
     (row,) = health.overview(example.services, example.actor("pat"))
-    assert row.waiting_for_me == 0
+    assert (row.waiting_for_me, row.open_requests) == (0, 0)
+    assert fleet.fleet(example.services, example.actor("pat")).roll_outs == ()
     page, mine = request_lists.requests_page(
         example.services, example.actor("pat"), Query(where=request_lists.OPEN)
     )

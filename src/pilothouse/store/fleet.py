@@ -16,6 +16,7 @@ from pilothouse.sqlite import Connection, Row
 from pilothouse.sqlite.windows import Listing
 from pilothouse.store.deployment_states import decode_figures, decode_grounds
 from pilothouse.store.listing import marks
+from pilothouse.store.request_conditions import OUTDATED
 
 _HEALTHY, _NOT_DEPLOYED = Health.HEALTHY.rank, Health.NOT_DEPLOYED.rank
 STATES = Listing(
@@ -94,7 +95,8 @@ def models_by_health(connection: Connection) -> list[Row]:
         "LEFT JOIN model_states s ON s.model_id = m.id "
         "LEFT JOIN (SELECT model_id, count(*) AS jobs FROM jobs WHERE status IN ('queued', 'running') GROUP BY model_id) j "
         "ON j.model_id = m.id "
-        "LEFT JOIN (SELECT model_id, count(*) AS requests FROM promotion_requests WHERE status = 'open' GROUP BY model_id) q "
+        "LEFT JOIN (SELECT r.model_id, count(*) AS requests FROM promotion_requests r "
+        f"WHERE r.status = 'open' AND NOT {OUTDATED} GROUP BY r.model_id) q "
         "ON q.model_id = m.id "
         "LEFT JOIN (SELECT model_id, count(*) AS holds FROM holds WHERE lifted_at IS NULL GROUP BY model_id) h "
         "ON h.model_id = m.id "

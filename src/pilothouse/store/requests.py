@@ -54,15 +54,6 @@ def model_of(connection: Connection, request_id: int) -> str | None:
     return row["name"] if row else None
 
 
-def count_open(connection: Connection, model: str) -> int:
-    (count,) = connection.execute(
-        "SELECT count(*) FROM promotion_requests r JOIN models m ON m.id = r.model_id "
-        "WHERE m.name = ? AND r.status = 'open'",
-        (model,),
-    ).fetchone()
-    return int(count)
-
-
 def listed(
     connection: Connection,
     *,

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from pilothouse.domain.canonical import canonical_json
 from pilothouse.sqlite import Connection, Row
+from pilothouse.store.request_conditions import OUTDATED
 
 _UNFINISHED = (
     # a request that waits for a decision
-    "SELECT id FROM promotion_requests WHERE status = 'open' "
+    f"SELECT r.id FROM promotion_requests r WHERE r.status = 'open' AND NOT {OUTDATED} "  # noqa: S608 - ours
     # a version that a serving process has yet to load, or could not load
     "UNION SELECT d.request_id FROM deployment_states s JOIN deployments d ON d.id = s.deployment_id "
     "WHERE s.serving IN ('loading', 'failed') AND d.request_id IS NOT NULL "
