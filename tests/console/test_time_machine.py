@@ -63,6 +63,14 @@ def test_a_request_that_was_closed_later_is_open_then(at, pat, example_services)
     assert promotions.get_request(at(1.5 * DAY), pat, 3).status is RequestStatus.OPEN
 
 
+def test_a_request_that_became_outdated_later_holds_then(at, pat, example_services) -> None:
+    example.at(example_services, example.NOW)
+    example.roll_back_silently(example_services, "flight-delay", "jfk", 3)
+    (change,) = promotions.get_request(example_services, pat, 3).outdated_by
+    assert (change.target, change.compared_with, change.live) == ("jfk", 1, 3)
+    assert promotions.get_request(at(1 * DAY), pat, 3).outdated_by == ()
+
+
 def test_what_was_live_before_a_rollout_is_live_then(at, pat, example_services) -> None:
     example.at(example_services, example.NOW)
     request = promotions.get_request(example_services, pat, 3)

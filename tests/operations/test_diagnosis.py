@@ -128,6 +128,7 @@ def forge(example: Example, *statements: str) -> None:
             "UPDATE promotion_requests SET evidence = replace(evidence, 'passed', 'failed')",
             "request 1: its evidence",
         ),
+        ("UPDATE request_targets SET incumbent_id = 1", "request 1: the versions that it compares with"),
         ("UPDATE promotion_requests SET policy = '{\"approvals\":0}'", "request 1: its policy"),
         ("UPDATE deployments SET actor = 'vera' WHERE id = 2", "what was live of delay on jfk"),
         ("DELETE FROM deployments WHERE id = 1", "what was live of delay on ewr"),

@@ -2,17 +2,22 @@
 
 import contextlib
 import random
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from fixtures.registries import START, Example
+from fixtures.registries import START, Example, raised
 from pilothouse.domain.errors import PilothouseError
+from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.listing import Query, parse_filter
 from pilothouse.domain.records import PromotionRequest, Version
 from pilothouse.domain.version_stage import Standing, VersionStage, standing_of
 from pilothouse.operations import catalogue, listings
+from pilothouse.operations.alerts import incidents
+from pilothouse.operations.jobs import jobs
 from pilothouse.operations.promotion import deployments, promotions
+from pilothouse.presentation.tables.incidents import next_steps
 from pilothouse.presentation.version_texts import advice, history_note, standing_text
 
 Stage = VersionStage
@@ -188,6 +193,28 @@ def test_texts_and_advice_follow_the_stage(
     assert standing_text(standing) == text
     assert advice(5, standing, "that job 7 trained") == step
     assert note is None or history_note(standing) == note
+
+
+def test_the_next_step_of_an_incident_follows_the_stage_of_the_version_trained_for_it(
+    example: Example,
+) -> None:
+    example.add_version()
+    vera = example.actor("vera")
+    incident = incidents.get_incident(example.services, vera, raised(example, "performance").incident or 0)
+    (job,) = jobs.list_jobs(example.services, vera)
+    trained = replace(job, status=JobStatus.SUCCEEDED, version=1)
+
+    def step() -> str:
+        standings = catalogue.standings(example.services, vera, "delay", [1, 99])
+        return next(next_steps(incident, [trained], standings))
+
+    assert step() == "Look at version 1 that job 1 trained for this: compare it, ask for its promotion."
+    request = ask(example, 1)
+    assert step().startswith("Decide request 1, which asks")
+    promotions.reject(example.services, example.actor("pat"), request.id, "too few")
+    assert step() == (
+        "See why version 1 that job 1 trained for this was rejected by pat on 2026-05-03 (request 1): too few, and train again."
+    )
 
 
 def test_the_last_of_what_is_over_counts() -> None:

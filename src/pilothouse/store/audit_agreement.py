@@ -41,6 +41,7 @@ def disagreements(connection: Connection) -> Iterator[str]:
     yield from _grants(connection)
     yield from _versions(connection)
     yield from _requests(connection)
+    yield from _incumbents(connection)
     yield from _decisions(connection)
     yield from _deployments(connection)
     yield from _aliases(connection)
@@ -123,6 +124,18 @@ def _requests(connection: Connection) -> Iterator[str]:
                 digest = canonical_digest(from_json(row[key]))
                 if not digest == row[f"{key}_digest"] == detail[f"{key}_digest"]:
                     yield f"{subject}: its {key}"
+
+
+def _incumbents(connection: Connection) -> Iterator[str]:
+    """Versions that the targets of requests compare with, which the evidence names too."""
+    rows = connection.execute(
+        "SELECT DISTINCT rt.request_id FROM request_targets rt JOIN promotion_requests r ON r.id = rt.request_id "
+        "JOIN targets t ON t.id = rt.target_id WHERE rt.incumbent_id IS NOT (SELECT v.id FROM "
+        "json_each(r.evidence, '$.incumbents') live JOIN versions v ON v.model_id = r.model_id AND v.number = live.value "
+        "WHERE live.key = t.name) ORDER BY 1"
+    )
+    for row in rows:
+        yield f"request {row['request_id']}: the versions that it compares with"
 
 
 def _decisions(connection: Connection) -> Iterator[str]:
