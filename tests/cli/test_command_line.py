@@ -12,6 +12,7 @@ from pilothouse.cli.main import read_options
 from pilothouse.cli.output import parse_time
 from pilothouse.domain.assignments import parse_assignments
 from pilothouse.domain.errors import InvalidInputError
+from support.terminals import Terminal
 
 
 def test_applying_shows_the_plan_changes_once_and_then_nothing(workspace) -> None:
@@ -89,6 +90,18 @@ def test_another_name_is_let_through_only_in_a_demo_workspace(pilothouse) -> Non
     answer = pilothouse("whoami", as_name="olga")
     assert answer.code == 4
     assert "cannot act as somebody else" in answer.err
+
+
+def test_on_a_terminal_alone_audit_verify_says_how_far_it_is(workspace, root: Path) -> None:
+    quiet = workspace("audit", "verify")
+    assert quiet.err.count("\n") == 1
+    assert "entries verified; head" in quiet.err
+    command = [str(Path(sys.executable).with_name("pilothouse")), "--workspace", str(root), "audit", "verify"]
+    with Terminal(root, command=command) as terminal:
+        terminal.process.wait(60)
+        written = terminal.read_all().decode()
+    count = workspace("audit", "head").out.partition(":")[0]
+    assert f"\r\x1b[K{count} of {count} entries verified\r\x1b[K{count} entries verified; head" in written
 
 
 def test_the_audit_log_verifies_and_its_head_can_be_kept(workspace, root: Path) -> None:

@@ -105,6 +105,25 @@ def test_a_tampered_audit_row_is_named(example: Example) -> None:
     assert "2" in found["audit chain"]
 
 
+def test_of_a_long_log_and_a_large_file_a_part_is_examined_and_the_finding_says_so(
+    example: Example, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lead(example)
+    monkeypatch.setattr(doctor, "_NEWEST_ENTRIES", 3)
+    monkeypatch.setattr(doctor, "_INDEXES_UP_TO", 0)
+    forge(example, "UPDATE audit SET actor = 'mallory' WHERE seq = 2")
+
+    found = {one.check: one for one in doctor.diagnose(example.services, example.actor("ada"))}
+    assert found["audit chain"].finding.startswith("the newest 3 of ")
+    assert found["audit chain"].finding.endswith("; --full verifies all")
+    assert found["registry"].finding.endswith("; its indexes were not compared: --full does it")
+    assert found["audit chain"].ok
+
+    full = {one.check: one for one in doctor.diagnose(example.services, example.actor("ada"), full=True)}
+    assert "audit row 2 was changed" in full["audit chain"].finding
+    assert full["registry"].finding.endswith("sound")
+
+
 def forge(example: Example, *statements: str) -> None:
     """What the owner of the file can do: past the triggers, and without a trace of that."""
     connection = driver.connect(str(example.services.paths.registry), isolation_level=None)
@@ -134,6 +153,12 @@ def forge(example: Example, *statements: str) -> None:
         ("DELETE FROM deployments WHERE id = 1", "what was live of delay on ewr"),
         (
             "UPDATE deployments SET ended_at = 1, ended_effective_at = 1 WHERE id = 1",
+            "what was live of delay on ewr",
+        ),
+        (
+            "INSERT INTO deployments (model_id, version_id, target_id, kind, actor, reason, request_id, recorded_at, "
+            "effective_at, ended_at, ended_effective_at) SELECT model_id, version_id, target_id, kind, actor, reason, "
+            "request_id, 1, 1, 2, 2 FROM deployments WHERE id = 1",
             "what was live of delay on ewr",
         ),
         (f"UPDATE versions SET model_digest = '{'0' * 64}'", "models:/delay/1: its model file"),

@@ -10,6 +10,7 @@ from fixtures.registries import Example
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.records import AuditHead
 from pilothouse.domain.time_units import to_us
+from pilothouse.operations.workspace import audits
 from pilothouse.sqlite import driver
 from pilothouse.store import audit
 
@@ -113,6 +114,58 @@ def test_a_log_that_was_written_anew_is_found_out_with_a_head_kept_elsewhere(log
         verify(log, kept)
 
 
+def test_a_log_is_verified_in_steps_and_tells_how_far_it_is(
+    log: Example, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "_STEP", 2)
+    told: list[tuple[int, int]] = []
+    aud, count = log.actor("aud"), head(log).count
+
+    assert audits.verify(log.services, aud, progress=lambda *far: told.append(far)) == head(log)
+
+    assert told == [(min(done, count), count) for done in range(2, count + 2, 2)]
+    assert verify(log) == head(log)
+    seq = count - 2
+    tamper(log, "UPDATE audit SET actor = 'eve' WHERE seq = ?", seq)
+    for known in (None, f"{count}:{head(log).hash}"):
+        with pytest.raises(IntegrityError, match=f"audit row {seq} was changed"):
+            audits.verify(log.services, aud, known=known)
+
+
+def test_the_newest_entries_are_verified_from_the_one_before_them(log: Example) -> None:
+    aud, count = log.actor("aud"), head(log).count
+    tamper(log, "UPDATE audit SET actor = 'eve' WHERE seq = ?", count - 2)
+
+    assert audits.verify(log.services, aud, newest=2) == head(log)
+    for newest in (3, count, count + 1, None):
+        with pytest.raises(IntegrityError, match=f"audit row {count - 2} was changed"):
+            audits.verify(log.services, aud, newest=newest)
+
+
+def test_a_detail_in_another_spelling_is_the_same_detail(log: Example) -> None:
+    """What is hashed is the content: a row whose JSON was written with spaces holds it as well."""
+    seq = head(log).count - 2
+    with log.services.registry.read() as connection:
+        (entry,) = audit.following(connection, seq - 1, 1)
+    tamper(log, "UPDATE audit SET detail = ? WHERE seq = ?", json.dumps(entry.detail, indent=1), seq)
+
+    assert verify(log) == head(log)
+
+
+def test_rows_are_put_into_the_log_together_as_one_by_one(log: Example) -> None:
+    changes = [("thing.done", f"thing {i}", {"number": i}) for i in range(7, 10)]
+    with log.services.registry.transaction() as connection:
+        added = audit.append_all(connection, at=log.time, actor="ann", changes=changes)
+        assert audit.append_all(connection, at=log.time, actor="ann", changes=[]) == []
+
+    with log.services.registry.read() as connection:
+        assert audit.following(connection, added[0].seq - 1, 10) == added
+        assert [e.subject for e in audit.of_actions(connection, "thing.done")][-3:] == [
+            s for _, s, _ in changes
+        ]
+    assert verify(log) == AuditHead(added[-1].seq, added[-1].hash)
+
+
 def test_pages_go_backwards_and_a_text_narrows_them(log: Example) -> None:
     with log.services.registry.read() as connection:
         newest = audit.entries(connection, limit=2)
@@ -150,8 +203,6 @@ def test_not_a_number_cannot_enter_the_log(log: Example) -> None:
 
 def test_anybody_can_compute_the_hash_from_an_export(log: Example, tmp_path: Path) -> None:
     import hashlib
-
-    from pilothouse.operations.workspace import audits
 
     file = tmp_path / "audit.jsonl"
     with file.open("w") as stream:

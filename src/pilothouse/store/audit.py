@@ -71,9 +71,11 @@ def entry_hash(
     )
 
 
-def head(connection: Connection) -> AuditHead:
-    """Number of rows, and the hash of the last."""
-    row = connection.execute("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
+def head(connection: Connection, seq: int | None = None) -> AuditHead:
+    """Number of rows, and the hash of the last; of those up to a row where one is given."""
+    conditions, values = where({"seq <= ?": seq})
+    newest = f"SELECT seq, hash FROM audit {conditions} ORDER BY seq DESC LIMIT 1"  # noqa: S608 - conditions of our own
+    row = connection.execute(newest, values).fetchone()
     return AuditHead(row["seq"], row["hash"]) if row else AuditHead(0, FIRST_PREVIOUS)
 
 

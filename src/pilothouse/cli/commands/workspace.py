@@ -152,20 +152,23 @@ def writable(session: Session, reason: str) -> None:
 
 @click.command()
 @click.option(
+    "--full", is_flag=True, help="Every entry of a long log, and the indexes of large databases too."
+)
+@click.option(
     "--repair",
     is_flag=True,
     help="First write the states of all deployments anew from what they follow from.",
 )
 @json_option
 @click.pass_obj
-def doctor(session: Session, repair: bool) -> int:
+def doctor(session: Session, full: bool, repair: bool) -> int:
     """Check database, chain, artifacts, disk, isolation and daemon. Exit code 6 if something is wrong."""
     from pilothouse.operations.workspace import doctor
 
     if repair:
         wrong = doctor.repair_states(session.services, session.actor)
         say(f"states written anew; {wrong:,} were not what follows from the facts")
-    findings = doctor.diagnose(session.services, session.actor)
+    findings = doctor.diagnose(session.services, session.actor, full=full)
     if not printed_as_json(session, findings):
         show_pairs(("ok" if f.ok else "WRONG", f"{f.check}: {f.finding}") for f in findings)
     return 0 if all(f.ok for f in findings) else 6

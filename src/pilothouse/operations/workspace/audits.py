@@ -35,16 +35,20 @@ def verify(
     actor: Actor,
     *,
     known: str | None = None,
+    newest: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> AuditHead:
-    """Compute the hashes of the whole chain again; ``known`` is a head kept elsewhere, ``COUNT:HASH``. ``progress`` is told
-    how many entries of how many are verified.
+    """Compute the hashes of the chain again, of all of it or of its ``newest`` entries; ``known`` is a head kept elsewhere,
+    ``COUNT:HASH``. ``progress`` is told how many entries of how many are verified.
 
     Raises IntegrityError that names the first wrong row, or InvalidInputError where ``known`` is not a head.
     """
     anchor = _parse_head(known) if known is not None else None
-    total = head(services, actor).count
-    reached = audit.BEGINNING
+    with reading(services, actor) as connection:
+        total = audit.head(connection).count
+        reached = audit.BEGINNING
+        if newest is not None and newest < total:
+            reached = audit.head(connection, total - newest)
     while True:
         with reading(services, actor) as connection:
             after = audit.verify_next(connection, reached, anchor)
