@@ -22,7 +22,7 @@ from pilothouse.execution.launcher_client import Isolation
 from pilothouse.operations.fleet import targets as tokens
 from pilothouse.operations.fleet.processes import note_serving_end
 from pilothouse.operations.services import Services
-from pilothouse.store import deployments, requests, targets
+from pilothouse.store import deployment_states, requests, targets
 from pilothouse.system.files import read_plain_file
 from pilothouse.system.paths import WorkspacePaths
 from pilothouse.system.processes import is_alive
@@ -77,7 +77,7 @@ def running_servers(paths: WorkspacePaths) -> dict[str, ServingProcess]:
 
 
 class ServingSupervisor:
-    """Supervisor whose ``look`` is called often: it costs one query and one ``/proc`` file a target."""
+    """Supervisor whose ``look`` is called often: it costs one ``/proc`` file a target, and a few queries after a change."""
 
     def __init__(
         self,
@@ -91,16 +91,27 @@ class ServingSupervisor:
         self._cared: dict[str, _Care] = {}
         self._ports: dict[str, int] = {}
         """Ports of the targets that have one of their own, as at the last look."""
+        self._wanted: list[str] = []
+        """Targets that are to have a process, as at the last change of the registry."""
+        self._seen: int | None = None
+        """Data version of the registry at that change."""
 
     def look(self) -> float:
         """Start missing processes. Returns the seconds until the next look at the latest."""
-        with self._services.registry.read() as connection:
-            wanted = {deployment.target for deployment in deployments.live(connection)}
-            # Targets of open requests too: their process is running by the time of the approval.
-            wanted |= requests.open_targets(connection)
-            self._ports = targets.ports(connection)
-        waits = [self._look_at(target, self._cared.setdefault(target, _Care())) for target in sorted(wanted)]
+        version = self._services.registry.data_version()
+        if version != self._seen:
+            self._read_wanted()
+            self._seen = version
+        waits = [self._look_at(target, self._cared.setdefault(target, _Care())) for target in self._wanted]
         return min([1.0, *waits])
+
+    def _read_wanted(self) -> None:
+        with self._services.registry.read() as connection:
+            # Targets of open requests too: their process is running by the time of the approval.
+            self._wanted = sorted(
+                deployment_states.targets_in_use(connection) | requests.open_targets(connection)
+            )
+            self._ports = targets.ports(connection)
 
     def _look_at(self, target: str, care: _Care) -> float:
         folder = self._services.paths.serving_folder(target)

@@ -116,6 +116,16 @@ def models_on(connection: Connection, target: str) -> list[str]:
     return [row[0] for row in rows]
 
 
+def targets_in_use(connection: Connection) -> set[str]:
+    """Targets on which a version is live. It costs as much as there are targets, not deployments."""
+    rows = connection.execute(
+        "SELECT t.name FROM targets t WHERE EXISTS "
+        "(SELECT 1 FROM deployment_states s WHERE s.target_id = t.id AND s.severity < ?)",
+        (Health.NOT_DEPLOYED.rank,),
+    )
+    return {row[0] for row in rows}
+
+
 _NAMED = "json_each(?) k CROSS JOIN models m ON m.name = k.value ->> 0 CROSS JOIN targets t ON t.name = k.value ->> 1"
 
 

@@ -1,5 +1,6 @@
 """Models and their specifications: one row for each applied change of a model file, the newest in force."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -110,6 +111,17 @@ def applied_after(connection: Connection, number: int) -> tuple[int, list[str]]:
     changed = [row["name"] for row in rows]
     newest = connection.execute("SELECT coalesce(max(id), 0) FROM model_specs").fetchone()[0]
     return int(newest), changed
+
+
+def with_triggers(connection: Connection, names: Iterable[str]) -> set[str]:
+    """Those of these models whose file in force has a trigger; the files are not read into memory."""
+    rows = connection.execute(
+        "SELECT m.name FROM json_each(?) k CROSS JOIN models m ON m.name = k.value CROSS JOIN model_specs s "
+        "ON s.id = (SELECT max(id) FROM model_specs WHERE model_id = m.id) "
+        "WHERE json_array_length(s.spec, '$.automation.trigger') > 0",
+        (canonical_json(list(names)),),
+    )
+    return {row["name"] for row in rows}
 
 
 def spec_by_id(connection: Connection, spec_id: int) -> StoredSpec | None:

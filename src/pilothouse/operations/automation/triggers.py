@@ -5,9 +5,10 @@ An event is recorded first. It waits, with the reason, until a training may star
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.model_file import spec_from_plain
@@ -17,10 +18,12 @@ from pilothouse.domain.time_units import SECOND_US, to_us
 from pilothouse.domain.triggers import Hindrance, Refusal, TriggerState, why_not_start
 from pilothouse.operations.authorisation import changing, reading
 from pilothouse.operations.jobs.trainings import TrainingOptions, start_training
+from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.models.source_columns import source_path
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import jobs, models, triggers, workspace
+from pilothouse.store.connection import Registry
 from pilothouse.store.triggers import TriggerEvent
 from pilothouse.system.fingerprint import fingerprint
 
@@ -49,12 +52,29 @@ def list_events(
         return triggers.listed(connection, model, limit), triggers.count(connection, model)
 
 
+@dataclass(slots=True)
+class _Known:
+    """Models whose file in force has a trigger, by the files up to ``newest``: most have none, and need not be read again."""
+
+    newest: int = 0
+    models: set[str] = field(default_factory=set)
+
+
+_KNOWN: WeakKeyDictionary[Registry, _Known] = WeakKeyDictionary()
+
+
 def check_triggers(services: Services) -> list[TriggerEvent]:
     """Check all triggers and start the trainings that may start; returns the events with news. For the daemon."""
+    known = _KNOWN.setdefault(services.registry, _Known())
     with services.registry.read() as connection:
-        specs = [spec for spec in specs_in_force(connection) if spec.automation.trigger]
+        newest, applied = models.applied_after(connection, known.newest)
+        if newest != known.newest:
+            known.models = known.models.difference(applied) | models.with_triggers(connection, applied)
+            known.newest = newest
+        specs = [spec_in_force(connection, name) for name in sorted(known.models)]
     events: list[TriggerEvent] = []
     for spec in specs:
+        assert spec is not None
         for trigger in spec.automation.trigger:
             _check(services, spec, trigger)
         events += _start_waiting(services, spec)
