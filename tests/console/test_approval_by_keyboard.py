@@ -2,6 +2,7 @@
 
 from pilothouse.console.screenshots import settle
 from pilothouse.console.widgets.frame_parts import Footer
+from pilothouse.console.widgets.grid import Grid
 from pilothouse.domain.records import RequestStatus
 from pilothouse.domain.roles import Role
 from pilothouse.operations.promotion import deployments, promotions
@@ -123,6 +124,7 @@ async def test_operator_rolls_back_one_target(make_console, workspace) -> None:
     app = make_console("olga", start="deployments")
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
+        app.view.query_one("#grid", Grid).select("flight-delay/ewr")
         await pilot.press("ctrl+l")
         words = str(app.screen.query_one("#message").render())
         assert "ewr: version 3 → version 1" in words

@@ -126,7 +126,7 @@ def _add_states(connection: Connection, names: list[str], places: list[str], now
     keys = [(name, place, health_of(i, j)) for i, name in enumerate(names) for j, place in enumerate(places)]
     connection.executemany(
         "INSERT INTO deployment_states (model_id, target_id, deployment_id, version, health, severity, why, since, serving, "
-        "alerts, figures, grounds) SELECT m.id, t.id, d.id, 1, ?3, ?4, ?5, ?6, 'answering', 0, ?7, ?8 FROM models m, targets t "
+        "alerts, figures, grounds) SELECT m.id, t.id, d.id, 1, ?3, ?4, ?5, ?6, 'remote', 0, ?7, ?8 FROM models m, targets t "
         "JOIN deployments d ON d.model_id = m.id AND d.target_id = t.id AND d.ended_at IS NULL "
         "WHERE m.name = ?1 AND t.name = ?2",
         [

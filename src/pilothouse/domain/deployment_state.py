@@ -147,7 +147,8 @@ def _of_alerts(facts: Facts) -> Iterator[StateGround]:
             yield StateGround(Health.NO_TRAFFIC, alert.summary, alert.effective_at)
         else:
             health = Health.CRITICAL if alert.severity == "critical" else Health.DEGRADED
-            yield StateGround(health, alert.summary, alert.effective_at)
+            text = f"{alert.summary} (to {alert.effective_at:%Y-%m-%d})"
+            yield StateGround(health, text, alert.effective_at)
 
 
 def _of_silence(facts: Facts) -> Iterator[StateGround]:

@@ -68,6 +68,8 @@ class WindowFinding(Generic[F_co]):
 
     window: Window
     finding: F_co
+    version: int | None = None
+    """The version that answered in the window; None where it was not asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

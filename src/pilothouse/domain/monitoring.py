@@ -84,6 +84,8 @@ class MonitorView:
     events: int = 0
     multivariate: tuple[WindowFinding[MultivariateFinding], ...] = ()
     """Findings of the windows for which the job was run, oldest first."""
+    state: "TargetState | None" = None
+    """State on record of the deployment; None where another version than the live one is shown."""
     minimum_rows: int = 0
     """Rows that a verdict takes, by the model file in force."""
 

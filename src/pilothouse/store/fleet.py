@@ -69,6 +69,16 @@ def states_of_model(connection: Connection, model: str) -> list[TargetState]:
     return [_state(row, parsed) for row in rows]
 
 
+def state_of(connection: Connection, model: str, target: str) -> TargetState | None:
+    """State of one deployment, or None."""
+    rows = connection.execute(
+        _SELECT + "WHERE s.model_id = (SELECT id FROM models WHERE name = ?) "
+        "AND s.target_id = (SELECT id FROM targets WHERE name = ?)",
+        (model, target),
+    )
+    return next((_state(row, {}) for row in rows), None)
+
+
 def states_on(connection: Connection, models: Sequence[str]) -> list[TargetState]:
     """States of some models on all their targets, by model and target."""
     rows = connection.execute(
@@ -187,7 +197,9 @@ def _state(row: Row, parsed: dict[str, Any]) -> TargetState:
         grounds=decode_grounds(row["grounds"]),
         since=from_us(row["since"]),
         port=row["port"],
-        performance=WindowFinding(window=window, finding=finding) if finding and window else None,
+        performance=WindowFinding(window=window, finding=finding, version=row["version"])
+        if finding and window
+        else None,
         of_then=is_of_then(window or figures.drift_window, since),
         drifted=figures.drifted,
         features=figures.features,

@@ -11,7 +11,7 @@ _UNFINISHED = (
     f"SELECT r.id FROM promotion_requests r WHERE r.status = 'open' AND NOT {OUTDATED} "  # noqa: S608 - ours
     # a version that a serving process has yet to load, or could not load
     "UNION SELECT d.request_id FROM deployment_states s JOIN deployments d ON d.id = s.deployment_id "
-    "WHERE s.serving IN ('loading', 'failed') AND d.request_id IS NOT NULL "
+    "WHERE s.serving IN ('loading', 'failed') AND d.ended_at IS NULL AND d.request_id IS NOT NULL "
     # a version that is live on a part of the targets, where nothing newer has come to the others
     "UNION SELECT q.id FROM (SELECT request_id, count(*) AS live FROM deployments "
     "WHERE ended_at IS NULL AND request_id IS NOT NULL GROUP BY request_id) c "

@@ -22,9 +22,9 @@ from pilothouse.cli.output import (
 )
 from pilothouse.cli.session import Session
 from pilothouse.domain.findings import known
-from pilothouse.domain.monitoring import MonitorView
+from pilothouse.domain.monitoring import MonitorView, TargetState
 from pilothouse.domain.records import AlertStatus
-from pilothouse.domain.safe_text import safe_block
+from pilothouse.domain.safe_text import safe, safe_block
 from pilothouse.operations.alerts import alerts as alert_operations
 from pilothouse.presentation import texts
 from pilothouse.presentation.charts.chart import MARK_LEGEND
@@ -60,13 +60,15 @@ def monitor(
     if as_csv:
         click.echo(safe_block(series_csv(view)), nl=False)
         return
+    if view.state is not None:
+        _show_state(view.state)
     if charts:
         _draw(view)
         return
     show_table(
-        ("window", f"{view.metric} measured", "95 % interval", "outcomes", "reference", "verdict"),
+        ("window", "version", f"{view.metric} measured", "95 % interval", "outcomes", "reference", "verdict"),
         (
-            (texts.window_text(p.window.start, p.window.end), f"{m.value:.3f}", f"{m.low:.3f} to {m.high:.3f}",
+            (texts.window_text(p.window.start, p.window.end), f"v{p.version}", f"{m.value:.3f}", f"{m.low:.3f} to {m.high:.3f}",
              rows_text(p.window), f"{p.finding.expected.value:.3f}",
              verdict_word(p.window, p.finding.significant, "worse"))
             for p in view.performance
@@ -124,6 +126,21 @@ def monitor(
         ),
         empty="no traffic yet",
     )  # fmt: skip
+
+
+def _show_state(state: TargetState) -> None:
+    """Print the state on record: its version, and every ground with its date."""
+    live = state.deployment
+    version = (
+        f"v{live.version}, live since {texts.time_text(live.effective_at)}" if live else "nothing is live"
+    )
+    click.echo(f"{safe(state.model)} on {safe(state.target)}: {version}")
+    show_table(
+        ("health", "since", "why"),
+        ((ground.health, texts.time_text(ground.at), ground.text) for ground in state.grounds),
+        empty="",
+    )
+    click.echo()
 
 
 def _say(note: str) -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Callable, Sequence
-from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
@@ -12,7 +11,7 @@ from pilothouse.console import describing, navigation
 from pilothouse.console.dialogs import Ask, Help
 from pilothouse.console.frame import Frame, notes_of
 from pilothouse.console.refusals import ways_out, why_not
-from pilothouse.console.screens.loading import Answer, LoadingScreen, T
+from pilothouse.console.screens.loading import Answer, LoadingScreen, T, call
 from pilothouse.console.session.actions import Action, actions_of, bindings_of
 from pilothouse.console.session.views import Destination
 from pilothouse.console.widgets.grid import Grid
@@ -193,9 +192,7 @@ class View(LoadingScreen[T]):
             plugins.start_named(name, self)
             return
         method = getattr(self, f"do_{name}", None) or getattr(self.app, f"do_{name}")
-        result = method()
-        if isawaitable(result):
-            await result
+        await call(method)
 
     def open_view(self, view: str, *arguments: object, message: str = "") -> None:
         """Open a view, which shows the message; Esc comes back to this one."""

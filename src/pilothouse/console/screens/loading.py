@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
+from inspect import isawaitable
 from threading import Event
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
@@ -26,6 +27,13 @@ R = TypeVar("R")
 Operation = Callable[["Services", Actor], Any]
 _SOON_S = 0.3
 """Time after which a running operation is announced."""
+
+
+async def call(method: Callable[[], Any]) -> None:
+    """Call a method of an action, and wait for one that reads before it asks: keys typed meanwhile come after it."""
+    result = method()
+    if isawaitable(result):
+        await result
 
 
 class LoadKey(NamedTuple):

@@ -24,7 +24,7 @@ from pilothouse.operations.monitoring.baselines import baseline_p95_ms, referenc
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import alerts as alert_store
-from pilothouse.store import deployments
+from pilothouse.store import deployments, fleet
 from pilothouse.telemetry import readings
 from pilothouse.telemetry.readings import (
     DRIFT,
@@ -63,6 +63,7 @@ def monitor_view(
         live = next((d.version for d in history if d.ended_at is None), None)
         shown = version if version is not None else live
         base = baseline_p95_ms(connection, model, shown, target) if shown is not None else None
+        state = fleet.state_of(connection, model, target) if shown == live else None
     empty = MonitorView(
         model,
         target,
@@ -72,6 +73,7 @@ def monitor_view(
         base,
         marks=_marks(history, alerts, []),
         alerts=tuple(alerts),
+        state=state,
         minimum_rows=spec.monitoring.minimum_rows,
     )
     with services.reading_telemetry() as telemetry:
@@ -85,6 +87,9 @@ def _filled(
     history: list[Deployment],
     alerts: list[Alert],
 ) -> MonitorView:
+    streams = [s for s in list_streams(connection, view.model, view.target) if version in (None, s.version)]
+    versions = {stream.id: stream.version for stream in streams}
+
     def load(monitor: str, kind: type[F]) -> list[WindowFinding[F]]:
         findings: list[WindowFinding[F]] = []
         for stored in readings.history_of_target(
@@ -92,10 +97,10 @@ def _filled(
         ):
             window = stored.window
             of_window = findings_of(stored, kind) if monitor == DRIFT else [finding_of(stored, kind)]
-            findings += [WindowFinding(window=window, finding=finding) for finding in of_window]
+            number = versions.get(stored.stream_id)
+            findings += [WindowFinding(window=window, finding=f, version=number) for f in of_window]
         return findings
 
-    streams = [s for s in list_streams(connection, view.model, view.target) if version in (None, s.version)]
     clock = read_clock(connection, view.model, view.target)
     notes = [n for n in readings.retraining_notes(connection, view.model) if n.target == view.target]
     return replace(

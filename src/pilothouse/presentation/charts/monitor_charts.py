@@ -8,7 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from pilothouse.domain.findings import DriftFinding, EstimateFinding, PerformanceFinding, WindowFinding
+from pilothouse.domain.findings import (
+    DriftFinding,
+    EstimateFinding,
+    Finding,
+    PerformanceFinding,
+    WindowFinding,
+)
 from pilothouse.domain.model_spec import higher_is_better
 from pilothouse.domain.monitoring import FeatureDistribution, MonitorView, TimelineMark
 from pilothouse.domain.safe_text import safe
@@ -72,7 +78,9 @@ def _performance(view: MonitorView, other: Other | None) -> Chart:
     headline = Cell(ABSENT, "dim")
     if measured:
         last, window = measured[-1].finding, measured[-1].window
-        text = f"{figure(last.value)} [{figure(last.low)} {figure(last.high)}]"
+        text = (
+            f"{_of_version(view, measured[-1])}{figure(last.value)} [{figure(last.low)} {figure(last.high)}]"
+        )
         if estimates and estimates[-1].window.end > window.end:
             text += f" ≈{figure(estimates[-1].finding.value)}"
         headline = verdicts.headline(
@@ -83,7 +91,8 @@ def _performance(view: MonitorView, other: Other | None) -> Chart:
             compared=last.reference is not None,
         )
     elif estimates:
-        headline = Cell(f"≈ {figure(estimates[-1].finding.value)} estimated, no outcome yet", "info")
+        text = f"{_of_version(view, estimates[-1])}{figure(estimates[-1].finding.value)}"
+        headline = Cell(f"≈ {text} estimated, no outcome yet", "info")
     references = {e.window.end: e.finding.reference for e in estimates} | {
         r.window.end: r.finding.reference for r in measured
     }
@@ -124,7 +133,7 @@ def _drift(view: MonitorView, feature: str, other: Other | None) -> Chart:
         statistic = last.statistic
         headline = verdicts.headline(
             verdicts.drift_verdict(window, last.significant),
-            f"{figure(last.value)} of {figure(last.threshold)}",
+            f"{_of_version(view, windows[-1])}{figure(last.value)} of {figure(last.threshold)}",
             window,
             view.minimum_rows,
         )
@@ -150,6 +159,7 @@ def _latency(view: MonitorView, other: Other | None) -> Chart:
     if windows:
         last = windows[-1].finding
         headline = Cell(
+            f"{_of_version(view, windows[-1])}"
             f"p50 {figure(last.p50_ms, 1)} p95 {figure(last.p95_ms, 1)} p99 {figure(last.p99_ms, 1)}",
             "info",
         )
@@ -301,6 +311,12 @@ def whole_span(view: MonitorView) -> Point:
     times += [t.window.end for t in view.traffic]
     times += [d.window.end for windows in view.drift.values() for d in windows]
     return (min(times).timestamp(), max(times).timestamp()) if times else (0.0, 0.0)
+
+
+def _of_version(view: MonitorView, newest: WindowFinding[Finding]) -> str:
+    """``v1: `` before a figure of another version than the one that is live, which has none of its own yet."""
+    is_other = newest.version is not None and newest.version != view.version
+    return f"v{newest.version}: " if is_other else ""
 
 
 def _points(pairs: Iterable[tuple[datetime, float | None]]) -> tuple[Point, ...]:

@@ -3,20 +3,21 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from pilothouse.domain.monitoring import MonitorView
+from pilothouse.domain.monitoring import MonitorView, TargetState
 from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cell import Cell
+from pilothouse.presentation.cells import HEALTH
 from pilothouse.presentation.charts.chart import MARK_LEGEND, Mark, Point, time_labels
 from pilothouse.presentation.charts.monitor_charts import HEAT_LEGEND, LINE_LEGEND
 from pilothouse.presentation.charts.monitor_span import Axis
-from pilothouse.presentation.texts import count_text, counted, time_text
+from pilothouse.presentation.texts import count_text, counted, day_text, time_text
 
 MARK_WORDS = {"D": "deployed ", "B": "back to ", "!": "alert of ", "R": "retraining, "}
 """Text before a mark's label."""
 
 
 def facts_line(view: MonitorView, axis: Axis, span: Point) -> list[Cell]:
-    """Model, target, version, open alerts, the time shown, the data's clock and counts."""
+    """Model, target, version, its state on record, open alerts, the time shown, the data's clock and counts."""
     version = f"v{view.version}" if view.version else "nothing deployed"
     counts = f"{count_text(view.events)} predictions  {count_text(view.labels_joined)} outcomes"
     cells = [
@@ -24,6 +25,7 @@ def facts_line(view: MonitorView, axis: Axis, span: Point) -> list[Cell]:
         Cell("on "),
         Cell(f"{safe(view.target)} ", "strong"),
         Cell(f"{version}  ", "info"),
+        *(state_cells(view.state) if view.state else ()),
     ]
     unresolved = [alert for alert in view.alerts if alert.status != "resolved"]
     if unresolved:
@@ -32,6 +34,13 @@ def facts_line(view: MonitorView, axis: Axis, span: Point) -> list[Cell]:
         (_, first), (_, last) = time_labels(*span, 2)
         cells.append(Cell(f"{first} – {last}{' following' if axis.following else ''}  ", "info"))
     return [*cells, Cell(f"data clock {time_text(view.event_clock)}  {counts}", "dim")]
+
+
+def state_cells(state: TargetState) -> list[Cell]:
+    """``✖ critical since 2013-08-29: auc 0.604 …``: the state on record, since when by the data, and the worst ground."""
+    glyph, tone = HEALTH[state.health]
+    since = f" since {day_text(state.since)}" if state.since else ""
+    return [Cell(f"{glyph} {state.health}{since}: ", tone), Cell(f"{safe(state.why)}  ")]
 
 
 def legend_line(

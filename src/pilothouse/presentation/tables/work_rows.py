@@ -9,7 +9,7 @@ from pilothouse.domain.records import AuditEntry, Job, PromotionRequest, Schedul
 from pilothouse.domain.request_standing import changes_text
 from pilothouse.presentation.cells import Cell, cell, job_cell, progress_bar, request_cell
 from pilothouse.presentation.tables.table import Table, table_of
-from pilothouse.presentation.texts import age_text, ago_text, flatten, time_text, value_text
+from pilothouse.presentation.texts import age_text, ago_text, flatten, span_text, time_text, value_text
 
 
 def request_table(
@@ -124,4 +124,4 @@ def _request_reason(request: PromotionRequest) -> Cell:
 def _took(job: Job, now: datetime) -> str:
     if job.started_at is None:
         return ""
-    return f"{((job.ended_at or now) - job.started_at).total_seconds():.0f}s"
+    return span_text(((job.ended_at or now) - job.started_at).total_seconds())
