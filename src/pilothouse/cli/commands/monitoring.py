@@ -317,7 +317,7 @@ def rejected(session: Session) -> None:
 @json_option
 @click.pass_obj
 def ingest(session: Session, file: Path, model: str, version: int, target: str) -> None:
-    """Take a prediction log (parquet, csv, csv.gz or jsonl).
+    """Take a prediction log (parquet, csv, csv.gz, jsonl or ndjson).
 
     Its columns: the features, the timestamp (or event_time), score, and where there are any label, prediction_id,
     latency_ms and truth.
@@ -340,7 +340,7 @@ def ingest(session: Session, file: Path, model: str, version: int, target: str) 
 @json_option
 @click.pass_obj
 def labels(session: Session, file: Path) -> None:
-    """Take outcomes from a file (parquet, csv or jsonl) with the columns prediction_id and outcome."""
+    """Take outcomes from a file (parquet, csv, csv.gz, jsonl or ndjson) with the columns prediction_id and outcome."""
     from pilothouse.operations.ingest import ingest as operation
 
     receipt = operation.ingest_labels_file(session.services, session.actor, file)

@@ -194,7 +194,7 @@ def serve(
     "--pace",
     type=float,
     default=None,
-    help="Days of data a second at the most; as fast as it goes otherwise.",
+    help="Days of data a second at the most in the console; 1 otherwise. A report goes as fast as it can.",
 )
 @click.option("--keep", is_flag=True, help="Leave daemon and serving processes running at the end.")
 @json_option

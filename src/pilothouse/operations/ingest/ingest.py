@@ -88,7 +88,7 @@ def count_refused(services: Services, target: str, rows: int, reason: str) -> No
 def ingest_file(
     services: Services, actor: Actor, path: Path, model: str, version: int, target: str
 ) -> FileReceipt:
-    """Take in a prediction log (parquet, csv, csv.gz or jsonl) of a version that is served elsewhere.
+    """Take in a prediction log (parquet, csv, csv.gz, jsonl or ndjson) of a version that is served elsewhere.
 
     Columns: the model's features; ``score``; ``label`` (left out for a regression, and for a binary model where the
     score decides at 0.5); the model's timestamp column, or ``event_time``; where there are any ``prediction_id``,

@@ -1,4 +1,4 @@
-"""Files of predictions and outcomes from other systems: parquet, csv, csv.gz and jsonl, read into batches."""
+"""Files of predictions and outcomes from other systems: parquet, csv, csv.gz, jsonl and ndjson, read into batches."""
 
 import json
 from collections.abc import Iterator
