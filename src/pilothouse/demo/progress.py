@@ -2,13 +2,16 @@
 
 import os
 import sys
+import textwrap
 import time
 
 from pilothouse.domain.safe_text import safe
 
+_CLEAR = "\r\x1b[K"
+
 
 class Progress:
-    """Prints lines; on a terminal, ``update`` rewrites the last one."""
+    """Prints events; on a terminal, ``update`` rewrites one line that the next event replaces."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
@@ -17,17 +20,24 @@ class Progress:
         self._last_update = 0.0
 
     def say(self, text: str) -> None:
-        """Print a line about an event."""
-        self._finish_line()
-        self._write(f"{self._elapsed()}  {safe(text, limit=400)}\n")
+        """Print an event in place of the line of progress; on a terminal in lines of its width, broken between words."""
+        if self._open:
+            self._write(_CLEAR)
+            self._open = False
+        start = f"{self._elapsed()}  "
+        lines = [safe(text, limit=400)]
+        if self._terminal:
+            lines = textwrap.wrap(lines[0], max(1, self._columns() - len(start) - 1), break_on_hyphens=False)
+        self._write(
+            "".join(f"{start if i == 0 else ' ' * len(start)}{part}\n" for i, part in enumerate(lines))
+        )
 
     def update(self, text: str) -> None:
         """Print progress: rewritten in place on a terminal, every five seconds otherwise."""
         if self._terminal:
             start = f"{self._elapsed()}  "
-            columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80
             # one column stays free: a line that fills the terminal wraps, and the next would not overwrite it
-            self._write(f"\r\x1b[K{start}{safe(text, limit=max(1, columns - len(start) - 1))}")
+            self._write(f"{_CLEAR}{start}{safe(text, limit=max(1, self._columns() - len(start) - 1))}")
             self._open = True
         elif time.monotonic() - self._last_update >= 5:
             self._last_update = time.monotonic()
@@ -41,10 +51,9 @@ class Progress:
     def _elapsed(self) -> str:
         return f"{self.seconds:6.1f} s"
 
-    def _finish_line(self) -> None:
-        if self._open:
-            self._write("\n")
-            self._open = False
+    @staticmethod
+    def _columns() -> int:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
 
     @staticmethod
     def _write(text: str) -> None:
