@@ -15,7 +15,7 @@ from pilothouse.console.sanitise import Sanitiser
 from pilothouse.console.screens.base import View
 from pilothouse.console.screens.opening import OpeningView
 from pilothouse.console.session import change_watcher
-from pilothouse.console.session.actions import EVERYWHERE, bindings_of, key_of
+from pilothouse.console.session.actions import EVERYWHERE, bindings_of
 from pilothouse.console.session.command_history import CommandHistory
 from pilothouse.console.session.drawing import Drawings
 from pilothouse.console.session.session import Session, only_telemetry
@@ -304,7 +304,7 @@ class Console(ConsoleApp):
 
     async def _back(self) -> None:
         if not await navigation.back(self):
-            leave = key_of(self.view.actions(), "leave")
+            leave = next(a.shown_keys for a in self.view.actions() if a.name == "leave")
             self.view.say(f"nothing to go back to: {leave} leaves the console, digits go to views", "warn")
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
