@@ -18,9 +18,9 @@ from pilothouse.presentation.charts.chart import (
     Point,
     Series,
     mark_columns,
-    time_labels,
     value_bounds,
 )
+from pilothouse.presentation.charts.ticks import placed, time_ticks, value_ticks
 from pilothouse.presentation.verdicts import UNKNOWN
 from pilothouse.presentation.width import clip, display_width
 
@@ -226,20 +226,19 @@ def _tags(chart: Chart, scale: _Scale, height: int) -> dict[int, tuple[str, Tone
 
 
 def _ticks(chart: Chart, scale: _Scale, height: int) -> dict[int, str]:
-    """Labels of the value axis by row: three where it is low, five where there is room."""
-    steps = 2 if height < 11 else 4
-    return {
-        round((height - 1) * i / steps): chart.value_text(scale.high - (scale.high - scale.low) * i / steps)
-        for i in range(steps + 1)
-    }
+    """Labels of the value axis by row: a few where it is low, more where there is room."""
+    labels: dict[int, str] = {}
+    for value, label in value_ticks(chart, scale.low, scale.high, 4 if height < 11 else 7):
+        labels.setdefault(scale.y(value) // 4, label)
+    return labels
 
 
 def _axis(start: float, end: float, left: int, right: int, width: int) -> str:
     """The time labels, centred below their columns."""
     text = [" "] * width
-    for at, label in time_labels(start, end, max(2, min(9, (right - left) // 10))):
-        column = left + round((at - start) / (end - start) * (right - left))
-        first = max(left, min(column - len(label) // 2, right - len(label) + 1))
+    ticks = time_ticks(start, end, max(2, min(9, (right - left) // 8)))
+    scale = (right - left) / (end - start)
+    for first, label in placed(ticks, lambda at: left + round((at - start) * scale), left, right):
         text[first : first + len(label)] = label
     return "".join(text)
 

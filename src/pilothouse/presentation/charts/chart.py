@@ -188,13 +188,13 @@ def value_bounds(chart: Chart) -> tuple[float, float]:
     return (low if chart.from_zero else low - margin), high + margin
 
 
-def time_labels(start: float, end: float, count: int) -> list[tuple[float, str]]:
-    """``count`` times evenly over an axis with their labels: days on an axis of days, hours otherwise."""
+def span_texts(start: float, end: float) -> tuple[str, str]:
+    """First and last time of an axis: days on an axis of days, hours otherwise."""
     pattern = "%m-%d" if end - start >= 2 * DAY_S else "%H:%M"
     if end - start > 400 * DAY_S:
         pattern = "%Y-%m"
-    stops = [start + (end - start) * i / (count - 1) for i in range(count)]
-    return [(stop, datetime.fromtimestamp(stop, UTC).strftime(pattern)) for stop in stops]
+    first, last = (datetime.fromtimestamp(at, UTC).strftime(pattern) for at in (start, end))
+    return first, last
 
 
 def times_of(charts: Sequence[Picture]) -> list[float]:

@@ -7,7 +7,7 @@ from pilothouse.domain.monitoring import MonitorView, TargetState
 from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.cells import HEALTH
-from pilothouse.presentation.charts.chart import MARK_LEGEND, Mark, Point, time_labels
+from pilothouse.presentation.charts.chart import MARK_LEGEND, Mark, Point, span_texts
 from pilothouse.presentation.charts.monitor_charts import HEAT_LEGEND, LINE_LEGEND
 from pilothouse.presentation.charts.monitor_span import Axis
 from pilothouse.presentation.texts import count_text, counted, day_text, time_text
@@ -31,7 +31,7 @@ def facts_line(view: MonitorView, axis: Axis, span: Point) -> list[Cell]:
     if unresolved:
         cells.append(Cell(f"▲ {counted(len(unresolved), 'open alert')}  ", "warn"))
     if axis.shown is not None:
-        (_, first), (_, last) = time_labels(*span, 2)
+        first, last = span_texts(*span)
         cells.append(Cell(f"{first} – {last}{' following' if axis.following else ''}  ", "info"))
     return [*cells, Cell(f"data clock {time_text(view.event_clock)}  {counts}", "dim")]
 

@@ -8,7 +8,8 @@ import re
 from typing import Any
 
 from pilothouse.presentation.cells import Tone
-from pilothouse.presentation.charts.chart import Chart, time_labels, value_bounds
+from pilothouse.presentation.charts.chart import Chart, value_bounds
+from pilothouse.presentation.charts.ticks import time_ticks, value_ticks
 
 SMALLEST = (20, 5)
 """Columns and rows below which no chart is drawn; its headline stands alone there."""
@@ -94,11 +95,10 @@ def _axes(
     figure_.axes(False, axis="x", side="upper")
     figure_.axes(False, axis="y", side="right")
     low, high = values
-    steps = 2 if height < 12 else 4
-    ticks = [low + (high - low) * i / steps for i in range(steps + 1)]
+    ticks = value_ticks(chart, low, high, 4 if height < 12 else 7)
     figure_.ruler("y").lim(low, high)
-    figure_.ruler("y").ticks(ticks, [chart.value_text(tick).rjust(_LABEL_WIDTH) for tick in ticks])
+    figure_.ruler("y").ticks([value for value, _ in ticks], [label.rjust(_LABEL_WIDTH) for _, label in ticks])
     start, end = times
-    labels = time_labels(start, end, max(2, min(7, (width - _LABEL_WIDTH) // 14)))
+    labels = time_ticks(start, end, max(2, min(9, (width - _LABEL_WIDTH) // 10)))
     figure_.ruler("x").lim(start, end)
     figure_.ruler("x").ticks([at for at, _ in labels], [label for _, label in labels])
