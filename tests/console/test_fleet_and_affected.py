@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.console.screenshots import settle
+from pilothouse.console.widgets.grid import Grid
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.operations.fleet import fleet
 from pilothouse.operations.models import affected, comparisons, lineage
@@ -103,6 +105,18 @@ def test_sides_by_side_say_when_code_was_not_kept(services: Services, pat) -> No
     assert found.code == ()
     assert "was not kept" in found.code_note
     assert {row.group for row in found.rows} >= {"metrics", "parameters", "data", "environment"}
+
+
+async def test_figures_of_different_rows_are_marked_in_the_comparison(make_console) -> None:
+    app = make_console("pat", start="compare flight-delay/1 flight-delay/3")
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settle(pilot)
+        grid = app.view.query_one("#grid", Grid)
+        grid.select("metrics/auc")
+        await settle(pilot)
+        row = next(row for row in grid._rows if row.key == "metrics/auc")
+        assert row.cells[1].text == "auc ≁ other rows"
+        assert "the two figures cannot be compared" in str(app.view.query_one("#whole").render())
 
 
 def test_distributions_are_shares_of_the_window_and_of_the_reference(services: Services, pat) -> None:

@@ -53,6 +53,12 @@ def test_two_versions_are_held_side_by_side(example: Example) -> None:
     assert (found["version", "stage"].a, found["version", "stage"].b) == ("candidate", "refused")
     assert not found["parameters", "C"].differs
     assert found["artifacts", "model"].differs
+    assert found["metrics", "auc"].note == comparisons.OTHER_ROWS, (
+        "their hold-outs are of different snapshots"
+    )
+    assert {row.group for row in rows if row.note} <= {"metrics", "slices"}
+    same = comparisons.compare(example.services, example.actor("vera"), "delay/1", "delay/1")
+    assert not [row for row in same.rows if row.note]
     assert [row.group for row in rows] == sorted(
         (row.group for row in rows), key=[r.group for r in rows].index
     )

@@ -114,6 +114,8 @@ def compare(session: Session, first: str, second: str, everything: bool, code: b
     if printed_as_json(session, rows):
         return
     show_rows(comparison_table(rows, first, second), empty="no difference")
+    for note in dict.fromkeys(row.note for row in rows if row.note):
+        say(f"metrics and slices: {note}")
 
 
 @click.command()

@@ -66,6 +66,7 @@ class CompareView(View[ComparisonData]):
             line(
                 Cell(f" {different} of {len(data.rows)} facts differ", "strong"),
                 Cell("  v shows the facts" if self._code else f"  {hint}, v the code", "dim"),
+                Cell("  figures of different rows" if any(row.note for row in data.rows) else "", "warn"),
             )
         )
         rows = [row for row in data.rows if self._everything or row.differs]

@@ -4,7 +4,7 @@ import difflib
 import io
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pilothouse.domain.evaluation import GateResult
@@ -22,6 +22,10 @@ _FILE_LIMIT = 1 << 20
 _LINES_LIMIT = 20_000
 
 
+_MEASURED = ("metrics", "slices")
+OTHER_ROWS = "measured on different hold-out rows: the two figures cannot be compared, only a paired test on the same rows can"
+
+
 @dataclass(frozen=True, slots=True)
 class ComparisonRow:
     """One fact of two versions; ``a`` or ``b`` is empty where that version lacks it."""
@@ -31,6 +35,8 @@ class ComparisonRow:
     a: str
     b: str
     differs: bool
+    note: str = ""
+    """Why the two cannot be compared, where they cannot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +56,13 @@ def compare(
     with reading(services, actor) as connection:
         versions = [require_version(connection, reference) for reference in (first, second)]
         facts = [_facts(connection, version) for version in versions]
+        apart = len({_holdout(connection, version) for version in versions}) > 1
         folders = [runs.files_of(connection, version.run_id).get(_FOLDER) for version in versions]
         sides = paired_predictions.sides_of(connection, *versions)
     tests = (*_paired(*versions), *_from_record(services, sides, *versions, now=from_record))
     rows = (*tests, *_fact_rows(*facts))
+    if apart:
+        rows = tuple(replace(row, note=OTHER_ROWS) if row.group in _MEASURED else row for row in rows)
     digests = [folder.digest for folder in folders if folder is not None]
     if len(digests) < 2:
         return Comparison(rows, (), "the code of one of them was not kept")
@@ -64,6 +73,13 @@ def compare(
         cut = f"… cut: {len(lines) - _LINES_LIMIT:,} more lines"
         return Comparison(rows, (*lines[:_LINES_LIMIT], cut), "")
     return Comparison(rows, lines, "" if lines else "the files are the same")
+
+
+def _holdout(connection: Connection, version: Version) -> tuple[object, ...]:
+    """Equal for two versions whose figures were measured on the same rows."""
+    digest = runs.record_of(connection, version.run_id).get("holdout_digest")
+    data = require_run(connection, version).snapshot
+    return (digest,) if digest else (data.content_digest, data.trained_until, data.holdout_rows)
 
 
 def _fact_rows(a: dict[tuple[str, str], str], b: dict[tuple[str, str], str]) -> list[ComparisonRow]:

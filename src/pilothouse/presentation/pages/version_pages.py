@@ -38,6 +38,8 @@ class ComparedRow(Protocol):
     def b(self) -> str: ...
     @property
     def differs(self) -> bool: ...
+    @property
+    def note(self) -> str: ...
 
 
 def version_page(page: str, version: Version, run: Run) -> list[Line]:
@@ -203,7 +205,7 @@ def comparison_table(rows: Iterable[ComparedRow], first: str, second: str) -> Ta
             f"{row.group}/{row.name}",
             (
                 cell(row.group, "dim"),
-                cell(row.name, "strong" if row.differs else "dim"),
+                _fact_cell(row),
                 cell(row.a, "" if row.differs else "dim"),
                 cell(row.b, "info" if row.differs else "dim"),
             ),
@@ -213,12 +215,20 @@ def comparison_table(rows: Iterable[ComparedRow], first: str, second: str) -> Ta
     return Table(read_columns("OF", "WHAT ~12", *titles), shown, "nothing differs")
 
 
+def _fact_cell(row: ComparedRow) -> Cell:
+    """The name of a fact; of figures that cannot be compared it says so."""
+    if row.note:
+        return Cell(f"{safe(row.name)} ≁ other rows", "warn")
+    return cell(row.name, "strong" if row.differs else "dim")
+
+
 def comparison_cells(row: ComparedRow) -> list[Cell]:
-    """Both sides of a fact in full; one side where the other is empty."""
+    """Both sides of a fact in full, one side where the other is empty, and why they cannot be compared."""
     sides: list[tuple[str, Tone]] = [(row.a, ""), (row.b, "info" if row.differs else "")]
     cells = [Cell(safe(text, LINE_LIMIT), tone) for text, tone in sides if text]
     separated = [part for side in cells for part in (Cell("  ↔  ", "dim"), side)][1:]
-    return [Cell(f"{safe(row.name)}: ", "strong"), *separated]
+    note = [Cell(f"   {safe(row.note)}", "warn")] if row.note else []
+    return [Cell(f"{safe(row.name)}: ", "strong"), *separated, *note]
 
 
 def diff_lines(diff: Sequence[str], note: str) -> list[Line]:
