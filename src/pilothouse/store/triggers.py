@@ -80,20 +80,19 @@ def find(connection: Connection, event_id: int) -> TriggerEvent | None:
 
 def newest(connection: Connection, model: str | None) -> dict[tuple[str, str, bool], TriggerEvent]:
     """Newest event that started a job (True), and newest that has started none, by model and trigger."""
-    rows = connection.execute(
-        _SELECT + "WHERE (? IS NULL OR m.name = ?) AND e.id IN "  # noqa: S608 - ours
-        "(SELECT max(id) FROM trigger_events GROUP BY model_id, trigger, status = 'started')",
-        (model, model),
+    newest_of_each = (
+        "e.id IN (SELECT max(id) FROM trigger_events GROUP BY model_id, trigger, status = 'started')"
     )
+    conditions, values = where({"m.name = ?": model}, newest_of_each)
+    rows = connection.execute(_SELECT + conditions, values)
     events = [_event(row) for row in rows]
     return {(event.model, event.trigger, event.status is EventStatus.STARTED): event for event in events}
 
 
 def count(connection: Connection, model: str | None) -> int:
-    (events,) = connection.execute(
-        "SELECT count(*) FROM trigger_events e JOIN models m ON m.id = e.model_id WHERE ? IS NULL OR m.name = ?",
-        (model, model),
-    ).fetchone()
+    conditions, values = where({"m.name = ?": model})
+    counted = f"SELECT count(*) FROM trigger_events e JOIN models m ON m.id = e.model_id {conditions}"  # noqa: S608 - ours
+    (events,) = connection.execute(counted, values).fetchone()
     return int(events)
 
 

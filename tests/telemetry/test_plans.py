@@ -1,0 +1,37 @@
+"""Queries of telemetry about one model or one target use an index: SQLite says so itself."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pilothouse.sqlite import Connection
+from pilothouse.telemetry import TelemetryStore, readings, retention, streams
+
+QUERIES: dict[str, Callable[[Connection], object]] = {
+    "the streams of a model": lambda c: streams.list_streams(c, "demo"),
+    "the streams of a model on a target": lambda c: streams.list_streams(c, "demo", "ewr"),
+    "the clocks of a model": lambda c: streams.clocks_us(c, "demo"),
+    "the clock of a target": lambda c: streams.newest_clock_us(c, "ewr"),
+    "the retrainings of a model": lambda c: readings.retraining_notes(c, "demo"),
+    "the retrainings of an alert": lambda c: readings.retraining_notes(c, "demo", 3),
+    "what was deleted of a model": lambda c: retention.deleted_before_us(c, "demo", None),
+}
+_SMALL = ("deletions",)
+"""Tables that hold a row for each time that somebody deleted something."""
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_no_table_is_read_whole(tmp_path: Path, name: str) -> None:
+    store = TelemetryStore(tmp_path / "telemetry.db")
+    statements: list[str] = []
+    with store.read() as connection:
+        connection.set_trace_callback(statements.append)
+        QUERIES[name](connection)
+        connection.set_trace_callback(None)
+        assert statements
+        for statement in statements:
+            plan = [str(row[3]) for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
+            scans = [step for step in plan if step.startswith("SCAN") and step.split()[1] not in _SMALL]
+            assert not scans, (statement, plan)
+    store.close()
