@@ -18,7 +18,7 @@ from pilothouse.console.session import change_watcher
 from pilothouse.console.session.actions import EVERYWHERE, bindings_of
 from pilothouse.console.session.command_history import CommandHistory
 from pilothouse.console.session.drawing import Drawings
-from pilothouse.console.session.session import Session, only_telemetry
+from pilothouse.console.session.session import Session, is_same_registry
 from pilothouse.console.session.typeahead import Fence, TypeAhead
 from pilothouse.console.session.views import VIEWS, Destination, History, parse_command
 from pilothouse.console.stylesheet import Stylesheet
@@ -180,11 +180,10 @@ class Console(ConsoleApp):
         before, self.session.status = self.session.status, message.status
         if self.current_mode == "opening":
             await self._begin()
-        elif before != message.status and not (
-            view.REGISTRY_ALONE and only_telemetry(before, message.status)
-        ):
+        elif before != message.status:
             view.refresh_chrome()
-            view.reload()
+            if not (view.REGISTRY_ALONE and is_same_registry(before, message.status)):
+                view.reload()
 
     async def _begin(self) -> None:
         """Show the first view. A console on a terminal records its session, after the first frame."""

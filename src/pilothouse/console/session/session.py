@@ -40,15 +40,15 @@ class Status:
     """How far a replay of past data is; None where there is none."""
 
 
-def only_telemetry(before: Status | None, after: Status) -> bool:
-    """True where nothing has changed but what arrived in telemetry."""
+def is_same_registry(before: Status | None, after: Status) -> bool:
+    """True where nothing has changed but what arrived in telemetry, and how far a replay is."""
     if (
         before is None
         or len(before.versions) != len(after.versions)
         or before.versions[:1] != after.versions[:1]
     ):
         return False
-    return before == replace(after, versions=before.versions)
+    return before == replace(after, versions=before.versions, replay=before.replay)
 
 
 @dataclass
