@@ -22,6 +22,7 @@ from pilothouse.operations.fleet import fleet
 from pilothouse.operations.jobs import searches
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
+from pilothouse.operations.states import states
 from pilothouse.operations.workspace import retention
 from pilothouse.store import processes
 from support import example, example_extras, many_rows
@@ -251,15 +252,17 @@ def test_a_roll_out_names_each_place_with_how_far_it_is(services: Services) -> N
         report = ServingReport(target, 41_001, 4_242, {"flight-delay": loaded}, failed, 0, {})
         with services.registry.transaction() as connection:
             processes.put_report(connection, report, at=example.NOW)
-    (line,) = roll_out_lines(fleet.fleet(services, pat))
+            states.refresh(services, connection, [("flight-delay", target)], windows=False)
+    (line,) = roll_out_lines(fleet.fleet(services, pat), 3)
     assert line.text == " ◐ flight-delay v3 rolls out, 1 of 2: ● ewr  ✖ jfk failed (request 3)"
-    table = fleet_table(fleet.fleet(services, pat), ("flight-delay",), "", "nothing", example.NOW)
+    table = fleet_table(fleet.fleet(services, pat, "flight-delay", 1), "", "nothing", example.NOW)
     places = {row.key: row.cells[1].text for row in table.rows}
     assert places["jfk"].endswith(" ✖ failed")
     with services.registry.transaction() as connection:
         processes.put_report(
             connection, ServingReport("jfk", 41_002, 4_243, {"flight-delay": 3}, {}, 0, {}), at=example.NOW
         )
+        states.refresh(services, connection, [("flight-delay", "jfk")], windows=False)
     assert fleet.fleet(services, pat).roll_outs == ()
 
 
@@ -275,8 +278,13 @@ def test_a_version_of_which_no_event_has_come_is_there_since_its_deployment_by_t
         effective_at=example.NOW - timedelta(days=4_000),
         recorded_at=example.NOW - timedelta(hours=3),
     )
-    alone = replace(now, states=(replace(state, deployment=live, event_clock=None),))
-    (row,) = fleet_table(alone, (state.model,), "", "nothing", example.NOW).rows
+    alone = replace(
+        now,
+        states=(replace(state, deployment=live, event_clock=None),),
+        window=(state.model,),
+        places=tuple(place for place in now.places if place.target == "jfk"),
+    )
+    (row,) = fleet_table(alone, "", "nothing", example.NOW).rows
     assert row.cells[1].text.split()[-2:] == ["3h", "◆v3"]
 
 

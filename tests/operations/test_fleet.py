@@ -66,7 +66,7 @@ def test_the_sickest_model_comes_first(services: Services, pat) -> None:
     )
 
 
-@pytest.mark.parametrize("by", ["unit", "region", "product"])
+@pytest.mark.parametrize("by", ["unit", "region", "product", "labels.tier"])
 def test_groups_count_every_deployment_once_and_the_worst_comes_first(
     services: Services, pat, by: str
 ) -> None:
@@ -96,6 +96,16 @@ def test_a_group_names_its_worst_deployment_and_has_models_only_where_they_are_a
         assert page.total == sum(group.counts.values())
         worst = [f"{s.model} on {s.target}: {s.why}" for s in page.rows if s.health is group.health]
         assert group.why in worst or group.health in (Health.HEALTHY, Health.NOT_DEPLOYED)
+
+
+def test_targets_are_grouped_by_what_some_of_them_have_their_labels_included(services: Services, pat) -> None:
+    assert groups.groupings(services, pat) == ("unit", "region", "product", "labels.tier")
+    found = {group.name: group for group in groups.groups(services, pat, "labels.tier")}
+    assert set(found) == {"gold", "silver", ""}
+    page = health.states_page(services, pat, Query(where=(("labels.tier", "gold"),), after=500))
+    assert page.total == sum(found["gold"].counts.values()) == MODELS * TARGETS // 2
+    none = health.states_page(services, pat, Query(where=(("labels.tier", ""),)))
+    assert none.total == 3
 
 
 def test_deployments_are_read_window_by_window_the_worst_first(services: Services, pat) -> None:

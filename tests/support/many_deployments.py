@@ -15,6 +15,7 @@ from support import example
 
 REGIONS = ("emea", "apac", "amer", "latam", "nordics")
 PRODUCTS = ("cards", "loans", "claims")
+TIERS = ("gold", "silver")
 _RARE = {0: Health.DOWN, 1: Health.CRITICAL, 2: Health.DEGRADED, 3: Health.NO_TRAFFIC, 4: Health.NOT_JUDGED}
 _DAY_US = 86_400_000_000
 
@@ -38,9 +39,16 @@ def add(connection: Connection, *, models: int, targets: int, now: datetime) -> 
     names = [f"model-{i:04}" for i in range(models)]
     places = [f"target-{i:03}" for i in range(targets)]
     connection.executemany(
-        "INSERT INTO targets (name, region, product, business_unit, created_at) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO targets (name, region, product, business_unit, labels, created_at) VALUES (?, ?, ?, ?, ?, ?)",
         [
-            (place, REGIONS[i % len(REGIONS)], PRODUCTS[i % len(PRODUCTS)], f"unit-{i % 7}", at)
+            (
+                place,
+                REGIONS[i % len(REGIONS)],
+                PRODUCTS[i % len(PRODUCTS)],
+                f"unit-{i % 7}",
+                json.dumps({"tier": TIERS[i % 2]}),
+                at,
+            )
             for i, place in enumerate(places)
         ],
     )

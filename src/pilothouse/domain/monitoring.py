@@ -309,6 +309,8 @@ class Place:
     region: str
     product: str
     business_unit: str
+    environment: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
 # ruff: noqa: S608 - names of tables and columns are our own; what people type is bound
 """The fleet as screens and commands read it: states of deployments and models on record, with what they are about."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -30,7 +32,8 @@ STATES = Listing(
     {
         "health": "s.severity", "model": "m.name", "target": "t.name", "live": "s.version", "serving": "s.serving",
         "alert": "s.alerts", "since": "s.since", "why": "s.why", "region": "t.region", "product": "t.product",
-        "unit": "t.business_unit", "deployed": "d.effective_at", "how": "d.kind", "by": "d.actor", "reason": "d.reason",
+        "unit": "t.business_unit", "environment": "t.environment", "deployed": "d.effective_at", "how": "d.kind",
+        "by": "d.actor", "reason": "d.reason",
     },
     "lower(s.health || ' ' || s.why)",
     f"s.severity NOT IN ({_HEALTHY}, {_NOT_DEPLOYED})",
@@ -41,6 +44,20 @@ STATES = Listing(
     },
     tests={"health": "s.health {}"},
 )  # fmt: skip
+
+LABEL = "labels."
+"""Beginning of a column that is a label of the target: ``labels.tier``."""
+
+
+def states_with(labels: Sequence[str]) -> Listing:
+    """The list of states with these labels (``labels.tier``) among its columns; a target without one has an empty value."""
+    known = {name: name.removeprefix(LABEL) for name in labels}
+    assert all(_LABEL_KEY.fullmatch(key) for key in known.values()), labels
+    columns = {name: f"coalesce(t.labels ->> '$.\"{key}\"', '')" for name, key in known.items()}
+    return replace(STATES, columns={**STATES.columns, **columns}) if columns else STATES
+
+
+_LABEL_KEY = re.compile(r"[a-z0-9-]{1,64}")
 
 _SELECT = (
     "SELECT s.*, m.name AS model, t.name AS target, t.region, t.product, t.business_unit, d.kind, d.actor, d.reason, "
@@ -136,10 +153,13 @@ def health_of_models(connection: Connection) -> dict[str, Health]:
 def places(connection: Connection) -> list[Place]:
     """Targets on which some deployment has a state, by name."""
     rows = connection.execute(
-        "SELECT t.name, t.region, t.product, t.business_unit FROM targets t "
+        "SELECT t.name, t.region, t.product, t.business_unit, t.environment, t.labels FROM targets t "
         "WHERE EXISTS (SELECT 1 FROM deployment_states s WHERE s.target_id = t.id) ORDER BY t.name"
     )
-    return [Place(*row) for row in map(tuple, rows)]
+    return [
+        Place(row[0], row[1], row[2], row[3], environment=row[4], labels=msgspec.json.decode(row[5]))
+        for row in rows
+    ]
 
 
 def counts_by_target(connection: Connection) -> list[tuple[str, int, int]]:

@@ -33,7 +33,6 @@ _LOOKED_AT = 150
 """Entries of the log from which the feed is made."""
 _SHOWN = 200
 """Deployments that are listed below at most."""
-_GROUPINGS = ("", "unit", "region", "product")
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,8 @@ class OverviewData:
     """Number of deployments by health, the worst first."""
     waiting: tuple[str, ...] = ()
     """The requests that wait for the user's signature."""
+    groupings: tuple[str, ...] = ()
+    """What the models can be grouped by."""
     by: str = ""
     groups: tuple[DeploymentGroup, ...] = ()
     chosen: Chosen = Chosen()
@@ -71,7 +72,7 @@ class OverviewView(View[OverviewData]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.by = _GROUPINGS[0]
+        self.by = ""
         self._folds: dict[tuple[str, str], bool] = {}
         """Whether a group, by grouping and name, was folded (True) or unfolded by the user."""
         self._chosen = Chosen()
@@ -93,7 +94,7 @@ class OverviewView(View[OverviewData]):
         yield feed
 
     def crumbs(self) -> tuple[str, ...]:
-        return ("overview", f"by {self.by}") if self.by else ("overview",)
+        return ("overview", f"by {self.by.removeprefix('labels.')}") if self.by else ("overview",)
 
     # ---- loading
 
@@ -121,6 +122,7 @@ class OverviewView(View[OverviewData]):
             lately=feed_table(audits.show(services, actor, limit=_LOOKED_AT), now),
             counts=tuple(health.watch(services, actor).counts.items()),
             waiting=tuple(waiting_text(r, now) for r in promotions.waiting_for(services, actor)),
+            groupings=groups.groupings(services, actor),
             by=self.by,
             groups=tuple(groups.groups(services, actor, self.by, wanted)) if self.by else (),
         )
@@ -272,8 +274,10 @@ class OverviewView(View[OverviewData]):
 
     def refusal(self, action: Action) -> str:
         chosen = self._under_cursor
-        if action.name in ("inbox", "fleet", "group"):
+        if action.name in ("inbox", "fleet"):
             return ""
+        if action.name == "group" and self.data is not None and not self.data.groupings:
+            return "no target has a region, product, business unit, environment or label"
         if chosen is None:
             return "there is no model yet"
         if action.name == "fold":
@@ -284,7 +288,8 @@ class OverviewView(View[OverviewData]):
 
     def do_group(self) -> None:
         """Group the models by the next property of their targets, or not at all; the cursor stays on its model."""
-        self.by = _GROUPINGS[(_GROUPINGS.index(self.by) + 1) % len(_GROUPINGS)]
+        ways = ("", *(self.data.groupings if self.data else ()))
+        self.by = ways[(ways.index(self.by) + 1) % len(ways)] if self.by in ways else ""
         self._seek = Chosen(None, self.subject_model())
         self._chosen = Chosen()
         self._grid.forget_sort()

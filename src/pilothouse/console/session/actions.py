@@ -111,7 +111,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("overview", "train", "t", "train", "Fill in a training of the selected model.", Permission.TRAIN),
     Action("overview", "alerts", "l", "alerts", "Show the alerts of the selected model."),
     Action("overview", "fleet", "f", "fleet", "Models × targets at a glance, grouped."),
-    Action("overview", "group", "b", "group by", "Group the models by unit, region or product of targets, or not."),
+    Action("overview", "group", "b", "group by", "Group by unit, region, product, environment or a label; or not."),
     Action("overview", "fold", "z", "fold", "Fold or unfold the group under the cursor."),
     Action("overview", "inbox", "i", "inbox", "Show what waits for an approval."),
     Action("models", "open", "enter", "versions", "Show the versions of the selected model."),

@@ -9,14 +9,24 @@ from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import fleet as store
 
-GROUPINGS: dict[str, Callable[[Place], str]] = {
+_PROPERTIES: dict[str, Callable[[Place], str]] = {
     "unit": lambda place: place.business_unit,
     "region": lambda place: place.region,
     "product": lambda place: place.product,
+    "environment": lambda place: place.environment,
 }
 """Property of a target by the name under which people group and filter by it."""
 
 _HEALTHS = tuple(Health)
+
+
+def groupings(services: Services, actor: Actor) -> tuple[str, ...]:
+    """Properties and labels (``labels.tier``) that some target has, by which deployments can be grouped."""
+    with reading(services, actor) as connection:
+        places = store.places(connection)
+    labels = sorted({key for place in places for key in place.labels})
+    named = [name for name, value in _PROPERTIES.items() if any(map(value, places))]
+    return (*named, *(f"{store.LABEL}{key}" for key in labels))
 
 
 def groups(
@@ -26,9 +36,8 @@ def groups(
 
     Raises NotAllowedError.
     """
-    name_of = GROUPINGS[by]
     with reading(services, actor) as connection:
-        names = {place.target: name_of(place) for place in store.places(connection)}
+        names = {place.target: _name(place, by) for place in store.places(connection)}
         counts: dict[str, dict[int, int]] = {}
         worst: dict[str, tuple[int, str]] = {}
         for target, severity, number in store.counts_by_target(connection):
@@ -50,6 +59,13 @@ def groups(
             )
             for name in order
         ]
+
+
+def _name(place: Place, by: str) -> str:
+    """Name of the group that a target is in; empty where it has no such property or label."""
+    if by.startswith(store.LABEL):
+        return place.labels.get(by.removeprefix(store.LABEL), "")
+    return _PROPERTIES[by](place)
 
 
 def _members(connection: Connection, targets: Iterable[str]) -> tuple[GroupMember, ...]:

@@ -100,8 +100,9 @@ def states_page(services: Services, actor: Actor, query: Query) -> Page[TargetSt
     """One window of the deployments; the worst first unless sorted. Raises InvalidInputError (no such column)."""
     if not query.sort:
         query = replace(query, sort="health")
+    listing = store.states_with([name for name, _ in query.where if name.startswith(store.LABEL)])
     with reading(services, actor) as connection:
-        page = window(connection, store.STATES, query)
+        page = window(connection, listing, query)
         rows = in_order(page.rows, store.of_numbers(connection, page.rows)) if page.rows else ()
     return Page(tuple(with_clocks(services, rows)), page.first, page.total)
 
