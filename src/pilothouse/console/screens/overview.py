@@ -80,7 +80,7 @@ class OverviewView(View[OverviewData]):
         self._stale = True
         """False where only the cursor has moved since the last load: the models are as they were read."""
         self._read: OverviewData | None = None
-        self._seek = Chosen()
+        self._seek: Chosen | None = None
         """What the cursor goes to once the next table is shown."""
 
     def body(self) -> ComposeResult:
@@ -179,15 +179,16 @@ class OverviewView(View[OverviewData]):
         self.focus_body()
 
     def _go_to_sought(self, table: Table) -> None:
-        """Put the cursor where it is to be after the table was grouped or folded: on the same model, else on its group."""
-        sought, self._seek = self._seek, Chosen()
-        if sought == Chosen():
+        """Put the cursor where it is to be after the table was grouped or folded: on the same model, else on
+        its group, else on the first row."""
+        sought, self._seek = self._seek, None
+        if sought is None:
             return
         keys = [row.key for row in table.rows]
         wanted = [_key(sought), *(k for k in keys if sought.model and k.endswith(f"/{sought.model}"))]
         if sought.group is not None:
             wanted.append(group_key(sought.group))
-        key = next((key for key in wanted if key in keys), None)
+        key = next((key for key in [*wanted, *keys] if key in keys), None)
         if key is not None:
             self._grid.select(key)
 
