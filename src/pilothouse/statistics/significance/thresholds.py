@@ -9,8 +9,7 @@ A *stationary* column (``sampling_null``) is judged by ranks too (``ranks``), an
 harmonic mean. It is also judged over its last LASTING windows together, for what is too weak for one: a *lasting
 change*. Its tests reuse rows of windows before, so it is significant only where it would open an alert by itself.
 
-Windows of too few rows are judged as one (``judge_together``), against the reference alone, by the null of a single window:
-the mean of several windows varies no more than one of them.
+Windows of too few rows are judged as one (``judge_together``) by the null of a single window (``merged_calibration``).
 """
 
 import math
@@ -26,6 +25,7 @@ from pilothouse.statistics.profiles.specification import Column, NumericColumn, 
 from pilothouse.statistics.significance import calibration as calibrations
 from pilothouse.statistics.significance import null_windows
 from pilothouse.statistics.significance.calibration import EFFECT, FEWEST_ROWS, Calibration, Null
+from pilothouse.statistics.significance.merged_calibration import calibration_of_merged
 from pilothouse.statistics.significance.multiplicity import (
     FAULTS,
     LASTING,
@@ -180,9 +180,10 @@ def judge_together(
     only where it would open an alert by itself: windows that overlap are no two witnesses.
     """
     shown = window_drift(_prepared(specification, reference), current)
-    rows = present_rows(specification, current)
-    window = _Window(specification, reference, current, None, rows, {}, {}, windows)
-    return _verdicts(window, calibration, shown, false_alarm_rate, ignore)
+    window = _Window(
+        specification, reference, current, None, present_rows(specification, current), {}, {}, windows
+    )
+    return _verdicts(window, calibration_of_merged(calibration), shown, false_alarm_rate, ignore)
 
 
 def _verdicts(
@@ -366,9 +367,7 @@ def _judgement(
     p_value = look.p_value
     significant = name in ranks and p_value <= critical and look.large
     candidates = _worth(tests)
-    if (
-        not significant
-    ):  # a chart of quiet windows stays with one comparison, and a figure that has no direction
+    if not significant:  # a chart of quiet windows keeps to one comparison without a direction
         of_reference = [t for t in tests if not t.null.recent]
         candidates = [t for t in of_reference if t.null.statistic in _DISTANCES] or of_reference or candidates
     test = min(candidates, key=lambda t: t.p_value / t.weight)
