@@ -233,7 +233,7 @@ def test_live_traffic_foretells_what_windows_will_hold(services: Services) -> No
     assert window_forecast.expected_rows(services, spec) == [note]
     write_model(services.paths.root, MODEL.replace("[monitoring]", "[monitoring]\nfire = 1"))
     (planned,) = apply_models.plan(services, admin(services))
-    assert planned.notes == (note,)
+    assert note in planned.notes
     write_model(services.paths.root, MODEL.replace("[monitoring]", "[monitoring]\nminimum_rows = 200"))
     (planned,) = apply_models.plan(services, admin(services))
-    assert planned.notes == ()
+    assert note not in planned.notes
