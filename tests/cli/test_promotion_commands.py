@@ -72,6 +72,24 @@ def test_an_outdated_request_is_marked_says_what_changed_and_is_asked_anew(examp
     assert "▶" in next(line for line in run("requests").out.splitlines() if "◆ open" in line)
 
 
+def test_the_page_says_to_train_again_where_the_version_was_never_compared_with_what_is_live(
+    example: Example, run
+) -> None:
+    for number in (1, 2):
+        example.add_version()
+        promote(example, f"delay/{number}")
+    example.add_version(incumbents=(2,))
+    ask(example, "delay/3")
+    deployments.roll_back(example.services, example.actor("oscar"), "delay", reason="slow")
+
+    page = run("evidence", "3").out
+
+    assert "v3 was not compared with v1: train again." in page
+    assert "--again" not in page
+    refused = run("request", "--again", "3", name="oscar")
+    assert "was not compared with version 1" in refused.err
+
+
 def test_asking_anew_needs_a_request_or_a_version_and_not_both(example: Example, run) -> None:
     for arguments in (
         ("request",),

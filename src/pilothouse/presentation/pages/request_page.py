@@ -49,12 +49,29 @@ def _lapsed(request: PromotionRequest, now: datetime, again: str) -> list[Line]:
     """Why an open request can no longer be decided, and what to do."""
     match state_of(request, now):
         case RequestState.OUTDATED:
-            text = f"Outdated: {changes_text(request.outdated_by, request.version)}. {again}"
+            text = f"Outdated: {changes_text(request.outdated_by, request.version)}. {_uncompared(request) or again}"
         case RequestState.EXPIRED:
             text = f"It expired at {time_text(request.expires_at)} without a decision. {again}"
         case _:
             return []
     return [text_line(safe(text, 2_000), "warn"), Line()]
+
+
+def _uncompared(request: PromotionRequest) -> str:
+    """What to do where the version was never compared with what is live now: its comparison is part of its training."""
+    compared, gates = request.evidence.get("compared_with"), request.evidence.get("gates")
+    if not isinstance(compared, list) or not isinstance(gates, list):
+        return ""
+    if not any(
+        str(gate.get("gate", "")).startswith("comparison") for gate in gates if isinstance(gate, dict)
+    ):
+        return ""
+    live = {change.live for change in request.outdated_by if change.live is not None}
+    missing = sorted(live - {*compared, request.version})
+    if not missing:
+        return ""
+    versions = ", ".join(f"v{number}" for number in missing)
+    return f"v{request.version} was not compared with {versions}: train again."
 
 
 def obstacle_text(obstacle: Obstacle, request: PromotionRequest, key: str = "") -> str:
