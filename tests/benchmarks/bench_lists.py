@@ -37,10 +37,11 @@ LISTS: tuple[Asked, ...] = (
     }, "drifts|column 7|zeppelin|jfk|sam"),
     ("jobs", listings.jobs_page, listing.JOBS, {
         "job": "99123 9*", "kind": "train x", "model": "flight*", "status": "succeeded failed", "step": "fit", "by": "sam o*",
-        "progress": "0*", "made": "1*", "took": "-1", "what": "*nightly* *99123*",
+        "progress": "0*", "made": "1*", "took": "-1", "trial": "no", "what": "*nightly* *99123*",
     }, "nightly|retraining 99123|zeppelin|sam"),
-    ("versions", listings.versions_page, listing.VERSIONS,
-     {"version": "4*", "model": "bike* flight*", "gates": "candidate refused", "created": "1*"}, "candidate|v4912|zeppelin"),
+    ("versions", listings.versions_page, listing.VERSIONS, {
+        "version": "4*", "model": "bike* flight*", "stage": "candidate live", "gates": "candidate refused", "created": "1*",
+    }, "candidate|v4912|zeppelin"),
     ("deployments", listings.deployments_page, listing.DEPLOYMENTS, {
         "since": "1*", "until": "9*", "target": "jfk", "model": "bike*", "version": "1 2", "how": "rollback", "by": "sam",
         "reason": "*quest* *99123*", "recorded": "1*", "region": "us* x", "product": "*", "unit": "ops",

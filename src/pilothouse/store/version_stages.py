@@ -28,13 +28,16 @@ _REJECTION = (
 _NEWEST_LIVE = "(SELECT max(l.version_id) FROM deployments l WHERE l.model_id = v.model_id)"
 """Key of the newest version of a model that has been live. Versions get their keys in the order of their numbers."""
 
+_WITH_ACTS = "(SELECT version_id FROM deployments UNION SELECT version_id FROM promotion_requests)"
+"""Versions of which anything has come: a small part of many, found once for all rows of a list."""
+_WITHOUT = f"CASE WHEN v.id < {_NEWEST_LIVE} THEN 'retired' ELSE 'candidate' END"
+
 STAGE = (
-    "CASE WHEN v.status = 'refused' THEN 'refused' "
+    f"CASE WHEN v.status = 'refused' THEN 'refused' WHEN v.id NOT IN {_WITH_ACTS} THEN {_WITHOUT} "
     "WHEN EXISTS (SELECT 1 FROM deployments d WHERE d.version_id = v.id AND d.ended_at IS NULL) THEN 'live' "
     "WHEN EXISTS (SELECT 1 FROM promotion_requests q WHERE q.version_id = v.id AND q.status = 'open') THEN 'requested' "
     f"ELSE coalesce((SELECT stage FROM (SELECT 'rejected' AS stage, c.recorded_at AS at, 0 AS rank FROM {_REJECTION} "
-    f"UNION ALL SELECT {_END}, n.recorded_at, 1 FROM {_SUCCESSOR}) ORDER BY at DESC, rank DESC LIMIT 1), "
-    f"CASE WHEN v.id < {_NEWEST_LIVE} THEN 'retired' ELSE 'candidate' END) END"
+    f"UNION ALL SELECT {_END}, n.recorded_at, 1 FROM {_SUCCESSOR}) ORDER BY at DESC, rank DESC LIMIT 1), {_WITHOUT}) END"
 )
 """Stage of the version ``v``: as ``domain/version_stage.py`` says from the acts."""
 
