@@ -5,12 +5,14 @@ import sqlite3
 import subprocess
 import sys
 import time
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 from test_approval_by_keyboard import footer
 
 from pilothouse.console.screenshots import settle
+from pilothouse.console.widgets.frame_parts import no_daemon
+from pilothouse.domain.monitoring import DaemonState
 from pilothouse.operations.fleet import replays
 from pilothouse.operations.jobs import trainings
 from pilothouse.telemetry import readings
@@ -45,7 +47,19 @@ async def test_lost_daemon_is_said_at_once(make_console, workspace) -> None:
         assert not banner.display
         example.stop_daemon(workspace)
         await until(pilot, lambda: banner.display)
-        assert "NO DAEMON" in str(banner.render())
+        words = str(banner.render())
+        assert "NO DAEMON: nothing watched" in words
+        assert "serve on" not in words, "what targets do is not known"
+
+
+def test_without_a_daemon_only_what_is_known_is_said() -> None:
+    last = datetime(2013, 9, 2, 14, 2, tzinfo=UTC)
+    first, second = no_daemon(DaemonState(False, None, last, last, ""), more=True)
+    assert first == " ✖ NO DAEMON since 09-02 14:02: nothing watched; what you see is as of then"
+    assert max(map(len, (first, second))) <= 80
+    assert no_daemon(DaemonState(False, None, last, last, ""), more=False)[0].endswith(
+        "pilothouse daemon start"
+    )
 
 
 async def test_a_view_of_the_registry_is_not_loaded_again_for_what_arrives_in_telemetry(

@@ -102,7 +102,7 @@ def test_a_drifting_target_gets_one_alert_that_names_the_features_and_says_why(s
     assert "wind_speed" in drift.explanation
     assert drift.figures["drifted"] >= 2
     assert drift.effective_at == on_day(7)  # so far out that one window is enough
-    assert "1 of the last 1 windows" in drift.explanation
+    assert "significant in the only window judged so far" in drift.explanation
     assert "certain by itself" in drift.explanation
     (quality,) = found(services, "data_quality")
     assert "carrier unseen" in quality.summary

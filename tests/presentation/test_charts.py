@@ -29,6 +29,8 @@ from pilothouse.presentation.charts.monitor_charts import (
     heat_map,
     monitor_charts,
 )
+from pilothouse.presentation.charts.monitor_lines import facts_line
+from pilothouse.presentation.charts.monitor_span import Axis
 from pilothouse.presentation.charts.plotting import draw
 from pilothouse.presentation.charts.series_csv import COLUMNS, series_csv
 from pilothouse.presentation.charts.vector import svg
@@ -366,3 +368,15 @@ def test_before_its_first_window_a_chart_says_the_first_and_its_date() -> None:
     assert readout(chart, first - 1) == readout(chart, first)
     assert "nothing" not in readout(chart, 0.0).text
     assert "no figures yet" in readout(replace(chart, series=(), empty="no figures yet"), first).text
+
+
+def test_the_line_above_the_charts_leaves_whole_parts_out_the_least_important_first() -> None:
+    view = monitor_view()
+    whole = "".join(cell.text for cell in facts_line(view, Axis(), (0.0, 1.0)))
+    assert "predictions" in whole
+    for width in (120, 80, 60, 40):
+        text = "".join(cell.text for cell in facts_line(view, Axis(), (0.0, 1.0), width)).rstrip()
+        assert display_width(text) <= width
+        assert all(part in whole for part in text.split("  ")), "no part is cut"
+        assert f"{view.model} on {view.target}" in text
+    assert "data clock" in "".join(cell.text for cell in facts_line(view, Axis(), (0.0, 1.0), 80))

@@ -68,7 +68,7 @@ class MonitorPictures:
         span = axis.span(whole_span(view))
         if axis.following:
             span = settled_span(span)
-        self.facts.put(*facts_line(view, axis, span))
+        self.facts.put(*facts_line(view, axis, span, max(20, self.facts.app.size.width)))
         charts = self._charts_of(data, view, feature, span)
         self.times = times_of(charts)
         for widget, chart in zip(self._charts, charts, strict=False):

@@ -1,6 +1,7 @@
 """The parts of the frame: header with path, user and tabs; banner with warnings; footer with keys."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual.widgets import Static
@@ -13,6 +14,9 @@ from pilothouse.presentation.cell import Cell, Tone
 from pilothouse.presentation.documents import text_line, wrap
 from pilothouse.presentation.texts import replay_text, time_text
 from pilothouse.presentation.width import clip, display_width
+
+if TYPE_CHECKING:
+    from pilothouse.domain.monitoring import DaemonState
 
 _LOW = 14
 """Rows below which the banner is shorter."""
@@ -95,11 +99,8 @@ class Banner(Static):
         if status and status.frozen:
             lines.append(line(Cell(safe(f" ✖ READ-ONLY: {status.frozen}"), "bad")))
         if status and not status.daemon.running:
-            possible = "Still possible: read, sign, roll back (takes effect later). Targets serve on."
-            text = " ✖ NO DAEMON: nothing trains, watches or rolls out. Run: pilothouse daemon start"
-            lines.append(line(Cell(text, "bad")))
-            if session.at is None and not low:
-                lines.append(line(Cell(f"   {possible}", "bad")))
+            more = not low and session.at is None
+            lines += [line(Cell(text, "bad")) for text in no_daemon(status.daemon, more=more)]
         if status and status.daemon.running and status.daemon.isolation == "none":
             text = " ▲ NO ISOLATION: jobs and models run unconfined (the daemon was started with --isolation warn)"
             lines.append(line(Cell(text, "warn")))
@@ -115,6 +116,22 @@ class Banner(Static):
             lines.append(Text(text, style, no_wrap=True, overflow="ellipsis", end=""))
         self.update(Text("\n").join(lines))
         self.display = bool(lines)
+
+
+def no_daemon(daemon: "DaemonState", *, more: bool) -> list[str]:
+    """What is known where no daemon runs: since when, and that nothing on the screen is newer. What targets do is not known.
+
+    Without ``more`` there is one line.
+    """
+    since = f" since {daemon.heartbeat_at:%m-%d %H:%M}" if daemon.heartbeat_at else ""
+    start = "Run: pilothouse daemon start"
+    if not more:
+        return [f" ✖ NO DAEMON{since}: nothing watched. {start}"]
+    then = "what you see is as of then" if since else "nothing trains or rolls out"
+    return [
+        f" ✖ NO DAEMON{since}: nothing watched; {then}",
+        f"   {start}. Possible: read, sign, roll back (later).",
+    ]
 
 
 class Footer(Static):

@@ -76,7 +76,11 @@ class Occasion:
     @property
     def repeated(self) -> str:
         """The rule of k of n, and how it was met."""
-        met = f"It was significant in {self.significant_windows} of the last {self.judged_windows} windows"
+        met = (
+            f"It was significant in {self.significant_windows} of the last {self.judged_windows} windows"
+            if self.judged_windows > 1
+            else "It was significant in the only window judged so far"
+        )
         rule = f"{self.rules.fire} of {self.rules.of}"
         if self.together > 1:
             return (

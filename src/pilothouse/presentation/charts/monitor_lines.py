@@ -11,36 +11,53 @@ from pilothouse.presentation.charts.chart import MARK_LEGEND, Mark, Point, span_
 from pilothouse.presentation.charts.monitor_charts import HEAT_LEGEND, LINE_LEGEND
 from pilothouse.presentation.charts.monitor_span import Axis
 from pilothouse.presentation.texts import count_text, counted, day_text, time_text
+from pilothouse.presentation.width import display_width
 
 MARK_WORDS = {"D": "deployed ", "B": "back to ", "!": "alert of ", "R": "retraining, "}
 """Text before a mark's label."""
 
 
-def facts_line(view: MonitorView, axis: Axis, span: Point) -> list[Cell]:
-    """Model, target, version, its state on record, open alerts, the time shown, the data's clock and counts."""
+def facts_line(view: MonitorView, axis: Axis, span: Point, width: int = 1_000) -> list[Cell]:
+    """Model, target, version, its state on record, open alerts, the time shown, the data's clock and counts.
+
+    What does not fit ``width`` is left out in whole parts, the least important first.
+    """
     version = f"v{view.version}" if view.version else "nothing deployed"
-    counts = f"{count_text(view.events)} predictions  {count_text(view.labels_joined)} outcomes"
-    cells = [
+    name = [
         Cell(f" {safe(view.model)} ", "strong"),
         Cell("on "),
         Cell(f"{safe(view.target)} ", "strong"),
         Cell(f"{version}  ", "info"),
-        *(state_cells(view.state) if view.state else ()),
     ]
+    parts: list[tuple[int, list[Cell]]] = [(0, name)]
+    if view.state:
+        state, why = state_cells(view.state)
+        parts += [(1, [state]), (5, [why])]
     unresolved = [alert for alert in view.alerts if alert.status != "resolved"]
     if unresolved:
-        cells.append(Cell(f"▲ {counted(len(unresolved), 'open alert')}  ", "warn"))
+        parts.append((2, [Cell(f"▲ {counted(len(unresolved), 'open alert')}  ", "warn")]))
     if axis.shown is not None:
         first, last = span_texts(*span)
-        cells.append(Cell(f"{first} – {last}{' following' if axis.following else ''}  ", "info"))
-    return [*cells, Cell(f"data clock {time_text(view.event_clock)}  {counts}", "dim")]
+        parts.append((3, [Cell(f"{first} – {last}{' following' if axis.following else ''}  ", "info")]))
+    parts += [
+        (4, [Cell(f"data clock {time_text(view.event_clock)}  ", "dim")]),
+        (6, [Cell(f"{count_text(view.events)} predictions  ", "dim")]),
+        (7, [Cell(f"{count_text(view.labels_joined)} outcomes", "dim")]),
+    ]
+    while len(parts) > 1 and _width(parts) > width:
+        parts.remove(max(parts, key=lambda part: part[0]))
+    return [cell for _, cells in parts for cell in cells]
+
+
+def _width(parts: Sequence[tuple[int, Sequence[Cell]]]) -> int:
+    return display_width("".join(cell.text for _, cells in parts for cell in cells).rstrip())
 
 
 def state_cells(state: TargetState) -> list[Cell]:
-    """``✖ critical since 2013-08-29: auc 0.604 …``: the state on record, since when by the data, and the worst ground."""
+    """``✖ critical since 2013-08-29  auc 0.604 …``: the state on record, since when by the data, and the worst ground."""
     glyph, tone = HEALTH[state.health]
     since = f" since {day_text(state.since)}" if state.since else ""
-    return [Cell(f"{glyph} {state.health}{since}: ", tone), Cell(f"{safe(state.why)}  ")]
+    return [Cell(f"{glyph} {state.health}{since}  ", tone), Cell(f"{safe(state.why)}  ")]
 
 
 def legend_line(
