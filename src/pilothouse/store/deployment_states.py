@@ -129,13 +129,18 @@ def targets_in_use(connection: Connection) -> set[str]:
 _NAMED = "json_each(?) k CROSS JOIN models m ON m.name = k.value ->> 0 CROSS JOIN targets t ON t.name = k.value ->> 1"
 
 
-def add(connection: Connection, keys: Iterable[Key]) -> None:
-    """Add an empty state for each of these deployments that has none."""
-    connection.execute(
-        "INSERT OR IGNORE INTO deployment_states (model_id, target_id) "  # noqa: S608 - ours
-        f"SELECT m.id, t.id FROM {_NAMED} WHERE true",
-        (_listed(keys),),
+_COLUMNS = "deployment_id, version, health, severity, why, since, serving, alerts, figures, grounds"
+
+
+def add(connection: Connection, keys: Iterable[Key], first: DeploymentState) -> bool:
+    """Add a state for each of these deployments that has none: ``first``, as it is before anything has come. True where one
+    was added."""
+    added = connection.execute(
+        f"INSERT OR IGNORE INTO deployment_states (model_id, target_id, {_COLUMNS}) "  # noqa: S608 - ours
+        f"SELECT m.id, t.id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 FROM {_NAMED.replace('?', '?1')} WHERE true",
+        (_listed(keys), *_values(first)),
     )
+    return added.rowcount > 0
 
 
 def _listed(keys: Iterable[Key]) -> str:
@@ -196,7 +201,17 @@ def without_traffic(connection: Connection, keys: Iterable[Key]) -> list[Key]:
 
 def put(connection: Connection, state: DeploymentState) -> bool:
     """Record a state; False where it is on record already."""
-    values = (
+    changed = connection.execute(
+        f"UPDATE deployment_states SET ({_COLUMNS}) = (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) "  # noqa: S608 - ours
+        f"WHERE id = ?11 AND ({_COLUMNS}) IS NOT (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        (*_values(state), state.id),
+    )
+    return changed.rowcount == 1
+
+
+def _values(state: DeploymentState) -> tuple[object, ...]:
+    """Values of the columns of a state, in their order."""
+    return (
         state.deployment,
         state.version,
         str(state.health),
@@ -208,15 +223,6 @@ def put(connection: Connection, state: DeploymentState) -> bool:
         msgspec.json.encode(state.figures).decode(),
         msgspec.json.encode(state.grounds).decode(),
     )
-    changed = connection.execute(
-        "UPDATE deployment_states SET "
-        "(deployment_id, version, health, severity, why, since, serving, alerts, figures, grounds) "
-        "= (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) WHERE id = ?11 AND "
-        "(deployment_id, version, health, severity, why, since, "
-        "serving, alerts, figures, grounds) IS NOT (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-        (*values, state.id),
-    )
-    return changed.rowcount == 1
 
 
 def drop(connection: Connection, number: int) -> None:

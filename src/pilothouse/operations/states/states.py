@@ -44,25 +44,43 @@ def refresh(services: Services, connection: Connection, keys: Iterable[Key], *, 
 
     ``windows``: closed windows may have changed, or the live version; else the figures on record are used again.
     """
+    for model in sorted(_refreshed(services, connection, keys, windows=windows)):
+        store.put_model(connection, model_state(model, store.parts(connection, model)))
+
+
+def refresh_model(services: Services, connection: Connection, model: str) -> None:
+    """Bring the states of a model on all its targets up to date, after its file or its deployments changed."""
+    _refreshed(services, connection, store.keys_of_model(connection, model), windows=True)
+    store.put_model(connection, model_state(model, store.parts(connection, model)))
+
+
+def _refreshed(services: Services, connection: Connection, keys: Iterable[Key], *, windows: bool) -> set[str]:
+    """Bring the states of deployments up to date; the models of those that changed."""
     wanted = list(dict.fromkeys(keys))
     changed: set[str] = set()
     for first in range(0, len(wanted), _CHUNK):
         chunk = wanted[first : first + _CHUNK]
-        store.add(connection, chunk)
+        if store.add(connection, chunk, _first_state(services, connection)):
+            changed.update(model for model, _ in chunk)
         for basis, state in _computed(services, connection, chunk, windows=windows):
             if state is None:
                 store.drop(connection, basis.id)
                 changed.add(basis.model)
             elif store.put(connection, state):
                 changed.add(basis.model)
-    for model in sorted(changed):
-        store.put_model(connection, model_state(model, store.parts(connection, model)))
+    return changed
 
 
-def refresh_model(services: Services, connection: Connection, model: str) -> None:
-    """Bring the states of a model on all its targets up to date, after its file or its deployments changed."""
-    refresh(services, connection, store.keys_of_model(connection, model))
-    store.put_model(connection, model_state(model, store.parts(connection, model)))
+def _first_state(services: Services, connection: Connection) -> DeploymentState:
+    """The state of a deployment before anything is live there and before any process has reported: most of a new model's
+    states are added as they stay, and an index entry is written once."""
+    basis = Basis(
+        id=0, model="", target="", is_named=True, deployment=None, version=None, effective_at=None, reported_at=None,
+        is_silent=False, loaded={}, failed={}, failed_since={}, figures=Figures(),
+    )  # fmt: skip
+    state = _state(services, connection, basis, [], Figures())
+    assert state is not None
+    return state
 
 
 def rebuild(services: Services, connection: Connection) -> None:
