@@ -5,6 +5,7 @@ deployments are compared with the entries that were written in the transactions 
 """
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -164,10 +165,13 @@ def _deployments(connection: Connection) -> Iterator[str]:
         if is_live:
             live.setdefault((model, target), []).append(stored[model, target].rows)
     logged: dict[tuple[str, str], _History] = {}
-    for entry in audit.of_actions(connection, "deployment.made", "deployment.rolled_back"):
-        detail = entry.detail
-        deployment = (entry.subject.removeprefix("models:/").partition("/")[0], detail["target"])
-        facts = (detail["version"], detail["model_digest"], entry.actor, detail["kind"])
+    rows = connection.execute(  # as plain rows: there may be hundreds of thousands
+        "SELECT subject, actor, detail FROM audit WHERE action IN ('deployment.made', 'deployment.rolled_back') ORDER BY seq"
+    )
+    for subject, actor, text in map(tuple, rows):
+        detail = json.loads(text)
+        deployment = (subject.removeprefix("models:/").partition("/")[0], detail["target"])
+        facts = (detail["version"], detail["model_digest"], actor, detail["kind"])
         logged[deployment] = _next(logged.get(deployment), facts)
     for deployment in sorted(stored.keys() | logged.keys()):
         history = stored.get(deployment)
