@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-versions test-peers test-histories proof-console soak soak-ingest bench bench-verdicts bench-ablation check lint types layers format docs pictures lock clean help
+.PHONY: demo test test-versions test-peers test-histories proof-console soak soak-ingest bench bench-fleet bench-verdicts bench-ablation check lint types layers format docs pictures lock clean help
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-peers  our drift figures against Evidently and NannyML themselves (installs both, each by itself)"
 	@echo "make check   what CI runs: lint, types, layers, tests"
 	@echo "make bench   medians and ratios on this machine"
+	@echo "make bench-fleet  what a fleet of 10 to 200,000 deployments costs, into docs/performance.md (an hour)"
 	@echo "make bench-verdicts  false alarms and detection beside the peers, into docs/monitoring.md (a quarter of an hour)"
 	@echo "make bench-ablation  what each part of the drift verdict is worth, into docs/statistics.md (half an hour)"
 
@@ -75,6 +76,10 @@ proof-console: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@$(BIN)/python tests/benchmarks/bench.py
+
+# ARGS='--sizes 2000,20000 --only overview,daemon' measures a part; --before SRC puts an earlier release beside it.
+bench-fleet: $(VENV)/.dev
+	@PYTHONPATH=tests $(BIN)/python tests/benchmarks/bench_fleet.py --write $(ARGS)
 
 soak-ingest: $(VENV)/.dev
 	@$(BIN)/python tests/telemetry/soak_kills.py $(KILLS)

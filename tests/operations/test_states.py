@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.composition import open_workspace
 from pilothouse.domain.monitoring import Health, ServingState, TargetState
 from pilothouse.domain.wire import ServingReport
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.fleet import health
 from pilothouse.operations.fleet.processes import Pulse, note_serving_end
 from pilothouse.operations.states import states
+from pilothouse.operations.workspace import audits, workspaces
 from pilothouse.system.processes import own_name
-from support import until_the_test_ends
+from support import fleet_workspace, until_the_test_ends
 from support.histories import History
 
 
@@ -88,3 +90,18 @@ def test_further_events_make_no_state_differ(history: History) -> None:
     with history.services.registry.transaction() as connection:
         connection.execute("UPDATE deployment_states SET health = 'healthy' WHERE version = 1")
     assert ("delay", "ewr") in states.differing(history.services)
+
+
+def test_the_fleet_of_the_benchmarks_is_sound(tmp_path: Path) -> None:
+    fleet_workspace.build(tmp_path, 4, 6, audit=50)
+    services = open_workspace(tmp_path)
+    try:
+        actor = workspaces.identify(services, fleet_workspace.ADMIN)
+        assert states.differing(services) == []
+        assert audits.verify(services, actor).count > 50
+        counts = health.watch(services, actor).counts
+        assert sum(counts.values()) == 24
+        assert set(counts) == {Health.DEGRADED, Health.NOT_JUDGED, Health.NO_DATA, Health.HEALTHY}
+        assert monitoring_round.evaluate_windows(services).readings == 0
+    finally:
+        services.close()

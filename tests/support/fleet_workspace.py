@@ -118,7 +118,8 @@ def _fill_registry(
         for m, v, n in numbered
     ))  # fmt: skip
     _insert(connection, "runs", (
-        {"id": n, "model_id": m, "job_id": n, "spec_id": m, "snapshot_id": 1, "spec": "{}", "parameters": "{}", "seed": 0,
+        {"id": n, "model_id": m, "job_id": n, "spec_id": m, "snapshot_id": 1,
+         "spec": '{"data":{"private":[]}}', "parameters": "{}", "seed": 0,
          "started_by": SCIENTIST, "reason": "nightly", "started_at": then + v, "ended_at": then + v, "duration_s": 9.0,
          "peak_memory_mb": 200.0, "code": '{"commit":"c","dirty":false}', "environment": "{}",
          "environment_digest": digest, "recorded_at": then + v}
@@ -170,7 +171,7 @@ def _fill_audit(connection: Connection, count: int) -> None:
 
 
 def _fill_telemetry(services: Services, models: int, targets: int, versions: int) -> None:
-    """Streams and clocks of nine in ten deployments, with one closed window of inputs and of outcomes."""
+    """Streams and clocks of nine in ten deployments, with the window of each monitor that the clock is past closed."""
     now_us, version = to_us(NOW), max(1, versions - 1)
     # the last events lie two days back: no live traffic, so that nothing falls silent while it is measured
     last_us = (now_us - 2 * _DAY_US) // _DAY_US * _DAY_US
@@ -182,7 +183,11 @@ def _fill_telemetry(services: Services, models: int, targets: int, versions: int
         if n % 10
     ]
     with services.telemetry.transaction() as connection:
-        connection.execute("INSERT INTO specifications (id, digest, data) VALUES (1, 'none', x'')")
+        digest, _ = _reference(services)
+        specification = services.artifacts.read(digest)
+        connection.execute(
+            "INSERT INTO specifications (id, digest, data) VALUES (1, ?, ?)", (digest, specification)
+        )
         _insert(connection, "streams", (
             {"id": n, "model": model, "version": version, "target": target, "specification_id": 1,
              "first_event": last_us - 7 * _DAY_US, "last_event": last_us - 1, "last_arrival": now_us, "rows": 900}
@@ -197,7 +202,7 @@ def _fill_telemetry(services: Services, models: int, targets: int, versions: int
             {"stream_id": n, "monitor": monitor, "window_start": last_us - 7 * _DAY_US, "window_end": last_us,
              "rows": 900 if n % 17 else 90, "judged": int(n % 17 > 0), significant: int(n % 23 == 0 and monitor == "drift"),
              "applied": 1, "recorded": now_us, "data": _findings(monitor, n % 23 == 0)}
-            for n, _, _ in places for monitor in ("drift", "performance")
+            for n, _, _ in places for monitor in ("drift", "performance", "traffic", "estimate")
         ))  # fmt: skip
         if "moved" in {row[1] for row in connection.execute("PRAGMA table_info(clocks)")}:
             connection.execute("UPDATE clocks SET moved = 0, look_at = 1 << 61")
@@ -210,7 +215,12 @@ def _findings(monitor: str, is_drifted: bool) -> str:
             "metric": "auc", "value": 0.705, "low": 0.68, "high": 0.73, "reference": 0.71, "reference_low": 0.69,
             "reference_high": 0.73, "labelled_share": 1.0, "significant": False,
         }  # fmt: skip
-        if monitor == "drift":
+        if monitor == "traffic":
+            finding = {
+                "requests": 300, "errors": 0, "p50_ms": 4.0, "p95_ms": 6.0, "p99_ms": 8.0, "baseline_p95_ms": 5.8,
+                "latency_significant": False, "errors_significant": False,
+            }  # fmt: skip
+        elif monitor == "drift":
             finding = [
                 {"feature": name, "statistic": "psi", "value": 0.3 if is_drifted else 0.03, "threshold": 0.12,
                  "p_value": 0.4, "significant": is_drifted and name == "wind"}
