@@ -150,7 +150,7 @@ def measures(root: Path, size: int, options: argparse.Namespace) -> Iterator[tup
 
 READS: dict[str, Callable[[Services, Actor], object]] = {
     "overview": health.overview,
-    "fleet": fleet.fleet,
+    "fleet": lambda services, actor: fleet.fleet(services, actor, room=40),
     "tiles": health.watch,
     "status": lambda services, actor: (
         health.overview(services, actor),
