@@ -70,6 +70,12 @@ async def test_groups_are_folded_where_there_are_more_models_than_rows_and_z_unf
             "the cursor goes to the group that was folded"
         )
         assert all(key.count("/") == 1 for key in keys(app, "#models"))
+        await press(pilot, "b")
+        assert app.view.by == "region", "also from the row of a group"
+        await press(pilot, "enter")
+        assert any(key.count("/") == 2 for key in keys(app, "#models")), "⏎ unfolds a group"
+        await press(pilot, "v")
+        assert "choose a model" in app.view.frame.footer.last_message
 
 
 async def test_the_cursor_stays_on_its_model_when_the_grouping_changes(app) -> None:

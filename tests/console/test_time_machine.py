@@ -83,6 +83,10 @@ def test_what_was_live_before_a_rollout_is_live_then(at, pat, example_services) 
     assert {(d.version, d.ended_at) for d in live} == {(1, None)}
     assert catalogue.get_model(past, pat, "flight-delay").aliases == {"champion": 1}
     assert catalogue.get_version(past, pat, "flight-delay/1").live_on == ("ewr", "jfk")
+    view = monitor_views.monitor_view(past, pat, "flight-delay", "jfk")
+    assert (view.version, view.state.deployment.version) == (1, 1)
+    now = monitor_views.monitor_view(example_services, pat, "flight-delay", "jfk")
+    assert (now.version, now.performance[-1].version) == (3, 1), "the newest figure is of the version before"
 
 
 def test_alerts_and_figures_end_with_their_windows(at, pat) -> None:

@@ -380,3 +380,18 @@ def test_the_line_above_the_charts_leaves_whole_parts_out_the_least_important_fi
         assert all(part in whole for part in text.split("  ")), "no part is cut"
         assert f"{view.model} on {view.target}" in text
     assert "data clock" in "".join(cell.text for cell in facts_line(view, Axis(), (0.0, 1.0), 80))
+
+
+def test_a_headline_names_the_version_of_its_figure_where_another_one_is_live() -> None:
+    view = monitor_view()
+    older = replace(
+        view,
+        version=2,
+        performance=tuple(replace(found, version=1) for found in view.performance),
+        drift={name: tuple(replace(f, version=1) for f in found) for name, found in view.drift.items()},
+    )
+    performance, drift, *_ = monitor_charts(older, "wind")
+    assert "v1: 0.630" in performance.headline.text
+    assert "v1: 0.210 of 0.120" in drift.headline.text
+    same = replace(older, version=1)
+    assert "v1" not in monitor_charts(same, "wind")[0].headline.text

@@ -1,11 +1,15 @@
 """Columns give way so that rows fit; documents wrap so that lines fit."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pilothouse.domain.listing import parse_filter
+from pilothouse.domain.records import RollBackStep
 from pilothouse.presentation.cells import Cell, cell, progress_bar, sparkline
 from pilothouse.presentation.documents import Line, aligned, wrap
-from pilothouse.presentation.tables.sorting import sorted_rows
+from pilothouse.presentation.tables.registry_rows import roll_back_lines
+from pilothouse.presentation.tables.sorting import passing_rows, sorted_rows
 from pilothouse.presentation.tables.table import (
     Column,
     Row,
@@ -121,3 +125,54 @@ def test_a_ranked_column_is_sorted_by_the_order_in_which_its_rows_come() -> None
     table = Table(columns, rows)
     assert [row.key for row in sorted_rows(table, 1, descending=True)] == ["7", "2", "9"]
     assert [row.key for row in sorted_rows(table, 1, descending=False)] == ["9", "2", "7"]
+
+
+def _headed() -> Table:
+    columns = read_columns("NAME", ">COUNT")
+    rows = (
+        Row("/b", (cell("b"), cell("")), is_heading=True),
+        Row("/b/x", (cell("x"), cell("2")), part_of="/b"),
+        Row("/b/y", (cell("y"), Cell("1", "warn")), part_of="/b"),
+        Row("/a", (cell("a"), cell("")), is_heading=True),
+        Row("/a/x", (cell("x"), cell("1")), part_of="/a"),
+        Row("/c", (Cell("c", "bad"), cell("")), is_heading=True),
+    )
+    return Table(columns, rows)
+
+
+@pytest.mark.parametrize(
+    ("filter_text", "sort", "unhealthy", "expected"),
+    [
+        ("", "", False, ["/b", "/b/x", "/b/y", "/a", "/a/x", "/c"]),
+        ("", "COUNT", False, ["/b", "/b/y", "/b/x", "/a", "/a/x", "/c"]),
+        ("x", "", False, ["/b", "/b/x", "/a", "/a/x"]),
+        ("y", "", False, ["/b", "/b/y"]),
+        ("c", "", False, ["/c"]),
+        ("", "", True, ["/b", "/b/y", "/c"]),
+    ],
+)
+def test_rows_stay_under_their_heading_which_stays_where_one_of_them_passes(
+    filter_text: str, sort: str, unhealthy: bool, expected: list[str]
+) -> None:
+    passing = passing_rows(_headed(), parse_filter(filter_text), sort, descending=False, unhealthy=unhealthy)
+    assert [row.key for row in passing] == expected
+
+
+def test_a_roll_back_says_how_both_versions_were_and_warns_of_one_that_was_no_better() -> None:
+    well = RollBackStep(
+        "delay", "ewr", 3, 2, now_record="critical: auc 0.60", then_record="healthy: within its reference"
+    )
+    assert roll_back_lines([well]) == [
+        "ewr: version 3 → version 2, at once",
+        "   v3 now: critical: auc 0.60",
+        "   v2 then: healthy: within its reference",
+    ]
+    bad = [
+        RollBackStep("delay", f"t{i}", 3, 2, then_record="critical: mae 98", then_was_bad=True)
+        for i in range(5)
+    ]
+    first, *_ = roll_back_lines([well, *bad])
+    assert (
+        first
+        == "▲ What it goes back to was not well when it was last live: v2 on t0, v2 on t1, v2 on t2 and 2 more."
+    )

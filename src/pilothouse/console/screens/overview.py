@@ -277,8 +277,9 @@ class OverviewView(View[OverviewData]):
         chosen = self._under_cursor
         if action.name in ("inbox", "fleet"):
             return ""
-        if action.name == "group" and self.data is not None and not self.data.groupings:
-            return "no target has a region, product, business unit, environment or label"
+        if action.name == "group":
+            known = self.data is None or self.data.groupings
+            return "" if known else "no target has a region, product, business unit, environment or label"
         if chosen is None:
             return "there is no model yet"
         if action.name == "fold":
