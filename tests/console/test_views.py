@@ -185,11 +185,13 @@ async def test_what_was_in_production_when_takes_three_keys_and_the_time(
         await until(pilot, lambda: app.session.at is not None)
         await press(pilot, "7")
         assert "THE PAST 2013-08-10 00:00" in words(app, "#banner")
-        versions = {(s.target, s.deployment.version) for s in app.view.data.states if s.deployment}
+        versions = {(s.target, s.deployment.version) for s in app.view.data.records.values() if s.deployment}
         assert versions == {("ewr", 1), ("jfk", 1), ("washington", 1)}
         await pilot.press("colon", *"now", "enter")
         await until(pilot, lambda: app.session.at is None)
-        await until(pilot, lambda: 3 in {s.deployment.version for s in app.view.data.states if s.deployment})
+        await until(
+            pilot, lambda: 3 in {s.deployment.version for s in app.view.data.records.values() if s.deployment}
+        )
         assert "THE PAST" not in words(app, "#banner")
 
 
