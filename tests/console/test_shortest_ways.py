@@ -26,7 +26,7 @@ async def test_inbox_evidence_signature_takes_four_keys_of_six(make_console) -> 
         assert app.view.data.status is RequestStatus.DEPLOYED
 
 
-async def test_roll_back_on_a_target_takes_three_keys_of_six_and_the_reason(make_console, workspace) -> None:
+async def test_roll_back_on_a_target_takes_four_keys_of_six_and_the_reason(make_console, workspace) -> None:
     with example.opened(workspace) as services:
         pat = example.person(services, "pat")
         request = promotions.get_request(services, pat, 3)
@@ -34,7 +34,7 @@ async def test_roll_back_on_a_target_takes_three_keys_of_six_and_the_reason(make
     app = make_console("olga")
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        await press(pilot, ["7", "ctrl+l"], 5)
+        await press(pilot, ["7", "down", "ctrl+l"], 5)
         await pilot.press(*"wrong slices", "enter")
         await settle(pilot)
     with example.opened(workspace) as services:
