@@ -128,6 +128,9 @@ async def test_operator_rolls_back_one_target(make_console, workspace) -> None:
         await pilot.press("ctrl+l")
         words = str(app.screen.query_one("#message").render())
         assert "ewr: version 3 → version 1" in words
+        assert "v3 now: no data: no prediction of v3 has come yet" in words
+        assert "v1 then: degraded: " in words
+        assert "not well when it was last live: v1 on ewr" in words
         assert "jfk" not in words
         await pilot.press(*"wrong slices", "enter")
         await settle(pilot)

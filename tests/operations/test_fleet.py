@@ -171,12 +171,14 @@ def test_every_roll_out_is_counted_though_few_are_looked_up(services: Services, 
             "INSERT INTO promotion_requests (model_id, version_id, status, requested_by, trained_by, reason, recorded_at, "
             "expires_at, policy, policy_digest, evidence, evidence_digest) "
             "SELECT v.model_id, v.id, 'open', q.requested_by, q.trained_by, q.reason, q.recorded_at, q.expires_at, q.policy, "
-            "q.policy_digest, q.evidence, q.evidence_digest FROM versions v JOIN models m ON m.id = v.model_id, "
+            "q.policy_digest, json_set(q.evidence, '$.incumbents', json_object('target-001', 1)), "
+            "q.evidence_digest FROM versions v JOIN models m ON m.id = v.model_id, "
             "(SELECT * FROM promotion_requests LIMIT 1) q WHERE m.name LIKE 'model-%'"
         )
         connection.execute(
-            "INSERT INTO request_targets (request_id, model_id, target_id) SELECT q.id, q.model_id, t.id "
-            "FROM promotion_requests q JOIN models m ON m.id = q.model_id JOIN targets t ON t.name = 'target-001' "
+            "INSERT INTO request_targets (request_id, model_id, target_id, incumbent_id) "
+            "SELECT q.id, q.model_id, t.id, q.version_id FROM promotion_requests q "
+            "JOIN models m ON m.id = q.model_id JOIN targets t ON t.name = 'target-001' "
             "WHERE m.name LIKE 'model-%'"
         )
     shown = fleet.fleet(services, pat, room=1)

@@ -43,7 +43,7 @@ CREATE INDEX deployment_states_by_alerts ON deployment_states (alerts, id);
 CREATE INDEX deployment_states_by_time ON deployment_states (since, id);
 CREATE INDEX deployment_states_by_reason ON deployment_states (why, id);
 CREATE INDEX deployment_states_searched ON deployment_states (id, lower(health || ' ' || why), model_id, target_id);
-CREATE INDEX deployment_states_unsettled ON deployment_states (deployment_id) WHERE serving IN ('loading', 'failed', 'down');
+CREATE INDEX deployments_live_of_request ON deployments (request_id) WHERE ended_at IS NULL AND request_id IS NOT NULL;
 
 CREATE TABLE model_states (
   model_id      INTEGER PRIMARY KEY,
