@@ -202,6 +202,17 @@ def shown(terminal: Terminal) -> str:
     return "\n".join(screen_of(terminal, 80, 24).display)
 
 
+def test_a_console_that_was_suspended_is_painted_whole_again(workspace: Path) -> None:
+    with Terminal(workspace) as terminal:
+        wait_until(lambda: b"flight-delay" in terminal.output(), 30)
+        number = terminal.process.pid
+        os.kill(number, signal.SIGTSTP)
+        wait_until(lambda: Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] == "T", 30)
+        before = len(terminal.output())
+        os.kill(number, signal.SIGCONT)
+        wait_until(lambda: b"flight-delay" in terminal.output()[before:], 30)
+
+
 CRASH = """
 import sys
 from pilothouse.cli.main import main

@@ -8,6 +8,8 @@ from textual.widgets import Static
 
 from pilothouse.console.dialogs import Ask
 from pilothouse.console.screenshots import settle
+from pilothouse.domain.errors import UnavailableError
+from pilothouse.operations.services import Services
 from support import wait_until
 from support.terminals import RUN, Terminal, screen_of
 
@@ -56,6 +58,28 @@ def test_what_is_typed_before_the_workspace_is_open_goes_to_the_first_view(works
         wait_until(lambda: b"pilothouse" in terminal.output(), 30)
         terminal.write(b":fleet\r")
         wait_until(lambda: "fleet" in screen_of(terminal, 80, 24).display[0], 30, 0.2)
+
+
+async def test_a_line_begun_in_trouble_goes_on_in_the_first_view(make_console) -> None:
+    app = make_console("pat")
+    opener = app.session.opener
+
+    def fails() -> Services:
+        raise UnavailableError("the disk is away")
+
+    app.session.opener = fails
+    async with app.run_test(size=(80, 24)) as pilot:
+        while not app._in_trouble:
+            await pilot.pause()
+        await pilot.press("colon", *"jo")
+        app.session.opener = opener
+        app.look()
+        await settle(pilot)
+        assert app.view.SCOPE == "overview"
+        await pilot.press(*"bs")
+        await pilot.press("enter")
+        await settle(pilot)
+        assert app.view.SCOPE == "jobs"
 
 
 async def test_a_request_that_is_not_there_is_left_by_esc(make_console) -> None:

@@ -401,3 +401,14 @@ async def test_a_training_whose_version_a_gate_refused_is_no_success_to_look_at(
         )
         await press(pilot, "enter")
         assert "refused by a gate: comparison" in app.view.query_one("#facts").text
+
+
+async def test_what_is_described_in_a_lineage_is_the_node_alone(make_console) -> None:
+    app = make_console("pat", start="lineage flight-delay/3")
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        whole = app.view.data
+        await press(pilot, "down")
+        assert app.view.subject().label == app.view.node.label
+        assert app.view.subject() is not whole
+        assert app.view.subject().children == ()

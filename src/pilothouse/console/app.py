@@ -125,7 +125,8 @@ class Console(ConsoleApp):
         await self._typed.arrived(message.number)
 
     def on_mount(self) -> None:
-        """Open and watch the workspace in a thread."""
+        """Open and watch the workspace in a thread; paint everything again when the console comes back from a suspension."""
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
         if self._watching:
             self.watcher = change_watcher.Watcher(self.session, self.post_message)
             self.watcher.start()
@@ -187,7 +188,7 @@ class Console(ConsoleApp):
 
     async def _begin(self) -> None:
         """Show the first view. A console on a terminal records its session, after the first frame."""
-        options = self.session.options
+        options, typed = self.session.options, self.view.typed_line
         try:
             first = self._parsed(options.start)
         except InvalidInputError as error:
@@ -197,6 +198,8 @@ class Console(ConsoleApp):
             await navigation.start(self, first if isinstance(first, Destination) else Destination("overview"))
             if isinstance(first, str):
                 await self._follow(first)
+        if typed is not None:  # a line begun while the workspace could not be opened goes on here
+            self.call_later(self.view.ask_command, typed)
         if options.at:
             self.time_travel.command(f"at {options.at}")
         self._opened()

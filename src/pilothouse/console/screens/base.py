@@ -260,6 +260,11 @@ class View(LoadingScreen[T]):
         prompt.lines = tuple(self.app.commands.lines)
         self._open_prompt(":")
 
+    @property
+    def typed_line(self) -> str | None:
+        """The command that is being typed."""
+        return self.frame.prompt.typed if self.frame.prompt.display else None
+
     def ask_command(self, text: str) -> None:
         """Open the command line with a beginning."""
         self._open_prompt(":", text)
@@ -291,7 +296,7 @@ class View(LoadingScreen[T]):
         """Focus the list or text, unless a fault stands in its place."""
         target = None if self.fault else self.list_or_text()
         if target is not None:
-            target.focus()
+            self.set_focus(target)
         else:
             self.set_focus(None)
 

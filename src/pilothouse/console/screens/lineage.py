@@ -1,6 +1,7 @@
 """A version's lineage as a tree that folds, or as one text."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from textual.app import ComposeResult
 from textual.widgets import Static
@@ -79,6 +80,10 @@ class LineageView(View[LineageNode]):
     @property
     def node(self) -> LineageNode | None:
         return node_at(self.data, self.path) if self.data is not None else None
+
+    def subject(self) -> LineageNode | None:
+        """The node under the cursor, without what hangs below it: the tree shows that."""
+        return replace(self.node, children=()) if self.node is not None else None
 
     def show_selected(self) -> None:
         node = self.node

@@ -123,6 +123,11 @@ class Prompt(Horizontal):
         self.display = True
         self.screen.set_focus(line)
 
+    @property
+    def typed(self) -> str:
+        """The text of the line."""
+        return next((line.value for line in self.query(_Line)), "")
+
     def close(self) -> None:
         self.display = False
 
