@@ -62,8 +62,8 @@ def test_a_judged_window_within_the_reference_is_healthy_and_says_to_when() -> N
             Health.DOWN,
             "answers nothing: v2 cannot be loaded: no memory",
         ),
-        (facts(alerts=[alert()]), Health.CRITICAL, "auc 0.60"),
-        (facts(alerts=[alert("warning")]), Health.DEGRADED, "auc 0.60"),
+        (facts(alerts=[alert()]), Health.CRITICAL, "auc 0.60 (to 2013-05-01)"),
+        (facts(alerts=[alert("warning")]), Health.DEGRADED, "auc 0.60 (to 2013-05-01)"),
         (
             facts(alerts=[alert("warning", "silence", "no event for 3 h")]),
             Health.NO_TRAFFIC,
@@ -91,10 +91,12 @@ def test_a_finding_degrades_without_an_alert_and_the_alert_about_it_takes_its_pl
         Health.DEGRADED,
         "2 of 9 features drifted (temp, wind) in the window to 2013-05-08",
     )
-    handed_over = facts(drifted, resolved="alert 9 was resolved by petra on 2013-05-09")
+    handed_over = facts(drifted, resolved={"data_drift": "alert 9 was resolved by petra on 2013-05-09"})
     assert state(handed_over)[1].endswith(", though alert 9 was resolved by petra on 2013-05-09")
+    of_another = facts(drifted, resolved={"score_drift": "alert 8 was resolved by petra on 2013-05-09"})
+    assert "though" not in state(of_another)[1]
     told = grounds_of(facts(drifted, alerts=[alert("warning", "data_drift", "temp drifted")]))
-    assert [ground.text for ground in told] == ["temp drifted"]
+    assert [ground.text for ground in told] == ["temp drifted (to 2013-05-01)"]
 
 
 def test_a_loss_that_one_window_does_not_make_certain_is_told_beside_healthy() -> None:

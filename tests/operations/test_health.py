@@ -221,4 +221,4 @@ def test_an_alert_that_was_resolved_does_not_hide_what_the_last_window_says(serv
     assert all(f"was resolved by {admin(services).name} on " in ground.text for ground in after.grounds)
     row = health.overview(services, admin(services))[0]
     assert (row.health, row.open_alerts) == (Health.DEGRADED, 0)
-    assert f", though alert 6 was resolved by {admin(services).name} on " in row.why
+    assert f", though alert 5 was resolved by {admin(services).name} on " in row.why

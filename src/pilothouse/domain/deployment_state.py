@@ -4,8 +4,8 @@ Nothing is healthy by default: a deployment is healthy where a window of its liv
 one lies beyond its reference, no alert is open, and its serving process answers.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from pilothouse.domain.findings import PerformanceFinding, Window
@@ -84,8 +84,9 @@ class Facts:
     """Alerts of the live version here that are not resolved."""
     silent: str = ""
     """The alert about a silence that a person has resolved though nothing has come since; empty otherwise."""
-    resolved: str = ""
-    """The newest alert of this deployment that somebody has resolved: ``alert 9 was resolved by petra on 2026-11-26``."""
+    resolved: Mapping[str, str] = field(default_factory=dict)
+    """By kind of alert, the newest one of this deployment if a person has resolved it: ``alert 9 was resolved by petra on
+    2026-11-26``."""
     figures: Figures = Figures()
 
 
@@ -167,7 +168,8 @@ def _of_findings(facts: Facts) -> Iterator[StateGround]:
             continue  # it is part of the text of a healthy one
         end = f"in the window to {verdict.window.end:%Y-%m-%d}"
         then = f", when v{facts.version} was live before" if is_of_then(verdict.window, facts.since) else ""
-        though = f", though {facts.resolved}" if facts.resolved else ""
+        resolved = next((facts.resolved[k] for k in verdict.alert_kinds if k in facts.resolved), "")
+        though = f", though {resolved}" if resolved else ""
         yield StateGround(Health.DEGRADED, f"{verdict.beyond} {end}{then}{though}", verdict.window.end)
 
 

@@ -136,15 +136,15 @@ def cut_off(connection: Connection, model: str, version: int, targets: Iterable[
     return [from_row(Alert, row) for row in rows]
 
 
-def newest_resolved(connection: Connection, state: int, kind: str = "") -> Alert | None:
-    """Newest resolved alert of a kind, or of any but silence, of the version that is live, by the number of a deployment's
-    state; None where there is none."""
+def newest_resolved(connection: Connection, state: int, kind: str) -> Alert | None:
+    """Newest resolved alert of a kind of the version that is live, by the number of a deployment's state; None where there
+    is none."""
     row = connection.execute(
         _SELECT + "JOIN deployment_states s ON s.model_id = a.model_id AND s.target_id = a.target_id "
         "JOIN deployments d ON d.model_id = s.model_id AND d.target_id = s.target_id AND d.ended_at IS NULL "
         "WHERE s.id = ? AND a.version_id = d.version_id AND a.status = 'resolved' AND "
-        f"a.kind {'=' if kind else '<>'} ? ORDER BY a.id DESC LIMIT 1",
-        (state, kind or "silence"),
+        "a.kind = ? ORDER BY a.id DESC LIMIT 1",
+        (state, kind),
     ).fetchone()
     return from_row(Alert, row) if row else None
 

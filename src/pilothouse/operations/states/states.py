@@ -172,7 +172,7 @@ def _state(
         return None
     newest = basis.figures if figures is None else figures
     serving = _serving(services, basis, newest)
-    is_beyond = any(verdict.beyond and verdict.lasting for verdict in newest.verdicts)
+    kinds = [kind for v in newest.verdicts if v.beyond and v.lasting for kind in v.alert_kinds]
     grounds = grounds_of(
         Facts(
             version=basis.version,
@@ -184,7 +184,7 @@ def _state(
             fault=basis.failed.get(basis.model, ""),
             alerts=alerts,
             silent=_silent(connection, basis, newest) if newest.events else "",
-            resolved=_resolved(connection, basis) if is_beyond else "",
+            resolved=_resolved(connection, basis, kinds),
             figures=newest,
         )
     )
@@ -218,18 +218,22 @@ def _serving(services: Services, basis: Basis, figures: Figures) -> ServingState
 
 def _silent(connection: Connection, basis: Basis, figures: Figures) -> str:
     """The alert about the silence that goes on, where a person has resolved it."""
-    alert = alert_store.newest_resolved(connection, basis.id, kind="silence")
+    alert = alert_store.newest_resolved(connection, basis.id, "silence")
     if alert is None or figures.last_event is None or alert.effective_at < figures.last_event:
         return ""
     return _by_person(alert)
 
 
-def _resolved(connection: Connection, basis: Basis) -> str:
-    """The newest alert about a finding of this deployment, where a person has resolved it."""
-    alert = alert_store.newest_resolved(connection, basis.id)
-    if alert is None or (basis.effective_at is not None and alert.effective_at < basis.effective_at):
-        return ""
-    return _by_person(alert)
+def _resolved(connection: Connection, basis: Basis, kinds: Sequence[str]) -> dict[str, str]:
+    """The newest alert of each of these kinds of this deployment, where a person has resolved it."""
+    by_kind = {}
+    for kind in kinds:
+        alert = alert_store.newest_resolved(connection, basis.id, kind)
+        if alert is None or (basis.effective_at is not None and alert.effective_at < basis.effective_at):
+            continue
+        if text := _by_person(alert):
+            by_kind[kind] = text
+    return by_kind
 
 
 def _by_person(resolved: Alert) -> str:
