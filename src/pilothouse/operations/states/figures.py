@@ -11,7 +11,7 @@ from pilothouse.domain.findings import (
     QualityFinding,
     TrafficFinding,
 )
-from pilothouse.domain.judging import lack
+from pilothouse.domain.judging import why_not_judged
 from pilothouse.domain.model_spec import METRICS, ModelSpec, MonitoringSpec
 from pilothouse.domain.time_units import DAY_US, SECOND_US, from_us
 from pilothouse.sqlite import Connection
@@ -92,7 +92,7 @@ def _of_inputs(
             beyond["data_quality"] = f"missing values or new categories ({_named(faulty)})"
     unjudged = _since(newest, judged)
     window = judged.window if judged else None
-    lacking = _lack(spec.monitoring, newest[-1], spec.monitoring.window) if unjudged else ""
+    lacking = why_not_judged(newest[-1].window, spec.monitoring.minimum_rows) if unjudged else ""
     shown = [kind for kind, text in beyond.items() if text] or ["data_drift"]
     return [
         Verdict(
@@ -201,19 +201,13 @@ def _since(newest: Sequence[Reading], judged: Reading | None) -> int:
     return sum(judged is None or reading.end_us > judged.end_us for reading in newest)
 
 
-def _lack(rules: MonitoringSpec, reading: Reading, window_s: int) -> str:
-    return lack(reading.rows, rules.minimum_rows, window_s) or "its newest window could not be judged"
-
-
 def _lack_of_outcomes(rules: MonitoringSpec, reading: Reading) -> str:
     finding = finding_of(reading, PerformanceFinding)
     if not reading.rows:
         return "no outcome is known"
     if finding.value is None:
         return f"{finding.metric} is not defined on its {reading.rows:,} outcomes"
-    return lack(reading.rows, rules.minimum_rows, rules.performance_window).replace(
-        " rows ", " outcomes "
-    ) or ("its newest window could not be judged")
+    return why_not_judged(reading.window, rules.minimum_rows).replace(" rows ", " outcomes ")
 
 
 def _features(reading: Reading) -> list[DriftFinding]:

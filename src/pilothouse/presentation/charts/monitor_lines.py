@@ -31,18 +31,18 @@ def facts_line(view: MonitorView, axis: Axis, span: Point, width: int = 1_000) -
     ]
     parts: list[tuple[int, list[Cell]]] = [(0, name)]
     if view.state:
-        state, why = state_cells(view.state)
-        parts += [(1, [state]), (5, [why])]
+        state, since, why = state_cells(view.state)
+        parts += [(1, [state]), (4, [since]), (6, [why])]
     unresolved = [alert for alert in view.alerts if alert.status != "resolved"]
     if unresolved:
-        parts.append((2, [Cell(f"▲ {counted(len(unresolved), 'open alert')}  ", "warn")]))
+        parts.append((3, [Cell(f"▲ {counted(len(unresolved), 'open alert')}  ", "warn")]))
     if axis.shown is not None:
         first, last = span_texts(*span)
-        parts.append((3, [Cell(f"{first} – {last}{' following' if axis.following else ''}  ", "info")]))
+        parts.append((2, [Cell(f"{first} – {last}{' following' if axis.following else ''}  ", "info")]))
     parts += [
-        (4, [Cell(f"data clock {time_text(view.event_clock)}  ", "dim")]),
-        (6, [Cell(f"{count_text(view.events)} predictions  ", "dim")]),
-        (7, [Cell(f"{count_text(view.labels_joined)} outcomes", "dim")]),
+        (5, [Cell(f"data clock {time_text(view.event_clock)}  ", "dim")]),
+        (7, [Cell(f"{count_text(view.events)} predictions  ", "dim")]),
+        (8, [Cell(f"{count_text(view.labels_joined)} outcomes", "dim")]),
     ]
     while len(parts) > 1 and _width(parts) > width:
         parts.remove(max(parts, key=lambda part: part[0]))
@@ -56,8 +56,12 @@ def _width(parts: Sequence[tuple[int, Sequence[Cell]]]) -> int:
 def state_cells(state: TargetState) -> list[Cell]:
     """``✖ critical since 2013-08-29  auc 0.604 …``: the state on record, since when by the data, and the worst ground."""
     glyph, tone = HEALTH[state.health]
-    since = f" since {day_text(state.since)}" if state.since else ""
-    return [Cell(f"{glyph} {state.health}{since}  ", tone), Cell(f"{safe(state.why)}  ")]
+    since = f"since {day_text(state.since)}  " if state.since else ""
+    return [
+        Cell(f"{glyph} {state.health}{' ' if since else '  '}", tone),
+        Cell(since, tone),
+        Cell(f"{safe(state.why)}  "),
+    ]
 
 
 def legend_line(
