@@ -9,6 +9,8 @@ from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundE
 from pilothouse.domain.records import Deployment, RollBackStep
 from pilothouse.operations import catalogue
 from pilothouse.operations.promotion import deployments, promotions
+from pilothouse.sqlite import Connection
+from pilothouse.store import runs
 
 
 def promote(example: Example, number: int, *targets: str) -> None:
@@ -198,3 +200,38 @@ def test_a_column_made_private_is_private_at_once_for_what_is_live(example: Exam
     assert after.private_columns == {"delay": ["passenger", "seat"]}
     assert after.revision != before
     assert deployments.private_columns(example.services, "delay") == ("passenger", "seat")
+
+
+def test_the_desired_state_is_read_again_only_after_a_change(
+    example: Example, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    example.add_version()
+    promote(example, 1)
+    first = deployments.desired_state(example.services, "jfk")
+    monkeypatch.setattr(example.services.registry, "read", lambda: pytest.fail("the registry was read"))
+    assert deployments.desired_state(example.services, "jfk") is first
+    monkeypatch.undo()
+    example.add_version()
+    promote(example, 2)
+    after = deployments.desired_state(example.services, "jfk")
+    assert [version.version for version in after.versions] == [2]
+    assert after.revision != first.revision
+
+
+def test_private_columns_of_many_targets_are_read_once_a_version(
+    example: Example, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    example.apply(targets=[{"name": f"t{number}"} for number in range(20)])
+    example.add_version()
+    promote(example, 1)
+    asked: list[list[int]] = []
+    read = runs.private_columns
+
+    def counted(connection: Connection, run_ids: list[int]) -> dict[int, tuple[str, ...]]:
+        asked.append(list(run_ids))
+        return read(connection, run_ids)
+
+    monkeypatch.setattr(runs, "private_columns", counted)
+    assert deployments.private_columns(example.services, "delay") == ("passenger",)
+    assert deployments.private_columns(example.services, "delay") == ("passenger",)
+    assert [len(run_ids) for run_ids in asked] == [1]

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.identifiers import VersionReference, parse_reference, version_uri
-from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import ModelSpec, Scalar
 from pilothouse.domain.records import Model, PromotionRequest, Run, Version
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.version_stage import Standing
 from pilothouse.operations.authorisation import reading
+from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import models, requests, runs, targets, versions
@@ -98,10 +98,11 @@ def require_model(connection: Connection, name: str) -> Model:
 
 def spec_of_model(connection: Connection, name: str) -> ModelSpec:
     """Specification in force of a model, in the caller's transaction. Raises NotFoundError."""
-    require_model(connection, name)
-    stored = models.spec_in_force(connection, name)
-    assert stored is not None
-    return spec_from_plain(stored.spec, f"{name} as applied")
+    spec = spec_in_force(connection, name)
+    if spec is None:
+        require_model(connection, name)
+    assert spec is not None
+    return spec
 
 
 def require_version(connection: Connection, reference: str) -> Version:

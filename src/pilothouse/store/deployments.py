@@ -52,6 +52,38 @@ def live_versions(
     return {(model, target): (version, from_us(at)) for model, target, version, at in map(tuple, rows)}
 
 
+@dataclass(frozen=True, slots=True)
+class LiveFile:
+    """Live version with the files that serve it, and the run that made it."""
+
+    model: str
+    version: int
+    model_digest: str
+    schema_digest: str
+    run_id: int
+
+
+def live_files(connection: Connection, target: str) -> list[LiveFile]:
+    """Files of the versions that are live on a target, by model."""
+    rows = connection.execute(
+        "SELECT m.name, v.number, v.model_digest, v.schema_digest, v.run_id FROM deployments d "
+        "JOIN models m ON m.id = d.model_id JOIN versions v ON v.id = d.version_id "
+        "WHERE d.ended_at IS NULL AND d.target_id = (SELECT id FROM targets WHERE name = ?) ORDER BY m.name",
+        (target,),
+    )
+    return [LiveFile(*row) for row in rows]
+
+
+def live_runs(connection: Connection, model: str) -> list[int]:
+    """Runs that made the live versions of a model, each once."""
+    rows = connection.execute(
+        "SELECT DISTINCT v.run_id FROM deployments d JOIN versions v ON v.id = d.version_id "
+        "WHERE d.ended_at IS NULL AND d.model_id = (SELECT id FROM models WHERE name = ?)",
+        (model,),
+    )
+    return [row[0] for row in rows]
+
+
 def newer_than(connection: Connection, number: int, *, limit: int) -> list[Deployment]:
     """Live deployments with a higher number, newest first."""
     return _select(

@@ -1,11 +1,11 @@
 """Runs: one training with its snapshot, its files and everything that is needed to repeat it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pilothouse.domain.canonical import canonical_digest
+from pilothouse.domain.canonical import canonical_digest, canonical_json
 from pilothouse.domain.evaluation import ColumnSummary
 from pilothouse.domain.records import Run, Snapshot
 from pilothouse.sqlite import Connection, Row
@@ -91,6 +91,16 @@ def spec_of(connection: Connection, run_id: int) -> dict[str, Any]:
     return dict(
         from_json(connection.execute("SELECT spec FROM runs WHERE id = ?", (run_id,)).fetchone()["spec"])
     )
+
+
+def private_columns(connection: Connection, run_ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
+    """Columns that were private when each of these runs was made; specifications are not read into memory."""
+    rows = connection.execute(
+        "SELECT r.id, json_extract(r.spec, '$.data.private') AS private "
+        "FROM json_each(?) k CROSS JOIN runs r ON r.id = k.value",
+        (canonical_json(list(run_ids)),),
+    )
+    return {row["id"]: tuple(from_json(row["private"])) for row in rows}
 
 
 def record_of(connection: Connection, run_id: int) -> dict[str, Any]:

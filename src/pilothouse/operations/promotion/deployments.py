@@ -1,7 +1,9 @@
 """Deployments: as they are recorded, roll-back, holds, and the desired state of each target."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from weakref import WeakKeyDictionary
 
 from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.errors import ConflictError, NotFoundError
@@ -16,6 +18,7 @@ from pilothouse.operations.promotion.records import with_records
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import deployments, runs, targets
+from pilothouse.store.connection import Registry
 
 
 def roll_back(
@@ -105,23 +108,43 @@ def deployed_at(
         return deployments.recorded_at_time(connection, time)
 
 
+@dataclass(slots=True)
+class _Known:
+    """What was read of a registry before: desired states with the data version that they are of, and the columns that were
+    private when a version was trained, by its run, which never change. Every target asks every second."""
+
+    states: dict[str, tuple[int, DesiredState]] = field(default_factory=dict)
+    trained: dict[int, tuple[str, ...]] = field(default_factory=dict)
+
+
+_KNOWN: WeakKeyDictionary[Registry, _Known] = WeakKeyDictionary()
+
+
 def desired_state(services: Services, target: str) -> DesiredState:
     """Versions that a target should serve; ``revision`` changes when anything in it does. Raises NotFoundError."""
+    known = _KNOWN.setdefault(services.registry, _Known())
+    seen = services.registry.data_version()
+    before = known.states.get(target)
+    if before is not None and before[0] == seen:
+        return before[1]
     with services.registry.read() as connection:
         if targets.target_id(connection, target) is None:
             raise NotFoundError(f"there is no target {target!r}")
-        versions: list[DesiredVersion] = []
-        private: dict[str, list[str]] = {}
-        for deployment in deployments.live(connection, target=target):
-            version = require_version(connection, version_uri(deployment.model, deployment.version))
-            versions.append(
-                DesiredVersion(version.model, version.number, version.model_digest, version.schema_digest)
-            )
-            private[version.model] = _private_columns(connection, version.model, version.run_id)
+        files = deployments.live_files(connection, target)
+        trained = _trained_private(services, connection, [file.run_id for file in files])
+        private = {
+            file.model: sorted(
+                {*trained[file.run_id], *spec_of_model(connection, file.model).data.private}
+            )  # making one private works at once
+            for file in files
+        }
+    versions = [DesiredVersion(f.model, f.version, f.model_digest, f.schema_digest) for f in files]
     revision = canonical_digest(
         [target, [[v.model, v.version, v.model_digest, v.schema_digest] for v in versions], private]
     )
-    return DesiredState(target, revision, versions, private)
+    state = DesiredState(target, revision, versions, private)
+    known.states[target] = (seen, state)
+    return state
 
 
 def private_columns(services: Services, model: str) -> tuple[str, ...]:
@@ -131,16 +154,18 @@ def private_columns(services: Services, model: str) -> tuple[str, ...]:
     """
     with services.registry.read() as connection:
         columns = set(spec_of_model(connection, model).data.private)
-        for deployment in deployments.live(connection, model=model):
-            version = require_version(connection, version_uri(model, deployment.version))
-            columns.update(_private_columns(connection, model, version.run_id))
-    return tuple(sorted(columns))
+        trained = _trained_private(services, connection, deployments.live_runs(connection, model))
+    return tuple(sorted(columns.union(*trained.values())))
 
 
-def _private_columns(connection: Connection, model: str, run_id: int) -> list[str]:
-    """Columns that were private when the version was trained, or are private now: making one private works at once."""
-    trained = runs.spec_of(connection, run_id)["data"]["private"]
-    return sorted({*trained, *spec_of_model(connection, model).data.private})
+def _trained_private(
+    services: Services, connection: Connection, run_ids: Sequence[int]
+) -> dict[int, tuple[str, ...]]:
+    """Columns that were private when the versions of these runs were trained."""
+    known = _KNOWN.setdefault(services.registry, _Known()).trained
+    if unknown := [number for number in run_ids if number not in known]:
+        known.update(runs.private_columns(connection, unknown))
+    return {number: known[number] for number in run_ids}
 
 
 def _plan(connection: Connection, model: str, targets: Sequence[str] | None) -> list[RollBackStep]:
