@@ -7,8 +7,9 @@ import pytest
 
 from pilothouse.domain.errors import ConflictError, InvalidInputError
 from pilothouse.domain.listing import Query, parse_filter
-from pilothouse.domain.monitoring import ServingState
+from pilothouse.domain.monitoring import Health, ServingState
 from pilothouse.domain.records import AlertStatus, JobStatus, RequestStatus
+from pilothouse.domain.time_units import to_us
 from pilothouse.operations import automation_switch, catalogue
 from pilothouse.operations.alerts import alerts, incidents
 from pilothouse.operations.fleet import health
@@ -87,6 +88,21 @@ def test_what_was_live_before_a_rollout_is_live_then(at, pat, example_services) 
     assert (view.version, view.state.deployment.version) == (1, 1)
     now = monitor_views.monitor_view(example_services, pat, "flight-delay", "jfk")
     assert (now.version, now.performance[-1].version) == (3, 1), "the newest figure is of the version before"
+
+
+def test_what_went_live_while_no_data_came_is_live_from_then_on(
+    at, pat, example_services, monkeypatch
+) -> None:
+    """Its version may have been trained after the newest data of that time had come."""
+    (created,) = {v.created_at for v in catalogue.list_versions(at(45 * DAY), pat, "flight-delay")}
+    walls = {"flight-delay": to_us(created - DAY), "bike-demand": to_us(created - DAY)}
+    monkeypatch.setattr(time_machine.past, "wall_clocks", lambda *_: walls)
+    past = at(45 * DAY)
+    live = {d.target: d.version for d in deployments.list_deployments(past, pat, model="flight-delay")}
+    states = health.target_states(past, pat, "flight-delay")
+    assert live
+    assert {s.target: s.serving_version or s.deployment.version for s in states if s.deployment} == live
+    assert Health.NOT_DEPLOYED not in {s.health for s in states if s.target in live}
 
 
 def test_alerts_and_figures_end_with_their_windows(at, pat) -> None:

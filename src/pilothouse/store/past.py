@@ -51,6 +51,16 @@ class _View:
     columns: Mapping[str, str] = None  # type: ignore[assignment]
 
 
+def recorded_by(connection: Connection, at_us: int) -> dict[str, int]:
+    """Wall clock at which the newest of the deployments of each model was recorded that were live at an event time."""
+    rows = connection.execute(
+        "SELECT m.name, max(d.recorded_at) FROM deployments d JOIN models m ON m.id = d.model_id "
+        "WHERE d.effective_at <= ?1 AND (d.ended_effective_at IS NULL OR d.ended_effective_at > ?1) GROUP BY m.id",
+        (at_us,),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 class PastRegistry(Registry):
     """Registry at a past moment. Nothing can be changed in it."""
 

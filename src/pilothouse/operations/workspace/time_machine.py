@@ -67,6 +67,10 @@ def open_past(services: Services, actor: Actor, at: datetime) -> Services:
     if services.paths.telemetry.exists():
         with services.telemetry.read() as connection:
             walls = past.wall_clocks(connection, at_us, now_us)
+        with services.registry.read() as connection:
+            live = past_registry.recorded_by(connection, at_us)
+        # what went live while no data came is dated by the data before it: whatever was needed for that was there
+        walls = {model: max(wall_us, live.get(model, wall_us)) for model, wall_us in walls.items()}
     wall_us = min(walls.values(), default=at_us)
     wall = from_us(wall_us)
     past_services = replace(
