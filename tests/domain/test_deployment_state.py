@@ -18,10 +18,11 @@ def window(days: int) -> Window:
     return Window(start=end - timedelta(days=7), end=end, rows=2_000, judged=True)
 
 
-def alert(severity: str = "critical", kind: str = "performance", summary: str = "auc 0.60") -> Alert:
-    return Alert(
-        1, "m", 2, "jfk", kind, "auc", severity, AlertStatus.OPEN, SINCE, SINCE, summary, "", {},
-    )  # fmt: skip
+def alert(
+    severity: str = "critical", kind: str = "performance", summary: str = "auc 0.60", at: int = 7
+) -> Alert:
+    end = SINCE + timedelta(days=at)
+    return Alert(1, "m", 2, "jfk", kind, "auc", severity, AlertStatus.OPEN, end, end, summary, "", {})
 
 
 QUIET = (
@@ -62,8 +63,8 @@ def test_a_judged_window_within_the_reference_is_healthy_and_says_to_when() -> N
             Health.DOWN,
             "answers nothing: v2 cannot be loaded: no memory",
         ),
-        (facts(alerts=[alert()]), Health.CRITICAL, "auc 0.60 (to 2013-05-01)"),
-        (facts(alerts=[alert("warning")]), Health.DEGRADED, "auc 0.60 (to 2013-05-01)"),
+        (facts(alerts=[alert()]), Health.CRITICAL, "auc 0.60 (to 2013-05-08)"),
+        (facts(alerts=[alert("warning")]), Health.DEGRADED, "auc 0.60 (to 2013-05-08)"),
         (
             facts(alerts=[alert("warning", "silence", "no event for 3 h")]),
             Health.NO_TRAFFIC,
@@ -96,7 +97,13 @@ def test_a_finding_degrades_without_an_alert_and_the_alert_about_it_takes_its_pl
     of_another = facts(drifted, resolved={"score_drift": "alert 8 was resolved by petra on 2013-05-09"})
     assert "though" not in state(of_another)[1]
     told = grounds_of(facts(drifted, alerts=[alert("warning", "data_drift", "temp drifted")]))
-    assert [ground.text for ground in told] == ["temp drifted (to 2013-05-01)"]
+    assert [ground.text for ground in told] == ["temp drifted (to 2013-05-08)"]
+
+
+def test_an_alert_of_when_the_version_was_live_before_does_not_give_its_figures_as_those_of_now() -> None:
+    assert state(facts(alerts=[alert(at=0)])) == (Health.CRITICAL, "auc 0.60 (when v2 was live before)")
+    left_open = state(facts(alerts=[alert(at=-3)]))
+    assert left_open == (Health.CRITICAL, "auc 0.60 (to 2013-04-28, when v2 was live before)")
 
 
 def test_a_loss_that_one_window_does_not_make_certain_is_told_beside_healthy() -> None:

@@ -148,8 +148,16 @@ def _of_alerts(facts: Facts) -> Iterator[StateGround]:
             yield StateGround(Health.NO_TRAFFIC, alert.summary, alert.effective_at)
         else:
             health = Health.CRITICAL if alert.severity == "critical" else Health.DEGRADED
-            text = f"{alert.summary} (to {alert.effective_at:%Y-%m-%d})"
-            yield StateGround(health, text, alert.effective_at)
+            yield StateGround(health, f"{alert.summary} ({_when(alert, facts)})", alert.effective_at)
+
+
+def _when(alert: Alert, facts: Facts) -> str:
+    """When an alert's figures are of. One that was opened again is dated by that, and its window ended before."""
+    end = f"to {alert.effective_at:%Y-%m-%d}"
+    if facts.since is None or alert.effective_at > facts.since:
+        return end
+    before = f"when v{facts.version} was live before"
+    return before if alert.effective_at == facts.since else f"{end}, {before}"
 
 
 def _of_silence(facts: Facts) -> Iterator[StateGround]:
