@@ -9,11 +9,12 @@ import pytest
 from pilothouse.composition import open_workspace
 from pilothouse.domain.monitoring import Health, ServingState, TargetState
 from pilothouse.domain.wire import ServingReport
+from pilothouse.operations.alerts import alerts
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.fleet import health
 from pilothouse.operations.fleet.processes import Pulse, note_serving_end
 from pilothouse.operations.states import states
-from pilothouse.operations.workspace import audits, workspaces
+from pilothouse.operations.workspace import audits, time_machine, workspaces
 from pilothouse.system.processes import own_name
 from support import fleet_workspace, until_the_test_ends
 from support.histories import History
@@ -105,3 +106,26 @@ def test_the_fleet_of_the_benchmarks_is_sound(tmp_path: Path) -> None:
         assert monitoring_round.evaluate_windows(services).readings == 0
     finally:
         services.close()
+
+
+def test_the_past_knows_when_the_last_event_before_it_came(history: History) -> None:
+    """A silence that somebody resolved goes on until events come, also where these have come since."""
+    history.put_live("delay", 1, ["ewr"])
+    history.send("delay", 1, "ewr")
+    history.example.pass_time(hours=2)
+    monitoring_round.evaluate_windows(history.services)
+    (alert,) = history.all_alerts()
+    alerts.resolve(history.services, history.example.actor("oscar"), alert.id, "known")
+    history.example.pass_time(minutes=5)
+    silent_at = history.now
+    assert state_of(history, "delay", "ewr").health is Health.NO_TRAFFIC
+    history.example.pass_time(minutes=5)
+    history.send("delay", 1, "ewr")
+    monitoring_round.evaluate_windows(history.services)
+    assert state_of(history, "delay", "ewr").health is Health.NOT_JUDGED
+    past = time_machine.open_past(history.services, history.example.actor("vera"), silent_at)
+    try:
+        found = health.target_states(past, history.example.actor("vera"), "delay")
+        assert next(s for s in found if s.target == "ewr").health is Health.NO_TRAFFIC
+    finally:
+        past.close()

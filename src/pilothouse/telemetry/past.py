@@ -112,6 +112,18 @@ def _between(before: tuple[int, int], after: tuple[int, int] | None, at_us: int,
     return before[1] + (after[1] - before[1]) * (at_us - before[0]) // (after[0] - before[0])
 
 
+def _last_event(at_us: int) -> str:
+    """SQL of a stream's newest event by a time: that of the rows that came together before it; the time itself where rows
+    around it came together, or are gone."""
+    of_stream = "FROM main.segments s WHERE s.stream_id = t.id AND s.last_event"
+    before = f"SELECT max(s.last_event) {of_stream} <= {at_us}"
+    after = f"SELECT s.first_event {of_stream} > {at_us} ORDER BY s.last_event LIMIT 1"
+    return (
+        f"CASE WHEN t.last_event <= {at_us} THEN t.last_event WHEN ({after}) <= {at_us} THEN {at_us} "
+        f"ELSE coalesce(({before}), {at_us}) END"
+    )
+
+
 def showing(at_us: int, wall_us: int) -> Callable[[Connection], None]:
     """Function that makes a connection show telemetry as of a time, and change nothing (see ``store.past``)."""
     counted = "(SELECT coalesce(sum(w.rows), 0) FROM main.{table} w WHERE w.stream_id = t.id AND w.start < {at} {where})"
@@ -122,7 +134,7 @@ def showing(at_us: int, wall_us: int) -> Callable[[Connection], None]:
             f"(t.first_event <= {at_us} OR EXISTS (SELECT 1 FROM main.readings r "  # noqa: S608 - ours
             f"WHERE r.stream_id = t.id AND r.window_end <= {at_us}))",
             {
-                "last_event": f"min(t.last_event, {at_us})",
+                "last_event": _last_event(at_us),
                 "last_arrival": f"min(t.last_arrival, {wall_us})",
                 "rows": rows,
                 "labelled": labelled,
