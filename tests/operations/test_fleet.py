@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from pilothouse.domain.listing import Query, parse_filter
 from pilothouse.domain.monitoring import Health
 from pilothouse.operations.fleet import fleet, groups, health
 from pilothouse.operations.services import Services
+from pilothouse.system.write_guard import ReadOnly
 from support import example, many_deployments
 
 MODELS, TARGETS = 12, 30
@@ -189,3 +191,15 @@ def test_the_health_of_models_is_that_of_the_overview(services: Services, pat) -
     healths = health.health_of_models(services, pat)
     assert healths == {row.model: row.health for row in health.overview(services, pat)}
     assert next(iter(healths.values())) is health.fleet_health(services, pat)
+
+
+def test_where_nothing_can_be_written_states_are_not_said_to_be_watched(
+    services: Services, pat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon = replace(health.daemon_state(services), running=True)
+    monkeypatch.setattr(health, "daemon_state", lambda _: daemon)
+    assert health.watch(services, pat).unwatched == ""
+    services.write_guard.close(ReadOnly("person", "moving house", "2013-06-30T12:00:00+00:00", "pat"))
+    assert health.watch(services, pat).unwatched == (
+        "nothing can be written since 2013-06-30 12:00: nothing is watched, states are as of then"
+    )

@@ -43,7 +43,8 @@ _HEARD = (ServingState.ANSWERING, ServingState.LOADING)
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Whether somebody keeps the states up to date: ``unwatched`` says since when nobody does; empty where the daemon runs."""
+    """Whether somebody keeps the states up to date: ``unwatched`` says since when nobody does; empty where the daemon runs
+    and can write."""
 
     unwatched: str
     counts: dict[Health, int]
@@ -130,6 +131,10 @@ def watch(services: Services, actor: Actor) -> Watch:
 def _unwatched(services: Services, counts: dict[Health, int]) -> str:
     if not any(count for health, count in counts.items() if health is not Health.NOT_DEPLOYED):
         return ""  # there is nothing to watch
+    mark = services.write_guard.state()
+    if mark is not None:
+        since = f" since {mark.since[:16].replace('T', ' ')}" if mark.since else ""
+        return f"nothing can be written{since}: nothing is watched, states are as of then"
     daemon = daemon_state(services)
     if daemon.running:
         return ""
