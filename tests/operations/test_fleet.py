@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.cli import failures, main
 from pilothouse.composition import open_workspace
 from pilothouse.domain.listing import Query, parse_filter
 from pilothouse.domain.monitoring import Health
@@ -203,3 +204,13 @@ def test_where_nothing_can_be_written_states_are_not_said_to_be_watched(
     assert health.watch(services, pat).unwatched == (
         "nothing can be written since 2013-06-30 12:00: nothing is watched, states are as of then"
     )
+
+
+@pytest.mark.parametrize("command", ["status", "targets", "monitor"])
+def test_every_door_says_that_nobody_watches(
+    services: Services, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    target = health.target_states(services, example.person(services, "pat"))[0]
+    given = ("monitor", target.model, target.target) if command == "monitor" else (command,)
+    failures.run(lambda: main.run(["--workspace", str(services.paths.root), "--as", "pat", *given]))
+    assert "nothing is watched" in capsys.readouterr().err

@@ -97,6 +97,14 @@ def say(message: str) -> None:
     click.echo(safe(message, limit=2_000), err=True)
 
 
+def say_unwatched(session: Session) -> None:
+    """Say on stderr where nobody keeps the states up to date that were printed."""
+    from pilothouse.operations.fleet import health
+
+    if unwatched := health.watch(session.services, session.actor).unwatched:
+        say(unwatched)
+
+
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
     """Function that shows so many of so many on one line of stderr, which is gone at the end; None without a terminal."""

@@ -13,6 +13,7 @@ from pilothouse.cli.output import (
     read_pages,
     say,
     say_rest,
+    say_unwatched,
     show_rows,
     show_table,
 )
@@ -144,6 +145,7 @@ def targets(session: Session, write: bool) -> None:
         ),
         empty="no targets: describe them in targets.toml and select them in models/NAME/model.toml",
     )  # fmt: skip
+    say_unwatched(session)
 
 
 @click.command()

@@ -16,6 +16,7 @@ from pilothouse.cli.output import (
     printed_as_json,
     say,
     say_rest,
+    say_unwatched,
     show_lines,
     show_rows,
     show_table,
@@ -62,6 +63,7 @@ def monitor(
         return
     if view.state is not None:
         _show_state(view.state)
+        say_unwatched(session)
     if charts:
         _draw(view)
         return

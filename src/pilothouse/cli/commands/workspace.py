@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pilothouse.cli.output import json_option, printed_as_json, say, show_pairs, show_table
+from pilothouse.cli.output import json_option, printed_as_json, say, say_unwatched, show_pairs, show_table
 from pilothouse.cli.session import Session, os_user
 from pilothouse.domain.monitoring import Health, ModelOverview
 from pilothouse.domain.safe_text import safe
@@ -95,8 +95,7 @@ def status(session: Session) -> int:
             f"fleet: {fleet}"
             + (f"; automation is paused by {paused.actor}: {paused.reason}" if paused.paused else "")
         )
-        if watch.unwatched:
-            say(watch.unwatched)
+        say_unwatched(session)
     return EXIT_CODES.get(fleet, 0) or (EXIT_UNWATCHED if watch.unwatched else 0)
 
 
