@@ -105,21 +105,6 @@ def test_what_went_live_while_no_data_came_is_live_from_then_on(
     assert Health.NOT_DEPLOYED not in {s.health for s in states if s.target in live}
 
 
-def test_what_went_live_while_no_data_came_is_live_from_then_on(
-    at, pat, example_services, monkeypatch
-) -> None:
-    """Its version may have been trained after the newest data of that time had come."""
-    (created,) = {v.created_at for v in catalogue.list_versions(at(45 * DAY), pat, "flight-delay")}
-    walls = {"flight-delay": to_us(created - DAY), "bike-demand": to_us(created - DAY)}
-    monkeypatch.setattr(time_machine.past, "wall_clocks", lambda *_: walls)
-    past = at(45 * DAY)
-    live = {d.target: d.version for d in deployments.list_deployments(past, pat, model="flight-delay")}
-    states = health.target_states(past, pat, "flight-delay")
-    assert live
-    assert {s.target: s.serving_version or s.deployment.version for s in states if s.deployment} == live
-    assert Health.NOT_DEPLOYED not in {s.health for s in states if s.target in live}
-
-
 def test_alerts_and_figures_end_with_their_windows(at, pat) -> None:
     past = at(timedelta(days=4, hours=12))
     assert [a.subject for a in alerts.list_alerts(past, pat)] == ["features", "wind"], (

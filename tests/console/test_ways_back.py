@@ -82,7 +82,10 @@ async def test_esc_comes_back_from_every_view_that_a_key_opens(make_console, sco
         assert scope == before.SCOPE
         if isinstance(before.list_or_text(), Grid):
             await press(pilot, "down")
+        everywhere = scope in ("overview", "monitor")  # a list and a view of its own stand for all
         for action in actions_of(scope):
+            if not everywhere and action.scope != scope:
+                continue
             own = action.name == f"go_{before.TOP}" and scope != before.TOP
             if action.name in NO_WAY or own:  # the digit of the place that one is in goes up to its list
                 continue

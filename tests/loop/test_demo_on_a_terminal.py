@@ -77,7 +77,7 @@ def play(terminal: Terminal, keys: Sequence[str]) -> None:
             press(terminal, keys[1], r"^ alerts › incident \d+ ", r"WHAT TO DO NEXT")
             press(terminal, keys[2], *SHOWN[row])
         case "5 ⏎":
-            look_until(terminal, b"5", r"^ jobs ", r"daemon")
+            look_until(terminal, b"5", r"^ jobs ", r"alert \d+ on")
             press(terminal, keys[1], *SHOWN[row])
         case "3 ⏎":
             look_until(terminal, b"3", r"^ approvals ", r"bike-demand +v2 ")
