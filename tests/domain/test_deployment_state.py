@@ -139,7 +139,7 @@ def test_the_record_of_a_version_that_is_live_again_stands_with_its_date() -> No
     good = (Verdict(monitor="drift", window=window(-3)), Verdict(monitor="performance", window=window(-3)))
     assert state(facts(*good)) == (
         Health.NOT_JUDGED,
-        "no window since v2 is live again; last judged to 2013-04-28",
+        "no window since v2 went live; last judged to 2013-04-28",
     )
     assert is_of_then(window(-3), SINCE)
     assert not is_of_then(window(7), SINCE)

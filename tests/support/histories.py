@@ -167,9 +167,9 @@ def _of_windows(facts: Facts, model: str, version: int, target: str, since: date
         losses = [of[readings.PERFORMANCE][end].performance for end in performance]
         if losses[-1] == "certain" or (losses[-1] and sum(map(bool, losses[-many:])) >= fire):
             yield Health.DEGRADED
-    if traffic:
-        last = traffic[max(traffic)]
-        if last.judged and (last.latency or last.errors):
+    if judged[readings.TRAFFIC]:
+        last = traffic[judged[readings.TRAFFIC][-1]]
+        if last.latency or last.errors:
             yield Health.DEGRADED
     newest_ends = [ends[-1] for ends in (drift, performance) if ends]
     is_lacking = bool(of[readings.DRIFT]) and (not drift or max(of[readings.DRIFT]) > drift[-1])

@@ -204,7 +204,7 @@ def _of_gaps(facts: Facts) -> Iterator[StateGround]:
         )
     elif all(is_of_then(verdict.window, facts.since) for verdict in judged):
         newest = max(verdict.window.end for verdict in judged if verdict.window)
-        text = f"no window since v{facts.version} is live again; last judged to {newest:%Y-%m-%d}"
+        text = f"no window since v{facts.version} went live; last judged to {newest:%Y-%m-%d}"
         yield StateGround(Health.NOT_JUDGED, text, newest)
 
 

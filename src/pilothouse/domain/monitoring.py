@@ -161,7 +161,7 @@ class ModelOverview:
     performance: float | None
     reference: float | None
     performance_at: datetime | None
-    """End of the newest window that the figure is of."""
+    """End of the oldest window that the figure is made of."""
     of_then: bool
     """True where no window has been judged since the live versions went live: the figures are their earlier record."""
     drifted: int

@@ -7,6 +7,7 @@ from pilothouse.domain.alert_rules import level_of
 from pilothouse.domain.deployment_state import Figures, TrendPoint, Verdict
 from pilothouse.domain.findings import (
     DriftFinding,
+    MultivariateFinding,
     PerformanceFinding,
     QualityFinding,
     TrafficFinding,
@@ -20,6 +21,7 @@ from pilothouse.statistics.profiles.specification import SCORE
 from pilothouse.telemetry import Stream, readings
 from pilothouse.telemetry.readings import (
     DRIFT,
+    MULTIVARIATE,
     PERFORMANCE,
     QUALITY,
     TRAFFIC,
@@ -49,6 +51,7 @@ def figures_of(connection: Connection, model: str, version: int, target: str, sp
         *_of_inputs(connection, stream, spec, drift),
         *_of_performance(connection, stream, spec, performance),
         *_of_traffic(traffic),
+        *_of_all_features(connection, stream),
     ]
     judged = _newest_judged(connection, stream, DRIFT, drift)
     findings = _features(judged) if judged else []
@@ -92,7 +95,13 @@ def _of_inputs(
             beyond["data_quality"] = f"missing values or new categories ({_named(faulty)})"
     unjudged = _since(newest, judged)
     window = judged.window if judged else None
-    lacking = why_not_judged(newest[-1].window, spec.monitoring.minimum_rows) if unjudged else ""
+    lacking = ""
+    if unjudged:
+        lacking = (
+            why_not_judged(newest[-1].window, spec.monitoring.minimum_rows)
+            if newest[-1].rows
+            else "no prediction in its newest window"
+        )
     shown = [kind for kind, text in beyond.items() if text] or ["data_drift"]
     return [
         Verdict(
@@ -158,22 +167,28 @@ def _is_lasting(
     return sum(reading.significant for reading in last) >= rules.fire
 
 
-def _of_traffic(newest: Sequence[Reading]) -> list[Verdict]:
-    if not newest or not newest[-1].judged:
+def _of_all_features(connection: Connection, stream: Stream) -> list[Verdict]:
+    newest = readings.history(connection, stream.id, MULTIVARIATE, limit=1)
+    if not newest or not newest[0].significant:
         return []
-    finding = finding_of(newest[-1], TrafficFinding)
+    finding = finding_of(newest[0], MultivariateFinding)
+    text = f"all features together differ from the reference (AUROC {finding.auc:.2f})"
+    return [Verdict(monitor=MULTIVARIATE, window=newest[0].window, beyond=text, alert_kinds=("data_drift",))]
+
+
+def _of_traffic(newest: Sequence[Reading]) -> list[Verdict]:
+    judged = next((reading for reading in reversed(newest) if reading.judged), None)
+    if judged is None:
+        return []
+    finding = finding_of(judged, TrafficFinding)
     verdicts = []
     if finding.latency_significant and finding.p95_ms is not None and finding.baseline_p95_ms:
         times = finding.p95_ms / finding.baseline_p95_ms
         text = f"p95 {finding.p95_ms:.3g} ms, {times:.1f} times its baseline"
-        verdicts.append(
-            Verdict(monitor=TRAFFIC, window=newest[-1].window, beyond=text, alert_kinds=("latency",))
-        )
+        verdicts.append(Verdict(monitor=TRAFFIC, window=judged.window, beyond=text, alert_kinds=("latency",)))
     if finding.errors_significant:
         text = f"{finding.errors:,} of {finding.requests:,} requests failed"
-        verdicts.append(
-            Verdict(monitor=TRAFFIC, window=newest[-1].window, beyond=text, alert_kinds=("errors",))
-        )
+        verdicts.append(Verdict(monitor=TRAFFIC, window=judged.window, beyond=text, alert_kinds=("errors",)))
     return verdicts
 
 

@@ -293,14 +293,19 @@ def _over(deployed: Sequence[Part]) -> dict[str, Any]:
     current = [p for p in deployed if not is_of_then(p.figures.drift_window, p.effective_at)] or list(
         deployed
     )
-    p95s = [p.figures.p95_ms for p in deployed if p.figures.p95_ms is not None]
+    timed = [p for p in deployed if not is_of_then(p.figures.traffic_window, p.effective_at)] or list(
+        deployed
+    )
+    p95s = [p.figures.p95_ms for p in timed if p.figures.p95_ms is not None]
     return {
         "performance": math.fsum(m.value * m.rows for m in measured) / rows if rows else None,
         "reference": math.fsum((m.reference or 0.0) * m.rows for m in reference)
         / sum(m.rows for m in reference)
         if reference
         else None,
-        "performance_at": max((m.end for m in measured), default=None),
+        "performance_at": min(
+            (m.end for m in measured), default=None
+        ),  # not newer than any part of the figure
         "of_then": of_then,
         "drifted": max((p.figures.drifted for p in current), default=0),
         "features": max((p.figures.features for p in current), default=0),

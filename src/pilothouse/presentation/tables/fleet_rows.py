@@ -116,7 +116,7 @@ def _group_row(heading: str, targets: int, members: Sequence[TargetState], model
 
 
 def _state_cell(state: TargetState | None, coming: str, now: datetime) -> Cell:
-    """``● v3 healthy 12d →v4``. The age is by the event clock; by the wall clock while no event has come."""
+    """``● v3 12d healthy →v4``. The version's age here is by the event clock; by the wall clock while no event has come."""
     if state is None:
         return Cell("")
     glyph, tone = HEALTH[state.health]
@@ -125,5 +125,5 @@ def _state_cell(state: TargetState | None, coming: str, now: datetime) -> Cell:
         return Cell(f"{glyph} {state.health}{coming}", tone)
     age = state.event_clock - live.effective_at if state.event_clock else now - live.recorded_at
     return Cell(
-        f"{glyph} v{live.version} {state.health} {span_text(max(0.0, age.total_seconds()))}{coming}", tone
+        f"{glyph} v{live.version} {span_text(max(0.0, age.total_seconds()))} {state.health}{coming}", tone
     )
