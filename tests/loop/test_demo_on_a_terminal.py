@@ -26,7 +26,7 @@ SHOWN: dict[str, Sequence[str]] = {
     "5 ⏎": (r"^ jobs › \d+ train bike-demand", r"by +daemon .*alert \d+ on dc"),
     "3 ⏎": (r"^ approvals › request \d+ › bike-demand v2 → dc", r"GATES"),
     "a ⏎": (r"● deployed  bike-demand version 2", r"approve  petra"),
-    "7 ^l": (r"Roll back bike-demand\?", r"dc: version 2 → version 1, at once", r"reason \(required\)"),
+    "7 /dc ⏎ ^l": (r"Roll back bike-demand\?", r"dc: version 2 → version 1, at once", r"reason \(required\)"),
     "f": (r"^ deployments › fleet", r"us-east"),
     "@ 2013-05-01 ⏎": (r"◀ THE PAST 2013-05-01",),
     ": now ⏎": (r"this is the present",),
@@ -85,9 +85,12 @@ def play(terminal: Terminal, keys: Sequence[str]) -> None:
         case "a ⏎":
             press(terminal, keys[0], r"Approve bike-demand version 2 on dc\?", r"goes live on dc at once")
             press(terminal, keys[1], *SHOWN[row])
-        case "7 ^l":
+        case "7 /dc ⏎ ^l":
             press(terminal, keys[0], r"^ deployments › live", r"^(?=.*\bdc\b)(?=.*bike-demand).* v2 ")
-            press(terminal, keys[1], *SHOWN[row])
+            press(terminal, keys[1], r"/dc")
+            press(terminal, keys[2], r"^(?!.*jfk)(?=.*deployments)")
+            wait_until(lambda: "jfk" not in text_of(terminal), 60, 0.2)
+            press(terminal, keys[3], *SHOWN[row])
             terminal.write(b"as the README says")
             shows(terminal, r"as the README says")
             press(
