@@ -102,7 +102,7 @@ def play(terminal: Terminal, keys: Sequence[str]) -> None:
         case "@ 2013-05-01 ⏎" | ": now ⏎":
             for key in keys[:-1]:
                 terminal.write(key.encode())
-                shows(terminal, re.escape(key))
+                shows(terminal, re.escape(key.replace("@", ":at")))
             press(terminal, keys[-1], *SHOWN[row])
         case "?":
             press(terminal, keys[0], *SHOWN[row])
