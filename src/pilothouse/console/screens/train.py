@@ -83,6 +83,7 @@ class TrainView(View[TrainingForm]):
         if data is not self.data:  # another model was asked for since
             return
         form = self.query_one("#form", VerticalScroll)
+        self.set_focus(None)  # else it would wander over the fields as they go, and stay in another one
         await form.remove_children()
         await form.mount_all(
             Horizontal(
