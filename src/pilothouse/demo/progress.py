@@ -27,7 +27,9 @@ class Progress:
         start = f"{self._elapsed()}  "
         lines = [safe(text, limit=400)]
         if self._terminal:
-            lines = textwrap.wrap(lines[0], max(1, self._columns() - len(start) - 1), break_on_hyphens=False)
+            # a path that is longer than a line stays whole: it is there to be copied
+            width = max(1, self._columns() - len(start) - 1)
+            lines = textwrap.wrap(lines[0], width, break_on_hyphens=False, break_long_words=False)
         self._write(
             "".join(f"{start if i == 0 else ' ' * len(start)}{part}\n" for i, part in enumerate(lines))
         )
