@@ -1,5 +1,7 @@
 """The console application: modes, bindings, one session. Everything else is a module of its own."""
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -90,6 +92,8 @@ class Console(ConsoleApp):
         self._looking = False
         self._in_trouble = False
         self.watcher: change_watcher.Watcher | None = None
+        self._starting: asyncio.Future[None] | None = None
+        """The first view while it is being shown."""
 
     @property
     def may_copy(self) -> bool:
@@ -144,13 +148,19 @@ class Console(ConsoleApp):
         any screen is on the stack, and asking for one would end the program.
         """
 
+    def _end_broken(self) -> None:
+        """End, though the handler that shows the first view may be waiting for a view that will never be there."""
+        if self._starting is not None:
+            self._starting.cancel()
+        self._close_messages_no_wait()
+
     def panic(self, *renderables: Any) -> None:
         """End without printing: ``launch`` raises the error once the terminal is as it was before."""
-        self._close_messages_no_wait()
+        self._end_broken()
 
     def _fatal_error(self) -> None:
         """As ``panic``. Textual would print a traceback with the values of all variables on the terminal."""
-        self._close_messages_no_wait()
+        self._end_broken()
 
     @property
     def crash(self) -> Exception | None:
@@ -195,7 +205,10 @@ class Console(ConsoleApp):
             await navigation.start(self, Destination("overview"))
             self.view.say(str(error), "warn")
         else:
-            await navigation.start(self, first if isinstance(first, Destination) else Destination("overview"))
+            shown = first if isinstance(first, Destination) else Destination("overview")
+            self._starting = asyncio.ensure_future(navigation.start(self, shown))
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._starting
             if isinstance(first, str):
                 await self._follow(first)
         if typed is not None:  # a line begun while the workspace could not be opened goes on here
