@@ -25,6 +25,7 @@ async def opened(pilot) -> None:
     await settle(pilot)
     while pilot.app.focused is None:
         await pilot.pause()
+    await settle(pilot)  # what was loaded meanwhile makes the form anew
 
 
 async def test_a_number_typed_at_once_lands_in_the_first_parameter(make_console) -> None:
