@@ -207,6 +207,8 @@ class Console(ConsoleApp):
         else:
             shown = first if isinstance(first, Destination) else Destination("overview")
             self._starting = asyncio.ensure_future(navigation.start(self, shown))
+            if self.crash is not None:  # eager tasks: it broke before there was anything to cancel
+                self._starting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._starting
             if isinstance(first, str):
