@@ -247,18 +247,8 @@ main(["-w", root, "--as", "pat"])
 
 @pytest.mark.parametrize(
     "where",
-    [
-        pytest.param(
-            "composing",
-            marks=pytest.mark.xfail(
-                sys.version_info >= (3, 12),
-                reason="known: with eager tasks a first view that cannot be composed may leave the console hanging",
-                strict=False,
-            ),
-        ),
-        "painting", "a message", "a key", "first of all", "the style sheet",
-    ],
-)  # fmt: skip
+    ["composing", "painting", "a message", "a key", "first of all", "the style sheet"],
+)
 def test_a_crash_leaves_the_terminal_clean_and_one_line_with_the_file(workspace: Path, where: str) -> None:
     with Terminal(workspace, where, code=CRASH, TMPDIR=str(workspace)) as terminal:
         if where == "a key":

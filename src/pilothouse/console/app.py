@@ -1,7 +1,5 @@
 """The console application: modes, bindings, one session. Everything else is a module of its own."""
 
-import asyncio
-import contextlib
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -92,8 +90,6 @@ class Console(ConsoleApp):
         self._looking = False
         self._in_trouble = False
         self.watcher: change_watcher.Watcher | None = None
-        self._starting: asyncio.Future[None] | None = None
-        """The first view while it is being shown."""
 
     @property
     def may_copy(self) -> bool:
@@ -130,12 +126,16 @@ class Console(ConsoleApp):
 
     def on_mount(self) -> None:
         """Open and watch the workspace in a thread; paint everything again when the console comes back from a suspension."""
-        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
+        self.app_resume_signal.subscribe(self, self._resumed, immediate=True)
         if self._watching:
             self.watcher = change_watcher.Watcher(self.session, self.post_message)
             self.watcher.start()
         else:
             self.look()
+
+    def _resumed(self, _: object) -> None:
+        self._typed.resumed()
+        self.refresh(layout=True)
 
     def on_unmount(self) -> None:
         if self.watcher is not None:
@@ -148,19 +148,13 @@ class Console(ConsoleApp):
         any screen is on the stack, and asking for one would end the program.
         """
 
-    def _end_broken(self) -> None:
-        """End, though the handler that shows the first view may be waiting for a view that will never be there."""
-        if self._starting is not None:
-            self._starting.cancel()
-        self._close_messages_no_wait()
-
     def panic(self, *renderables: Any) -> None:
         """End without printing: ``launch`` raises the error once the terminal is as it was before."""
-        self._end_broken()
+        self._close_messages_no_wait()
 
     def _fatal_error(self) -> None:
         """As ``panic``. Textual would print a traceback with the values of all variables on the terminal."""
-        self._end_broken()
+        self._close_messages_no_wait()
 
     @property
     def crash(self) -> Exception | None:
@@ -205,12 +199,7 @@ class Console(ConsoleApp):
             await navigation.start(self, Destination("overview"))
             self.view.say(str(error), "warn")
         else:
-            shown = first if isinstance(first, Destination) else Destination("overview")
-            self._starting = asyncio.ensure_future(navigation.start(self, shown))
-            if self.crash is not None:  # eager tasks: it broke before there was anything to cancel
-                self._starting.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._starting
+            await navigation.start(self, first if isinstance(first, Destination) else Destination("overview"))
             if isinstance(first, str):
                 await self._follow(first)
         if typed is not None:  # a line begun while the workspace could not be opened goes on here

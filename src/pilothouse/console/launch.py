@@ -103,6 +103,9 @@ async def _run(app: Console) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGHUP, signal.SIGTERM):
         loop.add_signal_handler(number, partial(app.exit, 128 + number))
+    # ctrl+c is a key to the console, and a signal only while a program of the user has the terminal: that one's, however late
+    # it comes. A handler, and not SIG_IGN, which the program would inherit.
+    signal.signal(signal.SIGINT, lambda *_: None)
     answer: int | None = None
     hung_up = asyncio.create_task(_leave_with_the_terminal(app))
     threading.Thread(target=_go_without_the_terminal, args=(app,), daemon=True, name="hang-up").start()

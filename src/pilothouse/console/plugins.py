@@ -102,14 +102,10 @@ def _run(plugin: Plugin, argv: list[str], view: "ViewLike") -> None:
 
 def _run_in_the_terminal(plugin: Plugin, argv: list[str], workspace: Path | None) -> "tuple[str, Tone]":
     """Run and return the message for the footer. Raises nothing: ``suspend`` would not take the terminal back."""
-    # ctrl+c is the program's. A handler, and not SIG_IGN, which the program would inherit.
-    before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         code = subprocess.call(argv, cwd=workspace)
     except OSError as error:
         return f"{argv[0]} cannot be run: {error.strerror}", "bad"
-    finally:
-        signal.signal(signal.SIGINT, before)
     return f"{plugin.name} ended with {code}", "good" if code == 0 else "warn"
 
 

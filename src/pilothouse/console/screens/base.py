@@ -48,6 +48,8 @@ class View(LoadingScreen[T]):
         super().__init__()
         self.frame = Frame(prompt_later=self.PROMPT_LATER)
         self._frame_due = False
+        self._unsaid: tuple[str, Tone] | None = None
+        """The newest message from before there was a footer to show it."""
         self.lists: list[Grid | Pager] = []
         """Its lists and texts, in order."""
         self.destination = Destination(self.SCOPE)
@@ -158,6 +160,9 @@ class View(LoadingScreen[T]):
         self._frame_due = False
         if self.frame.footer.is_mounted:
             self.frame.paint(self)
+            if self._unsaid is not None:
+                message, self._unsaid = self._unsaid, None
+                self.frame.footer.say(*message)
 
     def actions(self) -> tuple[Action, ...]:
         """The actions of this view and those that work everywhere, plugins included."""
@@ -231,7 +236,7 @@ class View(LoadingScreen[T]):
         if self.frame.footer.is_mounted:
             self.frame.footer.say(text, tone)
         else:
-            self.call_after_refresh(self.say, text, tone)  # the view is being mounted
+            self._unsaid = text, tone  # the view is being mounted, if ever: shown with the first frame
 
     def on_key(self, event: events.Key) -> None:
         """Clear the message, and run a plugin that has the key."""

@@ -45,6 +45,8 @@ class TrainView(View[TrainingForm]):
         super().__init__()
         self.model = model
         self._inside, self._field = True, ""
+        self._built = ""
+        """The model whose fields there are."""
 
     def body(self) -> ComposeResult:
         yield Static(markup=False, id="intro", classes="text")
@@ -82,6 +84,8 @@ class TrainView(View[TrainingForm]):
     async def _build(self, data: TrainingForm) -> None:
         if data is not self.data:  # another model was asked for since
             return
+        if data.model != self._built:  # the cursor's field of another model says nothing about this one's
+            self._built, self._inside, self._field = data.model, True, ""
         form = self.query_one("#form", VerticalScroll)
         self.set_focus(None)  # else it would wander over the fields as they go, and stay in another one
         await form.remove_children()
@@ -102,7 +106,7 @@ class TrainView(View[TrainingForm]):
         self.set_focus(inside or next(iter(fields), None) if self._inside else None)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        if isinstance(event.widget, Input) and event.widget.name:
+        if event.widget is self.focused and isinstance(event.widget, Input) and event.widget.name:
             self._inside, self._field = True, event.widget.name
         self._show_field()
 

@@ -66,6 +66,10 @@ class TypeAhead:
             self._since = monotonic()
             await self._next(quiet=True)
 
+    def resumed(self) -> None:
+        """Another program had the terminal: that time was not spent waiting for a screen."""
+        self._since = monotonic()
+
     async def _send(self, key: events.Key) -> None:
         self._number += 1
         self._since = monotonic()
