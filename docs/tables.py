@@ -34,6 +34,7 @@ _LAYERS = {
     "telemetry": "SQL on `telemetry.db`: batches in, profiles rolled up, windows out.",
     "artifacts": "Content-addressed files.",
     "statistics": "Numbers about windows: arrays in, values out. No I/O.",
+    "tables": "Files of others as tables: dialect, types and times by one rule at every door.",
     "sqlite": "SQLite: one driver (`pysqlite3`; on ARM a small one over `apsw`), safe connections, transactions.",
     "domain": "Records and rules. Standard library only, no I/O, no clock.",
 }

@@ -30,7 +30,7 @@ def test_a_snapshot_splits_in_time_and_drops_what_must_not_be_kept(bench: Bench)
         "wind": "number",
         "rain": "number",
         "port": "category",
-        "late": "number",
+        "late": "category",
     }
     assert all(found["outcome"] == "passed" for found in record["gates"])
 
@@ -50,16 +50,19 @@ def test_the_same_rows_have_the_same_digest_at_any_time(bench: Bench) -> None:
     ("changes", "said"),
     [
         ({"data__features": ["wind", "gusts"], "data__categoricals": []}, "the source has no column 'gusts'"),
-        ({"data__categoricals": []}, "'port' holds text; list it under data.categoricals too"),
+        (
+            {"data__categoricals": []},
+            "column 'port': found 'S'; expected a number; list the column under data.categoricals too",
+        ),
         ({"data__holdout": 90 * 86_400}, "lie in the newest 90d; expected older rows to train on"),
         ({"data__target": "wind", "data__features": ["rain"], "data__categoricals": []}, "over 1000 values"),
         (
             {"task": "regression", "data__target": "passenger", "data__private": [], "gates__metric": []},
-            "is string",
+            "column 'passenger': found 'P0'; expected a number",
         ),
         (
             {"data__timestamp": "rain", "data__features": ["wind"], "data__categoricals": []},
-            "is of type double",
+            "found double; expected dates with times",
         ),
     ],
 )

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.model_spec import STORED_KEYS, Duration
+from pilothouse.domain.model_spec import LATER_KEYS, STORED_KEYS, Duration
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _LONGEST = 5_200 * _UNITS["w"]
@@ -40,7 +40,11 @@ def to_plain(value: Any) -> Any:
     if type(value) in _SCALARS:
         return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {stored: to_plain(getattr(value, name)) for name, stored in _stored_names(type(value))}
+        return {
+            stored: to_plain(item)
+            for name, stored in _stored_names(type(value))
+            if (item := getattr(value, name)) is not None or name not in LATER_KEYS
+        }
     if isinstance(value, Mapping):
         return {str(key): to_plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,5 +1,6 @@
 """Reading a ``model.toml``: strictly, all faults at once, one line each with the file and the key path."""
 
+import codecs
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
@@ -137,6 +138,25 @@ def _columns(spec: ModelSpec) -> Iterable[str]:
         yield "data.lookback: not longer than data.holdout, which would leave no rows to train on"
 
 
+def _csv(spec: ModelSpec) -> Iterable[str]:
+    given = spec.data.csv
+    if given is None:
+        return
+    for key in ("delimiter", "thousands", "quote"):
+        text = getattr(given, key)
+        if len(text) > 1 or text in ("\n", "\r", "\0"):
+            yield f"data.csv.{key}: found {text!r}; expected one character"
+    if given.decimal not in ("", ".", ","):
+        yield f'data.csv.decimal: found {given.decimal!r}; expected "." or ","'
+    if given.thousands and given.thousands == (given.decimal or "."):
+        yield f"data.csv.thousands: found {given.thousands!r}, the decimal mark; expected another character"
+    if given.encoding:
+        try:
+            codecs.lookup(given.encoding)
+        except LookupError:
+            yield f"data.csv.encoding: found {given.encoding!r}; expected the name of an encoding, e.g. latin-1 or utf-16"
+
+
 def _training(spec: ModelSpec) -> Iterable[str]:
     training = spec.training
     if (training.estimator is None) == (training.function is None):
@@ -265,6 +285,7 @@ def _is_time(text: str) -> bool:
 _CHECKS: tuple[Callable[[ModelSpec], Iterable[str]], ...] = (
     _names,
     _columns,
+    _csv,
     _training,
     _metrics,
     _ranges,

@@ -15,6 +15,9 @@ STORED_KEYS = {"outcome_delay": "truth_delay"}
 """Keys that were renamed, with the name that they keep in stored specifications: these are hashed, and so are the requests of
 steps that hold them, whose results are found again by that. A model file may use either name."""
 
+LATER_KEYS = frozenset({"missing", "csv"})
+"""Keys of later releases: not stored where they are not given, so that specifications from before keep their digest."""
+
 Task = Literal["binary", "multiclass", "regression"]
 Direction = Literal["higher", "lower"]
 AlertKind = Literal["data_drift", "score_drift", "performance", "latency", "data_quality", "errors"]
@@ -58,6 +61,22 @@ def higher_is_better(metric: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class CsvSpec:
+    """``[data.csv]``: the dialect of csv files. What is empty is found out from the file's beginning, and said."""
+
+    delimiter: str = ""
+    """One character between fields."""
+    decimal: str = ""
+    """``.`` or ``,``."""
+    thousands: str = ""
+    """Character between groups of three digits."""
+    encoding: str = ""
+    """Name of an encoding, e.g. ``latin-1``."""
+    quote: str = ""
+    """One character around a field that holds delimiters or line breaks."""
+
+
+@dataclass(frozen=True, slots=True)
 class DataSpec:
     """``[data]``: where rows come from and what each column is."""
 
@@ -82,6 +101,9 @@ class DataSpec:
     """The newest rows, in time, kept from training to judge the version."""
     lookback: Duration | None = None
     """Only rows this long before ``as_of`` are used; all where absent."""
+    missing: tuple[str, ...] | None = None
+    """Words that mean missing, in place of the usual ones; an empty field is missing in any case."""
+    csv: CsvSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,8 +48,6 @@ class View(LoadingScreen[T]):
         super().__init__()
         self.frame = Frame(prompt_later=self.PROMPT_LATER)
         self._frame_due = False
-        self._unsaid: tuple[str, Tone] | None = None
-        """The newest message from before there was a footer to show it."""
         self.lists: list[Grid | Pager] = []
         """Its lists and texts, in order."""
         self.destination = Destination(self.SCOPE)
@@ -160,9 +158,6 @@ class View(LoadingScreen[T]):
         self._frame_due = False
         if self.frame.footer.is_mounted:
             self.frame.paint(self)
-            if self._unsaid is not None:
-                message, self._unsaid = self._unsaid, None
-                self.frame.footer.say(*message)
 
     def actions(self) -> tuple[Action, ...]:
         """The actions of this view and those that work everywhere, plugins included."""
@@ -233,10 +228,7 @@ class View(LoadingScreen[T]):
 
     def say(self, text: str, tone: Tone = "") -> None:
         """Show a message in the footer until the next key."""
-        if self.frame.footer.is_mounted:
-            self.frame.footer.say(text, tone)
-        else:
-            self._unsaid = text, tone  # the view is being mounted, if ever: shown with the first frame
+        self.frame.footer.say(text, tone)
 
     def on_key(self, event: events.Key) -> None:
         """Clear the message, and run a plugin that has the key."""

@@ -149,7 +149,7 @@ class Footer(Static):
             self._show()
 
     def say(self, text: str, tone: Tone = "") -> None:
-        """Show a message in place of the keys."""
+        """Show a message in place of the keys; once it is mounted, if it never is, never."""
         self.last_message = one_line(text, 2_000)
         self._message = Cell(self.last_message, tone)
         self._show()
@@ -163,7 +163,12 @@ class Footer(Static):
     def on_resize(self) -> None:
         self._show()
 
+    def on_mount(self) -> None:
+        self._show()
+
     def _show(self) -> None:
+        if not self.is_attached:
+            return
         width = self.app.size.width
         if self._message is not None:
             lines = self._message_lines(self._message.text, max(10, width - 2))

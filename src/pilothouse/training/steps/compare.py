@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from pilothouse.domain.jobs import StepRequest, StepResult
+from pilothouse.tables.cells import few_types
 from pilothouse.training.digests import content_digest
 from pilothouse.training.rows import read_rows
 from pilothouse.training.scoring import Scored, load_predictor, score, write_predictions
-from pilothouse.training.sources import normalise
 from pilothouse.training.steps.common import Report, input_path, output_path, spec_of, step
 
 
@@ -61,7 +61,7 @@ def _digests(request: StepRequest, recorded: dict[str, Any]) -> list[str]:
     differences = []
     for name in ("train", "holdout"):
         expected, path = recorded.get(f"{name}_digest"), input_path(request, name)
-        if expected and expected != (digest := content_digest(normalise(pq.read_table(path), path))):
+        if expected and expected != (digest := content_digest(few_types(pq.read_table(path)))):
             differences.append(
                 f"the {name} rows differ: sha256 {expected[:12]}… recorded, {digest[:12]}… now"
             )

@@ -20,7 +20,7 @@ from pilothouse.training.digests import content_digest
 from pilothouse.training.sources import read_source, source_digest
 from pilothouse.training.steps.common import Report, input_path, output_path, spec_of, step
 from pilothouse.training.summaries import summarise
-from pilothouse.training.times import holdout_start, known_rows, micros, with_utc_times
+from pilothouse.training.times import check_times, holdout_start, known_rows, micros
 
 
 @step
@@ -30,14 +30,13 @@ def run(request: StepRequest, report: Report) -> StepResult:
     source = input_path(request, "source")
     digest = source_digest(source)
     report(0.1, f"reading {source.name}", {})
-    table = read_source(source, spec.data)
+    table, dialect = read_source(source, spec)
     check_columns(table, spec)
-    kept = [name for name in table.column_names if name not in (*spec.data.private, *spec.data.exclude)]
-    known = known_rows(
-        with_utc_times(table.select(kept), spec.data), spec.data, request.options.get("as_of_us")
-    )
+    check_times(table, spec.data)
+    known = known_rows(table, spec.data, request.options.get("as_of_us"))
     rows = known.table
-    report(0.4, f"{rows.num_rows} rows are known", {"rows": rows.num_rows})
+    read_as = f" ({dialect})" if dialect else ""
+    report(0.4, f"{rows.num_rows} rows are known{read_as}", {"rows": rows.num_rows})
     train, holdout = _split(rows, spec)
     files = {"snapshot": rows, "train": train, "holdout": holdout}
     outputs = {name: _write(request, name, part) for name, part in files.items()}
@@ -49,6 +48,7 @@ def run(request: StepRequest, report: Report) -> StepResult:
         "holdout_digest": content_digest(holdout),
         "source_digest": digest,
         "unlabelled_rows": known.unlabelled,
+        "dialect": dialect,
     }
     return StepResult(ok=True, outputs=outputs, record=record)
 

@@ -1,0 +1,115 @@
+"""Rows of a file of JSON records, one a line (jsonl, ndjson), in batches. A key that a record lacks is missing there."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.safe_text import one_line
+from pilothouse.domain.table_form import ColumnKind, TableForm
+from pilothouse.tables.cells import CellError, converted, text_of_json
+from pilothouse.tables.dialects import open_bytes
+
+_ROWS = 20_000
+
+
+class JsonLines:
+    """A file of JSON records. ``names`` are the keys of its first thousand records, in order; later ones are read too."""
+
+    dialect = ""
+
+    def __init__(self, path: Path, form: TableForm) -> None:
+        self.path = path
+        self._form = form
+        self.names: list[str] = []
+        for number, (_, record) in enumerate(self._records()):
+            self.names += [key for key in record if key not in self.names and self._is_read(key)]
+            if number >= 1_000:
+                break
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Rows in batches. Raises InvalidInputError."""
+        lines: list[int] = []
+        records: list[dict[str, Any]] = []
+        for line, record in self._records():
+            lines.append(line)
+            records.append(record)
+            if len(records) == _ROWS:
+                yield self._batch(records, lines)
+                records, lines = [], []
+        if records:
+            yield self._batch(records, lines)
+
+    def read(self) -> pa.Table:
+        """All rows. Raises InvalidInputError."""
+        tables = [pa.Table.from_batches([batch]) for batch in self.batches()]
+        if not tables:
+            raise InvalidInputError(f"{self.path} is empty; expected one JSON object a line")
+        return pa.concat_tables(tables, promote_options="default")
+
+    def _is_read(self, name: str) -> bool:
+        return name not in self._form.skipped and (not self._form.only or name in self._form.kinds)
+
+    def _records(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        try:
+            with open_bytes(self.path) as stream:
+                for number, line in enumerate(stream, 1):
+                    if not line.strip():
+                        continue
+                    try:
+                        record = json.loads(line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line)
+                    except (ValueError, RecursionError) as error:
+                        raise InvalidInputError(
+                            f"{self.path}: line {number} is no JSON ({one_line(str(error))}); expected one object a line"
+                        ) from None
+                    if not isinstance(record, dict):
+                        raise InvalidInputError(
+                            f"{self.path}: line {number} is {type(record).__name__}; expected one JSON object a line"
+                        )
+                    yield number, record
+        except (OSError, EOFError) as error:
+            raise InvalidInputError(f"{self.path} cannot be read: {one_line(str(error))}") from None
+
+    def _batch(self, records: list[dict[str, Any]], lines: list[int]) -> pa.RecordBatch:
+        names = list(self.names)
+        known = set(names)
+        for record in records:
+            if not known.issuperset(record):
+                names += [key for key in record if key not in known and self._is_read(key)]
+                known = set(names) | set(record)
+        columns = {}
+        for name in names:
+            values = [record.get(name) for record in records]
+            kind = self._form.kinds.get(name)
+            nested = next((i for i, value in enumerate(values) if isinstance(value, list | dict)), None)
+            if nested is not None:
+                raise self._fault(name, lines[nested], "a list or an object", "a number, a text or null")
+            if kind is not ColumnKind.NUMBER and kind is not ColumnKind.OUTCOME:
+                values = [
+                    value if value is None or type(value) is str else text_of_json(value) for value in values
+                ]
+            try:
+                columns[name] = converted(_array(values), kind, self._form)
+            except CellError as fault:
+                line = lines[fault.row or 0]
+                raise self._fault(name, line, fault.found, fault.expected) from None
+        return pa.RecordBatch.from_pydict(columns)
+
+    def _fault(self, name: str, line: int, found: str, expected: str) -> InvalidInputError:
+        return InvalidInputError(
+            f"{self.path}: line {line}, column {name!r}: found {found}; expected {expected}"
+        )
+
+
+def _array(values: list[Any]) -> pa.Array:
+    """Arrow array of values of one column: texts where they are of several types."""
+    kinds = {type(value) for value in values} - {type(None)}
+    if kinds <= {int, float, bool} and str not in kinds and kinds:
+        return pa.array([None if value is None else float(value) for value in values], pa.float64())
+    return pa.array(
+        [value if value is None or type(value) is str else text_of_json(value) for value in values],
+        pa.string(),
+    )

@@ -1,0 +1,86 @@
+"""Rows of a parquet file, in batches, each column as the kind that it is known to be."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.safe_text import one_line
+from pilothouse.domain.table_form import TableForm
+from pilothouse.tables.cells import CellError, converted, is_nested
+
+_PANDAS_INDEX = "__index_level_"
+"""The prefix of the columns in which pandas stores an index."""
+_ROWS = 65_536
+
+
+class ParquetFile:
+    """A parquet file. ``names`` are its columns in order, without pandas' index and those that are not to be read."""
+
+    dialect = ""
+
+    def __init__(self, path: Path, form: TableForm) -> None:
+        self.path = path
+        self._form = form
+        try:
+            with pq.ParquetFile(path) as file:
+                schema = file.schema_arrow
+        except (pa.ArrowException, OSError) as error:
+            raise InvalidInputError(f"{path} cannot be read: {one_line(str(error))}") from None
+        self.names = [
+            name
+            for name in schema.names
+            if not name.startswith(_PANDAS_INDEX)
+            and name not in form.skipped
+            and (not form.only or name in form.kinds)
+        ]
+        repeated = next((name for i, name in enumerate(self.names) if name in self.names[:i]), None)
+        if repeated is not None:
+            raise InvalidInputError(f"{path}: two columns are called {repeated!r}; expected each name once")
+        for name in self.names:
+            kind = schema.field(name).type
+            if is_nested(kind):
+                raise InvalidInputError(
+                    f"{path}: column {name!r} of type {kind} cannot be read; expected numbers, texts or times: "
+                    "list it under data.exclude"
+                )
+        self._schema = schema
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Rows in batches. Raises InvalidInputError."""
+        row = 0
+        try:
+            with pq.ParquetFile(self.path) as file:
+                for batch in file.iter_batches(_ROWS, columns=self.names, use_threads=True):
+                    yield self._of_kinds(batch, row)
+                    row += batch.num_rows
+        except (pa.ArrowException, OSError) as error:
+            raise InvalidInputError(f"{self.path} cannot be read: {one_line(str(error))}") from None
+
+    def read(self) -> pa.Table:
+        """All rows. Raises InvalidInputError."""
+        batches = list(self.batches())
+        if batches:
+            return pa.Table.from_batches(batches)
+        empty = pa.RecordBatch.from_pylist(
+            [], schema=pa.schema([self._schema.field(name) for name in self.names])
+        )
+        return pa.Table.from_batches([self._of_kinds(empty, 0)])
+
+    def _of_kinds(self, batch: pa.RecordBatch, before: int) -> pa.RecordBatch:
+        columns = {}
+        for name in self.names:
+            try:
+                columns[name] = converted(batch.column(name), self._form.kinds.get(name), self._form)
+            except CellError as fault:
+                place = "" if fault.row is None else f"row {before + fault.row + 1}, "
+                raise InvalidInputError(
+                    f"{self.path}: {place}column {name!r}: found {fault.found}; expected {fault.expected}"
+                ) from None
+            except pa.ArrowException as error:
+                raise InvalidInputError(
+                    f"{self.path}: column {name!r} of type {batch.column(name).type} cannot be read: {one_line(str(error))}"
+                ) from None
+        return pa.RecordBatch.from_pydict(columns)

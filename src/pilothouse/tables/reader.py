@@ -1,0 +1,206 @@
+"""One file, or a folder of them, as a table: which reader a file needs, and what folders say of its rows."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote
+
+import pyarrow as pa
+
+from pilothouse.domain.errors import InvalidInputError, NotFoundError
+from pilothouse.domain.table_form import ColumnKind, TableForm
+from pilothouse.system.files import sha256_file
+from pilothouse.tables.cells import CellError, converted
+from pilothouse.tables.csv_files import CsvFile
+from pilothouse.tables.json_lines import JsonLines
+from pilothouse.tables.parquet_files import ParquetFile
+
+SUFFIXES = (".parquet", ".csv", ".csv.gz", ".jsonl", ".ndjson")
+_NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+
+
+class TableFile(Protocol):
+    """A file that can be read as a table."""
+
+    path: Path
+    names: list[str]
+    """Columns that are read, in the file's order."""
+
+    @property
+    def dialect(self) -> str:
+        """``semicolon, decimal comma, latin-1``: what was found out from the file; empty for the usual."""
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Rows in batches of some megabytes. Raises InvalidInputError, which names file, line, column and value."""
+
+    def read(self) -> pa.Table:
+        """All rows. Raises InvalidInputError as ``batches`` does."""
+
+
+def open_table(path: Path, form: TableForm) -> TableFile:
+    """The file at ``path``, to be read in ``form``. Raises InvalidInputError where it cannot be."""
+    if not path.is_file():
+        raise InvalidInputError(f"{path} is not a file: expected one that ends in {_listed(SUFFIXES)}")
+    name = path.name.lower()
+    if name.endswith(".parquet"):
+        return ParquetFile(path, form)
+    if name.endswith((".csv", ".csv.gz")):
+        return CsvFile(path, form)
+    if name.endswith((".jsonl", ".ndjson")):
+        return JsonLines(path, form)
+    raise InvalidInputError(f"{path}: expected a file that ends in {_listed(SUFFIXES)}")
+
+
+def folder_files(path: Path) -> list[Path]:
+    """Files that a source consists of, by their place below it: the file itself, or all tables of a folder and of those in it,
+    but for hidden ones and those that begin with ``_``. Raises NotFoundError where there are none."""
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise NotFoundError(f"data.source: {path} does not exist; expected a file or a folder of dated files")
+    files = sorted(
+        file
+        for file in path.rglob("*")
+        if file.name.lower().endswith(SUFFIXES)
+        and file.is_file()
+        and not any(part.startswith((".", "_")) for part in file.relative_to(path).parts)
+    )
+    if not files:
+        raise NotFoundError(f"data.source: {path} holds no {', '.join(SUFFIXES)} file")
+    return files
+
+
+def folder_digest(path: Path) -> str:
+    """sha256 of the file's bytes, in hex; of a folder, of its files' places below it and digests."""
+    files = folder_files(path)
+    if files == [path]:
+        return sha256_file(path)
+    total = hashlib.sha256()
+    for file in files:
+        total.update(f"{sha256_file(file)}  {file.relative_to(path).as_posix()}\n".encode())
+    return total.hexdigest()
+
+
+def read_folder(path: Path, form: TableForm) -> tuple[pa.Table, str]:
+    """All rows of a file or of a folder's files, in the order of their places, and the dialects that were found out.
+
+    Folders named ``column=value`` give their rows that column. A column that a file lacks is missing in its rows where
+    ``form.kinds`` does not name it; one whose type differs from file to file is text. Raises InvalidInputError, NotFoundError.
+    """
+    files = [open_table(file, form) for file in folder_files(path)]
+    _check_named(path, files, form)
+    tables = [(file.path, _with_partitions(file.read(), path, file.path, form)) for file in files]
+    names = list(dict.fromkeys(name for _, table in tables for name in table.column_names))
+    types = {
+        name: _common_type([t.schema.field(name).type for _, t in tables if name in t.column_names])
+        for name in names
+    }
+    whole = pa.concat_tables([_aligned(table, types, form) for _, table in tables])
+    return whole, "; ".join(dict.fromkeys(file.dialect for file in files if file.dialect))
+
+
+def guess_kinds(tables: Sequence[pa.Table], form: TableForm) -> dict[str, ColumnKind]:
+    """Kinds of columns that nobody has named, by all values of the tables in which they are: numbers where each value is one
+    and none is written as no number would be (``007``, twenty digits), times where each is one, else text."""
+    kinds = {}
+    for name in dict.fromkeys(name for table in tables for name in table.column_names):
+        columns = [table.column(name) for table in tables if name in table.column_names]
+        kinds[name] = _guess(columns, form)
+    return kinds
+
+
+def _guess(columns: Sequence[pa.ChunkedArray], form: TableForm) -> ColumnKind:
+    import pyarrow.compute as pc
+
+    present = [column for column in columns if column.null_count < len(column)]
+    if not present:
+        return ColumnKind.NUMBER
+    if all(pa.types.is_temporal(c.type) and not pa.types.is_duration(c.type) for c in present):
+        return ColumnKind.TIME
+    texts = [column for column in present if pa.types.is_string(column.type)]
+    if len(texts) < len(present) and any(pa.types.is_boolean(column.type) for column in present):
+        return ColumnKind.TEXT
+    for kind, looks in ((ColumnKind.NUMBER, _LIKE_TEXT), (ColumnKind.TIME, None)):
+        try:
+            for column in texts:
+                if looks and pc.any(pc.match_substring_regex(column, looks)).as_py():
+                    raise CellError(None, "", "")
+                for chunk in column.chunks:
+                    converted(chunk, kind, replace(form, timezone=form.timezone or "UTC"))
+        except CellError:
+            continue
+        return kind if kind is ColumnKind.NUMBER or len(texts) == len(present) else ColumnKind.TEXT
+    return ColumnKind.TEXT
+
+
+_LIKE_TEXT = r"^\s*[+-]?0\d|^\s*[+-]?\d{16,}\s*$|^\s*(?i:true|false)\s*$"
+"""Spellings of identifiers and flags: a number has no leading zeros and at most the fifteen digits that a double holds."""
+
+
+def _with_partitions(table: pa.Table, root: Path, file: Path, form: TableForm) -> pa.Table:
+    for name, text in _partitions(root, file).items():
+        if name in form.skipped or (form.only and name not in form.kinds):
+            continue
+        if name in table.column_names:
+            raise InvalidInputError(
+                f"{file}: the column {name!r} is in the file and in its folder's name; expected one of them"
+            )
+        value = None if text == _NO_PARTITION else unquote(text)
+        try:
+            column = converted(pa.array([value] * table.num_rows, pa.string()), form.kinds.get(name), form)
+        except CellError as fault:
+            raise InvalidInputError(
+                f"{file}: the folder {name!r}: found {fault.found}; expected {fault.expected}"
+            ) from None
+        table = table.append_column(name, column)
+    return table
+
+
+def _check_named(root: Path, files: Sequence[TableFile], form: TableForm) -> None:
+    """Refuse a file that lacks a named column which another one has."""
+    if len(files) == 1:
+        return
+    names = [{*file.names, *_partitions(root, file.path)} for file in files]
+    for name in form.kinds:
+        there = [name in of_file for of_file in names]
+        if any(there) and not all(there):
+            file = files[there.index(False)]
+            raise InvalidInputError(
+                f"{file.path}: has no column {name!r}, which other files of the source have; it has {', '.join(file.names)}"
+            )
+
+
+def _partitions(root: Path, file: Path) -> dict[str, str]:
+    """Columns and their values that the names of a file's folders give."""
+    parts = [] if file == root else [part.partition("=") for part in file.relative_to(root).parts[:-1]]
+    return {name: value for name, equals, value in parts if equals}
+
+
+def _common_type(types: Sequence[pa.DataType]) -> pa.DataType:
+    known = {kind for kind in types if not pa.types.is_null(kind)}
+    if len(known) == 1:
+        return known.pop()
+    if known and all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in known):
+        return pa.float64()
+    return pa.string() if known else pa.float64()
+
+
+def _aligned(table: pa.Table, types: dict[str, pa.DataType], form: TableForm) -> pa.Table:
+    columns = {}
+    for name, kind in types.items():
+        if name not in table.column_names:
+            columns[name] = pa.nulls(table.num_rows, kind)
+        elif (column := table.column(name)).type == kind:
+            columns[name] = column
+        elif pa.types.is_string(kind) and not pa.types.is_temporal(column.type):
+            chunks = [converted(chunk, ColumnKind.TEXT, form) for chunk in column.chunks]
+            columns[name] = pa.chunked_array(chunks, pa.string())
+        else:
+            columns[name] = column.cast(kind)
+    return pa.table(columns)
+
+
+def _listed(suffixes: Sequence[str]) -> str:
+    return f"{', '.join(suffixes[:-1])} or {suffixes[-1]}"
