@@ -179,19 +179,6 @@ def test_a_stray_first_row_does_not_set_the_clock(store: TelemetryStore) -> None
     assert store.clock("ewr") == from_us(int(rows["at_us"].iloc[1:].max()))
 
 
-def test_a_file_never_moves_a_clock_by_a_far_jump(store: TelemetryStore) -> None:
-    rows = april(100)
-    append(store, batch_of(rows.iloc[:10], 0))
-    clock = store.clock("ewr")
-    wrong = rows.iloc[10:].assign(at_us=rows["at_us"].iloc[0] + 60 * DAY_US)
-    receipt = store.append(
-        batch_of(wrong, 1, producer="file-1"), lambda model, version: facts(), NOW_US, trusted_clock=False
-    )
-    assert receipt == BatchReceipt(0, 90)
-    assert store.clock("ewr") == clock
-    assert append(store, batch_of(rows.iloc[10:], 2)).accepted == 90
-
-
 def test_a_jump_that_goes_on_is_believed(store: TelemetryStore) -> None:
     append(store, batch_of(april(17), 1))
     table = flights()

@@ -96,7 +96,8 @@ def test_rows_that_were_rejected_shift_nobody_elses_outcome(store: TelemetryStor
     batch = dataclasses.replace(batch_of(rows, 1), scores=scores.astype("<f8").tobytes())
     store.append(batch, lookup, NOW_US)
     receipt = store.add_outcomes([Outcome("ewr-1.1.0", 1.0), Outcome("ewr-1.1.5", 1.0)], NOW_US)
-    assert receipt == LabelReceipt(1, 0, 0)
+    refused = {"outcome of a prediction that was rejected": 1}
+    assert receipt == LabelReceipt(1, 0, 0, rejected=1, reasons=refused)
     ((_, predictions, _, rows_known, known),) = store.labelled_batches("flight-delay", "ewr", 0, NOW_US)
     assert predictions.times[rows_known[0]] == rows["at_us"].iloc[5]
     assert known == ["1"]
@@ -135,10 +136,20 @@ def test_outcomes_of_the_form_before_are_read_on_and_its_readers_finish(tmp_path
 
 def test_an_outcome_of_a_wrong_kind_is_shown(store: TelemetryStore) -> None:
     store.append(batch_of(april(17), 1), lookup, NOW_US)
-    assert store.add_outcomes([Outcome("ewr-1.1.0", "perhaps")], NOW_US) == LabelReceipt(0, 0, 0)
+    receipt = store.add_outcomes([Outcome("ewr-1.1.0", "perhaps")], NOW_US)
+    assert receipt == LabelReceipt(0, 0, 0, rejected=1, reasons={"outcome of a wrong kind": 1})
     with store.read() as connection:
         (shown,) = rejected_counts(connection)
     assert shown.example == "ewr-1.1.0: 'perhaps'; expected one of 0, 1"
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+def test_an_outcome_that_is_not_finite_is_refused_and_does_not_wait(
+    store: TelemetryStore, value: float
+) -> None:
+    store.append(batch_of(april(17), 1), lookup, NOW_US)
+    receipt = store.add_outcomes([Outcome("ewr-1.1.0", value), Outcome("ewr-1.2.0", value)], NOW_US)
+    assert receipt == LabelReceipt(0, 0, 0, rejected=2, reasons={"outcome of a wrong kind": 2})
 
 
 def test_a_store_opened_again_knows_everything(tmp_path: Path) -> None:

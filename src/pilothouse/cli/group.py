@@ -60,9 +60,9 @@ _COMMANDS = {
     "alert": ("monitoring:alert", "Why an alert fired."),
     "ack": ("monitoring:ack", "Acknowledge an alert."),
     "resolve": ("monitoring:resolve", "Resolve an alert."),
-    "rejected": ("monitoring:rejected", "Events that were not taken, by reason."),
-    "ingest": ("monitoring:ingest", "Take a prediction log of a model served elsewhere."),
-    "labels": ("monitoring:labels", "Take outcomes: prediction id and what really happened."),
+    "rejected": ("ingest:rejected", "Events that were not taken, by reason."),
+    "ingest": ("ingest:ingest", "Take a prediction log of a model served elsewhere."),
+    "labels": ("ingest:labels", "Take outcomes: prediction id and what really happened."),
     "retention": (
         "retention:retention",
         "What retention would delete of old predictions; --apply deletes it.",

@@ -125,12 +125,15 @@ class BatchReceipt:
 
 @dataclass(frozen=True, slots=True)
 class LabelReceipt:
-    """``waiting``: the prediction is not here yet and the outcome is kept; ``conflicts``: another value was there."""
+    """``waiting``: the prediction is not here yet and the outcome is kept; ``conflicts``: another value was there;
+    ``rejected`` by ``reasons``."""
 
     joined: int
     waiting: int
     conflicts: int
     duplicates: int = 0
+    rejected: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

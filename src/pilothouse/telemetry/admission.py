@@ -31,9 +31,6 @@ _OF_A_ROW = (
     RejectionReason.WRONG_LABEL,
 )
 
-NEVER = 1 << 62
-"""Value of ``Limits.confirmations`` at which no number of events moves a clock beyond the bound."""
-
 MISSING_TIME = -(1 << 63)
 """Event time of a row whose log gives none."""
 
@@ -78,6 +75,14 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True)
+class Believed:
+    """Span of the event times of a file that are believed, whatever the clock says; both ends are in it."""
+
+    first_us: int
+    last_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rejection:
     """Rows that were not taken in; ``kept`` is True where only a column was dropped and the rows stayed.
 
@@ -113,8 +118,10 @@ def admit(
     now_us: int,
     limits: Limits,
     taken_ids: frozenset[int] = frozenset(),
+    believed: Believed | None = None,
 ) -> Admission:
-    """Admission of a batch. ``taken_ids`` are the offsets of rows whose foreign id is in use already."""
+    """Admission of a batch. ``taken_ids`` are the offsets of rows whose foreign id is in use already; ``believed`` is given
+    for a part of a file."""
     if facts is None:
         return _refuse(
             batch, clock, RejectionReason.UNKNOWN_VERSION, f"{batch.model}/{batch.version} is not registered"
@@ -133,7 +140,13 @@ def admit(
         _mark(reasons, codes == len(classes), RejectionReason.WRONG_LABEL)
     if taken_ids:
         reasons[list(taken_ids)] = _OF_A_ROW.index(RejectionReason.TAKEN_ID)
-    moved = _judge_times(times, reasons, clock, now_us, limits)
+    _mark(reasons, (times > now_us + limits.future_us) & (reasons == 0), RejectionReason.FUTURE)
+    if believed is None:
+        moved = _judge_times(times, reasons, clock, now_us, limits)
+    else:
+        _mark(reasons, (times < believed.first_us) & (reasons == 0), RejectionReason.BEHIND)
+        _mark(reasons, (times > believed.last_us) & (reasons == 0), RejectionReason.AHEAD)
+        moved = _advance(clock, times[reasons == 0], now_us)
     all_kept = not reasons.any()
     rejections = [] if all_kept else _row_rejections(batch, reasons, times, scores, columns.labels)
     rejections += _dropped_columns(batch, facts)
@@ -252,7 +265,6 @@ def _judge_times(
     times: Ints, reasons: Reasons, clock: Clock | None, now_us: int, limits: Limits
 ) -> Clock | None:
     """Mark rows whose time is not believable; returns the clock after the batch."""
-    _mark(reasons, (times > now_us + limits.future_us) & (reasons == 0), RejectionReason.FUTURE)
     usable = reasons == 0
     if not usable.any():
         return clock

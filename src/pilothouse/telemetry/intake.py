@@ -5,8 +5,9 @@ waited for it. Everything here runs inside the caller's transaction.
 """
 
 import zlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,10 +15,10 @@ from pilothouse.domain.monitoring import RejectionReason
 from pilothouse.domain.wire import BatchReceipt, PredictionBatch
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.inserts import insert
-from pilothouse.telemetry import outcome_matching, rollup, streams, worklist
+from pilothouse.telemetry import outcome_matching, retakes, rollup, streams, waiting_outcomes, worklist
 from pilothouse.telemetry.admission import (
-    NEVER,
     Admission,
+    Believed,
     Clock,
     Limits,
     Rejection,
@@ -60,6 +61,22 @@ class _Errors:
 
 
 @dataclass(slots=True)
+class FilePart:
+    """Numbers of rows of a part of a file; ``rejected`` by reason, ``refused_rows`` are their places in the part."""
+
+    accepted: int = 0
+    known: int = 0
+    rejected: Counter[RejectionReason] = field(default_factory=Counter)
+    refused_rows: set[int] = field(default_factory=set)
+
+    def add(self, other: "FilePart") -> None:
+        """Add the numbers of another part of the same file."""
+        self.accepted += other.accepted
+        self.known += other.known
+        self.rejected += other.rejected
+
+
+@dataclass(slots=True)
 class Intake:
     """Batches of one transaction. Call ``take`` for each, then ``keep`` once."""
 
@@ -74,25 +91,69 @@ class Intake:
     _accepted: dict[StreamKey, list[_Accepted]] = field(default_factory=dict)
     _errors: dict[StreamKey, _Errors] = field(default_factory=dict)
 
-    def take(self, batch: PredictionBatch, *, trusted_clock: bool) -> BatchReceipt:
+    def take(self, batch: PredictionBatch) -> BatchReceipt:
         """Receipt of a batch, after its admission; one that was received before counts once."""
-        facts = self.facts[batch.model, batch.version]
-        producer = self._producer(batch.producer)
-        checksum = _checksum(batch)
-        seen = self._head(producer, batch.sequence)
-        if seen is not None and seen[0] == checksum:
-            return BatchReceipt(seen[1], seen[2], duplicate=True)
+        seen = self._seen(batch)
         if seen is not None:
-            refused = Rejection(
-                RejectionReason.TAKEN_SEQUENCE, max(batch.rows, 0), f"{batch.producer}.{batch.sequence}"
-            )
-            streams.write_rejections(self.connection, batch, [refused], facts, self.now_us)
-            return BatchReceipt(0, refused.count)
-        admission = self._judge(batch, facts, trusted_clock)
+            return seen
+        admission = self._judge(batch, None)
+        rows = self._take_new(batch, admission)
+        return BatchReceipt(rows, admission.rejected)
+
+    def take_part(self, batch: PredictionBatch, believed: Believed) -> FilePart:
+        """Numbers of a part of a file after its admission. Rows of it that were rejected before are judged again."""
+        part = FilePart()
+        seen = self._seen(batch)
+        if seen is None:
+            admission = self._judge(batch, believed)
+            part.accepted = self._take_new(batch, admission)
+            _note_rejected(part, admission, range(batch.rows))
+            return part
+        if not seen.duplicate:
+            part.rejected[RejectionReason.TAKEN_SEQUENCE] += seen.rejected
+            part.refused_rows.update(range(batch.rows))
+            return part
+        left = retakes.rows_not_taken(self.connection, batch) if seen.rejected else []
+        part.known = batch.rows - len(left)
+        if left:
+            admission = self._take_again(batch, left, believed)
+            part.accepted = len(left) - admission.rejected
+            _note_rejected(part, admission, left)
+        return part
+
+    def _seen(self, batch: PredictionBatch) -> BatchReceipt | None:
+        """Receipt of a batch whose number was received before; None for another."""
+        head = self._head(self._producer(batch.producer), batch.sequence)
+        if head is None:
+            return None
+        checksum, rows, rejected = head
+        if checksum == _checksum(batch):
+            return BatchReceipt(rows, rejected, duplicate=True)
+        refused = Rejection(
+            RejectionReason.TAKEN_SEQUENCE, max(batch.rows, 0), f"{batch.producer}.{batch.sequence}"
+        )
+        facts = self.facts[batch.model, batch.version]
+        streams.write_rejections(self.connection, batch, [refused], facts, self.now_us)
+        return BatchReceipt(0, refused.count)
+
+    def _take_new(self, batch: PredictionBatch, admission: Admission) -> int:
+        facts = self.facts[batch.model, batch.version]
         streams.write_rejections(self.connection, batch, admission.rejections, facts, self.now_us)
+        producer, checksum = self._producer(batch.producer), _checksum(batch)
         rows = self._sort(batch, facts, producer, checksum, admission)
         self._heads[producer, batch.sequence] = checksum, rows, admission.rejected
-        return BatchReceipt(rows, admission.rejected)
+        return rows
+
+    def _take_again(
+        self, batch: PredictionBatch, rows: Sequence[int], believed: Believed | None
+    ) -> Admission:
+        """Admission of some rows of a batch that was received before; that they were rejected is on record already."""
+        part = retakes.batch_of_rows(self.connection, batch, rows)
+        admission = self._judge(part, believed)
+        if admission.predictions is not None and admission.features is not None:
+            self._accept(part, self._producer(part.producer), _checksum(part), 0, admission)
+            retakes.count_taken(self.connection, batch, admission.predictions.rows)
+        return admission
 
     def keep(self) -> None:
         """Write clocks, segments, windows, and the outcomes that waited."""
@@ -100,7 +161,7 @@ class Intake:
             if clock is not None and clock != self.known.clocks[model, target]:
                 streams.write_clock(self.connection, model, target, clock)
                 self.known.clocks[model, target] = clock
-        waiting = outcome_matching.anything_waits(self.connection)
+        waiting = waiting_outcomes.anything_waits(self.connection)
         for key, accepted in self._accepted.items():
             self._keep_stream(key, accepted, waiting)
         worklist.put(self.connection, {(model, target) for model, _, target in self._accepted})
@@ -122,14 +183,21 @@ class Intake:
         ).fetchone()
         return row
 
-    def _judge(self, batch: PredictionBatch, facts: VersionFacts | None, trusted_clock: bool) -> Admission:
+    def _judge(self, batch: PredictionBatch, believed: Believed | None) -> Admission:
         deployment = batch.model, batch.target
         if deployment not in self._clocks:
             if deployment not in self.known.clocks:
                 self.known.clocks[deployment] = streams.read_clock(self.connection, *deployment)
             self._clocks[deployment] = self.known.clocks[deployment]
-        limits = self.limits if trusted_clock else replace(self.limits, confirmations=NEVER)
-        admission = admit(batch, facts, self._clocks[deployment], self.now_us, limits, self._taken_ids(batch))
+        admission = admit(
+            batch,
+            self.facts[batch.model, batch.version],
+            self._clocks[deployment],
+            self.now_us,
+            self.limits,
+            self._taken_ids(batch),
+            believed,
+        )
         self._clocks[deployment] = admission.clock
         return admission
 
@@ -137,7 +205,7 @@ class Intake:
         """Offsets of rows whose foreign id is in use: in the store, earlier in this transaction or in the batch itself."""
         taken, seen = [], set[int]()
         for offset, text in enumerate(batch.foreign_ids):
-            number = outcome_matching.hash_id(text)
+            number = waiting_outcomes.hash_id(text)
             row = self.connection.execute("SELECT 1 FROM foreign_ids WHERE hash=?", (number,)).fetchone()
             if number in self._ids or number in seen or row is not None:
                 taken.append(offset)
@@ -152,31 +220,32 @@ class Intake:
         checksum: int,
         admission: Admission,
     ) -> int:
-        key = batch.model, batch.version, batch.target
         if admission.predictions is not None and admission.features is not None:
-            self._accepted.setdefault(key, []).append(
-                _Accepted(
-                    batch,
-                    producer,
-                    checksum,
-                    admission.rejected,
-                    admission.predictions,
-                    admission.features,
-                )
-            )
-            self._ids.update(outcome_matching.hash_id(text) for text in admission.predictions.ids)
+            self._accept(batch, producer, checksum, admission.rejected, admission)
             return admission.predictions.rows
         self.connection.execute(
             "INSERT INTO batches (producer_id, sequence, checksum, rows, rejected, received) VALUES (?,?,?,0,?,?)",
             (producer, batch.sequence, checksum, admission.rejected, self.now_us),
         )
-        outcome_matching.forget_waiting(self.connection, batch, self.now_us)
+        waiting_outcomes.forget_waiting(self.connection, batch, self.now_us)
         if facts is not None and batch.errors:
+            key = batch.model, batch.version, batch.target
             errors = self._errors.setdefault(key, _Errors())
             errors.count += batch.errors
             # a batch without rows has no event time: its errors get that of the target's clock
             errors.time_us = admission.clock.event_us if admission.clock else self.now_us
         return 0
+
+    def _accept(
+        self, batch: PredictionBatch, producer: int, checksum: int, rejected: int, admission: Admission
+    ) -> None:
+        assert admission.predictions is not None
+        assert admission.features is not None
+        key = batch.model, batch.version, batch.target
+        self._accepted.setdefault(key, []).append(
+            _Accepted(batch, producer, checksum, rejected, admission.predictions, admission.features)
+        )
+        self._ids.update(waiting_outcomes.hash_id(text) for text in admission.predictions.ids)
 
     def _keep_stream(self, key: StreamKey, accepted: list[_Accepted], waiting: bool) -> None:
         """Store the batches of one stream as one segment, and add them to its windows."""
@@ -248,7 +317,7 @@ class Intake:
             self.connection.executemany(
                 "INSERT INTO foreign_ids VALUES (?,?,?)",
                 [
-                    (outcome_matching.hash_id(text), batch_id, int(offset))
+                    (waiting_outcomes.hash_id(text), batch_id, int(offset))
                     for text, offset in zip(predictions.ids, predictions.offsets, strict=True)
                 ],
             )
@@ -267,6 +336,14 @@ class Intake:
         window = rollup.finest_window(errors.time_us, stream.minutes_since_us)
         part = {window: Increment(errors=errors.count)}
         rollup.add(self.connection, facts.specification, stream.id, part, self.known)
+
+
+def _note_rejected(part: FilePart, admission: Admission, rows: Sequence[int]) -> None:
+    """Add the rejections of an admission of these rows of a part; they have no offsets where all rows are meant."""
+    for rejection in admission.rejections:
+        if not rejection.kept:
+            part.rejected[rejection.reason] += rejection.count
+            part.refused_rows.update(rows[offset] for offset in rejection.offsets or range(len(rows)))
 
 
 def _checksum(batch: PredictionBatch) -> int:

@@ -4,7 +4,7 @@ Everything here runs inside the caller's transaction. A prediction's first outco
 which is kept and shown.
 """
 
-import hashlib
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from pilothouse.domain.categories import category_text
 from pilothouse.domain.identifiers import parse_prediction_id
 from pilothouse.domain.monitoring import RejectionReason
 from pilothouse.domain.time_units import DAY_S
-from pilothouse.domain.wire import Outcome, PredictionBatch
+from pilothouse.domain.wire import Outcome
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles import outcome_profile
 from pilothouse.statistics.profiles.specification import ProfileSpecification
@@ -25,12 +25,17 @@ from pilothouse.telemetry import slices as sliced
 from pilothouse.telemetry import streams
 from pilothouse.telemetry.columns import AnyOutcomes, Features, Ints, Predictions
 from pilothouse.telemetry.rollup import floor_to
-from pilothouse.telemetry.streams import get_stream, write_faults
+from pilothouse.telemetry.streams import get_stream
+from pilothouse.telemetry.waiting_outcomes import (
+    WAITING_AT_MOST,
+    Tally,
+    count_waiting,
+    hash_id,
+    put_to_wait,
+)
 
 _UNKNOWN_CLASS = 0xFFFF
 """Class number of a row without a known outcome."""
-WAITING_AT_MOST = 1_000_000
-"""Outcomes that may wait for their predictions; more are counted and dropped."""
 _CONFLICTS_AT_MOST = 100_000
 """Conflicts that are kept one by one; more are counted."""
 
@@ -49,17 +54,6 @@ class StoredBatch:
 
 
 @dataclass(slots=True)
-class Tally:
-    """Counts of what happened to a list of outcomes. ``faults`` are (reason, example)."""
-
-    joined: int = 0
-    waiting: int = 0
-    conflicts: int = 0
-    duplicates: int = 0
-    faults: list[tuple[RejectionReason, str]] = field(default_factory=list)
-
-
-@dataclass(slots=True)
 class _Fold:
     """Rows of one stream and day whose outcomes became known."""
 
@@ -71,11 +65,6 @@ class _Fold:
 
 
 Folds = dict[tuple[int, int], _Fold]
-
-
-def hash_id(text: str) -> int:
-    """Hash of a foreign id as a signed 64-bit number, the key of the compact index."""
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def join(
@@ -92,7 +81,8 @@ def join(
     """
     tally, folds = Tally(), defaultdict[tuple[int, int], _Fold](_Fold)
     by_batch = _resolve(connection, listed, tally, now_us, target)
-    for batch_id, wanted in by_batch.items():
+    retaken = _move_retaken(connection, by_batch, load)
+    for batch_id, wanted in (*by_batch.items(), *retaken.items()):
         batch = load(batch_id)
         if not batch.predictions.rows:
             reason = RejectionReason.EXPIRED if batch.expired else RejectionReason.NO_SUCH_ROW
@@ -139,37 +129,29 @@ def join_waiting(
     return tally
 
 
-def anything_waits(connection: Connection) -> bool:
-    return bool(connection.execute("SELECT EXISTS (SELECT 1 FROM waiting_outcomes)").fetchone()[0])
-
-
-def count_waiting(connection: Connection) -> int:
-    """Number of outcomes that wait; far from their bound an upper bound of it, which costs no scan."""
-    (span,) = connection.execute(
-        "SELECT coalesce(max(rowid) - min(rowid) + 1, 0) FROM waiting_outcomes"
-    ).fetchone()
-    if span < WAITING_AT_MOST:
-        return int(span)
-    return int(connection.execute("SELECT count(*) FROM waiting_outcomes").fetchone()[0])
-
-
-def waiting_outcomes(connection: Connection) -> tuple[int, int | None]:
-    """Number of outcomes that wait, and when the oldest came."""
-    count, oldest = connection.execute("SELECT count(*), min(received) FROM waiting_outcomes").fetchone()
-    return int(count), oldest
-
-
-def forget_waiting(connection: Connection, batch: PredictionBatch, now_us: int) -> None:
-    """Drop and count the outcomes that waited for a batch of which no row was kept: they will never find their
-    predictions."""
-    dropped = connection.execute(
-        "DELETE FROM waiting_outcomes WHERE producer=? AND sequence=? RETURNING id",
-        (batch.producer, batch.sequence),
-    ).fetchall()
-    write_faults(connection, [(RejectionReason.NO_SUCH_ROW, text) for (text,) in dropped], now_us)
-
-
 Wanted = list[tuple[int, str, object]]
+
+
+def _move_retaken(
+    connection: Connection, by_batch: dict[int, Wanted], load: Callable[[int], StoredBatch]
+) -> dict[int, Wanted]:
+    """Take out the outcomes of rows that were rejected with their batch and taken later; returns them by the batch in
+    which they were taken."""
+    retaken: dict[int, Wanted] = defaultdict(list)
+    for batch_id, wanted in by_batch.items():
+        offsets = load(batch_id).predictions.offsets
+        last = max(offset for offset, *_ in wanted)
+        if offsets.size and offsets.size == int(offsets[-1]) + 1 > last:
+            continue  # every row that is asked for is there
+        kept = set(offsets.tolist())
+        for entry in [entry for entry in wanted if entry[0] not in kept]:
+            row = connection.execute(
+                "SELECT batch_id, offset FROM foreign_ids WHERE hash=?", (hash_id(entry[1]),)
+            ).fetchone()
+            if row is not None and row[0] != batch_id:
+                wanted.remove(entry)
+                retaken[row[0]].append((row[1], *entry[1:]))
+    return retaken
 
 
 def _resolve(
@@ -180,6 +162,9 @@ def _resolve(
     by_batch: dict[int, Wanted] = defaultdict(list)
     known: dict[tuple[str, int], int | None] = {}
     for outcome in listed:
+        if isinstance(outcome.value, float) and not math.isfinite(outcome.value):
+            tally.faults.append(_not_an_outcome(outcome.prediction_id, outcome.value, "a number"))
+            continue
         name = parse_prediction_id(outcome.prediction_id)
         batch_id = None
         if name is not None:
@@ -201,7 +186,7 @@ def _resolve(
         if waiting + tally.waiting >= WAITING_AT_MOST:
             tally.faults.append((RejectionReason.TOO_MANY_WAIT, outcome.prediction_id))
             continue
-        _wait(connection, outcome, number, producer, sequence, tally, now_us, target)
+        put_to_wait(connection, outcome, number, producer, sequence, tally, now_us, target)
     return by_batch
 
 
@@ -211,35 +196,6 @@ def _batch_of(connection: Connection, producer: str, sequence: int) -> int | Non
         (producer, sequence),
     ).fetchone()
     return int(row[0]) if row else None
-
-
-def _wait(
-    connection: Connection,
-    outcome: Outcome,
-    number: int,
-    producer: str,
-    sequence: int,
-    tally: Tally,
-    now_us: int,
-    target: str | None,
-) -> None:
-    value = msgspec.json.encode(outcome.value).decode()
-    row = connection.execute(
-        "SELECT value FROM waiting_outcomes WHERE id=?", (outcome.prediction_id,)
-    ).fetchone()
-    if row is None:
-        connection.execute(
-            "INSERT INTO waiting_outcomes VALUES (?,?,?,?,?,?,?)",
-            (outcome.prediction_id, number, producer, sequence, value, now_us, target or ""),
-        )
-        tally.waiting += 1
-    elif row[0] == value:
-        tally.duplicates += 1
-    else:
-        tally.conflicts += 1
-        tally.faults.append(
-            (RejectionReason.CONFLICT, f"{outcome.prediction_id}: {row[0]} is waiting, then {value} came")
-        )
 
 
 def _apply(
@@ -267,7 +223,7 @@ def _apply(
             tally.faults.append((RejectionReason.NO_SUCH_ROW, text))
         elif known is None:
             expected = f"one of {', '.join(classes)}" if classes else "a number"
-            tally.faults.append((RejectionReason.NOT_AN_OUTCOME, f"{text}: {value!r}; expected {expected}"))
+            tally.faults.append(_not_an_outcome(text, value, expected))
         elif _is_unknown(kept_outcomes[row]):
             kept_outcomes[row] = known
             changed += 1
@@ -384,6 +340,10 @@ def known_rows(kept_outcomes: AnyOutcomes) -> Ints:
 
 def _is_unknown(value: Any) -> bool:
     return bool(value == _UNKNOWN_CLASS if value.dtype.kind == "u" else np.isnan(value))
+
+
+def _not_an_outcome(text: str, value: object, expected: str) -> tuple[RejectionReason, str]:
+    return RejectionReason.NOT_AN_OUTCOME, f"{text}: {value!r}; expected {expected}"
 
 
 def _as_number(value: object) -> float | None:

@@ -1,6 +1,7 @@
 """Telemetry store: batches and outcomes in, windows out. One writer a file; every call is one transaction."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -13,14 +14,16 @@ from pilothouse.domain.wire import BatchReceipt, LabelReceipt, Outcome, Predicti
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.schema import create_file, upgrade_file
 from pilothouse.statistics.profiles.specification import ProfileSpecification
-from pilothouse.telemetry import faults, outcome_matching, rollup, streams
-from pilothouse.telemetry.admission import Clock, Limits, VersionFacts
+from pilothouse.telemetry import faults, file_times, outcome_matching, rollup, streams
+from pilothouse.telemetry.admission import Believed, Clock, Limits, VersionFacts
 from pilothouse.telemetry.columns import Features, Ints, Predictions, decode_features, decode_predictions
-from pilothouse.telemetry.intake import Intake
-from pilothouse.telemetry.outcome_matching import StoredBatch, Tally
+from pilothouse.telemetry.intake import FilePart, Intake
+from pilothouse.telemetry.outcome_matching import StoredBatch
+from pilothouse.telemetry.retakes import prediction_ids
 from pilothouse.telemetry.rollup import LatencyWindows, Window
 from pilothouse.telemetry.schema import TelemetryFile
 from pilothouse.telemetry.streams import Stream
+from pilothouse.telemetry.waiting_outcomes import Tally
 from pilothouse.telemetry.write_cache import WriteCache
 
 Lookup = Callable[[str, int], VersionFacts | None]
@@ -60,19 +63,52 @@ class TelemetryStore(TelemetryFile):
         self.calibrated: set[tuple[str, int, str, int]] = set()
         """(model, version, target, days) whose calibration is known to be stored; remembered for the monitor."""
 
-    def append(
-        self, batch: PredictionBatch, lookup: Lookup, now_us: int, *, trusted_clock: bool = True
-    ) -> BatchReceipt:
-        """Take in a batch: rows, roll-ups, clock and rejections in one transaction; a batch twice counts once.
-
-        Without ``trusted_clock`` (a file) many events that agree on a far jump of a clock are not believed.
-        """
-        return self.append_many([batch], lookup, now_us, trusted_clock=trusted_clock)[0]
+    def append(self, batch: PredictionBatch, lookup: Lookup, now_us: int) -> BatchReceipt:
+        """Take in a batch: rows, roll-ups, clock and rejections in one transaction; a batch twice counts once."""
+        return self.append_many([batch], lookup, now_us)[0]
 
     def append_many(
-        self, batches: Sequence[PredictionBatch], lookup: Lookup, now_us: int, *, trusted_clock: bool = True
+        self, batches: Sequence[PredictionBatch], lookup: Lookup, now_us: int
     ) -> list[BatchReceipt]:
         """Take in batches in the order given, all in one transaction: its commit and its windows cost once."""
+        with self._intake(batches, lookup, now_us) as intake:
+            receipts = [intake.take(batch) for batch in batches]
+            intake.keep()
+        return receipts
+
+    def believed_times(self, times: Ints, model: str, target: str, now_us: int, *, history: bool) -> Believed:
+        """Span of the event times of a file that are believed, beside each other and the clock of their target."""
+        with self.read() as connection:
+            clock = streams.read_clock(connection, model, target)
+        return file_times.believed_times(times, clock, now_us, self.limits, history)
+
+    def append_part(
+        self,
+        batch: PredictionBatch,
+        values: Sequence[float | str | None],
+        believed: Believed,
+        lookup: Lookup,
+        now_us: int,
+    ) -> tuple[FilePart, Tally]:
+        """Take in a part of a file with its rows' outcomes (or none), in one transaction.
+
+        A part that was taken in before counts once; its rows that were rejected then are judged again.
+        """
+        with self._intake([batch], lookup, now_us) as intake:
+            part = intake.take_part(batch, believed)
+            intake.keep()
+            ids = prediction_ids(batch) if values else []
+            outcomes = [
+                Outcome(name, value)
+                for row, (name, value) in enumerate(zip(ids, values, strict=bool(values)))
+                if value is not None and row not in part.refused_rows
+            ]
+            tally = self._match(intake.connection, outcomes, now_us, None)
+        return part, tally
+
+    @contextmanager
+    def _intake(self, batches: Sequence[PredictionBatch], lookup: Lookup, now_us: int) -> Iterator[Intake]:
+        """Transaction in which batches are taken in."""
         facts = {
             (model, version): lookup(model, version)
             for model, version in {(batch.model, batch.version) for batch in batches}
@@ -80,9 +116,7 @@ class TelemetryStore(TelemetryFile):
         try:
             with self.transaction() as connection:
                 self._write_cache.look(connection)
-                intake = Intake(connection, facts, self.limits, now_us, self._write_cache)
-                receipts = [intake.take(batch, trusted_clock=trusted_clock) for batch in batches]
-                intake.keep()
+                yield Intake(connection, facts, self.limits, now_us, self._write_cache)
                 self._write_cache.keep(connection)
                 faults.reach("before the commit of a batch")
             if connection.in_transaction:  # the caller's own, which may still be rolled back
@@ -91,7 +125,6 @@ class TelemetryStore(TelemetryFile):
             self._write_cache.forget()
             raise
         faults.reach("after the commit of a batch")
-        return receipts
 
     def fold_windows(self, at_most: int = 200) -> int:
         """Write the sums of hours and days that have passed, in short transactions. Returns how many.
@@ -126,21 +159,23 @@ class TelemetryStore(TelemetryFile):
         total = Tally()
         for first in range(0, len(listed), _OUTCOMES_A_COMMIT):
             with self.transaction() as connection:
-                tally = outcome_matching.join(
-                    connection,
-                    listed[first : first + _OUTCOMES_A_COMMIT],
-                    loader(connection),
-                    lambda stream_id: self.specification(connection, stream_id),
-                    now_us,
-                    target,
-                )
-                streams.write_faults(connection, tally.faults, now_us)
+                total.add(self._match(connection, listed[first : first + _OUTCOMES_A_COMMIT], now_us, target))
                 faults.reach("before the commit of outcomes")
-            total.joined += tally.joined
-            total.waiting += tally.waiting
-            total.conflicts += tally.conflicts
-            total.duplicates += tally.duplicates
-        return LabelReceipt(total.joined, total.waiting, total.conflicts, total.duplicates)
+        return total.receipt()
+
+    def _match(
+        self, connection: Connection, listed: Sequence[Outcome], now_us: int, target: str | None
+    ) -> Tally:
+        tally = outcome_matching.join(
+            connection,
+            listed,
+            loader(connection),
+            lambda stream_id: self.specification(connection, stream_id),
+            now_us,
+            target,
+        )
+        streams.write_faults(connection, tally.faults, now_us)
+        return tally
 
     def specification(self, connection: Connection, stream_id: int) -> ProfileSpecification:
         (number,) = connection.execute(

@@ -4,7 +4,6 @@ import math
 import os
 import shutil
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -18,7 +17,6 @@ from pilothouse.cli.output import (
     say_rest,
     say_unwatched,
     show_lines,
-    show_rows,
     show_table,
 )
 from pilothouse.cli.session import Session
@@ -31,7 +29,6 @@ from pilothouse.presentation import texts
 from pilothouse.presentation.charts.chart import MARK_LEGEND
 from pilothouse.presentation.charts.monitor_charts import monitor_charts
 from pilothouse.presentation.charts.series_csv import series_csv
-from pilothouse.presentation.tables.rejected_rows import rejected_table
 from pilothouse.presentation.verdicts import rows_text, verdict_note, verdict_word
 
 if TYPE_CHECKING:
@@ -292,63 +289,3 @@ def resolve(session: Session, number: int, reason: str) -> None:
     """Resolve alert NUMBER."""
     alert_operations.resolve(session.services, session.actor, number, reason=reason)
     say(f"alert {number} is resolved")
-
-
-@click.command()
-@json_option
-@click.pass_obj
-def rejected(session: Session) -> None:
-    """Events that were not taken, counted by reason."""
-    from pilothouse.operations.ingest import ingest as operation
-
-    rejections = operation.rejected(session.services, session.actor)
-    if printed_as_json(session, rejections):
-        return
-    show_rows(rejected_table(rejections), empty="nothing was rejected")
-    waiting = operation.waiting(session.services, session.actor)
-    if waiting.oldest is not None:
-        since = texts.time_text(waiting.oldest)
-        say(f"{waiting.count:,} outcomes wait for their prediction, the oldest since {since}")
-
-
-@click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--model", required=True, help="The model that predicted.")
-@click.option("--version", type=int, required=True, help="Its version.")
-@click.option("--target", required=True, help="Where it ran.")
-@json_option
-@click.pass_obj
-def ingest(session: Session, file: Path, model: str, version: int, target: str) -> None:
-    """Take a prediction log (parquet, csv, csv.gz, jsonl or ndjson).
-
-    Its columns: the features, the timestamp (or event_time), score, and where there are any label, prediction_id,
-    latency_ms and truth.
-    """
-    from pilothouse.operations.ingest import ingest as operation
-
-    receipt = operation.ingest_file(
-        session.services, session.actor, file, model=model, version=version, target=target
-    )
-    if printed_as_json(session, receipt):
-        return
-    say(
-        f"{receipt.accepted:,} events taken, {receipt.duplicates:,} known already, "
-        f"{receipt.rejected:,} rejected (see pilothouse rejected)"
-    )
-
-
-@click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@json_option
-@click.pass_obj
-def labels(session: Session, file: Path) -> None:
-    """Take outcomes from a file (parquet, csv, csv.gz, jsonl or ndjson) with the columns prediction_id and outcome."""
-    from pilothouse.operations.ingest import ingest as operation
-
-    receipt = operation.ingest_labels_file(session.services, session.actor, file)
-    if printed_as_json(session, receipt):
-        return
-    say(
-        f"{receipt.joined:,} joined, {receipt.waiting:,} wait for their prediction, "
-        f"{receipt.duplicates:,} known already, {receipt.conflicts:,} in conflict"
-    )

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -18,20 +18,23 @@ from pilothouse.operations.promotion.deployments import private_columns
 from pilothouse.operations.services import Services
 from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.store import targets, versions
-from pilothouse.telemetry import VersionFacts
-from pilothouse.telemetry.outcome_matching import waiting_outcomes
+from pilothouse.telemetry import Lookup, VersionFacts
+from pilothouse.telemetry.intake import FilePart
 from pilothouse.telemetry.streams import list_streams, rejected_counts
+from pilothouse.telemetry.waiting_outcomes import Tally, waiting_outcomes
 
 
 @dataclass(frozen=True, slots=True)
 class FileReceipt:
-    """The numbers of a file's rows, by what became of them. ``duplicates`` are rows of a file taken in before."""
+    """The numbers of a file's rows, by what became of them. ``duplicates`` are rows of a file taken in before; ``reasons``
+    are those of the rejected rows."""
 
     rows: int
     accepted: int
     rejected: int
     duplicates: int
     outcomes: LabelReceipt
+    reasons: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +54,19 @@ class Totals:
     rejected: int
 
 
-def ingest_batch(services: Services, batch: PredictionBatch, *, from_file: bool = False) -> BatchReceipt:
+def ingest_batch(services: Services, batch: PredictionBatch) -> BatchReceipt:
     """Take in a batch from a serving process; returns after the commit. Invalid rows raise nothing: they are counted and kept
-    apart. A file cannot move a target's clock far ahead: one log with wrong dates would make every later event too late.
-    Raises UnavailableError (disk full, database locked)."""
-    return ingest_batches(services, [batch], from_file=from_file)[0]
+    apart. Raises UnavailableError (disk full, database locked)."""
+    return ingest_batches(services, [batch])[0]
 
 
-def ingest_batches(
-    services: Services, batches: Sequence[PredictionBatch], *, from_file: bool = False
-) -> list[BatchReceipt]:
+def ingest_batches(services: Services, batches: Sequence[PredictionBatch]) -> list[BatchReceipt]:
     """``ingest_batch`` for several, in their order and in one transaction, to share the cost of a commit."""
-    return services.telemetry.append_many(
-        batches,
-        lambda model, version: version_facts(services, model, version),
-        to_us(services.now()),
-        trusted_clock=not from_file,
-    )
+    return services.telemetry.append_many(batches, _lookup(services), to_us(services.now()))
+
+
+def _lookup(services: Services) -> Lookup:
+    return lambda model, version: version_facts(services, model, version)
 
 
 def ingest_outcomes(
@@ -86,14 +85,24 @@ def count_refused(services: Services, target: str, rows: int, reason: str) -> No
 
 
 def ingest_file(
-    services: Services, actor: Actor, path: Path, model: str, version: int, target: str
+    services: Services,
+    actor: Actor,
+    path: Path,
+    model: str,
+    version: int,
+    target: str,
+    *,
+    history: bool = False,
 ) -> FileReceipt:
     """Take in a prediction log (parquet, csv, csv.gz, jsonl or ndjson) of a version that is served elsewhere.
 
     Columns: the model's features; ``score``; ``label`` (left out for a regression, and for a binary model where the
     score decides at 0.5); the model's timestamp column, or ``event_time``; where there are any ``prediction_id``,
-    ``latency_ms`` and ``truth``. The same file twice counts once. Raises InvalidInputError (a column is missing or not valid),
-    NotFoundError (no such version or target) or NotAllowedError.
+    ``latency_ms`` and ``truth``. The same file twice counts once; rows of it that were rejected are judged again. Rows are
+    judged in the order of their times, beside each other and the target's clock; in a ``history`` beside each other alone.
+
+    Raises InvalidInputError (a column is missing or not valid), NotFoundError (no such version or target) or
+    NotAllowedError.
     """
     from pilothouse.operations.ingest.prediction_files import read_predictions
 
@@ -109,23 +118,28 @@ def ingest_file(
     if facts is None:
         raise NotFoundError(f"there is no {version_uri(model, version)}")
     log = read_predictions(path, spec, facts.specification)
-    accepted = rejected = duplicates = 0
     name = hashlib.sha256(f"{log.digest}:{model}/{version}@{target}".encode()).hexdigest()
-    producer = f"file-{name[:16]}"
-    for batch in log.batches(producer, model, version, target):
-        receipt = ingest_batch(services, batch, from_file=True)
-        if receipt.duplicate:
-            duplicates += batch.rows
-        else:
-            accepted += receipt.accepted
-            rejected += receipt.rejected
+    believed = services.telemetry.believed_times(
+        log.times, model, target, to_us(services.now()), history=history
+    )
+    counts, outcomes, first = FilePart(), Tally(), 0
+    for batch in log.batches(f"file-{name[:16]}", model, version, target):
+        values = log.values[first : first + batch.rows]
+        first += batch.rows
+        part, tally = services.telemetry.append_part(
+            batch, values, believed, _lookup(services), to_us(services.now())
+        )
+        counts.add(part)
+        outcomes.add(tally)
     while services.telemetry.fold_windows():
         pass
-    outcomes = ingest_outcomes(services, log.outcomes(producer))
     with changing(services, actor, Permission.INGEST, model) as change:
-        detail = {"file": path.name, "sha256": log.digest, "target": target, "rows": accepted}
+        detail = {"file": path.name, "sha256": log.digest, "target": target, "rows": counts.accepted}
         change.record("telemetry.ingested", model, detail)
-    return FileReceipt(log.rows, accepted, rejected, duplicates, outcomes)
+    reasons = {str(reason): count for reason, count in counts.rejected.most_common()}
+    return FileReceipt(
+        log.rows, counts.accepted, counts.rejected.total(), counts.known, outcomes.receipt(), reasons
+    )
 
 
 def ingest_labels_file(services: Services, actor: Actor, path: Path) -> LabelReceipt:

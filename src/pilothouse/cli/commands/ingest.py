@@ -1,0 +1,92 @@
+"""Commands about predictions and outcomes that come in, and those that were rejected."""
+
+from pathlib import Path
+
+import click
+
+from pilothouse.cli.output import json_option, plain, printed_as_json, say, show_rows
+from pilothouse.cli.session import Session
+from pilothouse.domain.wire import LabelReceipt
+from pilothouse.presentation import texts
+from pilothouse.presentation.receipts import Receipt, outcomes_line, predictions_line
+from pilothouse.presentation.tables.rejected_rows import rejected_table
+
+_FAILED = 1
+"""Exit code where something was rejected."""
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def rejected(session: Session) -> None:
+    """Events that were not taken, counted by reason."""
+    from pilothouse.operations.ingest import ingest as operation
+
+    rejections = operation.rejected(session.services, session.actor)
+    if printed_as_json(session, rejections):
+        return
+    show_rows(rejected_table(rejections), empty="nothing was rejected")
+    waiting = operation.waiting(session.services, session.actor)
+    if waiting.oldest is not None:
+        since = texts.time_text(waiting.oldest)
+        say(f"{waiting.count:,} outcomes wait for their prediction, the oldest since {since}")
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--model", required=True, help="The model that predicted.")
+@click.option("--version", type=int, required=True, help="Its version.")
+@click.option("--target", required=True, help="Where it ran.")
+@click.option(
+    "--history",
+    is_flag=True,
+    help="Rows of any time: judge them beside each other, not beside the target's clock.",
+)
+@json_option
+@click.pass_obj
+def ingest(session: Session, file: Path, model: str, version: int, target: str, history: bool) -> int:
+    """Take a prediction log (parquet, csv, csv.gz, jsonl or ndjson).
+
+    Its columns: the features, the timestamp (or event_time), score, and where there are any label, prediction_id,
+    latency_ms and truth. Exit code 1 where rows or outcomes were rejected.
+    """
+    from pilothouse.operations.ingest import ingest as operation
+
+    receipt = operation.ingest_file(
+        session.services, session.actor, file, model=model, version=version, target=target, history=history
+    )
+    predictions = Receipt(receipt.accepted, receipt.duplicates, receipt.rejected, receipt.reasons)
+    outcomes = _of_outcomes(receipt.outcomes)
+    if not printed_as_json(session, {**plain(predictions), "rows": receipt.rows, "outcomes": outcomes}):
+        if outcomes.rows:
+            say(outcomes_line(outcomes))
+        say(predictions_line(predictions))
+    return _FAILED if predictions.rejected or outcomes.rejected else 0
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@json_option
+@click.pass_obj
+def labels(session: Session, file: Path) -> int:
+    """Take outcomes from a file (parquet, csv, csv.gz, jsonl or ndjson) with the columns prediction_id and outcome.
+
+    Exit code 1 where outcomes were rejected.
+    """
+    from pilothouse.operations.ingest import ingest as operation
+
+    outcomes = _of_outcomes(operation.ingest_labels_file(session.services, session.actor, file))
+    if not printed_as_json(session, outcomes):
+        say(outcomes_line(outcomes))
+    return _FAILED if outcomes.rejected else 0
+
+
+def _of_outcomes(receipt: LabelReceipt) -> Receipt:
+    return Receipt(
+        taken=receipt.joined,
+        known=receipt.duplicates,
+        rejected=receipt.rejected,
+        reasons=receipt.reasons,
+        waiting=receipt.waiting,
+        conflicts=receipt.conflicts,
+    )

@@ -1,0 +1,83 @@
+"""Event times of a file that are believed. Pure.
+
+A file is known whole, so its rows are judged in the order of their times, against each other and against the clock of
+their target. Rows without a gap longer than the bound between them are a *group*. A group of many rows is believed
+wherever it lies; a few rows apart from all others are not: a wrong date in one row would make every later event too late.
+"""
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
+from pilothouse.telemetry.admission import MISSING_TIME, Believed, Clock, Limits
+from pilothouse.telemetry.columns import Ints
+
+_SHARE_OF_MANY = 0.01
+"""Share of a file's rows from which as many rows as move a clock are believed apart from the others."""
+_SHARE_OF_FEW = 0.1
+"""Share of a file's rows from which fewer rows, but more than one, are."""
+_GAPS_OF_A_RHYTHM = 3
+"""Long gaps from which a file is one of a rhythm, as of a model that predicts once a month."""
+_LONGEST_GAP = 3
+"""Longest gap of a rhythm, as a multiple of the middle one."""
+
+
+def believed_times(times: Ints, clock: Clock | None, now_us: int, limits: Limits, history: bool) -> Believed:
+    """Span of the event times of a file that are believed; ``clock`` is that of its target before the file.
+
+    In a ``history``, and where there is no clock, the file is judged by itself. Else a group that lies far before the
+    clock is not believed, and one far after it only where it holds many rows, or the wall clock confirms it.
+    """
+    usable = times[(times != MISSING_TIME) & (times <= now_us + limits.future_us)]
+    if not usable.size:
+        return Believed(now_us, now_us)
+    ordered = np.sort(usable)
+    cuts = np.flatnonzero(np.diff(ordered) > limits.ahead_us) + 1
+    groups = np.split(ordered, cuts)
+    if clock is None or history:
+        kept = _kept_groups(groups, limits)
+        first, last = int(kept[0][0]), int(kept[-1][-1])
+        if clock is not None:
+            first = min(first, clock.event_us - limits.behind_us)
+            last = max(last, clock.event_us + limits.ahead_us)
+        return Believed(first, last)
+    first, last = clock.event_us - limits.behind_us, clock.event_us + limits.ahead_us
+    current = abs(clock.arrived_us - clock.event_us) <= limits.ahead_us
+    for group in groups:
+        joins = int(group[0]) <= last
+        confirmed = current and int(group[0]) >= now_us - limits.ahead_us
+        if joins or confirmed or _is_many(len(group), len(ordered), limits):
+            last = max(last, int(group[-1]))
+    return Believed(first, last)
+
+
+def _kept_groups(groups: Sequence[Ints], limits: Limits) -> list[Ints]:
+    """Groups of a history that are believed: the largest, those of many rows, and those of its rhythm."""
+    rows = sum(map(len, groups))
+    largest = max(range(len(groups)), key=lambda i: len(groups[i]))
+    rhythm = _groups_of_a_rhythm(groups)
+    return [
+        group
+        for i, group in enumerate(groups)
+        if i == largest
+        or i in rhythm
+        or _is_many(len(group), rows, limits)
+        or (len(group) > 1 and len(group) >= _SHARE_OF_FEW * rows)
+    ]
+
+
+def _is_many(rows: int, of: int, limits: Limits) -> bool:
+    return rows >= limits.confirmations and rows >= _SHARE_OF_MANY * of
+
+
+def _groups_of_a_rhythm(groups: Sequence[Ints]) -> set[int]:
+    """Numbers of the groups as large as others, and as far from their neighbours as these are."""
+    gaps = np.array([int(after[0]) - int(before[-1]) for before, after in itertools.pairwise(groups)])
+    if len(gaps) < _GAPS_OF_A_RHYTHM:
+        return set()
+    near = gaps <= _LONGEST_GAP * np.median(gaps)
+    smallest = sum(map(len, groups)) / len(groups) / 2
+    return {
+        i for i, group in enumerate(groups) if len(group) >= smallest and near[max(i - 1, 0) : i + 1].any()
+    }

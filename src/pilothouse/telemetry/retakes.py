@@ -1,0 +1,104 @@
+"""Rows of a batch that were rejected, handed in again. Functions take a connection.
+
+The batch that was received first keeps its number and its rows. Those taken later form batches of a producer of their own,
+under the ids by which their outcomes name them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from pilothouse.domain.identifiers import PredictionId
+from pilothouse.domain.wire import CodedTexts, PredictionBatch
+from pilothouse.sqlite import Connection
+from pilothouse.statistics.profiles.coded import CodedColumn
+from pilothouse.telemetry import streams
+from pilothouse.telemetry.columns import Ints, decode_predictions
+from pilothouse.telemetry.waiting_outcomes import hash_id
+
+_AGAIN = "~"
+"""Sign after a producer's name; no producer's own name ends in it."""
+
+
+def prediction_ids(batch: PredictionBatch) -> list[str]:
+    """Id of each row: that of its sender, else its place in the batch."""
+    if batch.foreign_ids:
+        return batch.foreign_ids
+    return [str(PredictionId(batch.producer, batch.sequence, offset)) for offset in range(batch.rows)]
+
+
+def rows_not_taken(connection: Connection, batch: PredictionBatch) -> list[int]:
+    """Rows of a batch that was received before of which nothing is stored; none where retention has deleted its rows."""
+    head = connection.execute(
+        "SELECT b.segment_id, b.segment_start, b.rows FROM batches b JOIN producers p ON p.id = b.producer_id "
+        "WHERE p.name=? AND b.sequence=?",
+        (batch.producer, batch.sequence),
+    ).fetchone()
+    if head is None:
+        return list(range(batch.rows))
+    segment, first, rows = head
+    if rows and segment is None:
+        return []
+    taken = np.zeros(batch.rows, np.bool_)
+    if rows:
+        (data,) = connection.execute("SELECT predictions FROM segments WHERE id=?", (segment,)).fetchone()
+        taken[decode_predictions(data).offsets[first : first + rows]] = True
+    left = [int(row) for row in np.flatnonzero(~taken)]
+    ids = prediction_ids(batch)
+    return [row for row in left if not _was_retaken(connection, batch.producer, ids[row])]
+
+
+def _was_retaken(connection: Connection, producer: str, prediction: str) -> bool:
+    row = connection.execute(
+        "SELECT 1 FROM foreign_ids f JOIN batches b ON b.id = f.batch_id JOIN producers p ON p.id = b.producer_id "
+        "WHERE f.hash=? AND p.name=?",
+        (hash_id(prediction), producer + _AGAIN),
+    ).fetchone()
+    return row is not None
+
+
+def batch_of_rows(connection: Connection, batch: PredictionBatch, rows: Sequence[int]) -> PredictionBatch:
+    """Some rows of a batch, as the next batch of those that are handed in again."""
+    producer = batch.producer + _AGAIN
+    (sequence,) = connection.execute(
+        "SELECT coalesce(max(sequence) + 1, 0) FROM batches WHERE producer_id=?",
+        (streams.producer_id(connection, producer),),
+    ).fetchone()
+    ids = prediction_ids(batch)
+    part = cut(batch, rows)
+    return replace(part, producer=producer, sequence=sequence, foreign_ids=[ids[row] for row in rows])
+
+
+def cut(batch: PredictionBatch, rows: Sequence[int]) -> PredictionBatch:
+    """Some rows of a batch whose columns have its length; requests only where each has one row."""
+    numbers = np.asarray(rows, np.int64)
+    one_each = isinstance(batch.requests, list) and len(batch.requests) == batch.rows
+    return replace(
+        batch,
+        rows=len(rows),
+        event_times=_floats(batch.event_times, numbers),
+        scores=_floats(batch.scores, numbers),
+        numeric={name: _floats(packed, numbers) for name, packed in batch.numeric.items()},
+        categorical={name: _texts(column, numbers) for name, column in batch.categorical.items()},
+        labels=[text or "" for text in _texts(batch.labels, numbers)] if len(batch.labels) else [],
+        requests=[batch.requests[row] for row in rows] if one_each else [],  # type: ignore[index]
+        errors=0,
+        foreign_ids=[batch.foreign_ids[row] for row in rows] if batch.foreign_ids else [],
+    )
+
+
+def _floats(packed: bytes, rows: Ints) -> bytes:
+    return np.frombuffer(packed, "<i8")[rows].tobytes()
+
+
+def _texts(column: Sequence[str | None] | CodedTexts, rows: Ints) -> list[str | None]:
+    return CodedColumn.of(column).take(rows).texts()
+
+
+def count_taken(connection: Connection, batch: PredictionBatch, rows: int) -> None:
+    """Note that rows of a batch that were rejected are taken now."""
+    connection.execute(
+        "UPDATE batches SET rejected = rejected - ? WHERE sequence=? AND producer_id=(SELECT id FROM producers WHERE name=?)",
+        (rows, batch.sequence, batch.producer),
+    )
