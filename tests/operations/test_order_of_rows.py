@@ -1,6 +1,7 @@
 """A file is taken whole whatever the order of its rows and the gaps between them, and what was rejected can be handed in
 again."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -9,10 +10,13 @@ import pandas as pd
 import pytest
 
 from pilothouse.cli import failures, main
+from pilothouse.domain.time_units import DAY_US
 from pilothouse.domain.wire import Outcome
-from pilothouse.operations.ingest import ingest
+from pilothouse.operations.ingest import ingest, retries
 from pilothouse.operations.ingest.ingest import FileReceipt
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import audits
+from pilothouse.telemetry import kept_rejections
 from pilothouse.telemetry.streams import find_stream
 from support.flight_batches import CATEGORICAL, NUMERIC, batch_of
 from support.monitored_flights import admin, make_watched, traffic
@@ -129,6 +133,88 @@ def test_a_part_of_a_file_is_never_there_without_its_outcomes(
     monkeypatch.setattr(type(services.telemetry), "append_part", watched)
     hand_in(services, tmp_path / "log.parquet", history(12_000, 200))
     assert seen == [(5_000, 5_000), (10_000, 10_000), (12_000, 12_000)]
+
+
+def test_rejected_rows_are_kept_and_taken_by_a_retry(services: Services, tmp_path: Path, run) -> None:
+    hand_in(services, tmp_path / "log.parquet", history(400, 20))
+    for number, first in enumerate((100, 101)):
+        few = history(12, 0.9, first, ids=bool(number)).assign(tailnum="N1")
+        assert hand_in(services, tmp_path / f"{number}.parquet", few).reasons == {AHEAD: 12}
+    assert "24 rejected rows are kept" in run("rejected")[2]
+    # beside each other they are many enough to be believed
+    code, out, _ = run("rejected", "retry", "--json")
+    found = json.loads(out)
+    assert (code, found["taken"], found["rejected"], found["outcomes"]["taken"]) == (0, 24, 0, 24)
+    assert stored(services) == (424, 424)
+    assert "kept" not in run("rejected")[2]
+    code, _, err = run("rejected", "retry")
+    assert (code, err.splitlines()[-1]) == (0, "0 predictions taken, 0 known already, 0 rejected")
+    again = hand_in(services, tmp_path / "0.parquet", history(12, 0.9, 100).assign(tailnum="N1"))
+    assert (again.accepted, again.duplicates) == (0, 12)
+    newest = audits.show(services, admin(services), limit=2)[1]
+    assert (newest.action, newest.detail["rows"]) == ("telemetry.retried", 24)
+
+
+def test_a_retry_leaves_what_does_not_fit_yet(services: Services, tmp_path: Path, run) -> None:
+    hand_in(services, tmp_path / "log.parquet", history(400, 20))
+    hand_in(services, tmp_path / "few.parquet", history(5, 1, 100))
+    code, _, err = run("rejected", "retry")
+    assert (code, err.splitlines()[-1]) == (
+        1,
+        f"0 predictions taken, 0 known already, 5 rejected: 5 {AHEAD} (see pilothouse rejected)",
+    )
+    assert run("rejected", "retry", "--history")[0] == 0
+    assert stored(services) == (405, 405)
+
+
+def test_a_file_handed_in_again_leaves_nothing_to_retry(services: Services, tmp_path: Path, run) -> None:
+    hand_in(services, tmp_path / "log.parquet", history(400, 20))
+    hand_in(services, tmp_path / "few.parquet", history(5, 1, 100))
+    hand_in(services, tmp_path / "few.parquet", history(5, 1, 100), past=True)
+    assert "kept" not in run("rejected")[2]
+
+
+def test_rejected_rows_of_a_serving_process_are_taken_by_a_retry(services: Services, run) -> None:
+    rows = traffic("ewr", 0, 1)
+    ingest.ingest_batch(services, batch_of(rows, 1))
+    far = rows.iloc[:7].assign(at_us=rows["at_us"].iloc[:7] + 50 * DAY_US)
+    batch = batch_of(far, 2)
+    secret = dataclasses.replace(batch, categorical={**batch.categorical, "tailnum": ["N1"] * 7})
+    assert ingest.ingest_batch(services, secret).rejected == 7
+    with services.telemetry.read() as connection:
+        (kept,) = kept_rejections.of_deployment(connection, "flight-delay", "ewr")
+    assert "tailnum" not in kept.batch.categorical
+    ids = [f"ewr-1.2.{row}" for row in range(7)]
+    assert ingest.ingest_outcomes(services, [Outcome(name, "1") for name in ids]).rejected == 7
+    assert run("rejected", "retry", "--history")[0] == 0
+    assert ingest.ingest_outcomes(services, [Outcome(name, "1") for name in ids]).joined == 7
+    assert ingest.ingest_batch(services, batch_of(far, 2)).duplicate
+
+
+def test_kept_rows_stay_within_a_bound(
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_rejections, "_LOOK_EVERY", 1)
+    monkeypatch.setattr(kept_rejections, "_KEPT_AT_MOST", 2)
+    hand_in(services, tmp_path / "log.parquet", history(400, 20))
+    for first in (100, 200, 300):
+        hand_in(services, tmp_path / f"{first}.parquet", history(5, 1, first))
+    assert retries.count_kept(services, admin(services)) == 10
+    monkeypatch.setattr(kept_rejections, "KEPT_BYTES", 0)
+    hand_in(services, tmp_path / "last.parquet", history(5, 1, 400))
+    assert retries.count_kept(services, admin(services)) == 0
+
+
+def test_outcomes_of_rejected_rows_do_not_wait(services: Services, tmp_path: Path) -> None:
+    hand_in(services, tmp_path / "log.parquet", history(400, 20))
+    few = history(6, 1, 100, ids=True).drop(columns="truth")
+    early = ingest.ingest_outcomes(services, [Outcome(few["prediction_id"][0], "1")])
+    assert early.waiting == 1
+    hand_in(services, tmp_path / "few.parquet", few)
+    assert ingest.waiting(services, admin(services)).count == 0
+    late = ingest.ingest_outcomes(services, [Outcome(name, "1") for name in few["prediction_id"]])
+    assert (late.joined, late.waiting, late.rejected) == (0, 0, 6)
+    assert late.reasons == {"outcome of a prediction that was rejected": 6}
 
 
 @pytest.fixture

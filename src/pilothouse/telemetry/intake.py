@@ -5,7 +5,6 @@ waited for it. Everything here runs inside the caller's transaction.
 """
 
 import zlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -15,7 +14,15 @@ from pilothouse.domain.monitoring import RejectionReason
 from pilothouse.domain.wire import BatchReceipt, PredictionBatch
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.inserts import insert
-from pilothouse.telemetry import outcome_matching, retakes, rollup, streams, waiting_outcomes, worklist
+from pilothouse.telemetry import (
+    kept_rejections,
+    outcome_matching,
+    retakes,
+    rollup,
+    streams,
+    waiting_outcomes,
+    worklist,
+)
 from pilothouse.telemetry.admission import (
     Admission,
     Believed,
@@ -34,7 +41,9 @@ from pilothouse.telemetry.columns import (
     join_features,
     join_predictions,
 )
+from pilothouse.telemetry.file_parts import FilePart
 from pilothouse.telemetry.increment import Increment
+from pilothouse.telemetry.kept_rejections import KeptRows
 from pilothouse.telemetry.outcome_matching import StoredBatch
 from pilothouse.telemetry.streams import Stream, StreamKey
 from pilothouse.telemetry.write_cache import WriteCache
@@ -61,22 +70,6 @@ class _Errors:
 
 
 @dataclass(slots=True)
-class FilePart:
-    """Numbers of rows of a part of a file; ``rejected`` by reason, ``refused_rows`` are their places in the part."""
-
-    accepted: int = 0
-    known: int = 0
-    rejected: Counter[RejectionReason] = field(default_factory=Counter)
-    refused_rows: set[int] = field(default_factory=set)
-
-    def add(self, other: "FilePart") -> None:
-        """Add the numbers of another part of the same file."""
-        self.accepted += other.accepted
-        self.known += other.known
-        self.rejected += other.rejected
-
-
-@dataclass(slots=True)
 class Intake:
     """Batches of one transaction. Call ``take`` for each, then ``keep`` once."""
 
@@ -100,14 +93,19 @@ class Intake:
         rows = self._take_new(batch, admission)
         return BatchReceipt(rows, admission.rejected)
 
-    def take_part(self, batch: PredictionBatch, believed: Believed) -> FilePart:
-        """Numbers of a part of a file after its admission. Rows of it that were rejected before are judged again."""
+    def take_part(
+        self, batch: PredictionBatch, values: Sequence[float | str | None], believed: Believed
+    ) -> FilePart:
+        """Numbers of a part of a file after its admission. Rows of it that were rejected before are judged again.
+
+        ``values`` are the outcomes of the rows, or empty; they are kept with rejected rows.
+        """
         part = FilePart()
         seen = self._seen(batch)
         if seen is None:
             admission = self._judge(batch, believed)
-            part.accepted = self._take_new(batch, admission)
-            _note_rejected(part, admission, range(batch.rows))
+            part.accepted = self._take_new(batch, admission, values)
+            part.note(admission, range(batch.rows))
             return part
         if not seen.duplicate:
             part.rejected[RejectionReason.TAKEN_SEQUENCE] += seen.rejected
@@ -116,9 +114,29 @@ class Intake:
         left = retakes.rows_not_taken(self.connection, batch) if seen.rejected else []
         part.known = batch.rows - len(left)
         if left:
-            admission = self._take_again(batch, left, believed)
+            ids = retakes.prediction_ids(batch)
+            admission = self._take_again(retakes.cut(batch, left), [ids[row] for row in left], believed)
             part.accepted = len(left) - admission.rejected
-            _note_rejected(part, admission, left)
+            part.note(admission, left)
+            if not part.rejected:
+                kept_rejections.drop_of_batch(self.connection, batch.producer, batch.sequence)
+        return part
+
+    def take_kept(self, kept: KeptRows, believed: Believed) -> FilePart:
+        """Numbers of rows that were rejected and kept, after they have been judged again; those still rejected stay."""
+        ids, part = kept.ids(), FilePart()
+        left = [
+            row
+            for row, name in enumerate(ids)
+            if not retakes.was_retaken(self.connection, kept.batch.producer, name)
+        ]
+        part.known = len(ids) - len(left)
+        if left:
+            rows = retakes.cut(kept.batch, left)
+            admission = self._take_again(rows, [ids[row] for row in left], believed)
+            part.accepted = len(left) - admission.rejected
+            part.note(admission, left)
+        kept_rejections.settle(self.connection, kept, sorted(part.refused_rows), self.now_us)
         return part
 
     def _seen(self, batch: PredictionBatch) -> BatchReceipt | None:
@@ -136,23 +154,25 @@ class Intake:
         streams.write_rejections(self.connection, batch, [refused], facts, self.now_us)
         return BatchReceipt(0, refused.count)
 
-    def _take_new(self, batch: PredictionBatch, admission: Admission) -> int:
+    def _take_new(
+        self, batch: PredictionBatch, admission: Admission, values: Sequence[float | str | None] = ()
+    ) -> int:
         facts = self.facts[batch.model, batch.version]
         streams.write_rejections(self.connection, batch, admission.rejections, facts, self.now_us)
+        if admission.rejections and facts is not None:
+            kept_rejections.keep(self.connection, batch, admission.rejections, facts, values, self.now_us)
         producer, checksum = self._producer(batch.producer), _checksum(batch)
         rows = self._sort(batch, facts, producer, checksum, admission)
         self._heads[producer, batch.sequence] = checksum, rows, admission.rejected
         return rows
 
-    def _take_again(
-        self, batch: PredictionBatch, rows: Sequence[int], believed: Believed | None
-    ) -> Admission:
+    def _take_again(self, part: PredictionBatch, ids: list[str], believed: Believed | None) -> Admission:
         """Admission of some rows of a batch that was received before; that they were rejected is on record already."""
-        part = retakes.batch_of_rows(self.connection, batch, rows)
-        admission = self._judge(part, believed)
-        if admission.predictions is not None and admission.features is not None:
-            self._accept(part, self._producer(part.producer), _checksum(part), 0, admission)
-            retakes.count_taken(self.connection, batch, admission.predictions.rows)
+        again = retakes.renamed(self.connection, part, ids)
+        admission = self._judge(again, believed)
+        if admission.predictions is not None:
+            self._accept(again, self._producer(again.producer), _checksum(again), 0, admission)
+            retakes.count_taken(self.connection, part, admission.predictions.rows)
         return admission
 
     def keep(self) -> None:
@@ -336,14 +356,6 @@ class Intake:
         window = rollup.finest_window(errors.time_us, stream.minutes_since_us)
         part = {window: Increment(errors=errors.count)}
         rollup.add(self.connection, facts.specification, stream.id, part, self.known)
-
-
-def _note_rejected(part: FilePart, admission: Admission, rows: Sequence[int]) -> None:
-    """Add the rejections of an admission of these rows of a part; they have no offsets where all rows are meant."""
-    for rejection in admission.rejections:
-        if not rejection.kept:
-            part.rejected[rejection.reason] += rejection.count
-            part.refused_rows.update(rows[offset] for offset in rejection.offsets or range(len(rows)))
 
 
 def _checksum(batch: PredictionBatch) -> int:

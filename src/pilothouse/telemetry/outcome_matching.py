@@ -182,6 +182,9 @@ def _resolve(
         if row is not None:
             by_batch[row[0]].append((row[1], outcome.prediction_id, outcome.value))
             continue
+        if connection.execute("SELECT 1 FROM rejected_ids WHERE hash=?", (number,)).fetchone() is not None:
+            tally.faults.append((RejectionReason.NO_SUCH_ROW, outcome.prediction_id))
+            continue
         producer, sequence = (name.producer, name.sequence) if name else ("", -1)
         if waiting + tally.waiting >= WAITING_AT_MOST:
             tally.faults.append((RejectionReason.TOO_MANY_WAIT, outcome.prediction_id))

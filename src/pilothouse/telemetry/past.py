@@ -146,6 +146,7 @@ def showing(at_us: int, wall_us: int) -> Callable[[Connection], None]:
         "retrainings": (f"t.clock <= {at_us}", {}),
         "clocks": ("1", {"event": f"min(t.event, {at_us})", "arrived": f"min(t.arrived, {wall_us})"}),
         "rejected": (f"t.received <= {wall_us}", {}),
+        "kept_rejections": (f"t.received <= {wall_us}", {}),
         "rejected_totals": (f"t.last <= {wall_us}", {}),
         "deletions": (f"t.recorded <= {wall_us}", {}),
     }

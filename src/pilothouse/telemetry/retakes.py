@@ -44,12 +44,13 @@ def rows_not_taken(connection: Connection, batch: PredictionBatch) -> list[int]:
     if rows:
         (data,) = connection.execute("SELECT predictions FROM segments WHERE id=?", (segment,)).fetchone()
         taken[decode_predictions(data).offsets[first : first + rows]] = True
-    left = [int(row) for row in np.flatnonzero(~taken)]
+    left = np.flatnonzero(~taken).tolist()
     ids = prediction_ids(batch)
-    return [row for row in left if not _was_retaken(connection, batch.producer, ids[row])]
+    return [row for row in left if not was_retaken(connection, batch.producer, ids[row])]
 
 
-def _was_retaken(connection: Connection, producer: str, prediction: str) -> bool:
+def was_retaken(connection: Connection, producer: str, prediction: str) -> bool:
+    """True where a rejected row of a producer has been taken since."""
     row = connection.execute(
         "SELECT 1 FROM foreign_ids f JOIN batches b ON b.id = f.batch_id JOIN producers p ON p.id = b.producer_id "
         "WHERE f.hash=? AND p.name=?",
@@ -58,16 +59,14 @@ def _was_retaken(connection: Connection, producer: str, prediction: str) -> bool
     return row is not None
 
 
-def batch_of_rows(connection: Connection, batch: PredictionBatch, rows: Sequence[int]) -> PredictionBatch:
-    """Some rows of a batch, as the next batch of those that are handed in again."""
-    producer = batch.producer + _AGAIN
+def renamed(connection: Connection, part: PredictionBatch, ids: list[str]) -> PredictionBatch:
+    """Rows of a batch as the next batch of those that are taken later, under their ids."""
+    producer = part.producer + _AGAIN
     (sequence,) = connection.execute(
         "SELECT coalesce(max(sequence) + 1, 0) FROM batches WHERE producer_id=?",
         (streams.producer_id(connection, producer),),
     ).fetchone()
-    ids = prediction_ids(batch)
-    part = cut(batch, rows)
-    return replace(part, producer=producer, sequence=sequence, foreign_ids=[ids[row] for row in rows])
+    return replace(part, producer=producer, sequence=sequence, foreign_ids=ids)
 
 
 def cut(batch: PredictionBatch, rows: Sequence[int]) -> PredictionBatch:

@@ -283,7 +283,40 @@ CREATE INDEX clocks_to_look_at ON clocks (look_at);
 CREATE INDEX retrainings_paused ON retrainings (model) WHERE hindrance = 'paused';
 """
 
-MIGRATIONS = (_FIRST, _SEGMENTS, _SLICES, _HINDRANCES, _SIGNIFICANT, _OUTCOMES, _WORKLIST)
+_KEPT_REJECTIONS = """
+CREATE TABLE kept_rejections (    -- rows that another clock may take, the newest within a bound
+  id INTEGER PRIMARY KEY,
+  received INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  model TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  target TEXT NOT NULL,
+  producer TEXT NOT NULL,
+  sequence INTEGER NOT NULL,
+  rows INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  data BLOB NOT NULL
+) STRICT;
+CREATE INDEX kept_rejections_of_target ON kept_rejections (model, target, id);
+CREATE INDEX kept_rejections_of_batch ON kept_rejections (producer, sequence);
+
+CREATE TABLE rejected_ids (       -- hashes of foreign ids, the newest within a bound: their outcomes do not wait
+  id INTEGER PRIMARY KEY,
+  hash INTEGER NOT NULL
+) STRICT;
+CREATE INDEX rejected_ids_by_hash ON rejected_ids (hash);
+"""
+
+MIGRATIONS = (
+    _FIRST,
+    _SEGMENTS,
+    _SLICES,
+    _HINDRANCES,
+    _SIGNIFICANT,
+    _OUTCOMES,
+    _WORKLIST,
+    _KEPT_REJECTIONS,
+)
 """Scripts of which each brings the schema from its index to the next; ``PRAGMA user_version`` counts those applied."""
 
 

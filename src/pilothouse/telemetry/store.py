@@ -17,7 +17,9 @@ from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.telemetry import faults, file_times, outcome_matching, rollup, streams
 from pilothouse.telemetry.admission import Believed, Clock, Limits, VersionFacts
 from pilothouse.telemetry.columns import Features, Ints, Predictions, decode_features, decode_predictions
-from pilothouse.telemetry.intake import FilePart, Intake
+from pilothouse.telemetry.file_parts import FilePart
+from pilothouse.telemetry.intake import Intake
+from pilothouse.telemetry.kept_rejections import KeptRows
 from pilothouse.telemetry.outcome_matching import StoredBatch
 from pilothouse.telemetry.retakes import prediction_ids
 from pilothouse.telemetry.rollup import LatencyWindows, Window
@@ -95,16 +97,36 @@ class TelemetryStore(TelemetryFile):
         A part that was taken in before counts once; its rows that were rejected then are judged again.
         """
         with self._intake([batch], lookup, now_us) as intake:
-            part = intake.take_part(batch, believed)
+            part = intake.take_part(batch, values, believed)
             intake.keep()
-            ids = prediction_ids(batch) if values else []
-            outcomes = [
-                Outcome(name, value)
-                for row, (name, value) in enumerate(zip(ids, values, strict=bool(values)))
-                if value is not None and row not in part.refused_rows
-            ]
-            tally = self._match(intake.connection, outcomes, now_us, None)
+            tally = self._match_values(intake, part, prediction_ids(batch) if values else [], values, now_us)
         return part, tally
+
+    def retry_kept(
+        self, kept: KeptRows, believed: Believed, lookup: Lookup, now_us: int
+    ) -> tuple[FilePart, Tally]:
+        """Judge rows again that were rejected and kept; take them in with their outcomes, in one transaction."""
+        with self._intake([kept.batch], lookup, now_us) as intake:
+            part = intake.take_kept(kept, believed)
+            intake.keep()
+            tally = self._match_values(intake, part, kept.ids() if kept.values else [], kept.values, now_us)
+        return part, tally
+
+    def _match_values(
+        self,
+        intake: Intake,
+        part: FilePart,
+        ids: Sequence[str],
+        values: Sequence[float | str | None],
+        now_us: int,
+    ) -> Tally:
+        """Match the outcomes that came with rows, but for those of rejected ones."""
+        outcomes = [
+            Outcome(name, value)
+            for row, (name, value) in enumerate(zip(ids, values, strict=True))
+            if value is not None and row not in part.refused_rows
+        ]
+        return self._match(intake.connection, outcomes, now_us, None)
 
     @contextmanager
     def _intake(self, batches: Sequence[PredictionBatch], lookup: Lookup, now_us: int) -> Iterator[Intake]:

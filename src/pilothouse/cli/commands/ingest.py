@@ -13,15 +13,24 @@ from pilothouse.presentation.tables.rejected_rows import rejected_table
 
 _FAILED = 1
 """Exit code where something was rejected."""
+_history = click.option(
+    "--history",
+    is_flag=True,
+    help="Rows of any time: judge them beside each other, not beside the target's clock.",
+)
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @json_option
-@click.pass_obj
-def rejected(session: Session) -> None:
-    """Events that were not taken, counted by reason."""
+@click.pass_context
+def rejected(context: click.Context) -> None:
+    """Events that were not taken, counted by reason (or retry)."""
+    if context.invoked_subcommand is not None:
+        return
     from pilothouse.operations.ingest import ingest as operation
+    from pilothouse.operations.ingest import retries
 
+    session: Session = context.obj
     rejections = operation.rejected(session.services, session.actor)
     if printed_as_json(session, rejections):
         return
@@ -30,6 +39,28 @@ def rejected(session: Session) -> None:
     if waiting.oldest is not None:
         since = texts.time_text(waiting.oldest)
         say(f"{waiting.count:,} outcomes wait for their prediction, the oldest since {since}")
+    kept = retries.count_kept(session.services, session.actor)
+    if kept:
+        say(f"{kept:,} rejected rows are kept: pilothouse rejected retry judges them again")
+
+
+@rejected.command("retry")
+@_history
+@json_option
+@click.pass_obj
+def retry(session: Session, history: bool) -> int:
+    """Judge the rejected rows that are kept again, and take in those that fit now.
+
+    Rows far ahead, far behind or in the future are kept for 90 days, 64 MiB of them. Exit code 1 where some are still
+    rejected.
+    """
+    from pilothouse.operations.ingest import retries
+
+    retried = retries.retry(session.services, session.actor, history=history)
+    found = retried.predictions
+    reasons = {str(reason): count for reason, count in found.rejected.most_common()}
+    predictions = Receipt(found.accepted, found.known, found.rejected.total(), reasons)
+    return _show(session, predictions, _of_outcomes(retried.outcomes.receipt()))
 
 
 @click.command()
@@ -37,11 +68,7 @@ def rejected(session: Session) -> None:
 @click.option("--model", required=True, help="The model that predicted.")
 @click.option("--version", type=int, required=True, help="Its version.")
 @click.option("--target", required=True, help="Where it ran.")
-@click.option(
-    "--history",
-    is_flag=True,
-    help="Rows of any time: judge them beside each other, not beside the target's clock.",
-)
+@_history
 @json_option
 @click.pass_obj
 def ingest(session: Session, file: Path, model: str, version: int, target: str, history: bool) -> int:
@@ -56,8 +83,12 @@ def ingest(session: Session, file: Path, model: str, version: int, target: str, 
         session.services, session.actor, file, model=model, version=version, target=target, history=history
     )
     predictions = Receipt(receipt.accepted, receipt.duplicates, receipt.rejected, receipt.reasons)
-    outcomes = _of_outcomes(receipt.outcomes)
-    if not printed_as_json(session, {**plain(predictions), "rows": receipt.rows, "outcomes": outcomes}):
+    return _show(session, predictions, _of_outcomes(receipt.outcomes))
+
+
+def _show(session: Session, predictions: Receipt, outcomes: Receipt) -> int:
+    """Print the receipts of predictions and of the outcomes that came with them; the exit code."""
+    if not printed_as_json(session, {**plain(predictions), "rows": predictions.rows, "outcomes": outcomes}):
         if outcomes.rows:
             say(outcomes_line(outcomes))
         say(predictions_line(predictions))

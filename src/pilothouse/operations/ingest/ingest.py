@@ -19,7 +19,7 @@ from pilothouse.operations.services import Services
 from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.store import targets, versions
 from pilothouse.telemetry import Lookup, VersionFacts
-from pilothouse.telemetry.intake import FilePart
+from pilothouse.telemetry.file_parts import FilePart
 from pilothouse.telemetry.streams import list_streams, rejected_counts
 from pilothouse.telemetry.waiting_outcomes import Tally, waiting_outcomes
 

@@ -13,12 +13,14 @@ from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import audit, legal_holds, targets, workspace
-from pilothouse.telemetry import Stream, retention
+from pilothouse.telemetry import Stream, kept_rejections, retention
 from pilothouse.telemetry.streams import list_streams
 
 _SETTING = "keep_rows_days"
 _WAITING_S = 180 * DAY_S
 """Seconds for which an outcome waits for its prediction."""
+_REJECTED_S = 90 * DAY_S
+"""Seconds for which rejected rows are kept at most, to be judged again."""
 _LONGEST_DAYS = 36_500
 
 
@@ -107,6 +109,9 @@ def apply(services: Services, actor: Actor) -> RetentionReport:
     expired = _until_none(
         services, lambda c: retention.expire_waiting(c, now_us - _WAITING_S * SECOND_US, now_us)
     )
+    kept_s = min((share.keep_s for share in shares if share.keep_s is not None), default=_REJECTED_S)
+    with services.telemetry.transaction() as connection:
+        kept_rejections.drop_old(connection, now_us - min(kept_s, _REJECTED_S) * SECOND_US)
     _write_audit(services, actor)
     merged, into = _merge(services)
     freed = _until_none(services, retention.give_back_pages)

@@ -1,0 +1,69 @@
+"""Rejected rows that are kept, judged again by the clocks as they are now."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pilothouse.domain.roles import Actor, Permission
+from pilothouse.domain.time_units import to_us
+from pilothouse.operations.authorisation import authorise, changing
+from pilothouse.operations.ingest.ingest import version_facts
+from pilothouse.operations.services import Services
+from pilothouse.telemetry import kept_rejections
+from pilothouse.telemetry.file_parts import FilePart
+from pilothouse.telemetry.waiting_outcomes import Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """Numbers of the kept rows by what became of them, and of the outcomes that were kept with them."""
+
+    predictions: FilePart
+    outcomes: Tally
+
+
+def count_kept(services: Services, actor: Actor) -> int:
+    """Number of rejected rows that are kept to be judged again."""
+    authorise(services, actor)
+    with services.reading_telemetry() as connection:
+        return kept_rejections.count(connection) if connection is not None else 0
+
+
+def retry(services: Services, actor: Actor, *, history: bool = False) -> Retried:
+    """Judge kept rows again, those of a model on a target like the rows of one file; taken rows are no longer kept.
+
+    Raises NotAllowedError where the actor may not ingest for one of the models.
+    """
+    with services.telemetry.read() as connection:
+        deployments = kept_rejections.deployments(connection)
+    for model in sorted({model for model, _ in deployments}):
+        authorise(services, actor, Permission.INGEST, model)
+    authorise(services, actor, Permission.INGEST)
+    total = Retried(FilePart(), Tally())
+    for model, target in deployments:
+        taken = _retry_deployment(services, model, target, total, history=history)
+        if taken:
+            with changing(services, actor, Permission.INGEST, model) as change:
+                change.record("telemetry.retried", model, {"target": target, "rows": taken})
+    while services.telemetry.fold_windows():
+        pass
+    return total
+
+
+def _retry_deployment(services: Services, model: str, target: str, total: Retried, *, history: bool) -> int:
+    """Number of rows taken, which are added to the total."""
+    with services.telemetry.read() as connection:
+        kept = kept_rejections.of_deployment(connection, model, target)
+    times = {rows.id: np.frombuffer(rows.batch.event_times, "<i8") for rows in kept}
+    every = np.concatenate(list(times.values()))
+    now_us = to_us(services.now())
+    believed = services.telemetry.believed_times(every, model, target, now_us, history=history)
+    accepted = 0
+    for rows in sorted(kept, key=lambda rows: int(times[rows.id].max())):
+        part, tally = services.telemetry.retry_kept(
+            rows, believed, lambda model, version: version_facts(services, model, version), now_us
+        )
+        total.predictions.add(part)
+        total.outcomes.add(tally)
+        accepted += part.accepted
+    return accepted

@@ -1,0 +1,185 @@
+"""Rejected rows that another clock may take: kept within a bound, the newest of them, to be judged again.
+
+The bound is one of all models and targets together. Ids of rejected rows are kept too, so that their outcomes do not wait.
+Functions take a connection.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from pilothouse.domain.identifiers import PredictionId
+from pilothouse.domain.monitoring import RejectionReason
+from pilothouse.domain.wire import PredictionBatch
+from pilothouse.sqlite import Connection
+from pilothouse.sqlite.inserts import insert
+from pilothouse.statistics.encoding import compress, expand
+from pilothouse.telemetry.admission import Rejection, VersionFacts
+from pilothouse.telemetry.retakes import cut
+from pilothouse.telemetry.streams import write_faults
+from pilothouse.telemetry.waiting_outcomes import anything_waits, hash_id
+
+_BY_THE_CLOCK = frozenset({RejectionReason.AHEAD, RejectionReason.BEHIND, RejectionReason.FUTURE})
+"""Reasons that depend on the clocks of the moment."""
+KEPT_BYTES = 64 << 20
+"""Bytes of kept rows at most; the oldest go first."""
+_KEPT_AT_MOST = 10_000
+"""Rejections whose rows are kept at most."""
+_LOOK_EVERY = 64
+"""Rejections after which the bounds are looked at."""
+_IDS_AT_MOST = 1_000_000
+"""Ids of rejected rows that are kept at most."""
+_LARGEST = 1 << 30
+_LEVEL = 3
+
+
+class _Data(msgspec.Struct, array_like=True):
+    offsets: list[int]
+    batch: PredictionBatch
+    values: list[float | str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRows:
+    """Rows of one rejection; ``batch`` holds them alone, ``offsets`` are their places in the batch as it came.
+
+    ``values`` are outcomes that came with them; empty where none did.
+    """
+
+    id: int
+    offsets: list[int]
+    batch: PredictionBatch
+    values: list[float | str | None]
+
+    def ids(self) -> list[str]:
+        """Prediction id of each row."""
+        if self.batch.foreign_ids:
+            return self.batch.foreign_ids
+        return [
+            str(PredictionId(self.batch.producer, self.batch.sequence, offset)) for offset in self.offsets
+        ]
+
+
+def keep(
+    connection: Connection,
+    batch: PredictionBatch,
+    rejections: Sequence[Rejection],
+    facts: VersionFacts,
+    values: Sequence[float | str | None],
+    now_us: int,
+) -> None:
+    """Keep the rows of a batch that were rejected by the clock, and the ids of all that were rejected."""
+    for rejection in rejections:
+        if not rejection.offsets:
+            continue
+        if batch.foreign_ids and rejection.reason is not RejectionReason.TAKEN_ID:
+            _keep_ids(connection, [batch.foreign_ids[row] for row in rejection.offsets], now_us)
+        if rejection.reason in _BY_THE_CLOCK:
+            rows = list(rejection.offsets)
+            part = cut(_known_columns(batch, facts), rows)
+            _put(
+                connection,
+                rejection.reason,
+                KeptRows(0, rows, part, [values[row] for row in rows] if values else []),
+                now_us,
+            )
+
+
+def _known_columns(batch: PredictionBatch, facts: VersionFacts) -> PredictionBatch:
+    known = set(facts.specification.by_name)
+    return replace(
+        batch,
+        numeric={name: column for name, column in batch.numeric.items() if name in known},
+        categorical={name: column for name, column in batch.categorical.items() if name in known},
+        labels=batch.labels if facts.specification.classes else [],
+    )
+
+
+def _keep_ids(connection: Connection, ids: list[str], now_us: int) -> None:
+    """Keep ids of rejected rows; outcomes that wait for them are dropped and counted."""
+    hashed = [(hash_id(text), text) for text in ids]
+    connection.executemany("INSERT INTO rejected_ids (hash) VALUES (?)", [(number,) for number, _ in hashed])
+    connection.execute(
+        "DELETE FROM rejected_ids WHERE id <= (SELECT max(id) FROM rejected_ids) - ?", (_IDS_AT_MOST,)
+    )
+    if anything_waits(connection):
+        dropped = [
+            text
+            for number, text in hashed
+            if connection.execute(
+                "DELETE FROM waiting_outcomes WHERE hash=? AND id=?", (number, text)
+            ).rowcount
+        ]
+        write_faults(connection, [(RejectionReason.NO_SUCH_ROW, text) for text in dropped], now_us)
+
+
+def _put(connection: Connection, reason: RejectionReason, kept: KeptRows, now_us: int) -> None:
+    batch = kept.batch
+    data = compress(msgspec.msgpack.encode(_Data(kept.offsets, batch, kept.values)), _LEVEL)
+    columns: dict[str, object] = {
+        "received": now_us,
+        "reason": str(reason),
+        "model": batch.model,
+        "version": batch.version,
+        "target": batch.target,
+        "producer": batch.producer,
+        "sequence": batch.sequence,
+        "rows": batch.rows,
+        "bytes": len(data),
+        "data": data,
+    }
+    number = insert(connection, "kept_rejections", columns)
+    if number % _LOOK_EVERY and len(data) < KEPT_BYTES // _LOOK_EVERY:
+        return
+    connection.execute(
+        "DELETE FROM kept_rejections WHERE id <= (SELECT max(id) FROM (SELECT id, count(*) OVER newest AS number, "
+        "sum(bytes) OVER newest AS total FROM kept_rejections WINDOW newest AS (ORDER BY id DESC)) "
+        "WHERE number > ? OR total > ?)",
+        (_KEPT_AT_MOST, KEPT_BYTES),
+    )
+
+
+def count(connection: Connection) -> int:
+    """Number of rows that are kept."""
+    return int(connection.execute("SELECT coalesce(sum(rows), 0) FROM kept_rejections").fetchone()[0])
+
+
+def deployments(connection: Connection) -> list[tuple[str, str]]:
+    """Models and targets of which rows are kept."""
+    rows = connection.execute("SELECT DISTINCT model, target FROM kept_rejections ORDER BY model, target")
+    return rows.fetchall()
+
+
+def of_deployment(connection: Connection, model: str, target: str) -> list[KeptRows]:
+    """Kept rows of a model on a target, in the order in which they came."""
+    rows = connection.execute(
+        "SELECT id, data FROM kept_rejections WHERE model=? AND target=? ORDER BY id", (model, target)
+    )
+    kept = []
+    for number, data in rows:
+        stored = msgspec.msgpack.decode(expand(data, _LARGEST), type=_Data)
+        kept.append(KeptRows(number, stored.offsets, stored.batch, stored.values))
+    return kept
+
+
+def settle(connection: Connection, kept: KeptRows, left: Sequence[int], now_us: int) -> None:
+    """Keep only some rows of a rejection, which are still rejected; none where all are taken."""
+    row = connection.execute("DELETE FROM kept_rejections WHERE id=? RETURNING reason", (kept.id,)).fetchone()
+    if row is None or not left:
+        return
+    values = [kept.values[i] for i in left] if kept.values else []
+    rest = KeptRows(0, [kept.offsets[i] for i in left], cut(kept.batch, left), values)
+    _put(connection, RejectionReason(row[0]), rest, now_us)
+
+
+def drop_of_batch(connection: Connection, producer: str, sequence: int) -> None:
+    """Drop the kept rows of a batch all of which is taken now."""
+    connection.execute("DELETE FROM kept_rejections WHERE producer=? AND sequence=?", (producer, sequence))
+
+
+def drop_old(connection: Connection, received_before_us: int) -> int:
+    """Drop what was received before that time; returns the rejections."""
+    return int(
+        connection.execute("DELETE FROM kept_rejections WHERE received<?", (received_before_us,)).rowcount
+    )
