@@ -111,6 +111,20 @@ def test_rows_that_went_missing_and_new_categories_are_named(tmp_path: Path) -> 
     assert k.worse == ("unseen",)
 
 
+def test_many_categories_of_one_law_are_not_more_unseen(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    paths = tmp_path / "a.csv", tmp_path / "b.csv"
+    for path in paths:
+        pa.csv.write_csv(pa.table({"k": [f"k{i}" for i in rng.integers(0, 800, 3_000)]}), path)
+    code, out, err = run(*paths)
+    assert code == 0
+    line = next(line for line in out.splitlines() if line.startswith("k "))
+    assert "more unseen" not in line
+    assert "drifts" not in line
+    assert "% (usually 2." in line
+    assert "0 of 1 columns drift" in err
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [

@@ -2,7 +2,9 @@
 compared.
 
 A bad column (empty, of another type, absent) does not affect the others. The verdict rests on effect size and a test
-against sampling alone: two tables do not show how the reference varies from week to week, which monitoring learns.
+against sampling alone: two tables do not show how the reference varies from week to week, which monitoring learns. Data
+quality is judged as in monitoring (``significance.quality``): by a rise over what the reference shows of itself, and one
+test for all shares of the table.
 """
 
 import math
@@ -28,6 +30,8 @@ from pilothouse.statistics.profiles.samples import value_counts as counts_of
 from pilothouse.statistics.profiles.specification import numeric_column
 from pilothouse.statistics.significance.calibration import EFFECT, FEWEST_ROWS
 from pilothouse.statistics.significance.multiplicity import benjamini_hochberg
+from pilothouse.statistics.significance.permutation_null import chi_square_p_value, unseen_p_value
+from pilothouse.statistics.significance.sampling_null import share_tail
 
 FALSE_ALARM_RATE = 0.01
 """Expected share of false findings among a table's drifting columns (Benjamini and Hochberg 1995, J. Royal
@@ -38,7 +42,7 @@ Statistical Society B 57:289); where nothing has changed, the probability that a
 class ColumnDrift:
     """Drift of one column of two tables. ``statistic`` is the one that decides; it is empty where nothing could be
     compared, and ``fault`` says why. ``statistics`` are all. ``missing`` and ``unseen`` are shares of current's rows,
-    0 to 1."""
+    0 to 1; ``usual_unseen`` is what ``unseen`` would be if nothing had changed."""
 
     column: str
     kind: str
@@ -47,14 +51,19 @@ class ColumnDrift:
     threshold: float = math.nan
     drifts: bool = False
     fault: str = ""
+    skipped: bool = False
+    """True where the ``fault`` is none of the tables': a type that is not compared, on both sides alike."""
     statistics: Mapping[str, float] = field(default_factory=dict)
     reference_rows: int = 0
     rows: int = 0
     reference_missing: float = 0.0
     missing: float = 0.0
     unseen: float = 0.0
+    usual_unseen: float = 0.0
+    rises: Mapping[str, float] = field(default_factory=dict)
+    """p-values of the rises of ``missing`` and ``unseen``, those that are tested; 1 for one of less than its EFFECT."""
     worse: tuple[str, ...] = ()
-    """Names among ``missing`` and ``unseen`` of the shares that have risen significantly and by EFFECT or more."""
+    """Names of the ``rises`` that are significant (``judged_quality``)."""
     chunks: tuple[tuple[float, bool], ...] = ()
     """(value, alert) of each part of current, for rules that judge it in parts."""
 
@@ -67,7 +76,7 @@ def table_drift(reference: Columns, current: Columns) -> list[ColumnDrift]:
     """Drift of every column by Pilothouse's own rules, judged together (``judged``), in the reference's order with
     columns that only current has last. Raises nothing: what cannot be compared has a ``fault``."""
     columns = [column_drift(name, reference, current) for name in column_names(reference, current)]
-    return judged(columns)
+    return judged_quality(judged(columns))
 
 
 def column_names(reference: Columns, current: Columns) -> list[str]:
@@ -84,10 +93,24 @@ def describe(name: str, reference: Columns, current: Columns) -> ColumnDrift:
     if name not in reference:
         return ColumnDrift(name, kind_of(now) if now else "other", fault="is not in the reference")
     if before is None and now is None:
-        return ColumnDrift(name, "other", fault="is neither number nor text: not compared")
+        return ColumnDrift(name, "other", fault="is neither number nor text: not compared", skipped=True)
     if before is None or now is None or kind_of(before) != kind_of(now):
         kinds = [kind_of(sample) if sample else "of another type" for sample in (before, now)]
         return ColumnDrift(name, kinds[0], fault=f"changed its type: it was {kinds[0]}, now it is {kinds[1]}")
+    description = _described(name, before, now)
+    empty = [where for sample, where in ((before, "the reference"), (now, "current")) if not present(sample)]
+    if empty:
+        return replace(description, fault=f"is empty in {' and in '.join(empty)}", skipped=len(empty) == 2)
+    return description
+
+
+def _described(name: str, before: Sample, now: Sample) -> ColumnDrift:
+    """Shares of a column, and the p-values of their rises. Numbers out of range are drift, and not judged as unseen.
+
+    Missing: Fisher's exact test, as in monitoring. Unseen: the share is held against the reference's rows that are the
+    only one of their category, the share of its next rows that it does not hold (Good 1953, Biometrika 40:237), and
+    tested by the permutation null (``permutation_null.unseen_p_value``).
+    """
     description = ColumnDrift(
         name,
         kind_of(before),
@@ -97,42 +120,39 @@ def describe(name: str, reference: Columns, current: Columns) -> ColumnDrift:
         missing=missing_share(now),
         unseen=unseen_share(before, now),
     )
-    description = replace(description, worse=_worse(description))
-    for sample, where in ((before, "the reference"), (now, "current")):
-        if not present(sample):
-            return replace(description, fault=f"is empty in {where}")
-    return description
-
-
-def _worse(description: ColumnDrift) -> tuple[str, ...]:
-    """Shares that have risen by EFFECT with a two-sided p-value of at most FALSE_ALARM_RATE. Numbers out of range are
-    drift, and not counted as unseen here."""
-    shares = [("missing", description.reference_missing, description.missing)]
-    if description.kind != "number":
-        shares.append(("unseen", 0.0, description.unseen))
-    return tuple(
-        name
-        for name, before, now in shares
-        if now >= before + EFFECT[name]
-        and distances.two_proportion_z(
-            round(before * description.reference_rows),
-            description.reference_rows,
-            round(now * description.rows),
-            description.rows,
-        )[1]
-        <= FALSE_ALARM_RATE
-    )
+    if now.rows < FEWEST_ROWS or not before.rows:
+        return description
+    rises = {}
+    if description.missing >= description.reference_missing + EFFECT["missing"]:
+        tail = share_tail(before.rows - present(before), before.rows, now.rows)
+        rises["missing"] = tail.p_value(now.rows - present(now))
+    else:
+        rises["missing"] = 1.0
+    if isinstance(before, Numbers) or isinstance(now, Numbers) or not present(before):
+        return replace(description, rises=rises)
+    counts = counts_of(before, now)
+    usual = float((counts[0] == 1).sum()) / present(before) * present(now) / now.rows
+    large = description.unseen >= usual + EFFECT["unseen"]
+    rises["unseen"] = unseen_p_value(*counts) if large else 1.0
+    return replace(description, usual_unseen=usual, rises=rises)
 
 
 def column_drift(name: str, reference: Columns, current: Columns) -> ColumnDrift:
     """Exact statistics of one column, without a verdict: ``statistic`` is the one among ks, wasserstein and js that
     is largest in units of its EFFECT, ``threshold`` that EFFECT. A ``fault`` replaces them where the column cannot be
-    compared."""
+    compared, or has fewer than FEWEST_ROWS values."""
     description = describe(name, reference, current)
     before, now = reference.get(name), current.get(name)
     if description.fault or before is None or now is None:
         return description
+    for sample, where in ((before, "the reference"), (now, "current")):
+        if (values := present(sample)) < FEWEST_ROWS:
+            return replace(
+                description, fault=f"has {values} of the {FEWEST_ROWS} values in {where} that a verdict needs"
+            )
     statistics = sample_statistics(before, now)
+    if not isinstance(before, Numbers):
+        statistics["permutation_p"] = chi_square_p_value(*counts_of(before, now))
     judges = ("ks", "wasserstein") if isinstance(before, Numbers) else ("js",)
     statistic = max((n for n in judges if n in statistics), key=lambda name: statistics[name] / EFFECT[name])
     return replace(
@@ -187,10 +207,9 @@ def _deviation(values: Floats) -> float:
 
 
 def judged(columns: Sequence[ColumnDrift], rate: float = FALSE_ALARM_RATE) -> list[ColumnDrift]:
-    """Columns with ``drifts`` set: ``value`` is at least ``threshold``, and the p-value (of ks or chi-square) is at most
-    Benjamini and Hochberg's bound at ``rate`` over all columns that have one (1995, J. Royal Statistical Society B
-    57:289). A column with a fault or fewer than ``calibration.FEWEST_ROWS`` usable rows does not drift and is not
-    counted."""
+    """Columns with ``drifts`` set: ``value`` is at least ``threshold``, and the p-value (of ks, or of chi-square under the
+    permutation null) is at most Benjamini and Hochberg's bound at ``rate`` over all columns that have one. A column with
+    a fault does not drift and is not counted."""
     p_values = [p for column in columns if (p := _p_value(column)) is not None]
     critical = benjamini_hochberg(p_values, rate)
     return [
@@ -202,7 +221,17 @@ def judged(columns: Sequence[ColumnDrift], rate: float = FALSE_ALARM_RATE) -> li
     ]
 
 
+def judged_quality(columns: Sequence[ColumnDrift], rate: float = FALSE_ALARM_RATE) -> list[ColumnDrift]:
+    """Columns with ``worse`` set: rises whose p-value is at most Benjamini and Hochberg's bound at ``rate`` over all
+    shares that are tested, apart from drift."""
+    critical = benjamini_hochberg([p for column in columns for p in column.rises.values()], rate)
+    return [
+        replace(column, worse=tuple(share for share, p in column.rises.items() if p <= critical))
+        for column in columns
+    ]
+
+
 def _p_value(column: ColumnDrift) -> float | None:
-    if not column.statistic or column.rows * (1 - column.missing) < FEWEST_ROWS:
+    if not column.statistic:
         return None
-    return column.statistics.get("ks_p" if column.kind == "number" else "chi2_p")
+    return column.statistics.get("ks_p" if column.kind == "number" else "permutation_p")

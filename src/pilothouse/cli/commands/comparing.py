@@ -43,7 +43,7 @@ def drift(
         ("column", "kind", "statistic", "value", "threshold", "verdict", "rows", "missing", "unseen"),
         (
             (c.column, c.kind, c.statistic, _figure(c.value), _figure(c.threshold), _verdict(c),
-             c.rows, f"{c.missing:.1%}", f"{c.unseen:.1%}")
+             c.rows, f"{c.missing:.1%}", _unseen(c))
             for c in comparison.columns
         ),
         empty="the files have no columns",
@@ -65,6 +65,11 @@ def _verdict(column: "ColumnDrift") -> str:
     elif column.drifts:
         parts.insert(0, f"drifts {direction_of(column.statistic, column.statistics)}".rstrip())
     return ", ".join(parts)
+
+
+def _unseen(column: "ColumnDrift") -> str:
+    usual = f" (usually {column.usual_unseen:.1%})" if column.usual_unseen >= 0.0005 else ""
+    return f"{column.unseen:.1%}{usual}"
 
 
 def _table_verdict(drifts: bool | None) -> str:

@@ -58,6 +58,7 @@ def compare_files(
         drifts = [drift for name in names for drift in compare(before.column(name), now.column(name))]
     if rules == "pilothouse":
         drifts = table_drift.judged(drifts)
+    drifts = table_drift.judged_quality(drifts)
     return FileDrift(
         rules, tuple(drifts), like_evidently.table_drifts(drifts) if rules == "evidently" else None
     )
@@ -161,6 +162,8 @@ def _plain(column: ColumnDrift) -> dict[str, object]:
         "reference_missing": column.reference_missing,
         "missing": column.missing,
         "unseen": column.unseen,
+        "usual_unseen": column.usual_unseen,
+        "rises": dict(column.rises),
         "worse": list(column.worse),
     }
     if column.chunks:
