@@ -1,5 +1,7 @@
 """Text of a category or a class, the same everywhere: in training, serving and outcomes."""
 
+from collections.abc import Collection
+
 
 def category_text(value: object) -> str | None:
     """The text of a category: ``1``, ``1.0``, ``True`` and ``"1"`` are one; None and not-a-number are missing (None).
@@ -16,6 +18,22 @@ def category_text(value: object) -> str | None:
     if isinstance(value, bool) or (isinstance(value, float) and value.is_integer()):
         return str(int(value))
     return str(value)
+
+
+def class_of(value: object, classes: Collection[str]) -> str | None:
+    """The class that a value names, or None. Where none is written like it, a number counts by its value (``1.0`` is ``1``),
+    and ``true`` and ``false`` are 1 and 0."""
+    text = category_text(value)
+    if text is None or text in classes:
+        return text
+    if text.lower() in ("true", "false"):
+        number = str(int(text.lower() == "true"))
+    else:
+        try:
+            number = category_text(float(text)) or ""
+        except (ValueError, OverflowError):
+            return None
+    return number if number in classes else None
 
 
 def _is_missing(value: object) -> bool:

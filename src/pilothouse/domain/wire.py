@@ -135,6 +135,20 @@ class LabelReceipt:
     rejected: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
 
+    def plus(self, other: "LabelReceipt") -> "LabelReceipt":
+        """Both together."""
+        reasons = dict(self.reasons)
+        for reason, count in other.reasons.items():
+            reasons[reason] = reasons.get(reason, 0) + count
+        return LabelReceipt(
+            self.joined + other.joined,
+            self.waiting + other.waiting,
+            self.conflicts + other.conflicts,
+            self.duplicates + other.duplicates,
+            self.rejected + other.rejected,
+            reasons,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class DesiredVersion:

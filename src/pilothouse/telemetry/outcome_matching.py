@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from pilothouse.domain.categories import category_text
+from pilothouse.domain.categories import class_of
 from pilothouse.domain.identifiers import parse_prediction_id
 from pilothouse.domain.monitoring import RejectionReason
 from pilothouse.domain.time_units import DAY_S
@@ -220,7 +220,7 @@ def _apply(
     for offset, text, value in wanted:
         row = row_of.get(offset)
         known: float | int | None = (
-            _as_number(value) if not classes else codes.get(category_text(value) or "")
+            _as_number(value) if not classes else codes.get(class_of(value, codes) or "")
         )
         if row is None:
             tally.faults.append((RejectionReason.NO_SUCH_ROW, text))

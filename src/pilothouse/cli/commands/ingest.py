@@ -83,12 +83,15 @@ def ingest(session: Session, file: Path, model: str, version: int, target: str, 
         session.services, session.actor, file, model=model, version=version, target=target, history=history
     )
     predictions = Receipt(receipt.accepted, receipt.duplicates, receipt.rejected, receipt.reasons)
-    return _show(session, predictions, _of_outcomes(receipt.outcomes))
+    return _show(session, predictions, _of_outcomes(receipt.outcomes), receipt.dialect)
 
 
-def _show(session: Session, predictions: Receipt, outcomes: Receipt) -> int:
+def _show(session: Session, predictions: Receipt, outcomes: Receipt, dialect: str = "") -> int:
     """Print the receipts of predictions and of the outcomes that came with them; the exit code."""
-    if not printed_as_json(session, {**plain(predictions), "rows": predictions.rows, "outcomes": outcomes}):
+    data = {**plain(predictions), "rows": predictions.rows, "outcomes": outcomes, "dialect": dialect}
+    if not printed_as_json(session, data):
+        if dialect:
+            say(f"read as {dialect}")
         if outcomes.rows:
             say(outcomes_line(outcomes))
         say(predictions_line(predictions))

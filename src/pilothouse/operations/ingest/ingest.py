@@ -18,6 +18,7 @@ from pilothouse.operations.promotion.deployments import private_columns
 from pilothouse.operations.services import Services
 from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.store import targets, versions
+from pilothouse.system.files import sha256_file
 from pilothouse.telemetry import Lookup, VersionFacts
 from pilothouse.telemetry.file_parts import FilePart
 from pilothouse.telemetry.streams import list_streams, rejected_counts
@@ -35,6 +36,8 @@ class FileReceipt:
     duplicates: int
     outcomes: LabelReceipt
     reasons: dict[str, int] = field(default_factory=dict)
+    dialect: str = ""
+    """What was found out of the file's dialect, as a phrase; empty for the usual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,7 @@ def ingest_file(
     Raises InvalidInputError (a column is missing or not valid), NotFoundError (no such version or target) or
     NotAllowedError.
     """
-    from pilothouse.operations.ingest.prediction_files import read_predictions
+    from pilothouse.operations.ingest.prediction_files import PredictionLog
 
     check_name(target, "target")
     authorise(services, actor, Permission.INGEST, model)
@@ -117,15 +120,13 @@ def ingest_file(
     facts = version_facts(services, model, version)
     if facts is None:
         raise NotFoundError(f"there is no {version_uri(model, version)}")
-    log = read_predictions(path, spec, facts.specification)
+    log = PredictionLog(path, spec, facts.specification)
     name = hashlib.sha256(f"{log.digest}:{model}/{version}@{target}".encode()).hexdigest()
     believed = services.telemetry.believed_times(
         log.times, model, target, to_us(services.now()), history=history
     )
-    counts, outcomes, first = FilePart(), Tally(), 0
-    for batch in log.batches(f"file-{name[:16]}", model, version, target):
-        values = log.values[first : first + batch.rows]
-        first += batch.rows
+    counts, outcomes = FilePart(), Tally()
+    for batch, values in log.parts(f"file-{name[:16]}", model, version, target):
         part, tally = services.telemetry.append_part(
             batch, values, believed, _lookup(services), to_us(services.now())
         )
@@ -138,7 +139,13 @@ def ingest_file(
         change.record("telemetry.ingested", model, detail)
     reasons = {str(reason): count for reason, count in counts.rejected.most_common()}
     return FileReceipt(
-        log.rows, counts.accepted, counts.rejected.total(), counts.known, outcomes.receipt(), reasons
+        rows=log.rows,
+        accepted=counts.accepted,
+        rejected=counts.rejected.total(),
+        duplicates=counts.known,
+        outcomes=outcomes.receipt(),
+        reasons=reasons,
+        dialect=log.dialect,
     )
 
 
@@ -150,8 +157,9 @@ def ingest_labels_file(services: Services, actor: Actor, path: Path) -> LabelRec
     from pilothouse.operations.ingest.prediction_files import read_outcomes
 
     authorise(services, actor, Permission.INGEST)
-    outcomes, digest = read_outcomes(path)
-    receipt = ingest_outcomes(services, outcomes)
+    digest, receipt = sha256_file(path), LabelReceipt(0, 0, 0)
+    for outcomes in read_outcomes(path):
+        receipt = receipt.plus(ingest_outcomes(services, outcomes))
     with changing(services, actor, Permission.INGEST) as change:
         detail = {"file": path.name, "sha256": digest, "target": "", "rows": receipt.joined}
         change.record("telemetry.labelled", "outcomes", detail)

@@ -1,17 +1,15 @@
 """Files of predictions and outcomes from other systems: parquet, csv, csv.gz, jsonl and ndjson, read into batches."""
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pilothouse.domain.categories import category_text
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.model_spec import ModelSpec
-from pilothouse.domain.wire import Outcome, PredictionBatch, RequestTiming
+from pilothouse.domain.table_form import EVENT_TIME, OUTCOME_COLUMNS, TableForm, outcome_form, prediction_form
+from pilothouse.domain.wire import CodedTexts, Outcome, PackedTimings, PredictionBatch, code_width
 from pilothouse.statistics.profiles.specification import CategoricalColumn, ProfileSpecification
 from pilothouse.system.files import sha256_file
 from pilothouse.telemetry.admission import MISSING_TIME
@@ -20,255 +18,196 @@ from pilothouse.telemetry.columns import Floats, Ints
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from pilothouse.tables.reader import TableFile
+
 _BATCH_ROWS = 5_000
-_EVENT_TIME = "event_time"
-_SUFFIXES = ".parquet, .csv, .csv.gz, .jsonl or .ndjson"
-_OUTCOME_COLUMNS = ("outcome", "truth", "value", "label")
+_DAY_US = 86_400e6
+Value = str | float | None
+"""An outcome, or none."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class PredictionLog:
-    """A file's rows in order of event time. ``ids`` is empty where the file has none, ``values`` (of outcomes) likewise."""
+    """A log of predictions in the order of its event times. Of a file that is in that order already, only the times and one
+    batch are in memory at a time.
 
-    digest: str
-    times: Ints
-    scores: Floats
-    labels: list[str]
-    ids: list[str]
-    latencies_us: Ints
-    numeric: dict[str, Floats]
-    categorical: dict[str, list[str | None]]
-    values: list[str | float | None]
+    Raises InvalidInputError, one line that names the missing or invalid column.
+    """
+
+    def __init__(self, path: Path, spec: ModelSpec, specification: ProfileSpecification) -> None:
+        from pilothouse.tables.reader import open_table
+
+        self._specification = specification
+        categorical = [c.name for c in specification.features if isinstance(c, CategoricalColumn)]
+        numeric = [c.name for c in specification.features if not isinstance(c, CategoricalColumn)]
+        form = prediction_form(spec, numeric, categorical)
+        self._file = open_table(path, form)
+        self.dialect = self._file.dialect
+        """What was found out of the file's dialect, as a phrase; empty for the usual."""
+        self._time = EVENT_TIME if EVENT_TIME in self._file.names else spec.data.timestamp
+        needed = [self._time, "score", *(column.name for column in specification.features)]
+        if len(specification.classes) > 2:
+            needed.append("label")
+        missing = [name for name in needed if name not in self._file.names]
+        if missing:
+            raise InvalidInputError(
+                f"{path}: column{'s' if len(missing) > 1 else ''} {', '.join(missing)} missing; "
+                f"expected {', '.join(needed)}"
+            )
+        self.digest = sha256_file(path)
+        times = _event_times(self._file, self._time)
+        self._order = None if bool((np.diff(times) >= 0).all()) else np.argsort(times, kind="stable")
+        self.times: Ints = times if self._order is None else times[self._order]
 
     @property
     def rows(self) -> int:
         """The number of rows."""
         return len(self.times)
 
-    def batches(self, producer: str, model: str, version: int, target: str) -> Iterator[PredictionBatch]:
-        """The rows as batches, numbered from 0: the same file always gives the same ones."""
-        for sequence, first in enumerate(range(0, self.rows, _BATCH_ROWS)):
-            part = slice(first, first + _BATCH_ROWS)
-            times = self.times[part]
-            latencies = self.latencies_us[part]
-            yield PredictionBatch(
-                producer,
-                sequence,
-                target,
-                model,
-                version,
-                len(times),
-                times.astype("<i8").tobytes(),
-                self.scores[part].astype("<f8").tobytes(),
-                {name: values[part].astype("<f8").tobytes() for name, values in self.numeric.items()},
-                {name: texts[part] for name, texts in self.categorical.items()},
-                self.labels[part],
-                [RequestTiming(1, int(us), int(at)) for us, at in zip(latencies, times, strict=False)],
-                0,
-                self.ids[part],
+    def parts(
+        self, producer: str, model: str, version: int, target: str
+    ) -> Iterator[tuple[PredictionBatch, list[Value]]]:
+        """The rows as batches, numbered from 0, each with the outcomes of its rows (none: an empty list). The same file always
+        gives the same ones."""
+        first = 0
+        for sequence, rows in enumerate(self._slices()):
+            times = self.times[first : first + rows.num_rows]
+            first += rows.num_rows
+            scores = _numbers(rows, "score")
+            batch = PredictionBatch(
+                producer=producer,
+                sequence=sequence,
+                target=target,
+                model=model,
+                version=version,
+                rows=rows.num_rows,
+                event_times=times.astype("<i8").tobytes(),
+                scores=scores.astype("<f8").tobytes(),
+                numeric={c: _numbers(rows, c).astype("<f8").tobytes() for c in self._features(numeric=True)},
+                categorical={c: _coded(rows.column(c)) for c in self._features(numeric=False)},
+                labels=self._labels(rows, scores),
+                requests=_timings(rows, times),
+                foreign_ids=_ids(rows),
+            )
+            yield (
+                batch,
+                [_outcome(v) for v in rows.column("truth").to_pylist()] if _has(rows, "truth") else [],
             )
 
-    def outcomes(self, producer: str) -> list[Outcome]:
-        """The outcomes in the file, by the prediction ids of ``batches``."""
-        return [
-            Outcome(self.ids[i] if self.ids else f"{producer}.{i // _BATCH_ROWS}.{i % _BATCH_ROWS}", value)
-            for i, value in enumerate(self.values)
-            if value is not None
+    def _slices(self) -> Iterator["pa.Table"]:
+        """The rows in order, ``_BATCH_ROWS`` at a time."""
+        import pyarrow as pa
+
+        if self._order is not None:
+            table = self._file.read().combine_chunks()
+            for first in range(0, self.rows, _BATCH_ROWS):
+                yield table.take(pa.array(self._order[first : first + _BATCH_ROWS]))
+            return
+        rest: list[pa.Table] = []
+        count = 0
+        for batch in self._file.batches():
+            rest.append(pa.Table.from_batches([batch]))
+            count += batch.num_rows
+            if count >= _BATCH_ROWS:
+                table = pa.concat_tables(rest, promote_options="default")
+                whole = count - count % _BATCH_ROWS
+                for first in range(0, whole, _BATCH_ROWS):
+                    yield table.slice(first, _BATCH_ROWS)
+                rest, count = [table.slice(whole)], count - whole
+        if count:
+            yield pa.concat_tables(rest, promote_options="default")
+
+    def _features(self, *, numeric: bool) -> list[str]:
+        features = self._specification.features
+        return [c.name for c in features if isinstance(c, CategoricalColumn) != numeric]
+
+    def _labels(self, rows: "pa.Table", scores: Floats) -> CodedTexts | list[str]:
+        """Classes that were predicted: those of a binary model without them by the score, none for a regression."""
+        classes = self._specification.classes
+        if _has(rows, "label"):
+            import pyarrow.compute as pc
+
+            return _coded(pc.fill_null(rows.column("label"), ""))
+        if not classes:
+            return []
+        return CodedTexts(list(classes), (scores >= 0.5).astype("<u1").tobytes())
+
+
+def read_outcomes(path: Path) -> Iterator[list[Outcome]]:
+    """The outcomes in a file, some thousands at a time. Raises InvalidInputError."""
+    from pilothouse.tables.reader import open_table
+
+    file = open_table(path, outcome_form())
+    column = next((name for name in OUTCOME_COLUMNS if name in file.names), None)
+    if "prediction_id" not in file.names or column is None:
+        names = open_table(path, TableForm()).names
+        raise InvalidInputError(
+            f"{path}: found columns {', '.join(names)}; expected prediction_id and one of {', '.join(OUTCOME_COLUMNS)}"
+        )
+    for batch in file.batches():
+        ids, values = batch.column("prediction_id").to_pylist(), batch.column(column).to_pylist()
+        yield [
+            Outcome(name, value)
+            for name, value in zip(ids, map(_outcome, values), strict=True)
+            if name and value is not None
         ]
 
 
-def read_predictions(path: Path, spec: ModelSpec, specification: ProfileSpecification) -> PredictionLog:
-    """Read a prediction log. Raises InvalidInputError, one line that names the missing or invalid column."""
-    digest, table = _read(path, times=(_EVENT_TIME, spec.data.timestamp))
-    names = set(table.column_names)
-    time_column = _EVENT_TIME if _EVENT_TIME in names else spec.data.timestamp
-    needed = [time_column, "score", *(column.name for column in specification.features)]
-    if len(specification.classes) > 2:
-        needed.append("label")
-    missing = [name for name in needed if name not in names]
-    if missing:
-        raise InvalidInputError(
-            f"{path}: column{'s' if len(missing) > 1 else ''} {', '.join(missing)} missing; "
-            f"expected {', '.join(needed)}"
-        )
-    times = _times(path, table, time_column, spec.data.timezone)
-    order = np.argsort(times, kind="stable")
-    scores = _numbers(path, table, "score")[order]
-    numeric: dict[str, Floats] = {}
-    categorical: dict[str, list[str | None]] = {}
-    for column in specification.features:
-        if isinstance(column, CategoricalColumn):
-            texts = _texts(table, column.name)
-            categorical[column.name] = [texts[i] for i in order]
-        else:
-            numeric[column.name] = _numbers(path, table, column.name)[order]
-    labels = [text or "" for text in _texts(table, "label")] if "label" in names else []
-    ids = [text or "" for text in _texts(table, "prediction_id")] if "prediction_id" in names else []
-    values = table.column("truth").to_pylist() if "truth" in names else []
-    latencies = np.empty(0, np.int64)
-    if "latency_ms" in names:
-        micros = np.nan_to_num(_numbers(path, table, "latency_ms")) * 1_000
-        latencies = micros.clip(0, 86_400e6).astype(np.int64)[order]
-    return PredictionLog(
-        digest,
-        times[order],
-        scores,
-        [labels[i] for i in order] if labels else _decide(specification, scores),
-        [ids[i] for i in order] if ids else [],
-        latencies,
-        numeric,
-        categorical,
-        [_outcome(values[i]) for i in order] if values else [],
-    )
-
-
-def read_outcomes(path: Path) -> tuple[list[Outcome], str]:
-    """The outcomes in a file, and its sha256. Raises InvalidInputError."""
-    digest, table = _read(path)
-    column = next((name for name in _OUTCOME_COLUMNS if name in table.column_names), None)
-    if "prediction_id" not in table.column_names or column is None:
-        raise InvalidInputError(
-            f"{path}: found columns {', '.join(table.column_names)}; expected prediction_id and one of "
-            f"{', '.join(_OUTCOME_COLUMNS)}"
-        )
-    ids, values = _texts(table, "prediction_id"), table.column(column).to_pylist()
-    outcomes = [
-        Outcome(name, value)
-        for name, value in zip(ids, map(_outcome, values), strict=True)
-        if name and value is not None
-    ]
-    return outcomes, digest
-
-
-def _read(path: Path, times: tuple[str, ...] = ()) -> "tuple[str, pa.Table]":
-    import pyarrow as pa
-    import pyarrow.csv
-    import pyarrow.json
-    import pyarrow.parquet
-
-    if not path.is_file():
-        raise InvalidInputError(f"{path} is not a file: expected one that ends in {_SUFFIXES}")
-    name = path.name.lower()
-    try:
-        if name.endswith(".parquet"):
-            table = pyarrow.parquet.read_table(path)
-        elif name.endswith((".csv", ".csv.gz")):
-            table = pyarrow.csv.read_csv(path)
-        elif name.endswith((".jsonl", ".ndjson")):
-            # Left to itself Arrow reads times and drops their zone.
-            texts = pa.schema([(key, pa.string()) for key in _text_keys(path) if key in times])
-            options = pyarrow.json.ParseOptions(explicit_schema=texts)
-            table = pyarrow.json.read_json(path, parse_options=options)
-        else:
-            raise InvalidInputError(f"{path}: expected a file that ends in {_SUFFIXES}")
-    except (pa.ArrowException, OSError) as error:
-        raise InvalidInputError(f"{path} cannot be read: {_first_line(error)}") from None
-    return sha256_file(path), table
-
-
-def _text_keys(path: Path) -> list[str]:
-    """The keys of the first line whose values are texts; none where it is not JSON, which the reader then reports."""
-    with path.open("rb") as stream:
-        try:
-            first = json.loads(stream.readline(1 << 20))
-        except (ValueError, RecursionError):
-            return []
-    return [key for key, value in first.items() if isinstance(value, str)] if isinstance(first, dict) else []
-
-
-def _times(path: Path, table: "pa.Table", name: str, timezone: str | None) -> Ints:
-    """Event times in µs; MISSING_TIME where there is none."""
+def _event_times(file: "TableFile", name: str) -> Ints:
+    """Event times in µs, MISSING_TIME where there is none. All columns are read: a file with a fault is refused whole."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    column = table.column(name)
-    try:
-        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            column = _parsed_texts(path, name, column)
-        if not pa.types.is_timestamp(column.type):
-            raise InvalidInputError(
-                f"{path}: column {name} is {column.type}; expected timestamps (ISO 8601 with a zone, or a timestamp type)"
-            )
-        if column.type.tz is None:
-            if timezone is None:
-                raise InvalidInputError(
-                    f"{path}: column {name} has no time zone; write one, or set data.timezone in the model file"
-                )
-            column = pc.assume_timezone(column, timezone, ambiguous="earliest", nonexistent="latest")
-        micros = column.cast(pa.timestamp("us", tz="UTC"), safe=False).cast(pa.int64())
-    except pa.ArrowException as error:
-        raise InvalidInputError(f"{path}: column {name}: {_first_line(error)}") from None
-    return np.asarray(pc.fill_null(micros, MISSING_TIME).to_numpy(zero_copy_only=False), np.int64)
-
-
-def _parsed_texts(path: Path, name: str, column: "pa.ChunkedArray") -> "pa.ChunkedArray":
-    """ISO texts as timestamps: with a zone where the first has one, else naive. Raises InvalidInputError that names the first
-    text that differs."""
-    import pyarrow as pa
-
-    def fits(text: str | None, kind: "pa.DataType") -> bool:
-        try:
-            pa.array([text]).cast(kind)
-        except pa.ArrowInvalid:
-            return False
-        return True
-
-    zoned, naive = pa.timestamp("us", tz="UTC"), pa.timestamp("us")
-    texts = column.to_pylist()
-    present = [text for text in texts if text is not None]
-    kind = next((kind for text in present for kind in (zoned, naive) if fits(text, kind)), zoned)
-    try:
-        return column.cast(kind)
-    except pa.ArrowInvalid:
-        row = next(i for i, text in enumerate(texts) if text is not None and not fits(text, kind))
-        expected = "with" if kind is zoned else "without"
-        raise InvalidInputError(
-            f"{path}: column {name}, row {row}: found {texts[row]!r:.60}; expected ISO 8601 {expected} an offset, as elsewhere"
-        ) from None
-
-
-def _numbers(path: Path, table: "pa.Table", name: str) -> Floats:
-    import pyarrow as pa
-
-    column = table.column(name)
-    try:
-        values = column.cast(pa.float64(), safe=False)
-    except pa.ArrowException:
-        texts = column.to_pylist()
-        row = next(
-            (i for i, text in enumerate(texts) if isinstance(text, str) and not _is_number(text)), None
+    parts = [
+        np.asarray(
+            pc.fill_null(batch.column(name).cast(pa.int64()), MISSING_TIME).to_numpy(zero_copy_only=False)
         )
-        position = f", row {row}: found {texts[row]!r:.60}" if row is not None else f" is {column.type}"
-        raise InvalidInputError(f"{path}: column {name}{position}; expected numbers") from None
-    return np.asarray(values.to_numpy(zero_copy_only=False), np.float64)
+        for batch in file.batches()
+    ]
+    return np.concatenate(parts).astype(np.int64) if parts else np.empty(0, np.int64)
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def _has(rows: "pa.Table", name: str) -> bool:
+    return name in rows.column_names
 
 
-def _texts(table: "pa.Table", name: str) -> list[str | None]:
-    return [category_text(value) for value in table.column(name).to_pylist()]
+def _numbers(rows: "pa.Table", name: str) -> Floats:
+    return np.asarray(rows.column(name).to_numpy(zero_copy_only=False), np.float64)
 
 
-def _decide(specification: ProfileSpecification, scores: Floats) -> list[str]:
-    """Labels of a binary model whose log has none; empty for a regression."""
-    if not specification.classes:
+def _coded(column: "pa.ChunkedArray") -> CodedTexts:
+    """A column of texts by the dictionary of its own rows."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    coded = column.combine_chunks().dictionary_encode()
+    if isinstance(coded, pa.ChunkedArray):
+        coded = coded.combine_chunks()
+    vocabulary: list[str | None] = coded.dictionary.to_pylist()
+    codes = pc.fill_null(coded.indices, len(vocabulary)).to_numpy(zero_copy_only=False)
+    if coded.null_count:
+        vocabulary.append(None)
+    return CodedTexts(vocabulary, codes.astype(f"<u{code_width(len(vocabulary))}").tobytes())
+
+
+def _timings(rows: "pa.Table", times: Ints) -> PackedTimings | list[Any]:
+    if not _has(rows, "latency_ms"):
         return []
-    return [specification.classes[int(score >= 0.5)] for score in scores]
+    micros = (np.nan_to_num(_numbers(rows, "latency_ms")) * 1_000).clip(0, _DAY_US)
+    return PackedTimings(
+        np.ones(len(times), "<i8").tobytes(), micros.astype("<i8").tobytes(), times.astype("<i8").tobytes()
+    )
 
 
-def _outcome(value: Any) -> str | float | None:
+def _ids(rows: "pa.Table") -> list[str]:
+    return (
+        [text or "" for text in rows.column("prediction_id").to_pylist()]
+        if _has(rows, "prediction_id")
+        else []
+    )
+
+
+def _outcome(value: Any) -> Value:
+    """``value`` as an outcome: a number, the name of a class, or None."""
     if value is None or value != value:
         return None
-    if isinstance(value, bool | int | float):
-        return float(value)
-    return str(value) or None  # in csv an empty field has no outcome
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or ["no reason given"])[0]
+    return float(value) if isinstance(value, bool | int | float) else str(value)

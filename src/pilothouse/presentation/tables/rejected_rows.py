@@ -17,7 +17,8 @@ _MEANINGS: dict[str, str] = {
     "page.",
     RejectionReason.CUT_BATCH: "Columns of different lengths: the sender made the batch wrongly; send it again whole.",
     RejectionReason.FUTURE: "More than an hour ahead of the wall clock: check the sender's clock and time zone.",
-    RejectionReason.BEHIND: "More than 90 days behind: a wrong date, or a history, which pilothouse rejected retry --history takes in.",
+    RejectionReason.BEHIND: "More than 90 days behind: a wrong date, or a history, which "
+    "pilothouse rejected retry --history takes in.",
     RejectionReason.AHEAD: "More than 30 days ahead, and few: twenty near each other are believed, others by "
     "pilothouse rejected retry --history.",
     RejectionReason.NO_TIME: "A row without a time: name its column for pilothouse ingest.",
