@@ -30,6 +30,7 @@ class CsvFile:
         self.path = path
         self._form = form
         self._dialect = find_dialect(path, form)
+        self.types = dict.fromkeys(filter(None, self._dialect.names), "")
         self.names = [
             name
             for name in self._dialect.names

@@ -24,11 +24,12 @@ class JsonLines:
     def __init__(self, path: Path, form: TableForm) -> None:
         self.path = path
         self._form = form
-        self.names: list[str] = []
+        self.types: dict[str, str] = {}
         for number, (_, record) in enumerate(self._records()):
-            self.names += [key for key in record if key not in self.names and self._is_read(key)]
+            self.types |= dict.fromkeys(record, "")
             if number >= 1_000:
                 break
+        self.names = [name for name in self.types if self._is_read(name)]
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Rows in batches. Raises InvalidInputError."""

@@ -29,6 +29,15 @@ class ParquetFile:
                 schema = file.schema_arrow
         except (pa.ArrowException, OSError) as error:
             raise InvalidInputError(f"{path} cannot be read: {one_line(str(error))}") from None
+        self.types = {
+            field.name: str(
+                getattr(field.type, "value_type", field.type)
+                if pa.types.is_dictionary(field.type)
+                else field.type
+            )
+            for field in schema
+            if not field.name.startswith(_PANDAS_INDEX)
+        }
         self.names = [
             name
             for name in schema.names

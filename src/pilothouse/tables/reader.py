@@ -27,6 +27,8 @@ class TableFile(Protocol):
     path: Path
     names: list[str]
     """Columns that are read, in the file's order."""
+    types: dict[str, str]
+    """All columns of the file with their types as parquet names them; an empty one where the file has no types."""
 
     @property
     def dialect(self) -> str:
@@ -70,6 +72,12 @@ def folder_files(path: Path) -> list[Path]:
     if not files:
         raise NotFoundError(f"data.source: {path} holds no {', '.join(SUFFIXES)} file")
     return files
+
+
+def folder_columns(path: Path, form: TableForm) -> tuple[Path, dict[str, str]]:
+    """The newest file of a source and its columns with their types, without reading rows. Raises as ``open_table``."""
+    file = folder_files(path)[-1]
+    return file, dict.fromkeys(partitions(path, file), "string") | open_table(file, form).types
 
 
 def folder_digest(path: Path) -> str:
@@ -140,7 +148,7 @@ _LIKE_TEXT = r"^\s*[+-]?0\d|^\s*[+-]?\d{16,}\s*$|^\s*(?i:true|false)\s*$"
 
 
 def _with_partitions(table: pa.Table, root: Path, file: Path, form: TableForm) -> pa.Table:
-    for name, text in _partitions(root, file).items():
+    for name, text in partitions(root, file).items():
         if name in form.skipped or (form.only and name not in form.kinds):
             continue
         if name in table.column_names:
@@ -162,7 +170,7 @@ def _check_named(root: Path, files: Sequence[TableFile], form: TableForm) -> Non
     """Refuse a file that lacks a named column which another one has."""
     if len(files) == 1:
         return
-    names = [{*file.names, *_partitions(root, file.path)} for file in files]
+    names = [{*file.names, *partitions(root, file.path)} for file in files]
     for name in form.kinds:
         there = [name in of_file for of_file in names]
         if any(there) and not all(there):
@@ -172,7 +180,7 @@ def _check_named(root: Path, files: Sequence[TableFile], form: TableForm) -> Non
             )
 
 
-def _partitions(root: Path, file: Path) -> dict[str, str]:
+def partitions(root: Path, file: Path) -> dict[str, str]:
     """Columns and their values that the names of a file's folders give."""
     parts = [] if file == root else [part.partition("=") for part in file.relative_to(root).parts[:-1]]
     return {name: value for name, equals, value in parts if equals}

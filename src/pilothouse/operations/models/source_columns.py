@@ -1,18 +1,13 @@
-"""Columns of a model's source, found without reading rows: the schema of parquet, the first line of CSV, a prepared query."""
+"""Columns of a model's source, without reading its rows: of its newest file, or of a query that is prepared and not run."""
 
-import csv
-import gzip
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.domain.model_spec import ModelSpec
-from pilothouse.domain.safe_text import one_line
+from pilothouse.domain.table_form import training_form
 from pilothouse.sqlite.foreign_sqlite import QueryError, query_columns
-
-SUFFIXES = (".parquet", ".csv", ".csv.gz")
-_HEADER_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,48 +63,12 @@ def _columns(spec: ModelSpec, path: Path) -> SourceColumns:
         if not path.is_file():
             raise _UnreadableError(f"{path} is not a file; expected a SQLite database")
         return SourceColumns(path, dict.fromkeys(query_columns(path, spec.data.query), ""))
-    file = path
-    if path.is_dir():
-        files = sorted(
-            entry for entry in path.iterdir() if entry.is_file() and entry.name.lower().endswith(SUFFIXES)
-        )
-        if not files:
-            raise _UnreadableError(
-                f"{path} holds no {', '.join(SUFFIXES)} file; expected a folder of dated files"
-            )
-        file = files[-1]
-    name = file.name.lower()
-    if name.endswith(".parquet"):
-        return SourceColumns(file, _parquet_columns(file))
-    if name.endswith((".csv", ".csv.gz")):
-        return SourceColumns(file, dict.fromkeys(_csv_columns(file), ""))
-    raise _UnreadableError(f"{file.name!r} is none of {', '.join(SUFFIXES)}")
-
-
-def _parquet_columns(file: Path) -> dict[str, str]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    from pilothouse.tables.reader import folder_columns
 
     try:
-        schema = pq.read_schema(file)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise _UnreadableError(f"{file} is not a parquet file: {one_line(str(error), 200)}") from None
-    return {field.name: str(getattr(field.type, "value_type", field.type)) for field in schema}
-
-
-def _csv_columns(file: Path) -> list[str]:
-    try:
-        with gzip.open(file, "rb") if file.name.lower().endswith(".gz") else file.open("rb") as stream:
-            head = stream.read(_HEADER_BYTES).decode("utf-8-sig", "replace")
-        names = next(csv.reader(io.StringIO(head)), [])
-    except (OSError, EOFError, csv.Error) as error:
-        raise _UnreadableError(f"{file} cannot be read: {one_line(str(error), 200)}") from None
-    if not names:
-        raise _UnreadableError(f"{file} is empty; expected a first line with the names of the columns")
-    repeated = next((name for name in names if names.count(name) > 1), None)
-    if repeated is not None:
-        raise _UnreadableError(f"{file}: two columns are called {repeated!r}; expected each name once")
-    return names
+        return SourceColumns(*folder_columns(path, training_form(spec)))
+    except (InvalidInputError, NotFoundError) as error:
+        raise _UnreadableError(str(error).removeprefix("data.source: ")) from None
 
 
 def _missing(spec: ModelSpec, source: SourceColumns) -> Iterator[str]:
