@@ -1,6 +1,8 @@
 """``pilothouse drift``: two files, no workspace, one line a column, JSON for programs."""
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +10,12 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
-from click.testing import CliRunner
 
-from pilothouse.cli.group import cli
+from pilothouse.cli import failures, main
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.operations.ingest.table_files import compare_files
 
+Run = Callable[..., tuple[int, str, str]]
 HOSTILE = "\x1b]52;c;aGk=\x07[/red]"
 
 
@@ -51,13 +53,20 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
     return paths
 
 
-def run(*arguments: object) -> tuple[int, str, str]:
-    answer = CliRunner().invoke(cli, ["drift", *map(str, arguments)])
-    return answer.exit_code, answer.stdout, answer.stderr
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the command as the program does, in this process."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        code = failures.run(lambda: main.run(["drift", *map(str, arguments)]))
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
 
 
 @pytest.mark.parametrize("like", [(), ("--like", "evidently"), ("--like", "nannyml")])
-def test_every_column_gets_its_line(files, like) -> None:
+def test_every_column_gets_its_line(run, files, like) -> None:
     code, out, err = run(*files, *like)
     assert code == 0
     lines = {line.split()[0]: line for line in out.splitlines()}
@@ -73,12 +82,12 @@ def test_every_column_gets_its_line(files, like) -> None:
     assert "columns drift" in err
 
 
-def test_the_verdict_on_the_table_is_evidentlys_alone(files) -> None:
+def test_the_verdict_on_the_table_is_evidentlys_alone(run, files) -> None:
     assert "the table does not drift" in run(*files, "--like", "evidently")[2]
     assert "the table" not in run(*files)[2]
 
 
-def test_json_holds_every_figure(files) -> None:
+def test_json_holds_every_figure(run, files) -> None:
     code, out, _ = run(*files, "--json", "--column", "moved", "--column", "emptied")
     report = json.loads(out)
     assert code == 0
@@ -111,7 +120,7 @@ def test_rows_that_went_missing_and_new_categories_are_named(tmp_path: Path) -> 
     assert k.worse == ("unseen",)
 
 
-def test_many_categories_of_one_law_are_not_more_unseen(tmp_path: Path) -> None:
+def test_many_categories_of_one_law_are_not_more_unseen(run, tmp_path: Path) -> None:
     rng = np.random.default_rng(5)
     paths = tmp_path / "a.csv", tmp_path / "b.csv"
     for path in paths:
@@ -144,3 +153,72 @@ def test_a_file_that_cannot_be_read_says_so_in_a_line(tmp_path: Path, name, cont
 def test_a_column_that_is_in_neither_file_is_refused(files) -> None:
     with pytest.raises(InvalidInputError, match="'nope' is in neither file"):
         compare_files(*files, columns=("nope",))
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+@pytest.mark.parametrize("like", [(), ("--like", "evidently"), ("--like", "nannyml")])
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("a,b\n1,2\n", "c,d\n1,2\n", "no column is in .*before.csv too; found c, d; expected a, b"),
+        ("a,b\n1,2\n", "a,b\n", "after.csv: there are no rows; expected some to compare"),
+        ("a,b\n", "a,b\n1,2\n", "before.csv: there are no rows; expected some to compare"),
+        ("a\n2024-01-01\n", "a\n2024-01-02\n", "nothing can be compared .*column 'a' is neither number nor text"),
+        ("a,b\n1,\n", "a,b\nx,\n", "column 'a' changed its type: it was number, now it is text; column 'b' is"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_compared_at_all_is_an_error(
+    run, tmp_path: Path, like, before, after, message
+) -> None:
+    paths = write(tmp_path / "before.csv", before), write(tmp_path / "after.csv", after)
+    code, out, err = run(*paths, *like, "--json")
+    assert code == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    assert re.search(message, err)
+
+
+@pytest.mark.parametrize(
+    ("column", "fail_on", "code", "words"),
+    [
+        ("moved", (), 0, ""),
+        ("moved", ("drift",), 1, "--fail-on: 1 column drift: moved"),
+        ("moved", ("quality", "fault"), 0, ""),
+        ("moved", ("any",), 1, "1 column drift"),
+        ("same", ("any",), 0, ""),
+        ("letters", ("quality",), 1, "1 column got worse: letters"),
+        ("emptied", ("fault",), 1, "1 column cannot be compared: emptied"),
+        ("gone", ("fault",), 1, "1 column cannot be compared: gone"),
+        ("new", ("drift", "fault"), 1, "1 column cannot be compared: new"),
+        ("retyped", ("fault",), 1, "1 column cannot be compared: retyped"),
+        ("when", ("any",), 0, ""),
+    ],
+)
+@pytest.mark.parametrize("as_json", [(), ("--json",)])
+def test_a_check_fails_on_what_it_names(run, files, column, fail_on, code, words, as_json) -> None:
+    options = [part for name in fail_on for part in ("--fail-on", name)]
+    given, _, err = run(*files, "--column", column, "--column", "whole", *options, *as_json)
+    assert given == code
+    assert words in err
+    assert ("--fail-on" in err) == bool(code)
+
+
+def test_with_evidentlys_rules_a_check_fails_on_the_table(run, files) -> None:
+    few = [part for name in ("moved", "same", "whole", "flag") for part in ("--column", name)]
+    half = [part for name in ("moved", "same") for part in ("--column", name)]
+    like = ("--like", "evidently", "--fail-on", "drift")
+    assert run(*files, *few, *like)[0] == 0
+    assert run(*files, *half, *like)[0] == 1
+
+
+def test_what_was_found_is_in_the_json(run, files) -> None:
+    found = json.loads(run(*files, "--json")[1])["found"]
+    assert found == {
+        "drift": ["moved", "letters"],
+        "quality": ["letters", "emptied"],
+        "fault": ["emptied", "retyped", "gone", "new"],
+    }

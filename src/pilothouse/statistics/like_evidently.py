@@ -64,9 +64,8 @@ def column_drift(name: str, reference: Columns, current: Columns) -> ColumnDrift
     if description.fault or before is None or now is None:
         return description
     if _is_free_text(now):
-        return replace(
-            description, fault="is free text, for which Evidently trains a classifier: not reproduced"
-        )
+        fault = "is free text, for which Evidently trains a classifier: not reproduced"
+        return replace(description, fault=fault, skipped=True)
     categorical = is_category(now)
     method = choose(before, now, categorical)
     value = measure(method, before, now, categorical)

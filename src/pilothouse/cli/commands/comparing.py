@@ -10,6 +10,7 @@ from pilothouse.cli.output import json_option, printed_as_json, say, show_table
 from pilothouse.cli.session import Session
 
 if TYPE_CHECKING:
+    from pilothouse.operations.ingest.table_files import FileDrift
     from pilothouse.statistics.table_drift import ColumnDrift
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -22,14 +23,25 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--like", type=click.Choice(["evidently", "nannyml"]), help="By the default rules of that library."
 )
 @click.option("--column", "columns", multiple=True, help="Only this column (again for more).")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["drift", "quality", "fault", "any"]),
+    multiple=True,
+    help="End with 1 where a column drifts, has more missing or unseen, or cannot be compared (again for more).",
+)
 @json_option
 @click.pass_obj
 def drift(
-    session: Session, reference: Path, current: Path, like: str | None, columns: tuple[str, ...]
-) -> None:
+    session: Session,
+    reference: Path,
+    current: Path,
+    like: str | None,
+    columns: tuple[str, ...],
+    fail_on: tuple[str, ...],
+) -> int:
     """Compare CURRENT with REFERENCE column by column (parquet, csv or csv.gz).
 
-    Needs no workspace. Figures are exact, from the raw values.
+    Needs no workspace. Figures are exact, from the raw values. Files that cannot be compared at all end it with 2.
     """
     from pilothouse.operations.ingest import table_files
 
@@ -37,8 +49,15 @@ def drift(
         "evidently" if like == "evidently" else "nannyml" if like == "nannyml" else "pilothouse"
     )
     comparison = table_files.compare_files(reference, current, rules=rules, columns=columns)
-    if printed_as_json(session, table_files.plain(comparison)):
-        return
+    failures = table_files.failures(comparison, table_files.FINDINGS if "any" in fail_on else fail_on)
+    if not printed_as_json(session, table_files.plain(comparison)):
+        _show(comparison)
+    for failure in failures:
+        say(f"--fail-on: {failure}")
+    return 1 if failures else 0
+
+
+def _show(comparison: "FileDrift") -> None:
     show_table(
         ("column", "kind", "statistic", "value", "threshold", "verdict", "rows", "missing", "unseen"),
         (

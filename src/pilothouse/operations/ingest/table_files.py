@@ -1,7 +1,7 @@
 """Comparison of two files column by column, outside of any workspace: parquet, csv and csv.gz."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +18,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Rules = Literal["pilothouse", "evidently", "nannyml"]
+Finding = Literal["drift", "quality", "fault"]
+FINDINGS: tuple[Finding, ...] = ("drift", "quality", "fault")
+"""What a comparison may find: columns that drift; that have more missing or more unseen; that cannot be compared."""
+_WORDS: dict[Finding, str] = {"drift": "drift", "quality": "got worse", "fault": "cannot be compared"}
 
 _SUFFIXES = ".parquet, .csv or .csv.gz"
 _PANDAS_INDEX = "__index_level_"
 """The prefix of the columns in which pandas stores an index."""
+_NAMED = 5
+"""Columns that a message names at most."""
 _MISSING = ["", "NA", "NaN", "nan", "null"]
 _COMPARE: dict[str, Callable[[table_drift.Columns, table_drift.Columns], list[ColumnDrift]]] = {
     "pilothouse": table_drift.table_drift,
@@ -42,7 +48,8 @@ class FileDrift:
 def compare_files(
     reference: Path, current: Path, *, rules: Rules = "pilothouse", columns: Sequence[str] = ()
 ) -> FileDrift:
-    """Compare ``current`` with ``reference`` in all columns, or in those named. Raises InvalidInputError.
+    """Compare ``current`` with ``reference`` in all columns, or in those named. Raises InvalidInputError, also where
+    nothing can be compared: a file without rows, no column in common, none whose values are numbers or texts.
 
     A parquet file is read column by column, so that two columns are in memory and not two files.
     """
@@ -51,17 +58,54 @@ def compare_files(
         unknown = [name for name in columns if name not in before.names and name not in now.names]
         if unknown:
             raise InvalidInputError(
-                f"column {unknown[0]!r} is in neither file; expected one of {', '.join(before.names)}"
+                f"column {unknown[0]!r} is in neither file; expected one of {_listed(before.names)}"
             )
+        if not set(before.names) & set(now.names):
+            raise InvalidInputError(
+                f"{current}: no column is in {reference} too; "
+                f"found {_listed(now.names)}; expected {_listed(before.names)}"
+            )
+        for table in (before, now):
+            if not table.rows:
+                raise InvalidInputError(f"{table.path}: there are no rows; expected some to compare")
         compare = _COMPARE[rules]
         names = columns or table_drift.column_names(dict.fromkeys(before.names), dict.fromkeys(now.names))
         drifts = [drift for name in names for drift in compare(before.column(name), now.column(name))]
+    if not any(drift.statistic for drift in drifts):
+        faults = [f"column {drift.column!r} {drift.fault}" for drift in drifts]
+        raise InvalidInputError(
+            f"{current}: nothing can be compared with {reference}: {_listed(faults, '; ')}"
+        )
     if rules == "pilothouse":
         drifts = table_drift.judged(drifts)
     drifts = table_drift.judged_quality(drifts)
     return FileDrift(
         rules, tuple(drifts), like_evidently.table_drifts(drifts) if rules == "evidently" else None
     )
+
+
+def found(drift: FileDrift) -> dict[Finding, list[str]]:
+    """Names of the columns behind each finding, in the order of FINDINGS. Where the rules judge the table, its columns
+    drift only if it does. A type that is compared in no table is no fault."""
+    return {
+        "drift": [column.column for column in drift.columns if column.drifts and drift.drifts is not False],
+        "quality": [column.column for column in drift.columns if column.worse],
+        "fault": [column.column for column in drift.columns if column.fault and not column.skipped],
+    }
+
+
+def failures(drift: FileDrift, on: Collection[str]) -> list[str]:
+    """What was found of the findings ``on`` which a check is to fail, a phrase each."""
+    return [
+        f"{len(names)} {'column' if len(names) == 1 else 'columns'} {_WORDS[finding]}: {_listed(names)}"
+        for finding, names in found(drift).items()
+        if finding in on and names
+    ]
+
+
+def _listed(names: Sequence[str], between: str = ", ") -> str:
+    more = len(names) - _NAMED
+    return between.join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 class _Table:
@@ -80,13 +124,14 @@ class _Table:
             if name.endswith(".parquet"):
                 file = pyarrow.parquet.ParquetFile(opened.enter_context(pa.OSFile(str(path))))
                 self.names = [n for n in file.schema_arrow.names if not n.startswith(_PANDAS_INDEX)]
+                self.rows = int(file.metadata.num_rows)
                 self._read: Callable[[str], pa.ChunkedArray] = lambda column: file.read([column]).column(
                     column
                 )
             elif name.endswith((".csv", ".csv.gz")):
                 options = pyarrow.csv.ConvertOptions(strings_can_be_null=True, null_values=_MISSING)
                 table = pyarrow.csv.read_csv(path, convert_options=options)
-                self.names = list(table.column_names)
+                self.names, self.rows = list(table.column_names), table.num_rows
                 self._read = table.column
             else:
                 raise InvalidInputError(f"{path}: expected a file that ends in {_SUFFIXES}")
@@ -143,6 +188,7 @@ def plain(drift: FileDrift) -> dict[str, object]:
     return {
         "rules": drift.rules,
         "drifts": drift.drifts,
+        "found": found(drift),
         "columns": [_plain(column) for column in drift.columns],
     }
 
