@@ -137,7 +137,7 @@ def test_many_categories_of_one_law_are_not_more_unseen(run, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.txt", b"x\n1\n", "expected a file that ends in .parquet, .csv or .csv.gz"),
+        ("a.txt", b"x\n1\n", "expected a file that ends in .parquet, .csv, .csv.gz"),
         ("a.parquet", b"PAR1 no", "cannot be read"),
         ("a.csv", b"x,x\n1,2\n", "two columns are called 'x'"),
     ],

@@ -1,6 +1,8 @@
 """Commands that compare files outside of any workspace: drift."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +10,9 @@ import click
 
 from pilothouse.cli.output import json_option, printed_as_json, say, show_table
 from pilothouse.cli.session import Session
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.model_spec import CsvSpec
+from pilothouse.domain.table_form import MISSING_WORDS, TableForm
 
 if TYPE_CHECKING:
     from pilothouse.operations.ingest.table_files import FileDrift
@@ -29,6 +34,19 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     multiple=True,
     help="End with 1 where a column drifts, has more missing or unseen, or cannot be compared (again for more).",
 )
+@click.option(
+    "--missing",
+    multiple=True,
+    metavar="WORD",
+    help="A word that means missing, in place of the usual ones (again for more).",
+)
+@click.option(
+    "--csv",
+    "csv",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A part of the dialect of csv, as in data.csv: delimiter, decimal, thousands, encoding, quote (again for more).",
+)
 @json_option
 @click.pass_obj
 def drift(
@@ -38,8 +56,10 @@ def drift(
     like: str | None,
     columns: tuple[str, ...],
     fail_on: tuple[str, ...],
+    missing: tuple[str, ...],
+    csv: tuple[str, ...],
 ) -> int:
-    """Compare CURRENT with REFERENCE column by column (parquet, csv or csv.gz).
+    """Compare CURRENT with REFERENCE column by column (parquet, csv, csv.gz, jsonl or ndjson).
 
     Needs no workspace. Figures are exact, from the raw values. Files that cannot be compared at all end it with 2.
     """
@@ -48,7 +68,9 @@ def drift(
     rules: table_files.Rules = (
         "evidently" if like == "evidently" else "nannyml" if like == "nannyml" else "pilothouse"
     )
-    comparison = table_files.compare_files(reference, current, rules=rules, columns=columns)
+    comparison = table_files.compare_files(
+        reference, current, rules=rules, columns=columns, form=_form(missing, csv)
+    )
     failures = table_files.failures(comparison, table_files.FINDINGS if "any" in fail_on else fail_on)
     if not printed_as_json(session, table_files.plain(comparison)):
         _show(comparison)
@@ -57,7 +79,22 @@ def drift(
     return 1 if failures else 0
 
 
+def _form(missing: Sequence[str], csv: Sequence[str]) -> TableForm:
+    """How both files are to be read. A time without a zone is taken as UTC: times are not compared."""
+    given: dict[str, str] = {}
+    names = [field.name for field in fields(CsvSpec)]
+    for part in csv:
+        key, equals, value = part.partition("=")
+        if not equals or key not in names:
+            raise InvalidInputError(f"--csv {part}: expected KEY=VALUE with one of {', '.join(names)}")
+        given[key] = value
+    return TableForm(missing=tuple(missing) or MISSING_WORDS, csv=CsvSpec(**given), timezone="UTC")
+
+
 def _show(comparison: "FileDrift") -> None:
+    for path, dialect in comparison.dialects.items():
+        if dialect:
+            say(f"{path}: {dialect}")
     show_table(
         ("column", "kind", "statistic", "value", "threshold", "verdict", "rows", "missing", "unseen"),
         (
