@@ -4,11 +4,16 @@ import json
 import re
 import tomllib
 
+import numpy as np
 from documents import DOCUMENTS, ROOT, blocks, words_of
 
 from pilothouse.daemon.hub_checks import MAXIMUM_OUTCOMES
+from pilothouse.domain.identifiers import PredictionId
+from pilothouse.inference.predictor import Prediction
 from pilothouse.inference.schema import InputColumn, InputSchema
 from pilothouse.serving.protocol import MAXIMUM_BODY_BYTES, MAXIMUM_ROWS, output_names, read_inference
+from pilothouse.serving.records import read_rows, rows_answer
+from pilothouse.serving.request_report import MAXIMUM_ENTRIES, report_of
 from pilothouse.serving.spool import SpoolLimits
 
 PAGE = DOCUMENTS / "serving.md"
@@ -37,10 +42,24 @@ def test_the_answer_shown_has_the_outputs_that_are_given():
     assert set(output_names(schema())) <= set(documented)
 
 
+def test_the_records_shown_are_taken_and_answered_as_shown():
+    columns = (InputColumn("plan", "category"), InputColumn("age", "number"))
+    churn = InputSchema("churn", "binary", ("no", "yes"), "at", columns)
+    body = re.search(r"/predict -d '(.*)'", PAGE.read_text("utf-8"))
+    request = read_rows(body[1].encode(), churn, ())
+    probabilities = np.array([[0.75, 0.25], [0.375, 0.625]])
+    prediction = Prediction(probabilities[:, 1], ["no", "yes"], probabilities)
+    report = report_of(request.columns, churn, {"plan": frozenset({"gold"})})
+    first = PredictionId("7949880833c5", 1, 0)
+    answer = rows_answer(churn, 3, request, prediction, first, report)
+    assert json.loads(answer) == json.loads(blocks(PAGE, "json")[2])
+
+
 def test_the_bounds_named_are_those_in_force():
     text, limits = words_of("serving.md"), SpoolLimits()
     assert f"{MAXIMUM_BODY_BYTES // 2**20} MiB" in text
     assert f"1 to {MAXIMUM_ROWS:,} rows" in text
+    assert f"up to {MAXIMUM_ENTRIES:,} of them" in text
     assert f"{MAXIMUM_OUTCOMES:,} at once" in text
     assert f"**{limits.total_bytes // 2**30} GiB**" in text
     assert f"**{limits.free_bytes // 2**20} MiB**" in text

@@ -21,8 +21,10 @@ from pilothouse.serving.protocol import (
     model_metadata,
     read_inference,
 )
+from pilothouse.serving.tensors import NO_TIME
 
 SCHEMA = schema("flight-delay")
+BASE64 = {"content_type": "base64"}
 
 
 def read(**changes: Any) -> Inference:
@@ -80,6 +82,37 @@ def test_categories_are_text_null_or_whole_numbers() -> None:
     assert found.columns.categorical == {"carrier": ["UA", None, "Ærø"], "dest": ["1", "2", "3"]}
 
 
+def test_null_is_missing_in_every_datatype_and_so_is_the_empty_category() -> None:
+    found = read(
+        temp={"datatype": "INT32", "data": [1, None, 3]},
+        hour={"datatype": "BOOL", "data": [True, None, False]},
+        carrier={"datatype": "BYTES", "data": ["UA", "", None]},
+        dest={"datatype": "INT64", "data": [1, None, 3]},
+    )
+    np.testing.assert_array_equal(found.columns.numeric["temp"], [1.0, np.nan, 3.0])
+    np.testing.assert_array_equal(found.columns.numeric["hour"], [1.0, np.nan, 0.0])
+    assert found.columns.categorical == {"carrier": ["UA", None, None], "dest": ["1", None, "3"]}
+
+
+def test_base64_is_decoded_and_never_taken_as_text() -> None:
+    found = read(
+        carrier={"datatype": "BYTES", "data": ["VUE=", None, "w4ZyP8O4"], "parameters": BASE64},
+        dest={"datatype": "BYTES", "data": ["VUE="] * 3, "parameters": {"content_type": "str"}},
+    )
+    assert found.columns.categorical == {"carrier": ["UA", None, "Ær?ø"], "dest": ["VUE="] * 3}
+
+
+def test_a_content_type_of_the_whole_request_is_named_where_it_is_not_read() -> None:
+    document = json.loads(body_of(1)) | {"parameters": BASE64}
+    assert "content_type 'base64' of a request" in refused(json.dumps(document).encode())
+
+
+def test_a_row_without_a_time_has_none() -> None:
+    found = read(scheduled_at={"datatype": "BYTES", "data": ["1970-01-01T00:00:01Z", None, ""]})
+    assert found.event_times is not None
+    assert found.event_times.tolist() == [1_000_000, NO_TIME, NO_TIME]
+
+
 def test_the_timestamp_is_optional_and_comes_as_text_or_microseconds() -> None:
     assert read().event_times is None
     text = read(
@@ -116,7 +149,6 @@ def test_one_row_and_the_most_rows_are_taken_and_no_more() -> None:
         ({"mystery": {"datatype": "FP64", "data": [1, 2, 3]}}, "unknown input 'mystery'"),
         ({"temp": {"datatype": "FP64", "data": [1, "warm", 3]}}, "row 1: found 'warm'"),
         ({"temp": {"datatype": "FP64", "data": [1, True, 3]}}, "row 1: found True"),
-        ({"temp": {"datatype": "INT32", "data": [1, None, 3]}}, "row 1: found null"),
         ({"temp": {"datatype": "INT32", "data": [1, 2.5, 3]}}, "row 1: found 2.5"),
         ({"temp": {"datatype": "INT8", "data": [1, 128, 3]}}, "outside INT8"),
         ({"temp": {"datatype": "UINT16", "data": [1, -1, 3]}}, "outside UINT16"),
@@ -139,7 +171,17 @@ def test_one_row_and_the_most_rows_are_taken_and_no_more() -> None:
         ({"carrier": {"datatype": "FP64", "data": [1, 2, 3]}}, "expected BYTES"),
         ({"scheduled_at": {"datatype": "BYTES", "data": ["now"] * 3}}, "ISO 8601"),
         ({"scheduled_at": {"datatype": "BYTES", "data": ["2013-06-01T05:00:00"] * 3}}, "no offset"),
-        ({"scheduled_at": {"datatype": "BYTES", "data": [None] * 3}}, "row 0: found null"),
+        (
+            {"carrier": {"datatype": "BYTES", "data": ["VUE=", "UA!", "QUE="], "parameters": BASE64}},
+            "row 1: found 'UA!'; expected base64",
+        ),
+        ({"carrier": {"datatype": "BYTES", "data": ["/w==", "VUE=", "QUE="], "parameters": BASE64}}, "row 0"),
+        ({"carrier": {"datatype": "BYTES", "data": [5, "VUE=", "QUE="], "parameters": BASE64}}, "found 5"),
+        ({"temp": {"datatype": "FP64", "data": [1, 2, 3], "parameters": BASE64}}, "content_type 'base64'"),
+        (
+            {"carrier": {"datatype": "BYTES", "data": ["a"] * 3, "parameters": {"content_type": "gzip"}}},
+            "content_type 'gzip' of 'BYTES' is not read here",
+        ),
         ({"scheduled_at": {"datatype": "INT64", "data": [2**62] * 3}}, "outside the years"),
         ({"scheduled_at": {"datatype": "FP64", "data": [1.0] * 3}}, "expected BYTES"),
         ({"\x1b[2J": {"datatype": "FP64", "data": [1, 2, 3]}}, "unknown input"),
@@ -222,12 +264,21 @@ def answer_of(task: str, prediction: Prediction, outputs: list[str] | None = Non
         document["outputs"] = [{"name": name} for name in outputs]
     request = read_inference(json.dumps(document).encode(), schema("flight-delay", task), ())
     found: dict[str, Any] = json.loads(
-        infer_answer("flight-delay", 3, request, prediction, PredictionId("p", 4, 17))
+        infer_answer(schema("flight-delay", task), 3, request, prediction, PredictionId("p", 4, 17))
     )
     return found
 
 
 BINARY = Prediction(np.array([0.25, 0.75]), ["0", "1"], np.array([[0.75, 0.25], [0.25, 0.75]]))
+
+
+SCORE = {
+    "name": "score",
+    "datatype": "FP64",
+    "shape": [2],
+    "data": [0.25, 0.75],
+    "parameters": {"positive_class": "1"},
+}
 
 
 def test_an_answer_echoes_the_id_and_numbers_its_predictions() -> None:
@@ -239,7 +290,7 @@ def test_an_answer_echoes_the_id_and_numbers_its_predictions() -> None:
     }
     assert answer["outputs"] == [
         {"name": "predict", "datatype": "BYTES", "shape": [2], "data": ["0", "1"]},
-        {"name": "score", "datatype": "FP64", "shape": [2], "data": [0.25, 0.75]},
+        SCORE,
         {"name": "label", "datatype": "BYTES", "shape": [2], "data": ["0", "1"]},
         {"name": "prediction_id", "datatype": "BYTES", "shape": [2], "data": ["p.4.17", "p.4.18"]},
     ]
@@ -248,8 +299,14 @@ def test_an_answer_echoes_the_id_and_numbers_its_predictions() -> None:
 def test_only_the_outputs_asked_for_are_given_in_their_order() -> None:
     answer = answer_of("binary", BINARY, ["predict_proba", "score", "score"])
     assert answer["outputs"] == [
-        {"name": "predict_proba", "datatype": "FP64", "shape": [2, 2], "data": [0.75, 0.25, 0.25, 0.75]},
-        {"name": "score", "datatype": "FP64", "shape": [2], "data": [0.25, 0.75]},
+        {
+            "name": "predict_proba",
+            "datatype": "FP64",
+            "shape": [2, 2],
+            "data": [0.75, 0.25, 0.25, 0.75],
+            "parameters": {"classes": ["0", "1"]},
+        },
+        SCORE,
     ]
 
 

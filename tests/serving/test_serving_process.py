@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,6 +89,55 @@ def test_inference_with_and_without_a_version(server: ServingProcess) -> None:
     assert set(outputs_of(answer)) == {"predict", "score", "prediction_id"}
 
 
+def test_records_are_answered_with_records(server: ServingProcess) -> None:
+    rows = [
+        {"distance": 0, "hour": 0.0, "seats": 0, "temp": 0, "carrier": "AA", "dest": "AA"},
+        {"temp": 2.5, "carrier": "ZZ", "passenger": "Ada", "scheduled_at": "2013-06-01T05:00:00Z"},
+    ]
+    body = json.dumps({"rows": rows, "report": True, "id": "r"}).encode()
+    for path in (f"{MODEL}/predict", f"{MODEL}/versions/1/predict/"):
+        status, data = server.ask("POST", path, body)
+        assert status == 200, data
+        answer = json.loads(data)
+        head = {key: answer[key] for key in ("model", "version", "id", "positive_class")}
+        assert head == {"model": "flight-delay", "version": 1, "id": "r", "positive_class": "1"}
+        for row in answer["rows"]:
+            assert row["prediction"] == ("1" if row["score"] > 0.5 else "0")
+            assert row["probabilities"].keys() == {"0", "1"}
+            assert row["probabilities"]["1"] == row["score"]
+            assert (row["model"], row["version"]) == ("flight-delay", 1)
+        assert {"row": 1, "column": "carrier", "found": "unknown", "value": "ZZ"} in answer["report"]
+        missing = {
+            (entry["row"], entry["column"]) for entry in answer["report"] if entry["found"] == "missing"
+        }
+        assert missing == {(1, "distance"), (1, "hour"), (1, "seats"), (1, "dest")}
+
+    _, data = server.ask("POST", f"{MODEL}/infer", body_of(1))
+    assert outputs_of(json.loads(data))["score"] == [answer["rows"][0]["score"]]
+    _, data = server.ask("POST", f"{MODEL}/predict", json.dumps({"rows": rows[:1]}).encode())
+    assert "report" not in json.loads(data)
+    _, data = server.ask("POST", "/v2/models/bike-demand/predict", json.dumps({"rows": rows[:1]}).encode())
+    assert json.loads(data)["rows"][0].keys() == {"prediction", "score", "prediction_id", "model", "version"}
+
+
+def test_an_unknown_category_is_served_as_missing_and_reported_where_asked(server: ServingProcess) -> None:
+    def ask(carrier: str | None) -> dict[str, Any]:
+        document = json.loads(body_of(1, carrier={"datatype": "BYTES", "data": [carrier]}))
+        document["parameters"] = {"report": True}
+        answer: dict[str, Any] = json.loads(
+            server.ask("POST", f"{MODEL}/infer", json.dumps(document).encode())[1]
+        )
+        return answer
+
+    unknown, missing = ask("ZZ"), ask(None)
+    assert outputs_of(unknown)["score"] == outputs_of(missing)["score"]
+    assert unknown["parameters"]["report"] == [
+        {"row": 0, "column": "carrier", "found": "unknown", "value": "ZZ"}
+    ]
+    assert missing["parameters"]["report"] == [{"row": 0, "column": "carrier", "found": "missing"}]
+    assert ask("AA")["parameters"]["report"] == []
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status", "words"),
     [
@@ -103,6 +153,9 @@ def test_inference_with_and_without_a_version(server: ServingProcess) -> None:
         ("GET", f"{MODEL}/versions/9/ready", 404, "version 9"),
         ("GET", f"{MODEL}/versions//ready", 404, "version "),
         ("GET", f"{MODEL}/infer", 405, "expected POST"),
+        ("GET", f"{MODEL}/predict", 405, "expected POST"),
+        ("POST", f"{MODEL}/versions/9/predict", 404, "version 9"),
+        ("POST", f"{MODEL}/predict", 400, "not JSON"),
         ("DELETE", MODEL, 405, "expected GET"),
         ("PUT", "/v2", 405, "expected GET"),
         ("GET", "/", 404, "GET /v2"),

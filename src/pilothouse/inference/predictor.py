@@ -11,6 +11,7 @@ from pilothouse.domain.categories import category_text
 from pilothouse.domain.errors import IntegrityError, InvalidInputError
 from pilothouse.inference.columns import InputColumns, Numbers, input_columns
 from pilothouse.inference.encoding import split
+from pilothouse.inference.known_categories import known_categories
 from pilothouse.inference.safe_format import load_model
 from pilothouse.inference.schema import InputSchema
 
@@ -38,6 +39,8 @@ class Predictor:
         model = _one_thread(load_model(model_bytes))
         self._class_columns = check_answers(model, schema)
         self._encode, self._estimator = split(model, schema)
+        self.known_categories = known_categories(model, schema)
+        """Categories that the model has learned, by feature; a feature whose encoder cannot be found is absent."""
 
     def predict(self, columns: Mapping[str, Any], rows: int) -> Prediction:
         """Predictions for ``columns``: a list or array of ``rows`` values for each feature. Raises InvalidInputError."""

@@ -1,21 +1,25 @@
 """Open Inference Protocol v2 over HTTP, as one plain ASGI app.
 
 ``GET /v2``, ``/v2/health/live``, ``/v2/health/ready``, ``/v2/models/M[/versions/V]`` and its ``/ready``, the inference
-``POST /v2/models/M[/versions/V]/infer``, and ``/v2/repository/index`` (GET or POST). A trailing slash is taken too. Every
-error is ``{"error": "one line"}``: 400 for a bad request, 404 for what is not served, 503 while predictions cannot be
-spooled.
+``POST /v2/models/M[/versions/V]/infer``, and ``/v2/repository/index`` (GET or POST). Beside the protocol: plain records by
+``POST /v2/models/M[/versions/V]/predict``. A trailing slash is taken too. Every error is ``{"error": "one line"}``: 400 for a
+bad request, 404 for what is not served, 503 while predictions cannot be spooled.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from pilothouse.domain.errors import InvalidInputError, NotFoundError, PilothouseError, UnavailableError
+from pilothouse.domain.identifiers import PredictionId
 from pilothouse.domain.safe_text import one_line
+from pilothouse.inference.predictor import Prediction
+from pilothouse.inference.schema import InputSchema
 from pilothouse.serving import http
 from pilothouse.serving.http import Receive, Scope, Send
 from pilothouse.serving.live_versions import LoadedVersion, Roster
@@ -28,7 +32,10 @@ from pilothouse.serving.protocol import (
     read_inference,
     server_metadata,
 )
+from pilothouse.serving.records import read_rows, rows_answer
+from pilothouse.serving.request_report import report_of
 from pilothouse.serving.spool import Spool
+from pilothouse.serving.tensors import NO_TIME
 from pilothouse.serving.worker import Answer, Work, Worker
 
 log = logging.getLogger(__name__)
@@ -39,6 +46,20 @@ _LARGE_BODY_BYTES = 256 * 1_024
 """Bytes from which a body is parsed in a thread, so that the event loop goes on answering others."""
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 """Host names under which a server on the loopback interface answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """Form of an inference request and of its answer."""
+
+    read: Callable[[bytes, InputSchema, Sequence[str]], Inference]
+    write: Callable[
+        [InputSchema, int, Inference, Prediction, PredictionId, list[dict[str, Any]] | None], bytes
+    ]
+
+
+_FORMS = {"infer": _Form(read_inference, infer_answer), "predict": _Form(read_rows, rows_answer)}
+"""Forms by the last part of the path: the protocol's tensors, and plain records."""
 
 
 class ServingApp:
@@ -80,22 +101,22 @@ class ServingApp:
                         return 200, encode(model_metadata(loaded.schema, loaded.version.version)), {}
                     case ["ready"]:
                         return _get(method, *_model_ready(roster, model, version))
-                    case ["infer"]:
+                    case ["infer" | "predict" as form]:
                         _allow(method, "POST")
-                        return await self._infer(scope, receive, roster.find(model, version))
+                        return await self._infer(scope, receive, roster.find(model, version), _FORMS[form])
         raise NotFoundError(f"there is nothing at {one_line(scope['path'], 120)}; see GET /v2")
 
-    async def _infer(self, scope: Scope, receive: Receive, loaded: LoadedVersion) -> http.Answer:
+    async def _infer(self, scope: Scope, receive: Receive, loaded: LoadedVersion, form: _Form) -> http.Answer:
         """Answer to an inference request; every failure but the client's departure is counted as an error of the version."""
         try:
-            return 200, await self._predict(scope, receive, loaded), {}
+            return 200, await self._predict(scope, receive, loaded, form), {}
         except http.ClientGoneError:
             raise
         except Exception:  # any failure is an error to this client: it is counted, and answered further up
             self._spool.count_error(loaded.stream)
             raise
 
-    async def _predict(self, scope: Scope, receive: Receive, loaded: LoadedVersion) -> bytes:
+    async def _predict(self, scope: Scope, receive: Receive, loaded: LoadedVersion, form: _Form) -> bytes:
         self._spool.check()  # before the body is read: a prediction that cannot be kept is not made
         if self._waiting >= MAXIMUM_WAITING:
             raise UnavailableError(f"{MAXIMUM_WAITING} requests wait already; try again")
@@ -105,12 +126,13 @@ class ServingApp:
         try:
             body = await http.read_body(scope, receive, MAXIMUM_BODY_BYTES)
             received_ns = time.perf_counter_ns()
-            request = await _read(body, loaded)
+            request = await _read(body, loaded, form)
             result = await self._answered(loaded, request, received_ns)
         finally:
             self._waiting -= 1
-        version = loaded.version
-        return infer_answer(version.model, version.version, request, result.prediction, result.first)
+        schema, known = loaded.schema, loaded.predictor.known_categories
+        report = report_of(request.columns, schema, known) if request.report else None
+        return form.write(schema, loaded.version.version, request, result.prediction, result.first, report)
 
     async def _answered(self, loaded: LoadedVersion, request: Inference, received_ns: int) -> Answer:
         loop = asyncio.get_running_loop()
@@ -128,9 +150,11 @@ class ServingApp:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(settle, outcome)
 
-        times = request.event_times
+        times, arrival = request.event_times, time.time_ns() // 1_000
         if times is None:
-            times = np.full(request.columns.rows, time.time_ns() // 1_000, dtype=np.int64)
+            times = np.full(request.columns.rows, arrival, dtype=np.int64)
+        else:
+            times = np.where(times == NO_TIME, arrival, times)
         self._worker.submit(Work(loaded, request.columns, times, received_ns, deliver))
         return await future
 
@@ -144,10 +168,10 @@ class ServingApp:
             raise http.HttpError(403, f"host {one_line(name, 80)} is not served here; use 127.0.0.1")
 
 
-async def _read(body: bytes, loaded: LoadedVersion) -> Inference:
+async def _read(body: bytes, loaded: LoadedVersion, form: _Form) -> Inference:
     if len(body) <= _LARGE_BODY_BYTES:
-        return read_inference(body, loaded.schema, loaded.private)
-    return await asyncio.to_thread(read_inference, body, loaded.schema, loaded.private)
+        return form.read(body, loaded.schema, loaded.private)
+    return await asyncio.to_thread(form.read, body, loaded.schema, loaded.private)
 
 
 def _get(method: str, status: int, document: Any) -> http.Answer:

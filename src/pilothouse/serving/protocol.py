@@ -8,10 +8,13 @@ be sent and are dropped; any other name is an error.
 Outputs, each of shape ``[n]`` unless said otherwise:
 
 ``predict``        the answer: the winning class (BYTES), or the predicted value (FP64) for a regression
-``score``          FP64: the positive class's probability (binary), the winning class's (multiclass), or the value
+``score``          FP64: the positive class's probability (binary; its parameters name the class), the winning class's
+                   (multiclass), or the value
 ``label``          BYTES: the winning class; absent for a regression
 ``prediction_id``  BYTES: the id under which the outcome is handed in later
-``predict_proba``  FP64 ``[n, k]``, classes in the order of the model's metadata; only where a request asks for it
+``predict_proba``  FP64 ``[n, k]``, classes in the order that its parameters give; only where a request asks for it
+
+The request parameter ``report: true`` has the answer's parameters say which values were missing or unknown.
 """
 
 from collections.abc import Sequence
@@ -29,6 +32,7 @@ from pilothouse.domain.safe_text import one_line
 from pilothouse.inference.columns import InputColumns
 from pilothouse.inference.predictor import Prediction
 from pilothouse.inference.schema import InputSchema
+from pilothouse.serving.request_report import read_report_wish
 from pilothouse.serving.tensors import InputTensor, read_column, read_event_times, row_count, shown
 
 MAXIMUM_BODY_BYTES = 16 * 2**20
@@ -62,8 +66,10 @@ class Inference:
     id: str | None
     columns: InputColumns
     event_times: npt.NDArray[np.int64] | None
-    """Microseconds since 1970 by row; None where the request has no times."""
+    """Microseconds since 1970 by row, ``NO_TIME`` where a row has none; None where the request has no times."""
     outputs: tuple[str, ...]
+    report: bool = False
+    """True where the answer shall say what was missing or unknown."""
 
 
 _DECODER = msgspec.json.Decoder(InferRequest)
@@ -75,6 +81,9 @@ def read_inference(body: bytes, schema: InputSchema, private: Sequence[str]) -> 
     request = _decode(body)
     if request.id is not None and len(request.id) > MAXIMUM_ID:
         raise InvalidInputError(f"the id is longer than {MAXIMUM_ID} characters")
+    parameters = request.parameters or {}
+    if (content_type := parameters.get("content_type")) not in (None, "np", "pd"):
+        raise InvalidInputError(f"content_type {shown(content_type)} of a request is not read here")
     tensors = _by_name(request.inputs, schema, private)
     rows = _rows(tensors, schema)
     numeric: dict[str, Any] = {}
@@ -85,7 +94,11 @@ def read_inference(body: bytes, schema: InputSchema, private: Sequence[str]) -> 
     stamp = tensors.get(schema.timestamp) if schema.timestamp not in (*numeric, *categorical) else None
     times = None if stamp is None else read_event_times(stamp)
     return Inference(
-        request.id, InputColumns(rows, numeric, categorical), times, _requested(request.outputs, schema)
+        request.id,
+        InputColumns(rows, numeric, categorical),
+        times,
+        _requested(request.outputs, schema),
+        read_report_wish(parameters.get("report")),
     )
 
 
@@ -152,18 +165,23 @@ def output_names(schema: InputSchema) -> tuple[str, ...]:
 
 
 def infer_answer(
-    model: str,
+    schema: InputSchema,
     version: int,
     request: Inference,
     prediction: Prediction,
     first: PredictionId,
+    report: list[dict[str, Any]] | None = None,
 ) -> bytes:
     """Body of the answer. ``first`` is the id of the first row; the others count on from it."""
     rows = request.columns.rows
-    answer: dict[str, Any] = {"model_name": model, "model_version": str(version)}
+    answer: dict[str, Any] = {"model_name": schema.model, "model_version": str(version)}
     if request.id is not None:
         answer["id"] = request.id
-    answer["outputs"] = [_output(name, rows, prediction, first) for name in request.outputs]
+    if report is not None:
+        answer["parameters"] = {"report": report}
+    answer["outputs"] = [
+        _output(name, rows, prediction, first) | _class_parameters(name, schema) for name in request.outputs
+    ]
     return _ENCODER.encode(answer)
 
 
@@ -181,6 +199,15 @@ def _output(name: str, rows: int, prediction: Prediction, first: PredictionId) -
 
 def _tensor(name: str, datatype: str, shape: list[int], data: list[Any]) -> dict[str, Any]:
     return {"name": name, "datatype": datatype, "shape": shape, "data": data}
+
+
+def _class_parameters(name: str, schema: InputSchema) -> dict[str, Any]:
+    """Parameters of an output that holds probabilities: of which class, or classes."""
+    if name == "predict_proba":
+        return {"parameters": {"classes": list(schema.classes)}}
+    if name == "score" and schema.task == "binary":
+        return {"parameters": {"positive_class": schema.classes[1]}}
+    return {}
 
 
 def server_metadata() -> dict[str, Any]:
@@ -201,9 +228,8 @@ def model_metadata(schema: InputSchema, version: int) -> dict[str, Any]:
     for name in output_names(schema):
         text = name in ("label", "prediction_id") or (name == "predict" and schema.task != "regression")
         shape = [-1, len(schema.classes)] if name == "predict_proba" else [-1]
-        outputs.append({"name": name, "datatype": "BYTES" if text else "FP64", "shape": shape})
-    if schema.classes:
-        outputs[-1]["parameters"] = {"classes": list(schema.classes)}
+        output = {"name": name, "datatype": "BYTES" if text else "FP64", "shape": shape}
+        outputs.append(output | _class_parameters(name, schema))
     return {
         "name": schema.model,
         "versions": [str(version)],

@@ -1,9 +1,11 @@
 """Tensors of the Open Inference Protocol v2 as they arrive in JSON: checked, flattened, made into columns.
 
 A tensor is one column: shape ``[n]`` or ``[n, 1]``, its data flat or nested, in row-major order. ``null`` is a missing
-value where the datatype is floating point (numbers) or BYTES (categories).
+value, and so is the empty text of a category. A tensor whose parameters say ``content_type: base64`` is decoded.
 """
 
+import base64
+import binascii
 import math
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -19,6 +21,12 @@ from pilothouse.domain.time_units import to_us
 
 MAXIMUM_TEXT = 1_024
 """Characters of one category or timestamp."""
+
+NO_TIME = np.iinfo(np.int64).min
+"""Time of a row that has none."""
+
+_CONTENT_TYPES = (None, "str", "np", "pd", "datetime")
+"""Content types whose data is what it looks like."""
 
 _EARLIEST_US = -62_135_596_800_000_000
 """Microseconds of the first moment of the year 1 and, below, the last of the year 9999: what ``datetime`` can hold."""
@@ -61,7 +69,35 @@ def flat_values(tensor: InputTensor) -> list[Any]:
     if len(values) != rows:
         expected = f"expected {rows} for shape {shown(tensor.shape)}"
         raise _invalid(tensor, f"found {len(values)} values; {expected}")
+    return _decoded(tensor, values)
+
+
+def _decoded(tensor: InputTensor, values: list[Any]) -> list[Any]:
+    """Values as the tensor's content type says. Raises InvalidInputError for a type that is not read here."""
+    content_type = (tensor.parameters or {}).get("content_type")
+    if content_type == "base64" and tensor.datatype == "BYTES":
+        return [_from_base64(tensor, row, value) for row, value in enumerate(values)]
+    if content_type not in _CONTENT_TYPES:
+        raise _invalid(
+            tensor,
+            f"content_type {shown(content_type)} of {shown(tensor.datatype)} is not read here; "
+            "expected plain values, or base64 of BYTES",
+        )
     return values
+
+
+def _from_base64(tensor: InputTensor, row: int, value: Any) -> str | None:
+    if value is None:
+        return None
+    try:
+        if type(value) is not str:
+            raise ValueError
+        return base64.b64decode(value, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        raise InvalidInputError(
+            f"input {shown(tensor.name)}, row {row}: found {shown(value)}; expected base64 of UTF-8 text, "
+            "as its content_type says"
+        ) from None
 
 
 def read_numbers(tensor: InputTensor) -> npt.NDArray[np.float64]:
@@ -81,28 +117,30 @@ def read_numbers(tensor: InputTensor) -> npt.NDArray[np.float64]:
             raise _invalid(tensor, f"a number is outside {datatype}")
         return numbers
     if datatype in _INTEGERS:
-        _refuse_other(
-            tensor, values, kinds, {int}, f"whole numbers ({datatype} has no missing value; use FP64)"
-        )
+        _refuse_other(tensor, values, kinds, {int, type(None)}, "whole numbers, or null where missing")
         _check_integers(tensor, values)
-        return np.asarray(values, dtype=np.float64)
+        return np.asarray(values, dtype=np.float64)  # None becomes NaN
     if datatype == "BOOL":
-        _refuse_other(tensor, values, kinds, {bool}, "true or false")
+        _refuse_other(tensor, values, kinds, {bool, type(None)}, "true or false, or null where missing")
         return np.asarray(values, dtype=np.float64)
     raise _wrong_datatype(tensor, "FP64, another FP*, INT*, UINT* or BOOL for a number")
 
 
 def read_categories(tensor: InputTensor) -> list[str | None]:
-    """Categorical feature as text, None where null; whole numbers and BOOL become their text. Raises InvalidInputError."""
+    """Categorical feature as text, None where null or empty; whole numbers and BOOL become their text. Raises
+    InvalidInputError."""
     values, datatype = flat_values(tensor), tensor.datatype
     kinds = set(map(type, values))
     if datatype == "BYTES":
         _refuse_other(tensor, values, kinds, {str, type(None)}, "strings, or null where missing")
         if any(value is not None and len(value) > MAXIMUM_TEXT for value in values):
             raise _invalid(tensor, f"a value is longer than {MAXIMUM_TEXT} characters")
-        return values
+        return [value or None for value in values] if "" in values else values
     if datatype in _INTEGERS or datatype == "BOOL":
-        _refuse_other(tensor, values, kinds, {bool} if datatype == "BOOL" else {int}, f"values of {datatype}")
+        kind = bool if datatype == "BOOL" else int
+        _refuse_other(
+            tensor, values, kinds, {kind, type(None)}, f"values of {datatype}, or null where missing"
+        )
         if datatype != "BOOL":
             _check_integers(tensor, values)
         return [category_text(value) for value in values]
@@ -110,22 +148,44 @@ def read_categories(tensor: InputTensor) -> list[str | None]:
 
 
 def read_event_times(tensor: InputTensor) -> npt.NDArray[np.int64]:
-    """Time of each row, int64[n] microseconds since 1970, UTC: ISO 8601 with an offset (BYTES), or INT64. Raises
-    InvalidInputError."""
+    """Time of each row, int64[n] microseconds since 1970, UTC, ``NO_TIME`` where null: ISO 8601 with an offset (BYTES), or
+    INT64. Raises InvalidInputError."""
     values, datatype = flat_values(tensor), tensor.datatype
     kinds = set(map(type, values))
     if datatype == "INT64":
-        _refuse_other(tensor, values, kinds, {int}, "microseconds since 1970")
-        if values and (min(values) < _EARLIEST_US or max(values) > _LATEST_US):
-            raise _invalid(
-                tensor, "a time lies outside the years 1 to 9999; expected microseconds since 1970"
+        _refuse_other(tensor, values, kinds, {int, type(None)}, "microseconds since 1970")
+    elif datatype == "BYTES":
+        _refuse_other(tensor, values, kinds, {str, type(None)}, "ISO 8601 times")
+    else:
+        raise _wrong_datatype(tensor, "BYTES (ISO 8601 with an offset) or INT64 (microseconds since 1970)")
+    try:
+        times = {value: event_time(value) for value in set(values)}
+    except InvalidInputError as error:
+        raise _invalid(tensor, str(error)) from None
+    return np.fromiter((times[value] for value in values), np.int64, len(values))
+
+
+def event_time(value: str | int | None) -> int:
+    """Microseconds since 1970 of a time in a request, ``NO_TIME`` for none. Raises InvalidInputError, without a place."""
+    if value is None or value == "":
+        return NO_TIME
+    if isinstance(value, int):
+        if not _EARLIEST_US <= value <= _LATEST_US:
+            raise InvalidInputError(
+                "a time lies outside the years 1 to 9999; expected microseconds since 1970"
             )
-        return np.asarray(values, dtype=np.int64)
-    if datatype == "BYTES":
-        _refuse_other(tensor, values, kinds, {str}, "ISO 8601 times")
-        times = {value: _microseconds(tensor, value) for value in set(values)}
-        return np.fromiter((times[value] for value in values), np.int64, len(values))
-    raise _wrong_datatype(tensor, "BYTES (ISO 8601 with an offset) or INT64 (microseconds since 1970)")
+        return value
+    try:
+        if len(value) > 64:
+            raise ValueError
+        time = datetime.fromisoformat(value)
+        if time.tzinfo is not None:
+            return to_us(time)
+    except (ValueError, OverflowError):
+        raise InvalidInputError(
+            f"{shown(value)} is not a time; expected ISO 8601 such as 2013-06-01T05:00:00Z"
+        ) from None
+    raise InvalidInputError(f"{shown(value)} has no offset; write it as 2013-06-01T05:00:00Z")
 
 
 def read_column(kind: str) -> Callable[[InputTensor], Any]:
@@ -139,19 +199,6 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _microseconds(tensor: InputTensor, text: str) -> int:
-    try:
-        if len(text) > 64:
-            raise ValueError
-        time = datetime.fromisoformat(text)
-        if time.tzinfo is None:
-            raise _invalid(tensor, f"{shown(text)} has no offset; write it as 2013-06-01T05:00:00Z")
-        return to_us(time)
-    except (ValueError, OverflowError):
-        message = f"{shown(text)} is not a time; expected ISO 8601 such as 2013-06-01T05:00:00Z"
-        raise _invalid(tensor, message) from None
-
-
 def _refuse_other(
     tensor: InputTensor, values: Sequence[Any], kinds: set[type], allowed: set[type], expected: str
 ) -> None:
@@ -161,9 +208,9 @@ def _refuse_other(
         raise InvalidInputError(f"input {shown(tensor.name)}, row {row}: found {text}; expected {expected}")
 
 
-def _check_integers(tensor: InputTensor, values: Sequence[int]) -> None:
+def _check_integers(tensor: InputTensor, values: Sequence[int | None]) -> None:
     low, high = _INTEGERS[tensor.datatype]
-    if values and (min(values) < low or max(values) > high):
+    if any(value is not None and not low <= value <= high for value in values):
         raise _invalid(tensor, f"a number is outside {tensor.datatype}")
 
 
