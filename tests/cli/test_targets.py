@@ -25,3 +25,14 @@ def test_targets_are_moved_into_their_file_and_shown_with_their_labels(workspace
     (state,) = workspace("targets", "--json").json
     assert (state["target"], state["environment"], state["port"]) == ("ewr", "production", 8101)
     assert state["labels"] == {"tier": "gold", "kind": "desk"}
+
+
+def test_serve_by_hand_takes_the_port_that_the_target_has_in_the_file(
+    workspace, root: Path, monkeypatch
+) -> None:
+    taken: list[int] = []
+    monkeypatch.setattr("pilothouse.serving.main.serve", lambda *_, port, **__: taken.append(port) or 0)
+    (root / "targets.toml").write_text('[[target]]\nname = "ewr"\nport = 8101\n\n[[target]]\nname = "jfk"\n')
+    for arguments in (["ewr"], ["ewr", "--port", "8200"], ["ewr", "--port", "0"], ["jfk"], ["lga"]):
+        assert workspace("serve", "--target", *arguments).code == 0
+    assert taken == [8101, 8200, 0, 0, 0]

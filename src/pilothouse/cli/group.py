@@ -47,6 +47,7 @@ _COMMANDS = {
     "deployments": ("deployments:deployments", "What runs where, or has run."),
     "deployed": ("deployments:deployed", "What was live where at a time."),
     "targets": ("deployments:targets", "List targets with what answers there."),
+    "curl": ("deployments:curl", "How to ask a model on a target: its URL, and a command with a real row."),
     "token": ("deployments:token", "Issue a target's token for the hub."),
     "monitor": ("monitoring:monitor", "Drift, performance, latency and volume of a model on a target."),
     "multivariate": (

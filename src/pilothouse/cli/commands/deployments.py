@@ -159,6 +159,27 @@ def token(session: Session, target: str) -> None:
     click.echo(target_operations.issue_token(session.services, session.actor, target))
 
 
+@click.command()
+@click.argument("model")
+@click.argument("target")
+@json_option
+@click.pass_obj
+def curl(session: Session, model: str, target: str) -> None:
+    """How to ask MODEL on TARGET for a prediction: its URL, and a curl command with a row that it held out.
+
+    The command goes to stdout alone, so that it can be piped into a shell. Its prediction counts as traffic of the target.
+    """
+    from pilothouse.operations.fleet.request_examples import request_example
+    from pilothouse.presentation.request_texts import curl_command
+
+    example = request_example(session.services, session.actor, model, target)
+    command = curl_command(example.url, example.body)
+    if printed_as_json(session, {**plain(example), "command": command}):
+        return
+    say(f"{model}/{example.version} on {target}: {example.url}")
+    click.echo(command)
+
+
 def _labels(target: Target | None) -> tuple[str, str]:
     """Environment and labels as columns."""
     if target is None:

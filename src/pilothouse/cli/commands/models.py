@@ -54,15 +54,19 @@ def versions(session: Session, model: str) -> None:
 @click.pass_obj
 def show(session: Session, reference: str) -> None:
     """Show one version, e.g. models:/flight-delay/2 or flight-delay@champion."""
+    from pilothouse.operations.fleet import request_examples
+
     version = catalogue.get_version(session.services, session.actor, reference)
     run = catalogue.get_run(session.services, session.actor, reference)
-    if printed_as_json(session, {"version": version, "run": run}):
+    asked_at = request_examples.addresses(session.services, session.actor, version.model, version.number)
+    if printed_as_json(session, {"version": version, "run": run, "addresses": asked_at}):
         return
     show_pairs(
         (
             ("version", version_uri(version.model, version.number)),
             ("stage", standing_text(version.standing)),
             ("live on", " ".join(version.live_on) or "nowhere"),
+            *((f"ask {address.target}", address.url) for address in asked_at),
             (
                 "trained",
                 f"{texts.time_text(run.started_at)} by {run.started_by}: {run.reason or 'no reason given'}",

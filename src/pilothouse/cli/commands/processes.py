@@ -149,7 +149,9 @@ def daemon_status(session: Session) -> int:
 
 @click.command()
 @click.option("--target", required=True, help="The target whose versions are served.")
-@click.option("--port", default=0, help="0 picks a free one.")
+@click.option(
+    "--port", type=int, help="The target's port in targets.toml otherwise, or a free one; 0 picks a free one."
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--hub", help="The daemon's hub; this workspace's otherwise (unix:PATH).")
 @click.option(
@@ -161,7 +163,7 @@ def daemon_status(session: Session) -> int:
 def serve(
     session: Session,
     target: str,
-    port: int,
+    port: int | None,
     host: str,
     hub: str | None,
     token_file: Path | None,
@@ -176,10 +178,22 @@ def serve(
     check_name(target, "target")
     if hub is None or token_file is None or folder is None:
         paths = WorkspacePaths(find_workspace(session.workspace))
+        port = _described_port(paths.root, target) if port is None else port
         hub = hub or f"unix:{paths.hub_socket}"
         folder = folder or paths.serving_folder(target)
         token_file = token_file or folder / "token"
-    return main.serve(target, hub, folder, port=port, host=host, token_file=token_file, isolation=isolation)
+    return main.serve(
+        target, hub, folder, port=port or 0, host=host, token_file=token_file, isolation=isolation
+    )
+
+
+def _described_port(root: Path, target: str) -> int | None:
+    """Port of a target in the workspace's ``targets.toml``; None where it names none. The database is not opened here."""
+    from pilothouse.domain.target_file import TARGETS_FILE, load_targets
+
+    path = root / TARGETS_FILE
+    described = load_targets(path.read_text("utf-8")) if path.exists() else {}
+    return described[target].port if target in described else None
 
 
 @click.command()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -20,17 +21,21 @@ from pilothouse.presentation.documents import Line, text_line
 from pilothouse.presentation.pages.version_pages import PAGES, version_page
 from pilothouse.presentation.texts import tree_lines
 
+if TYPE_CHECKING:
+    from pilothouse.operations.fleet.request_examples import Address
+
 _ALL = (*PAGES, "lineage")
 
 
 @dataclass(frozen=True)
 class VersionData:
-    """A version, the run that made it, its model, and its lineage as lines."""
+    """A version, the run that made it, its model, its lineage as lines, and where it answers."""
 
     version: Version
     run: Run
     model: Model
     lineage: tuple[str, ...]
+    answering: tuple["Address", ...] = ()
 
 
 class VersionView(View[VersionData]):
@@ -60,6 +65,7 @@ class VersionView(View[VersionData]):
 
     def load(self, services: Services, actor: Actor) -> VersionData:
         from pilothouse.operations import catalogue
+        from pilothouse.operations.fleet import request_examples
         from pilothouse.operations.models import lineage
 
         version = catalogue.get_version(services, actor, self.reference)
@@ -68,6 +74,7 @@ class VersionView(View[VersionData]):
             catalogue.get_run(services, actor, self.reference),
             catalogue.get_model(services, actor, version.model),
             tuple(tree_lines(lineage.lineage(services, actor, self.reference))),
+            request_examples.addresses(services, actor, version.model, version.number),
         )
 
     def show(self, data: VersionData) -> None:
@@ -83,7 +90,7 @@ class VersionView(View[VersionData]):
             return [
                 text_line(line, "strong" if i == 0 else "", hang=4) for i, line in enumerate(data.lineage)
             ]
-        return version_page(self.page, data.version, data.run)
+        return version_page(self.page, data.version, data.run, data.answering)
 
     def subject_model(self) -> str:
         return self.data.version.model if self.data else ""

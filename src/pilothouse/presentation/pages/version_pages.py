@@ -42,9 +42,20 @@ class ComparedRow(Protocol):
     def note(self) -> str: ...
 
 
-def version_page(page: str, version: Version, run: Run) -> list[Line]:
+class Answering(Protocol):
+    """A target on which a version answers."""
+
+    @property
+    def target(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+
+
+def version_page(page: str, version: Version, run: Run, answering: Sequence[Answering] = ()) -> list[Line]:
+    """One page. ``answering`` are the addresses at which the version can be asked, for the summary."""
+    if page == "summary":
+        return _summary(version, run, answering)
     return {
-        "summary": _summary,
         "metrics": _metrics,
         "gates": _gates,
         "parameters": _parameters,
@@ -79,11 +90,12 @@ def metric_lines(metrics: Iterable[MetricValue]) -> list[Line]:
     return aligned(rows)
 
 
-def _summary(version: Version, run: Run) -> list[Line]:
+def _summary(version: Version, run: Run, answering: Sequence[Answering]) -> list[Line]:
     whole = [metric for metric in version.metrics if not metric.slice]
     facts = [
         ("stage", standing_text(version.standing)),
         ("live on", " ".join(version.live_on) or "nowhere"),
+        *((f"ask {one.target}", one.url) for one in answering),
         ("aliases", " ".join(version.aliases) or ABSENT),
         ("trained", f"{time_text(run.started_at)} by {run.started_by}, job {run.job_id}"),
         ("why", run.reason or "no reason given"),
@@ -94,7 +106,7 @@ def _summary(version: Version, run: Run) -> list[Line]:
         ("model file", f"{size_text(version.model_bytes)}, sha256 {version.model_digest[:16]}…"),
     ]
     if run.triggered_by_alert:
-        facts.insert(5, ("alert", str(run.triggered_by_alert)))
+        facts.insert(5 + len(answering), ("alert", str(run.triggered_by_alert)))
     return [
         *section("On record", pairs(facts, {"live on": "good", "stage": "strong"})),
         *section("Metrics on the hold-out, 95 % interval", metric_lines(whole)),

@@ -1,0 +1,131 @@
+"""How to ask a deployed version for a prediction: its address, and a request with a real row of its hold-out."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pilothouse.domain.categories import category_text
+from pilothouse.domain.errors import InvalidInputError, NotFoundError, UnavailableError
+from pilothouse.domain.model_file import spec_from_plain
+from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.roles import Actor
+from pilothouse.operations import catalogue
+from pilothouse.operations.authorisation import reading
+from pilothouse.operations.fleet import health, targets
+from pilothouse.operations.promotion import deployments
+from pilothouse.operations.services import Services
+from pilothouse.store import runs
+
+_HOLDOUT = "holdout"
+_LOOKED_AT = 50
+"""Newest rows among which the one with the fewest missing values is taken."""
+_ANY_ADDRESS = ("0.0.0.0", "::", "")  # noqa: S104 - recognised, not listened on
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where plain records are answered."""
+
+    target: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestExample:
+    """A request that can be sent as it is."""
+
+    model: str
+    version: int
+    target: str
+    url: str
+    body: dict[str, Any]
+
+
+def addresses(services: Services, actor: Actor, model: str, version: int) -> tuple[Address, ...]:
+    """Addresses of the targets on which that version is live and whose port is known, by target."""
+    ports = {target.name: target.port for target in targets.list_targets(services, actor)}
+    return tuple(
+        Address(state.target, _url(services, model, state.target, port))
+        for state in health.target_states(services, actor, model)
+        if state.deployment is not None and state.deployment.version == version
+        if (port := state.port or ports.get(state.target)) is not None
+    )
+
+
+def request_example(services: Services, actor: Actor, model: str, target: str) -> RequestExample:
+    """Request for the version that is live. The row is one of the hold-out's newest; it has no time, so that it counts as
+    now.
+
+    Raises NotFoundError (no such model, not live there, no row on record) or UnavailableError (no port is known yet).
+    """
+    with reading(services, actor) as connection:
+        catalogue.require_model(connection, model)
+    states = {state.target: state for state in health.target_states(services, actor, model)}
+    state = states.get(target)
+    if state is None or state.deployment is None:
+        live = ", ".join(name for name, one in states.items() if one.deployment) or "nowhere"
+        raise NotFoundError(f"{model} is not live on {target!r}; it is live on: {live}")
+    number = state.deployment.version
+    known = {one.target: one.url for one in addresses(services, actor, model, number)}
+    if target not in known:
+        raise UnavailableError(
+            f"no serving process of {target} has said its port yet: pilothouse daemon start"
+        )
+    with reading(services, actor) as connection:
+        version = catalogue.require_version(connection, f"{model}/{number}")
+        file = runs.files_of(connection, version.run_id).get(_HOLDOUT)
+        spec = spec_from_plain(runs.spec_of(connection, version.run_id))
+    if file is None:
+        raise NotFoundError(f"the rows that {model}/{number} held out are not on record")
+    private = frozenset(deployments.private_columns(services, model))
+    row = _row(services.artifacts.path(file.digest), spec, private)
+    return RequestExample(model, number, target, known[target], {"rows": [row]})
+
+
+def _url(services: Services, model: str, target: str, port: int) -> str:
+    return f"http://{_host(services, target)}:{port}/v2/models/{model}/predict"
+
+
+def _host(services: Services, target: str) -> str:
+    """Host name that a serving process of this workspace says it listens on; the loopback's otherwise."""
+    try:
+        host = json.loads((services.paths.serving_folder(target) / "process.json").read_bytes())["host"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return "127.0.0.1"
+    if not isinstance(host, str) or host in _ANY_ADDRESS:
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+def _row(path: Path, spec: ModelSpec, private: frozenset[str]) -> dict[str, Any]:
+    """Features of the row with the fewest missing values among the newest, as plain JSON values."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(path)
+        names = [
+            name for name in spec.data.features if name in file.schema_arrow.names and name not in private
+        ]
+        table = file.read_row_group(file.num_row_groups - 1, columns=names)
+        rows = table.slice(max(0, table.num_rows - _LOOKED_AT)).to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        raise InvalidInputError(f"the rows held out cannot be read: {error}") from None
+    if not rows:
+        raise NotFoundError("no row was held out")
+    row = min(reversed(rows), key=lambda values: sum(value is None for value in values.values()))
+    return {name: _plain(row[name], name in spec.data.categoricals) for name in names}
+
+
+def _plain(value: Any, is_category: bool) -> Any:
+    """Value for JSON: text of a category, a number, None where missing or not finite."""
+    if is_category:
+        return category_text(value)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    if number != number or number in (float("inf"), float("-inf")):
+        return None
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number
