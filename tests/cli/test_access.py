@@ -49,3 +49,15 @@ def test_a_roll_back_is_planned_without_a_reason_and_done_with_one_only(workspac
     without = workspace("rollback", "delay", as_name="otto")
     assert without.code == 2
     assert "needs a reason" in without.err
+
+
+def test_a_workspace_of_one_person_says_so(pilothouse, root) -> None:
+    made = pilothouse("init", "--admin", "olga", "--solo", "--demo", as_name=None)
+    words = "SOLO: olga alone; four eyes is off until another approver is granted"
+    assert words in made.err
+    assert words in pilothouse("status").err
+    assert pilothouse("status", "--json").json["solo"] == "olga"
+    assert words in pilothouse("policy", "show").out
+    assert pilothouse("grant", "petra", "approver").code == 0
+    assert "SOLO" not in pilothouse("status").err
+    assert "as the model says" in pilothouse("policy", "show").out

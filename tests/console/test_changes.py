@@ -13,8 +13,11 @@ from test_approval_by_keyboard import footer
 from pilothouse.console.screenshots import settle
 from pilothouse.console.widgets.frame_parts import no_daemon
 from pilothouse.domain.monitoring import DaemonState
+from pilothouse.domain.roles import Role
 from pilothouse.operations.fleet import replays
 from pilothouse.operations.jobs import trainings
+from pilothouse.operations.workspace import workspaces
+from pilothouse.store.workspace import set_solo
 from pilothouse.telemetry import readings
 from support import example
 
@@ -50,6 +53,23 @@ async def test_lost_daemon_is_said_at_once(make_console, workspace) -> None:
         words = str(banner.render())
         assert "NO DAEMON: nothing watched" in words
         assert "serve on" not in words, "what targets do is not known"
+
+
+async def test_a_workspace_of_one_person_is_said_until_another_may_approve(make_console, workspace) -> None:
+    app = make_console("pat", watching=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        banner = app.view.query_one("#banner")
+        assert not banner.display
+        with example.opened(workspace) as services, services.registry.transaction() as connection:
+            set_solo(connection, "pat")
+        await until(pilot, lambda: banner.display)
+        assert str(banner.render()) == (
+            " ▲ SOLO: pat alone; four eyes is off until another approver is granted"
+        )
+        with example.opened(workspace) as services:
+            workspaces.grant_role(services, example.person(services, "ada"), "vic", Role.APPROVER)
+        await until(pilot, lambda: not banner.display)
 
 
 def test_without_a_daemon_only_what_is_known_is_said() -> None:

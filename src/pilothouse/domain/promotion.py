@@ -14,15 +14,17 @@ def effective_policy(model: PromotionSpec, floor: WorkspacePolicy) -> EffectiveP
     """The tighter of both in every respect.
 
     A floor that asks for approvals rules automatic deployment out, else a model file could walk round it. Whatever is
-    not automatic takes at least one approval.
+    not automatic takes at least one approval. In a workspace of one person a model's four eyes is off, and the policy says
+    so; the floor's own four eyes holds.
     """
     automatic = model.automatic and floor.allow_automatic and floor.approvals == 0
     approvals = max(model.approvals, floor.approvals)
     return EffectivePolicy(
         approvals=approvals if automatic else max(1, approvals),
-        four_eyes=model.four_eyes or floor.four_eyes,
+        four_eyes=floor.four_eyes or (model.four_eyes and not floor.solo),
         automatic=automatic,
         expires=model.expires,
+        solo=bool(floor.solo) and model.four_eyes and not floor.four_eyes,
     )
 
 

@@ -172,10 +172,12 @@ class EffectivePolicy:
     expires: int
     """Seconds from the request on."""
     four_eyes: bool
+    solo: bool = False
+    """True where the model asks for four eyes and one person runs the workspace, so that there is nobody else."""
 
     def to_plain(self) -> dict[str, Any]:
-        """Plain data that is stored in a request, and hashed."""
-        return asdict(self)
+        """Plain data that is stored in a request, and hashed; ``solo`` only where it is true, as digests were before it."""
+        return {key: value for key, value in asdict(self).items() if key != "solo" or value}
 
     @property
     def digest(self) -> str:
@@ -385,6 +387,7 @@ class WorkspacePolicy:
     allow_automatic: bool = True
     set_by: str = ""
     recorded_at: datetime | None = None
+    solo: str = ""  # the one person who runs the workspace, until somebody else may approve
 
 
 @dataclass(frozen=True, slots=True)

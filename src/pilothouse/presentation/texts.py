@@ -162,11 +162,18 @@ def policy_text(policy: "EffectivePolicy") -> str:
     parts = [counted(policy.approvals, "approval")]
     if policy.four_eyes:
         parts.append("four eyes (the approver is neither requester nor trainer)")
+    if policy.solo:
+        parts.append("four eyes off: one person runs this workspace")
     if policy.automatic:
         parts.append("a version that passes every gate deploys by itself")
     if policy.expires:
         parts.append(f"expires after {format_duration(policy.expires)}")
     return ", ".join(parts)
+
+
+def solo_text(solo: str) -> str:
+    """The warning of a workspace of one person, for every screen."""
+    return f"SOLO: {solo} alone; four eyes is off until another approver is granted"
 
 
 def result_lines(job: "Job") -> list[str]:

@@ -172,7 +172,11 @@ def add(connection: Connection, request: NewRequest, *, at: datetime, supersedes
     ).fetchone()
     assert keys is not None, f"{request.model}/{request.version} is not there"
     columns = columns_of(request, "model", "version", "targets")
-    columns |= {"policy_digest": request.policy.digest, "recorded_at": at}
+    columns |= {
+        "policy": request.policy.to_plain(),
+        "policy_digest": request.policy.digest,
+        "recorded_at": at,
+    }
     key = insert(connection, "promotion_requests", {**keys, **columns})
     for old in supersedes:
         close(connection, old, RequestStatus.SUPERSEDED, by=request.requested_by, at=at, superseded_by=key)

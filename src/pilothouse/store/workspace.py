@@ -1,10 +1,13 @@
 """Settings of the workspace, its policy, and the state of automation."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from pilothouse.domain.records import Automation, WorkspacePolicy
 from pilothouse.sqlite import Connection
 from pilothouse.store.values import from_row, insert
+
+_SOLO = "solo"
 
 
 def setting(connection: Connection, name: str) -> str | None:
@@ -24,7 +27,13 @@ def set_setting(connection: Connection, name: str, value: str) -> None:
 def policy(connection: Connection) -> WorkspacePolicy:
     """Policy in force; the weakest where none was set."""
     row = connection.execute("SELECT * FROM workspace_policies ORDER BY id DESC LIMIT 1").fetchone()
-    return from_row(WorkspacePolicy, row) if row else WorkspacePolicy()
+    solo = setting(connection, _SOLO) or ""
+    return from_row(WorkspacePolicy, row, solo=solo) if row else replace(WorkspacePolicy(), solo=solo)
+
+
+def set_solo(connection: Connection, name: str) -> None:
+    """Name the one person who runs the workspace; an empty name ends that."""
+    set_setting(connection, _SOLO, name)
 
 
 def add_policy(

@@ -4,8 +4,10 @@ import click
 
 from pilothouse.cli.output import json_option, plain, printed_as_json, say, show_pairs, show_table
 from pilothouse.cli.session import Session, os_user
+from pilothouse.domain.records import WorkspacePolicy
 from pilothouse.domain.roles import Role
 from pilothouse.operations.workspace import workspaces
+from pilothouse.presentation import texts
 
 _GRANTABLE = click.Choice([str(role) for role in Role if role is not Role.DAEMON])
 
@@ -76,12 +78,18 @@ def policy_show(session: Session) -> None:
     show_pairs(
         (
             ("approvals at least", rules.approvals),
-            ("four eyes", "required" if rules.four_eyes else "as the model says"),
+            ("four eyes", _four_eyes_text(rules)),
             ("automatic deployment", "as the model says" if rules.allow_automatic else "forbidden"),
             ("set by", rules.set_by or "nobody yet"),
             ("reading", "open to everybody who can open the folder" if open_reading else "only with a role"),
         )
     )
+
+
+def _four_eyes_text(rules: WorkspacePolicy) -> str:
+    if rules.four_eyes:
+        return "required"
+    return texts.solo_text(rules.solo) if rules.solo else "as the model says"
 
 
 @policy.command("set")

@@ -29,11 +29,17 @@ EXIT_UNWATCHED = 14
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=Path())
 @click.option("--admin", help="The first admin; the system's user otherwise.")
 @click.option("--demo", is_flag=True, help="A workspace in which --as NAME is let through.")
+@click.option(
+    "--solo", is_flag=True, help="For one person: four eyes is off until somebody else is made approver."
+)
 @click.pass_obj
-def init(session: Session, folder: Path, admin: str | None, demo: bool) -> None:
+def init(session: Session, folder: Path, admin: str | None, demo: bool, solo: bool) -> None:
     """Make a workspace in FOLDER (this one otherwise)."""
-    workspaces.initialise(session.workspace or folder, admin or os_user(), demo=demo)
-    say(f"workspace made in {session.workspace or folder}; {admin or os_user()} is its admin")
+    admin = admin or os_user()
+    workspaces.initialise(session.workspace or folder, admin, demo=demo, solo=solo)
+    say(f"workspace made in {session.workspace or folder}; {admin} is its admin")
+    if solo:
+        say(texts.solo_text(admin))
     say("describe targets in targets.toml and models in models/NAME/model.toml, then run pilothouse apply")
 
 
@@ -71,6 +77,7 @@ def status(session: Session) -> int:
     fleet = models[0].health if models else Health.NOT_DEPLOYED
     watch = health.watch(session.services, session.actor)
     paused = automation_switch.status(session.services, session.actor)
+    solo = workspaces.solo_person(session.services)
     if not printed_as_json(
         session,
         {
@@ -78,6 +85,7 @@ def status(session: Session) -> int:
             "deployments": watch.counts,
             "unwatched": watch.unwatched,
             "automation": paused,
+            "solo": solo,
             "models": models,
         },
     ):
@@ -95,6 +103,8 @@ def status(session: Session) -> int:
             f"fleet: {fleet}"
             + (f"; automation is paused by {paused.actor}: {paused.reason}" if paused.paused else "")
         )
+        if solo:
+            say(texts.solo_text(solo))
         say_unwatched(session)
     return EXIT_CODES.get(fleet, 0) or (EXIT_UNWATCHED if watch.unwatched else 0)
 

@@ -129,6 +129,7 @@ def _status(session: Session, services: "Services") -> Status:
         plugins,
         frozen,
         replay,
+        workspaces.solo_person(services),
     )
 
 

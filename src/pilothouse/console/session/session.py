@@ -38,6 +38,8 @@ class Status:
     """The reason why nothing may be written in the workspace; empty where it may."""
     replay: "Replay | None" = None
     """How far a replay of past data is; None where there is none."""
+    solo: str = ""
+    """The one person who runs the workspace, with four eyes off; empty otherwise."""
 
 
 def is_same_registry(before: Status | None, after: Status) -> bool:

@@ -8,11 +8,11 @@ from textual.widgets import Static
 
 from pilothouse.console.session.actions import TABS, Action
 from pilothouse.console.session.session import Session
-from pilothouse.console.widgets.tones import line
+from pilothouse.console.widgets.tones import STYLES, line
 from pilothouse.domain.safe_text import one_line, safe
 from pilothouse.presentation.cell import Cell, Tone
 from pilothouse.presentation.documents import text_line, wrap
-from pilothouse.presentation.texts import replay_text, time_text
+from pilothouse.presentation.texts import replay_text, solo_text, time_text
 from pilothouse.presentation.width import clip, display_width
 
 if TYPE_CHECKING:
@@ -78,14 +78,16 @@ def tab_labels(view: str, width: int) -> list[str]:
 
 
 class Banner(Static):
-    """Warnings on every screen: no daemon, no isolation, automation paused. Takes no room where there is none."""
+    """Warnings on every screen: no daemon, no isolation, one person alone, automation paused. Takes no room where there is
+    none."""
 
     _shown: object = None
 
     def put(self, session: Session) -> None:
         status = session.status
         low = self.app.size.height < _LOW
-        shown = (low, session.at, status and (status.frozen, status.daemon, status.automation, status.replay))
+        state = status and (status.frozen, status.daemon, status.automation, status.replay, status.solo)
+        shown = (low, session.at, state)
         if shown != self._shown:
             self._shown = shown
             self._show(session, low=low)
@@ -104,6 +106,9 @@ class Banner(Static):
         if status and status.daemon.running and status.daemon.isolation == "none":
             text = " ▲ NO ISOLATION: jobs and models run unconfined (the daemon was started with --isolation warn)"
             lines.append(line(Cell(text, "warn")))
+        if status and status.solo:
+            text = safe(f" ▲ {solo_text(status.solo)}")
+            lines.append(Text(text, STYLES["warn"], no_wrap=True, overflow="ellipsis", end=""))
         if status and status.automation.paused:
             text = safe(
                 f" ‖ AUTOMATION PAUSED by {status.automation.actor} {time_text(status.automation.recorded_at)}: "

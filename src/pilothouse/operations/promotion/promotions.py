@@ -165,6 +165,14 @@ def expire_requests(services: Services) -> list[PromotionRequest]:
         return expired
 
 
+def withdraw_solo_requests(change: Change, approver: str) -> None:
+    """Withdraw the open requests on which four eyes was off, now that somebody else may approve."""
+    for request in requests.listed(change.connection, status=RequestStatus.OPEN):
+        if request.policy.solo:
+            reason = f"{approver} may approve now, so that four eyes holds: ask anew"
+            _close(change, request, RequestStatus.WITHDRAWN, reason)
+
+
 def decidable_models(connection: Connection, actor: Actor) -> list[str]:
     """Models with open requests on which the actor may decide now."""
     present = as_now(connection, actor)

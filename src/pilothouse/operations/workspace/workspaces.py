@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
 from pilothouse.domain.records import WorkspacePolicy
-from pilothouse.domain.roles import DAEMON, Actor, Grant, Permission, Role
+from pilothouse.domain.roles import DAEMON, PERMISSIONS, Actor, Grant, Permission, Role
 from pilothouse.operations.authorisation import (
     OPEN_READING,
     Change,
@@ -15,6 +15,7 @@ from pilothouse.operations.authorisation import (
     reading,
 )
 from pilothouse.operations.catalogue import require_model
+from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services, wall_clock
 from pilothouse.sqlite import Connection
 from pilothouse.store import access, workspace
@@ -32,8 +33,10 @@ _DEMO = "demo"
 _WRAPPERS = "trusted_wrappers"
 
 
-def initialise(root: Path, admin: str, *, demo: bool = False) -> None:
+def initialise(root: Path, admin: str, *, demo: bool = False, solo: bool = False) -> None:
     """Create a workspace in ``root`` with its first admin. One without an admin, left by an interruption, is completed.
+
+    ``solo``: the admin may approve too, and a model's four eyes is off until somebody else may.
 
     Raises ConflictError (there is a workspace), InvalidInputError (not a user name) or UnavailableError (disk, folder).
     """
@@ -54,9 +57,13 @@ def initialise(root: Path, admin: str, *, demo: bool = False) -> None:
             workspace.set_setting(connection, _DEMO, "yes" if demo else "no")
             workspace.set_setting(connection, OPEN_READING, "yes")
             access.add_grant(connection, admin, Grant(Role.ADMIN), by=admin, at=now)
-            Change(connection, Actor(admin), now).record(
-                "workspace.created", "workspace", {"admin": admin, "demo": demo, "open_reading": True}
-            )
+            change = Change(connection, Actor(admin), now)
+            detail = {"admin": admin, "demo": demo, "open_reading": True}
+            change.record("workspace.created", "workspace", detail | ({"solo": True} if solo else {}))
+            if solo:
+                workspace.set_solo(connection, admin)
+                access.add_grant(connection, admin, Grant(Role.APPROVER), by=admin, at=now)
+                change.record("role.granted", admin, {"role": str(Role.APPROVER), "model": ""})
     finally:
         registry.close()
 
@@ -65,6 +72,12 @@ def is_demo(services: Services) -> bool:
     """True for a workspace in which everybody may act under another name with ``--as``."""
     with services.registry.read() as connection:
         return workspace.setting(connection, _DEMO) == "yes"
+
+
+def solo_person(services: Services) -> str:
+    """The one person who runs the workspace, with four eyes off; empty where others may approve."""
+    with services.registry.read() as connection:
+        return workspace.policy(connection).solo
 
 
 def identify(services: Services, user: str, as_name: str | None = None) -> Actor:
@@ -99,6 +112,11 @@ def grant_role(services: Services, actor: Actor, name: str, role: Role, *, model
             raise ConflictError(f"{name} is {role} for {model or 'all models'} already")
         access.add_grant(change.connection, name, grant, by=actor.name, at=change.at)
         change.record("role.granted", name, {"role": str(role), "model": model})
+        solo = workspace.policy(change.connection).solo
+        if solo and name != solo and Permission.DECIDE in PERMISSIONS[role]:
+            workspace.set_solo(change.connection, "")
+            change.record("solo.ended", "workspace", {"was": solo, "approver": name})
+            promotions.withdraw_solo_requests(change, name)
 
 
 def revoke_role(services: Services, actor: Actor, name: str, role: Role, *, model: str = "") -> None:

@@ -120,6 +120,10 @@ _SENTENCES: dict[str, Callable[[str, Mapping[str, Any]], Sentence | None]] = {
     "request.withdrawn": _plain("withdrew {}"),
     "role.granted": lambda subject, detail: (f"made {subject} {detail.get('role')}", ""),
     "role.revoked": lambda subject, detail: (f"took {detail.get('role')} from {subject}", ""),
+    "solo.ended": lambda subject, detail: (
+        f"four eyes holds now: {detail.get('approver')} may approve",
+        "warn",
+    ),
     "version.registered": _registered,
     "version.reproduced": _reproduced,
     "workspace.backed_up": _plain("backed up the workspace"),
