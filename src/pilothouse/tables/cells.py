@@ -11,6 +11,9 @@ from pilothouse.domain.categories import category_text
 from pilothouse.domain.table_form import ColumnKind, TableForm
 from pilothouse.tables.times import TimeError, times_of
 
+Marks = tuple[str, str]
+"""Decimal mark and thousands' mark of numbers that are written as texts."""
+USUAL_MARKS: Marks = (".", "")
 _TRUE = ("true", "True", "TRUE")
 _FALSE = ("false", "False", "FALSE")
 _NUMBER = r"^\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*$|^\s*[+-]?(inf|infinity)\s*$"
@@ -26,7 +29,7 @@ class CellError(Exception):
 
 
 def converted(
-    column: pa.Array, kind: ColumnKind | None, form: TableForm, marks: tuple[str, str] = (".", "")
+    column: pa.Array, kind: ColumnKind | None, form: TableForm, marks: Marks = USUAL_MARKS
 ) -> pa.Array:
     """Column as ``string`` (text), ``double`` (number) or ``timestamp[us, UTC]`` (time); without a kind as one of the few types
     that a snapshot has. ``marks``: decimal and thousands' mark of its texts. Raises CellError."""
@@ -97,7 +100,7 @@ def _texts(column: pa.Array) -> pa.Array:
     return pa.array(texts, pa.string()).take(coded.indices)
 
 
-def _numbers(column: pa.Array, form: TableForm, marks: tuple[str, str]) -> pa.Array:
+def _numbers(column: pa.Array, form: TableForm, marks: Marks) -> pa.Array:
     kind = column.type
     if pa.types.is_string(kind):
         return _parsed(_present(column, form), marks)
@@ -110,7 +113,7 @@ def _numbers(column: pa.Array, form: TableForm, marks: tuple[str, str]) -> pa.Ar
     return column.cast(pa.float64(), safe=False)
 
 
-def _parsed(texts: pa.Array, marks: tuple[str, str]) -> pa.Array:
+def _parsed(texts: pa.Array, marks: Marks) -> pa.Array:
     decimal, thousands = marks
     plain = pc.utf8_trim_whitespace(texts)
     if thousands:

@@ -13,8 +13,8 @@ import pyarrow.csv
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.safe_text import one_line
 from pilothouse.domain.table_form import ColumnKind, TableForm
-from pilothouse.tables.cells import CellError, converted
-from pilothouse.tables.dialects import find_dialect, open_bytes
+from pilothouse.tables.cells import CellError, Marks, converted
+from pilothouse.tables.dialects import Utf8Stream, find_dialect, open_bytes
 from pilothouse.tables.times import UTC_TIME
 
 _BLOCK = 4 << 20
@@ -36,6 +36,10 @@ class CsvFile:
             for name in self._dialect.names
             if name and name not in form.skipped and (not form.only or name in form.kinds)
         ]
+
+    @property
+    def marks(self) -> Marks:
+        return self._dialect.decimal, self._dialect.thousands
 
     @property
     def dialect(self) -> str:
@@ -95,6 +99,8 @@ class CsvFile:
                 yield self._of_kinds(batch.slice(first), before - batch.num_rows + first)
 
     def _input(self) -> Any:
+        if self._dialect.encoding not in ("utf-8", "utf-8-sig"):
+            return pa.PythonFile(Utf8Stream(open_bytes(self.path), self._dialect.encoding))
         packed = self.path.name.lower().endswith(".gz")
         return pa.CompressedInputStream(str(self.path), "gzip") if packed else str(self.path)
 
@@ -117,22 +123,22 @@ class CsvFile:
 
     def _read_options(self, block: int) -> pyarrow.csv.ReadOptions:
         dialect = self._dialect
-        encoding = "utf8" if dialect.encoding in ("utf-8", "utf-8-sig") else dialect.encoding
-        options = pyarrow.csv.ReadOptions(block_size=block, encoding=encoding)
+        options = pyarrow.csv.ReadOptions(block_size=block)
         extra = [f"\0{i}" for i in range(dialect.extra_fields)]
         options.column_names = [name or f"\0empty{i}" for i, name in enumerate(dialect.names)] + extra
         options.skip_rows_after_names = 1
         return options
 
     def _of_kinds(self, batch: pa.RecordBatch, before: int) -> pa.RecordBatch:
-        marks = self._dialect.decimal, self._dialect.thousands
         columns = {}
         for name in self.names:
             if self._form.kinds.get(name) not in (ColumnKind.NUMBER, ColumnKind.TIME):
                 columns[name] = batch.column(name)  # a text, whose missing words Arrow knew
                 continue
             try:
-                columns[name] = converted(batch.column(name), self._form.kinds.get(name), self._form, marks)
+                columns[name] = converted(
+                    batch.column(name), self._form.kinds.get(name), self._form, self.marks
+                )
             except CellError as fault:
                 raise self._cell_fault(name, fault, before) from None
         return pa.RecordBatch.from_pydict(columns)

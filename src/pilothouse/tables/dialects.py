@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.model_spec import CsvSpec
@@ -69,6 +69,31 @@ class Dialect:
 def open_bytes(path: Path) -> BinaryIO:
     """The bytes of a file, unpacked where it ends in ``.gz``."""
     return gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb")  # type: ignore[return-value]
+
+
+class Utf8Stream(io.RawIOBase):
+    """Bytes of a file in another encoding, as UTF-8. Half a character at the end, as some tools leave it, is dropped."""
+
+    def __init__(self, stream: BinaryIO, encoding: str) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder(encoding)()
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer. Raises UnicodeDecodeError."""
+        while not self._rest and (chunk := self._stream.read(1 << 20)):
+            self._rest = self._decoder.decode(chunk).encode()
+        part = self._rest[: len(buffer)]
+        buffer[: len(part)] = part
+        self._rest = self._rest[len(part) :]
+        return len(part)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
 
 
 def find_dialect(path: Path, form: TableForm, *, whole: bool = False) -> Dialect:

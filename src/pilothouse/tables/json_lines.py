@@ -10,7 +10,7 @@ import pyarrow as pa
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.safe_text import one_line
 from pilothouse.domain.table_form import ColumnKind, TableForm
-from pilothouse.tables.cells import CellError, converted, text_of_json
+from pilothouse.tables.cells import USUAL_MARKS, CellError, converted, text_of_json
 from pilothouse.tables.dialects import open_bytes
 
 _ROWS = 20_000
@@ -20,6 +20,7 @@ class JsonLines:
     """A file of JSON records. ``names`` are the keys of its first thousand records, in order; later ones are read too."""
 
     dialect = ""
+    marks = USUAL_MARKS
 
     def __init__(self, path: Path, form: TableForm) -> None:
         self.path = path
@@ -88,7 +89,7 @@ class JsonLines:
             nested = next((i for i, value in enumerate(values) if isinstance(value, list | dict)), None)
             if nested is not None:
                 raise self._fault(name, lines[nested], "a list or an object", "a number, a text or null")
-            if kind is not ColumnKind.NUMBER and kind is not ColumnKind.OUTCOME:
+            if kind is ColumnKind.TEXT or kind is ColumnKind.TIME:
                 values = [
                     value if value is None or type(value) is str else text_of_json(value) for value in values
                 ]
@@ -106,11 +107,13 @@ class JsonLines:
 
 
 def _array(values: list[Any]) -> pa.Array:
-    """Arrow array of values of one column: texts where they are of several types."""
+    """Arrow array of values of one column, of the type that parquet would have; texts where they are of several."""
     kinds = {type(value) for value in values} - {type(None)}
-    if kinds <= {int, float, bool} and str not in kinds and kinds:
+    if kinds == {bool}:
+        return pa.array(values, pa.bool_())
+    if kinds == {int} and all(value is None or abs(value) < 1 << 63 for value in values):
+        return pa.array(values, pa.int64())
+    if kinds and kinds <= {int, float, bool}:
         return pa.array([None if value is None else float(value) for value in values], pa.float64())
-    return pa.array(
-        [value if value is None or type(value) is str else text_of_json(value) for value in values],
-        pa.string(),
-    )
+    texts = [value if value is None or type(value) is str else text_of_json(value) for value in values]
+    return pa.array(texts, pa.string())

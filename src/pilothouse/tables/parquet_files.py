@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.safe_text import one_line
 from pilothouse.domain.table_form import TableForm
-from pilothouse.tables.cells import CellError, converted, is_nested
+from pilothouse.tables.cells import USUAL_MARKS, CellError, converted, is_nested
 
 _PANDAS_INDEX = "__index_level_"
 """The prefix of the columns in which pandas stores an index."""
@@ -20,6 +20,7 @@ class ParquetFile:
     """A parquet file. ``names`` are its columns in order, without pandas' index and those that are not to be read."""
 
     dialect = ""
+    marks = USUAL_MARKS
 
     def __init__(self, path: Path, form: TableForm) -> None:
         self.path = path

@@ -8,11 +8,12 @@ from typing import Protocol
 from urllib.parse import unquote
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.domain.table_form import ColumnKind, TableForm
 from pilothouse.system.files import sha256_file
-from pilothouse.tables.cells import CellError, converted
+from pilothouse.tables.cells import USUAL_MARKS, CellError, Marks, converted
 from pilothouse.tables.csv_files import CsvFile
 from pilothouse.tables.json_lines import JsonLines
 from pilothouse.tables.parquet_files import ParquetFile
@@ -29,6 +30,10 @@ class TableFile(Protocol):
     """Columns that are read, in the file's order."""
     types: dict[str, str]
     """All columns of the file with their types as parquet names them; an empty one where the file has no types."""
+
+    @property
+    def marks(self) -> Marks:
+        """Decimal and thousands' mark of numbers that are written as texts."""
 
     @property
     def dialect(self) -> str:
@@ -109,38 +114,57 @@ def read_folder(path: Path, form: TableForm) -> tuple[pa.Table, str]:
     return whole, "; ".join(dict.fromkeys(file.dialect for file in files if file.dialect))
 
 
-def guess_kinds(tables: Sequence[pa.Table], form: TableForm) -> dict[str, ColumnKind]:
+def guess_kinds(
+    tables: Sequence[pa.Table], form: TableForm, marks: Sequence[Marks] = ()
+) -> dict[str, ColumnKind]:
     """Kinds of columns that nobody has named, by all values of the tables in which they are: numbers where each value is one
-    and none is written as no number would be (``007``, twenty digits), times where each is one, else text."""
+    and none is written as no number would be (``007``, twenty digits), times where each is one, else text. ``marks`` are those
+    of each table's file."""
+    of_tables = marks or [USUAL_MARKS] * len(tables)
     kinds = {}
     for name in dict.fromkeys(name for table in tables for name in table.column_names):
-        columns = [table.column(name) for table in tables if name in table.column_names]
+        columns = [
+            (table.column(name), its)
+            for table, its in zip(tables, of_tables, strict=True)
+            if name in table.column_names
+        ]
         kinds[name] = _guess(columns, form)
     return kinds
 
 
-def _guess(columns: Sequence[pa.ChunkedArray], form: TableForm) -> ColumnKind:
-    import pyarrow.compute as pc
-
-    present = [column for column in columns if column.null_count < len(column)]
-    if not present:
-        return ColumnKind.NUMBER
-    if all(pa.types.is_temporal(c.type) and not pa.types.is_duration(c.type) for c in present):
-        return ColumnKind.TIME
-    texts = [column for column in present if pa.types.is_string(column.type)]
-    if len(texts) < len(present) and any(pa.types.is_boolean(column.type) for column in present):
+def _guess(columns: Sequence[tuple[pa.ChunkedArray, Marks]], form: TableForm) -> ColumnKind:
+    present = [(column, marks) for column, marks in columns if column.null_count < len(column)]
+    kinds = {_kind_of_type(column.type) for column, _ in present} or {ColumnKind.NUMBER}
+    typed = kinds - {None}
+    if len(typed) > 1 or ColumnKind.TEXT in typed:
         return ColumnKind.TEXT
-    for kind, looks in ((ColumnKind.NUMBER, _LIKE_TEXT), (ColumnKind.TIME, None)):
-        try:
-            for column in texts:
-                if looks and pc.any(pc.match_substring_regex(column, looks)).as_py():
-                    raise CellError(None, "", "")
-                for chunk in column.chunks:
-                    converted(chunk, kind, replace(form, timezone=form.timezone or "UTC"))
-        except CellError:
-            continue
-        return kind if kind is ColumnKind.NUMBER or len(texts) == len(present) else ColumnKind.TEXT
+    texts = [(column, marks) for column, marks in present if _kind_of_type(column.type) is None]
+    for kind in typed or (ColumnKind.NUMBER, ColumnKind.TIME):
+        assert kind is not None
+        if all(_is_all(kind, column, marks, form) for column, marks in texts):
+            return kind
     return ColumnKind.TEXT
+
+
+def _kind_of_type(kind: pa.DataType) -> ColumnKind | None:
+    """Kind of a column by its type; None where it is text, which may hold any."""
+    if pa.types.is_string(kind):
+        return None
+    if pa.types.is_boolean(kind):
+        return ColumnKind.TEXT
+    return ColumnKind.TIME if pa.types.is_timestamp(kind) or pa.types.is_date(kind) else ColumnKind.NUMBER
+
+
+def _is_all(kind: ColumnKind, texts: pa.ChunkedArray, marks: Marks, form: TableForm) -> bool:
+    """True where every text is of that kind, and written as such."""
+    if kind is ColumnKind.NUMBER and pc.any(pc.match_substring_regex(texts, _LIKE_TEXT)).as_py():
+        return False
+    try:
+        for chunk in texts.chunks:
+            converted(chunk, kind, replace(form, timezone=form.timezone or "UTC"), marks)
+    except CellError:
+        return False
+    return True
 
 
 _LIKE_TEXT = r"^\s*[+-]?0\d|^\s*[+-]?\d{16,}\s*$|^\s*(?i:true|false)\s*$"

@@ -33,7 +33,7 @@ class OpenFile:
         self.nested = frozenset(name for name, nested in schema.items() if nested)
         self._form = replace(form, skipped=self.nested)
         file = open_table(path, self._form)
-        self.dialect, self.marks = file.dialect, _marks(path, form)
+        self.dialect, self.marks = file.dialect, file.marks
         self._readable = list(file.names)
         self.names = [name for name in schema if name in {*self._readable, *self.nested}] or self._readable
         self._table: Any = None
@@ -77,16 +77,6 @@ def _schema(path: Path) -> dict[str, bool]:
         return {}
 
 
-def _marks(path: Path, form: TableForm) -> tuple[str, str]:
-    """Decimal and thousands' mark of the numbers of a file."""
-    from pilothouse.tables.dialects import find_dialect
-
-    if not path.name.lower().endswith((".csv", ".csv.gz")):
-        return ".", ""
-    dialect = find_dialect(path, form)
-    return dialect.decimal, dialect.thousands
-
-
 @dataclass(frozen=True, slots=True)
 class _Column:
     """One file's column: its values, their kind by themselves (None where all are missing), and its file's marks."""
@@ -128,20 +118,7 @@ def _column(values: "pa.ChunkedArray", name: str, marks: tuple[str, str], form: 
 
     if values.null_count == len(values):
         return _Column(values, None, marks)
-    return _Column(values, guess_kinds([pa.table({name: _usual(values, marks)})], form)[name], marks)
-
-
-def _usual(values: "pa.ChunkedArray", marks: tuple[str, str]) -> "pa.ChunkedArray":
-    """Texts in which a number has a decimal point."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if marks == (".", "") or not pa.types.is_string(values.type):
-        return values
-    decimal, thousands = marks
-    if thousands:
-        values = pc.replace_substring(values, thousands, "")
-    return pc.replace_substring(values, decimal, ".")
+    return _Column(values, guess_kinds([pa.table({name: values})], form, [marks])[name], marks)
 
 
 def _kinds(columns: list[_Column]) -> list[ColumnKind]:
