@@ -1,8 +1,11 @@
 """The schema of a model's input."""
 
+from dataclasses import replace
+
 import pytest
 
 from pilothouse.domain.errors import IntegrityError
+from pilothouse.inference.columns import input_columns
 from pilothouse.inference.schema import InputColumn, InputSchema
 
 
@@ -15,3 +18,14 @@ def test_a_schema_survives_its_bytes() -> None:
 def test_other_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(IntegrityError, match="input schema of a model cannot be read"):
         InputSchema.from_bytes(data)
+
+
+def test_words_for_missing_are_missing_in_a_request_and_absent_from_earlier_schemas() -> None:
+    columns = (InputColumn("region", "category"),)
+    schema = InputSchema("m", "binary", ("0", "1"), "at", columns, missing=("", "NA"))
+    assert InputSchema.from_bytes(schema.to_bytes()) == schema
+    found = input_columns(schema, {"region": ["NA", "", None, "EU"]}, 4)
+    assert found.categorical["region"] == [None, None, None, "EU"]
+    earlier = replace(schema, missing=())
+    assert b"missing" not in earlier.to_bytes()
+    assert input_columns(earlier, {"region": ["NA"]}, 1).categorical["region"] == ["NA"]

@@ -30,7 +30,7 @@ def test_a_snapshot_splits_in_time_and_drops_what_must_not_be_kept(bench: Bench)
         "wind": "number",
         "rain": "number",
         "port": "category",
-        "late": "category",
+        "late": "number",
     }
     assert all(found["outcome"] == "passed" for found in record["gates"])
 

@@ -1,6 +1,6 @@
 """Input columns from a request, a file or a frame, as the two kinds that a model knows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,8 +40,15 @@ def input_columns(schema: InputSchema, columns: Mapping[str, Any], rows: int) ->
     return InputColumns(
         rows,
         {name: numbers(name, columns[name]) for name in schema.numeric},
-        {name: categories(columns[name]) for name in schema.categorical},
+        {name: _present(categories(columns[name]), schema.missing) for name in schema.categorical},
     )
+
+
+def _present(texts: list[str | None], missing: Collection[str]) -> list[str | None]:
+    """Texts with None for the words that mean missing."""
+    if set(missing).isdisjoint(texts):
+        return texts
+    return [None if text in missing else text for text in texts]
 
 
 def numbers(name: str, values: Any) -> Numbers:

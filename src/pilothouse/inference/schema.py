@@ -33,6 +33,8 @@ class InputSchema:
     timestamp: str
     columns: tuple[InputColumn, ...]
     private: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    """Texts of a category that mean missing, as they did in training; none in schemas of earlier releases."""
 
     @property
     def numeric(self) -> tuple[str, ...]:
@@ -46,7 +48,10 @@ class InputSchema:
 
     def to_bytes(self) -> bytes:
         """Canonical JSON: equal schemas have equal bytes, so equal digests."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        plain = asdict(self)
+        if not self.missing:  # as in earlier releases, so that their schemas keep their bytes
+            del plain["missing"]
+        return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "InputSchema":
@@ -55,6 +60,7 @@ class InputSchema:
             plain = json.loads(data)
             columns = tuple(InputColumn(c["name"], c["kind"]) for c in plain.pop("columns"))
             classes, private = tuple(plain.pop("classes")), tuple(plain.pop("private"))
-            return cls(columns=columns, classes=classes, private=private, **plain)
+            missing = tuple(plain.pop("missing", ()))
+            return cls(columns=columns, classes=classes, private=private, missing=missing, **plain)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise IntegrityError(f"the input schema of a model cannot be read: {error}") from None

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from pilothouse.domain.categories import category_text
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.model_spec import ModelSpec, Scalar
+from pilothouse.domain.table_form import training_form
 from pilothouse.inference.columns import InputColumns, categories, input_columns, numbers
 from pilothouse.inference.encoding import frame
 from pilothouse.inference.schema import InputColumn, InputSchema
@@ -82,7 +83,8 @@ def schema_of(rows: Rows, spec: ModelSpec) -> InputSchema:
             f"data.target: the training rows have {len(classes)} class of {data.target!r}; expected two or more"
         )
     columns = tuple(InputColumn(n, "category" if n in data.categoricals else "number") for n in data.features)
-    return InputSchema(spec.name, spec.task, classes, data.timestamp, columns, data.private)
+    missing = ("", *training_form(spec).missing)
+    return InputSchema(spec.name, spec.task, classes, data.timestamp, columns, data.private, missing)
 
 
 def training_frame(rows: Rows, schema: InputSchema, spec: ModelSpec) -> tuple[pd.DataFrame, pd.Series]:

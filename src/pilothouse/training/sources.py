@@ -20,10 +20,27 @@ def read_source(path: Path, spec: ModelSpec) -> tuple[pa.Table, str]:
     _refuse_state(path)
     form = training_form(spec)
     if spec.data.query is None:
-        return read_folder(path, form)
+        table, dialect = read_folder(path, form)
+        return _with_whole_classes(table, spec), dialect
     table = read_query(path, spec.data.query)
     kept = [name for name in table.column_names if name not in form.skipped]
-    return pa.table({name: _of_kind(name, table.column(name).combine_chunks(), form) for name in kept}), ""
+    columns = {name: _of_kind(name, table.column(name).combine_chunks(), form) for name in kept}
+    return _with_whole_classes(pa.table(columns), spec), ""
+
+
+def _with_whole_classes(table: pa.Table, spec: ModelSpec) -> pa.Table:
+    """Table whose classes are ``int64`` where each is the usual spelling of a whole number: code of a model's own counts on
+    y being 0 and 1, whatever file it comes from. Any other class stays text."""
+    name = spec.data.target
+    if spec.task == "regression" or name not in table.column_names:
+        return table
+    classes = table.column(name)
+    if classes.null_count == len(classes) or not pc.all(pc.match_substring_regex(classes, _WHOLE)).as_py():
+        return table
+    return table.set_column(table.column_names.index(name), name, classes.cast(pa.int64()))
+
+
+_WHOLE = r"^(0|-?[1-9]\d{0,17})$"
 
 
 def source_digest(path: Path) -> str:

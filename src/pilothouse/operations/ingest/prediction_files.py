@@ -1,6 +1,7 @@
 """Files of predictions and outcomes from other systems: parquet, csv, csv.gz, jsonl and ndjson, read into batches."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,14 @@ class PredictionLog:
         categorical = [c.name for c in specification.features if isinstance(c, CategoricalColumn)]
         numeric = [c.name for c in specification.features if not isinstance(c, CategoricalColumn)]
         form = prediction_form(spec, numeric, categorical)
+        known = {
+            c
+            for column in specification.features
+            if isinstance(column, CategoricalColumn)
+            for c in column.categories
+        }
+        # a version of an earlier release may know such a word as a category of its own
+        form = replace(form, missing=tuple(word for word in form.missing if word not in known))
         self._file = open_table(path, form)
         self.dialect = self._file.dialect
         """What was found out of the file's dialect, as a phrase; empty for the usual."""

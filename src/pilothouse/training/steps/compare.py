@@ -9,12 +9,14 @@ what is absent is not compared} and ``retrained`` (the fit step's record). Recor
 ``environment`` (differences of packages, Python and platform, which alone do not make a model another).
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from pilothouse.domain.jobs import StepRequest, StepResult
+from pilothouse.inference.schema import InputSchema
 from pilothouse.tables.cells import few_types
 from pilothouse.training.digests import content_digest
 from pilothouse.training.rows import read_rows
@@ -32,7 +34,7 @@ def run(request: StepRequest, report: Report) -> StepResult:
         *_digests(request, recorded),
         *_values("parameter", recorded.get("parameters"), retrained.get("parameters")),
     ]
-    if input_path(request, "schema").read_bytes() != input_path(request, "recorded_schema").read_bytes():
+    if _schema(request, "schema") != _schema(request, "recorded_schema"):
         differences.append("the input schema (columns, their kinds, or classes) differs")
     again = load_predictor(input_path(request, "model"), input_path(request, "schema"))
     before = load_predictor(input_path(request, "recorded_model"), input_path(request, "recorded_schema"))
@@ -55,6 +57,11 @@ def run(request: StepRequest, report: Report) -> StepResult:
         "environment": environment,
     }
     return StepResult(ok=True, outputs={"predictions": str(predictions)}, record=record)
+
+
+def _schema(request: StepRequest, name: str) -> InputSchema:
+    """Schema without the words for missing, which earlier releases did not record."""
+    return replace(InputSchema.from_bytes(input_path(request, name).read_bytes()), missing=())
 
 
 def _digests(request: StepRequest, recorded: dict[str, Any]) -> list[str]:
