@@ -17,6 +17,7 @@ from pilothouse.system import memory
 HERE = Path(__file__).resolve().parent
 MODULES = (
     "jobs",
+    "tables",
     "telemetry",
     "hub",
     "memory",

@@ -62,7 +62,7 @@ class ParquetFile:
         """Rows in batches. Raises InvalidInputError."""
         row = 0
         try:
-            with pq.ParquetFile(self.path) as file:
+            with pq.ParquetFile(self.path, pre_buffer=False) as file:  # else it keeps all that it has read
                 for batch in file.iter_batches(_ROWS, columns=self.names, use_threads=True):
                     yield self._of_kinds(batch, row)
                     row += batch.num_rows
@@ -71,7 +71,14 @@ class ParquetFile:
 
     def read(self) -> pa.Table:
         """All rows. Raises InvalidInputError."""
-        batches = list(self.batches())
+        try:
+            table = pq.ParquetFile(self.path).read(columns=self.names, use_threads=True)
+        except (pa.ArrowException, OSError) as error:
+            raise InvalidInputError(f"{self.path} cannot be read: {one_line(str(error))}") from None
+        batches, row = [], 0
+        for batch in table.to_batches():
+            batches.append(self._of_kinds(batch, row))
+            row += batch.num_rows
         if batches:
             return pa.Table.from_batches(batches)
         empty = pa.RecordBatch.from_pylist(
