@@ -41,7 +41,7 @@ from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.operations.states import states
 from pilothouse.operations.workspace import apply_models, workspaces
 from pilothouse.system.processes import own_name
-from pilothouse.telemetry import readings
+from pilothouse.telemetry import readings, revisions
 from pilothouse.telemetry.streams import find_stream
 from support.example_telemetry import keep_reference
 from support.templates import copy_of
@@ -420,7 +420,7 @@ class History:
         with self.services.telemetry.transaction() as connection:
             stream = find_stream(connection, model, version, target)
             assert stream is not None
-            put = readings.replace if again else readings.write
+            put = revisions.replace if again else readings.write
             put(connection, stream.id, monitor, closed, to_us(self.now))
         self.facts.windows.setdefault((model, version, target, monitor), {})[end] = drawn
         flags = [

@@ -5,10 +5,13 @@ from typing import Any
 
 def make_form_5(connection: Any) -> None:
     """Take back what the steps after the fifth have changed."""
-    for table in ("kept_rejections", "rejected_ids"):
+    for table in ("kept_rejections", "rejected_ids", "earlier_readings", "late_days"):
         connection.execute(f"DROP TABLE {table}")
     for index in ("clocks_moved", "clocks_to_look_at", "retrainings_paused"):
         connection.execute(f"DROP INDEX {index}")
+    connection.execute("DROP INDEX readings_judged_again")
+    for column in ("revision", "late"):
+        connection.execute(f"ALTER TABLE readings DROP COLUMN {column}")
     for column in ("moved", "look_at"):
         connection.execute(f"ALTER TABLE clocks DROP COLUMN {column}")
     connection.execute("ALTER TABLE outcomes RENAME TO truths")

@@ -20,7 +20,7 @@ from pilothouse.domain.findings import (
 )
 from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import driver
-from pilothouse.telemetry import TelemetryStore, readings, schema
+from pilothouse.telemetry import TelemetryStore, readings, revisions, schema
 from pilothouse.telemetry.readings import (
     DRIFT,
     MULTIVARIATE,
@@ -219,10 +219,10 @@ def test_computing_such_a_window_again_finds_the_same(older: Path) -> None:
     with store.transaction() as connection:
         for monitor, finding in NOW.items():
             closed = ClosedWindow(window=WINDOW, findings=(finding,))
-            assert readings.replace(connection, 1, monitor, closed, 2) == "same"
+            assert revisions.replace(connection, 1, monitor, closed, 2) == "same"
         other = replace(WINDOW, rows=501)
         closed = ClosedWindow(window=other, findings=(NOW[DRIFT],))
-        assert readings.replace(connection, 1, DRIFT, closed, 2) == "changed"
+        assert revisions.replace(connection, 1, DRIFT, closed, 2) == "changed"
         (stored,) = readings.history(connection, 1, DRIFT)
     assert '"significant_windows":2' in stored.data
     assert findings_of(stored, DriftFinding) == [NOW[DRIFT]]
@@ -240,7 +240,10 @@ def test_windows_that_were_judged_as_one_are_kept_with_the_reading(older: Path) 
             assert readings.write(connection, 1, monitor, closed, 1)
             stored = readings.history(connection, 1, monitor)[-1]
             assert (stored.window, stored.rows) == (merged, 292)
-            assert readings.replace(connection, 1, monitor, closed, 2) == "same"
-            assert readings.replace(connection, 1, monitor, replace(closed, window=single), 3) == "changed"
-            assert readings.history(connection, 1, monitor)[-1].window == single
+            assert revisions.replace(connection, 1, monitor, closed, 2) == "same"
+            assert revisions.replace(connection, 1, monitor, replace(closed, window=single), 3) == "changed"
+            again = readings.history(connection, 1, monitor)[-1]
+            assert again.window == replace(single, revision=1, late="asked")
+            (was,) = revisions.earlier(connection, 1, (monitor,))
+            assert (was.before, was.after) == (stored, again)
     store.close()

@@ -37,6 +37,10 @@ class Window:
     together: int = 1
     rows_together: int = 0
     """0 for a window by itself."""
+    revision: int = 0
+    """Number of times that it was judged again."""
+    late: str = ""
+    """What had come late when it was: rows, outcomes, or ``asked`` for a back-fill."""
 
     @property
     def judged_rows(self) -> int:

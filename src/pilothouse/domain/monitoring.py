@@ -61,6 +61,26 @@ class TimelineMark:
 
 
 @dataclass(frozen=True, slots=True)
+class RevisedWindow:
+    """A window that was judged again because something of it came late (``after.late``), or by a back-fill.
+
+    The figures are those of performance, measured or estimated; None for another monitor, and where there was none.
+    """
+
+    monitor: str
+    version: int | None
+    before: Window
+    after: Window
+    figure_before: float | None
+    figure_after: float | None
+    significant_before: bool
+    significant_after: bool
+    recorded_at: datetime
+    """Wall clock of the judgement before."""
+    revised_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class MonitorView:
     """Content of the monitor's screen for one model on one target."""
 
@@ -88,6 +108,8 @@ class MonitorView:
     """State on record of the deployment; None where another version than the live one is shown."""
     minimum_rows: int = 0
     """Rows that a verdict takes, by the model file in force."""
+    revised: tuple[RevisedWindow, ...] = ()
+    """Windows that were judged again, the newest last."""
 
 
 class ServingState(StrEnum):

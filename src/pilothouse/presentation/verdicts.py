@@ -57,3 +57,17 @@ def rows_text(window: Window) -> str:
     if window.together == 1:
         return f"{window.rows}"
     return f"{window.rows}, {window.together} windows together: {window.judged_rows}"
+
+
+_CAME_LATE = {"rows": "predictions came late", "outcomes": "outcomes came late", "asked": "a back-fill"}
+
+
+def judged_again_because(window: Window) -> str:
+    """Why a window was judged again; empty where it was not."""
+    return _CAME_LATE.get(window.late, "") if window.revision else ""
+
+
+def revised_verdict(window: Window, significant: bool, figure: float | None) -> str:
+    """What was found in a window before or after it was judged again."""
+    verdict = ("significant" if significant else "quiet") if window.judged else NOT_JUDGED
+    return f"{figure:.3f}, {verdict}" if figure is not None else verdict

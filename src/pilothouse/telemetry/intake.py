@@ -16,6 +16,7 @@ from pilothouse.sqlite import Connection
 from pilothouse.sqlite.inserts import insert
 from pilothouse.telemetry import (
     kept_rejections,
+    late_days,
     outcome_matching,
     retakes,
     rollup,
@@ -298,6 +299,7 @@ class Intake:
                 newest = rollup.finest_window(int(part.predictions.times.max()), stream.minutes_since_us)
                 parts[newest].errors += part.batch.errors
         rollup.add(self.connection, facts.specification, stream.id, parts, self.known)
+        late_days.note_rows(self.connection, stream.id, times, self.now_us)
         first = 0
         for part in accepted:
             self._keep_batch(part, stream, segment, first, facts, waiting)

@@ -21,8 +21,8 @@ from pilothouse.domain.wire import Outcome
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles import outcome_profile
 from pilothouse.statistics.profiles.specification import ProfileSpecification
+from pilothouse.telemetry import late_days, streams
 from pilothouse.telemetry import slices as sliced
-from pilothouse.telemetry import streams
 from pilothouse.telemetry.columns import AnyOutcomes, Features, Ints, Predictions
 from pilothouse.telemetry.rollup import floor_to
 from pilothouse.telemetry.streams import get_stream
@@ -92,7 +92,7 @@ def join(
             tally.faults += [(RejectionReason.NOT_ITS_OWN, f"{text}, from {target}") for _, text, _ in wanted]
             continue
         _apply(connection, batch, specification_of(batch.stream_id), wanted, tally, folds, now_us)
-    _fold(connection, specification_of, folds)
+    _fold(connection, specification_of, folds, now_us)
     return tally
 
 
@@ -125,7 +125,7 @@ def join_waiting(
     tally, folds = Tally(faults=foreign), defaultdict[tuple[int, int], _Fold](_Fold)
     if wanted:
         _apply(connection, batch, specification, wanted, tally, folds, now_us)
-        _fold(connection, lambda _: specification, folds)
+        _fold(connection, lambda _: specification, folds, now_us)
     return tally
 
 
@@ -297,7 +297,10 @@ def _conflict(
 
 
 def _fold(
-    connection: Connection, specification_of: Callable[[int], ProfileSpecification], folds: Folds
+    connection: Connection,
+    specification_of: Callable[[int], ProfileSpecification],
+    folds: Folds,
+    now_us: int,
 ) -> None:
     for (stream_id, day), fold in folds.items():
         specification = specification_of(stream_id)
@@ -315,6 +318,7 @@ def _fold(
             "INSERT OR REPLACE INTO outcome_days VALUES (?,?,?,?)",
             (stream_id, day, part.rows, outcome_profile.encode(specification, part)),
         )
+        late_days.note_outcomes(connection, stream_id, day, len(fold.scores), part.rows, now_us)
         sliced.fold(
             connection,
             specification,

@@ -124,6 +124,19 @@ def _last_event(at_us: int) -> str:
     )
 
 
+_REVISED = ("rows", "judged", "significant", "data", "revision", "late", "recorded")
+
+
+def _as_it_was(column: str, wall_us: int) -> str:
+    """SQL of a column of a reading as it was at a wall clock: that of the newest revision made by then, or of the first."""
+    made = f"e.recorded <= {wall_us}"
+    return (
+        f"CASE WHEN t.revision = 0 OR t.recorded <= {wall_us} THEN t.{column} ELSE (SELECT e.{column} "  # noqa: S608 - names of our own schema and numbers
+        f"FROM main.earlier_readings e WHERE e.reading_id = t.id ORDER BY {made} DESC, "
+        f"CASE WHEN {made} THEN -e.revision ELSE e.revision END LIMIT 1) END"
+    )
+
+
 def showing(at_us: int, wall_us: int) -> Callable[[Connection], None]:
     """Function that makes a connection show telemetry as of a time, and change nothing (see ``store.past``)."""
     counted = "(SELECT coalesce(sum(w.rows), 0) FROM main.{table} w WHERE w.stream_id = t.id AND w.start < {at} {where})"
@@ -142,7 +155,8 @@ def showing(at_us: int, wall_us: int) -> Callable[[Connection], None]:
         ),
         "windows": (f"t.start + t.level * 1000000 <= {at_us}", {}),
         "outcome_days": (f"t.start + {DAY_US} <= {at_us}", {}),
-        "readings": (f"t.window_end <= {at_us}", {}),
+        "readings": (f"t.window_end <= {at_us}", {c: _as_it_was(c, wall_us) for c in _REVISED}),
+        "earlier_readings": (f"t.recorded <= {wall_us}", {}),
         "retrainings": (f"t.clock <= {at_us}", {}),
         "clocks": ("1", {"event": f"min(t.event, {at_us})", "arrived": f"min(t.arrived, {wall_us})"}),
         "rejected": (f"t.received <= {wall_us}", {}),

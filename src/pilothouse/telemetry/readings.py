@@ -7,7 +7,7 @@ same alerts again (they are keyed too) and never another reading.
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -58,6 +58,15 @@ class Reading:
     judged: bool
     significant: bool
     data: str
+    revision: int = 0
+    """Number of times that the window has been judged again."""
+    late: str = ""
+    """What had come late when it was judged again the last time: rows or outcomes; ``asked`` for a back-fill."""
+
+    @property
+    def span(self) -> Span:
+        """Bounds of its window."""
+        return Span(self.start_us, self.end_us)
 
     @property
     def window(self) -> Window:
@@ -70,11 +79,14 @@ class Reading:
             judged=self.judged,
             together=merged.together,
             rows_together=merged.rows_together,
+            revision=self.revision,
+            late=self.late,
         )
 
 
 _SELECT = (
-    "SELECT id, stream_id, monitor, window_start, window_end, rows, judged, significant, data FROM readings"
+    "SELECT id, stream_id, monitor, window_start, window_end, rows, judged, significant, data, revision, late "
+    "FROM readings"
 )
 
 
@@ -130,37 +142,10 @@ def write(
     connection: Connection, stream_id: int, monitor: str, closed: ClosedWindow[Finding], now_us: int
 ) -> bool:
     """Store a reading; False where this window of this monitor has one already."""
-    return bool(_insert(connection, stream_id, monitor, closed, now_us, applied=False))
+    return bool(insert_reading(connection, stream_id, monitor, closed, now_us, applied=False))
 
 
-def replace(
-    connection: Connection, stream_id: int, monitor: str, closed: ClosedWindow[Finding], now_us: int
-) -> Literal["new", "changed", "same", "gone"]:
-    """Store a reading in place of the one that its window has; whether alerts are still to be drawn from that stays. A
-    new one is marked as applied. ``gone``: there were rows and now there are none, so the earlier reading stays."""
-    row = connection.execute(
-        f"{_SELECT} WHERE stream_id=? AND monitor=? AND subject='' AND window_end=?",
-        (stream_id, monitor, to_us(closed.window.end)),
-    ).fetchone()
-    if row is None:
-        _insert(connection, stream_id, monitor, closed, now_us, applied=True)
-        return "new"
-    before = _reading(row)
-    window, significant = closed.window, closed.significant
-    if (before.rows, before.judged, before.significant) == (window.rows, window.judged, significant) and (
-        _holds(before, closed)
-    ):
-        return "same"
-    if before.rows and not window.rows:
-        return "gone"
-    connection.execute(
-        "UPDATE readings SET rows=?, judged=?, significant=?, recorded=?, data=? WHERE id=?",
-        (window.rows, window.judged, significant, now_us, _encode(monitor, closed), before.id),
-    )
-    return "changed"
-
-
-def _insert(
+def insert_reading(
     connection: Connection,
     stream_id: int,
     monitor: str,
@@ -169,6 +154,7 @@ def _insert(
     *,
     applied: bool,
 ) -> int:
+    """Number of readings stored: none where this window of this monitor has one."""
     window = closed.window
     return connection.execute(
         "INSERT OR IGNORE INTO readings (stream_id, monitor, window_start, window_end, rows, judged, significant, applied, "
@@ -183,12 +169,13 @@ def _insert(
             closed.significant,
             applied,
             now_us,
-            _encode(monitor, closed),
+            encode(monitor, closed),
         ),
     ).rowcount
 
 
-def _encode(monitor: str, closed: ClosedWindow[Finding]) -> str:
+def encode(monitor: str, closed: ClosedWindow[Finding]) -> str:
+    """Findings as they are stored."""
     findings: list[Any] = list(closed.findings)
     if closed.window.together > 1 and findings:
         merged = _Merged(closed.window.together, closed.window.rows_together)
@@ -196,11 +183,11 @@ def _encode(monitor: str, closed: ClosedWindow[Finding]) -> str:
     return msgspec.json.encode(findings if monitor in _OF_MANY else findings[0]).decode()
 
 
-def _holds(reading: Reading, closed: ClosedWindow[Finding]) -> bool:
+def holds(reading: Reading, closed: ClosedWindow[Finding]) -> bool:
     """True where a reading, under whatever names, holds these findings."""
     findings = closed.findings
     if not findings:
-        return reading.data == _encode(reading.monitor, closed)
+        return reading.data == encode(reading.monitor, closed)
     kind = type(findings[0])
     if _merged(reading) != _Merged(closed.window.together, closed.window.rows_together):
         return False
@@ -357,8 +344,17 @@ def models_with_paused_retrainings(connection: Connection) -> list[str]:
     return [row[0] for row in rows]
 
 
-def _reading(row: tuple[int, int, str, int, int, int, int, int, str]) -> Reading:
-    number, stream_id, monitor, start_us, end_us, rows, judged, significant, data = row
+def find(connection: Connection, stream_id: int, monitor: str, end_us: int) -> Reading | None:
+    """Reading of the window that ends then, or None."""
+    row = connection.execute(
+        f"{_SELECT} WHERE stream_id=? AND monitor=? AND subject='' AND window_end=?",
+        (stream_id, monitor, end_us),
+    ).fetchone()
+    return _reading(row) if row else None
+
+
+def _reading(row: tuple[int, int, str, int, int, int, int, int, str, int, str]) -> Reading:
+    number, stream_id, monitor, start_us, end_us, rows, judged, significant, data, revision, late = row
     return Reading(
         id=number,
         stream_id=stream_id,
@@ -369,4 +365,6 @@ def _reading(row: tuple[int, int, str, int, int, int, int, int, str]) -> Reading
         judged=bool(judged),
         significant=bool(significant),
         data=data,
+        revision=revision,
+        late=late,
     )

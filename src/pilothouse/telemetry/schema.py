@@ -307,6 +307,38 @@ CREATE TABLE rejected_ids (       -- hashes of foreign ids, the newest within a 
 CREATE INDEX rejected_ids_by_hash ON rejected_ids (hash);
 """
 
+_LATE = """
+-- late: what came after the window was closed, for which it was judged again: '', 'rows', 'outcomes' or 'asked'
+ALTER TABLE readings ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE readings ADD COLUMN late TEXT NOT NULL DEFAULT '';
+
+CREATE INDEX readings_judged_again ON readings (stream_id, window_end) WHERE revision > 0;
+
+CREATE TABLE earlier_readings (   -- readings as they were before their window was judged again
+  reading_id INTEGER NOT NULL REFERENCES readings(id),
+  revision INTEGER NOT NULL,
+  rows INTEGER NOT NULL,
+  judged INTEGER NOT NULL,
+  significant INTEGER NOT NULL,
+  late TEXT NOT NULL,
+  recorded INTEGER NOT NULL,
+  data TEXT NOT NULL,
+  PRIMARY KEY (reading_id, revision)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE late_days (          -- days of events of which something came after a window with them was closed
+  stream_id INTEGER NOT NULL REFERENCES streams(id),
+  kind TEXT NOT NULL,             -- rows or outcomes
+  start INTEGER NOT NULL,
+  first_event INTEGER NOT NULL,
+  last_event INTEGER NOT NULL,
+  added INTEGER NOT NULL,
+  look_at INTEGER NOT NULL,       -- wall clock from which the windows are judged again
+  PRIMARY KEY (stream_id, kind, start)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX late_days_to_look_at ON late_days (look_at);
+"""
+
 MIGRATIONS = (
     _FIRST,
     _SEGMENTS,
@@ -316,6 +348,7 @@ MIGRATIONS = (
     _OUTCOMES,
     _WORKLIST,
     _KEPT_REJECTIONS,
+    _LATE,
 )
 """Scripts of which each brings the schema from its index to the next; ``PRAGMA user_version`` counts those applied."""
 

@@ -29,7 +29,13 @@ from pilothouse.presentation import texts
 from pilothouse.presentation.charts.chart import MARK_LEGEND
 from pilothouse.presentation.charts.monitor_charts import monitor_charts
 from pilothouse.presentation.charts.series_csv import series_csv
-from pilothouse.presentation.verdicts import rows_text, verdict_note, verdict_word
+from pilothouse.presentation.verdicts import (
+    judged_again_because,
+    revised_verdict,
+    rows_text,
+    verdict_note,
+    verdict_word,
+)
 
 if TYPE_CHECKING:
     from pilothouse.domain.evaluation import MetricValue
@@ -125,6 +131,19 @@ def monitor(
         ),
         empty="no traffic yet",
     )  # fmt: skip
+    if view.revised:
+        click.echo()
+        show_table(
+            ("judged again", "window", "rows before", "found before", "rows after", "found after", "at", "because"),
+            (
+                (r.monitor, texts.window_text(r.after.start, r.after.end), rows_text(r.before),
+                 revised_verdict(r.before, r.significant_before, r.figure_before), rows_text(r.after),
+                 revised_verdict(r.after, r.significant_after, r.figure_after), texts.time_text(r.revised_at),
+                 judged_again_because(r.after))
+                for r in view.revised
+            ),
+            empty="",
+        )  # fmt: skip
 
 
 def _show_state(state: TargetState) -> None:

@@ -175,6 +175,8 @@ def draw(services: Services, stream: Stream, spec: ModelSpec, reading: Reading) 
             for a in unresolved
             if a.kind == rule.kind and a.version == stream.version and rule.subject in ("", a.subject)
         ]
+        if any(to_us(a.effective_at) > reading.end_us for a in open_now):
+            continue  # a window that was judged again says nothing about what has opened since
         certain = rule.certain(reading, rules)
         firing = _firing(significant, certain, rules)
         if open_now and turn([bool(s) for s in significant], True, rules.fire, rules.of) is Turn.RESOLVE:
@@ -224,6 +226,8 @@ def _open(
         together=window.together,
     )
     text = rule.text(reading, firing, occasion)
+    if reading.late:
+        text = replace(text, explanation=f"{text.explanation} {explanations.late_sentence(reading.late)}")
     diagnosis = None
     if rule.kind in change_evidence.DIAGNOSED:
         diagnosis = change_evidence.diagnose_window(services, stream.id, reading.end_us)

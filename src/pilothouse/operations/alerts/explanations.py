@@ -92,6 +92,14 @@ class Occasion:
         return f"{met}; an alert takes {rule}, the newest among them."
 
 
+def late_sentence(late: str) -> str:
+    """Why the window was judged again."""
+    what = {"rows": "predictions", "outcomes": "outcomes"}.get(late)
+    if what is None:
+        return "The window was judged again by a back-fill."
+    return f"This comes late: the window was judged again when {what} of it came after it had been closed."
+
+
 def data_drift(findings: Sequence[DriftFinding], firing: set[str], occasion: Occasion) -> AlertText:
     """One alert for all features that drift on a target, the farthest from their thresholds first."""
     judged = [f for f in findings if f.feature not in occasion.rules.ignore]

@@ -12,16 +12,16 @@ from pilothouse.domain.alert_rules import Span
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.records import Alert, Deployment
-from pilothouse.domain.time_units import from_us
+from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.operations.alerts import alerting, incident_cost, incident_grouping, silence
 from pilothouse.operations.automation import retraining
 from pilothouse.operations.model_files import spec_in_force
-from pilothouse.operations.monitoring import window_closing
+from pilothouse.operations.monitoring import late_windows, window_closing
 from pilothouse.operations.monitoring.baselines import baseline_of
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
 from pilothouse.store import deployment_states, deployments, models
-from pilothouse.telemetry import Stream, TelemetryStore, readings, worklist
+from pilothouse.telemetry import Stream, TelemetryStore, late_days, readings, revisions, worklist
 from pilothouse.telemetry.readings import Reading, RetrainingNote
 from pilothouse.telemetry.streams import count_received, get_stream, list_streams
 from pilothouse.telemetry.worklist import Moved
@@ -65,8 +65,8 @@ _KNOWN: WeakKeyDictionary[TelemetryStore, _Known] = WeakKeyDictionary()
 
 
 def evaluate_windows(services: Services) -> Round:
-    """Close due windows, oldest first, and act on them. It costs as much as there are deployments whose events, outcomes,
-    model file or live version have changed since the last round.
+    """Close due windows, oldest first, judge those again of which something came late, and act on them. It costs as much as
+    there are deployments whose events, outcomes, model file or live version have changed since the last round.
 
     An error in one stream stops no other; the first is raised at the end.
     """
@@ -86,6 +86,9 @@ def evaluate_windows(services: Services) -> Round:
     with services.telemetry.read() as telemetry:
         moved = worklist.moved(telemetry, _LOOKED_AT)
     unfinished = _close(services, moved, changes, faults)
+    late = late_windows.judge_late(services)
+    changes.readings += late.changed
+    faults += late.faults
     _act(services, changes, faults)
     _note_first_events(services, moved)
     with services.telemetry.transaction() as telemetry:
@@ -147,6 +150,14 @@ def _close(
     return unfinished | {(due.stream.model, due.stream.target) for due in windows[_AT_MOST:]}
 
 
+def _is_of_now(services: Services, reading: Reading) -> bool:
+    """False for a window that was judged again beside newer ones: it is no reason for a training."""
+    if not reading.late:
+        return True
+    with services.telemetry.read() as connection:
+        return revisions.is_newest(connection, reading)
+
+
 def _note_first_events(services: Services, moved: Sequence[Moved]) -> None:
     """Refresh the states that say that nothing comes, now that something has."""
     with services.registry.read() as connection:
@@ -185,6 +196,8 @@ def is_caught_up(services: Services, *, events: int = 0) -> bool:
     """True once at least ``events`` rows have been received, every due window is closed and its alerts are drawn."""
     with services.telemetry.read() as connection:
         if count_received(connection) < events or readings.to_apply(connection):
+            return False
+        if late_days.anything_due(connection, to_us(services.now())):
             return False
         clocks = worklist.all_clocks(connection)
     return not _due(services, clocks)
@@ -228,7 +241,7 @@ def _act(services: Services, changes: Round, faults: list[PilothouseError]) -> N
                 drawn = alerting.draw(services, stream, spec, reading)
                 changes.opened += drawn.opened
                 changes.resolved += drawn.resolved
-                for alert in drawn.significant:
+                for alert in drawn.significant if _is_of_now(services, reading) else ():
                     note = retraining.consider(services, spec, alert, from_us(reading.end_us))
                     changes.retrainings += [note] if note else []
         except PilothouseError as error:

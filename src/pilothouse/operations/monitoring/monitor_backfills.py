@@ -1,21 +1,21 @@
 """Back-fills of monitoring: closed windows computed again with outcomes and rows that have come since, by the model file in
 force.
 
-The monitor closes each window once, with the rows it has then. A back-fill replaces those figures, oldest window first, since
-each is judged beside those before it. It also closes windows of rows older than any there were before. It draws no alerts:
-they keep what was known when they were drawn. A second back-fill gives the same figures.
+The monitor judges windows again by itself when something has come late (``late_windows``). A back-fill does so for a range,
+oldest window first, since each is judged beside those before it; the earlier figures are kept. It also closes windows of rows
+older than any there were before. It draws no alerts: they keep what was known when they were drawn. A second back-fill gives
+the same figures.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
-from pilothouse.domain.alert_rules import Span, level_of
+from pilothouse.domain.alert_rules import Span
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.roles import Actor, Permission
-from pilothouse.domain.time_units import SECOND_US, from_us, to_us
+from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.operations.authorisation import changing, clean_text
 from pilothouse.operations.catalogue import require_model
 from pilothouse.operations.model_files import spec_in_force
@@ -23,14 +23,11 @@ from pilothouse.operations.monitoring import window_closing
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
 from pilothouse.sqlite import Connection
-from pilothouse.telemetry import Stream, readings
-from pilothouse.telemetry import rollup as rolled
+from pilothouse.telemetry import Stream, readings, revisions
+from pilothouse.telemetry.revisions import Change
 from pilothouse.telemetry.streams import list_streams
 
 _MOST_WINDOWS = 10_000
-
-Outcome = Literal["new", "changed", "same", "gone"]
-"""``gone``: no rows are left to compute the window from, so its figures stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,7 @@ class BackfilledMonitor:
     since: datetime
     """The start of the first window."""
     until: datetime
-    outcomes: dict[Outcome, int]
+    outcomes: dict[Change, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,36 +105,20 @@ def _tasks(connection: Connection, stream: Stream, spec: ModelSpec, within: Span
         closed = readings.closed_spans(connection, stream.id, monitor)
         spans = [
             span
-            for span in [*_before(stream, grid, closed), *closed]
+            for span in [*window_closing.windows_before(stream, grid, closed), *closed]
             if within.start_us <= span.start_us and span.end_us <= within.end_us
         ]
         if spans:
             yield _Task(stream, monitor, spans)
 
 
-def _before(stream: Stream, grid: window_closing.Grid, closed: Sequence[Span]) -> list[Span]:
-    """Windows before the first closed one, of rows that came after it was closed, oldest first."""
-    if not closed:
-        return []  # the monitor closes the first windows itself
-    first, end = rolled.floor_to(grid.level, stream.first_event_us), closed[0].start_us
-    spans = []
-    while end > first:
-        spans.append(Span(max(first, end - grid.window * SECOND_US), end))
-        end -= grid.step * SECOND_US
-    return spans[::-1]
-
-
 def _backfill(services: Services, spec: ModelSpec, task: _Task) -> BackfilledMonitor:
-    outcomes: dict[Outcome, int] = {}
-    grid = window_closing.grids(spec)[task.monitor]
+    outcomes: dict[Change, int] = {}
     for span in task.spans:
-        length, offset = ((us // SECOND_US) for us in (span.end_us - span.start_us, span.start_us))
-        # the window may have been closed under another model file, on a finer level
-        own = replace(grid, level=min(grid.level, level_of(length, offset)))
-        windows = window_closing.closed_windows(services, task.stream, spec, task.monitor, own, span)
+        windows = window_closing.recomputed_windows(services, task.stream, spec, task.monitor, span)
         for name, closed in windows.items():
             with services.telemetry.transaction() as connection:
-                outcome = readings.replace(connection, task.stream.id, name, closed, to_us(services.now()))
+                outcome = revisions.replace(connection, task.stream.id, name, closed, to_us(services.now()))
             if name == task.monitor:
                 outcomes[outcome] = outcomes.get(outcome, 0) + 1
     return BackfilledMonitor(

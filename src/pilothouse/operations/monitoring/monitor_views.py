@@ -14,7 +14,7 @@ from pilothouse.domain.findings import (
     TrafficFinding,
     WindowFinding,
 )
-from pilothouse.domain.monitoring import MonitorView, TimelineMark
+from pilothouse.domain.monitoring import MonitorView, RevisedWindow, TimelineMark
 from pilothouse.domain.records import Alert, Deployment
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.time_units import from_us
@@ -25,12 +25,13 @@ from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import alerts as alert_store
 from pilothouse.store import deployments, fleet
-from pilothouse.telemetry import readings
+from pilothouse.telemetry import readings, revisions
 from pilothouse.telemetry.readings import (
     DRIFT,
     ESTIMATE,
     MULTIVARIATE,
     PERFORMANCE,
+    QUALITY,
     TRAFFIC,
     RetrainingNote,
     finding_of,
@@ -40,6 +41,7 @@ from pilothouse.telemetry.streams import list_streams, read_clock
 
 F = TypeVar("F", bound=Finding)
 
+_MONITORS = (PERFORMANCE, ESTIMATE, DRIFT, QUALITY, TRAFFIC)
 _WINDOWS = 400
 """Windows of each monitor that are shown at most: more columns than any terminal has."""
 
@@ -114,7 +116,34 @@ def _filled(
         event_clock=from_us(clock.event_us) if clock else None,
         labels_joined=sum(s.labelled for s in streams),
         events=sum(s.rows for s in streams),
+        revised=tuple(
+            _revised(stream.version, revision)
+            for stream in streams
+            for revision in revisions.earlier(connection, stream.id, _MONITORS, _WINDOWS)
+        ),
     )
+
+
+def _revised(version: int, revision: revisions.Revision) -> RevisedWindow:
+    before, after = revision.before, revision.after
+    return RevisedWindow(
+        after.monitor,
+        version,
+        before.window,
+        after.window,
+        _figure(before),
+        _figure(after),
+        before.significant,
+        after.significant,
+        revision.recorded_at,
+        revision.revised_at,
+    )
+
+
+def _figure(stored: readings.Reading) -> float | None:
+    if stored.monitor == PERFORMANCE:
+        return finding_of(stored, PerformanceFinding).value
+    return finding_of(stored, EstimateFinding).value if stored.monitor == ESTIMATE else None
 
 
 def _by_feature(

@@ -36,7 +36,7 @@ from pilothouse.statistics.profiles.profile import Profile, merge_all
 from pilothouse.statistics.significance import null_windows, thresholds
 from pilothouse.statistics.significance.multiplicity import LASTING
 from pilothouse.statistics.significance.quality import judge_quality
-from pilothouse.telemetry import Stream, readings
+from pilothouse.telemetry import Stream, late_days, readings
 from pilothouse.telemetry import rollup as rolled
 from pilothouse.telemetry.readings import DRIFT, ESTIMATE, PERFORMANCE, QUALITY, TRAFFIC, findings_of
 from pilothouse.telemetry.store import count_outcomes, outcome_share, read_outcome_days
@@ -96,14 +96,50 @@ def due(
 
 def close(services: Services, stream: Stream, spec: ModelSpec, monitor: str, span: Span) -> list[str]:
     """Compute, judge and store a window's readings; returns the monitors whose readings are new."""
-    windows = closed_windows(services, stream, spec, monitor, grids(spec)[monitor], span)
+    grid = grids(spec)[monitor]
+    windows = closed_windows(services, stream, spec, monitor, grid, span)
     now_us = to_us(services.now())
     with services.telemetry.transaction() as connection:
-        return [
+        new = [
             name
             for name, closed in windows.items()
             if readings.write(connection, stream.id, name, closed, now_us)
         ]
+        if new and _rows_now(connection, stream, monitor, grid, span) != windows[monitor].window.rows:
+            kind: late_days.Kind = "outcomes" if monitor == PERFORMANCE else "rows"
+            late_days.note_span(connection, stream.id, kind, span.start_us, span.end_us, now_us)
+        return new
+
+
+def _rows_now(connection: Connection, stream: Stream, monitor: str, grid: Grid, span: Span) -> int:
+    """Rows, or outcomes, of a window: some may have come while it was judged."""
+    if monitor == PERFORMANCE:
+        return count_outcomes(connection, stream.id, span.start_us, span.end_us)
+    return rolled.count_rows(connection, stream.id, grid.level, span.start_us, span.end_us)
+
+
+def recomputed_windows(
+    services: Services, stream: Stream, spec: ModelSpec, monitor: str, span: Span
+) -> dict[str, ClosedWindow[Finding]]:
+    """The findings about a closed window as it is now, by the model file in force; its bounds stay also where the file now
+    sets others."""
+    grid = grids(spec)[monitor]
+    length, offset = ((us // SECOND_US) for us in (span.end_us - span.start_us, span.start_us))
+    # the window may have been closed under another model file, on a finer level
+    own = replace(grid, level=min(grid.level, level_of(length, offset)))
+    return closed_windows(services, stream, spec, monitor, own, span)
+
+
+def windows_before(stream: Stream, grid: Grid, closed: Sequence[Span]) -> list[Span]:
+    """Windows before the first closed one, of rows that came after it was closed, oldest first."""
+    if not closed:
+        return []  # the monitor closes the first windows itself
+    first, end = rolled.floor_to(grid.level, stream.first_event_us), closed[0].start_us
+    spans = []
+    while end > first:
+        spans.append(Span(max(first, end - grid.window * SECOND_US), end))
+        end -= grid.step * SECOND_US
+    return spans[::-1]
 
 
 def closed_windows(

@@ -1,0 +1,103 @@
+"""Closed windows judged again by themselves, once rows or outcomes of them have come late.
+
+The earlier finding is kept. Alerts are drawn from the newest windows alone: an alert is about the present. Everything here is
+keyed and can be cut off anywhere.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
+
+from pilothouse.domain.alert_rules import Span
+from pilothouse.domain.errors import PilothouseError
+from pilothouse.domain.judging import MOST_TOGETHER
+from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.time_units import to_us
+from pilothouse.operations.model_files import spec_in_force
+from pilothouse.operations.monitoring import window_closing
+from pilothouse.operations.services import Services
+from pilothouse.sqlite import Connection
+from pilothouse.telemetry import Stream, late_days, readings, revisions
+from pilothouse.telemetry.late_days import OF_OUTCOMES, OF_ROWS, LateDay
+from pilothouse.telemetry.readings import DRIFT
+from pilothouse.telemetry.streams import get_stream
+
+_AT_MOST = 200
+"""Windows judged again in one round, but for those of one stream."""
+EARLIER_AT_MOST = 1_000
+"""Windows before the first that are closed for rows older than it."""
+
+
+@dataclass(slots=True)
+class LateRound:
+    """Windows whose findings have changed, and the faults of streams that could not be judged."""
+
+    changed: int = 0
+    judged: int = 0
+    faults: list[PilothouseError] = field(default_factory=list)
+
+
+def judge_late(services: Services) -> LateRound:
+    """Judge windows again of which something has come late, stream by stream; what is left is for the next round."""
+    round_ = LateRound()
+    now_us = to_us(services.now())
+    with services.telemetry.read() as connection:
+        due = late_days.due(connection, now_us)
+    for (stream_id, _), group in groupby(due, key=attrgetter("stream_id", "kind")):
+        days = list(group)
+        try:
+            _judge_stream(services, stream_id, days, round_)
+        except PilothouseError as error:
+            round_.faults.append(error)
+        if round_.judged >= _AT_MOST:
+            break
+    return round_
+
+
+def _judge_stream(services: Services, stream_id: int, days: Sequence[LateDay], round_: LateRound) -> None:
+    kind = days[0].kind
+    with services.telemetry.read() as connection:
+        stream = get_stream(connection, stream_id)
+    with services.registry.read() as registry:
+        spec = spec_in_force(registry, stream.model)
+    for monitor in (OF_ROWS if kind == "rows" else OF_OUTCOMES) if spec is not None else ():
+        assert spec is not None
+        with services.telemetry.read() as connection:
+            spans = list(_touched(connection, stream, spec, monitor, days))
+        changed: dict[str, set[int]] = {}
+        for span in spans:
+            round_.judged += 1
+            windows = window_closing.recomputed_windows(services, stream, spec, monitor, span)
+            for name, closed in windows.items():
+                with services.telemetry.transaction() as connection:
+                    outcome = revisions.replace(
+                        connection, stream_id, name, closed, to_us(services.now()), late=kind
+                    )
+                    if outcome == "changed":
+                        changed.setdefault(name, set()).add(span.end_us)
+                        revisions.draw_again(connection, stream_id, name, changed[name], spec.monitoring.of)
+        round_.changed += sum(map(len, changed.values()))
+    with services.telemetry.transaction() as connection:
+        late_days.settle(connection, days)
+
+
+def _touched(
+    connection: Connection, stream: Stream, spec: ModelSpec, monitor: str, days: Sequence[LateDay]
+) -> Iterator[Span]:
+    """Windows with late events, and those judged together with them or after them by rule, the oldest first."""
+    closed = readings.history(connection, stream.id, monitor)
+    if not closed:
+        return
+    grid = window_closing.grids(spec)[monitor]
+    spans = [reading.span for reading in closed]
+    if days[0].kind == "rows":
+        yield from window_closing.windows_before(stream, grid, spans)[-EARLIER_AT_MOST:]
+    following = spec.monitoring.of - 1 if monitor == DRIFT else 0
+    for reading in closed:
+        span = reading.span
+        length = span.end_us - span.start_us
+        few = reading.rows < spec.monitoring.minimum_rows
+        back = MOST_TOGETHER - 1 if few else following
+        if any(day.first_us < span.end_us and day.last_us >= span.start_us - back * length for day in days):
+            yield span

@@ -1,0 +1,117 @@
+"""Readings of windows that are judged again: the newest stands in its place, the earlier ones are kept. Functions take a
+connection."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Literal
+
+from pilothouse.domain.findings import ClosedWindow, Finding
+from pilothouse.domain.time_units import from_us, to_us
+from pilothouse.sqlite import Connection
+from pilothouse.telemetry import readings
+from pilothouse.telemetry.readings import Reading
+
+ASKED = "asked"
+"""Cause of a revision that a person has asked for."""
+
+Change = Literal["new", "changed", "same", "gone"]
+"""``gone``: there were rows and now there are none, so the earlier reading stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A window that was judged again: its reading before, made at ``recorded_at``, and after, at ``revised_at``."""
+
+    before: Reading
+    after: Reading
+    recorded_at: datetime
+    revised_at: datetime
+
+
+def replace(
+    connection: Connection,
+    stream_id: int,
+    monitor: str,
+    closed: ClosedWindow[Finding],
+    now_us: int,
+    late: str = ASKED,
+) -> Change:
+    """Store a reading in place of the one that its window has, which is kept as an earlier one; whether alerts are still to
+    be drawn from it stays. A new one is marked as applied."""
+    before = readings.find(connection, stream_id, monitor, to_us(closed.window.end))
+    if before is None:
+        readings.insert_reading(connection, stream_id, monitor, closed, now_us, applied=True)
+        return "new"
+    window, significant = closed.window, closed.significant
+    if (before.rows, before.judged, before.significant) == (window.rows, window.judged, significant) and (
+        readings.holds(before, closed)
+    ):
+        return "same"
+    if before.rows and not window.rows:
+        return "gone"
+    connection.execute(
+        "INSERT INTO earlier_readings SELECT id, revision, rows, judged, significant, late, recorded, data "
+        "FROM readings WHERE id=?",
+        (before.id,),
+    )
+    data = readings.encode(monitor, closed)
+    connection.execute(
+        "UPDATE readings SET rows=?, judged=?, significant=?, recorded=?, data=?, late=?, revision=revision+1 WHERE id=?",
+        (window.rows, window.judged, significant, now_us, data, late, before.id),
+    )
+    return "changed"
+
+
+def draw_again(connection: Connection, stream_id: int, monitor: str, changed: set[int], limit: int) -> None:
+    """Have alerts drawn from the newest readings of a monitor: from those of the last ``limit`` judged windows that have
+    changed (by the ends of their windows), and from the newest in any case."""
+    newest = readings.history(connection, stream_id, monitor, limit=1)
+    judged = readings.history(connection, stream_id, monitor, limit=limit, judged=True)
+    numbers = {reading.id for reading in newest} | {
+        reading.id for reading in judged if reading.end_us in changed
+    }
+    connection.executemany(
+        "UPDATE readings SET applied=0 WHERE id=?", [(number,) for number in sorted(numbers)]
+    )
+
+
+def is_newest(connection: Connection, reading: Reading) -> bool:
+    """True where no later window of the monitor is judged."""
+    newest = readings.history(connection, reading.stream_id, reading.monitor, limit=1, judged=True)
+    return not newest or newest[0].end_us <= reading.end_us
+
+
+def earlier(
+    connection: Connection, stream_id: int, monitors: Sequence[str], limit: int = 1_000
+) -> list[Revision]:
+    """Revisions of the readings of some monitors, the newest window last, and of one in the order in which they were made."""
+    marks = ", ".join("?" * len(monitors))
+    rows = connection.execute(
+        "SELECT r.id, r.monitor, r.window_start, r.window_end, e.rows, e.judged, e.significant, e.data, e.revision, e.late, "  # noqa: S608 - marks
+        "e.recorded FROM readings r JOIN (SELECT * FROM earlier_readings UNION ALL SELECT id, revision, rows, judged, "
+        "significant, late, recorded, data FROM readings WHERE stream_id=? AND revision > 0) e ON e.reading_id = r.id "
+        f"WHERE r.stream_id=? AND r.monitor IN ({marks}) AND r.subject='' AND r.revision > 0 "
+        "ORDER BY r.window_end DESC, r.monitor, e.revision LIMIT ?",
+        (stream_id, stream_id, *monitors, limit),
+    )
+    stored = [
+        (
+            Reading(
+                id=number, stream_id=stream_id, monitor=monitor, start_us=start, end_us=end, rows=count,
+                judged=bool(judged), significant=bool(significant), data=data, revision=revision, late=late,
+            ),
+            from_us(recorded),
+        )
+        for number, monitor, start, end, count, judged, significant, data, revision, late, recorded in rows
+    ]  # fmt: skip
+    found = [
+        Revision(before, after, recorded, revised)
+        for (before, recorded), (after, revised) in pairwise(stored)
+        if before.id == after.id
+    ]
+    return sorted(
+        found,
+        key=lambda revision: (revision.before.end_us, revision.before.monitor, revision.before.revision),
+    )
