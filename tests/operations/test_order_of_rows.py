@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from pilothouse.cli import failures, main
-from pilothouse.domain.time_units import DAY_US
+from pilothouse.domain.time_units import DAY_US, to_us
 from pilothouse.domain.wire import Outcome
 from pilothouse.operations.ingest import ingest, retries
 from pilothouse.operations.ingest.ingest import FileReceipt
@@ -52,6 +52,11 @@ def stored(services: Services) -> tuple[int, int]:
     with services.telemetry.read() as connection:
         stream = find_stream(connection, "flight-delay", 1, "ewr")
         return (stream.rows, stream.labelled) if stream else (0, 0)
+
+
+def requests(services: Services) -> int:
+    days = services.telemetry.windows("flight-delay", 1, "ewr", 86_400, 0, to_us(services.now()))
+    return sum(day.requests for day in days)
 
 
 @pytest.mark.parametrize("order", ["as it was", "backwards", "shuffled"])
@@ -100,6 +105,7 @@ def test_rejected_rows_are_not_known_and_are_taken_when_the_file_is_handed_in_ag
     fourth = hand_in(services, path, few)
     assert (fourth.accepted, fourth.duplicates, fourth.rejected) == (0, 14, 0)
     assert stored(services) == (414, 414)
+    assert requests(services) == 414
     (row,) = ingest.rejected(services, admin(services))
     assert (row.reason, row.count) == (AHEAD, 9)
 
@@ -145,7 +151,7 @@ def test_rejected_rows_are_kept_and_taken_by_a_retry(services: Services, tmp_pat
     code, out, _ = run("rejected", "retry", "--json")
     found = json.loads(out)
     assert (code, found["taken"], found["rejected"], found["outcomes"]["taken"]) == (0, 24, 0, 24)
-    assert stored(services) == (424, 424)
+    assert (stored(services), requests(services)) == ((424, 424), 424)
     assert "kept" not in run("rejected")[2]
     code, _, err = run("rejected", "retry")
     assert (code, err.splitlines()[-1]) == (0, "0 predictions taken, 0 known already, 0 rejected")

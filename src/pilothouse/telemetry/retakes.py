@@ -10,11 +10,11 @@ from dataclasses import replace
 import numpy as np
 
 from pilothouse.domain.identifiers import PredictionId
-from pilothouse.domain.wire import CodedTexts, PredictionBatch
+from pilothouse.domain.wire import CodedTexts, PackedTimings, PredictionBatch, pack_timings
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles.coded import CodedColumn
 from pilothouse.telemetry import streams
-from pilothouse.telemetry.columns import Ints, decode_predictions
+from pilothouse.telemetry.columns import NO_REQUESTS, Ints, decode_predictions
 from pilothouse.telemetry.waiting_outcomes import hash_id
 
 _AGAIN = "~"
@@ -60,35 +60,51 @@ def was_retaken(connection: Connection, producer: str, prediction: str) -> bool:
 
 
 def renamed(connection: Connection, part: PredictionBatch, ids: list[str]) -> PredictionBatch:
-    """Rows of a batch as the next batch of those that are taken later, under their ids."""
+    """Rows of a batch as the next batch of those that are taken later, under their ids. Requests of a batch of which some
+    rows were taken are counted already."""
     producer = part.producer + _AGAIN
     (sequence,) = connection.execute(
         "SELECT coalesce(max(sequence) + 1, 0) FROM batches WHERE producer_id=?",
         (streams.producer_id(connection, producer),),
     ).fetchone()
-    return replace(part, producer=producer, sequence=sequence, foreign_ids=ids)
+    head = connection.execute(
+        "SELECT b.rows FROM batches b JOIN producers p ON p.id = b.producer_id WHERE p.name=? AND b.sequence=?",
+        (part.producer, part.sequence),
+    ).fetchone()
+    counted = head is not None and head[0] > 0
+    requests = NO_REQUESTS if counted else part.requests
+    return replace(part, producer=producer, sequence=sequence, foreign_ids=ids, requests=requests)
 
 
 def cut(batch: PredictionBatch, rows: Sequence[int]) -> PredictionBatch:
     """Some rows of a batch whose columns have its length; requests only where each has one row."""
     numbers = np.asarray(rows, np.int64)
-    one_each = isinstance(batch.requests, list) and len(batch.requests) == batch.rows
     return replace(
         batch,
         rows=len(rows),
-        event_times=_floats(batch.event_times, numbers),
-        scores=_floats(batch.scores, numbers),
-        numeric={name: _floats(packed, numbers) for name, packed in batch.numeric.items()},
+        event_times=_eights(batch.event_times, numbers),
+        scores=_eights(batch.scores, numbers),
+        numeric={name: _eights(packed, numbers) for name, packed in batch.numeric.items()},
         categorical={name: _texts(column, numbers) for name, column in batch.categorical.items()},
         labels=[text or "" for text in _texts(batch.labels, numbers)] if len(batch.labels) else [],
-        requests=[batch.requests[row] for row in rows] if one_each else [],  # type: ignore[index]
+        requests=_requests(batch, numbers),
         errors=0,
         foreign_ids=[batch.foreign_ids[row] for row in rows] if batch.foreign_ids else [],
     )
 
 
-def _floats(packed: bytes, rows: Ints) -> bytes:
+def _eights(packed: bytes, rows: Ints) -> bytes:
     return np.frombuffer(packed, "<i8")[rows].tobytes()
+
+
+def _requests(batch: PredictionBatch, rows: Ints) -> PackedTimings:
+    """Requests of these rows; none where a request may have several rows."""
+    requests = batch.requests if isinstance(batch.requests, PackedTimings) else pack_timings(batch.requests)
+    if len(requests) != batch.rows or (np.frombuffer(requests.rows, "<i8") != 1).any():
+        return NO_REQUESTS
+    return PackedTimings(
+        _eights(requests.rows, rows), _eights(requests.latency_us, rows), _eights(requests.at_us, rows)
+    )
 
 
 def _texts(column: Sequence[str | None] | CodedTexts, rows: Ints) -> list[str | None]:
