@@ -15,6 +15,7 @@ from pilothouse.system.supported import check_system
 _COMMANDS = {
     "init": ("workspace:init", "Make a workspace in a folder."),
     "apply": ("workspace:apply", "Read targets.toml and the model files and bring the registry up to them."),
+    "new": ("first_models:new", "Look at a file and write a first, commented model.toml for it."),
     "status": ("workspace:status", "The fleet's health in text, with an exit code."),
     "backup": ("workspace:backup", "Copy a live workspace soundly into one file."),
     "restore": ("workspace:restore", "Unpack and verify a backup into a new folder."),

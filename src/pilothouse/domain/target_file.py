@@ -1,6 +1,5 @@
 """``targets.toml``: each target of a workspace, described once."""
 
-import json
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -8,6 +7,7 @@ from dataclasses import dataclass, field
 from pilothouse.domain.dataclass_reader import read_dataclass
 from pilothouse.domain.errors import ModelFileError
 from pilothouse.domain.identifiers import NAME
+from pilothouse.domain.toml_text import quoted
 
 TARGETS_FILE = "targets.toml"
 
@@ -58,22 +58,15 @@ def targets_text(targets: Iterable[TargetDescription]) -> str:
 
 def _table(target: TargetDescription) -> Iterator[str]:
     yield "[[target]]"
-    yield f"name = {_quoted(target.name)}"
+    yield f"name = {quoted(target.name)}"
     for key in _KEYS:
         if value := getattr(target, key):
-            yield f"{key} = {_quoted(value)}"
+            yield f"{key} = {quoted(value)}"
     if target.port is not None:
         yield f"port = {target.port}"
     if target.labels:
-        pairs = ", ".join(
-            f"{_quoted(key)} = {_quoted(value)}" for key, value in sorted(target.labels.items())
-        )
+        pairs = ", ".join(f"{quoted(key)} = {quoted(value)}" for key, value in sorted(target.labels.items()))
         yield f"labels = {{ {pairs} }}"
-
-
-def _quoted(text: str) -> str:
-    """A basic string of TOML: JSON's escapes, which are TOML's too, and DEL, which JSON leaves as it is."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _faults(file: TargetFile) -> Iterator[str]:

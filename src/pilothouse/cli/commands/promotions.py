@@ -88,11 +88,15 @@ def requests(session: Session, status: str | None, model: str | None, limit: int
 
 @click.command()
 @click.argument("number", type=int)
+@click.option("--digest", is_flag=True, help="Print its digest alone, to approve what you have read.")
 @json_option
 @click.pass_obj
-def evidence(session: Session, number: int) -> None:
+def evidence(session: Session, number: int, digest: bool) -> None:
     """Show a request with the evidence on which it is decided."""
     promotion_request = promotions.get_request(session.services, session.actor, number)
+    if digest and not session.as_json:
+        click.echo(promotion_request.evidence_digest)
+        return
     if printed_as_json(session, promotion_request):
         return
     click.echo(f"request {promotion_request.id}")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from pilothouse.cli.commands import first_models
 from pilothouse.cli.output import json_option, printed_as_json, say, say_unwatched, show_pairs, show_table
 from pilothouse.cli.session import Session, os_user
 from pilothouse.domain.monitoring import Health, ModelOverview
@@ -32,15 +33,46 @@ EXIT_UNWATCHED = 14
 @click.option(
     "--solo", is_flag=True, help="For one person: four eyes is off until somebody else is made approver."
 )
+@first_models.options
+@click.option("--name", help="With --from: the model's name; the file's otherwise.")
+@json_option
 @click.pass_obj
-def init(session: Session, folder: Path, admin: str | None, demo: bool, solo: bool) -> None:
-    """Make a workspace in FOLDER (this one otherwise)."""
-    admin = admin or os_user()
-    workspaces.initialise(session.workspace or folder, admin, demo=demo, solo=solo)
-    say(f"workspace made in {session.workspace or folder}; {admin} is its admin")
+def init(
+    session: Session,
+    folder: Path,
+    admin: str | None,
+    demo: bool,
+    solo: bool,
+    file: Path | None,
+    target: str | None,
+    yes: bool,
+    plan: bool,
+    name: str | None,
+) -> None:
+    """Make a workspace in FOLDER (this one otherwise), with --from FILE also a first model."""
+    root, admin = session.workspace or folder, admin or os_user()
+    if file is None:
+        if target or name or yes or plan:
+            raise click.UsageError("--target, --name, --yes and --plan go with --from FILE")
+        workspaces.initialise(root, admin, demo=demo, solo=solo)
+        _say_made(root, admin, solo=solo)
+        say(
+            "describe targets in targets.toml and models in models/NAME/model.toml, then run pilothouse apply"
+        )
+        return
+    workspaces.check_new(root)
+    first = first_models.looked_at(session, root, file, name, admin, target=target, yes=yes)
+    if not first_models.wanted(session, first, yes=yes, plan=plan):
+        return
+    workspaces.initialise(root, admin, demo=demo, solo=solo)
+    _say_made(root, admin, solo=solo)
+    first_models.write(session, first)
+
+
+def _say_made(root: Path, admin: str, *, solo: bool) -> None:
+    say(f"workspace made in {root}; {admin} is its admin")
     if solo:
         say(texts.solo_text(admin))
-    say("describe targets in targets.toml and models in models/NAME/model.toml, then run pilothouse apply")
 
 
 @click.command()

@@ -74,6 +74,15 @@ def is_demo(services: Services) -> bool:
         return workspace.setting(connection, _DEMO) == "yes"
 
 
+def check_new(root: Path) -> None:
+    """Raise ConflictError where ``root`` is a workspace already."""
+    paths = WorkspacePaths(root.resolve())
+    if paths.registry.exists():
+        raise ConflictError(
+            f"{root} is a workspace already: add a model with pilothouse new NAME --from FILE"
+        )
+
+
 def solo_person(services: Services) -> str:
     """The one person who runs the workspace, with four eyes off; empty where others may approve."""
     with services.registry.read() as connection:

@@ -1,0 +1,213 @@
+"""Facts about a file's columns, counted on a bounded sample of its rows; no training library is needed for it."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pilothouse.domain.categories import category_text
+from pilothouse.domain.column_facts import ColumnFacts, FactKind, FileFacts, TimeFacts
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.table_form import ColumnKind, TableForm
+from pilothouse.tables.cells import CellError, converted, is_nested
+from pilothouse.tables.reader import guess_kinds, open_table
+from pilothouse.tables.times import HAS_OFFSET, UTC_TIME
+
+SAMPLE_ROWS = 400_000
+"""Rows that are kept at most; a larger file is thinned evenly."""
+_COMMON = 10
+_SUM_ROWS = 2_000
+_FEWEST_SUMS = 30
+_MOST_SUMMED = 60
+_TYPES = {ColumnKind.TEXT: pa.string(), ColumnKind.NUMBER: pa.float64(), ColumnKind.TIME: UTC_TIME}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class FileSample:
+    """Rows of a file, all or evenly thinned, with what is known of it."""
+
+    table: pa.Table
+    facts: FileFacts
+
+
+def sample_file(path: Path) -> FileSample:
+    """Rows and facts of a file, each column as the kind that its values are. Raises InvalidInputError."""
+    skipped = _nested(path)
+    form = TableForm(skipped=frozenset(skipped), timezone="UTC")
+    file = open_table(path, form)
+    thinned = _Thinned()
+    for batch in file.batches():
+        thinned.add(batch)
+    tables = thinned.tables(path)
+    kinds = guess_kinds(tables, form)
+    marks = _marks(file.dialect)
+    columns, zoned = {}, set()
+    for name in kinds:
+        chunks = [chunk for table in tables for chunk in _chunks(table, name)]
+        kind = _written_with(marks, chunks, form) or kinds[name]
+        columns[name] = pa.chunked_array(
+            [converted(chunk, kind, form, marks) for chunk in chunks], type=_TYPES[kind]
+        )
+        if kind is ColumnKind.TIME and all(map(_is_zoned, chunks)):
+            zoned.add(name)
+    table = pa.table(columns)
+    facts = [_column(name, table.column(name)) for name in table.column_names]
+    facts += [ColumnFacts(name, "other", thinned.rows, 0, 0) for name in skipped]
+    times = tuple(
+        _times(column.name, table.column(column.name), zoned=column.name in zoned)
+        for column in facts
+        if column.kind == "time" and column.present
+    )
+    return FileSample(
+        table, FileFacts(path.name, thinned.rows, table.num_rows, tuple(facts), times, file.dialect)
+    )
+
+
+def parts_of(sample: FileSample, target: str) -> Iterator[tuple[str, str]]:
+    """Pairs of numeric columns that add up to the target in every row looked at."""
+    names = [
+        column.name for column in sample.facts.columns if column.kind == "number" and column.distinct > 1
+    ]
+    if target not in names:
+        return
+    rows = sample.table.slice(0, _SUM_ROWS)
+    values = {name: _floats(rows.column(name)) for name in names[:_MOST_SUMMED]}
+    wanted = _floats(rows.column(target))
+    for first, second in combinations([name for name in values if name != target], 2):
+        total = values[first] + values[second]
+        known = np.isfinite(total) & np.isfinite(wanted)
+        used = np.any(values[first][known]) and np.any(values[second][known])
+        if used and known.sum() >= _FEWEST_SUMS and np.allclose(total[known], wanted[known], rtol=1e-9):
+            yield first, second
+
+
+class _Thinned:
+    """Every n-th row of what is added, where n doubles whenever too many rows are kept."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._stride = 1
+        self._kept: list[tuple[int, pa.Table]] = []
+        """Tables with the number of their first row in the file; they hold the rows that the stride divides."""
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        if batch.num_rows:
+            self._kept.append((self.rows, self._thinner(pa.Table.from_batches([batch]), self.rows, 1)))
+        self.rows += batch.num_rows
+        while sum(table.num_rows for _, table in self._kept) > SAMPLE_ROWS:
+            before, self._stride = self._stride, 2 * self._stride
+            self._kept = [(start, self._thinner(table, start, before)) for start, table in self._kept]
+
+    def _thinner(self, table: pa.Table, start: int, stride: int) -> pa.Table:
+        """Rows that the present stride divides, of a table that holds those from ``start`` on that ``stride`` divides."""
+        first = -(-start // stride) * stride
+        numbers = first + stride * np.arange(table.num_rows)
+        return table.take(pa.array(np.flatnonzero(numbers % self._stride == 0)))
+
+    def tables(self, path: Path) -> list[pa.Table]:
+        """The rows that were kept. Raises InvalidInputError where there are none."""
+        if not self.rows:
+            raise InvalidInputError(f"{path}: holds no rows; expected some to train on")
+        return [table for _, table in self._kept]
+
+
+def _nested(path: Path) -> list[str]:
+    """Columns of lists, structures and bytes of a parquet file, which no model takes."""
+    if not path.name.lower().endswith(".parquet") or not path.is_file():
+        return []
+    try:
+        schema = pq.read_schema(path)
+    except (pa.ArrowException, OSError):
+        return []  # said when it is opened
+    return [field.name for field in schema if is_nested(field.type)]
+
+
+def _chunks(table: pa.Table, name: str) -> list[pa.Array]:
+    """A column's values; nothing but nulls where these rows lack it."""
+    if name not in table.column_names:
+        return [pa.nulls(table.num_rows)]
+    chunks: list[pa.Array] = table.column(name).chunks
+    return chunks
+
+
+def _marks(dialect: str) -> tuple[str, str]:
+    """Decimal and thousands' mark of a dialect in words."""
+    decimal = "," if "decimal comma" in dialect else "."
+    thousands = re.search(r"thousands by (\w+|'.')", dialect)
+    named = {"point": ".", "comma": ",", "blank": " "}
+    return decimal, "" if thousands is None else named.get(thousands[1], thousands[1].strip("'"))
+
+
+def _written_with(marks: tuple[str, str], chunks: list[pa.Array], form: TableForm) -> ColumnKind | None:
+    """Number where a column of texts is one of numbers by these marks; None where the marks are the usual."""
+    texts = [chunk for chunk in chunks if pa.types.is_string(chunk.type) and chunk.null_count < len(chunk)]
+    if marks == (".", "") or not texts:
+        return None
+    try:
+        for chunk in texts:
+            if pc.any(pc.match_substring_regex(chunk, r"^\s*[+-]?0\d")).as_py():
+                return None
+            converted(chunk, ColumnKind.NUMBER, form, marks)
+    except CellError:
+        return None
+    return ColumnKind.NUMBER
+
+
+def _is_zoned(chunk: pa.Array) -> bool:
+    """True where every time has its zone or offset."""
+    if chunk.null_count == len(chunk):
+        return True
+    if pa.types.is_timestamp(chunk.type):
+        return chunk.type.tz is not None
+    if not pa.types.is_string(chunk.type):
+        return False
+    return bool(pc.all(pc.match_substring_regex(chunk, HAS_OFFSET)).as_py())
+
+
+def _column(name: str, column: pa.ChunkedArray) -> ColumnFacts:
+    kind: FactKind = (
+        "text"
+        if pa.types.is_string(column.type)
+        else "number"
+        if pa.types.is_floating(column.type)
+        else "time"
+    )
+    rows = len(column)
+    if kind == "number":
+        column = pc.if_else(pc.is_finite(column), column, None)
+    counted = pc.value_counts(column.drop_null())
+    counts = counted.field("counts").to_numpy()
+    most = np.argsort(-counts, kind="stable")[:_COMMON]
+    values = counted.field("values").take(pa.array(most)).to_pylist()
+    common = tuple(
+        (category_text(value) or "", int(counts[i])) for i, value in zip(most, values, strict=True)
+    )
+    whole, counts_up = _whole_numbers(column) if kind == "number" else (False, False)
+    return ColumnFacts(name, kind, rows, column.null_count, len(counts), common, whole, counts_up)
+
+
+def _whole_numbers(column: pa.ChunkedArray) -> tuple[bool, bool]:
+    """Whether all numbers are whole, and whether each is one more than that of the row before."""
+    numbers = _floats(column)
+    known = numbers[np.isfinite(numbers)]
+    whole = bool(len(known)) and bool(np.all(known == np.floor(known)))
+    return whole, whole and len(known) == len(numbers) > 1 and bool(np.all(np.diff(numbers) == 1))
+
+
+def _floats(column: pa.ChunkedArray) -> Any:
+    return column.cast(pa.float64(), safe=False).to_numpy()
+
+
+def _times(name: str, column: pa.ChunkedArray, *, zoned: bool) -> TimeFacts:
+    micros = np.sort(column.drop_null().cast(pa.int64()).to_numpy())
+    at = np.round(np.linspace(0, len(micros) - 1, 101)).astype(int)
+    return TimeFacts(name, zoned, tuple(_EPOCH + timedelta(microseconds=int(value)) for value in micros[at]))

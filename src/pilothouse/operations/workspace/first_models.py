@@ -1,0 +1,189 @@
+"""A first model from a file: looked at, tried with a quick fit, written as a commented ``model.toml``."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pilothouse.domain import first_settings, model_guesses
+from pilothouse.domain.errors import ConflictError, InvalidInputError
+from pilothouse.domain.first_model import FirstModel, model_text
+from pilothouse.domain.first_settings import QuickFit
+from pilothouse.domain.identifiers import check_name
+from pilothouse.domain.model_file import load_spec
+from pilothouse.domain.model_guesses import Guess
+from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.target_file import TARGETS_FILE, TargetDescription, load_targets, targets_text
+from pilothouse.operations.automation.schedule_times import is_zone
+from pilothouse.operations.models.file_facts import FileSample, parts_of, sample_file
+from pilothouse.operations.models.quick_fit import SOURCE, QuickFits
+from pilothouse.operations.workspace.file_reading import MODEL_FILE, read_text
+from pilothouse.system.files import write_atomically
+from pilothouse.system.paths import WorkspacePaths
+
+_LOCAL = TargetDescription("local", environment="development")
+"""Target of a workspace that describes none."""
+_ROUNDS = 3
+"""Quick fits at most: each one after features that tell the target were left out."""
+_NAMED = "as you said"
+
+Ask = Callable[[str, str, str, Sequence[str]], str]
+"""Question ``ask(what, reason, guess, choices)``, answered with the guess or another value; no choices: any text."""
+Tell = Callable[[str], None]
+
+
+def take_guess(what: str, reason: str, guess: str, choices: Sequence[str]) -> str:
+    """Answer to every question where nobody is asked."""
+    return guess
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is wanted of a first model. ``root`` is the workspace's folder, which need not exist yet."""
+
+    root: Path
+    file: Path
+    name: str
+    owner: str
+    target: str | None = None
+
+
+def name_of(file: Path) -> str:
+    """Name of a model after its file: ``Bike share.csv.gz`` gives ``bike-share``."""
+    stem = file.name.split(".")[0].lower()
+    words = "".join(letter if letter.isascii() and letter.isalnum() else " " for letter in stem).split()
+    return "-".join(words)[:64].strip("-") or "model"
+
+
+def look(wanted: Wanted, *, ask: Ask = take_guess, tell: Tell = lambda _: None) -> FirstModel:
+    """Look at a file and guess a model; nothing is written. Raises InvalidInputError, or ConflictError (the model is there)."""
+    check_name(wanted.name, "model")
+    if _model_file(wanted).exists():
+        raise ConflictError(f"{_model_file(wanted)} exists already: choose another name, or edit it")
+    tell(f"looking at {wanted.file}")
+    sample = sample_file(wanted.file)
+    model = _asked(wanted, sample, ask)
+    names = [*model.roles.features, model.target.value, model.time.value]
+    with QuickFits(sample.table.select(names)) as fits:
+        for _ in range(_ROUNDS):
+            tell(f"trying {len(model.roles.features)} features")
+            fit = fits.fit(_spec_of_sample(wanted, model), lambda _: None)
+            leaks = first_settings.leaks(fit, model.task.value)
+            model = replace(model, fit=fit)
+            if not leaks:
+                break
+            model = replace(model, roles=model_guesses.without(model.roles, leaks))
+    tell(_result_line(model))
+    _load(wanted, model_text(model), f"models/{wanted.name}/{MODEL_FILE}")
+    return model
+
+
+def write(wanted: Wanted, model: FirstModel) -> list[Path]:
+    """Write the model file, and a ``targets.toml`` where there is none; returns the files. Raises ConflictError."""
+    path = _model_file(wanted)
+    if path.exists():
+        raise ConflictError(f"{path} exists already: choose another name, or edit it")
+    written = []
+    targets = wanted.root / TARGETS_FILE
+    if not targets.exists():
+        write_atomically(targets, targets_text([_LOCAL]).encode(), mode=0o644)
+        written.append(targets)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, model_text(model).encode(), mode=0o644)
+    return [*written, path]
+
+
+def _asked(wanted: Wanted, sample: FileSample, ask: Ask) -> FirstModel:
+    """Model without a quick fit: guesses, and answers where somebody is asked."""
+    facts = sample.facts
+    time = model_guesses.guess_time(facts)
+    if len(facts.times) > 1:
+        time = _answer(ask, "the column of times", time, [one.name for one in facts.times])
+    zone = model_guesses.guess_zone(facts, time.value)
+    if zone.value is not None:
+        answer = ask("the zone of its times", zone.reason, zone.value, ())
+        if not is_zone(answer):
+            raise InvalidInputError(f"{answer!r} is no zone; expected an IANA name, e.g. Europe/Berlin")
+        zone = zone if answer == zone.value else Guess(answer, _NAMED)
+    target = _target(wanted, sample, time.value, ask)
+    column = facts.column(target.value)
+    assert column is not None
+    task = model_guesses.guess_task(column)
+    if task.value != "binary" and column.kind == "number":
+        answer = ask("the task", task.reason, task.value, ("multiclass", "regression"))
+        if answer != task.value:
+            task = Guess("regression" if answer == "regression" else "multiclass", _NAMED)
+    roles = model_guesses.guess_columns(facts, target.value, time.value)
+    parts = model_guesses.parts_of_target(parts_of(sample, target.value), target.value)
+    if parts:
+        roles = model_guesses.without(
+            roles, {name: why for name, why in parts.items() if name in roles.features}
+        )
+    return FirstModel(
+        name=wanted.name,
+        owner=wanted.owner,
+        source=_source(wanted),
+        facts=facts,
+        target=target,
+        task=task,
+        time=time,
+        zone=zone,
+        roles=roles,
+        targets=(next(iter(_described(wanted))),),
+        fit=QuickFit(),
+    )
+
+
+def _target(wanted: Wanted, sample: FileSample, time: str, ask: Ask) -> Guess[str]:
+    facts = sample.facts
+    if wanted.target is None:
+        able = [c.name for c in facts.columns if c.name != time and not model_guesses.target_fault(c)]
+        return _answer(ask, "the column to predict", model_guesses.guess_target(facts, time), able)
+    if facts.column(wanted.target) is None or wanted.target == time:
+        names = ", ".join(column.name for column in facts.columns if column.name != time)
+        raise InvalidInputError(f"--target: {facts.file} has no column {wanted.target!r}; it has {names}")
+    return Guess(wanted.target, _NAMED)
+
+
+def _answer(ask: Ask, what: str, guess: Guess[str], choices: Sequence[str]) -> Guess[str]:
+    answer = ask(what, guess.reason, guess.value, choices)
+    return guess if answer == guess.value else Guess(answer, _NAMED)
+
+
+def _spec_of_sample(wanted: Wanted, model: FirstModel) -> ModelSpec:
+    spec = _load(wanted, model_text(model), "model.toml")
+    return replace(spec, data=replace(spec.data, source=SOURCE, exclude=()))
+
+
+def _load(wanted: Wanted, text: str, name: str) -> ModelSpec:
+    return load_spec(text, name, _described(wanted))
+
+
+def _described(wanted: Wanted) -> dict[str, TargetDescription]:
+    """Targets of the workspace; the one that is written where there are none."""
+    path = wanted.root / TARGETS_FILE
+    described = load_targets(read_text(path, TARGETS_FILE)) if path.exists() else {}
+    return described or {_LOCAL.name: _LOCAL}
+
+
+def _model_file(wanted: Wanted) -> Path:
+    return WorkspacePaths(wanted.root).models / wanted.name / MODEL_FILE
+
+
+def _source(wanted: Wanted) -> str:
+    """Path of the file as the model file has it: relative where it lies in the workspace or beside it."""
+    file, folder = wanted.file.resolve(), _model_file(wanted).parent.resolve()
+    near = file.is_relative_to(wanted.root.resolve().parent)
+    return Path(os.path.relpath(file, folder)).as_posix() if near else file.as_posix()
+
+
+def _result_line(model: FirstModel) -> str:
+    fit = model.fit
+    if fit.error:
+        return f"the quick fit failed: {fit.error}"
+    figures = ", ".join(
+        f"{metric} {value.value:.4g} ({value.low:.4g} to {value.high:.4g})"
+        for metric, *_ in first_settings.metric_bounds(model.task.value, fit)
+        if (value := fit.metric(metric)) is not None
+    )
+    return f"a quick fit reaches {figures} on {fit.holdout_rows:,} held-out rows"
