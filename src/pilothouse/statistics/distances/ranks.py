@@ -94,7 +94,8 @@ def raw_rank_statistics(reference: Floats, current: Floats) -> dict[str, float]:
     values = np.unique(reference)
 
     def counts(of: Floats) -> Ints:
-        left, right = (np.searchsorted(values, of, side) for side in ("left", "right"))
+        ordered = np.sort(of)  # needles in order are found ten times as fast
+        left, right = (np.searchsorted(values, ordered, side) for side in ("left", "right"))
         return np.bincount(left + right, minlength=2 * len(values) + 1)
 
     share = counts(current) / max(len(current), 1)
