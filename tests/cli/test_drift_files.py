@@ -104,7 +104,7 @@ def test_a_word_for_missing_does_not_make_numbers_texts(drift, tmp_path: Path, w
 
 
 @pytest.mark.parametrize(
-    ("encoding", "end"), [("utf-16", b""), ("utf-16-le", b""), ("utf-8-sig", b""), ("latin-1", b"")]
+    ("encoding", "end"), [("utf-16", b""), ("utf-16", b"\n"), ("utf-16-le", b""), ("utf-8-sig", b""), ("latin-1", b"")]
 )  # fmt: skip
 def test_an_encoding_is_found_out_and_said(drift, tmp_path: Path, capsys, encoding, end) -> None:
     data = frame(3)
@@ -129,6 +129,16 @@ def test_a_dialect_of_the_continent_is_found_out_and_said(drift, tmp_path: Path)
     assert (amount["kind"], amount["value"]) == ("number", 0)
     given = drift(*paths, "--csv", "decimal=,", "--column", "city")["columns"]["city"]
     assert given["value"] == 0
+
+
+def test_a_remedy_is_an_option_of_the_command(tmp_path: Path, capsys, drift) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("x;k\n" + "1,234;a\n5,678;b\n" * 10)
+    assert failures.run(lambda: main.run(["drift", str(path), str(path)])) == 2
+    assert 'give --csv decimal="," or "."' in capsys.readouterr().err
+    for mark in (",", "."):
+        thousands = () if mark == "," else ("--csv", "thousands=,")
+        assert drift(path, path, "--csv", f"decimal={mark}", *thousands)["columns"]["x"]["kind"] == "number"
 
 
 def test_a_part_of_a_dialect_that_does_not_exist_is_refused(tmp_path: Path, capsys) -> None:

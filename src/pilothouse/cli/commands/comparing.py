@@ -1,6 +1,7 @@
 """Commands that compare files outside of any workspace: drift."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -68,9 +69,12 @@ def drift(
     rules: table_files.Rules = (
         "evidently" if like == "evidently" else "nannyml" if like == "nannyml" else "pilothouse"
     )
-    comparison = table_files.compare_files(
-        reference, current, rules=rules, columns=columns, form=_form(missing, csv)
-    )
+    form = _form(missing, csv)
+    try:
+        comparison = table_files.compare_files(reference, current, rules=rules, columns=columns, form=form)
+    except InvalidInputError as error:
+        # no model file is at hand: what its section data.csv would say is an option here
+        raise InvalidInputError(re.sub(r"data\.csv\.(\w+)( = )?", r"--csv \1=", str(error))) from None
     failures = table_files.failures(comparison, table_files.FINDINGS if "any" in fail_on else fail_on)
     if not printed_as_json(session, table_files.plain(comparison)):
         _show(comparison)
