@@ -112,3 +112,14 @@ def test_many_columns_share_one_level() -> None:
 def test_too_few_values_are_no_calm(rows, where) -> None:
     column = table_drift(*({"x": Numbers(np.arange(n, dtype=np.float64))} for n in rows))[0]
     assert column.fault == f"has 4 of the 5 values in {where} that a verdict needs"
+    assert not column.skipped
+
+
+def test_a_column_that_is_nearly_empty_in_both_is_no_fault() -> None:
+    values = Numbers(np.where(np.arange(900) < 4, 1.0, np.nan))
+    column = table_drift({"x": values}, {"x": values})[0]
+    assert (
+        column.fault
+        == "has 4 of the 5 values in the reference and 4 of the 5 values in current that a verdict needs"
+    )
+    assert column.skipped

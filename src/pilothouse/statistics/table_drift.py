@@ -145,11 +145,14 @@ def column_drift(name: str, reference: Columns, current: Columns) -> ColumnDrift
     before, now = reference.get(name), current.get(name)
     if description.fault or before is None or now is None:
         return description
-    for sample, where in ((before, "the reference"), (now, "current")):
-        if (values := present(sample)) < FEWEST_ROWS:
-            return replace(
-                description, fault=f"has {values} of the {FEWEST_ROWS} values in {where} that a verdict needs"
-            )
+    few = [
+        f"{values} of the {FEWEST_ROWS} values in {where}"
+        for values, where in ((present(before), "the reference"), (present(now), "current"))
+        if values < FEWEST_ROWS
+    ]
+    if few:
+        fault = f"has {' and '.join(few)} that a verdict needs"
+        return replace(description, fault=fault, skipped=len(few) == 2)
     statistics = sample_statistics(before, now)
     if not isinstance(before, Numbers):
         statistics["permutation_p"] = chi_square_p_value(*counts_of(before, now))
