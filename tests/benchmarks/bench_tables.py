@@ -72,7 +72,8 @@ def arrow_csv(path: Path) -> pa.Table:
     options = pyarrow.csv.ConvertOptions(
         column_types=TYPES, null_values=["", *MISSING_WORDS], strings_can_be_null=True
     )
-    return pyarrow.csv.read_csv(path, convert_options=options)
+    breaks = pyarrow.csv.ParseOptions(newlines_in_values=path.stem == "quoted")
+    return pyarrow.csv.read_csv(path, convert_options=options, parse_options=breaks)
 
 
 def beside(what: str, path: Path, peer: Callable[[], object]) -> None:

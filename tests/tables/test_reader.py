@@ -1,6 +1,8 @@
 """Files as tables: the dialect is found out, kinds are those of the form, and a fault has its line, column and value."""
 
+import csv
 import gzip
+import random
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -119,6 +121,20 @@ def test_line_breaks_in_quotes_and_rows_longer_than_a_block(tmp_path: Path) -> N
     long = "x" * 5_000_000 + "\n" + "y" * 5_000_000
     path = written(tmp_path, f'k,x\n"a\r\nb",1\n"{long}",2\n"say ""hi""",3\n')
     assert rows(path, form(k=TEXT, x=NUMBER)) == {"k": ["a\r\nb", long, 'say "hi"'], "x": [1.0, 2.0, 3.0]}
+
+
+def test_line_breaks_at_the_edge_of_a_block_are_within_their_field(tmp_path: Path) -> None:
+    """Arrow's reader, untold, gives other rows without an error where a block ends within quotes."""
+    draw = random.Random(7)
+    texts = [
+        "".join(draw.choice('ab\n\n",') for _ in range(draw.randrange(12))) + "." for _ in range(400_000)
+    ]
+    path = tmp_path / "rows.csv"
+    with path.open("w", newline="") as stream:
+        csv.writer(stream, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(
+            [["k", "x"], *((t, 1) for t in texts)]
+        )
+    assert open_table(path, form(k=TEXT, x=NUMBER)).read().column("k").to_pylist() == texts
 
 
 def test_a_letter_far_beyond_the_beginning_tells_the_encoding(tmp_path: Path) -> None:
