@@ -197,6 +197,12 @@ class PerformanceFinding(_MetricFinding):
 
     labelled_share: float
     significant: bool = False
+    why: str = ""
+    """Why the metric is not defined, where there are outcomes."""
+    others: tuple[MetricValue, ...] = ()
+    """The other metrics, where the primary one is not defined."""
+    vanished: dict[str, float] = field(default_factory=dict)
+    """Classes of the reference that no outcome holds, with their share there, where chance would hardly leave them out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

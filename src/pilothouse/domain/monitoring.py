@@ -110,6 +110,8 @@ class MonitorView:
     """Rows that a verdict takes, by the model file in force."""
     revised: tuple[RevisedWindow, ...] = ()
     """Windows that were judged again, the newest last."""
+    undefined: tuple[WindowFinding[PerformanceFinding], ...] = ()
+    """Findings of the windows with outcomes in which the metric is not defined."""
 
 
 class ServingState(StrEnum):

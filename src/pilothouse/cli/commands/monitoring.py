@@ -81,6 +81,14 @@ def monitor(
         ),
         empty="no performance yet: it is known once outcomes have arrived for a whole window",
     )  # fmt: skip
+    for part in view.undefined:
+        others = ", ".join(
+            f"{m.metric} {m.value:.3f} ({m.low:.3f} to {m.high:.3f})" for m in part.finding.others
+        )
+        _say(
+            f"{texts.window_text(part.window.start, part.window.end)} v{part.version}: {part.finding.why}"
+            + (f"; {others}" if others else "")
+        )
     for newest in view.performance[-1:]:
         compared = newest.finding.reference is not None
         _say(verdict_note(newest.window, view.minimum_rows, compared=compared))

@@ -1,5 +1,6 @@
 """The explanation of an alert, from what is stored: windows, features, shares, and events around it."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -24,6 +25,7 @@ from pilothouse.domain.roles import Actor
 from pilothouse.domain.time_units import to_us
 from pilothouse.operations.alerts import change_evidence
 from pilothouse.operations.alerts.alerts import get_alert
+from pilothouse.operations.alerts.explanations import CLASSES
 from pilothouse.operations.alerts.incident_evidence import Importance, importance_of
 from pilothouse.operations.alerts.retraining_notes import retraining_text
 from pilothouse.operations.authorisation import reading
@@ -248,7 +250,33 @@ def _feature(finding: DriftFinding | QualityFinding, source: _Source) -> Explain
     )
 
 
+def _vanished(explanation: AlertExplanation, source: _Source) -> AlertExplanation:
+    """Classes that have vanished: their number, window by window."""
+    windows = []
+    for stored in source.readings(PERFORMANCE):
+        finding = finding_of(stored, PerformanceFinding)
+        count = float(len(finding.vanished)) if stored.rows else math.nan
+        windows.append(
+            WindowVerdict(
+                window=stored.window,
+                value=count,
+                bound=0.0,
+                significant=bool(finding.vanished),
+                lack=finding.why,
+            )
+        )
+    return replace(
+        explanation,
+        figure="classes of the reference without an outcome",
+        bound="none that chance would hardly leave out",
+        windows=source.marked(windows),
+        compared_with="the hold-out of its training",
+    )
+
+
 def _quality(explanation: AlertExplanation, source: _Source) -> AlertExplanation:
+    if source.alert.subject == CLASSES:
+        return _vanished(explanation, source)
     around = source.readings(QUALITY)
     fired = source.fired(around)
     findings = findings_of(fired, QualityFinding) if fired else []

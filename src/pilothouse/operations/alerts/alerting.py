@@ -61,6 +61,8 @@ class Rule:
     """The condition for one window to be enough; ``{percent}`` is the rate of false alarms."""
     subject: str = ""
     """The subject of this rule's alerts, where several rules draw alerts of one kind."""
+    unjudged: bool = False
+    """True for a rule that looks at windows with rows whose figure has no verdict, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,10 @@ def _certainly_worse(reading: Reading, rules: MonitoringSpec) -> bool:
     return performance_is_certain(
         finding.measured, finding.expected, METRICS[finding.metric][0], rules.false_alarm_rate
     )
+
+
+def _vanished(reading: Reading) -> set[str]:
+    return set(finding_of(reading, PerformanceFinding).vanished)
 
 
 RULES: dict[str, tuple[Rule, ...]] = {
@@ -126,6 +132,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
                 findings_of(reading, QualityFinding), firing, occasion
             ),
             lambda reading, _: _features(reading, QualityFinding, certain=True),
+            subject=explanations.FEATURES,
         ),
     ),
     PERFORMANCE: (
@@ -137,6 +144,17 @@ RULES: dict[str, tuple[Rule, ...]] = {
             ),
             lambda reading, rules: {PERFORMANCE} if _certainly_worse(reading, rules) else set(),
             enough="larger than random variation makes it in all but {percent:.3g} % of windows",
+        ),
+        Rule(
+            "data_quality",
+            _vanished,
+            lambda reading, _, occasion: explanations.vanished_classes(
+                finding_of(reading, PerformanceFinding), occasion
+            ),
+            lambda reading, _: _vanished(reading),
+            enough="what chance does in one of a thousand windows at most",
+            subject=explanations.CLASSES,
+            unjudged=True,
         ),
     ),
     TRAFFIC: (
@@ -156,19 +174,26 @@ RULES: dict[str, tuple[Rule, ...]] = {
 
 def draw(services: Services, stream: Stream, spec: ModelSpec, reading: Reading) -> AlertChanges:
     """Open and resolve alerts of a live stream by a reading and those before it."""
-    if not reading.judged:
-        return AlertChanges()
     rules = spec.monitoring
+    listed = [
+        rule for rule in RULES.get(reading.monitor, ()) if reading.judged or (rule.unjudged and reading.rows)
+    ]
+    if not listed:
+        return AlertChanges()
     with services.telemetry.read() as connection:
-        history = readings.history(
-            connection, stream.id, reading.monitor, until_us=reading.end_us, limit=rules.of, judged=True
+        judged, all_windows = (
+            readings.history(
+                connection, stream.id, reading.monitor, until_us=reading.end_us, limit=rules.of, judged=only
+            )
+            for only in (True, False)
         )
     with services.registry.read() as connection:
         unresolved = alert_store.listed(connection, unresolved=True, model=stream.model, target=stream.target)
     opened: list[Alert] = []
     resolved: list[Alert] = []
     persisting: list[Alert] = []
-    for rule in RULES.get(reading.monitor, ()):
+    for rule in listed:
+        history = [window for window in all_windows if window.rows] if rule.unjudged else judged
         significant = [rule.subjects(window) for window in history]
         open_now = [
             a

@@ -21,6 +21,8 @@ from pilothouse.statistics.profiles.specification import SCORE
 
 FEATURES = "features"
 """The subject of alerts about single columns."""
+CLASSES = "classes"
+"""The subject of alerts about classes of outcomes."""
 _NAMED = 3
 _TELLING = 0.1
 """A feature explains a drift where shuffling it costs this share of what the AUROC has above one half."""
@@ -196,6 +198,21 @@ def data_quality(findings: Sequence[QualityFinding], firing: set[str], occasion:
         | {f"{f.feature} {f.fault} reference": f.reference for f in ranked[:_NAMED]}
         | {"rows": float(occasion.rows)},
         tuple(dict.fromkeys(f.feature for f in ranked)),
+    )
+
+
+def vanished_classes(finding: PerformanceFinding, occasion: Occasion) -> AlertText:
+    """Classes that the reference's outcomes hold are absent from a window's."""
+    named = " and ".join(f"{name} ({share:.1%} of the reference)" for name, share in finding.vanished.items())
+    plural = "classes" if len(finding.vanished) > 1 else "class"
+    return AlertText(
+        CLASSES,
+        "warning",
+        f"data quality on {occasion.target}: no outcome of {plural} {', '.join(finding.vanished)}",
+        f"From {occasion.dates} none of {occasion.rows:,} outcomes is of {plural} {named}. "
+        f"{f'The figure: {finding.why}. ' if finding.why else ''}{occasion.repeated}",
+        {f"class {name} reference": share for name, share in finding.vanished.items()}
+        | {"rows": float(occasion.rows)},
     )
 
 

@@ -13,6 +13,7 @@ from pilothouse.sqlite import Connection
 from pilothouse.statistics import performance_estimation
 from pilothouse.statistics import reference as references
 from pilothouse.statistics.performance_estimation import Estimator
+from pilothouse.statistics.profiles.outcome_profile import OutcomeProfile
 from pilothouse.statistics.profiles.profile import Profile
 from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.statistics.significance import calibration as calibrations
@@ -29,6 +30,8 @@ class Baseline:
     specification: ProfileSpecification
     profile: Profile
     performance: MetricValue
+    outcomes: tuple[OutcomeProfile, ...]
+    """Outcomes of the hold-out, one profile a day."""
     calibration: Calibration
     training_days: tuple[int, int]
     """The first and the last day of the reference's features, days since 1970 where rows have dates."""
@@ -49,6 +52,7 @@ def baseline_of(services: Services, model: str, version: int, target: str, windo
         specification,
         _profile_of(specification, own),
         own.performance,
+        own.outcomes,
         calibration,
         (min(days, default=0), max(days, default=0)),
     )

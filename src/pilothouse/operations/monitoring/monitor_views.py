@@ -105,9 +105,11 @@ def _filled(
 
     clock = read_clock(connection, view.model, view.target)
     notes = [n for n in readings.retraining_notes(connection, view.model) if n.target == view.target]
+    measured = load(PERFORMANCE, PerformanceFinding)
     return replace(
         view,
-        performance=tuple(f for f in load(PERFORMANCE, PerformanceFinding) if f.finding.value is not None),
+        performance=tuple(f for f in measured if f.finding.value is not None),
+        undefined=tuple(f for f in measured if f.finding.value is None and f.finding.why),
         estimated=tuple(f for f in load(ESTIMATE, EstimateFinding) if f.finding.value is not None),
         multivariate=tuple(load(MULTIVARIATE, MultivariateFinding)),
         drift=_by_feature(load(DRIFT, DriftFinding)),

@@ -28,7 +28,7 @@ from pilothouse.operations.monitoring.baselines import Baseline, baseline_of, ba
 from pilothouse.operations.monitoring.merged_windows import Merged
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.statistics.performance import outcomes
+from pilothouse.statistics.performance import outcome_classes, outcomes
 from pilothouse.statistics.performance.performance_verdicts import judge_performance
 from pilothouse.statistics.performance.traffic_verdicts import judge_traffic
 from pilothouse.statistics.profiles import latency, outcome_profile
@@ -316,7 +316,8 @@ def _performance(
         known = outcome_share(connection, stream.id, merged.whole.start_us, merged.whole.end_us)
     days = [outcome_profile.decode(specification, data) for _, data in encoded]
     value = outcomes.measured_over_days(specification, days, metric)
-    reference = _baseline(services, stream, spec).performance
+    base = _baseline(services, stream, spec)
+    reference = base.performance
     if reference.metric != metric:  # the model file now sets another metric
         reference = replace(reference, metric=metric, value=math.nan, low=math.nan, high=math.nan)
     finding, judged = judge_performance(
@@ -328,6 +329,15 @@ def _performance(
         labelled_share=known,
         windows=merged.windows,
     )
+    whole = outcome_profile.merge_all(specification, days)
+    if whole.rows and finding.value is None:
+        others = outcome_classes.other_metrics(specification, days, metric)
+        why = outcome_classes.why_undefined(specification, whole, metric)
+        finding = replace(finding, why=why, others=others)
+    if known >= ENOUGH_OUTCOMES and specification.digest == base.specification.digest:
+        vanished = outcome_classes.vanished_classes(specification, whole, base.outcomes)
+        shares = outcome_classes.class_shares(specification, base.outcomes) if vanished else {}
+        finding = replace(finding, vanished={name: shares[name] for name in vanished})
     return _closed(merged, judged, finding)
 
 

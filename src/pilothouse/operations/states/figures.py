@@ -221,7 +221,7 @@ def _lack_of_outcomes(rules: MonitoringSpec, reading: Reading) -> str:
     if not reading.rows:
         return "no outcome is known"
     if finding.value is None:
-        return f"{finding.metric} is not defined on its {reading.rows:,} outcomes"
+        return finding.why or f"{finding.metric} is not defined on its {reading.rows:,} outcomes"
     return why_not_judged(reading.window, rules.minimum_rows).replace(" rows ", " outcomes ")
 
 

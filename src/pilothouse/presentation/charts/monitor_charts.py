@@ -90,6 +90,8 @@ def _performance(view: MonitorView, other: Other | None) -> Chart:
             view.minimum_rows,
             compared=last.reference is not None,
         )
+    elif view.undefined:
+        headline = Cell(f"{verdicts.NOT_JUDGED}: {view.undefined[-1].finding.why}", "info")
     elif estimates:
         text = f"{_of_version(view, estimates[-1])}{figure(estimates[-1].finding.value)}"
         headline = Cell(f"≈ {text} estimated, no outcome yet", "info")
