@@ -128,7 +128,8 @@ def rows_answer(
     first: PredictionId,
     report: list[dict[str, Any]] | None,
 ) -> bytes:
-    """Body of the answer: an object for each row. ``first`` is the id of the first row; the others count on from it."""
+    """Body of the answer: an object for each row. ``first`` is the id of the first row; the others count on from it. It ends
+    with a line break, for those who read it on a terminal."""
     answer: dict[str, Any] = {"model": schema.model, "version": version}
     if request.id is not None:
         answer["id"] = request.id
@@ -154,4 +155,4 @@ def rows_answer(
     ]
     if report is not None:
         answer["report"] = report
-    return _ENCODER.encode(answer)
+    return _ENCODER.encode(answer) + b"\n"

@@ -1,5 +1,6 @@
 """Commands about deployments: roll-back, history, targets, tokens."""
 
+import time
 from collections.abc import Sequence
 
 import click
@@ -26,6 +27,8 @@ from pilothouse.operations.fleet import targets as target_operations
 from pilothouse.operations.promotion import deployments as deployment_operations
 from pilothouse.presentation import texts
 from pilothouse.presentation.tables.registry_rows import deployment_history_table, serving_text
+
+_PATIENCE_S = 30.0
 
 
 @click.command()
@@ -162,16 +165,20 @@ def token(session: Session, target: str) -> None:
 @click.command()
 @click.argument("model")
 @click.argument("target")
+@click.option("--wait", is_flag=True, help="Wait until the live version answers, half a minute at most.")
 @json_option
 @click.pass_obj
-def curl(session: Session, model: str, target: str) -> None:
+def curl(session: Session, model: str, target: str, wait: bool) -> None:
     """How to ask MODEL on TARGET for a prediction: its URL, and a curl command with a row that it held out.
 
     The command goes to stdout alone, so that it can be piped into a shell. Its prediction counts as traffic of the target.
     """
-    from pilothouse.operations.fleet.request_examples import request_example
+    from pilothouse.operations.fleet.request_examples import is_answering, request_example
     from pilothouse.presentation.request_texts import curl_command
 
+    deadline = time.monotonic() + (_PATIENCE_S if wait else 0)
+    while time.monotonic() < deadline and not is_answering(session.services, session.actor, model, target):
+        time.sleep(0.2)
     example = request_example(session.services, session.actor, model, target)
     command = curl_command(example.url, example.body)
     if printed_as_json(session, {**plain(example), "command": command}):

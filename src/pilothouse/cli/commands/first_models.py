@@ -34,7 +34,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--from",
                 "file",
                 type=click.Path(exists=True, dir_okay=False, path_type=Path),
-                help="Look at FILE (parquet, csv or csv.gz) and write a first model for it.",
+                help="Look at FILE (parquet, csv, csv.gz, jsonl) and write a first model for it.",
                 metavar="FILE",
             ),
             click.option("--target", metavar="COLUMN", help="With --from: the column to predict."),

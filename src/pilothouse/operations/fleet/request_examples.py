@@ -9,6 +9,7 @@ from pilothouse.domain.categories import category_text
 from pilothouse.domain.errors import InvalidInputError, NotFoundError, UnavailableError
 from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.monitoring import ServingState
 from pilothouse.domain.roles import Actor
 from pilothouse.operations import catalogue
 from pilothouse.operations.authorisation import reading
@@ -81,6 +82,15 @@ def request_example(services: Services, actor: Actor, model: str, target: str) -
     private = frozenset(deployments.private_columns(services, model))
     row = _row(services.artifacts.path(file.digest), spec, private)
     return RequestExample(model, number, target, known[target], {"rows": [row]})
+
+
+def is_answering(services: Services, actor: Actor, model: str, target: str) -> bool:
+    """Whether the version that is live on a target is the one that answers there, by the last report."""
+    for state in health.target_states(services, actor, model):
+        if state.target == target and state.deployment is not None:
+            is_live = state.serving_version == state.deployment.version
+            return is_live and state.serving is ServingState.ANSWERING
+    return False
 
 
 def _url(services: Services, model: str, target: str, port: int) -> str:

@@ -1,6 +1,5 @@
 """Facts about a file's columns, counted on a bounded sample of its rows; no training library is needed for it."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,7 +16,7 @@ from pilothouse.domain.categories import category_text
 from pilothouse.domain.column_facts import ColumnFacts, FactKind, FileFacts, TimeFacts
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.table_form import ColumnKind, TableForm
-from pilothouse.tables.cells import CellError, converted, is_nested
+from pilothouse.tables.cells import converted, is_nested
 from pilothouse.tables.reader import guess_kinds, open_table
 from pilothouse.tables.times import HAS_OFFSET, UTC_TIME
 
@@ -48,14 +47,13 @@ def sample_file(path: Path) -> FileSample:
     for batch in file.batches():
         thinned.add(batch)
     tables = thinned.tables(path)
-    kinds = guess_kinds(tables, form)
-    marks = _marks(file.dialect)
+    kinds = guess_kinds(tables, form, [file.marks] * len(tables))
     columns, zoned = {}, set()
     for name in kinds:
         chunks = [chunk for table in tables for chunk in _chunks(table, name)]
-        kind = _written_with(marks, chunks, form) or kinds[name]
+        kind = kinds[name]
         columns[name] = pa.chunked_array(
-            [converted(chunk, kind, form, marks) for chunk in chunks], type=_TYPES[kind]
+            [converted(chunk, kind, form, file.marks) for chunk in chunks], type=_TYPES[kind]
         )
         if kind is ColumnKind.TIME and all(map(_is_zoned, chunks)):
             zoned.add(name)
@@ -137,29 +135,6 @@ def _chunks(table: pa.Table, name: str) -> list[pa.Array]:
         return [pa.nulls(table.num_rows)]
     chunks: list[pa.Array] = table.column(name).chunks
     return chunks
-
-
-def _marks(dialect: str) -> tuple[str, str]:
-    """Decimal and thousands' mark of a dialect in words."""
-    decimal = "," if "decimal comma" in dialect else "."
-    thousands = re.search(r"thousands by (\w+|'.')", dialect)
-    named = {"point": ".", "comma": ",", "blank": " "}
-    return decimal, "" if thousands is None else named.get(thousands[1], thousands[1].strip("'"))
-
-
-def _written_with(marks: tuple[str, str], chunks: list[pa.Array], form: TableForm) -> ColumnKind | None:
-    """Number where a column of texts is one of numbers by these marks; None where the marks are the usual."""
-    texts = [chunk for chunk in chunks if pa.types.is_string(chunk.type) and chunk.null_count < len(chunk)]
-    if marks == (".", "") or not texts:
-        return None
-    try:
-        for chunk in texts:
-            if pc.any(pc.match_substring_regex(chunk, r"^\s*[+-]?0\d")).as_py():
-                return None
-            converted(chunk, ColumnKind.NUMBER, form, marks)
-    except CellError:
-        return None
-    return ColumnKind.NUMBER
 
 
 def _is_zoned(chunk: pa.Array) -> bool:
