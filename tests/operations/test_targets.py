@@ -201,7 +201,7 @@ def test_a_fault_of_the_source_that_every_selected_target_has_is_told_once(servi
 
     (fault,) = faults(services)
 
-    assert fault.startswith("models/demo/model.toml: targets.match: found 'carier', which is no column of")
+    assert fault.startswith("models/demo/model.toml:31: targets.match: found 'carier', which is no column of")
 
 
 def test_the_file_that_the_model_files_imply_is_written_and_read_back(services: Services) -> None:

@@ -223,6 +223,10 @@ def test_a_back_fill_gives_the_same_figures(services: Services) -> None:
     assert together(services, DRIFT) == [(294, 1, 294, True)] * 3
 
 
+SHORT = MODEL.replace('outcome_delay = "1d"', 'outcome_delay = "1d"\nholdout = "1h"')
+"""The file with a hold-out shorter than its source, which has a hundred rows of one day."""
+
+
 def test_live_traffic_foretells_what_windows_will_hold(services: Services) -> None:
     with services.registry.read() as connection:
         spec = spec_in_force(connection, "flight-delay")
@@ -231,9 +235,9 @@ def test_live_traffic_foretells_what_windows_will_hold(services: Services) -> No
     send_thin(services, 0, 22)
     note = "on ewr a window of 7 d will hold about 290 rows of the 300 that a verdict needs: 2 are judged together"
     assert window_forecast.expected_rows(services, spec) == [note]
-    write_model(services.paths.root, MODEL.replace("[monitoring]", "[monitoring]\nfire = 1"))
+    write_model(services.paths.root, SHORT.replace("[monitoring]", "[monitoring]\nfire = 1"))
     (planned,) = apply_models.plan(services, admin(services))
     assert note in planned.notes
-    write_model(services.paths.root, MODEL.replace("[monitoring]", "[monitoring]\nminimum_rows = 200"))
+    write_model(services.paths.root, SHORT.replace("[monitoring]", "[monitoring]\nminimum_rows = 200"))
     (planned,) = apply_models.plan(services, admin(services))
     assert note not in planned.notes

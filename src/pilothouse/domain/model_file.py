@@ -34,10 +34,20 @@ def load_spec(text: str, file: str, targets: Mapping[str, TargetDescription] | N
     """Read the text of a model file. ``file`` is how messages name it; ``targets`` are those that it may select among (see
     ``target_selection.resolved``). Raises ModelFileError with every fault.
     """
+    spec, problems = read_spec(text, file, targets)
+    if spec is None or problems:
+        raise ModelFileError(problems)
+    return spec
+
+
+def read_spec(
+    text: str, file: str, targets: Mapping[str, TargetDescription] | None = None
+) -> tuple[ModelSpec | None, list[str]]:
+    """As ``load_spec``, but with the faults beside the specification, which is None where they leave nothing to go on with."""
     try:
         plain = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ModelFileError([f"{file}: not valid TOML: {error}"]) from None
+        return None, [f"{file}: not valid TOML: {error}"]
     later: list[str] = []
     chosen: tuple[TargetSpec, ...] | None = None
     if isinstance(plain.get("targets"), dict):
@@ -48,9 +58,7 @@ def load_spec(text: str, file: str, targets: Mapping[str, TargetDescription] | N
     spec = _read(plain, problems, chosen)
     if chosen is not None:
         problems = without_places(problems)
-    if spec is None or problems or later:
-        raise ModelFileError([f"{file}: {problem}" for problem in [*problems, *later]])
-    return spec
+    return spec, [f"{file}: {problem}" for problem in [*problems, *later]]
 
 
 def spec_from_plain(plain: object, file: str = "model") -> ModelSpec:

@@ -10,6 +10,7 @@ the safe format does not take.
 
 import difflib
 import importlib
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -60,26 +61,33 @@ def build_pipeline(
     from sklearn.pipeline import Pipeline
 
     kind = estimator_class(name)
-    _check_task(kind, schema.task)
+    check_task(kind, schema.task)
     try:
         known = kind().get_params(deep=False)
     except TypeError as error:
         raise InvalidInputError(
             f"training.estimator: {kind.__name__} cannot be made from plain parameters ({error}); use train.py"
         ) from None
-    for parameter in parameters:
-        if parameter not in known:
-            close = difflib.get_close_matches(parameter, known, 1)
-            hint = f"; did you mean {close[0]}?" if close else f"; it has {', '.join(sorted(known))}"
-            raise InvalidInputError(
-                f"training.parameters.{parameter}: {kind.__name__} has no such parameter{hint}"
-            )
+    for fault in unknown_parameters(kind, known, parameters, "training.parameters"):
+        raise InvalidInputError(fault)
     own: dict[str, Scalar] = {"random_state": seed}
     if kind.__module__.startswith("sklearn.ensemble."):
         own["n_jobs"] = threads
     estimator = kind(**{key: value for key, value in own.items() if key in known} | parameters)
     encode = _encoder(schema, estimator.__sklearn_tags__().input_tags.allow_nan)
     return Pipeline([("encode", encode), ("model", estimator)])
+
+
+def unknown_parameters(
+    kind: type[Any], known: Iterable[str], parameters: Iterable[str], where: str
+) -> Iterator[str]:
+    """A fault for each parameter that the estimator does not have."""
+    names = sorted(known)
+    for parameter in parameters:
+        if parameter not in names:
+            close = difflib.get_close_matches(parameter, names, 1)
+            hint = f"; did you mean {close[0]}?" if close else f"; it has {', '.join(names)}"
+            yield f"{where}.{parameter}: {kind.__name__} has no such parameter{hint}"
 
 
 def plain_parameters(pipeline: Any) -> dict[str, Scalar | None]:
@@ -93,7 +101,8 @@ def plain_parameters(pipeline: Any) -> dict[str, Scalar | None]:
     }
 
 
-def _check_task(kind: type[Any], task: Task) -> None:
+def check_task(kind: type[Any], task: Task) -> None:
+    """Raise InvalidInputError for an estimator that is not made for the task."""
     from sklearn.base import ClassifierMixin, RegressorMixin
 
     wanted = RegressorMixin if task == "regression" else ClassifierMixin

@@ -1,6 +1,6 @@
 """Model files and targets into the registry: all of them, or none where one has a fault."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,10 +79,15 @@ class _Plan:
 
 
 def plan(services: Services, actor: Actor, folder: Path | None = None) -> list[PlannedChange]:
-    """Changes that ``apply`` would make: to the targets where there is a ``targets.toml``, then by model. Raises
-    ModelFileError with all faults of all files, NotAllowedError."""
+    """Changes that ``apply`` would make: to the targets where there is a ``targets.toml``, then by model.
+
+    Of models that are new or change, everything is looked for that a training would refuse, in the rows of their sources too.
+    Raises ModelFileError with all faults of all files, NotAllowedError.
+    """
     authorise(services, actor)
-    files = _read_files(services, folder)
+    with reading(services, actor) as connection:
+        known = {facts.digest for facts in models.facts(connection).values()}
+    files = _read_files(services, folder, known)
     with reading(services, actor) as connection:
         return _planned(services, connection, files).shown
 
@@ -164,12 +169,14 @@ def _apply_one(change: Change, file: ReadFile, planned: PlannedChange, keys: Map
     )
 
 
-def _read_files(services: Services, folder: Path | None) -> _Files:
-    """Everything that is applied. Raises ModelFileError with all faults, InvalidInputError."""
+def _read_files(services: Services, folder: Path | None, known: Collection[str] | None = None) -> _Files:
+    """Everything that is applied; for a plan what a training would refuse is looked for too, but for files of a ``known``
+    digest.
+    Raises ModelFileError with all faults, InvalidInputError."""
     root = folder or services.paths.models
     problems: list[str] = []
     described = target_files.read_targets_file(services, problems)
-    files = read_model_files(services, root, described, problems)
+    files = read_model_files(services, root, described, problems, known=known)
     problems += target_files.disagreements(files.values(), described)
     if problems:
         raise ModelFileError(problems)
@@ -205,7 +212,7 @@ def _planned_one(
     if file is None:
         gone = f"its {MODEL_FILE} is gone; the model, its versions and deployments stay as they are"
         return PlannedChange(name, "missing", (gone,))
-    notes = [*_notes(file.spec)]
+    notes = [*_notes(file.spec), *(file.notes if known is None else ())]
     if (note := target_files.described_in(file, described)) != "":
         notes.append(note)
     if known is None:

@@ -1,20 +1,23 @@
 """Model files as they are read: strictly, all faults of all files at once, before anything is written."""
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.errors import InvalidInputError, ModelFileError
-from pilothouse.domain.model_file import load_spec, spec_to_plain
+from pilothouse.domain.model_file import read_spec, spec_to_plain
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.target_file import TargetDescription
 from pilothouse.domain.target_selection import without_places
 from pilothouse.domain.time_parsing import moment
+from pilothouse.domain.toml_lines import with_lines
 from pilothouse.operations.automation.schedule_times import check_rule, is_zone
-from pilothouse.operations.models.source_columns import source_problems
+from pilothouse.operations.models.estimator_faults import estimator_faults
+from pilothouse.operations.models.source_columns import source_path, source_problems
+from pilothouse.operations.models.source_values import SourceReport, look_at_rows
 from pilothouse.operations.services import Services
 
 MODEL_FILE = "model.toml"
@@ -32,25 +35,61 @@ class ReadFile:
     source: str
     folder: str
     """Folder of the model, relative to the workspace where it lies inside, else absolute."""
+    notes: tuple[str, ...] = ()
+    """What the rows of its source say of its settings, where they were looked at."""
 
 
 def read_model_files(
-    services: Services, root: Path, targets: Mapping[str, TargetDescription] | None, problems: list[str]
+    services: Services,
+    root: Path,
+    targets: Mapping[str, TargetDescription] | None,
+    problems: list[str],
+    *,
+    known: Collection[str] | None = None,
 ) -> dict[str, ReadFile]:
     """Model files below ``root``, by the model's name. Faults are added to ``problems``.
 
-    ``targets`` are those of ``targets.toml`` (see ``target_selection.resolved``). Raises InvalidInputError.
+    ``targets`` are those of ``targets.toml`` (see ``target_selection.resolved``). Where ``known`` is given, everything that a
+    training would refuse is looked for as well: in the rows of the source, and of the estimator; but in files whose digest is
+    among ``known``. Raises InvalidInputError.
     """
     if not root.is_dir():
         raise InvalidInputError(f"{root} is not a folder: expected one that holds NAME/{MODEL_FILE}")
-    files: dict[str, ReadFile] = {}
+    read: list[_Reading] = []
     for path in sorted(root.glob(f"*/{MODEL_FILE}")):
+        name = _named(path)
         try:
-            file = _read_file(services, path, f"{root.name}/{path.parent.name}/{MODEL_FILE}", targets)
-            files[file.spec.name] = file
+            text = read_text(path, name)
         except ModelFileError as error:
             problems += error.problems
-    return files
+            continue
+        spec, found = read_spec(text, name, targets)
+        if spec is None:
+            problems += with_lines(found, text, name)
+        else:
+            read.append(
+                _read_file(
+                    services, path, text, spec, [line.removeprefix(f"{name}: ") for line in found], known
+                )
+            )
+    tried = [one for one in read if one.is_tried]
+    for one, faults in zip(tried, estimator_faults([one.file.spec for one in tried]), strict=True):
+        one.problems.extend(faults)
+    for one in read:
+        lines = [f"{one.name}: {problem}" for problem in without_places(one.problems)]
+        problems += with_lines(lines, one.file.source, one.name)
+    return {one.file.spec.name: one.file for one in read if not one.problems}
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A file whose specification could be read, with its faults so far."""
+
+    name: str
+    file: ReadFile
+    problems: list[str]
+    is_tried: bool
+    """True where everything that a training would refuse is looked for."""
 
 
 def read_text(path: Path, name: str) -> str:
@@ -66,16 +105,41 @@ def read_text(path: Path, name: str) -> str:
 
 
 def _read_file(
-    services: Services, path: Path, name: str, targets: Mapping[str, TargetDescription] | None
-) -> ReadFile:
-    text = read_text(path, name)
-    spec = load_spec(text, name, targets)
+    services: Services,
+    path: Path,
+    text: str,
+    spec: ModelSpec,
+    faults: list[str],
+    known: Collection[str] | None,
+) -> _Reading:
     folder = path.parent.resolve()
-    problems = [*_folder_problems(spec, folder), *source_problems(spec, folder, services.paths.state)]
-    if problems:
-        raise ModelFileError([f"{name}: {problem}" for problem in without_places(problems)])
+    problems = [*faults, *_folder_problems(spec, folder)]
+    if not any(problem.startswith(_NO_ROWS) for problem in faults):
+        problems += source_problems(spec, folder, services.paths.state)
     plain = spec_to_plain(spec)
-    return ReadFile(spec, plain, canonical_digest(plain), text, _recorded_folder(services, folder))
+    digest = canonical_digest(plain)
+    is_tried = known is not None and digest not in known
+    rows = SourceReport(())
+    if is_tried and not any(problem.startswith(_NO_ROWS) for problem in problems):
+        rows = look_at_rows(spec, source_path(spec, folder))
+        problems += [fault for fault in rows.faults if not _is_said(fault, problems)]
+    file = ReadFile(spec, plain, digest, text, _recorded_folder(services, folder), rows.notes)
+    return _Reading(_named(path), file, problems, is_tried)
+
+
+def _named(path: Path) -> str:
+    """Name of a model file in messages: ``models/demo/model.toml``."""
+    return f"{path.parent.parent.name}/{path.parent.name}/{MODEL_FILE}"
+
+
+_NO_ROWS = ("data.source:", "data.query:", "data.timezone: found")
+"""Faults with which rows are not looked at: there is no source, or its times cannot be read."""
+
+
+def _is_said(fault: str, problems: Sequence[str]) -> bool:
+    """True for a fault of a key and a column that has been found without reading rows."""
+    head = fault.partition(" holds text")[0].partition(" carries no zone")[0]
+    return any(problem.startswith(head) for problem in problems)
 
 
 def _recorded_folder(services: Services, folder: Path) -> str:
