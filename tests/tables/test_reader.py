@@ -174,6 +174,17 @@ def test_a_fault_has_its_file_line_column_and_value(
     assert str(path) in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [(b"PK\x03\x04rest", "Excel workbook"), (b"PAR1rest", "parquet"), (gzip.compress(b"k\n1\n"), "gzip")],
+)
+def test_a_file_that_is_only_called_csv_is_named_as_what_it_is(
+    tmp_path: Path, data: bytes, kind: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=f"{kind}; expected csv"):
+        open_table(written(tmp_path, data), form(k=TEXT))
+
+
 def test_a_file_with_names_alone_has_no_rows(tmp_path: Path) -> None:
     table = open_table(written(tmp_path, "k,x\n"), form(k=TEXT, x=NUMBER)).read()
     assert (table.num_rows, [str(kind) for kind in table.schema.types]) == (0, ["string", "double"])

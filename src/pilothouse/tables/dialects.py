@@ -27,6 +27,14 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_OTHERS = (
+    (b"PK\x03\x04", "a zip archive or an Excel workbook"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
+    (b"PAR1", "parquet"),
+    (b"\x1f\x8b", "packed by gzip"),
+    (b"SQLite format 3\0", "a SQLite database"),
+)
+"""Beginnings of files that are often called csv."""
 _WITH_COMMA = re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d+|[+-]?\d*,\d+")
 _WITH_POINT = re.compile(r"[+-]?\d{1,3}(,\d{3})+\.\d+|[+-]?\d*\.\d+([eE][+-]?\d+)?")
 _GROUPS_BY_COMMA = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
@@ -107,6 +115,11 @@ def find_dialect(path: Path, form: TableForm, *, whole: bool = False) -> Dialect
             head = stream.read(-1 if whole else _HEAD_BYTES)
     except (OSError, EOFError) as error:
         raise InvalidInputError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
+    other = next((name for magic, name in _OTHERS if head.startswith(magic)), None)
+    if other is not None:
+        raise InvalidInputError(
+            f"{path} is {other}; expected csv: export it as csv, or name it as what it is"
+        )
     complete = whole or len(head) < _HEAD_BYTES
     encoding = form.csv.encoding or _encoding(head, complete=complete)
     text = _decoded(path, head, encoding, complete=complete)
