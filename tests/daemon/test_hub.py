@@ -291,6 +291,15 @@ def test_a_batch_is_counted_once_and_its_outcomes_join(hub: Hub) -> None:
     assert (receipt.joined, receipt.waiting) == (4, 1)
 
 
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+def test_an_outcome_that_is_not_finite_is_refused(hub: Hub, value: float) -> None:
+    sent = batch()
+    hub.tell("/v1/batches", sent)
+    status, body = hub.tell("/v1/labels", [Outcome(f"{sent.producer}.0.0", value)])
+    assert status == 400
+    assert b"finite number" in body
+
+
 def test_a_batch_of_errors_alone_is_taken(hub: Hub) -> None:
     status, body = hub.tell("/v1/batches", batch(0, errors=3))
     assert (status, msgspec.msgpack.decode(body, type=BatchReceipt).rejected) == (200, 0)

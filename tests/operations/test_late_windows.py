@@ -14,7 +14,7 @@ from pilothouse.domain.wire import Outcome
 from pilothouse.operations.alerts import alerts
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.ingest import ingest
-from pilothouse.operations.monitoring import monitor_views, window_closing
+from pilothouse.operations.monitoring import late_windows, monitor_views, window_closing
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
 from pilothouse.operations.workspace import time_machine
@@ -238,3 +238,25 @@ def test_a_window_that_nothing_came_late_for_is_not_noted(services: Services) ->
     with services.telemetry.read() as connection:
         assert late_days.due(connection, to_us(datetime.max.replace(tzinfo=on_day(0).tzinfo))) == []
     assert {r.revision for r in closed(services)} == {0}
+
+
+def test_a_long_catch_up_is_cut_into_rounds(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    send(services, "ewr", 0, 40, outcomes=False)
+    evaluate(services)
+    monkeypatch.setattr(late_windows, "_DAYS_AT_ONCE", 9)
+    send_outcomes(services, "ewr", 0, 40)
+    rounds = 0
+    while not monitoring_round.is_caught_up(services):
+        monitoring_round.evaluate_windows(services)
+        rounds += 1
+        assert rounds < 10
+    assert rounds > 1
+    assert None not in figures(services)
+    monkeypatch.undo()
+    together = watched(services.paths.root.parent / "together")
+    send(together, "ewr", 0, 40)
+    evaluate(together)
+    assert [(r.start_us, r.data) for r in closed(together)] == [
+        (r.start_us, r.data) for r in closed(services)
+    ]
+    together.close()

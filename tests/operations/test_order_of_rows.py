@@ -188,7 +188,9 @@ def test_rejected_rows_of_a_serving_process_are_taken_by_a_retry(services: Servi
     secret = dataclasses.replace(batch, categorical={**batch.categorical, "tailnum": ["N1"] * 7})
     assert ingest.ingest_batch(services, secret).rejected == 7
     with services.telemetry.read() as connection:
-        (kept,) = kept_rejections.of_deployment(connection, "flight-delay", "ewr")
+        (number,) = kept_rejections.numbers_of(connection, "flight-delay", "ewr")
+        kept = kept_rejections.read(connection, number)
+    assert kept is not None
     assert "tailnum" not in kept.batch.categorical
     ids = [f"ewr-1.2.{row}" for row in range(7)]
     assert ingest.ingest_outcomes(services, [Outcome(name, "1") for name in ids]).rejected == 7
@@ -254,6 +256,15 @@ def test_what_ingest_rejects_is_in_its_last_line_its_json_and_its_exit_code(run,
     fine = tmp_path / "fine.parquet"
     history(300, 10, 21).to_parquet(fine)
     assert run("ingest", str(fine), *TO_EWR)[0] == 0
+
+
+def test_an_outcome_of_a_log_that_is_not_finite_is_refused(services: Services, tmp_path: Path) -> None:
+    log = history(40, 2)
+    log["truth"] = log["truth"].astype(float)
+    log.loc[[3, 5], "truth"] = [float("inf"), float("nan")]
+    receipt = hand_in(services, tmp_path / "log.parquet", log)
+    assert (receipt.accepted, receipt.outcomes.joined, receipt.outcomes.rejected) == (40, 38, 1)
+    assert receipt.outcomes.reasons == {"outcome of a wrong kind": 1}
 
 
 def test_labels_says_what_it_refuses(services: Services, run, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pilothouse.domain.time_units import DAY_US, HOUR_US
+from pilothouse.telemetry import file_times
 from pilothouse.telemetry.admission import MISSING_TIME, Clock, Limits
 from pilothouse.telemetry.file_times import believed_times
 
@@ -36,6 +37,13 @@ def test_a_gap_of_any_length_passes_in_a_history(gap: int) -> None:
     rows = np.concatenate([days(0, 50, 5_000), days(50 + gap, 90 + gap, 1_000)])
     assert refused(rows) == []
     assert refused(rows, 2_000, history=True) == []
+
+
+def test_a_gap_is_found_wherever_a_long_file_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = np.concatenate([days(0, 1, 70), days(3_000, 3_000, 1)])
+    for size in (1, 69, 70, 71, 72):
+        monkeypatch.setattr(file_times, "_ROWS_AT_ONCE", size)
+        assert refused(many) == refused(many[::-1]) == [3_000]
 
 
 def test_a_history_of_few_rows_a_month_is_believed() -> None:

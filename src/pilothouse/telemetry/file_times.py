@@ -21,6 +21,7 @@ _GAPS_OF_A_RHYTHM = 3
 """Long gaps from which a file is one of a rhythm, as of a model that predicts once a month."""
 _LONGEST_GAP = 3
 """Longest gap of a rhythm, as a multiple of the middle one."""
+_ROWS_AT_ONCE = 1_000_000
 
 
 def believed_times(times: Ints, clock: Clock | None, now_us: int, limits: Limits, history: bool) -> Believed:
@@ -29,12 +30,12 @@ def believed_times(times: Ints, clock: Clock | None, now_us: int, limits: Limits
     In a ``history``, and where there is no clock, the file is judged by itself. Else a group that lies far before the
     clock is not believed, and one far after it only where it holds many rows, or the wall clock confirms it.
     """
-    usable = times[(times != MISSING_TIME) & (times <= now_us + limits.future_us)]
-    if not usable.size:
+    ordered = times if _is_sorted(times) else np.sort(times)
+    first_usable = np.searchsorted(ordered, MISSING_TIME, "right")
+    ordered = ordered[first_usable : np.searchsorted(ordered, now_us + limits.future_us, "right")]
+    if not ordered.size:
         return Believed(now_us, now_us)
-    ordered = np.sort(usable)
-    cuts = np.flatnonzero(np.diff(ordered) > limits.ahead_us) + 1
-    groups = np.split(ordered, cuts)
+    groups = np.split(ordered, _long_gaps(ordered, limits.ahead_us))
     if clock is None or history:
         kept = _kept_groups(groups, limits)
         first, last = int(kept[0][0]), int(kept[-1][-1])
@@ -50,6 +51,19 @@ def believed_times(times: Ints, clock: Clock | None, now_us: int, limits: Limits
         if joins or confirmed or _is_many(len(group), len(ordered), limits):
             last = max(last, int(group[-1]))
     return Believed(first, last)
+
+
+def _is_sorted(times: Ints) -> bool:
+    return bool((times[1:] >= times[:-1]).all())
+
+
+def _long_gaps(ordered: Ints, longest: int) -> Ints:
+    """Numbers of the rows after a longer gap; of a long file a part at a time is in memory twice."""
+    parts = [
+        first + 1 + np.flatnonzero(np.diff(ordered[first : first + _ROWS_AT_ONCE + 1]) > longest)
+        for first in range(0, len(ordered), _ROWS_AT_ONCE)
+    ]
+    return np.concatenate(parts)
 
 
 def _kept_groups(groups: Sequence[Ints], limits: Limits) -> list[Ints]:

@@ -151,16 +151,21 @@ def deployments(connection: Connection) -> list[tuple[str, str]]:
     return rows.fetchall()
 
 
-def of_deployment(connection: Connection, model: str, target: str) -> list[KeptRows]:
-    """Kept rows of a model on a target, in the order in which they came."""
+def numbers_of(connection: Connection, model: str, target: str) -> list[int]:
+    """Numbers of the rejections of a model on a target whose rows are kept, in the order in which they came."""
     rows = connection.execute(
-        "SELECT id, data FROM kept_rejections WHERE model=? AND target=? ORDER BY id", (model, target)
+        "SELECT id FROM kept_rejections WHERE model=? AND target=? ORDER BY id", (model, target)
     )
-    kept = []
-    for number, data in rows:
-        stored = msgspec.msgpack.decode(expand(data, _LARGEST), type=_Data)
-        kept.append(KeptRows(number, stored.offsets, stored.batch, stored.values))
-    return kept
+    return [int(number) for (number,) in rows]
+
+
+def read(connection: Connection, number: int) -> KeptRows | None:
+    """Kept rows of a rejection; None where they have gone meanwhile."""
+    row = connection.execute("SELECT data FROM kept_rejections WHERE id=?", (number,)).fetchone()
+    if row is None:
+        return None
+    stored = msgspec.msgpack.decode(expand(row[0], _LARGEST), type=_Data)
+    return KeptRows(number, stored.offsets, stored.batch, stored.values)
 
 
 def settle(connection: Connection, kept: KeptRows, left: Sequence[int], now_us: int) -> None:

@@ -78,8 +78,9 @@ def note_span(
     connection: Connection, stream_id: int, kind: Kind, start_us: int, end_us: int, now_us: int
 ) -> None:
     """Note a window for which something came while it was being judged; it is judged again at once."""
-    day = LateDay(stream_id, kind, start_us - start_us % DAY_US, start_us, end_us - 1, 1)
-    _note(connection, day, 0, now_us)
+    for day_us in range(start_us - start_us % DAY_US, end_us, DAY_US):
+        first_us, last_us = max(day_us, start_us), min(day_us + DAY_US, end_us) - 1
+        _note(connection, LateDay(stream_id, kind, day_us, first_us, last_us, 1), 0, now_us)
 
 
 def _note(connection: Connection, day: LateDay, of: int, now_us: int) -> None:

@@ -143,14 +143,18 @@ def _move_retaken(
         last = max(offset for offset, *_ in wanted)
         if offsets.size and offsets.size == int(offsets[-1]) + 1 > last:
             continue  # every row that is asked for is there
-        kept = set(offsets.tolist())
-        for entry in [entry for entry in wanted if entry[0] not in kept]:
-            row = connection.execute(
-                "SELECT batch_id, offset FROM foreign_ids WHERE hash=?", (hash_id(entry[1]),)
-            ).fetchone()
+        kept, own = set(offsets.tolist()), []
+        for entry in wanted:
+            row = None
+            if entry[0] not in kept:
+                row = connection.execute(
+                    "SELECT batch_id, offset FROM foreign_ids WHERE hash=?", (hash_id(entry[1]),)
+                ).fetchone()
             if row is not None and row[0] != batch_id:
-                wanted.remove(entry)
                 retaken[row[0]].append((row[1], *entry[1:]))
+            else:
+                own.append(entry)
+        by_batch[batch_id] = own
     return retaken
 
 

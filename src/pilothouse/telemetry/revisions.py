@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Literal
 
+from pilothouse.domain.alert_rules import Span
 from pilothouse.domain.findings import ClosedWindow, Finding
 from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection
@@ -62,6 +63,18 @@ def replace(
         (window.rows, window.judged, significant, now_us, data, late, before.id),
     )
     return "changed"
+
+
+def closed_since(
+    connection: Connection, stream_id: int, monitor: str, since_us: int
+) -> list[tuple[Span, int]]:
+    """Closed windows that end after a time, with their rows, oldest first."""
+    rows = connection.execute(
+        "SELECT window_start, window_end, rows FROM readings WHERE stream_id=? AND monitor=? AND subject='' "
+        "AND window_end>? ORDER BY window_end",
+        (stream_id, monitor, since_us),
+    )
+    return [(Span(start, end), count) for start, end, count in rows]
 
 
 def draw_again(connection: Connection, stream_id: int, monitor: str, changed: set[int], limit: int) -> None:

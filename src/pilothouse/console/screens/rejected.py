@@ -18,9 +18,10 @@ from pilothouse.presentation.tables.rejected_rows import rejected_table, rejecti
 
 @dataclass(frozen=True)
 class RejectedData(ListData[RejectedEvents]):
-    """The reasons, and the number of outcomes that wait for their prediction."""
+    """The reasons, the number of outcomes that wait for their prediction, and that of rejected rows that are kept."""
 
     waiting: int
+    kept: int
 
 
 class RejectedView(TableView[RejectedEvents]):
@@ -38,17 +39,20 @@ class RejectedView(TableView[RejectedEvents]):
 
     def load(self, services: Services, actor: Actor) -> ListData[RejectedEvents]:
         """Every reason, and the number of waiting outcomes, which the past does not know."""
-        from pilothouse.operations.ingest import ingest
+        from pilothouse.operations.ingest import ingest, retries
 
         reasons = ingest.rejected(services, actor)
         waiting = ingest.waiting(services, actor).count if services.at is None else 0
-        return RejectedData({r.reason: r for r in reasons}, rejected_table(reasons), waiting)
+        kept = retries.count_kept(services, actor)
+        return RejectedData({r.reason: r for r in reasons}, rejected_table(reasons), waiting, kept)
 
     def notes(self) -> list[str]:
-        """With the number of waiting outcomes: no other screen shows it."""
-        count = self.data.waiting if isinstance(self.data, RejectedData) else 0
-        note = f"{count:,} outcome{' waits' if count == 1 else 's wait'} (o)"
-        return [*super().notes(), *([note] if count else [])]
+        """With the numbers of waiting outcomes and of kept rows: no other screen shows them."""
+        if not isinstance(self.data, RejectedData):
+            return super().notes()
+        count, kept = self.data.waiting, self.data.kept
+        waiting = [f"{count:,} outcome{' waits' if count == 1 else 's wait'} (o)"] if count else []
+        return [*super().notes(), *waiting, *([f"{kept:,} kept for a retry"] if kept else [])]
 
     def show_selected(self) -> None:
         record = self.record

@@ -10,6 +10,7 @@ from pilothouse.operations.authorisation import authorise, changing
 from pilothouse.operations.ingest.ingest import version_facts
 from pilothouse.operations.services import Services
 from pilothouse.telemetry import kept_rejections
+from pilothouse.telemetry.columns import Ints
 from pilothouse.telemetry.file_parts import FilePart
 from pilothouse.telemetry.waiting_outcomes import Tally
 
@@ -52,16 +53,23 @@ def retry(services: Services, actor: Actor, *, history: bool = False) -> Retried
 
 def _retry_deployment(services: Services, model: str, target: str, total: Retried, *, history: bool) -> int:
     """Number of rows taken, which are added to the total."""
+    times: dict[int, Ints] = {}
     with services.telemetry.read() as connection:
-        kept = kept_rejections.of_deployment(connection, model, target)
-    times = {rows.id: np.frombuffer(rows.batch.event_times, "<i8") for rows in kept}
-    every = np.concatenate(list(times.values()))
-    now_us = to_us(services.now())
-    believed = services.telemetry.believed_times(every, model, target, now_us, history=history)
-    accepted = 0
-    for rows in sorted(kept, key=lambda rows: int(times[rows.id].max())):
+        for number in kept_rejections.numbers_of(connection, model, target):
+            kept = kept_rejections.read(connection, number)
+            if kept is not None:
+                times[number] = np.frombuffer(kept.batch.event_times, "<i8").astype(np.int64)
+    now_us, accepted = to_us(services.now()), 0
+    believed = services.telemetry.believed_times(
+        np.concatenate([*times.values(), np.empty(0, np.int64)]), model, target, now_us, history=history
+    )
+    for number in sorted(times, key=lambda number: int(times[number].max())):
+        with services.telemetry.read() as connection:
+            kept = kept_rejections.read(connection, number)
+        if kept is None:
+            continue
         part, tally = services.telemetry.retry_kept(
-            rows, believed, lambda model, version: version_facts(services, model, version), now_us
+            kept, believed, lambda model, version: version_facts(services, model, version), now_us
         )
         total.predictions.add(part)
         total.outcomes.add(tally)

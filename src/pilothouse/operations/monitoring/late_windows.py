@@ -4,6 +4,7 @@ The earlier finding is kept. Alerts are drawn from the newest windows alone: an 
 keyed and can be cut off anywhere.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -25,6 +26,8 @@ from pilothouse.telemetry.streams import get_stream
 
 _AT_MOST = 200
 """Windows judged again in one round, but for those of one stream."""
+_DAYS_AT_ONCE = 92
+"""Late days of one stream that are taken in one round, so that alerts are drawn during a long catch-up."""
 EARLIER_AT_MOST = 1_000
 """Windows before the first that are closed for rows older than it."""
 
@@ -45,7 +48,7 @@ def judge_late(services: Services) -> LateRound:
     with services.telemetry.read() as connection:
         due = late_days.due(connection, now_us)
     for (stream_id, _), group in groupby(due, key=attrgetter("stream_id", "kind")):
-        days = list(group)
+        days = list(group)[:_DAYS_AT_ONCE]
         try:
             _judge_stream(services, stream_id, days, round_)
         except PilothouseError as error:
@@ -86,18 +89,16 @@ def _touched(
     connection: Connection, stream: Stream, spec: ModelSpec, monitor: str, days: Sequence[LateDay]
 ) -> Iterator[Span]:
     """Windows with late events, and those judged together with them or after them by rule, the oldest first."""
-    closed = readings.history(connection, stream.id, monitor)
-    if not closed:
+    closed = readings.closed_span(connection, stream.id, monitor)
+    if closed is None:
         return
-    grid = window_closing.grids(spec)[monitor]
-    spans = [reading.span for reading in closed]
     if days[0].kind == "rows":
-        yield from window_closing.windows_before(stream, grid, spans)[-EARLIER_AT_MOST:]
+        grid = window_closing.grids(spec)[monitor]
+        yield from window_closing.windows_before(stream, grid, closed[0])[-EARLIER_AT_MOST:]
     following = spec.monitoring.of - 1 if monitor == DRIFT else 0
-    for reading in closed:
-        span = reading.span
-        length = span.end_us - span.start_us
-        few = reading.rows < spec.monitoring.minimum_rows
-        back = MOST_TOGETHER - 1 if few else following
-        if any(day.first_us < span.end_us and day.last_us >= span.start_us - back * length for day in days):
+    ends = [day.last_us for day in days]  # days are in order
+    for span, rows in revisions.closed_since(connection, stream.id, monitor, days[0].first_us):
+        back = MOST_TOGETHER - 1 if rows < spec.monitoring.minimum_rows else following
+        number = bisect_left(ends, span.start_us - back * (span.end_us - span.start_us))
+        if number < len(days) and days[number].first_us < span.end_us:
             yield span

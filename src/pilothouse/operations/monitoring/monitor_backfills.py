@@ -103,9 +103,11 @@ def backfill_monitoring(
 def _tasks(connection: Connection, stream: Stream, spec: ModelSpec, within: Span) -> Iterator[_Task]:
     for monitor, grid in window_closing.grids(spec).items():
         closed = readings.closed_spans(connection, stream.id, monitor)
+        # the monitor closes the first windows itself
+        before = window_closing.windows_before(stream, grid, closed[0].start_us) if closed else []
         spans = [
             span
-            for span in [*window_closing.windows_before(stream, grid, closed), *closed]
+            for span in [*before, *closed]
             if within.start_us <= span.start_us and span.end_us <= within.end_us
         ]
         if spans:

@@ -130,11 +130,9 @@ def recomputed_windows(
     return closed_windows(services, stream, spec, monitor, own, span)
 
 
-def windows_before(stream: Stream, grid: Grid, closed: Sequence[Span]) -> list[Span]:
-    """Windows before the first closed one, of rows that came after it was closed, oldest first."""
-    if not closed:
-        return []  # the monitor closes the first windows itself
-    first, end = rolled.floor_to(grid.level, stream.first_event_us), closed[0].start_us
+def windows_before(stream: Stream, grid: Grid, end: int) -> list[Span]:
+    """Windows before the first closed one, which starts at ``end``, of rows that came after it was closed; oldest first."""
+    first = rolled.floor_to(grid.level, stream.first_event_us)
     spans = []
     while end > first:
         spans.append(Span(max(first, end - grid.window * SECOND_US), end))
