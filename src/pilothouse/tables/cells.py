@@ -1,5 +1,6 @@
 """Values of a column as the kind that it is known to be: texts, numbers or times, and where one is none."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,6 +117,7 @@ def _numbers(column: pa.Array, form: TableForm, marks: Marks) -> pa.Array:
 def _parsed(texts: pa.Array, marks: Marks) -> pa.Array:
     decimal, thousands = marks
     plain = pc.utf8_trim_whitespace(texts)
+    _check_groups(texts, plain, marks)
     if thousands:
         plain = pc.replace_substring(plain, thousands, "")
     if decimal != ".":
@@ -136,8 +138,30 @@ def _parsed(texts: pa.Array, marks: Marks) -> pa.Array:
     return plain.cast(pa.float64())
 
 
+def _check_groups(texts: pa.Array, plain: pa.Array, marks: Marks) -> None:
+    """Refuse what the marks would make another number: a thousands' mark that parts no thousands (``1,5``), and beside a
+    decimal comma a point that may be one (``1.500``)."""
+    decimal, thousands = marks
+    if thousands:
+        mark = re.escape(thousands)
+        groups = rf"^[+-]?\d{{1,3}}({mark}\d{{3}})+({re.escape(decimal)}\d*)?([eE][+-]?\d+)?$"
+        odd = pc.and_(
+            pc.match_substring(plain, thousands), pc.invert(pc.match_substring_regex(plain, groups))
+        )
+    elif decimal == ",":
+        odd = pc.match_substring_regex(plain, r"^[+-]?\d{1,3}(\.\d{3})+$")
+    else:
+        return
+    rows = np.flatnonzero(pc.fill_null(odd, False).to_numpy(zero_copy_only=False))
+    if len(rows):
+        expected = f"a number with {decimal!r} before its decimals"
+        raise CellError(int(rows[0]), repr(texts[int(rows[0])].as_py()[:60]), expected)
+
+
 def _of_few_types(column: pa.Array) -> pa.Array:
     kind = column.type
+    if pa.types.is_uint64(kind) and (pc.max(column).as_py() or 0) >= 1 << 63:
+        return column.cast(pa.float64(), safe=False)
     if pa.types.is_integer(kind):
         return column.cast(pa.int64(), safe=False)
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind):

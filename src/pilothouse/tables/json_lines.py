@@ -12,6 +12,7 @@ from pilothouse.domain.safe_text import one_line
 from pilothouse.domain.table_form import ColumnKind, TableForm
 from pilothouse.tables.cells import USUAL_MARKS, CellError, converted, text_of_json
 from pilothouse.tables.dialects import open_bytes
+from pilothouse.tables.together import aligned, common_type
 
 _ROWS = 20_000
 
@@ -50,7 +51,11 @@ class JsonLines:
         tables = [pa.Table.from_batches([batch]) for batch in self.batches()]
         if not tables:
             raise InvalidInputError(f"{self.path} is empty; expected one JSON object a line")
-        return pa.concat_tables(tables, promote_options="default")
+        names = list(dict.fromkeys(name for table in tables for name in table.column_names))
+        types = {
+            n: common_type([t.schema.field(n).type for t in tables if n in t.column_names]) for n in names
+        }
+        return pa.concat_tables([aligned(table, types, self._form) for table in tables])
 
     def _is_read(self, name: str) -> bool:
         return name not in self._form.skipped and (not self._form.only or name in self._form.kinds)
@@ -114,6 +119,26 @@ def _array(values: list[Any]) -> pa.Array:
     if kinds == {int} and all(value is None or abs(value) < 1 << 63 for value in values):
         return pa.array(values, pa.int64())
     if kinds and kinds <= {int, float, bool}:
-        return pa.array([None if value is None else float(value) for value in values], pa.float64())
+        return pa.array(
+            [None if value is None else _float(row, value) for row, value in enumerate(values)], pa.float64()
+        )
     texts = [value if value is None or type(value) is str else text_of_json(value) for value in values]
-    return pa.array(texts, pa.string())
+    try:
+        return pa.array(texts, pa.string())
+    except UnicodeEncodeError:
+        row = next(i for i, text in enumerate(texts) if text is not None and _is_cut(text))
+        raise CellError(row, ascii(str(texts[row])[:60]), "text without halves of surrogate pairs") from None
+
+
+def _float(row: int, value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise CellError(
+            row, f"an integer of {len(str(abs(value)))} digits", "a number up to 1.8e308"
+        ) from None
+
+
+def _is_cut(text: str) -> bool:
+    """True where a text holds half of a surrogate pair, which is no character."""
+    return any("\ud800" <= letter <= "\udfff" for letter in text)

@@ -17,6 +17,7 @@ from pilothouse.tables.cells import USUAL_MARKS, CellError, Marks, converted
 from pilothouse.tables.csv_files import CsvFile
 from pilothouse.tables.json_lines import JsonLines
 from pilothouse.tables.parquet_files import ParquetFile
+from pilothouse.tables.together import aligned, common_type
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz", ".jsonl", ".ndjson")
 _NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
@@ -107,10 +108,10 @@ def read_folder(path: Path, form: TableForm) -> tuple[pa.Table, str]:
     tables = [(file.path, _with_partitions(file.read(), path, file.path, form)) for file in files]
     names = list(dict.fromkeys(name for _, table in tables for name in table.column_names))
     types = {
-        name: _common_type([t.schema.field(name).type for _, t in tables if name in t.column_names])
+        name: common_type([t.schema.field(name).type for _, t in tables if name in t.column_names])
         for name in names
     }
-    whole = pa.concat_tables([_aligned(table, types, form) for _, table in tables])
+    whole = pa.concat_tables([aligned(table, types, form) for _, table in tables])
     return whole, "; ".join(dict.fromkeys(file.dialect for file in files if file.dialect))
 
 
@@ -208,30 +209,6 @@ def partitions(root: Path, file: Path) -> dict[str, str]:
     """Columns and their values that the names of a file's folders give."""
     parts = [] if file == root else [part.partition("=") for part in file.relative_to(root).parts[:-1]]
     return {name: value for name, equals, value in parts if equals}
-
-
-def _common_type(types: Sequence[pa.DataType]) -> pa.DataType:
-    known = {kind for kind in types if not pa.types.is_null(kind)}
-    if len(known) == 1:
-        return known.pop()
-    if known and all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in known):
-        return pa.float64()
-    return pa.string() if known else pa.float64()
-
-
-def _aligned(table: pa.Table, types: dict[str, pa.DataType], form: TableForm) -> pa.Table:
-    columns = {}
-    for name, kind in types.items():
-        if name not in table.column_names:
-            columns[name] = pa.nulls(table.num_rows, kind)
-        elif (column := table.column(name)).type == kind:
-            columns[name] = column
-        elif pa.types.is_string(kind) and not pa.types.is_temporal(column.type):
-            chunks = [converted(chunk, ColumnKind.TEXT, form) for chunk in column.chunks]
-            columns[name] = pa.chunked_array(chunks, pa.string())
-        else:
-            columns[name] = column.cast(kind)
-    return pa.table(columns)
 
 
 def _listed(suffixes: Sequence[str]) -> str:

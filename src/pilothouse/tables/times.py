@@ -16,6 +16,10 @@ import pyarrow.compute as pc
 
 UTC_TIME = pa.timestamp("us", "UTC")
 _NAIVE = pa.timestamp("us")
+_FIRST, _LAST = (
+    pa.scalar(x, pa.int64()).cast(UTC_TIME) for x in (-62_135_596_800_000_000, 253_402_300_799_999_999)
+)
+"""The first and the last instant that a ``datetime`` can hold."""
 HAS_OFFSET = r"(?i)(:\d\d(\.\d+)?|[T ]\d\d(\d\d)*)\s*(Z|UTC|[+-]\d\d(:?\d\d)?)$"
 """End of a text that says its offset from UTC."""
 
@@ -31,6 +35,16 @@ class TimeError(Exception):
 
 def times_of(column: pa.Array, zone: str | None) -> pa.Array:
     """``timestamp[us, UTC]`` of texts, dates or timestamps; null stays null. Raises TimeError."""
+    utc = _instants(column, zone)
+    far = pc.invert(pc.and_(pc.greater_equal(utc, _FIRST), pc.less_equal(utc, _LAST)))
+    rows = np.flatnonzero(pc.fill_null(far, False).to_numpy(zero_copy_only=False))
+    if len(rows):
+        found = column[int(rows[0])].cast(pa.string()).as_py()
+        raise TimeError(int(rows[0]), repr(found[:60]), "a time of the years 1 to 9999 by UTC")
+    return utc
+
+
+def _instants(column: pa.Array, zone: str | None) -> pa.Array:
     kind = column.type
     if pa.types.is_timestamp(kind):
         if kind.tz is not None:
@@ -74,11 +88,9 @@ def _parsed(texts: pa.Array, kind: pa.DataType) -> pa.Array:
 
 def _instant(text: str, zoned: bool) -> int | None:
     """Microseconds of a text since 1970, in UTC or by the clock on the wall; None where it is no time."""
-    plain = text.strip()
+    plain = text.strip().upper()
     try:
-        value = datetime.fromisoformat(
-            plain[:-3].rstrip() + "+00:00" if plain[-3:].upper() == "UTC" else plain
-        )
+        value = datetime.fromisoformat(plain[:-3].rstrip() + "+00:00" if plain[-3:] == "UTC" else plain)
     except ValueError:
         return None
     if (value.tzinfo is not None) != zoned:
