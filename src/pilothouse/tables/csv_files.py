@@ -3,7 +3,7 @@
 import csv
 import io
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,27 @@ _LONGEST_BLOCK = 1 << 30
 """Bytes of a block; a row has to fit into one."""
 
 
+class _WholeLineEnds:
+    """A stream of which no part that is read ends between ``\\r`` and ``\\n``: Arrow drops the second where a block ends there,
+    within quotes too."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    @property
+    def closed(self) -> bool:
+        return bool(self._stream.closed)
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def read(self, size: int) -> bytes:
+        part: bytes = self._stream.read(max(size - 1, 1))
+        while part.endswith(b"\r") and (more := self._stream.read(1)):
+            part += more
+        return part
+
+
 class CsvFile:
     """A csv or csv.gz file. ``names`` are its columns in order, without those that have no name (an index of pandas, or a
     trailing delimiter) and without those that are not to be read."""
@@ -40,6 +61,12 @@ class CsvFile:
         ]
 
     @property
+    def _columns(self) -> list[str]:
+        """Names for all fields of a row, those too that have none."""
+        extra = [f"\0{i}" for i in range(self._dialect.extra_fields)]
+        return [name or f"\0empty{i}" for i, name in enumerate(self._dialect.names)] + extra
+
+    @property
     def marks(self) -> Marks:
         return self._dialect.decimal, self._dialect.thousands
 
@@ -49,6 +76,8 @@ class CsvFile:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Rows in batches of some megabytes. Raises InvalidInputError."""
+        if self._dialect.no_rows:
+            return
         types = self._types()
         given, block = 0, _BLOCK
         while True:
@@ -72,9 +101,14 @@ class CsvFile:
 
     def read(self) -> pa.Table:
         """All rows, cut and converted by as many threads as there are processors. Raises InvalidInputError."""
+        if self._dialect.no_rows:
+            return self._empty()
         try:
-            table = pyarrow.csv.read_csv(self._input(), **self._options(self._types(), _BLOCK))
-            batches = [self._of_kinds(batch, 0) for batch in table.to_batches()]
+            with self._source() as source:
+                table = pyarrow.csv.read_csv(source, **self._options(self._types(), _BLOCK))
+            batches = [batch for batch in table.to_batches() if batch.num_rows]
+            self._check_end(batches[-1:], table.num_rows)
+            batches = [self._of_kinds(batch, 0) for batch in batches]
         except (pa.ArrowInvalid, InvalidInputError, OSError, EOFError, UnicodeError):
             batches = list(self.batches())  # once more, to say where the fault is
         return pa.Table.from_batches(batches) if batches else self._empty()
@@ -93,17 +127,52 @@ class CsvFile:
     def _read(self, types: dict[str, pa.DataType], block: int, skip: int) -> Iterator[pa.RecordBatch]:
         """Batches after the first ``skip`` rows."""
         before = 0
-        for batch in pyarrow.csv.open_csv(self._input(), **self._options(types, block)):
-            first = max(0, skip - before)
-            before += batch.num_rows
-            if first < batch.num_rows:
-                yield self._of_kinds(batch.slice(first), before - batch.num_rows + first)
+        last: list[pa.RecordBatch] = []
+        with (
+            self._source() as source,
+            pyarrow.csv.open_csv(source, **self._options(types, block)) as reader,
+        ):
+            for batch in reader:
+                first = max(0, skip - before)
+                before += batch.num_rows
+                last = [batch] if batch.num_rows else last
+                if first < batch.num_rows:
+                    yield self._of_kinds(batch.slice(first), before - batch.num_rows + first)
+        self._check_end(last, before)
 
-    def _input(self) -> Any:
+    def _check_end(self, last: Sequence[pa.RecordBatch], rows: int) -> None:
+        """Refuse a file whose last quote is never closed: its last field holds all that follows. Raises InvalidInputError."""
+        name = self._columns[-1]
+        if not self._has_quotes or not last or last[0].schema.field(name).type != pa.string():
+            return
+        text = last[0].column(name)[-1].as_py() or ""
+        if "\n" not in text and "\r" not in text:
+            return
+        quote = self._dialect.quote
+        value = quote + text.replace(quote, 2 * quote)
+        field = ((self._dialect.delimiter if len(self._columns) > 1 else "\n") + value).encode()
+        closed = tuple((value + quote + end).encode() for end in ("", "\n", "\r\n", "\r"))
+        end = b""
+        with self._stream() as stream:
+            while chunk := stream.read(_BLOCK):
+                end = (end + chunk)[-len(field) - 3 :]
+        if end.endswith(field) and not end.endswith(closed):
+            raise InvalidInputError(
+                f"{self.path}: line {self._line(rows - 1)}, column {self._dialect.names[-1]!r}: a quote is never closed; "
+                f"found {text[:60]!r}; expected {quote} at the field's end"
+            )
+
+    def _stream(self) -> pa.NativeFile:
+        """The file's bytes, unpacked, in UTF-8."""
         if self._dialect.encoding not in ("utf-8", "utf-8-sig"):
             return pa.PythonFile(Utf8Stream(open_bytes(self.path), self._dialect.encoding))
         packed = self.path.name.lower().endswith(".gz")
-        return pa.CompressedInputStream(str(self.path), "gzip") if packed else str(self.path)
+        return pa.CompressedInputStream(str(self.path), "gzip") if packed else pa.OSFile(str(self.path))
+
+    def _source(self) -> pa.NativeFile:
+        """What Arrow's readers read."""
+        stream = self._stream()
+        return pa.PythonFile(_WholeLineEnds(stream), mode="r") if self._has_quotes else stream
 
     @cached_property
     def _has_quotes(self) -> bool:
@@ -124,8 +193,10 @@ class CsvFile:
                 delimiter=dialect.delimiter, quote_char=dialect.quote, newlines_in_values=self._has_quotes
             ),
             "convert_options": pyarrow.csv.ConvertOptions(
-                column_types={name: types.get(name, pa.string()) for name in self.names},
-                include_columns=self.names,
+                column_types={
+                    name: types.get(name, pa.string()) for name in (*self.names, self._columns[-1])
+                },
+                include_columns=list(dict.fromkeys([*self.names, self._columns[-1]])),
                 null_values=["", *form.missing],
                 strings_can_be_null=True,
                 decimal_point=dialect.decimal,
@@ -133,10 +204,8 @@ class CsvFile:
         }
 
     def _read_options(self, block: int) -> pyarrow.csv.ReadOptions:
-        dialect = self._dialect
-        options = pyarrow.csv.ReadOptions(block_size=block)
-        extra = [f"\0{i}" for i in range(dialect.extra_fields)]
-        options.column_names = [name or f"\0empty{i}" for i, name in enumerate(dialect.names)] + extra
+        options = pyarrow.csv.ReadOptions(block_size=block, skip_rows=self._dialect.lines_before)
+        options.column_names = self._columns
         options.skip_rows_after_names = 1
         return options
 
@@ -167,12 +236,15 @@ class CsvFile:
         csv.field_size_limit(1 << 30)
         with open_bytes(self.path) as stream:
             text = io.TextIOWrapper(stream, self._dialect.encoding, errors="replace", newline="")
+            above = self._dialect.lines_before
+            for _ in range(above):
+                next(text)
             reader = csv.reader(text, delimiter=self._dialect.delimiter, quotechar=self._dialect.quote)
-            begins, seen = 1, False
+            begins, seen = above + 1, False
             for row in reader:
                 if row and seen:
                     yield begins, row
-                seen, begins = seen or bool(row), reader.line_num + 1
+                seen, begins = seen or bool(row), above + reader.line_num + 1
 
     def _line(self, number: int) -> int:
         return next((line for i, (line, _) in enumerate(self._rows_by_line()) if i == number), 0)

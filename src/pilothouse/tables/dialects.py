@@ -35,6 +35,7 @@ _OTHERS = (
     (b"SQLite format 3\0", "a SQLite database"),
 )
 """Beginnings of files that are often called csv."""
+_SEPARATOR = re.compile(r"\"?sep=(.|\t)\"?", re.IGNORECASE)
 _WITH_COMMA = re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d+|[+-]?\d*,\d+")
 _WITH_POINT = re.compile(r"[+-]?\d{1,3}(,\d{3})+\.\d+|[+-]?\d*\.\d+([eE][+-]?\d+)?")
 _GROUPS_BY_COMMA = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
@@ -51,6 +52,10 @@ class Dialect:
     decimal: str
     thousands: str
     names: tuple[str, ...]
+    lines_before: int = 0
+    """Lines above the names: blank ones, and Excel's ``sep=;``."""
+    no_rows: bool = False
+    """True where the file holds names alone."""
     extra_fields: int = 0
     """Number of empty fields with which each row ends beyond the names: a trailing delimiter."""
     zoned: tuple[str, ...] = ()
@@ -124,10 +129,10 @@ def find_dialect(path: Path, form: TableForm, *, whole: bool = False) -> Dialect
     encoding = form.csv.encoding or _encoding(head, complete=complete)
     text = _decoded(path, head, encoding, complete=complete)
     quote = form.csv.quote or '"'
-    lines = _beginning(text)
+    lines, lines_before, separator = _from_names(_beginning(text))
     if not lines.strip():
         raise InvalidInputError(f"{path} is empty; expected a first line with the names of the columns")
-    delimiter = form.csv.delimiter or _delimiter(lines, quote)
+    delimiter = form.csv.delimiter or separator or _delimiter(lines, quote)
     rows = _rows(lines, delimiter, quote)
     names = tuple(name.strip() for name in rows[0])
     repeated = next((name for i, name in enumerate(names) if name and name in names[:i]), None)
@@ -141,6 +146,8 @@ def find_dialect(path: Path, form: TableForm, *, whole: bool = False) -> Dialect
         decimal=decimal,
         thousands=thousands,
         names=names,
+        lines_before=lines_before,
+        no_rows=complete and len(rows) == 1,
         extra_fields=_extra_fields(names, rows[1:]),
         zoned=_zoned(form, names, rows[1:]),
         ascii_head=head.isascii(),
@@ -180,6 +187,19 @@ def _beginning(text: str) -> str:
     """The first lines, without one that was cut."""
     lines = text.splitlines(keepends=True)
     return "".join(lines[:_LINES] if len(lines) > 1 else lines)
+
+
+def _from_names(beginning: str) -> tuple[str, int, str]:
+    """The lines from the names on, how many are above them, and the delimiter that Excel's ``sep=;`` names."""
+    lines = beginning.splitlines(keepends=True)
+    above, separator = 0, ""
+    for line in lines:
+        marked = _SEPARATOR.fullmatch(line.strip())
+        if line.strip() and not (marked and not separator):
+            break
+        above += 1
+        separator = separator or (marked[1] if marked else "")
+    return "".join(lines[above:]), above, separator
 
 
 def _rows(lines: str, delimiter: str, quote: str) -> list[list[str]]:
