@@ -159,27 +159,30 @@ def test_an_alert_ends_once_late_outcomes_show_nothing(services: Services) -> No
     assert [a.status for a in opened] == ["resolved"]
 
 
-def test_few_late_outcomes_wait_an_hour_for_more(services: Services) -> None:
-    send(services, "ewr", 0, 16)
-    evaluate(services)
-    send(services, "ewr", 16, 8, outcomes=False)
-    rows = traffic("ewr", 16, 8)
-    outcomes = [Outcome(f"ewr-v1-16.{i // 100 + 1}.{i % 100}", str(v)) for i, v in enumerate(rows["late"])]
-    ingest.ingest_outcomes(services, outcomes[:-5] if len(outcomes) % 2 else outcomes[5:])
-    later = services.now() + timedelta(days=1)
-    services.now = lambda: later
-    send(services, "ewr", 24, 6)
+def outcomes_of(since_day: int, days: int) -> list[Outcome]:
+    late = traffic("ewr", since_day, days)["late"]
+    return [Outcome(f"ewr-v1-{since_day}.{i // 100 + 1}.{i % 100}", str(v)) for i, v in enumerate(late)]
+
+
+@pytest.mark.parametrize(("every", "again"), [(33, True), (400, False)])
+def test_few_late_outcomes_wait_an_hour_and_the_last_of_them_for_nothing(
+    services: Services, every: int, again: bool
+) -> None:
+    send(services, "ewr", 0, 22, outcomes=False)
+    outcomes = outcomes_of(0, 22)
+    held_back = outcomes[::every]
+    ingest.ingest_outcomes(services, [o for i, o in enumerate(outcomes) if i % every])
     evaluate(services)
     before = closed(services)
-    assert ingest.ingest_outcomes(services, outcomes).joined == 5
-    evaluate(services)
-    assert closed(services) == before
-    evening = later + timedelta(hours=1, seconds=1)
-    services.now = lambda: evening
+    assert ingest.ingest_outcomes(services, held_back).joined == len(held_back)
     monitoring_round.evaluate_windows(services)
-    after = closed(services)
-    assert [r.rows for r in after] != [r.rows for r in before]
-    assert sum(r.rows for r in after) > sum(r.rows for r in before)
+    assert closed(services)[: len(before)] == before
+    later = services.now() + timedelta(hours=1, seconds=1)
+    services.now = lambda: later
+    evaluate(services)
+    after = closed(services)[: len(before)]
+    assert (after != before) == again
+    assert {reading.late for reading in after} == ({"outcomes"} if again else {""})
 
 
 def test_late_predictions_are_judged_in_their_windows(services: Services) -> None:

@@ -1,6 +1,7 @@
 """A window whose outcomes are of one class says so, keeps its other figures, and its vanished class is a finding of data
 quality."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -112,3 +113,21 @@ def test_a_class_that_comes_on_some_days_alone_takes_more_outcomes() -> None:
     by_days = [profile([0] * 100) for _ in range(29)] + [profile([1] * 60 + [0] * 40)]
     assert vanished_classes(spec, profile([0] * 600), by_days) == ()
     assert vanished_classes(spec, profile([0] * 600), []) == ()
+
+
+def test_the_first_outcomes_of_the_other_class_are_enough_for_a_figure(services: Services) -> None:
+    send(services, "ewr", 0, 16, outcomes=False)
+    rows = traffic("ewr", 0, 16)
+    names = [f"ewr-v1-0.{i // 100 + 1}.{i % 100}" for i in range(len(rows))]
+    few = set(range(0, len(rows), 400))
+    ingest.ingest_outcomes(services, [Outcome(name, "0") for i, name in enumerate(names) if i not in few])
+    monitoring_round.evaluate_windows(services)
+    view = monitor_views.monitor_view(services, admin(services), "flight-delay", "ewr")
+    assert view.performance == ()
+    ingest.ingest_outcomes(services, [Outcome(names[i], "1") for i in sorted(few)])
+    later = services.now() + timedelta(hours=2)
+    services.now = lambda: later
+    monitoring_round.evaluate_windows(services)
+    view = monitor_views.monitor_view(services, admin(services), "flight-delay", "ewr")
+    assert len(view.performance) == len(view.revised) > 0
+    assert view.undefined == ()

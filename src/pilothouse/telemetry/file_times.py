@@ -15,7 +15,7 @@ from pilothouse.telemetry.columns import Ints
 
 _SHARE_OF_MANY = 0.01
 """Share of a file's rows from which as many rows as move a clock are believed apart from the others."""
-_SHARE_OF_FEW = 0.1
+_SHARE_OF_FEW = 0.05
 """Share of a file's rows from which fewer rows, but more than one, are."""
 _GAPS_OF_A_RHYTHM = 3
 """Long gaps from which a file is one of a rhythm, as of a model that predicts once a month."""

@@ -67,14 +67,14 @@ def replace(
 
 def closed_since(
     connection: Connection, stream_id: int, monitor: str, since_us: int
-) -> list[tuple[Span, int]]:
-    """Closed windows that end after a time, with their rows, oldest first."""
+) -> list[tuple[Span, int, bool]]:
+    """Closed windows that end after a time, with their rows and whether they have a verdict; oldest first."""
     rows = connection.execute(
-        "SELECT window_start, window_end, rows FROM readings WHERE stream_id=? AND monitor=? AND subject='' "
+        "SELECT window_start, window_end, rows, judged FROM readings WHERE stream_id=? AND monitor=? AND subject='' "
         "AND window_end>? ORDER BY window_end",
         (stream_id, monitor, since_us),
     )
-    return [(Span(start, end), count) for start, end, count in rows]
+    return [(Span(start, end), count, bool(judged)) for start, end, count, judged in rows]
 
 
 def draw_again(connection: Connection, stream_id: int, monitor: str, changed: set[int], limit: int) -> None:

@@ -96,9 +96,23 @@ def _touched(
         grid = window_closing.grids(spec)[monitor]
         yield from window_closing.windows_before(stream, grid, closed[0])[-EARLIER_AT_MOST:]
     following = spec.monitoring.of - 1 if monitor == DRIFT else 0
+    touched_until = 0
     ends = [day.last_us for day in days]  # days are in order
-    for span, rows in revisions.closed_since(connection, stream.id, monitor, days[0].first_us):
-        back = MOST_TOGETHER - 1 if rows < spec.monitoring.minimum_rows else following
-        number = bisect_left(ends, span.start_us - back * (span.end_us - span.start_us))
-        if number < len(days) and days[number].first_us < span.end_us:
+    for span, rows, judged in revisions.closed_since(connection, stream.id, monitor, days[0].first_us):
+        length = span.end_us - span.start_us
+        few = rows < spec.monitoring.minimum_rows
+        number = bisect_left(ends, span.start_us - (MOST_TOGETHER - 1) * length if few else span.start_us)
+        late = number < len(days) and days[number].first_us < span.end_us
+        if late and (few or not judged or _grew(connection, stream, spec, monitor, span, rows)):
+            touched_until = span.end_us + following * length
             yield span
+        elif span.start_us < touched_until:
+            yield span
+
+
+def _grew(
+    connection: Connection, stream: Stream, spec: ModelSpec, monitor: str, span: Span, rows: int
+) -> bool:
+    """True where a window holds more than it was judged by, but for what a window is closed without too."""
+    now = window_closing.rows_now(connection, stream, spec, monitor, span)
+    return abs(now - rows) > (1 - window_closing.ENOUGH_OUTCOMES) * now

@@ -96,8 +96,7 @@ def due(
 
 def close(services: Services, stream: Stream, spec: ModelSpec, monitor: str, span: Span) -> list[str]:
     """Compute, judge and store a window's readings; returns the monitors whose readings are new."""
-    grid = grids(spec)[monitor]
-    windows = closed_windows(services, stream, spec, monitor, grid, span)
+    windows = closed_windows(services, stream, spec, monitor, grids(spec)[monitor], span)
     now_us = to_us(services.now())
     with services.telemetry.transaction() as connection:
         new = [
@@ -105,17 +104,18 @@ def close(services: Services, stream: Stream, spec: ModelSpec, monitor: str, spa
             for name, closed in windows.items()
             if readings.write(connection, stream.id, name, closed, now_us)
         ]
-        if new and _rows_now(connection, stream, monitor, grid, span) != windows[monitor].window.rows:
+        if new and rows_now(connection, stream, spec, monitor, span) != windows[monitor].window.rows:
             kind: late_days.Kind = "outcomes" if monitor == PERFORMANCE else "rows"
             late_days.note_span(connection, stream.id, kind, span.start_us, span.end_us, now_us)
         return new
 
 
-def _rows_now(connection: Connection, stream: Stream, monitor: str, grid: Grid, span: Span) -> int:
-    """Rows, or outcomes, of a window: some may have come while it was judged."""
+def rows_now(connection: Connection, stream: Stream, spec: ModelSpec, monitor: str, span: Span) -> int:
+    """Rows, or outcomes, that a window holds now; those of a closed one may have grown since."""
     if monitor == PERFORMANCE:
         return count_outcomes(connection, stream.id, span.start_us, span.end_us)
-    return rolled.count_rows(connection, stream.id, grid.level, span.start_us, span.end_us)
+    level = _grid_of(spec, monitor, span).level
+    return rolled.count_rows(connection, stream.id, level, span.start_us, span.end_us)
 
 
 def recomputed_windows(
@@ -123,11 +123,14 @@ def recomputed_windows(
 ) -> dict[str, ClosedWindow[Finding]]:
     """The findings about a closed window as it is now, by the model file in force; its bounds stay also where the file now
     sets others."""
+    return closed_windows(services, stream, spec, monitor, _grid_of(spec, monitor, span), span)
+
+
+def _grid_of(spec: ModelSpec, monitor: str, span: Span) -> Grid:
+    """Grid of a monitor for a window that may have been closed under another model file, on a finer level."""
     grid = grids(spec)[monitor]
     length, offset = ((us // SECOND_US) for us in (span.end_us - span.start_us, span.start_us))
-    # the window may have been closed under another model file, on a finer level
-    own = replace(grid, level=min(grid.level, level_of(length, offset)))
-    return closed_windows(services, stream, spec, monitor, own, span)
+    return replace(grid, level=min(grid.level, level_of(length, offset)))
 
 
 def windows_before(stream: Stream, grid: Grid, end: int) -> list[Span]:
