@@ -64,6 +64,10 @@ def evaluate(services: Services) -> None:
     assert states.differing(services) == []
 
 
+def on(day: int) -> int:
+    return to_us(on_day(day))
+
+
 def figures(services: Services) -> list[float | None]:
     return [finding_of(reading, PerformanceFinding).value for reading in closed(services)]
 
@@ -202,13 +206,22 @@ def test_late_predictions_are_judged_in_their_windows(services: Services) -> Non
     assert sum(r.rows for r in closed(services, TRAFFIC)) == len(traffic("ewr", 0, 15))
 
 
-def test_rows_older_than_any_window_get_windows_without_an_alert(services: Services) -> None:
+@pytest.mark.parametrize("at_once", [500, 1])
+def test_rows_older_than_any_window_get_windows_without_an_alert(
+    services: Services, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(late_windows, "EARLIER_AT_ONCE", at_once)
     send(services, "ewr", 21, 8)
     evaluate(services)
     (before, *_) = closed(services, DRIFT)
     send(services, "ewr", 0, 21, change={"wind_speed": 60.0})
-    evaluate(services)
+    while not monitoring_round.is_caught_up(services):
+        monitoring_round.evaluate_windows(services)
     after = closed(services, DRIFT)
+    measured = closed(services)
+    assert [r.start_us for r in measured[:3]] == [on(0), on(0), on(7)]
+    assert [r.end_us for r in measured[:3]] == [on(7), on(14), on(21)]
+    assert None not in figures(services)
     assert [r.start_us for r in after[:3]] == [before.start_us - 7 * n * DAY_US for n in (3, 2, 1)]
     assert after[0].significant
     found = alerts.list_alerts(services, admin(services))

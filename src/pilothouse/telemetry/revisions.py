@@ -65,6 +65,16 @@ def replace(
     return "changed"
 
 
+def oldest_closed(connection: Connection, stream_id: int, monitor: str) -> Span | None:
+    """The closed window that ends first; None where none is closed."""
+    row = connection.execute(
+        "SELECT window_start, window_end FROM readings WHERE stream_id=? AND monitor=? AND subject='' "
+        "ORDER BY window_end LIMIT 1",
+        (stream_id, monitor),
+    ).fetchone()
+    return Span(*row) if row else None
+
+
 def closed_since(
     connection: Connection, stream_id: int, monitor: str, since_us: int
 ) -> list[tuple[Span, int, bool]]:

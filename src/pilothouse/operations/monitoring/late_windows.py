@@ -19,7 +19,7 @@ from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.monitoring import window_closing
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.telemetry import Stream, late_days, readings, revisions
+from pilothouse.telemetry import Stream, late_days, revisions
 from pilothouse.telemetry.late_days import OF_OUTCOMES, OF_ROWS, LateDay
 from pilothouse.telemetry.readings import DRIFT
 from pilothouse.telemetry.streams import get_stream
@@ -28,8 +28,8 @@ _AT_MOST = 200
 """Windows judged again in one round, but for those of one stream."""
 _DAYS_AT_ONCE = 92
 """Late days of one stream that are taken in one round, so that alerts are drawn during a long catch-up."""
-EARLIER_AT_MOST = 1_000
-"""Windows before the first that are closed for rows older than it."""
+EARLIER_AT_ONCE = 500
+"""Windows before the oldest that are closed in one round, for rows older than it."""
 
 
 @dataclass(slots=True)
@@ -64,10 +64,13 @@ def _judge_stream(services: Services, stream_id: int, days: Sequence[LateDay], r
         stream = get_stream(connection, stream_id)
     with services.registry.read() as registry:
         spec = spec_in_force(registry, stream.model)
+    complete = True
     for monitor in (OF_ROWS if kind == "rows" else OF_OUTCOMES) if spec is not None else ():
         assert spec is not None
         with services.telemetry.read() as connection:
-            spans = list(_touched(connection, stream, spec, monitor, days))
+            earlier, all_of_them = _earlier(connection, stream, spec, monitor)
+            spans = [*earlier, *_touched(connection, stream, spec, monitor, days)]
+        complete &= all_of_them
         changed: dict[str, set[int]] = {}
         for span in spans:
             round_.judged += 1
@@ -81,20 +84,29 @@ def _judge_stream(services: Services, stream_id: int, days: Sequence[LateDay], r
                         changed.setdefault(name, set()).add(span.end_us)
                         revisions.draw_again(connection, stream_id, name, changed[name], spec.monitoring.of)
         round_.changed += sum(map(len, changed.values()))
-    with services.telemetry.transaction() as connection:
-        late_days.settle(connection, days)
+    if complete:
+        with services.telemetry.transaction() as connection:
+            late_days.settle(connection, days)
+
+
+def _earlier(
+    connection: Connection, stream: Stream, spec: ModelSpec, monitor: str
+) -> tuple[list[Span], bool]:
+    """Windows before the oldest closed one that events have now, the oldest first, and whether these are all."""
+    oldest = revisions.oldest_closed(connection, stream.id, monitor)
+    if oldest is None:
+        return [], True  # the monitor closes the first windows itself
+    spans = window_closing.windows_before(stream, window_closing.grids(spec)[monitor], oldest)
+    chosen = spans[-EARLIER_AT_ONCE:]
+    if not spans or chosen[0].start_us == spans[0].start_us:  # the first windows are short and start together
+        return spans, True
+    return chosen, False
 
 
 def _touched(
     connection: Connection, stream: Stream, spec: ModelSpec, monitor: str, days: Sequence[LateDay]
 ) -> Iterator[Span]:
     """Windows with late events, and those judged together with them or after them by rule, the oldest first."""
-    closed = readings.closed_span(connection, stream.id, monitor)
-    if closed is None:
-        return
-    if days[0].kind == "rows":
-        grid = window_closing.grids(spec)[monitor]
-        yield from window_closing.windows_before(stream, grid, closed[0])[-EARLIER_AT_MOST:]
     following = spec.monitoring.of - 1 if monitor == DRIFT else 0
     touched_until = 0
     ends = [day.last_us for day in days]  # days are in order

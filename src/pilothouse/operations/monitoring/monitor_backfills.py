@@ -104,7 +104,7 @@ def _tasks(connection: Connection, stream: Stream, spec: ModelSpec, within: Span
     for monitor, grid in window_closing.grids(spec).items():
         closed = readings.closed_spans(connection, stream.id, monitor)
         # the monitor closes the first windows itself
-        before = window_closing.windows_before(stream, grid, closed[0].start_us) if closed else []
+        before = window_closing.windows_before(stream, grid, closed[0]) if closed else []
         spans = [
             span
             for span in [*before, *closed]

@@ -133,9 +133,12 @@ def _grid_of(spec: ModelSpec, monitor: str, span: Span) -> Grid:
     return replace(grid, level=min(grid.level, level_of(length, offset)))
 
 
-def windows_before(stream: Stream, grid: Grid, end: int) -> list[Span]:
-    """Windows before the first closed one, which starts at ``end``, of rows that came after it was closed; oldest first."""
+def windows_before(stream: Stream, grid: Grid, oldest: Span) -> list[Span]:
+    """Windows before the oldest closed one, of rows that came after it was closed, oldest first."""
     first = rolled.floor_to(grid.level, stream.first_event_us)
+    if first >= oldest.start_us:
+        return []
+    end = max(oldest.end_us - grid.step * SECOND_US, oldest.start_us)
     spans = []
     while end > first:
         spans.append(Span(max(first, end - grid.window * SECOND_US), end))
