@@ -219,6 +219,21 @@ def test_windows_that_would_hold_too_few_rows_are_noted_for_each_target(services
     ) in notes
 
 
+def test_a_word_for_missing_that_looks_like_a_value_is_named(services: Services) -> None:
+    write_csv(services, *((row, "carrier", "NA") for row in range(0, 100, 3)))
+    note = (
+        "data.missing: 'carrier' is taken for missing where it is 'NA', in 34 of 100 rows, as often as a category: if it is "
+        "one, name the words for missing without it, e.g. missing = []"
+    )
+    assert note in planned(services, CSV).notes
+    assert note in apply_models.apply(services, actor(services, SCIENTIST))[0].notes
+    assert note not in planned(services, CSV.replace("[training]", "missing = []\n\n[training]")).notes
+    write_csv(services, *((row, "carrier", "nan") for row in range(0, 100, 3)))
+    assert not any(
+        "data.missing" in note for note in planned(services, CSV.replace("seed = 7", "seed = 8")).notes
+    )
+
+
 def test_a_query_is_not_run_for_a_plan(services: Services) -> None:
     from pilothouse.sqlite.connection import driver
 
@@ -233,7 +248,7 @@ def test_a_query_is_not_run_for_a_plan(services: Services) -> None:
 def test_only_the_first_rows_of_a_large_source_are_looked_at(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pilothouse.operations.models.source_values.MOST_ROWS", 50)
+    monkeypatch.setattr("pilothouse.operations.workspace.file_reading.MOST_ROWS", 50)
     path = services.paths.root / "data" / "rows.parquet"
     table = pq.read_table(path)
     folder = services.paths.root / "data" / "many"

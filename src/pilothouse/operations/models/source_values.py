@@ -1,5 +1,6 @@
 """Faults that a training would find in the rows of a source, all at once: each column read as the model file says."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from pilothouse.domain.categories import category_text
 from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.domain.judging import window_notes
+from pilothouse.domain.missing_words import word_like_a_value
 from pilothouse.domain.model_spec import CsvSpec, ModelSpec
 from pilothouse.domain.safe_text import one_line
 from pilothouse.domain.table_form import TableForm, training_form
@@ -19,17 +21,21 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MOST_ROWS = 5_000_000
-"""Rows that are looked at; a larger source is judged by its first ones."""
+"""Rows that a plan looks at; a larger source is judged by its first ones."""
+NOTED_ROWS = 200_000
+"""Rows that are looked at when a file is applied, for notes alone."""
 _MOST_CLASSES = 1_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class SourceReport:
-    """``faults`` would have a training refused; ``notes`` would not."""
+    """``faults`` would have a training refused; ``notes`` would not. ``forecast``: what a plan says beside them, windows that
+    will hold too few rows above all."""
 
     faults: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    forecast: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,25 +63,28 @@ class _Seen:
     """Oldest time of each class, or of the least and the greatest number."""
     of_target: dict[str, int] = field(default_factory=dict)
     """Rows of each target with a match."""
+    words: dict[str, Counter[str]] = field(default_factory=dict)
+    """Rows of each word for missing, by column of categories; an empty field is none."""
+    categories: dict[str, Counter[str]] = field(default_factory=dict)
 
 
-def look_at_rows(spec: ModelSpec, path: Path) -> SourceReport:
-    """Report on the rows of a source that is a file or a folder of them. A query is not run: nothing is said of its rows."""
+def look_at_rows(spec: ModelSpec, path: Path, most: int) -> SourceReport:
+    """Report on the first ``most`` rows of a source that is a file or a folder of them. A query is not run: nothing is said of
+    its rows."""
     if spec.data.query is not None:
         return SourceReport(())
     seen = _Seen()
     try:
-        _read(spec, path, seen)
+        _read(spec, path, seen, most)
     except (InvalidInputError, NotFoundError) as error:
         return SourceReport((f"data.source: {str(error).removeprefix('data.source: ')}",))
-    notes = [] if seen.complete else [f"data.source: its first {seen.rows:,} rows were looked at"]
-    notes += [
-        f"monitoring.minimum_rows: {note}" for note in window_notes(_rows_a_day(spec, seen), spec.monitoring)
-    ]
-    return SourceReport(tuple(_faults(spec, seen)), tuple(notes))
+    forecast = [] if seen.complete else [f"data.source: its first {seen.rows:,} rows were looked at"]
+    windows = window_notes(_rows_a_day(spec, seen), spec.monitoring)
+    forecast += [f"monitoring.minimum_rows: {note}" for note in windows]
+    return SourceReport(tuple(_faults(spec, seen)), tuple(_missing_notes(seen)), tuple(forecast))
 
 
-def _read(spec: ModelSpec, path: Path, seen: _Seen) -> None:
+def _read(spec: ModelSpec, path: Path, seen: _Seen, most: int) -> None:
     from pilothouse.tables.reader import folder_files, open_table
 
     form = training_form(spec)
@@ -83,12 +92,12 @@ def _read(spec: ModelSpec, path: Path, seen: _Seen) -> None:
         marks = open_table(file, form).marks
         # as texts, so that the fault of one column does not hide those of the others
         csv = replace(spec.data.csv or CsvSpec(), decimal=marks[0], thousands=marks[1])
-        table = open_table(file, replace(form, kinds={}, csv=csv))
+        table = open_table(file, replace(form, kinds={}, csv=csv, missing=()))
         before = 0
         for batch in table.batches():
             _look(spec, form, batch, (file, before, marks), seen)
             before += batch.num_rows
-            if seen.rows >= MOST_ROWS:
+            if seen.rows >= most:
                 seen.complete = False
                 return
 
@@ -110,6 +119,9 @@ def _look(
             seen.faults[name] = _Fault(where, fault.found, fault.expected.partition(";")[0])
     seen.rows += batch.num_rows
     _count(spec, columns, seen)
+    for name in spec.data.categoricals:
+        if name in columns:
+            _count_words(name, batch.column(name), columns[name], form, seen)
 
 
 def _count(spec: ModelSpec, columns: "dict[str, pa.Array]", seen: _Seen) -> None:
@@ -145,6 +157,31 @@ def _count(spec: ModelSpec, columns: "dict[str, pa.Array]", seen: _Seen) -> None
     for group in rows.group_by("outcome").aggregate([("us", "min")]).slice(0, _MOST_CLASSES + 1).to_pylist():
         name = str(group["outcome"])
         seen.classes[name] = min(seen.classes.get(name, group["us_min"]), group["us_min"])
+
+
+def _count_words(name: str, raw: "pa.Array", column: "pa.Array", form: TableForm, seen: _Seen) -> None:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_string(raw.type):
+        return
+    words = raw.filter(
+        pc.is_in(raw, value_set=pa.array([word for word in form.missing if word], pa.string()))
+    )
+    for texts, counts in ((words, seen.words), (column, seen.categories)):
+        counter = counts.setdefault(name, Counter())
+        if len(counter) <= _MOST_CLASSES:
+            for group in pc.value_counts(texts.drop_null()).slice(0, _MOST_CLASSES + 1).to_pylist():
+                counter[group["values"]] += group["counts"]
+
+
+def _missing_notes(seen: _Seen) -> Iterator[str]:
+    for name, words in seen.words.items():
+        if word := word_like_a_value(words, seen.categories[name]):
+            yield (
+                f"data.missing: {name!r} is taken for missing where it is {word!r}, in {words[word]:,} of {seen.rows:,} rows, "
+                "as often as a category: if it is one, name the words for missing without it, e.g. missing = []"
+            )
 
 
 def _faults(spec: ModelSpec, seen: _Seen) -> Iterator[str]:

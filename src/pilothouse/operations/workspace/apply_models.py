@@ -1,6 +1,6 @@
 """Model files and targets into the registry: all of them, or none where one has a fault."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from pilothouse.operations.monitoring import window_forecast
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
 from pilothouse.operations.workspace import target_files
-from pilothouse.operations.workspace.file_reading import MODEL_FILE, ReadFile, read_model_files
+from pilothouse.operations.workspace.file_reading import MODEL_FILE, Examination, ReadFile, read_model_files
 from pilothouse.operations.workspace.target_files import TargetChanges
 from pilothouse.sqlite import Connection
 from pilothouse.store import audit, deployments, models, schedules, targets
@@ -85,9 +85,7 @@ def plan(services: Services, actor: Actor, folder: Path | None = None) -> list[P
     Raises ModelFileError with all faults of all files, NotAllowedError.
     """
     authorise(services, actor)
-    with reading(services, actor) as connection:
-        known = {facts.digest for facts in models.facts(connection).values()}
-    files = _read_files(services, folder, known)
+    files = _read_files(services, actor, folder, thorough=True)
     with reading(services, actor) as connection:
         return _planned(services, connection, files).shown
 
@@ -100,7 +98,7 @@ def apply(services: Services, actor: Actor, folder: Path | None = None) -> list[
     what loosens gates or policies.
     """
     authorise(services, actor)
-    files = _read_files(services, folder)
+    files = _read_files(services, actor, folder, thorough=False)
     with reading(services, actor) as connection:
         planned = _planned(services, connection, files)
     if not planned.changes_anything:
@@ -169,14 +167,16 @@ def _apply_one(change: Change, file: ReadFile, planned: PlannedChange, keys: Map
     )
 
 
-def _read_files(services: Services, folder: Path | None, known: Collection[str] | None = None) -> _Files:
-    """Everything that is applied; for a plan what a training would refuse is looked for too, but for files of a ``known``
-    digest.
-    Raises ModelFileError with all faults, InvalidInputError."""
+def _read_files(services: Services, actor: Actor, folder: Path | None, *, thorough: bool) -> _Files:
+    """Everything that is applied; rows are looked at of models that are new or change. Raises ModelFileError with all faults,
+    InvalidInputError."""
+    with reading(services, actor) as connection:
+        known = {facts.digest for facts in models.facts(connection).values()}
     root = folder or services.paths.models
     problems: list[str] = []
     described = target_files.read_targets_file(services, problems)
-    files = read_model_files(services, root, described, problems, known=known)
+    examination = Examination(known, thorough)
+    files = read_model_files(services, root, described, problems, examination=examination)
     problems += target_files.disagreements(files.values(), described)
     if problems:
         raise ModelFileError(problems)
@@ -212,7 +212,7 @@ def _planned_one(
     if file is None:
         gone = f"its {MODEL_FILE} is gone; the model, its versions and deployments stay as they are"
         return PlannedChange(name, "missing", (gone,))
-    notes = [*_notes(file.spec), *(file.notes if known is None else ())]
+    notes = [*_notes(file.spec), *file.rows.notes, *(file.rows.forecast if known is None else ())]
     if (note := target_files.described_in(file, described)) != "":
         notes.append(note)
     if known is None:

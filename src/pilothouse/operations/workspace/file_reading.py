@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from pilothouse.domain.toml_lines import with_lines
 from pilothouse.operations.automation.schedule_times import check_rule, is_zone
 from pilothouse.operations.models.estimator_faults import estimator_faults
 from pilothouse.operations.models.source_columns import source_path, source_problems
-from pilothouse.operations.models.source_values import SourceReport, look_at_rows
+from pilothouse.operations.models.source_values import MOST_ROWS, NOTED_ROWS, SourceReport, look_at_rows
 from pilothouse.operations.services import Services
 
 MODEL_FILE = "model.toml"
@@ -35,8 +35,17 @@ class ReadFile:
     source: str
     folder: str
     """Folder of the model, relative to the workspace where it lies inside, else absolute."""
-    notes: tuple[str, ...] = ()
+    rows: SourceReport
     """What the rows of its source say of its settings, where they were looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """Rows are looked at of model files whose digest is not ``known``: for notes, or (``thorough``) for everything that a
+    training would refuse, and then the estimator is tried too."""
+
+    known: Collection[str]
+    thorough: bool = False
 
 
 def read_model_files(
@@ -45,13 +54,11 @@ def read_model_files(
     targets: Mapping[str, TargetDescription] | None,
     problems: list[str],
     *,
-    known: Collection[str] | None = None,
+    examination: Examination | None = None,
 ) -> dict[str, ReadFile]:
     """Model files below ``root``, by the model's name. Faults are added to ``problems``.
 
-    ``targets`` are those of ``targets.toml`` (see ``target_selection.resolved``). Where ``known`` is given, everything that a
-    training would refuse is looked for as well: in the rows of the source, and of the estimator; but in files whose digest is
-    among ``known``. Raises InvalidInputError.
+    ``targets`` are those of ``targets.toml`` (see ``target_selection.resolved``). Raises InvalidInputError.
     """
     if not root.is_dir():
         raise InvalidInputError(f"{root} is not a folder: expected one that holds NAME/{MODEL_FILE}")
@@ -67,14 +74,11 @@ def read_model_files(
         if spec is None:
             problems += with_lines(found, text, name)
         else:
-            read.append(
-                _read_file(
-                    services, path, text, spec, [line.removeprefix(f"{name}: ") for line in found], known
-                )
-            )
+            faults = [line.removeprefix(f"{name}: ") for line in found]
+            read.append(_read_file(services, path, text, spec, faults, examination))
     tried = [one for one in read if one.is_tried]
-    for one, faults in zip(tried, estimator_faults([one.file.spec for one in tried]), strict=True):
-        one.problems.extend(faults)
+    for one, of_estimator in zip(tried, estimator_faults([one.file.spec for one in tried]), strict=True):
+        one.problems.extend(of_estimator)
     for one in read:
         lines = [f"{one.name}: {problem}" for problem in without_places(one.problems)]
         problems += with_lines(lines, one.file.source, one.name)
@@ -110,7 +114,7 @@ def _read_file(
     text: str,
     spec: ModelSpec,
     faults: list[str],
-    known: Collection[str] | None,
+    examination: Examination | None,
 ) -> _Reading:
     folder = path.parent.resolve()
     problems = [*faults, *_folder_problems(spec, folder)]
@@ -118,13 +122,15 @@ def _read_file(
         problems += source_problems(spec, folder, services.paths.state)
     plain = spec_to_plain(spec)
     digest = canonical_digest(plain)
-    is_tried = known is not None and digest not in known
+    examined = examination is not None and digest not in examination.known
+    thorough = examination is not None and examination.thorough and examined
     rows = SourceReport(())
-    if is_tried and not any(problem.startswith(_NO_ROWS) for problem in problems):
-        rows = look_at_rows(spec, source_path(spec, folder))
-        problems += [fault for fault in rows.faults if not _is_said(fault, problems)]
-    file = ReadFile(spec, plain, digest, text, _recorded_folder(services, folder), rows.notes)
-    return _Reading(_named(path), file, problems, is_tried)
+    if examined and not any(problem.startswith(_NO_ROWS) for problem in problems):
+        rows = look_at_rows(spec, source_path(spec, folder), MOST_ROWS if thorough else NOTED_ROWS)
+        problems += [fault for fault in rows.faults if thorough and not _is_said(fault, problems)]
+    rows = rows if thorough else replace(rows, forecast=())
+    file = ReadFile(spec, plain, digest, text, _recorded_folder(services, folder), rows)
+    return _Reading(_named(path), file, problems, thorough)
 
 
 def _named(path: Path) -> str:
