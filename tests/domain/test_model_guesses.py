@@ -19,6 +19,7 @@ from pilothouse.domain.first_settings import (
     holdout,
     leaks,
     metric_bounds,
+    weakness,
     windows,
 )
 from pilothouse.domain.model_file import load_spec
@@ -219,9 +220,18 @@ def test_bounds_leave_twice_the_margin_of_chance_and_never_accept_chance() -> No
     found = metric_bounds("regression", QuickFit((metric("mae", 40, 2.2), metric("r2", 0.05, 0.1))))
     assert [bound[:3] for bound in found] == [("mae", "maximum", 45.0), ("r2", "minimum", 0.0)]
     assert "reached 40 (37.8 to 42.2) on 800 held-out rows" in found[0][3]
-    worse = metric_bounds("regression", QuickFit((metric("r2", -0.5, 0.1),)))
-    assert worse[0][:3] == ("r2", "minimum", -0.7)
+    assert metric_bounds("regression", QuickFit((metric("r2", -0.5, 0.1),))) == []
     assert metric_bounds("binary", QuickFit(error="it failed")) == []
+
+
+def test_a_model_that_is_hardly_better_than_none_is_said_to_be() -> None:
+    assert "AUC 0.51" in weakness("binary", QuickFit((metric("auc", 0.51, 0.02),)))
+    assert "R² 0.05" in weakness("regression", QuickFit((metric("mae", 4, 1), metric("r2", 0.05, 0.1))))
+    assert weakness("binary", QuickFit((metric("auc", 0.7, 0.02),))) == ""
+    assert weakness("regression", QuickFit((metric("r2", 0.5, 0.1),))) == ""
+    assert weakness("multiclass", QuickFit(error="it failed")) == ""
+    text = model_text(first_model(QuickFit((metric("auc", 0.51, 0.02),)), column("y", distinct=2)))
+    assert "# The quick fit is hardly better than chance (AUC 0.51)" in text
 
 
 def test_other_bounds_follow_from_the_rows() -> None:

@@ -52,7 +52,7 @@ def guesses(model: FirstModel) -> Iterator[tuple[str, str, str]]:
         yield "data.timezone", model.zone.value, model.zone.reason
     categories = len(model.roles.categoricals)
     features = ", ".join(model.roles.features)
-    yield "data.features", features, f"{len(model.roles.features)} columns, {categories} of them categories"
+    yield "data.features", features, f"{len(model.roles.features)} in all, {categories} of them categories"
     for name, reason in model.roles.excluded.items():
         yield "data.exclude", name, reason
     held_out = first_settings.holdout(times)
@@ -112,6 +112,8 @@ def _gates(model: FirstModel) -> Iterator[str]:
     fit, task = model.fit, model.task.value
     if fit.error:
         yield from _comment(f"No bound on a metric: the quick fit failed: {fit.error}")
+    if weak := first_settings.weakness(task, fit):
+        yield from _comment(f"The quick fit is {weak}.")
     for metric, side, bound, reason in first_settings.metric_bounds(task, fit):
         yield "[[gates.metric]]"
         yield f"metric = {quoted(metric)}"

@@ -127,13 +127,26 @@ def leaks(fit: QuickFit, task: Task) -> dict[str, str]:
 
 
 def metric_bounds(task: Task, fit: QuickFit) -> list[tuple[str, str, float, str]]:
-    """Bounds on the hold-out: metric, ``minimum`` or ``maximum``, the bound and its reason."""
-    bounds = []
-    for name in dict.fromkeys([PRIMARY_METRIC[task], *(["r2"] if task == "regression" else [])]):
-        value = fit.metric(name)
-        if value is not None:
-            bounds.append(_bound(value))
-    return bounds
+    """Bounds on the hold-out: metric, ``minimum`` or ``maximum``, the bound and its reason. None on R² where the quick fit
+    is no better than the mean."""
+    names = [PRIMARY_METRIC[task], *(["r2"] if task == "regression" else [])]
+    values = [value for name in names if (value := fit.metric(name)) is not None]
+    return [_bound(value) for value in values if value.metric != "r2" or value.value > 0]
+
+
+def weakness(task: Task, fit: QuickFit) -> str:
+    """What to say of a quick fit that is hardly better than no model at all; empty for another."""
+    if task == "regression":
+        value = fit.metric("r2")
+        if value is not None and value.low <= 0:
+            return f"hardly better than the mean of all rows (R² {value.value:.2g}): look for other features, or another target"
+        return ""
+    value = fit.metric("auc")
+    if value is not None and value.low <= 0.5:
+        return (
+            f"hardly better than chance (AUC {value.value:.2f}): look for other features, or another target"
+        )
+    return ""
 
 
 def _bound(value: MetricValue) -> tuple[str, str, float, str]:

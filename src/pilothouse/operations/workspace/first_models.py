@@ -186,4 +186,7 @@ def _result_line(model: FirstModel) -> str:
         for metric, *_ in first_settings.metric_bounds(model.task.value, fit)
         if (value := fit.metric(metric)) is not None
     )
-    return f"a quick fit reaches {figures} on {fit.holdout_rows:,} held-out rows"
+    weak = first_settings.weakness(model.task.value, fit)
+    return f"a quick fit reaches {figures} on {fit.holdout_rows:,} held-out rows" + (
+        f"; it is {weak}" if weak else ""
+    )
