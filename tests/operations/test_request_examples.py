@@ -5,6 +5,7 @@ import json
 import subprocess
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ from pilothouse.operations import catalogue
 from pilothouse.operations.fleet.request_examples import addresses, request_example
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models, workspaces
+from pilothouse.presentation.pages.version_pages import version_page
 from pilothouse.presentation.request_texts import curl_command
+from pilothouse.presentation.version_texts import classes_text
 from pilothouse.store.values import insert
 from support import example
 from support.templates import copy_of
@@ -132,3 +135,23 @@ def test_the_command_works_in_a_shell_whatever_the_row_holds(shell: str) -> None
         thread.join()
     assert (done.returncode, done.stdout, done.stderr) == (0, b"answered", b"")
     assert asked == [("/v2/models/m/predict", body)]
+
+
+def test_the_classes_of_a_version_are_those_of_its_schema(services: Services, ada: Actor) -> None:
+    version = catalogue.get_version(services, ada, "flight-delay/1")
+    assert catalogue.list_classes(services, version) == (), "the example has no schema"
+    found = []
+    for classes in (["no", "yes"], [], None):
+        digest = services.artifacts.put_bytes(json.dumps({"classes": classes}).encode())
+        found.append(catalogue.list_classes(services, replace(version, schema_digest=digest)))
+    assert found == [("no", "yes"), (), ()]
+    assert classes_text(found[0]) == "no, yes: a score is the probability of yes"
+    assert classes_text(("a", "b", "c")) == "a, b, c"
+    run = catalogue.get_run(services, ada, "flight-delay/1")
+    asked_at = addresses(services, ada, "flight-delay", 1)
+    page = "\n".join(
+        "".join(cell.text for cell in line.cells)
+        for line in version_page("summary", version, run, asked_at, found[0])
+    )
+    assert "a score is the probability of yes" in page
+    assert "http://127.0.0.1:41001/v2/models/flight-delay/predict" in page

@@ -1,8 +1,9 @@
 """Models, versions and runs as they are recorded."""
 
+import json
 from collections.abc import Sequence
 
-from pilothouse.domain.errors import NotFoundError
+from pilothouse.domain.errors import NotFoundError, PilothouseError
 from pilothouse.domain.identifiers import VersionReference, parse_reference, version_uri
 from pilothouse.domain.model_spec import ModelSpec, Scalar
 from pilothouse.domain.records import Model, PromotionRequest, Run, Version
@@ -78,6 +79,15 @@ def get_version(services: Services, actor: Actor, reference: str) -> Version:
     """
     with reading(services, actor) as connection:
         return require_version(connection, reference)
+
+
+def list_classes(services: Services, version: Version) -> tuple[str, ...]:
+    """Classes of a version in the order of its probabilities, of two the positive one last; empty for a regression, and where
+    its schema cannot be read."""
+    try:
+        return tuple(map(str, json.loads(services.artifacts.read(version.schema_digest))["classes"]))
+    except (PilothouseError, ValueError, KeyError, TypeError):
+        return ()
 
 
 def get_run(services: Services, actor: Actor, reference: str) -> Run:

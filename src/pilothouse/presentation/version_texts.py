@@ -1,5 +1,7 @@
 """Where a version stands, in words: the act that got it there, and what can be done with it now."""
 
+from collections.abc import Sequence
+
 from pilothouse.domain.version_stage import Standing, VersionStage
 from pilothouse.presentation.texts import time_text
 
@@ -80,3 +82,9 @@ def _reason(standing: Standing) -> str:
         + (", outdated" if standing.outdated else "")
         + (f": {standing.reason}" if standing.reason else "")
     )
+
+
+def classes_text(classes: Sequence[str]) -> str:
+    """``no, yes: a score is the probability of yes``; of more than two classes, the classes alone."""
+    named = ", ".join(classes)
+    return f"{named}: a score is the probability of {classes[1]}" if len(classes) == 2 else named

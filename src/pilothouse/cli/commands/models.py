@@ -13,7 +13,7 @@ from pilothouse.presentation import cells, texts
 from pilothouse.presentation.pages.version_pages import comparison_table
 from pilothouse.presentation.tables.lineage_rows import affected_line, affected_table
 from pilothouse.presentation.tables.registry_rows import model_table, version_table
-from pilothouse.presentation.version_texts import standing_text
+from pilothouse.presentation.version_texts import classes_text, standing_text
 
 
 @click.command()
@@ -59,7 +59,8 @@ def show(session: Session, reference: str) -> None:
     version = catalogue.get_version(session.services, session.actor, reference)
     run = catalogue.get_run(session.services, session.actor, reference)
     asked_at = request_examples.addresses(session.services, session.actor, version.model, version.number)
-    if printed_as_json(session, {"version": version, "run": run, "addresses": asked_at}):
+    classes = catalogue.list_classes(session.services, version)
+    if printed_as_json(session, {"version": version, "run": run, "addresses": asked_at, "classes": classes}):
         return
     show_pairs(
         (
@@ -67,6 +68,7 @@ def show(session: Session, reference: str) -> None:
             ("stage", standing_text(version.standing)),
             ("live on", " ".join(version.live_on) or "nowhere"),
             *((f"ask {address.target}", address.url) for address in asked_at),
+            *([("classes", classes_text(classes))] if classes else []),
             (
                 "trained",
                 f"{texts.time_text(run.started_at)} by {run.started_by}: {run.reason or 'no reason given'}",

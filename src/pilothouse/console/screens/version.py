@@ -29,13 +29,14 @@ _ALL = (*PAGES, "lineage")
 
 @dataclass(frozen=True)
 class VersionData:
-    """A version, the run that made it, its model, its lineage as lines, and where it answers."""
+    """A version, the run that made it, its model, its lineage as lines, where it answers, and with what classes."""
 
     version: Version
     run: Run
     model: Model
     lineage: tuple[str, ...]
     answering: tuple["Address", ...] = ()
+    classes: tuple[str, ...] = ()
 
 
 class VersionView(View[VersionData]):
@@ -75,6 +76,7 @@ class VersionView(View[VersionData]):
             catalogue.get_model(services, actor, version.model),
             tuple(tree_lines(lineage.lineage(services, actor, self.reference))),
             request_examples.addresses(services, actor, version.model, version.number),
+            catalogue.list_classes(services, version),
         )
 
     def show(self, data: VersionData) -> None:
@@ -90,7 +92,7 @@ class VersionView(View[VersionData]):
             return [
                 text_line(line, "strong" if i == 0 else "", hang=4) for i, line in enumerate(data.lineage)
             ]
-        return version_page(self.page, data.version, data.run, data.answering)
+        return version_page(self.page, data.version, data.run, data.answering, data.classes)
 
     def subject_model(self) -> str:
         return self.data.version.model if self.data else ""

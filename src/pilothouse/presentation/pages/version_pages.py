@@ -19,7 +19,7 @@ from pilothouse.presentation.texts import (
     time_text,
     value_text,
 )
-from pilothouse.presentation.version_texts import standing_text
+from pilothouse.presentation.version_texts import classes_text, standing_text
 
 PAGES = ("summary", "metrics", "gates", "parameters", "data", "code")
 """The pages of a version but for its lineage."""
@@ -51,10 +51,17 @@ class Answering(Protocol):
     def url(self) -> str: ...
 
 
-def version_page(page: str, version: Version, run: Run, answering: Sequence[Answering] = ()) -> list[Line]:
-    """One page. ``answering`` are the addresses at which the version can be asked, for the summary."""
+def version_page(
+    page: str,
+    version: Version,
+    run: Run,
+    answering: Sequence[Answering] = (),
+    classes: Sequence[str] = (),
+) -> list[Line]:
+    """One page. ``answering`` are the addresses at which the version can be asked, ``classes`` what it may answer; both are for
+    the summary."""
     if page == "summary":
-        return _summary(version, run, answering)
+        return _summary(version, run, answering, classes)
     return {
         "metrics": _metrics,
         "gates": _gates,
@@ -90,12 +97,15 @@ def metric_lines(metrics: Iterable[MetricValue]) -> list[Line]:
     return aligned(rows)
 
 
-def _summary(version: Version, run: Run, answering: Sequence[Answering]) -> list[Line]:
+def _summary(
+    version: Version, run: Run, answering: Sequence[Answering], classes: Sequence[str]
+) -> list[Line]:
     whole = [metric for metric in version.metrics if not metric.slice]
     facts = [
         ("stage", standing_text(version.standing)),
         ("live on", " ".join(version.live_on) or "nowhere"),
         *((f"ask {one.target}", one.url) for one in answering),
+        *([("classes", classes_text(classes))] if classes else []),
         ("aliases", " ".join(version.aliases) or ABSENT),
         ("trained", f"{time_text(run.started_at)} by {run.started_by}, job {run.job_id}"),
         ("why", run.reason or "no reason given"),
@@ -106,7 +116,7 @@ def _summary(version: Version, run: Run, answering: Sequence[Answering]) -> list
         ("model file", f"{size_text(version.model_bytes)}, sha256 {version.model_digest[:16]}…"),
     ]
     if run.triggered_by_alert:
-        facts.insert(5 + len(answering), ("alert", str(run.triggered_by_alert)))
+        facts.insert(5 + len(answering) + bool(classes), ("alert", str(run.triggered_by_alert)))
     return [
         *section("On record", pairs(facts, {"live on": "good", "stage": "strong"})),
         *section("Metrics on the hold-out, 95 % interval", metric_lines(whole)),
