@@ -17,7 +17,7 @@ import pytest
 from pilothouse.domain.errors import NotFoundError, UnavailableError
 from pilothouse.domain.roles import Actor
 from pilothouse.operations import catalogue
-from pilothouse.operations.fleet.request_examples import addresses, request_example
+from pilothouse.operations.fleet.request_examples import addresses, example_of, request_example
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models, workspaces
 from pilothouse.presentation.pages.version_pages import version_page
@@ -69,6 +69,15 @@ def test_the_newest_whole_row_is_shown_without_time_and_outcome(services: Servic
     assert (found.model, found.version, found.target) == ("flight-delay", 1, "jfk")
     assert found.url == "http://127.0.0.1:41002/v2/models/flight-delay/predict"
     assert found.body == {"rows": [{"wind": 2.5, "hour": 2, "carrier": "UA"}]}
+
+
+def test_a_version_that_is_live_has_a_request_and_another_none(services: Services, ada: Actor) -> None:
+    assert example_of(services, ada, "flight-delay", 1) is None, "no row is on record"
+    hold_out(services, ada, {"wind": [1.5], "hour": [1], "carrier": ["AA"]})
+    found = example_of(services, ada, "flight-delay", 1)
+    assert found is not None
+    assert (found.target, found.version) == ("ewr", 1)
+    assert example_of(services, ada, "flight-delay", 2) is None
 
 
 def test_a_column_that_has_become_private_is_not_shown(services: Services, ada: Actor) -> None:
@@ -151,7 +160,8 @@ def test_the_classes_of_a_version_are_those_of_its_schema(services: Services, ad
     asked_at = addresses(services, ada, "flight-delay", 1)
     page = "\n".join(
         "".join(cell.text for cell in line.cells)
-        for line in version_page("summary", version, run, asked_at, found[0])
+        for line in version_page("summary", version, run, asked_at, found[0], "curl it")
     )
     assert "a score is the probability of yes" in page
     assert "http://127.0.0.1:41001/v2/models/flight-delay/predict" in page
+    assert "curl it" in page

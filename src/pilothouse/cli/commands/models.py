@@ -11,6 +11,7 @@ from pilothouse.operations.models import affected
 from pilothouse.operations.models import lineage as lineage_operations
 from pilothouse.presentation import cells, texts
 from pilothouse.presentation.pages.version_pages import comparison_table
+from pilothouse.presentation.request_texts import curl_command
 from pilothouse.presentation.tables.lineage_rows import affected_line, affected_table
 from pilothouse.presentation.tables.registry_rows import model_table, version_table
 from pilothouse.presentation.version_texts import classes_text, standing_text
@@ -60,7 +61,10 @@ def show(session: Session, reference: str) -> None:
     run = catalogue.get_run(session.services, session.actor, reference)
     asked_at = request_examples.addresses(session.services, session.actor, version.model, version.number)
     classes = catalogue.list_classes(session.services, version)
-    if printed_as_json(session, {"version": version, "run": run, "addresses": asked_at, "classes": classes}):
+    example = request_examples.example_of(session.services, session.actor, version.model, version.number)
+    command = curl_command(example.url, example.body) if example else ""
+    more = {"addresses": asked_at, "classes": classes, "command": command}
+    if printed_as_json(session, {"version": version, "run": run, **more}):
         return
     show_pairs(
         (
@@ -94,6 +98,8 @@ def show(session: Session, reference: str) -> None:
         ((g.gate, g.outcome, g.reason) for g in version.gates),
         empty="no gates",
     )
+    if command:
+        click.echo(f"\n{command}")  # whole, however long: printable ASCII by its making
 
 
 @click.command()

@@ -19,6 +19,7 @@ from pilothouse.domain.roles import Actor
 from pilothouse.operations.services import Services
 from pilothouse.presentation.documents import Line, text_line
 from pilothouse.presentation.pages.version_pages import PAGES, version_page
+from pilothouse.presentation.request_texts import curl_command
 from pilothouse.presentation.texts import tree_lines
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _ALL = (*PAGES, "lineage")
 
 @dataclass(frozen=True)
 class VersionData:
-    """A version, the run that made it, its model, its lineage as lines, where it answers, and with what classes."""
+    """A version, the run that made it, its model, its lineage as lines, where it answers, with what classes, and how to ask."""
 
     version: Version
     run: Run
@@ -37,6 +38,7 @@ class VersionData:
     lineage: tuple[str, ...]
     answering: tuple["Address", ...] = ()
     classes: tuple[str, ...] = ()
+    command: str = ""
 
 
 class VersionView(View[VersionData]):
@@ -70,6 +72,7 @@ class VersionView(View[VersionData]):
         from pilothouse.operations.models import lineage
 
         version = catalogue.get_version(services, actor, self.reference)
+        example = request_examples.example_of(services, actor, version.model, version.number)
         return VersionData(
             version,
             catalogue.get_run(services, actor, self.reference),
@@ -77,6 +80,7 @@ class VersionView(View[VersionData]):
             tuple(tree_lines(lineage.lineage(services, actor, self.reference))),
             request_examples.addresses(services, actor, version.model, version.number),
             catalogue.list_classes(services, version),
+            curl_command(example.url, example.body) if example else "",
         )
 
     def show(self, data: VersionData) -> None:
@@ -92,7 +96,7 @@ class VersionView(View[VersionData]):
             return [
                 text_line(line, "strong" if i == 0 else "", hang=4) for i, line in enumerate(data.lineage)
             ]
-        return version_page(self.page, data.version, data.run, data.answering, data.classes)
+        return version_page(self.page, data.version, data.run, data.answering, data.classes, data.command)
 
     def subject_model(self) -> str:
         return self.data.version.model if self.data else ""

@@ -1,6 +1,7 @@
 """How to ask a deployed version for a prediction: its address, and a request with a real row of its hold-out."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,14 @@ def request_example(services: Services, actor: Actor, model: str, target: str) -
     private = frozenset(deployments.private_columns(services, model))
     row = _row(services.artifacts.path(file.digest), spec, private)
     return RequestExample(model, number, target, known[target], {"rows": [row]})
+
+
+def example_of(services: Services, actor: Actor, model: str, version: int) -> RequestExample | None:
+    """Request for a version on the first target where it is live; None where it is nowhere, or no row of it is on record."""
+    for address in addresses(services, actor, model, version)[:1]:
+        with suppress(NotFoundError, InvalidInputError, UnavailableError):
+            return request_example(services, actor, model, address.target)
+    return None
 
 
 def is_answering(services: Services, actor: Actor, model: str, target: str) -> bool:

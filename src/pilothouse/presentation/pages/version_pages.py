@@ -57,11 +57,15 @@ def version_page(
     run: Run,
     answering: Sequence[Answering] = (),
     classes: Sequence[str] = (),
+    command: str = "",
 ) -> list[Line]:
-    """One page. ``answering`` are the addresses at which the version can be asked, ``classes`` what it may answer; both are for
-    the summary."""
+    """One page. For the summary: ``answering``, the addresses at which the version can be asked, ``classes``, what it may
+    answer, and ``command``, which asks it."""
     if page == "summary":
-        return _summary(version, run, answering, classes)
+        return [
+            *_summary(version, run, answering, classes),
+            *(section("Ask for a prediction", [text_line(command, hang=2)]) if command else []),
+        ]
     return {
         "metrics": _metrics,
         "gates": _gates,
