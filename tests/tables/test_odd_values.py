@@ -55,6 +55,22 @@ def test_a_mark_never_makes_another_number_of_a_value(tmp_path: Path, csv, value
         assert rows(path, csv=csv)[-1]["x"] == expected
 
 
+def test_a_decimal_comma_below_many_whole_numbers_is_found(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.csv", "x;k\n" + "15;a\n" * 1_500 + "1,5;b\n")
+    assert open_table(path, TableForm(KINDS)).dialect == "semicolon, decimal comma"
+    assert rows(path)[-1]["x"] == 1.5
+
+
+def test_a_decimal_comma_that_comes_too_late_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.csv", "x;k\n" + "15;a\n" * 3_000 + "1,5;b\n")
+    with pytest.raises(
+        InvalidInputError,
+        match=r"line 3002, .*expected a number; for a decimal comma give data\.csv\.decimal",
+    ):
+        rows(path)
+    assert rows(path, csv=CsvSpec(decimal=","))[-1]["x"] == 1.5
+
+
 def test_a_number_beyond_64_bits_with_a_sign_is_never_another(tmp_path: Path) -> None:
     pq.write_table(pa.table({"u": pa.array([1, 2**64 - 1], pa.uint64())}), tmp_path / "a.parquet")
     assert open_table(tmp_path / "a.parquet", TableForm()).read()["u"].to_pylist() == [1.0, float(2**64)]

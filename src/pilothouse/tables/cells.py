@@ -17,6 +17,7 @@ Marks = tuple[str, str]
 USUAL_MARKS: Marks = (".", "")
 _TRUE = ("true", "True", "TRUE")
 _FALSE = ("false", "False", "FALSE")
+_COMMA = re.compile(r"\s*[+-]?[\d.]*,\d+\s*$")
 _NUMBER = r"^\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*$|^\s*[+-]?(inf|infinity)\s*$"
 
 
@@ -134,7 +135,9 @@ def _parsed(texts: pa.Array, marks: Marks) -> pa.Array:
     )
     if not good.all():
         row = int(np.flatnonzero(~good)[0])
-        raise CellError(row, repr(texts[row].as_py()[:60]), "a number")
+        text = texts[row].as_py()
+        other = "; for a decimal comma give data.csv.decimal" if decimal == "." and _COMMA.match(text) else ""
+        raise CellError(row, repr(text[:60]), f"a number{other}")
     return plain.cast(pa.float64())
 
 

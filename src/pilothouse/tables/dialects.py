@@ -17,7 +17,9 @@ from pilothouse.tables.times import HAS_OFFSET
 
 _HEAD_BYTES = 1 << 20
 _LINES = 200
-"""Lines of the beginning by which delimiter and decimal mark are found."""
+"""Lines of the beginning by which the delimiter is found."""
+_LINES_OF_NUMBERS = 2_000
+"""Lines of the beginning by which the decimal mark is found: whole numbers may come first."""
 _DELIMITERS = (",", ";", "\t", "|")
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tabulator", "|": "vertical bar", " ": "blank"}
 _BOMS = (
@@ -129,10 +131,10 @@ def find_dialect(path: Path, form: TableForm, *, whole: bool = False) -> Dialect
     encoding = form.csv.encoding or _encoding(head, complete=complete)
     text = _decoded(path, head, encoding, complete=complete)
     quote = form.csv.quote or '"'
-    lines, lines_before, separator = _from_names(_beginning(text))
+    lines, lines_before, separator = _from_names(_beginning(text, _LINES_OF_NUMBERS))
     if not lines.strip():
         raise InvalidInputError(f"{path} is empty; expected a first line with the names of the columns")
-    delimiter = form.csv.delimiter or separator or _delimiter(lines, quote)
+    delimiter = form.csv.delimiter or separator or _delimiter(_beginning(lines, _LINES), quote)
     rows = _rows(lines, delimiter, quote)
     names = tuple(name.strip() for name in rows[0])
     repeated = next((name for i, name in enumerate(names) if name and name in names[:i]), None)
@@ -183,10 +185,9 @@ def _decoded(path: Path, head: bytes, encoding: str, *, complete: bool) -> str:
         ) from None
 
 
-def _beginning(text: str) -> str:
-    """The first lines, without one that was cut."""
-    lines = text.splitlines(keepends=True)
-    return "".join(lines[:_LINES] if len(lines) > 1 else lines)
+def _beginning(text: str, most: int) -> str:
+    """The first lines, ``most`` of them."""
+    return "".join(text.splitlines(keepends=True)[:most])
 
 
 def _from_names(beginning: str) -> tuple[str, int, str]:
