@@ -61,6 +61,11 @@ def test_a_decimal_comma_below_many_whole_numbers_is_found(tmp_path: Path) -> No
     assert rows(path)[-1]["x"] == 1.5
 
 
+def test_a_decimal_comma_with_an_exponent_is_found(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.csv", "x;k\n2,535258e-08;a\n-1,5E+3;b\n")
+    assert [row["x"] for row in rows(path)] == [2.535258e-08, -1_500]
+
+
 def test_a_decimal_comma_that_comes_too_late_is_refused_with_the_remedy(tmp_path: Path) -> None:
     path = write(tmp_path, "a.csv", "x;k\n" + "15;a\n" * 3_000 + "1,5;b\n")
     with pytest.raises(

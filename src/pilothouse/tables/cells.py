@@ -17,7 +17,7 @@ Marks = tuple[str, str]
 USUAL_MARKS: Marks = (".", "")
 _TRUE = ("true", "True", "TRUE")
 _FALSE = ("false", "False", "FALSE")
-_COMMA = re.compile(r"\s*[+-]?[\d.]*,\d+\s*$")
+_COMMA = re.compile(r"\s*[+-]?[\d.]*,\d+([eE][+-]?\d+)?\s*$")
 _NUMBER = r"^\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*$|^\s*[+-]?(inf|infinity)\s*$"
 
 
