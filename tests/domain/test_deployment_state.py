@@ -5,7 +5,18 @@ from typing import Any
 
 import pytest
 
-from pilothouse.domain.deployment_state import Facts, Figures, Verdict, grounds_of, is_of_then, reason, worst
+from pilothouse.domain.deployment_state import (
+    Facts,
+    Figures,
+    Verdict,
+    as_known,
+    counts_as_known,
+    grounds_of,
+    is_of_then,
+    model_as_known,
+    reason,
+    worst,
+)
 from pilothouse.domain.findings import Window
 from pilothouse.domain.monitoring import Health, ServingState
 from pilothouse.domain.records import Alert, AlertStatus
@@ -156,3 +167,37 @@ def test_down_is_the_worst_and_what_is_not_judged_is_worse_than_healthy() -> Non
     ranks = [health.rank for health in Health]
     assert ranks == sorted(ranks)
     assert Health.DOWN.rank < Health.CRITICAL.rank < Health.NOT_JUDGED.rank < Health.HEALTHY.rank
+
+
+def test_nothing_is_healthy_while_nobody_watches() -> None:
+    health, text = state(facts())
+    assert as_known(health, text, watched=True) == (health, text)
+    assert as_known(health, text, watched=False) == (
+        Health.NOT_JUDGED,
+        "nothing watches: was healthy, within its reference to 2013-05-08",
+    )
+    assert as_known(Health.NO_DATA, "no prediction", watched=False) == (Health.NO_DATA, "no prediction")
+    counts = {Health.DOWN: 1, Health.NO_DATA: 2, Health.HEALTHY: 3}
+    assert list(counts_as_known(counts, watched=False).items()) == [
+        (Health.DOWN, 1),
+        (Health.NOT_JUDGED, 3),
+        (Health.NO_DATA, 2),
+    ]
+
+
+def test_a_model_with_a_deployment_that_was_healthy_is_not_judged_while_nobody_watches() -> None:
+    counts = {Health.NO_DATA: 1, Health.HEALTHY: 2}
+    assert model_as_known(Health.NO_DATA, "ewr: no prediction", counts, watched=False) == (
+        Health.NOT_JUDGED,
+        "nothing watches: was healthy on 2 of its targets; ewr: no prediction",
+    )
+    assert model_as_known(Health.DOWN, "ewr: down", {Health.DOWN: 1, **counts}, watched=False) == (
+        Health.DOWN,
+        "ewr: down",
+    )
+
+
+def test_a_process_that_was_not_heard_of_since_the_daemon_started_is_not_said_to_answer() -> None:
+    given = facts(serving=ServingState.NOT_HEARD, reported_at=SINCE)
+    text = "no word of its process since the daemon started, last of 2013-05-01 00:00"
+    assert state(given) == (Health.NOT_JUDGED, text)

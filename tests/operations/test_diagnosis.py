@@ -1,7 +1,5 @@
 """What the doctor finds: a healthy workspace, and each fault by its name."""
 
-import json
-from dataclasses import asdict
 from datetime import UTC, datetime
 
 import pytest
@@ -17,6 +15,7 @@ from pilothouse.operations.promotion import promotions
 from pilothouse.operations.workspace import doctor, retention, workspaces, write_state
 from pilothouse.sqlite import driver
 from pilothouse.system.processes import own_name
+from support.daemons import stand_for_daemon
 
 
 def wrong(example: Example) -> dict[str, str]:
@@ -32,11 +31,6 @@ def deploy(example: Example) -> None:
     promotions.approve(example.services, example.actor("pat"), request.id, request.evidence_digest)
 
 
-def lead(example: Example) -> None:
-    """Let this process stand for the daemon."""
-    example.services.paths.daemon_lock.write_text(json.dumps(asdict(own_name())))
-
-
 def report(example: Example, target: str, failed: dict[str, str] | None = None) -> None:
     content = ServingReport(target, 8_080, 1, {"delay": 1}, failed or {}, 0, {"delay": 4_000})
     processes.Pulse(example.services, own_name()).take_report(content)
@@ -49,19 +43,19 @@ def now(example: Example) -> None:
 
 
 def test_a_clock_that_lies_before_the_log_is_told(example: Example) -> None:
-    lead(example)
+    stand_for_daemon(example.services)
     example.pass_time(hours=-3)
     assert "set the clock" in wrong(example)["clock"]
 
 
 def test_a_workspace_that_may_not_be_written_is_told(example: Example) -> None:
-    lead(example)
+    stand_for_daemon(example.services)
     write_state.make_read_only(example.services, example.actor("ada"), "the disk is being changed")
     assert wrong(example)["writing"].endswith("the disk is being changed; pilothouse writable lifts it")
 
 
 def test_an_artifact_of_work_that_was_cut_off_is_told_and_no_fault(example: Example) -> None:
-    lead(example)
+    stand_for_daemon(example.services)
     example.services.artifacts.put_bytes(b"left over")
     found = {f.check: f for f in doctor.diagnose(example.services, example.actor("ada"))}
     assert found["orphans"].ok
@@ -70,7 +64,7 @@ def test_an_artifact_of_work_that_was_cut_off_is_told_and_no_fault(example: Exam
 
 def test_a_healthy_workspace_has_nothing_wrong(example: Example) -> None:
     deploy(example)
-    lead(example)
+    stand_for_daemon(example.services)
     for target in ("ewr", "jfk"):
         report(example, target)
     found = doctor.diagnose(example.services, example.actor("ada"))
@@ -88,7 +82,7 @@ def test_a_flipped_byte_in_an_artifact_is_named(example: Example) -> None:
     data[-1] ^= 1
     path.chmod(0o600)
     path.write_bytes(data)
-    lead(example)
+    stand_for_daemon(example.services)
     found = wrong(example)
     assert list(found) == ["artifacts"]
     assert path.name in found["artifacts"]
@@ -108,7 +102,7 @@ def test_a_tampered_audit_row_is_named(example: Example) -> None:
 def test_of_a_long_log_and_a_large_file_a_part_is_examined_and_the_finding_says_so(
     example: Example, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lead(example)
+    stand_for_daemon(example.services)
     monkeypatch.setattr(doctor, "_NEWEST_ENTRIES", 3)
     monkeypatch.setattr(doctor, "_INDEXES_UP_TO", 0)
     forge(example, "UPDATE audit SET actor = 'mallory' WHERE seq = 2")
@@ -170,7 +164,7 @@ def forge(example: Example, *statements: str) -> None:
 )
 def test_a_row_that_is_not_what_the_log_says_is_named(example: Example, statement: str, said: str) -> None:
     deploy(example)
-    lead(example)
+    stand_for_daemon(example.services)
     admin = example.actor("ada")
     workspaces.trust_wrapper(example.services, admin, "gate")
     workspaces.trust_wrapper(example.services, admin, "door")
@@ -192,7 +186,7 @@ def test_an_incident_that_is_listed_otherwise_than_its_alerts_say_is_named(
     example: Example, change: str
 ) -> None:
     deploy(example)
-    lead(example)
+    stand_for_daemon(example.services)
     raised(example, "performance")
     assert "incidents" not in wrong(example)
     forge(example, f"UPDATE incidents SET {change}")
@@ -222,7 +216,7 @@ def test_an_artifact_that_is_gone_is_named(example: Example) -> None:
     example.apply()
     path = example.services.artifacts.path(example.add_version().model_digest)
     path.unlink()
-    lead(example)
+    stand_for_daemon(example.services)
     found = wrong(example)
     assert list(found) == ["artifacts"]
     assert path.name in found["artifacts"]
@@ -244,7 +238,7 @@ def test_a_daemon_that_is_away_is_a_fault_once_something_waits_for_it(example: E
 
 def test_a_state_that_does_not_follow_from_the_facts_is_found_and_repaired(example: Example) -> None:
     deploy(example)
-    lead(example)
+    stand_for_daemon(example.services)
     for target in ("ewr", "jfk"):
         report(example, target)
     with example.services.registry.transaction() as connection:
@@ -263,9 +257,12 @@ def test_a_state_that_does_not_follow_from_the_facts_is_found_and_repaired(examp
 
 def test_a_target_that_does_not_serve_is_named(example: Example) -> None:
     deploy(example)
-    lead(example)
+    stand_for_daemon(example.services)
     report(example, "jfk", {"delay": "version 1: no memory"})
+    folder = example.services.paths.serving_folder("jfk")
+    folder.mkdir(parents=True)
+    (folder / "serving.log").write_text("no memory\n")
     assert wrong(example) == {
         "serving": "delay on ewr is no report yet; delay on jfk is failed: version 1: no memory: "
-        "see state/serving/TARGET/serving.log"
+        "see state/serving/jfk/serving.log"
     }

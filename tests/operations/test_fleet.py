@@ -1,20 +1,25 @@
 """The fleet in windows, groups and roll-outs: what is read is what is shown, and counts are over everything."""
 
+import json
 import shutil
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from pilothouse.cli import failures, main
+from pilothouse.cli.commands.workspace import EXIT_UNWATCHED
 from pilothouse.composition import open_workspace
 from pilothouse.domain.listing import Query, parse_filter
-from pilothouse.domain.monitoring import Health
+from pilothouse.domain.monitoring import Health, ServingState
 from pilothouse.operations.fleet import fleet, groups, health
+from pilothouse.operations.monitoring import monitor_views
 from pilothouse.operations.services import Services
+from pilothouse.system.processes import own_name
 from pilothouse.system.write_guard import ReadOnly
 from support import example, many_deployments
+from support.daemons import end_daemon, stand_for_daemon
 
 MODELS, TARGETS = 12, 30
 
@@ -194,11 +199,8 @@ def test_the_health_of_models_is_that_of_the_overview(services: Services, pat) -
     assert next(iter(healths.values())) is health.fleet_health(services, pat)
 
 
-def test_where_nothing_can_be_written_states_are_not_said_to_be_watched(
-    services: Services, pat, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    daemon = replace(health.daemon_state(services), running=True)
-    monkeypatch.setattr(health, "daemon_state", lambda _: daemon)
+def test_where_nothing_can_be_written_states_are_not_said_to_be_watched(services: Services, pat) -> None:
+    stand_for_daemon(services)
     assert health.watch(services, pat).unwatched == ""
     services.write_guard.close(ReadOnly("person", "moving house", "2013-06-30T12:00:00+00:00", "pat"))
     assert health.watch(services, pat).unwatched == (
@@ -206,7 +208,7 @@ def test_where_nothing_can_be_written_states_are_not_said_to_be_watched(
     )
 
 
-@pytest.mark.parametrize("command", ["status", "targets", "monitor"])
+@pytest.mark.parametrize("command", ["status", "targets", "monitor", "models", "deployments"])
 def test_every_door_says_that_nobody_watches(
     services: Services, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
@@ -214,3 +216,48 @@ def test_every_door_says_that_nobody_watches(
     given = ("monitor", target.model, target.target) if command == "monitor" else (command,)
     failures.run(lambda: main.run(["--workspace", str(services.paths.root), "--as", "pat", *given]))
     assert "nothing is watched" in capsys.readouterr().err
+    failures.run(lambda: main.run(["--workspace", str(services.paths.root), "--as", "pat", "--json", *given]))
+    told = json.loads(capsys.readouterr().out)
+    rows = told if isinstance(told, list) else [told]
+    assert all("nothing is watched" in row["unwatched"] for row in rows)
+
+
+def test_nothing_is_called_healthy_while_nobody_watches(
+    services: Services, pat, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with services.registry.transaction() as connection:
+        for table in ("deployment_states", "model_states"):
+            connection.execute(
+                f"UPDATE {table} SET health = 'healthy', severity = ?, why = 'within its reference'",
+                (Health.HEALTHY.rank,),
+            )
+    stand_for_daemon(services)
+    assert health.fleet_health(services, pat) is Health.HEALTHY
+    end_daemon(services)
+    assert {row.health for row in health.overview(services, pat)} == {Health.NOT_JUDGED}
+    assert set(health.health_of_models(services, pat).values()) == {Health.NOT_JUDGED}
+    assert health.watch(services, pat).counts.keys() == {Health.NOT_JUDGED}
+    assert fleet.fleet(services, pat).counts.keys() == {Health.NOT_JUDGED}
+    assert {group.health for group in groups.groups(services, pat, "region")} == {Health.NOT_JUDGED}
+    (state, *_) = health.states_page(services, pat, Query(filter=parse_filter("watches"))).rows
+    assert (state.health, state.why) == (
+        Health.NOT_JUDGED,
+        "nothing watches: was healthy, within its reference",
+    )
+    view = monitor_views.monitor_view(services, pat, state.model, state.target)
+    assert view.state is not None
+    assert view.state.health is Health.NOT_JUDGED
+    assert not {ServingState.ANSWERING, ServingState.LOADING} & {
+        s.serving for s in health.target_states(services, pat)
+    }
+    given = ["--workspace", str(services.paths.root), "--as", "pat", "status"]
+    assert failures.run(lambda: main.run(given)) == EXIT_UNWATCHED
+    assert " healthy " not in capsys.readouterr().out
+
+
+def test_a_daemon_that_has_only_just_started_does_not_watch_yet(services: Services, pat) -> None:
+    """It leads before it has written that it runs: whose reports count is not known until then."""
+    services.paths.daemon_lock.write_text(json.dumps(asdict(own_name())))
+    with services.registry.transaction() as connection:
+        connection.execute("DELETE FROM processes")
+    assert health.watch(services, pat).unwatched == "the daemon has only just started: nothing is watched yet"

@@ -20,6 +20,7 @@ from pilothouse.operations.promotion import deployments
 from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.registry_rows import serving_text
 from pilothouse.system.processes import own_name
+from support.daemons import stand_for_daemon
 from support.flight_batches import batch_of
 from support.monitored_flights import (
     APRIL,
@@ -55,6 +56,7 @@ def services(watched: Path, tmp_path: Path):
     root = tmp_path / "workspace"
     shutil.copytree(watched, root)
     services = open_workspace(root)
+    stand_for_daemon(services)
     yield services
     services.close()
 

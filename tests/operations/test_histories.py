@@ -19,10 +19,11 @@ import pytest
 from pilothouse.cli import failures, main
 from pilothouse.domain.listing import Query
 from pilothouse.domain.monitoring import Health, TargetState
-from pilothouse.operations.fleet import fleet, health
+from pilothouse.operations.fleet import fleet, groups, health
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
 from pilothouse.operations.workspace import time_machine
+from support.daemons import end_daemon, stand_for_daemon
 from support.histories import History, Key
 
 _HISTORIES = int(os.environ.get("PH_HISTORIES") or 15)
@@ -56,7 +57,30 @@ def _run(history: History) -> None:
         for key, expected in history.expected(serving=False).items():
             then[key][history.now] = expected
     _compare_commands(history)
+    _compare_unwatched(history)
     _compare_past(history, then)
+
+
+def _compare_unwatched(history: History) -> None:
+    """Compare the doors once the daemon is gone: what was healthy is not judged, the rest is as it was."""
+    services, actor = history.services, history.example.actor("vera")
+    watched = _healths(history, _by_key(health.target_states(services, actor)))
+    end_daemon(services)
+    known = _by_key(health.target_states(services, actor))
+    assert _healths(history, known) == {
+        key: Health.NOT_JUDGED if before is Health.HEALTHY else before for key, before in watched.items()
+    }
+    _compare_doors(history, known)
+    _compare_commands(history)
+    rows = health.states_page(services, actor, Query(where=(("health", "not judged"),))).rows
+    assert _by_key(rows) == {key: s for key, s in known.items() if s.health is Health.NOT_JUDGED}
+    worst_first = [s.health.rank for s in health.states_page(services, actor, Query()).rows]
+    assert worst_first == sorted(worst_first)
+    by_group = groups.groups(services, actor, "region", None)
+    assert sum((Counter(g.counts) for g in by_group), Counter()) == Counter(
+        str(s.health) for s in known.values()
+    )
+    stand_for_daemon(services)
 
 
 def _by_key(found: tuple[TargetState, ...] | list[TargetState]) -> dict[Key, TargetState]:

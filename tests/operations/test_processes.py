@@ -4,12 +4,16 @@ from dataclasses import replace
 from datetime import timedelta
 
 from fixtures.registries import Example
+from pilothouse.domain.monitoring import Health
 from pilothouse.domain.wire import ServingReport
 from pilothouse.operations.fleet import health, processes
 from pilothouse.operations.promotion import promotions
+from pilothouse.operations.states import states
 from pilothouse.presentation.tables.registry_rows import serving_text
+from pilothouse.store import deployment_states as stored_states
 from pilothouse.store import processes as stored
 from pilothouse.system.leader import leadership
+from support.daemons import stand_for_daemon
 
 EWR = ServingReport("ewr", 8_080, 7, {"delay": 1}, {}, 0, {"delay": 4_000})
 JFK = replace(EWR, target="jfk")
@@ -20,6 +24,7 @@ def deploy(example: Example) -> processes.Pulse:
     example.add_version()
     request = promotions.request_promotion(example.services, example.actor("sam"), "delay")
     promotions.approve(example.services, example.actor("pat"), request.id, request.evidence_digest)
+    stand_for_daemon(example.services)
     return processes.Pulse(example.services, processes.announce_daemon(example.services, "landlock ABI 7"))
 
 
@@ -69,6 +74,40 @@ def test_one_that_falls_silent_is_down_while_the_others_answer(example: Example)
             pulse.beat()
         example.pass_time(seconds=1)
     assert serving(example) == {"ewr": "down", "jfk": "answering"}
+
+
+def test_after_the_start_of_a_daemon_nobody_is_healthy_before_it_was_heard_of(example: Example) -> None:
+    """Neither where its process ended together with the daemon before, nor where it only has not reported yet."""
+    pulse = deploy(example)
+    for report in (EWR, JFK):
+        pulse.take_report(report)
+    example.pass_time(seconds=2)
+    pulse = processes.Pulse(example.services, processes.announce_daemon(example.services, "none"))
+    assert serving(example) == {"ewr": "not heard of", "jfk": "not heard of"}
+    with example.services.registry.read() as connection:
+        (ground, *_) = stored_states.states_of(connection, "delay", "ewr")["ewr"].grounds
+    assert ground.health is Health.NOT_JUDGED
+    assert ground.text == "no word of its process since the daemon started, last of 2026-05-03 12:00"
+    pulse.take_report(EWR)
+    assert serving(example) == {"ewr": "answering", "jfk": "not heard of"}
+    for _ in range(3):
+        example.pass_time(seconds=5)
+        pulse.take_report(EWR)
+        pulse.beat()
+    assert serving(example) == {"ewr": "answering", "jfk": "down"}
+    assert states.differing(example.services) == []
+
+
+def test_a_process_is_heard_of_though_the_wall_clock_was_set_back(example: Example) -> None:
+    pulse = deploy(example)
+    example.pass_time(seconds=-30)
+    pulse.take_report(EWR)
+    assert serving(example)["ewr"] == "not heard of"
+    for _ in range(8):
+        example.pass_time(seconds=5)
+        pulse.take_report(EWR)
+        pulse.beat()
+    assert serving(example)["ewr"] == "answering"
 
 
 def test_the_daemon_is_who_holds_the_lock(example: Example) -> None:

@@ -17,6 +17,7 @@ from pilothouse.operations.states import states
 from pilothouse.operations.workspace import audits, time_machine, workspaces
 from pilothouse.system.processes import own_name
 from support import fleet_workspace, until_the_test_ends
+from support.daemons import stand_for_daemon
 from support.histories import History
 
 
@@ -96,6 +97,7 @@ def test_further_events_make_no_state_differ(history: History) -> None:
 def test_the_fleet_of_the_benchmarks_is_sound(tmp_path: Path) -> None:
     fleet_workspace.build(tmp_path, 4, 6, audit=50)
     services = open_workspace(tmp_path)
+    stand_for_daemon(services)
     try:
         actor = workspaces.identify(services, fleet_workspace.ADMIN)
         assert states.differing(services) == []

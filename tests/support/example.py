@@ -4,10 +4,8 @@ Everything is written through the operations, or through the store where only th
 """
 
 import hashlib
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -29,7 +27,7 @@ from pilothouse.store import access, audit, deployments, models, processes, runs
 from pilothouse.store.alerts import NewAlert
 from pilothouse.store.connection import Registry
 from pilothouse.system.paths import WorkspacePaths
-from pilothouse.system.processes import own_name
+from support.daemons import stand_for_daemon
 from support.example_telemetry import keep_reference, observe
 
 NOW = datetime(2013, 9, 2, 6, 30, tzinfo=UTC)
@@ -144,11 +142,8 @@ def opened(root: Path, now: datetime = NOW) -> Iterator[Services]:
 
 def start_daemon(root: Path) -> None:
     """Let this process stand for the daemon: it lives as long as the test."""
-    with opened(root) as services, services.registry.transaction() as connection:
-        processes.put_process(
-            connection, "daemon", own_name(), started_at=NOW, at=NOW, detail={"isolation": "landlock ABI 7"}
-        )
-        services.paths.daemon_lock.write_text(json.dumps(asdict(own_name())))
+    with opened(root) as services:
+        stand_for_daemon(services)
 
 
 def stop_daemon(root: Path) -> None:

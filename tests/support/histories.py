@@ -33,7 +33,7 @@ from pilothouse.domain.time_units import to_us
 from pilothouse.domain.wire import PredictionBatch, RequestTiming, ServingReport
 from pilothouse.operations.alerts import alerts
 from pilothouse.operations.automation import monitoring_round
-from pilothouse.operations.fleet.processes import Pulse, note_serving_end
+from pilothouse.operations.fleet.processes import Pulse, announce_daemon, note_serving_end
 from pilothouse.operations.ingest.ingest import ingest_batch
 from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.monitoring import window_closing
@@ -43,6 +43,7 @@ from pilothouse.operations.workspace import apply_models, workspaces
 from pilothouse.system.processes import own_name
 from pilothouse.telemetry import readings, revisions
 from pilothouse.telemetry.streams import find_stream
+from support.daemons import stand_for_daemon
 from support.example_telemetry import keep_reference
 from support.templates import copy_of
 
@@ -103,6 +104,8 @@ class Report:
     loaded: dict[str, int]
     failed: dict[str, str]
     is_silent: bool = False
+    is_unheard: bool = False
+    """True where the daemon has started since."""
 
 
 @dataclass(slots=True)
@@ -131,6 +134,8 @@ def expected(facts: Facts, key: Key, known_alerts: list[Alert], *, serving: bool
     if serving and report is not None:
         if report.is_silent:
             grounds.append(Health.DOWN)
+        elif report.is_unheard:
+            grounds.append(Health.NOT_JUDGED)
         elif model in report.failed:
             grounds.append(Health.DEGRADED if model in report.loaded else Health.DOWN)
     own = [a for a in known_alerts if (a.model, a.target, a.version) == (model, target, version)]
@@ -231,6 +236,7 @@ class History:
         self.rewritten: list[tuple[Key, datetime]] = []
         """Deployments of which facts of an earlier time were written in this step, and that time."""
         self._alive: dict[str, ServingReport] = {}
+        stand_for_daemon(self.services)
         self._pulse = self._new_pulse()
         self._sequence = 0
         self._newest_alert = 0
@@ -502,12 +508,15 @@ class History:
         return f"the process of {target} hangs"
 
     def _restart_daemon(self) -> str:
+        announce_daemon(self.services, "none")
         self._pulse = self._new_pulse()
-        for report in self._alive.values():
-            self._pulse.take_report(report)
-        for target in self._alive:
-            self.facts.reports[target].is_silent = False
-        return "the daemon starts again"
+        for report in self.facts.reports.values():
+            report.is_unheard = True
+        heard = [target for target in sorted(self._alive) if self.chance.random() < 0.6]
+        for target in heard:
+            self._pulse.take_report(self._alive[target])
+            self.facts.reports[target].is_silent = self.facts.reports[target].is_unheard = False
+        return f"the daemon starts again, and hears of {heard}"
 
     def _new_pulse(self) -> Pulse:
         self._pulse_since = self.now
@@ -520,6 +529,7 @@ class History:
         self._pulse.beat()
         for target, last in self.facts.reports.items():
             last.is_silent = target not in self._alive and (last.is_silent or self._pulse_since < self.now)
+            last.is_unheard = last.is_unheard and target not in self._alive
 
     def _apply(self) -> str:
         model = self.chance.choice(list(FLEET))

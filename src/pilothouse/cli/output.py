@@ -97,12 +97,23 @@ def say(message: str) -> None:
     click.echo(safe(message, limit=2_000), err=True)
 
 
-def say_unwatched(session: Session) -> None:
-    """Say on stderr where nobody keeps the states up to date that were printed."""
+def unwatched(session: Session) -> str:
+    """Since when nobody keeps the states up to date; empty where somebody does."""
     from pilothouse.operations.fleet import health
 
-    if unwatched := health.watch(session.services, session.actor).unwatched:
-        say(unwatched)
+    return health.watch(session.services, session.actor).unwatched
+
+
+def say_unwatched(session: Session) -> None:
+    """Say on stderr where nobody keeps the states up to date that were printed."""
+    if text := unwatched(session):
+        say(text)
+
+
+def with_unwatched(session: Session, records: Iterable[object]) -> list[dict[str, object]]:
+    """Records as JSON values, each with since when nobody keeps the states up to date."""
+    text = unwatched(session)
+    return [{**plain(record), "unwatched": text} for record in records]
 
 
 @contextmanager

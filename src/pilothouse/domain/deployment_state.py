@@ -5,11 +5,11 @@ one lies beyond its reference, no alert is open, and its serving process answers
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pilothouse.domain.findings import PerformanceFinding, Window
-from pilothouse.domain.monitoring import Health, ServingState, StateGround
+from pilothouse.domain.monitoring import Health, ServingState, StateGround, TargetState
 from pilothouse.domain.records import Alert
 
 
@@ -125,6 +125,56 @@ def worst(parts: Iterable[tuple[Health, str, str]]) -> tuple[Health, str]:
     return health, why if health in (Health.HEALTHY, Health.NOT_DEPLOYED) else f"{where}: {why}"
 
 
+WAS_HEALTHY = "nothing watches: was healthy"
+"""Beginning of the reason of a deployment that is healthy on record while nothing watches."""
+
+
+def as_known(health: Health, why: str, *, watched: bool) -> tuple[Health, str]:
+    """Health and reason as they can be said of the present: what is healthy on record is not judged while nothing watches,
+    because nobody would hear of its end."""
+    if watched or health is not Health.HEALTHY:
+        return health, why
+    return Health.NOT_JUDGED, f"{WAS_HEALTHY}, {why}"
+
+
+def counts_as_known(counts: Mapping[Health, int], *, watched: bool) -> dict[Health, int]:
+    """Number of deployments by health, the worst first, as it can be said of the present."""
+    known: dict[Health, int] = {}
+    for health, count in counts.items():
+        shown, _ = as_known(health, "", watched=watched)
+        known[shown] = known.get(shown, 0) + count
+    return {health: known[health] for health in Health if health in known}
+
+
+def model_as_known(
+    health: Health, why: str, counts: Mapping[Health, int], *, watched: bool
+) -> tuple[Health, str]:
+    """Health and reason of a model with so many deployments by health, as they can be said of the present."""
+    healthy = counts.get(Health.HEALTHY, 0)
+    if watched or not healthy or health is not Health.NO_DATA:
+        return as_known(health, why, watched=watched)
+    return Health.NOT_JUDGED, f"{WAS_HEALTHY} on {healthy:,} of its targets; {why}"
+
+
+def state_as_known(state: TargetState, *, watched: bool) -> TargetState:
+    """State of a deployment as it can be said of the present; no process is said to answer while nothing watches."""
+    if watched:
+        return state
+    health, why = as_known(state.health, state.why, watched=watched)
+    grounds = [(as_known(g.health, g.text, watched=watched), g.at) for g in state.grounds]
+    return replace(
+        state,
+        health=health,
+        why=why,
+        grounds=tuple(StateGround(*known, at) for known, at in grounds),
+        serving=ServingState.NOT_HEARD if state.serving in HEARD else state.serving,
+    )
+
+
+HEARD = (ServingState.ANSWERING, ServingState.LOADING)
+"""States of a serving process that has been heard of."""
+
+
 def is_of_then(window: Window | None, since: datetime | None) -> bool:
     """True for a figure of a window that ended before the deployment began: it is the version's record, not the present."""
     return window is not None and since is not None and window.end <= since
@@ -134,6 +184,11 @@ def _of_serving(facts: Facts) -> Iterator[StateGround]:
     if facts.serving is ServingState.DOWN:
         last = f" since {facts.reported_at:%Y-%m-%d %H:%M}" if facts.reported_at else ""
         yield StateGround(Health.DOWN, f"answers nothing: no word of its process{last}", facts.reported_at)
+    elif facts.serving is ServingState.NOT_HEARD:
+        last = f", last of {facts.reported_at:%Y-%m-%d %H:%M}" if facts.reported_at else ""
+        yield StateGround(
+            Health.NOT_JUDGED, f"no word of its process since the daemon started{last}", facts.reported_at
+        )
     elif facts.serving is ServingState.FAILED:
         failed = f"v{facts.version} cannot be loaded: {facts.fault}"
         if facts.answering is None:

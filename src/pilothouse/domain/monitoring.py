@@ -126,7 +126,7 @@ class ServingState(StrEnum):
     """The process is somebody else's, and sends its events."""
     NOT_REPORTED = "no report yet"
     NOT_HEARD = "not heard of"
-    """Its last report is old, and no daemon has said what that means."""
+    """Its last report is old, or came before the daemon started: nobody knows yet what that means."""
     NOT_RECORDED = "not recorded"
     """State in the past: which process answered is known of the present alone."""
 

@@ -15,6 +15,7 @@ from pilothouse.domain.deployment_state import Figures
 from pilothouse.domain.monitoring import Health, ServingState, StateGround
 from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection
+from pilothouse.store.processes import UNHEARD
 
 _FIGURES = msgspec.json.Decoder(Figures)
 _GROUNDS = msgspec.json.Decoder(tuple[StateGround, ...])
@@ -38,6 +39,8 @@ class Basis:
     reported_at: datetime | None
     is_silent: bool
     """True where the report is too old, or its process has ended."""
+    is_unheard: bool
+    """True where the report came before the daemon started."""
     loaded: Mapping[str, int]
     failed: Mapping[str, str]
     failed_since: Mapping[str, int]
@@ -152,7 +155,7 @@ def bases(connection: Connection, keys: Iterable[Key]) -> list[Basis]:
     rows = connection.execute(
         "SELECT coalesce(s.id, 0) AS id, m.name AS model, t.name AS target, coalesce(s.figures, '{}') AS figures, "  # noqa: S608 - ours
         "d.id AS deployment, v.number AS version, d.effective_at, "
-        "r.received_at, r.silent, r.loaded, r.failed, r.failed_since, EXISTS "
+        f"r.received_at, r.silent, {UNHEARD} AS unheard, r.loaded, r.failed, r.failed_since, EXISTS "
         "(SELECT 1 FROM model_targets n WHERE n.model_id = m.id AND n.target_id = t.id) AS is_named "
         f"FROM {_NAMED} LEFT JOIN deployment_states s ON s.model_id = m.id AND s.target_id = t.id "
         "LEFT JOIN deployments d ON d.model_id = m.id AND d.target_id = t.id AND d.ended_at IS NULL "
@@ -180,6 +183,7 @@ def bases(connection: Connection, keys: Iterable[Key]) -> list[Basis]:
             effective_at=from_us(row["effective_at"]),
             reported_at=from_us(row["received_at"]),
             is_silent=bool(row["silent"]),
+            is_unheard=bool(row["unheard"]),
             loaded=plain(row["loaded"]),
             failed=plain(row["failed"]),
             failed_since=plain(row["failed_since"]),

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from pilothouse.domain.canonical import canonical_json
-from pilothouse.domain.deployment_state import is_of_then
+from pilothouse.domain.deployment_state import HEARD, WAS_HEALTHY, is_of_then
 from pilothouse.domain.findings import WindowFinding
 from pilothouse.domain.monitoring import Health, Place, ServingState, TargetState
 from pilothouse.domain.records import Deployment
@@ -49,12 +49,29 @@ LABEL = "labels."
 """Beginning of a column that is a label of the target: ``labels.tier``."""
 
 
-def states_with(labels: Sequence[str]) -> Listing:
+_HEALTH, _SEVERITY, _WHY, _SERVING = (
+    f"CASE s.severity WHEN {_HEALTHY} THEN '{Health.NOT_JUDGED}' ELSE s.health END",
+    f"CASE s.severity WHEN {_HEALTHY} THEN {Health.NOT_JUDGED.rank} ELSE s.severity END",
+    f"CASE s.severity WHEN {_HEALTHY} THEN '{WAS_HEALTHY}, ' || s.why ELSE s.why END",
+    f"CASE WHEN s.serving IN {tuple(map(str, HEARD))} THEN '{ServingState.NOT_HEARD}' ELSE s.serving END",
+)
+"""Columns as ``domain/deployment_state.py`` (``state_as_known``) shows them while nothing watches."""
+_UNWATCHED = replace(
+    STATES,
+    columns={**STATES.columns, "health": _SEVERITY, "why": _WHY, "serving": _SERVING},
+    text=f"lower({_HEALTH} || ' ' || {_WHY})",
+    unhealthy=f"s.severity <> {_NOT_DEPLOYED}",
+    tests={"health": _HEALTH + " {}"},
+)
+
+
+def states_with(labels: Sequence[str], *, watched: bool = True) -> Listing:
     """The list of states with these labels (``labels.tier``) among its columns; a target without one has an empty value."""
+    listing = STATES if watched else _UNWATCHED
     known = {name: name.removeprefix(LABEL) for name in labels}
     assert all(_LABEL_KEY.fullmatch(key) for key in known.values()), labels
     columns = {name: f"coalesce(t.labels ->> '$.\"{key}\"', '')" for name, key in known.items()}
-    return replace(STATES, columns={**STATES.columns, **columns}) if columns else STATES
+    return replace(listing, columns={**listing.columns, **columns}) if columns else listing
 
 
 _LABEL_KEY = re.compile(r"[a-z0-9-]{1,64}")
@@ -142,12 +159,13 @@ def names_by_health(connection: Connection) -> list[str]:
     return [row[0] for row in rows]
 
 
-def health_of_models(connection: Connection) -> dict[str, Health]:
-    """Health of each model whose deployments have a state, the worst first."""
+def health_of_models(connection: Connection) -> list[tuple[str, Health, str]]:
+    """Health of each model whose deployments have a state, and their number by health as JSON; the worst first."""
     rows = connection.execute(
-        "SELECT m.name, s.health FROM model_states s JOIN models m ON m.id = s.model_id ORDER BY s.severity, m.name"
+        "SELECT m.name, s.health, s.counts FROM model_states s JOIN models m ON m.id = s.model_id "
+        "ORDER BY s.severity, m.name"
     )
-    return {row[0]: Health(row[1]) for row in rows}
+    return [(row[0], Health(row[1]), row[2]) for row in rows]
 
 
 def places(connection: Connection) -> list[Place]:

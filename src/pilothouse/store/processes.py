@@ -12,6 +12,9 @@ from pilothouse.domain.wire import ServingReport
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.values import from_json, from_row
 
+UNHEARD = "r.received_at < (SELECT started_at FROM processes WHERE name = 'daemon')"
+"""True of a serving report ``r`` that the daemon which runs, or ran last, has not received itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProcessRecord:
@@ -122,29 +125,42 @@ def _failed_since(connection: Connection, report: ServingReport, now_us: int) ->
 
 @dataclass(frozen=True, slots=True)
 class LastReport:
-    """What a target's last report said of its models; ``is_silent``: it is too old, or the process has ended."""
+    """What a target's last report said of its models; ``is_silent``: it is too old, or the process has ended; ``is_unheard``:
+    it came before the daemon started."""
 
     loaded: dict[str, int]
     failed: dict[str, str]
     is_silent: bool
+    is_unheard: bool
 
 
 def report_of(connection: Connection, target: str) -> LastReport | None:
     """Last report of a target; None where none has come."""
     row = connection.execute(
-        "SELECT loaded, failed, silent FROM serving_reports WHERE target_id = (SELECT id FROM targets WHERE name = ?)",
+        f"SELECT loaded, failed, silent, {UNHEARD} AS unheard FROM serving_reports r "  # noqa: S608 - ours
+        "WHERE target_id = (SELECT id FROM targets WHERE name = ?)",
         (target,),
     ).fetchone()
-    return (
-        LastReport(from_json(row["loaded"]), from_json(row["failed"]), bool(row["silent"])) if row else None
+    if row is None:
+        return None
+    loaded, failed = from_json(row["loaded"]), from_json(row["failed"])
+    return LastReport(loaded, failed, bool(row["silent"]), bool(row["unheard"]))
+
+
+def unheard(connection: Connection) -> list[str]:
+    """Targets of which no process has been heard of since the daemon started, though it is not known to have ended."""
+    rows = connection.execute(
+        "SELECT t.name FROM serving_reports r JOIN targets t ON t.id = r.target_id "  # noqa: S608 - ours
+        f"WHERE r.silent = 0 AND {UNHEARD} ORDER BY t.name"
     )
+    return [row[0] for row in rows]
 
 
 def silent_among(connection: Connection, targets: Iterable[str]) -> list[str]:
-    """Those of these targets whose last report is silent."""
+    """Those of these targets whose last report is silent, or came before the daemon started."""
     rows = connection.execute(
-        "SELECT t.name FROM serving_reports r JOIN targets t ON t.id = r.target_id WHERE r.silent = 1 "
-        "AND t.name IN (SELECT value FROM json_each(?)) ORDER BY t.name",
+        "SELECT t.name FROM serving_reports r JOIN targets t ON t.id = r.target_id "  # noqa: S608 - ours
+        f"WHERE (r.silent = 1 OR {UNHEARD}) AND t.name IN (SELECT value FROM json_each(?)) ORDER BY t.name",
         (canonical_json(list(targets)),),
     )
     return [row[0] for row in rows]

@@ -17,6 +17,7 @@ from pilothouse.cli.output import (
     say_unwatched,
     show_rows,
     show_table,
+    with_unwatched,
 )
 from pilothouse.cli.session import Session
 from pilothouse.domain.listing import Query
@@ -92,7 +93,12 @@ def deployments(session: Session, model: str | None, live: bool, limit: int) -> 
             lambda query: listings.deployments_page(services, actor, query), Query(where=where), limit
         )
         say_rest(len(records), total)
+    if live and session.as_json:
+        printed_as_json(session, with_unwatched(session, records))
+        return
     _show(session, records, "nothing is deployed: request and approve a promotion first")
+    if live:
+        say_unwatched(session)
 
 
 @click.command()
@@ -135,7 +141,8 @@ def targets(session: Session, write: bool) -> None:
     }
     states = health.target_states(session.services, session.actor)
     if session.as_json:
-        printed_as_json(session, [_described(state, described.get(state.target)) for state in states])
+        records = [_described(state, described.get(state.target)) for state in states]
+        printed_as_json(session, with_unwatched(session, records))
         return
     show_table(
         ("target", "region", "product", "unit", "environment", "labels", "model", "version", "serving", "health", "since",

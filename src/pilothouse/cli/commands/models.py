@@ -2,7 +2,16 @@
 
 import click
 
-from pilothouse.cli.output import json_option, printed_as_json, say, show_pairs, show_rows, show_table
+from pilothouse.cli.output import (
+    json_option,
+    printed_as_json,
+    say,
+    say_unwatched,
+    show_pairs,
+    show_rows,
+    show_table,
+    with_unwatched,
+)
 from pilothouse.cli.session import Session
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.safe_text import LINE_LIMIT, safe
@@ -25,13 +34,15 @@ def models(session: Session) -> None:
     from pilothouse.operations.fleet import health
 
     records = catalogue.list_models(session.services, session.actor)
-    if printed_as_json(session, records):
+    if session.as_json:
+        printed_as_json(session, with_unwatched(session, records))
         return
     healths = health.health_of_models(session.services, session.actor)
     show_rows(
         model_table(records, healths),
         empty="no models yet: write models/NAME/model.toml and run pilothouse apply",
     )
+    say_unwatched(session)
 
 
 @click.command()

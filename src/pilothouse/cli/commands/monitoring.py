@@ -12,12 +12,14 @@ from pilothouse.cli.output import (
     json_option,
     limit_option,
     parse_time,
+    plain,
     printed_as_json,
     say,
     say_rest,
     say_unwatched,
     show_lines,
     show_table,
+    unwatched,
 )
 from pilothouse.cli.session import Session
 from pilothouse.domain.findings import known
@@ -59,7 +61,8 @@ def monitor(
     from pilothouse.operations.monitoring import monitor_views
 
     view = monitor_views.monitor_view(session.services, session.actor, model, target, version=version)
-    if printed_as_json(session, view):
+    if session.as_json:
+        printed_as_json(session, {**plain(view), "unwatched": unwatched(session)})
         return
     if as_csv:
         click.echo(safe_block(series_csv(view)), nl=False)

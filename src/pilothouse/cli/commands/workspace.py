@@ -23,7 +23,7 @@ EXIT_CODES = {
 }
 """Exit codes of ``status`` by the worst health; 0 for the others."""
 EXIT_UNWATCHED = 14
-"""Exit code of ``status`` where no daemon keeps the states true and nothing is known to be worse."""
+"""Exit code of ``status`` where nobody keeps the states true and nothing is known to be worse than not judged."""
 
 
 @click.command()
@@ -138,7 +138,9 @@ def status(session: Session) -> int:
         if solo:
             say(texts.solo_text(solo))
         say_unwatched(session)
-    return EXIT_CODES.get(fleet, 0) or (EXIT_UNWATCHED if watch.unwatched else 0)
+    if watch.unwatched and fleet is Health.NOT_JUDGED:
+        return EXIT_UNWATCHED
+    return EXIT_CODES.get(fleet, 0)
 
 
 def _figure(model: ModelOverview) -> str:

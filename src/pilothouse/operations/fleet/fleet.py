@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from pilothouse.domain.monitoring import Fleet, RollOut, ServingState
+from pilothouse.domain.deployment_state import counts_as_known
+from pilothouse.domain.monitoring import Fleet, Health, RollOut, ServingState
 from pilothouse.domain.records import RequestStatus
 from pilothouse.domain.roles import Actor
 from pilothouse.operations.authorisation import reading
-from pilothouse.operations.fleet.health import with_clocks
+from pilothouse.operations.fleet.health import as_shown, known_health_of_models
 from pilothouse.operations.services import Services
+from pilothouse.operations.states.watching import unwatched
 from pilothouse.sqlite import Row
 from pilothouse.store import deployment_states, roll_outs
 from pilothouse.store import fleet as store
@@ -23,18 +25,23 @@ def fleet(services: Services, actor: Actor, chosen: str = "", room: int | None =
     Raises NotAllowedError.
     """
     with reading(services, actor) as connection:
-        models = store.names_by_health(connection)
+        healths = known_health_of_models(services, connection)
+        models = sorted(
+            store.names_by_health(connection), key=lambda name: healths.get(name, Health.NOT_DEPLOYED).rank
+        )
         first = _first(models, chosen, len(models) if room is None else room)
         window = models[first : None if room is None else first + room]
-        states = store.states_on(connection, window)
+        states = as_shown(services, connection, store.states_on(connection, window))
         requests = roll_outs.unfinished(connection)
         shown = [number for number, model in requests if model in window]
         others = [number for number, model in requests if model not in window][:_OTHERS]
         rows = roll_outs.targets_of(connection, [*shown, *others])
         places = store.places(connection)
-        counts = deployment_states.count_by_health(connection)
+        counts = counts_as_known(
+            deployment_states.count_by_health(connection), watched=not unwatched(services, connection)
+        )
     return Fleet(
-        states=tuple(with_clocks(services, states)),
+        states=tuple(states),
         roll_outs=tuple(_roll_outs(rows)),
         more_roll_outs=len(requests) - len(shown) - len(others),
         models=tuple(models),

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Collection, Iterable
 
+from pilothouse.domain.deployment_state import as_known, counts_as_known
 from pilothouse.domain.monitoring import DeploymentGroup, GroupMember, Health, Place
 from pilothouse.domain.roles import Actor
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.services import Services
+from pilothouse.operations.states.watching import unwatched
 from pilothouse.sqlite import Connection
 from pilothouse.store import fleet as store
 
@@ -37,23 +39,29 @@ def groups(
     Raises NotAllowedError.
     """
     with reading(services, actor) as connection:
+        watched = not unwatched(services, connection)
         names = {place.target: _name(place, by) for place in store.places(connection)}
-        counts: dict[str, dict[int, int]] = {}
+        recorded: dict[str, dict[int, int]] = {}
         worst: dict[str, tuple[int, str]] = {}
+        """Severity on record and target of the worst deployment of each group."""
         for target, severity, number in store.counts_by_target(connection):
             group = names[target]
-            count = counts.setdefault(group, {})
+            count = recorded.setdefault(group, {})
             count[severity] = count.get(severity, 0) + number
             worst[group] = min(worst.get(group, (severity, target)), (severity, target))
-        order = sorted(counts, key=lambda name: (worst[name][0], -counts[name][worst[name][0]], name))
+        counts = {name: _by_health(count, watched=watched) for name, count in recorded.items()}
+        healths = {name: next(iter(count)) for name, count in counts.items()}
+        order = sorted(counts, key=lambda name: (healths[name].rank, -counts[name][healths[name]], name))
         return [
             DeploymentGroup(
                 name=name,
                 targets=sum(group == name for group in names.values()),
-                health=_HEALTHS[worst[name][0]],
-                why=_why(connection, *worst[name]),
-                counts=_by_health(counts[name]),
-                members=_members(connection, [t for t, group in names.items() if group == name])
+                health=healths[name],
+                why=_why(connection, *worst[name], watched=watched),
+                counts={str(health): number for health, number in counts[name].items()},
+                members=_members(
+                    connection, [t for t, group in names.items() if group == name], watched=watched
+                )
                 if unfolded is None or name in unfolded
                 else None,
             )
@@ -68,21 +76,24 @@ def _name(place: Place, by: str) -> str:
     return _PROPERTIES[by](place)
 
 
-def _members(connection: Connection, targets: Iterable[str]) -> tuple[GroupMember, ...]:
-    counts: dict[str, dict[int, int]] = {}
+def _members(connection: Connection, targets: Iterable[str], *, watched: bool) -> tuple[GroupMember, ...]:
+    recorded: dict[str, dict[int, int]] = {}
     for model, severity, number in store.counts_by_model(connection, list(targets)):
-        counts.setdefault(model, {})[severity] = number
-    return tuple(
-        GroupMember(model, _HEALTHS[min(count)], _by_health(count)) for model, count in counts.items()
-    )
+        recorded.setdefault(model, {})[severity] = number
+    counts = {model: _by_health(count, watched=watched) for model, count in recorded.items()}
+    members = [
+        GroupMember(model, next(iter(count)), {str(health): number for health, number in count.items()})
+        for model, count in counts.items()
+    ]
+    return tuple(sorted(members, key=lambda member: member.health.rank))
 
 
-def _why(connection: Connection, severity: int, target: str) -> str:
-    if _HEALTHS[severity] in (Health.HEALTHY, Health.NOT_DEPLOYED):
+def _why(connection: Connection, severity: int, target: str, *, watched: bool) -> str:
+    if _HEALTHS[severity] is Health.NOT_DEPLOYED or (watched and _HEALTHS[severity] is Health.HEALTHY):
         return ""
     model, why = store.reason_on(connection, target, severity)
-    return f"{model} on {target}: {why}"
+    return f"{model} on {target}: {as_known(_HEALTHS[severity], why, watched=watched)[1]}"
 
 
-def _by_health(counts: dict[int, int]) -> dict[str, int]:
-    return {str(_HEALTHS[severity]): counts[severity] for severity in sorted(counts)}
+def _by_health(counts: dict[int, int], *, watched: bool) -> dict[Health, int]:
+    return counts_as_known({_HEALTHS[severity]: counts[severity] for severity in counts}, watched=watched)

@@ -6,14 +6,17 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from pilothouse.domain.deployment_state import HEARD, counts_as_known, model_as_known, state_as_known
 from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.model_spec import primary_metric
 from pilothouse.domain.monitoring import Health, ModelOverview, ServingState, TargetState
 from pilothouse.domain.roles import Actor
 from pilothouse.operations.authorisation import reading
-from pilothouse.operations.fleet.processes import BEAT_EVERY_S, REPORT_IS_OLD_S, daemon_state
+from pilothouse.operations.fleet.processes import BEAT_EVERY_S, REPORT_IS_OLD_S
 from pilothouse.operations.promotion.promotions import count_waiting
 from pilothouse.operations.services import Services
+from pilothouse.operations.states.watching import unwatched
+from pilothouse.sqlite import Connection
 from pilothouse.store import deployment_states
 from pilothouse.store import fleet as store
 from pilothouse.store.listing import in_order, window
@@ -35,10 +38,7 @@ class _ModelFigures(msgspec.Struct):
 
 
 _FIGURES = msgspec.json.Decoder(_ModelFigures)
-_COUNTS = msgspec.json.Decoder(dict[str, int])
-
-
-_HEARD = (ServingState.ANSWERING, ServingState.LOADING)
+_COUNTS = msgspec.json.Decoder(dict[Health, int])
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,12 @@ def overview(services: Services, actor: Actor) -> list[ModelOverview]:
     waiting = count_waiting(services, actor)
     models = []
     with reading(services, actor) as connection:
+        watched = not unwatched(services, connection)
         for row in store.models_by_health(connection):
             figures = _FIGURES.decode(row["figures"])
+            recorded = _COUNTS.decode(row["counts"])
+            health, why = model_as_known(Health(row["health"]), row["why"], recorded, watched=watched)
+            counts = counts_as_known(recorded, watched=watched)
             models.append(
                 ModelOverview(
                     model=row["model"],
@@ -65,9 +69,9 @@ def overview(services: Services, actor: Actor) -> list[ModelOverview]:
                     metric=primary_metric(row["task"], row["metric"]),
                     champion=row["champion"],
                     latest=row["latest"],
-                    health=Health(row["health"]),
-                    why=row["why"],
-                    counts=_COUNTS.decode(row["counts"]),
+                    health=health,
+                    why=why,
+                    counts={str(shown): number for shown, number in counts.items()},
                     performance=figures.performance,
                     reference=figures.reference,
                     performance_at=figures.performance_at,
@@ -85,79 +89,78 @@ def overview(services: Services, actor: Actor) -> list[ModelOverview]:
                     p95_history=figures.p95_history,
                 )
             )
-    return models
+    return sorted(models, key=lambda model: model.health.rank)
 
 
 def target_states(services: Services, actor: Actor, model: str | None = None) -> list[TargetState]:
     """States of one model, or of all, on each of their targets. Raises NotAllowedError."""
     with reading(services, actor) as connection:
         if model is not None:
-            return with_clocks(services, store.states_of_model(connection, model))
-        states = store.states_on(connection, sorted(store.names_by_health(connection)))
-    return with_clocks(services, states)
+            states = store.states_of_model(connection, model)
+        else:
+            states = store.states_on(connection, sorted(store.names_by_health(connection)))
+        return as_shown(services, connection, states)
 
 
 def states_page(services: Services, actor: Actor, query: Query) -> Page[TargetState]:
     """One window of the deployments; the worst first unless sorted. Raises InvalidInputError (no such column)."""
     if not query.sort:
         query = replace(query, sort="health")
-    listing = store.states_with([name for name, _ in query.where if name.startswith(store.LABEL)])
+    labels = [name for name, _ in query.where if name.startswith(store.LABEL)]
     with reading(services, actor) as connection:
+        listing = store.states_with(labels, watched=not unwatched(services, connection))
         page = window(connection, listing, query)
         rows = in_order(page.rows, store.of_numbers(connection, page.rows)) if page.rows else ()
-    return Page(tuple(with_clocks(services, rows)), page.first, page.total)
+        return Page(tuple(as_shown(services, connection, rows)), page.first, page.total)
 
 
 def fleet_health(services: Services, actor: Actor) -> Health:
     """Worst health of any model, from which ``pilothouse status`` takes its exit code. Raises NotAllowedError."""
-    with reading(services, actor) as connection:
-        healths = store.health_of_models(connection)
-    return next(iter(healths.values()), Health.NOT_DEPLOYED)
+    return next(iter(health_of_models(services, actor).values()), Health.NOT_DEPLOYED)
 
 
 def health_of_models(services: Services, actor: Actor) -> dict[str, Health]:
     """Health of each model, the worst first. Raises NotAllowedError."""
     with reading(services, actor) as connection:
-        return store.health_of_models(connection)
+        return known_health_of_models(services, connection)
+
+
+def known_health_of_models(services: Services, connection: Connection) -> dict[str, Health]:
+    """Health of each model whose deployments have a state, the worst first."""
+    watched = not unwatched(services, connection)
+    healths = {
+        model: model_as_known(health, "", _COUNTS.decode(counts), watched=watched)[0]
+        for model, health, counts in store.health_of_models(connection)
+    }
+    return dict(sorted(healths.items(), key=lambda item: item[1].rank))
 
 
 def watch(services: Services, actor: Actor) -> Watch:
     """The fleet in numbers, and whether the daemon keeps them true. Raises NotAllowedError."""
     with reading(services, actor) as connection:
-        counts = deployment_states.count_by_health(connection)
-    return Watch("" if services.at else _unwatched(services, counts), counts)
+        text = unwatched(services, connection)
+        counts = counts_as_known(deployment_states.count_by_health(connection), watched=not text)
+    is_empty = not any(count for health, count in counts.items() if health is not Health.NOT_DEPLOYED)
+    return Watch("" if is_empty else text, counts)
 
 
-def _unwatched(services: Services, counts: dict[Health, int]) -> str:
-    if not any(count for health, count in counts.items() if health is not Health.NOT_DEPLOYED):
-        return ""  # there is nothing to watch
-    mark = services.write_guard.state()
-    if mark is not None:
-        since = f" since {mark.since[:16].replace('T', ' ')}" if mark.since else ""
-        return f"nothing can be written{since}: nothing is watched, states are as of then"
-    daemon = daemon_state(services)
-    if daemon.running:
-        return ""
-    if daemon.heartbeat_at is None:
-        return "no daemon has run here: nothing is watched"
-    return f"no daemon since {daemon.heartbeat_at:%Y-%m-%d %H:%M}: nothing is watched, states are as of then"
-
-
-def with_clocks(services: Services, states: Sequence[TargetState]) -> list[TargetState]:
-    """States with the event clock of each: it moves with every event, so it is not part of what is on record. A process
-    whose report is old is not said to answer: without a daemon nobody hears of its end."""
+def as_shown(services: Services, connection: Connection, states: Sequence[TargetState]) -> list[TargetState]:
+    """States as they can be said of the present, with the event clock of each: it moves with every event, so it is not part
+    of what is on record. A process whose report is old is not said to answer."""
+    watched = not unwatched(services, connection)
+    shown = [state_as_known(state, watched=watched) for state in states]
     if services.at is None:
         old = services.now() - timedelta(seconds=REPORT_IS_OLD_S + BEAT_EVERY_S)
-        states = [
+        shown = [
             replace(state, serving=ServingState.NOT_HEARD)
-            if state.serving in _HEARD and state.reported_at is not None and state.reported_at < old
+            if state.serving in HEARD and state.reported_at is not None and state.reported_at < old
             else state
-            for state in states
+            for state in shown
         ]
-    with services.reading_telemetry() as connection:
-        if connection is None:
-            return list(states)
+    with services.reading_telemetry() as telemetry:
+        if telemetry is None:
+            return shown
         from pilothouse.telemetry.streams import clocks_of
 
-        clocks = clocks_of(connection, {(state.model, state.target) for state in states})
-    return [replace(state, event_clock=clocks.get((state.model, state.target))) for state in states]
+        clocks = clocks_of(telemetry, {(state.model, state.target) for state in shown})
+    return [replace(state, event_clock=clocks.get((state.model, state.target))) for state in shown]

@@ -5,6 +5,7 @@ import threading
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from pilothouse.domain.jobs import JobStatus, ProcessName
 from pilothouse.domain.monitoring import DaemonState
@@ -14,6 +15,7 @@ from pilothouse.domain.wire import ServingReport
 from pilothouse.operations.authorisation import changing, reading
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
+from pilothouse.operations.states.watching import BEGINS
 from pilothouse.sqlite import Connection
 from pilothouse.store import deployment_states, jobs, processes, workspace
 from pilothouse.store.processes import LastReport
@@ -93,19 +95,26 @@ def _size(path: Path) -> int:
 
 
 def announce_daemon(services: Services, isolation: str) -> ProcessName:
-    """Record that this process is the daemon; returns its name."""
-    name = own_name()
+    """Record that this process is the daemon, which has heard of no serving process yet; returns its name.
+
+    The states of one target after the other say so: in a large fleet nobody else could write meanwhile. Until all do, nothing
+    counts as watched.
+    """
+    name, at = own_name(), services.now()
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
-        processes.put_process(
-            change.connection,
-            _NAME,
-            name,
-            started_at=change.at,
-            at=change.at,
-            detail={"isolation": isolation},
-        )
+        _put_daemon(change.connection, name, at, {"isolation": isolation, BEGINS: True})
         change.record("daemon.started", _NAME, {"pid": name.pid, "isolation": isolation})
+        targets = processes.unheard(change.connection)
+    for target in targets:
+        with services.registry.transaction() as connection:
+            states.refresh(services, connection, _on(connection, target), windows=False)
+    with services.registry.transaction() as connection:
+        _put_daemon(connection, name, at, {"isolation": isolation})
     return name
+
+
+def _put_daemon(connection: Connection, name: ProcessName, at: datetime, detail: dict[str, Any]) -> None:
+    processes.put_process(connection, _NAME, name, started_at=at, at=at, detail=detail)
 
 
 def announce_stop(services: Services, reason: str) -> None:
@@ -152,10 +161,8 @@ class Pulse:
             processes.beat(connection, _NAME, self._daemon, at=self._services.now())
             again = [target for target in times if target not in new]
             back = processes.silent_among(connection, again)
-            processes.touch_reports(
-                connection,
-                {target: (times[target], self._reports[target].spooled_batches) for target in again},
-            )
+            said = {t: (times[t], self._reports[t].spooled_batches) for t in again if t not in back}
+            processes.touch_reports(connection, said)
             changed: list[tuple[str, str]] = []
             for target, report in (*new.items(), *((target, self._reports[target]) for target in back)):
                 before = processes.report_of(connection, target)
@@ -181,7 +188,7 @@ def _on(connection: Connection, target: str) -> list[tuple[str, str]]:
 
 def _changed(connection: Connection, before: LastReport | None, report: ServingReport) -> list[str]:
     """Models whose serving a report changes."""
-    if before is None or before.is_silent:
+    if before is None or before.is_silent or before.is_unheard:
         return deployment_states.models_on(connection, report.target)
     loaded = {name for name, _ in before.loaded.items() ^ report.loaded.items()}
     return sorted(loaded | {name for name, _ in before.failed.items() ^ report.failed.items()})

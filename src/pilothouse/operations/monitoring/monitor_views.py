@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
+from pilothouse.domain.deployment_state import state_as_known
 from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.findings import (
     DriftFinding,
@@ -22,6 +23,7 @@ from pilothouse.operations.authorisation import reading
 from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.monitoring.baselines import baseline_p95_ms, reference_performance
 from pilothouse.operations.services import Services
+from pilothouse.operations.states.watching import unwatched
 from pilothouse.sqlite import Connection
 from pilothouse.store import alerts as alert_store
 from pilothouse.store import deployments, fleet
@@ -66,6 +68,7 @@ def monitor_view(
         shown = version if version is not None else live
         base = baseline_p95_ms(connection, model, shown, target) if shown is not None else None
         state = fleet.state_of(connection, model, target) if shown == live else None
+        state = state and state_as_known(state, watched=not unwatched(services, connection))
     empty = MonitorView(
         model,
         target,

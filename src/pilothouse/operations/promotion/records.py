@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
+from pilothouse.domain.deployment_state import as_known
 from pilothouse.domain.monitoring import Health
 from pilothouse.domain.records import Alert, Deployment, RollBackStep
 from pilothouse.operations.authorisation import Change
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
+from pilothouse.operations.states.watching import unwatched
 from pilothouse.sqlite import Connection
 from pilothouse.store import alerts, deployment_states
 from pilothouse.store.alerts import NewAlert
@@ -58,6 +60,7 @@ def with_records(
 ) -> list[RollBackStep]:
     """Steps with the state of what is live now, and the record of what they go back to."""
     recorded = []
+    watched = not unwatched(services, connection)
     for step in steps:
         now = deployment_states.states_of(connection, step.model, step.target).get(step.target)
         health, then = states.record_of(services, connection, step.model, step.then, step.target)
@@ -72,7 +75,7 @@ def with_records(
                 step.target,
                 step.now,
                 step.then,
-                now_record=f"{now.health}: {now.why}" if now else "",
+                now_record=": ".join(as_known(now.health, now.why, watched=watched)) if now else "",
                 then_record=f"{health}: {then}",
                 then_was_bad=health.rank <= Health.DEGRADED.rank,
             )

@@ -76,7 +76,7 @@ def _first_state(services: Services, connection: Connection) -> DeploymentState:
     states are added as they stay, and an index entry is written once."""
     basis = Basis(
         id=0, model="", target="", is_named=True, deployment=None, version=None, effective_at=None, reported_at=None,
-        is_silent=False, loaded={}, failed={}, failed_since={}, figures=Figures(),
+        is_silent=False, is_unheard=False, loaded={}, failed={}, failed_since={}, figures=Figures(),
     )  # fmt: skip
     state = _state(services, connection, basis, [], Figures())
     assert state is not None
@@ -209,6 +209,8 @@ def _serving(services: Services, basis: Basis, figures: Figures) -> ServingState
         return ServingState.REMOTE if figures.events else ServingState.NOT_REPORTED
     if basis.is_silent:
         return ServingState.DOWN
+    if basis.is_unheard:
+        return ServingState.NOT_HEARD
     if basis.model in basis.failed:
         return ServingState.FAILED
     if basis.version is not None and basis.loaded.get(basis.model) != basis.version:

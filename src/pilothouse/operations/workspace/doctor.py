@@ -239,9 +239,24 @@ def _serving(services: Services, actor: Actor) -> str:
     faults = [
         f"{state.model} on {state.target} is {state.serving}{f': {state.serving_error}' if state.serving_error else ''}"
         for state in states
-        if state.serving in (ServingState.DOWN, ServingState.FAILED, ServingState.NOT_REPORTED)
+        if state.serving in _NOT_ANSWERING
     ]
     if faults:
-        raise UnavailableError(f"{'; '.join(faults)}: see state/serving/TARGET/serving.log")
+        logs = dict.fromkeys(
+            f"state/serving/{state.target}/serving.log"
+            for state in states
+            if state.serving in _NOT_ANSWERING
+            and (services.paths.serving_folder(state.target) / "serving.log").exists()
+        )
+        see = f": see {', '.join(list(logs)[:3])}" if logs else ""
+        raise UnavailableError(f"{'; '.join(faults)}{see}")
     counts = Counter(state.serving for state in states)
     return ", ".join(f"{count} {serving}" for serving, count in counts.items()) or "nothing is deployed"
+
+
+_NOT_ANSWERING = (
+    ServingState.DOWN,
+    ServingState.FAILED,
+    ServingState.NOT_REPORTED,
+    ServingState.NOT_HEARD,
+)
