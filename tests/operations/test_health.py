@@ -153,6 +153,24 @@ def test_the_monitor_shows_every_version_in_turn_with_its_marks(services: Servic
     assert first.events == len(traffic("ewr", 0, 35))
 
 
+def test_a_day_stands_once_for_the_version_that_was_live_and_the_live_one_comes_first(
+    services: Services,
+) -> None:
+    deploy(services, 1, on_day(50), ("ewr",))
+    send(services, "ewr", 50, 8)
+    monitoring_round.evaluate_windows(services)
+    view = monitor_views.monitor_view(services, admin(services), "flight-delay", "ewr")
+    days = [(row.version, row.window.start) for row in view.traffic]
+    assert [version for version, _ in days].count(2) >= 14
+    assert len({day for _, day in days}) == len(days), "none is of a version that was not live then"
+    # the newest windows of the inputs are of both versions: those of the live one come first and are the newest
+    assert view.version == 1
+    for windows in view.drift.values():
+        newest = view.newest(windows)
+        assert newest is not None
+        assert newest.version == 1
+
+
 def test_the_most_drifted_feature_comes_first(services: Services) -> None:
     view = monitor_views.monitor_view(services, admin(services), "flight-delay", "ewr")
     newest = [found[-1].finding for found in view.drift.values()]

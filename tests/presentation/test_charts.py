@@ -395,3 +395,30 @@ def test_a_headline_names_the_version_of_its_figure_where_another_one_is_live() 
     assert "v1: 0.210 of 0.120" in drift.headline.text
     same = replace(older, version=1)
     assert "v1" not in monitor_charts(same, "wind")[0].headline.text
+
+
+def test_headlines_are_of_the_live_version_though_another_has_newer_windows() -> None:
+    view = monitor_view(4)
+    newer = monitor_view(8)
+    seen = replace(
+        view,
+        performance=(*_of(1, view.performance), *_of(3, newer.performance[4:])),
+        drift={"wind": (*_of(1, view.drift["wind"]), *_of(3, newer.drift["wind"][4:]))},
+        traffic=(*_of(1, view.traffic), *_of(3, newer.traffic[4:])),
+    )
+    performance, wind, latency, volume, quality = monitor_charts(seen, "wind")
+    assert "0.670" in performance.headline.text
+    assert "0.090 of 0.120" in wind.headline.text
+    for chart in (performance, wind, latency, volume, quality, heat_map(seen, None)):
+        assert "v3" not in chart.headline.text
+    (row,) = feature_table(seen).rows
+    assert "0.090" in [cell.text for cell in row.cells]
+    assert "VERSION" not in [column.title for column in feature_table(seen).columns]
+
+    only_v3 = replace(seen, drift={"wind": _of(3, newer.drift["wind"])})
+    assert "VERSION" in [column.title for column in feature_table(only_v3).columns]
+    assert "v3: 0.210 of 0.120" in monitor_charts(only_v3, "wind")[1].headline.text
+
+
+def _of(version: int, findings: tuple[WindowFinding, ...]) -> tuple[WindowFinding, ...]:
+    return tuple(replace(finding, version=version) for finding in findings)

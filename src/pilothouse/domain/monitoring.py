@@ -1,13 +1,16 @@
 """Results of monitoring for screens: health, findings over time, the state of a target."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TypeVar
 
 from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.findings import (
     DriftFinding,
     EstimateFinding,
+    Finding,
     MultivariateFinding,
     PerformanceFinding,
     TrafficFinding,
@@ -15,6 +18,8 @@ from pilothouse.domain.findings import (
     WindowFinding,
 )
 from pilothouse.domain.records import Alert, Deployment
+
+F = TypeVar("F", bound=Finding)
 
 
 class Health(StrEnum):
@@ -112,6 +117,16 @@ class MonitorView:
     """Windows that were judged again, the newest last."""
     undefined: tuple[WindowFinding[PerformanceFinding], ...] = ()
     """Findings of the windows with outcomes in which the metric is not defined."""
+
+    def newest(self, windows: Sequence[WindowFinding[F]]) -> WindowFinding[F] | None:
+        """The newest of these windows that is of the version shown; the newest of any other where it has none."""
+        own = [window for window in windows if window.version in (None, self.version)]
+        return next(reversed(own or windows), None)
+
+    def is_of_then(self, window: WindowFinding[F]) -> bool:
+        """True for a window of the live version that ended before it went live again."""
+        live = self.state.deployment if self.state is not None else None
+        return live is not None and window.version == live.version and window.window.end <= live.effective_at
 
 
 class ServingState(StrEnum):

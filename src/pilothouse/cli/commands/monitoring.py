@@ -22,7 +22,6 @@ from pilothouse.cli.output import (
     unwatched,
 )
 from pilothouse.cli.session import Session
-from pilothouse.domain.findings import known
 from pilothouse.domain.monitoring import MonitorView, TargetState
 from pilothouse.domain.records import AlertStatus
 from pilothouse.domain.safe_text import safe, safe_block
@@ -41,6 +40,13 @@ from pilothouse.presentation.verdicts import (
 
 if TYPE_CHECKING:
     from pilothouse.domain.evaluation import MetricValue
+    from pilothouse.domain.findings import (
+        EstimateFinding,
+        Finding,
+        MultivariateFinding,
+        PerformanceFinding,
+        WindowFinding,
+    )
 
 _COLUMNS = 100
 """Width of the page of an alert."""
@@ -76,11 +82,10 @@ def monitor(
     show_table(
         ("window", "version", f"{view.metric} measured", "95 % interval", "outcomes", "reference", "verdict"),
         (
-            (texts.window_text(p.window.start, p.window.end), f"v{p.version}", f"{m.value:.3f}", f"{m.low:.3f} to {m.high:.3f}",
-             rows_text(p.window), f"{p.finding.expected.value:.3f}",
+            (texts.window_text(p.window.start, p.window.end), _version(p), _decimals(p.finding.value), _between(p.finding),
+             rows_text(p.window), _decimals(p.finding.reference),
              verdict_word(p.window, p.finding.significant, "worse"))
             for p in view.performance
-            for m in [p.finding.measured]
         ),
         empty="no performance yet: it is known once outcomes have arrived for a whole window",
     )  # fmt: skip
@@ -92,53 +97,58 @@ def monitor(
             f"{texts.window_text(part.window.start, part.window.end)} v{part.version}: {part.finding.why}"
             + (f"; {others}" if others else "")
         )
-    for newest in view.performance[-1:]:
-        compared = newest.finding.reference is not None
-        _say(verdict_note(newest.window, view.minimum_rows, compared=compared))
+    last = view.newest(view.performance)
+    if last is not None:
+        compared = last.finding.reference is not None
+        _say(verdict_note(last.window, view.minimum_rows, compared=compared))
     click.echo()
-    measured = {(p.window.start, p.window.end): p.finding for p in view.performance}
+    measured = {(p.version, p.window.start, p.window.end): p.finding for p in view.performance}
     show_table(
-        ("window", f"{view.metric} estimated", "95 % band", "rows", "measured", ""),
+        ("window", "version", f"{view.metric} estimated", "95 % band", "rows", "measured", ""),
         (
-            (texts.window_text(e.window.start, e.window.end), f"{m.value:.3f}", f"{m.low:.3f} to {m.high:.3f}",
-             rows_text(e.window), *texts.beside_estimate(e.finding, measured.get((e.window.start, e.window.end))))
+            (texts.window_text(e.window.start, e.window.end), _version(e), _decimals(e.finding.value), _between(e.finding),
+             rows_text(e.window),
+             *texts.beside_estimate(e.finding, measured.get((e.version, e.window.start, e.window.end))))
             for e in view.estimated
-            for m in [e.finding.measured]
         ),
         empty="no estimate: none is made yet, or the metric cannot be known without outcomes",
     )  # fmt: skip
     click.echo()
+    drift = {f: newest for f, windows in view.drift.items() if (newest := view.newest(windows)) is not None}
     show_table(
-        ("feature", "window", "statistic", "value", "threshold", "verdict", "missing", "unseen"),
+        ("feature", "window", "version", "statistic", "value", "threshold", "verdict", "missing", "unseen"),
         (
-            (feature, texts.window_text(w.start, w.end), d.statistic, f"{d.value:.3f}",
-             f"{d.threshold:.3f}", verdict_word(w, d.significant, "drifts"), f"{d.missing:.1%}", f"{d.unseen:.1%}")
-            for feature, windows in view.drift.items()
-            for w, d in [(newest.window, newest.finding) for newest in windows[-1:]]
+            (feature, texts.window_text(n.window.start, n.window.end), _version(n), d.statistic, _decimals(d.value),
+             _decimals(d.threshold), verdict_word(n.window, d.significant, "drifts"), f"{d.missing:.1%}",
+             f"{d.unseen:.1%}")
+            for feature, n in drift.items()
+            for d in [n.finding]
         ),
         empty="no drift figures yet: they are made once a whole window has passed",
     )  # fmt: skip
-    for windows in list(view.drift.values())[:1]:
-        _say(verdict_note(windows[-1].window, view.minimum_rows))
+    for first in list(drift.values())[:1]:
+        _say(verdict_note(first.window, view.minimum_rows))
     if view.multivariate:
         click.echo()
         show_table(
-            ("window", "all features", "95 % interval", "usual", "threshold", "verdict", "given away by"),
+            ("window", "version", "all features", "95 % interval", "usual", "threshold", "verdict", "given away by"),
             (
-                (texts.window_text(w.start, w.end), f"{m.auc:.3f}", f"{m.low:.3f} to {m.high:.3f}",
-                 texts.figure(m.usual), texts.figure(m.threshold), verdict_word(w, m.significant, "drifts"),
+                (texts.window_text(r.window.start, r.window.end), _version(r), _decimals(m.auc), _between(m),
+                 texts.figure(m.usual), texts.figure(m.threshold), verdict_word(r.window, m.significant, "drifts"),
                  ", ".join(f.feature for f in m.features[:3] if f.drop > 0))
-                for w, m in [(r.window, r.finding) for r in view.multivariate]
+                for r in view.multivariate
+                for m in [r.finding]
             ),
             empty="",
         )  # fmt: skip
     click.echo()
     show_table(
-        ("window", "rows", "requests", "errors", "p50 ms", "p95 ms", "p99 ms"),
+        ("window", "version", "rows", "requests", "errors", "p50 ms", "p95 ms", "p99 ms"),
         (
-            (texts.window_text(w.start, w.end), w.rows, t.requests, t.errors,
-             *(f"{known(ms):.1f}" for ms in (t.p50_ms, t.p95_ms, t.p99_ms)))
-            for w, t in [(r.window, r.finding) for r in view.traffic]
+            (texts.window_text(r.window.start, r.window.end), _version(r), r.window.rows, t.requests, t.errors,
+             *(_decimals(ms, 1) for ms in (t.p50_ms, t.p95_ms, t.p99_ms)))
+            for r in view.traffic
+            for t in [r.finding]
         ),
         empty="no traffic yet",
     )  # fmt: skip
@@ -155,6 +165,21 @@ def monitor(
             ),
             empty="",
         )  # fmt: skip
+
+
+def _version(finding: "WindowFinding[Finding]") -> str:
+    return f"v{finding.version}" if finding.version is not None else texts.ABSENT
+
+
+def _decimals(value: float | None, decimals: int = 3) -> str:
+    return texts.ABSENT if value is None or not math.isfinite(value) else f"{value:.{decimals}f}"
+
+
+def _between(finding: "PerformanceFinding | EstimateFinding | MultivariateFinding") -> str:
+    """The bounds of a figure's interval or band."""
+    if finding.low is None or finding.high is None:
+        return texts.ABSENT
+    return f"{_decimals(finding.low)} to {_decimals(finding.high)}"
 
 
 def _show_state(state: TargetState) -> None:

@@ -1,7 +1,6 @@
 """Loading for the monitor: the deployments there are, the figures of one, and what stands beside it. Runs in a thread."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from pilothouse.domain.monitoring import FeatureDistribution, MonitorView
 from pilothouse.domain.roles import Actor
@@ -49,13 +48,22 @@ def load_monitor(services: Services, actor: Actor, deployment: tuple[str, str], 
 def load_distribution(
     services: Services, actor: Actor, view: MonitorView, feature: str, cursor: float | None
 ) -> FeatureDistribution | None:
-    """The feature's distribution and its reference, in the window that a chart shows at the cursor; else in the newest."""
+    """The feature's distribution and its reference, in the window that a chart shows at the cursor; else in the newest of the
+    live version."""
     from pilothouse.operations.monitoring import distributions
 
-    ends = [reading.window.end for reading in view.drift[feature]]
-    end: datetime | None = (
-        ends[window_at([end.timestamp() for end in ends], cursor)] if cursor is not None else None
-    )
+    windows = view.drift[feature]
+    shown = view.newest(windows)
+    if cursor is not None:
+        shown = windows[window_at([window.window.end.timestamp() for window in windows], cursor)]
+    if shown is None:
+        return None
     return distributions.feature_distribution(
-        services, actor, view.model, view.target, feature, window_end=end
+        services,
+        actor,
+        view.model,
+        view.target,
+        feature,
+        window_end=shown.window.end,
+        version=shown.version,
     )

@@ -1,5 +1,6 @@
 """Views of the monitor for one model on one target, from stored readings."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
@@ -13,6 +14,7 @@ from pilothouse.domain.findings import (
     MultivariateFinding,
     PerformanceFinding,
     TrafficFinding,
+    Window,
     WindowFinding,
 )
 from pilothouse.domain.monitoring import MonitorView, RevisedWindow, TimelineMark
@@ -100,13 +102,15 @@ def _filled(
         for stored in readings.history_of_target(
             connection, view.model, view.target, monitor, version=version, limit=_WINDOWS
         ):
-            window = stored.window
+            window, number = stored.window, versions.get(stored.stream_id)
             of_window = findings_of(stored, kind) if monitor == DRIFT else [finding_of(stored, kind)]
-            number = versions.get(stored.stream_id)
+            if _is_empty_of_another(window, of_window, number, history):
+                continue
             findings += [WindowFinding(window=window, finding=f, version=number) for f in of_window]
         return findings
 
     clock = read_clock(connection, view.model, view.target)
+    drift = _by_feature(view, load(DRIFT, DriftFinding))
     notes = [n for n in readings.retraining_notes(connection, view.model) if n.target == view.target]
     measured = load(PERFORMANCE, PerformanceFinding)
     return replace(
@@ -115,7 +119,7 @@ def _filled(
         undefined=tuple(f for f in measured if f.finding.value is None and f.finding.why),
         estimated=tuple(f for f in load(ESTIMATE, EstimateFinding) if f.finding.value is not None),
         multivariate=tuple(load(MULTIVARIATE, MultivariateFinding)),
-        drift=_by_feature(load(DRIFT, DriftFinding)),
+        drift=drift,
         traffic=tuple(load(TRAFFIC, TrafficFinding)),
         marks=_marks(history, alerts, notes),
         event_clock=from_us(clock.event_us) if clock else None,
@@ -151,19 +155,36 @@ def _figure(stored: readings.Reading) -> float | None:
     return finding_of(stored, EstimateFinding).value if stored.monitor == ESTIMATE else None
 
 
+def _is_empty_of_another(
+    window: Window, findings: Sequence[Finding], version: int | None, history: Sequence[Deployment]
+) -> bool:
+    """True for a window in which nothing was asked of a version that was not live in any part of it. It says nothing: the
+    windows of a version go on being closed after another has taken its place."""
+    asked = window.rows + sum(f.requests + f.errors for f in findings if isinstance(f, TrafficFinding))
+    return not asked and not any(
+        deployment.version == version
+        and deployment.effective_at < window.end
+        and (deployment.ended_effective_at or window.end) > window.start
+        for deployment in history
+    )
+
+
 def _by_feature(
-    findings: list[WindowFinding[DriftFinding]],
+    view: MonitorView, findings: list[WindowFinding[DriftFinding]]
 ) -> dict[str, tuple[WindowFinding[DriftFinding], ...]]:
-    """Each feature's findings, oldest first; the feature that is farthest beyond its threshold now comes first."""
+    """Each feature's findings, oldest first; the feature that is farthest beyond its threshold now comes first: those of the
+    version shown before those that it does not have."""
     groups: dict[str, list[WindowFinding[DriftFinding]]] = {}
     for finding in findings:
         groups.setdefault(finding.finding.feature, []).append(finding)
-    return {feature: tuple(group) for feature, group in sorted(groups.items(), key=_by_excess)}
 
+    def excess(feature: str) -> tuple[bool, bool, float]:
+        newest = view.newest(groups[feature])
+        assert newest is not None  # no group is empty
+        is_other = newest.version != view.version
+        return is_other, not newest.finding.significant, -newest.finding.times_threshold
 
-def _by_excess(group: tuple[str, list[WindowFinding[DriftFinding]]]) -> tuple[bool, float]:
-    newest = group[1][-1].finding
-    return not newest.significant, -newest.times_threshold
+    return {feature: tuple(groups[feature]) for feature in sorted(groups, key=excess)}
 
 
 def _marks(

@@ -76,13 +76,16 @@ def _performance(view: MonitorView, other: Other | None) -> Chart:
     """Measured performance with its 95 % band, the estimate with its own, and the reference on the hold-out."""
     measured, estimates = view.performance, view.estimated
     headline = Cell(ABSENT, "dim")
-    if measured:
-        last, window = measured[-1].finding, measured[-1].window
-        text = (
-            f"{_of_version(view, measured[-1])}{figure(last.value)} [{figure(last.low)} {figure(last.high)}]"
-        )
-        if estimates and estimates[-1].window.end > window.end:
-            text += f" ≈{figure(estimates[-1].finding.value)}"
+    newest, estimate, undefined = view.newest(measured), view.newest(estimates), view.newest(view.undefined)
+    if estimate is not None and estimate.version == view.version:
+        # the live version has an estimate: outcomes of another one are not its own
+        newest = newest if newest is not None and newest.version == view.version else None
+        undefined = undefined if undefined is not None and undefined.version == view.version else None
+    if newest is not None:
+        last, window = newest.finding, newest.window
+        text = _of_version(view, newest, f"{figure(last.value)} [{figure(last.low)} {figure(last.high)}]")
+        if estimate and estimate.window.end > window.end and estimate.version == newest.version:
+            text += f" ≈{figure(estimate.finding.value)}"
         headline = verdicts.headline(
             verdicts.performance_verdict(window, last.significant),
             text,
@@ -90,19 +93,21 @@ def _performance(view: MonitorView, other: Other | None) -> Chart:
             view.minimum_rows,
             compared=last.reference is not None,
         )
-    elif view.undefined:
-        headline = Cell(f"{verdicts.NOT_JUDGED}: {view.undefined[-1].finding.why}", "info")
-    elif estimates:
-        text = f"{_of_version(view, estimates[-1])}{figure(estimates[-1].finding.value)}"
+    elif undefined is not None:
+        text = _of_version(view, undefined, f"{verdicts.NOT_JUDGED}: {undefined.finding.why}")
+        headline = Cell(text, "info")
+    elif estimate is not None:
+        text = _of_version(view, estimate, figure(estimate.finding.value))
         headline = Cell(f"≈ {text} estimated, no outcome yet", "info")
-    references = {e.window.end: e.finding.reference for e in estimates} | {
-        r.window.end: r.finding.reference for r in measured
-    }
+    of_live_last: list[WindowFinding[PerformanceFinding | EstimateFinding]] = sorted(
+        (*estimates, *measured), key=lambda w: w.version == view.version
+    )
+    references = {w.window.end: w.finding.reference for w in of_live_last}
     series = [Series("reference", _points(sorted(references.items())), "good", "dotted", "ref")]
     bands = [Band("measured", _edges(measured))]
     if other is None:
-        estimate = _points((e.window.end, e.finding.value) for e in estimates)
-        series.append(Series("estimated", estimate, "warn", "dashed", "est"))
+        points = _points((e.window.end, e.finding.value) for e in estimates)
+        series.append(Series("estimated", points, "warn", "dashed", "est"))
         bands.append(Band("estimated", _edges(estimates), "dim", filled=False))
     else:
         points = _points((r.window.end, r.finding.value) for r in other.view.performance)
@@ -130,12 +135,13 @@ def _drift(view: MonitorView, feature: str, other: Other | None) -> Chart:
     headline = Cell(ABSENT, "dim")
     levels: tuple[Level, ...] = ()
     statistic = ""
-    if windows:
-        last, window = windows[-1].finding, windows[-1].window
+    newest = view.newest(windows)
+    if newest is not None:
+        last, window = newest.finding, newest.window
         statistic = last.statistic
         headline = verdicts.headline(
             verdicts.drift_verdict(window, last.significant),
-            f"{_of_version(view, windows[-1])}{figure(last.value)} of {figure(last.threshold)}",
+            _of_version(view, newest, f"{figure(last.value)} of {figure(last.threshold)}"),
             window,
             view.minimum_rows,
         )
@@ -158,13 +164,11 @@ def _latency(view: MonitorView, other: Other | None) -> Chart:
     """p50, p95 and p99 in milliseconds, with the baseline of p95."""
     windows = [t for t in view.traffic if t.finding.requests]
     headline = Cell(ABSENT, "dim")
-    if windows:
-        last = windows[-1].finding
-        headline = Cell(
-            f"{_of_version(view, windows[-1])}"
-            f"p50 {figure(last.p50_ms, 1)} p95 {figure(last.p95_ms, 1)} p99 {figure(last.p99_ms, 1)}",
-            "info",
-        )
+    newest = view.newest(windows)
+    if newest is not None:
+        last = newest.finding
+        text = f"p50 {figure(last.p50_ms, 1)} p95 {figure(last.p95_ms, 1)} p99 {figure(last.p99_ms, 1)}"
+        headline = Cell(_of_version(view, newest, text), "info")
     p95 = _points((t.window.end, t.finding.p95_ms) for t in windows)
     if other is None:
         p99 = _points((t.window.end, t.finding.p99_ms) for t in windows)
@@ -191,10 +195,10 @@ def _latency(view: MonitorView, other: Other | None) -> Chart:
 def _volume(view: MonitorView, other: Other | None) -> Chart:
     """Predictions a window as bars, and errors where there were any."""
     headline = Cell(ABSENT, "dim")
-    if view.traffic:
-        last = view.traffic[-1]
-        text = f"{count_text(last.window.rows)} rows, {count_text(last.finding.errors)} errors"
-        headline = Cell(text, "bad" if last.finding.errors else "info")
+    newest = view.newest(view.traffic)
+    if newest is not None:
+        text = f"{count_text(newest.window.rows)} rows, {count_text(newest.finding.errors)} errors"
+        headline = Cell(_of_version(view, newest, text), "bad" if newest.finding.errors else "info")
     rows = _points((t.window.end, float(t.window.rows)) for t in view.traffic)
     series = [Series("rows", rows, "info", "bars", "rows")]
     if other is not None:
@@ -217,11 +221,13 @@ def _quality(view: MonitorView, feature: str) -> Chart:
     """The share of a feature's rows that are missing, or of a category that the reference does not hold, in percent."""
     windows = view.drift.get(feature, ())
     headline = Cell(ABSENT, "dim")
-    if windows:
-        last = windows[-1].finding
+    newest = view.newest(windows)
+    if newest is not None:
+        last = newest.finding
         bad = last.missing > 0 or last.unseen > 0
-        calm: Tone = "good" if windows[-1].window.judged else "info"
-        headline = Cell(f"missing {last.missing:.1%} unseen {last.unseen:.1%}", "warn" if bad else calm)
+        calm: Tone = "good" if newest.window.judged else "info"
+        text = f"missing {last.missing:.1%} unseen {last.unseen:.1%}"
+        headline = Cell(_of_version(view, newest, text), "warn" if bad else calm)
     unseen = _points((d.window.end, 100 * d.finding.unseen) for d in windows)
     missing = _points((d.window.end, 100 * d.finding.missing) for d in windows)
     return Chart(
@@ -255,7 +261,8 @@ def heat_map(view: MonitorView, selected: str | None, span: Point | None = None)
         )
         for feature, windows in view.drift.items()
     )
-    newest = [windows[-1] for windows in view.drift.values() if windows]
+    newest = [window for windows in view.drift.values() if (window := view.newest(windows)) is not None]
+    newest = [window for window in newest if window.version == newest[0].version]
     drifting = sum(w.finding.significant for w in newest)
     headline = Cell(ABSENT, "dim")
     if newest:
@@ -263,7 +270,7 @@ def heat_map(view: MonitorView, selected: str | None, span: Point | None = None)
             Cell("▲" if drifting else "●", "warn" if drifting else "good")
             if newest[0].window.judged
             else verdicts.drift_verdict(newest[0].window, False),
-            f"{drifting} of {len(rows)} drift in the newest window",
+            _of_version(view, newest[0], f"{drifting} of {len(newest)} drift in the newest window"),
             newest[0].window,
             view.minimum_rows,
         )
@@ -315,10 +322,12 @@ def whole_span(view: MonitorView) -> Point:
     return (min(times).timestamp(), max(times).timestamp()) if times else (0.0, 0.0)
 
 
-def _of_version(view: MonitorView, newest: WindowFinding[Finding]) -> str:
-    """``v1: `` before a figure of another version than the one that is live, which has none of its own yet."""
+def _of_version(view: MonitorView, newest: WindowFinding[Finding], text: str) -> str:
+    """The text of a figure; ``v1: `` before that of another version than the one that is live, which has none of its own yet;
+    ``then`` behind one of when the version was live before."""
     is_other = newest.version is not None and newest.version != view.version
-    return f"v{newest.version}: " if is_other else ""
+    then = " then" if view.is_of_then(newest) else ""
+    return f"v{newest.version}: {text}" if is_other else f"{text}{then}"
 
 
 def _points(pairs: Iterable[tuple[datetime, float | None]]) -> tuple[Point, ...]:

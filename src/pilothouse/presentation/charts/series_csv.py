@@ -5,12 +5,12 @@ import io
 import math
 from collections.abc import Iterator
 
-from pilothouse.domain.findings import EstimateFinding, PerformanceFinding, Window
+from pilothouse.domain.findings import EstimateFinding, Finding, PerformanceFinding, WindowFinding
 from pilothouse.domain.monitoring import MonitorView
 
 COLUMNS = (
     "model", "target", "series", "window_start", "window_end", "rows", "value", "low", "high", "reference", "significant",
-    "judged", "together", "rows_together",
+    "judged", "together", "rows_together", "version",
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -32,25 +32,28 @@ def series_csv(*views: MonitorView) -> str:
 
 def _rows(view: MonitorView) -> Iterator[list[object]]:
     for p in view.performance:
-        yield _row(_text(p.finding.metric), p.window, _figures(p.finding), p.finding.significant)
+        yield _row(_text(p.finding.metric), p, _figures(p.finding), p.finding.significant)
     for e in view.estimated:
-        yield _row(f"{_text(e.finding.metric)} estimated", e.window, _figures(e.finding))
+        yield _row(f"{_text(e.finding.metric)} estimated", e, _figures(e.finding))
     for feature, windows in view.drift.items():
         for d in windows:
             drift = d.finding
             figures = [_number(drift.value), "", _number(drift.threshold), ""]
-            yield _row(f"drift {drift.statistic} of {feature}", d.window, figures, drift.significant)
-            yield _row(f"missing share of {feature}", d.window, _alone(drift.missing))
-            yield _row(f"unseen share of {feature}", d.window, _alone(drift.unseen))
+            yield _row(f"drift {drift.statistic} of {feature}", d, figures, drift.significant)
+            yield _row(f"missing share of {feature}", d, _alone(drift.missing))
+            yield _row(f"unseen share of {feature}", d, _alone(drift.unseen))
     for t in view.traffic:
         for name, value in (
             ("predictions", t.window.rows), ("requests", t.finding.requests), ("errors", t.finding.errors),
             ("p50_ms", t.finding.p50_ms), ("p95_ms", t.finding.p95_ms), ("p99_ms", t.finding.p99_ms),
         ):  # fmt: skip
-            yield _row(name, t.window, _alone(value))
+            yield _row(name, t, _alone(value))
 
 
-def _row(series: str, window: Window, figures: list[object], significant: bool | None = None) -> list[object]:
+def _row(
+    series: str, of: WindowFinding[Finding], figures: list[object], significant: bool | None = None
+) -> list[object]:
+    window = of.window
     verdict = "" if significant is None or not window.judged else int(significant)
     return [
         series,
@@ -62,6 +65,7 @@ def _row(series: str, window: Window, figures: list[object], significant: bool |
         int(window.judged),
         window.together,
         window.judged_rows,
+        "" if of.version is None else of.version,
     ]
 
 

@@ -90,11 +90,13 @@ def audit_page(entry: AuditEntry) -> list[Line]:
 
 
 def feature_table(view: MonitorView) -> Table:
-    """Every feature with its newest drift, in the order of the view: most drifted first."""
-    newest = {feature: windows[-1].finding for feature, windows in view.drift.items() if windows}
+    """Every feature with its newest drift, in the order of the view: most drifted first. A column names the version where one
+    of them is not of the version that is live."""
+    windows = {f: window for f, of_all in view.drift.items() if (window := view.newest(of_all)) is not None}
+    newest = {feature: window.finding for feature, window in windows.items()}
 
     def verdict(feature: str) -> Cell:
-        return drift_verdict(view.drift[feature][-1].window, newest[feature].significant)
+        return drift_verdict(windows[feature].window, newest[feature].significant)
 
     def trend(feature: str) -> Cell:
         # multiples of the threshold: windows may be judged by statistics of different units
@@ -104,12 +106,16 @@ def feature_table(view: MonitorView) -> Table:
         return cell(f"{value:.1%}", "warn" if value else "dim")
 
     merged: dict[str, Callable[[str], Cell]] = {}
-    if any(windows[-1].window.together > 1 for windows in view.drift.values() if windows):
-        merged = {">WINDOWS !4": lambda f: cell(f"{view.drift[f][-1].window.together}")}
+    if any(window.window.together > 1 for window in windows.values()):
+        merged = {">WINDOWS !4": lambda f: cell(f"{windows[f].window.together}")}
+    versions: dict[str, Callable[[str], Cell]] = {}
+    if any(window.version not in (None, view.version) for window in windows.values()):
+        versions = {"VERSION": lambda f: cell(f"v{windows[f].version}")}
     return table_of(
         newest,
         {
             "FEATURE ~10": lambda f: cell(f, "strong"),
+            **versions,
             "VERDICT": verdict,
             "STATISTIC": lambda f: cell(newest[f].statistic),
             ">VALUE": lambda f: cell(figure(newest[f].value)),
@@ -117,7 +123,7 @@ def feature_table(view: MonitorView) -> Table:
             "TREND !1": trend,
             ">MISSING !2": lambda f: share(newest[f].missing),
             ">UNSEEN !3": lambda f: share(newest[f].unseen),
-            ">ROWS !4": lambda f: cell(f"{view.drift[f][-1].window.judged_rows:,}"),
+            ">ROWS !4": lambda f: cell(f"{windows[f].window.judged_rows:,}"),
             **merged,
             ">PSI !5": lambda f: cell(figure(newest[f].statistics.get("psi"))),
             ">JS !6": lambda f: cell(figure(newest[f].statistics.get("js"))),
