@@ -49,7 +49,7 @@ def test_figures_have_their_date_and_a_ground_has_its_own(say) -> None:
     _, shown = say("status")
     assert "AS OF" in shown
     assert "2013-09-01" in shown
-    assert "auc 0.604 on jfk, reference 0.713 (to 2013-08-29)" in shown
+    assert "auc 0.605, worse than its reference 0.713 in the window to 2013-09-01" in shown
     _, data = say("status", "--json")
     assert all(model["performance_at"] for model in data["models"])
     _, shown = say("targets")
@@ -64,7 +64,7 @@ def test_the_monitor_says_how_the_deployment_is_and_names_the_version_of_each_wi
     first = shown.splitlines()[0]
     assert first == "flight-delay on jfk: v1, live since 2013-07-04 06:30"
     assert "critical" in shown
-    assert "2 of 3 features drift on jfk: wind, hour (to 2013-08-28)" in shown
+    assert "1 of 2 features drifted (wind) in the window to 2013-09-01" in shown
     assert "VERSION" in shown
 
 

@@ -112,9 +112,38 @@ def test_a_finding_degrades_without_an_alert_and_the_alert_about_it_takes_its_pl
 
 
 def test_an_alert_of_when_the_version_was_live_before_does_not_give_its_figures_as_those_of_now() -> None:
-    assert state(facts(alerts=[alert(at=0)])) == (Health.CRITICAL, "auc 0.60 (when v2 was live before)")
-    left_open = state(facts(alerts=[alert(at=-3)]))
-    assert left_open == (Health.CRITICAL, "auc 0.60 (to 2013-04-28, when v2 was live before)")
+    of_then = (Verdict(monitor="performance", window=window(-3)),)
+    again = grounds_of(facts(*of_then, alerts=[alert(at=0)]))[0]
+    assert (again.health, again.text) == (Health.CRITICAL, "auc 0.60 (when v2 was live before)")
+    left_open = grounds_of(facts(*of_then, alerts=[alert(at=-3)]))[0]
+    assert left_open.text == "auc 0.60 (to 2013-04-28, when v2 was live before)"
+
+
+def test_an_alert_is_told_by_the_newest_window_that_was_judged_since_it_opened() -> None:
+    worse = Verdict(
+        monitor="performance",
+        window=window(7),
+        beyond="auc 0.55, worse than its reference 0.70",
+        alert_kinds=("performance",),
+    )
+    for opened in (0, 3):
+        grounds = grounds_of(facts(worse, alerts=[alert(at=opened)]))
+        assert grounds[0].text == "auc 0.55, worse than its reference 0.70 in the window to 2013-05-08"
+        assert grounds[0].health is Health.CRITICAL
+    # its own window is the newest
+    assert state(facts(worse, alerts=[alert(at=7)]))[1] == "auc 0.60 (to 2013-05-08)"
+    # the newest window says nothing: the alert stands until enough of them are quiet
+    again = state(facts(alerts=[alert(at=0)]))[1]
+    assert again == "auc 0.60 (when v2 was live before), quiet in the window to 2013-05-08"
+    # what another monitor says is not its figure
+    drifts = Verdict(
+        monitor="drift", window=window(7), beyond="the score drifted", alert_kinds=("score_drift",)
+    )
+    told = grounds_of(facts(drifts, alerts=[alert(at=3)]))
+    assert {ground.text for ground in told} == {
+        "auc 0.60 (to 2013-05-04)",
+        "the score drifted in the window to 2013-05-08",
+    }
 
 
 def test_a_loss_that_one_window_does_not_make_certain_is_told_beside_healthy() -> None:

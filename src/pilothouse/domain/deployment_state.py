@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pilothouse.domain.findings import PerformanceFinding, Window
+from pilothouse.domain.incidents import JOINT
 from pilothouse.domain.monitoring import Health, ServingState, StateGround, TargetState
 from pilothouse.domain.records import Alert
 
@@ -90,6 +91,15 @@ class Facts:
     figures: Figures = Figures()
 
 
+MONITORS = {
+    "data_drift": "drift",
+    "score_drift": "drift",
+    "data_quality": "drift",
+    "performance": "performance",
+    "latency": "traffic",
+    "errors": "traffic",
+}
+"""Monitor whose verdicts an alert of a kind is about; data quality is judged with drift."""
 _JUDGING = ("drift", "performance")
 """Monitors that judge a model: its inputs, without which nothing is, and its performance."""
 
@@ -203,7 +213,33 @@ def _of_alerts(facts: Facts) -> Iterator[StateGround]:
             yield StateGround(Health.NO_TRAFFIC, alert.summary, alert.effective_at)
         else:
             health = Health.CRITICAL if alert.severity == "critical" else Health.DEGRADED
-            yield StateGround(health, f"{alert.summary} ({_when(alert, facts)})", alert.effective_at)
+            yield StateGround(health, _of_alert(alert, facts), alert.effective_at)
+
+
+def _of_alert(alert: Alert, facts: Facts) -> str:
+    """What an alert is about, by the newest window that was judged since it opened; by the one that opened it otherwise."""
+    newest = _judged_since(alert, facts.figures)
+    if newest is None or newest.window is None:
+        return f"{alert.summary} ({_when(alert, facts)})"
+    end = f"to {newest.window.end:%Y-%m-%d}"
+    if newest.beyond:
+        return f"{newest.beyond} in the window {end}"
+    return f"{alert.summary} ({_when(alert, facts)}), quiet in the window {end}"
+
+
+def _judged_since(alert: Alert, figures: Figures) -> Verdict | None:
+    """Verdict of the alert's monitor on a window that ended after the alert's own, or after it was opened again: the one of its
+    kind where something lies beyond its reference."""
+    monitor = MONITORS.get(alert.kind) if alert.subject != JOINT else JOINT
+    since = [
+        verdict
+        for verdict in figures.verdicts
+        if verdict.monitor == monitor
+        and verdict.window is not None
+        and verdict.window.end > alert.effective_at
+    ]
+    of_kind = (verdict for verdict in since if verdict.beyond and alert.kind in verdict.alert_kinds)
+    return next(of_kind, None) or next((replace(verdict, beyond="") for verdict in since), None)
 
 
 def _when(alert: Alert, facts: Facts) -> str:
@@ -277,4 +313,5 @@ def _quiet(figures: Figures) -> str:
 
 
 def _newest(figures: Figures) -> datetime | None:
-    return max((v.window.end for v in figures.verdicts if v.window is not None), default=None)
+    judging = (v.window for v in figures.verdicts if v.monitor in _JUDGING)
+    return max((window.end for window in judging if window is not None), default=None)

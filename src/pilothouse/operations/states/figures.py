@@ -189,7 +189,7 @@ def _of_traffic(newest: Sequence[Reading]) -> list[Verdict]:
     if finding.errors_significant:
         text = f"{finding.errors:,} of {finding.requests:,} requests failed"
         verdicts.append(Verdict(monitor=TRAFFIC, window=judged.window, beyond=text, alert_kinds=("errors",)))
-    return verdicts
+    return verdicts or [Verdict(monitor=TRAFFIC, window=judged.window)]
 
 
 def _newest_judged(
