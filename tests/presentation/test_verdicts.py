@@ -126,3 +126,16 @@ def test_the_csv_leaves_the_verdict_of_such_a_window_empty() -> None:
         "3",
         "876",
     )
+
+
+def test_a_window_that_was_judged_again_says_why() -> None:
+    again = replace(THIN, judged=True, revision=1, late="outcomes")
+    performance, *_ = monitor_charts(view(again), "wind")
+    assert performance.headline.text.endswith(", judged again: outcomes came late")
+    assert verdicts.verdict_note(again, 300) == "judged again: outcomes came late"
+    both = verdicts.verdict_note(replace(MERGED, revision=2, late="rows"), 300)
+    assert (
+        both == "judged: 3 windows together, 876 rows, since 2013-03-25, judged again: predictions came late"
+    )
+    assert verdicts.revised_verdict(THIN, False, None) == "not judged"
+    assert verdicts.revised_verdict(again, True, 0.5) == "0.500, significant"

@@ -39,17 +39,18 @@ def headline(
     why = why_not_judged(window, minimum_rows, has_reference=compared)
     if why:
         return Cell(f"{verdict.text}: {why}", verdict.tone)
-    of = together_text(window)
-    return Cell(f"{verdict.text} {figures}{f', {of}' if of else ''}", verdict.tone)
+    parts = [f"{verdict.text} {figures}", together_text(window), _again(window)]
+    return Cell(", ".join(part for part in parts if part), verdict.tone)
 
 
 def verdict_note(window: Window, minimum_rows: int, *, compared: bool = True) -> str:
-    """``not judged: …``, or the windows that were judged as one; empty for a window that was judged by itself."""
+    """``not judged: …``, the windows that were judged as one, or why it was judged again; empty for any other window."""
     why = why_not_judged(window, minimum_rows, has_reference=compared)
     if why:
         return f"{NOT_JUDGED}: {why}"
     of = together_text(window)
-    return f"judged: {of}, since {day_text(window.since)}" if of else ""
+    parts = [f"judged: {of}, since {day_text(window.since)}" if of else "", _again(window)]
+    return ", ".join(part for part in parts if part)
 
 
 def rows_text(window: Window) -> str:
@@ -65,6 +66,11 @@ _CAME_LATE = {"rows": "predictions came late", "outcomes": "outcomes came late",
 def judged_again_because(window: Window) -> str:
     """Why a window was judged again; empty where it was not."""
     return _CAME_LATE.get(window.late, "") if window.revision else ""
+
+
+def _again(window: Window) -> str:
+    because = judged_again_because(window)
+    return f"judged again: {because}" if because else ""
 
 
 def revised_verdict(window: Window, significant: bool, figure: float | None) -> str:
