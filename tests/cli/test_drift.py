@@ -186,9 +186,9 @@ def test_what_cannot_be_compared_at_all_is_an_error(
     ("column", "fail_on", "code", "words"),
     [
         ("moved", (), 0, ""),
-        ("moved", ("drift",), 1, "--fail-on: 1 column drift: moved"),
+        ("moved", ("drift",), 1, "--fail-on: 1 column drifts: moved"),
         ("moved", ("quality", "fault"), 0, ""),
-        ("moved", ("any",), 1, "1 column drift"),
+        ("moved", ("any",), 1, "1 column drifts"),
         ("same", ("any",), 0, ""),
         ("letters", ("quality",), 1, "1 column got worse: letters"),
         ("emptied", ("fault",), 1, "1 column cannot be compared: emptied"),

@@ -16,7 +16,11 @@ Rules = Literal["pilothouse", "evidently", "nannyml"]
 Finding = Literal["drift", "quality", "fault"]
 FINDINGS: tuple[Finding, ...] = ("drift", "quality", "fault")
 """What a comparison may find: columns that drift; that have more missing or more unseen; that cannot be compared."""
-_WORDS: dict[Finding, str] = {"drift": "drift", "quality": "got worse", "fault": "cannot be compared"}
+_WORDS: dict[Finding, tuple[str, str]] = {
+    "drift": ("column drifts", "columns drift"),
+    "quality": ("column got worse", "columns got worse"),
+    "fault": ("column cannot be compared", "columns cannot be compared"),
+}
 
 _NAMED = 5
 """Columns that a message names at most."""
@@ -100,7 +104,7 @@ def found(drift: FileDrift) -> dict[Finding, list[str]]:
 def failures(drift: FileDrift, on: Collection[str]) -> list[str]:
     """What was found of the findings ``on`` which a check is to fail, a phrase each."""
     return [
-        f"{len(names)} {'column' if len(names) == 1 else 'columns'} {_WORDS[finding]}: {_listed(names)}"
+        f"{len(names)} {_WORDS[finding][len(names) > 1]}: {_listed(names)}"
         for finding, names in found(drift).items()
         if finding in on and names
     ]
