@@ -219,6 +219,16 @@ def test_windows_that_would_hold_too_few_rows_are_noted_for_each_target(services
     ) in notes
 
 
+def test_a_match_on_a_number_counts_its_rows(services: Services) -> None:
+    write_csv(services, *((row, "distance", "7") for row in range(0, 100, 2)))
+    text = CSV.replace('name = "jfk"', 'name = "jfk"\nmatch = { distance = 7 }')
+    assert any(
+        "on jfk a window of 7 d will hold about 3 rows" in note for note in planned(services, text).notes
+    )
+    wrong = text.replace("distance = 7", 'distance = "far"')
+    assert not any("on jfk" in note for note in planned(services, wrong).notes)
+
+
 def test_a_word_for_missing_that_looks_like_a_value_is_named(services: Services) -> None:
     write_csv(services, *((row, "carrier", "NA") for row in range(0, 100, 3)))
     note = (

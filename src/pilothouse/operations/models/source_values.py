@@ -12,7 +12,7 @@ from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.domain.judging import window_notes
 from pilothouse.domain.missing_words import word_like_a_value
-from pilothouse.domain.model_spec import CsvSpec, ModelSpec
+from pilothouse.domain.model_spec import CsvSpec, ModelSpec, Scalar
 from pilothouse.domain.safe_text import one_line
 from pilothouse.domain.table_form import TableForm, training_form
 from pilothouse.domain.time_units import DAY_US, SECOND_US
@@ -78,6 +78,12 @@ def look_at_rows(spec: ModelSpec, path: Path, most: int) -> SourceReport:
         _read(spec, path, seen, most)
     except (InvalidInputError, NotFoundError) as error:
         return SourceReport((f"data.source: {str(error).removeprefix('data.source: ')}",))
+    except (
+        ValueError,
+        TypeError,
+        OSError,
+    ) as error:  # what Arrow says of a file that it cannot make a table of
+        return SourceReport((f"data.source: {path} cannot be read: {one_line(str(error), 300)}",))
     forecast = [] if seen.complete else [f"data.source: its first {seen.rows:,} rows were looked at"]
     windows = window_notes(_rows_a_day(spec, seen), spec.monitoring)
     forecast += [f"monitoring.minimum_rows: {note}" for note in windows]
@@ -129,9 +135,7 @@ def _count(spec: ModelSpec, columns: "dict[str, pa.Array]", seen: _Seen) -> None
     import pyarrow.compute as pc
 
     for target in spec.targets:
-        parts = [
-            pc.equal(columns[name], _text(value)) for name, value in target.match.items() if name in columns
-        ]
+        parts = [_equals(columns[name], value) for name, value in target.match.items() if name in columns]
         if parts:
             found = parts[0]
             for part in parts[1:]:
@@ -277,8 +281,17 @@ def _rows_a_day(spec: ModelSpec, seen: _Seen) -> dict[str, float]:
     return {name: rows / days for name, rows in seen.of_target.items() if rows}
 
 
-def _text(value: object) -> str:
-    return category_text(value) or ""
+def _equals(column: "pa.Array", value: Scalar) -> "pa.Array":
+    """Where a column has the value of a match: a number where the column is one of numbers, else its text."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_floating(column.type):
+        return pc.equal(column, category_text(value) or "")
+    try:
+        return pc.equal(column, float(value))
+    except ValueError:
+        return pa.array([False] * len(column))
 
 
 def _number(classes: int) -> str:
