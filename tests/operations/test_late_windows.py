@@ -1,6 +1,7 @@
 """Windows whose outcomes or predictions come late are judged again by themselves; what was found before stays on record."""
 
 import json
+import random
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
 from pilothouse.operations.workspace import time_machine
 from pilothouse.telemetry import late_days, readings
-from pilothouse.telemetry.readings import DRIFT, PERFORMANCE, TRAFFIC, finding_of
+from pilothouse.telemetry.readings import DRIFT, ESTIMATE, PERFORMANCE, QUALITY, TRAFFIC, finding_of
 from pilothouse.telemetry.streams import find_stream
 from support.flight_batches import batches
 from support.monitored_flights import (
@@ -275,4 +276,33 @@ def test_a_long_catch_up_is_cut_into_rounds(services: Services, monkeypatch: pyt
     assert [(r.start_us, r.data) for r in closed(together)] == [
         (r.start_us, r.data) for r in closed(services)
     ]
+    together.close()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_order_in_which_a_history_comes_does_not_matter(
+    services: Services, tmp_path: Path, seed: int
+) -> None:
+    order = random.Random(seed)
+    weeks = list(range(0, 49, 7))
+    rest = weeks[1:]
+    order.shuffle(rest)
+    for week in (0, *rest):
+        send(services, "ewr", week, 7, outcomes=False)
+        if order.random() < 0.5:
+            evaluate(services)
+    order.shuffle(weeks)
+    for week in weeks:
+        send_outcomes(services, "ewr", week, 7)
+        if order.random() < 0.5:
+            monitoring_round.evaluate_windows(services)
+    evaluate(services)
+    together = watched(tmp_path / "together")
+    for week in range(0, 49, 7):
+        send(together, "ewr", week, 7)
+    evaluate(together)
+    for monitor in (DRIFT, QUALITY, TRAFFIC, ESTIMATE, PERFORMANCE):
+        in_order = {(r.start_us, r.end_us): r.data for r in closed(together, monitor)}
+        found = {(r.start_us, r.end_us): r.data for r in closed(services, monitor)}
+        assert found == in_order, monitor
     together.close()

@@ -19,6 +19,7 @@ from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.monitoring import window_closing
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
+from pilothouse.statistics.significance import null_windows
 from pilothouse.telemetry import Stream, late_days, revisions
 from pilothouse.telemetry.late_days import OF_OUTCOMES, OF_ROWS, LateDay
 from pilothouse.telemetry.readings import DRIFT
@@ -69,7 +70,7 @@ def _judge_stream(services: Services, stream_id: int, days: Sequence[LateDay], r
         assert spec is not None
         with services.telemetry.read() as connection:
             earlier, all_of_them = _earlier(connection, stream, spec, monitor)
-            spans = [*earlier, *_touched(connection, stream, spec, monitor, days)]
+            spans = [*earlier, *_touched(connection, stream, spec, monitor, days, bool(earlier))]
         complete &= all_of_them
         changed: dict[str, set[int]] = {}
         for span in spans:
@@ -104,11 +105,21 @@ def _earlier(
 
 
 def _touched(
-    connection: Connection, stream: Stream, spec: ModelSpec, monitor: str, days: Sequence[LateDay]
+    connection: Connection,
+    stream: Stream,
+    spec: ModelSpec,
+    monitor: str,
+    days: Sequence[LateDay],
+    with_earlier: bool,
 ) -> Iterator[Span]:
-    """Windows with late events, and those judged together with them or after them by rule, the oldest first."""
-    following = spec.monitoring.of - 1 if monitor == DRIFT else 0
+    """Windows with late events, and those judged together with them or beside them, the oldest first. ``with_earlier``:
+    there are new windows before the oldest."""
+    # a window of inputs is judged beside those just before it, and counts how many of the last were significant
+    following = null_windows.RECENT + spec.monitoring.of - 1 if monitor == DRIFT else 0
     touched_until = 0
+    oldest = revisions.oldest_closed(connection, stream.id, monitor)
+    if oldest is not None and with_earlier:
+        touched_until = oldest.start_us + following * (oldest.end_us - oldest.start_us)
     ends = [day.last_us for day in days]  # days are in order
     for span, rows, judged in revisions.closed_since(connection, stream.id, monitor, days[0].first_us):
         length = span.end_us - span.start_us
