@@ -281,3 +281,12 @@ def test_labels_says_what_it_refuses(services: Services, run, tmp_path: Path) ->
     found = json.loads(out)
     assert (code, found["known"], found["rejected"]) == (1, 2, 2)
     assert found["reasons"] == {"outcome of a wrong kind": 2}
+
+
+def test_a_retry_changes_nothing_in_the_past(services: Services, tmp_path: Path, run) -> None:
+    hand_in(services, tmp_path / "log.parquet", history(400, 20))
+    hand_in(services, tmp_path / "few.parquet", history(5, 1, 100))
+    assert run("--at", "2013-04-15 12:00", "rejected")[0] == 0
+    assert run("--at", "2013-04-15 12:00", "rejected", "retry", "--history")[0] != 0
+    assert stored(services) == (400, 400)
+    assert retries.count_kept(services, admin(services)) == 5
