@@ -147,10 +147,13 @@ def test_an_alert_is_told_by_the_newest_window_that_was_judged_since_it_opened()
 
 
 def test_a_loss_that_one_window_does_not_make_certain_is_told_beside_healthy() -> None:
-    weak = Verdict(monitor="performance", window=window(7), beyond="auc 0.70", lasting=False)
-    health, text = state(facts(QUIET[0], weak))
-    assert health is Health.HEALTHY
-    assert "auc 0.70 in that window, not certain yet" in text
+    """And told first: a narrow column shows only the beginning of the reason."""
+    beyond = "auc 0.70 in its newest window, reference 0.80"
+    weak = Verdict(monitor="performance", window=window(7), beyond=beyond, lasting=False)
+    assert state(facts(QUIET[0], weak)) == (
+        Health.HEALTHY,
+        f"{beyond}: not certain yet, the next window decides; all else within its reference to 2013-05-08",
+    )
 
 
 def test_inputs_that_are_not_judged_are_not_healthy_whatever_performance_says() -> None:

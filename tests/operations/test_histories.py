@@ -20,6 +20,7 @@ from pilothouse.cli import failures, main
 from pilothouse.domain.listing import Query
 from pilothouse.domain.monitoring import Health, TargetState
 from pilothouse.operations.fleet import fleet, groups, health
+from pilothouse.operations.monitoring import monitor_views
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
 from pilothouse.operations.workspace import time_machine
@@ -99,6 +100,9 @@ def _compare_doors(history: History, on_record: dict[Key, TargetState]) -> None:
     assert _by_key(fleet.fleet(services, actor).states) == on_record
     assert health.watch(services, actor).counts == Counter(state.health for state in on_record.values())
     assert health.fleet_health(services, actor) is _compare_overview(services, history, on_record)
+    for state in on_record.values():
+        if state.health is Health.HEALTHY:
+            _compare_monitor(services, history, state)
     unhealthy = health.states_page(services, actor, Query(unhealthy=True)).rows
     fine = (Health.HEALTHY, Health.NOT_DEPLOYED)
     assert _by_key(unhealthy) == {key: s for key, s in on_record.items() if s.health not in fine}
@@ -115,6 +119,16 @@ def _compare_overview(services: Services, history: History, on_record: dict[Key,
         assert row.counts == Counter(str(state.health) for state in own)
         assert row.open_alerts == sum(state.open_alerts for state in own)
     return min((row.health for row in models.values()), key=lambda h: h.rank)
+
+
+def _compare_monitor(services: Services, history: History, state: TargetState) -> None:
+    """A healthy deployment says first what is not certain yet, and the monitor calls the same window so."""
+    view = monitor_views.monitor_view(services, history.example.actor("vera"), state.model, state.target)
+    judged = [p for p in view.performance if p.window.judged and p.version == view.version][-1:]
+    significant = bool(judged) and judged[0].finding.significant
+    beginning = state.why.split(";")[0]
+    assert beginning.endswith(": not certain yet, the next window decides") is significant
+    assert significant is any(not view.is_certain(p) for p in judged)
 
 
 def _compare_commands(history: History) -> None:

@@ -139,3 +139,11 @@ def test_a_window_that_was_judged_again_says_why() -> None:
     )
     assert verdicts.revised_verdict(THIN, False, None) == "not judged"
     assert verdicts.revised_verdict(again, True, 0.5) == "0.500, significant"
+
+
+def test_a_loss_that_is_not_certain_yet_is_not_called_worse() -> None:
+    judged = replace(THIN, judged=True)
+    assert verdicts.performance_verdict(judged, significant=True).text == "✖ worse"
+    uncertain = verdicts.performance_verdict(judged, significant=True, certain=False)
+    assert (uncertain.text, uncertain.tone) == ("▲ worse? not certain yet", "warn")
+    assert verdicts.performance_verdict(judged, significant=False, certain=False).text == "● fine"

@@ -300,12 +300,12 @@ def _of_gaps(facts: Facts) -> Iterator[StateGround]:
 
 
 def _quiet(figures: Figures) -> str:
-    """Text of a healthy deployment: to when it was judged, what is not certain, and what was not judged."""
+    """Text of a healthy deployment: what is not certain first, then to when it was judged, and what was not judged."""
     newest = _newest(figures)
-    parts = [f"within its reference to {newest:%Y-%m-%d}" if newest else "within its reference"]
-    parts += [
-        f"{v.beyond} in that window, not certain yet" for v in figures.verdicts if v.beyond and not v.lasting
-    ]
+    uncertain = [v.beyond for v in figures.verdicts if v.beyond and not v.lasting]
+    within = "all else within its reference" if uncertain else "within its reference"
+    parts = [f"{beyond}: not certain yet, the next window decides" for beyond in uncertain]
+    parts.append(f"{within} to {newest:%Y-%m-%d}" if newest else within)
     parts += [
         f"{v.monitor} not judged: {v.lack}" for v in figures.verdicts if v.lack and v.monitor != _JUDGING[0]
     ]

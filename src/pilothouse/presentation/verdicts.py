@@ -6,6 +6,8 @@ from pilothouse.presentation.cell import Cell, Tone
 from pilothouse.presentation.texts import day_text
 
 NOT_JUDGED = "not judged"
+WORSE_NOT_CERTAIN = "worse? not certain yet"
+"""A loss that one window alone does not make certain; a deployment stays healthy with it."""
 UNKNOWN = "○"
 """Glyph of a window that has no verdict."""
 
@@ -15,8 +17,10 @@ def drift_verdict(window: Window, significant: bool) -> Cell:
     return _verdict(window, significant, ("▲ drifts", "warn"), ("● quiet", "good"))
 
 
-def performance_verdict(window: Window, significant: bool) -> Cell:
-    """``✖ worse``, ``● fine`` or ``○ not judged``."""
+def performance_verdict(window: Window, significant: bool, *, certain: bool = True) -> Cell:
+    """``✖ worse``, ``▲ worse? not certain yet``, ``● fine`` or ``○ not judged``."""
+    if not certain:
+        return _verdict(window, significant, (f"▲ {WORSE_NOT_CERTAIN}", "warn"), ("● fine", "good"))
     return _verdict(window, significant, ("✖ worse", "bad"), ("● fine", "good"))
 
 

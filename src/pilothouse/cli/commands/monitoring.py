@@ -31,6 +31,7 @@ from pilothouse.presentation.charts.chart import MARK_LEGEND
 from pilothouse.presentation.charts.monitor_charts import monitor_charts
 from pilothouse.presentation.charts.series_csv import series_csv
 from pilothouse.presentation.verdicts import (
+    WORSE_NOT_CERTAIN,
     judged_again_because,
     revised_verdict,
     rows_text,
@@ -84,7 +85,7 @@ def monitor(
         (
             (texts.window_text(p.window.start, p.window.end), _version(p), _decimals(p.finding.value), _between(p.finding),
              rows_text(p.window), _decimals(p.finding.reference),
-             verdict_word(p.window, p.finding.significant, "worse"))
+             verdict_word(p.window, p.finding.significant, "worse" if view.is_certain(p) else WORSE_NOT_CERTAIN))
             for p in view.performance
         ),
         empty="no performance yet: it is known once outcomes have arrived for a whole window",

@@ -1,6 +1,6 @@
 """Views of the monitor for one model on one target, from stored readings."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
@@ -17,6 +17,7 @@ from pilothouse.domain.findings import (
     Window,
     WindowFinding,
 )
+from pilothouse.domain.model_spec import MonitoringSpec
 from pilothouse.domain.monitoring import MonitorView, RevisedWindow, TimelineMark
 from pilothouse.domain.records import Alert, Deployment
 from pilothouse.domain.roles import Actor
@@ -25,6 +26,7 @@ from pilothouse.operations.authorisation import reading
 from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.monitoring.baselines import baseline_p95_ms, reference_performance
 from pilothouse.operations.services import Services
+from pilothouse.operations.states.figures import is_lasting
 from pilothouse.operations.states.watching import unwatched
 from pilothouse.sqlite import Connection
 from pilothouse.store import alerts as alert_store
@@ -84,7 +86,7 @@ def monitor_view(
         minimum_rows=spec.monitoring.minimum_rows,
     )
     with services.reading_telemetry() as telemetry:
-        return empty if telemetry is None else _filled(telemetry, empty, version, history, alerts)
+        return empty if telemetry is None else _filled(telemetry, empty, version, history, spec.monitoring)
 
 
 def _filled(
@@ -92,7 +94,7 @@ def _filled(
     view: MonitorView,
     version: int | None,
     history: list[Deployment],
-    alerts: list[Alert],
+    rules: MonitoringSpec,
 ) -> MonitorView:
     streams = [s for s in list_streams(connection, view.model, view.target) if version in (None, s.version)]
     versions = {stream.id: stream.version for stream in streams}
@@ -113,15 +115,17 @@ def _filled(
     drift = _by_feature(view, load(DRIFT, DriftFinding))
     notes = [n for n in readings.retraining_notes(connection, view.model) if n.target == view.target]
     measured = load(PERFORMANCE, PerformanceFinding)
+    performance = tuple(f for f in measured if f.finding.value is not None)
     return replace(
         view,
-        performance=tuple(f for f in measured if f.finding.value is not None),
+        performance=performance,
+        uncertain=tuple(_uncertain(performance, rules)),
         undefined=tuple(f for f in measured if f.finding.value is None and f.finding.why),
         estimated=tuple(f for f in load(ESTIMATE, EstimateFinding) if f.finding.value is not None),
         multivariate=tuple(load(MULTIVARIATE, MultivariateFinding)),
         drift=drift,
         traffic=tuple(load(TRAFFIC, TrafficFinding)),
-        marks=_marks(history, alerts, notes),
+        marks=_marks(history, list(view.alerts), notes),
         event_clock=from_us(clock.event_us) if clock else None,
         labels_joined=sum(s.labelled for s in streams),
         events=sum(s.rows for s in streams),
@@ -167,6 +171,19 @@ def _is_empty_of_another(
         and (deployment.ended_effective_at or window.end) > window.start
         for deployment in history
     )
+
+
+def _uncertain(
+    performance: Sequence[WindowFinding[PerformanceFinding]], rules: MonitoringSpec
+) -> Iterator[tuple[int | None, datetime]]:
+    """Version and end of the windows whose loss does not last: the rule of the state, for each window."""
+    judged: dict[int | None, list[bool]] = {}
+    for measured in performance:
+        if measured.window.judged:
+            last = judged.setdefault(measured.version, [])
+            last.append(measured.finding.significant)
+            if last[-1] and not is_lasting(measured.finding, last[-rules.of :], rules):
+                yield measured.version, measured.window.end
 
 
 def _by_feature(

@@ -133,8 +133,12 @@ def _of_performance(
     beyond, lasting = "", True
     if judged is not None and judged.significant:
         finding = finding_of(judged, PerformanceFinding)
-        beyond = f"{finding.metric} {finding.value:.3g}, worse than its reference {finding.reference:.3g}"
         lasting = _is_lasting(connection, stream, spec.monitoring, judged, finding)
+        beyond = (
+            f"{finding.metric} {finding.value:.3g}, worse than its reference {finding.reference:.3g}"
+            if lasting
+            else f"{finding.metric} {finding.value:.3g} in its newest window, reference {finding.reference:.3g}"
+        )
     unjudged = _since(newest, judged)
     return [
         Verdict(
@@ -156,15 +160,19 @@ def _is_lasting(
     judged: Reading,
     finding: PerformanceFinding,
 ) -> bool:
-    """True for a loss by which an alert would open: one window in twenty looks worse by sampling alone."""
-    if performance_is_certain(
-        finding.measured, finding.expected, METRICS[finding.metric][0], rules.false_alarm_rate
-    ):
-        return True
     last = readings.history(
         connection, stream.id, PERFORMANCE, until_us=judged.end_us, limit=rules.of, judged=True
     )
-    return sum(reading.significant for reading in last) >= rules.fire
+    return is_lasting(finding, [reading.significant for reading in last], rules)
+
+
+def is_lasting(finding: PerformanceFinding, last: Sequence[bool], rules: MonitoringSpec) -> bool:
+    """True for a significant loss by which an alert would open: one window in twenty looks worse by sampling alone. ``last``:
+    whether this window and those judged before it are significant, ``rules.of`` of them."""
+    direction = METRICS[finding.metric][0]
+    if performance_is_certain(finding.measured, finding.expected, direction, rules.false_alarm_rate):
+        return True
+    return sum(last) >= rules.fire
 
 
 def _of_all_features(connection: Connection, stream: Stream) -> list[Verdict]:
