@@ -1,10 +1,13 @@
 """The state of a deployment on the command line: the same words, dates and grounds in every command."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from pilothouse.cli import failures, main
+from pilothouse.operations.alerts import incidents
+from pilothouse.presentation.tables.incidents import no_incidents_text
 from support import example
 
 
@@ -72,3 +75,23 @@ def test_models_show_the_health_on_record(say) -> None:
     _, shown = say("models")
     assert "✖ critical" in shown
     assert "▲ degraded" in shown
+
+
+def test_a_list_without_open_incidents_says_whether_there_were_any(
+    built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "workspace"
+    shutil.copytree(built, root)
+    with example.opened(root) as services:
+        olga = example.person(services, "olga")
+        found = incidents.list_incidents(services, olga, unresolved=True)
+        for incident in found:
+            incidents.resolve(services, olga, incident.id, "looked into")
+    assert found
+    failures.run(lambda: main.run(["--workspace", str(root), "--as", "olga", "incidents"]))
+    told = capsys.readouterr().err
+    assert f"no incidents are open: {len(found)} are over; pilothouse incidents --all lists them" in told
+    text = no_incidents_text
+    assert text(0, "o") == "no incidents: nothing has left its reference"
+    assert text(0, "o", model="delay", unwatched="no daemon") == "no incidents of delay: no daemon"
+    assert text(1, "o") == "no incidents are open: 1 is over; o lists them"

@@ -9,6 +9,7 @@ import pytest
 from pilothouse.console.screenshots import settle
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
+from pilothouse.domain.monitoring import Health
 from pilothouse.operations.fleet import fleet
 from pilothouse.operations.models import affected, comparisons, lineage
 from pilothouse.operations.monitoring import distributions
@@ -62,12 +63,33 @@ def test_while_no_event_has_come_the_age_is_that_of_the_deployment_by_the_clock_
         found,
         window=("flight-delay",),
         states=tuple(
-            replace(s, deployment=d, event_clock=None) for s, d in zip(flights, replayed, strict=True)
+            replace(s, deployment=d, event_clock=None, health=Health.NO_DATA)
+            for s, d in zip(flights, replayed, strict=True)
         ),
     )
     table = fleet_table(silent, "flight-delay", "nothing", now)
-    ages = [row.cells[1].text.split()[2] for row in table.rows if row.cells[1].text]
+    ages = [row.cells[1].text.split()[4] for row in table.rows if row.cells[1].text]
     assert ages == ["5m", "5m"]
+
+
+def test_the_age_in_the_fleet_is_that_of_the_state_and_not_of_the_version(services: Services, pat) -> None:
+    found = fleet.fleet(services, pat)
+    (jfk,) = [s for s in found.states if (s.model, s.target) == ("flight-delay", "jfk")]
+    assert jfk.since is not None
+    now = jfk.since + timedelta(days=900)
+
+    def told(**changes: object) -> str:
+        alone = replace(
+            found,
+            window=("flight-delay",),
+            states=(replace(jfk, **changes),),
+            places=tuple(place for place in found.places if place.target == "jfk"),
+        )
+        return fleet_table(alone, "", "nothing", now).rows[0].cells[1].text.split(" ◆")[0]
+
+    assert told(health=Health.CRITICAL, event_clock=jfk.since + timedelta(hours=5)) == "✖ v1 critical 5h"
+    assert told(health=Health.DOWN, since=now - timedelta(seconds=61)).endswith("v1 down 1m")
+    assert told(health=Health.HEALTHY) == "● v1 healthy"
 
 
 def test_bad_rows_reach_every_version_trained_on_them(services: Services, pat) -> None:

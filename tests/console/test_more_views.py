@@ -16,6 +16,7 @@ from textual.pilot import Pilot
 from pilothouse.console.screenshots import settle
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.domain.errors import NotFoundError
+from pilothouse.domain.monitoring import Health
 from pilothouse.domain.wire import ServingReport
 from pilothouse.operations.automation import automation_activity
 from pilothouse.operations.fleet import fleet
@@ -280,12 +281,12 @@ def test_a_version_of_which_no_event_has_come_is_there_since_its_deployment_by_t
     )
     alone = replace(
         now,
-        states=(replace(state, deployment=live, event_clock=None),),
+        states=(replace(state, deployment=live, event_clock=None, health=Health.NO_DATA),),
         window=(state.model,),
         places=tuple(place for place in now.places if place.target == "jfk"),
     )
     (row,) = fleet_table(alone, "", "nothing", example.NOW).rows
-    assert row.cells[1].text.split()[2::2] == ["3h", "◆v3"]
+    assert row.cells[1].text == "○ v1 no data 3h ◆v3"
 
 
 @pytest.fixture(scope="module")

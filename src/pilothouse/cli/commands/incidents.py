@@ -14,6 +14,7 @@ from pilothouse.cli.output import (
     show_lines,
     show_rows,
     show_table,
+    unwatched,
 )
 from pilothouse.cli.session import Session
 from pilothouse.domain.incidents import Incident
@@ -21,7 +22,12 @@ from pilothouse.domain.records import Job
 from pilothouse.domain.version_stage import Standing
 from pilothouse.operations import catalogue
 from pilothouse.operations.alerts import incidents as operations
-from pilothouse.presentation.tables.incidents import incident_head, incident_story, incident_table
+from pilothouse.presentation.tables.incidents import (
+    incident_head,
+    incident_story,
+    incident_table,
+    no_incidents_text,
+)
 
 
 @click.command()
@@ -37,10 +43,14 @@ def incidents(session: Session, model: str | None, everything: bool, limit: int)
     say_rest(len(records), operations.count_incidents(services, actor, unresolved=unresolved, model=model))
     if printed_as_json(session, [_plain(incident) for incident in records]):
         return
-    show_rows(
-        incident_table(records, everything=everything),
-        empty="no incidents" if everything else "no incidents: nothing has left its reference",
-    )
+    table = incident_table(records, everything=everything)
+    if not records and unresolved:
+        over = operations.count_incidents(services, actor, model=model)
+        way = f"pilothouse incidents --all{f' --model {model}' if model else ''}"
+        table = dataclasses.replace(
+            table, empty=no_incidents_text(over, way, model=model or "", unwatched=unwatched(session))
+        )
+    show_rows(table, empty=table.empty)
 
 
 @click.command()

@@ -17,7 +17,7 @@ from pilothouse.domain.roles import Actor
 from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.operations.services import Services
 from pilothouse.presentation.cells import Cell
-from pilothouse.presentation.tables.incidents import incident_table, member_table
+from pilothouse.presentation.tables.incidents import incident_table, member_table, no_incidents_text
 from pilothouse.presentation.tables.table import Table
 
 
@@ -72,15 +72,17 @@ class AlertsView(PagedView[Incident]):
         if self._all:
             return super().load(services, actor)
         from pilothouse.operations.alerts import incidents
-        from pilothouse.operations.fleet import targets
+        from pilothouse.operations.fleet import health, targets
 
         self.check(services, actor)
         open_incidents = incidents.list_incidents(
             services, actor, unresolved=True, model=self.model or None, limit=WINDOW
         )
         table = incident_table(open_incidents, targets.list_targets(services, actor))
-        if self.model:
-            table = replace(table, empty=f"no incident of {self.model} goes on; o shows those that are over")
+        if not open_incidents:
+            over = incidents.count_incidents(services, actor, model=self.model or None)
+            unwatched = health.watch(services, actor).unwatched
+            table = replace(table, empty=no_incidents_text(over, "o", model=self.model, unwatched=unwatched))
         return list_data(open_incidents, table, lambda i: i.id)
 
     def check(self, services: Services, actor: Actor) -> None:

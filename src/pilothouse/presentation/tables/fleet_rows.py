@@ -6,6 +6,7 @@ from datetime import datetime
 from itertools import product
 
 from pilothouse.domain.monitoring import Fleet, Health, RollOut, TargetState
+from pilothouse.domain.records import Deployment
 from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cells import HEALTH, Cell, cell
 from pilothouse.presentation.tables.table import Column, Row, Table
@@ -22,8 +23,7 @@ def columns_that_fit(width: int) -> int:
 
 
 def fleet_table(fleet: Fleet, chosen: str, grouping: str, now: datetime) -> Table:
-    """A row a target under its group's; the cells of the models in the window with version, health and since when (by the
-    data)."""
+    """A row a target under its group's; the cells of the models in the window with version, health and for how long."""
     models = fleet.window
     columns = (
         Column("TARGET", least=_FIRST),
@@ -116,14 +116,26 @@ def _group_row(heading: str, targets: int, members: Sequence[TargetState], model
 
 
 def _state_cell(state: TargetState | None, coming: str, now: datetime) -> Cell:
-    """``● v3 12d healthy →v4``. The version's age here is by the event clock; by the wall clock while no event has come."""
+    """``✖ v3 critical 12d →v4``: how long it has been so. Nothing says since when a deployment is healthy."""
     if state is None:
         return Cell("")
     glyph, tone = HEALTH[state.health]
     live = state.deployment
     if live is None:
         return Cell(f"{glyph} {state.health}{coming}", tone)
-    age = state.event_clock - live.effective_at if state.event_clock else now - live.recorded_at
-    return Cell(
-        f"{glyph} v{live.version} {span_text(max(0.0, age.total_seconds()))} {state.health}{coming}", tone
-    )
+    age = _age_s(state, live, now)
+    text = f" {span_text(age)}" if age is not None else ""
+    return Cell(f"{glyph} v{live.version} {state.health}{text}{coming}", tone)
+
+
+def _age_s(state: TargetState, live: Deployment, now: datetime) -> float | None:
+    """Seconds for which a deployment has been so, by the data; by the wall clock where its process or its traffic is gone, or
+    none has come yet."""
+    since, clock = state.since, state.event_clock
+    if state.health is Health.NO_DATA:
+        since, clock = live.recorded_at, now
+    if since is None or state.health is Health.HEALTHY:
+        return None
+    if clock is None or clock < since or state.health in (Health.DOWN, Health.NO_TRAFFIC):
+        clock = now
+    return max(0.0, (clock - since).total_seconds())

@@ -41,10 +41,19 @@ def incident_table(
             "ON IT !1": lambda i: cell(i.assignee),
         },
         key=lambda i: i.id,
-        empty="no incidents: nothing has left its reference; o shows those that are over",
+        empty="no incidents",
         fields=lambda i: _target_fields([target_of[name] for name in i.targets if name in target_of]),
     )
     return replace(table, columns=tuple(replace(c, ranked=c.title == "COST") for c in table.columns))
+
+
+def no_incidents_text(over: int, way: str, *, model: str = "", unwatched: str = "") -> str:
+    """Text in place of the open incidents where there are none. ``over``: number of those that there were, which ``way`` lists;
+    ``unwatched``: since when nobody watches, so that nobody knows of one."""
+    of = f" of {model}" if model else ""
+    if over:
+        return f"no incidents{of} are open: {over:,} {'is' if over == 1 else 'are'} over; {way} lists them"
+    return f"no incidents{of}: {unwatched or 'nothing has left its reference'}"
 
 
 def _target_fields(targets: Sequence[Target]) -> tuple[tuple[str, str], ...]:
