@@ -1,5 +1,6 @@
 """The state of a deployment is the worst of its grounds, and nothing is healthy by default."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -233,3 +234,16 @@ def test_a_process_that_was_not_heard_of_since_the_daemon_started_is_not_said_to
     given = facts(serving=ServingState.NOT_HEARD, reported_at=SINCE)
     text = "no word of its process since the daemon started, last of 2013-05-01 00:00"
     assert state(given) == (Health.NOT_JUDGED, text)
+
+
+def test_where_windows_are_shorter_than_a_day_reasons_say_the_time_of_day() -> None:
+    end = SINCE + timedelta(hours=20, minutes=7)
+    minute = Window(start=end - timedelta(minutes=1), end=end, rows=2_000, judged=True)
+    quiet = Verdict(monitor="drift", window=minute, alert_kinds=("data_drift",))
+    assert state(facts(quiet)) == (Health.HEALTHY, "within its reference to 2013-05-01 20:07")
+    drifted = replace(quiet, beyond="wind drifted")
+    assert state(facts(drifted))[1] == "wind drifted in the window to 2013-05-01 20:07"
+    told = grounds_of(facts(quiet, alerts=[alert()]))
+    assert told[0].text == "auc 0.60 (to 2013-05-08 00:00)"
+    thin = replace(quiet, unjudged=1, lack="12 of 300 rows in 60 s")
+    assert state(facts(thin))[1] == "12 of 300 rows in 60 s; last judged to 2013-05-01 20:07"

@@ -128,7 +128,7 @@ def _compare_monitor(services: Services, history: History, state: TargetState) -
     significant = bool(judged) and judged[0].finding.significant
     beginning = state.why.split(";")[0]
     assert beginning.endswith(": not certain yet, the next window decides") is significant
-    assert significant is any(not view.is_certain(p) for p in judged)
+    assert significant is any(p in view.uncertain for p in judged)
 
 
 def _compare_commands(history: History) -> None:

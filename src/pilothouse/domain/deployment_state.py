@@ -6,7 +6,7 @@ one lies beyond its reference, no alert is open, and its serving process answers
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pilothouse.domain.findings import PerformanceFinding, Window
 from pilothouse.domain.incidents import JOINT
@@ -64,6 +64,12 @@ class Figures:
     """The primary metric over the last windows."""
     drift_trend: tuple[TrendPoint, ...] = ()
     p95_trend: tuple[TrendPoint, ...] = ()
+
+    def when(self, at: datetime) -> str:
+        """``2013-05-08``; with the time of day where some window is shorter than a day: many end on one date."""
+        windows = [verdict.window for verdict in self.verdicts if verdict.window is not None]
+        is_day = all(window.end - window.start >= timedelta(days=1) for window in windows)
+        return f"{at:%Y-%m-%d}" if is_day else f"{at:%Y-%m-%d %H:%M}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,7 +250,7 @@ def _judged_since(alert: Alert, figures: Figures) -> Verdict | None:
 
 def _when(alert: Alert, facts: Facts) -> str:
     """When an alert's figures are of. One that was opened again is dated by that, and its window ended before."""
-    end = f"to {alert.effective_at:%Y-%m-%d}"
+    end = f"to {facts.figures.when(alert.effective_at)}"
     if facts.since is None or alert.effective_at > facts.since:
         return end
     before = f"when v{facts.version} was live before"
@@ -265,7 +271,7 @@ def _of_findings(facts: Facts) -> Iterator[StateGround]:
             continue
         if not verdict.lasting:
             continue  # it is part of the text of a healthy one
-        end = f"in the window to {verdict.window.end:%Y-%m-%d}"
+        end = f"in the window to {facts.figures.when(verdict.window.end)}"
         then = f", when v{facts.version} was live before" if is_of_then(verdict.window, facts.since) else ""
         resolved = next((facts.resolved[k] for k in verdict.alert_kinds if k in facts.resolved), "")
         though = f", though {resolved}" if resolved else ""
@@ -289,13 +295,13 @@ def _of_gaps(facts: Facts) -> Iterator[StateGround]:
         yield StateGround(Health.NOT_JUDGED, f"no window is closed yet{until}", facts.since)
     elif lacking:
         verdict = lacking[0]
-        last = f"; last judged to {verdict.window.end:%Y-%m-%d}" if verdict.window else ""
+        last = f"; last judged to {figures.when(verdict.window.end)}" if verdict.window else ""
         yield StateGround(
             Health.NOT_JUDGED, f"{verdict.lack}{last}", verdict.window.end if verdict.window else None
         )
     elif all(is_of_then(verdict.window, facts.since) for verdict in judged):
         newest = max(verdict.window.end for verdict in judged if verdict.window)
-        text = f"no window since v{facts.version} went live; last judged to {newest:%Y-%m-%d}"
+        text = f"no window since v{facts.version} went live; last judged to {figures.when(newest)}"
         yield StateGround(Health.NOT_JUDGED, text, newest)
 
 
@@ -305,7 +311,7 @@ def _quiet(figures: Figures) -> str:
     uncertain = [v.beyond for v in figures.verdicts if v.beyond and not v.lasting]
     within = "all else within its reference" if uncertain else "within its reference"
     parts = [f"{beyond}: not certain yet, the next window decides" for beyond in uncertain]
-    parts.append(f"{within} to {newest:%Y-%m-%d}" if newest else within)
+    parts.append(f"{within} to {figures.when(newest)}" if newest else within)
     parts += [
         f"{v.monitor} not judged: {v.lack}" for v in figures.verdicts if v.lack and v.monitor != _JUDGING[0]
     ]

@@ -117,8 +117,8 @@ class MonitorView:
     """Windows that were judged again, the newest last."""
     undefined: tuple[WindowFinding[PerformanceFinding], ...] = ()
     """Findings of the windows with outcomes in which the metric is not defined."""
-    uncertain: tuple[tuple[int | None, datetime], ...] = ()
-    """Version and end of the windows of ``performance`` whose loss is significant but not certain yet."""
+    uncertain: tuple[WindowFinding[PerformanceFinding], ...] = ()
+    """Those of ``performance`` with a significant loss that is not certain yet."""
 
     def newest(self, windows: Sequence[WindowFinding[F]]) -> WindowFinding[F] | None:
         """The newest of these windows that is of the version shown; the newest of any other where it has none."""
@@ -129,10 +129,6 @@ class MonitorView:
         """True for a window of the live version that ended before it went live again."""
         live = self.state.deployment if self.state is not None else None
         return live is not None and window.version == live.version and window.window.end <= live.effective_at
-
-    def is_certain(self, measured: WindowFinding[PerformanceFinding]) -> bool:
-        """False for a loss that its window, and those before it, do not make certain."""
-        return (measured.version, measured.window.end) not in self.uncertain
 
 
 class ServingState(StrEnum):

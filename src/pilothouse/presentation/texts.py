@@ -9,7 +9,7 @@ from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.domain.time_units import DAY_S, HOUR_S, MINUTE_S
 
 if TYPE_CHECKING:
-    from pilothouse.domain.findings import EstimateFinding, PerformanceFinding
+    from pilothouse.domain.findings import EstimateFinding, PerformanceFinding, Window
     from pilothouse.domain.lineage import LineageNode
     from pilothouse.domain.records import EffectivePolicy, Job
     from pilothouse.domain.replay import Replay
@@ -54,6 +54,11 @@ def window_text(start: datetime, end: datetime) -> str:
     if (end - start) < timedelta(days=1):
         return f"{start:%Y-%m-%d %H:%M} – {end:%H:%M}"
     return f"{start:%Y-%m-%d} – {end:%m-%d}"
+
+
+def window_moment(window: "Window", time: datetime) -> str:
+    """The date of a time about a window; with the time of day where that is shorter than a day."""
+    return day_text(time) if window.end - window.start >= timedelta(days=1) else time_text(time)
 
 
 def ago_text(time: datetime | None, now: datetime) -> str:

@@ -3,7 +3,7 @@
 from pilothouse.domain.findings import Window
 from pilothouse.domain.judging import together_text, why_not_judged
 from pilothouse.presentation.cell import Cell, Tone
-from pilothouse.presentation.texts import day_text
+from pilothouse.presentation.texts import window_moment
 
 NOT_JUDGED = "not judged"
 WORSE_NOT_CERTAIN = "worse? not certain yet"
@@ -53,7 +53,7 @@ def verdict_note(window: Window, minimum_rows: int, *, compared: bool = True) ->
     if why:
         return f"{NOT_JUDGED}: {why}"
     of = together_text(window)
-    parts = [f"judged: {of}, since {day_text(window.since)}" if of else "", _again(window)]
+    parts = [f"judged: {of}, since {window_moment(window, window.since)}" if of else "", _again(window)]
     return ", ".join(part for part in parts if part)
 
 

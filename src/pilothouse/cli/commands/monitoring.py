@@ -85,7 +85,7 @@ def monitor(
         (
             (texts.window_text(p.window.start, p.window.end), _version(p), _decimals(p.finding.value), _between(p.finding),
              rows_text(p.window), _decimals(p.finding.reference),
-             verdict_word(p.window, p.finding.significant, "worse" if view.is_certain(p) else WORSE_NOT_CERTAIN))
+             verdict_word(p.window, p.finding.significant, WORSE_NOT_CERTAIN if p in view.uncertain else "worse"))
             for p in view.performance
         ),
         empty="no performance yet: it is known once outcomes have arrived for a whole window",

@@ -62,9 +62,11 @@ class Occasion:
     @property
     def dates(self) -> str:
         """The window's bounds: dates, with times where it is not made of whole days."""
-        start, end = from_us(self.start_us), from_us(self.end_us)
+        return f"{self._when(self.start_us)} to {self._when(self.end_us)}"
+
+    def _when(self, time_us: int) -> str:
         pattern = "%Y-%m-%d" if (self.end_us - self.start_us) % DAY_US == 0 else "%Y-%m-%d %H:%M"
-        return f"{start.strftime(pattern)} to {end.strftime(pattern)}"
+        return from_us(time_us).strftime(pattern)
 
     def over(self, windows: int) -> str:
         """The window, or the last windows together where a change was too weak for one of them."""
@@ -72,8 +74,8 @@ class Occasion:
             return f"From {self.dates} ({self.together} windows together, {self.rows:,} rows)"
         if windows == 1:
             return f"From {self.dates} ({self.rows:,} rows)"
-        since = from_us(self.end_us - windows * (self.end_us - self.start_us))
-        return f"Over the last {windows} windows together (since {since:%Y-%m-%d}: a lasting change)"
+        since = self._when(self.end_us - windows * (self.end_us - self.start_us))
+        return f"Over the last {windows} windows together (since {since}: a lasting change)"
 
     @property
     def repeated(self) -> str:

@@ -175,15 +175,15 @@ def _is_empty_of_another(
 
 def _uncertain(
     performance: Sequence[WindowFinding[PerformanceFinding]], rules: MonitoringSpec
-) -> Iterator[tuple[int | None, datetime]]:
-    """Version and end of the windows whose loss does not last: the rule of the state, for each window."""
+) -> Iterator[WindowFinding[PerformanceFinding]]:
+    """Findings of the windows whose loss does not last: the rule of the state, for each window."""
     judged: dict[int | None, list[bool]] = {}
     for measured in performance:
         if measured.window.judged:
             last = judged.setdefault(measured.version, [])
             last.append(measured.finding.significant)
             if last[-1] and not is_lasting(measured.finding, last[-rules.of :], rules):
-                yield measured.version, measured.window.end
+                yield measured
 
 
 def _by_feature(

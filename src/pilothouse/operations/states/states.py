@@ -172,7 +172,6 @@ def _state(
         return None
     newest = basis.figures if figures is None else figures
     serving = _serving(services, basis, newest)
-    kinds = [kind for v in newest.verdicts if v.beyond and v.lasting for kind in v.alert_kinds]
     grounds = grounds_of(
         Facts(
             version=basis.version,
@@ -184,7 +183,7 @@ def _state(
             fault=basis.failed.get(basis.model, ""),
             alerts=alerts,
             silent=_silent(connection, basis, newest) if newest.events else "",
-            resolved=_resolved(connection, basis, kinds),
+            resolved=_resolved(connection, basis, newest),
             figures=newest,
         )
     )
@@ -223,26 +222,29 @@ def _silent(connection: Connection, basis: Basis, figures: Figures) -> str:
     alert = alert_store.newest_resolved(connection, basis.id, "silence")
     if alert is None or figures.last_event is None or alert.effective_at < figures.last_event:
         return ""
-    return _by_person(alert)
+    return _by_person(alert, figures)
 
 
-def _resolved(connection: Connection, basis: Basis, kinds: Sequence[str]) -> dict[str, str]:
-    """The newest alert of each of these kinds of this deployment, where a person has resolved it."""
+def _resolved(connection: Connection, basis: Basis, figures: Figures) -> dict[str, str]:
+    """The newest alert of each kind that something beyond its reference is of, where a person has resolved it."""
+    kinds = [kind for v in figures.verdicts if v.beyond and v.lasting for kind in v.alert_kinds]
     by_kind = {}
     for kind in kinds:
         alert = alert_store.newest_resolved(connection, basis.id, kind)
         if alert is None or (basis.effective_at is not None and alert.effective_at < basis.effective_at):
             continue
-        if text := _by_person(alert):
+        if text := _by_person(alert, figures):
             by_kind[kind] = text
     return by_kind
 
 
-def _by_person(resolved: Alert) -> str:
+def _by_person(resolved: Alert, figures: Figures) -> str:
     """``alert 9 was resolved by petra on 2026-11-26``; empty where it was not a person."""
     if resolved.handled_by in ("", DAEMON.name):
         return ""
-    return f"alert {resolved.id} was resolved by {resolved.handled_by} on {resolved.resolved_at:%Y-%m-%d}"
+    assert resolved.resolved_at is not None
+    on = figures.when(resolved.resolved_at)
+    return f"alert {resolved.id} was resolved by {resolved.handled_by} on {on}"
 
 
 def record_of(

@@ -87,7 +87,7 @@ def _performance(view: MonitorView, other: Other | None) -> Chart:
         if estimate and estimate.window.end > window.end and estimate.version == newest.version:
             text += f" ≈{figure(estimate.finding.value)}"
         headline = verdicts.headline(
-            verdicts.performance_verdict(window, last.significant, certain=view.is_certain(newest)),
+            verdicts.performance_verdict(window, last.significant, certain=newest not in view.uncertain),
             text,
             window,
             view.minimum_rows,

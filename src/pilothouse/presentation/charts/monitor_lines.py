@@ -1,9 +1,9 @@
 """The two lines of text around the monitor's pictures: facts and legend."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from pilothouse.domain.monitoring import MonitorView, TargetState
+from pilothouse.domain.monitoring import Health, MonitorView, TargetState
 from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.cells import HEALTH
@@ -56,7 +56,10 @@ def _width(parts: Sequence[tuple[int, Sequence[Cell]]]) -> int:
 def state_cells(state: TargetState) -> list[Cell]:
     """``✖ critical since 2013-08-29  auc 0.604 …``: the state on record, since when by the data, and the worst ground."""
     glyph, tone = HEALTH[state.health]
-    since = f"since {day_text(state.since)}  " if state.since else ""
+    measured = state.performance.window if state.performance else None
+    short = any(w is not None and w.end - w.start < timedelta(days=1) for w in (state.drift_window, measured))
+    when = time_text if short or state.health is Health.DOWN else day_text
+    since = f"since {when(state.since)}  " if state.since else ""
     return [
         Cell(f"{glyph} {state.health}{' ' if since else '  '}", tone),
         Cell(since, tone),

@@ -11,7 +11,7 @@ from pilothouse.domain.records import Alert, Deployment
 from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.cells import Cell, Tone, alert_cell
 from pilothouse.presentation.documents import BLANK, Line, aligned, pairs, section, text_line
-from pilothouse.presentation.texts import day_text, figure, time_text, window_text
+from pilothouse.presentation.texts import figure, time_text, window_moment, window_text
 from pilothouse.presentation.verdicts import NOT_JUDGED, UNKNOWN
 
 _BAR = 18
@@ -81,7 +81,7 @@ def _rows_of(windows: Sequence[WindowVerdict]) -> Iterator[str]:
     """The windows that were judged as one with the one that fired; what the newest without a verdict lacks."""
     for window in windows:
         if window.fired and window.window.together > 1:
-            yield f"◀ {together_text(window.window)}, since {day_text(window.window.since)}."
+            yield f"◀ {together_text(window.window)}, since {window_moment(window.window, window.window.since)}."
     lacking = [window.lack for window in windows if window.lack]
     if lacking:
         yield f"{UNKNOWN} {NOT_JUDGED}: {lacking[-1]}."
