@@ -210,7 +210,6 @@ class ModelOverview:
     p95_ms: float | None
     open_alerts: int
     unfinished_jobs: int
-    """Queued or running."""
     open_requests: int
     waiting_for_me: int
     holds: int = 0
