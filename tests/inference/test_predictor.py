@@ -15,6 +15,7 @@ from pilothouse.inference.encoding import frame, split
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.safe_format import dump_model, load_model
 from pilothouse.inference.schema import InputColumn, InputSchema
+from pilothouse.training.estimators import build_pipeline
 
 SCHEMA = InputSchema(
     model="late",
@@ -64,7 +65,7 @@ def test_a_model_answers_the_same_from_its_bytes() -> None:
 
 def test_building_the_matrix_directly_changes_no_bit() -> None:
     model = fitted()
-    encode, estimator = split(model, SCHEMA)
+    encode, estimator = split(model, SCHEMA, {})
     assert estimator is model.steps[-1][1]
     unusual = {
         "speed": [None, 1, float("inf")],
@@ -88,7 +89,7 @@ def test_a_pipeline_of_another_shape_is_asked_as_it_is() -> None:
     )
     columns = input_columns(SCHEMA, rows(), 400)
     model.fit(frame(SCHEMA, columns), np.arange(400) % 2)
-    encode, estimator = split(model, SCHEMA)
+    encode, estimator = split(model, SCHEMA, {})
     assert estimator is model
     assert isinstance(encode(columns), pd.DataFrame)
 
@@ -148,3 +149,25 @@ def test_latency_is_measured_for_single_rows() -> None:
 
 def test_a_model_from_its_file_is_the_same_model() -> None:
     assert load_model(dump_model(fitted())).get_params()["model__max_iter"] == 20
+
+
+@pytest.mark.parametrize("missing_learned", [True, False])
+@pytest.mark.parametrize(
+    "estimator", ["linear_model.LogisticRegression", "ensemble.HistGradientBoostingClassifier"]
+)
+def test_a_category_that_was_never_seen_is_missing(estimator: str, missing_learned: bool) -> None:
+    rng = np.random.default_rng(3)
+    n = 600
+    schema = InputSchema(
+        "m", "binary", ("0", "1"), "at", (InputColumn("c", "category"), InputColumn("x", "number"))
+    )
+    drawn = rng.choice(["a", "b", None if missing_learned else "c", *(f"rare {i}" for i in range(300))], n)
+    columns = input_columns(schema, {"c": drawn.tolist(), "x": rng.normal(size=n)}, n)
+    outcomes = (columns.numeric["x"] + (drawn == "a") + 2 * (drawn == None) > 0.5).astype(int)  # noqa: E711 - by element
+    pipeline = build_pipeline(f"sklearn.{estimator}", {}, schema, seed=0, threads=1)
+    pipeline.fit(frame(schema, columns), outcomes)
+    predictor = Predictor(dump_model(pipeline), schema)
+    assert {"a", "b", "rare 7"} <= predictor.known_categories["c"]
+    scores = predictor.predict({"c": ["never", None, "a", "rare 7"], "x": [0.1] * 4}, 4).scores
+    assert scores[0] == scores[1]
+    assert not missing_learned or scores[1] != scores[2]

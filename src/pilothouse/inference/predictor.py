@@ -38,9 +38,9 @@ class Predictor:
         self.schema = schema
         model = _one_thread(load_model(model_bytes))
         self._class_columns = check_answers(model, schema)
-        self._encode, self._estimator = split(model, schema)
         self.known_categories = known_categories(model, schema)
         """Categories that the model has learned, by feature; a feature whose encoder cannot be found is absent."""
+        self._encode, self._estimator = split(model, schema, self.known_categories)
 
     def predict(self, columns: Mapping[str, Any], rows: int) -> Prediction:
         """Predictions for ``columns``: a list or array of ``rows`` values for each feature. Raises InvalidInputError."""
