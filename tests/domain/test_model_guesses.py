@@ -110,6 +110,9 @@ def test_the_time_with_the_fewest_gaps_is_taken_and_its_zone_is_asked_for_where_
         (times(name="late_at"), times(zoned=False)),
     )
     assert guess_time(two).value == "at"
+    assert "lack it" not in guess_time(two).reason
+    gaps = FileFacts("data.csv", 1_000, 1_000, (column("at", "time", missing=25),), (times(),))
+    assert "2.5% of rows lack it: leave them out of the source" in guess_time(gaps).reason
     assert guess_zone(two, "at").value == "UTC"
     assert guess_zone(two, "late_at").value is None
     with pytest.raises(InvalidInputError, match="no column holds times"):

@@ -208,6 +208,20 @@ def test_answers_take_the_place_of_guesses(tmp_path: Path) -> None:
     assert 'estimator = "sklearn.linear_model.Ridge"  # 320 rows to train on are few' in text
 
 
+def test_rows_without_a_time_are_not_tried_and_rows_of_one_time_are_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    columns = {name: rows(400)[name] for name in ("ordered_at", "way", "late")}
+    columns["ordered_at"][7] = ""
+    model = look(Wanted(tmp_path, write_csv(tmp_path / "orders.csv", columns), "orders", "ada"))
+    assert model.fit.error == ""
+    assert "0.2% of rows lack it" in model_text(model)
+    columns["ordered_at"] = ["2026-01-01"] * 400
+    with pytest.raises(InvalidInputError, match="all rows have one time"):
+        look(Wanted(tmp_path, write_csv(tmp_path / "orders.csv", columns), "orders", "ada"))
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_a_quick_fit_that_fails_leaves_a_file_that_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

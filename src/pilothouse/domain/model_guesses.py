@@ -58,7 +58,8 @@ def guess_time(facts: FileFacts) -> Guess[str]:
             f"(2013-06-01T05:00:00Z); it has {_short(names)}"
         )
     if len(facts.times) == 1:
-        return Guess(facts.times[0].name, "the only column of times")
+        name = facts.times[0].name
+        return Guess(name, f"the only column of times{_gaps(facts, name)}")
 
     def badness(name: str) -> tuple[int, int]:
         column = facts.column(name)
@@ -67,7 +68,15 @@ def guess_time(facts: FileFacts) -> Guess[str]:
 
     best = min((time.name for time in facts.times), key=badness)
     others = ", ".join(time.name for time in facts.times if time.name != best)
-    return Guess(best, f"the column of times with the fewest gaps and the most values, before {others}")
+    why = f"the column of times with the fewest gaps and the most values, before {others}"
+    return Guess(best, why + _gaps(facts, best))
+
+
+def _gaps(facts: FileFacts, time: str) -> str:
+    column = facts.column(time)
+    if column is None or not column.missing:
+        return ""
+    return f"; {column.missing / column.rows:.1%} of rows lack it: leave them out of the source, a training refuses them"
 
 
 def guess_zone(facts: FileFacts, time: str) -> Guess[str | None]:

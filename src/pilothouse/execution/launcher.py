@@ -79,7 +79,10 @@ def main() -> int:
     gc.freeze()  # a child's collector shall not touch, and so copy, what all children share
     become_reaper()
     launcher = _Launcher(control, options.package, isolated=isolated)
-    launcher.say({"ready": {"isolated": isolated, "seconds": round(time.monotonic() - started, 3)}})
+    with contextlib.suppress(
+        ConnectionError
+    ):  # the other end may have gone meanwhile: then nothing is served
+        launcher.say({"ready": {"isolated": isolated, "seconds": round(time.monotonic() - started, 3)}})
     try:
         launcher.serve()
     finally:

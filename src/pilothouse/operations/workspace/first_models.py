@@ -63,8 +63,10 @@ def look(wanted: Wanted, *, ask: Ask = take_guess, tell: Tell = lambda _: None) 
     tell(f"looking at {wanted.file}")
     sample = sample_file(wanted.file)
     model = _asked(wanted, sample, ask)
+    _spec_of_sample(wanted, model)  # refused before anything is tried, where the times allow no hold-out
     names = [*model.roles.features, model.target.value, model.time.value]
-    with QuickFits(sample.table.select(names)) as fits:
+    rows = sample.table.select(names)
+    with QuickFits(rows.filter(rows.column(model.time.value).is_valid())) as fits:
         for _ in range(_ROUNDS):
             tell(f"trying {len(model.roles.features)} features")
             fit = fits.fit(_spec_of_sample(wanted, model), lambda _: None)
