@@ -7,6 +7,7 @@ import pytest
 from pilothouse.domain.change_diagnosis import Change
 from pilothouse.domain.findings import EstimateFinding
 from pilothouse.operations.alerts import alerts, change_evidence
+from pilothouse.operations.alerts.explaining_windows import Firing
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.monitoring import monitor_views
@@ -83,7 +84,9 @@ def test_outcomes_turned_round_have_moved(services):
     monitoring_round.evaluate_windows(services)
     (alert,) = found(services, "performance")
     assert "What changed: outcomes moved." in alert.explanation
-    assert change_evidence.diagnose_alert(services, alert).change is Change.OUTCOMES
+    assert (
+        change_evidence.diagnose_alert(services, alert, Firing(alert.effective_at)).change is Change.OUTCOMES
+    )
 
 
 def test_a_drifting_column_the_score_does_not_see_is_inputs_moved(services):
@@ -92,7 +95,7 @@ def test_a_drifting_column_the_score_does_not_see_is_inputs_moved(services):
     (alert,) = found(services, "data_drift")
     assert "What changed: inputs moved" in alert.explanation
     assert "humid" in alert.explanation
-    diagnosis = change_evidence.diagnose_alert(services, alert)
+    diagnosis = change_evidence.diagnose_alert(services, alert, Firing(alert.effective_at))
     assert diagnosis.change is Change.INPUTS
     assert "within what was estimated" in diagnosis.evidence
 
@@ -101,7 +104,7 @@ def test_missing_values_are_only_quality(services):
     send(services, "ewr", 0, 23, change={"humid": float("nan")})
     monitoring_round.evaluate_windows(services)
     (alert,) = found(services, "data_quality")
-    diagnosis = change_evidence.diagnose_alert(services, alert)
+    diagnosis = change_evidence.diagnose_alert(services, alert, Firing(alert.effective_at))
     assert diagnosis.change is Change.QUALITY
     assert "humid missing" in diagnosis.evidence
 

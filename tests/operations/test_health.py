@@ -11,13 +11,14 @@ from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.monitoring import Health, ServingState
 from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.domain.wire import ServingReport
-from pilothouse.operations.alerts import alerts, incidents
+from pilothouse.operations.alerts import alert_explanation, alerts, incidents
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.fleet import health, processes
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.monitoring import monitor_views
 from pilothouse.operations.promotion import deployments
 from pilothouse.operations.services import Services
+from pilothouse.presentation.pages.alert_page import explanation_page
 from pilothouse.presentation.tables.registry_rows import serving_text
 from pilothouse.system.processes import own_name
 from support.daemons import stand_for_daemon
@@ -224,6 +225,44 @@ def test_a_version_that_was_critical_is_critical_when_it_is_live_again(services:
     }
     monitoring_round.evaluate_windows(services)
     assert next(s for s in health.target_states(services, admin(services)) if s.target == "jfk") == after
+
+
+def test_an_alert_that_was_opened_again_is_explained_by_the_windows_since(services: Services) -> None:
+    actor = admin(services)
+    deploy(services, 2, on_day(50), ("jfk",))
+    send(services, "jfk", 50, 42, version=2)
+    monitoring_round.evaluate_windows(services)
+    (before,) = [
+        a for a in alerts.list_alerts(services, actor) if (a.target, a.kind) == ("jfk", "performance")
+    ]
+    deployments.roll_back(services, actor, "flight-delay", ["jfk"], "v2 is worse")
+    (again,) = [a for a in alerts.list_alerts(services, actor, unresolved=True) if a.kind == "performance"]
+
+    told = alert_explanation.explain_alert(services, actor, again.id)
+    (fired,) = [window for window in told.windows if window.fired]
+    assert fired.window.end == before.effective_at, (
+        "the window that fired, not the newest of when it was live"
+    )
+    assert told.again == again.effective_at
+    assert "Volume is 0 times" not in told.changed + told.alert.explanation
+
+    send(services, "jfk", 92, 60, wrong_outcomes=True)
+    monitoring_round.evaluate_windows(services)
+    told = alert_explanation.explain_alert(services, actor, again.id)
+    since = [w.window.end for w in told.windows if not w.fired]
+    assert since
+    assert min(since) > again.effective_at
+    assert [w.window.end for w in told.windows if w.fired] == [before.effective_at]
+    assert told.explained_by is not None
+    assert told.explained_by.end == max(w.window.end for w in told.windows if w.significant)
+    page = "\n".join("".join(cell.text for cell in line.cells) for line in explanation_page(told))
+    assert "◀ fired" in page
+    assert "opened again" in page
+
+    (state,) = [s for s in health.target_states(services, actor) if s.target == "jfk"]
+    assert state.performance is not None
+    assert state.grounds[0].text.startswith(f"auc {state.performance.finding.value:.3g}, worse than its")
+    assert "live before" not in state.why
 
 
 def test_an_alert_that_was_resolved_does_not_hide_what_the_last_window_says(services: Services) -> None:

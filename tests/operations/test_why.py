@@ -7,6 +7,7 @@ import pytest
 
 from pilothouse.domain.alert_explanation import AlertExplanation
 from pilothouse.operations.alerts import alert_explanation, alerts, change_evidence, incidents
+from pilothouse.operations.alerts.explaining_windows import Firing
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.services import Services
 from pilothouse.presentation.documents import wrap
@@ -67,7 +68,7 @@ def test_what_changed_is_said_anew_only_where_it_is_not_what_was_said_then(
     found = told(services, kind)
     with services.registry.read() as connection:
         said = diagnosis_of(connection, found.alert.id)
-    now = change_evidence.diagnose_alert(services, found.alert)
+    now = change_evidence.diagnose_alert(services, found.alert, Firing(found.alert.effective_at))
     assert said is not None
     assert now is not None
     assert said.sentence in found.alert.explanation

@@ -1,6 +1,7 @@
 """Explanation of an alert as values: the significant windows, their bound, and the events around them."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from pilothouse.domain.findings import DriftFinding, GiveAway, QualityFinding, Window
 from pilothouse.domain.monitoring import DistributionBin
@@ -46,6 +47,11 @@ class AlertExplanation:
     looked_at: int = 0
     """Features judged together, over which the rate of false alarms is kept."""
     compared_with: str = ""
+    explained_by: Window | None = None
+    """Window that ``features``, ``telling`` and ``shares`` are of: the one that fired; of an alert that was opened again the
+    newest since then that is significant."""
+    again: datetime | None = None
+    """Event time at which it was opened again; None where it was not."""
     shares_of: str = ""
     shares: tuple[DistributionBin, ...] = ()
     fire: int = 0

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pilothouse.domain.findings import PerformanceFinding, Window
-from pilothouse.domain.incidents import JOINT
+from pilothouse.domain.incidents import CLASSES, JOINT
 from pilothouse.domain.monitoring import Health, ServingState, StateGround, TargetState
 from pilothouse.domain.records import Alert
 
@@ -97,7 +97,7 @@ class Facts:
     figures: Figures = Figures()
 
 
-MONITORS = {
+_MONITORS = {
     "data_drift": "drift",
     "score_drift": "drift",
     "data_quality": "drift",
@@ -236,7 +236,7 @@ def _of_alert(alert: Alert, facts: Facts) -> str:
 def _judged_since(alert: Alert, figures: Figures) -> Verdict | None:
     """Verdict of the alert's monitor on a window that ended after the alert's own, or after it was opened again: the one of its
     kind where something lies beyond its reference."""
-    monitor = MONITORS.get(alert.kind) if alert.subject != JOINT else JOINT
+    monitor = {JOINT: JOINT, CLASSES: ""}.get(alert.subject, _MONITORS.get(alert.kind))
     since = [
         verdict
         for verdict in figures.verdicts

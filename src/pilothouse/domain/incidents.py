@@ -16,6 +16,8 @@ SERVING = frozenset({"latency", "errors", "silence"})
 """Kinds that are about answering, whatever the data say."""
 JOINT = "multivariate"
 """The subject of a data drift that several features show together and the domain classifier found."""
+CLASSES = "classes"
+"""Subject of alerts about classes of outcomes."""
 SILENT_TOGETHER = timedelta(hours=1)
 """Targets that fall silent within this time of each other have one cause."""
 

@@ -13,6 +13,8 @@ from pilothouse.sqlite import Connection
 from pilothouse.sqlite.conditions import where
 from pilothouse.store.values import columns_of, deployment_keys, from_json, from_row, insert
 
+REOPENED = "alert.reopened"
+"""Action in the audit log of an alert that was opened again; its detail names the alert ``before``."""
 _SELECT = (
     "SELECT a.*, a.incident_id AS incident, m.name AS model, v.number AS version, t.name AS target FROM alerts a "
     "JOIN models m ON m.id = a.model_id JOIN versions v ON v.id = a.version_id JOIN targets t ON t.id = a.target_id "

@@ -16,32 +16,34 @@ from pilothouse.domain.findings import (
     Window,
     known,
 )
-from pilothouse.domain.incidents import JOINT
+from pilothouse.domain.incidents import CLASSES, JOINT
 from pilothouse.domain.judging import why_not_judged
 from pilothouse.domain.model_spec import METRICS, ModelSpec
-from pilothouse.domain.monitoring import DistributionBin
 from pilothouse.domain.records import Alert, Deployment
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.time_units import to_us
 from pilothouse.operations.alerts import change_evidence
 from pilothouse.operations.alerts.alerts import get_alert
-from pilothouse.operations.alerts.explanations import CLASSES
+from pilothouse.operations.alerts.explaining_windows import (
+    Firing,
+    explaining,
+    firing_of,
+    monitor_of,
+    windows_of,
+)
 from pilothouse.operations.alerts.incident_evidence import Importance, importance_of
+from pilothouse.operations.alerts.moved_shares import with_shares
 from pilothouse.operations.alerts.retraining_notes import retraining_text
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.model_files import spec_in_force
-from pilothouse.operations.monitoring.baselines import reference_profile
 from pilothouse.operations.monitoring.statistic_names import measure_name
-from pilothouse.operations.monitoring.window_closing import grids
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.statistics.distances.shares import changed_shares
 from pilothouse.statistics.performance.performance_verdicts import performance_bound, rate_of
 from pilothouse.statistics.performance.traffic_verdicts import ERROR_SHARE, FEWEST_REQUESTS
-from pilothouse.statistics.profiles.profile import histogram, merge_all
 from pilothouse.statistics.profiles.specification import SCORE
 from pilothouse.store import alerts, deployments
-from pilothouse.telemetry import Stream, readings, rollup
+from pilothouse.telemetry import Stream
 from pilothouse.telemetry.readings import (
     DRIFT,
     MULTIVARIATE,
@@ -54,8 +56,6 @@ from pilothouse.telemetry.readings import (
 )
 from pilothouse.telemetry.streams import find_stream
 
-_BEFORE, _AFTER = 6, 3
-"""Windows shown before the one that fired, and after it."""
 _AROUND = timedelta(days=45)
 """Deployments this long before or after are shown: an alert soon after one is often its doing."""
 
@@ -69,27 +69,29 @@ class _Source:
     stream: Stream
     spec: ModelSpec
     importance: Importance | None
+    firing: Firing
 
     def readings(self, monitor: str) -> list[Reading]:
-        """Readings of windows before the alert's, of that one, and of some after it."""
-        history = readings.history(self.telemetry, self.stream.id, monitor, limit=400)
-        fired = to_us(self.alert.effective_at)
-        before = [r for r in history if r.end_us <= fired][-(_BEFORE + 1) :]
-        return before + [r for r in history if r.end_us > fired][:_AFTER]
+        """Readings of the windows that are shown."""
+        return windows_of(self.telemetry, self.stream.id, monitor, self.firing)
 
     def traffic(self) -> Iterator[tuple[Reading, TrafficFinding]]:
         """Readings of traffic with their findings."""
         for stored in self.readings(TRAFFIC):
             yield stored, finding_of(stored, TrafficFinding)
 
-    def fired(self, around: Sequence[Reading]) -> Reading | None:
-        """The reading of the alert's window: the newest that had ended by then."""
-        ended = [r for r in around if r.end_us <= to_us(self.alert.effective_at)]
-        return ended[-1] if ended else None
+    def explaining(self, around: list[Reading]) -> Reading | None:
+        """The reading whose details are shown."""
+        return explaining(around, self.firing)
+
+    def named(self, explaining: Reading | None) -> tuple[str, ...]:
+        """The features that the alert names; none where another window than the one that fired explains it."""
+        is_newer = explaining is not None and explaining.end_us > to_us(self.firing.fired)
+        return () if is_newer else self.alert.features
 
     def marked(self, windows: Sequence[WindowVerdict]) -> tuple[WindowVerdict, ...]:
         """The windows with the one marked that fired: the newest that had ended by the alert's time."""
-        fired = max((w.window.end for w in windows if w.window.end <= self.alert.effective_at), default=None)
+        fired = max((w.window.end for w in windows if w.window.end <= self.firing.fired), default=None)
         return tuple(
             replace(w, fired=w.window.end == fired, lack=w.lack or self._lack(w.window)) for w in windows
         )
@@ -105,12 +107,14 @@ def explain_alert(services: Services, actor: Actor, alert_id: int) -> AlertExpla
         spec = spec_in_force(connection, alert.model)
         importance = importance_of(connection, alert.model, alert.version)
         diagnosis = alerts.diagnosis_of(connection, alert.id)
+        firing = firing_of(connection, alert)
         near = _near(deployments.history(connection, model=alert.model, target=alert.target), alert)
     explanation = AlertExplanation(
         alert,
         "",
         "",
-        changed=_changed(services, alert, diagnosis),
+        changed=_changed(services, alert, firing, diagnosis),
+        again=firing.again,
         retraining=retraining_text(services, actor, alert),
         deployments=near,
     )
@@ -125,15 +129,17 @@ def explain_alert(services: Services, actor: Actor, alert_id: int) -> AlertExpla
             return explanation
         if alert.kind not in _EXPLAINED_BY:
             return replace(explanation, fire=0, of=0)
-        source = _Source(alert, telemetry, stream, spec, importance)
+        source = _Source(alert, telemetry, stream, spec, importance, firing)
         explanation = _EXPLAINED_BY[alert.kind](explanation, source)
-    return _with_shares(services, explanation, stream, spec)
+        shown = explaining(source.readings(monitor_of(alert) or DRIFT), firing)
+    explanation = replace(explanation, explained_by=shown.window if shown is not None else None)
+    return with_shares(services, explanation, stream, spec)
 
 
-def _changed(services: Services, alert: Alert, before: Diagnosis | None) -> str:
+def _changed(services: Services, alert: Alert, firing: Firing, before: Diagnosis | None) -> str:
     """The diagnosis made anew, for outcomes that have come since may have settled it; empty where it is the one from
     ``before``."""
-    diagnosis = change_evidence.diagnose_alert(services, alert)
+    diagnosis = change_evidence.diagnose_alert(services, alert, firing)
     return "" if diagnosis is None or diagnosis == before else diagnosis.sentence
 
 
@@ -170,10 +176,10 @@ _FEW_DAYS = "the reference has too few days for windows of its own"
 def _joint(explanation: AlertExplanation, source: _Source) -> AlertExplanation:
     """All features together: the classifier's AUROC, and the features by which it tells the rows apart."""
     around = source.readings(MULTIVARIATE)
-    fired = source.fired(around)
-    if fired is None:
+    shown = source.explaining(around)
+    if shown is None:
         return explanation
-    finding = finding_of(fired, MultivariateFinding)
+    finding = finding_of(shown, MultivariateFinding)
     windows = []
     for stored in around:
         other = finding_of(stored, MultivariateFinding)
@@ -195,9 +201,9 @@ def _drift(explanation: AlertExplanation, source: _Source) -> AlertExplanation:
     if alert.subject == JOINT:
         return _joint(explanation, source)
     around = source.readings(DRIFT)
-    fired = source.fired(around)
-    findings = findings_of(fired, DriftFinding) if fired else []
-    named = (SCORE,) if alert.kind == "score_drift" else alert.features
+    shown = source.explaining(around)
+    findings = findings_of(shown, DriftFinding) if shown else []
+    named = (SCORE,) if alert.kind == "score_drift" else source.named(shown)
     judged = [f for f in findings if f.feature not in monitoring.ignore]
     moved = sorted(
         (f for f in judged if f.feature in named or (not named and f.significant and f.feature != SCORE)),
@@ -278,8 +284,8 @@ def _quality(explanation: AlertExplanation, source: _Source) -> AlertExplanation
     if source.alert.subject == CLASSES:
         return _vanished(explanation, source)
     around = source.readings(QUALITY)
-    fired = source.fired(around)
-    findings = findings_of(fired, QualityFinding) if fired else []
+    shown = source.explaining(around)
+    findings = findings_of(shown, QualityFinding) if shown else []
     faulty = [f for f in findings if f.significant]
     if not faulty:
         return explanation
@@ -305,7 +311,7 @@ def _quality(explanation: AlertExplanation, source: _Source) -> AlertExplanation
 def _performance(explanation: AlertExplanation, source: _Source) -> AlertExplanation:
     rate = source.spec.monitoring.false_alarm_rate
     around = source.readings(PERFORMANCE)
-    fired = source.fired(around)
+    shown = source.explaining(around)
     windows = []
     higher = True
     for stored in around:
@@ -319,7 +325,7 @@ def _performance(explanation: AlertExplanation, source: _Source) -> AlertExplana
         explanation,
         figure=f"{source.alert.subject}, measured",
         bound=f"the reference {'less' if higher else 'and'} what random variation {'takes' if higher else 'adds'} in all but "
-        f"{100 * rate_of(rate, fired.window.together if fired else 1):.3g} % of windows, at least the smallest effect",
+        f"{100 * rate_of(rate, shown.window.together if shown else 1):.3g} % of windows, at least the smallest effect",
         windows=source.marked(windows),
         higher_is_significant=not higher,
         compared_with="the hold-out of its training",
@@ -364,34 +370,3 @@ _EXPLAINED_BY = {
     "latency": _latency,
     "errors": _errors,
 }
-
-
-def _with_shares(
-    services: Services, explanation: AlertExplanation, stream: Stream, spec: ModelSpec
-) -> AlertExplanation:
-    """The shares of the column's bins in the window that fired, from stored profiles."""
-    column = explanation.shares_of
-    fired = next((w.window for w in explanation.windows if w.fired), None)
-    if not column or fired is None:
-        return explanation
-    base = reference_profile(services, stream.model, stream.version, stream.target)
-    if base is None or column not in base[0].by_name:
-        return explanation
-    specification, reference, own = base
-    level = grids(spec)[DRIFT].level
-    with services.telemetry.read() as telemetry:
-        if services.telemetry.specification(telemetry, stream.id).digest != specification.digest:
-            return explanation
-        parts = rollup.read(telemetry, specification, stream.id, level, to_us(fired.since), to_us(fired.end))
-    current = merge_all(specification, [part.profile for part in parts])
-    shares = changed_shares(
-        specification.by_name[column],
-        histogram(specification, reference, column),
-        histogram(specification, current, column),
-    )
-    rows_of = f"of {stream.target}" if own else "of all targets pooled (this one has too few)"
-    return replace(
-        explanation,
-        shares=tuple(DistributionBin(s.label, s.reference, s.window) for s in shares),
-        compared_with=f"{explanation.compared_with} {rows_of}, {reference.rows:,} rows",
-    )

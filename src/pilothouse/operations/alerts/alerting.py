@@ -19,7 +19,7 @@ from pilothouse.domain.findings import (
     TrafficFinding,
 )
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.incidents import JOINT
+from pilothouse.domain.incidents import CLASSES, JOINT
 from pilothouse.domain.model_spec import METRICS, ModelSpec, MonitoringSpec
 from pilothouse.domain.records import Alert, AlertStatus
 from pilothouse.domain.time_units import from_us, to_us
@@ -153,7 +153,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
             ),
             lambda reading, _: _vanished(reading),
             enough="what chance does in one of a thousand windows at most",
-            subject=explanations.CLASSES,
+            subject=CLASSES,
             unjudged=True,
         ),
     ),

@@ -13,6 +13,7 @@ from pilothouse.domain.change_diagnosis import Diagnosis, Evidence, Measured, di
 from pilothouse.domain.findings import DriftFinding, EstimateFinding, PerformanceFinding, QualityFinding
 from pilothouse.domain.records import Alert
 from pilothouse.domain.time_units import to_us
+from pilothouse.operations.alerts.explaining_windows import Firing, explaining, monitor_of, windows_of
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles.specification import SCORE
@@ -36,8 +37,9 @@ _USUAL = 8
 """Windows before this one from which the usual volume is taken."""
 
 
-def diagnose_alert(services: Services, alert: Alert) -> Diagnosis | None:
-    """The diagnosis by all readings stored now; None for kinds that are not about data, or where telemetry has nothing."""
+def diagnose_alert(services: Services, alert: Alert, firing: Firing) -> Diagnosis | None:
+    """The diagnosis by all readings stored now, of the window that explains the alert; None for kinds that are not about data,
+    or where telemetry has nothing."""
     if alert.kind not in DIAGNOSED:
         return None
     with services.reading_telemetry() as connection:
@@ -46,7 +48,10 @@ def diagnose_alert(services: Services, alert: Alert) -> Diagnosis | None:
         stream = find_stream(connection, alert.model, alert.version, alert.target)
         if stream is None:
             return None
-        return diagnose(_evidence_at(connection, stream.id, to_us(alert.effective_at)))
+        around = windows_of(connection, stream.id, monitor_of(alert) or DRIFT, firing)
+        shown = explaining(around, firing)
+        end_us = to_us(firing.fired) if shown is None else shown.end_us
+        return diagnose(_evidence_at(connection, stream.id, end_us))
 
 
 def diagnose_window(services: Services, stream_id: int, end_us: int) -> Diagnosis:
@@ -105,12 +110,13 @@ def _often(significant: Sequence[set[T]]) -> set[T]:
 
 
 def _volume(windows: Sequence[Reading]) -> float | None:
-    """Rows of the newest window over the median of the windows of the same length before it."""
+    """Rows of the newest window over the median of the windows of the same length before it in which there were any: in those
+    without, another version was live."""
     if not windows:
         return None
     newest = windows[-1]
     length = newest.end_us - newest.start_us
-    before = [window.rows for window in windows[:-1] if window.end_us - window.start_us == length]
+    before = [w.rows for w in windows[:-1] if w.end_us - w.start_us == length and w.rows]
     usual = median(before) if before else 0
     return newest.rows / usual if usual else None
 

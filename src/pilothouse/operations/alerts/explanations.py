@@ -12,7 +12,7 @@ from pilothouse.domain.findings import (
     QualityFinding,
     TrafficFinding,
 )
-from pilothouse.domain.incidents import JOINT
+from pilothouse.domain.incidents import CLASSES, JOINT
 from pilothouse.domain.model_spec import MonitoringSpec
 from pilothouse.domain.time_units import DAY_US, from_us
 from pilothouse.operations.monitoring.statistic_names import direction_of, direction_text, measured_text
@@ -21,8 +21,6 @@ from pilothouse.statistics.profiles.specification import SCORE
 
 FEATURES = "features"
 """The subject of alerts about single columns."""
-CLASSES = "classes"
-"""The subject of alerts about classes of outcomes."""
 _NAMED = 3
 _TELLING = 0.1
 """A feature explains a drift where shuffling it costs this share of what the AUROC has above one half."""

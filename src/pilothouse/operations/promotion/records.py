@@ -40,6 +40,7 @@ def _reopen(change: Change, before: Alert, live: Deployment) -> None:
         f"place, and stands until newer windows say otherwise.\n{before.explanation}",
         figures=before.figures,
         features=before.features,
+        diagnosis=alerts.diagnosis_of(change.connection, before.id),
     )
     if alerts.same_finding(change.connection, new) is not None:
         return
@@ -49,7 +50,7 @@ def _reopen(change: Change, before: Alert, live: Deployment) -> None:
         because = f"{again}, with which alert {before.id} had ended"
         alerts.put_into_incident(change.connection, number, before.incident, because)
     change.record(
-        "alert.reopened",
+        alerts.REOPENED,
         f"alert {number}",
         {"model": before.model, "target": before.target, "version": before.version, "before": before.id},
     )

@@ -3,8 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from pilothouse.domain.alert_explanation import AlertExplanation, ExplainedFeature, WindowVerdict
-from pilothouse.domain.findings import GiveAway
+from pilothouse.domain.alert_explanation import AlertExplanation, WindowVerdict
 from pilothouse.domain.judging import together_text
 from pilothouse.domain.monitoring import DistributionBin
 from pilothouse.domain.records import Alert, Deployment
@@ -33,6 +32,10 @@ def explanation_page(explanation: AlertExplanation) -> list[Line]:
         ("about", f"{kind}, {alert.severity}: {alert.model} version {alert.version} on {alert.target}"),
         ("since", f"{time_text(alert.effective_at)} in the data, found {time_text(alert.recorded_at)}"),
     ]
+    if explanation.again is not None:
+        facts.append(
+            ("opened again", f"{time_text(explanation.again)}, when v{alert.version} went live again")
+        )
     if alert.incident is not None:
         facts.append(("incident", f"{alert.incident}{_because(alert)}"))
     changed = [text_line(explanation.changed, hang=2)] if explanation.changed else []
@@ -44,8 +47,8 @@ def explanation_page(explanation: AlertExplanation) -> list[Line]:
         *_windows(explanation),
         *section("Why it fired", (text_line(text, hang=2) for text in alert.explanation.splitlines())),
         *section("What changed, as known now", changed),
-        *_features(explanation.features, explanation.looked_at),
-        *_give_aways(explanation.telling),
+        *_features(explanation),
+        *_give_aways(explanation),
         *_shares(explanation),
         *_surroundings(explanation),
         *section("Figures when it fired", figures),
@@ -124,8 +127,17 @@ def _header(*titles: str) -> list[Cell]:
     return [Cell(title, "dim") for title in titles]
 
 
-def _features(features: Sequence[ExplainedFeature], tested: int) -> list[Line]:
+def _in_window(explanation: AlertExplanation) -> str:
+    """`` in 2013-06-03 – 06-10`` where details are of another window than the one that fired."""
+    window = explanation.explained_by
+    if window is None or any(w.fired and w.window.end == window.end for w in explanation.windows):
+        return ""
+    return f" in {window_text(window.start, window.end)}"
+
+
+def _features(explanation: AlertExplanation) -> list[Line]:
     """The significant features, with the importance of each."""
+    features, tested = explanation.features, explanation.looked_at
     if not features:
         return []
     rows = [_header("feature", "statistic", "value", "threshold", "times", "p", "importance", "")]
@@ -141,11 +153,12 @@ def _features(features: Sequence[ExplainedFeature], tested: int) -> list[Line]:
     if len(features) > _FEATURES:
         lines.append(text_line(f"… and {len(features) - _FEATURES} more", "dim"))
     note = f"{len(features)} of {tested} looked at; Benjamini–Hochberg over all {tested} keeps the rate of false alarms."
-    return section("What moved", [*lines, text_line(note, "dim", hang=2)])
+    return section(f"What moved{_in_window(explanation)}", [*lines, text_line(note, "dim", hang=2)])
 
 
-def _give_aways(features: Sequence[GiveAway]) -> list[Line]:
+def _give_aways(explanation: AlertExplanation) -> list[Line]:
     """The features by which a drift of all features together shows."""
+    features = explanation.telling
     if not features:
         return []
     rows = [_header("feature", "shuffled costs", "alone", "")]
@@ -154,7 +167,7 @@ def _give_aways(features: Sequence[GiveAway]) -> list[Line]:
         filled = round(max(feature.drop, 0.0) / most * _SHARE_BAR)
         figures = Cell(figure(feature.drop)), Cell(figure(feature.alone))
         rows.append([Cell(safe(feature.feature), "strong"), *figures, Cell("█" * filled, "info")])
-    return section("What gives it away", aligned(rows, widest=22))
+    return section(f"What gives it away{_in_window(explanation)}", aligned(rows, widest=22))
 
 
 def _shares(explanation: AlertExplanation) -> list[Line]:
@@ -164,7 +177,7 @@ def _shares(explanation: AlertExplanation) -> list[Line]:
     most = max(max(s.reference, s.window) for s in explanation.shares) or 1.0
     rows = [_header(safe(explanation.shares_of), "reference", "", "window", "")]
     rows += [list(_share_cells(share, most)) for share in explanation.shares]
-    return section("Where the rows went", aligned(rows, widest=22))
+    return section(f"Where the rows went{_in_window(explanation)}", aligned(rows, widest=22))
 
 
 def _share_cells(share: DistributionBin, most: float) -> Iterator[Cell]:

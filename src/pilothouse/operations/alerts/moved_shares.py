@@ -1,0 +1,45 @@
+"""Where the rows went: the bins and categories whose share has changed most, in the window that explains an alert."""
+
+from dataclasses import replace
+
+from pilothouse.domain.alert_explanation import AlertExplanation
+from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.monitoring import DistributionBin
+from pilothouse.domain.time_units import to_us
+from pilothouse.operations.monitoring.baselines import reference_profile
+from pilothouse.operations.monitoring.window_closing import grids
+from pilothouse.operations.services import Services
+from pilothouse.statistics.distances.shares import changed_shares
+from pilothouse.statistics.profiles.profile import histogram, merge_all
+from pilothouse.telemetry import Stream, rollup
+from pilothouse.telemetry.readings import DRIFT
+
+
+def with_shares(
+    services: Services, explanation: AlertExplanation, stream: Stream, spec: ModelSpec
+) -> AlertExplanation:
+    """The shares of the column's bins in the window that explains the alert, from stored profiles."""
+    column, shown = explanation.shares_of, explanation.explained_by
+    if not column or shown is None:
+        return explanation
+    base = reference_profile(services, stream.model, stream.version, stream.target)
+    if base is None or column not in base[0].by_name:
+        return explanation
+    specification, reference, own = base
+    level = grids(spec)[DRIFT].level
+    with services.telemetry.read() as telemetry:
+        if services.telemetry.specification(telemetry, stream.id).digest != specification.digest:
+            return explanation
+        parts = rollup.read(telemetry, specification, stream.id, level, to_us(shown.since), to_us(shown.end))
+    current = merge_all(specification, [part.profile for part in parts])
+    shares = changed_shares(
+        specification.by_name[column],
+        histogram(specification, reference, column),
+        histogram(specification, current, column),
+    )
+    rows_of = f"of {stream.target}" if own else "of all targets pooled (this one has too few)"
+    return replace(
+        explanation,
+        shares=tuple(DistributionBin(s.label, s.reference, s.window) for s in shares),
+        compared_with=f"{explanation.compared_with} {rows_of}, {reference.rows:,} rows",
+    )
