@@ -7,6 +7,7 @@ import pytest
 from pilothouse.console.screenshots import settle
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.operations.jobs import jobs, trainings
+from pilothouse.operations.promotion import promotions
 from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.tables.table import Column, Row, Table
 from support import example
@@ -63,6 +64,27 @@ async def test_below_the_top_the_cursor_stays_and_the_list_counts_what_came(
         assert "2 newer above" in app.view.notes()
         await press(pilot, "home")
         assert app.view.notes() == []
+
+
+async def test_the_overview_shows_what_happened_last_after_a_visit_to_the_past(
+    make_console, workspace: Path
+) -> None:
+    app = make_console("sam", start="overview")
+    async with app.run_test(size=(100, 40)) as pilot:
+        await settle(pilot)
+        feed = app.view.query_one("#feed", Grid)
+        newest = feed.key
+        await press(pilot, "at", *"2013-08-20", "enter")
+        assert feed.key != newest
+        await press(pilot, "colon", *"now", "enter")
+        assert (feed.key, feed.cursor, feed.scroll_offset.y) == (newest, 0, 0)
+        with example.opened(workspace) as services:
+            sam = example.person(services, "sam")
+            for request in promotions.list_requests(services, sam)[:1]:
+                promotions.comment(services, sam, request.id, "seen")
+        await press(pilot, "ctrl+r")
+        assert feed.key != newest
+        assert (feed.cursor, feed.scroll_offset.y) == (0, 0)
 
 
 async def test_a_filter_another_subject_or_another_time_is_no_news(make_console, workspace: Path) -> None:

@@ -164,7 +164,9 @@ class OverviewView(View[OverviewData]):
         return self.query_one("#models", Grid)
 
     def show(self, data: OverviewData) -> None:
-        self.query_one("#feed", Grid).put(data.lately)
+        feed = self.query_one("#feed", Grid)
+        feed.begin_at_top()  # no key moves its cursor, which another time may have left on a row further down
+        feed.put(data.lately)
         self.query_one("#tiles", Static).update(line(*_tiles(data)))
         if data.by:
             table = grouped_table(data.groups, data.models, self._unfolded(data), data.by)
