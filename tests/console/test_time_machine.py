@@ -18,6 +18,7 @@ from pilothouse.operations.monitoring import monitor_views
 from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import audits, time_machine
+from pilothouse.telemetry.past import ModelMoment
 from support import example
 
 DAY = timedelta(days=1)
@@ -95,14 +96,42 @@ def test_what_went_live_while_no_data_came_is_live_from_then_on(
 ) -> None:
     """Its version may have been trained after the newest data of that time had come."""
     (created,) = {v.created_at for v in catalogue.list_versions(at(45 * DAY), pat, "flight-delay")}
-    walls = {"flight-delay": to_us(created - DAY), "bike-demand": to_us(created - DAY)}
-    monkeypatch.setattr(time_machine.past, "wall_clocks", lambda *_: walls)
+    then = ModelMoment(to_us(created - DAY), to_us(example.NOW - 45 * DAY), begun=True)
+    moments = {"flight-delay": then, "bike-demand": then}
+    monkeypatch.setattr(time_machine.past, "moments", lambda *_: moments)
     past = at(45 * DAY)
     live = {d.target: d.version for d in deployments.list_deployments(past, pat, model="flight-delay")}
     states = health.target_states(past, pat, "flight-delay")
     assert live
     assert {s.target: s.serving_version or s.deployment.version for s in states if s.deployment} == live
     assert Health.NOT_DEPLOYED not in {s.health for s in states if s.target in live}
+
+
+def test_a_model_that_is_held_back_is_the_same_at_every_door(at, pat, example_services, monkeypatch) -> None:
+    """Its data ended long ago and came late: at the moment that the log ends with, it had come only so far."""
+    then = example.NOW - 5 * DAY
+    held = ModelMoment(to_us(then), to_us(then), begun=True)
+    beside = ModelMoment(0, to_us(example.NOW), begun=False)  # a model that begins later moves no clock
+    expected = at(5 * DAY)
+    models = [model.name for model in catalogue.list_models(expected, pat)]
+    monkeypatch.setattr(
+        time_machine.past, "moments", lambda *_: dict.fromkeys(models, held) | {"later": beside}
+    )
+    past = at(0 * DAY)
+    assert past.now() == then
+    assert audits.show(past, pat) == audits.show(expected, pat)
+    assert jobs.list_jobs(past, pat) == jobs.list_jobs(expected, pat)
+    assert promotions.list_requests(past, pat) == promotions.list_requests(expected, pat)
+    assert alerts.list_alerts(past, pat) == alerts.list_alerts(expected, pat)
+    assert incidents.list_incidents(past, pat) == incidents.list_incidents(expected, pat)
+    assert deployments.list_deployments(past, pat) == deployments.list_deployments(expected, pat)
+    assert health.overview(past, pat) == health.overview(expected, pat)
+    assert health.target_states(past, pat) == health.target_states(expected, pat)
+    for target in ("ewr", "jfk"):
+        shown = monitor_views.monitor_view(past, pat, "flight-delay", target)
+        assert shown == monitor_views.monitor_view(expected, pat, "flight-delay", target)
+        assert shown.event_clock is not None
+        assert shown.event_clock <= then
 
 
 def test_alerts_and_figures_end_with_their_windows(at, pat) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from pilothouse.domain.time_units import HOUR_US
 from pilothouse.telemetry import TelemetryStore
-from pilothouse.telemetry.past import wall_clocks
+from pilothouse.telemetry.past import moments, wall_clocks
 
 NOW = 1_000 * HOUR_US
 
@@ -47,6 +47,12 @@ def clocks(tmp_path: Path):
                     m: wall / HOUR_US for m, wall in wall_clocks(connection, int(at * HOUR_US), NOW).items()
                 }
 
+        def moments_at(at: float) -> dict[str, tuple[float, float]]:
+            with store.read() as connection:
+                found = moments(connection, int(at * HOUR_US), NOW)
+            return {m: (round(x.wall_us / HOUR_US, 3), round(x.at_us / HOUR_US, 3)) for m, x in found.items()}
+
+        answer.moments = moments_at  # type: ignore[attr-defined]
         return answer
 
     yield make
@@ -103,3 +109,17 @@ def test_after_its_data_has_ended_a_model_goes_by_those_whose_data_goes_on(clock
 def test_beside_a_live_model_what_has_ended_stands_still_until_that_time(clocks) -> None:
     at = clocks({("ended", "a"): [(10, 900), (20, 901)], ("live", "a"): [(950, 950), (995, 995)]})
     assert [at(hour)["ended"] for hour in (250, 900, 930, 960)] == [901, 901, 930, 960]
+
+
+def test_what_ended_and_came_later_is_shown_as_it_was_when_the_other_data_had_come_so_far(clocks) -> None:
+    at = clocks(
+        {
+            ("ended", "a"): [(10, 900), (20, 910), (30, 920)],
+            ("replayed", "a"): [(100, 901), (200, 911), (300, 921), (400, 931)],
+        }
+    )
+    assert at.moments(25)["ended"] == (915, 25), "its own data goes on"
+    assert at.moments(50)["ended"] == (920, 50), "no data goes on then: all of it is there"
+    assert at.moments(150) == {"ended": (906, 16), "replayed": (906, 150)}
+    assert at.moments(250) == {"ended": (916, 26), "replayed": (916, 250)}
+    assert at.moments(350) == {"ended": (926, 350), "replayed": (926, 350)}, "all of it had come"

@@ -8,7 +8,7 @@ wall clock, at the moment when the model's data had come so far.
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pilothouse.domain.errors import ConflictError
@@ -36,11 +36,12 @@ _UNJUDGED = {"judged_at": "NULL", "cause": "''", "cost_tier": "3", "cost_weight"
 @dataclass(frozen=True, slots=True)
 class Moment:
     """Past moment. ``at_us`` is event time. ``walls`` gives each model's wall clock then; ``wall_us`` the earliest of
-    them."""
+    them. ``held_back``: models that are shown up to an earlier event time."""
 
     at_us: int
     walls: Mapping[str, int]
     wall_us: int
+    held_back: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,15 @@ class _View:
     columns: Mapping[str, str] = None  # type: ignore[assignment]
 
 
-def recorded_by(connection: Connection, at_us: int) -> dict[str, int]:
-    """Wall clock at which the newest of the deployments of each model was recorded that were live at an event time."""
+def recorded_by(connection: Connection, at_us: int, held_back: Mapping[str, int]) -> dict[str, int]:
+    """Wall clock at which the newest of the deployments of each model was recorded that were live at an event time, at an
+    earlier one for those that are held back."""
     rows = connection.execute(
         "SELECT m.name, max(d.recorded_at) FROM deployments d JOIN models m ON m.id = d.model_id "
-        "WHERE d.effective_at <= ?1 AND (d.ended_effective_at IS NULL OR d.ended_effective_at > ?1) GROUP BY m.id",
-        (at_us,),
+        "LEFT JOIN json_each(?2) h ON h.key = m.name "
+        "WHERE d.effective_at <= coalesce(h.value, ?1) "
+        "AND (d.ended_effective_at IS NULL OR d.ended_effective_at > coalesce(h.value, ?1)) GROUP BY m.id",
+        (at_us, json.dumps(dict(held_back))),
     )
     return {row[0]: row[1] for row in rows}
 
@@ -81,12 +85,19 @@ def showing(moment: Moment, fill: Callable[[Connection], None]) -> Callable[[Con
 
     def prepare(connection: Connection) -> None:
         connection.execute(
-            "CREATE TEMP TABLE past_walls (model_id INTEGER PRIMARY KEY, wall INTEGER NOT NULL)"
+            "CREATE TEMP TABLE past_walls (model_id INTEGER PRIMARY KEY, wall INTEGER NOT NULL, at INTEGER NOT NULL)"
         )
         models = connection.execute("SELECT id, name FROM main.models").fetchall()
         connection.executemany(
-            "INSERT INTO past_walls VALUES (?, ?)",
-            [(model[0], moment.walls.get(model[1], moment.wall_us)) for model in models],
+            "INSERT INTO past_walls VALUES (?, ?, ?)",
+            [
+                (
+                    number,
+                    moment.walls.get(name, moment.wall_us),
+                    moment.held_back.get(name, moment.at_us),
+                )
+                for number, name in [tuple(model) for model in models]
+            ],
         )
         known = _views(moment)
         names = connection.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table'").fetchall()
@@ -138,7 +149,9 @@ def _plain(columns: list[str]) -> _View | None:
 
 
 def _views(moment: Moment) -> dict[str, _View]:
-    at, wall = moment.at_us, moment.wall_us
+    at, wall = str(moment.at_us), moment.wall_us
+    if moment.held_back:
+        at = "(SELECT w.at FROM temp.past_walls w WHERE w.model_id = t.model_id)"
     ended = f"t.ended_at IS NOT NULL AND t.ended_at <= {_OF_MODEL}"
     closed = f"t.closed_at IS NOT NULL AND t.closed_at <= {_OF_MODEL}"
     handled = f"t.handled_at IS NOT NULL AND t.handled_at <= {_OF_MODEL}"

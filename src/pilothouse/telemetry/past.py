@@ -1,6 +1,6 @@
 """Telemetry as it was at a past time by the data's clocks, and the wall clock that each model's data had then."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from pilothouse.domain.time_units import DAY_US
@@ -56,12 +56,54 @@ def wall_clocks(connection: Connection, at_us: int, now_us: int, model: str | No
     return {name: clock.wall_us for name, clock in clocks.items()}
 
 
+class ModelMoment(NamedTuple):
+    """Moment of a model at an event time: the wall clock, and the event time up to which its data is shown."""
+
+    wall_us: int
+    at_us: int
+    begun: bool
+    """False where all its data is of a later event time."""
+
+
+def moments(connection: Connection, at_us: int, now_us: int) -> dict[str, ModelMoment]:
+    """Moment of each model at the event time ``at_us``.
+
+    The wall clock is that of ``wall_clocks``, and data is shown up to ``at_us``. But a model whose data has ended and came
+    later than what another model's data has only come to then is shown as it was at that moment: up to the event time that its
+    own data had come to. So no part of it is later than the rest of the workspace.
+    """
+    clocks = _own_clocks(connection, at_us, now_us)
+    walls = wall_clocks(connection, at_us, now_us)
+    going = min((c.wall_us for c in clocks.values() if c.begun and c.goes_on), default=now_us)
+    by_model = {}
+    for model, clock in clocks.items():
+        wall_us, shown_us = walls[model], at_us
+        if clock.begun and not clock.goes_on and going < wall_us:
+            wall_us, shown_us = going, _event_at(connection, model, going, at_us, now_us)
+        by_model[model] = ModelMoment(wall_us, shown_us, clock.begun)
+    return by_model
+
+
+def _event_at(connection: Connection, model: str, wall_us: int, at_us: int, now_us: int) -> int:
+    """Last event time up to ``at_us`` that a model's own data had come to at a wall clock, found by halving."""
+    low_us, high_us = 0, at_us
+    while low_us < high_us:
+        middle = (low_us + high_us + 1) // 2
+        if _own_clocks(connection, middle, now_us, model)[model].wall_us <= wall_us:
+            low_us = middle
+        else:
+            high_us = middle - 1
+    return low_us
+
+
 class _Clock(NamedTuple):
     wall_us: int
     goes_on: bool
     """True where there is data after that event time."""
     came_us: int
     """Time at which the newest data before it came."""
+    begun: bool = True
+    """True where there is data before it."""
 
 
 def _own_clocks(
@@ -87,7 +129,8 @@ def _own_clocks(
     for name in {*reached, *to_come}:
         clocks = reached.get(name) or to_come[name]
         goes_on = any(clock.goes_on for clock in (*reached.get(name, ()), *to_come.get(name, ())))
-        by_model[name] = _Clock(min(clocks).wall_us, goes_on, max(clock.came_us for clock in clocks))
+        came_us = max(clock.came_us for clock in clocks)
+        by_model[name] = _Clock(min(clocks).wall_us, goes_on, came_us, name in reached)
     return by_model
 
 
@@ -112,7 +155,7 @@ def _between(before: tuple[int, int], after: tuple[int, int] | None, at_us: int,
     return before[1] + (after[1] - before[1]) * (at_us - before[0]) // (after[0] - before[0])
 
 
-def _last_event(at_us: int) -> str:
+def _last_event(at_us: str) -> str:
     """SQL of a stream's newest event by a time: that of the rows that came together before it; the time itself where rows
     around it came together, or are gone."""
     of_stream = "FROM main.segments s WHERE s.stream_id = t.id AND s.last_event"
@@ -137,28 +180,38 @@ def _as_it_was(column: str, wall_us: int) -> str:
     )
 
 
-def showing(at_us: int, wall_us: int) -> Callable[[Connection], None]:
-    """Function that makes a connection show telemetry as of a time, and change nothing (see ``store.past``)."""
+def showing(
+    at_us: int, wall_us: int, held_back: Mapping[str, int] | None = None
+) -> Callable[[Connection], None]:
+    """Function that makes a connection show telemetry as of a time, and change nothing (see ``store.past``). ``held_back``:
+    models whose data is shown up to an earlier event time."""
+    at = f"{at_us}"
+    at_of_stream = at_of_model = at_of_id = at
+    if held_back:
+        held = "min({at}, coalesce((SELECT min(h.at) FROM temp.held_back h WHERE h.{key} = t.{own}), {at}))"
+        at_of_id = held.format(at=at, key="stream_id", own="id")
+        at_of_stream = held.format(at=at, key="stream_id", own="stream_id")
+        at_of_model = held.format(at=at, key="model", own="model")
     counted = "(SELECT coalesce(sum(w.rows), 0) FROM main.{table} w WHERE w.stream_id = t.id AND w.start < {at} {where})"
-    rows = counted.format(table="windows", at=at_us, where=_COUNTED_ONCE)
-    labelled = counted.format(table="outcome_days", at=at_us, where="")
+    rows = counted.format(table="windows", at=at_of_id, where=_COUNTED_ONCE)
+    labelled = counted.format(table="outcome_days", at=at_of_id, where="")
     views = {
         "streams": (
-            f"(t.first_event <= {at_us} OR EXISTS (SELECT 1 FROM main.readings r "  # noqa: S608 - ours
-            f"WHERE r.stream_id = t.id AND r.window_end <= {at_us}))",
+            f"(t.first_event <= {at_of_id} OR EXISTS (SELECT 1 FROM main.readings r "  # noqa: S608 - ours
+            f"WHERE r.stream_id = t.id AND r.window_end <= {at_of_id}))",
             {
-                "last_event": _last_event(at_us),
+                "last_event": _last_event(at_of_id),
                 "last_arrival": f"min(t.last_arrival, {wall_us})",
                 "rows": rows,
                 "labelled": labelled,
             },
         ),
-        "windows": (f"t.start + t.level * 1000000 <= {at_us}", {}),
-        "outcome_days": (f"t.start + {DAY_US} <= {at_us}", {}),
-        "readings": (f"t.window_end <= {at_us}", {c: _as_it_was(c, wall_us) for c in _REVISED}),
+        "windows": (f"t.start + t.level * 1000000 <= {at_of_stream}", {}),
+        "outcome_days": (f"t.start + {DAY_US} <= {at_of_stream}", {}),
+        "readings": (f"t.window_end <= {at_of_stream}", {c: _as_it_was(c, wall_us) for c in _REVISED}),
         "earlier_readings": (f"t.recorded <= {wall_us}", {}),
-        "retrainings": (f"t.clock <= {at_us}", {}),
-        "clocks": ("1", {"event": f"min(t.event, {at_us})", "arrived": f"min(t.arrived, {wall_us})"}),
+        "retrainings": (f"t.clock <= {at_of_model}", {}),
+        "clocks": ("1", {"event": f"min(t.event, {at_of_model})", "arrived": f"min(t.arrived, {wall_us})"}),
         "rejected": (f"t.received <= {wall_us}", {}),
         "kept_rejections": (f"t.received <= {wall_us}", {}),
         "rejected_totals": (f"t.last <= {wall_us}", {}),
@@ -166,6 +219,14 @@ def showing(at_us: int, wall_us: int) -> Callable[[Connection], None]:
     }
 
     def prepare(connection: Connection) -> None:
+        connection.execute(
+            "CREATE TEMP TABLE held_back (stream_id INTEGER PRIMARY KEY, model TEXT, at INTEGER)"
+        )
+        for model, shown_us in (held_back or {}).items():
+            connection.execute(
+                "INSERT INTO held_back SELECT id, model, ? FROM main.streams WHERE model = ?",
+                (shown_us, model),
+            )
         for name, (condition, changed) in views.items():
             columns = [row[1] for row in connection.execute(f"PRAGMA main.table_info({name})")]
             shown = ", ".join(f"{changed[c]} AS {c}" if c in changed else f"t.{c}" for c in columns)

@@ -3,6 +3,8 @@
 The time is event time, the clock of the targets' data. Records with an event time of their own are selected by that:
 deployments, alerts, windows and their figures, retrainings. The others are selected by the wall clock at which the model's data
 had reached that event time: requests, decisions, versions, jobs, holds, aliases, the audit log.
+A model whose data ended before that time, and came later than the rest of the workspace had come so far, is held back: it is
+shown at the event time that its data had reached by then.
 """
 
 from dataclasses import dataclass, replace
@@ -63,20 +65,27 @@ def open_past(services: Services, actor: Actor, at: datetime) -> Services:
     """The workspace as it was at ``at``, for the caller to close. Raises NotAllowedError."""
     authorise(services, actor)
     now_us, at_us = to_us(services.now()), to_us(at)
-    walls: dict[str, int] = {}
+    moments: dict[str, past.ModelMoment] = {}
+    live: dict[str, int] = {}
+    held_back: dict[str, int] = {}
     if services.paths.telemetry.exists():
         with services.telemetry.read() as connection:
-            walls = past.wall_clocks(connection, at_us, now_us)
+            moments = past.moments(connection, at_us, now_us)
+        held_back = {model: moment.at_us for model, moment in moments.items() if moment.at_us < at_us}
         with services.registry.read() as connection:
-            live = past_registry.recorded_by(connection, at_us)
-        # what went live while no data came is dated by the data before it: whatever was needed for that was there
-        walls = {model: max(wall_us, live.get(model, wall_us)) for model, wall_us in walls.items()}
-    wall_us = min(walls.values(), default=at_us)
+            live = past_registry.recorded_by(connection, at_us, held_back)
+    # what went live while no data came is dated by the data before it: whatever was needed for that was there
+    walls = {model: max(moment.wall_us, live.get(model, 0)) for model, moment in moments.items()}
+    # a model whose data is all of later says nothing of that time
+    begun = [walls[model] for model, moment in moments.items() if moment.begun]
+    wall_us = min(begun or walls.values(), default=at_us)
     wall = from_us(wall_us)
     past_services = replace(
         services,
         now=lambda: wall,
-        open_telemetry=lambda: TelemetryStore(services.paths.telemetry, prepare=past.showing(at_us, wall_us)),
+        open_telemetry=lambda: TelemetryStore(
+            services.paths.telemetry, prepare=past.showing(at_us, wall_us, held_back)
+        ),
         at=at,
     )
     computed: list[list[tuple[Any, ...]]] = []
@@ -89,7 +98,9 @@ def open_past(services: Services, actor: Actor, at: datetime) -> Services:
             states.rebuild(past_services, connection)
             computed.extend(deployment_states.on_record(connection))
 
-    past_services.registry = PastRegistry(services.paths.registry, Moment(at_us, walls, wall_us), fill)
+    past_services.registry = PastRegistry(
+        services.paths.registry, Moment(at_us, walls, wall_us, held_back), fill
+    )
     return past_services
 
 
