@@ -9,7 +9,7 @@ from pilothouse.domain.errors import ConflictError, NotAllowedError
 from pilothouse.domain.listing import Query, parse_filter
 from pilothouse.domain.promotion import RequestAct, obstacle_to, state_of
 from pilothouse.domain.records import PromotionRequest, RequestStatus
-from pilothouse.domain.request_standing import RequestState, changes_text
+from pilothouse.domain.request_standing import RequestState, changes_text, ends_text
 from pilothouse.domain.roles import Permission, Role
 from pilothouse.operations.fleet import fleet, health
 from pilothouse.operations.promotion import deployments, promotions, request_lists
@@ -302,5 +302,35 @@ def test_requests_are_found_by_the_state_in_which_they_are_shown(example: Exampl
 
     assert found("status=outdated") == [request.id]
     assert found("status=open") == []
-    assert found("status=deployed") == [2, 1]
+    assert found("status=deployed") == [1]
+    assert found("status=rolled*") == [2]
     assert found("", unhealthy=True) == [request.id]
+
+
+def test_a_deployed_request_says_that_its_version_was_rolled_back_or_replaced_since(example: Example) -> None:
+    vera = example.actor("vera")
+    for number in (1, 2):
+        example.add_version()
+        sign(example, ask(example, f"delay/{number}"))
+        example.pass_time(hours=1)
+
+    def shown() -> list[str]:
+        listed = request_lists.requests_page(example.services, vera, Query())[0].rows
+        by_state = request_lists.requests_page(example.services, vera, Query(sort="status"))[0].rows
+        states = {r.id: state_of(r, example.time) for r in listed}
+        assert states == {r.id: state_of(read(example, r.id), example.time) for r in by_state}
+        for state in RequestState:  # SQL finds what the rule says
+            found = request_lists.requests_page(example.services, vera, Query(where=(("status", state),)))[0]
+            assert {r.id for r in found.rows} == {n for n, known in states.items() if known is state}
+        return [str(states[number]) for number in sorted(states)]
+
+    assert shown() == ["replaced", "deployed"]
+    deployments.roll_back(example.services, example.actor("oscar"), "delay", ["jfk"], reason="slow there")
+    assert shown() == ["deployed", "deployed"], "each is live on one target"
+    second = read(example, 2)
+    assert ends_text(second.ended_by).startswith("rolled back on jfk ")
+    assert ends_text(second.ended_by).endswith(" by oscar, v1 went live")
+    deployments.roll_back(example.services, example.actor("oscar"), "delay", ["ewr"], reason="slow")
+    assert shown() == ["deployed", "rolled back"]
+    assert read(example, 1).ended_by == ()
+    assert {end.target for end in read(example, 2).ended_by} == {"ewr", "jfk"}

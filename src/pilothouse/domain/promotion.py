@@ -57,6 +57,8 @@ class Obstacle(StrEnum):
 
 def state_of(request: PromotionRequest, now: datetime) -> RequestState:
     """State in which a request is shown."""
+    if request.ended_by and request.ended_by[-1].everywhere:
+        return RequestState(request.ended_by[-1].how)
     if request.status is not RequestStatus.OPEN:
         return RequestState(request.status)
     if request.expires_at <= now:

@@ -8,7 +8,7 @@ from typing import Any
 from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.evaluation import ColumnSummary, GateResult, MetricValue
 from pilothouse.domain.jobs import JobStatus
-from pilothouse.domain.request_standing import IncumbentChange
+from pilothouse.domain.request_standing import DeploymentEnd, IncumbentChange
 from pilothouse.domain.version_stage import Standing
 
 
@@ -156,8 +156,6 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """A remark on a request."""
-
     actor: str
     text: str
     recorded_at: datetime
@@ -210,6 +208,8 @@ class PromotionRequest:
     superseded_by: int | None = None
     outdated_by: tuple[IncumbentChange, ...] = ()
     """Changes since its evidence was frozen that make an open request undecidable."""
+    ended_by: tuple[DeploymentEnd, ...] = ()
+    """Of a deployed request: where its version is live no more, the newest last."""
 
     @property
     def approvals(self) -> int:

@@ -23,13 +23,34 @@ class IncumbentChange:
     """The model file in force names the target no more."""
 
 
+@dataclass(frozen=True, slots=True)
+class DeploymentEnd:
+    """Target on which the version of a deployed request is live no more: since when, by whom, and what took its place."""
+
+    target: str
+    how: str
+    """``replaced`` or ``rolled back``."""
+    live: int
+    """Version that went live in its place."""
+    by: str
+    at: datetime
+    """Wall clock."""
+    everywhere: bool
+    """True where it is live on none of the request's targets."""
+
+
 class RequestState(StrEnum):
-    """State of a request as lists show it: its status, or the reason why an open one waits for nobody."""
+    """State of a request as lists show it: its status, the reason why an open one waits for nobody, or what came of a deployed
+    one that is live nowhere."""
 
     OPEN = "open"
     OUTDATED = "outdated"
     EXPIRED = "expired"
     DEPLOYED = "deployed"
+    REPLACED = "replaced"
+    """It was deployed, and other versions have been promoted in its place since."""
+    ROLLED_BACK = "rolled back"
+    """It was deployed, and somebody rolled back to the version before since."""
     REJECTED = "rejected"
     WITHDRAWN = "withdrawn"
     SUPERSEDED = "superseded"
@@ -59,11 +80,25 @@ def changes_text(changes: Sequence[IncumbentChange], requested: int) -> str:
     return "; ".join(_group_text(group, requested) for group in groups.values())
 
 
+def ends_text(ends: Sequence[DeploymentEnd]) -> str:
+    """``rolled back on jfk 2013-05-03 by oscar, v1 went live``; targets with the same end are named together."""
+    groups: dict[tuple[str, int, str, str], list[str]] = {}
+    for end in ends:
+        groups.setdefault((end.how, end.live, end.by, f"{end.at:%Y-%m-%d}"), []).append(end.target)
+    return "; ".join(
+        f"{how} on {_targets(targets)} {day} by {by}, v{live} went live"
+        for (how, live, by, day), targets in groups.items()
+    )
+
+
+def _targets(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
+
+
 def _group_text(group: Sequence[IncumbentChange], requested: int) -> str:
     first = group[0]
-    names = [change.target for change in group]
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    targets = f"{', '.join(names[:_NAMED])}{more}"
+    targets = _targets([change.target for change in group])
     if first.gone:
         return f"the model file names {targets} no more"
     since = max((change.since for change in group if change.since is not None), default=None)

@@ -39,6 +39,8 @@ _REQUESTS: dict[RequestState, tuple[str, Tone]] = {
     RequestState.OPEN: ("◆", "info"),
     RequestState.OUTDATED: ("▲", "warn"),
     RequestState.DEPLOYED: ("●", "good"),
+    RequestState.ROLLED_BACK: ("◌", "dim"),
+    RequestState.REPLACED: ("◌", "dim"),
     RequestState.REJECTED: ("✖", "bad"),
 }
 _STAGES: dict[VersionStage, tuple[str, Tone]] = {

@@ -20,6 +20,33 @@ CHANGED_TARGETS = (
 )
 """Changes that outdate open requests, whose numbers are bound as JSON: a row for each target."""
 
+_LAST = "d.id = (SELECT max(e.id) FROM deployments e WHERE e.version_id = r.version_id AND e.target_id = rt.target_id)"
+SUCCESSOR = (
+    "n.id = (SELECT min(s.id) FROM deployments s WHERE s.target_id = d.target_id AND +s.model_id = d.model_id "
+    "AND s.id > d.id)"
+)
+"""The deployment ``n`` that ended the deployment ``d``. Unary plus: a model may be on 100,000 targets, a target never has so
+many models."""
+_ENDED = (
+    "request_targets rt JOIN deployments d ON d.ended_at IS NOT NULL AND "
+    f"{_LAST} JOIN deployments n ON {SUCCESSOR}"
+)
+"""A target ``rt`` of a deployed request on which the last deployment ``d`` of its version was ended by another one, ``n``."""
+_HOW = "CASE n.kind WHEN 'rollback' THEN 'rolled back' ELSE 'replaced' END"
+_LIVE_SOMEWHERE = (
+    "EXISTS (SELECT 1 FROM request_targets l JOIN deployments e ON e.model_id = l.model_id AND e.target_id = l.target_id "
+    "AND e.ended_at IS NULL WHERE l.request_id = r.id AND e.version_id = r.version_id)"
+)
+
+ENDED_TARGETS = (
+    f"SELECT rt.request_id, t.name AS target, {_HOW} AS how, v.number AS live, n.actor AS by, n.recorded_at AS at, "  # noqa: S608 - ours
+    f"NOT {_LIVE_SOMEWHERE} AS everywhere FROM promotion_requests r CROSS JOIN {_ENDED} "
+    "JOIN targets t ON t.id = rt.target_id JOIN versions v ON v.id = n.version_id "
+    "WHERE r.id IN (SELECT value FROM json_each(?)) AND r.status = 'deployed' AND rt.request_id = r.id ORDER BY n.id, t.name"
+)
+"""Targets on which the version of deployed requests, whose numbers are bound as JSON, is live no more."""
+_END = f"(SELECT {_HOW} FROM {_ENDED} WHERE rt.request_id = r.id ORDER BY n.id DESC LIMIT 1)"  # noqa: S608 - ours
+
 WAITS = (
     "r.status = 'open' AND r.model_id IN (SELECT m.id FROM models m WHERE m.name IN (SELECT value FROM json_each(:models))) "  # noqa: S608 - ours
     "AND r.expires_at > :now "
@@ -34,6 +61,7 @@ WAITS = (
 def state_expression(now_us: int) -> str:
     """SQL of the state in which a request is shown: as ``domain/promotion.py`` (``state_of``) says."""
     return (
-        f"CASE WHEN r.status <> 'open' THEN r.status WHEN r.expires_at <= {now_us:d} THEN 'expired' "
+        f"CASE WHEN r.status = 'deployed' AND NOT {_LIVE_SOMEWHERE} THEN coalesce({_END}, r.status) "
+        f"WHEN r.status <> 'open' THEN r.status WHEN r.expires_at <= {now_us:d} THEN 'expired' "
         f"WHEN {OUTDATED} THEN 'outdated' ELSE 'open' END"
     )

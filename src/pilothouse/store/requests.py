@@ -10,11 +10,11 @@ from typing import Any
 from pilothouse.domain.dataclass_reader import read_dataclass
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.records import Comment, Decision, EffectivePolicy, PromotionRequest, RequestStatus
-from pilothouse.domain.request_standing import IncumbentChange, WaitingRequest
+from pilothouse.domain.request_standing import DeploymentEnd, IncumbentChange, WaitingRequest
 from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection, Row
 from pilothouse.sqlite.conditions import where
-from pilothouse.store.request_conditions import CHANGED_TARGETS, OUTDATED, WAITS
+from pilothouse.store.request_conditions import CHANGED_TARGETS, ENDED_TARGETS, OUTDATED, WAITS
 from pilothouse.store.values import columns_of, from_json, from_row, insert
 
 _SELECT = (
@@ -238,6 +238,7 @@ def _select(
         numbers if remarks else "[]",
     )
     changes = _by_request(connection, CHANGED_TARGETS, numbers)
+    ends = _by_request(connection, ENDED_TARGETS, numbers)
     return [
         from_row(
             PromotionRequest,
@@ -247,6 +248,7 @@ def _select(
             decisions=tuple(from_row(Decision, decision) for decision in decisions[row["id"]]),
             comments=tuple(from_row(Comment, comment) for comment in comments[row["id"]]),
             outdated_by=tuple(from_row(IncumbentChange, change) for change in changes[row["id"]]),
+            ended_by=tuple(from_row(DeploymentEnd, end) for end in ends[row["id"]]),
         )
         for row in rows
     ]

@@ -7,19 +7,15 @@ from collections.abc import Sequence
 
 from pilothouse.domain.version_stage import Standing, standing_of
 from pilothouse.sqlite import Connection
-from pilothouse.store.request_conditions import OUTDATED
+from pilothouse.store.request_conditions import OUTDATED, SUCCESSOR
 from pilothouse.store.values import from_row
 
 _LAST_ENDED = (
     "(SELECT e.id FROM deployments e WHERE e.version_id = v.id AND e.ended_at IS NOT NULL "
     "ORDER BY e.ended_at DESC, e.id DESC LIMIT 1)"
 )
-_SUCCESSOR = (
-    f"deployments d JOIN deployments n ON n.id = (SELECT min(s.id) FROM deployments s WHERE s.target_id = d.target_id "
-    f"AND +s.model_id = d.model_id AND s.id > d.id) WHERE d.id = {_LAST_ENDED}"
-)
-"""The deployment ``n`` that ended the last ended one of the version ``v``. Unary plus: a model may be on 100,000 targets, a
-target never has so many models."""
+_SUCCESSOR = f"deployments d JOIN deployments n ON {SUCCESSOR} WHERE d.id = {_LAST_ENDED}"
+"""The deployment ``n`` that ended the last ended one of the version ``v``."""
 _END = "CASE n.kind WHEN 'rollback' THEN 'rolled back' ELSE 'replaced' END"
 _REJECTION = (
     "promotion_requests q JOIN decisions c ON c.request_id = q.id AND c.verdict = 'reject' "

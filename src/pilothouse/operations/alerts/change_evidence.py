@@ -50,7 +50,7 @@ def diagnose_alert(services: Services, alert: Alert, firing: Firing) -> Diagnosi
             return None
         around = windows_of(connection, stream.id, monitor_of(alert) or DRIFT, firing)
         shown = explaining(around, firing)
-        end_us = to_us(firing.fired) if shown is None else shown.end_us
+        end_us = max(to_us(firing.fired), shown.end_us if shown is not None else 0)
         return diagnose(_evidence_at(connection, stream.id, end_us))
 
 

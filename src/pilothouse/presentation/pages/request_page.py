@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pilothouse.domain.promotion import Obstacle, state_of
 from pilothouse.domain.records import PromotionRequest, RequestStatus
-from pilothouse.domain.request_standing import RequestState, changes_text
+from pilothouse.domain.request_standing import RequestState, changes_text, ends_text
 from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cells import Cell, Tone, request_cell
 from pilothouse.presentation.documents import Line, aligned, pairs, section, text_line
@@ -46,7 +46,9 @@ def request_page(request: PromotionRequest, now: datetime, *, again: str, widest
 
 
 def _lapsed(request: PromotionRequest, now: datetime, again: str) -> list[Line]:
-    """Why an open request can no longer be decided, and what to do."""
+    """Why an open request can no longer be decided, and what to do; where the version of a deployed one is live no more."""
+    if request.ended_by:
+        return [text_line(safe(f"Since then {ends_text(request.ended_by)}.", 2_000), "warn"), Line()]
     match state_of(request, now):
         case RequestState.OUTDATED:
             text = f"Outdated: {changes_text(request.outdated_by, request.version)}. {_uncompared(request) or again}"
