@@ -19,7 +19,7 @@ from pilothouse.domain.wire import ServingReport
 from pilothouse.operations import automation_switch
 from pilothouse.operations.alerts import alerts
 from pilothouse.operations.alerts.retraining_notes import retrainings
-from pilothouse.operations.automation import monitoring_round
+from pilothouse.operations.automation import monitoring_round, triggers
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.jobs import jobs
 from pilothouse.operations.services import Services
@@ -150,6 +150,13 @@ def test_lost_performance_opens_one_critical_alert_and_starts_one_training_for_a
     )
     refused = [note for note in notes if note.job is None]
     assert all("has not ended yet" in note.reason for note in refused)
+    events, total = triggers.list_events(services, admin(services), model="flight-delay")
+    assert total == len(events) == len(notes)
+    assert {event.trigger for event in events} == {"alerts"}
+    assert {event.job for event in events if event.status == "started"} == {job.id}
+    assert {event.reason for event in events if event.job is None} == {note.reason for note in refused}
+    newest, total = triggers.list_events(services, admin(services), limit=1)
+    assert (newest, total) == (events[:1], len(notes))
 
 
 def test_paused_automation_starts_nothing_and_says_so_until_it_is_resumed(services: Services) -> None:
@@ -256,7 +263,7 @@ CHILD = textwrap.dedent("""
     import sys
     from pathlib import Path
     from pilothouse.composition import open_workspace
-    from pilothouse.operations.automation import monitoring_round
+    from pilothouse.operations.automation import monitoring_round, triggers
     services = open_workspace(Path(sys.argv[1]))
     print("ready", flush=True)
     while not monitoring_round.is_caught_up(services):

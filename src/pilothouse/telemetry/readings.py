@@ -336,6 +336,22 @@ def retraining_notes(connection: Connection, model: str, alert: int | None = Non
     return [dataclasses.replace(note, hindrance=Hindrance(code)) if code else note for note, code in notes]
 
 
+def retrainings_lately(
+    connection: Connection, model: str | None, limit: int
+) -> tuple[list[tuple[int, int, RetrainingNote]], int]:
+    """(number, wall clock, result) of the newest requests for a retraining, of a model or of all, newest first; and the number
+    of all."""
+    conditions, values = where({"model=?": model})
+    rows = connection.execute(
+        "SELECT id, recorded, alert_id, model, version, target, kind, window_end, clock, job_id, reason FROM retrainings "  # noqa: S608 - ours
+        f"{conditions} ORDER BY recorded DESC, id DESC LIMIT ?",
+        (*values, limit),
+    )
+    newest = [(number, recorded, RetrainingNote(*note)) for number, recorded, *note in rows]
+    (total,) = connection.execute(f"SELECT count(*) FROM retrainings {conditions}", values).fetchone()  # noqa: S608 - ours
+    return newest, int(total)
+
+
 def models_with_paused_retrainings(connection: Connection) -> list[str]:
     """Models of which an alert asked for a training while automation was paused."""
     rows = connection.execute(

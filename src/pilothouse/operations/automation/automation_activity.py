@@ -16,6 +16,8 @@ from pilothouse.operations.alerts.retraining_notes import retrainings
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.automation import retraining
 from pilothouse.operations.automation.triggers import (
+    ALERTS,
+    asked_text,
     specs_in_force,
     starts_of_the_day,
     waits_for,
@@ -27,9 +29,6 @@ from pilothouse.store import jobs, requests, schedules, triggers, versions, work
 from pilothouse.store.schedules import Fire, RunState
 from pilothouse.store.triggers import TriggerEvent
 from pilothouse.telemetry.readings import RetrainingNote
-
-ALERTS = "alerts"
-"""The name of the rule ``automation.retrain_on`` in the list: it is a trigger like others, and has no name of its own."""
 
 
 def list_starters(services: Services, actor: Actor, *, model: str | None = None) -> list[Starter]:
@@ -135,8 +134,9 @@ def _asked(note: RetrainingNote | None) -> Firing | None:
     if note is None:
         return None
     status = EventStatus.STARTED if note.job is not None else EventStatus.REFUSED
-    event = f"alert {note.alert}: {note.kind.replace('_', ' ')} of version {note.version} on {note.target}"
-    return Firing(from_us(note.clock_us), event, f"alert {note.alert}", status, note.reason, note.job)
+    return Firing(
+        from_us(note.clock_us), asked_text(note), f"alert {note.alert}", status, note.reason, note.job
+    )
 
 
 def _job_entry(connection: Connection, job: Job, now: datetime) -> ActivityEntry:

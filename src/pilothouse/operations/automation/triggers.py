@@ -14,8 +14,8 @@ from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import ModelSpec, TriggerSpec
 from pilothouse.domain.roles import DAEMON, Actor, Permission
-from pilothouse.domain.time_units import SECOND_US, to_us
-from pilothouse.domain.triggers import Hindrance, Refusal, TriggerState, why_not_start
+from pilothouse.domain.time_units import SECOND_US, from_us, to_us
+from pilothouse.domain.triggers import EventStatus, Hindrance, Refusal, TriggerState, why_not_start
 from pilothouse.operations.authorisation import changing, reading
 from pilothouse.operations.jobs.trainings import TrainingOptions, start_training
 from pilothouse.operations.model_files import spec_in_force
@@ -26,6 +26,11 @@ from pilothouse.store import jobs, models, triggers, workspace
 from pilothouse.store.connection import Registry
 from pilothouse.store.triggers import TriggerEvent
 from pilothouse.system.fingerprint import fingerprint
+from pilothouse.telemetry import readings
+from pilothouse.telemetry.readings import RetrainingNote
+
+ALERTS = "alerts"
+"""Name of the rule ``automation.retrain_on`` in lists: it is a trigger like others, and has no name of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +52,28 @@ def waits_for(spec: ModelSpec, trigger: TriggerSpec) -> str:
 def list_events(
     services: Services, actor: Actor, *, model: str | None = None, limit: int = 50
 ) -> tuple[list[TriggerEvent], int]:
-    """Events that set triggers off, newest first, each with its job or the reason for none; and how many there are."""
+    """Events that set triggers off, the alerts that asked for a training among them, newest first, each with its job or the
+    reason for none; and how many there are."""
     with reading(services, actor) as connection:
-        return triggers.listed(connection, model, limit), triggers.count(connection, model)
+        events, total = triggers.listed(connection, model, limit), triggers.count(connection, model)
+    with services.reading_telemetry() as telemetry:
+        if telemetry is not None:
+            asked, count = readings.retrainings_lately(telemetry, model, limit)
+            events += [_asked(number, from_us(recorded_us), note) for number, recorded_us, note in asked]
+            total += count
+    return sorted(events, key=lambda event: event.seen_at, reverse=True)[:limit], total
+
+
+def _asked(number: int, at: datetime, note: RetrainingNote) -> TriggerEvent:
+    """Event of an alert that asked for a training because of a window."""
+    status = EventStatus.STARTED if note.job is not None else EventStatus.REFUSED
+    key, reason = f"alert {note.alert}", "" if note.job is not None else note.reason
+    return TriggerEvent(number, note.model, ALERTS, key, asked_text(note), status, reason, note.job, at, at)
+
+
+def asked_text(note: RetrainingNote) -> str:
+    """``alert 7: performance of version 2 on dc``: what asked for a training."""
+    return f"alert {note.alert}: {note.kind.replace('_', ' ')} of version {note.version} on {note.target}"
 
 
 @dataclass(slots=True)
