@@ -121,11 +121,15 @@ def test_a_version_not_compared_with_what_is_live_cannot_be_requested(example: E
     example.add_version(incumbents=())
     sign(example, ask(example, "delay/1"))
 
-    with pytest.raises(ConflictError, match="was not compared with version 1"):
-        ask(example, "delay/2")
+    with pytest.raises(
+        ConflictError, match=r"was not compared with version 1, which went live since: train again$"
+    ):
+        ask(example, "delay/2")  # it was never live: nothing can be rolled back to it
 
     example.add_version(incumbents=(1,))
-    assert ask(example, "delay/3").status is RequestStatus.OPEN
+    sign(example, ask(example, "delay/3"))
+    with pytest.raises(ConflictError, match=r"train again, or roll back to models:/delay/1$"):
+        ask(example, "delay/1")
 
 
 @pytest.mark.parametrize("part", ["requested", "trained"])

@@ -152,6 +152,9 @@ def check_requestable(connection: Connection, version: Version, targets: Sequenc
     }
     if compared is not None and not live <= {*compared, version.number}:
         missing = ", ".join(str(number) for number in sorted(live - set(compared)))
+        before = deployments.versions_before(connection, version.model)
+        goes_back = all(before.get((version.model, target)) == version.number for target in targets)
+        or_back = f", or roll back to {uri}" if goes_back else ""
         raise ConflictError(
-            f"{uri} was not compared with version {missing}, which went live since: train again, or roll back to {uri}"
+            f"{uri} was not compared with version {missing}, which went live since: train again{or_back}"
         )
