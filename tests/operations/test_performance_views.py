@@ -1,8 +1,12 @@
 """Every metric of a window, by class and by slice, for whoever asks."""
 
+from pathlib import Path
+
 import pytest
 
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
+from pilothouse.operations.automation import monitoring_round
+from pilothouse.operations.fleet import health
 from pilothouse.operations.monitoring.performance_views import performance_view
 from support.monitored_flights import MODEL, admin, make_watched, send
 
@@ -44,6 +48,25 @@ def test_fewer_days_are_the_newest(services) -> None:
     view = performance_view(services, admin(services), "flight-delay", "ewr", days=2)
     assert view.days == 2
     assert view.slices == ()
+
+
+def test_the_figure_is_that_of_the_newest_window_that_was_judged(tmp_path: Path) -> None:
+    watched = make_watched(tmp_path)
+    send(watched, "ewr", 0, 19)  # outcomes of days after the last whole window are known too
+    monitoring_round.evaluate_windows(watched)
+    actor = admin(watched)
+    (state,) = [s for s in health.target_states(watched, actor) if s.target == "ewr"]
+    assert state.performance is not None
+    view = performance_view(watched, actor, "flight-delay", "ewr")
+    window = state.performance.window
+    assert (view.start, view.end, view.is_window) == (window.since, window.end, True)
+    assert view.whole.rows == window.judged_rows
+    (auc,) = [m for m in view.whole.metrics if m.metric == "auc"]
+    assert auc.value == pytest.approx(state.performance.finding.value)
+    newest = performance_view(watched, actor, "flight-delay", "ewr", days=3)
+    assert newest.end > view.end
+    assert not newest.is_window
+    watched.close()
 
 
 @pytest.mark.parametrize(

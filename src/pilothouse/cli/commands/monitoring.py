@@ -246,7 +246,7 @@ def multivariate(
 @click.option(
     "--days",
     type=int,
-    help="Days with outcomes, counted back from the newest; the performance window otherwise.",
+    help="Days with outcomes, counted back from the newest; the newest judged window otherwise.",
 )
 @click.option("--slices", is_flag=True, help="Also for each value of the columns in data.slices.")
 @json_option
@@ -273,7 +273,7 @@ def performance(
     )
     say(
         f"version {view.version} on {view.target}, {view.days} days with outcomes from {view.start:%Y-%m-%d} "
-        f"to before {view.end:%Y-%m-%d}"
+        f"to before {view.end:%Y-%m-%d}{': the newest window of the monitor' if view.is_window else ''}"
     )
     if slices and not view.slices:
         say("no slices: data.slices names no feature with few values, or outcomes came before it did")

@@ -6,7 +6,7 @@ from datetime import datetime
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.roles import Actor
-from pilothouse.domain.time_units import DAY_S, DAY_US, from_us
+from pilothouse.domain.time_units import DAY_S, DAY_US, from_us, to_us
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.services import Services
@@ -15,7 +15,8 @@ from pilothouse.statistics.profiles import outcome_profile
 from pilothouse.statistics.profiles.outcome_profile import OutcomeProfile
 from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.store import deployments
-from pilothouse.telemetry import slices
+from pilothouse.telemetry import readings, slices
+from pilothouse.telemetry.newest_readings import LOOKED_AT, newest_measured
 from pilothouse.telemetry.rollup import floor_to
 from pilothouse.telemetry.store import read_outcome_days
 from pilothouse.telemetry.streams import find_stream
@@ -32,7 +33,8 @@ class PartPerformance:
 
 @dataclass(frozen=True, slots=True)
 class PerformanceView:
-    """One version on one target over the days from ``start`` to before ``end`` whose outcomes are known in part or whole."""
+    """One version on one target over the days from ``start`` to before ``end`` whose outcomes are known in part or whole.
+    ``is_window``: they are the newest window that was judged, whose figure every other screen shows."""
 
     model: str
     version: int
@@ -43,6 +45,7 @@ class PerformanceView:
     whole: PartPerformance
     classes: tuple[PartPerformance, ...]
     slices: tuple[PartPerformance, ...]
+    is_window: bool = False
 
 
 def performance_view(
@@ -55,7 +58,8 @@ def performance_view(
     days: int | None = None,
     by_slice: bool = False,
 ) -> PerformanceView:
-    """The newest ``days`` with outcomes (the model's performance window otherwise) of a version, or of what is live.
+    """The newest window that was judged of a version, or of what is live; the newest ``days`` with outcomes where they are
+    given, or as many as the model's performance window has where none was closed.
 
     Intervals of all rows and of slices draw whole days; those of classes take rows as independent. Raises NotFoundError (no
     such model, nothing live, no outcome yet), InvalidInputError or NotAllowedError.
@@ -82,6 +86,12 @@ def performance_view(
         known = read_outcome_days(telemetry, stream.id, -(1 << 62), 1 << 62)
         newest = floor_to(DAY_S, max(start for start, _ in known))
         start, end = newest - (window - 1) * DAY_US, newest + DAY_US
+        closed = None
+        if days is None:
+            lately = readings.history(telemetry, stream.id, readings.PERFORMANCE, limit=LOOKED_AT)
+            closed = newest_measured(telemetry, stream.id, lately)
+        if closed is not None:
+            start, end = to_us(closed.window.since), closed.end_us
         profiles = [
             outcome_profile.decode(specification, data)
             for _, data in read_outcome_days(telemetry, stream.id, start, end)
@@ -104,6 +114,7 @@ def performance_view(
             _measured(specification, f"{feature}={value}" if value else f"{feature}: any other", parts)
             for (feature, value), parts in by_value.items()
         ),
+        closed is not None,
     )
 
 

@@ -19,6 +19,7 @@ from pilothouse.sqlite import Connection
 from pilothouse.statistics.performance.performance_verdicts import performance_is_certain
 from pilothouse.statistics.profiles.specification import SCORE
 from pilothouse.telemetry import Stream, readings
+from pilothouse.telemetry.newest_readings import LOOKED_AT, newest_judged, newest_measured
 from pilothouse.telemetry.readings import (
     DRIFT,
     MULTIVARIATE,
@@ -32,7 +33,7 @@ from pilothouse.telemetry.readings import (
 )
 from pilothouse.telemetry.streams import find_stream
 
-_TREND = 8
+_TREND = LOOKED_AT
 """Windows of a trend."""
 _DIGITS = 4
 """Significant digits of a trend's values: a sparkline shows eight heights."""
@@ -53,9 +54,9 @@ def figures_of(connection: Connection, model: str, version: int, target: str, sp
         *_of_traffic(traffic),
         *_of_all_features(connection, stream),
     ]
-    judged = _newest_judged(connection, stream, DRIFT, drift)
+    judged = newest_judged(connection, stream.id, DRIFT, drift)
     findings = _features(judged) if judged else []
-    measured = _newest_measured(connection, stream, performance)
+    measured = newest_measured(connection, stream.id, performance)
     asked = [reading for reading in traffic if finding_of(reading, TrafficFinding).p95_ms is not None]
     return Figures(
         events=True,
@@ -81,7 +82,7 @@ def _of_inputs(
 ) -> list[Verdict]:
     if not newest:
         return []
-    judged = _newest_judged(connection, stream, DRIFT, newest)
+    judged = newest_judged(connection, stream.id, DRIFT, newest)
     beyond = {"data_drift": "", "score_drift": "", "data_quality": ""}
     if judged is not None:
         findings = _features(judged)
@@ -129,7 +130,7 @@ def _of_performance(
 ) -> list[Verdict]:
     if not newest:
         return []
-    judged = _newest_judged(connection, stream, PERFORMANCE, newest)
+    judged = newest_judged(connection, stream.id, PERFORMANCE, newest)
     beyond, lasting = "", True
     if judged is not None and judged.significant:
         finding = finding_of(judged, PerformanceFinding)
@@ -198,25 +199,6 @@ def _of_traffic(newest: Sequence[Reading]) -> list[Verdict]:
         text = f"{finding.errors:,} of {finding.requests:,} requests failed"
         verdicts.append(Verdict(monitor=TRAFFIC, window=judged.window, beyond=text, alert_kinds=("errors",)))
     return verdicts or [Verdict(monitor=TRAFFIC, window=judged.window)]
-
-
-def _newest_judged(
-    connection: Connection, stream: Stream, monitor: str, newest: Sequence[Reading]
-) -> Reading | None:
-    for reading in reversed(newest):
-        if reading.judged:
-            return reading
-    older = readings.history(connection, stream.id, monitor, limit=1, judged=True) if newest else []
-    return older[0] if older else None
-
-
-def _newest_measured(connection: Connection, stream: Stream, newest: Sequence[Reading]) -> Reading | None:
-    """The newest reading of performance in which the metric is defined, the judged one where there is one."""
-    judged = _newest_judged(connection, stream, PERFORMANCE, newest)
-    if judged is not None and finding_of(judged, PerformanceFinding).value is not None:
-        return judged
-    defined = [r for r in newest if finding_of(r, PerformanceFinding).value is not None]
-    return defined[-1] if defined else None
 
 
 def _since(newest: Sequence[Reading], judged: Reading | None) -> int:
