@@ -95,3 +95,17 @@ def test_a_list_without_open_incidents_says_whether_there_were_any(
     assert text(0, "o") == "no incidents: nothing has left its reference"
     assert text(0, "o", model="delay", unwatched="no daemon") == "no incidents of delay: no daemon"
     assert text(1, "o") == "no incidents are open: 1 is over; o lists them"
+
+
+def test_nothing_is_advised_in_the_past(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    at = ["--workspace", str(built), "--as", "olga", "--at", "2000-01-01"]
+    assert failures.run(lambda: main.run([*at, "models"])) == 0
+    assert capsys.readouterr().err.strip() == "nothing of this was there at 2000-01-01"
+
+
+def test_a_job_that_nobody_starts_says_so(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["--workspace", str(built), "--as", "sam", "train", "flight-delay", "--reason", "again"]
+    assert failures.run(lambda: main.run(command)) == 0
+    assert (
+        "no daemon runs, so the job waits: start one with pilothouse daemon start" in capsys.readouterr().err
+    )

@@ -123,6 +123,34 @@ async def test_a_list_that_is_there_whole_counts_too(make_console, workspace: Pa
         assert "2 newer above" in view.notes()
 
 
+async def test_rows_that_only_change_places_are_no_news(make_console, workspace: Path) -> None:
+    app = make_console("sam", start="jobs")
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settle(pilot)
+        grid = grid_of(app)
+
+        def put(*names: str, news: bool = True) -> None:
+            rows = tuple(Row(name, (Cell(name),)) for name in names)
+            grid.expects_news = news
+            grid.put(Table((Column("MODEL"),), rows, "", first=0, total=len(names)))
+            grid.expects_news = False
+
+        put("a", "b", "c", "d", news=False)
+        grid.select("b")
+        put("c", "a", "b", "d")
+        assert (grid.key, grid.newer) == ("b", 0)
+        put("new", "c", "a", "b", "d")
+        assert (grid.key, grid.newer) == ("b", 1)
+
+
+async def test_a_view_without_health_says_what_is_not_there(make_console) -> None:
+    app = make_console("sam", start="approvals")
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settle(pilot)
+        await press(pilot, "ctrl+z")
+        assert grid_of(app)._nothing() == "no request here is outdated or expired; ^z shows everything"
+
+
 @pytest.mark.parametrize("keys", [["end"], ["pagedown", "pagedown"]])
 async def test_rows_on_the_screen_stay_where_they_are(make_console, workspace: Path, keys: list[str]) -> None:
     start_trainings(workspace, 40)

@@ -113,11 +113,20 @@ def test_a_finding_degrades_without_an_alert_and_the_alert_about_it_takes_its_pl
 
 
 def test_an_alert_of_when_the_version_was_live_before_does_not_give_its_figures_as_those_of_now() -> None:
-    of_then = (Verdict(monitor="performance", window=window(-3)),)
-    again = grounds_of(facts(*of_then, alerts=[alert(at=0)]))[0]
+    other = (Verdict(monitor="drift", window=window(-3)),)
+    again = grounds_of(facts(*other, alerts=[alert(at=0)]))[0]
     assert (again.health, again.text) == (Health.CRITICAL, "auc 0.60 (when v2 was live before)")
-    left_open = grounds_of(facts(*of_then, alerts=[alert(at=-3)]))[0]
+    left_open = grounds_of(facts(*other, alerts=[alert(at=-3)]))[0]
     assert left_open.text == "auc 0.60 (to 2013-04-28, when v2 was live before)"
+    # the newest window of then is no older than the one that fired: its figures are those that are shown
+    quiet = (Verdict(monitor="performance", window=window(-3)),)
+    assert grounds_of(facts(*quiet, alerts=[alert(at=0)]))[0].text == (
+        "auc 0.60 (when v2 was live before), quiet in the window to 2013-04-28"
+    )
+    worse = Verdict(monitor="performance", window=window(-3), beyond="auc 0.55", alert_kinds=("performance",))
+    assert grounds_of(facts(worse, alerts=[alert(at=0)]))[0].text == (
+        "auc 0.55 in the window to 2013-04-28, when v2 was live before"
+    )
 
 
 def test_an_alert_is_told_by_the_newest_window_that_was_judged_since_it_opened() -> None:

@@ -9,7 +9,15 @@ import pytest
 from values import START, WEEK, drift, monitor_view
 
 from pilothouse.domain.findings import EstimateFinding, Window, WindowFinding
-from pilothouse.domain.monitoring import DistributionBin, FeatureDistribution, MonitorView, TimelineMark
+from pilothouse.domain.monitoring import (
+    DistributionBin,
+    FeatureDistribution,
+    Health,
+    MonitorView,
+    ServingState,
+    TargetState,
+    TimelineMark,
+)
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.charts import braille
 from pilothouse.presentation.charts.chart import (
@@ -422,3 +430,44 @@ def test_headlines_are_of_the_live_version_though_another_has_newer_windows() ->
 
 def _of(version: int, findings: tuple[WindowFinding, ...]) -> tuple[WindowFinding, ...]:
     return tuple(replace(finding, version=version) for finding in findings)
+
+
+def test_where_nothing_comes_any_more_no_headline_passes_for_the_present() -> None:
+    view = monitor_view()
+    flowing = monitor_charts(replace(view, state=state(Health.HEALTHY)), "score")
+    assert "to 2013" not in flowing[1].headline.text
+    for health in (Health.NO_TRAFFIC, Health.DOWN):
+        charts = monitor_charts(replace(view, state=state(health)), "score")
+        for chart in charts:
+            assert chart.headline.tone == "dim"
+            assert chart.headline.text.endswith(" to 2013-07-29")
+
+
+def state(health: Health) -> TargetState:
+    """The state on record of the view's deployment, of which nothing else is known."""
+    return TargetState(
+        model="flight-delay",
+        target="jfk",
+        region="",
+        product="",
+        business_unit="",
+        deployment=None,
+        serving=ServingState.REMOTE,
+        serving_error="",
+        serving_version=1,
+        reported_at=None,
+        health=health,
+        why="",
+        grounds=(),
+        since=None,
+        port=None,
+        performance=None,
+        of_then=False,
+        drifted=0,
+        features=0,
+        drift_window=None,
+        p95_ms=None,
+        rows_last_window=0,
+        open_alerts=0,
+        event_clock=None,
+    )

@@ -67,7 +67,9 @@ def show_table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, empt
 def show_rows(table: Table, *, empty: str, key: str = "") -> None:
     """Print a table of the console uncut. With ``key`` the keys of its rows are the first column, of that title."""
     if not table.rows:
-        say(empty)
+        session = click.get_current_context().find_object(Session)
+        at = session.at if session is not None else None
+        say(f"nothing of this was there at {at}" if at else empty)
         return
     if key:
         rows = tuple(dataclasses.replace(row, cells=(cell(row.key), *row.cells)) for row in table.rows)

@@ -224,25 +224,27 @@ def _of_alerts(facts: Facts) -> Iterator[StateGround]:
 
 def _of_alert(alert: Alert, facts: Facts) -> str:
     """What an alert is about, by the newest window that was judged since it opened; by the one that opened it otherwise."""
-    newest = _judged_since(alert, facts.figures)
+    newest = _judged_since(alert, facts)
     if newest is None or newest.window is None:
         return f"{alert.summary} ({_when(alert, facts)})"
     end = f"to {newest.window.end:%Y-%m-%d}"
     if newest.beyond:
-        return f"{newest.beyond} in the window {end}"
+        then = f", when v{facts.version} was live before" if is_of_then(newest.window, facts.since) else ""
+        return f"{newest.beyond} in the window {end}{then}"
     return f"{alert.summary} ({_when(alert, facts)}), quiet in the window {end}"
 
 
-def _judged_since(alert: Alert, figures: Figures) -> Verdict | None:
-    """Verdict of the alert's monitor on a window that ended after the alert's own, or after it was opened again: the one of its
-    kind where something lies beyond its reference."""
+def _judged_since(alert: Alert, facts: Facts) -> Verdict | None:
+    """Verdict of the alert's monitor on a window that ended after the alert's own: the one of its kind where something lies
+    beyond its reference. No window is older than that of an alert that was opened again, which is dated by that."""
+    is_again = alert.effective_at == facts.since
     monitor = {JOINT: JOINT, CLASSES: ""}.get(alert.subject, _MONITORS.get(alert.kind))
     since = [
         verdict
-        for verdict in figures.verdicts
+        for verdict in facts.figures.verdicts
         if verdict.monitor == monitor
         and verdict.window is not None
-        and verdict.window.end > alert.effective_at
+        and (is_again or verdict.window.end > alert.effective_at)
     ]
     of_kind = (verdict for verdict in since if verdict.beyond and alert.kind in verdict.alert_kinds)
     return next(of_kind, None) or next((replace(verdict, beyond="") for verdict in since), None)

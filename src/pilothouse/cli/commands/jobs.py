@@ -269,7 +269,11 @@ def _backfill_monitoring(
 
 
 def started(session: Session, job: Job, wait: bool) -> int:
-    """Report that a job is queued, or wait for its end. Returns the exit code."""
+    """Report that a job is queued, or wait for its end; say that it waits where no daemon runs. Returns the exit code."""
+    from pilothouse.operations.fleet import processes
+
+    if not job.status.ended and not processes.daemon_state(session.services).running:
+        say("no daemon runs, so the job waits: start one with pilothouse daemon start")
     if not wait:
         if not printed_as_json(session, job):
             say(f"job {job.id} is queued; follow it with pilothouse logs -f {job.id}")

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from textual.app import ComposeResult
+
 from pilothouse.console.screens import asking_again
 from pilothouse.console.screens.lists import PagedView
 from pilothouse.console.session.actions import Action
+from pilothouse.console.widgets.grid import Grid
 from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.records import PromotionRequest
 from pilothouse.domain.roles import Actor
@@ -21,6 +24,11 @@ class ApprovalsView(PagedView[PromotionRequest]):
     REGISTRY_ALONE = True
     _all = False
     _mine: frozenset[int] = frozenset()
+
+    def body(self) -> ComposeResult:
+        grid = Grid(id="grid")
+        grid.none_unhealthy = "no request here is outdated or expired"
+        yield grid
 
     def crumbs(self) -> tuple[str, ...]:
         return ("approvals", "all" if self._all else "open")

@@ -87,6 +87,8 @@ class Grid(ScrollView, can_focus=True):
         """Whether the next table is a newer state of the same list, so that new rows in it are news."""
         self.newer = 0
         """Rows that have come above the cursor since the user was there."""
+        self._counted = 0
+        """Rows of the list when it was shown last."""
         self.sort = ""
         """The title of the column that the rows are sorted by; empty for the table's own order."""
         self.descending = False
@@ -217,6 +219,7 @@ class Grid(ScrollView, can_focus=True):
         else:
             self.cursor = max(0, min(position - self._first, len(keys) - 1))
         self._count_news(before, position, known)
+        self._counted = self._total
         wanted, self._wanted, self._from_top = self._wanted or self._from_top, "", False
         self._fit()
         moved = self._first + self.cursor - position
@@ -233,11 +236,13 @@ class Grid(ScrollView, can_focus=True):
         self.post_message(self.Moved())
 
     def _count_news(self, before: str | None, position: int, known: set[str]) -> None:
-        """Count the rows that have come above the cursor; ``before`` and ``position`` are those of the cursor until now."""
+        """Count the rows that have come above the cursor; ``before`` and ``position`` are those of the cursor until now. A row
+        that was there and stands above now, since the order has changed, is none."""
         if not self.expects_news or before is None or before != self.key:
             self.newer = 0 if not self.expects_news else min(self.newer, self._first + self.cursor)
         elif self.paged:
-            self.newer += max(0, self._first + self.cursor - position)
+            came = min(self._first + self.cursor - position, self._total - self._counted)
+            self.newer += max(0, came)
         else:
             self.newer += sum(row.key not in known for row in self._rows[: self.cursor])
 

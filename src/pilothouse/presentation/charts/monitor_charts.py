@@ -6,17 +6,18 @@ The charts have one time axis, which a reader may narrow. A second target or ver
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pilothouse.domain.findings import (
     DriftFinding,
     EstimateFinding,
     Finding,
     PerformanceFinding,
+    Window,
     WindowFinding,
 )
 from pilothouse.domain.model_spec import higher_is_better
-from pilothouse.domain.monitoring import FeatureDistribution, MonitorView, TimelineMark
+from pilothouse.domain.monitoring import FeatureDistribution, Health, MonitorView, TimelineMark
 from pilothouse.domain.safe_text import safe
 from pilothouse.presentation import verdicts
 from pilothouse.presentation.cells import Cell, Tone
@@ -33,7 +34,7 @@ from pilothouse.presentation.charts.chart import (
     Point,
     Series,
 )
-from pilothouse.presentation.texts import ABSENT, count_text, figure, window_text
+from pilothouse.presentation.texts import ABSENT, count_text, day_text, figure, time_text, window_text
 
 PANELS = ("performance", "drift", "latency", "volume", "quality")
 """The charts of the monitor in the order of their zoom keys; the first four stand on one screen."""
@@ -60,7 +61,7 @@ def monitor_charts(
     ``span`` narrows the axis to these seconds since 1970.
     """
     shown = feature if feature in view.drift else next(iter(view.drift), "score")
-    charts = (
+    charts: tuple[Chart, ...] = (
         _performance(view, other),
         _drift(view, shown, other),
         _latency(view, other),
@@ -69,6 +70,8 @@ def monitor_charts(
     )
     start, end = span or whole_span(view)
     marks = _marks(view, start, end)
+    if _is_silent(view):  # no verdict of then is shown as one of now
+        charts = tuple(replace(chart, headline=Cell(chart.headline.text, "dim")) for chart in charts)
     return tuple(replace(chart, start=start, end=end, marks=marks) for chart in charts)
 
 
@@ -327,7 +330,18 @@ def _of_version(view: MonitorView, newest: WindowFinding[Finding], text: str) ->
     ``then`` behind one of when the version was live before."""
     is_other = newest.version is not None and newest.version != view.version
     then = " then" if view.is_of_then(newest) else ""
-    return f"v{newest.version}: {text}" if is_other else f"{text}{then}"
+    dated = f"{text}{f' to {_end_text(newest.window)}' if _is_silent(view) else then}"
+    return f"v{newest.version}: {dated}" if is_other else dated
+
+
+def _is_silent(view: MonitorView) -> bool:
+    """True where nothing comes any more: a figure is not of the present."""
+    return view.state is not None and view.state.health in (Health.NO_TRAFFIC, Health.DOWN)
+
+
+def _end_text(window: Window) -> str:
+    is_short = window.end - window.start < timedelta(days=1)
+    return time_text(window.end) if is_short else day_text(window.end)
 
 
 def _points(pairs: Iterable[tuple[datetime, float | None]]) -> tuple[Point, ...]:
