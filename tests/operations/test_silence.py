@@ -10,12 +10,15 @@ from pilothouse.domain.monitoring import Health
 from pilothouse.domain.records import Alert, AlertStatus
 from pilothouse.domain.time_units import to_us
 from pilothouse.operations.alerts import alerts, incidents
+from pilothouse.operations.alerts.incident_evidence import _usual_per_week
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.fleet import health
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.services import Services
 from pilothouse.store import processes
 from pilothouse.system.processes import own_name
+from pilothouse.telemetry import readings
+from pilothouse.telemetry.streams import find_stream
 from support.flight_batches import batch_of
 from support.monitored_flights import admin, calibrate_ahead, make_watched, send, traffic
 
@@ -51,7 +54,7 @@ def test_a_live_target_that_falls_silent_opens_an_incident_that_says_for_how_lon
     assert found(services) == []
     pass_time(services, minutes=121)
     (alert,) = found(services)
-    assert alert.summary == "no event from ewr for 3h"
+    assert alert.summary == f"no event from ewr since {alert.effective_at:%Y-%m-%d %H:%M}"
     assert "1h is allowed (monitoring.silence)" in alert.explanation
     (incident,) = incidents.list_incidents(services, admin(services))
     assert incident.cause == "no event arrives"
@@ -66,6 +69,10 @@ def test_one_event_does_not_end_it_and_an_hour_of_events_does(services: Services
     pass_time(services, minutes=1)
     arrive(services, 2)
     assert found(services)[0].status is AlertStatus.OPEN
+    (state,) = (s for s in health.target_states(services, admin(services)) if s.target == "ewr")
+    assert state.why.startswith(f"{alert.summary}; some have come since, not yet for as long as ends the")
+    (incident,) = incidents.list_incidents(services, admin(services))
+    assert incident.cost.words == "events come again on ewr"
     pass_time(services, minutes=61)  # silent again: it never stopped being the same one
     arrive(services, 3)
     assert [(a.id, a.status) for a in found(services)] == [(alert.id, AlertStatus.OPEN)]
@@ -110,7 +117,8 @@ def test_the_state_says_no_traffic_for_it(services: Services) -> None:
     found(services)
     (state,) = (s for s in health.target_states(services, admin(services)) if s.target == "ewr")
     assert (state.health, state.open_alerts) == (Health.NO_TRAFFIC, 1)
-    assert state.why.startswith("no event from ewr for 3h")
+    (alert,) = found(services)
+    assert state.why.startswith(f"no event from ewr since {alert.effective_at:%Y-%m-%d %H:%M}")
 
 
 def test_a_silence_that_was_resolved_by_hand_and_goes_on_is_still_no_traffic(services: Services) -> None:
@@ -125,3 +133,22 @@ def test_a_silence_that_was_resolved_by_hand_and_goes_on_is_still_no_traffic(ser
     found(services)
     (state,) = (s for s in health.target_states(services, admin(services)) if s.target == "ewr")
     assert state.health is Health.NOT_JUDGED
+
+
+def test_what_is_usual_of_a_silent_target_is_its_own_and_not_that_of_the_window_that_was_cut_short(
+    services: Services,
+) -> None:
+    for target in ("ewr", "jfk"):
+        send(services, target, 0, 49)
+    monitoring_round.evaluate_windows(services)
+    with services.telemetry.transaction() as connection:
+        stream = find_stream(connection, "flight-delay", 1, "ewr")
+        assert stream is not None
+        usual = _usual_per_week(connection, stream)
+        newest = readings.history(connection, stream.id, readings.DRIFT, limit=1)[0]
+        assert newest.rows
+        connection.execute(
+            "UPDATE readings SET rows = 3 WHERE stream_id = ? AND monitor = ? AND window_end = ?",
+            (stream.id, readings.DRIFT, newest.end_us),
+        )
+        assert _usual_per_week(connection, stream) == pytest.approx(usual, rel=0.2)

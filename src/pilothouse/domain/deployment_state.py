@@ -216,7 +216,12 @@ def _of_serving(facts: Facts) -> Iterator[StateGround]:
 def _of_alerts(facts: Facts) -> Iterator[StateGround]:
     for alert in sorted(facts.alerts, key=lambda alert: (alert.severity != "critical", alert.id)):
         if alert.kind == "silence":
-            yield StateGround(Health.NO_TRAFFIC, alert.summary, alert.effective_at)
+            last = facts.figures.last_event
+            again = "; some have come since, not yet for as long as ends the alert"
+            is_over = last is not None and last > alert.effective_at
+            yield StateGround(
+                Health.NO_TRAFFIC, f"{alert.summary}{again if is_over else ''}", alert.effective_at
+            )
         else:
             health = Health.CRITICAL if alert.severity == "critical" else Health.DEGRADED
             yield StateGround(health, _of_alert(alert, facts), alert.effective_at)

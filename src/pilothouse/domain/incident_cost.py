@@ -97,6 +97,8 @@ class Evidence:
     drifting: Sequence[Drifting] = ()
     unanswered: Sequence[Unanswered] = ()
     slow: Sequence[Slow] = field(default=())
+    returning: Sequence[str] = ()
+    """Targets that were silent and send events again."""
 
 
 def cost_of(evidence: Evidence) -> Cost:
@@ -120,6 +122,8 @@ def cost_of(evidence: Evidence) -> Cost:
             for slow in evidence.slow
         ]
         return Cost(SLOW, weight, _some(texts))
+    if evidence.returning:
+        return Cost(NOTHING, 0.0, f"events come again on {', '.join(evidence.returning)}")
     return Cost(NOTHING, 0.0, "no loss is known")
 
 

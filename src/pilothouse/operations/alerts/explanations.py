@@ -288,10 +288,11 @@ def silence(target: str, flow: Flow, quiet: int, allowed: int) -> AlertText:
     return AlertText(
         "events",
         "warning",
-        f"no event from {target} for {format_duration(_rounded(quiet))}",
+        f"no event from {target} since {from_us(flow.event_us):%Y-%m-%d %H:%M}",
         f"The newest event is of {from_us(flow.event_us):%Y-%m-%d %H:%M} and arrived "
         f"{from_us(flow.arrived_us):%Y-%m-%d %H:%M}. Events of {target} arrive as they happen, so it is judged by the wall "
-        f"clock: nothing for {quiet / 60:,.0f} minutes, where {format_duration(allowed)} is allowed (monitoring.silence). "
+        f"clock. When this alert opened nothing had come for {format_duration(_rounded(quiet))}, where "
+        f"{format_duration(allowed)} is allowed (monitoring.silence). "
         f"Resolved once events have come again for {format_duration(allowed)}.",
         {"minutes": quiet / 60, "allowed_minutes": allowed / 60},
     )

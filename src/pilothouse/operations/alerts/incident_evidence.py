@@ -33,6 +33,8 @@ from pilothouse.telemetry.readings import (
 from pilothouse.telemetry.streams import find_stream
 
 _WEEK_US = 7 * DAY_US
+_WINDOWS_USUAL = 9
+"""Newest windows from which it is said what is usual."""
 
 Importance = dict[str, float]
 """Each feature's share of the permutation importance of a version's features; the shares add up to 1."""
@@ -52,6 +54,7 @@ def gather_evidence(
 ) -> Evidence:
     """The newest figures of every version on a target that the alerts are about; none without telemetry."""
     losses, drifting, unanswered, slow = [], [], [], []
+    returning: list[str] = []
     for (model, version, target), own in _by_stream(alerts).items():
         stream = find_stream(telemetry, model, version, target) if telemetry is not None else None
         if telemetry is None or stream is None:
@@ -74,10 +77,14 @@ def gather_evidence(
         if "latency" in kinds:
             slow += _slow(traffic, own, target)
         if "silence" in kinds:
-            unanswered.append(
-                Unanswered(target, 1.0, weekly, f"no event arrives, where {weekly:,.0f} a week are usual,")
-            )
-    return Evidence(losses, drifting, unanswered, slow)
+            since = max(to_us(alert.effective_at) for alert in own if alert.kind == "silence")
+            if stream.last_event_us > since:
+                returning.append(target)
+            else:
+                usual = _usual_per_week(telemetry, stream)
+                text = f"no event arrives, where {usual:,.0f} a week are usual,"
+                unanswered.append(Unanswered(target, 1.0, usual, text))
+    return Evidence(losses, drifting, unanswered, slow, returning)
 
 
 def importance_of(registry: Connection, model: str, version: int) -> Importance | None:
@@ -102,6 +109,16 @@ def _per_week(telemetry: Connection, stream: Stream) -> float:
             return reading.rows * _WEEK_US / max(reading.end_us - reading.start_us, 1)
     lasted = max(stream.last_event_us - stream.first_event_us, _WEEK_US // 7)
     return stream.rows * _WEEK_US / lasted
+
+
+def _usual_per_week(telemetry: Connection, stream: Stream) -> float:
+    """Predictions a week in the middle one of the last windows that have any: the newest is cut short by a silence."""
+    rates = sorted(
+        reading.rows * _WEEK_US / max(reading.end_us - reading.start_us, 1)
+        for reading in readings.history(telemetry, stream.id, DRIFT, limit=_WINDOWS_USUAL)
+        if reading.rows
+    )
+    return rates[len(rates) // 2] if rates else _per_week(telemetry, stream)
 
 
 def _by_stream(alerts: Iterable[Alert]) -> dict[tuple[str, int, str], list[Alert]]:
