@@ -158,9 +158,8 @@ def test_a_model_from_its_file_is_the_same_model() -> None:
 def test_a_category_that_was_never_seen_is_missing(estimator: str, missing_learned: bool) -> None:
     rng = np.random.default_rng(3)
     n = 600
-    schema = InputSchema(
-        "m", "binary", ("0", "1"), "at", (InputColumn("c", "category"), InputColumn("x", "number"))
-    )
+    columns_of = (InputColumn("c", "category"), InputColumn("x", "number"))
+    schema = InputSchema("m", "binary", ("0", "1"), "at", columns_of, missing=("",))
     drawn = rng.choice(["a", "b", None if missing_learned else "c", *(f"rare {i}" for i in range(300))], n)
     columns = input_columns(schema, {"c": drawn.tolist(), "x": rng.normal(size=n)}, n)
     outcomes = (columns.numeric["x"] + (drawn == "a") + 2 * (drawn == None) > 0.5).astype(int)  # noqa: E711 - by element
@@ -171,3 +170,16 @@ def test_a_category_that_was_never_seen_is_missing(estimator: str, missing_learn
     scores = predictor.predict({"c": ["never", None, "a", "rare 7"], "x": [0.1] * 4}, 4).scores
     assert scores[0] == scores[1]
     assert not missing_learned or scores[1] != scores[2]
+
+
+def test_a_version_of_an_earlier_release_answers_as_it_was_judged() -> None:
+    columns_of = (InputColumn("c", "category"), InputColumn("x", "number"))
+    earlier = InputSchema("m", "binary", ("0", "1"), "at", columns_of)
+    draw = np.random.default_rng(3)
+    drawn = draw.choice(["a", None, *(f"rare {i}" for i in range(300))], 600)
+    columns = input_columns(earlier, {"c": drawn.tolist(), "x": draw.normal(size=600)}, 600)
+    pipeline = build_pipeline("sklearn.linear_model.LogisticRegression", {}, earlier, seed=0, threads=1)
+    pipeline.fit(frame(earlier, columns), (drawn == "a").astype(int))
+    asked = {"c": ["never"], "x": [0.1]}
+    expected = pipeline.predict_proba(frame(earlier, input_columns(earlier, asked, 1)))[0, 1]
+    assert Predictor(dump_model(pipeline), earlier).predict(asked, 1).scores[0] == expected

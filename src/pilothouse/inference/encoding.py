@@ -3,7 +3,8 @@
 A pipeline of ours begins with a ColumnTransformer, which spends some 3 ms a call on checks whatever the rows. Where its
 first step is exactly the plain one (ordinal codes, then numbers as they are), the same matrix is built here directly.
 
-A category that a pipeline of ours has not learned is missing to it, whatever its encoder would make of it.
+A category that a pipeline of ours has not learned is missing to it, whatever its encoder would make of it. Versions of earlier
+releases, whose schemas name no words for missing, answer as they did when they were judged.
 """
 
 from collections.abc import Callable, Mapping
@@ -45,7 +46,7 @@ def split(model: Any, schema: InputSchema, known: Mapping[str, frozenset[str]]) 
     shortcut = _ordinal_shortcut(model)
     if shortcut is not None:
         return shortcut, model.steps[-1][1]
-    if _is_our_one_hot(model):
+    if schema.missing and _is_our_one_hot(model):
         return (lambda columns: frame(schema, _unknown_as_missing(columns, known))), model
     return (lambda columns: frame(schema, columns)), model
 
