@@ -140,6 +140,8 @@ def test_an_alert_is_told_by_the_newest_window_that_was_judged_since_it_opened()
         grounds = grounds_of(facts(worse, alerts=[alert(at=opened)]))
         assert grounds[0].text == "auc 0.55, worse than its reference 0.70 in the window to 2013-05-08"
         assert grounds[0].health is Health.CRITICAL
+    minutes = replace(worse, window=replace(window(7), start=window(7).end - timedelta(minutes=5)))
+    assert grounds_of(facts(minutes, alerts=[alert(at=3)]))[0].text.endswith("to 2013-05-08 00:00")
     # its own window is the newest
     assert state(facts(worse, alerts=[alert(at=7)]))[1] == "auc 0.60 (to 2013-05-08)"
     # the newest window says nothing: the alert stands until enough of them are quiet

@@ -232,7 +232,7 @@ def _of_alert(alert: Alert, facts: Facts) -> str:
     newest = _judged_since(alert, facts)
     if newest is None or newest.window is None:
         return f"{alert.summary} ({_when(alert, facts)})"
-    end = f"to {newest.window.end:%Y-%m-%d}"
+    end = f"to {facts.figures.when(newest.window.end)}"
     if newest.beyond:
         then = f", when v{facts.version} was live before" if is_of_then(newest.window, facts.since) else ""
         return f"{newest.beyond} in the window {end}{then}"
