@@ -47,13 +47,19 @@ def wall_clocks(connection: Connection, at_us: int, now_us: int, model: str | No
     none goes on, as much time has passed since as event time.
     """
     clocks = _own_clocks(connection, at_us, now_us, model)
-    if any(not clock.goes_on for clock in clocks.values()):
-        others = clocks if model is None else _own_clocks(connection, at_us, now_us)
-        going = min((clock.wall_us for clock in others.values() if clock.goes_on), default=now_us)
-        for name, clock in clocks.items():
-            if not clock.goes_on:
-                clocks[name] = clock._replace(wall_us=max(clock.came_us, min(clock.wall_us, going)))
-    return {name: clock.wall_us for name, clock in clocks.items()}
+    others = clocks
+    if model is not None and any(not clock.goes_on for clock in clocks.values()):
+        others = _own_clocks(connection, at_us, now_us)
+    return _walls(clocks, others, now_us)
+
+
+def _walls(clocks: Mapping[str, "_Clock"], others: Mapping[str, "_Clock"], now_us: int) -> dict[str, int]:
+    """Wall clocks of models by their own clocks; by those of ``others`` whose data goes on, where their own has ended."""
+    going = min((clock.wall_us for clock in others.values() if clock.goes_on), default=now_us)
+    return {
+        name: clock.wall_us if clock.goes_on else max(clock.came_us, min(clock.wall_us, going))
+        for name, clock in clocks.items()
+    }
 
 
 class ModelMoment(NamedTuple):
@@ -73,7 +79,7 @@ def moments(connection: Connection, at_us: int, now_us: int) -> dict[str, ModelM
     own data had come to. So no part of it is later than the rest of the workspace.
     """
     clocks = _own_clocks(connection, at_us, now_us)
-    walls = wall_clocks(connection, at_us, now_us)
+    walls = _walls(clocks, clocks, now_us)
     going = min((c.wall_us for c in clocks.values() if c.begun and c.goes_on), default=now_us)
     by_model = {}
     for model, clock in clocks.items():
