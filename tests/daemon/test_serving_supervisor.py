@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.daemon.serving_supervisor import ServingSupervisor
+from pilothouse.daemon.serving_supervisor import ServingSupervisor, _Care, _last_line
+from pilothouse.operations.fleet import health
 from pilothouse.operations.promotion import promotions
 from pilothouse.sqlite import Connection
 from support import until_the_test_ends
@@ -64,3 +65,20 @@ def test_nothing_is_asked_of_the_registry_while_it_does_not_change(
     for _ in range(5):
         supervisor.look()
     assert len(reads) == 1
+
+
+def test_a_process_that_never_came_up_is_down_for_what_it_said_last(history: History) -> None:
+    """Not for what one before it said, and safe to print whatever it said."""
+    history.put_live("delay", 1, ["ewr"])
+    folder = history.services.paths.serving_folder("ewr")
+    folder.mkdir(parents=True)
+    (folder / "serving.log").write_text("cannot listen on 127.0.0.1:1\nno \x1b[31mmemory\n\n")
+    supervisor, care = ServingSupervisor(history.services, "warn"), _Care()
+    supervisor._note_end("ewr", care, 7)
+    (state, *_) = health.target_states(history.services, history.example.actor("vera"), "delay")
+    assert state.why.startswith("answers nothing: its process does not start: no ")
+    assert "\x1b" not in state.why
+    assert "memory" in state.why
+    size = (folder / "serving.log").stat().st_size
+    assert _last_line(folder / "serving.log", size) == ""
+    assert _last_line(folder / "none.log", 0) == ""

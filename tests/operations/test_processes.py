@@ -9,6 +9,8 @@ from pilothouse.domain.wire import ServingReport
 from pilothouse.operations.fleet import health, processes
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.states import states
+from pilothouse.operations.workspace import audits
+from pilothouse.presentation.pages.feed import feed_table
 from pilothouse.presentation.tables.registry_rows import serving_text
 from pilothouse.store import deployment_states as stored_states
 from pilothouse.store import processes as stored
@@ -118,3 +120,53 @@ def test_the_daemon_is_who_holds_the_lock(example: Example) -> None:
         announced = processes.daemon_state(example.services)
     assert (unannounced.pid, unannounced.started_at) == (name.pid, None)
     assert (announced.pid, announced.started_at, announced.isolation) == (name.pid, example.time, "none")
+
+
+def outages(example: Example) -> list[tuple[str, str, object]]:
+    entries = audits.show(example.services, example.actor("aud"), limit=100)
+    return [
+        (e.action, e.subject, e.detail.get("cause", ""))
+        for e in reversed(entries)
+        if e.action.startswith("target.")
+    ]
+
+
+def test_an_outage_leaves_a_trace_with_its_cause_and_its_end(example: Example) -> None:
+    pulse = deploy(example)
+    pulse.take_report(EWR)
+    assert outages(example) == []
+    processes.note_serving_end(example.services, "ewr")
+    assert outages(example) == [("target.down", "ewr", "")]
+    for _ in range(3):  # it is started again and again
+        processes.note_serving_end(example.services, "ewr", "cannot listen on 127.0.0.1:18999")
+    assert outages(example)[1:] == [("target.down", "ewr", "cannot listen on 127.0.0.1:18999")]
+    with example.services.registry.read() as connection:
+        state = stored_states.states_of(connection, "delay", "ewr")["ewr"]
+    why = "answers nothing: its process does not start: cannot listen on 127.0.0.1:18999"
+    assert (state.health, state.grounds[0].text) == (Health.DOWN, why)
+    assert states.differing(example.services) == []
+    pulse.take_report(EWR)
+    pulse.beat()
+    assert outages(example)[2:] == [("target.answers", "ewr", "")]
+    assert states.differing(example.services) == []
+    feed = feed_table(audits.show(example.services, example.actor("aud"), limit=3), example.time)
+    assert [row.cells[2].text for row in feed.rows] == [
+        "ewr answers again",
+        "ewr answers nothing: its process does not start: cannot listen on 127.0.0.1:18999",
+        "ewr answers nothing: no word of its process",
+    ]
+
+
+def test_a_target_on_which_nothing_is_live_has_no_outage(example: Example) -> None:
+    example.apply()
+    processes.note_serving_end(example.services, "ewr", "no memory")
+    assert outages(example) == []
+
+
+def test_a_target_that_falls_silent_leaves_a_trace_once(example: Example) -> None:
+    pulse = deploy(example)
+    pulse.take_report(EWR)
+    for _ in range(6):
+        example.pass_time(seconds=5)
+        pulse.beat()
+    assert outages(example) == [("target.down", "ewr", "")]

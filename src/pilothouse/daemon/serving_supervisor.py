@@ -18,6 +18,7 @@ from pilothouse.daemon.logs import say
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.jobs import ProcessName
 from pilothouse.domain.roles import DAEMON
+from pilothouse.domain.safe_text import safe
 from pilothouse.execution.launcher_client import Isolation
 from pilothouse.operations.fleet import targets as tokens
 from pilothouse.operations.fleet.processes import note_serving_end
@@ -35,6 +36,9 @@ _SETTLED_AFTER_S = 30.0
 """Seconds of running after which the pause begins anew."""
 _LARGEST_LOG = 5 << 20
 """Bytes at which the log of a serving process is rotated."""
+_LOG = "serving.log"
+_READ_OF_LOG = 4_096
+"""Bytes at the end of a log in which the cause of an end is looked for."""
 _LARGEST_FILE = 1 << 16
 """Bytes of a process file or a token file at most."""
 
@@ -49,6 +53,8 @@ class _Care:
     started: float = 0.0
     not_before: float = 0.0
     pause_s: float = 0.0
+    log_from: int = 0
+    """Bytes that the log held when the process was started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,18 +150,21 @@ class ServingSupervisor:
         return max(0.05, care.not_before - self._clock())
 
     def _note_end(self, target: str, care: _Care, code: int | None) -> None:
+        cause = ""
         if care.known is None:
             care.port = 0  # it never came up: perhaps its port was taken
+            cause = _last_line(self._services.paths.serving_folder(target) / _LOG, care.log_from)
         care.child, care.known = None, None
         care.pause_s = min(_LONGEST_PAUSE_S, care.pause_s * 2 or _FIRST_PAUSE_S)
         care.not_before = self._clock() + care.pause_s
-        note_serving_end(self._services, target)
+        note_serving_end(self._services, target, cause)
         say(
             log,
             logging.WARNING,
             f"serving of {target} ended: it is started again in {care.pause_s:g} s",
             target=target,
             exit_code=code,
+            cause=cause,
         )
 
     def _start(self, target: str, folder: Path, care: _Care) -> None:
@@ -166,10 +175,11 @@ class ServingSupervisor:
         command += ["--hub", f"unix:{paths.hub_socket}", "--folder", str(folder), "--token-file", str(token)]
         port = self._ports.get(target, care.port)
         command += ["--port", str(port), "--isolation", self._isolation]
-        output = folder / "serving.log"
+        output = folder / _LOG
         if output.exists() and output.stat().st_size > _LARGEST_LOG:
             output.replace(folder / "serving.log.1")
         with output.open("ab") as stream:
+            care.log_from = stream.tell()
             care.child = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -190,3 +200,19 @@ class ServingSupervisor:
         if not known or tokens.check_token(self._services, known) != target:
             tokens.issue_token(self._services, DAEMON, target)
         return path
+
+
+def _last_line(log_file: Path, log_from: int) -> str:
+    """Last line that a process has written to its log since that byte, safe to print; empty where it wrote none."""
+    try:
+        with log_file.open("rb") as stream:
+            size = stream.seek(0, 2)
+            stream.seek(max(log_from, size - _READ_OF_LOG))
+            text = stream.read().decode(errors="replace")
+    except OSError:
+        return ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return safe(lines[-1], limit=_LONGEST_CAUSE) if lines else ""
+
+
+_LONGEST_CAUSE = 200

@@ -84,6 +84,8 @@ class Facts:
     answering: int | None = None
     """The version that the serving process has loaded."""
     reported_at: datetime | None = None
+    cause: str = ""
+    """Reason why the serving process does not start; empty where none is known."""
     fault: str = ""
     """Reason why the live version could not be loaded."""
     failed_at: datetime | None = None
@@ -199,7 +201,8 @@ def is_of_then(window: Window | None, since: datetime | None) -> bool:
 def _of_serving(facts: Facts) -> Iterator[StateGround]:
     if facts.serving is ServingState.DOWN:
         last = f" since {facts.reported_at:%Y-%m-%d %H:%M}" if facts.reported_at else ""
-        yield StateGround(Health.DOWN, f"answers nothing: no word of its process{last}", facts.reported_at)
+        why = f"its process does not start: {facts.cause}" if facts.cause else f"no word of its process{last}"
+        yield StateGround(Health.DOWN, f"answers nothing: {why}", facts.reported_at)
     elif facts.serving is ServingState.NOT_HEARD:
         last = f", last of {facts.reported_at:%Y-%m-%d %H:%M}" if facts.reported_at else ""
         yield StateGround(

@@ -15,7 +15,7 @@ from pilothouse.domain.deployment_state import Figures
 from pilothouse.domain.monitoring import Health, ServingState, StateGround
 from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection
-from pilothouse.store.processes import UNHEARD
+from pilothouse.store.processes import CAUSE, UNHEARD
 
 _FIGURES = msgspec.json.Decoder(Figures)
 _GROUNDS = msgspec.json.Decoder(tuple[StateGround, ...])
@@ -41,6 +41,8 @@ class Basis:
     """True where the report is too old, or its process has ended."""
     is_unheard: bool
     """True where the report came before the daemon started."""
+    cause: str
+    """Reason why its process does not start; empty where none is known."""
     loaded: Mapping[str, int]
     failed: Mapping[str, str]
     failed_since: Mapping[str, int]
@@ -119,6 +121,16 @@ def models_on(connection: Connection, target: str) -> list[str]:
     return [row[0] for row in rows]
 
 
+def is_in_use(connection: Connection, target: str) -> bool:
+    """True where a version is live on the target."""
+    row = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM deployment_states WHERE severity < ? AND target_id = "
+        "(SELECT id FROM targets WHERE name = ?))",
+        (Health.NOT_DEPLOYED.rank, target),
+    ).fetchone()
+    return bool(row[0])
+
+
 def targets_in_use(connection: Connection) -> set[str]:
     """Targets on which a version is live. It costs as much as there are targets, not deployments."""
     rows = connection.execute(
@@ -155,7 +167,8 @@ def bases(connection: Connection, keys: Iterable[Key]) -> list[Basis]:
     rows = connection.execute(
         "SELECT coalesce(s.id, 0) AS id, m.name AS model, t.name AS target, coalesce(s.figures, '{}') AS figures, "  # noqa: S608 - ours
         "d.id AS deployment, v.number AS version, d.effective_at, "
-        f"r.received_at, r.silent, {UNHEARD} AS unheard, r.loaded, r.failed, r.failed_since, EXISTS "
+        f"r.received_at, r.silent, {UNHEARD} AS unheard, CASE r.silent WHEN 1 THEN {CAUSE} END AS cause, "
+        "r.loaded, r.failed, r.failed_since, EXISTS "
         "(SELECT 1 FROM model_targets n WHERE n.model_id = m.id AND n.target_id = t.id) AS is_named "
         f"FROM {_NAMED} LEFT JOIN deployment_states s ON s.model_id = m.id AND s.target_id = t.id "
         "LEFT JOIN deployments d ON d.model_id = m.id AND d.target_id = t.id AND d.ended_at IS NULL "
@@ -184,6 +197,7 @@ def bases(connection: Connection, keys: Iterable[Key]) -> list[Basis]:
             reported_at=from_us(row["received_at"]),
             is_silent=bool(row["silent"]),
             is_unheard=bool(row["unheard"]),
+            cause=row["cause"] or "",
             loaded=plain(row["loaded"]),
             failed=plain(row["failed"]),
             failed_since=plain(row["failed_since"]),

@@ -16,6 +16,13 @@ UNHEARD = "r.received_at < (SELECT started_at FROM processes WHERE name = 'daemo
 """True of a serving report ``r`` that the daemon which runs, or ran last, has not received itself."""
 
 
+DOWN, ANSWERS = "target.down", "target.answers"
+"""Actions in the audit log: a target on which something is live answers nothing, and answers again."""
+_OUTAGES = f"+a.action IN ('{DOWN}', '{ANSWERS}') ORDER BY a.seq DESC LIMIT 1"
+CAUSE = f"(SELECT a.detail ->> '$.cause' FROM audit a WHERE a.subject = t.name AND {_OUTAGES})"  # noqa: S608 - ours
+"""Reason why the process of the target ``t`` does not start, while it is down; NULL where none is known."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProcessRecord:
     """Process as it last reported itself. ``name`` is ``daemon`` or ``serving:TARGET``."""
@@ -194,6 +201,15 @@ def mark_silent(connection: Connection, target: str, *, at: datetime) -> bool:
         (to_us(at), target),
     )
     return changed.rowcount == 1
+
+
+def outage(connection: Connection, target: str) -> str | None:
+    """Cause of the outage of a target that goes on by the audit log, empty where none is known; None where it is none."""
+    row = connection.execute(
+        f"SELECT a.action, coalesce(a.detail ->> '$.cause', '') FROM audit a WHERE a.subject = ? AND {_OUTAGES}",  # noqa: S608 - ours
+        (target,),
+    ).fetchone()
+    return row[1] if row is not None and row[0] == DOWN else None
 
 
 def reports(connection: Connection) -> dict[str, ServingRecord]:

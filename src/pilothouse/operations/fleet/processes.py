@@ -12,7 +12,7 @@ from pilothouse.domain.monitoring import DaemonState
 from pilothouse.domain.records import Job
 from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.domain.wire import ServingReport
-from pilothouse.operations.authorisation import changing, reading
+from pilothouse.operations.authorisation import Change, changing, reading
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
 from pilothouse.operations.states.watching import BEGINS
@@ -168,18 +168,37 @@ class Pulse:
                 before = processes.report_of(connection, target)
                 processes.put_report(connection, report, at=times[target])
                 changed += [(model, target) for model in _changed(connection, before, report)]
+                _note_answer(connection, target, times[target])
             overdue = self._services.now() - timedelta(seconds=REPORT_IS_OLD_S)
             if self._started < overdue:  # until then, no process had the time to report
                 for target in processes.mark_overdue(connection, overdue):
                     changed += _on(connection, target)
+                    _note_outage(connection, target, self._services.now(), "")
             states.refresh(self._services, connection, changed, windows=False)
 
 
-def note_serving_end(services: Services, target: str) -> None:
-    """Record that a target's serving process has ended, or never came up: nothing answers there."""
+def note_serving_end(services: Services, target: str, cause: str = "") -> None:
+    """Record that a target's serving process has ended, or never came up, for this ``cause``: nothing answers there."""
     with services.registry.transaction() as connection:
-        if processes.mark_silent(connection, target, at=services.now()):
+        marked = processes.mark_silent(connection, target, at=services.now())
+        noted = _note_outage(connection, target, services.now(), cause)
+        if marked or noted:
             states.refresh(services, connection, _on(connection, target), windows=False)
+
+
+def _note_outage(connection: Connection, target: str, at: datetime, cause: str) -> bool:
+    """Write into the audit log that a target on which something is live answers nothing, and again once a cause is known."""
+    known = processes.outage(connection, target)
+    if (known is not None and cause in ("", known)) or not deployment_states.is_in_use(connection, target):
+        return False
+    Change(connection, DAEMON, at).record(processes.DOWN, target, {"cause": cause} if cause else {})
+    return True
+
+
+def _note_answer(connection: Connection, target: str, at: datetime) -> None:
+    """Write into the audit log that a target answers again."""
+    if processes.outage(connection, target) is not None:
+        Change(connection, DAEMON, at).record(processes.ANSWERS, target)
 
 
 def _on(connection: Connection, target: str) -> list[tuple[str, str]]:

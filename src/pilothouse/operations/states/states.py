@@ -76,7 +76,7 @@ def _first_state(services: Services, connection: Connection) -> DeploymentState:
     states are added as they stay, and an index entry is written once."""
     basis = Basis(
         id=0, model="", target="", is_named=True, deployment=None, version=None, effective_at=None, reported_at=None,
-        is_silent=False, is_unheard=False, loaded={}, failed={}, failed_since={}, figures=Figures(),
+        is_silent=False, is_unheard=False, cause="", loaded={}, failed={}, failed_since={}, figures=Figures(),
     )  # fmt: skip
     state = _state(services, connection, basis, [], Figures())
     assert state is not None
@@ -179,6 +179,7 @@ def _state(
             serving=serving,
             answering=basis.loaded.get(basis.model),
             reported_at=basis.reported_at,
+            cause=basis.cause,
             failed_at=from_us(basis.failed_since.get(basis.model)),
             fault=basis.failed.get(basis.model, ""),
             alerts=alerts,

@@ -87,6 +87,12 @@ def _reproduced(subject: str, detail: Mapping[str, Any]) -> Sentence:
     return f"{subject} trained again: {'identical' if same else 'NOT identical'}", "good" if same else "bad"
 
 
+def _target_down(subject: str, detail: Mapping[str, Any]) -> Sentence:
+    cause = detail.get("cause")
+    why = f"its process does not start: {cause}" if cause else "no word of its process"
+    return f"{subject} answers nothing: {why}", "bad"
+
+
 _SENTENCES: dict[str, Callable[[str, Mapping[str, Any]], Sentence | None]] = {
     "alert.opened": _alert_opened,
     "alert.acknowledged": _plain("looks after {}", "info"),
@@ -124,6 +130,8 @@ _SENTENCES: dict[str, Callable[[str, Mapping[str, Any]], Sentence | None]] = {
         f"four eyes holds now: {detail.get('approver')} may approve",
         "warn",
     ),
+    "target.answers": _plain("{} answers again", "good"),
+    "target.down": _target_down,
     "version.registered": _registered,
     "version.reproduced": _reproduced,
     "workspace.backed_up": _plain("backed up the workspace"),
