@@ -82,3 +82,6 @@ def test_a_process_that_never_came_up_is_down_for_what_it_said_last(history: His
     size = (folder / "serving.log").stat().st_size
     assert _last_line(folder / "serving.log", size) == ""
     assert _last_line(folder / "none.log", 0) == ""
+    logged = "2026-11-28 21:28:58,608 ERROR pilothouse.serving cannot listen on 127.0.0.1:1: Address already in use\n"
+    (folder / "serving.log").write_text(logged)
+    assert _last_line(folder / "serving.log", 0) == "cannot listen on 127.0.0.1:1: Address already in use"

@@ -137,8 +137,9 @@ def test_an_outage_leaves_a_trace_with_its_cause_and_its_end(example: Example) -
     assert outages(example) == []
     processes.note_serving_end(example.services, "ewr")
     assert outages(example) == [("target.down", "ewr", "")]
-    for _ in range(3):  # it is started again and again
-        processes.note_serving_end(example.services, "ewr", "cannot listen on 127.0.0.1:18999")
+    processes.note_serving_end(example.services, "ewr", "cannot listen on 127.0.0.1:18999")
+    for number in range(3):  # it is started again and again, and may say something else each time
+        processes.note_serving_end(example.services, "ewr", f"worker {number} has ended")
     assert outages(example)[1:] == [("target.down", "ewr", "cannot listen on 127.0.0.1:18999")]
     with example.services.registry.read() as connection:
         state = stored_states.states_of(connection, "delay", "ewr")["ewr"]

@@ -7,6 +7,7 @@ knows it.
 
 import json
 import logging
+import re
 import subprocess
 import sys
 import time
@@ -203,7 +204,8 @@ class ServingSupervisor:
 
 
 def _last_line(log_file: Path, log_from: int) -> str:
-    """Last line that a process has written to its log since that byte, safe to print; empty where it wrote none."""
+    """Message of the last line that a process has written to its log since that byte, safe to print; empty where it wrote
+    none."""
     try:
         with log_file.open("rb") as stream:
             size = stream.seek(0, 2)
@@ -212,7 +214,9 @@ def _last_line(log_file: Path, log_from: int) -> str:
     except OSError:
         return ""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return safe(lines[-1], limit=_LONGEST_CAUSE) if lines else ""
+    return safe(_LOGGED.sub("", lines[-1]), limit=_LONGEST_CAUSE) if lines else ""
 
 
+_LOGGED = re.compile(r"\S+ \S+ (INFO|WARNING|ERROR|CRITICAL) \S+ ")
+"""Time, level and logger before a message."""
 _LONGEST_CAUSE = 200

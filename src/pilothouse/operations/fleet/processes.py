@@ -189,7 +189,7 @@ def note_serving_end(services: Services, target: str, cause: str = "") -> None:
 def _note_outage(connection: Connection, target: str, at: datetime, cause: str) -> bool:
     """Write into the audit log that a target on which something is live answers nothing, and again once a cause is known."""
     known = processes.outage(connection, target)
-    if (known is not None and cause in ("", known)) or not deployment_states.is_in_use(connection, target):
+    if (known is not None and (known or not cause)) or not deployment_states.is_in_use(connection, target):
         return False
     Change(connection, DAEMON, at).record(processes.DOWN, target, {"cause": cause} if cause else {})
     return True
