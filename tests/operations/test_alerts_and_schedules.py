@@ -270,7 +270,7 @@ def test_a_model_file_with_a_wrong_rule_is_not_applied(tmp_path: Path) -> None:
     wrong = '\n[[automation.schedule]]\nname = "weekly"\ncron = "0 25 * * mon"\n'
     write_model(services.paths.root, MODEL + wrong)
 
-    with pytest.raises(ModelFileError, match=r"model\.toml: automation\.schedule\[0\]: cron '0 25"):
+    with pytest.raises(ModelFileError, match=r"model\.toml:36: automation\.schedule\[0\]: cron '0 25"):
         apply_models.apply(services, actor(services, SCIENTIST))
 
 
