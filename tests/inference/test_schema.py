@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from pilothouse.domain.errors import IntegrityError
@@ -29,3 +30,11 @@ def test_words_for_missing_are_missing_in_a_request_and_absent_from_earlier_sche
     earlier = replace(schema, missing=())
     assert b"missing" not in earlier.to_bytes()
     assert input_columns(earlier, {"region": ["NA"]}, 1).categorical["region"] == ["NA"]
+
+
+def test_a_number_that_means_missing_is_missing_in_a_request() -> None:
+    schema = InputSchema(
+        "m", "regression", (), "at", (InputColumn("x", "number"),), missing=("", "-999", "NA")
+    )
+    found = input_columns(schema, {"x": [1.0, -999, None]}, 3)
+    assert np.isnan(found.numeric["x"]).tolist() == [False, True, True]

@@ -192,3 +192,30 @@ def test_event_times_of_the_log_are_kept_to_the_microsecond(services: Services, 
     ingest.ingest_file(services, admin(services), path, "flight-delay", 1, "ewr")
     ((_, predictions, _, _, _),) = services.telemetry.labelled_batches("flight-delay", None, 0, NOW_US)
     assert predictions.times.tolist() == rows["at_us"].tolist()
+
+
+def test_rows_without_an_id_or_a_label_are_taken_as_in_a_log_without_the_column(
+    services: Services, tmp_path: Path
+) -> None:
+    log = log_of(traffic("ewr", 0, 1)).assign(label=None, prediction_id=None)
+    log.loc[0, "prediction_id"], log.loc[1, "label"] = "mine", "1"
+    path = tmp_path / "log.parquet"
+    log.to_parquet(path)
+    for known in (0, len(log)):
+        receipt = ingest.ingest_file(services, admin(services), path, "flight-delay", 1, "ewr")
+        assert (receipt.accepted, receipt.duplicates, receipt.rejected) == (len(log) - known, known, 0)
+
+
+def test_rows_without_an_outcome_are_counted_and_a_word_for_missing_is_none(
+    services: Services, tmp_path: Path
+) -> None:
+    log = (
+        log_of(traffic("ewr", 0, 1))
+        .drop(columns=["truth"], errors="ignore")
+        .assign(prediction_id=lambda rows: [f"p{i}" for i in range(len(rows))])
+    )
+    log.to_parquet(tmp_path / "log.parquet")
+    ingest.ingest_file(services, admin(services), tmp_path / "log.parquet", "flight-delay", 1, "ewr")
+    (tmp_path / "outcomes.csv").write_text("prediction_id,outcome\np0,1\np1,NA\np2,\n,0\np3,seven\n")
+    receipt = ingest.ingest_labels_file(services, admin(services), tmp_path / "outcomes.csv")
+    assert (receipt.joined, receipt.without, receipt.rejected, receipt.waiting) == (1, 3, 1, 0)

@@ -280,3 +280,30 @@ def test_kinds_that_nobody_named_are_guessed_by_all_values(
     table = open_table(path, TableForm()).read()
     assert guess_kinds([table], TableForm())["k"] is kind
     assert guess_kinds([table, pa.table({"k": ["4b"]})], TableForm())["k"] is TEXT
+
+
+@pytest.mark.parametrize(
+    ("given", "key"),
+    [
+        ({"delimiter": "xx"}, "delimiter"), ({"delimiter": "é"}, "delimiter"), ({"quote": "ab"}, "quote"),
+        ({"delimiter": '"'}, "delimiter"), ({"decimal": "x"}, "decimal"), ({"encoding": "base64"}, "encoding"),
+        ({"encoding": "rot13"}, "encoding"), ({"encoding": "nonsense"}, "encoding"),
+    ],
+)  # fmt: skip
+def test_a_dialect_that_no_file_can_have_is_refused(tmp_path: Path, given: dict[str, str], key: str) -> None:
+    with pytest.raises(InvalidInputError, match=rf"data\.csv\.{key}: found "):
+        open_table(written(tmp_path, "k,x\na,1\n"), TableForm(csv=CsvSpec(**given)))
+
+
+def test_another_encoding_than_the_files_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="cannot be decoded as utf-16"):
+        open_table(written(tmp_path, "k,x\na,1\n"), TableForm(csv=CsvSpec(encoding="utf-16"))).read()
+
+
+def test_a_number_that_means_missing_is_missing_in_every_format(tmp_path: Path) -> None:
+    paths = [written(tmp_path, "x\n1\n-999\n"), written(tmp_path, '{"x": 1}\n{"x": -999}\n', "rows.jsonl")]
+    for name, values in (("whole", [1, -999]), ("real", [1.0, -999.0])):
+        pq.write_table(pa.table({"x": values}), tmp_path / f"{name}.parquet")
+        paths.append(tmp_path / f"{name}.parquet")
+    for path in paths:
+        assert rows(path, TableForm({"x": NUMBER}, missing=("-999",))) == {"x": [1.0, None]}, path.name

@@ -1,6 +1,5 @@
 """Reading a ``model.toml``: strictly, all faults at once, one line each with the file and the key path."""
 
-import codecs
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
@@ -8,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from pilothouse.domain.csv_dialect import csv_faults
 from pilothouse.domain.dataclass_reader import bare_durations, read_dataclass, to_plain
 from pilothouse.domain.errors import ModelFileError
 from pilothouse.domain.identifiers import NAME
@@ -147,22 +147,7 @@ def _columns(spec: ModelSpec) -> Iterable[str]:
 
 
 def _csv(spec: ModelSpec) -> Iterable[str]:
-    given = spec.data.csv
-    if given is None:
-        return
-    for key in ("delimiter", "thousands", "quote"):
-        text = getattr(given, key)
-        if len(text) > 1 or text in ("\n", "\r", "\0"):
-            yield f"data.csv.{key}: found {text!r}; expected one character"
-    if given.decimal not in ("", ".", ","):
-        yield f'data.csv.decimal: found {given.decimal!r}; expected "." or ","'
-    if given.thousands and given.thousands == (given.decimal or "."):
-        yield f"data.csv.thousands: found {given.thousands!r}, the decimal mark; expected another character"
-    if given.encoding:
-        try:
-            codecs.lookup(given.encoding)
-        except LookupError:
-            yield f"data.csv.encoding: found {given.encoding!r}; expected the name of an encoding, e.g. latin-1 or utf-16"
+    return csv_faults(spec.data.csv) if spec.data.csv is not None else ()
 
 
 def _training(spec: ModelSpec) -> Iterable[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from math import isfinite
 from typing import Any
 
 from pilothouse.domain.model_spec import CsvSpec, ModelSpec
@@ -69,12 +70,26 @@ def prediction_form(spec: ModelSpec, numeric: Iterable[str], categorical: Iterab
 
 
 def outcome_form() -> TableForm:
-    """Form of a file of outcomes: of which models they are is known by their predictions alone."""
+    """Form of a file of outcomes: of which models they are, and so whether ``None`` is a class, is known by their predictions
+    alone."""
     kinds = dict.fromkeys(OUTCOME_COLUMNS, ColumnKind.OUTCOME) | {"prediction_id": ColumnKind.TEXT}
-    return TableForm(kinds, only=True)
+    return TableForm(kinds, missing=(), only=True)
 
 
 def _form(spec: ModelSpec, kinds: dict[str, ColumnKind], **more: Any) -> TableForm:
     data = spec.data
     missing = MISSING_WORDS if data.missing is None else data.missing
     return TableForm(kinds, missing=missing, csv=data.csv or CsvSpec(), timezone=data.timezone, **more)
+
+
+def missing_numbers(words: Iterable[str]) -> list[float]:
+    """Words for missing that are numbers, such as ``-999``, as numbers."""
+    numbers = []
+    for word in words:
+        try:
+            number = float(word)
+        except ValueError:
+            continue
+        if isfinite(number):
+            numbers.append(number)
+    return numbers

@@ -126,7 +126,7 @@ class BatchReceipt:
 @dataclass(frozen=True, slots=True)
 class LabelReceipt:
     """``waiting``: the prediction is not here yet and the outcome is kept; ``conflicts``: another value was there;
-    ``rejected`` by ``reasons``."""
+    ``rejected`` by ``reasons``; ``without``: rows that name no prediction or no outcome."""
 
     joined: int
     waiting: int
@@ -134,6 +134,7 @@ class LabelReceipt:
     duplicates: int = 0
     rejected: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
+    without: int = 0
 
     def plus(self, other: "LabelReceipt") -> "LabelReceipt":
         """Both together."""
@@ -147,6 +148,7 @@ class LabelReceipt:
             self.duplicates + other.duplicates,
             self.rejected + other.rejected,
             reasons,
+            self.without + other.without,
         )
 
 

@@ -1,6 +1,6 @@
 """Input columns from a request, a file or a frame, as the two kinds that a model knows."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from pilothouse.domain.categories import category_text
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.table_form import missing_numbers
 from pilothouse.inference.schema import InputSchema
 
 Numbers = npt.NDArray[np.float64]
@@ -37,18 +38,29 @@ def input_columns(schema: InputSchema, columns: Mapping[str, Any], rows: int) ->
         length = len(columns[column.name])
         if length != rows:
             raise InvalidInputError(f"{schema.model}: {column.name!r} has {length} values; expected {rows}")
-    return InputColumns(
-        rows,
-        {name: numbers(name, columns[name]) for name in schema.numeric},
-        {name: _present(categories(columns[name]), schema.missing) for name in schema.categorical},
+    return with_missing(
+        schema,
+        InputColumns(
+            rows,
+            {name: numbers(name, columns[name]) for name in schema.numeric},
+            {name: categories(columns[name]) for name in schema.categorical},
+        ),
     )
 
 
-def _present(texts: list[str | None], missing: Collection[str]) -> list[str | None]:
-    """Texts with None for the words that mean missing."""
-    if set(missing).isdisjoint(texts):
-        return texts
-    return [None if text in missing else text for text in texts]
+def with_missing(schema: InputSchema, columns: InputColumns) -> InputColumns:
+    """Input in which the words for missing are missing, as they were in training; ``-999`` is one for a number."""
+    words, absent = frozenset(schema.missing), missing_numbers(schema.missing)
+    if not words:
+        return columns
+    numeric = columns.numeric
+    if absent:
+        numeric = {n: np.where(np.isin(values, absent), np.nan, values) for n, values in numeric.items()}
+    categorical = {
+        name: texts if words.isdisjoint(texts) else [None if text in words else text for text in texts]
+        for name, texts in columns.categorical.items()
+    }
+    return InputColumns(columns.rows, numeric, categorical)
 
 
 def numbers(name: str, values: Any) -> Numbers:

@@ -13,6 +13,8 @@ class Receipt:
     reasons: dict[str, int] = field(default_factory=dict)
     waiting: int = 0
     conflicts: int = 0
+    without: int = 0
+    """Rows that name no prediction or no outcome: they are none of the others."""
 
     @property
     def rows(self) -> int:
@@ -30,6 +32,7 @@ def outcomes_line(receipt: Receipt) -> str:
     return (
         f"{_taken(receipt, 'outcome')}, {receipt.waiting:,} waiting for their prediction, "
         f"{receipt.conflicts:,} in conflict, {_rejected(receipt)}"
+        + (f"; {receipt.without:,} without an id or an outcome" if receipt.without else "")
     )
 
 

@@ -29,7 +29,7 @@ from pilothouse import __version__
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.identifiers import PredictionId
 from pilothouse.domain.safe_text import one_line
-from pilothouse.inference.columns import InputColumns
+from pilothouse.inference.columns import InputColumns, with_missing
 from pilothouse.inference.predictor import Prediction
 from pilothouse.inference.schema import InputSchema
 from pilothouse.serving.request_report import read_report_wish
@@ -95,7 +95,7 @@ def read_inference(body: bytes, schema: InputSchema, private: Sequence[str]) -> 
     times = None if stamp is None else read_event_times(stamp)
     return Inference(
         request.id,
-        InputColumns(rows, numeric, categorical),
+        with_missing(schema, InputColumns(rows, numeric, categorical)),
         times,
         _requested(request.outputs, schema),
         read_report_wish(parameters.get("report")),

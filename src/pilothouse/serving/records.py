@@ -15,7 +15,7 @@ from pilothouse.domain.categories import category_text
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.identifiers import PredictionId
 from pilothouse.domain.safe_text import one_line
-from pilothouse.inference.columns import InputColumns
+from pilothouse.inference.columns import InputColumns, with_missing
 from pilothouse.inference.predictor import Prediction
 from pilothouse.inference.schema import InputSchema
 from pilothouse.serving.protocol import MAXIMUM_ID, MAXIMUM_ROWS, Inference
@@ -42,7 +42,7 @@ def read_rows(body: bytes, schema: InputSchema, private: Sequence[str]) -> Infer
     request = _decode(body)
     if request.id is not None and len(request.id) > MAXIMUM_ID:
         raise InvalidInputError(f"the id is longer than {MAXIMUM_ID} characters")
-    rows = request.rows
+    rows = _present(request.rows, schema)
     if not 1 <= len(rows) <= MAXIMUM_ROWS:
         raise InvalidInputError(f"the request has {len(rows)} rows; expected 1 to {MAXIMUM_ROWS}")
     _check_names(rows, schema, private)
@@ -53,7 +53,7 @@ def read_rows(body: bytes, schema: InputSchema, private: Sequence[str]) -> Infer
     if stamp not in (*numeric, *categorical) and any(stamp in row for row in rows):
         times = np.array(_column(rows, stamp, _time), dtype=np.int64)
         times = None if (times == NO_TIME).all() else times
-    columns = InputColumns(len(rows), numeric, categorical)
+    columns = with_missing(schema, InputColumns(len(rows), numeric, categorical))
     return Inference(request.id, columns, times, (), read_report_wish(request.report))
 
 
@@ -66,6 +66,17 @@ def _decode(body: bytes) -> RowsRequest:
         ) from None
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise InvalidInputError(f"the request is not JSON: {one_line(str(error))}") from None
+
+
+def _present(rows: list[dict[str, Any]], schema: InputSchema) -> list[dict[str, Any]]:
+    """Rows with null for the words that mean missing, as they did in training: in a number too they are no text."""
+    words = frozenset(schema.missing)
+    if not words:
+        return rows
+    return [
+        {name: None if type(value) is str and value in words else value for name, value in row.items()}
+        for row in rows
+    ]
 
 
 def _check_names(rows: Sequence[Mapping[str, Any]], schema: InputSchema, private: Sequence[str]) -> None:

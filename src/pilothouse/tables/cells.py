@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pilothouse.domain.categories import category_text
-from pilothouse.domain.table_form import ColumnKind, TableForm
+from pilothouse.domain.table_form import ColumnKind, TableForm, missing_numbers
 from pilothouse.tables.times import TimeError, times_of
 
 Marks = tuple[str, str]
@@ -112,7 +112,12 @@ def _numbers(column: pa.Array, form: TableForm, marks: Marks) -> pa.Array:
         return column.cast(pa.int64()).cast(pa.float64())
     if pa.types.is_temporal(kind):
         raise CellError(None, "a time", "numbers")
-    return column.cast(pa.float64(), safe=False)
+    numbers = column.cast(pa.float64(), safe=False)
+    missing = missing_numbers(form.missing)
+    if missing:
+        found = pc.is_in(numbers, value_set=pa.array(missing, pa.float64()))
+        numbers = pc.if_else(found, pa.scalar(None, pa.float64()), numbers)
+    return numbers
 
 
 def _parsed(texts: pa.Array, marks: Marks) -> pa.Array:

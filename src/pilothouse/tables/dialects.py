@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from pilothouse.domain.csv_dialect import csv_faults
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.model_spec import CsvSpec
 from pilothouse.domain.table_form import ColumnKind, TableForm
@@ -128,6 +129,9 @@ def find_dialect(path: Path, form: TableForm, *, whole: bool = False) -> Dialect
             f"{path} is {other}; expected csv: export it as csv, or name it as what it is"
         )
     complete = whole or len(head) < _HEAD_BYTES
+    fault = next(csv_faults(form.csv), None)
+    if fault is not None:
+        raise InvalidInputError(fault)
     encoding = form.csv.encoding or _encoding(head, complete=complete)
     text = _decoded(path, head, encoding, complete=complete)
     quote = form.csv.quote or '"'
@@ -174,12 +178,8 @@ def _decoded(path: Path, head: bytes, encoding: str, *, complete: bool) -> str:
         head = head[:-1]  # half of a line's end, as tools leave that append to the bytes
     try:
         return codecs.getincrementaldecoder(encoding)().decode(head, final=complete)
-    except LookupError:
-        raise InvalidInputError(
-            f"data.csv.encoding: found {encoding!r}, which is no encoding; expected e.g. utf-8, latin-1 or utf-16"
-        ) from None
-    except UnicodeDecodeError as error:
-        line = head[: error.start].count(b"\n") + 1
+    except UnicodeError as error:
+        line = head[: getattr(error, "start", 0)].count(b"\n") + 1
         raise InvalidInputError(
             f"{path}: line {line} cannot be decoded as {encoding}; give data.csv.encoding"
         ) from None

@@ -16,6 +16,7 @@ import numpy as np
 from pilothouse.domain.categories import class_of
 from pilothouse.domain.identifiers import parse_prediction_id
 from pilothouse.domain.monitoring import RejectionReason
+from pilothouse.domain.table_form import MISSING_WORDS
 from pilothouse.domain.time_units import DAY_S
 from pilothouse.domain.wire import Outcome
 from pilothouse.sqlite import Connection
@@ -228,6 +229,8 @@ def _apply(
         )
         if row is None:
             tally.faults.append((RejectionReason.NO_SUCH_ROW, text))
+        elif known is None and value in MISSING_WORDS:
+            tally.without += 1
         elif known is None:
             expected = f"one of {', '.join(classes)}" if classes else "a number"
             tally.faults.append(_not_an_outcome(text, value, expected))

@@ -29,6 +29,8 @@ class Tally:
     duplicates: int = 0
     faults: list[tuple[RejectionReason, str]] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
+    without: int = 0
+    """Outcomes that are a word for missing, and no class of their model."""
 
     def add(self, other: "Tally") -> None:
         """Add the counts of another list."""
@@ -37,6 +39,7 @@ class Tally:
         self.conflicts += other.conflicts
         self.duplicates += other.duplicates
         self.reasons += other.reasons + other._rejected()
+        self.without += other.without
 
     def receipt(self) -> LabelReceipt:
         """Counts as the sender is told; conflicts are counted by themselves."""
@@ -48,6 +51,7 @@ class Tally:
             self.duplicates,
             reasons.total(),
             dict(reasons.most_common()),
+            self.without,
         )
 
     def _rejected(self) -> Counter[str]:

@@ -123,4 +123,5 @@ def _of_outcomes(receipt: LabelReceipt) -> Receipt:
         reasons=receipt.reasons,
         waiting=receipt.waiting,
         conflicts=receipt.conflicts,
+        without=receipt.without,
     )

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -158,8 +158,9 @@ def ingest_labels_file(services: Services, actor: Actor, path: Path) -> LabelRec
 
     authorise(services, actor, Permission.INGEST)
     digest, receipt = sha256_file(path), LabelReceipt(0, 0, 0)
-    for outcomes in read_outcomes(path):
+    for outcomes, without in read_outcomes(path):
         receipt = receipt.plus(ingest_outcomes(services, outcomes))
+        receipt = replace(receipt, without=receipt.without + without)
     with changing(services, actor, Permission.INGEST) as change:
         detail = {"file": path.name, "sha256": digest, "target": "", "rows": receipt.joined}
         change.record("telemetry.labelled", "outcomes", detail)

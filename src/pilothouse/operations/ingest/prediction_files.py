@@ -48,7 +48,9 @@ class PredictionLog:
             for c in column.categories
         }
         # a version of an earlier release may know such a word as a category of its own
-        form = replace(form, missing=tuple(word for word in form.missing if word not in known))
+        form = replace(
+            form, missing=tuple(word for word in form.missing if word not in {*known, *specification.classes})
+        )
         self._file = open_table(path, form)
         self.dialect = self._file.dialect
         """What was found out of the file's dialect, as a phrase; empty for the usual."""
@@ -95,7 +97,7 @@ class PredictionLog:
                 categorical={c: _coded(rows.column(c)) for c in self._features(numeric=False)},
                 labels=self._labels(rows, scores),
                 requests=_timings(rows, times),
-                foreign_ids=_ids(rows),
+                foreign_ids=_ids(rows, f"{producer}.{sequence}"),
             )
             yield (
                 batch,
@@ -132,17 +134,27 @@ class PredictionLog:
     def _labels(self, rows: "pa.Table", scores: Floats) -> CodedTexts | list[str]:
         """Classes that were predicted: those of a binary model without them by the score, none for a regression."""
         classes = self._specification.classes
-        if _has(rows, "label"):
-            import pyarrow.compute as pc
-
-            return _coded(pc.fill_null(rows.column("label"), ""))
         if not classes:
             return []
-        return CodedTexts(list(classes), (scores >= 0.5).astype("<u1").tobytes())
+        if len(classes) == 2:
+            decided = CodedTexts(list(classes), (scores >= 0.5).astype("<u1").tobytes())
+            if not _has(rows, "label") or rows.column("label").null_count == rows.num_rows:
+                return decided
+            import pyarrow as pa
+            import pyarrow.compute as pc
+
+            by_score = pa.array(np.array(classes, object)[(scores >= 0.5).astype(int)], pa.string())
+            return _coded(
+                pa.chunked_array([pc.coalesce(pa.concat_arrays(rows.column("label").chunks), by_score)])
+            )
+        import pyarrow.compute as pc
+
+        return _coded(pc.fill_null(rows.column("label"), ""))
 
 
-def read_outcomes(path: Path) -> Iterator[list[Outcome]]:
-    """The outcomes in a file, some thousands at a time. Raises InvalidInputError."""
+def read_outcomes(path: Path) -> Iterator[tuple[list[Outcome], int]]:
+    """The outcomes in a file, some thousands at a time, and how many rows name no prediction or no outcome. Raises
+    InvalidInputError."""
     from pilothouse.tables.reader import open_table
 
     file = open_table(path, outcome_form())
@@ -154,11 +166,12 @@ def read_outcomes(path: Path) -> Iterator[list[Outcome]]:
         )
     for batch in file.batches():
         ids, values = batch.column("prediction_id").to_pylist(), batch.column(column).to_pylist()
-        yield [
+        outcomes = [
             Outcome(name, value)
             for name, value in zip(ids, map(_outcome, values), strict=True)
             if name and value is not None
         ]
+        yield outcomes, batch.num_rows - len(outcomes)
 
 
 def _event_times(file: "TableFile", name: str) -> Ints:
@@ -201,18 +214,17 @@ def _coded(column: "pa.ChunkedArray") -> CodedTexts:
 def _timings(rows: "pa.Table", times: Ints) -> PackedTimings | list[Any]:
     if not _has(rows, "latency_ms"):
         return []
-    micros = (np.nan_to_num(_numbers(rows, "latency_ms")) * 1_000).clip(0, _DAY_US)
+    micros = np.nan_to_num(_numbers(rows, "latency_ms")).clip(0, _DAY_US / 1_000) * 1_000
     return PackedTimings(
         np.ones(len(times), "<i8").tobytes(), micros.astype("<i8").tobytes(), times.astype("<i8").tobytes()
     )
 
 
-def _ids(rows: "pa.Table") -> list[str]:
-    return (
-        [text or "" for text in rows.column("prediction_id").to_pylist()]
-        if _has(rows, "prediction_id")
-        else []
-    )
+def _ids(rows: "pa.Table", part: str) -> list[str]:
+    """Ids of the rows; a row without one has that of its place, as all have in a log without the column."""
+    if not _has(rows, "prediction_id") or rows.column("prediction_id").null_count == rows.num_rows:
+        return []
+    return [text or f"{part}.{row}" for row, text in enumerate(rows.column("prediction_id").to_pylist())]
 
 
 def _outcome(value: Any) -> Value:
