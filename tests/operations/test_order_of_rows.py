@@ -213,16 +213,57 @@ def test_kept_rows_stay_within_a_bound(
     assert retries.count_kept(services, admin(services)) == 0
 
 
+@pytest.mark.parametrize("first", [100, -300])
+def test_an_outcome_that_waited_goes_on_waiting_for_a_row_that_is_kept(
+    services: Services, tmp_path: Path, run, first: float
+) -> None:
+    hand_in(services, tmp_path / "log.parquet", history(400, 20))
+    log = pd.concat([history(1, 0, 19, ids=True), history(2, 0.1, first, ids=True)]).drop(columns="truth")
+    waited = [Outcome(name, "1") for name in log["prediction_id"][:2]]
+    assert ingest.ingest_outcomes(services, waited).waiting == 2
+    receipt = hand_in(services, tmp_path / "few.parquet", log)
+    assert (receipt.accepted, receipt.rejected) == (1, 2)
+    assert (receipt.outcomes.joined, receipt.outcomes.rejected) == (1, 0)
+    assert ingest.waiting(services, admin(services)).count == 1
+    code, out, _ = run("rejected", "retry", "--history", "--json")
+    found = json.loads(out)
+    assert (code, found["taken"], found["outcomes"]["taken"]) == (0, 2, 1)
+    assert stored(services) == (403, 402)
+    assert ingest.waiting(services, admin(services)).count == 0
+
+
+def test_an_outcome_waits_for_a_row_of_a_serving_process_that_is_kept(services: Services, run) -> None:
+    rows = traffic("ewr", 0, 1)
+    ingest.ingest_batch(services, batch_of(rows, 1))
+    ids = [f"ewr-1.{batch}.{row}" for batch, row in ((2, 0), (2, 3), (3, 0), (3, 8))]
+    assert ingest.ingest_outcomes(services, [Outcome(name, "1") for name in ids]).waiting == 4
+    far = rows.iloc[:7].assign(at_us=rows["at_us"].iloc[:7] + 50 * DAY_US)
+    ingest.ingest_batch(services, batch_of(far, 2))
+    ingest.ingest_batch(services, batch_of(pd.concat([rows.iloc[7:12], far.iloc[:5]]), 3))
+    assert ingest.waiting(services, admin(services)).count == 3
+    before = stored(services)
+    assert run("rejected", "retry", "--history")[0] == 0
+    assert stored(services) == (before[0] + 12, before[1] + 3)
+    assert {row.reason for row in ingest.rejected(services, admin(services))} == {AHEAD}
+
+
 def test_outcomes_of_rejected_rows_do_not_wait(services: Services, tmp_path: Path) -> None:
     hand_in(services, tmp_path / "log.parquet", history(400, 20))
     few = history(6, 1, 100, ids=True).drop(columns="truth")
-    early = ingest.ingest_outcomes(services, [Outcome(few["prediction_id"][0], "1")])
-    assert early.waiting == 1
     hand_in(services, tmp_path / "few.parquet", few)
-    assert ingest.waiting(services, admin(services)).count == 0
     late = ingest.ingest_outcomes(services, [Outcome(name, "1") for name in few["prediction_id"]])
     assert (late.joined, late.waiting, late.rejected) == (0, 0, 6)
     assert late.reasons == {"outcome of a prediction that was rejected": 6}
+
+
+def test_a_file_counts_the_outcomes_that_it_drops(services: Services, tmp_path: Path) -> None:
+    log = history(6, 1, ids=True).drop(columns="truth")
+    log.loc[2, "score"] = np.nan
+    ingest.ingest_outcomes(services, [Outcome(name, "1") for name in log["prediction_id"][:4]])
+    receipt = hand_in(services, tmp_path / "log.parquet", log)
+    assert (receipt.accepted, receipt.outcomes.joined, receipt.outcomes.rejected) == (5, 3, 1)
+    assert receipt.outcomes.reasons == {"outcome of a prediction that was rejected": 1}
+    assert ingest.waiting(services, admin(services)).count == 0
 
 
 @pytest.fixture

@@ -82,6 +82,10 @@ class Believed:
     last_us: int
 
 
+BY_THE_CLOCK = frozenset({RejectionReason.AHEAD, RejectionReason.BEHIND, RejectionReason.FUTURE})
+"""Reasons that depend on the clocks of the moment: rows that were rejected for one of them are kept."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rejection:
     """Rows that were not taken in; ``kept`` is True where only a column was dropped and the rows stayed.
@@ -109,6 +113,11 @@ class Admission:
     def rejected(self) -> int:
         """Number of rows that were not taken in."""
         return sum(r.count for r in self.rejections if not r.kept)
+
+    @property
+    def by_the_clock(self) -> frozenset[int]:
+        """Offsets of the rows that another clock may take."""
+        return frozenset(row for r in self.rejections if r.reason in BY_THE_CLOCK for row in r.offsets)
 
 
 def admit(

@@ -24,15 +24,7 @@ from pilothouse.telemetry import (
     waiting_outcomes,
     worklist,
 )
-from pilothouse.telemetry.admission import (
-    Admission,
-    Believed,
-    Clock,
-    Limits,
-    Rejection,
-    VersionFacts,
-    admit,
-)
+from pilothouse.telemetry.admission import Admission, Believed, Clock, Limits, Rejection, VersionFacts, admit
 from pilothouse.telemetry.columns import (
     Features,
     Ints,
@@ -47,6 +39,7 @@ from pilothouse.telemetry.increment import Increment
 from pilothouse.telemetry.kept_rejections import KeptRows
 from pilothouse.telemetry.outcome_matching import StoredBatch
 from pilothouse.telemetry.streams import Stream, StreamKey
+from pilothouse.telemetry.waiting_outcomes import Tally
 from pilothouse.telemetry.write_cache import WriteCache
 
 
@@ -58,6 +51,7 @@ class _Accepted:
     producer: int
     checksum: int
     rejected: int
+    by_the_clock: frozenset[int]
     predictions: Predictions
     features: Features
 
@@ -79,6 +73,8 @@ class Intake:
     limits: Limits
     now_us: int
     known: WriteCache
+    outcomes: Tally = field(default_factory=Tally)
+    """Outcomes that waited for these batches: those that were matched, and those that were dropped."""
     _heads: dict[tuple[int, int], tuple[int, int, int]] = field(default_factory=dict)
     _clocks: dict[tuple[str, str], Clock | None] = field(default_factory=dict)
     _ids: set[int] = field(default_factory=set)
@@ -161,7 +157,8 @@ class Intake:
         facts = self.facts[batch.model, batch.version]
         streams.write_rejections(self.connection, batch, admission.rejections, facts, self.now_us)
         if admission.rejections and facts is not None:
-            kept_rejections.keep(self.connection, batch, admission.rejections, facts, values, self.now_us)
+            keep = kept_rejections.keep
+            self._count(keep(self.connection, batch, admission.rejections, facts, values, self.now_us))
         producer, checksum = self._producer(batch.producer), _checksum(batch)
         rows = self._sort(batch, facts, producer, checksum, admission)
         self._heads[producer, batch.sequence] = checksum, rows, admission.rejected
@@ -248,7 +245,7 @@ class Intake:
             "INSERT INTO batches (producer_id, sequence, checksum, rows, rejected, received) VALUES (?,?,?,0,?,?)",
             (producer, batch.sequence, checksum, admission.rejected, self.now_us),
         )
-        waiting_outcomes.forget_waiting(self.connection, batch, self.now_us)
+        self._count(waiting_outcomes.forget_waiting(self.connection, batch, admission.by_the_clock))
         if facts is not None and batch.errors:
             key = batch.model, batch.version, batch.target
             errors = self._errors.setdefault(key, _Errors())
@@ -263,8 +260,9 @@ class Intake:
         assert admission.predictions is not None
         assert admission.features is not None
         key = batch.model, batch.version, batch.target
+        columns = admission.predictions, admission.features
         self._accepted.setdefault(key, []).append(
-            _Accepted(batch, producer, checksum, rejected, admission.predictions, admission.features)
+            _Accepted(batch, producer, checksum, rejected, admission.by_the_clock, *columns)
         )
         self._ids.update(waiting_outcomes.hash_id(text) for text in admission.predictions.ids)
 
@@ -346,9 +344,14 @@ class Intake:
         if waiting:
             stored = StoredBatch(batch_id, stream.id, predictions, lambda: accepted.features)
             tally = outcome_matching.join_waiting(
-                self.connection, stored, batch.producer, batch.sequence, facts.specification, self.now_us
-            )
-            streams.write_faults(self.connection, tally.faults, self.now_us)
+                self.connection, stored, batch.producer, batch.sequence, facts.specification, self.now_us,
+                accepted.by_the_clock,
+            )  # fmt: skip
+            self._count(tally)
+
+    def _count(self, outcomes: Tally) -> None:
+        streams.write_faults(self.connection, outcomes.faults, self.now_us)
+        self.outcomes.add(outcomes)
 
     def _count_errors(self, key: StreamKey, errors: _Errors) -> None:
         facts = self.facts[key[:2]]

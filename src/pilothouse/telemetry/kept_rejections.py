@@ -1,7 +1,7 @@
 """Rejected rows that another clock may take: kept within a bound, the newest of them, to be judged again.
 
-The bound is one of all models and targets together. Ids of rejected rows are kept too, so that their outcomes do not wait.
-Functions take a connection.
+The bound is one of all models and targets together. Ids of rejected rows are kept too, so that outcomes that come after them
+do not wait; those that waited before go on waiting for rows that are kept. Functions take a connection.
 """
 
 from collections.abc import Sequence
@@ -15,13 +15,10 @@ from pilothouse.domain.wire import PredictionBatch
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.inserts import insert
 from pilothouse.statistics.encoding import compress, expand
-from pilothouse.telemetry.admission import Rejection, VersionFacts
+from pilothouse.telemetry.admission import BY_THE_CLOCK, Rejection, VersionFacts
 from pilothouse.telemetry.retakes import cut
-from pilothouse.telemetry.streams import write_faults
-from pilothouse.telemetry.waiting_outcomes import anything_waits, hash_id
+from pilothouse.telemetry.waiting_outcomes import Tally, anything_waits, hash_id
 
-_BY_THE_CLOCK = frozenset({RejectionReason.AHEAD, RejectionReason.BEHIND, RejectionReason.FUTURE})
-"""Reasons that depend on the clocks of the moment."""
 KEPT_BYTES = 64 << 20
 """Bytes of kept rows at most; the oldest go first."""
 _KEPT_AT_MOST = 10_000
@@ -68,14 +65,21 @@ def keep(
     facts: VersionFacts,
     values: Sequence[float | str | None],
     now_us: int,
-) -> None:
-    """Keep the rows of a batch that were rejected by the clock, and the ids of all that were rejected."""
+) -> Tally:
+    """Keep the rows of a batch that were rejected by the clock, and the ids of all that were rejected. Returns the outcomes
+    that waited for the others, which are dropped."""
+    dropped = Tally()
     for rejection in rejections:
         if not rejection.offsets:
             continue
         if batch.foreign_ids and rejection.reason is not RejectionReason.TAKEN_ID:
-            _keep_ids(connection, [batch.foreign_ids[row] for row in rejection.offsets], now_us)
-        if rejection.reason in _BY_THE_CLOCK:
+            ids = [batch.foreign_ids[row] for row in rejection.offsets]
+            _keep_ids(connection, ids)
+            if rejection.reason not in BY_THE_CLOCK:
+                dropped.faults += [
+                    (RejectionReason.NO_SUCH_ROW, text) for text in _drop_waiting(connection, ids)
+                ]
+        if rejection.reason in BY_THE_CLOCK:
             rows = list(rejection.offsets)
             part = cut(_known_columns(batch, facts), rows)
             _put(
@@ -84,6 +88,7 @@ def keep(
                 KeptRows(0, rows, part, [values[row] for row in rows] if values else []),
                 now_us,
             )
+    return dropped
 
 
 def _known_columns(batch: PredictionBatch, facts: VersionFacts) -> PredictionBatch:
@@ -96,22 +101,19 @@ def _known_columns(batch: PredictionBatch, facts: VersionFacts) -> PredictionBat
     )
 
 
-def _keep_ids(connection: Connection, ids: list[str], now_us: int) -> None:
-    """Keep ids of rejected rows; outcomes that wait for them are dropped and counted."""
-    hashed = [(hash_id(text), text) for text in ids]
-    connection.executemany("INSERT INTO rejected_ids (hash) VALUES (?)", [(number,) for number, _ in hashed])
+def _keep_ids(connection: Connection, ids: list[str]) -> None:
+    connection.executemany("INSERT INTO rejected_ids (hash) VALUES (?)", [(hash_id(text),) for text in ids])
     connection.execute(
         "DELETE FROM rejected_ids WHERE id <= (SELECT max(id) FROM rejected_ids) - ?", (_IDS_AT_MOST,)
     )
-    if anything_waits(connection):
-        dropped = [
-            text
-            for number, text in hashed
-            if connection.execute(
-                "DELETE FROM waiting_outcomes WHERE hash=? AND id=?", (number, text)
-            ).rowcount
-        ]
-        write_faults(connection, [(RejectionReason.NO_SUCH_ROW, text) for text in dropped], now_us)
+
+
+def _drop_waiting(connection: Connection, ids: list[str]) -> list[str]:
+    """Drop the outcomes that wait for rows of these ids; returns those that did."""
+    if not anything_waits(connection):
+        return []
+    statement = "DELETE FROM waiting_outcomes WHERE hash=? AND id=?"
+    return [text for text in ids if connection.execute(statement, (hash_id(text), text)).rowcount]
 
 
 def _put(connection: Connection, reason: RejectionReason, kept: KeptRows, now_us: int) -> None:

@@ -6,7 +6,7 @@ which is kept and shown.
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +32,9 @@ from pilothouse.telemetry.waiting_outcomes import (
     Tally,
     count_waiting,
     hash_id,
+    offset_of,
     put_to_wait,
+    take_waiting,
 )
 
 _UNKNOWN_CLASS = 0xFFFF
@@ -104,16 +106,14 @@ def join_waiting(
     sequence: int,
     specification: ProfileSpecification,
     now_us: int,
+    but_for: Container[int],
 ) -> Tally:
+    """Match the outcomes that waited for a batch, but for those of some offsets, whose rows are kept to be judged again."""
     own = get_stream(connection, batch.stream_id).target
-    rows = connection.execute(
-        "DELETE FROM waiting_outcomes WHERE producer=? AND sequence=? RETURNING id, value, target",
-        (producer, sequence),
-    ).fetchall()
     wanted, foreign = [], []
-    for text, value, target in rows:
+    for text, value, target in take_waiting(connection, producer, sequence, but_for):
         if target in ("", own):
-            wanted.append((_offset(text), text, msgspec.json.decode(value)))
+            wanted.append((offset_of(text), text, msgspec.json.decode(value)))
         else:
             foreign.append((RejectionReason.NOT_ITS_OWN, f"{text}, from {target}"))
     for offset, text in zip(batch.predictions.offsets, batch.predictions.ids, strict=False):
@@ -366,8 +366,3 @@ def _as_number(value: object) -> float | None:
     except (TypeError, ValueError):
         return None
     return number if np.isfinite(number) else None
-
-
-def _offset(text: str) -> int:
-    name = parse_prediction_id(text)
-    return name.offset if name else -1

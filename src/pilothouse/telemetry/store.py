@@ -120,13 +120,16 @@ class TelemetryStore(TelemetryFile):
         values: Sequence[float | str | None],
         now_us: int,
     ) -> Tally:
-        """Match the outcomes that came with rows, but for those of rejected ones."""
+        """Match the outcomes that came with rows, but for those of rejected ones; counted with those that waited."""
         outcomes = [
             Outcome(name, value)
             for row, (name, value) in enumerate(zip(ids, values, strict=True))
             if value is not None and row not in part.refused_rows
         ]
-        return self._match(intake.connection, outcomes, now_us, None)
+        total = Tally()
+        total.add(intake.outcomes)
+        total.add(self._match(intake.connection, outcomes, now_us, None))
+        return total
 
     @contextmanager
     def _intake(self, batches: Sequence[PredictionBatch], lookup: Lookup, now_us: int) -> Iterator[Intake]:

@@ -5,14 +5,15 @@ Everything here runs inside the caller's transaction.
 
 import hashlib
 from collections import Counter
+from collections.abc import Container
 from dataclasses import dataclass, field
 
 import msgspec
 
+from pilothouse.domain.identifiers import parse_prediction_id
 from pilothouse.domain.monitoring import RejectionReason
 from pilothouse.domain.wire import LabelReceipt, Outcome, PredictionBatch
 from pilothouse.sqlite import Connection
-from pilothouse.telemetry.streams import write_faults
 
 WAITING_AT_MOST = 1_000_000
 """Outcomes that may wait for their predictions; more are counted and dropped."""
@@ -83,14 +84,29 @@ def waiting_outcomes(connection: Connection) -> tuple[int, int | None]:
     return int(count), oldest
 
 
-def forget_waiting(connection: Connection, batch: PredictionBatch, now_us: int) -> None:
-    """Drop and count the outcomes that waited for a batch of which no row was kept: they will never find their
-    predictions."""
-    dropped = connection.execute(
-        "DELETE FROM waiting_outcomes WHERE producer=? AND sequence=? RETURNING id",
-        (batch.producer, batch.sequence),
+def take_waiting(
+    connection: Connection, producer: str, sequence: int, but_for: Container[int]
+) -> list[tuple[str, str, str]]:
+    """Take out the outcomes that wait for a batch, but for those of some offsets; returns their ids, values and targets."""
+    rows = connection.execute(
+        "SELECT id, value, target FROM waiting_outcomes WHERE producer=? AND sequence=?", (producer, sequence)
     ).fetchall()
-    write_faults(connection, [(RejectionReason.NO_SUCH_ROW, text) for (text,) in dropped], now_us)
+    taken = [row for row in rows if offset_of(row[0]) not in but_for]
+    connection.executemany("DELETE FROM waiting_outcomes WHERE id=?", [(text,) for text, *_ in taken])
+    return taken
+
+
+def offset_of(text: str) -> int:
+    """Place of a prediction in its batch by its id; -1 for an id of another form."""
+    name = parse_prediction_id(text)
+    return name.offset if name else -1
+
+
+def forget_waiting(connection: Connection, batch: PredictionBatch, but_for: Container[int]) -> Tally:
+    """Drop the outcomes that waited for a batch of which no row was taken, but for those of some offsets: they will never
+    find their predictions."""
+    dropped = take_waiting(connection, batch.producer, batch.sequence, but_for)
+    return Tally(faults=[(RejectionReason.NO_SUCH_ROW, text) for text, *_ in dropped])
 
 
 def put_to_wait(
