@@ -173,6 +173,16 @@ def test_a_retry_leaves_what_does_not_fit_yet(services: Services, tmp_path: Path
     assert stored(services) == (405, 405)
 
 
+def test_a_retry_takes_no_stray_row_that_a_file_would_not(services: Services, tmp_path: Path, run) -> None:
+    hand_in(services, tmp_path / "log.parquet", history(400, 20))
+    one = history(1, 0, 700)
+    assert hand_in(services, tmp_path / "one.parquet", one).reasons == {AHEAD: 1}
+    assert run("rejected", "retry", "--history")[0] == 1
+    assert hand_in(services, tmp_path / "one.parquet", one, past=True).reasons == {AHEAD: 1}
+    assert stored(services) == (400, 400)
+    assert hand_in(services, tmp_path / "next.parquet", history(30, 10, 25)).accepted == 30
+
+
 def test_a_file_handed_in_again_leaves_nothing_to_retry(services: Services, tmp_path: Path, run) -> None:
     hand_in(services, tmp_path / "log.parquet", history(400, 20))
     hand_in(services, tmp_path / "few.parquet", history(5, 1, 100))
@@ -328,6 +338,7 @@ def test_a_retry_changes_nothing_in_the_past(services: Services, tmp_path: Path,
     hand_in(services, tmp_path / "log.parquet", history(400, 20))
     hand_in(services, tmp_path / "few.parquet", history(5, 1, 100))
     assert run("--at", "2013-04-15 12:00", "rejected")[0] == 0
-    assert run("--at", "2013-04-15 12:00", "rejected", "retry", "--history")[0] != 0
+    code, _, err = run("--at", "2013-04-15 12:00", "rejected", "retry", "--history")
+    assert (code, "this is the past, which nobody changes" in err) == (5, True)
     assert stored(services) == (400, 400)
     assert retries.count_kept(services, admin(services)) == 5

@@ -61,6 +61,16 @@ def test_one_row_apart_from_the_others_is_not_believed(stray: int, history: bool
     assert refused(rows, 10, history=history) == [stray]
 
 
+def test_a_file_of_one_row_ahead_of_the_clock_is_a_stray_row_in_a_history_too() -> None:
+    one = days(800, 800, 1)
+    assert refused(one) == []
+    assert refused(one, 10, history=True) == [800]
+    assert refused(one, 775, history=True) == []
+    assert refused(one, 2_000, history=True) == []  # behind the clock, which it does not move
+    assert refused(days(800, 801, 2), 10, history=True) == []
+    assert refused(np.append(one, days(1_600, 1_600, 1)), 10, history=True) == [800, 1_600]
+
+
 def test_three_wrong_dates_in_three_years_are_no_rhythm() -> None:
     rows = np.concatenate([days(0, 50, 5_000), days(400, 400, 1), days(800, 800, 1), days(1_200, 1_200, 1)])
     assert refused(rows) == [400, 800, 1_200]
@@ -77,7 +87,9 @@ def test_few_rows_of_these_days_are_believed_after_a_pause_where_the_target_is_f
     clock = Clock(NOW_US - 60 * DAY_US, NOW_US - 60 * DAY_US)
     span = believed_times(times, clock, NOW_US, Limits(), history=False)
     assert span.last_us >= times[0]
+    assert believed_times(times, clock, NOW_US, Limits(), history=True).last_us >= times[0]
     replayed = Clock(START_US, NOW_US - 60 * DAY_US)
+    assert believed_times(times, replayed, NOW_US, Limits(), history=True).last_us < times[0]
     assert believed_times(times, replayed, NOW_US, Limits(), history=False).last_us < times[0]
 
 

@@ -27,8 +27,9 @@ _ROWS_AT_ONCE = 1_000_000
 def believed_times(times: Ints, clock: Clock | None, now_us: int, limits: Limits, history: bool) -> Believed:
     """Span of the event times of a file that are believed; ``clock`` is that of its target before the file.
 
-    In a ``history``, and where there is no clock, the file is judged by itself. Else a group that lies far before the
-    clock is not believed, and one far after it only where it holds many rows, or the wall clock confirms it.
+    Where there is no clock, the file is judged by itself; so it is in a ``history``, but for a single row ahead of the
+    clock. Else a group that lies far before the clock is not believed, and one far after it only where it holds many rows,
+    or the wall clock confirms it.
     """
     ordered = times if _is_sorted(times) else np.sort(times)
     first_usable = np.searchsorted(ordered, MISSING_TIME, "right")
@@ -36,18 +37,20 @@ def believed_times(times: Ints, clock: Clock | None, now_us: int, limits: Limits
     if not ordered.size:
         return Believed(now_us, now_us)
     groups = np.split(ordered, _long_gaps(ordered, limits.ahead_us))
-    if clock is None or history:
+    if clock is None:
         kept = _kept_groups(groups, limits)
-        first, last = int(kept[0][0]), int(kept[-1][-1])
-        if clock is not None:
-            first = min(first, clock.event_us - limits.behind_us)
-            last = max(last, clock.event_us + limits.ahead_us)
-        return Believed(first, last)
+        return Believed(int(kept[0][0]), int(kept[-1][-1]))
     first, last = clock.event_us - limits.behind_us, clock.event_us + limits.ahead_us
     current = abs(clock.arrived_us - clock.event_us) <= limits.ahead_us
+    of_now = now_us - limits.ahead_us if current else None
+    if history:
+        kept = _kept_groups(groups, limits, last, of_now)
+        return Believed(
+            min([first, *(int(group[0]) for group in kept)]), max([last, *(int(group[-1]) for group in kept)])
+        )
     for group in groups:
         joins = int(group[0]) <= last
-        confirmed = current and int(group[0]) >= now_us - limits.ahead_us
+        confirmed = of_now is not None and int(group[0]) >= of_now
         if joins or confirmed or _is_many(len(group), len(ordered), limits):
             last = max(last, int(group[-1]))
     return Believed(first, last)
@@ -66,19 +69,29 @@ def _long_gaps(ordered: Ints, longest: int) -> Ints:
     return np.concatenate(parts)
 
 
-def _kept_groups(groups: Sequence[Ints], limits: Limits) -> list[Ints]:
-    """Groups of a history that are believed: the largest, those of many rows, and those of its rhythm."""
+def _kept_groups(
+    groups: Sequence[Ints], limits: Limits, clock_until: int | None = None, of_now: int | None = None
+) -> list[Ints]:
+    """Groups of a history that are believed: the largest, those of many rows, and those of its rhythm.
+
+    The largest may be a single row, but not where it lies after ``clock_until``, up to which the target's clock believes
+    events, and before the times ``of_now``, which the wall clock confirms: it is apart from all that the target has had.
+    """
     rows = sum(map(len, groups))
     largest = max(range(len(groups)), key=lambda i: len(groups[i]))
     rhythm = _groups_of_a_rhythm(groups)
     return [
         group
         for i, group in enumerate(groups)
-        if i == largest
+        if (i == largest and not (len(group) == 1 and _is_apart(int(group[0]), clock_until, of_now)))
         or i in rhythm
         or _is_many(len(group), rows, limits)
         or (len(group) > 1 and len(group) >= _SHARE_OF_FEW * rows)
     ]
+
+
+def _is_apart(time_us: int, clock_until: int | None, of_now: int | None) -> bool:
+    return clock_until is not None and time_us > clock_until and (of_now is None or time_us < of_now)
 
 
 def _is_many(rows: int, of: int, limits: Limits) -> bool:
