@@ -33,13 +33,14 @@ def count_kept(services: Services, actor: Actor) -> int:
 def retry(services: Services, actor: Actor, *, history: bool = False) -> Retried:
     """Judge kept rows again, those of a model on a target like the rows of one file; taken rows are no longer kept.
 
-    Raises NotAllowedError where the actor may not ingest for one of the models.
+    Raises NotAllowedError where the actor may not ingest for one of the models, ConflictError in the past.
     """
     with services.telemetry.read() as connection:
         deployments = kept_rejections.deployments(connection)
     for model in sorted({model for model, _ in deployments}):
         authorise(services, actor, Permission.INGEST, model)
-    authorise(services, actor, Permission.INGEST)
+    with changing(services, actor, Permission.INGEST):
+        pass  # refused here, before any row is judged, where nothing may be changed
     total = Retried(FilePart(), Tally())
     for model, target in deployments:
         taken = _retry_deployment(services, model, target, total, history=history)
