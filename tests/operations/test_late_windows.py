@@ -164,6 +164,45 @@ def test_an_alert_ends_once_late_outcomes_show_nothing(services: Services) -> No
     assert [a.status for a in opened] == ["resolved"]
 
 
+def test_an_alert_says_the_newest_revision_of_its_window(
+    services: Services, capsys: pytest.CaptureFixture[str]
+) -> None:
+    send(services, "ewr", 0, 30, outcomes=False)
+    rows = traffic("ewr", 0, 30)
+    against = (rows["score"] > rows["score"].median()) != (rows["late"] == 1)
+    told = [Outcome(f"ewr-v1-0.{i // 100 + 1}.{i % 100}", str(rows["late"][i])) for i in rows.index[against]]
+    ingest.ingest_outcomes(services, told)
+    evaluate(services)
+    (first,) = [a for a in alerts.list_alerts(services, admin(services)) if a.kind == "performance"]
+    later = services.now() + timedelta(days=3)
+    services.now = lambda: later
+    send_outcomes(services, "ewr", 0, 30)
+    evaluate(services)
+    (newest,) = [r for r in closed(services) if r.end_us == to_us(first.effective_at)]
+    assert newest.revision
+    figure = f"{finding_of(newest, PerformanceFinding).value:.3g}"
+    alert = alerts.get_alert(services, admin(services), first.id)
+    assert figure in alert.summary
+    assert alert.summary != first.summary
+    assert f"the alert opened with: {first.summary}" in alert.explanation
+    for command in (["status"], ["targets"], ["alerts"], ["incident", str(first.incident)]):
+        given = ["--workspace", str(services.paths.root), "--as", "ada", *command, "--json"]
+        assert failures.run(lambda given=given: main.run(given)) in (0, 10)  # 10: the model is not healthy
+        out = capsys.readouterr().out
+        for earlier in (f"at first {first.summary}", f"the alert opened with: {first.summary}"):
+            out = out.replace(earlier, "")
+        assert (command, first.summary in out) == (command, False)
+    evaluate(services)
+    assert alerts.get_alert(services, admin(services), first.id) == alert
+    past = time_machine.open_past(services, admin(services), on_day(30) - timedelta(hours=1))
+    try:
+        then = alerts.get_alert(past, admin(services), first.id)
+        assert (then.summary, then.explanation) == (first.summary, first.explanation)
+        assert (then.figures, then.features) == (first.figures, first.features)
+    finally:
+        past.close()
+
+
 def outcomes_of(since_day: int, days: int) -> list[Outcome]:
     late = traffic("ewr", since_day, days)["late"]
     return [Outcome(f"ewr-v1-{since_day}.{i // 100 + 1}.{i % 100}", str(v)) for i, v in enumerate(late)]

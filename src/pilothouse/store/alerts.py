@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.change_diagnosis import Change, Diagnosis
@@ -15,6 +16,8 @@ from pilothouse.store.values import columns_of, deployment_keys, from_json, from
 
 REOPENED = "alert.reopened"
 """Action in the audit log of an alert that was opened again; its detail names the alert ``before``."""
+REVISED = "alert.revised"
+"""Action in the audit log of an alert whose text was written anew; its detail holds the text ``before``."""
 _SELECT = (
     "SELECT a.*, a.incident_id AS incident, m.name AS model, v.number AS version, t.name AS target FROM alerts a "
     "JOIN models m ON m.id = a.model_id JOIN versions v ON v.id = a.version_id JOIN targets t ON t.id = a.target_id "
@@ -220,6 +223,34 @@ def set_status(
             alert_id,
         ),
     )
+
+
+def revise(
+    connection: Connection,
+    alert_id: int,
+    summary: str,
+    explanation: str,
+    figures: dict[str, float],
+    features: tuple[str, ...],
+) -> dict[str, Any]:
+    """Write the text of an alert anew; returns the one before, as it was stored."""
+    row = connection.execute(
+        "SELECT summary, explanation, figures, features FROM alerts WHERE id = ?", (alert_id,)
+    ).fetchone()
+    connection.execute(
+        "UPDATE alerts SET summary = ?, explanation = ?, figures = ?, features = ? WHERE id = ?",
+        (summary, explanation, canonical_json(figures), canonical_json(list(features)), alert_id),
+    )
+    return {name: row[name] for name in ("summary", "explanation", "figures", "features")}
+
+
+def first_summary(connection: Connection, alert_id: int) -> str | None:
+    """Summary of an alert before its text was written anew the first time; None where it never was."""
+    row = connection.execute(
+        "SELECT json_extract(detail, '$.before.summary') FROM audit WHERE subject = ? AND action = ? ORDER BY seq LIMIT 1",
+        (f"alert {alert_id}", REVISED),
+    ).fetchone()
+    return row[0] if row else None
 
 
 def set_retrain_job(connection: Connection, alert_id: int, job_id: int) -> None:

@@ -148,6 +148,15 @@ def _plain(columns: list[str]) -> _View | None:
     return _View(f"t.{time_column} <= {_OF_MODEL}")
 
 
+def _revised_later(column: str) -> str:
+    """Part of an alert's text as it was, where it was written anew later."""
+    return (
+        f"coalesce((SELECT json_extract(u.detail, '$.before.{column}') FROM main.audit u "  # noqa: S608 - names of our own schema
+        "WHERE u.subject = 'alert ' || t.id AND u.action = 'alert.revised' "
+        f"AND u.recorded_at > {_OF_MODEL} ORDER BY u.seq LIMIT 1), t.{column})"
+    )
+
+
 def _views(moment: Moment) -> dict[str, _View]:
     at, wall = str(moment.at_us), moment.wall_us
     if moment.held_back:
@@ -201,6 +210,7 @@ def _views(moment: Moment) -> dict[str, _View]:
                 "handled_at": f"CASE WHEN {handled} THEN t.handled_at END",
                 "handled_by": f"CASE WHEN {handled} THEN t.handled_by ELSE '' END",
                 "note": f"CASE WHEN {handled} THEN t.note ELSE '' END",
+                **{name: _revised_later(name) for name in ("summary", "explanation", "figures", "features")},
                 "retrain_job": "(SELECT j.id FROM main.jobs j WHERE j.id = t.retrain_job "  # noqa: S608 - names of our own schema and numbers
                 f"AND j.created_at <= {_OF_MODEL})",
             },

@@ -180,13 +180,7 @@ def draw(services: Services, stream: Stream, spec: ModelSpec, reading: Reading) 
     ]
     if not listed:
         return AlertChanges()
-    with services.telemetry.read() as connection:
-        judged, all_windows = (
-            readings.history(
-                connection, stream.id, reading.monitor, until_us=reading.end_us, limit=rules.of, judged=only
-            )
-            for only in (True, False)
-        )
+    judged, all_windows = windows_until(services, reading, rules)
     with services.registry.read() as connection:
         unresolved = alert_store.listed(connection, unresolved=True, model=stream.model, target=stream.target)
     opened: list[Alert] = []
@@ -203,7 +197,7 @@ def draw(services: Services, stream: Stream, spec: ModelSpec, reading: Reading) 
         if any(to_us(a.effective_at) > reading.end_us for a in open_now):
             continue  # a window that was judged again says nothing about what has opened since
         certain = rule.certain(reading, rules)
-        firing = _firing(significant, certain, rules)
+        firing = firing_subjects(significant, certain, rules)
         if open_now and turn([bool(s) for s in significant], True, rules.fire, rules.of) is Turn.RESOLVE:
             reason = f"{rules.of} windows in a row have been quiet, the last until {from_us(reading.end_us):%Y-%m-%d %H:%M}"
             resolved += [a for a in open_now if try_to_resolve(services, a, reason)]
@@ -216,7 +210,26 @@ def draw(services: Services, stream: Stream, spec: ModelSpec, reading: Reading) 
     return AlertChanges(opened, resolved, persisting)
 
 
-def _firing(significant: Sequence[set[str]], certain: set[str], rules: MonitoringSpec) -> set[str]:
+def windows_until(
+    services: Services, reading: Reading, rules: MonitoringSpec
+) -> tuple[list[Reading], list[Reading]]:
+    """The last judged windows of a reading's monitor until its own, and the last of all."""
+    with services.telemetry.read() as connection:
+        judged, all_windows = (
+            readings.history(
+                connection,
+                reading.stream_id,
+                reading.monitor,
+                until_us=reading.end_us,
+                limit=rules.of,
+                judged=only,
+            )
+            for only in (True, False)
+        )
+    return judged, all_windows
+
+
+def firing_subjects(significant: Sequence[set[str]], certain: set[str], rules: MonitoringSpec) -> set[str]:
     """The subjects that were significant often enough, or are certain, each counted by itself."""
     return {
         subject
@@ -236,6 +249,26 @@ def _open(
     significant: Sequence[set[str]],
     rules: MonitoringSpec,
 ) -> tuple[Alert, bool]:
+    text = text_of(stream, rule, reading, firing, certain, significant, rules)
+    if reading.late:
+        text = replace(text, explanation=f"{text.explanation} {explanations.late_sentence(reading.late)}")
+    diagnosis = None
+    if rule.kind in change_evidence.DIAGNOSED:
+        diagnosis = change_evidence.diagnose_window(services, stream.id, reading.end_us)
+        text = replace(text, explanation=f"{text.explanation} {diagnosis.sentence}")
+    return open_alert(services, new_alert(stream, rule.kind, from_us(reading.end_us), text, diagnosis))
+
+
+def text_of(
+    stream: Stream,
+    rule: Rule,
+    reading: Reading,
+    firing: set[str],
+    certain: set[str],
+    significant: Sequence[set[str]],
+    rules: MonitoringSpec,
+) -> AlertText:
+    """Text of an alert by its newest window; ``significant`` are the subjects of this one and of those before it."""
     times = max(sum(subject in s for s in significant) for subject in firing)
     window = reading.window
     by_itself = (times < rules.fire and certain) or window.together > 1
@@ -250,14 +283,7 @@ def _open(
         enough=rule.enough.format(percent=100 * rules.false_alarm_rate) if by_itself else "",
         together=window.together,
     )
-    text = rule.text(reading, firing, occasion)
-    if reading.late:
-        text = replace(text, explanation=f"{text.explanation} {explanations.late_sentence(reading.late)}")
-    diagnosis = None
-    if rule.kind in change_evidence.DIAGNOSED:
-        diagnosis = change_evidence.diagnose_window(services, stream.id, reading.end_us)
-        text = replace(text, explanation=f"{text.explanation} {diagnosis.sentence}")
-    return open_alert(services, new_alert(stream, rule.kind, from_us(reading.end_us), text, diagnosis))
+    return rule.text(reading, firing, occasion)
 
 
 @dataclass(frozen=True, slots=True)

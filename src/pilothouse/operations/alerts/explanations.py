@@ -102,6 +102,13 @@ def late_sentence(late: str) -> str:
     return f"This comes late: the window was judged again when {what} of it came after it had been closed."
 
 
+def revised_sentence(late: str, first: str) -> str:
+    """Why the window of an alert was judged again, and what the alert said at first."""
+    what = {"rows": "predictions", "outcomes": "outcomes"}.get(late)
+    why = f"when {what} of it came after it had been closed" if what else "by a back-fill"
+    return f"The window was judged again {why}; the alert opened with: {first}."
+
+
 def data_drift(findings: Sequence[DriftFinding], firing: set[str], occasion: Occasion) -> AlertText:
     """One alert for all features that drift on a target, the farthest from their thresholds first."""
     judged = [f for f in findings if f.feature not in occasion.rules.ignore]

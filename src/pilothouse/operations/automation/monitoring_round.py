@@ -6,6 +6,7 @@ Each step is keyed and can be cut off anywhere: a reading is written once, and i
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from weakref import WeakKeyDictionary
 
 from pilothouse.domain.alert_rules import Span
@@ -13,7 +14,7 @@ from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.records import Alert, Deployment
 from pilothouse.domain.time_units import from_us, to_us
-from pilothouse.operations.alerts import alerting, incident_cost, incident_grouping, silence
+from pilothouse.operations.alerts import alert_revisions, alerting, incident_cost, incident_grouping, silence
 from pilothouse.operations.automation import retraining
 from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.monitoring import late_windows, window_closing
@@ -86,7 +87,7 @@ def evaluate_windows(services: Services) -> Round:
     with services.telemetry.read() as telemetry:
         moved = worklist.moved(telemetry, _LOOKED_AT)
     unfinished = _close(services, moved, changes, faults)
-    late = late_windows.judge_late(services)
+    late = late_windows.judge_late(services, partial(alert_revisions.revise, services))
     changes.readings += late.changed
     faults += late.faults
     _act(services, changes, faults)

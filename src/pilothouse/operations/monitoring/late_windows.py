@@ -5,7 +5,7 @@ keyed and can be cut off anywhere.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
@@ -42,7 +42,11 @@ class LateRound:
     faults: list[PilothouseError] = field(default_factory=list)
 
 
-def judge_late(services: Services) -> LateRound:
+JudgedAgain = Callable[[Stream, ModelSpec, str, int], None]
+"""Function that is told of each window of a monitor that was judged again, by its end."""
+
+
+def judge_late(services: Services, judged_again: JudgedAgain = lambda *_: None) -> LateRound:
     """Judge windows again of which something has come late, stream by stream; what is left is for the next round."""
     round_ = LateRound()
     now_us = to_us(services.now())
@@ -51,7 +55,7 @@ def judge_late(services: Services) -> LateRound:
     for (stream_id, _), group in groupby(due, key=attrgetter("stream_id", "kind")):
         days = list(group)[:_DAYS_AT_ONCE]
         try:
-            _judge_stream(services, stream_id, days, round_)
+            _judge_stream(services, stream_id, days, round_, judged_again)
         except PilothouseError as error:
             round_.faults.append(error)
         if round_.judged >= _AT_MOST:
@@ -59,7 +63,13 @@ def judge_late(services: Services) -> LateRound:
     return round_
 
 
-def _judge_stream(services: Services, stream_id: int, days: Sequence[LateDay], round_: LateRound) -> None:
+def _judge_stream(
+    services: Services,
+    stream_id: int,
+    days: Sequence[LateDay],
+    round_: LateRound,
+    judged_again: JudgedAgain,
+) -> None:
     kind = days[0].kind
     with services.telemetry.read() as connection:
         stream = get_stream(connection, stream_id)
@@ -84,6 +94,7 @@ def _judge_stream(services: Services, stream_id: int, days: Sequence[LateDay], r
                     if outcome == "changed":
                         changed.setdefault(name, set()).add(span.end_us)
                         revisions.draw_again(connection, stream_id, name, changed[name], spec.monitoring.of)
+                judged_again(stream, spec, name, span.end_us)
         round_.changed += sum(map(len, changed.values()))
     if complete:
         with services.telemetry.transaction() as connection:

@@ -95,6 +95,10 @@ def _target_down(subject: str, detail: Mapping[str, Any]) -> Sentence:
 
 _SENTENCES: dict[str, Callable[[str, Mapping[str, Any]], Sentence | None]] = {
     "alert.opened": _alert_opened,
+    "alert.revised": lambda subject, detail: (
+        f"{subject} says after late data: {detail.get('summary')}",
+        "info",
+    ),
     "alert.acknowledged": _plain("looks after {}", "info"),
     "alert.resolved": _plain("{} resolved"),
     "automation.paused": _plain("paused all automation", "warn"),
