@@ -183,6 +183,16 @@ def test_a_retry_takes_no_stray_row_that_a_file_would_not(services: Services, tm
     assert hand_in(services, tmp_path / "next.parquet", history(30, 10, 25)).accepted == 30
 
 
+def test_a_retry_knows_of_how_many_rows_a_few_were_rejected(services: Services, tmp_path: Path, run) -> None:
+    log = pd.concat([history(400, 20), history(2, 0.1, 700)])
+    assert hand_in(services, tmp_path / "log.parquet", log, past=True).reasons == {AHEAD: 2}
+    hand_in(services, tmp_path / "few.parquet", history(5, 1, 100))
+    code, out, _ = run("rejected", "retry", "--history", "--json")
+    found = json.loads(out)
+    assert (code, found["taken"], found["reasons"]) == (1, 5, {AHEAD: 2})
+    assert stored(services) == (405, 405)
+
+
 def test_a_file_handed_in_again_leaves_nothing_to_retry(services: Services, tmp_path: Path, run) -> None:
     hand_in(services, tmp_path / "log.parquet", history(400, 20))
     hand_in(services, tmp_path / "few.parquet", history(5, 1, 100))

@@ -24,12 +24,14 @@ _LONGEST_GAP = 3
 _ROWS_AT_ONCE = 1_000_000
 
 
-def believed_times(times: Ints, clock: Clock | None, now_us: int, limits: Limits, history: bool) -> Believed:
+def believed_times(
+    times: Ints, clock: Clock | None, now_us: int, limits: Limits, history: bool, rows_of_file: int = 0
+) -> Believed:
     """Span of the event times of a file that are believed; ``clock`` is that of its target before the file.
 
     Where there is no clock, the file is judged by itself; so it is in a ``history``, but for a single row ahead of the
     clock. Else a group that lies far before the clock is not believed, and one far after it only where it holds many rows,
-    or the wall clock confirms it.
+    or the wall clock confirms it. ``rows_of_file``: rows of the file, where ``times`` are those of some of them alone.
     """
     ordered = times if _is_sorted(times) else np.sort(times)
     first_usable = np.searchsorted(ordered, MISSING_TIME, "right")
@@ -44,7 +46,7 @@ def believed_times(times: Ints, clock: Clock | None, now_us: int, limits: Limits
     current = abs(clock.arrived_us - clock.event_us) <= limits.ahead_us
     of_now = now_us - limits.ahead_us if current else None
     if history:
-        kept = _kept_groups(groups, limits, last, of_now)
+        kept = _kept_groups(groups, limits, rows_of_file, last, of_now)
         return Believed(
             min([first, *(int(group[0]) for group in kept)]), max([last, *(int(group[-1]) for group in kept)])
         )
@@ -70,20 +72,31 @@ def _long_gaps(ordered: Ints, longest: int) -> Ints:
 
 
 def _kept_groups(
-    groups: Sequence[Ints], limits: Limits, clock_until: int | None = None, of_now: int | None = None
+    groups: Sequence[Ints],
+    limits: Limits,
+    rows_of_file: int = 0,
+    clock_until: int | None = None,
+    of_now: int | None = None,
 ) -> list[Ints]:
     """Groups of a history that are believed: the largest, those of many rows, and those of its rhythm.
 
-    The largest may be a single row, but not where it lies after ``clock_until``, up to which the target's clock believes
-    events, and before the times ``of_now``, which the wall clock confirms: it is apart from all that the target has had.
+    The largest may be a single row, or few of a file of which the others are not known, but not where it lies after
+    ``clock_until``, up to which the target's clock believes events, and before the times ``of_now``, which the wall clock
+    confirms: it is apart from all that the target has had.
     """
-    rows = sum(map(len, groups))
+    rows = max(sum(map(len, groups)), rows_of_file)
     largest = max(range(len(groups)), key=lambda i: len(groups[i]))
     rhythm = _groups_of_a_rhythm(groups)
     return [
         group
         for i, group in enumerate(groups)
-        if (i == largest and not (len(group) == 1 and _is_apart(int(group[0]), clock_until, of_now)))
+        if (
+            i == largest
+            and not (
+                (len(group) == 1 or len(group) < _SHARE_OF_FEW * rows_of_file)
+                and _is_apart(int(group[0]), clock_until, of_now)
+            )
+        )
         or i in rhythm
         or _is_many(len(group), rows, limits)
         or (len(group) > 1 and len(group) >= _SHARE_OF_FEW * rows)

@@ -19,6 +19,8 @@ from pilothouse.telemetry.admission import BY_THE_CLOCK, Rejection, VersionFacts
 from pilothouse.telemetry.retakes import cut
 from pilothouse.telemetry.waiting_outcomes import Tally, anything_waits, hash_id
 
+OF_A_FILE = "file-"
+"""Begin of the name of a producer whose batches are the parts of a file."""
 KEPT_BYTES = 64 << 20
 """Bytes of kept rows at most; the oldest go first."""
 _KEPT_AT_MOST = 10_000
@@ -159,6 +161,17 @@ def numbers_of(connection: Connection, model: str, target: str) -> list[int]:
         "SELECT id FROM kept_rejections WHERE model=? AND target=? ORDER BY id", (model, target)
     )
     return [int(number) for (number,) in rows]
+
+
+def rows_of_file(connection: Connection, producer: str) -> int:
+    """Rows of the file whose parts are a producer's batches; 0 for the batches of a serving process, which never end."""
+    if not producer.startswith(OF_A_FILE):
+        return 0
+    (rows,) = connection.execute(
+        "SELECT coalesce(sum(b.rows + b.rejected), 0) FROM batches b JOIN producers p ON p.id = b.producer_id WHERE p.name=?",
+        (producer,),
+    ).fetchone()
+    return int(rows)
 
 
 def read(connection: Connection, number: int) -> KeptRows | None:

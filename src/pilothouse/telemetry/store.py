@@ -78,11 +78,14 @@ class TelemetryStore(TelemetryFile):
             intake.keep()
         return receipts
 
-    def believed_times(self, times: Ints, model: str, target: str, now_us: int, *, history: bool) -> Believed:
-        """Span of the event times of a file that are believed, beside each other and the clock of their target."""
+    def believed_times(
+        self, times: Ints, model: str, target: str, now_us: int, *, history: bool, rows_of_file: int = 0
+    ) -> Believed:
+        """Span of the event times of a file, or of some of its rows, that are believed, beside each other and the clock of
+        their target."""
         with self.read() as connection:
             clock = streams.read_clock(connection, model, target)
-        return file_times.believed_times(times, clock, now_us, self.limits, history)
+        return file_times.believed_times(times, clock, now_us, self.limits, history, rows_of_file)
 
     def append_part(
         self,

@@ -21,6 +21,7 @@ from pilothouse.store import targets, versions
 from pilothouse.system.files import sha256_file
 from pilothouse.telemetry import Lookup, VersionFacts
 from pilothouse.telemetry.file_parts import FilePart
+from pilothouse.telemetry.kept_rejections import OF_A_FILE
 from pilothouse.telemetry.streams import list_streams, rejected_counts
 from pilothouse.telemetry.waiting_outcomes import Tally, waiting_outcomes
 
@@ -126,7 +127,7 @@ def ingest_file(
         log.times, model, target, to_us(services.now()), history=history
     )
     counts, outcomes = FilePart(), Tally()
-    for batch, values in log.parts(f"file-{name[:16]}", model, version, target):
+    for batch, values in log.parts(f"{OF_A_FILE}{name[:16]}", model, version, target):
         part, tally = services.telemetry.append_part(
             batch, values, believed, _lookup(services), to_us(services.now())
         )

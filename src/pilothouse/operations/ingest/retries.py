@@ -31,7 +31,8 @@ def count_kept(services: Services, actor: Actor) -> int:
 
 
 def retry(services: Services, actor: Actor, *, history: bool = False) -> Retried:
-    """Judge kept rows again, those of a model on a target like the rows of one file; taken rows are no longer kept.
+    """Judge kept rows again, those of a model on a target like the rows of one file, in a ``history`` those of each file by
+    themselves; taken rows are no longer kept.
 
     Raises NotAllowedError where the actor may not ingest for one of the models, ConflictError in the past.
     """
@@ -55,22 +56,39 @@ def retry(services: Services, actor: Actor, *, history: bool = False) -> Retried
 def _retry_deployment(services: Services, model: str, target: str, total: Retried, *, history: bool) -> int:
     """Number of rows taken, which are added to the total."""
     times: dict[int, Ints] = {}
+    # in a history the rows of one file, or of one serving process, are judged together, else all
+    together: dict[int, str] = {}
+    rows_of: dict[str, int] = {"": 0}
     with services.telemetry.read() as connection:
         for number in kept_rejections.numbers_of(connection, model, target):
             kept = kept_rejections.read(connection, number)
             if kept is not None:
                 times[number] = np.frombuffer(kept.batch.event_times, "<i8").astype(np.int64)
+                together[number] = name = kept.batch.producer if history else ""
+                if name not in rows_of:
+                    rows_of[name] = kept_rejections.rows_of_file(connection, name)
     now_us, accepted = to_us(services.now()), 0
-    believed = services.telemetry.believed_times(
-        np.concatenate([*times.values(), np.empty(0, np.int64)]), model, target, now_us, history=history
-    )
+    believed = {
+        name: services.telemetry.believed_times(
+            np.concatenate([times[number] for number in times if together[number] == name]),
+            model,
+            target,
+            now_us,
+            history=history,
+            rows_of_file=rows_of[name],
+        )
+        for name in set(together.values())
+    }
     for number in sorted(times, key=lambda number: int(times[number].max())):
         with services.telemetry.read() as connection:
             kept = kept_rejections.read(connection, number)
         if kept is None:
             continue
         part, tally = services.telemetry.retry_kept(
-            kept, believed, lambda model, version: version_facts(services, model, version), now_us
+            kept,
+            believed[together[number]],
+            lambda model, version: version_facts(services, model, version),
+            now_us,
         )
         total.predictions.add(part)
         total.outcomes.add(tally)
