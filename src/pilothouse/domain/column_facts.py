@@ -21,6 +21,18 @@ class ColumnFacts:
     """Numbers without a fraction."""
     counts_up: bool = False
     """Whole numbers, each one more than the number in the row before."""
+    spellings: tuple[tuple[str, int], ...] = ()
+    """All texts of a column of numbers that the file has as texts, exactly as written, with their counts; empty where there are
+    many, or where the file has a type for numbers."""
+
+    @property
+    def classes(self) -> tuple[tuple[str, int], ...]:
+        """The most frequent values as a training reads classes: as texts, so that ``3.1`` and ``3.10`` are two."""
+        return self.spellings or self.common
+
+    @property
+    def class_count(self) -> int:
+        return len(self.spellings) or self.distinct
 
     @property
     def present(self) -> int:

@@ -105,7 +105,7 @@ def target_fault(column: ColumnFacts) -> str:
     """Reason why a column cannot be predicted; empty where it can."""
     if column.kind in ("time", "other"):
         return "it holds no numbers and no classes"
-    if column.distinct < 2:
+    if column.class_count < 2:
         return (
             "it has one value only, so that there is nothing to learn" if column.distinct else "it is empty"
         )
@@ -120,8 +120,8 @@ def guess_task(column: ColumnFacts) -> Guess[Task]:
     """Task by the values of the column to predict. Raises InvalidInputError where it cannot be predicted."""
     if fault := target_fault(column):
         raise InvalidInputError(f"the target {column.name!r} cannot be predicted: {fault}")
-    values = ", ".join(sorted((value for value, _ in column.common), key=_order)[:5])
-    if column.distinct == 2:
+    values = ", ".join(sorted((value for value, _ in column.classes[:_MOST_WHOLE_CLASSES]), key=_order)[:5])
+    if column.class_count == 2:
         return Guess("binary", f"{column.name} has two values: {_short(values)}")
     if column.kind == "text":
         return Guess("multiclass", f"{column.name} has {column.distinct} classes: {_short(values)}")
@@ -129,12 +129,16 @@ def guess_task(column: ColumnFacts) -> Guess[Task]:
         return Guess(
             "multiclass", f"{column.name} has only {column.distinct} whole numbers: {_short(values)}"
         )
+    if column.distinct < column.class_count <= _MOST_WHOLE_CLASSES:
+        return Guess(
+            "multiclass", f"{column.name} writes one number in several ways, as classes are: {_short(values)}"
+        )
     return Guess("regression", f"{column.name} has {column.distinct:,} different numbers")
 
 
 def positive_class(column: ColumnFacts) -> str:
     """The class of a binary target whose probability is the score: the second in the order of numbers, else of the alphabet."""
-    return sorted((value for value, _ in column.common[:2]), key=_order)[-1]
+    return sorted((value for value, _ in column.classes[:2]), key=_order)[-1]
 
 
 def guess_columns(facts: FileFacts, target: str, time: str) -> ColumnRoles:

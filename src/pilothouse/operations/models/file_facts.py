@@ -1,7 +1,8 @@
 """Facts about a file's columns, counted on a bounded sample of its rows; no training library is needed for it."""
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from pathlib import Path
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 from pilothouse.domain.categories import category_text
 from pilothouse.domain.column_facts import ColumnFacts, FactKind, FileFacts, TimeFacts
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.table_form import ColumnKind, TableForm
+from pilothouse.domain.table_form import MISSING_WORDS, ColumnKind, TableForm
 from pilothouse.tables.cells import converted, is_nested
 from pilothouse.tables.reader import guess_kinds, open_table
 from pilothouse.tables.times import HAS_OFFSET, UTC_TIME
@@ -23,6 +24,7 @@ from pilothouse.tables.times import HAS_OFFSET, UTC_TIME
 SAMPLE_ROWS = 400_000
 """Rows that are kept at most; a larger file is thinned evenly."""
 _COMMON = 10
+_MOST_SPELLINGS = 50
 _SUM_ROWS = 2_000
 _FEWEST_SUMS = 30
 _MOST_SUMMED = 60
@@ -36,6 +38,14 @@ class FileSample:
 
     table: pa.Table
     facts: FileFacts
+    texts: dict[str, pa.ChunkedArray] = field(default_factory=dict)
+    """Columns of numbers with few values that the file has as texts, as they are written."""
+
+    def with_classes(self, target: str) -> pa.Table:
+        """The rows with the target's classes as they are written."""
+        if target not in self.texts:
+            return self.table
+        return self.table.set_column(self.table.column_names.index(target), target, self.texts[target])
 
 
 def sample_file(path: Path) -> FileSample:
@@ -48,26 +58,41 @@ def sample_file(path: Path) -> FileSample:
         thinned.add(batch)
     tables = thinned.tables(path)
     kinds = guess_kinds(tables, form, [file.marks] * len(tables))
-    columns, zoned = {}, set()
+    columns, texts, zoned = {}, {}, set()
     for name in kinds:
         chunks = [chunk for table in tables for chunk in _chunks(table, name)]
         kind = kinds[name]
         columns[name] = pa.chunked_array(
             [converted(chunk, kind, form, file.marks) for chunk in chunks], type=_TYPES[kind]
         )
+        if kind is ColumnKind.NUMBER and (written := _few_texts(chunks)) is not None:
+            texts[name] = written
         if kind is ColumnKind.TIME and all(map(_is_zoned, chunks)):
             zoned.add(name)
     table = pa.table(columns)
-    facts = [_column(name, table.column(name)) for name in table.column_names]
+    facts = [
+        replace(_column(name, table.column(name)), spellings=_spellings(texts.get(name)))
+        for name in table.column_names
+    ]
     facts += [ColumnFacts(name, "other", thinned.rows, 0, 0) for name in skipped]
     times = tuple(
         _times(column.name, table.column(column.name), zoned=column.name in zoned)
         for column in facts
         if column.kind == "time" and column.present
     )
-    return FileSample(
-        table, FileFacts(path.name, thinned.rows, table.num_rows, tuple(facts), times, file.dialect)
-    )
+    known = FileFacts(path.name, thinned.rows, table.num_rows, tuple(facts), times, file.dialect)
+    return FileSample(table, known, texts)
+
+
+def missing_word(path: Path, column: str) -> str:
+    """The most frequent word of a column that means missing; empty where there is none. Raises InvalidInputError."""
+    form = TableForm({column: ColumnKind.TEXT}, missing=(), only=True)
+    counts: Counter[str] = Counter()
+    for batch in open_table(path, form).batches():
+        for count in pc.value_counts(batch.column(column).drop_null()).to_pylist():
+            counts[count["values"]] += count["counts"]
+    words = [word for word, _ in counts.most_common() if word in MISSING_WORDS]
+    return words[0] if words else ""
 
 
 def parts_of(sample: FileSample, target: str) -> Iterator[tuple[str, str]]:
@@ -135,6 +160,19 @@ def _chunks(table: pa.Table, name: str) -> list[pa.Array]:
         return [pa.nulls(table.num_rows)]
     chunks: list[pa.Array] = table.column(name).chunks
     return chunks
+
+
+def _few_texts(chunks: list[pa.Array]) -> pa.ChunkedArray | None:
+    """Column of texts, where all of it is and its values are few."""
+    if not all(pa.types.is_string(chunk.type) or chunk.null_count == len(chunk) for chunk in chunks):
+        return None
+    column = pa.chunked_array([chunk.cast(pa.string()) for chunk in chunks], type=pa.string())
+    return column if 0 < pc.count_distinct(column).as_py() <= _MOST_SPELLINGS else None
+
+
+def _spellings(column: pa.ChunkedArray | None) -> tuple[tuple[str, int], ...]:
+    counts = Counter() if column is None else Counter(column.drop_null().to_pylist())
+    return tuple(counts.most_common())
 
 
 def _is_zoned(chunk: pa.Array) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pilothouse.domain import first_settings, model_guesses
+from pilothouse.domain.column_facts import ColumnFacts
 from pilothouse.domain.errors import ConflictError, InvalidInputError
 from pilothouse.domain.first_model import FirstModel, model_text
 from pilothouse.domain.first_settings import QuickFit
@@ -15,7 +16,7 @@ from pilothouse.domain.model_guesses import Guess
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.target_file import TARGETS_FILE, TargetDescription, load_targets, targets_text
 from pilothouse.operations.automation.schedule_times import is_zone
-from pilothouse.operations.models.file_facts import FileSample, parts_of, sample_file
+from pilothouse.operations.models.file_facts import FileSample, missing_word, parts_of, sample_file
 from pilothouse.operations.models.quick_fit import SOURCE, QuickFits
 from pilothouse.operations.workspace.file_reading import MODEL_FILE, read_text
 from pilothouse.system.files import write_atomically
@@ -65,7 +66,8 @@ def look(wanted: Wanted, *, ask: Ask = take_guess, tell: Tell = lambda _: None) 
     model = _asked(wanted, sample, ask)
     _spec_of_sample(wanted, model)  # refused before anything is tried, where the times allow no hold-out
     names = [*model.roles.features, model.target.value, model.time.value]
-    rows = sample.table.select(names)
+    table = sample.table if model.task.value == "regression" else sample.with_classes(model.target.value)
+    rows = table.select(names)
     with QuickFits(rows.filter(rows.column(model.time.value).is_valid())) as fits:
         for _ in range(_ROUNDS):
             tell(f"trying {len(model.roles.features)} features")
@@ -110,6 +112,7 @@ def _asked(wanted: Wanted, sample: FileSample, ask: Ask) -> FirstModel:
     target = _target(wanted, sample, time.value, ask)
     column = facts.column(target.value)
     assert column is not None
+    _check_target(wanted, column)
     task = model_guesses.guess_task(column)
     if task.value != "binary" and column.kind == "number":
         answer = ask("the task", task.reason, task.value, ("multiclass", "regression"))
@@ -145,6 +148,18 @@ def _target(wanted: Wanted, sample: FileSample, time: str, ask: Ask) -> Guess[st
         names = ", ".join(column.name for column in facts.columns if column.name != time)
         raise InvalidInputError(f"--target: {facts.file} has no column {wanted.target!r}; it has {names}")
     return Guess(wanted.target, _NAMED)
+
+
+def _check_target(wanted: Wanted, column: ColumnFacts) -> None:
+    """Refuse a target of one class beside a word that is read as missing. Raises InvalidInputError."""
+    if column.class_count != 1 or not column.missing:
+        return
+    if word := missing_word(wanted.file, column.name):
+        raise InvalidInputError(
+            f"the target {column.name!r} cannot be predicted: beside {column.classes[0][0]!r} it has only {word!r}, a word "
+            f"that means missing; write it otherwise in the file, or write the model file and name the words that mean "
+            f"missing under data.missing ([] for none)"
+        )
 
 
 def _answer(ask: Ask, what: str, guess: Guess[str], choices: Sequence[str]) -> Guess[str]:
