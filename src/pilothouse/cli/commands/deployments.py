@@ -1,6 +1,5 @@
 """Commands about deployments: roll-back, history, targets, tokens."""
 
-import time
 from collections.abc import Sequence
 
 import click
@@ -172,7 +171,9 @@ def token(session: Session, target: str) -> None:
 @click.command()
 @click.argument("model")
 @click.argument("target")
-@click.option("--wait", is_flag=True, help="Wait until the live version answers, half a minute at most.")
+@click.option(
+    "--wait", is_flag=True, help="Wait until the live version answers at its URL; exit code 7 after 30 s."
+)
 @json_option
 @click.pass_obj
 def curl(session: Session, model: str, target: str, wait: bool) -> None:
@@ -180,12 +181,12 @@ def curl(session: Session, model: str, target: str, wait: bool) -> None:
 
     The command goes to stdout alone, so that it can be piped into a shell. Its prediction counts as traffic of the target.
     """
-    from pilothouse.operations.fleet.request_examples import is_answering, request_example
+    from pilothouse.operations.fleet.readiness import wait_until_ready
+    from pilothouse.operations.fleet.request_examples import request_example
     from pilothouse.presentation.request_texts import curl_command
 
-    deadline = time.monotonic() + (_PATIENCE_S if wait else 0)
-    while time.monotonic() < deadline and not is_answering(session.services, session.actor, model, target):
-        time.sleep(0.2)
+    if wait:
+        wait_until_ready(session.services, session.actor, model, target, _PATIENCE_S)
     example = request_example(session.services, session.actor, model, target)
     command = curl_command(example.url, example.body)
     if printed_as_json(session, {**plain(example), "command": command}):

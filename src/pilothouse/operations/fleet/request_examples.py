@@ -10,7 +10,7 @@ from pilothouse.domain.categories import category_text
 from pilothouse.domain.errors import InvalidInputError, NotFoundError, UnavailableError
 from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import ModelSpec
-from pilothouse.domain.monitoring import ServingState
+from pilothouse.domain.monitoring import TargetState
 from pilothouse.domain.roles import Actor
 from pilothouse.operations import catalogue
 from pilothouse.operations.authorisation import reading
@@ -46,13 +46,35 @@ class RequestExample:
 
 def addresses(services: Services, actor: Actor, model: str, version: int) -> tuple[Address, ...]:
     """Addresses of the targets on which that version is live and whose port is known, by target."""
-    ports = {target.name: target.port for target in targets.list_targets(services, actor)}
     return tuple(
-        Address(state.target, _url(services, model, state.target, port))
+        address
         for state in health.target_states(services, actor, model)
         if state.deployment is not None and state.deployment.version == version
-        if (port := state.port or ports.get(state.target)) is not None
+        if (address := address_on(services, actor, state)) is not None
     )
+
+
+def address_on(services: Services, actor: Actor, state: TargetState) -> Address | None:
+    """Address of a model on a target; None where no port is known. A process here says its own before it reports."""
+    host, port = _listening(services, state.target)
+    if port is None or services.at is not None:
+        described = {target.name: target.port for target in targets.list_targets(services, actor)}
+        port = state.port or described.get(state.target)
+    if port is None:
+        return None
+    return Address(state.target, f"http://{host}:{port}/v2/models/{state.model}/predict")
+
+
+def live_state(services: Services, actor: Actor, model: str, target: str) -> TargetState:
+    """State of a model on a target where a version of it is live. Raises NotFoundError (no such model, not live there)."""
+    with reading(services, actor) as connection:
+        catalogue.require_model(connection, model)
+    states = {state.target: state for state in health.target_states(services, actor, model)}
+    state = states.get(target)
+    if state is None or state.deployment is None:
+        live = ", ".join(name for name, one in states.items() if one.deployment) or "nowhere"
+        raise NotFoundError(f"{model} is not live on {target!r}; it is live on: {live}")
+    return state
 
 
 def request_example(services: Services, actor: Actor, model: str, target: str) -> RequestExample:
@@ -61,16 +83,11 @@ def request_example(services: Services, actor: Actor, model: str, target: str) -
 
     Raises NotFoundError (no such model, not live there, no row on record) or UnavailableError (no port is known yet).
     """
-    with reading(services, actor) as connection:
-        catalogue.require_model(connection, model)
-    states = {state.target: state for state in health.target_states(services, actor, model)}
-    state = states.get(target)
-    if state is None or state.deployment is None:
-        live = ", ".join(name for name, one in states.items() if one.deployment) or "nowhere"
-        raise NotFoundError(f"{model} is not live on {target!r}; it is live on: {live}")
+    state = live_state(services, actor, model, target)
+    assert state.deployment is not None
     number = state.deployment.version
-    known = {one.target: one.url for one in addresses(services, actor, model, number)}
-    if target not in known:
+    address = address_on(services, actor, state)
+    if address is None:
         raise UnavailableError(
             f"no serving process of {target} has said its port yet: pilothouse daemon start"
         )
@@ -82,7 +99,7 @@ def request_example(services: Services, actor: Actor, model: str, target: str) -
         raise NotFoundError(f"the rows that {model}/{number} held out are not on record")
     private = frozenset(deployments.private_columns(services, model))
     row = _row(services.artifacts.path(file.digest), spec, private)
-    return RequestExample(model, number, target, known[target], {"rows": [row]})
+    return RequestExample(model, number, target, address.url, {"rows": [row]})
 
 
 def example_of(services: Services, actor: Actor, model: str, version: int) -> RequestExample | None:
@@ -93,28 +110,16 @@ def example_of(services: Services, actor: Actor, model: str, version: int) -> Re
     return None
 
 
-def is_answering(services: Services, actor: Actor, model: str, target: str) -> bool:
-    """Whether the version that is live on a target is the one that answers there, by the last report."""
-    for state in health.target_states(services, actor, model):
-        if state.target == target and state.deployment is not None:
-            is_live = state.serving_version == state.deployment.version
-            return is_live and state.serving is ServingState.ANSWERING
-    return False
-
-
-def _url(services: Services, model: str, target: str, port: int) -> str:
-    return f"http://{_host(services, target)}:{port}/v2/models/{model}/predict"
-
-
-def _host(services: Services, target: str) -> str:
-    """Host name that a serving process of this workspace says it listens on; the loopback's otherwise."""
+def _listening(services: Services, target: str) -> tuple[str, int | None]:
+    """Host and port that a serving process of this workspace says it listens on; the loopback and no port otherwise."""
     try:
-        host = json.loads((services.paths.serving_folder(target) / "process.json").read_bytes())["host"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return "127.0.0.1"
+        document = json.loads((services.paths.serving_folder(target) / "process.json").read_bytes())
+        host, port = document["host"], document.get("port")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return "127.0.0.1", None
     if not isinstance(host, str) or host in _ANY_ADDRESS:
-        return "127.0.0.1"
-    return f"[{host}]" if ":" in host else host
+        host = "127.0.0.1"
+    return f"[{host}]" if ":" in host else host, port if type(port) is int else None
 
 
 def _row(path: Path, spec: ModelSpec, private: frozenset[str]) -> dict[str, Any]:
