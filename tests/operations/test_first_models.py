@@ -236,7 +236,7 @@ def test_a_quick_fit_that_fails_leaves_a_file_that_says_why(
     ("target", "columns", "words"),
     [
         ("lat", None, "has no column 'lat'; it has order_id"),
-        ("ordered_at", None, "has no column 'ordered_at'"),
+        ("ordered_at", None, "'ordered_at' is the column of times, .* expected one of order_id"),
         ("shop", None, "the target 'shop' cannot be predicted: it has one value only"),
         (None, ["way", "late"], "no column holds times"),
     ],
@@ -248,6 +248,27 @@ def test_what_cannot_be_guessed_is_refused_in_one_line(
     kept = {name: table[name] for name in columns or table}
     with pytest.raises(InvalidInputError, match=words):
         look(Wanted(tmp_path, write_csv(tmp_path / "orders.csv", kept), "orders", "ada", target))
+
+
+@pytest.mark.parametrize(
+    ("form", "place"), [("csv", "line 602"), ("jsonl", "line 601"), ("parquet", "row 601")]
+)
+def test_one_value_that_is_no_time_is_shown_with_its_place(tmp_path: Path, form: str, place: str) -> None:
+    table = rows(1_200)
+    table["ordered_at"][600] = "2026-02-30 10:00"
+    path = tmp_path / f"orders.{form}"
+    if form == "parquet":
+        pq.write_table(pa.table(table), path)
+    elif form == "jsonl":
+        records = [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
+        path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    else:
+        write_csv(path, table)
+    with pytest.raises(InvalidInputError) as caught:
+        look(Wanted(tmp_path, path, "orders", "ada"))
+    assert "'ordered_at' nearly does" in str(caught.value)
+    assert "found '2026-02-30 10:00'" in str(caught.value)
+    assert place in str(caught.value)
 
 
 def test_a_name_that_no_model_can_have_is_refused_before_the_file_is_read(tmp_path: Path) -> None:

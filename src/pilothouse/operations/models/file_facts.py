@@ -25,6 +25,8 @@ SAMPLE_ROWS = 400_000
 """Rows that are kept at most; a larger file is thinned evenly."""
 _COMMON = 10
 _MOST_SPELLINGS = 50
+_LIKE_TIME = r"^\s*\d{4}-\d\d-\d\d"
+_MOSTLY = 0.9
 _SUM_ROWS = 2_000
 _FEWEST_SUMS = 30
 _MOST_SUMMED = 60
@@ -93,6 +95,25 @@ def missing_word(path: Path, column: str) -> str:
             counts[count["values"]] += count["counts"]
     words = [word for word, _ in counts.most_common() if word in MISSING_WORDS]
     return words[0] if words else ""
+
+
+def nearly_times(path: Path, sample: FileSample) -> tuple[str, str] | None:
+    """Column of texts most of which begin as a time does, and the first value that is none, with its place."""
+    for name in sample.table.column_names:
+        column = sample.table.column(name)
+        if not pa.types.is_string(column.type):
+            continue
+        like = pc.mean(pc.match_substring_regex(column.drop_null(), _LIKE_TIME).cast(pa.int8())).as_py()
+        if like is None or like < _MOSTLY:
+            continue
+        try:
+            for _ in open_table(
+                path, TableForm({name: ColumnKind.TIME}, timezone="UTC", only=True)
+            ).batches():
+                pass
+        except InvalidInputError as error:
+            return name, str(error)
+    return None
 
 
 def parts_of(sample: FileSample, target: str) -> Iterator[tuple[str, str]]:

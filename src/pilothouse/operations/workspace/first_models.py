@@ -16,7 +16,13 @@ from pilothouse.domain.model_guesses import Guess
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.target_file import TARGETS_FILE, TargetDescription, load_targets, targets_text
 from pilothouse.operations.automation.schedule_times import is_zone
-from pilothouse.operations.models.file_facts import FileSample, missing_word, parts_of, sample_file
+from pilothouse.operations.models.file_facts import (
+    FileSample,
+    missing_word,
+    nearly_times,
+    parts_of,
+    sample_file,
+)
 from pilothouse.operations.models.quick_fit import SOURCE, QuickFits
 from pilothouse.operations.workspace.file_reading import MODEL_FILE, read_text
 from pilothouse.system.files import write_atomically
@@ -100,6 +106,11 @@ def write(wanted: Wanted, model: FirstModel) -> list[Path]:
 def _asked(wanted: Wanted, sample: FileSample, ask: Ask) -> FirstModel:
     """Model without a quick fit: guesses, and answers where somebody is asked."""
     facts = sample.facts
+    if not facts.times and (nearly := nearly_times(wanted.file, sample)):
+        name, fault = nearly
+        raise InvalidInputError(
+            f"no column holds times, which a model's rows need; {name!r} nearly does: {fault}"
+        )
     time = model_guesses.guess_time(facts)
     if len(facts.times) > 1:
         time = _answer(ask, "the column of times", time, [one.name for one in facts.times])
@@ -144,8 +155,12 @@ def _target(wanted: Wanted, sample: FileSample, time: str, ask: Ask) -> Guess[st
     if wanted.target is None:
         able = [c.name for c in facts.columns if c.name != time and not model_guesses.target_fault(c)]
         return _answer(ask, "the column to predict", model_guesses.guess_target(facts, time), able)
-    if facts.column(wanted.target) is None or wanted.target == time:
-        names = ", ".join(column.name for column in facts.columns if column.name != time)
+    names = ", ".join(column.name for column in facts.columns if column.name != time)
+    if wanted.target == time:
+        raise InvalidInputError(
+            f"--target: {time!r} is the column of times, which says when a row happened; expected one of {names}"
+        )
+    if facts.column(wanted.target) is None:
         raise InvalidInputError(f"--target: {facts.file} has no column {wanted.target!r}; it has {names}")
     return Guess(wanted.target, _NAMED)
 
