@@ -271,6 +271,16 @@ def test_one_value_that_is_no_time_is_shown_with_its_place(tmp_path: Path, form:
     assert place in str(caught.value)
 
 
+def test_rows_that_are_all_still_to_come_are_refused(tmp_path: Path) -> None:
+    table = rows(100)
+    table["ordered_at"] = [time.replace("2026", "9026") for time in table["ordered_at"]]
+    with pytest.raises(
+        InvalidInputError,
+        match="no row is known yet: all times of 'ordered_at' lie in the future, 9026-01-01",
+    ):
+        look(Wanted(tmp_path, write_csv(tmp_path / "orders.csv", table), "orders", "ada"))
+
+
 def test_a_name_that_no_model_can_have_is_refused_before_the_file_is_read(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="Orders"):
         first_models.look(Wanted(tmp_path, tmp_path / "missing.csv", "Orders", "ada"))

@@ -267,3 +267,20 @@ def test_only_the_first_rows_of_a_large_source_are_looked_at(
         pq.write_table(table, folder / f"{number}.parquet")
     notes = planned(services, MODEL.replace("data/rows.parquet", "data/many")).notes
     assert "data.source: its first 100 rows were looked at" in notes
+
+
+def test_rows_of_which_no_outcome_is_known_yet_are_refused_as_by_a_training(services: Services) -> None:
+    write_csv(services)
+    file = services.paths.root / "data" / "rows.csv"
+    past = file.read_text()
+    file.write_text(past.replace("2013-", "9013-"))
+    assert faults(services, CSV) == [
+        "data: no row of the source has an outcome that is known yet: the oldest is of 9013-01-01 10:00 and its outcome is "
+        "known 1d later; expected some before now: see data.outcome_delay and the times in the source"
+    ]
+    file.write_text(past)
+    late = CSV.replace('outcome_delay = "1d"', 'outcome_delay = "5200w"')
+    assert "2013-01-01 10:00 and its outcome is known 5200w later" in faults(services, late)[0]
+
+    file.write_text(past + past.partition("\n")[2].replace("2013-", "9013-"))
+    assert planned(services, CSV).action == "create", "the rows before now are what a training takes"

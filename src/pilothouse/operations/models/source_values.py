@@ -57,8 +57,10 @@ class _Seen:
     without_time: int = 0
     labelled: int = 0
     first_us: int | None = None
-    """The oldest and the newest time of rows with an outcome."""
+    """The oldest and the newest time of rows with an outcome that is known."""
     last_us: int | None = None
+    to_come_us: int | None = None
+    """The oldest time of rows whose outcome nobody knows yet."""
     classes: dict[str, int] = field(default_factory=dict)
     """Oldest time of each class, or of the least and the greatest number."""
     of_target: dict[str, int] = field(default_factory=dict)
@@ -68,14 +70,14 @@ class _Seen:
     categories: dict[str, Counter[str]] = field(default_factory=dict)
 
 
-def look_at_rows(spec: ModelSpec, path: Path, most: int) -> SourceReport:
-    """Report on the first ``most`` rows of a source that is a file or a folder of them. A query is not run: nothing is said of
-    its rows."""
+def look_at_rows(spec: ModelSpec, path: Path, most: int, now: datetime) -> SourceReport:
+    """Report on the first ``most`` rows of a source that is a file or a folder of them, as a training at ``now`` would know
+    them. A query is not run: nothing is said of its rows."""
     if spec.data.query is not None:
         return SourceReport(())
     seen = _Seen()
     try:
-        _read(spec, path, seen, most)
+        _read(spec, path, seen, most, now)
     except (InvalidInputError, NotFoundError) as error:
         return SourceReport((f"data.source: {str(error).removeprefix('data.source: ')}",))
     except (
@@ -90,10 +92,11 @@ def look_at_rows(spec: ModelSpec, path: Path, most: int) -> SourceReport:
     return SourceReport(tuple(_faults(spec, seen)), tuple(_missing_notes(seen)), tuple(forecast))
 
 
-def _read(spec: ModelSpec, path: Path, seen: _Seen, most: int) -> None:
+def _read(spec: ModelSpec, path: Path, seen: _Seen, most: int, now: datetime) -> None:
     from pilothouse.tables.reader import folder_files, open_table
 
     form = training_form(spec)
+    known_us = (now - _EPOCH) // timedelta(microseconds=1) - spec.data.outcome_delay * SECOND_US
     for file in folder_files(path):
         marks = open_table(file, form).marks
         # as texts, so that the fault of one column does not hide those of the others
@@ -101,7 +104,11 @@ def _read(spec: ModelSpec, path: Path, seen: _Seen, most: int) -> None:
         table = open_table(file, replace(form, kinds={}, csv=csv, missing=()))
         before = 0
         for batch in table.batches():
-            _look(spec, form, batch, (file, before, marks), seen)
+            columns = _look(form, batch, (file, before, marks), seen)
+            _count(spec, columns, seen, known_us)
+            for name in spec.data.categoricals:
+                if name in columns:
+                    _count_words(name, batch.column(name), columns[name], form, seen)
             before += batch.num_rows
             if seen.rows >= most:
                 seen.complete = False
@@ -109,8 +116,9 @@ def _read(spec: ModelSpec, path: Path, seen: _Seen, most: int) -> None:
 
 
 def _look(
-    spec: ModelSpec, form: TableForm, batch: "pa.RecordBatch", place: tuple[Path, int, Any], seen: _Seen
-) -> None:
+    form: TableForm, batch: "pa.RecordBatch", place: tuple[Path, int, Any], seen: _Seen
+) -> "dict[str, pa.Array]":
+    """Columns of a batch that are what the model file says; the fault of any other is kept."""
     from pilothouse.tables.cells import CellError, converted
 
     file, before, marks = place
@@ -124,13 +132,11 @@ def _look(
             where = file.name if fault.row is None else f"{file.name}, row {before + fault.row + 1}"
             seen.faults[name] = _Fault(where, fault.found, fault.expected.partition(";")[0])
     seen.rows += batch.num_rows
-    _count(spec, columns, seen)
-    for name in spec.data.categoricals:
-        if name in columns:
-            _count_words(name, batch.column(name), columns[name], form, seen)
+    return columns
 
 
-def _count(spec: ModelSpec, columns: "dict[str, pa.Array]", seen: _Seen) -> None:
+def _count(spec: ModelSpec, columns: "dict[str, pa.Array]", seen: _Seen, known_us: int) -> None:
+    """Count the rows whose time is at most ``known_us``."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -147,6 +153,11 @@ def _count(spec: ModelSpec, columns: "dict[str, pa.Array]", seen: _Seen) -> None
     seen.without_time += times.null_count
     known = pc.and_(pc.is_valid(outcomes), pc.is_valid(times))
     rows = pa.table({"outcome": outcomes.filter(known), "us": times.filter(known).cast(pa.int64())})
+    early = pc.less_equal(rows["us"], known_us)
+    to_come = pc.min(rows["us"].filter(pc.invert(early))).as_py()
+    if to_come is not None:
+        seen.to_come_us = to_come if seen.to_come_us is None else min(seen.to_come_us, to_come)
+    rows = rows.filter(early)
     if not rows.num_rows:
         return
     seen.labelled += rows.num_rows
@@ -227,6 +238,10 @@ def _time_fault(spec: ModelSpec, fault: _Fault) -> str:
 
 def _target_faults(spec: ModelSpec, seen: _Seen) -> Iterator[str]:
     name, classes = spec.data.target, seen.classes
+    if not seen.labelled and seen.to_come_us is not None:
+        if seen.complete:
+            yield no_row_is_known(seen.to_come_us, spec.data.outcome_delay)
+        return
     if not seen.labelled or seen.first_us is None or seen.last_us is None:
         yield f"data.target: {name!r} is missing in all {seen.rows:,} rows; expected outcomes to learn from"
         return
@@ -248,6 +263,15 @@ def _target_faults(spec: ModelSpec, seen: _Seen) -> Iterator[str]:
             'set task = "regression", or name another column'
         )
     yield from _split_faults(spec, seen, seen.first_us, seen.last_us)
+
+
+def no_row_is_known(first_us: int, outcome_delay_s: int) -> str:
+    """Fault of a source whose oldest row with an outcome is still to come, or so new that its outcome is."""
+    delay = f" and its outcome is known {format_duration(outcome_delay_s)} later" if outcome_delay_s else ""
+    return (
+        f"data: no row of the source has an outcome that is known yet: the oldest is of {_time(first_us)}{delay}; expected "
+        "some before now: see data.outcome_delay and the times in the source"
+    )
 
 
 def _split_faults(spec: ModelSpec, seen: _Seen, first_us: int, last_us: int) -> Iterator[str]:

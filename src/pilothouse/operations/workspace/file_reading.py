@@ -126,7 +126,9 @@ def _read_file(
     thorough = examination is not None and examination.thorough and examined
     rows = SourceReport(())
     if examined and not any(problem.startswith(_NO_ROWS) for problem in problems):
-        rows = look_at_rows(spec, source_path(spec, folder), MOST_ROWS if thorough else NOTED_ROWS)
+        rows = look_at_rows(
+            spec, source_path(spec, folder), MOST_ROWS if thorough else NOTED_ROWS, services.now()
+        )
         problems += [fault for fault in rows.faults if thorough and not _is_said(fault, problems)]
     rows = rows if thorough else replace(rows, forecast=())
     file = ReadFile(spec, plain, digest, text, _recorded_folder(services, folder), rows)

@@ -3,10 +3,11 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pilothouse.domain import first_settings, model_guesses
-from pilothouse.domain.column_facts import ColumnFacts
+from pilothouse.domain.column_facts import ColumnFacts, FileFacts
 from pilothouse.domain.errors import ConflictError, InvalidInputError
 from pilothouse.domain.first_model import FirstModel, model_text
 from pilothouse.domain.first_settings import QuickFit
@@ -120,6 +121,7 @@ def _asked(wanted: Wanted, sample: FileSample, ask: Ask) -> FirstModel:
         if not is_zone(answer):
             raise InvalidInputError(f"{answer!r} is no zone; expected an IANA name, e.g. Europe/Berlin")
         zone = zone if answer == zone.value else Guess(answer, _NAMED)
+    _check_known(facts, time.value)
     target = _target(wanted, sample, time.value, ask)
     column = facts.column(target.value)
     assert column is not None
@@ -148,6 +150,16 @@ def _asked(wanted: Wanted, sample: FileSample, ask: Ask) -> FirstModel:
         targets=(next(iter(_described(wanted))),),
         fit=QuickFit(),
     )
+
+
+def _check_known(facts: FileFacts, time: str) -> None:
+    """Refuse rows that all lie in the future, as a training would. Raises InvalidInputError."""
+    times = facts.time(time)
+    if times is not None and times.first > datetime.now(UTC):
+        raise InvalidInputError(
+            f"{facts.file}: no row is known yet: all times of {time!r} lie in the future, {times.first:%Y-%m-%d %H:%M} to "
+            f"{times.last:%Y-%m-%d %H:%M} by UTC; expected some before now"
+        )
 
 
 def _target(wanted: Wanted, sample: FileSample, time: str, ask: Ask) -> Guess[str]:
