@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_each_line_works_as_it_is_typed(folder: Path) -> None:
+def test_lines_as_typed(folder: Path) -> None:
     typed = lines()
     assert typed[0].startswith("pilothouse init ")
     script = "\n".join(f"{line}\necho \"$?\" >> '{folder}/codes'" for line in typed)

@@ -77,8 +77,10 @@ class WorkspacePaths:
         if len(os.fsencode(direct.absolute())) <= LONGEST_SOCKET_PATH:
             return direct
         name = hashlib.sha256(os.fsencode(self.root.absolute())).hexdigest()[:16]
-        runtime = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
-        return Path(runtime) / f"pilothouse-{os.getuid()}-{name}" / "hub.sock"
+        runtimes = (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp")  # noqa: S108 - the folder in it is ours
+        folder = f"pilothouse-{os.getuid()}-{name}"
+        places = [Path(runtime) / folder / "hub.sock" for runtime in runtimes if runtime]
+        return next((p for p in places if len(os.fsencode(p)) <= LONGEST_SOCKET_PATH), places[-1])
 
     def job_folder(self, job: int) -> Path:
         """Folder of one job."""
