@@ -30,13 +30,14 @@ TYPES = {
     "at": pa.timestamp("us", "UTC"),
 }
 _READ_OUTCOMES = """
-import resource, sys, time
+import sys, time
 from pathlib import Path
 from pilothouse.operations.ingest.prediction_files import read_outcomes
 began, count = time.perf_counter(), 0
-for outcomes in read_outcomes(Path(sys.argv[1])):
+for outcomes, _ in read_outcomes(Path(sys.argv[1])):
     count += len(outcomes)
-print(count, time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+peak = Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]  # ru_maxrss is that of the parent before exec
+print(count, time.perf_counter() - began, int(peak) / 1024)
 """
 
 

@@ -182,7 +182,7 @@ class CsvFile:
             return True
         quote = self._dialect.quote.encode(self._dialect.encoding, "replace")
         with self.path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return data.find(quote) >= 0
+            return data.find(quote, data.find(b"\n") + 1) >= 0  # names are often quoted where nothing else is
 
     def _options(self, types: dict[str, pa.DataType], block: int) -> dict[str, Any]:
         """Options of Arrow's readers."""
