@@ -1,5 +1,6 @@
 """The snapshot: exactly the rows that were known, split in time, checked, and on record."""
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -89,8 +90,43 @@ def test_a_feature_that_gives_the_answer_away_fails_a_gate(bench: Bench, leak: s
     record = bench.run("snapshot", plain, {"source": bench.source(frame)}).record
     found = gate(record, "data.leakage")
     assert found["outcome"] == "failed"
-    assert found["reason"].startswith(f"{leak} alone tells the target")
+    assert found["reason"].startswith(f"{leak} (AUC ")
+    assert "alone tells the target (chance 0.5)" in found["reason"]
     assert record["single_feature_leakage"][leak] > 0.98
+
+
+def test_of_many_classes_a_feature_that_tells_some_of_them_is_no_leak(bench: Bench) -> None:
+    """Classes that are stretches of a number but for noise: each against the rest has an AUC near 1 at the ends."""
+    frame = rows()
+    draw = np.random.default_rng(7)
+    frame["wind"] = draw.uniform(0, 15, len(frame))
+    frame["kind"] = [f"k{int(x)}" for x in np.clip(frame["wind"] + draw.normal(0, 0.8, len(frame)), 0, 14.9)]
+    plain = spec(task="multiclass", data__target="kind", gates__metric=[])
+    record = bench.run("snapshot", plain, {"source": bench.source(frame)}).record
+    leaks = gate(record, "data.leakage")
+    right = record["single_feature_leakage"]["wind"]
+    assert leaks["outcome"] == "passed"
+    assert 0.4 < right < 0.7, "as often as the nearest stretch is the right one"
+    assert f"balanced accuracy {right:.3f}, chance 0.067" in leaks["reason"]
+
+
+@pytest.mark.parametrize("categorical", [False, True])
+def test_of_many_classes_a_code_of_the_class_is_a_leak(bench: Bench, categorical: bool) -> None:
+    frame = rows()
+    codes = np.random.default_rng(7).integers(0, 5, len(frame))
+    frame["kind"] = [f"k{code}" for code in codes]
+    frame["code"] = [f"c{code}" for code in codes] if categorical else (codes * 3 + 1) % 5
+    plain = spec(
+        task="multiclass",
+        data__target="kind",
+        data__features=["wind", "code"],
+        data__categoricals=["code"] if categorical else [],
+        gates__metric=[],
+    )
+    record = bench.run("snapshot", plain, {"source": bench.source(frame)}).record
+    assert record["single_feature_leakage"]["code"] == 1.0
+    assert record["single_feature_leakage"]["wind"] == pytest.approx(0.2, abs=0.05)
+    assert gate(record, "data.leakage")["reason"].startswith("code (balanced accuracy 1.000) alone tells")
 
 
 def test_a_column_of_ids_is_not_taken_for_a_leak(bench: Bench) -> None:

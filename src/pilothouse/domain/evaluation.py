@@ -48,3 +48,14 @@ class ColumnSummary:
     mean: float | None = None
     deviation: float | None = None
     frequent: dict[str, int] = field(default_factory=dict)
+
+
+LEAKAGE_MEASURES = {"binary": "AUC", "multiclass": "balanced accuracy", "regression": "|Spearman|"}
+"""Measure by task of how well a single feature tells the outcome; each is 1 where it tells it wholly."""
+
+
+def leakage_by_chance(task: str, classes: int) -> float:
+    """Value of the task's measure of leakage for a feature that tells nothing."""
+    if task == "regression":
+        return 0.0
+    return 1 / max(2, classes) if task == "multiclass" else 0.5

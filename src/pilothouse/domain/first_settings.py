@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pilothouse.domain.column_facts import ColumnFacts, TimeFacts
 from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.evaluation import MetricValue
+from pilothouse.domain.evaluation import LEAKAGE_MEASURES, MetricValue
 from pilothouse.domain.model_guesses import Guess
 from pilothouse.domain.model_spec import PRIMARY_METRIC, ComparisonGate, DataGate, Task, higher_is_better
 
@@ -118,7 +118,7 @@ def estimator(task: Task, training_rows: int) -> tuple[Guess[str], dict[str, str
 
 def leaks(fit: QuickFit, task: Task) -> dict[str, str]:
     """Features that alone tell the target, with the reason to leave them out."""
-    measure = "|Spearman|" if task == "regression" else "AUC"
+    measure = LEAKAGE_MEASURES[task]
     return {
         name: f"alone tells the target ({measure} {score:.3f}): put it back if it is known when the model is asked"
         for name, score in fit.leakage.items()

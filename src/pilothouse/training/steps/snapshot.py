@@ -15,9 +15,10 @@ from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.jobs import StepRequest, StepResult
 from pilothouse.domain.model_spec import ModelSpec
-from pilothouse.training.data_checks import check_columns, data_gates, duplicate_rows, single_feature_scores
+from pilothouse.training.data_checks import check_columns, data_gates, duplicate_rows
 from pilothouse.training.digests import content_digest
-from pilothouse.training.sources import read_source, source_digest
+from pilothouse.training.leakage import single_feature_scores
+from pilothouse.training.sources import class_order, read_source, source_digest
 from pilothouse.training.steps.common import Report, input_path, output_path, spec_of, step
 from pilothouse.training.summaries import summarise
 from pilothouse.training.times import check_times, holdout_start, known_rows, micros
@@ -78,7 +79,8 @@ def _facts(rows: pa.Table, train: pa.Table, holdout: pa.Table, spec: ModelSpec) 
     columns = summarise(rows, spec.data.categoricals)
     duplicates = duplicate_rows(rows)
     leakage = single_feature_scores(rows, spec)
-    gates = data_gates(spec.gates.data, spec, rows.num_rows, columns, duplicates, leakage)
+    classes = 0 if spec.task == "regression" else len(class_order(rows.column(spec.data.target)))
+    gates = data_gates(spec.gates.data, spec, rows.num_rows, columns, duplicates, leakage, classes)
     return {
         "rows": rows.num_rows,
         "training_rows": train.num_rows,
