@@ -5,6 +5,7 @@ import pytest
 from statistics_rows import outcomes
 
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.statistics.performance.blocks import DAY_US, time_blocks
 from pilothouse.statistics.performance.comparison import paired_bootstrap, weighted_metric
 from pilothouse.statistics.performance.metrics import measure
 from pilothouse.statistics.profiles.scored_rows import ScoredRows, scored_rows
@@ -102,3 +103,40 @@ def test_rows_that_define_nothing_are_refused_in_a_line():
         paired_bootstrap("mae", *[regression(np.empty(0), np.empty(0))] * 2)
     with pytest.raises(InvalidInputError, match="3 block labels"):
         paired_bootstrap("mae", *[regression(np.zeros(2), np.zeros(2))] * 2, blocks=np.arange(3))
+
+
+def test_an_interval_over_days_holds_the_true_difference_of_rows_that_share_their_day() -> None:
+    """Two forecasts of equal quality whose errors are of whole days: intervals over rows are far too sure of a difference."""
+    draw = np.random.default_rng(11)
+    days, a_day, worlds = 14, 60, 150
+    covered = {"rows": 0, "days": 0}
+    labels = np.repeat(np.arange(days), a_day)
+    for world in range(worlds):
+        truth = np.zeros(days * a_day)
+        sides = [
+            regression(truth, np.repeat(draw.normal(0, 1, days), a_day) + draw.normal(0, 0.5, days * a_day))
+            for _ in range(2)
+        ]
+        for name, blocks in (("rows", None), ("days", labels)):
+            result = paired_bootstrap("mae", *sides, repeats=300, seed=world, blocks=blocks)
+            covered[name] += result.low <= 0 <= result.high
+    assert covered["days"] / worlds >= 0.9
+    assert covered["rows"] / worlds <= 0.5
+
+
+@pytest.mark.parametrize(
+    ("days", "phrase"),
+    [
+        (14, "14 days drawn whole"),
+        (5, "10 blocks of 12 h drawn whole"),
+        (1, "8 blocks of 3 h drawn whole"),
+        (0.1, "rows drawn singly: they span too little time for blocks"),
+    ],
+)
+def test_blocks_of_time_are_days_where_there_are_enough_of_them(days: float, phrase: str) -> None:
+    times = (np.arange(0, days, 0.01) * DAY_US).astype(np.int64)
+    blocks = time_blocks(times)
+    assert blocks.phrase == phrase
+    if blocks.labels is not None:
+        assert len(np.unique(blocks.labels)) == blocks.count
+        assert (np.diff(blocks.labels) >= 0).all()

@@ -1,5 +1,6 @@
 """Results of judging a version: metrics with intervals, and gates with figures and reasons."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -34,6 +35,11 @@ class GateResult:
     figures: dict[str, float] = field(default_factory=dict)
     bound: str = ""
 
+    @property
+    def passed_though_worse(self) -> bool:
+        """True of a comparison that passed although its figure is on the worse side: whoever approves should look."""
+        return passed_though_worse(self.outcome, self.figures)
+
 
 @dataclass(frozen=True, slots=True)
 class ColumnSummary:
@@ -59,3 +65,9 @@ def leakage_by_chance(task: str, classes: int) -> float:
     if task == "regression":
         return 0.0
     return 1 / max(2, classes) if task == "multiclass" else 0.5
+
+
+def passed_though_worse(outcome: str, figures: Mapping[str, object]) -> bool:
+    """As ``GateResult.passed_though_worse``, for a gate of frozen evidence."""
+    difference = figures.get("difference")
+    return outcome == GateOutcome.PASSED and isinstance(difference, int | float) and difference < 0

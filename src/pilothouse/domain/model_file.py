@@ -202,6 +202,8 @@ def _metrics(spec: ModelSpec) -> Iterable[str]:
             yield f"gates.metric[{i}].slice: {bound.slice!r} is not in data.slices; expected one of them"
     if comparison is not None and not 0 < comparison.confidence < 1:
         yield f"gates.comparison.confidence: found {comparison.confidence}; expected between 0 and 1"
+    if comparison is not None and comparison.block is not None and comparison.block < 3_600:
+        yield f"gates.comparison.block: found {comparison.block} s; expected an hour or more, a day as a rule"
     if comparison is not None and comparison.margin < 0:
         yield f"gates.comparison.margin: found {comparison.margin}; expected 0 or more"
 

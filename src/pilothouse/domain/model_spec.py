@@ -15,7 +15,7 @@ STORED_KEYS = {"outcome_delay": "truth_delay"}
 """Keys that were renamed, with the name that they keep in stored specifications: these are hashed, and so are the requests of
 steps that hold them, whose results are found again by that. A model file may use either name."""
 
-LATER_KEYS = frozenset({"missing", "csv"})
+LATER_KEYS = frozenset({"missing", "csv", "block", "require"})
 """Keys of later releases: not stored where they are not given, so that specifications from before keep their digest."""
 
 Task = Literal["binary", "multiclass", "regression"]
@@ -155,13 +155,17 @@ class MetricBound:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonGate:
-    """``[gates.comparison]``: not worse than what is live, on rows that neither was trained on."""
+    """``[gates.comparison]``: not worse than what is live, or better, on rows that neither was trained on."""
 
     margin: float = 0.005
     """Margin in units of the metric: the challenger fails when the paired interval lies wholly beyond it on the worse side."""
     metric: str | None = None
     confidence: float = 0.95
     minimum_rows: int = 500
+    block: Duration | None = None
+    """Length of the blocks of time that the interval draws whole: a day where None. Shorter where the rows span too few."""
+    require: Literal["not worse", "better"] | None = None
+    """``better``: the challenger passes only where the whole interval lies on the better side. ``not worse`` where None."""
 
 
 @dataclass(frozen=True, slots=True)

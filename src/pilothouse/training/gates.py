@@ -8,7 +8,8 @@ from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.evaluation import GateOutcome, GateResult, MetricValue
 from pilothouse.domain.model_spec import ComparisonGate, LatencyGate, MetricBound
 from pilothouse.domain.safe_text import one_line
-from pilothouse.statistics.performance.comparison import paired_bootstrap
+from pilothouse.statistics.performance.blocks import DAY_US, time_blocks
+from pilothouse.statistics.performance.comparison import Comparison, paired_bootstrap
 from pilothouse.training.scoring import Scored
 
 REPEATS = 500
@@ -64,16 +65,17 @@ def comparison_gate(
 ) -> GateResult:
     """Result of the comparison with version ``number`` on rows (the same in both) that neither was trained on.
 
-    A paired bootstrap over the rows gives the interval of the difference, positive where the candidate is better. It
-    fails where the whole interval lies beyond the margin on the worse side. Rows of one day resemble each other, so the
-    interval covers these rows and not every fortnight to come.
+    A paired bootstrap that draws whole blocks of time gives the interval of the difference, positive where the candidate is
+    better. It fails where the whole interval lies beyond the margin on the worse side; where the gate requires *better*, unless
+    the whole interval lies on the better side.
     """
     name = f"comparison.v{number}"
-    bound = f"not worse than v{number} by more than {gate.margin:g} {metric} ({gate.confidence:.0%} interval)"
+    bound = _comparison_bound(gate, metric, number)
     rows = candidate.count
     if rows < gate.minimum_rows:
         reason = f"{rows} rows {where} are newer than what v{number} was trained on; {gate.minimum_rows} are needed"
         return GateResult(name, GateOutcome.NOT_COMPARABLE, reason, {"rows": float(rows)}, bound)
+    blocks = time_blocks(candidate.times, gate.block * 1_000_000 if gate.block else DAY_US)
     try:
         comparison = paired_bootstrap(
             metric,
@@ -82,13 +84,14 @@ def comparison_gate(
             repeats=REPEATS,
             seed=seed,
             confidence=gate.confidence,
+            blocks=blocks.labels,
         )
     except InvalidInputError as error:
         return GateResult(name, GateOutcome.NOT_COMPARABLE, str(error), {"rows": float(rows)}, bound)
-    worse = comparison.high < -gate.margin
+    better, worse = comparison.low > 0, comparison.high < -gate.margin
     reason = (
-        f"{metric} {comparison.value_b:.4g} against {comparison.value_a:.4g} of v{number} on the same {rows} rows {where}: "
-        f"{'worse' if worse else 'not worse'}, paired difference {comparison.low:+.4g} to {comparison.high:+.4g}"
+        f"{_finding(comparison, gate.margin)}: {metric} {comparison.value_b:.4g} against {comparison.value_a:.4g} of v{number} "
+        f"on the same {rows} rows {where} ({gate.confidence:.0%} interval, {blocks.phrase})"
     )
     figures = {
         "difference": comparison.difference,
@@ -97,8 +100,29 @@ def comparison_gate(
         "candidate": comparison.value_b,
         "incumbent": comparison.value_a,
         "rows": float(rows),
+        "blocks": float(blocks.count),
     }
-    return GateResult(name, _outcome(not worse), reason, figures, bound)
+    return GateResult(
+        name, _outcome(better if gate.require == "better" else not worse), reason, figures, bound
+    )
+
+
+def _comparison_bound(gate: ComparisonGate, metric: str, number: int) -> str:
+    if gate.require == "better":
+        return f"better than v{number} by {metric} ({gate.confidence:.0%} interval)"
+    return f"not worse than v{number} by more than {gate.margin:g} {metric} ({gate.confidence:.0%} interval)"
+
+
+def _finding(comparison: Comparison, margin: float) -> str:
+    """``not shown to be worse, between 0.031 worse and 0.004 better``: what the interval allows."""
+    low, high = comparison.low, comparison.high
+    if low > 0:
+        return f"better by {low:.3g} to {high:.3g}"
+    if high < 0:
+        beyond = "" if high < -margin else f", not shown to be by more than the margin {margin:g}"
+        return f"worse by {-high:.3g} to {-low:.3g}{beyond}"
+    direction = "worse" if comparison.difference < 0 else "better"
+    return f"not shown to be {direction}, between {-low:.3g} worse and {high:.3g} better"
 
 
 def nothing_to_compare() -> GateResult:

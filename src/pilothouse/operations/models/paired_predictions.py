@@ -75,6 +75,7 @@ def compare_pairs(artifacts: ArtifactStore, sides: Sides) -> "Comparison | str":
 @lru_cache(maxsize=64)
 def _tested(artifacts: ArtifactStore, sides: Sides) -> "Comparison | str":
     """The result is cached: artifacts never change."""
+    from pilothouse.statistics.performance.blocks import time_blocks
     from pilothouse.statistics.performance.comparison import paired_bootstrap
 
     predictions = [_read(artifacts, digest) for digest in sides.predictions]
@@ -98,7 +99,8 @@ def _tested(artifacts: ArtifactStore, sides: Sides) -> "Comparison | str":
         return "their records do not agree on what was true of the same rows"
     if _classes(a) != _classes(b):
         return "they know different classes"
-    return paired_bootstrap(sides.metric, _scored(a, sides.task), _scored(b, sides.task))
+    blocks = time_blocks(a.column("event_time").cast("int64").to_numpy()).labels
+    return paired_bootstrap(sides.metric, _scored(a, sides.task), _scored(b, sides.task), blocks=blocks)
 
 
 def _scored(table: "pa.Table", task: Task) -> "ScoredRows":

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pilothouse.domain.evaluation import passed_though_worse
 from pilothouse.domain.safe_text import LINE_LIMIT, safe
-from pilothouse.presentation.cells import gate_glyph
+from pilothouse.presentation.cells import gate_cell
 from pilothouse.presentation.texts import count_text, figure, flatten, value_text
 
 Section = tuple[str, list[list[str]]]
@@ -47,9 +48,10 @@ def _take_tables(evidence: dict[str, Any], key: str) -> Sequence[Mapping[str, An
 
 
 def _gate_row(gate: Mapping[str, Any]) -> list[str]:
-    outcome = str(gate.get("outcome", ""))
+    outcome, figures = str(gate.get("outcome", "")), gate.get("figures")
+    worse = isinstance(figures, Mapping) and passed_though_worse(outcome, figures)
     return [
-        f"{gate_glyph(outcome)} {safe(outcome)}",
+        gate_cell(outcome, worse=worse).text,
         safe(str(gate.get("gate", ""))),
         safe(str(gate.get("reason", "")), LINE_LIMIT),
     ]

@@ -78,7 +78,11 @@ def version_page(
 def gate_lines(version: Version) -> list[Line]:
     """Each gate with its verdict and reason."""
     return aligned(
-        (gate_cell(gate.outcome), Cell(safe(gate.gate), "strong"), Cell(safe(gate.reason, 1_000)))
+        (
+            gate_cell(gate.outcome, worse=gate.passed_though_worse),
+            Cell(safe(gate.gate), "strong"),
+            Cell(safe(gate.reason, 1_000)),
+        )
         for gate in version.gates
     )
 
@@ -145,7 +149,7 @@ def _gates(version: Version, run: Run) -> list[Line]:
     for gate in version.gates:
         figures = [(name, figure(value, 4)) for name, value in gate.figures.items()]
         facts = [("why", gate.reason), *([("bound", gate.bound)] if gate.bound else []), *figures]
-        verdict = gate_cell(gate.outcome)
+        verdict = gate_cell(gate.outcome, worse=gate.passed_though_worse)
         lines += [
             Line((verdict, Cell("  "), Cell(safe(gate.gate), "strong"))),
             *_indented(pairs(facts)),

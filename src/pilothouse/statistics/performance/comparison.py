@@ -49,6 +49,10 @@ def paired_bootstrap(
     Introduction to the Bootstrap, chapter 13). Deterministic for a ``seed``; resamples that do not define the metric
     are left out.
 
+    Few units vary less among themselves than the world that they were drawn from, so the quantiles are those of the expanded
+    percentile interval (Hesterberg 2015, What Teachers Should Know About the Bootstrap, The American Statistician 69, section
+    5): for n units a tail of Φ(−√(n / (n − 1)) t(n − 1)) in place of (1 − ``confidence``) / 2.
+
     ``first`` (A) and ``second`` (B) are the same rows with the same outcomes. Raises InvalidInputError for a metric of another
     task, no rows, or rows that do not define the metric.
     """
@@ -70,7 +74,7 @@ def paired_bootstrap(
         for weights in _resamples(first.rows, blocks, repeats, np.random.default_rng(seed))
     ]
     differences = np.concatenate(drawn)
-    tail = (1 - confidence) / 2
+    tail = _expanded_tail(first.rows if blocks is None else len(np.unique(blocks)), confidence)
     low, high = np.nanquantile(differences, (tail, 1 - tail))
     return Comparison(
         metric,
@@ -82,6 +86,16 @@ def paired_bootstrap(
         value_b,
         confidence,
     )
+
+
+def _expanded_tail(units: int, confidence: float) -> float:
+    """Share of resamples outside the interval on each side, for so many units that are drawn."""
+    from scipy.stats import norm, t
+
+    tail = (1 - confidence) / 2
+    if units < 2:
+        return tail
+    return float(norm.cdf(-np.sqrt(units / (units - 1)) * t.isf(tail, units - 1)))
 
 
 def weighted_metric(metric: str, rows: ScoredRows) -> Weighted:

@@ -13,6 +13,7 @@ from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.jobs import StepRequest, StepResult
 from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.statistics.performance.blocks import time_blocks
 from pilothouse.statistics.performance.comparison import paired_bootstrap
 from pilothouse.training.gates import REPEATS
 from pilothouse.training.rows import Rows, read_rows
@@ -56,7 +57,14 @@ def _compared(
 ) -> dict[str, Any]:
     a, b = scored[first], scored[other]
     try:
-        comparison = paired_bootstrap(spec.primary_metric, a.coded(), b.coded(), repeats=REPEATS, seed=seed)
+        comparison = paired_bootstrap(
+            spec.primary_metric,
+            a.coded(),
+            b.coded(),
+            repeats=REPEATS,
+            seed=seed,
+            blocks=time_blocks(a.times).labels,
+        )
     except InvalidInputError as error:
         return {"version": other, "against": first, "error": str(error)}
     return {"version": other, "against": first, **asdict(comparison)}

@@ -1,0 +1,63 @@
+"""The comparison gate's sentence and verdict, on rows made for each case."""
+
+import numpy as np
+import pytest
+
+from pilothouse.domain.evaluation import GateOutcome, GateResult
+from pilothouse.domain.model_spec import ComparisonGate, Duration
+from pilothouse.training.gates import comparison_gate
+from pilothouse.training.scoring import Scored
+
+DAY_US = 86_400_000_000
+ROWS = 2_000
+
+
+def scored(errors: np.ndarray) -> Scored:
+    """A regression on 20 days whose outcomes are 0 and whose absolute errors are given."""
+    times = np.linspace(0, 20 * DAY_US - 1, ROWS).astype(np.int64)
+    return Scored("regression", (), times, np.zeros(ROWS), errors, np.array([]), None)
+
+
+def judged(shift: float, **settings: object) -> GateResult:
+    """Gate on a candidate whose error is ``shift`` larger than the incumbent's, but for noise."""
+    draw = np.random.default_rng(5)
+    live = np.abs(draw.normal(10, 1, ROWS))
+    candidate = live + shift + draw.normal(0, 1, ROWS)
+    gate = ComparisonGate(**{"margin": 0.05, **settings})  # type: ignore[arg-type]
+    return comparison_gate(gate, "mae", 3, scored(candidate), scored(live), where="of dc", seed=1)
+
+
+@pytest.mark.parametrize(
+    ("shift", "required", "outcome", "beginning"),
+    [
+        (1.0, None, GateOutcome.FAILED, "worse by "),
+        (-1.0, None, GateOutcome.PASSED, "better by "),
+        (-0.01, None, GateOutcome.PASSED, "not shown to be worse, between "),
+        (-0.01, "better", GateOutcome.FAILED, "not shown to be worse, between "),
+        (-1.0, "better", GateOutcome.PASSED, "better by "),
+    ],
+)
+def test_the_sentence_says_what_the_interval_allows(
+    shift: float, required: str | None, outcome: GateOutcome, beginning: str
+) -> None:
+    result = judged(shift, require=required)
+    assert result.outcome is outcome
+    assert result.reason.startswith(beginning)
+    assert "20 days drawn whole" in result.reason
+    assert result.bound.startswith("better than v3" if required else "not worse than v3")
+
+
+def test_worse_within_the_margin_is_said_so() -> None:
+    result = judged(0.5, margin=0.6)
+    assert result.outcome is GateOutcome.PASSED
+    assert "not shown to be by more than the margin 0.6" in result.reason
+    assert result.passed_though_worse
+
+
+def test_a_version_that_passed_and_is_better_is_not_marked() -> None:
+    assert not judged(-1.0).passed_though_worse
+    assert not judged(1.0).passed_though_worse, "it failed: that is said already"
+
+
+def test_the_length_of_a_block_is_the_model_files() -> None:
+    assert "10 blocks of 2 days drawn whole" in judged(0.0, block=Duration(2 * 86_400)).reason
