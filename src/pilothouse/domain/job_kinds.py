@@ -105,7 +105,15 @@ KINDS: dict[str, JobKind] = {
             # No process: queues trials and waits for them, where the model file asks for a search.
             Step("search", takes=(_TRAIN, Wire("train_digest", "snapshot", "train_digest", "record"))),
             # Runs the user's training code and never sees the hold-out.
-            Step("fit", 5.0, (_TRAIN, Wire("searched", "search", "", "record"))),
+            Step(
+                "fit",
+                5.0,
+                (
+                    _TRAIN,
+                    Wire("searched", "search", "", "record"),
+                    Wire("changed_us", "snapshot", "changed_us", "record"),
+                ),
+            ),
             # Scores and runs our gates.
             Step(
                 "evaluate",

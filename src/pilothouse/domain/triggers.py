@@ -20,6 +20,8 @@ class Hindrance(StrEnum):
     """A promotion request of the model is open."""
     COOLING_DOWN = "cooling down"
     OVER_BUDGET = "over budget"
+    TOO_SOON = "too soon"
+    """Too few days since the change are known to learn it; considered again with the next window."""
     NO_RULE = "no rule"
     """The model file in force has no such trigger."""
     REFUSED = "refused"

@@ -131,7 +131,9 @@ def wire(request: StepRequest, wires: Sequence[Wire], steps: Mapping[str, StepRe
             if item.key in before.outputs:
                 inputs[item.name] = before.outputs[item.key]
         elif item.kind == "record":
-            options[item.name] = before.record.get(item.key) if item.key else before.record
+            value = before.record.get(item.key) if item.key else before.record
+            if value is not None:  # an option that nobody gave is none, so that a step's key stays as it was
+                options[item.name] = value
         else:
             folder = Path(request.folder)
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

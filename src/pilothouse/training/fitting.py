@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from pilothouse.domain.errors import InvalidInputError, PilothouseError
@@ -111,23 +112,34 @@ def score_on_folds(
 
     Each trains on all rows that are older than what it is scored on. None for a fold that lacks a class.
     """
-    from sklearn.metrics import get_scorer
     from sklearn.model_selection import TimeSeriesSplit
 
+    folds = list(TimeSeriesSplit(count).split(rows[0]))
+    return {
+        fold: scores_of(metric, lambda X, y: fit(X, y, parameters), rows, *folds[fold]) for fold in wanted
+    }
+
+
+def scores_of(
+    metric: str,
+    fit: Callable[[pd.DataFrame, "pd.Series[Any]"], Any],
+    rows: tuple[pd.DataFrame, "pd.Series[Any]"],
+    train: npt.NDArray[Any],
+    test: npt.NDArray[Any],
+) -> float | None:
+    """Score, in the metric's own units, of a model fitted on the rows ``train`` on the rows ``test`` (masks or indices); None
+    where either lacks a class."""
+    from sklearn.metrics import get_scorer
+
     X, y = rows
+    if not _usable(metric, y, train, test):
+        return None
     scorer = get_scorer(_scorer_name(metric, y))
-    sign = 1.0 if METRICS[metric][0] == "higher" else -1.0
-    folds = list(TimeSeriesSplit(count).split(X))
-    scores: dict[int, float | None] = {}
-    for fold in wanted:
-        train, test = folds[fold]
-        scores[fold] = None
-        if _usable(metric, y, train, test):
-            model = fit(X.iloc[train], y.iloc[train], parameters)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                scores[fold] = sign * float(scorer(model, X.iloc[test], y.iloc[test]))
-    return scores
+    model = fit(X.iloc[train], y.iloc[train])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sign = 1.0 if METRICS[metric][0] == "higher" else -1.0
+        return sign * float(scorer(model, X.iloc[test], y.iloc[test]))
 
 
 def _scorer_name(metric: str, y: "pd.Series[Any]") -> str:

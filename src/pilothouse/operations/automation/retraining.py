@@ -12,6 +12,7 @@ from pilothouse.domain.roles import DAEMON
 from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.domain.triggers import Hindrance, Refusal, why_over_budget
 from pilothouse.operations.alerts.alerts import note_retraining
+from pilothouse.operations.alerts.change_moment import ChangeMoment, moment_of_change
 from pilothouse.operations.automation.triggers import running_training, starts_of_the_day
 from pilothouse.operations.jobs.trainings import TrainingOptions, start_training
 from pilothouse.operations.services import Services
@@ -19,6 +20,10 @@ from pilothouse.store import alerts as alert_store
 from pilothouse.store import jobs, requests, workspace
 from pilothouse.telemetry import readings
 from pilothouse.telemetry.readings import RetrainingNote
+
+FEWEST_DAYS = 6
+"""Days since a change whose outcomes are known, before a training is about it: so many are split between training and hold-out
+(``training.change_split.FEWEST_BLOCKS``)."""
 
 
 def consider(
@@ -44,18 +49,31 @@ def consider(
     refusal = _refusal(services, spec, clock)
     if refusal is not None:
         return record(refusal)
+    change = moment_of_change(services, spec, alert, window_end, clock)
+    if change is not None and change.known_days < FEWEST_DAYS:
+        return record(_too_soon(change))
     reason = (
         f"alert {alert.id} on {alert.target}: {alert.summary} "
         f"({version_uri(alert.model, alert.version)}, window until {window_end:%Y-%m-%d %H:%M})"
     )
     try:
-        options = TrainingOptions(as_of=clock, trigger_key=key, alert=alert.id)
+        options = TrainingOptions(
+            as_of=clock, trigger_key=key, alert=alert.id, changed_at=change.at if change else None
+        )
         job = start_training(services, DAEMON, alert.model, options, reason=reason)
     except AutomationPausedError as error:  # just now
         return record(Refusal(Hindrance.PAUSED, str(error)))
     except PilothouseError as error:  # a model file that cannot be read …
         return record(Refusal(Hindrance.REFUSED, str(error)))
     return record(job=job.id, reason=f"training job {job.id} started as of {clock:%Y-%m-%d %H:%M}")
+
+
+def _too_soon(change: ChangeMoment) -> Refusal:
+    reason = (
+        f"outcomes since the change of {change.at:%Y-%m-%d} are known for fewer than {FEWEST_DAYS} days, "
+        "which a training could hardly learn; considered again with the next window"
+    )
+    return Refusal(Hindrance.TOO_SOON, reason, f"{change.known_days:.1f} days")
 
 
 def why_not_now(services: Services, spec: ModelSpec) -> Refusal | None:

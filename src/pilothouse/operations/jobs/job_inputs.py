@@ -124,8 +124,11 @@ def prepare_training(services: Services, claim: ClaimedJob, folder: Path) -> Pre
     write_prepared(folder, prepared)
     copy = str(model_copy(services, claim))
     versions = _version_inputs(services, "incumbent", [version for version, _ in incumbents])
+    of_rows: dict[str, Any] = {"as_of_us": prepared.as_of_us}
+    if job.options.get("changed_at"):
+        of_rows["changed_us"] = to_us(datetime.fromisoformat(job.options["changed_at"]))
     requests: StepInputs = {
-        "snapshot": ({"source": str(source)}, {"as_of_us": prepared.as_of_us}),
+        "snapshot": ({"source": str(source)}, of_rows),
         "search": ({"model_folder": copy}, {}),
         "fit": ({"model_folder": copy}, {}),
         "evaluate": (versions, {"incumbents": prepared.incumbents}),
@@ -204,9 +207,11 @@ def prepare_reproduction(services: Services, claim: ClaimedJob, folder: Path) ->
     # The record holds the parameters that the search chose: the search does not run again.
     tried = spec.training.search.parameters if spec.training.search else {}
     chosen = {name: run.parameters[name] for name in tried if name in run.parameters}
-    searched: dict[str, Any] = {"searched": {"parameters": chosen, "trials": []}} if tried else {}
+    of_fit: dict[str, Any] = {"searched": {"parameters": chosen, "trials": []}} if tried else {}
+    if (changed_us := record.get("snapshot", {}).get("changed_us")) is not None:
+        of_fit["changed_us"] = changed_us
     requests: StepInputs = {
-        "fit": ({"train": train, "model_folder": str(model_copy(services, claim))}, searched),
+        "fit": ({"train": train, "model_folder": str(model_copy(services, claim))}, of_fit),
         "compare": (inputs, {"recorded": recorded}),
     }
     return requests_of(services, claim, spec, requests)

@@ -20,6 +20,7 @@ from pilothouse.operations.jobs.job_inputs import Prepared, code_diff, model_cop
 from pilothouse.operations.jobs.job_logs import read_bytes
 from pilothouse.operations.jobs.jobs import ClaimedJob, check_held, finish_job
 from pilothouse.operations.jobs.step_records import (
+    change_notes_in,
     finite,
     gates_in,
     metrics_in,
@@ -85,7 +86,10 @@ def record_training(services: Services, claim: ClaimedJob, outcome: JobOutcome) 
         _record_version(change, claim, version, snapshot, run, failed)
         request = advance_automatically(services, version, by_automation=claim.job.created_by == DAEMON.name)
         result: dict[str, Any] = {"version": number, "status": str(version.status), "failed_gates": failed}
-        notes = window_notes_in(_step(outcome, "evaluate").record)
+        notes = [
+            *change_notes_in(*(_step(outcome, step).record for step in ("snapshot", "fit"))),
+            *window_notes_in(_step(outcome, "evaluate").record),
+        ]
         if notes:
             result["notes"] = notes
         if request is not None:

@@ -66,6 +66,12 @@ def window_notes_in(record: Mapping[str, Any]) -> list[str]:
     return [_text(note, _TEXT_LIMIT) for note in notes[:_MOST_NOTES] if isinstance(note, str)]
 
 
+def change_notes_in(snapshot: Mapping[str, Any], fit: Mapping[str, Any]) -> list[str]:
+    """What a training about a change did with its rows: how they were split, and which of the older ones were of use."""
+    notes = (snapshot.get("split"), fit.get("older_rows"))
+    return [_text(note, _TEXT_LIMIT) for note in notes if isinstance(note, str) and note]
+
+
 def snapshot_in(result: StepResult, artifact_digest: str) -> Snapshot:
     """Snapshot in the record of its step. Raises IntegrityError."""
     names = _PlainSnapshot.__dataclass_fields__

@@ -39,6 +39,8 @@ class TrainingOptions:
     """Key of which there is one job at most: an existing one is returned."""
     alert: int | None = None
     """Number of the alert that caused the training."""
+    changed_at: datetime | None = None
+    """Moment of the change that the training is about: days since are held out in turn, so that the others are learnt."""
     priority: int = 0
     """−100 to 100, higher first."""
     deadline: datetime | None = None
@@ -82,6 +84,8 @@ def start_training(
             "as_of": _as_of(change, options.as_of).isoformat(),
             "overrides": dict(options.overrides),
         }
+        if options.changed_at is not None:
+            job_options["changed_at"] = options.changed_at.isoformat()
         if options.fresh:
             job_options["fresh"] = True
         if options.alert is not None and alerts.find(change.connection, options.alert) is None:

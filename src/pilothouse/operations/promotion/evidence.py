@@ -22,7 +22,7 @@ def gather_evidence(connection: Connection, version: Version, targets: Sequence[
         "gates": [{**to_plain(gate), "outcome": str(gate.outcome)} for gate in version.gates],
         "incumbents": incumbents(connection, version.model, targets),
         "compared_with": compared_versions(connection, run),
-        "data": _data(run),
+        "data": {**_data(run), **_change(connection, run)},
         "training": _training(run),
         "code": dict(run.code),
         "environment": {**run.environment, "digest": canonical_digest(run.environment)},
@@ -65,6 +65,16 @@ def _data(run: Run) -> dict[str, Any]:
         "trained_until": snapshot.trained_until.isoformat(),
         "as_of": run.as_of.isoformat() if run.as_of else None,
     }
+
+
+def _change(connection: Connection, run: Run) -> dict[str, Any]:
+    """What the training did about a change, where it was about one."""
+    record = runs.record_of(connection, run.id)
+    parts = {
+        "split": record.get("snapshot", {}).get("split"),
+        "older_rows": record.get("fit", {}).get("older_rows"),
+    }
+    return {name: str(text) for name, text in parts.items() if text}
 
 
 def _training(run: Run) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 sees the hold-out.
 
 Inputs: ``train`` (parquet), ``model_folder``. Options: ``searched``, the result of a search by jobs of its own
-({parameters, trials}); without it a search that the spec asks for runs here. Outputs: ``model`` (a skops file),
+({parameters, trials}); without it a search that the spec asks for runs here; ``changed_us``, the moment of a change since which
+rows are of a new world (see ``recency``). Outputs: ``model`` (a skops file),
 ``schema`` (InputSchema), ``trials`` (JSON, where a search ran). Record: the parameters used, the trials, the environment.
 """
 
@@ -18,8 +19,10 @@ from pilothouse.inference.safe_format import dump_model
 from pilothouse.training.environment import environment
 from pilothouse.training.estimators import plain_parameters
 from pilothouse.training.fitting import Fit, Trial, fitter, search
+from pilothouse.training.recency import FitRows, OlderRows, choose_older_rows
 from pilothouse.training.rows import read_rows, schema_of, training_frame
 from pilothouse.training.steps.common import Report, input_path, spec_of, step, write_output
+from pilothouse.training.times import Micros
 
 
 @step
@@ -36,7 +39,8 @@ def run(request: StepRequest, report: Report) -> StepResult:
     trials = [] if searched else _trials(spec, fit, X, y, request.seed, report)
     chosen = searched["parameters"] if searched else trials[0].parameters if trials else {}
     parameters = {**spec.training.parameters, **chosen}
-    model = fit(X, y, parameters)
+    older = _older_rows(request, spec, (X, y), rows.times, lambda X, y: fit(X, y, parameters), report)
+    model = fit(X[older.kept], y[older.kept], parameters) if older else fit(X, y, parameters)
     report(0.8, "writing the model", {})
     data = dump_model(model)
     # read back, so that a file that cannot be served fails here and not at its deployment
@@ -54,11 +58,25 @@ def run(request: StepRequest, report: Report) -> StepResult:
         "estimator_parameters": plain_parameters(model) if spec.training.estimator else {},
         "seed": request.seed,
         "trials": plain,
-        "training_rows": rows.count,
+        "training_rows": int(older.kept.sum()) if older else rows.count,
         "model_bytes": len(data),
+        **({"older_rows": older.text, "older_rows_scores": older.scores} if older else {}),
         **environment(),
     }
     return StepResult(ok=True, outputs=outputs, record=record)
+
+
+def _older_rows(
+    request: StepRequest, spec: ModelSpec, rows: tuple[Any, Any], times: Micros, fit: FitRows, report: Report
+) -> OlderRows | None:
+    changed_us = request.options.get("changed_us")
+    if changed_us is None:
+        return None
+    report(0.5, "asking whether rows from before the change are of use", {})
+    older = choose_older_rows(*rows, times, int(changed_us), spec.primary_metric, fit)
+    if older.text:
+        report(0.7, older.text, {})
+    return older
 
 
 def _trials(spec: ModelSpec, fit: Fit, X: Any, y: Any, seed: int, report: Report) -> list[Trial]:

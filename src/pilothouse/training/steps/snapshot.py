@@ -1,8 +1,9 @@
 """``snapshot`` step: the exact rows of a training, cut in time, checked and digested. Runs no user code.
 
-Inputs: ``source`` (a file or folder). Options: ``as_of_us`` (microseconds or None). Outputs: ``snapshot``, ``train`` and
-``holdout`` (parquet, sorted by time, without private and excluded columns). Record: the digests of rows and source,
-counts, times in microseconds, the schema, a summary of each column, and the results of the data checks.
+Inputs: ``source`` (a file or folder). Options: ``as_of_us`` (microseconds or None) and, where a training is about a change,
+``changed_us``, its moment (see ``change_split``). Outputs: ``snapshot``, ``train`` and ``holdout`` (parquet, sorted by time,
+without private and excluded columns). Record: the digests of rows and source, counts, times in microseconds, the schema, a
+summary of each column, the results of the data checks, and ``split``, how hold-out and training rows were chosen.
 """
 
 from dataclasses import asdict
@@ -15,6 +16,7 @@ from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.jobs import StepRequest, StepResult
 from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.training.change_split import split_since
 from pilothouse.training.data_checks import check_columns, data_gates, duplicate_rows
 from pilothouse.training.digests import content_digest
 from pilothouse.training.leakage import single_feature_scores
@@ -38,7 +40,8 @@ def run(request: StepRequest, report: Report) -> StepResult:
     rows = known.table
     read_as = f" ({dialect})" if dialect else ""
     report(0.4, f"{rows.num_rows} rows are known{read_as}", {"rows": rows.num_rows})
-    train, holdout = _split(rows, spec)
+    changed_us = request.options.get("changed_us")
+    train, holdout, split = _split(rows, spec, changed_us)
     files = {"snapshot": rows, "train": train, "holdout": holdout}
     outputs = {name: _write(request, name, part) for name, part in files.items()}
     report(0.6, "checking the rows", {"training_rows": train.num_rows, "holdout_rows": holdout.num_rows})
@@ -50,11 +53,13 @@ def run(request: StepRequest, report: Report) -> StepResult:
         "source_digest": digest,
         "unlabelled_rows": known.unlabelled,
         "dialect": dialect,
+        **({"changed_us": changed_us, "split": split} if changed_us is not None else {}),
     }
     return StepResult(ok=True, outputs=outputs, record=record)
 
 
-def _split(rows: pa.Table, spec: ModelSpec) -> tuple[pa.Table, pa.Table]:
+def _split(rows: pa.Table, spec: ModelSpec, changed_us: int | None) -> tuple[pa.Table, pa.Table, str]:
+    """Rows for training and hold-out, and how they were chosen where there was a change."""
     if not rows.num_rows:
         raise InvalidInputError(
             "data: no row of the source has an outcome that is known by then"
@@ -65,13 +70,21 @@ def _split(rows: pa.Table, spec: ModelSpec) -> tuple[pa.Table, pa.Table]:
             )
             + "; expected some: see as_of, data.outcome_delay and the times in the source"
         )
-    start = holdout_start(micros(rows, spec.data.timestamp), spec.data.holdout)
+    times = micros(rows, spec.data.timestamp)
+    text = ""
+    if changed_us is not None:
+        fewest = spec.gates.comparison.minimum_rows if spec.gates.comparison else 1
+        split = split_since(times, spec.data.holdout, changed_us, fewest)
+        text = split.text
+        if split.holdout is not None:
+            return rows.filter(pa.array(~split.holdout)), rows.filter(pa.array(split.holdout)), text
+    start = holdout_start(times, spec.data.holdout)
     if start == 0:
         raise InvalidInputError(
             f"data.holdout: all {rows.num_rows} rows lie in the newest {format_duration(spec.data.holdout)}; "
             "expected older rows to train on"
         )
-    return rows.slice(0, start), rows.slice(start)
+    return rows.slice(0, start), rows.slice(start), text
 
 
 def _facts(rows: pa.Table, train: pa.Table, holdout: pa.Table, spec: ModelSpec) -> dict[str, Any]:
@@ -87,7 +100,7 @@ def _facts(rows: pa.Table, train: pa.Table, holdout: pa.Table, spec: ModelSpec) 
         "holdout_rows": holdout.num_rows,
         "first_row_us": int(times[0]),
         "last_row_us": int(times[-1]),
-        "trained_until_us": int(times[train.num_rows - 1]),
+        "trained_until_us": int(micros(train, spec.data.timestamp)[-1]),
         "schema": {field.name: str(field.type) for field in rows.schema},
         "columns": [asdict(column) for column in columns],
         "duplicates": duplicates,

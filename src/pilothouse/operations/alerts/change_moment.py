@@ -1,0 +1,74 @@
+"""Moment of the change that an alert is about, by what was known when its newest window closed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.records import Alert
+from pilothouse.domain.time_units import DAY_US, SECOND_US, from_us, to_us
+from pilothouse.operations.alerts.explaining_windows import monitor_of
+from pilothouse.operations.services import Services
+from pilothouse.statistics.change_point import daily_loss, locate
+from pilothouse.statistics.profiles import outcome_profile
+from pilothouse.telemetry import readings
+from pilothouse.telemetry.readings import TRAFFIC, Reading
+from pilothouse.telemetry.store import read_outcome_days
+from pilothouse.telemetry.streams import find_stream
+
+_BEFORE_DAYS = 28
+"""Days before the first window that is significant, with which the days in it are compared."""
+_LOOKED_BACK = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeMoment:
+    """Day of a change. ``by``: ``outcomes`` where the loss shows the day, ``window`` where only the first significant window is
+    known, whose beginning it is. ``known_days``: days since, up to the newest row whose outcome was known."""
+
+    at: datetime
+    by: Literal["outcomes", "window"]
+    known_days: float
+
+
+def moment_of_change(
+    services: Services, spec: ModelSpec, alert: Alert, window_end: datetime, clock: datetime
+) -> ChangeMoment | None:
+    """When what an alert is about began; None for latency, errors and silence, and where no window is on record."""
+    monitor = monitor_of(alert)
+    if monitor is None or monitor == TRAFFIC:
+        return None
+    with services.telemetry.read() as connection:
+        stream = find_stream(connection, alert.model, alert.version, alert.target)
+        if stream is None:
+            return None
+        history = readings.history(
+            connection, stream.id, monitor, until_us=to_us(window_end), limit=_LOOKED_BACK, judged=True
+        )
+        first = _first_significant(history, to_us(alert.effective_at))
+        if first is None:
+            return None
+        start, end = first.start_us // DAY_US, -(-first.end_us // DAY_US)
+        encoded = read_outcome_days(
+            connection, stream.id, (start - _BEFORE_DAYS) * DAY_US, to_us(clock) // DAY_US * DAY_US
+        )
+        specification = services.telemetry.specification(connection, stream.id)
+    days = [at_us // DAY_US for at_us, _ in encoded]
+    loss, rows = daily_loss(spec.task, [outcome_profile.decode(specification, data) for _, data in encoded])
+    inside = [index for index, day in enumerate(days) if start <= day < end]
+    point = locate(loss, rows, inside[0], inside[-1]) if inside else None
+    at_us = days[point.index] * DAY_US if point else first.start_us
+    known = (to_us(clock) - spec.data.outcome_delay * SECOND_US - at_us) / DAY_US
+    return ChangeMoment(from_us(at_us), "outcomes" if point else "window", max(0.0, known))
+
+
+def _first_significant(history: list[Reading], opened_us: int) -> Reading | None:
+    """The first of the significant windows that follow each other up to the newest; those since the alert opened belong to it,
+    also where one between them was quiet."""
+    first: Reading | None = None
+    for reading in reversed(history):
+        if reading.significant:
+            first = reading
+        elif reading.end_us <= opened_us:
+            break
+    return first
