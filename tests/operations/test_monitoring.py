@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.findings import DriftFinding
 from pilothouse.domain.records import Alert, AlertStatus
 from pilothouse.domain.time_units import DAY_US, to_us
+from pilothouse.domain.triggers import Hindrance
 from pilothouse.domain.wire import ServingReport
 from pilothouse.operations import automation_switch
 from pilothouse.operations.alerts import alerts
@@ -157,6 +159,25 @@ def test_lost_performance_opens_one_critical_alert_and_starts_one_training_for_a
     assert {event.reason for event in events if event.job is None} == {note.reason for note in refused}
     newest, total = triggers.list_events(services, admin(services), limit=1)
     assert (newest, total) == (events[:1], len(notes))
+
+
+def test_a_retraining_knows_the_day_of_the_change_and_waits_until_it_can_be_learnt(
+    services: Services,
+) -> None:
+    short = MODEL.replace('performance_window = "14d"', 'performance_window = "4d"')
+    write_model(services.paths.root, short.replace('performance_step = "7d"', 'performance_step = "4d"'))
+    apply_models.apply(services, admin(services))
+    send(services, "ewr", 0, 16)
+    send(services, "ewr", 16, 6, wrong_outcomes=True)
+    monitoring_round.evaluate_windows(services)
+    assert found(services, "performance")
+    notes = retrainings(services, admin(services), "flight-delay")
+    assert {note.hindrance for note in notes} == {Hindrance.TOO_SOON}
+    assert f"since the change of {on_day(16):%Y-%m-%d} are known for fewer than 6 days" in notes[0].reason
+    send(services, "ewr", 22, 8, wrong_outcomes=True)
+    monitoring_round.evaluate_windows(services)
+    (job,) = [j for j in jobs.list_jobs(services, admin(services)) if j.created_by == "daemon"]
+    assert datetime.fromisoformat(job.options["changed_at"]) == on_day(16)
 
 
 def test_paused_automation_starts_nothing_and_says_so_until_it_is_resumed(services: Services) -> None:
