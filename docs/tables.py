@@ -44,7 +44,7 @@ _BESIDE = {
         "Values to cells, texts and charts. Pure; shared by console, command line and demo.",
     ),
     "serving": (
-        "`inference`, `artifacts`, `system`, `domain`",
+        "`inference`, `artifacts`, `confinement`, `system`, `domain`",
         "The serving process of a target. The hub shares its few lines of HTTP.",
     ),
     "training": (
@@ -52,7 +52,11 @@ _BESIDE = {
         "What happens inside a step's process. Started by module name, imported by nobody.",
     ),
     "inference": ("`domain`", "A model from its bytes: safe format, schema, prediction."),
-    "system": ("`domain`", "What the operating system gives: Landlock, processes, files, paths."),
+    "confinement": (
+        "`domain`",
+        "Confinement of steps and serving processes: Landlock, seccomp, namespaces, and which of them the kernel gives.",
+    ),
+    "system": ("`domain`", "What the operating system gives: processes, files, paths."),
 }
 _ROOMS = ("cli", "operations", "statistics", "presentation", "console", "training")
 """Packages whose folders are listed one by one, each by the first sentence of its docstring."""

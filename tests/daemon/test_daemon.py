@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.confinement import probe
 from pilothouse.daemon import control
 from pilothouse.daemon.serving_supervisor import running_servers
+from pilothouse.domain.confinement import confines, describe
 from pilothouse.domain.errors import ConflictError, NotFoundError, UnavailableError
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.operations.fleet import processes
@@ -22,7 +24,6 @@ from pilothouse.operations.jobs import jobs
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.workspace import apply_models, audits
 from pilothouse.store import processes as stored
-from pilothouse.system import landlock
 from pilothouse.system.leader import leader
 from pilothouse.system.processes import descendants, is_alive, kill_group, name_of
 from support import wait_until
@@ -30,7 +31,7 @@ from support.small_workspace import SmallWorkspace, make_small_workspace
 
 pytestmark = [
     pytest.mark.loop,
-    pytest.mark.skipif(landlock.abi() < 4, reason="kernel without Landlock ABI 4"),
+    pytest.mark.skipif(not confines(probe.offered()), reason="nothing confines here"),
 ]
 
 
@@ -69,7 +70,7 @@ def test_a_daemon_starts_is_known_refuses_a_second_and_stops(small_workspace: Sm
     name = control.start_in_background(small_workspace.root)
     state = processes.daemon_state(small_workspace.services)
     assert (state.running, state.pid) == (True, name.pid)
-    assert state.isolation == landlock.describe()
+    assert state.isolation == describe(probe.offered())
     with pytest.raises(ConflictError, match=f"runs already, pid {name.pid}"):
         control.start_in_background(small_workspace.root)
     family = [name.pid, *descendants(name.pid)]

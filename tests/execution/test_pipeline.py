@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.confinement import probe
+from pilothouse.domain.confinement import confines
 from pilothouse.domain.jobs import JobStatus, StepRequest
 from pilothouse.execution.launcher_client import Launcher
 from pilothouse.execution.pipeline import JobOutcome, run_pipeline
-from pilothouse.system import landlock
 
-pytestmark = pytest.mark.skipif(landlock.abi() < 4, reason="kernel without Landlock ABI 4")
+pytestmark = pytest.mark.skipif(not confines(probe.offered()), reason="nothing confines here")
 
 STEPS = ("snapshot", "fit", "evaluate", "gate", "verify")
 
@@ -69,7 +70,7 @@ def test_the_process_that_runs_training_code_cannot_read_the_hold_out(
     launcher: Launcher, requests: list[StepRequest]
 ) -> None:
     outcome, _ = run(launcher, requests)
-    assert outcome.steps["fit"].record["holdout"] == "PermissionError"
+    assert outcome.steps["fit"].record["holdout"] in ("PermissionError", "FileNotFoundError")
 
 
 def test_a_failed_step_ends_the_job_with_its_words_and_what_was_done_before(

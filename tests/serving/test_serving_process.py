@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from serving_kit import (
     wait_until,
 )
 
+from pilothouse.confinement import probe
+from pilothouse.domain.confinement import confines
 from pilothouse.domain.wire import PackedTimings
 from support import leftovers
 
@@ -290,15 +293,19 @@ def test_the_process_has_given_up_its_privileges(server: ServingProcess) -> None
 
 
 _CONFINED = """
-import socket, sys
+import json, os, socket, sys
 from pathlib import Path
+from pilothouse.domain.confinement import Offered
+from pilothouse.serving.hub_address import HubConnection
 from pilothouse.serving.main import _give_up_all_but
-folder, outside, token, hub, port = sys.argv[1:6]
-_give_up_all_but(Path(folder), Path(token), int(port), "require")
+folder, outside, token, hub, port, offered = sys.argv[1:7]
+pid = os.getpid()
+_give_up_all_but(Path(folder), Path(token), Path(hub), int(port), "require", Offered(**json.loads(offered)))
+assert os.getpid() == pid
 def attempt(name, act):
     try:
         act()
-    except PermissionError:
+    except (PermissionError, FileNotFoundError):
         print(name, "denied")
     except OSError as error:
         print(name, "failed", error.errno)
@@ -312,15 +319,30 @@ attempt("own folder", lambda: (Path(folder) / "x").write_text("x"))
 attempt("token", lambda: open(token).read())
 attempt("tcp connect", lambda: socket.create_connection(("127.0.0.1", int(port))))
 attempt("tcp bind", lambda: socket.socket().bind(("127.0.0.1", 0)))
-attempt("hub", lambda: socket.socket(socket.AF_UNIX).connect(hub))
+attempt("udp", lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+attempt("netlink", lambda: socket.socket(16, socket.SOCK_RAW, 0))
+attempt("signal", lambda: os.kill(os.getppid(), 0))
+attempt("mode", lambda: os.chmod(outside, 0o600))
+attempt("shared memory", lambda: (Path("/dev/shm") / "left-by-a-serving-process").write_text("x"))
+attempt("hub", lambda: HubConnection(Path(hub), 5).connect())
+attempt("hub again", lambda: HubConnection(Path(hub), 5).connect())
 import sklearn.ensemble, pandas, skops.io
 print("libraries done")
 """
 
 
+@pytest.mark.parametrize("layers", ["all", "namespaces", "landlock"])
 def test_a_confined_process_reaches_its_folder_and_the_hub_and_nothing_else(
-    tmp_path: Path, hub: TestHub
+    tmp_path: Path, hub: TestHub, layers: str
 ) -> None:
+    here = probe.offered()
+    offered = {
+        "all": here,
+        "namespaces": replace(here, landlock=0),
+        "landlock": replace(here, namespaces=False),
+    }[layers]
+    if not confines(offered):
+        pytest.skip("this kernel gives too little")
     folder, outside = tmp_path / "own", tmp_path / "state" / "registry.db"
     folder.mkdir()
     outside.parent.mkdir()
@@ -329,11 +351,14 @@ def test_a_confined_process_reaches_its_folder_and_the_hub_and_nothing_else(
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
         arguments = [str(folder), str(outside), str(folder / "token"), str(hub.path), port]
+        arguments.append(json.dumps(asdict(offered)))
         run = subprocess.run(
             [sys.executable, "-I", "-c", _CONFINED, *arguments], capture_output=True, text=True, timeout=60
         )
     assert run.returncode == 0, run.stderr
     found = dict(line.rsplit(" ", 1) for line in run.stdout.splitlines())
+    assert found.pop("shared memory") in ("denied", "done")  # in one of its own
+    assert not Path("/dev/shm/left-by-a-serving-process").exists()
     assert found == {
         "read outside": "denied",
         "write outside": "denied",
@@ -343,7 +368,12 @@ def test_a_confined_process_reaches_its_folder_and_the_hub_and_nothing_else(
         "token": "done",
         "tcp connect": "denied",
         "tcp bind": "denied",
+        "udp": "denied",
+        "netlink": "denied",
+        "mode": "denied",
+        "signal": "denied",
         "hub": "done",
+        "hub again": "done",
         "libraries": "done",
     }
 
@@ -419,11 +449,12 @@ def test_sigterm_answers_what_runs_flushes_and_leaves(hub: TestHub, launch: Laun
     assert "Traceback" not in server.log.read_text()
 
 
-def test_a_process_without_landlock_refuses_unless_told_otherwise(tmp_path: Path) -> None:
+def test_a_process_that_nothing_confines_refuses_unless_told_otherwise(tmp_path: Path) -> None:
     code = (
-        "import sys; from pilothouse.system import landlock; landlock.abi = lambda: 0\n"
-        "from pathlib import Path; from pilothouse.serving.main import _give_up_all_but\n"
-        "_give_up_all_but(Path(sys.argv[1]), Path(sys.argv[1]), 1, sys.argv[2])"
+        "import sys; from pathlib import Path; from pilothouse.domain.confinement import Offered\n"
+        "from pilothouse.serving.main import _give_up_all_but\n"
+        "here = Path(sys.argv[1])\n"
+        "_give_up_all_but(here, here / 'token', here / 'hub', 1, sys.argv[2], Offered())"
     )
     runs = {
         mode: subprocess.run(
@@ -435,7 +466,7 @@ def test_a_process_without_landlock_refuses_unless_told_otherwise(tmp_path: Path
         )
         for mode in ("require", "warn")
     }
-    assert "--isolation warn serves without it" in runs["require"].stderr
+    assert "nothing holds files" in runs["require"].stderr
     assert runs["require"].returncode != 0
     assert runs["warn"].returncode == 0
     assert "without isolation" in runs["warn"].stderr

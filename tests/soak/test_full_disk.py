@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.confinement import probe
 from pilothouse.daemon import control
+from pilothouse.domain.confinement import confines
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.roles import Role
 from pilothouse.operations.jobs import trainings
 from pilothouse.operations.workspace import audits, workspaces, write_state
 from pilothouse.store import audit_agreement, versions
-from pilothouse.system import landlock
 from support import wait_until
 from support.small_workspace import SmallWorkspace, make_small_workspace
 
@@ -89,7 +90,7 @@ def test_a_change_and_an_artifact_on_a_full_disk(disk: Path) -> None:
         services.close()
 
 
-@pytest.mark.skipif(landlock.abi() < 4, reason="kernel without Landlock ABI 4")
+@pytest.mark.skipif(not confines(probe.offered()), reason="nothing confines here")
 def test_a_training_and_the_daemon_on_a_full_disk(disk: Path) -> None:
     small_workspace = make_small_workspace(disk / "w")
     services = small_workspace.services

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.confinement import landlock
 from pilothouse.domain.errors import ConflictError, IntegrityError, NotFoundError
 from pilothouse.domain.jobs import ProcessName
-from pilothouse.system import files, landlock, processes
+from pilothouse.system import files, processes
 from pilothouse.system.leader import leadership
 from support import wait_until
 
@@ -95,8 +96,9 @@ def test_killing_a_group_spares_a_process_that_got_its_pid() -> None:
 
 def _restricted(code: str, *arguments: object) -> str:
     prelude = (
-        "import sys, os, socket\nfrom pathlib import Path\nfrom pilothouse.system import landlock\n"
-        "read, write = landlock.runtime_paths()\n"
+        "import sys, os, socket\nfrom pathlib import Path\nfrom pilothouse.confinement import landlock\n"
+        "from pilothouse.confinement.root import runtime_paths\n"
+        "read, write = runtime_paths()\n"
         "def attempt(action):\n    try:\n        action(); print('done')\n"
         "    except OSError: print('refused')\n"
     )

@@ -19,9 +19,10 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from pilothouse.daemon.logs import close_log, open_log, say
+from pilothouse.domain.confinement import Offered, describe, promise_lines, unheld
 from pilothouse.domain.errors import NotFoundError, PilothouseError
 from pilothouse.execution.launcher_client import Isolation, Launcher
-from pilothouse.system import landlock, memory, service_manager
+from pilothouse.system import memory, service_manager
 from pilothouse.system.leader import leadership
 from pilothouse.system.paths import WorkspacePaths
 
@@ -108,9 +109,14 @@ def _lead(
     try:
         # opened here, so that a damaged file is reported before the daemon counts as running
         _ = services.telemetry
-        in_force = landlock.describe() if landlock.confines() else "none"
+        in_force = describe(launcher.offered)
+        if (killed := processes.daemon_killed(services)) is not None:
+            pid, heard = killed
+            message = f"the daemon before, pid {pid}, ended without saying so: last heard of {heard:%Y-%m-%d %H:%M:%S} UTC"
+            say(log, logging.WARNING, message, pid=pid, last_heard=heard.isoformat())
         name = processes.announce_daemon(services, in_force)
         say(log, logging.INFO, "the daemon starts", root=str(paths.root), pid=name.pid, isolation=in_force)
+        _say_isolation(launcher.offered)
         threads = DaemonThreads(
             services, launcher, name, isolation=isolation, slots=slots, serve_targets=serve_targets, stop=stop
         )
@@ -131,6 +137,21 @@ def _lead(
     finally:
         if not left:  # closing a connection that a busy thread uses would crash the process
             services.close()
+
+
+def _say_isolation(offered: Offered) -> None:
+    """Write into the log which layer holds each promise, and what is different where some are missing."""
+    if missing := unheld(offered):
+        say(log, logging.WARNING, f"jobs and models run unconfined: nothing here holds {', '.join(missing)}")
+        return
+    for line in promise_lines(offered):
+        say(log, logging.INFO, f"confinement of {line}")
+    if not offered.namespaces:
+        say(
+            log,
+            logging.INFO,
+            "no shared memory of its own can be given to a job: joblib runs without worker processes",
+        )
 
 
 def _wait_for_the_end(threads: "DaemonThreads", stop: threading.Event, stop_pipe: socket.socket) -> None:

@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from pilothouse.composition import open_workspace
+from pilothouse.confinement import probe
 from pilothouse.daemon import control
 from pilothouse.demo import report, steps, workspace
 from pilothouse.demo.client import HubClient, ServingClient
@@ -12,6 +13,7 @@ from pilothouse.demo.progress import Progress
 from pilothouse.demo.replay import Lane, Tally, replay
 from pilothouse.demo.steps import Demo
 from pilothouse.demo.traffic import Stream, read_streams
+from pilothouse.domain.confinement import confines, describe, in_short, unheld
 from pilothouse.domain.evaluation import GateOutcome
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.records import VersionStatus
@@ -21,7 +23,6 @@ from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.fleet import replays
 from pilothouse.operations.jobs import trainings
 from pilothouse.operations.promotion import promotions
-from pilothouse.system import landlock
 
 FLIGHTS, BIKES = "flight-delay", "bike-demand"
 FIRST_DAY = {FLIGHTS: steps.day(2013, 4, 2), BIKES: steps.day(2011, 3, 1)}
@@ -38,14 +39,15 @@ _NEWEST_ONLY: dict[str, str | int | float | bool] = {"data.lookback": "90d"}
 
 def start_demo(root: Path, progress: Progress) -> Demo:
     """From model files to versions that answer: apply, train, refuse a bad one, ask, approve, deploy."""
-    confined = landlock.confines()
+    offered = probe.offered()
+    confined = confines(offered)
     process = control.start_in_background(root, isolation="require" if confined else "warn")
     progress.say(
         f"the daemon runs, pid {process.pid}; jobs and models are "
         + (
-            f"confined by {landlock.describe()}"
+            f"confined by {in_short(describe(offered))}"
             if confined
-            else "NOT confined: this kernel's Landlock is too old"
+            else f"NOT confined: nothing here holds {', '.join(unheld(offered))}"
         )
     )
     demo = steps.open_demo(open_workspace(root), progress)

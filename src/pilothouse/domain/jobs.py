@@ -64,6 +64,8 @@ class StepRequest:
     timeout_s: int = 3_600
     cpu_s: int | None = None
     """Processor time of all its processes together; None: as much as they like until ``timeout_s``."""
+    folder_mb: int = 65_536
+    """MiB that may lie in its folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +118,14 @@ class StepExit:
         "out of memory",
         "out of cpu time",
         "disk full",
+        "folder full",
         "reused",
     ] = "exited"
     """``reused``: no process ran, for nothing that the step depends on had changed."""
+    message: str = ""
+    """Reason why the step could not be started or supervised; empty where it was."""
+    seal: str = field(default="", repr=False)
+    """Key, in hex, by which the result is known to be that of a process that came to its end."""
 
 
 RetryOn = Literal[

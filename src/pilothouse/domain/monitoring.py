@@ -293,7 +293,7 @@ class DaemonState:
     started_at: datetime | None
     heartbeat_at: datetime | None
     isolation: str
-    """``landlock ABI 7``, or what is in force instead."""
+    """What the daemon said is in force, promise by promise (``confinement.describe``); empty before it has said so."""
 
 
 @dataclass(frozen=True, slots=True)

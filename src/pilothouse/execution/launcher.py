@@ -4,6 +4,8 @@ The daemon has threads and open databases and cannot fork safely; a fresh interp
 daemon starts this program once, by exec, with one socket. It imports the libraries, never fits or predicts (a process
 that has once fitted with OpenMP forks children that hang), opens no database, and forks one supervisor a step.
 
+Where there are namespaces, each supervisor is forked into its own.
+
 It reads JSON lines ``{"run": ID, "request": {…}, "grace_s": S}`` and ``{"cancel": ID}``, and writes ``{"ready": …}`` and
 ``{"exit": ID, …StepExit}``. When the socket ends, every step ends, and so does the launcher.
 """
@@ -21,12 +23,15 @@ import socket
 import sys
 import time
 import traceback
+from collections.abc import Iterable
 from typing import Any
 
+from pilothouse.confinement import namespaces, root
+from pilothouse.domain.confinement import Offered, confines
 from pilothouse.domain.job_kinds import KINDS
 from pilothouse.domain.jobs import StepExit, StepRequest
-from pilothouse.execution.step_supervisor import CANCEL, become_reaper, supervise
-from pilothouse.system import landlock
+from pilothouse.domain.safe_text import one_line
+from pilothouse.execution.step_supervisor import CANCEL, become_reaper, is_first, kill_family, supervise
 from pilothouse.system.processes import descendants
 
 _LIBRARIES = [
@@ -59,6 +64,7 @@ _LIBRARIES = [
 """Modules that steps use, imported once for all of them."""
 _FAREWELL_S = 3.0
 """Seconds that supervisors have to end their steps before they are killed."""
+_LONGEST_MESSAGE = 500
 EXIT_NO_ISOLATION = 3
 """Exit code of a launcher that must isolate steps and cannot."""
 
@@ -66,23 +72,31 @@ EXIT_NO_ISOLATION = 3
 def main() -> int:
     """Serve steps until the control socket ends."""
     options = _arguments()
-    isolated = landlock.confines()
-    if options.isolation == "require" and not isolated:
+    layers = Offered(**json.loads(options.offered))
+    offered = layers if confines(layers) else None
+    if options.isolation == "require" and offered is None:
         return EXIT_NO_ISOLATION
+    if offered is not None and not offered.namespaces:
+        # No shared memory of its own can be given to a job, and joblib's worker processes need some.
+        os.environ["JOBLIB_MULTIPROCESSING"] = "0"
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, signal.SIG_IGN)  # the launcher ends when its daemon does
     control = socket.socket(fileno=options.control)
     started = time.monotonic()
     sys.path.extend(options.path)
     _import_libraries(options.package)
+    namespaces.may_mount()  # looked up once for all steps, as are the places of the libraries
+    root.look_up_runtime()
     gc.collect()
     gc.freeze()  # a child's collector shall not touch, and so copy, what all children share
     become_reaper()
-    launcher = _Launcher(control, options.package, isolated=isolated)
+    launcher = _Launcher(control, options.package, offered)
     with contextlib.suppress(
         ConnectionError
     ):  # the other end may have gone meanwhile: then nothing is served
-        launcher.say({"ready": {"isolated": isolated, "seconds": round(time.monotonic() - started, 3)}})
+        launcher.say(
+            {"ready": {"isolated": offered is not None, "seconds": round(time.monotonic() - started, 3)}}
+        )
     try:
         launcher.serve()
     finally:
@@ -93,10 +107,10 @@ def main() -> int:
 class _Launcher:
     """Control socket, and one channel for each step that runs."""
 
-    def __init__(self, control: socket.socket, package: str, *, isolated: bool) -> None:
+    def __init__(self, control: socket.socket, package: str, offered: Offered | None) -> None:
         self._control = control
         self._package = package
-        self._isolated = isolated
+        self._offered = offered
         self._buffer = b""
         self._channels: dict[int, socket.socket] = {}
         self._supervisors: dict[int, int] = {}
@@ -139,14 +153,23 @@ class _Launcher:
         return bool(data)
 
     def _start(self, number: int, request: StepRequest, grace_s: float) -> None:
-        """Fork the supervisor of a step, with a channel to it."""
-        launcher_end, supervisor_end = socket.socketpair()
-        pid = os.fork()
+        """Fork the supervisor of a step, with a channel to it. What is lacking for that fails this step alone."""
+        ends: tuple[socket.socket, ...] = ()
+        try:
+            ends = launcher_end, supervisor_end = socket.socketpair()
+            self._selector.register(launcher_end, selectors.EVENT_READ, number)
+            pid = namespaces.fork_into() if is_first(self._offered) else os.fork()
+        except OSError as error:
+            for end in ends:
+                end.close()
+                with contextlib.suppress(KeyError, ValueError):
+                    self._selector.unregister(end)
+            self.say({"exit": number, **dataclasses.asdict(_not_run(error))})
+            return
         if not pid:
-            _run_supervisor(request, supervisor_end, self._package, self._isolated, grace_s)
+            _run_supervisor(request, supervisor_end, self._package, self._offered, grace_s)
         supervisor_end.close()
         self._channels[number], self._supervisors[number] = launcher_end, pid
-        self._selector.register(launcher_end, selectors.EVENT_READ, number)
 
     def _step_ended(self, number: int) -> None:
         """Reap a supervisor and pass its answer on to the daemon."""
@@ -156,39 +179,45 @@ class _Launcher:
         with contextlib.suppress(ConnectionError):
             answer = channel.recv(1 << 16)
         channel.close()
-        os.waitpid(pid, 0)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         if not answer:  # the supervisor was killed: its descendants are this process's now
-            self._kill_strays(self._supervisors.values())
-            answer = json.dumps(
-                dataclasses.asdict(StepExit(None, int(signal.SIGKILL), 0.0, 0.0, "signalled"))
-            ).encode()
+            how = f"signal {-code}" if code < 0 else f"code {code}"
+            lost = StepExit(
+                None, int(signal.SIGKILL), 0.0, 0.0, "signalled", f"its supervisor ended with {how}"
+            )
+            with contextlib.suppress(OSError):
+                self._kill_strays(self._supervisors.values())
+            answer = json.dumps(dataclasses.asdict(lost)).encode()
         self.say({"exit": number, **json.loads(answer)})
 
-    def _kill_strays(self, spared: Any) -> None:
+    def _kill_strays(self, spared: Iterable[int]) -> None:
         """Kill and reap every descendant that belongs to no supervisor in ``spared``."""
-        kept = {pid for supervisor in spared for pid in (supervisor, *descendants(supervisor))}
-        while strays := [pid for pid in descendants(os.getpid()) if pid not in kept]:
-            for pid in strays:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+        kept = list(spared)
+        while strays := kill_family(os.getpid(), kept):
             for pid in strays:
                 with contextlib.suppress(ChildProcessError):
                     os.waitpid(pid, 0)
 
 
 def _run_supervisor(
-    request: StepRequest, channel: socket.socket, package: str, isolated: bool, grace_s: float
+    request: StepRequest, channel: socket.socket, package: str, offered: Offered | None, grace_s: float
 ) -> None:
     """Supervise a step in the fork, answer, and leave without the launcher's clean-up."""
     try:
-        exit_ = supervise(request, channel, package, isolated=isolated, grace_s=grace_s)
+        try:
+            exit_ = supervise(request, channel, package, offered, grace_s)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the daemon is to hear of it
+            traceback.print_exc()
+            exit_ = _not_run(error)
         with contextlib.suppress(ConnectionError):
             channel.sendall(json.dumps(dataclasses.asdict(exit_)).encode())
-    except BaseException:
-        traceback.print_exc()
-        raise
     finally:
         os._exit(0)
+
+
+def _not_run(error: Exception) -> StepExit:
+    message = one_line(str(error) or type(error).__name__, _LONGEST_MESSAGE)
+    return StepExit(1, None, 0.0, 0.0, "exited", message)
 
 
 def _import_libraries(package: str) -> None:
@@ -203,6 +232,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="pilothouse-launcher")
     parser.add_argument("--control", type=int, required=True, help="descriptor of the control socket")
     parser.add_argument("--isolation", choices=("require", "warn"), default="require")
+    parser.add_argument("--offered", default="{}", help="the layers of confinement, as JSON")
     parser.add_argument(
         "--steps-package", dest="package", required=True, help="the one package steps come from"
     )

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import logging
 import os
 import queue
 import socket
@@ -14,12 +15,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from pilothouse.confinement import probe, root
+from pilothouse.domain.confinement import Offered, confines, refusal
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.jobs import ProgressLine, StepExit, StepRequest, StepResult
-from pilothouse.execution.step_files import ProgressTail, check_inputs, read_result
+from pilothouse.execution.step_files import EARLY_END, ProgressTail, check_inputs, read_result
 from pilothouse.execution.step_process import HASH_SEED, PROGRESS_FILE, REQUEST_FILE
-from pilothouse.system import landlock
 from pilothouse.system.files import write_atomically
+
+log = logging.getLogger(__name__)
 
 Isolation = Literal["require", "warn"]
 STEPS_PACKAGE = "pilothouse.training.steps"
@@ -33,7 +37,8 @@ class Launcher:
     """Launcher process. Start it before any database is opened; ``run_step`` may be called from any thread.
 
     ``closed`` are folders that no step may be given (the workspace's state) but for what lies in ``opened`` (the folders
-    of jobs and artifacts). ``grace_s`` is the time between SIGTERM and SIGKILL.
+    of jobs and artifacts). ``grace_s`` is the time between SIGTERM and SIGKILL. ``offered`` are the layers of confinement to
+    use; None: those that the kernel gives.
     """
 
     def __init__(
@@ -45,12 +50,14 @@ class Launcher:
         steps_package: str = STEPS_PACKAGE,
         path: Sequence[Path] = (),
         grace_s: float = 5.0,
+        offered: Offered | None = None,
     ) -> None:
         self._closed, self._opened = tuple(closed), tuple(opened)
         self._isolation = isolation
         self._package = steps_package
         self._path = tuple(path)
         self._grace_s = grace_s
+        self._offered = offered
         self._lock = threading.Lock()
         self._connection: _Connection | None = None
 
@@ -69,16 +76,20 @@ class Launcher:
         connection = self._connection
         return connection.process.pid if connection is not None and connection.alive else None
 
+    @property
+    def offered(self) -> Offered:
+        """Layers of confinement that its steps are given."""
+        if self._offered is None:
+            self._offered = probe.offered()
+        return self._offered
+
     def start(self) -> None:
         """Start the launcher; it imports in the background. Raises UnavailableError where isolation is required and not
         available."""
-        if self._isolation == "require" and not landlock.confines():
-            raise UnavailableError(
-                f"jobs cannot be isolated here ({landlock.describe()}; expected Landlock ABI 4, Linux 6.7 or later): "
-                "use --isolation warn to run them with the rights of this user"
-            )
+        if self._isolation == "require" and not confines(self.offered):
+            raise UnavailableError(refusal(self.offered))
         if self._isolation == "require":
-            read, write = landlock.runtime_paths()
+            read, write = root.runtime_paths()
             check_inputs([*read, *write], self._closed, ())
         with self._lock:
             self._live_connection()
@@ -110,7 +121,14 @@ class Launcher:
         with self._lock:
             connection = self._live_connection()
         exit_ = self._follow(connection, plain, cancel, ProgressTail(folder / PROGRESS_FILE, on_progress))
-        return exit_, read_result(folder)
+        if exit_.message:
+            facts = {"job": request.job, "step": request.step}
+            log.error(
+                "step %s of job %d: %s", request.step, request.job, exit_.message, extra={"facts": facts}
+            )
+        result = read_result(folder, exit_.seal)
+        # what a process left that did not end by itself, or ended with a code of its own, is nobody's word
+        return exit_, result if result is None or result.error != EARLY_END or exit_.exit_code == 0 else None
 
     def _follow(
         self,
@@ -145,6 +163,7 @@ class Launcher:
         # seed: the environment is ours (``_environment``).
         command = [sys.executable, "-P", "-s", "-m", "pilothouse.execution.launcher"]
         command += ["--isolation", self._isolation, "--steps-package", self._package]
+        command += ["--offered", json.dumps(dataclasses.asdict(self.offered))]
         for folder in self._path:
             command += ["--path", str(folder)]
         return command
@@ -170,6 +189,7 @@ class _Connection:
         self._last = 0
         self._waiting: dict[int, queue.SimpleQueue[dict[str, Any] | None]] = {}
         self.alive = True
+        self._is_closing = False
         self._reader = threading.Thread(target=self._read, name="launcher", daemon=True)
         self._reader.start()
 
@@ -195,6 +215,7 @@ class _Connection:
 
     def close(self) -> None:
         """End the launcher and wait for it."""
+        self._is_closing = True
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         try:
@@ -213,8 +234,14 @@ class _Connection:
                     self._hand_over(answer.pop("exit"), answer)
         with self._lock:
             self.alive = False
+            ended_by_itself = not self._is_closing
             for answers in self._waiting.values():
                 answers.put(None)
+        if ended_by_itself:
+            code = self.process.wait()
+            how = f"signal {-code}" if code < 0 else f"exit code {code}"
+            facts = {"pid": self.process.pid, "exit_code": code, "steps": len(self._waiting)}
+            log.error("the launcher of steps ended: %s", how, extra={"facts": facts})
 
     def _hand_over(self, number: int, answer: dict[str, Any]) -> None:
         with self._lock:

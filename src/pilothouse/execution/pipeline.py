@@ -169,6 +169,11 @@ def judge(request: StepRequest, exit_: StepExit, result: StepResult | None) -> t
             f"{step} found no room on the disk of {request.folder}: make some",
             "disk full",
         )
+    if exit_.reason == "folder full":
+        message = f"{step} wrote more than {request.folder_mb} MiB into its folder, {request.folder}: give it less to keep"
+        return JobStatus.FAILED, message, ""
+    if exit_.reason == "exited" and exit_.message:
+        return JobStatus.FAILED, f"{step} could not be run: {exit_.message}", ""
     last_line = last_message(Path(request.folder))
     if exit_.reason == "signalled" and exit_.signal is None:
         return JobStatus.LOST, f"{step} was lost: the launcher of its process died", "lost"

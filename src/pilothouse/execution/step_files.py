@@ -4,6 +4,7 @@ The step's process may have run a user's code and owned its folder, so nothing i
 """
 
 import contextlib
+import hmac
 import json
 import math
 import os
@@ -15,11 +16,12 @@ from typing import Any, get_args
 
 from pilothouse.domain.errors import IntegrityError, InvalidInputError, NotFoundError
 from pilothouse.domain.jobs import Cause, ProgressLine, StepResult
-from pilothouse.execution.step_process import LOG_FILE, PROGRESS_FILE, REQUEST_FILE, RESULT_FILE
+from pilothouse.execution.step_process import LOG_FILE, PROGRESS_FILE, REQUEST_FILE, RESULT_FILE, seal_of
 from pilothouse.system.files import parse_json, read_plain_file
 
 _KEPT = frozenset({LOG_FILE, PROGRESS_FILE, REQUEST_FILE, RESULT_FILE})
 """Files of a step that stay when its folder is emptied."""
+EARLY_END = "the step's process ended early, or its result was written by code other than ours: a step ends by returning"
 _LARGEST_RESULT = 64 << 20
 """Bytes of a result file at most."""
 _LONGEST_LINE = 8_192
@@ -47,18 +49,23 @@ def check_inputs(paths: Sequence[Path], closed: Sequence[Path], opened: Sequence
                 )
 
 
-def read_result(folder: Path) -> StepResult | None:
-    """Result of a step with outputs as absolute paths; None where there is none that is valid.
+def read_result(folder: Path, seal: str) -> StepResult | None:
+    """Result of a step with outputs as absolute paths; None where there is none.
 
-    An output is a regular file of the step's own making inside its folder: a link would have the next step, or the
-    artifact store, read whatever it points to.
+    ``seal`` is the key, in hex, that the step's process had: a result without its seal was left by code that then ended the
+    process, or wrote over it. An output is a regular file of the step's own making inside its folder: a link would have the
+    next step, or the artifact store, read whatever it points to.
     """
     path = folder / RESULT_FILE
     try:
-        plain = parse_json(read_plain_file(path, _LARGEST_RESULT), path)
+        sealed = parse_json(read_plain_file(path, _LARGEST_RESULT), path)
+        content = sealed.get("result") if isinstance(sealed, dict) else None
+        if not isinstance(content, str) or not _is_sealed(content, sealed.get("seal"), seal):
+            return StepResult(ok=False, error=EARLY_END)
+        plain = parse_json(content.encode(), path)
     except NotFoundError:
         return None
-    except IntegrityError as error:
+    except (IntegrityError, UnicodeEncodeError) as error:
         return StepResult(ok=False, error=str(error))
     if not _is_result(plain):
         return StepResult(ok=False, error=f"{path}: expected ok, outputs, record and error")
@@ -69,6 +76,15 @@ def read_result(folder: Path) -> StepResult | None:
     cause = plain.get("cause")
     return StepResult(
         plain["ok"], outputs, plain["record"], plain["error"], cause if cause in get_args(Cause) else ""
+    )
+
+
+def _is_sealed(content: str, seal: Any, key: str) -> bool:
+    return (
+        bool(key)
+        and isinstance(seal, str)
+        and seal.isascii()
+        and hmac.compare_digest(seal_of(bytes.fromhex(key), content.encode()), seal)
     )
 
 

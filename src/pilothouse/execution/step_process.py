@@ -1,12 +1,13 @@
 """Process of a step: gives up everything that the step does not need, then runs its module.
 
-The order matters. Descriptors first, for Landlock does not revoke open ones; Landlock last, when the log is open and
-limits are set; only then code of a user or bytes of a model.
+The order matters. Descriptors first, for no layer revokes open ones; confinement last, when the log is open and limits are
+set; only then code of a user or bytes of a model.
 """
 
 import contextlib
-import ctypes
 import faulthandler
+import hashlib
+import hmac
 import importlib
 import json
 import math
@@ -20,12 +21,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pilothouse.confinement import confined, namespaces
+from pilothouse.domain.confinement import Offered
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.failures import cause_of, is_disk_full
 from pilothouse.domain.jobs import StepRequest, StepResult
 from pilothouse.domain.safe_text import one_line
-from pilothouse.system import landlock
 from pilothouse.system.files import write_atomically
+from pilothouse.system.processes import close_all_but, die_with_parent
 
 RESULT_FILE, PROGRESS_FILE, LOG_FILE, REQUEST_FILE = (
     "result.json",
@@ -38,7 +41,6 @@ EXIT_OUT_OF_MEMORY = 77
 EXIT_DISK_FULL = 78
 """Exit code of a step that found no room on the disk, not even for its result."""
 
-_PR_SET_PDEATHSIG = 1
 _LONGEST_MESSAGE = 1_000
 """Characters of a message."""
 _NICENESS = 5
@@ -47,25 +49,23 @@ HASH_SEED = "0"
 """Seed of Python's text hashes in steps, so that a set of names is in the same order in each."""
 _LARGEST_FILE = 16 << 30
 """Bytes of the largest file that a step may write."""
-_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - semaphores of multiprocessing live nowhere else
 
 
-def run_step_here(request: StepRequest, package: str, *, isolated: bool) -> int:
-    """Run the step in this process, a fork that nobody else needs. Returns its exit code."""
+def run_step_here(request: StepRequest, package: str, offered: Offered | None, seal: bytes) -> int:
+    """Run the step in this process, a fork that nobody else needs, confined by what is ``offered`` (None: not at all).
+    Returns its exit code. The result is sealed: a process that ends before leaves none."""
     folder = Path(request.folder)
     try:
+        namespaces.set_inspectable(True)
         _detach(folder)
         _limit(request)
-        if isolated:
-            read, write = landlock.runtime_paths()
-            inputs = [Path(path) for path in request.inputs.values()]
-            packages = [Path(path) for path in importlib.import_module(package).__path__]
-            landlock.restrict([*read, *packages, *inputs], [*write, _SHARED_MEMORY, folder], (), ())
+        if offered is not None:
+            confined.confine_step(offered, inputs_of(request, package), folder)
         _set_threads(request.threads)
         module = importlib.import_module(f"{package}.{request.step}")
         with (folder / PROGRESS_FILE).open("ab", buffering=0) as progress:
             result = module.run(request, _reporter(progress.write))
-        _write_result(folder, result)
+        _write_result(folder, result, seal)
     except MemoryError:
         traceback.print_exc()
         return EXIT_OUT_OF_MEMORY
@@ -74,25 +74,21 @@ def run_step_here(request: StepRequest, package: str, *, isolated: bool) -> int:
             traceback.print_exc()
         failed = StepResult(ok=False, error=_in_one_line(error), cause=cause_of(error, request.step))
         try:
-            _write_result(folder, failed)
+            _write_result(folder, failed, seal)
         except OSError:
             return EXIT_DISK_FULL if is_disk_full(error) else 1
     return 0
 
 
-def close_all_but(kept: set[int]) -> None:
-    """Close every descriptor of this process but those."""
-    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
-        if int(name) not in kept:
-            try:
-                os.close(int(name))
-            except OSError:  # the listing's own descriptor is closed already
-                continue
+def inputs_of(request: StepRequest, package: str) -> list[Path]:
+    """Paths that a step reads beside its libraries."""
+    packages = [Path(path) for path in importlib.import_module(package).__path__]
+    return [*packages, *(Path(path) for path in request.inputs.values())]
 
 
-def die_with_parent(number: int = signal.SIGKILL) -> None:
-    """Have the kernel send this process a signal when its parent dies."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+def seal_of(key: bytes, content: bytes) -> str:
+    """Seal of a result's content, which only who has the step's key can make."""
+    return hmac.new(key, content, hashlib.sha256).hexdigest()
 
 
 def _detach(folder: Path) -> None:
@@ -185,15 +181,17 @@ def _reporter(write: Callable[[bytes], object]) -> Callable[..., None]:
     return report
 
 
-def _write_result(folder: Path, result: StepResult) -> None:
+def _write_result(folder: Path, result: StepResult, seal: bytes) -> None:
     plain: dict[str, Any] = {
         "ok": result.ok,
         "outputs": result.outputs,
         "record": result.record,
         "error": result.error,
+        "cause": result.cause,
     }
-    plain["cause"] = result.cause
-    write_atomically(folder / RESULT_FILE, json.dumps(plain, default=_plain_number).encode())
+    content = json.dumps(plain, default=_plain_number)
+    sealed = {"seal": seal_of(seal, content.encode()), "result": content}
+    write_atomically(folder / RESULT_FILE, json.dumps(sealed).encode())
 
 
 def _plain_number(value: Any) -> Any:

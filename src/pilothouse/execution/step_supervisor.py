@@ -1,56 +1,73 @@
-"""Supervisor between launcher and step: one small process a step that watches it and, at its end, all that it has
+"""Supervisor between launcher and step: one small process a step that watches it and, at its end, ends all that it has
 started.
 
-It is its descendants' reaper (PR_SET_CHILD_SUBREAPER), so nothing that a step starts can hide from it, not even in a
-session of its own. Its channel to the launcher carries one byte to cancel; end of file means that the launcher is gone.
+Where there are namespaces it is the first process of the job's own: nothing outlives it, and it sees the job's processes
+alone. Elsewhere it is its descendants' reaper (PR_SET_CHILD_SUBREAPER), so that nothing that a step starts can hide from it,
+not even in a session of its own. Its channel to the launcher carries one byte to cancel; end of file means that the launcher
+is gone.
 """
 
+import contextlib
 import ctypes
 import os
 import select
 import signal
 import socket
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
+from pilothouse.confinement import confined
+from pilothouse.domain.confinement import Offered
 from pilothouse.domain.jobs import StepExit, StepRequest
+from pilothouse.execution.step_memory import resident_mb
 from pilothouse.execution.step_process import (
     EXIT_DISK_FULL,
     EXIT_OUT_OF_MEMORY,
-    close_all_but,
+    inputs_of,
     run_step_here,
 )
-from pilothouse.system.processes import descendants, family_below
+from pilothouse.system.processes import close_all_but, die_with_parent, family_below, groups_below
 
 CANCEL = b"c"
 _PR_SET_CHILD_SUBREAPER = 36
 _LOOK_EVERY_S = 0.1
 """Seconds between two looks at the memory and processor time of a step."""
-_Reason = Literal["timed out", "cancelled", "out of memory", "out of cpu time", "disk full"]
+_LOOKS_A_FOLDER = 10
+"""Looks after which the step's folder is measured again."""
+_SEAL_BYTES = 16
+_Reason = Literal["timed out", "cancelled", "out of memory", "out of cpu time", "disk full", "folder full"]
 
 
 def supervise(
-    request: StepRequest, channel: socket.socket, package: str, *, isolated: bool, grace_s: float
+    request: StepRequest, channel: socket.socket, package: str, offered: Offered | None, grace_s: float
 ) -> StepExit:
-    """Fork the step, watch it to its end, and leave no process behind."""
+    """Fork the step, watch it to its end, and leave no process behind. Raises OSError where that cannot begin."""
     close_all_but({0, 1, 2, channel.fileno()})
     os.setsid()
-    become_reaper()
+    if is_first(offered):
+        die_with_parent()  # with it everything of the job dies
+        folder = Path(request.folder)
+        confined.enter_job(inputs_of(request, package), folder, request.memory_mb)
+    else:
+        become_reaper()
     started = time.monotonic()
     # a SIGKILL during which the kernel's count of OOM kills rises was for want of memory
     kills_before = _kernel_kills()
+    seal = os.urandom(_SEAL_BYTES)
     child = os.fork()
     if not child:
-        os._exit(run_step_here(request, package, isolated=isolated))
-    watch = _Watch(request, child, channel)
-    reason = watch.until_over()
-    if reason is not None:
-        _ask_to_end(child, grace_s if reason != "out of memory" else 0.0)
-    status, peak = _end_family(child)
+        os._exit(run_step_here(request, package, offered, seal))
+    watch = _Watch(request, child, channel, has_own_memory=is_first(offered))
+    try:
+        reason = watch.until_over()
+        if reason is not None:
+            _ask_to_end(child, grace_s if reason != "out of memory" else 0.0)
+    finally:
+        status, peak = _end_family(child, is_first=is_first(offered))
     seconds = time.monotonic() - started
     code = os.waitstatus_to_exitcode(status)
-    _remove_semaphores(child)
     killed_by_kernel = code == -signal.SIGKILL and _kernel_kills() > kills_before
     if reason is None and (code == EXIT_OUT_OF_MEMORY or killed_by_kernel):
         reason = "out of memory"
@@ -62,7 +79,13 @@ def supervise(
         peak_memory_mb=round(max(peak, watch.peak_mb), 1),
         seconds=round(seconds, 3),
         reason=reason or ("signalled" if code < 0 else "exited"),
+        seal=seal.hex(),
     )
+
+
+def is_first(offered: Offered | None) -> bool:
+    """True where the supervisor is the first process of namespaces of its own."""
+    return offered is not None and offered.namespaces
 
 
 def become_reaper() -> None:
@@ -71,16 +94,19 @@ def become_reaper() -> None:
 
 
 class _Watch:
-    """Watch for the first of: the step's end, its time, memory or processor time used up, a cancellation, the launcher's
-    end."""
+    """Watch for the first of: the step's end, its time, memory, room or processor time used up, a cancellation, the
+    launcher's end."""
 
-    def __init__(self, request: StepRequest, child: int, channel: socket.socket) -> None:
+    def __init__(
+        self, request: StepRequest, child: int, channel: socket.socket, *, has_own_memory: bool
+    ) -> None:
         self.peak_mb = 0.0
-        self._memory_mb = request.memory_mb
-        self._cpu_s = request.cpu_s
+        self._request = request
         self._deadline = time.monotonic() + request.timeout_s
         self._child = child
         self._channel = channel
+        self._has_own_memory = has_own_memory
+        self._looks = 0
 
     def until_over(self) -> _Reason | None:
         """Reason why the step has to end; None where it ended by itself."""
@@ -103,13 +129,35 @@ class _Watch:
     def _used_up(self) -> _Reason | None:
         """Limit that the step, with all that it has started and left as orphans, has exceeded; None where there is none."""
         family = family_below(os.getpid())
-        resident = family.resident_mb
-        if resident > self._memory_mb:  # pages that the family shares are counted once before it is judged
-            resident = sum(_proportional_mb(pid) for pid in family.pids)
+        memory_mb, cpu_s = self._request.memory_mb, self._request.cpu_s
+        resident = resident_mb(family, memory_mb, has_own_memory=self._has_own_memory)
         self.peak_mb = max(self.peak_mb, resident)
-        if resident > self._memory_mb:
+        if resident > memory_mb:
             return "out of memory"
-        return "out of cpu time" if self._cpu_s is not None and family.cpu_s > self._cpu_s else None
+        if cpu_s is not None and family.cpu_s > cpu_s:
+            return "out of cpu time"
+        self._looks += 1
+        if self._looks % _LOOKS_A_FOLDER == 0 and _holds_more(
+            Path(self._request.folder), self._request.folder_mb
+        ):
+            return "folder full"
+        return None
+
+
+def _holds_more(folder: Path, limit_mb: int) -> bool:
+    """True where the files below a folder take more room than that. Links are not followed."""
+    left = limit_mb * 2**20
+    todo = [str(folder)]
+    while todo and left >= 0:
+        try:
+            with os.scandir(todo.pop()) as entries:
+                for entry in entries:
+                    left -= entry.stat(follow_symlinks=False).st_blocks * 512
+                    if entry.is_dir(follow_symlinks=False):
+                        todo.append(entry.path)
+        except OSError:  # it went meanwhile
+            continue
+    return left < 0
 
 
 def _ask_to_end(child: int, grace_s: float) -> None:
@@ -125,16 +173,16 @@ def _ask_to_end(child: int, grace_s: float) -> None:
         os.close(ended)
 
 
-def _end_family(child: int) -> tuple[int, float]:
+def _end_family(child: int, *, is_first: bool) -> tuple[int, float]:
     """Kill and reap until nothing is left. Returns the child's wait status and peak resident memory in MiB."""
     status, peak = 0, 0.0
     while True:
         # While the child is not reaped its pid, and so its group's number, belongs to nobody else.
-        for pid in descendants(os.getpid()):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        if is_first:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(-1, signal.SIGKILL)  # everything of the namespace but this process, at one stroke
+        else:
+            kill_family(os.getpid())
         try:
             pid, ended_with, usage = os.wait4(-1, 0)
         except ChildProcessError:
@@ -143,26 +191,38 @@ def _end_family(child: int) -> tuple[int, float]:
             status, peak = ended_with, usage.ru_maxrss / 1024
 
 
-def _proportional_mb(pid: int) -> float:
-    """Memory in MiB of a process with each shared page divided among those that share it (``Pss`` of proc(5))."""
-    try:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) / 1024
-    except (OSError, ValueError):  # it ended meanwhile
-        return 0.0
-    return 0.0
+def kill_family(pid: int, spared: Iterable[int] = ()) -> list[int]:
+    """Kill all that runs below a process but ``spared`` and what is below those. They may fork meanwhile: they are stopped
+    first, until none appears that still runs. Returns the pids."""
+    stopped: set[int] = set()
+    own = os.getpgrp()
+    while new := {other: group for other, group in _strays(pid, spared).items() if other not in stopped}:
+        # a whole group is stopped at one stroke, those that it is forking just now too
+        for group in set(new.values()) - {own}:
+            _signal(-group, signal.SIGSTOP)
+        for other in new:
+            _signal(other, signal.SIGSTOP)
+        stopped |= new.keys()
+    ending = list(_strays(pid, spared))
+    for other in ending:
+        _signal(other, signal.SIGKILL)
+    return ending
+
+
+def _strays(pid: int, spared: Iterable[int]) -> dict[int, int]:
+    kept = {below for other in spared for below in (other, *groups_below(other))}
+    return {other: group for other, group in groups_below(pid).items() if other not in kept}
+
+
+def _signal(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
 
 
 def _kernel_kills() -> int:
     """Number of processes that the kernel has killed for want of memory since boot."""
-    for line in Path("/proc/vmstat").read_text("ascii").splitlines():
-        if line.startswith("oom_kill "):
-            return int(line.split()[1])
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/vmstat").read_text("ascii").splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
     return 0
-
-
-def _remove_semaphores(child: int) -> None:
-    """Remove named semaphores of joblib's workers, which outlive them when all are killed at once."""
-    for path in Path("/dev/shm").glob(f"sem.loky-{child}-*"):  # noqa: S108
-        path.unlink(missing_ok=True)

@@ -1,8 +1,8 @@
 """Serving process: ``python -I -m pilothouse.serving.main --target T --hub unix:PATH --folder F --token-file F``.
 
-It takes its port, gives up every file but its folder and its libraries (Landlock) and every TCP port but that one, and
-only then imports the libraries and loads models. SIGTERM: no new connection, running requests are answered, the spool is
-flushed and offered to the hub, exit 0.
+It takes its port, gives up every file but its folder and its libraries and every connection but those to its port and to the
+hub, and only then imports the libraries and loads models. SIGTERM: no new connection, running requests are answered, the
+spool is flushed and offered to the hub, exit 0.
 """
 
 import argparse
@@ -19,10 +19,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from pilothouse.confinement import confined, probe
+from pilothouse.domain.confinement import NONE, Offered, confines, describe, in_short, refusal
 from pilothouse.domain.errors import ConflictError, InvalidInputError, PilothouseError, UnavailableError
 from pilothouse.domain.identifiers import check_name
-from pilothouse.serving.hub_address import socket_path
-from pilothouse.system import landlock
+from pilothouse.serving import hub_address
 from pilothouse.system.files import write_atomically
 from pilothouse.system.processes import own_name
 
@@ -51,13 +52,13 @@ def serve(
     While the hub is away ``spool_mb`` MiB of predictions are kept, then requests are refused.
 
     Raises InvalidInputError (arguments), ConflictError (the folder is served already) or UnavailableError (the port is
-    taken; no Landlock and ``isolation`` is ``require``).
+    taken; a promise that no layer holds, and ``isolation`` is ``require``).
     """
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
     check_name(target, "target")
-    hub_path = socket_path(hub).absolute()
+    hub_path = hub_address.socket_path(hub).absolute()
     folder = folder.absolute()
     token_file = (token_file or folder / "token").absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -66,12 +67,12 @@ def serve(
         os.environ[name] = "1"
     with _locked(folder), _listening(host, port) as listener:
         port = listener.getsockname()[1]
-        _give_up_all_but(folder, token_file, port, isolation)
-        from pilothouse.serving.process import run  # imports numpy and scikit-learn, with Landlock in force
+        in_force = _give_up_all_but(folder, token_file, hub_path, port, isolation, probe.try_here())
+        from pilothouse.serving.process import run  # imports numpy and scikit-learn, confined
 
         process = folder / "process.json"
         write_atomically(process, _process_document(target, host, port))
-        log.info("serving %s on %s:%d (%s)", target, host, port, landlock.describe())
+        log.info("serving %s on %s:%d (%s)", target, host, port, in_force)
         try:
             run(target, hub_path, folder, token_file, listener, spool_mb * 2**20)
         finally:
@@ -91,17 +92,27 @@ def _process_document(target: str, host: str, port: int) -> bytes:
     return json.dumps(document).encode()
 
 
-def _give_up_all_but(folder: Path, token_file: Path, port: int, isolation: Isolation) -> None:
+def _give_up_all_but(
+    folder: Path, token_file: Path, hub: Path, port: int, isolation: Isolation, offered: Offered
+) -> str:
+    """Confine this process. Returns what is in force, in words."""
     os.environ["TMPDIR"] = str(folder)
     os.environ["HOME"] = str(folder)
-    read, write = landlock.runtime_paths()
     try:
-        # The hub is a unix socket by its path: Landlock as of ABI 7 leaves connecting to one alone.
-        landlock.restrict([*read, token_file], [*write, folder], tcp_bind=(port,), tcp_connect=())
+        if not confines(offered):
+            raise UnavailableError(refusal(offered))
+        try:
+            if confined.needs_broker(offered):
+                hub_address.use_broker(hub)
+            confined.confine_serving(offered, [token_file], hub, folder, port)
+        except OSError as error:
+            raise UnavailableError(f"the process cannot be confined: {error}") from None
+        return in_short(describe(offered))
     except UnavailableError as error:
         if isolation == "require":
-            raise UnavailableError(f"{error}; --isolation warn serves without it") from None
+            raise
         log.warning("serving without isolation: %s", error)
+        return NONE
 
 
 @contextlib.contextmanager

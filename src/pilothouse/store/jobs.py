@@ -231,7 +231,7 @@ def steps_of(connection: Connection, job_id: int) -> list[tuple[int, str, StepEx
     rows = connection.execute(
         "SELECT * FROM job_steps WHERE job_id = ? ORDER BY attempt, position", (job_id,)
     )
-    return [(row["attempt"], row["step"], from_row(StepExit, row)) for row in rows]
+    return [(row["attempt"], row["step"], from_row(StepExit, row, message="", seal="")) for row in rows]
 
 
 def _job(row: Row) -> Job:

@@ -1,1 +1,1 @@
-"""Services of the operating system: paths, files, processes, Landlock. Standard library and ctypes only."""
+"""Services of the operating system: paths, files, processes. Standard library and ctypes only."""

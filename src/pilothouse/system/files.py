@@ -12,6 +12,8 @@ from typing import Any
 from pilothouse.domain.errors import IntegrityError, NotFoundError
 
 _CHUNK = 1 << 20
+_TEMPORARY_MODE = 0o600
+"""Mode that mkstemp(3) gives a file."""
 
 
 def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
@@ -21,7 +23,8 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
             stream.flush()
-            os.fchmod(stream.fileno(), mode)
+            if mode != _TEMPORARY_MODE:  # a confined process may not change modes
+                os.fchmod(stream.fileno(), mode)
             # before the rename: else a power cut may leave the new name with empty bytes
             os.fsync(stream.fileno())
         Path(temporary).replace(path)

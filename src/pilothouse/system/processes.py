@@ -4,18 +4,20 @@ Facts come from ``/proc`` (proc(5)): a pid is used again, the pair of pid and st
 """
 
 import contextlib
+import ctypes
 import functools
 import os
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pilothouse.domain.jobs import ProcessName
 
 _PROC = Path("/proc")
 _POLL_S = 0.01
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Family:
     """Resident memory in MiB; a page that several share counts once for each."""
     cpu_s: float
     """Processor time in seconds, also of those that have ended."""
+    resident_by_pid: dict[int, float] = field(default_factory=dict)
+    """Resident memory in MiB of each that runs."""
 
 
 @functools.cache
@@ -74,6 +78,22 @@ def descendants(pid: int) -> list[int]:
 
 def family_below(pid: int) -> Family:
     """Processes that run below one, and what they use. A process whose parent died hangs below its reaper."""
+    family = _below(pid)
+    resident = {child: _mb(stat) for child, stat in family if stat.state not in "ZX"}
+    return Family(
+        list(resident),
+        sum(_mb(stat) for _, stat in family),
+        sum(stat.cpu_ticks for _, stat in family) / os.sysconf("SC_CLK_TCK"),
+        resident,
+    )
+
+
+def groups_below(pid: int) -> dict[int, int]:
+    """Pids of the processes that run below one, each with its process group."""
+    return {child: stat.group for child, stat in _below(pid) if stat.state not in "ZX"}
+
+
+def _below(pid: int) -> list[tuple[int, _Stat]]:
     children: dict[int, list[tuple[int, _Stat]]] = {}
     for other, stat in _processes():
         children.setdefault(stat.parent, []).append((other, stat))
@@ -83,11 +103,11 @@ def family_below(pid: int) -> Family:
         below = children.pop(todo.pop(), [])
         family += below
         todo += [child for child, _ in below]
-    return Family(
-        [child for child, stat in family if stat.state not in "ZX"],
-        sum(stat.resident_pages for _, stat in family) * os.sysconf("SC_PAGE_SIZE") / 2**20,
-        sum(stat.cpu_ticks for _, stat in family) / os.sysconf("SC_CLK_TCK"),
-    )
+    return family
+
+
+def _mb(stat: _Stat) -> float:
+    return stat.resident_pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def kill_group(name: ProcessName, grace_s: float) -> bool:
@@ -108,6 +128,21 @@ def kill_group(name: ProcessName, grace_s: float) -> bool:
         while _members(name.pid) and time.monotonic() < deadline:
             time.sleep(_POLL_S)
     return not _members(name.pid)
+
+
+def close_all_but(kept: set[int]) -> None:
+    """Close every descriptor of this process but those."""
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
+        if int(name) not in kept:
+            try:
+                os.close(int(name))
+            except OSError:  # the listing's own descriptor is closed already
+                continue
+
+
+def die_with_parent(number: int = signal.SIGKILL) -> None:
+    """Have the kernel send this process a signal when its parent dies."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
 
 
 def _members(group: int) -> list[int]:

@@ -15,7 +15,7 @@ _isolation = click.option(
     type=click.Choice(["require", "warn"]),
     default="require",
     show_default=True,
-    help="Without Landlock: refuse to run, or run unconfined and say so.",
+    help="Where a promise of confinement cannot be held: refuse to run, or run unconfined and say so.",
 )
 
 
@@ -128,7 +128,7 @@ def daemon_status(session: Session) -> int:
             ("daemon", state_text),
             ("since", texts.time_text(state.started_at) if state.started_at else "–"),
             ("heartbeat", texts.time_text(state.heartbeat_at) if state.heartbeat_at else "–"),
-            ("isolation", state.isolation),
+            *(("" if i else "isolation", text) for i, text in enumerate(state.isolation.split("; "))),
             ("writing", report.read_only or "allowed"),
             ("automation", report.paused or "runs"),
             (

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pilothouse.confinement import probe
+from pilothouse.domain.confinement import describe
 from pilothouse.domain.jobs import JobStatus, ProcessName
 from pilothouse.domain.monitoring import DaemonState
 from pilothouse.domain.records import Job
@@ -19,7 +21,6 @@ from pilothouse.operations.states.watching import BEGINS
 from pilothouse.sqlite import Connection
 from pilothouse.store import deployment_states, jobs, processes, workspace
 from pilothouse.store.processes import LastReport
-from pilothouse.system import landlock
 from pilothouse.system.leader import leader
 from pilothouse.system.processes import own_name
 
@@ -36,13 +37,13 @@ def daemon_state(services: Services) -> DaemonState:
         record = processes.find_process(connection, _NAME)
     pid = running.pid if running else None
     if record is None or (running is not None and record.process != running):
-        return DaemonState(running is not None, pid, None, None, landlock.describe())
+        return DaemonState(running is not None, pid, None, None, "")
     return DaemonState(
         running=running is not None,
         pid=pid,
         started_at=record.started_at,
         heartbeat_at=record.heartbeat_at,
-        isolation=str(record.detail.get("isolation", "")) or landlock.describe(),
+        isolation=str(record.detail.get("isolation", "")),
     )
 
 
@@ -77,8 +78,9 @@ def daemon_report(services: Services, actor: Actor) -> DaemonReport:
         if item.next_times and not item.paused
     )
     mark = services.write_guard.state()
+    state = daemon_state(services)
     return DaemonReport(
-        daemon_state(services),
+        state if state.isolation else replace(state, isolation=describe(probe.offered())),
         mark.message if mark else "",
         f"paused by {automation.actor}: {automation.reason}" if automation.paused else "",
         tuple(running),
@@ -102,6 +104,13 @@ def announce_daemon(services: Services, isolation: str) -> ProcessName:
     """
     name, at = own_name(), services.now()
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        before = processes.find_process(change.connection, _NAME)
+        if before is not None and before.stopped_at is None and before.process != name:
+            change.record(
+                "daemon.ended",
+                _NAME,
+                {"pid": before.process.pid, "last_heard": before.heartbeat_at.isoformat()},
+            )
         _put_daemon(change.connection, name, at, {"isolation": isolation, BEGINS: True})
         change.record("daemon.started", _NAME, {"pid": name.pid, "isolation": isolation})
         targets = processes.unheard(change.connection)
@@ -115,6 +124,16 @@ def announce_daemon(services: Services, isolation: str) -> ProcessName:
 
 def _put_daemon(connection: Connection, name: ProcessName, at: datetime, detail: dict[str, Any]) -> None:
     processes.put_process(connection, _NAME, name, started_at=at, at=at, detail=detail)
+
+
+def daemon_killed(services: Services) -> tuple[int, datetime] | None:
+    """Pid of the daemon before this one, and when it was last heard of, where it ended without saying so: it was killed, or
+    its machine was. None where it stopped properly. To be asked before ``announce_daemon``."""
+    with services.registry.read() as connection:
+        before = processes.find_process(connection, _NAME)
+    if before is None or before.stopped_at is not None:
+        return None
+    return before.process.pid, before.heartbeat_at
 
 
 def announce_stop(services: Services, reason: str) -> None:

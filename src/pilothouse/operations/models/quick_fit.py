@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pilothouse.confinement import probe
+from pilothouse.domain.confinement import confines, unheld
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.first_settings import QuickFit
@@ -16,7 +18,6 @@ from pilothouse.domain.model_file import spec_to_plain
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.execution.launcher_client import Launcher
 from pilothouse.execution.pipeline import run_pipeline
-from pilothouse.system import landlock
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,7 +43,7 @@ class QuickFits:
 
         self._folder = Path(self._opened.enter_context(tempfile.TemporaryDirectory(prefix="pilothouse-")))
         self._launcher = self._opened.enter_context(
-            Launcher(isolation="require" if landlock.confines() else "warn")
+            Launcher(isolation="require" if confines(probe.offered()) else "warn")
         )
         pq.write_table(_thinned(self._rows), self._folder / SOURCE)
         return self
@@ -53,6 +54,8 @@ class QuickFits:
     def fit(self, spec: ModelSpec, tell: Tell) -> QuickFit:
         """Fit as ``spec`` says, whose source is the sample, and judge on its hold-out. A failure is in the result."""
         started = time.monotonic()
+        if missing := unheld(probe.offered()):
+            tell(f"the steps run unconfined: nothing here holds {', '.join(missing)}")
         work = Path(tempfile.mkdtemp(dir=self._folder))
         requests = [
             StepRequest(

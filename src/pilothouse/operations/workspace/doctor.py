@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
+from pilothouse.confinement import probe
+from pilothouse.domain.confinement import confines, in_short, promise_lines, refusal
 from pilothouse.domain.doctor import Finding
 from pilothouse.domain.errors import IntegrityError, PilothouseError, UnavailableError
 from pilothouse.domain.jobs import JobStatus
@@ -19,7 +21,6 @@ from pilothouse.operations.workspace import audits, write_state
 from pilothouse.sqlite import Database, driver
 from pilothouse.sqlite.connection import check_file_system, check_library
 from pilothouse.store import audit, audit_agreement, deployment_states, deployments, incidents, jobs, versions
-from pilothouse.system import landlock
 
 _LOW_DISK = 1 << 30
 _LARGE_WAL = 256 << 20
@@ -214,18 +215,16 @@ def _surroundings(services: Services) -> Iterator[Finding]:
     yield Finding(
         "rights", not exposed, f"open to other users: run {commands}" if exposed else "only for their owner"
     )
-    confines = landlock.confines()
-    advice = (
-        "" if confines else ": jobs need Linux 6.7 or later with Landlock, or the daemon's --isolation warn"
-    )
-    yield Finding("isolation", confines, landlock.describe() + advice)
+    offered = probe.offered()
+    advice = "" if confines(offered) else f"{refusal(offered)}; "
+    yield Finding("isolation", confines(offered), advice + "; ".join(promise_lines(offered)))
 
 
 def _daemon(services: Services) -> Finding:
     """A stopped daemon is a fault where deployments or queued jobs wait for it."""
     state = processes.daemon_state(services)
     if state.running:
-        return Finding("daemon", True, f"runs, pid {state.pid}, isolation {state.isolation}")
+        return Finding("daemon", True, f"runs, pid {state.pid}, isolation {in_short(state.isolation)}")
     with services.registry.read() as connection:
         live = len(deployments.live(connection))
         waiting = len(jobs.listed(connection, status=JobStatus.QUEUED))

@@ -105,6 +105,7 @@ _SENTENCES: dict[str, Callable[[str, Mapping[str, Any]], Sentence | None]] = {
     "automation.resumed": _plain("resumed automation", "good"),
     "daemon.started": _plain("the daemon started", "dim"),
     "daemon.stopped": _plain("the daemon stopped", "dim"),
+    "daemon.ended": _plain("the daemon had ended without saying so", "warn"),
     "deployment.made": _deployed,
     "deployment.rolled_back": _rolled_back,
     "hold.lifted": _plain("lifted the hold on {}"),

@@ -1,7 +1,7 @@
 """Landlock: a process gives up, for itself and its children, every file but those it names (landlock(7)).
 
 It needs no privilege and cannot be undone. Descriptors that are open already stay usable: close them first. Also given up
-where the kernel can: TCP (ABI 4), signals to and abstract sockets of processes outside (ABI 6).
+where the kernel can: TCP (version 4), signals to and abstract sockets of processes outside (version 6).
 """
 
 import ctypes
@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from pilothouse.confinement.syscalls import libc
 from pilothouse.domain.errors import UnavailableError
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
@@ -50,41 +51,7 @@ def abi() -> int:
     """Landlock version of the kernel, 0 where there is none."""
     if sys.platform != "linux":
         return 0
-    return max(0, int(_libc().syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _CREATE_VERSION)))
-
-
-def confines() -> bool:
-    """True where Landlock can deny files and TCP both (ABI 4, Linux 6.7), which jobs and serving processes need."""
-    return abi() >= 4
-
-
-def describe() -> str:
-    """Isolation in force as text: ``landlock ABI 7`` or ``none``."""
-    return f"landlock ABI {abi()}" if abi() else "none"
-
-
-def runtime_paths() -> tuple[list[Path], list[Path]]:
-    """Paths that any Python process needs to read (its interpreter, libraries, clock), and the devices that it may write."""
-    package = Path(__file__).resolve().parents[2]  # where an editable install lives
-    python = [Path(p) for p in (sys.prefix, sys.base_prefix, *sys.path) if p]
-    system = [Path(p) for p in ("/usr", "/bin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime")]
-    users = [Path(p) for p in ("/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/mime.types")]
-    kernel = [
-        Path(p)
-        for p in (
-            "/proc/self",
-            "/proc/cpuinfo",
-            "/proc/meminfo",
-            "/proc/stat",
-            "/proc/sys/vm/overcommit_memory",
-            "/proc/sys/kernel/random/boot_id",
-            "/sys/devices/system",
-            "/sys/fs/cgroup",
-            "/sys/kernel/mm/transparent_hugepage",
-        )
-    ]
-    sources = [Path("/dev/random"), Path("/dev/urandom"), Path("/dev/zero")]
-    return [package, *python, *system, *users, *kernel, *sources], [Path("/dev/null")]
+    return max(0, int(libc().syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _CREATE_VERSION)))
 
 
 def restrict(
@@ -92,20 +59,20 @@ def restrict(
     write: Sequence[Path],
     tcp_bind: Sequence[int] | None,
     tcp_connect: Sequence[int] | None,
+    version: int | None = None,
 ) -> None:
     """Irrevocably leave this process ``read`` to read and execute, ``write`` to do anything in, and nothing else.
 
     Paths are files or folders (all that is beneath); a path that does not exist is left out. For TCP, None leaves it
-    open and ``()`` denies it. Call it while there is one thread: others would keep their access. Raises
+    open and ``()`` denies it, which takes version 4: before, the network is another layer's. ``version`` is used in place
+    of the kernel's own where it is older. Call it while there is one thread: others would keep their access. Raises
     UnavailableError where the kernel cannot do what is asked.
     """
-    version = abi()
+    version = abi() if version is None else min(version, abi())
     if not version:
         raise UnavailableError(
             "this kernel has no Landlock: expected Linux 5.13 or later with Landlock enabled"
         )
-    if version < 4 and (tcp_bind is not None or tcp_connect is not None):
-        raise UnavailableError(f"Landlock ABI {version} cannot deny TCP: expected ABI 4 (Linux 6.7) or later")
     threads = len(os.listdir("/proc/self/task"))  # noqa: PTH208
     if version < 8 and threads > 1:
         raise UnavailableError(
@@ -113,6 +80,7 @@ def restrict(
         )
     handled = _handled(version)
     net = (_BIND if tcp_bind is not None else 0) | (_CONNECT if tcp_connect is not None else 0)
+    net = net if version >= 4 else 0
     scoped = _SCOPE_ABSTRACT_SOCKETS | _SCOPE_SIGNALS if version >= 6 else 0
     attributes = _Ruleset(handled, net, scoped)
     size = 8 if version < 4 else 16 if version < 6 else 24
@@ -120,9 +88,9 @@ def restrict(
     try:
         for path, access in [*((p, handled & _READ) for p in read), *((p, handled) for p in write)]:
             _allow_path(ruleset, path, access)
-        _allow_ports(ruleset, _BIND, tcp_bind or ())
-        _allow_ports(ruleset, _CONNECT, tcp_connect or ())
-        if _libc().prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+        _allow_ports(ruleset, _BIND, (tcp_bind or ()) if net else ())
+        _allow_ports(ruleset, _CONNECT, (tcp_connect or ()) if net else ())
+        if libc().prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
             raise UnavailableError("the kernel refused no_new_privs, which Landlock needs")
         _call(_RESTRICT_SELF, ruleset, _RESTRICT_ALL_THREADS if version >= 8 else 0)
     finally:
@@ -153,15 +121,8 @@ def _allow_ports(ruleset: int, access: int, ports: Iterable[int]) -> None:
 
 
 def _call(number: int, *arguments: object) -> int:
-    answer = int(_libc().syscall(number, *arguments))
+    answer = int(libc().syscall(number, *arguments))
     if answer < 0:
         code = ctypes.get_errno()
         raise UnavailableError(f"Landlock refused a rule: {os.strerror(code)}")
     return answer
-
-
-@functools.cache
-def _libc() -> ctypes.CDLL:
-    library = ctypes.CDLL(None, use_errno=True)
-    library.syscall.restype = ctypes.c_long
-    return library

@@ -1,0 +1,74 @@
+"""Confinement of a job's step and of a serving process, by every layer that the kernel gives."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pilothouse.confinement import landlock, namespaces, root, seccomp
+from pilothouse.domain.confinement import Offered
+
+_SHARED_MB = 64
+"""MiB in a serving process's own ``/dev/shm`` and ``/tmp``: it uses neither."""
+_SHARED = (Path("/dev/shm"), Path("/tmp"))  # noqa: S108
+_SCOPES_SIGNALS = 6
+"""First version of Landlock that holds signals back."""
+
+
+def enter_job(inputs: Sequence[Path], folder: Path, memory_mb: int) -> None:
+    """Give the first process of a job's namespaces, its supervisor, the root that the job is to see. Raises OSError.
+
+    What the job writes into shared memory is bounded by ``memory_mb``. The job can then neither end its supervisor, which is
+    the first process of its namespace, nor look into it.
+    """
+    namespaces.map_own_id()
+    read, write = root.runtime_paths()
+    root.enter(root.Root([*read, *inputs], [*write, folder], memory_mb, fresh_processes=True))
+    namespaces.drop_capabilities()
+    namespaces.set_inspectable(False)
+
+
+def confine_step(offered: Offered, inputs: Sequence[Path], folder: Path) -> None:
+    """Give up, in the step's own process, everything but its inputs, its folder and its libraries. Raises OSError or
+    UnavailableError."""
+    read, write = root.runtime_paths()
+    if offered.landlock:
+        shared = _SHARED if offered.namespaces else ()
+        landlock.restrict([*read, *inputs], [*write, folder, *shared], (), (), offered.landlock)
+    namespaces.drop_capabilities()
+    if offered.seccomp:
+        seccomp.install(_rules(offered, own_processes=offered.namespaces))
+
+
+def needs_broker(offered: Offered) -> bool:
+    """True where a serving process cannot be shown the hub's folder, for nothing would keep the other files in it shut."""
+    return not offered.landlock
+
+
+def confine_serving(
+    offered: Offered, readable: Sequence[Path], hub: Path, folder: Path, listens_on: int
+) -> None:
+    """Give up, in a serving process, everything but its folder, its libraries, the hub and connections to its one port.
+
+    Its pid stays, by which others know it. Raises OSError or UnavailableError.
+    """
+    read, write = root.runtime_paths()
+    if offered.namespaces:
+        namespaces.may_mount()
+        namespaces.leave()
+        namespaces.map_own_id()
+        # The hub's folder, for a daemon that starts makes the socket anew. Landlock keeps the files in it shut.
+        seen = [*read, *readable, *(() if needs_broker(offered) else (hub.parent,))]
+        root.enter(root.Root(seen, [*write, folder], _SHARED_MB, fresh_processes=False))
+    if offered.landlock:
+        # connecting to a unix socket by its path is left alone by Landlock as of version 7
+        landlock.restrict([*read, *readable], [*write, folder], (listens_on,), (), offered.landlock)
+    namespaces.drop_capabilities()
+    if offered.seccomp:
+        seccomp.install(_rules(offered, own_processes=False, unix_sockets=not needs_broker(offered)))
+
+
+def _rules(offered: Offered, *, own_processes: bool, unix_sockets: bool = False) -> seccomp.Rules:
+    return seccomp.Rules(
+        unix_sockets=unix_sockets,
+        shares_files=not offered.namespaces,
+        shares_processes=not own_processes and offered.landlock < _SCOPES_SIGNALS,
+    )
