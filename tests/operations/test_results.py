@@ -1,5 +1,6 @@
 """What a training leaves: one version, complete, once; and what follows from it."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -77,6 +78,24 @@ def test_a_training_becomes_version_one_with_all_that_is_known(services: Service
     assert services.artifacts.read(run.snapshot.artifact_digest) == b"snapshot of job 1 attempt 1"
     job = jobs.get_job(services, scientist, 1)
     assert (job.status, job.version, job.progress) == (JobStatus.SUCCEEDED, 1, 1.0)
+
+
+def test_of_the_step_that_runs_the_user_s_code_nothing_is_believed(services: Services) -> None:
+    forged = {
+        "parameters": {"C": 99.0},
+        "packages": {"numpy": "99"},
+        "threads": {"openmp": 99},
+        "seed": 99,
+        "training_rows": 99,
+        "trials": [{"mean": 99.0}],
+    }
+    trained(services, fit=forged)
+
+    run = catalogue.get_run(services, actor(services, SCIENTIST), "models:/demo/1")
+    assert (run.parameters, run.environment["packages"]) == ({"C": 1.0}, {"numpy": "2.0.0"})
+    with services.registry.read() as connection:
+        kept = runs.newest_record(connection, "demo")["fit"]
+    assert "99" not in json.dumps([run.parameters, run.environment, kept])
 
 
 def test_the_files_of_a_run_are_artifacts_and_leave_the_jobs_folder(services: Services) -> None:

@@ -245,7 +245,7 @@ def _records(seed: int) -> dict[str, dict[str, Any]]:
             "single_feature_leakage": {"distance": 0.5},
             "gates": [gate("data.rows")],
         },
-        "fit": {"parameters": {"C": 1.0}, "trials": [], "seed": seed, **environment},
+        "fit": {"parameters": {"C": 1.0}, "trials": [], "seed": seed},
         "evaluate": {
             "metrics": [
                 {"metric": "auc", "value": 0.71, "low": 0.65, "high": 0.77, "rows": 14, "slice": ""},
@@ -253,6 +253,7 @@ def _records(seed: int) -> dict[str, dict[str, Any]]:
             ],
             "gates": [gate("data.rows"), gate("metric.auc")],
             "latency_us": {"p50": 900.0, "p95": float("nan")},
+            **environment,
         },
         "gate": {"gates": [gate("function")]},
         "compare": {"identical": True, "differences": [], "environment": []},

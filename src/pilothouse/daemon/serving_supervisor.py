@@ -7,6 +7,7 @@ knows it.
 
 import json
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pilothouse.confinement import probe
 from pilothouse.daemon.logs import say
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.jobs import ProcessName
@@ -188,7 +190,13 @@ class ServingSupervisor:
                 stderr=stream,
                 cwd="/",
                 start_new_session=True,  # it outlives the daemon
-                env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC", "GOMP_SPINCOUNT": "1000"},
+                env={
+                    "PATH": "/usr/bin:/bin",
+                    "LANG": "C.UTF-8",
+                    "TZ": "UTC",
+                    "GOMP_SPINCOUNT": "1000",
+                    **{name: os.environ[name] for name in (probe.ABSENT,) if name in os.environ},
+                },
             )
         care.started = self._clock()
 

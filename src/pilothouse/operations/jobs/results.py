@@ -1,5 +1,6 @@
 """Results of jobs: files are stored first, then one transaction with the fencing token commits the records."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from pilothouse.domain.evaluation import GateOutcome, GateResult
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.jobs import StepResult
 from pilothouse.domain.model_file import spec_from_plain
+from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.records import Job, Snapshot, Version, VersionStatus
 from pilothouse.domain.roles import DAEMON, Permission
 from pilothouse.domain.safe_text import one_line
@@ -33,7 +35,7 @@ from pilothouse.store import jobs as job_rows
 from pilothouse.store import runs, versions
 
 _LOG_LIMIT = 8 << 20
-_RUN_FILES = (("snapshot", "train"), ("snapshot", "holdout"), ("fit", "trials"))
+_RUN_FILES = (("snapshot", "train"), ("snapshot", "holdout"))
 _VERSION_FILES = {
     "model": ("fit", "model"),
     "schema": ("fit", "schema"),
@@ -158,6 +160,8 @@ def _store_run_files(services: Services, claim: ClaimedJob, outcome: JobOutcome)
     }
     if (diff := code_diff(services, claim)) is not None:
         data["code_diff"] = diff.read_bytes()
+    if trials := _searched(outcome).get("trials"):
+        data["trials"] = json.dumps(trials, indent=1).encode()
     for name, content in data.items():
         files[name] = runs.RunFile(name, services.artifacts.put_bytes(content), len(content))
     return files
@@ -200,9 +204,9 @@ def _new_run(
 ) -> runs.NewRun:
     spec = spec_from_plain(prepared.spec)
     diff = files.get("code_diff")
-    fitted, evaluated, rows = (_step(outcome, step).record for step in ("fit", "evaluate", "snapshot"))
-    # The evaluating process runs no user code, so that its record of the environment cannot be forged.
-    environment = evaluated if "packages" in evaluated else fitted
+    # Of the step that runs the user's code nothing is believed: parameters come from the request, rows and environment from
+    # steps that run none.
+    evaluated, rows = (_step(outcome, step).record for step in ("evaluate", "snapshot"))
     return runs.NewRun(
         model_id=origin.model_id,
         job_id=claim.job.id,
@@ -210,7 +214,7 @@ def _new_run(
         snapshot_id=snapshot_id,
         as_of=from_us(prepared.as_of_us),
         spec=prepared.spec,
-        parameters=finite(fitted.get("parameters", spec.training.parameters)),
+        parameters=finite({**spec.training.parameters, **_searched(outcome).get("parameters", {})}),
         seed=spec.training.seed,
         started_by=claim.job.created_by,
         reason=claim.job.reason,
@@ -219,7 +223,7 @@ def _new_run(
         duration_s=outcome.seconds,
         peak_memory_mb=outcome.peak_memory_mb,
         code={**prepared.code, "diff_digest": diff.digest if diff else None},
-        environment=finite({key: environment[key] for key in _ENVIRONMENT if key in environment}),
+        environment=finite({key: evaluated[key] for key in _ENVIRONMENT if key in evaluated}),
         record=finite(
             {
                 "incumbents": prepared.incumbents,
@@ -228,7 +232,7 @@ def _new_run(
                 "snapshot": {k: v for k, v in rows.items() if k not in ("columns", "schema", "gates")},
                 "train_digest": rows.get("train_digest"),
                 "holdout_digest": rows.get("holdout_digest"),
-                "fit": {k: v for k, v in fitted.items() if k not in (*_ENVIRONMENT, "parameters")},
+                "fit": _fit_facts(spec, outcome),
                 "evaluate": {
                     k: v for k, v in evaluated.items() if k not in (*_ENVIRONMENT, "metrics", "gates")
                 },
@@ -236,6 +240,25 @@ def _new_run(
         ),
         alert_id=origin.alert_id,
     )
+
+
+def _searched(outcome: JobOutcome) -> dict[str, Any]:
+    """What the search of a training chose, ``parameters``, and its ``trials``; empty where there was none."""
+    return outcome.steps["search"].record if "search" in outcome.steps else {}
+
+
+def _fit_facts(spec: ModelSpec, outcome: JobOutcome) -> dict[str, Any]:
+    """Facts of a fit for the record. Those of the estimator are the step's own where no code of the user has run."""
+    facts: dict[str, Any] = {
+        "estimator": spec.training.estimator or spec.training.function,
+        "seed": spec.training.seed,
+        "training_rows": _step(outcome, "snapshot").record.get("training_rows"),
+        "trials": _searched(outcome).get("trials", []),
+        "estimator_parameters": {},
+    }
+    if spec.training.estimator:
+        facts["estimator_parameters"] = _step(outcome, "fit").record.get("estimator_parameters", {})
+    return facts
 
 
 def _record_version(

@@ -5,8 +5,9 @@ for bit. The files themselves always differ (they hold times and memory addresse
 
 Inputs: ``train``, ``holdout``, ``model``, ``schema`` (trained again), ``recorded_model``, ``recorded_schema``,
 ``recorded_predictions``. Options: ``recorded`` {parameters, packages, python, platform, train_digest, holdout_digest;
-what is absent is not compared} and ``retrained`` (the fit step's record). Record: ``identical``, ``differences``,
-``environment`` (differences of packages, Python and platform, which alone do not make a model another).
+what is absent is not compared} and ``retrained`` (the fit step's record, of which the parameters count). Record:
+``identical``, ``differences``, ``environment`` (differences of packages, Python and platform, which alone do not make a
+model another).
 """
 
 from dataclasses import replace
@@ -19,6 +20,7 @@ from pilothouse.domain.jobs import StepRequest, StepResult
 from pilothouse.inference.schema import InputSchema
 from pilothouse.tables.cells import few_types
 from pilothouse.training.digests import content_digest
+from pilothouse.training.environment import environment
 from pilothouse.training.rows import read_rows
 from pilothouse.training.scoring import Scored, load_predictor, score, write_predictions
 from pilothouse.training.steps.common import Report, input_path, output_path, spec_of, step
@@ -53,12 +55,13 @@ def run(request: StepRequest, report: Report) -> StepResult:
             differences += _answers("stored predictions on the holdout rows", kept, new.scores)
             predictions = output_path(request, "predictions.parquet")
             write_predictions(predictions, new)
-    environment = _environment(recorded, retrained)
+    # this process runs no code of the user, which could tell of another environment
+    found = _environment(recorded, environment())
     identical = not differences
     record = {
         "identical": identical,
-        "differences": differences if identical else differences + environment,
-        "environment": environment,
+        "differences": differences if identical else differences + found,
+        "environment": found,
     }
     return StepResult(ok=True, outputs={"predictions": str(predictions)}, record=record)
 
@@ -104,10 +107,10 @@ def _answers(
     return []
 
 
-def _environment(recorded: dict[str, Any], retrained: dict[str, Any]) -> list[str]:
+def _environment(recorded: dict[str, Any], now: dict[str, Any]) -> list[str]:
     both = [
         {name: facts[name] for name in ("python", "platform") if name in facts}
         | (facts.get("packages") or {})
-        for facts in (recorded, retrained)
+        for facts in (recorded, now)
     ]
     return _values("environment", *both) if all(both) else []
