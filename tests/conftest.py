@@ -14,8 +14,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from support import OPENED, PATIENCE_S, close_opened, leftovers, wait_for_nothing
+from support import OPENED, PATIENCE_S, close_opened, leftovers, raw_writes, wait_for_nothing
 from support.templates import clear_away
+
+raw_writes.allow()
 
 # Before numpy and scikit-learn load: a worker a core, and on a busy machine threads must not spin.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")

@@ -95,13 +95,16 @@ def test_another_name_is_let_through_only_in_a_demo_workspace(pilothouse) -> Non
 def test_on_a_terminal_alone_audit_verify_says_how_far_it_is(workspace, root: Path) -> None:
     quiet = workspace("audit", "verify")
     assert quiet.err.count("\n") == 1
-    assert "entries verified; head" in quiet.err
+    assert "entries verified, and every row is what they say; head" in quiet.err
     command = [str(Path(sys.executable).with_name("pilothouse")), "--workspace", str(root), "audit", "verify"]
     with Terminal(root, command=command) as terminal:
         terminal.process.wait(60)
         written = terminal.read_all().decode()
     count = workspace("audit", "head").out.partition(":")[0]
-    assert f"\r\x1b[K{count} of {count} entries verified\r\x1b[K{count} entries verified; head" in written
+    assert (
+        f"\r\x1b[K{count} of {count} entries verified\r\x1b[K{count} entries verified, and every row is what they say; head"
+        in written
+    )
 
 
 def test_the_audit_log_verifies_and_its_head_can_be_kept(workspace, root: Path) -> None:

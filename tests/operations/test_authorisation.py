@@ -39,6 +39,9 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "alerts.resolve": (lambda s, a: alerts.resolve(s, a, 1, "done"), OPERATION),
     "audits.show": (lambda s, a: audits.show(s, a), EVERYBODY),
     "audits.head": (lambda s, a: audits.head(s, a), EVERYBODY),
+    "audits.check_rows": (lambda s, a: audits.check_rows(s, a), EVERYBODY),
+    "audits.differing_rows": (lambda s, a: audits.differing_rows(s, a), EVERYBODY),
+    "audits.verify_chain": (lambda s, a: audits.verify_chain(s, a), EVERYBODY),
     "audits.verify": (lambda s, a: audits.verify(s, a), EVERYBODY),
     "audits.export": (lambda s, a: audits.export(s, a, _Nowhere()), EVERYBODY),  # type: ignore[arg-type]
     "automation_switch.pause": (lambda s, a: automation_switch.pause(s, a, "stop"), OPERATION),

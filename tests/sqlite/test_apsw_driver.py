@@ -400,13 +400,14 @@ print("whole")
 """
 
 WRITER = """
-import time
+from datetime import UTC, datetime
 from pathlib import Path
-from pilothouse.store import workspace
+from pilothouse.store import audit, workspace
 from pilothouse.store.connection import Registry
 registry = Registry(Path(sys.argv[1]))
 with registry.transaction() as connection:
     workspace.set_setting(connection, "kept", "whole")
+    audit.append(connection, at=datetime.now(UTC), actor="ada", action="kept", subject="workspace", detail={})
 with registry.transaction() as connection:
     workspace.set_setting(connection, "value", "half")
     print("inside", flush=True)

@@ -140,7 +140,19 @@ def test_a_target_never_has_two_live_versions_of_a_model(filled: Example) -> Non
             "open request",
         ),
         ("INSERT INTO aliases (model_id, alias, version_id, set_by, recorded_at) VALUES (1, 'x', 99, 'eve', 1)", "FOREIGN KEY"),
-        ("INSERT INTO audit SELECT 9999, 1, 'e', 'x', 'y', '{}', previous, hash || '0' FROM audit LIMIT 1", "end of the chain"),
+        (
+            "INSERT INTO audit (seq, recorded_at, actor, action, subject, detail, previous, hash) "
+            "SELECT 9999, 9000000000000000000, 'e', 'x', 'y', '{}', previous, hash || '0' FROM audit LIMIT 1",
+            "end of the chain",
+        ),
+        (
+            "INSERT INTO audit (seq, recorded_at, actor, action, subject, detail, previous, hash) "
+            "SELECT seq + 1, recorded_at - 1, 'e', 'x', 'y', '{}', hash, printf('%064d', 1) FROM audit "
+            "ORDER BY seq DESC LIMIT 1",
+            "never earlier",
+        ),
+        ("UPDATE row_digests SET digest = NULL", "permanent"),
+        ("DELETE FROM row_digests", "permanent"),
         ("UPDATE versions SET model_bytes = 'many'", "cannot store TEXT"),
     ],
 )  # fmt: skip

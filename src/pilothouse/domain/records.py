@@ -66,8 +66,7 @@ class Target:
     port: int | None = None
     """Port on which its serving process listens; None for a free one."""
     labels: dict[str, str] = field(default_factory=dict, hash=False)
-    listed: bool = False
-    """True for a target of ``targets.toml`` as it was applied last."""
+    listed: bool = False  # in targets.toml as it was applied last
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,7 +357,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One row of the chained log. ``hash`` covers every other field and ``previous``."""
+    """One row of the chained log. ``hash`` covers every other field; ``rows`` is the digest of the rows it covers."""
 
     seq: int
     recorded_at: datetime
@@ -368,6 +367,7 @@ class AuditEntry:
     detail: dict[str, Any]
     previous: str
     hash: str
+    rows: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

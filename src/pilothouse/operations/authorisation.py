@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from pilothouse.domain.errors import InvalidInputError, NotAllowedError
+from pilothouse.domain.errors import InvalidInputError, NotAllowedError, UnavailableError
 from pilothouse.domain.records import AuditEntry
 from pilothouse.domain.roles import DAEMON, PERMISSIONS, Actor, Grant, Permission, Role
 from pilothouse.operations.services import Services
@@ -16,6 +16,8 @@ from pilothouse.store import access, audit, workspace
 OPEN_READING = "open_reading"
 """The setting: ``yes`` where somebody who holds no role may read."""
 
+STEPPED_BACK = "clock.stepped_back"
+"""Action of the entry that says that the clock was behind the log, once for each step."""
 LONGEST_TEXT = 4_000
 
 
@@ -67,6 +69,8 @@ class Change:
     actor: Actor
     at: datetime
     recorded: list[AuditEntry] = field(default_factory=list)
+    behind: timedelta = timedelta(0)
+    """How far the clock is behind the log, where nobody has said so yet."""
 
     def record(self, action: str, subject: str, detail: dict[str, Any] | None = None) -> None:
         """Add an audit row in this transaction. ``detail`` is plain JSON data, with old values where there were any."""
@@ -74,25 +78,64 @@ class Change:
 
     def record_all(self, changes: Sequence[tuple[str, str, dict[str, Any]]]) -> None:
         """Add an audit row for each (action, subject, detail): hundreds of targets change in one step."""
+        if self.behind and changes:
+            stepped = (STEPPED_BACK, "clock", {"seconds": self.behind.total_seconds()})
+            changes, self.behind = [stepped, *changes], timedelta(0)
         identity = {"identity": self.actor.identity} if self.actor.identity else {}
         described = [(action, subject, {**detail, **identity}) for action, subject, detail in changes]
-        self.recorded += audit.append_all(
-            self.connection, at=self.at, actor=self.actor.name, changes=described
-        )
+        audit.publish(self.connection)
+        newest = audit.newest_recorded(self.connection)  # of a change inside of this one it may be later
+        at = self.at if newest is None else max(self.at, newest)
+        self.recorded += audit.append_all(self.connection, at=at, actor=self.actor.name, changes=described)
+
+
+def change_in(services: Services, connection: Connection, actor: Actor) -> Change:
+    """Change in the caller's transaction, of which no permission is asked. Its time is the later of the clock and the log.
+
+    Raises UnavailableError where the clock is further behind the log than a stepped clock is.
+    """
+    now = services.now()
+    newest = audit.newest_recorded(connection)
+    if newest is None or now >= newest:
+        return Change(connection, actor, now)
+    if newest - now > audit.TOLERANCE:
+        raise UnavailableError(clock_is_behind(now, newest))
+    said = audit.newest_of(connection, STEPPED_BACK)
+    is_said = said is not None and said.recorded_at == newest
+    return Change(connection, actor, newest, behind=timedelta(0) if is_said else newest - now)
+
+
+def clock_is_behind(now: datetime, newest: datetime) -> str:
+    """What is said where the clock is further behind the log than it may be."""
+    return (
+        f"the clock shows {now:%Y-%m-%d %H:%M} UTC, the newest entry of the audit log is of {newest:%Y-%m-%d %H:%M}, and time "
+        "does not run back: set the clock right (NTP); if it is the log that is wrong, restore a backup from before"
+    )
+
+
+def present(services: Services, connection: Connection) -> datetime:
+    """The later of the clock and the log, by which everything expires."""
+    newest = audit.newest_recorded(connection)
+    return services.now() if newest is None else max(services.now(), newest)
 
 
 @contextmanager
-def changing(services: Services, actor: Actor, permission: Permission, model: str = "") -> Iterator[Change]:
-    """A transaction for a permitted change and its audit rows, rolled back on an error.
+def changing(
+    services: Services, actor: Actor, permission: Permission, model: str = "", *, even_read_only: bool = False
+) -> Iterator[Change]:
+    """A transaction for a permitted change and its audit rows, rolled back on an error. ``even_read_only``: also from a
+    console that was opened read-only.
 
-    Raises NotAllowedError. A change without an audit row is a fault of the program and is rolled back too.
+    Raises NotAllowedError, or UnavailableError (the clock is behind the log). A change without an audit row is a fault of the
+    program and is rolled back too.
     """
-    if services.read_only and permission is not Permission.READ:
-        raise NotAllowedError(f"this console is read-only: {permission} is refused, whatever the role")
+    if services.read_only and not even_read_only:
+        wanted = "a change" if permission is Permission.READ else str(permission)
+        raise NotAllowedError(f"this console is read-only: {wanted} is refused, whatever the role")
     with services.registry.transaction() as connection:
         check(connection, actor, permission, model)
         before = connection.total_changes
-        change = Change(connection, actor, services.now())
+        change = change_in(services, connection, actor)
         yield change
         if connection.total_changes != before and not change.recorded:
             raise RuntimeError(f"{actor.name} changed the registry ({permission}) without an audit row")

@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 
@@ -18,7 +19,7 @@ from pilothouse.store.values import from_json, from_row
 FIRST_PREVIOUS = "0" * 64
 """Previous hash of the first row."""
 
-_SELECT = "SELECT seq, recorded_at, actor, action, subject, detail, previous, hash FROM audit "
+_SELECT = "SELECT seq, recorded_at, actor, action, subject, detail, previous, hash, rows FROM audit "
 
 
 def append(
@@ -34,30 +35,87 @@ def append(
 def append_all(
     connection: Connection, *, at: datetime, actor: str, changes: Iterable[tuple[str, str, dict[str, Any]]]
 ) -> list[AuditEntry]:
-    """Add a row for each (action, subject, detail), in their order."""
+    """Add a row for each (action, subject, detail), in their order.
+
+    The last one is held back until the commit, when it takes the digest of the rows that the transaction has changed; the
+    hash that is returned for it is the one that it has where there are none. See ``publish``.
+    """
+    described = list(changes)
+    if not described:
+        return []
+    publish(connection)
     before = head(connection)
-    seq, previous, recorded_us = before.count, before.hash, to_us(at)
+    seq, previous = before.count, before.hash
     added: list[AuditEntry] = []
-    for action, subject, detail in changes:
+    for action, subject, detail in described:
         seq += 1
-        digest = entry_hash(seq, recorded_us, actor, action, subject, detail, previous)
+        digest = entry_hash(seq, to_us(at), actor, action, subject, detail, previous)
         added.append(AuditEntry(seq, at, actor, action, subject, detail, previous, digest))
         previous = digest
-    connection.executemany(
-        "INSERT INTO audit (seq, recorded_at, actor, action, subject, detail, previous, hash) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (e.seq, recorded_us, e.actor, e.action, e.subject, canonical_json(e.detail), e.previous, e.hash)
-            for e in added
-        ],
-    )
+    _insert(connection, "main.audit", added[:-1])
+    _insert(connection, "temp.held_entry", added[-1:])
     return added
 
 
+def _insert(connection: Connection, table: str, entries: Iterable[AuditEntry]) -> None:
+    connection.executemany(
+        f"INSERT INTO {table} (seq, recorded_at, actor, action, subject, detail, previous, hash, rows) "  # noqa: S608 - ours
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (e.seq, to_us(e.recorded_at), e.actor, e.action, e.subject, canonical_json(e.detail), e.previous, e.hash, e.rows)
+            for e in entries
+        ],
+    )  # fmt: skip
+
+
+def make_room(connection: Connection) -> None:
+    """Make the temporary table of the entry that a transaction holds back."""
+    connection.execute("CREATE TEMP TABLE held_entry AS SELECT * FROM main.audit WHERE 0")
+
+
+def is_held(connection: Connection) -> bool:
+    """True where the transaction holds an entry back."""
+    return connection.execute("SELECT 1 FROM temp.held_entry").fetchone() is not None
+
+
+def publish(connection: Connection) -> None:
+    """Put the entry that is held back into the log, where the same transaction reads it and changes no row that decides
+    any more."""
+    release(connection, None)
+
+
+def release(connection: Connection, rows: str | None) -> int | None:
+    """Put the entry that is held back into the log, with the digest of the rows that it covers; returns its number, None
+    where none is held."""
+    row = connection.execute("SELECT * FROM temp.held_entry").fetchone()
+    if row is None:
+        return None
+    entry = _entry(row)
+    add(connection, entry, rows)
+    connection.execute("DELETE FROM temp.held_entry")
+    return entry.seq
+
+
+def add(connection: Connection, entry: AuditEntry, rows: str | None) -> None:
+    """Put an entry at the end of the log now, with the digest of the rows that it covers."""
+    digest = entry_hash(
+        entry.seq, to_us(entry.recorded_at), entry.actor, entry.action, entry.subject, entry.detail, entry.previous, rows
+    )  # fmt: skip
+    _insert(connection, "main.audit", [replace(entry, hash=digest, rows=rows)])
+
+
 def entry_hash(
-    seq: int, recorded_us: int, actor: str, action: str, subject: str, detail: dict[str, Any], previous: str
+    seq: int,
+    recorded_us: int,
+    actor: str,
+    action: str,
+    subject: str,
+    detail: dict[str, Any],
+    previous: str,
+    rows: str | None = None,
 ) -> str:
-    """sha256 over the canonical JSON of all other fields, among them the hash of the row before."""
+    """sha256 over the canonical JSON of all other fields, among them the hash of the row before; ``rows`` only where there
+    is one."""
     return canonical_digest(
         {
             "seq": seq,
@@ -67,6 +125,7 @@ def entry_hash(
             "subject": subject,
             "detail": detail,
             "previous": previous,
+            **({} if rows is None else {"rows": rows}),
         }
     )
 
@@ -102,10 +161,25 @@ def about(connection: Connection, subject: str, actions: Sequence[str]) -> list[
     return [_entry(row) for row in rows]
 
 
-def newest_time(connection: Connection) -> datetime | None:
-    """Latest time in the log; None for an empty one."""
-    (newest,) = connection.execute("SELECT max(recorded_at) FROM audit").fetchone()
-    return from_us(newest) if newest is not None else None
+TOLERANCE = timedelta(minutes=2)
+"""How far the clock may be behind the log, as after a step: the log's time goes on from the newest entry. Beyond it nothing
+is changed."""
+
+
+def newest_recorded(connection: Connection) -> datetime | None:
+    """Time of the last row; None for an empty log. In a log of an older release it need not be the latest time."""
+    row = connection.execute("SELECT recorded_at FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
+    return from_us(row[0]) if row else None
+
+
+def ran_back(connection: Connection, after: int = 0) -> list[int]:
+    """Rows that are earlier than the one before them, of those after a row."""
+    rows = connection.execute(
+        "SELECT a.seq FROM audit a JOIN audit b ON b.seq = a.seq - 1 WHERE a.seq > ? AND a.recorded_at < b.recorded_at "
+        "ORDER BY a.seq",
+        (after,),
+    )
+    return [row[0] for row in rows]
 
 
 def newest_of(connection: Connection, action: str) -> AuditEntry | None:
@@ -150,6 +224,8 @@ def of_actions(connection: Connection, *actions: str) -> Iterator[AuditEntry]:
         yield _entry(row)
 
 
+SEALED = "rows.sealed"
+"""Action of the entry that covers all rows as a release found them: what was before is compared in other ways."""
 BEGINNING = AuditHead(0, FIRST_PREVIOUS)
 """Head of an empty log: where a verification begins."""
 _STEP = 20_000
@@ -174,21 +250,40 @@ def verify_next(connection: Connection, reached: AuditHead, anchor: AuditHead | 
     Rows are only ever added, so that each step may be a read of its own. Raises IntegrityError as ``verify`` does.
     """
     count, previous = reached.count, reached.hash
+    last_us = _recorded_at(connection, count)
+    known = _ran_back_before(connection)
     for row in connection.execute(f"{_SELECT}WHERE seq > ? ORDER BY seq LIMIT ?", (count, _STEP)):
-        seq, recorded_us, actor, action, subject, detail, follows, digest = row
+        seq, recorded_at, actor, action, subject, detail, follows, digest, rows = row
         if seq != count + 1:
             raise IntegrityError(f"audit row {count + 1} is missing: the next one is row {seq}")
         if follows != previous:
             raise IntegrityError(f"audit row {seq} does not follow the row before it")
-        computed = _hash_of_text(seq, recorded_us, actor, action, subject, detail, previous)
+        computed = _hash_of_text(seq, recorded_at, actor, action, subject, detail, previous, rows)
         if digest != computed and digest != _hash_of(row):
             raise IntegrityError(f"audit row {seq} was changed: its content does not have its hash")
-        previous, count = digest, seq
+        if last_us is not None and recorded_at < last_us and seq not in known:
+            raise IntegrityError(f"audit row {seq} is earlier than row {count}: time ran back")
+        previous, count, last_us = digest, seq, recorded_at
         if anchor is not None and count == anchor.count and previous != anchor.hash:
             raise IntegrityError(
                 f"audit row {anchor.count} is not the one that was anchored: the log was written anew"
             )
     return AuditHead(count, previous)
+
+
+def _recorded_at(connection: Connection, seq: int) -> int | None:
+    row = connection.execute("SELECT recorded_at FROM audit WHERE seq = ?", (seq,)).fetchone()
+    return row[0] if row else None
+
+
+def _ran_back_before(connection: Connection) -> set[int]:
+    """Rows that releases before the rule wrote earlier than the one before them, as the entry of their upgrade names them."""
+    return {
+        seq
+        for entry in of_actions(connection, SEALED)
+        for seq in entry.detail.get("ran_back", ())
+        if seq < entry.seq
+    }
 
 
 def check_end(reached: AuditHead, anchor: AuditHead | None) -> None:
@@ -202,16 +297,24 @@ def check_end(reached: AuditHead, anchor: AuditHead | None) -> None:
 
 
 def _hash_of_text(
-    seq: int, recorded_us: int, actor: str, action: str, subject: str, detail: str, previous: str
+    seq: int,
+    recorded_us: int,
+    actor: str,
+    action: str,
+    subject: str,
+    detail: str,
+    previous: str,
+    rows: str | None,
 ) -> str:
     """``entry_hash`` of a row whose detail is stored as the canonical JSON that was hashed, as every row is that we wrote.
 
     Its JSON is put together as text, which is several times faster than reading the detail first. It has the hash of the row
     only where it is, letter by letter, what was hashed.
     """
+    covered = "" if rows is None else f'"rows":"{rows}",'
     text = (
         f'{{"action":{_quoted(action)},"actor":{_quoted(actor)},"detail":{detail},"previous":"{previous}",'
-        f'"recorded_at":{recorded_us},"seq":{seq},"subject":{_quoted(subject)}}}'
+        f'"recorded_at":{recorded_us},{covered}"seq":{seq},"subject":{_quoted(subject)}}}'
     )
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -222,8 +325,9 @@ def _hash_of(row: Row) -> str:
     except ValueError:
         return ""
     return entry_hash(
-        row["seq"], row["recorded_at"], row["actor"], row["action"], row["subject"], detail, row["previous"]
-    )
+        row["seq"], row["recorded_at"], row["actor"], row["action"], row["subject"], detail, row["previous"],
+        row["rows"],
+    )  # fmt: skip
 
 
 def _entry(row: Row) -> AuditEntry:

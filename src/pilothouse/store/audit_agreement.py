@@ -59,7 +59,7 @@ def _settings(connection: Connection) -> Iterator[str]:
                 logged |= {
                     "created_by": detail["admin"],
                     "demo": "yes" if detail["demo"] else "no",
-                    "open_reading": "yes" if detail["open_reading"] else "no",
+                    "open_reading": "yes" if detail.get("open_reading", True) else "no",
                 }
             case "reading.opened" | "reading.closed":
                 logged["open_reading"] = "yes" if entry.action == "reading.opened" else "no"

@@ -13,6 +13,7 @@ from typing import Any
 from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.sqlite import Connection, Schema, driver
+from pilothouse.store import row_baseline
 
 APPEND_ONLY = (
     "workspace_policies",
@@ -229,12 +230,24 @@ MIGRATIONS: dict[str, Migration] = {
         parts=("0014_deployment_states.sql", "0014_requests.sql", "0014_targets.sql"),
         change=_allow_no_diagnosis,
     ),
+    "registry_15": Migration(parts=("0015_rows.sql",), append_only=("row_digests",)),
 }
 """Migrations by name, in order."""
 
 
 def apply_migrations(connection: Connection) -> None:
-    """Bring the schema up to date. The caller has begun an immediate transaction, and commits it."""
+    """Bring the schema up to date, and seal the rows that decide as they are then. The caller has begun an immediate
+    transaction, and commits it."""
+    named, connection.row_factory = connection.row_factory, driver.Row
+    try:
+        differing = row_baseline.disagreements(connection)
+        _migrate(connection)
+        row_baseline.seal(connection, differing)
+    finally:
+        connection.row_factory = named
+
+
+def _migrate(connection: Connection) -> None:
     library = _import_without_pandas()
     migrations = library.Migrations("registry")
     for name, migration in MIGRATIONS.items():

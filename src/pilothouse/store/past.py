@@ -175,6 +175,7 @@ def _views(moment: Moment) -> dict[str, _View]:
         "audit": _View(f"t.recorded_at <= {wall}"),
         "automation_changes": _View(f"t.recorded_at <= {wall}"),
         "workspace_policies": _View(f"t.recorded_at <= {wall}"),
+        "row_digests": _View(f"t.seq IN (SELECT a.seq FROM main.audit a WHERE a.recorded_at <= {wall})"),  # noqa: S608 - numbers
         "schedule_fires": _View(f"t.recorded_at <= {wall}"),
         "serving_reports": _View("0"),
         "trigger_events": _View(

@@ -89,8 +89,9 @@ def find_process(connection: Connection, name: str) -> ProcessRecord | None:
     return _process(row) if row else None
 
 
-def put_report(connection: Connection, report: ServingReport, *, at: datetime) -> None:
-    """Store the last report of a target, and the first latency baseline of each version that is live there."""
+def put_report(connection: Connection, report: ServingReport, *, at: datetime) -> dict[str, int]:
+    """Store the last report of a target, and the first latency baseline of each version that is live there; returns the
+    baselines that are new, in microseconds by model."""
     connection.execute(
         "INSERT INTO serving_reports (target_id, received_at, port, pid, loaded, failed, failed_since, spooled_batches) "
         "SELECT id, ?, ?, ?, ?, ?, ?, ? FROM targets WHERE name = ? "
@@ -108,13 +109,17 @@ def put_report(connection: Connection, report: ServingReport, *, at: datetime) -
             report.target,
         ),
     )
+    measured: dict[str, int] = {}
     for model, p95 in report.baseline_latency_us.items():
-        connection.execute(
+        added = connection.execute(
             "INSERT INTO latency_baselines (version_id, target_id, p95_us, recorded_at) "
             "SELECT v.id, t.id, ?, ? FROM models m JOIN versions v ON v.model_id = m.id, targets t "
             "WHERE m.name = ? AND v.number = ? AND t.name = ? ON CONFLICT (version_id, target_id) DO NOTHING",
             (p95, to_us(at), model, report.loaded.get(model), report.target),
         )
+        if added.rowcount == 1:
+            measured[model] = p95
+    return measured
 
 
 def _failed_since(connection: Connection, report: ServingReport, now_us: int) -> dict[str, int]:

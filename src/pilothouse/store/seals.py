@@ -50,8 +50,12 @@ _OF_THE_LIBRARY = ("_sqlite_migrations",)
 
 
 def sealed_tables(connection: Connection) -> dict[str, str]:
-    """Tables of which something never changes, and the column by which each grows; the audit log has its own chain."""
-    names = {name for migration in MIGRATIONS.values() for name in migration.append_only} - {"audit"}
+    """Tables of which something never changes, and the column by which each grows; the audit log has its own chain, which
+    covers the digests of rows."""
+    names = {name for migration in MIGRATIONS.values() for name in migration.append_only} - {
+        "audit",
+        "row_digests",
+    }
     names |= {*_WRITTEN_AGAIN, *_OF_THE_LIBRARY}
     rows = connection.execute(
         "SELECT name FROM pragma_table_list WHERE schema = 'main' AND NOT wr"

@@ -14,12 +14,12 @@ from pilothouse.domain.monitoring import DaemonState
 from pilothouse.domain.records import Job
 from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.domain.wire import ServingReport
-from pilothouse.operations.authorisation import Change, changing, reading
+from pilothouse.operations.authorisation import change_in, changing, reading
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
 from pilothouse.operations.states.watching import BEGINS
 from pilothouse.sqlite import Connection
-from pilothouse.store import deployment_states, jobs, processes, workspace
+from pilothouse.store import audit, deployment_states, jobs, processes, workspace
 from pilothouse.store.processes import LastReport
 from pilothouse.system.leader import leader
 from pilothouse.system.processes import own_name
@@ -183,41 +183,48 @@ class Pulse:
             said = {t: (times[t], self._reports[t].spooled_batches) for t in again if t not in back}
             processes.touch_reports(connection, said)
             changed: list[tuple[str, str]] = []
+            measured: list[tuple[str, str, dict[str, Any]]] = []
             for target, report in (*new.items(), *((target, self._reports[target]) for target in back)):
                 before = processes.report_of(connection, target)
-                processes.put_report(connection, report, at=times[target])
+                for model, p95 in processes.put_report(connection, report, at=times[target]).items():
+                    facts = {"model": model, "version": report.loaded[model], "p95_us": p95}
+                    measured.append(("latency.measured", target, facts))
                 changed += [(model, target) for model in _changed(connection, before, report)]
-                _note_answer(connection, target, times[target])
+                _note_answer(self._services, connection, target)
             overdue = self._services.now() - timedelta(seconds=REPORT_IS_OLD_S)
             if self._started < overdue:  # until then, no process had the time to report
                 for target in processes.mark_overdue(connection, overdue):
                     changed += _on(connection, target)
-                    _note_outage(connection, target, self._services.now(), "")
+                    _note_outage(self._services, connection, target, "")
             states.refresh(self._services, connection, changed, windows=False)
+            if measured:
+                change_in(self._services, connection, DAEMON).record_all(measured)
 
 
 def note_serving_end(services: Services, target: str, cause: str = "") -> None:
     """Record that a target's serving process has ended, or never came up, for this ``cause``: nothing answers there."""
     with services.registry.transaction() as connection:
         marked = processes.mark_silent(connection, target, at=services.now())
-        noted = _note_outage(connection, target, services.now(), cause)
+        noted = _note_outage(services, connection, target, cause)
         if marked or noted:
             states.refresh(services, connection, _on(connection, target), windows=False)
 
 
-def _note_outage(connection: Connection, target: str, at: datetime, cause: str) -> bool:
+def _note_outage(services: Services, connection: Connection, target: str, cause: str) -> bool:
     """Write into the audit log that a target on which something is live answers nothing, and again once a cause is known."""
     known = processes.outage(connection, target)
     if (known is not None and (known or not cause)) or not deployment_states.is_in_use(connection, target):
         return False
-    Change(connection, DAEMON, at).record(processes.DOWN, target, {"cause": cause} if cause else {})
+    change_in(services, connection, DAEMON).record(processes.DOWN, target, {"cause": cause} if cause else {})
+    audit.publish(connection)  # the states that are written next say why
     return True
 
 
-def _note_answer(connection: Connection, target: str, at: datetime) -> None:
+def _note_answer(services: Services, connection: Connection, target: str) -> None:
     """Write into the audit log that a target answers again."""
     if processes.outage(connection, target) is not None:
-        Change(connection, DAEMON, at).record(processes.ANSWERS, target)
+        change_in(services, connection, DAEMON).record(processes.ANSWERS, target)
+        audit.publish(connection)
 
 
 def _on(connection: Connection, target: str) -> list[tuple[str, str]]:

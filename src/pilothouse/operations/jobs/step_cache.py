@@ -17,6 +17,8 @@ from typing import Any
 import pilothouse
 from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.jobs import StepRequest, StepResult
+from pilothouse.domain.roles import DAEMON
+from pilothouse.operations.authorisation import change_in
 from pilothouse.operations.jobs.job_inputs import model_copy, read_prepared
 from pilothouse.operations.jobs.jobs import ClaimedJob
 from pilothouse.operations.jobs.step_records import finite
@@ -85,6 +87,7 @@ class StepMemory:
             for name, digest in digests.items()
         }
         with self._services.registry.transaction() as connection:
+            change = change_in(self._services, connection, DAEMON)
             step_results.add(
                 connection,
                 key=self._key(request),
@@ -93,7 +96,12 @@ class StepMemory:
                 step=request.step,
                 record=finite(result.record),
                 outputs=outputs,
-                at=self._services.now(),
+                at=change.at,
+            )
+            change.record(
+                "step.kept",
+                f"job {self._claim.job.id}",
+                {"step": request.step, "attempt": self._claim.attempt},
             )
 
     def _files(self, step: CachedStep) -> dict[str, str] | None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.records import PromotionRequest
 from pilothouse.domain.roles import Actor
-from pilothouse.operations.authorisation import reading
+from pilothouse.operations.authorisation import present, reading
 from pilothouse.operations.promotion.promotions import decidable_models
 from pilothouse.operations.services import Services
 from pilothouse.store import listing, requests
@@ -23,7 +23,7 @@ def requests_page(
     if not query.sort and set(OPEN) <= set(query.where):
         query = replace(query, sort="waits", descending=True)
     with reading(services, actor) as connection:
-        now = services.now()
+        now = present(services, connection)
         mine = requests.waiting_numbers(connection, actor.name, decidable_models(connection, actor), now)
         window = listing.window(connection, listing.requests_at(now, mine), query)
         rows = listing.in_order(window.rows, requests.of_numbers(connection, window.rows))

@@ -1,16 +1,26 @@
 """The audit log: its entries, its verification, its export."""
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from typing import IO
 
-from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.errors import IntegrityError, InvalidInputError
 from pilothouse.domain.records import AuditEntry, AuditHead
 from pilothouse.domain.roles import Actor
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.services import Services
-from pilothouse.store import audit
+from pilothouse.store import audit, audit_agreement, row_agreement
+
+
+@dataclass(frozen=True, slots=True)
+class RowDifference:
+    """Row that is not what the log says: ``row`` in people's words, ``difference`` in one or two, ``text`` as a sentence."""
+
+    row: str
+    difference: str
+    text: str
+
 
 _EXPORTED_AT_ONCE = 10_000
 """Entries that are read in one transaction."""
@@ -31,6 +41,54 @@ def head(services: Services, actor: Actor) -> AuditHead:
 
 
 def verify(
+    services: Services,
+    actor: Actor,
+    *,
+    known: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> AuditHead:
+    """``verify_chain``, and that every row that decides is what the log says. Raises as that does, or IntegrityError that
+    names the first row that somebody changed, put in or deleted past Pilothouse."""
+    head = verify_chain(services, actor, known=known, progress=progress)
+    check_rows(services, actor)
+    return head
+
+
+def differing_rows(services: Services, actor: Actor) -> list[RowDifference]:
+    """Rows that are not what the log says; none where all are. Raises IntegrityError where they cannot be compared."""
+    with reading(services, actor) as connection:
+        differing = [
+            RowDifference(row.name, row.tampering.value, str(row))
+            for row in row_agreement.differences(connection)
+        ]
+        if differing:
+            return differing
+        try:  # what the entries of the log themselves say, which is all there is of the time before the digests
+            lines = list(audit_agreement.disagreements(connection))
+        except (LookupError, TypeError, AttributeError, ValueError) as error:  # entries that we never wrote
+            raise IntegrityError(f"cannot be compared with the audit log: {error!r}") from error
+        return [
+            RowDifference(line, "not what its entry says", f"{line} is not what the audit log says")
+            for line in lines
+        ]
+
+
+def check_rows(services: Services, actor: Actor) -> None:
+    """Raise IntegrityError that names the first row that is not what the log says, and how many more there are."""
+    refuse(differing_rows(services, actor))
+
+
+def refuse(differing: Sequence[RowDifference]) -> None:
+    """Raise IntegrityError that names the first of rows that are not what the log says, if there are any."""
+    if differing:
+        more = f" (and {len(differing) - 1:,} more)" if len(differing) > 1 else ""
+        raise IntegrityError(
+            f"{differing[0].text}{more}: somebody changed the database past Pilothouse; "
+            "pilothouse audit verify --json lists all"
+        )
+
+
+def verify_chain(
     services: Services,
     actor: Actor,
     *,
@@ -63,7 +121,8 @@ def verify(
 def export(services: Services, actor: Actor, stream: IO[str]) -> int:
     """Write every entry, oldest first, as one JSON object a line; returns the number of entries.
 
-    Each line holds exactly the fields that are hashed (``recorded_at`` in microseconds) and ``hash``.
+    Each line holds exactly the fields that are hashed (``recorded_at`` in microseconds) and ``hash``; ``rows`` where the entry
+    covers rows.
     """
     last = written = 0
     while True:
@@ -71,6 +130,8 @@ def export(services: Services, actor: Actor, stream: IO[str]) -> int:
             entries = audit.following(connection, last, _EXPORTED_AT_ONCE)
         for entry in entries:
             plain = asdict(entry) | {"recorded_at": audit.recorded_us(entry)}
+            if entry.rows is None:
+                del plain["rows"]
             stream.write(json.dumps(plain, ensure_ascii=True) + "\n")
         if not entries:
             return written

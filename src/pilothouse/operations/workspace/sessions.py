@@ -2,7 +2,7 @@
 
 from pilothouse.domain.roles import Actor, Permission
 from pilothouse.domain.sessions import LOST, ConsoleSession
-from pilothouse.operations.authorisation import Change, changing, clean_text, reading
+from pilothouse.operations.authorisation import change_in, changing, clean_text, reading
 from pilothouse.operations.services import Services
 from pilothouse.store import sessions
 from pilothouse.system.processes import is_alive, own_name
@@ -14,7 +14,7 @@ def open_session(services: Services, actor: Actor, terminal: str, *, read_only: 
     Open sessions whose process is gone are closed first, as lost. Raises NotAllowedError (may not read).
     """
     terminal = clean_text(terminal, "terminal")[:200]
-    with changing(services, actor, Permission.READ) as change:
+    with changing(services, actor, Permission.READ, even_read_only=True) as change:
         for session in sessions.listed(change.connection, open_only=True, limit=1_000):
             if not is_alive(session.process):
                 sessions.end(change.connection, session.id, session.actor, LOST, at=change.at)
@@ -37,11 +37,9 @@ def close_session(services: Services, name: str, number: int, ending: str) -> No
     Only its owner, ``name``, can close it; a role that was revoked meanwhile does not matter.
     """
     with services.registry.transaction() as connection:
-        at = services.now()
-        if sessions.end(connection, number, name, ending, at=at):
-            Change(connection, Actor(name), at).record(
-                "session.closed", f"session {number}", {"ending": ending}
-            )
+        change = change_in(services, connection, Actor(name))
+        if sessions.end(connection, number, name, ending, at=change.at):
+            change.record("session.closed", f"session {number}", {"ending": ending})
 
 
 def list_sessions(

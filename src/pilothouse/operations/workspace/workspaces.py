@@ -1,6 +1,8 @@
 """Creation of a workspace, identities and roles in it, its settings, and the policy under every model's policy."""
 
 import re
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
@@ -33,7 +35,14 @@ _DEMO = "demo"
 _WRAPPERS = "trusted_wrappers"
 
 
-def initialise(root: Path, admin: str, *, demo: bool = False, solo: bool = False) -> None:
+def initialise(
+    root: Path,
+    admin: str,
+    *,
+    demo: bool = False,
+    solo: bool = False,
+    clock: Callable[[], datetime] = wall_clock,
+) -> None:
     """Create a workspace in ``root`` with its first admin. One without an admin, left by an interruption, is completed.
 
     ``solo``: the admin may approve too, and a model's four eyes is off until somebody else may.
@@ -52,7 +61,7 @@ def initialise(root: Path, admin: str, *, demo: bool = False, solo: bool = False
         with registry.transaction() as connection:
             if workspace.setting(connection, _CREATED) is not None:
                 raise ConflictError(f"{root} is a workspace already: use it, or name another folder")
-            now = wall_clock()
+            now = clock()
             workspace.set_setting(connection, _CREATED, admin)
             workspace.set_setting(connection, _DEMO, "yes" if demo else "no")
             workspace.set_setting(connection, OPEN_READING, "yes")

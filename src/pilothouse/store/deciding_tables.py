@@ -1,0 +1,187 @@
+"""Tables of the registry whose rows decide something, and those whose rows do not, each with the reason.
+
+Every row of a deciding table has a digest on record (``row_digests``), over all its columns but for those that are left out
+here. A table of the schema stands in one of the two lists; a test compares them with the schema.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+_DAY = "date({} / 1000000, 'unixepoch')"
+_MODEL = "(SELECT m.name FROM models m WHERE m.id = {})"
+_TARGET = "(SELECT t.name FROM targets t WHERE t.id = {})"
+_VERSION = (
+    "(SELECT m.name || '/' || v.number FROM versions v JOIN models m ON m.id = v.model_id WHERE v.id = {})"
+)
+_SCHEDULE = (
+    "(SELECT s.name || ' of ' || m.name FROM schedules s JOIN models m ON m.id = s.model_id WHERE s.id = {})"
+)
+_OF_ALERTS = "follows from its alerts: the doctor compares it with them"
+_OF_TELEMETRY = "judged by figures of telemetry: the doctor judges it again"
+_BEAT = "written every few seconds while the job runs; the job's end is what counts"
+
+
+@dataclass(frozen=True, slots=True)
+class DecidingTable:
+    """Table whose rows decide. ``name`` is SQL for what people call a row ``x``."""
+
+    name: str
+    key: tuple[str, ...] = ("id",)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Columns that decide nothing, each with the reason."""
+    only: str = ""
+    """SQL condition on a row ``x`` where not all rows decide."""
+
+
+def _name(text: str, **parts: str) -> str:
+    """SQL of a text whose ``{parts}`` are SQL expressions."""
+    quoted = "'" + text.replace("'", "''") + "'"
+    for part, sql in parts.items():
+        quoted = quoted.replace("{" + part + "}", f"' || coalesce({sql}, '?') || '")
+    return quoted.replace("'' || ", "").replace(" || ''", "")
+
+
+DECIDING: Mapping[str, DecidingTable] = {
+    "settings": DecidingTable(
+        _name("the setting {n}", n="x.name"), ("name",), only="x.name <> 'form_of_states'"
+    ),
+    "grants": DecidingTable(
+        _name(
+            "the role {r} of {a}{m}",
+            r="x.role",
+            a="x.actor",
+            m="CASE x.model WHEN '' THEN '' ELSE ' for ' || x.model END",
+        )
+    ),
+    "workspace_policies": DecidingTable(
+        _name("the workspace's policy of {d}", d=_DAY.format("x.recorded_at"))
+    ),
+    "automation_changes": DecidingTable(
+        _name(
+            "the {w} of automation by {a} of {d}",
+            w="iif(x.paused, 'pause', 'resumption')",
+            a="x.actor",
+            d=_DAY.format("x.recorded_at"),
+        )
+    ),
+    "models": DecidingTable(_name("the model {n}", n="x.name")),
+    "model_specs": DecidingTable(
+        _name(
+            "the model file of {m} that {a} applied on {d}",
+            m=_MODEL.format("x.model_id"),
+            a="x.applied_by",
+            d=_DAY.format("x.recorded_at"),
+        )
+    ),
+    "targets": DecidingTable(_name("the target {n}", n="x.name")),
+    "target_tokens": DecidingTable(
+        _name(
+            "the token of the target {t} that {a} issued on {d}",
+            t=_TARGET.format("x.target_id"),
+            a="x.issued_by",
+            d=_DAY.format("x.recorded_at"),
+        )
+    ),
+    "model_targets": DecidingTable(
+        _name("the target {t} of {m}", t=_TARGET.format("x.target_id"), m=_MODEL.format("x.model_id")),
+        ("model_id", "target_id"),
+    ),
+    "jobs": DecidingTable(
+        _name("job {n}", n="x.id"),
+        left_out=dict.fromkeys(("step", "progress", "message", "lease_owner", "lease_until"), _BEAT),
+    ),
+    "job_steps": DecidingTable(
+        _name("job {j}: its step {s}", j="x.job_id", s="x.step"), ("job_id", "attempt", "position")
+    ),
+    "job_dependencies": DecidingTable(
+        _name("job {j}: its wait for job {a}", j="x.job_id", a="x.after_id"), ("job_id", "after_id")
+    ),
+    "step_results": DecidingTable(_name("job {j}: the kept result of {s}", j="x.job_id", s="x.step")),
+    "snapshots": DecidingTable(_name("snapshot {n}", n="x.id")),
+    "runs": DecidingTable(_name("run {n} of {m}", n="x.id", m=_MODEL.format("x.model_id"))),
+    "run_artifacts": DecidingTable(
+        _name("run {r}: its file {n}", r="x.run_id", n="x.name"), ("run_id", "name")
+    ),
+    "versions": DecidingTable(_name("version {m}/{n}", m=_MODEL.format("x.model_id"), n="x.number")),
+    "version_metrics": DecidingTable(
+        _name(
+            "version {v}: its metric {m}{s}",
+            v=_VERSION.format("x.version_id"),
+            m="x.metric",
+            s="CASE x.slice WHEN '' THEN '' ELSE ' of ' || x.slice END",
+        ),
+        ("version_id", "metric", "slice"),
+    ),
+    "version_gates": DecidingTable(
+        _name("version {v}: its gate {g}", v=_VERSION.format("x.version_id"), g="x.gate"),
+        ("version_id", "position"),
+    ),
+    "promotion_requests": DecidingTable(_name("request {n}", n="x.id")),
+    "request_targets": DecidingTable(
+        _name("request {r}: its target {t}", r="x.request_id", t=_TARGET.format("x.target_id")),
+        ("request_id", "target_id"),
+    ),
+    "decisions": DecidingTable(_name("request {r}: its decision by {a}", r="x.request_id", a="x.actor")),
+    "comments": DecidingTable(
+        _name("request {r}: comment {n}, by {a}", r="x.request_id", n="x.id", a="x.actor")
+    ),
+    "deployments": DecidingTable(
+        _name(
+            "the deployment of {v} on {t} of {d}",
+            v=_VERSION.format("x.version_id"),
+            t=_TARGET.format("x.target_id"),
+            d=_DAY.format("x.recorded_at"),
+        )
+    ),
+    "aliases": DecidingTable(
+        _name("the alias {m}@{a}", m=_MODEL.format("x.model_id"), a="x.alias"), ("model_id", "alias")
+    ),
+    "holds": DecidingTable(
+        _name("the hold on {m} of {d}", m=_MODEL.format("x.model_id"), d=_DAY.format("x.recorded_at"))
+    ),
+    "alerts": DecidingTable(_name("alert {n}", n="x.id")),
+    "incidents": DecidingTable(
+        _name("incident {n}", n="x.id"),
+        left_out={
+            **dict.fromkeys(("state", "severity", "since", "inside", "place"), _OF_ALERTS),
+            **dict.fromkeys(("judged_at", "cause", "cost_tier", "cost_weight", "cost_words"), _OF_TELEMETRY),
+        },
+    ),
+    "schedules": DecidingTable(_name("the schedule {n} of {m}", n="x.name", m=_MODEL.format("x.model_id"))),
+    "schedule_fires": DecidingTable(
+        _name("run {n} of the schedule {s}", n="x.id", s=_SCHEDULE.format("x.schedule_id"))
+    ),
+    "schedule_outcomes": DecidingTable(
+        _name("the outcome of scheduled run {n}", n="x.fire_id"), ("fire_id",)
+    ),
+    "schedule_open_runs": DecidingTable(_name("the open scheduled run {n}", n="x.fire_id"), ("fire_id",)),
+    "trigger_cursors": DecidingTable(
+        _name("how far the trigger {t} of {m} has looked", t="x.trigger", m=_MODEL.format("x.model_id")),
+        ("model_id", "trigger"),
+    ),
+    "trigger_events": DecidingTable(
+        _name("event {n} of the trigger {t} of {m}", n="x.id", t="x.trigger", m=_MODEL.format("x.model_id"))
+    ),
+    "latency_baselines": DecidingTable(
+        _name(
+            "the latency baseline of {v} on {t}",
+            v=_VERSION.format("x.version_id"),
+            t=_TARGET.format("x.target_id"),
+        ),
+        ("version_id", "target_id"),
+    ),
+    "legal_holds": DecidingTable(_name("legal hold {n}", n="x.id")),
+    "sessions": DecidingTable(_name("session {n} of {a}", n="x.id", a="x.actor")),
+}
+"""Tables whose rows decide, or are what a decision rests on."""
+
+EXEMPT: Mapping[str, str] = {
+    "audit": "has a chain of its own",
+    "row_digests": "its rows are covered by the entries of the log",
+    "processes": "what processes last said of themselves, every second",
+    "serving_reports": "what serving processes last said of themselves, every second",
+    "deployment_states": "follows from other tables and from telemetry: the doctor computes it again",
+    "model_states": "follows from other tables and from telemetry: the doctor computes it again",
+    "_sqlite_migrations": "of the library that migrates: the definitions themselves are compared",
+}
+"""Tables whose rows have no digest, each with the reason."""
