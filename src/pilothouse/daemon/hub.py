@@ -58,9 +58,10 @@ def hub_app(services: Services, pulse: Pulse) -> App:
     """Hub of a workspace; reports go to ``pulse``. It answers from threads of its own, which end with the process."""
     threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="hub")
     writer = BatchWriter(services)
+    room = http.BodyRoom()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        handled = _answered(services, pulse, threads, writer, scope, receive)
+        handled = _answered(services, pulse, threads, writer, room, scope, receive)
         await http.respond(send, handled, log, content_type=b"application/msgpack", longest=_LONGEST_ERROR)
 
     return app
@@ -71,6 +72,7 @@ async def _answered(
     pulse: Pulse,
     threads: ThreadPoolExecutor,
     writer: BatchWriter,
+    room: http.BodyRoom,
     scope: Scope,
     receive: Receive,
 ) -> http.Answer:
@@ -94,15 +96,15 @@ async def _answered(
         digest = check_digest(path.removeprefix("/v1/artifacts/"))
         return await in_thread(lambda: _artifact(services, target, digest))
     if (method, path) == ("POST", "/v1/batches"):
-        body = await http.read_body(scope, receive, MAXIMUM_BATCH_BYTES)
+        body = await http.read_body(scope, receive, MAXIMUM_BATCH_BYTES, room)
         batch = await in_thread(lambda: _batch(services, target, body))
         receipt = await asyncio.wrap_future(writer.submit(batch))
         return 200, _ENCODER.encode(receipt), {}
     if (method, path) == ("POST", "/v1/labels"):
-        body = await http.read_body(scope, receive, MAXIMUM_LABEL_BYTES)
+        body = await http.read_body(scope, receive, MAXIMUM_LABEL_BYTES, room)
         return await in_thread(lambda: _labels(services, target, body))
     if (method, path) == ("POST", "/v1/report"):
-        body = await http.read_body(scope, receive, MAXIMUM_REPORT_BYTES)
+        body = await http.read_body(scope, receive, MAXIMUM_REPORT_BYTES, room)
         return await in_thread(lambda: _report(pulse, target, body))
     raise http.HttpError(404, "there is no such route")
 

@@ -8,6 +8,7 @@ bad request, 404 for what is not served, 503 while predictions cannot be spooled
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -44,8 +45,8 @@ MAXIMUM_WAITING = 1_000
 """Requests that may wait for an answer at once; the next is told to come back."""
 _LARGE_BODY_BYTES = 256 * 1_024
 """Bytes from which a body is parsed in a thread, so that the event loop goes on answering others."""
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-"""Host names under which a server on the loopback interface answers."""
+_LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{0,5})?", re.IGNORECASE)
+"""Hosts under which a server on the loopback interface answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class ServingApp:
         self._roster, self._worker, self._spool = roster, worker, spool
         self._only_loopback = only_loopback
         self._waiting = 0
+        self._room = http.BodyRoom()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. No exception leaves here."""
@@ -124,7 +126,7 @@ class ServingApp:
             raise InvalidInputError("binary tensor data is not taken; send the tensors as JSON")
         self._waiting += 1
         try:
-            body = await http.read_body(scope, receive, MAXIMUM_BODY_BYTES)
+            body = await http.read_body(scope, receive, MAXIMUM_BODY_BYTES, self._room)
             received_ns = time.perf_counter_ns()
             request = await _read(body, loaded, form)
             result = await self._answered(loaded, request, received_ns)
@@ -163,9 +165,8 @@ class ServingApp:
         if not self._only_loopback:
             return
         host = http.header(scope, b"host")
-        name = host if host is None or host.endswith("]") else host.rpartition(":")[0] or host
-        if name is not None and name not in _LOOPBACK:
-            raise http.HttpError(403, f"host {one_line(name, 80)} is not served here; use 127.0.0.1")
+        if host is not None and not _LOOPBACK.fullmatch(host):
+            raise http.HttpError(403, f"host {one_line(host, 80)} is not served here; use 127.0.0.1")
 
 
 async def _read(body: bytes, loaded: LoadedVersion, form: _Form) -> Inference:

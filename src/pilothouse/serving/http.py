@@ -1,6 +1,5 @@
 """HTTP helpers of the ASGI apps: bodies read within bounds, whole answers sent, errors as one line of JSON."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
@@ -34,9 +33,6 @@ _STATUS: tuple[tuple[type[PilothouseError], int], ...] = (
     (UnavailableError, 503),
 )
 
-_BODY_TIMEOUT_S = 30.0
-"""Seconds within which a whole body must arrive: a slow client must not keep its connection for ever."""
-
 
 class HttpError(PilothouseError):
     """Error by HTTP's own rules, with the ``status`` code and headers of its answer."""
@@ -60,9 +56,16 @@ def header(scope: Scope, name: bytes) -> str | None:
     return None
 
 
-async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
-    """Whole body of a request. Raises HttpError: 413 beyond ``limit`` bytes, 408 where it takes too long, 415 if
-    compressed."""
+class BodyRoom:
+    """Bytes that the bodies of a server's requests may take together while they arrive."""
+
+    def __init__(self, total: int = 256 * 2**20) -> None:
+        self.total = self.free = total
+
+
+async def read_body(scope: Scope, receive: Receive, limit: int, room: BodyRoom) -> bytes:
+    """Whole body of a request. Raises HttpError: 413 beyond ``limit`` bytes, 415 if compressed, 503 beyond the server's room.
+    How long it may take is the connection's (``http_protocol``)."""
     encoding = header(scope, b"content-encoding")
     if encoding not in (None, "identity"):
         raise HttpError(415, "a compressed body is not taken; send it as it is")
@@ -70,27 +73,26 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     # refused before it is read; more than 15 digits without int(), which raises for very long numbers
     if length is not None and length.isdecimal() and (len(length) > 15 or int(length) > limit):
         raise _too_long(limit)
-    try:
-        async with asyncio.timeout(_BODY_TIMEOUT_S):
-            return await _pieces(receive, limit)
-    except TimeoutError:
-        raise HttpError(408, f"the body did not arrive within {_BODY_TIMEOUT_S:.0f} seconds") from None
-
-
-async def _pieces(receive: Receive, limit: int) -> bytes:
     pieces: list[bytes] = []
     size = 0
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise ClientGoneError
-        piece = message.get("body", b"")
-        size += len(piece)
-        if size > limit:
-            raise _too_long(limit)
-        pieces.append(piece)
-        if not message.get("more_body", False):
-            return b"".join(pieces)
+    try:
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                raise ClientGoneError
+            piece = message.get("body", b"")
+            size += len(piece)
+            room.free -= len(piece)
+            if size > limit:
+                raise _too_long(limit)
+            if room.free < 0:
+                text = f"the bodies of other requests take {room.total:,} bytes already; try again"
+                raise HttpError(503, text, {"connection": "close"})
+            pieces.append(piece)
+            if not message.get("more_body", False):
+                return b"".join(pieces)
+    finally:
+        room.free += size
 
 
 def _too_long(limit: int) -> HttpError:

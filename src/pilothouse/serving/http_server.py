@@ -2,9 +2,14 @@
 
 import contextlib
 from collections.abc import Generator
+from functools import partial
 from typing import Any
 
 import uvicorn
+
+from pilothouse.serving.http_protocol import BoundedProtocol, HttpLimits
+
+_LIMITS = HttpLimits()
 
 
 class QuietServer(uvicorn.Server):
@@ -16,12 +21,14 @@ class QuietServer(uvicorn.Server):
         yield
 
 
-def quiet_server(app: Any, *, grace_s: int) -> QuietServer:
+def quiet_server(app: Any, *, grace_s: int, limits: HttpLimits = _LIMITS) -> QuietServer:
     """Server that logs nothing and at its end gives open requests ``grace_s`` seconds."""
+    protocol: Any = partial(BoundedProtocol, limits=limits)
+    idle: Any = limits.idle_s  # uvicorn's type is int; the loop takes any number of seconds
     return QuietServer(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=protocol,
             loop="asyncio",
             ws="none",
             lifespan="off",
@@ -29,7 +36,7 @@ def quiet_server(app: Any, *, grace_s: int) -> QuietServer:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            timeout_keep_alive=75,
+            timeout_keep_alive=idle,
             timeout_graceful_shutdown=grace_s,
         )
     )

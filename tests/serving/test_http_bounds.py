@@ -1,0 +1,317 @@
+"""Bounds of the servers' connections, over real sockets of the loopback interface."""
+
+import asyncio
+import json
+import logging
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from pilothouse.serving import http
+from pilothouse.serving.app import ServingApp
+from pilothouse.serving.http import Receive, Scope, Send
+from pilothouse.serving.http_protocol import HttpLimits
+from pilothouse.serving.http_server import quiet_server
+
+LOG = logging.getLogger(__name__)
+SHORT = HttpLimits(head_s=0.3, body_s=0.3, idle_s=0.3, answer_s=0.3, connections=20)
+ROOM = http.BodyRoom()
+ANSWER = 8 * 2**20
+"""Bytes of a long answer: more than the buffers between server and client take."""
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """App that answers with the length of the body, and for ``/long`` with many bytes."""
+
+    async def answer() -> http.Answer:
+        if scope["path"] == "/long":
+            return 200, bytes(ANSWER), {}
+        if scope["path"] == "/unread":
+            return 200, b"{}", {}
+        return 200, json.dumps(len(await http.read_body(scope, receive, 1_000_000, ROOM))).encode(), {}
+
+    await http.respond(send, answer(), LOG)
+
+
+@contextmanager
+def listening(app: Any, limits: HttpLimits) -> Iterator[int]:
+    """Server in a thread; gives its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = quiet_server(app, grace_s=1, limits=limits)
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
+        thread.start()
+        try:
+            yield int(listener.getsockname()[1])
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """Port of a server with short time-outs."""
+    with listening(echo, SHORT) as number:
+        exchanged(number, b"\0")  # its loop is there before a test is looked at for what it leaves behind
+        yield number
+
+
+@contextmanager
+def connected(port: int) -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        yield client
+
+
+def rest(client: socket.socket) -> bytes:
+    """All that comes until the server closes the connection."""
+    pieces = b""
+    while True:
+        try:
+            piece = client.recv(1 << 16)
+        except ConnectionResetError:
+            return pieces
+        if not piece:
+            return pieces
+        pieces += piece
+
+
+def exchanged(port: int, sent: bytes) -> tuple[int, str]:
+    """Status and error of the answer to bytes after which the server closes."""
+    with connected(port) as client:
+        client.sendall(sent)
+        head, _, body = rest(client).partition(b"\r\n\r\n")
+    if not head:
+        return 0, ""
+    error = json.loads(body)["error"]
+    assert error.isprintable()
+    assert len(error) < 300
+    assert b"\r\nconnection: close" in head
+    return int(head.split()[1]), error
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "found"),
+    [
+        ("Host: a\r\nHost: a", 400, "host comes 2 times"),
+        ("Host: localhost\r\nhost: evil.example", 400, "host comes 2 times"),
+        ("X: 1", 400, "host is missing"),
+        ("Host: a\r\nContent-Length: 1\r\nContent-Length: 2", 400, ""),
+        ("Host: a\r\nContent-Length: 1\r\nContent-Length: 1", 400, ""),
+        ("Host: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked", 400, ""),
+        ("Host: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 1", 400, ""),
+        ("Host: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked", 400, ""),
+        ("Host: a\r\nTransfer-Encoding: gzip, chunked", 400, ""),
+        ("Host: a\r\nTransfer-Encoding: identity", 400, ""),
+        ("Host: a\r\nContent-Length: +1", 400, ""),
+        ("Host: a\r\nContent-Length: 1, 1", 400, ""),
+        ("Host: a\r\nContent-Length: " + "9" * 400, 400, ""),
+        ("Host: a\r\n folded: 1", 400, ""),
+        ("Host : a", 400, ""),
+        ("Host: a\r\nX: " + "a" * 20_000, 431, "16,384 bytes"),
+        ("Host: a\r\n" + "\r\n".join(f"X{i}: 1" for i in range(100)), 431, "more than 100 headers"),
+        ("Host: a\r\n" + "\r\n".join(f"X{i}: {'a' * 9_000}" for i in range(9)), 431, "65,536 bytes together"),
+    ],
+)
+def test_heads_that_are_ambiguous_or_too_long_are_refused(
+    port: int, fields: str, status: int, found: str
+) -> None:
+    answer, error = exchanged(port, f"POST / HTTP/1.1\r\n{fields}\r\n\r\n".encode())
+    assert answer == status
+    assert found in error
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("GET /" + "a" * 20_000 + " HTTP/1.1", 414),
+        ("GET / HTTP/9.9", 400),
+        ("GET  HTTP/1.1", 400),
+        ("GET /\xe9 HTTP/1.1", 400),
+        ("CONNECT a:1 HTTP/1.1", 400),
+        ("\x16\x03\x01\x02", 400),
+        ("x" * 100_000, 400),
+    ],
+)
+def test_request_lines_that_are_none_are_refused(port: int, line: str, status: int) -> None:
+    assert exchanged(port, f"{line}\r\nHost: a\r\n\r\n".encode("latin-1"))[0] == status
+
+
+def test_headers_without_end_are_not_read_to_their_end(port: int) -> None:
+    piece = b"a" * 65_536
+    with connected(port) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nX: ")
+        sent = 0
+        try:
+            for _ in range(3_200):  # 200 MB
+                client.sendall(piece)
+                sent += len(piece)
+        except OSError:
+            pass
+    assert sent < 20 * 2**20  # what the buffers between the two take
+
+
+def test_trailers_do_not_become_headers(port: int) -> None:
+    sent = (
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nHost: evil\r\n\r\n"
+    )
+    assert exchanged(port, sent) == (400, "headers after a body (trailers) are not taken")
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "error"),
+    [
+        (b"", 408, "headers did not arrive"),
+        (b"\r\n", 408, "headers did not arrive"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: ", 408, "headers did not arrive"),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345", 408, "body did not arrive"),
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12",
+            408,
+            "body did not arrive",
+        ),
+    ],
+)
+def test_silent_and_half_sent_requests_are_timed_out(port: int, sent: bytes, status: int, error: str) -> None:
+    answer, message = exchanged(port, sent)
+    assert answer == status
+    assert error in message
+
+
+def test_bodies_that_are_not_complete_take_a_bounded_room_together() -> None:
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
+    room = http.BodyRoom(12)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        async def answer() -> http.Answer:
+            return 200, await http.read_body(scope, receive, 10, room), {}
+
+        await http.respond(send, answer(), LOG)
+
+    with listening(app, HttpLimits()) as port, connected(port) as waiting:
+        waiting.sendall(head + b"123456789")
+        while room.free > 3:
+            pass
+        assert exchanged(port, head + b"1234567890")[0] == 503
+        waiting.sendall(b"0")
+        assert waiting.recv(1 << 16).startswith(b"HTTP/1.1 200")
+        with connected(port) as client:
+            client.sendall(head + b"1234567890")
+            assert client.recv(1 << 16).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("drip", [b"a", b"\r\n"])
+def test_a_byte_now_and_then_puts_no_deadline_off(port: int, drip: bytes) -> None:
+    with connected(port) as client:
+        client.settimeout(0.05)
+        if drip == b"a":
+            client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nX: ")
+        received = b""
+        for _ in range(200):  # ten seconds, where the deadline is 0.3
+            try:
+                client.sendall(drip)
+                piece = client.recv(1 << 16)
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+            received += piece
+            if not piece:
+                break
+        else:
+            pytest.fail("the connection is still open")
+    assert received == b"" or b" 408 " in received
+
+
+def test_an_idle_connection_is_closed_and_a_busy_one_is_kept(port: int) -> None:
+    request = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab"
+    with connected(port) as client:
+        client.sendall(request)
+        first = b""
+        while not first.endswith(b"\r\n\r\n2"):
+            first += client.recv(1)
+        client.sendall(request)
+        second = rest(client)
+    assert first.startswith(b"HTTP/1.1 200")
+    assert second.startswith(b"HTTP/1.1 200")
+    assert second.count(b"HTTP/1.1") == 1
+
+
+def test_the_rest_of_a_body_that_nobody_reads_is_not_waited_for(port: int) -> None:
+    with connected(port) as client:
+        client.sendall(b"POST /unread HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345")
+        assert rest(client).count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize("requests", [1, 3])
+def test_a_client_that_does_not_read_its_answer_is_cut(requests: int) -> None:
+    request = b"GET /long HTTP/1.1\r\nHost: a\r\n\r\n"
+    with listening(echo, HttpLimits(answer_s=0.3, connections=1)) as port, socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        client.connect(("127.0.0.1", port))
+        client.sendall(request * requests)
+        assert client.recv(9) == b"HTTP/1.1 "
+        end = time.monotonic() + 20
+        # the client's own kernel does not hear of the end before all is read: the next connection tells
+        while exchanged(port, b"POST / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n")[0] == 503:
+            assert time.monotonic() < end, "the connection is still open"
+
+
+def test_a_pipelined_fault_does_not_answer_for_the_request_before(port: int) -> None:
+    good = b"GET /unread HTTP/1.1\r\nHost: a\r\n\r\n"
+    with connected(port) as client:
+        client.sendall(good + b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")
+        answers = rest(client)
+    assert answers.count(b"HTTP/1.1") <= 1
+    assert b" 400 " not in answers or answers.startswith(b"HTTP/1.1 200")
+
+
+def test_more_connections_than_the_bound_are_refused() -> None:
+    limits = HttpLimits(connections=3)
+    with listening(echo, limits) as port:
+        clients = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(3)]
+        try:
+            for client in clients:  # answered: so they are counted
+                client.sendall(b"GET /unread HTTP/1.1\r\nHost: a\r\n\r\n")
+                assert client.recv(1 << 16).startswith(b"HTTP/1.1 200")
+            assert exchanged(port, b"") == (503, "3 connections are open already; try again")
+        finally:
+            for client in clients:
+                client.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "is_served"),
+    [
+        ("LOCALHOST", True),
+        ("LocalHost:8080", True),
+        ("127.0.0.1:1", True),
+        ("[::1]:80", True),
+        ("[::1]", True),
+        ("localhost:", True),
+        ("localhost:80:80", False),
+        ("localhost:x", False),
+        ("evil.example", False),
+        ("localhost.evil.example", False),
+        ("evil.example:80@localhost", False),
+        ("127.0.0.1.evil.example", False),
+        ("", False),
+    ],
+)
+def test_the_host_of_a_loopback_server_is_compared_whatever_its_case(host: str, is_served: bool) -> None:
+    scope = {"method": "GET", "path": "/v2", "headers": [(b"host", host.encode())]}
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        raise AssertionError
+
+    app = ServingApp(None, None, None, only_loopback=True)  # type: ignore[arg-type]
+    app._roster = lambda: None  # type: ignore[assignment,return-value]
+    asyncio.run(app(scope, receive, send))
+    assert sent[0]["status"] == (200 if is_served else 403)
