@@ -5,6 +5,7 @@ from typing import get_args
 
 from documents import DOCUMENTS, words_of
 
+from pilothouse.domain import evaluation
 from pilothouse.domain.model_spec import AlertKind, MonitoringSpec
 from pilothouse.domain.monitoring import RejectionReason
 from pilothouse.domain.time_units import DAY_US
@@ -47,8 +48,8 @@ def test_bounds_are_those_in_force():
         f"| Jensen–Shannon distance (base 2, 0 to 1) | {effect['js']:g} |",
         f"risen by {effect['missing'] * 100:g} points (missing) or {effect['unseen'] * 100:g} point (unseen)",
         f"fewer than {reference.FEWEST_ROWS} training rows, or {reference.FEWEST_DAYS} days",
-        f"at least {performance_verdicts.SMALLEST_LOSS:g} for a metric",
-        f"or {performance_verdicts.SMALLEST_RISE * 100:g} % of the reference for a loss",
+        f"at least {evaluation.SMALLEST_LOSS:g} for a metric",
+        f"or {evaluation.SMALLEST_RISE * 100:g} % of the reference for a loss",
         f"{window_closing.ENOUGH_OUTCOMES * 100:g} % of the outcomes",
         f"at least {traffic_verdicts.FEWEST_REQUESTS} requests",
         f"certainly above {traffic_verdicts.ERROR_SHARE * 100:g} %",

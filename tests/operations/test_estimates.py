@@ -1,21 +1,25 @@
 """Performance without outcomes and what changed, on real flights: an estimate at once, the measured figure beside it later."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pilothouse.domain.change_diagnosis import Change
-from pilothouse.domain.findings import EstimateFinding
+from pilothouse.domain.findings import ClosedWindow, EstimateFinding, PerformanceFinding
+from pilothouse.domain.time_units import DAY_US, to_us
 from pilothouse.operations.alerts import alerts, change_evidence
 from pilothouse.operations.alerts.explaining_windows import Firing
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.ingest import ingest
-from pilothouse.operations.monitoring import monitor_views
+from pilothouse.operations.model_files import spec_in_force
+from pilothouse.operations.monitoring import monitor_backfills, monitor_views, window_closing
 from pilothouse.operations.monitoring.baselines import estimator_of
 from pilothouse.operations.services import Services
-from pilothouse.telemetry import readings
+from pilothouse.presentation.texts import estimate_note
+from pilothouse.telemetry import readings, revisions
 from pilothouse.telemetry.readings import ESTIMATE, PERFORMANCE, finding_of
-from pilothouse.telemetry.streams import find_stream
+from pilothouse.telemetry.streams import find_stream, get_stream
 from support.flight_batches import CATEGORICAL, NUMERIC, batches
 from support.monitored_flights import MODEL, admin, calibrate_ahead, make_watched, on_day, send, traffic
 
@@ -97,7 +101,10 @@ def test_a_drifting_column_the_score_does_not_see_is_inputs_moved(services):
     assert "humid" in alert.explanation
     diagnosis = change_evidence.diagnose_alert(services, alert, Firing(alert.effective_at))
     assert diagnosis.change is Change.INPUTS
-    assert "within what was estimated" in diagnosis.evidence
+    assert "within what the inputs explain" in diagnosis.evidence
+    assert (
+        "cannot be told: the band is wider than the smallest change that counts (0.01)" in diagnosis.evidence
+    )
 
 
 def test_missing_values_are_only_quality(services):
@@ -118,4 +125,63 @@ def test_before_outcomes_have_come_a_drift_alert_says_so(services):
     (alert,) = found(services, "data_drift")
     assert alert.effective_at == on_day(7)  # a drift that is certain needs no second window
     assert "No outcome has come for this window yet" in alert.explanation
-    assert "is estimated at" in alert.explanation
+    assert "the estimate of auc cannot tell (its band reaches from" in alert.explanation
+
+
+def stored(services: Services, kind: type, monitor: str):
+    with services.telemetry.read() as connection:
+        stream = find_stream(connection, "flight-delay", 1, "ewr")
+        return [(r, finding_of(r, kind)) for r in readings.history(connection, stream.id, monitor)]
+
+
+def back_fill(services: Services) -> dict[str, dict[str, int]]:
+    """Outcomes of a back-fill of everything, by monitor."""
+    results = monitor_backfills.backfill_monitoring(
+        services, admin(services), "flight-delay", on_day(0), on_day(100), target="ewr", reason="a test"
+    )
+    return {result.monitor: result.outcomes for result in results}
+
+
+def test_estimates_learn_from_the_outcomes_of_windows_before(services):
+    send(services, "ewr", 0, 58)
+    monitoring_round.evaluate_windows(services)
+    found = stored(services, EstimateFinding, ESTIMATE)
+    assert len(found) >= 7
+    ends = [reading.end_us for reading, _ in found]
+    for reading, finding in found:
+        # an outcome comes within a day
+        assert finding.record == sum(end + DAY_US <= reading.end_us for end in ends)
+        assert sum(finding.weights.values()) == pytest.approx(1)
+        assert finding.inputs.low < finding.inputs.value < finding.inputs.high
+    assert found[-1][1].value != found[-1][1].inputs.value
+    view = monitor_views.monitor_view(services, admin(services), "flight-delay", "ewr")
+    note = estimate_note(view.estimated[-1].finding)
+    assert f"by its own record of {found[-1][1].record} windows: " in note
+
+
+def test_a_back_fill_learns_from_what_was_known_then(services):
+    """An outcome that came later changes no estimate of before, and every one after."""
+    send(services, "ewr", 0, 44)
+    monitoring_round.evaluate_windows(services)
+    before = stored(services, EstimateFinding, ESTIMATE)
+    assert set(back_fill(services)[ESTIMATE]) == {"same"}
+    reading, finding = stored(services, PerformanceFinding, PERFORMANCE)[-2]
+    other = replace(finding, value=0.5, low=0.45, high=0.55)
+    with services.telemetry.transaction() as connection:
+        closed = ClosedWindow(window=reading.window, findings=(other,))
+        later_us = to_us(services.now()) + 1
+        assert revisions.replace(connection, reading.stream_id, PERFORMANCE, closed, later_us) == "changed"
+        stream = get_stream(connection, reading.stream_id)
+        then = revisions.history_as_of(
+            connection, stream.id, PERFORMANCE, until_us=reading.end_us, wall_us=later_us - 1, limit=10
+        )
+    assert finding_of(then[-1], PerformanceFinding) == finding
+    with services.registry.read() as registry:
+        spec = spec_in_force(registry, "flight-delay")
+    for estimated, expected in before:
+        closed = window_closing.recomputed_windows(services, stream, spec, ESTIMATE, estimated.span)
+        assert closed[ESTIMATE].findings == (expected,)
+    send(services, "ewr", 44, 8)
+    monitoring_round.evaluate_windows(services)
+    newest = stored(services, EstimateFinding, ESTIMATE)[-1][1]
+    assert newest.record == before[-1][1].record + 1

@@ -25,6 +25,17 @@ NUMBERS = ["mae", "rmse"]
 
 def estimator(reference: pd.DataFrame):
     """NannyML's own defaults; one chunk is one window."""
+    shares = {int(name.split("_")[1]): name for name in reference if name.startswith("proba_")}
+    if shares:
+        made = nannyml.CBPE(
+            y_pred_proba=shares,
+            y_pred="label",
+            y_true="truth",
+            metrics=["accuracy"],
+            chunk_number=1,
+            problem_type="classification_multiclass",
+        )
+        return made.fit(reference), ["accuracy"]
     if "label" in reference:
         made = nannyml.CBPE(
             y_pred_proba="score",

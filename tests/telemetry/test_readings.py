@@ -4,11 +4,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.findings import (
     ClosedWindow,
     DriftFinding,
+    EstimateFinding,
     Finding,
     GiveAway,
     Grounds,
@@ -247,3 +250,16 @@ def test_windows_that_were_judged_as_one_are_kept_with_the_reading(older: Path) 
             (was,) = revisions.earlier(connection, 1, (monitor,))
             assert (was.before, was.after) == (stored, again)
     store.close()
+
+
+def test_an_estimate_of_an_earlier_release_is_that_from_inputs() -> None:
+    old = (
+        '{"metric":"auc","value":0.61,"low":0.55,"high":0.67,"reference":0.7,"reference_low":0.68,'
+        '"reference_high":0.72,"why":""}'
+    )
+    finding = msgspec.json.decode(old, type=EstimateFinding)
+    assert finding.from_inputs == finding.by_inputs == MetricValue("auc", 0.61, 0.55, 0.67, 0)
+    assert (finding.weights, finding.record) == ({}, 0)
+    assert finding.verdict == "worse"
+    stored = msgspec.json.encode(finding)
+    assert msgspec.json.decode(stored, type=EstimateFinding) == finding

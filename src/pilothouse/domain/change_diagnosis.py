@@ -1,14 +1,18 @@
 """Diagnosis of a window: its inputs have moved, its outcomes have moved, both or neither.
 
 A model errs more for two reasons. Its inputs have moved to where it was never good (data drift), or the same inputs now lead
-to other outcomes (concept drift: "outcomes moved"). An estimate made without outcomes knows of the first and not of the second:
-its band is where the measured figure lies while the outcome of a score stays what it was. So a measured figure beyond the
-band is evidence that outcomes have moved, and one inside it says that inputs explain what is seen.
+to other outcomes (concept drift: "outcomes moved"). An estimate from inputs alone knows of the first and not of the second:
+its band is where the measured figure lies while the outcome of a score stays what it was, as wide as such estimates have
+erred before. So a measured figure beyond the band is evidence that outcomes have moved. One inside it says that inputs explain
+what is seen, and where the band is wider than the smallest change that counts it says nothing of outcomes.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from pilothouse.domain.evaluation import smallest_change
+from pilothouse.domain.findings import EstimateFinding, EstimateVerdict
 
 MUCH_VOLUME = 2.0
 """Volume has changed where it is this many times the usual, or one such part of it."""
@@ -37,8 +41,9 @@ class Measured:
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """Findings about a window: the ``inputs`` that drift (features), whether the ``score`` does, ``faults`` of quality by
-    feature, ``volume`` over the usual, and the metric as measured, as estimated without outcomes, and on the hold-out.
-    ``seldom`` drift features in fewer than half of its windows of inputs, which is no evidence."""
+    feature, ``volume`` over the usual, and the metric as measured, as inputs alone explain it (``estimated``), as expected by
+    these and by the outcomes of earlier windows (``forecast``), and on the hold-out. ``seldom`` drift features in fewer than
+    half of its windows of inputs, which is no evidence."""
 
     metric: str
     inputs: Sequence[str] = ()
@@ -47,6 +52,7 @@ class Evidence:
     volume: float | None = None
     measured: Measured | None = None
     estimated: Measured | None = None
+    forecast: EstimateFinding | None = None
     reference: float | None = None
     seldom: Sequence[str] = ()
 
@@ -137,18 +143,40 @@ def _outcomes_sentence(evidence: Evidence) -> str:
             f"The measured {evidence.metric} is {measured.value:.3g}{against}; without an estimate to lay it over, whether "
             "outcomes have moved is not known."
         )
-    band = f"{estimated.value:.3g} (band {estimated.low:.3g} to {estimated.high:.3g})"
     if measured is None:
         return (
-            f"No outcome has come for this window yet: from the inputs alone {evidence.metric} is estimated at "
-            f"{band}{against}. Whether outcomes have moved shows once they come."
+            f"No outcome has come for this window yet: {_forecast_text(evidence, estimated)}{against}. "
+            + ("Whether outcomes have moved shows once they come.")
         )
+    band = _band_text(estimated)
     if _beyond(evidence):
         return (
             f"The measured {evidence.metric} {measured.value:.3g} lies beyond what the inputs explain, {band}{against}: the "
             "same scores now lead to other outcomes."
         )
-    return (
-        f"The measured {evidence.metric} {measured.value:.3g} lies within what was estimated without outcomes, "
-        f"{band}{against}: nothing says that outcomes have moved."
-    )
+    inside = f"The measured {evidence.metric} {measured.value:.3g} lies within what the inputs explain, {band}{against}"
+    least = smallest_change(evidence.metric, estimated.value)
+    if max(estimated.high - estimated.value, estimated.value - estimated.low) >= least:
+        return (
+            f"{inside}. Whether outcomes have moved cannot be told: the band is wider than the smallest change that counts "
+            f"({least:.2g})."
+        )
+    return f"{inside}: outcomes have not moved by as much as counts ({least:.2g})."
+
+
+def _band_text(figure: Measured) -> str:
+    return f"{figure.value:.3g} (band {figure.low:.3g} to {figure.high:.3g})"
+
+
+def _forecast_text(evidence: Evidence, estimated: Measured) -> str:
+    finding = evidence.forecast
+    if finding is None or finding.value is None:
+        return f"from the inputs alone {evidence.metric} is estimated at {_band_text(estimated)}"
+    forecast = finding.measured
+    band = f"{forecast.low:.3g} to {forecast.high:.3g}"
+    if finding.verdict is EstimateVerdict.CANNOT_TELL:
+        return (
+            f"the estimate of {evidence.metric} cannot tell (its band reaches from {band}, wider than the smallest change "
+            "that counts)"
+        )
+    return f"{evidence.metric} is estimated at {forecast.value:.3g} (band {band})"

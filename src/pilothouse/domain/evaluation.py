@@ -4,6 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from pilothouse.domain.model_spec import higher_is_better
+
+SMALLEST_LOSS = 0.01
+"""Least fall of a metric that is better when higher that counts."""
+SMALLEST_RISE = 0.03
+"""Least rise of a loss that counts, as a share of its reference value."""
+
 
 class GateOutcome(StrEnum):
     """``NOT_COMPARABLE`` does not fail a version: it says that there was nothing to compare it with."""
@@ -71,3 +78,13 @@ def passed_though_worse(outcome: str, figures: Mapping[str, object]) -> bool:
     """As ``GateResult.passed_though_worse``, for a gate of frozen evidence."""
     difference = figures.get("difference")
     return outcome == GateOutcome.PASSED and isinstance(difference, int | float) and difference < 0
+
+
+def smallest_change(metric: str, reference: float) -> float:
+    """Smallest change of a metric that counts, in its own unit."""
+    return SMALLEST_LOSS if higher_is_better(metric) else SMALLEST_RISE * abs(reference)
+
+
+def loss_against(metric: str, value: float, reference: float) -> float:
+    """Loss of a value against a reference, in the metric's own unit; negative where it is better."""
+    return reference - value if higher_is_better(metric) else value - reference

@@ -7,9 +7,10 @@ Fields with a default are missing in what earlier releases have stored. A figure
 import math
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
-from pilothouse.domain.evaluation import MetricValue
+from pilothouse.domain.evaluation import MetricValue, loss_against, smallest_change
 
 
 class Finding(Protocol):
@@ -205,11 +206,59 @@ class PerformanceFinding(_MetricFinding):
     """Classes of the reference that no outcome holds, with their share there, where chance would hardly leave them out."""
 
 
+class EstimateVerdict(StrEnum):
+    """What the band of an estimate says of a change. It is shown and opens no alert."""
+
+    WORSE = "worse"
+    """The band excludes the reference, and the loss is large enough to count."""
+    BETTER = "better"
+    NO_LOSS = "no loss"
+    """The band excludes every loss that counts."""
+    CANNOT_TELL = "cannot tell"
+    """The band excludes neither."""
+
+
+def verdict_of_band(band: MetricValue, reference: float) -> EstimateVerdict:
+    """What a band says of a change against a reference; CANNOT_TELL where a figure is NaN."""
+    least = smallest_change(band.metric, reference)
+    loss, *ends = (loss_against(band.metric, x, reference) for x in (band.value, band.low, band.high))
+    if min(ends) > 0 and loss >= least:
+        return EstimateVerdict.WORSE
+    if max(ends) < 0:
+        return EstimateVerdict.BETTER
+    return EstimateVerdict.NO_LOSS if max(ends) < least else EstimateVerdict.CANNOT_TELL
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EstimateFinding(_MetricFinding):
-    """The metric as estimated without outcomes, with its band; None where it cannot be, and ``why``."""
+    """The metric as estimated without outcomes of the window, with its band; None where it cannot be, and ``why``.
+
+    ``value`` is a mean of the forecasts in ``weights``, by how each did in the ``record`` windows before whose outcomes were
+    known by then. ``inputs`` is the estimate from inputs and scores alone with the band of its assumptions, ``explained`` the
+    same with the band of its own errors on record. Both are None in readings of releases without a record: their value was
+    that estimate.
+    """
 
     why: str = ""
+    inputs: MetricValue | None = None
+    explained: MetricValue | None = None
+    weights: dict[str, float] = field(default_factory=dict)
+    record: int = 0
+
+    @property
+    def from_inputs(self) -> MetricValue:
+        """The estimate from inputs alone with its own band, NaN for a figure that is not known."""
+        return self.inputs or self.measured
+
+    @property
+    def by_inputs(self) -> MetricValue:
+        """What inputs explain: the estimate from them, with the band of its errors."""
+        return self.explained or self.measured
+
+    @property
+    def verdict(self) -> "EstimateVerdict":
+        """What the band says of a change against the reference: what it excludes."""
+        return verdict_of_band(self.measured, known(self.reference))
 
     @property
     def significant(self) -> bool:

@@ -1,15 +1,15 @@
 """Cost of an incident, so that the dearest is read first: answers that are worse or missing, then drift, then slowness.
 
-Losses of different metrics are made comparable by the smallest one that counts: 0.01 of a metric that is better
-when higher, 3 % of the reference of a loss. One *unit* is that much, and the cost is units times predictions a week.
+Losses of different metrics are made comparable by the smallest one that counts (``smallest_change``). One *unit* is that
+much, and the cost is units times predictions a week.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from pilothouse.domain.evaluation import loss_against, smallest_change
 from pilothouse.domain.incidents import Cost
-from pilothouse.domain.model_spec import METRICS
 
 LOSS, DRIFT, SLOW, NOTHING = range(4)
 """The tiers, dearest first."""
@@ -33,10 +33,9 @@ class PerformanceLoss:
     @property
     def units(self) -> float:
         """Loss as a multiple of the smallest one that counts; negative where it is better than the reference."""
-        if METRICS[self.metric][0] == "higher":
-            return (self.reference - self.value) / 0.01
-        least = 0.03 * abs(self.reference)
-        return (self.value - self.reference) / least if least else math.inf * (self.value > self.reference)
+        loss = loss_against(self.metric, self.value, self.reference)
+        least = smallest_change(self.metric, self.reference)
+        return loss / least if least else math.inf * (loss > 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from pilothouse.domain.evaluation import smallest_change
 from pilothouse.domain.job_kinds import KINDS
 from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.domain.time_units import DAY_S, HOUR_S, MINUTE_S
@@ -47,6 +48,40 @@ def beside_estimate(estimate: "EstimateFinding", measured: "PerformanceFinding |
     band, value = estimate.measured, measured.measured.value
     inside = band.low <= value <= band.high
     return f"{value:.3f}", "in the band" if inside else "outside the band"
+
+
+def estimate_text(estimate: "EstimateFinding") -> str:
+    """``≈0.618``, or that its band excludes nothing."""
+    return "≈ cannot tell" if estimate.verdict == "cannot tell" else f"≈{figure(estimate.value)}"
+
+
+def estimate_note(estimate: "EstimateFinding") -> str:
+    """What an estimate says of a change, why, and what it rests on."""
+    band = f"the band reaches from {figure(estimate.low)} to {figure(estimate.high)}"
+    reference = estimate.reference
+    if reference is None:
+        return ""
+    least = f"the smallest change that counts ({smallest_change(estimate.metric, reference):.2g})"
+    against = f"the reference {figure(reference)}"
+    why = {
+        "cannot tell": f"{band}, wider than {least} beside {against}",
+        "no loss": f"{band}, which excludes a loss of {least} against {against}",
+    }.get(estimate.verdict, f"{band}, all of it on one side of {against}")
+    weights = sorted(estimate.weights.items(), key=lambda pair: -pair[1])
+    shares = ", ".join(f"{FORECASTS.get(name, name)} {weight:.0%}" for name, weight in weights)
+    record = (
+        f"by its own record of {counted(estimate.record, 'window')}" if estimate.record else "no outcomes yet"
+    )
+    return f"{estimate.verdict}: {why}" + (f"; {record}: {shares}" if shares else "")
+
+
+FORECASTS = {
+    "unchanged": "nothing has changed",
+    "inputs": "from inputs",
+    "measured": "as measured lately",
+    "corrected": "from inputs, corrected",
+}
+"""Forecasts of which an estimate is the mean."""
 
 
 def window_text(start: datetime, end: datetime) -> str:

@@ -1,6 +1,7 @@
 """Readings of windows that are judged again: the newest stands in its place, the earlier ones are kept. Functions take a
 connection."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,6 +64,45 @@ def replace(
         (window.rows, window.judged, significant, now_us, data, late, before.id),
     )
     return "changed"
+
+
+def first_recorded(connection: Connection, reading: Reading) -> int:
+    """Wall clock, in microseconds, at which the window of a reading was judged first."""
+    row = connection.execute(
+        "SELECT min(recorded) FROM (SELECT recorded FROM readings WHERE id=?1 "
+        "UNION ALL SELECT recorded FROM earlier_readings WHERE reading_id=?1)",
+        (reading.id,),
+    ).fetchone()
+    return int(row[0])
+
+
+def history_as_of(
+    connection: Connection, stream_id: int, monitor: str, *, until_us: int, wall_us: int, limit: int
+) -> list[Reading]:
+    """Newest readings of a monitor up to the window that ends at ``until_us``, each as it was at a wall clock, oldest first;
+    without those that were not there yet."""
+    rows = connection.execute(
+        "SELECT id, recorded FROM readings WHERE stream_id=? AND monitor=? AND subject='' AND window_end<=? "
+        "ORDER BY window_end DESC LIMIT ?",
+        (stream_id, monitor, until_us, limit),
+    )
+    later = {number for number, recorded in rows if recorded > wall_us}
+    as_they_were = []
+    for reading in readings.history(connection, stream_id, monitor, until_us=until_us, limit=limit):
+        then: Reading | None = reading
+        if reading.id in later:
+            row = connection.execute(
+                "SELECT revision, rows, judged, significant, late, data FROM earlier_readings "
+                "WHERE reading_id=? AND recorded<=? ORDER BY revision DESC LIMIT 1",
+                (reading.id, wall_us),
+            ).fetchone()
+            then = row and dataclasses.replace(
+                reading, revision=row[0], rows=row[1], judged=bool(row[2]), significant=bool(row[3]), late=row[4],
+                data=row[5],
+            )  # fmt: skip
+        if then is not None:
+            as_they_were.append(then)
+    return as_they_were
 
 
 def oldest_closed(connection: Connection, stream_id: int, monitor: str) -> Span | None:

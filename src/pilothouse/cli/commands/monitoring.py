@@ -105,15 +105,18 @@ def monitor(
     click.echo()
     measured = {(p.version, p.window.start, p.window.end): p.finding for p in view.performance}
     show_table(
-        ("window", "version", f"{view.metric} estimated", "95 % band", "rows", "measured", ""),
+        ("window", "version", f"{view.metric} estimated", "95 % band", "rows", "says", "measured", ""),
         (
             (texts.window_text(e.window.start, e.window.end), _version(e), _decimals(e.finding.value), _between(e.finding),
-             rows_text(e.window),
+             rows_text(e.window), e.finding.verdict,
              *texts.beside_estimate(e.finding, measured.get((e.version, e.window.start, e.window.end))))
             for e in view.estimated
         ),
         empty="no estimate: none is made yet, or the metric cannot be known without outcomes",
     )  # fmt: skip
+    estimate = view.newest(view.estimated)
+    if estimate is not None:
+        _say(texts.estimate_note(estimate.finding))
     click.echo()
     drift = {f: newest for f, windows in view.drift.items() if (newest := view.newest(windows)) is not None}
     show_table(

@@ -4,12 +4,14 @@ Windows of inputs and of performance differ in length, and outcomes come late. S
 at the time: when it opens, and again whenever somebody reads it.
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from statistics import median
 from typing import TypeVar
 
 from pilothouse.domain.change_diagnosis import Diagnosis, Evidence, Measured, diagnose
+from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.findings import DriftFinding, EstimateFinding, PerformanceFinding, QualityFinding
 from pilothouse.domain.records import Alert
 from pilothouse.domain.time_units import to_us
@@ -92,7 +94,8 @@ def _evidence_at(connection: Connection, stream_id: int, end_us: int) -> Evidenc
         sorted(faults),
         _volume(readings.history(connection, stream_id, DRIFT, until_us=end_us, limit=_USUAL + 1)),
         _measured(measured),
-        _measured(estimated),
+        _figures(estimated.by_inputs) if estimated is not None else None,
+        estimated,
         finding.reference if finding is not None else None,
         sorted(set().union(*significant) - drifting - {SCORE}),
     )
@@ -121,7 +124,10 @@ def _volume(windows: Sequence[Reading]) -> float | None:
     return newest.rows / usual if usual else None
 
 
-def _measured(finding: PerformanceFinding | EstimateFinding | None) -> Measured | None:
-    if finding is None or finding.value is None or finding.low is None or finding.high is None:
-        return None
-    return Measured(finding.value, finding.low, finding.high)
+def _measured(finding: PerformanceFinding | None) -> Measured | None:
+    return _figures(finding.measured) if finding is not None else None
+
+
+def _figures(value: MetricValue) -> Measured | None:
+    figures = (value.value, value.low, value.high)
+    return Measured(*figures) if all(map(math.isfinite, figures)) else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pilothouse.domain.findings import (
     DriftFinding,
     EstimateFinding,
+    EstimateVerdict,
     PerformanceFinding,
     QualityFinding,
     TrafficFinding,
@@ -131,7 +132,7 @@ def _by_stream(alerts: Iterable[Alert]) -> dict[tuple[str, int, str], list[Alert
 def _loss(
     telemetry: Connection, stream: Stream, alerts: Sequence[Alert], weekly: float
 ) -> PerformanceLoss | None:
-    """The newest measured figure since the incident began; before there is one, the newest estimated figure."""
+    """The newest measured figure since the incident began; before there is one, the newest estimate that can tell."""
     since = min(to_us(alert.effective_at) for alert in alerts)
     kinds: dict[str, type[PerformanceFinding] | type[EstimateFinding]] = {
         PERFORMANCE: PerformanceFinding,
@@ -142,6 +143,8 @@ def _loss(
         if not history or history[0].end_us < since:
             continue
         finding = finding_of(history[0], kind)
+        if isinstance(finding, EstimateFinding) and finding.verdict is EstimateVerdict.CANNOT_TELL:
+            continue  # a band that excludes nothing is no loss
         metric, value, reference = finding.metric, finding.value, finding.reference
         if value is not None and reference is not None:
             estimated = monitor == ESTIMATE

@@ -157,7 +157,7 @@ def closed_windows(
     if monitor == ESTIMATE:
         merged = _merged(services, stream, spec, grid, span)
         days = [window.profile for window in _windows(services, stream, grid.level, merged.whole)]
-        finding, judged = window_estimates.estimate_window(services, stream, spec, days)
+        finding, judged = window_estimates.estimate_window(services, stream, spec, span, days)
         return {ESTIMATE: _closed(merged, judged, finding)}
     return {TRAFFIC: _traffic(services, stream, spec, grid, span)}
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pilothouse.domain.findings import (
     DriftFinding,
     EstimateFinding,
+    EstimateVerdict,
     Finding,
     PerformanceFinding,
     Window,
@@ -34,7 +35,15 @@ from pilothouse.presentation.charts.chart import (
     Point,
     Series,
 )
-from pilothouse.presentation.texts import ABSENT, count_text, day_text, figure, time_text, window_text
+from pilothouse.presentation.texts import (
+    ABSENT,
+    count_text,
+    day_text,
+    estimate_text,
+    figure,
+    time_text,
+    window_text,
+)
 
 PANELS = ("performance", "drift", "latency", "volume", "quality")
 """The charts of the monitor in the order of their zoom keys; the first four stand on one screen."""
@@ -88,7 +97,7 @@ def _performance(view: MonitorView, other: Other | None) -> Chart:
         last, window = newest.finding, newest.window
         text = _of_version(view, newest, f"{figure(last.value)} [{figure(last.low)} {figure(last.high)}]")
         if estimate and estimate.window.end > window.end and estimate.version == newest.version:
-            text += f" ≈{figure(estimate.finding.value)}"
+            text += f" {estimate_text(estimate.finding)}"
         headline = verdicts.headline(
             verdicts.performance_verdict(window, last.significant, certain=newest not in view.uncertain),
             text,
@@ -100,8 +109,11 @@ def _performance(view: MonitorView, other: Other | None) -> Chart:
         text = _of_version(view, undefined, f"{verdicts.NOT_JUDGED}: {undefined.finding.why}")
         headline = Cell(text, "info")
     elif estimate is not None:
-        text = _of_version(view, estimate, figure(estimate.finding.value))
-        headline = Cell(f"≈ {text} estimated, no outcome yet", "info")
+        finding = estimate.finding
+        cannot_tell = finding.verdict is EstimateVerdict.CANNOT_TELL
+        figures = f"{finding.verdict} [{figure(finding.low)} {figure(finding.high)}]"
+        text = _of_version(view, estimate, figures if cannot_tell else figure(finding.value))
+        headline = Cell(f"≈ {text} estimated, no outcome yet", "dim" if cannot_tell else "info")
     of_live_last: list[WindowFinding[PerformanceFinding | EstimateFinding]] = sorted(
         (*estimates, *measured), key=lambda w: w.version == view.version
     )

@@ -2,15 +2,11 @@
 
 import math
 
-from pilothouse.domain.evaluation import MetricValue
+from pilothouse.domain.evaluation import SMALLEST_LOSS, SMALLEST_RISE, MetricValue
 from pilothouse.domain.findings import PerformanceFinding, finite_or_none
 from pilothouse.domain.model_spec import Direction
 from pilothouse.statistics.performance.intervals import quantile
 
-SMALLEST_LOSS = 0.01
-"""Least fall of a metric that is better when higher that counts."""
-SMALLEST_RISE = 0.03
-"""Least rise of a loss that counts, as a share of its reference value."""
 SINGLE_WINDOW = 10.0
 """Multiple of the false alarm rate in which unchanged windows are found significantly worse; the rate itself is that
 of losses that need no second window."""
