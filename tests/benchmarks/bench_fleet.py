@@ -159,7 +159,7 @@ READS: dict[str, Callable[[Services, Actor], object]] = {
     ),
     "page": lambda services, actor: health.states_page(services, actor, Query(after=240)),
     "doctor": doctor.diagnose,
-    "audit": audits.verify,
+    "audit": audits.verify_chain,
 }
 """Operations that read, by the name of their figure."""
 PARTS = ("list", "approval", "round", "command", "screen", "news", "daemon")

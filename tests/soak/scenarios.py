@@ -219,8 +219,9 @@ _MONTH_US = 30 * 86_400_000_000
 
 def _kept_long(root: Path) -> None:
     """Small batches of two targets, with some outcomes: those of one came three months ago, of the other just now."""
-    workspaces.initialise(root, ADMIN)
+    workspaces.initialise(root, ADMIN, clock=lambda: from_us(flight_batches.NOW_US))
     services = open_workspace(root)
+    services.now = lambda: from_us(flight_batches.NOW_US)
     retention.keep_rows(services, actor(services, ADMIN), 60, REASON)
     facts = VersionFacts(flight_batches.specification())
     rows = flight_batches.flights().head(180)

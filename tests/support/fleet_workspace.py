@@ -41,7 +41,7 @@ def target_name(number: int) -> str:
 def build(root: Path, models: int, targets: int, *, versions: int = 3, audit: int = 1_000) -> None:
     """Make a workspace in ``root`` with each model live on each target: nine of ten as they should be, others drifted, too thin
     to be judged, or without a prediction. ``versions``: of each model; ``audit``: rows of the log, in a chain of their own."""
-    workspaces.initialise(root, ADMIN)
+    workspaces.initialise(root, ADMIN, clock=lambda: NOW - timedelta(days=60))
     services = open_workspace(root)
     try:
         with services.registry.transaction() as connection:

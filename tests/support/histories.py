@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fixtures.registries import ADMIN, PEOPLE, Example
+from fixtures.registries import ADMIN, PEOPLE, START, Example
 from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.findings import (
@@ -195,7 +195,7 @@ def _opened(root: Path) -> Example:
 
 
 def _build(root: Path) -> None:
-    workspaces.initialise(root, ADMIN, demo=True)
+    workspaces.initialise(root, ADMIN, demo=True, clock=lambda: START)
     for name, targets in FLEET.items():
         folder = root / "models" / name
         folder.mkdir(parents=True)

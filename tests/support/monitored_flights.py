@@ -87,7 +87,7 @@ def _open_watched(root: Path) -> Services:
 
 
 def _build_watched(root: Path, model: str) -> Services:
-    workspaces.initialise(root, "ada", demo=True)
+    workspaces.initialise(root, "ada", demo=True, clock=lambda: from_us(NOW_US))
     services = _open_watched(root)
     workspaces.grant_role(services, admin(services), "ann", Role.DATA_SCIENTIST)
     workspaces.grant_role(services, admin(services), "olga", Role.OPERATOR)

@@ -48,7 +48,10 @@ def check(connection: Connection, actor: Actor, permission: Permission, model: s
 def authorise(
     services: Services, actor: Actor, permission: Permission = Permission.READ, model: str = ""
 ) -> None:
-    """``check`` for operations that only read. Raises NotAllowedError."""
+    """``check`` for operations that only read, and for those that change telemetry alone, which a read-only console may not.
+    Raises NotAllowedError."""
+    if permission is not Permission.READ:
+        _refuse_read_only(services, permission)
     with services.registry.read() as connection:
         check(connection, actor, permission, model)
 
@@ -129,9 +132,8 @@ def changing(
     Raises NotAllowedError, or UnavailableError (the clock is behind the log). A change without an audit row is a fault of the
     program and is rolled back too.
     """
-    if services.read_only and not even_read_only:
-        wanted = "a change" if permission is Permission.READ else str(permission)
-        raise NotAllowedError(f"this console is read-only: {wanted} is refused, whatever the role")
+    if not even_read_only:
+        _refuse_read_only(services, permission)
     with services.registry.transaction() as connection:
         check(connection, actor, permission, model)
         before = connection.total_changes
@@ -139,6 +141,12 @@ def changing(
         yield change
         if connection.total_changes != before and not change.recorded:
             raise RuntimeError(f"{actor.name} changed the registry ({permission}) without an audit row")
+
+
+def _refuse_read_only(services: Services, permission: Permission) -> None:
+    if services.read_only:
+        wanted = "a change" if permission is Permission.READ else str(permission)
+        raise NotAllowedError(f"this console is read-only: {wanted} is refused, whatever the role")
 
 
 def reason_given(text: str, subject: str) -> str:

@@ -55,7 +55,10 @@ def verify(
 
 
 def differing_rows(services: Services, actor: Actor) -> list[RowDifference]:
-    """Rows that are not what the log says; none where all are. Raises IntegrityError where they cannot be compared."""
+    """Rows that are not what the log says; none where all are, and in the past, which is put together from the rows that there
+    are now. Raises IntegrityError where they cannot be compared."""
+    if services.at is not None:
+        return []
     with reading(services, actor) as connection:
         differing = [
             RowDifference(row.name, row.tampering.value, str(row))
