@@ -105,6 +105,8 @@ def _versions(connection: Connection) -> Iterator[str]:
         for row in rows
     }
     for entry in audit.of_actions(connection, "version.registered"):
+        if "model_digest" not in entry.detail:  # it names the version alone
+            continue
         logged = (entry.detail["model_digest"], sorted(entry.detail["failed_gates"]))
         if stored.get(entry.subject) != logged:
             yield f"{entry.subject}: its model file or its failed gates"

@@ -240,9 +240,9 @@ def apply_migrations(connection: Connection) -> None:
     transaction, and commits it."""
     named, connection.row_factory = connection.row_factory, driver.Row
     try:
-        differing = row_baseline.disagreements(connection)
+        before = row_baseline.differences(connection)
         _migrate(connection)
-        row_baseline.seal(connection, differing)
+        row_baseline.seal(connection, before)
     finally:
         connection.row_factory = named
 
