@@ -378,6 +378,24 @@ def test_a_confined_process_reaches_its_folder_and_the_hub_and_nothing_else(
     }
 
 
+@pytest.mark.parametrize("absent", ["", "landlock", "namespaces", "namespaces landlock:1"])
+def test_a_process_serves_and_finds_a_new_hub_under_each_set_of_layers(
+    hub: TestHub, launch: Launch, first: ModelFile, monkeypatch: pytest.MonkeyPatch, absent: str
+) -> None:
+    monkeypatch.setenv(probe.ABSENT, absent)
+    hub.deploy(first)
+    server = launch(hub)
+    server.wait_until_ready()
+    ids = outputs_of(server.infer("flight-delay", body_of(2))[1])["prediction_id"]
+    wait_until(lambda: sorted(hub.prediction_ids()) == sorted(ids))
+    hub.stop()
+    hub.start()  # at the same path, another socket
+    ids += outputs_of(server.infer("flight-delay", body_of(2))[1])["prediction_id"]
+    wait_until(lambda: sorted(hub.prediction_ids()) == sorted(ids), timeout=60)
+    assert "without isolation" not in server.log.read_text()
+    assert ("namespaces" in server.log.read_text()) == ("namespaces" not in absent)
+
+
 def test_a_second_process_on_the_same_folder_is_refused(
     running: tuple[ServingProcess, TestHub], tmp_path: Path
 ) -> None:

@@ -1,7 +1,10 @@
 """Store of files named by the sha256 of their bytes, under ``sha256/ab/…``: read-only, shared by all who refer to them."""
 
+import contextlib
+import errno
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -110,15 +113,31 @@ class _Incoming:
     def keep(self, path: Path) -> None:
         try:
             self._file.flush()
-            os.fchmod(self._file.fileno(), 0o444)
+            with contextlib.suppress(PermissionError):  # a confined process may not change modes
+                os.fchmod(self._file.fileno(), 0o444)
             os.fsync(self._file.fileno())
             if not path.parent.exists():
                 path.parent.mkdir(mode=0o700, exist_ok=True)
                 sync_folder(path.parent.parent)  # the new folder's name must survive a power cut too
-            self._path.replace(path)
+            self._move(path)
             sync_folder(path.parent)
         except OSError as error:
             raise _failed(path, error) from error
+
+    def _move(self, path: Path) -> None:
+        try:
+            self._path.replace(path)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            # Under the first version of Landlock no file changes its folder: it is written again beside its place.
+            beside = path.with_name(self._path.name)
+            with self._path.open("rb") as source, beside.open("xb") as copy:
+                shutil.copyfileobj(source, copy, _CHUNK)
+                copy.flush()
+                os.fsync(copy.fileno())
+            beside.replace(path)
+            self._path.unlink()
 
     def __exit__(self, *_: object) -> None:
         try:
