@@ -60,4 +60,4 @@ def test_a_workspace_of_one_person_says_so(pilothouse, root) -> None:
     assert words in pilothouse("policy", "show").out
     assert pilothouse("grant", "petra", "approver").code == 0
     assert "SOLO" not in pilothouse("status").err
-    assert "as the model says" in pilothouse("policy", "show").out
+    assert "four eyes             required" in pilothouse("policy", "show").out

@@ -276,7 +276,31 @@ def test_comments_stay_with_the_request_in_order(example: Example) -> None:
     ]
 
 
+def allow_automatic(example: Example) -> None:
+    """The floor of a workspace in which versions may go live without hands."""
+    workspaces.set_workspace_policy(
+        example.services,
+        example.actor("ada"),
+        approvals=0,
+        four_eyes=False,
+        allow_automatic=True,
+        reason="a test",
+    )
+
+
+def test_the_default_floor_lets_nothing_deploy_without_hands(example: Example) -> None:
+    example.apply(promotion={"approvals": 0, "four_eyes": False, "automatic": True})
+    version = example.add_version(by=DAEMON.name)
+
+    request = request_filing.advance_automatically(example.services, version, by_automation=True)
+
+    assert request is not None
+    assert request.status is RequestStatus.OPEN
+    assert (request.policy.approvals, request.policy.four_eyes, request.policy.automatic) == (1, True, False)
+
+
 def test_an_automatic_policy_deploys_without_hands(example: Example) -> None:
+    allow_automatic(example)
     example.apply(promotion={"approvals": 0, "automatic": True})
     version = example.add_version(by=DAEMON.name)
 
@@ -292,6 +316,7 @@ def test_an_automatic_policy_deploys_without_hands(example: Example) -> None:
 def test_nothing_deploys_itself_against_floor_hold_or_pause(example: Example, obstacle: str) -> None:
     example.add_version()
     sign(example, ask(example, "delay/1"))
+    allow_automatic(example)
     example.apply(promotion={"approvals": 0, "automatic": True})
     admin = example.actor("ada")
     if obstacle == "floor":
@@ -314,6 +339,7 @@ def test_nothing_deploys_itself_against_floor_hold_or_pause(example: Example, ob
 
 
 def test_nothing_deploys_itself_that_was_not_compared_with_what_it_replaces(example: Example) -> None:
+    allow_automatic(example)
     example.apply(promotion={"approvals": 0, "automatic": True})
     first = example.add_version(by=DAEMON.name, compared=GateOutcome.NOT_COMPARABLE)
     newcomer = request_filing.advance_automatically(example.services, first, by_automation=True)
@@ -334,6 +360,7 @@ def test_a_held_back_version_of_an_automatic_policy_still_needs_one_approval(exa
     example.add_version()
     sign(example, ask(example, "delay/2"))
     deployments.roll_back(example.services, example.actor("oscar"), "delay", reason="worse")
+    allow_automatic(example)
     example.apply(promotion={"approvals": 0, "automatic": True})
     example.add_version()
     request = ask(example, "delay/3")

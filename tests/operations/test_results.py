@@ -17,7 +17,7 @@ from pilothouse.operations.automation import job_handlers
 from pilothouse.operations.jobs import jobs, results, trainings
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
-from pilothouse.operations.workspace import apply_models
+from pilothouse.operations.workspace import apply_models, workspaces
 from pilothouse.presentation.pages.version_pages import version_page
 from pilothouse.presentation.texts import result_lines
 from pilothouse.store import runs
@@ -254,7 +254,10 @@ class TestPromotion:
     def test_an_automatic_policy_deploys_what_passed(self, tmp_path: Path) -> None:
         services = make_workspace(tmp_path)
         write_model(tmp_path, MODEL + "\n[promotion]\napprovals = 0\nfour_eyes = false\nautomatic = true\n")
-        apply_models.apply(services, actor(services, SCIENTIST))
+        workspaces.set_workspace_policy(
+            services, actor(services, ADMIN), approvals=0, four_eyes=False, allow_automatic=True
+        )
+        apply_models.apply(services, actor(services, ADMIN))
 
         version = trained(services, by_daemon=True)
 

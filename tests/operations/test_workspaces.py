@@ -92,12 +92,21 @@ def test_the_last_admin_stays(example: Example) -> None:
 
 def test_the_policy_keeps_what_is_not_named_and_records_both_sides(example: Example) -> None:
     admin = example.actor("ada")
+    default = workspaces.workspace_policy(example.services, admin)
+    assert (default.approvals, default.four_eyes, default.allow_automatic, default.set_by) == (
+        1,
+        True,
+        False,
+        "",
+    )
     workspaces.set_workspace_policy(example.services, admin, approvals=2, reason="audit")
-    found = workspaces.set_workspace_policy(example.services, admin, four_eyes=True, reason="audit again")
+    found = workspaces.set_workspace_policy(
+        example.services, admin, allow_automatic=True, reason="audit again"
+    )
 
     assert (found.approvals, found.four_eyes, found.allow_automatic, found.set_by) == (2, True, True, "ada")
     detail = newest(example)[2]
-    assert detail["before"] == {"approvals": 2, "four_eyes": False, "allow_automatic": True}
+    assert detail["before"] == {"approvals": 2, "four_eyes": True, "allow_automatic": False}
     assert detail["after"] == {"approvals": 2, "four_eyes": True, "allow_automatic": True}
     with pytest.raises(InvalidInputError, match="expected 0 to 100"):
         workspaces.set_workspace_policy(example.services, admin, approvals=-1)

@@ -1,10 +1,9 @@
-"""The rules of promotion, pure: which policy is in force, who may approve, and what loosens a model file."""
+"""The rules of promotion, pure: which policy is in force, and who may approve. What loosens one: ``loosening``."""
 
-from collections.abc import Callable, Iterable
 from datetime import datetime
 from enum import StrEnum
 
-from pilothouse.domain.model_spec import GatesSpec, MetricBound, ModelSpec, PromotionSpec
+from pilothouse.domain.model_spec import PromotionSpec
 from pilothouse.domain.records import EffectivePolicy, PromotionRequest, RequestStatus, WorkspacePolicy
 from pilothouse.domain.request_standing import RequestState
 from pilothouse.domain.roles import Actor, Permission
@@ -94,115 +93,3 @@ def obstacle_to(act: RequestAct, request: PromotionRequest, actor: Actor, now: d
         if request.trained_by == actor.name:
             return Obstacle.TRAINED
     return None
-
-
-def loosened(before: ModelSpec, after: ModelSpec) -> list[str]:
-    """Changes that make it easier to get a version into production, a line each."""
-    return [
-        *_loosened_promotion(before.promotion, after.promotion),
-        *_loosened_metrics(before.gates.metric, after.gates.metric),
-        *_loosened_comparison(before, after),
-        *_loosened_latency(before.gates, after.gates),
-        *_loosened_rest(before.gates, after.gates),
-        *_loosened_judges(before, after),
-    ]
-
-
-def _loosened_promotion(before: PromotionSpec, after: PromotionSpec) -> Iterable[str]:
-    if after.approvals < before.approvals:
-        yield f"promotion.approvals: {before.approvals} → {after.approvals}"
-    if before.four_eyes and not after.four_eyes:
-        yield "promotion.four_eyes: true → false"
-    if after.automatic and not before.automatic:
-        yield "promotion.automatic: false → true"
-    if after.expires > before.expires:
-        yield f"promotion.expires: {before.expires} s → {after.expires} s"
-
-
-def _loosened_metrics(before: tuple[MetricBound, ...], after: tuple[MetricBound, ...]) -> Iterable[str]:
-    """Every old bound must be held by some new one of the same metric and slice."""
-    for old in before:
-        same = [new for new in after if (new.metric, new.slice) == (old.metric, old.slice)]
-        where = f"gates.metric {old.metric}" + (f" by {old.slice}" if old.slice else "")
-        if old.minimum is not None and not any(
-            new.minimum is not None and new.minimum >= old.minimum and new.minimum_rows <= old.minimum_rows
-            for new in same
-        ):
-            yield f"{where}: the minimum {old.minimum:g} (slices of {old.minimum_rows} rows) is lowered or gone"
-        if old.maximum is not None and not any(
-            new.maximum is not None and new.maximum <= old.maximum and new.minimum_rows <= old.minimum_rows
-            for new in same
-        ):
-            yield f"{where}: the maximum {old.maximum:g} (slices of {old.minimum_rows} rows) is raised or gone"
-
-
-def _loosened_comparison(before: ModelSpec, after: ModelSpec) -> Iterable[str]:
-    old, new = before.gates.comparison, after.gates.comparison
-    if old is None:
-        return
-    if new is None:
-        yield "gates.comparison: gone"
-        return
-    old_metric, new_metric = old.metric or before.primary_metric, new.metric or after.primary_metric
-    if old_metric != new_metric:
-        yield f"gates.comparison.metric: {old_metric} → {new_metric}"
-    yield from _raised(
-        old,
-        new,
-        "gates.comparison",
-        # A challenger fails when its interval lies beyond the margin: a wider interval fails less often.
-        ("margin", "confidence", "minimum_rows"),
-    )
-
-
-def _loosened_latency(before: GatesSpec, after: GatesSpec) -> Iterable[str]:
-    if before.latency is None:
-        return
-    if after.latency is None:
-        yield "gates.latency: gone"
-        return
-    yield from _raised(before.latency, after.latency, "gates.latency", ("p95_ms",))
-    yield from _lowered(before.latency, after.latency, "gates.latency", ("repeats",))
-
-
-def _loosened_rest(before: GatesSpec, after: GatesSpec) -> Iterable[str]:
-    bounds = ("maximum_missing", "maximum_duplicates", "leakage_auc")
-    yield from _raised(before.data, after.data, "gates.data", bounds)
-    yield from _lowered(before.data, after.data, "gates.data", ("minimum_rows",))
-    if before.model_size_mb is not None and (
-        after.model_size_mb is None or after.model_size_mb > before.model_size_mb
-    ):
-        yield f"gates.model_size_mb: {before.model_size_mb:g} → {_or_none(after.model_size_mb)}"
-    if before.function is not None and after.function != before.function:
-        yield f"gates.function: {before.function} → {_or_none(after.function)}"
-
-
-def _loosened_judges(before: ModelSpec, after: ModelSpec) -> Iterable[str]:
-    """Changes of the rows on which gates judge: fewer held-out rows, or other rows for a target."""
-    if after.data.holdout < before.data.holdout:
-        yield f"data.holdout: {before.data.holdout} s → {after.data.holdout} s"
-    matched = {target.name: target.match for target in after.targets}
-    for target in before.targets:
-        if target.name in matched and matched[target.name] != target.match:
-            yield f"targets.{target.name}.match: {target.match} → {matched[target.name]}"
-
-
-def _raised(old: object, new: object, path: str, keys: tuple[str, ...]) -> Iterable[str]:
-    return _moved(old, new, path, keys, lambda a, b: b > a)
-
-
-def _lowered(old: object, new: object, path: str, keys: tuple[str, ...]) -> Iterable[str]:
-    return _moved(old, new, path, keys, lambda a, b: b < a)
-
-
-def _moved(
-    old: object, new: object, path: str, keys: tuple[str, ...], looser: Callable[[float, float], bool]
-) -> Iterable[str]:
-    for key in keys:
-        a, b = getattr(old, key), getattr(new, key)
-        if looser(a, b):
-            yield f"{path}.{key}: {a:g} → {b:g}"
-
-
-def _or_none(value: float | str | None) -> str:
-    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

@@ -380,11 +380,11 @@ class AuditHead:
 
 @dataclass(frozen=True, slots=True)
 class WorkspacePolicy:
-    """The admin's floor under every model's policy."""
+    """The admin's floor under every model's policy. Nobody's hands, or one person's, take an admin to allow."""
 
-    approvals: int = 0
-    four_eyes: bool = False
-    allow_automatic: bool = True
+    approvals: int = 1
+    four_eyes: bool = True
+    allow_automatic: bool = False
     set_by: str = ""
     recorded_at: datetime | None = None
     solo: str = ""  # the one person who runs the workspace, until somebody else may approve

@@ -230,7 +230,7 @@ MIGRATIONS: dict[str, Migration] = {
         parts=("0014_deployment_states.sql", "0014_requests.sql", "0014_targets.sql"),
         change=_allow_no_diagnosis,
     ),
-    "registry_15": Migration(parts=("0015_rows.sql",), append_only=("row_digests",)),
+    "registry_15": Migration(parts=("0015_rows.sql", "0015_judging_code.sql"), append_only=("row_digests",)),
 }
 """Migrations by name, in order."""
 

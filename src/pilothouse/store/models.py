@@ -1,7 +1,7 @@
 """Models and their specifications: one row for each applied change of a model file, the newest in force."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -10,10 +10,11 @@ from pilothouse.domain.records import Model
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.aliases import aliases_by_model, aliases_of
 from pilothouse.store.targets import targets_by_model, targets_of
-from pilothouse.store.values import columns_of, from_row, insert
+from pilothouse.store.values import columns_of, from_json, from_row, insert
 
 _SELECT_MODEL = (
-    "SELECT m.id, m.name, m.created_at, s.id AS spec_id, s.digest, s.folder, s.task, s.owner, s.description FROM models m "
+    "SELECT m.id, m.name, m.created_at, s.id AS spec_id, s.digest, s.folder, s.task, s.owner, s.description, "
+    "s.judging_code FROM models m "
     "JOIN model_specs s ON s.id = (SELECT max(id) FROM model_specs WHERE model_id = m.id) "
 )
 _SELECT_SPEC = "SELECT s.*, m.name AS model FROM model_specs s JOIN models m ON m.id = s.model_id "
@@ -31,6 +32,8 @@ class NewSpec:
     """Folder of the model, relative to the workspace where it lies inside, else absolute."""
     loosened: tuple[str, ...]
     applied_by: str
+    judging_code: dict[str, str] | None = None
+    """Digests of the files that the gate function can reach, by name; None where a release before them applied it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +47,12 @@ class StoredSpec(NewSpec):
 
 @dataclass(frozen=True, slots=True)
 class SpecFacts:
-    """What tells whether a file changes a model: digest of the specification in force, and the model's folder."""
+    """What tells whether a file changes a model: digest of the specification in force, the model's folder, and the digests
+    of the files that its gate function can reach."""
 
     digest: str
     folder: str
+    judging_code: dict[str, str] = field(default_factory=dict)
 
 
 def find(connection: Connection, name: str) -> Model | None:
@@ -67,7 +72,10 @@ def listed(connection: Connection) -> list[Model]:
 
 def facts(connection: Connection) -> dict[str, SpecFacts]:
     """Facts of every model's specification in force, by model."""
-    return {row["name"]: SpecFacts(row["digest"], row["folder"]) for row in connection.execute(_SELECT_MODEL)}
+    return {
+        row["name"]: SpecFacts(row["digest"], row["folder"], from_json(row["judging_code"] or "{}"))
+        for row in connection.execute(_SELECT_MODEL)
+    }
 
 
 def names(connection: Connection) -> list[str]:
@@ -90,6 +98,18 @@ def spec_in_force(connection: Connection, name: str) -> StoredSpec | None:
     """Newest specification of a model, or None."""
     row = connection.execute(_SELECT_SPEC + "WHERE m.name = ? ORDER BY s.id DESC LIMIT 1", (name,)).fetchone()
     return from_row(StoredSpec, row) if row else None
+
+
+def earlier_matches(connection: Connection, name: str) -> dict[str, dict[str, Any]]:
+    """What marked the rows of each target that any specification of a model has named, by the newest that did."""
+    rows = connection.execute(
+        "SELECT json_extract(t.value, '$.name') AS target, max(s.id), "
+        "coalesce(json_extract(t.value, '$.match'), '{}') AS match "
+        "FROM model_specs s JOIN models m ON m.id = s.model_id, json_each(s.spec, '$.targets') t "
+        "WHERE m.name = ? GROUP BY target",
+        (name,),
+    )
+    return {row["target"]: from_json(row["match"]) for row in rows}
 
 
 def digest_in_force(connection: Connection, name: str) -> str | None:

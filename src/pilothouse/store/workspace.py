@@ -1,6 +1,5 @@
 """Settings of the workspace, its policy, and the state of automation."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from pilothouse.domain.records import Automation, WorkspacePolicy
@@ -25,10 +24,11 @@ def set_setting(connection: Connection, name: str, value: str) -> None:
 
 
 def policy(connection: Connection) -> WorkspacePolicy:
-    """Policy in force; the weakest where none was set."""
+    """Policy in force; the default where none was set, in a workspace of one person without four eyes."""
     row = connection.execute("SELECT * FROM workspace_policies ORDER BY id DESC LIMIT 1").fetchone()
     solo = setting(connection, _SOLO) or ""
-    return from_row(WorkspacePolicy, row, solo=solo) if row else replace(WorkspacePolicy(), solo=solo)
+    default = WorkspacePolicy(four_eyes=not solo, solo=solo)
+    return from_row(WorkspacePolicy, row, solo=solo) if row else default
 
 
 def set_solo(connection: Connection, name: str) -> None:

@@ -90,7 +90,10 @@ def apply(session: Session, plan: bool) -> None:
         for line in (*change.differences, *change.notes):
             click.echo(safe(f"  {line}", limit=400))
         for line in change.loosens:
-            click.echo(safe(f"  loosens {line} (needs an admin)", limit=400))
+            click.echo(safe(f"  loosens {line}", limit=400))
+        if change.loosens:
+            who = "you may apply it" if change.permitted else f"needs an admin: {' or '.join(change.admins)}"
+            click.echo(safe(f"  {who}", limit=400))
     if not changes:
         say("no model files: describe targets in targets.toml, then write models/NAME/model.toml")
     elif plan and any(change.action != "unchanged" for change in changes):

@@ -16,6 +16,7 @@ from pilothouse.domain.errors import ConflictError, IntegrityError, InvalidInput
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.job_kinds import KINDS
 from pilothouse.domain.jobs import StepRequest
+from pilothouse.domain.loosening import differing_files
 from pilothouse.domain.model_file import spec_from_plain, spec_to_plain
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.records import Version
@@ -24,8 +25,10 @@ from pilothouse.operations.catalogue import require_run, require_version
 from pilothouse.operations.jobs.code_facts import (
     CodeFacts,
     code_facts,
+    copy_files,
     copy_folder,
     folder_digest,
+    judging_code,
     unpack_folder,
 )
 from pilothouse.operations.jobs.jobs import ClaimedJob
@@ -34,6 +37,7 @@ from pilothouse.operations.models.source_columns import source_path
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import deployments, runs
+from pilothouse.store.models import StoredSpec
 from pilothouse.system.files import read_json, write_atomically
 
 _COPY_ATTEMPTS = 3
@@ -95,13 +99,19 @@ def model_copy(services: Services, claim: ClaimedJob) -> Path:
     return attempt_folder(services, claim) / "model"
 
 
+def judging_copy(services: Services, claim: ClaimedJob) -> Path:
+    """Copy of the files of the model's folder that its gate function can reach; not there without such a function."""
+    return attempt_folder(services, claim) / "judging"
+
+
 def prepare_training(services: Services, claim: ClaimedJob, folder: Path) -> PreparedJob:
     """Prepare a training: a copy of the model's folder, the source, and the versions to compare with."""
     job = claim.job
     with services.registry.read() as connection:
         spec = spec_of_job(connection, job)
         incumbents = _incumbents(connection, spec)
-        model_folder = services.paths.root / stored_spec(connection, job.id).folder
+        applied = stored_spec(connection, job.id)
+    model_folder = services.paths.root / applied.folder
     if not model_folder.is_dir():
         raise NotFoundError(
             f"{model_folder} is gone, and the training needs it: put it back, or apply {job.model} from its new folder"
@@ -123,6 +133,7 @@ def prepare_training(services: Services, claim: ClaimedJob, folder: Path) -> Pre
     )
     write_prepared(folder, prepared)
     copy = str(model_copy(services, claim))
+    _copy_judging(services, claim, spec, applied)
     versions = _version_inputs(services, "incumbent", [version for version, _ in incumbents])
     of_rows: dict[str, Any] = {"as_of_us": prepared.as_of_us}
     if job.options.get("changed_at"):
@@ -132,7 +143,7 @@ def prepare_training(services: Services, claim: ClaimedJob, folder: Path) -> Pre
         "search": ({"model_folder": copy}, {}),
         "fit": ({"model_folder": copy}, {}),
         "evaluate": (versions, {"incumbents": prepared.incumbents}),
-        "gate": ({"model_folder": copy}, {}),
+        "gate": ({"model_folder": str(judging_copy(services, claim))}, {}),
         "verify": ({"source": str(source)}, {}),
     }
     if spec.gates.function is None:
@@ -140,6 +151,29 @@ def prepare_training(services: Services, claim: ClaimedJob, folder: Path) -> Pre
     if spec.training.search is None:
         del requests["search"]
     return requests_of(services, claim, spec, requests)
+
+
+def _copy_judging(services: Services, claim: ClaimedJob, spec: ModelSpec, applied: StoredSpec) -> None:
+    """Copy the files that the gate function can reach apart, so that nothing else can judge.
+
+    Raises ConflictError where they are not those that were applied with the model file.
+    """
+    copy = model_copy(services, claim)
+    if code := judging_code(copy, spec.gates.function):
+        _check_applied(spec, applied, code)
+        copy_files(copy, code, judging_copy(services, claim))
+
+
+def _check_applied(spec: ModelSpec, applied: StoredSpec, code: dict[str, str]) -> None:
+    if applied.judging_code is None:
+        raise ConflictError(
+            f"gates.function: the code of {spec.gates.function} was never recorded: run pilothouse apply, then train again"
+        )
+    if files := differing_files(applied.judging_code, code):
+        raise ConflictError(
+            f"gates.function: {spec.gates.function} is not as it was applied ({', '.join(files)}): "
+            "run pilothouse apply, then train again"
+        )
 
 
 def _code_of_earlier_attempt(services: Services, claim: ClaimedJob, folder: Path) -> dict[str, Any] | None:

@@ -19,7 +19,8 @@ from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.jobs import StepRequest, StepResult
 from pilothouse.domain.roles import DAEMON
 from pilothouse.operations.authorisation import change_in
-from pilothouse.operations.jobs.job_inputs import model_copy, read_prepared
+from pilothouse.operations.jobs.code_facts import folder_digest
+from pilothouse.operations.jobs.job_inputs import judging_copy, model_copy, read_prepared
 from pilothouse.operations.jobs.jobs import ClaimedJob
 from pilothouse.operations.jobs.step_records import finite
 from pilothouse.operations.services import Services
@@ -51,6 +52,9 @@ class StepMemory:
         self._digests = {
             str(model_copy(services, claim)): str(read_prepared(services, claim).code["folder_digest"])
         }
+        judging = judging_copy(services, claim)
+        if judging.is_dir():
+            self._digests[str(judging)] = folder_digest(judging)
         with services.registry.read() as connection:
             # A source that changed without a trace in the file system is read again once ``verify`` has found it out.
             self._changed_sources = sum(

@@ -1,18 +1,18 @@
 """Model files and targets into the registry: all of them, or none where one has a fault."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.domain.errors import ModelFileError, NotAllowedError
+from pilothouse.domain.loosening import differing_files, loosened, loosened_by_new
 from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import STORED_KEYS, ModelSpec
-from pilothouse.domain.promotion import loosened
 from pilothouse.domain.roles import Actor, Permission
 from pilothouse.domain.target_file import TARGETS_FILE, TargetDescription
-from pilothouse.operations.authorisation import Change, authorise, changing, check, reading
+from pilothouse.operations.authorisation import Change, as_now, authorise, changing, check, reading
 from pilothouse.operations.automation.schedule_times import gives_either_day
 from pilothouse.operations.monitoring import window_forecast
 from pilothouse.operations.services import Services
@@ -21,7 +21,7 @@ from pilothouse.operations.workspace import target_files
 from pilothouse.operations.workspace.file_reading import MODEL_FILE, Examination, ReadFile, read_model_files
 from pilothouse.operations.workspace.target_files import TargetChanges
 from pilothouse.sqlite import Connection
-from pilothouse.store import audit, deployments, models, schedules, targets
+from pilothouse.store import access, audit, deployments, models, schedules, targets
 
 _DURATIONS = frozenset(
     {"outcome_delay", "holdout", "lookback", "timeout", "expires", "window", "step", "performance_window",
@@ -39,8 +39,9 @@ class PlannedChange:
     """Change that applying makes, or made, to one model, or to the targets where ``model`` is ``targets.toml``.
 
     ``action``: ``create``, ``update``, ``unchanged``, or ``missing`` for a model whose file is gone; it stays in the
-    registry as it is. ``differences`` are lines such as ``training.seed: 7 → 8``. ``loosens`` needs an admin. ``notes``
-    name settings that may be misread.
+    registry as it is. ``differences`` are lines such as ``training.seed: 7 → 8``. ``loosens`` are those that need an admin,
+    each with its reason; then ``admins`` names who may apply them, and ``permitted`` is True where the actor may.
+    ``notes`` name settings that may be misread.
     """
 
     model: str
@@ -48,6 +49,8 @@ class PlannedChange:
     differences: tuple[str, ...] = ()
     loosens: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    admins: tuple[str, ...] = ()
+    permitted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ def plan(services: Services, actor: Actor, folder: Path | None = None) -> list[P
     authorise(services, actor)
     files = _read_files(services, actor, folder, thorough=True)
     with reading(services, actor) as connection:
-        return _planned(services, connection, files).shown
+        return _planned(services, connection, actor, files).shown
 
 
 def apply(services: Services, actor: Actor, folder: Path | None = None) -> list[PlannedChange]:
@@ -100,12 +103,13 @@ def apply(services: Services, actor: Actor, folder: Path | None = None) -> list[
     authorise(services, actor)
     files = _read_files(services, actor, folder, thorough=False)
     with reading(services, actor) as connection:
-        planned = _planned(services, connection, files)
+        planned = _planned(services, connection, actor, files)
     if not planned.changes_anything:
         return planned.shown
     with changing(services, actor, Permission.READ) as change:
         if audit.head(change.connection).count != planned.entries:  # somebody has changed something meanwhile
-            planned = _planned(services, change.connection, files)
+            planned = _planned(services, change.connection, actor, files)
+        _check_permitted(actor, planned.models)
         _apply_targets(change, planned.targets)
         keys = targets.target_ids(change.connection)
         for one in planned.models:
@@ -115,14 +119,17 @@ def apply(services: Services, actor: Actor, folder: Path | None = None) -> list[
     return planned.shown
 
 
-def check_may_loosen(change: Change, model: str, lines: Sequence[str]) -> None:
-    """Raise NotAllowedError, which names the lines, unless the actor may loosen gates and policies."""
-    if not lines:
+def _check_permitted(actor: Actor, planned: Sequence[PlannedChange]) -> None:
+    """Raise NotAllowedError, which names every loosening of every model, where the actor may not apply one of them."""
+    refused = [one for one in planned if not one.permitted]
+    if not refused:
         return
-    try:
-        check(change.connection, change.actor, Permission.LOOSEN, model)
-    except NotAllowedError as error:
-        raise NotAllowedError(f"{model}: {error}; it loosens {'; '.join(lines)}") from None
+    admins = " or ".join(sorted({name for one in refused for name in one.admins}))
+    lines = [f"{one.model}: it loosens {line}" for one in refused for line in one.loosens]
+    head = (
+        f"{actor.name} may not {Permission.LOOSEN}: that takes an admin ({admins}), and nothing was applied"
+    )
+    raise NotAllowedError("\n".join([head, *lines]))
 
 
 def _apply_targets(change: Change, planned: TargetChanges) -> None:
@@ -137,7 +144,6 @@ def _apply_one(change: Change, file: ReadFile, planned: PlannedChange, keys: Map
     """Put a model file in force. ``keys`` are those of all targets, by name."""
     spec, connection = file.spec, change.connection
     check(connection, change.actor, Permission.APPLY, spec.name)
-    check_may_loosen(change, spec.name, planned.loosens)
     before = models.spec_in_force(connection, spec.name)
     model_id = (
         before.model_id if before else models.add(connection, spec.name, by=change.actor.name, at=change.at)
@@ -150,6 +156,7 @@ def _apply_one(change: Change, file: ReadFile, planned: PlannedChange, keys: Map
         folder=file.folder,
         loosened=planned.loosens,
         applied_by=change.actor.name,
+        judging_code=file.judging_code,
     )
     models.add_spec(connection, new, at=change.at)
     if before is None or _names(before.spec) != _names(file.plain):
@@ -163,6 +170,7 @@ def _apply_one(change: Change, file: ReadFile, planned: PlannedChange, keys: Map
             "before": before.digest if before else None,
             "differences": list(planned.differences),
             "loosens": list(planned.loosens),
+            **({"judging_code": file.judging_code} if file.judging_code else {}),
         },
     )
 
@@ -183,14 +191,18 @@ def _read_files(services: Services, actor: Actor, folder: Path | None, *, thorou
     return _Files(root, files, described)
 
 
-def _planned(services: Services, connection: Connection, files: _Files) -> _Plan:
+def _planned(services: Services, connection: Connection, actor: Actor, files: _Files) -> _Plan:
     known = models.facts(connection)
     root = files.root.resolve()
     here = {
         name for name, facts in known.items() if (services.paths.root / facts.folder).resolve().parent == root
     }
     planned = [
-        _planned_one(services, connection, name, files.models.get(name), files.targets, known.get(name))
+        _with_admins(
+            connection,
+            actor,
+            _planned_one(services, connection, name, files.models.get(name), files.targets, known.get(name)),
+        )
         for name in sorted({*files.models, *here})
     ]
     changed = [files.models[one.model] for one in planned if one.action in ("create", "update")]
@@ -199,6 +211,16 @@ def _planned(services: Services, connection: Connection, files: _Files) -> _Plan
         target_files.planned_targets(connection, changed, files.targets),
         planned,
     )
+
+
+def _with_admins(connection: Connection, actor: Actor, planned: PlannedChange) -> PlannedChange:
+    """The change with the names of those who may apply what it loosens."""
+    if not planned.loosens:
+        return planned
+    holders = (Actor(name, grants) for name, grants in access.all_grants(connection).items())
+    admins = tuple(one.name for one in holders if one.allows(Permission.LOOSEN, planned.model))
+    permitted = as_now(connection, actor).allows(Permission.LOOSEN, planned.model)
+    return replace(planned, admins=admins, permitted=permitted)
 
 
 def _planned_one(
@@ -216,14 +238,17 @@ def _planned_one(
     if (note := target_files.described_in(file, described)) != "":
         notes.append(note)
     if known is None:
-        return PlannedChange(name, "create", tuple(_summary(file.spec)), notes=tuple(notes))
-    if known == models.SpecFacts(file.digest, file.folder):
+        made_looser = tuple(loosened_by_new(file.spec))
+        return PlannedChange(name, "create", tuple(_summary(file.spec)), made_looser, tuple(notes))
+    if known == models.SpecFacts(file.digest, file.folder, file.judging_code):
         return PlannedChange(name, "unchanged", notes=tuple(notes))
     before = models.spec_in_force(connection, name)
     assert before is not None
     differences = list(_differences(before.spec, file.plain, ""))
     if before.folder != file.folder:
         differences.append(f"folder: {before.folder} → {file.folder}")
+    if files := differing_files(before.judging_code or {}, file.judging_code):
+        differences.append(f"gates.function: {', '.join(files)}")
     if not differences:
         return PlannedChange(name, "unchanged", notes=tuple(notes))
     named = set(_names(file.plain))
@@ -232,9 +257,17 @@ def _planned_one(
         notes.append(
             f"is live on {', '.join(left)}, which it no longer names: that stays until it is rolled back"
         )
-    loosens = tuple(loosened(spec_from_plain(before.spec), file.spec))
+    loosens = loosened(
+        spec_from_plain(before.spec),
+        file.spec,
+        code_before=before.judging_code or {},
+        code_after=file.judging_code,
+        earlier_matches=models.earlier_matches(connection, name),
+    )
+    if before.folder != file.folder and not Path(file.spec.data.source).is_absolute():
+        loosens.append(f"folder: {before.folder} → {file.folder} (not comparable: the source lies beside it)")
     notes += window_forecast.expected_rows(services, file.spec)
-    return PlannedChange(name, "update", tuple(differences), loosens, tuple(notes))
+    return PlannedChange(name, "update", tuple(differences), tuple(loosens), tuple(notes))
 
 
 def _names(plain: Mapping[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ from pilothouse.domain.target_selection import without_places
 from pilothouse.domain.time_parsing import moment
 from pilothouse.domain.toml_lines import with_lines
 from pilothouse.operations.automation.schedule_times import check_rule, is_zone
+from pilothouse.operations.jobs.code_facts import judging_code
 from pilothouse.operations.models.estimator_faults import estimator_faults
 from pilothouse.operations.models.source_columns import source_path, source_problems
 from pilothouse.operations.models.source_values import MOST_ROWS, NOTED_ROWS, SourceReport, look_at_rows
@@ -37,6 +38,8 @@ class ReadFile:
     """Folder of the model, relative to the workspace where it lies inside, else absolute."""
     rows: SourceReport
     """What the rows of its source say of its settings, where they were looked at."""
+    judging_code: dict[str, str]
+    """Digests of the files that its gate function can reach, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,12 @@ def _read_file(
     problems = [*faults, *_folder_problems(spec, folder)]
     if not any(problem.startswith(_NO_ROWS) for problem in faults):
         problems += source_problems(spec, folder, services.paths.state)
+    judging: dict[str, str] = {}
+    if not any(problem.startswith("gates.function:") for problem in problems):
+        try:
+            judging = judging_code(folder, spec.gates.function, [source_path(spec, folder)])
+        except (InvalidInputError, OSError) as error:
+            problems.append(f"gates.function: {error}")
     plain = spec_to_plain(spec)
     digest = canonical_digest(plain)
     examined = examination is not None and digest not in examination.known
@@ -131,7 +140,7 @@ def _read_file(
         )
         problems += [fault for fault in rows.faults if thorough and not _is_said(fault, problems)]
     rows = rows if thorough else replace(rows, forecast=())
-    file = ReadFile(spec, plain, digest, text, _recorded_folder(services, folder), rows)
+    file = ReadFile(spec, plain, digest, text, _recorded_folder(services, folder), rows, judging)
     return _Reading(_named(path), file, problems, thorough)
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
 from pilothouse.domain.records import WorkspacePolicy
@@ -45,7 +46,8 @@ def initialise(
 ) -> None:
     """Create a workspace in ``root`` with its first admin. One without an admin, left by an interruption, is completed.
 
-    ``solo``: the admin may approve too, and a model's four eyes is off until somebody else may.
+    Its policy is the default: one approval, four eyes, nothing deploys without hands. ``solo``: the admin may approve too, and
+    four eyes is off until somebody else may.
 
     Raises ConflictError (there is a workspace), InvalidInputError (not a user name) or UnavailableError (disk, folder).
     """
@@ -67,10 +69,12 @@ def initialise(
             workspace.set_setting(connection, OPEN_READING, "yes")
             access.add_grant(connection, admin, Grant(Role.ADMIN), by=admin, at=now)
             change = Change(connection, Actor(admin), now)
-            detail = {"admin": admin, "demo": demo, "open_reading": True}
-            change.record("workspace.created", "workspace", detail | ({"solo": True} if solo else {}))
             if solo:
                 workspace.set_solo(connection, admin)
+            detail: dict[str, Any] = {"admin": admin, "demo": demo, "open_reading": True}
+            detail["policy"] = _rules(workspace.policy(connection))
+            change.record("workspace.created", "workspace", detail | ({"solo": True} if solo else {}))
+            if solo:
                 access.add_grant(connection, admin, Grant(Role.APPROVER), by=admin, at=now)
                 change.record("role.granted", admin, {"role": str(Role.APPROVER), "model": ""})
     finally:
