@@ -99,6 +99,17 @@ def test_a_gate_that_goes_is_looser_and_one_that_comes_is_not(table: str) -> Non
     assert loosened(without, with_gate) == []
 
 
+def test_a_narrower_interval_is_looser_where_all_of_it_has_to_be_better() -> None:
+    better = changed(BASE, "gates.comparison.require", "better")
+    narrow = changed(better, "gates.comparison.confidence", 0.5)
+
+    assert loosened(plain_to_spec(narrow), plain_to_spec(better)) == []
+    assert loosened(plain_to_spec(better), plain_to_spec(narrow)) == [
+        "gates.comparison.confidence: 0.9 → 0.5 (a worse version passes more often)"
+    ]
+    assert loosened(plain_to_spec(BASE), plain_to_spec(narrow)) == []
+
+
 def test_a_schedule_of_watching_that_goes_is_looser_and_one_that_comes_is_not() -> None:
     without = plain_to_spec(changed(BASE, "automation.schedule", []))
     watched = plain_to_spec(

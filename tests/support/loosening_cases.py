@@ -32,7 +32,13 @@ BASE: dict[str, Any] = {
         "metric": [
             {"metric": "auc", "minimum": 0.6, "maximum": 0.99, "slice": "carrier", "minimum_rows": 100}
         ],
-        "comparison": {"margin": 0.01, "metric": "auc", "confidence": 0.9, "minimum_rows": 200},
+        "comparison": {
+            "margin": 0.01,
+            "metric": "auc",
+            "confidence": 0.9,
+            "minimum_rows": 200,
+            "block": "1d",
+        },
         "latency": {"p95_ms": 50.0, "repeats": 50},
         "data": {
             "minimum_rows": 50,
@@ -125,6 +131,8 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "gates.comparison.metric": ("gates.comparison.metric", "accuracy"),
     "gates.comparison.confidence": ("gates.comparison.confidence", 0.99),
     "gates.comparison.minimum_rows": ("gates.comparison.minimum_rows", 9_000),
+    "gates.comparison.block": ("gates.comparison.block", "7d"),
+    "gates.comparison.require": ("gates.comparison.require", "not worse"),
     "gates.latency.p95_ms": ("gates.latency.p95_ms", 500.0),
     "gates.latency.repeats": ("gates.latency.repeats", 5),
     "gates.data.minimum_rows": ("gates.data.minimum_rows", 5),
@@ -202,6 +210,8 @@ def base_of(key: str, *, unattended: bool) -> dict[str, Any]:
     plain = deepcopy(BASE)
     if unattended:
         plain["promotion"] |= AUTOMATIC
+    if key == "gates.comparison.require":
+        plain["gates"]["comparison"]["require"] = "better"
     if key == "automation.schedule.action":
         plain["automation"]["schedule"][0]["action"] = "multivariate"
     return plain

@@ -95,7 +95,7 @@ def _lines(
             yield key, f"{key}: {_shown(key, old)} → {_shown(key, new)} ({rule.why})"
     yield from _tables_gone(before.gates, after.gates)
     yield from _loosened_metrics(before.gates.metric, after.gates.metric)
-    yield from _loosened_comparison_metric(before, after)
+    yield from _loosened_comparison(before, after)
     yield from _loosened_code(before, after, code_before, code_after)
     yield from _loosened_targets(before, after, earlier_matches)
     yield from _loosened_timers(before, after)
@@ -130,7 +130,7 @@ def _csv_values(before: DataSpec, after: DataSpec) -> Iterator[tuple[str, Any, A
         yield key, getattr(before.csv, name, ""), getattr(after.csv, name, "")
 
 
-_COMPARED_APART = ("gates.comparison.metric", "gates.function")
+_COMPARED_APART = ("gates.comparison.metric", "gates.comparison.confidence", "gates.function")
 
 
 def _tables_gone(before: GatesSpec, after: GatesSpec) -> Iterator[tuple[str, str]]:
@@ -161,8 +161,9 @@ def _loosened_metrics(
             yield "gates.metric", line
 
 
-def _loosened_comparison_metric(before: ModelSpec, after: ModelSpec) -> Iterator[tuple[str, str]]:
-    """The metric of the comparison follows the primary one where it is not named."""
+def _loosened_comparison(before: ModelSpec, after: ModelSpec) -> Iterator[tuple[str, str]]:
+    """The metric of the comparison follows the primary one where it is not named. A wider interval fails less often, but
+    passes less often where the whole of it has to be better."""
     old, new = before.gates.comparison, after.gates.comparison
     if old is None or new is None:
         return
@@ -170,6 +171,12 @@ def _loosened_comparison_metric(before: ModelSpec, after: ModelSpec) -> Iterator
     if old_metric != new_metric:
         key = "gates.comparison.metric"
         yield key, f"{key}: {old_metric} → {new_metric} ({KEYS[key].why})"
+    widened = new.confidence > old.confidence
+    if new.confidence != old.confidence and (
+        widened if new.require != "better" else not widened and old.require == "better"
+    ):
+        key = "gates.comparison.confidence"
+        yield key, f"{key}: {old.confidence:g} → {new.confidence:g} ({KEYS[key].why})"
 
 
 def _loosened_code(

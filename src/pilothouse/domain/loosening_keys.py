@@ -25,6 +25,8 @@ class Looser(Enum):
     """A list that lacks something."""
     ON = auto()
     OFF = auto()
+    NOT_BETTER = auto()
+    """``better`` that gives way to another word."""
     TABLE = auto()
     """Compared together with the other keys of its table, entry by entry."""
     NEVER = auto()
@@ -96,9 +98,10 @@ KEYS: dict[str, KeyRule] = {
     "gates.metric.minimum_rows": KeyRule(Looser.TABLE, "more slices are not judged"),
     "gates.comparison.margin": KeyRule(Looser.RAISED, "a version may be worse than what is live"),
     "gates.comparison.metric": KeyRule(Looser.CHANGED, "not comparable: another metric compares"),
-    # A challenger fails when its interval lies beyond the margin: a wider interval fails less often.
-    "gates.comparison.confidence": KeyRule(Looser.RAISED, "a worse version fails less often"),
+    "gates.comparison.confidence": KeyRule(Looser.TABLE, "a worse version passes more often"),
     "gates.comparison.minimum_rows": KeyRule(Looser.RAISED, "fewer versions are compared"),
+    "gates.comparison.block": KeyRule(Looser.CHANGED, "not comparable: other intervals compare"),
+    "gates.comparison.require": KeyRule(Looser.NOT_BETTER, "a version need not be better than what is live"),
     "gates.latency.p95_ms": KeyRule(Looser.RAISED, "a slower version passes"),
     "gates.latency.repeats": KeyRule(Looser.LOWERED, "the latency is measured less often"),
     "gates.data.minimum_rows": KeyRule(Looser.LOWERED, "fewer rows suffice"),
@@ -170,4 +173,5 @@ _TESTS: dict[Looser, Callable[[Any, Any], bool]] = {
     Looser.FEWER: lambda old, new: not {*old} <= {*new},
     Looser.ON: lambda old, new: bool(new),
     Looser.OFF: lambda old, new: not new,
+    Looser.NOT_BETTER: lambda old, new: old == "better",
 }
