@@ -17,7 +17,7 @@ BASE: dict[str, Any] = {
         "categoricals": ["carrier"],
         "exclude": [],
         "private": [],
-        "slices": ["carrier"],
+        "slices": ["carrier", "distance"],
         "outcome_delay": "1d",
         "holdout": "14d",
         "lookback": "90d",
@@ -96,14 +96,14 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "data.categoricals": ("data.categoricals", []),
     "data.exclude": ("data.exclude", ["note"]),
     "data.private": ("data.private", ["name"]),
-    "data.slices": ("data.slices", []),
+    "data.slices": ("data.slices", ["carrier"]),
     "data.outcome_delay": ("data.outcome_delay", "2d"),
     "data.holdout": ("data.holdout", "21d"),
     "data.lookback": ("data.lookback", "80d"),
     "data.missing": ("data.missing", ["-999"]),
     "data.csv.delimiter": ("data.csv.delimiter", ";"),
     "data.csv.decimal": ("data.csv.decimal", ","),
-    "data.csv.thousands": ("data.csv.thousands", "."),
+    "data.csv.thousands": ("data.csv.thousands", " "),
     "data.csv.encoding": ("data.csv.encoding", "latin-1"),
     "data.csv.quote": ("data.csv.quote", "'"),
     "training.estimator": ("training.estimator", "sklearn.linear_model.RidgeClassifier"),
@@ -185,7 +185,16 @@ CHANGES: dict[str, tuple[str, Any]] = {
 }
 """Path and value by key. ``name`` is left out: another name is another model."""
 
-NOT_ON_THESE_ROWS = ("task", "data.target", "data.timestamp", "data.query", "training.function")
+NOT_ON_THESE_ROWS = (
+    "task",
+    "data.target",
+    "data.timestamp",
+    "data.query",
+    "data.categoricals",
+    "data.exclude",
+    "data.private",
+    "training.function",
+)
 """Keys whose change makes another file invalid, or needs other rows: compared as specifications alone."""
 
 

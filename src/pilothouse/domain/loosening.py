@@ -62,8 +62,10 @@ def loosened_by_new(spec: ModelSpec) -> list[str]:
     gates, promotion = spec.gates, spec.promotion
     if promotion.automatic:
         lines.append("promotion.automatic: true (a new model whose versions go live without hands)")
-        if not gates.metric and gates.comparison is None and gates.function is None:
-            lines.append("gates: no metric, comparison or function (no version can fail by what it predicts)")
+        if not gates.metric and gates.function is None:
+            lines.append(
+                "gates: no metric and no function (the first version, compared with nothing, cannot fail)"
+            )
     if promotion.approvals < 1:
         lines.append(f"promotion.approvals: {promotion.approvals} (nobody agrees)")
     if not promotion.four_eyes:

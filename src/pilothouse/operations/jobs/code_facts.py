@@ -16,9 +16,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from pilothouse.domain.code_reach import reached_files
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.system.files import sha256_file
 
 MODEL_FILE_LIMIT = 2_000
 MODEL_BYTES_LIMIT = 64 << 20
@@ -103,18 +101,6 @@ def folder_digest(folder: Path, leave_out: Sequence[Path] = ()) -> str:
     for name, path in folder_files(folder, leave_out):
         total.update(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {name}\n".encode())
     return total.hexdigest()
-
-
-def judging_code(folder: Path, function: str | None, leave_out: Sequence[Path] = ()) -> dict[str, str]:
-    """Digests of the files of a model's folder that its gate function can reach, by name; none without a function.
-
-    Raises InvalidInputError.
-    """
-    if function is None:
-        return {}
-    names = [name for name, _ in folder_files(folder, leave_out)]
-    reached = reached_files(function.partition(":")[0], names, lambda name: (folder / name).read_bytes())
-    return {name: sha256_file(folder / name) for name in reached}
 
 
 def copy_files(folder: Path, names: Iterable[str], destination: Path) -> None:

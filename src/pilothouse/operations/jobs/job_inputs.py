@@ -16,7 +16,6 @@ from pilothouse.domain.errors import ConflictError, IntegrityError, InvalidInput
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.job_kinds import KINDS
 from pilothouse.domain.jobs import StepRequest
-from pilothouse.domain.loosening import differing_files
 from pilothouse.domain.model_file import spec_from_plain, spec_to_plain
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.records import Version
@@ -28,10 +27,10 @@ from pilothouse.operations.jobs.code_facts import (
     copy_files,
     copy_folder,
     folder_digest,
-    judging_code,
     unpack_folder,
 )
 from pilothouse.operations.jobs.jobs import ClaimedJob
+from pilothouse.operations.jobs.judging_code import check_as_applied, judging_code
 from pilothouse.operations.jobs.trainings import spec_of_job, stored_spec
 from pilothouse.operations.models.source_columns import source_path
 from pilothouse.operations.services import Services
@@ -159,21 +158,10 @@ def _copy_judging(services: Services, claim: ClaimedJob, spec: ModelSpec, applie
     Raises ConflictError where they are not those that were applied with the model file.
     """
     copy = model_copy(services, claim)
-    if code := judging_code(copy, spec.gates.function):
-        _check_applied(spec, applied, code)
+    code = judging_code(copy, spec.gates.function)
+    check_as_applied(spec.gates.function, applied.judging_code, code)
+    if code:
         copy_files(copy, code, judging_copy(services, claim))
-
-
-def _check_applied(spec: ModelSpec, applied: StoredSpec, code: dict[str, str]) -> None:
-    if applied.judging_code is None:
-        raise ConflictError(
-            f"gates.function: the code of {spec.gates.function} was never recorded: run pilothouse apply, then train again"
-        )
-    if files := differing_files(applied.judging_code, code):
-        raise ConflictError(
-            f"gates.function: {spec.gates.function} is not as it was applied ({', '.join(files)}): "
-            "run pilothouse apply, then train again"
-        )
 
 
 def _code_of_earlier_attempt(services: Services, claim: ClaimedJob, folder: Path) -> dict[str, Any] | None:

@@ -14,6 +14,8 @@ from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.operations.authorisation import Change, changing, clean_text, reading
 from pilothouse.operations.catalogue import require_model, require_version, spec_of_model
 from pilothouse.operations.jobs.jobs import require_job
+from pilothouse.operations.jobs.judging_code import check_as_applied, judging_code
+from pilothouse.operations.models.source_columns import source_path
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import alerts, jobs, models, targets, workspace
@@ -72,9 +74,11 @@ def start_training(
     """Queue a training by the model file in force.
 
     Raises NotFoundError, NotAllowedError, InvalidInputError (an override, a time to come) or ConflictError (automation is
-    paused, for the daemon).
+    paused, for the daemon; the code that judges is not what was applied, for a person, who can do something about it now).
     """
     reason = clean_text(reason, "the reason")
+    if actor.name != DAEMON.name:
+        _check_judging_code(services, actor, model)
     with changing(services, actor, Permission.TRAIN, model) as change:
         registered = require_model(change.connection, model)
         if before := jobs.find_by_trigger(change.connection, model, options.trigger_key):
@@ -105,6 +109,19 @@ def start_training(
         if options.alert is not None:
             alerts.set_retrain_job(change.connection, options.alert, job.id)
         return job
+
+
+def _check_judging_code(services: Services, actor: Actor, model: str) -> None:
+    with reading(services, actor) as connection:
+        applied = models.spec_in_force(connection, model)
+    if applied is None:
+        return
+    spec = spec_from_plain(applied.spec)
+    folder = services.paths.root / applied.folder
+    if spec.gates.function is None or not folder.is_dir():
+        return
+    now = judging_code(folder, spec.gates.function, [source_path(spec, folder)])
+    check_as_applied(spec.gates.function, applied.judging_code, now)
 
 
 def _audited(options: TrainingOptions) -> dict[str, Any]:

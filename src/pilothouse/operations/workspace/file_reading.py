@@ -15,7 +15,7 @@ from pilothouse.domain.target_selection import without_places
 from pilothouse.domain.time_parsing import moment
 from pilothouse.domain.toml_lines import with_lines
 from pilothouse.operations.automation.schedule_times import check_rule, is_zone
-from pilothouse.operations.jobs.code_facts import judging_code
+from pilothouse.operations.jobs.judging_code import judging_code
 from pilothouse.operations.models.estimator_faults import estimator_faults
 from pilothouse.operations.models.source_columns import source_path, source_problems
 from pilothouse.operations.models.source_values import MOST_ROWS, NOTED_ROWS, SourceReport, look_at_rows
