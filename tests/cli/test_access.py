@@ -58,6 +58,8 @@ def test_a_workspace_of_one_person_says_so(pilothouse, root) -> None:
     assert words in pilothouse("status").err
     assert pilothouse("status", "--json").json["solo"] == "olga"
     assert words in pilothouse("policy", "show").out
+    assert words in pilothouse("whoami").err
+    assert pilothouse("whoami", "--json").json["solo"] == "olga"
     assert pilothouse("grant", "petra", "approver").code == 0
     assert "SOLO" not in pilothouse("status").err
     assert "four eyes             required" in pilothouse("policy", "show").out

@@ -43,6 +43,8 @@ def test_a_solo_workspace_is_made_with_an_admin_who_may_approve(tmp_path: Path) 
         assert workspaces.solo_person(services) == "ada"
         granted, created = audits.show(services, ada)
         assert (created.action, created.detail["solo"]) == ("workspace.created", True)
+        rules = {"approvals": 1, "four_eyes": False, "allow_automatic": False}
+        assert created.detail["policy"] == rules
         assert (granted.action, granted.detail["role"]) == ("role.granted", "approver")
     finally:
         services.close()
@@ -77,6 +79,18 @@ def test_four_eyes_holds_once_somebody_else_may_approve_for_open_requests_too(so
         sign(solo, again)
     workspaces.revoke_role(solo.services, solo.actor("ada"), "vera", Role.APPROVER, model="delay")
     assert workspaces.solo_person(solo.services) == "", "four eyes stays once it holds"
+
+
+def test_a_policy_that_was_set_while_one_person_was_alone_gets_four_eyes_too(solo: Example) -> None:
+    workspaces.set_workspace_policy(solo.services, solo.actor("ada"), approvals=2, reason="audit")
+    assert not workspaces.workspace_policy(solo.services, solo.actor("ada")).four_eyes
+
+    workspaces.grant_role(solo.services, solo.actor("ada"), "vera", Role.APPROVER)
+
+    policy = workspaces.workspace_policy(solo.services, solo.actor("ada"))
+    assert (policy.approvals, policy.four_eyes) == (2, True)
+    newest = next(e for e in audits.show(solo.services, solo.actor("aud")) if e.action == "policy.set")
+    assert newest.detail["reason"] == "vera may approve now, so that four eyes holds"
 
 
 def test_four_eyes_of_the_workspace_itself_holds_for_one_person_too(solo: Example) -> None:

@@ -10,7 +10,7 @@ import pytest
 from pilothouse.domain.change_diagnosis import Change, Diagnosis
 from pilothouse.domain.errors import ConflictError
 from pilothouse.sqlite import driver
-from pilothouse.store import alerts, incidents, migrations, schedules
+from pilothouse.store import alerts, incidents, migrations, schedules, workspace
 from pilothouse.store.connection import Registry
 from pilothouse.store.migrations import MIGRATIONS, SCHEMA
 from pilothouse.store.schedules import RunState
@@ -245,6 +245,45 @@ def test_alerts_of_an_older_form_read_in_the_words_of_now(
         "the truth",
     ]
     assert {row["figures"] for row in stored} == {'{"rows":5.0,"outcomes known":1.0}'}
+
+
+@pytest.mark.parametrize("was_set", [False, True])
+def test_a_workspace_of_an_older_form_keeps_the_policy_that_it_had(
+    was_set: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_form(tmp_path / "old.db", 14, monkeypatch)
+    connection = driver.connect(str(tmp_path / "old.db"))
+    with connection:
+        connection.execute("INSERT INTO settings (name, value) VALUES ('created_by', 'ada')")
+        digest = "d" * 64
+        connection.execute(
+            "INSERT INTO audit (seq, recorded_at, actor, action, subject, detail, previous, hash) "
+            "VALUES (1, 77, 'ada', 'workspace.created', 'workspace', '{}', ?, ?)",
+            ("0" * 64, digest),
+        )
+        if was_set:
+            connection.execute(
+                "INSERT INTO workspace_policies (approvals, four_eyes, allow_automatic, set_by, recorded_at) "
+                "VALUES (2, 0, 1, 'ada', 99)"
+            )
+    connection.close()
+    registry = Registry.upgrade(tmp_path / "old.db")
+    with registry.read() as connection:
+        rows = [tuple(row)[1:] for row in connection.execute("SELECT * FROM workspace_policies")]
+        policy = workspace.policy(connection)
+    registry.close()
+
+    assert rows == [(2, 0, 1, "ada", 99)] if was_set else [(0, 0, 1, "upgrade", 77)]
+    assert (policy.approvals, policy.four_eyes, policy.allow_automatic) == (2 if was_set else 0, False, True)
+
+
+def test_a_workspace_that_is_made_now_has_the_default_policy(tmp_path: Path) -> None:
+    registry = Registry.create(tmp_path / "new.db")
+    with registry.read() as connection:
+        policy = workspace.policy(connection)
+    registry.close()
+
+    assert (policy.approvals, policy.four_eyes, policy.allow_automatic) == (1, True, False)
 
 
 @pytest.mark.parametrize("count", range(1, SCHEMA.version))

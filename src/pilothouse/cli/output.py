@@ -112,6 +112,15 @@ def say_unwatched(session: Session) -> None:
         say(text)
 
 
+def say_solo(session: Session) -> None:
+    """Say on stderr where one person runs the workspace, with four eyes off."""
+    from pilothouse.operations.workspace import workspaces
+    from pilothouse.presentation import texts
+
+    if solo := workspaces.solo_person(session.services):
+        say(texts.solo_text(solo))
+
+
 def with_unwatched(session: Session, records: Iterable[object]) -> list[dict[str, object]]:
     """Records as JSON values, each with since when nobody keeps the states up to date."""
     text = unwatched(session)

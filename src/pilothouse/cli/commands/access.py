@@ -2,7 +2,7 @@
 
 import click
 
-from pilothouse.cli.output import json_option, plain, printed_as_json, say, show_pairs, show_table
+from pilothouse.cli.output import json_option, plain, printed_as_json, say, say_solo, show_pairs, show_table
 from pilothouse.cli.session import Session, os_user
 from pilothouse.domain.records import WorkspacePolicy
 from pilothouse.domain.roles import Role
@@ -55,10 +55,11 @@ def revoke(session: Session, name: str, role: str, model: str) -> None:
 def whoami(session: Session) -> None:
     """Who you are in this workspace."""
     actor = session.actor
-    if printed_as_json(session, actor):
+    if printed_as_json(session, {**plain(actor), "solo": workspaces.solo_person(session.services)}):
         return
     how = f"given with --as (the system's user is {os_user()})" if session.as_name else "the system's user"
     show_pairs((("name", actor.name), ("known by", how), ("roles", actor.role_names)))
+    say_solo(session)
 
 
 @click.group()
@@ -80,7 +81,7 @@ def policy_show(session: Session) -> None:
             ("approvals at least", rules.approvals),
             ("four eyes", _four_eyes_text(rules)),
             ("automatic deployment", "as the model says" if rules.allow_automatic else "forbidden"),
-            ("set by", rules.set_by or "nobody yet"),
+            ("set by", rules.set_by or "nobody: the default"),
             ("reading", "open to everybody who can open the folder" if open_reading else "only with a role"),
         )
     )

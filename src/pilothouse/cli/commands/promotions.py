@@ -10,6 +10,7 @@ from pilothouse.cli.output import (
     read_pages,
     say,
     say_rest,
+    say_solo,
     show_lines,
     show_rows,
 )
@@ -58,6 +59,7 @@ def request(
         say(f"request {filed.id} is open; approvers see it in their inbox")
     else:
         say(f"request {filed.id} is {filed.status}: the policy asks for no approval")
+    say_solo(session)
 
 
 @click.command()
@@ -99,6 +101,7 @@ def evidence(session: Session, number: int, digest: bool) -> None:
         return
     if printed_as_json(session, promotion_request):
         return
+    say_solo(session)
     click.echo(f"request {promotion_request.id}")
     again = f"Ask anew with pilothouse request --again {number}."
     show_lines(request_page(promotion_request, session.services.now(), again=again, widest=WIDE))
@@ -125,6 +128,7 @@ def approve(session: Session, number: int, digest: str, reason: str) -> None:
         return
     approved = f"{promotion_request.approvals} of {promotion_request.approvals_needed} approvals"
     say(f"request {number} is {promotion_request.status}: {approved}")
+    say_solo(session)
 
 
 @click.command()

@@ -5,7 +5,15 @@ from pathlib import Path
 import click
 
 from pilothouse.cli.commands import first_models
-from pilothouse.cli.output import json_option, printed_as_json, say, say_unwatched, show_pairs, show_table
+from pilothouse.cli.output import (
+    json_option,
+    printed_as_json,
+    say,
+    say_solo,
+    say_unwatched,
+    show_pairs,
+    show_table,
+)
 from pilothouse.cli.session import Session, os_user
 from pilothouse.domain.monitoring import Health, ModelOverview
 from pilothouse.domain.safe_text import safe
@@ -138,8 +146,7 @@ def status(session: Session) -> int:
             f"fleet: {fleet}"
             + (f"; automation is paused by {paused.actor}: {paused.reason}" if paused.paused else "")
         )
-        if solo:
-            say(texts.solo_text(solo))
+        say_solo(session)
         say_unwatched(session)
     if watch.unwatched and fleet is Health.NOT_JUDGED:
         return EXIT_UNWATCHED

@@ -138,6 +138,10 @@ def grant_role(services: Services, actor: Actor, name: str, role: Role, *, model
         if solo and name != solo and Permission.DECIDE in PERMISSIONS[role]:
             workspace.set_solo(change.connection, "")
             change.record("solo.ended", "workspace", {"was": solo, "approver": name})
+            if not workspace.policy(
+                change.connection
+            ).four_eyes:  # one that was set while one person was alone
+                _put_policy(change, f"{name} may approve now, so that four eyes holds", four_eyes=True)
             promotions.withdraw_solo_requests(change, name)
 
 
@@ -242,20 +246,33 @@ def set_workspace_policy(
         raise InvalidInputError(f"approvals: found {approvals}; expected 0 to 100")
     reason = clean_text(reason, "the reason")
     with changing(services, actor, Permission.SET_POLICY) as change:
-        before = workspace.policy(change.connection)
-        workspace.add_policy(
-            change.connection,
-            approvals=before.approvals if approvals is None else approvals,
-            four_eyes=before.four_eyes if four_eyes is None else four_eyes,
-            allow_automatic=before.allow_automatic if allow_automatic is None else allow_automatic,
-            by=actor.name,
-            at=change.at,
+        return _put_policy(
+            change, reason, approvals=approvals, four_eyes=four_eyes, allow_automatic=allow_automatic
         )
-        after = workspace.policy(change.connection)
-        change.record(
-            "policy.set", "workspace", {"reason": reason, "before": _rules(before), "after": _rules(after)}
-        )
-        return after
+
+
+def _put_policy(
+    change: Change,
+    reason: str,
+    *,
+    approvals: int | None = None,
+    four_eyes: bool | None = None,
+    allow_automatic: bool | None = None,
+) -> WorkspacePolicy:
+    """Put a policy in force, with its audit row; a value of None stays as it is."""
+    before = workspace.policy(change.connection)
+    workspace.add_policy(
+        change.connection,
+        approvals=before.approvals if approvals is None else approvals,
+        four_eyes=before.four_eyes if four_eyes is None else four_eyes,
+        allow_automatic=before.allow_automatic if allow_automatic is None else allow_automatic,
+        by=change.actor.name,
+        at=change.at,
+    )
+    after = workspace.policy(change.connection)
+    detail = {"reason": reason, "before": _rules(before), "after": _rules(after)}
+    change.record("policy.set", "workspace", detail)
+    return after
 
 
 def _identity_of_other(connection: Connection, user: str) -> str:
