@@ -9,9 +9,12 @@ import pytest
 from pilothouse.confinement import probe
 from pilothouse.daemon import control
 from pilothouse.domain.confinement import confines
+from pilothouse.domain.evaluation import GateOutcome
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.records import Job
+from pilothouse.operations import catalogue
 from pilothouse.operations.jobs import jobs, searches, trainings
+from pilothouse.operations.workspace import apply_models
 from pilothouse.system.processes import descendants, name_of
 from support import wait_until
 from support.small_workspace import ESTIMATOR, SmallWorkspace, make_small_workspace
@@ -157,3 +160,34 @@ def test_no_process_is_left_of_a_trainer_that_ignores_the_signal_with_four_worke
     jobs.cancel_job(small_workspace.services, small_workspace.scientist, job.id)
     assert small_workspace.ended(job.id, timeout=10).status is JobStatus.CANCELLED
     wait_until(lambda: len([pid for pid in family if name_of(pid)]) == 1, timeout=10)
+
+
+def test_a_gate_function_reaches_the_files_that_were_applied_with_it_and_no_others(
+    small_workspace: SmallWorkspace,
+) -> None:
+    folder = small_workspace.root / "models" / "delay"
+    (folder / "rules.py").write_text(
+        "import json, pathlib\n"
+        "LIMIT = json.loads(pathlib.Path(__file__).with_name('limits.json').read_text())\n"
+    )
+    (folder / "limits.json").write_text("0.1")
+    (folder / "train.py").write_text("")
+    (folder / "gate.py").write_text(
+        "import os, rules\n\n"
+        "def check(holdout, predictions, metrics):\n"
+        "    names = sorted(os.listdir(os.path.dirname(__file__)))\n"
+        "    return metrics['auc']['value'] > rules.LIMIT, ' '.join(names)\n"
+    )
+    text = (folder / "model.toml").read_text()
+    (folder / "model.toml").write_text(
+        text.replace("[gates.data]", '[gates]\nfunction = "gate.py:check"\n\n[gates.data]')
+    )
+    apply_models.apply(small_workspace.services, small_workspace.admin)
+
+    job = small_workspace.ended(small_workspace.train().id)
+
+    assert job.status is JobStatus.SUCCEEDED, job.error
+    newest = catalogue.list_versions(small_workspace.services, small_workspace.scientist, "delay")[0]
+    own = next(gate for gate in newest.gates if gate.gate == "function")
+    assert own.outcome is GateOutcome.PASSED
+    assert own.reason.endswith("gate.py limits.json rules.py")
