@@ -18,6 +18,7 @@ import click
 from pilothouse.cli.group import cli
 from pilothouse.console.session.actions import ACTIONS, EVERYWHERE, MOVEMENT, Action
 from pilothouse.console.session.views import VIEWS
+from pilothouse.domain.loosening_keys import KEYS, KeyRule, Looser
 from pilothouse.domain.roles import PERMISSIONS, Permission, Role
 
 DOCUMENTS = Path(__file__).parent
@@ -197,6 +198,38 @@ def _rooms(package: str) -> list[tuple[str, str]]:
     return found
 
 
+_LOOSER = {
+    Looser.RAISED: "higher",
+    Looser.LOWERED: "lower",
+    Looser.CHANGED: "another",
+    Looser.MORE: "more in it",
+    Looser.FEWER: "fewer in it",
+    Looser.ON: "`true`",
+    Looser.OFF: "`false`",
+    Looser.NOT_BETTER: "no longer `better`",
+    Looser.TABLE: "see below",
+    Looser.NEVER: "never",
+}
+
+
+def loosening_table() -> str:
+    """Every key of a model file with the direction in which it loosens; keys of one table with one rule together."""
+    rows: dict[tuple[str, KeyRule], list[str]] = {}
+    for key, rule in KEYS.items():
+        rows.setdefault((key.rpartition(".")[0], rule), []).append(key)
+    return table(
+        ("keys", "looser when", "why"),
+        [
+            (
+                ", ".join(f"`{key}`" for key in keys),
+                _LOOSER[rule.looser] + (" (`automatic` models only)" if rule.unattended else ""),
+                rule.why,
+            )
+            for (_, rule), keys in rows.items()
+        ],
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "keys": keys_table,
     "views": views_table,
@@ -204,6 +237,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "permissions": permissions_table,
     "layers": layers_table,
     "beside": beside_table,
+    "loosening": loosening_table,
 }
 
 
