@@ -95,7 +95,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "data.timezone": ("data.timezone", "Europe/Berlin"),
     "data.categoricals": ("data.categoricals", []),
     "data.exclude": ("data.exclude", ["note"]),
-    "data.private": ("data.private", ["name"]),
+    "data.private": ("data.private", ["distance"]),
     "data.slices": ("data.slices", ["carrier"]),
     "data.outcome_delay": ("data.outcome_delay", "2d"),
     "data.holdout": ("data.holdout", "21d"),
@@ -192,7 +192,6 @@ NOT_ON_THESE_ROWS = (
     "data.query",
     "data.categoricals",
     "data.exclude",
-    "data.private",
     "training.function",
 )
 """Keys whose change makes another file invalid, or needs other rows: compared as specifications alone."""
@@ -219,6 +218,8 @@ def base_of(key: str, *, unattended: bool) -> dict[str, Any]:
     plain = deepcopy(BASE)
     if unattended:
         plain["promotion"] |= AUTOMATIC
+    if key == "data.private":
+        plain["data"] |= {"features": ["carrier"], "slices": ["carrier"]}
     if key == "gates.comparison.require":
         plain["gates"]["comparison"]["require"] = "better"
     if key == "automation.schedule.action":

@@ -64,7 +64,7 @@ KEYS: dict[str, KeyRule] = {
     "data.timezone": _OTHER_ROWS,
     "data.categoricals": _LEARNS,
     "data.exclude": _LEARNS,
-    "data.private": KeyRule(Looser.NEVER, "of what is stored, and no feature in any case"),
+    "data.private": KeyRule(Looser.MORE, "what is not stored of live versions is not watched"),
     "data.slices": KeyRule(Looser.FEWER, "nobody sees a version fail on it"),
     "data.outcome_delay": KeyRule(Looser.CHANGED, "not comparable: outcomes count at another time"),
     "data.holdout": _OTHER_ROWS,
