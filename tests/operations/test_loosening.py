@@ -233,6 +233,22 @@ class TestSequences:
 
         refused(services, "targets.jfk: gone or renamed")
 
+    def test_labels_of_targets_toml_that_mark_other_rows_are_another_match(self, services: Services) -> None:
+        described = services.paths.root / "targets.toml"
+        text = (
+            '[[target]]\nname = "ewr"\nlabels = { carrier = "AA" }\n\n'
+            '[[target]]\nname = "jfk"\nlabels = { carrier = "UA" }\n'
+        )
+        described.write_text(text)
+        selected = changed(
+            BASE, "targets", {"select": {"name": "*"}, "match": {"carrier": "{labels.carrier}"}}
+        )
+        write(services, selected)
+        apply_models.apply(services, actor(services, ADMIN))
+        described.write_text(text.replace('"UA"', '"AA"'))
+
+        refused(services, "targets.jfk.match: { carrier = UA } → { carrier = AA }")
+
     def test_a_file_that_was_away_is_compared_with_what_is_in_force(self, services: Services) -> None:
         apply_base(services)
         folder = services.paths.models / "demo"
