@@ -7,6 +7,8 @@ import pytest
 from cli.conftest import Pilothouse
 from fixtures.registries import make_example
 from pilothouse.cli import failures, main
+from pilothouse.domain.roles import Permission
+from pilothouse.operations.authorisation import changing
 from pilothouse.store import workspace as workspace_store
 from support.small_workspace import ESTIMATOR, MODEL
 
@@ -96,8 +98,9 @@ def test_one_person_is_said_where_they_ask_and_approve(
 ) -> None:
     example = make_example(tmp_path / "workspace", demo=True)
     example.add_version()
-    with example.services.registry.transaction() as connection:
-        workspace_store.set_solo(connection, "pat")
+    with changing(example.services, example.actor("ada"), Permission.GRANT) as change:
+        workspace_store.set_solo(change.connection, "pat")
+        change.record("solo.begun", "workspace")
     example.close()
 
     def said(*arguments: str, name: str) -> str:

@@ -8,7 +8,8 @@ import pytest
 
 from pilothouse.domain.errors import ConflictError, NotAllowedError
 from pilothouse.domain.loosening_keys import KEYS, Looser
-from pilothouse.domain.roles import Role
+from pilothouse.domain.roles import Permission, Role
+from pilothouse.operations.authorisation import changing
 from pilothouse.operations.automation import job_handlers
 from pilothouse.operations.jobs import job_inputs, trainings
 from pilothouse.operations.services import Services
@@ -150,12 +151,13 @@ def test_code_of_a_gate_that_an_older_release_did_not_record_takes_an_admin_once
 
 def forget_code(services: Services) -> None:
     """The newest specification as an older release stored it."""
-    with services.registry.transaction() as connection:
-        stored = models.spec_in_force(connection, "demo")
+    with changing(services, actor(services, ADMIN), Permission.APPLY, "demo") as change:
+        stored = models.spec_in_force(change.connection, "demo")
         assert stored is not None
         fields = ("model_id", "digest", "spec", "source", "folder", "loosened", "applied_by")
         new = models.NewSpec(**{name: getattr(stored, name) for name in fields})
-        models.add_spec(connection, new, at=services.now())
+        models.add_spec(change.connection, new, at=change.at)
+        change.record("model.updated", "demo", {"digest": new.digest})
 
 
 def test_a_training_does_not_run_with_other_judging_code(services: Services) -> None:
