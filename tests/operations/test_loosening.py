@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pilothouse.domain.errors import ConflictError, NotAllowedError
+from pilothouse.domain.errors import ConflictError, InvalidInputError, ModelFileError, NotAllowedError
 from pilothouse.domain.loosening_keys import KEYS, Looser
 from pilothouse.domain.roles import Permission, Role
 from pilothouse.operations.authorisation import changing
@@ -172,6 +172,20 @@ def test_a_training_does_not_run_with_other_judging_code(services: Services) -> 
     assert held.job.id == job.id
     with pytest.raises(ConflictError, match=said):
         job_handlers.prepare(services, held)
+
+
+def test_a_gate_function_whose_file_is_gone_or_a_link_is_one_line(services: Services) -> None:
+    apply_base(services)
+    gate = services.paths.models / "demo" / "gate.py"
+    gate.rename(services.paths.root / "elsewhere.py")
+
+    with pytest.raises(InvalidInputError, match=r"gates.function: .*gate.py is gone; expected it to define"):
+        queue(services)
+    gate.symlink_to(services.paths.root / "elsewhere.py")
+    with pytest.raises(InvalidInputError, match="is a link or a special file"):
+        queue(services)
+    with pytest.raises(ModelFileError, match=r"gates.function: .*gate.py: is a link or a special file"):
+        apply_models.apply(services, actor(services, ADMIN))
 
 
 def test_code_that_was_applied_later_does_not_judge_for_an_earlier_file(services: Services) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pilothouse.domain.code_reach import reached_files
-from pilothouse.domain.errors import ConflictError
+from pilothouse.domain.errors import ConflictError, InvalidInputError
 from pilothouse.domain.loosening import differing_files
 from pilothouse.operations.jobs.code_facts import folder_files
 from pilothouse.system.files import sha256_file
@@ -19,7 +19,10 @@ def judging_code(folder: Path, function: str | None, leave_out: Sequence[Path] =
     if function is None:
         return {}
     names = [name for name, _ in folder_files(folder, leave_out)]
-    reached = reached_files(function.partition(":")[0], names, lambda name: (folder / name).read_bytes())
+    start = function.partition(":")[0]
+    if start not in names:
+        raise InvalidInputError(f"gates.function: {folder / start} is gone; expected it to define {function}")
+    reached = reached_files(start, names, lambda name: (folder / name).read_bytes())
     return {name: sha256_file(folder / name) for name in reached}
 
 

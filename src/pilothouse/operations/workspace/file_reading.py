@@ -128,7 +128,7 @@ def _read_file(
         try:
             judging = judging_code(folder, spec.gates.function, [source_path(spec, folder)])
         except (InvalidInputError, OSError) as error:
-            problems.append(f"gates.function: {error}")
+            problems.append(f"gates.function: {str(error).removeprefix('gates.function: ')}")
     plain = spec_to_plain(spec)
     digest = canonical_digest(plain)
     examined = examination is not None and digest not in examination.known
