@@ -114,7 +114,7 @@ KEYS: dict[str, KeyRule] = {
     "promotion.four_eyes": KeyRule(Looser.OFF, "one person can ask and approve"),
     "promotion.automatic": KeyRule(Looser.ON, "versions go live without hands"),
     "promotion.expires": KeyRule(Looser.RAISED, "older evidence is decided on"),
-    "targets.name": KeyRule(Looser.TABLE, "what is live there is compared with and watched no more"),
+    "targets.name": KeyRule(Looser.TABLE, "no version is compared with what is live there"),
     "targets.region": _NAMED,
     "targets.product": _NAMED,
     "targets.business_unit": _NAMED,
