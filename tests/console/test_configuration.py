@@ -51,7 +51,7 @@ def test_a_whole_file() -> None:
     ("text", "words"),
     [
         ('skin = "pink"', "line 1: skin: there is no skin 'pink': expected dark, light, mono"),
-        ("skin = 5 6\n", "console.toml: Expected newline or end of document after a statement (at line 1"),
+        ("skin = 5 6\n", "console.toml: not valid TOML: Expected newline or end of document after a statement (at line 1"),
         ("colour = 1", "line 1: colour: is not known here: expected skin"),
         ('\nlean = "yes"', "line 2: lean: found 'yes'; expected true, false"),
         ('[keys]\n"jobs.retry" = "f5"\n"jobs.sing" = "x"', "line 3: keys.jobs.sing: there is no such action"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pilothouse.domain.wire import LabelReceipt, Outcome
+from pilothouse.domain.wire import LONGEST_CLASS, LabelReceipt, Outcome
 from pilothouse.sqlite import driver
 from pilothouse.sqlite.schema import definitions_of
 from pilothouse.statistics.profiles import outcome_profile
@@ -143,13 +143,37 @@ def test_an_outcome_of_a_wrong_kind_is_shown(store: TelemetryStore) -> None:
     assert shown.example == "ewr-1.1.0: 'perhaps'; expected one of 0, 1"
 
 
-@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+NOT_FINITE = (float("inf"), float("-inf"), float("nan"), 10**400, -(10**5_000), "1" * 2_000)
+
+
+@pytest.mark.parametrize(
+    "value", NOT_FINITE, ids=["inf", "-inf", "nan", "400 digits", "5,000 digits", "text"]
+)
 def test_an_outcome_that_is_not_finite_is_refused_and_does_not_wait(
-    store: TelemetryStore, value: float
+    store: TelemetryStore, value: float | str
 ) -> None:
     store.append(batch_of(april(17), 1), lookup, NOW_US)
     receipt = store.add_outcomes([Outcome("ewr-1.1.0", value), Outcome("ewr-1.2.0", value)], NOW_US)
     assert receipt == LabelReceipt(0, 0, 0, rejected=2, reasons={"outcome of a wrong kind": 2})
+    with store.read() as connection:
+        (shown,) = rejected_counts(connection)
+    assert shown.example.isprintable()
+    assert len(shown.example) <= 200
+
+
+@pytest.mark.parametrize("text", ["inf", "-Infinity", "nan", "1e999", "9" * 400, "9" * 5_000, "1_000e999"])
+def test_a_text_is_the_outcome_of_a_regression_only_as_a_finite_number(tmp_path: Path, text: str) -> None:
+    numbers = dataclasses.replace(specification(), classes=())
+    store = TelemetryStore(tmp_path / "numbers.db")
+    waiting = store.add_outcomes([Outcome("ewr-1.1.0", text[:LONGEST_CLASS])], NOW_US)
+    assert waiting.waiting == 1  # what it is an outcome of is not known yet
+    batch = dataclasses.replace(batch_of(april(17), 1), labels=[])
+    store.append(batch, lambda model, version: VersionFacts(numbers), NOW_US)
+    late = store.add_outcomes([Outcome("ewr-1.1.1", text), Outcome("ewr-1.1.2", "1e3")], NOW_US)
+    assert (late.joined, late.rejected + late.without) == (1, 1)
+    ((_, _, _, rows, known),) = store.labelled_batches("flight-delay", "ewr", 0, NOW_US)
+    assert (rows.tolist(), list(known)) == ([2], [1_000.0])
+    store.close()
 
 
 def test_a_store_opened_again_knows_everything(tmp_path: Path) -> None:

@@ -4,13 +4,12 @@
 are judged, and counted, where telemetry is stored.
 """
 
-import math
 import re
 from collections.abc import Collection, Sequence
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.identifiers import check_name
-from pilothouse.domain.wire import CodedTexts, Outcome, PredictionBatch, ServingReport
+from pilothouse.domain.wire import AN_OUTCOME, CodedTexts, Outcome, PredictionBatch, ServingReport, is_outcome
 
 MAXIMUM_BATCH_ROWS = 200_000
 MAXIMUM_OUTCOMES = 100_000
@@ -73,12 +72,8 @@ def check_outcomes(outcomes: Sequence[Outcome]) -> None:
         raise InvalidInputError(f"{len(outcomes)} outcomes at once; expected {MAXIMUM_OUTCOMES} at most")
     _check_texts("prediction_id", [outcome.prediction_id for outcome in outcomes])
     for i, outcome in enumerate(outcomes):
-        value = outcome.value
-        fits = len(value) <= _MAXIMUM_TEXT if isinstance(value, str) else math.isfinite(value)
-        if not fits or not outcome.prediction_id:
-            raise InvalidInputError(
-                f"outcome {i}: expected an id, and a finite number or a class of at most {_MAXIMUM_TEXT} characters"
-            )
+        if not is_outcome(outcome.value) or not outcome.prediction_id:
+            raise InvalidInputError(f"outcome {i}: expected an id, and {AN_OUTCOME}")
 
 
 def check_report(report: ServingReport) -> None:

@@ -5,7 +5,6 @@ They outlive the daemon. Each leaves ``process.json`` with its full name (boot, 
 knows it.
 """
 
-import json
 import logging
 import os
 import re
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from pilothouse.confinement import probe
 from pilothouse.daemon.logs import say
+from pilothouse.domain.bounded_json import parse_json
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.jobs import ProcessName
 from pilothouse.domain.roles import DAEMON
@@ -29,7 +29,7 @@ from pilothouse.operations.services import Services
 from pilothouse.store import deployment_states, requests, targets
 from pilothouse.system.files import read_plain_file
 from pilothouse.system.paths import WorkspacePaths
-from pilothouse.system.processes import is_alive
+from pilothouse.system.processes import is_alive, read_name
 
 log = logging.getLogger(__name__)
 
@@ -71,8 +71,9 @@ class ServingProcess:
 def read_process_file(folder: Path) -> ServingProcess | None:
     """Process file that the target's last serving process wrote; None where there is none that is valid."""
     try:
-        plain = json.loads(read_plain_file(folder / "process.json", _LARGEST_FILE))
-        return ServingProcess(ProcessName(**plain["process"]), int(plain["port"]))
+        plain = parse_json(read_plain_file(folder / "process.json", _LARGEST_FILE))
+        port = plain["port"]
+        return ServingProcess(read_name(plain["process"]), port) if type(port) is int else None
     except (PilothouseError, ValueError, TypeError, KeyError):
         return None
 

@@ -17,9 +17,12 @@ from pilothouse.domain.model_spec import LATER_KEYS, STORED_KEYS, Duration
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _LONGEST = 5_200 * _UNITS["w"]
 """A hundred years: longer ones leave the calendar when they are added to a time."""
+_INTEGERS = range(-(2**63), 2**63)
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 _T = TypeVar("_T")
-_DURATION = re.compile(r"(\d+)([smhdw])")
+_DURATION = re.compile(r"([0-9]{1,18})([smhdw])")
+_HINTS = 100
+"""Faults of a file from which unknown keys get no hint any more: each takes a comparison with all that are known."""
 
 
 class _InvalidValueError(Exception):
@@ -110,7 +113,8 @@ def _table(kind: Any, value: object, path: str, problems: list[str]) -> object:
                 f"{_join(path, key)}: is {stored[key]} by an earlier name; expected one of the two"
             )
         elif key not in fields and key not in stored:
-            problems.append(f"{_join(path, str(key))}: unknown key{_hint(str(key), fields)}")
+            hint = _hint(str(key), fields) if len(problems) < _HINTS else ""
+            problems.append(f"{_join(path, str(key))}: unknown key{hint}")
     values: dict[str, object] = {}
     for name, field in fields.items():
         key = name if name in value else STORED_KEYS.get(name, name)
@@ -146,7 +150,7 @@ def _value(hint: Any, value: object, path: str, problems: list[str]) -> object:
 
 
 def _duration(value: object, path: str, problems: list[str]) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63:
         return value
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
@@ -198,11 +202,16 @@ def _each(item: Any, values: typing.Iterable[tuple[str, object]], problems: list
 
 def _scalar(hint: Any, value: object, path: str, problems: list[str]) -> object:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        try:
+            value = float(value)
+        except OverflowError:
+            raise _fault(problems, path, value, "a finite number") from None
     if hint is Any:
         return value
     if type(value) is not hint:
         raise _fault(problems, path, value, describe(hint))
+    if type(value) is int and value not in _INTEGERS:
+        raise _fault(problems, path, value, "a whole number of 64 bits")
     if isinstance(value, float) and not math.isfinite(value):
         raise _fault(problems, path, value, "a finite number")
     return value
@@ -232,13 +241,25 @@ def describe(hint: Any) -> str:
 
 
 def _fault(problems: list[str], path: str, value: object, expected: str) -> _InvalidValueError:
-    shown = repr(value)
-    problems.append(f"{path}: found {shown if len(shown) <= 60 else shown[:57] + '...'}; expected {expected}")
+    problems.append(f"{path}: found {_shown(value)}; expected {expected}")
     return _InvalidValueError()
 
 
+def _shown(value: object) -> str:
+    """At most 60 characters of a value, whatever it is: plain data from Python may be deeper, and longer, than a file's."""
+    if isinstance(value, Mapping | list | tuple) and len(value) > 60:
+        return f"{type(value).__name__} of {len(value)}"
+    if isinstance(value, str):
+        value = value[:61]
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):
+        return f"a very long {type(value).__name__}"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
 def _hint(key: str, known: typing.Iterable[str]) -> str:
-    close = difflib.get_close_matches(key, list(known), 1)
+    close = difflib.get_close_matches(key[:64], list(known), 1)
     return f"; did you mean {close[0]}?" if close else f"; expected one of {', '.join(known)}"
 
 

@@ -9,7 +9,10 @@ NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 """Models, targets and actors: lower-case letters, digits and inner hyphens, 64 at most. Safe as a folder name."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_REFERENCE = re.compile(r"(?:models:/)?([^/@]+)(?:/(\d+)|@([a-z0-9-]+))?")
+_REFERENCE = re.compile(r"(?:models:/)?([^/@]+)(?:/([0-9]{1,18})|@([a-z0-9-]{1,64}))?")
+_NUMBER = re.compile("[0-9]{1,19}")
+_LARGEST = 2**63 - 1
+"""Largest integer that SQLite stores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ def parse_reference(text: str) -> VersionReference:
     match = _REFERENCE.fullmatch(text.strip())
     if not match or not NAME.fullmatch(match[1]):
         raise InvalidInputError(
-            f"{text!r} does not name a version: expected models:/NAME/NUMBER or models:/NAME@ALIAS"
+            f"{text[:80]!r} does not name a version: expected models:/NAME/NUMBER or models:/NAME@ALIAS"
         )
     return VersionReference(match[1], int(match[2]) if match[2] else None, match[3])
 
@@ -40,7 +43,7 @@ def check_name(text: str, kind: str) -> str:
     """Return ``text`` if it can name a model, target or actor. Raises InvalidInputError."""
     if not NAME.fullmatch(text):
         raise InvalidInputError(
-            f"{text!r} is not a name for a {kind}: use 1 to 64 lower-case letters, digits and inner hyphens"
+            f"{text[:80]!r} is not a name for a {kind}: use 1 to 64 lower-case letters, digits and inner hyphens"
         )
     return text
 
@@ -48,7 +51,7 @@ def check_name(text: str, kind: str) -> str:
 def check_digest(text: str) -> str:
     """Return ``text`` if it is a sha256 in lower-case hex. Raises InvalidInputError."""
     if not _DIGEST.fullmatch(text):
-        raise InvalidInputError(f"{text!r} is not a sha256 digest: expected 64 lower-case hex digits")
+        raise InvalidInputError(f"{text[:80]!r} is not a sha256 digest: expected 64 lower-case hex digits")
     return text
 
 
@@ -68,6 +71,7 @@ def parse_prediction_id(text: str) -> PredictionId | None:
     """Read an id that a serving process of ours gave out; None for a foreign id."""
     producer, _, position = text.partition(".")
     sequence, _, offset = position.partition(".")
-    if not (producer and sequence.isdecimal() and offset.isdecimal()):
+    if not (producer and _NUMBER.fullmatch(sequence) and _NUMBER.fullmatch(offset)):
         return None
-    return PredictionId(producer, int(sequence), int(offset))
+    prediction = PredictionId(producer, int(sequence), int(offset))
+    return prediction if max(prediction.sequence, prediction.offset) <= _LARGEST else None

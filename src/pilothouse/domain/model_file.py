@@ -1,15 +1,15 @@
 """Reading a ``model.toml``: strictly, all faults at once, one line each with the file and the key path."""
 
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from pilothouse.domain.bounded_toml import one_line_each, parse_toml
 from pilothouse.domain.csv_dialect import csv_faults
 from pilothouse.domain.dataclass_reader import bare_durations, read_dataclass, to_plain
-from pilothouse.domain.errors import ModelFileError
+from pilothouse.domain.errors import InvalidInputError, ModelFileError
 from pilothouse.domain.identifiers import NAME
 from pilothouse.domain.model_spec import METRICS, NOT_WATCHED, ModelSpec, TargetSpec
 from pilothouse.domain.target_file import TargetDescription
@@ -45,9 +45,9 @@ def read_spec(
 ) -> tuple[ModelSpec | None, list[str]]:
     """As ``load_spec``, but with the faults beside the specification, which is None where they leave nothing to go on with."""
     try:
-        plain = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        return None, [f"{file}: not valid TOML: {error}"]
+        plain = parse_toml(text, file)
+    except InvalidInputError as error:
+        return None, [str(error)]
     later: list[str] = []
     chosen: tuple[TargetSpec, ...] | None = None
     if isinstance(plain.get("targets"), dict):
@@ -58,7 +58,7 @@ def read_spec(
     spec = _read(plain, problems, chosen)
     if chosen is not None:
         problems = without_places(problems)
-    return spec, [f"{file}: {problem}" for problem in [*problems, *later]]
+    return spec, one_line_each(f"{file}: {problem}" for problem in [*problems, *later])
 
 
 def spec_from_plain(plain: object, file: str = "model") -> ModelSpec:
@@ -66,7 +66,7 @@ def spec_from_plain(plain: object, file: str = "model") -> ModelSpec:
     problems: list[str] = []
     spec = _read(plain, problems, None)
     if spec is None or problems:
-        raise ModelFileError([f"{file}: {problem}" for problem in problems])
+        raise ModelFileError(one_line_each(f"{file}: {problem}" for problem in problems))
     return spec
 
 

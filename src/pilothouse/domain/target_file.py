@@ -1,11 +1,11 @@
 """``targets.toml``: each target of a workspace, described once."""
 
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from pilothouse.domain.bounded_toml import one_line_each, parse_toml
 from pilothouse.domain.dataclass_reader import read_dataclass
-from pilothouse.domain.errors import ModelFileError
+from pilothouse.domain.errors import InvalidInputError, ModelFileError
 from pilothouse.domain.identifiers import NAME
 from pilothouse.domain.toml_text import quoted
 
@@ -39,15 +39,15 @@ class TargetFile:
 def load_targets(text: str, file: str = TARGETS_FILE) -> dict[str, TargetDescription]:
     """Read the text of a file of targets, by name in its order. Raises ModelFileError with every fault."""
     try:
-        plain = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ModelFileError([f"{file}: not valid TOML: {error}"]) from None
+        plain = parse_toml(text, file)
+    except InvalidInputError as error:
+        raise ModelFileError([str(error)]) from None
     problems: list[str] = []
     read = read_dataclass(TargetFile, plain, "", problems)
     if read is not None:
         problems += _faults(read)
     if read is None or problems:
-        raise ModelFileError([f"{file}: {problem}" for problem in problems])
+        raise ModelFileError(one_line_each(f"{file}: {problem}" for problem in problems))
     return {target.name: target for target in read.target}
 
 

@@ -3,6 +3,7 @@
 Bodies are msgpack of these dataclasses (msgspec encodes them as maps). All times are microseconds since 1970, UTC.
 """
 
+import math
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -112,6 +113,22 @@ class Outcome:
 
     prediction_id: str
     value: float | str
+
+
+LONGEST_CLASS = 1_024
+"""Characters of a class that is an outcome."""
+AN_OUTCOME = f"a finite number, or a class of at most {LONGEST_CLASS:,} characters"
+
+
+def is_outcome(value: object) -> bool:
+    """Whether a value can be an outcome of any model, at whatever door it comes: ``AN_OUTCOME``. Whether it is one of the
+    model's classes, or a number for a regression, is found where its prediction is known."""
+    if isinstance(value, str):
+        return len(value) <= LONGEST_CLASS
+    try:
+        return isinstance(value, int | float) and math.isfinite(value)
+    except OverflowError:  # an integer beyond what a float holds
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ The step's process may have run a user's code and owned its folder, so nothing i
 
 import contextlib
 import hmac
-import json
 import math
 import os
 import shutil
@@ -14,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+from pilothouse.domain import bounded_json
 from pilothouse.domain.errors import IntegrityError, InvalidInputError, NotFoundError
 from pilothouse.domain.jobs import Cause, ProgressLine, StepResult
 from pilothouse.execution.step_process import LOG_FILE, PROGRESS_FILE, REQUEST_FILE, RESULT_FILE, seal_of
@@ -166,12 +166,12 @@ def _own_file(folder: Path, value: str) -> Path:
 
 def _progress_line(line: bytes) -> ProgressLine | None:
     try:
-        plain = json.loads(line[:_LONGEST_LINE])
+        plain = bounded_json.parse_json(line[:_LONGEST_LINE])
         fraction = float(plain["fraction"])
         figures = {str(name): float(value) for name, value in plain.get("figures", {}).items()}
         at = float(plain["at"])
         message = str(plain["message"])
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         return None
     if not (math.isfinite(fraction) and math.isfinite(at)):
         return None

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from pilothouse.domain.bounded_json import parse_json
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.model_spec import Task
 
@@ -57,7 +58,7 @@ class InputSchema:
     def from_bytes(cls, data: bytes) -> "InputSchema":
         """Schema from the bytes that ``to_bytes`` gave. Raises IntegrityError."""
         try:
-            plain = json.loads(data)
+            plain = parse_json(data)
             columns = tuple(InputColumn(c["name"], c["kind"]) for c in plain.pop("columns"))
             classes, private = tuple(plain.pop("classes")), tuple(plain.pop("private"))
             missing = tuple(plain.pop("missing", ()))

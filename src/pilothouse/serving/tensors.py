@@ -53,7 +53,7 @@ def row_count(tensor: InputTensor) -> int:
     """Number of rows in the tensor's shape. Raises InvalidInputError."""
     shape = tensor.shape
     if len(shape) not in (1, 2) or shape[0] < 0 or (len(shape) == 2 and shape[1] != 1):
-        raise _invalid(tensor, f"found shape {shown(shape)}; expected [n] or [n, 1]")
+        raise _invalid(tensor, f"found shape {_shape(tensor)}; expected [n] or [n, 1]")
     return shape[0]
 
 
@@ -62,12 +62,12 @@ def flat_values(tensor: InputTensor) -> list[Any]:
     rows, values = row_count(tensor), tensor.data
     if values and type(values[0]) is list:
         if len(tensor.shape) != 2:
-            raise _invalid(tensor, f"its data is nested; expected flat data for shape {shown(tensor.shape)}")
+            raise _invalid(tensor, f"its data is nested; expected flat data for shape {_shape(tensor)}")
         if any(type(value) is not list or len(value) != 1 for value in values):
             raise _invalid(tensor, "expected each row of its data to hold one value")
         values = [value[0] for value in values]
     if len(values) != rows:
-        expected = f"expected {rows} for shape {shown(tensor.shape)}"
+        expected = f"expected {rows} for shape {_shape(tensor)}"
         raise _invalid(tensor, f"found {len(values)} values; {expected}")
     return _decoded(tensor, values)
 
@@ -195,8 +195,19 @@ def read_column(kind: str) -> Callable[[InputTensor], Any]:
 
 def shown(value: object) -> str:
     """Text of a value from outside for an error line: one line, escaped, 60 characters at most."""
-    text = ascii(value)
+    if isinstance(value, dict) or (isinstance(value, list) and not _is_flat(value)):
+        return "an object" if isinstance(value, dict) else "a list"  # deeper, perhaps, than ascii() can go
+    text = ascii(value[:61] if isinstance(value, str) else value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _shape(tensor: InputTensor) -> str:
+    text = ascii(tensor.shape[:10])
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _is_flat(values: list[Any]) -> bool:
+    return len(values) < 10 and not any(isinstance(value, list | dict) for value in values)
 
 
 def _refuse_other(

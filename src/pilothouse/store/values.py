@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 import operator
 import types
 import typing
@@ -11,6 +10,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, NamedTuple, TypeVar
 
+from pilothouse.domain.bounded_json import JsonError, parse_json
 from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.dataclass_reader import to_plain
 from pilothouse.domain.errors import IntegrityError
@@ -123,8 +123,8 @@ def _converter(hint: Any) -> _Convert | None:
 def from_json(text: str) -> Any:
     """Content of a JSON column. Raises IntegrityError where it is not JSON any more."""
     try:
-        return json.loads(text)
-    except ValueError as error:
+        return parse_json(text)
+    except JsonError as error:
         raise IntegrityError(
             f"the registry is damaged: a record is not JSON ({error}): restore a backup into a new folder"
         ) from None

@@ -2,13 +2,13 @@
 
 import contextlib
 import hashlib
-import json
 import os
 import stat
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from pilothouse.domain import bounded_json
 from pilothouse.domain.errors import IntegrityError, NotFoundError
 
 _CHUNK = 1 << 20
@@ -90,6 +90,6 @@ def read_bytes(path: Path) -> bytes:
 def parse_json(data: bytes, path: Path) -> Any:
     """Content of JSON bytes that came from ``path``. Raises IntegrityError."""
     try:
-        return json.loads(data)
-    except (ValueError, RecursionError) as error:
+        return bounded_json.parse_json(data)
+    except bounded_json.JsonError as error:
         raise IntegrityError(f"{path}: not JSON: {error}") from None

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from pilothouse.domain.bounded_json import parse_json
 from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.jobs import ProcessName
-from pilothouse.system.processes import is_alive, own_name
+from pilothouse.system.processes import is_alive, own_name, read_name
 
 _ENDS_WITHIN_S, _POLL_S = 5.0, 0.02
 """Seconds within which a killed daemon's lock goes. It is dead before the last of its threads is, and until then the
@@ -71,7 +72,7 @@ def check_not_led(path: Path) -> None:
 def leader(path: Path) -> ProcessName | None:
     """Name of the daemon that leads, or None."""
     try:
-        name = ProcessName(**json.loads(path.read_bytes()))
+        name = read_name(parse_json(path.read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
     return name if is_alive(name) else None

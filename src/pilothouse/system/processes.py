@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pilothouse.domain.jobs import ProcessName
 
@@ -64,6 +65,16 @@ def own_name() -> ProcessName:
     stat = _stat(os.getpid())
     assert stat is not None
     return ProcessName(boot_id(), os.getpid(), stat.started)
+
+
+def read_name(plain: Any) -> ProcessName:
+    """Name of a process as a file has it. Raises ValueError where it is none: what it says may become a path, and a signal."""
+    if not isinstance(plain, dict) or plain.keys() != {"boot_id", "pid", "started"}:
+        raise ValueError("no name of a process")
+    boot, pid, started = plain["boot_id"], plain["pid"], plain["started"]
+    if type(boot) is not str or type(pid) is not int or type(started) is not int or not 0 < pid < 2**31:
+        raise ValueError("no name of a process")
+    return ProcessName(boot, pid, started)
 
 
 def is_alive(name: ProcessName) -> bool:

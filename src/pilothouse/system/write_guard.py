@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from pilothouse.domain.bounded_json import parse_json
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.system.files import write_atomically
 
@@ -51,7 +52,7 @@ class WriteGuard:
     def state(self) -> ReadOnly | None:
         """Reason why nothing may be written, or None."""
         try:
-            plain = json.loads(self._path.read_bytes())
+            plain = parse_json(self._path.read_bytes())
             return ReadOnly(plain["cause"], str(plain["reason"]), str(plain["since"]), str(plain["by"]))
         except FileNotFoundError:
             return None

@@ -1,12 +1,12 @@
 """Rows of a file of JSON records, one a line (jsonl, ndjson), in batches. A key that a record lacks is missing there."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from pilothouse.domain.bounded_json import JsonError, parse_json
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.safe_text import one_line
 from pilothouse.domain.table_form import ColumnKind, TableForm
@@ -67,10 +67,10 @@ class JsonLines:
                     if not line.strip():
                         continue
                     try:
-                        record = json.loads(line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line)
-                    except (ValueError, RecursionError) as error:
+                        record = parse_json(line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line)
+                    except JsonError as error:
                         raise InvalidInputError(
-                            f"{self.path}: line {number} is no JSON ({one_line(str(error))}); expected one object a line"
+                            f"{self.path}: line {number} is no JSON ({error}); expected one object a line"
                         ) from None
                     if not isinstance(record, dict):
                         raise InvalidInputError(

@@ -4,7 +4,6 @@ Everything here runs inside the caller's transaction. A prediction's first outco
 which is kept and shown.
 """
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from pilothouse.domain.identifiers import parse_prediction_id
 from pilothouse.domain.monitoring import RejectionReason
 from pilothouse.domain.table_form import MISSING_WORDS
 from pilothouse.domain.time_units import DAY_S
-from pilothouse.domain.wire import Outcome
+from pilothouse.domain.wire import AN_OUTCOME, Outcome, is_outcome
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles import outcome_profile
 from pilothouse.statistics.profiles.specification import ProfileSpecification
@@ -167,8 +166,8 @@ def _resolve(
     by_batch: dict[int, Wanted] = defaultdict(list)
     known: dict[tuple[str, int], int | None] = {}
     for outcome in listed:
-        if isinstance(outcome.value, float) and not math.isfinite(outcome.value):
-            tally.faults.append(_not_an_outcome(outcome.prediction_id, outcome.value, "a number"))
+        if not is_outcome(outcome.value):
+            tally.faults.append(_not_an_outcome(outcome.prediction_id, outcome.value, AN_OUTCOME))
             continue
         name = parse_prediction_id(outcome.prediction_id)
         batch_id = None
@@ -357,12 +356,16 @@ def _is_unknown(value: Any) -> bool:
 
 
 def _not_an_outcome(text: str, value: object, expected: str) -> tuple[RejectionReason, str]:
-    return RejectionReason.NOT_AN_OUTCOME, f"{text}: {value!r}; expected {expected}"
+    is_long = isinstance(value, int) and not is_outcome(value)
+    found = (
+        "a number of too many digits" if is_long else repr(value[:60] if isinstance(value, str) else value)
+    )
+    return RejectionReason.NOT_AN_OUTCOME, f"{text}: {found}; expected {expected}"
 
 
 def _as_number(value: object) -> float | None:
     try:
         number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if np.isfinite(number) else None

@@ -13,6 +13,7 @@ from rich.style import Style
 from pilothouse.console.session.actions import ACTIONS, EVERYWHERE, RESERVED, actions_of, key_name, printed
 from pilothouse.console.session.views import COMMANDS, VIEWS, parse_command
 from pilothouse.console.widgets.tones import SKINS
+from pilothouse.domain.bounded_toml import one_line_each, parse_toml
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.presentation.cell import Tone
 
@@ -104,17 +105,12 @@ def load(path: Path | None) -> ConsoleConfig:
 
 def parse(text: str, name: str = "console.toml") -> ConsoleConfig:
     """Parse a configuration. Raises InvalidInputError with one line for each fault."""
-    import tomllib
-
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidInputError(f"{name}: {error}") from None
+    data = parse_toml(text, name)
     faults = _Faults(text, name)
     faults.unknown("", data, ("skin", "lean", "clipboard", "keys", "aliases", "skins", "plugins"))
     skins = _skins(faults.table("skins", data), faults)
     skin = data.get("skin", "dark")
-    if skin not in skins:
+    if not isinstance(skin, str) or skin not in skins:
         faults.add("", "skin", f"there is no skin {skin!r}: expected {', '.join(skins)}")
         skin = "dark"
     lean = data.get("lean", "auto")
@@ -128,7 +124,7 @@ def parse(text: str, name: str = "console.toml") -> ConsoleConfig:
     _check_conflicts(keys, plugins, faults)
     aliases = _aliases(faults.table("aliases", data), faults)
     if faults.lines:
-        raise InvalidInputError("\n".join(line for _, line in sorted(faults.lines)))
+        raise InvalidInputError("\n".join(one_line_each(line for _, line in sorted(faults.lines))))
     return ConsoleConfig(
         skin, skins[skin], keys, aliases, plugins, None if lean == "auto" else bool(lean), bool(clipboard)
     )
@@ -293,7 +289,7 @@ def _plugin(name: str, entry: Any, faults: _Faults) -> Plugin | None:
             faults.add(section, "command", f"there is no ${placeholder}: expected {expected}")
     if "$" in command[0]:
         faults.add(section, "command", "the program itself cannot be a placeholder")
-    if not isinstance(scopes, list) or any(scope not in VIEWS for scope in scopes):
+    if not isinstance(scopes, list) or not all(isinstance(scope, str) and scope in VIEWS for scope in scopes):
         faults.add(section, "scopes", f"found {scopes!r}; expected names of views: {', '.join(VIEWS)}")
         scopes = []
     if not isinstance(entry.get("confirm", True), bool):

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
 
-from pilothouse.domain.jobs import ProcessName
+from pilothouse.domain.bounded_json import parse_json
 from pilothouse.domain.replay import Replay
 from pilothouse.operations.services import Services
 from pilothouse.system.files import write_atomically
-from pilothouse.system.processes import is_alive, own_name
+from pilothouse.system.processes import is_alive, own_name, read_name
 
 
 def announce(services: Services, day: int, days: int, clocks: Mapping[str, date]) -> None:
@@ -29,9 +29,9 @@ def announce(services: Services, day: int, days: int, clocks: Mapping[str, date]
 def replay_state(services: Services) -> Replay | None:
     """The workspace's replay; None where there never was one, or nothing can be read of it."""
     try:
-        record = json.loads(services.paths.replay.read_bytes())
+        record = parse_json(services.paths.replay.read_bytes())
         day, days = int(record["day"]), int(record["days"])
         clocks = tuple((str(model), date.fromisoformat(clock)) for model, clock in record["clocks"].items())
-        return Replay(day, days, clocks, day < days and is_alive(ProcessName(**record["process"])))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return Replay(day, days, clocks, day < days and is_alive(read_name(record["process"])))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None

@@ -1,11 +1,11 @@
 """How to ask a deployed version for a prediction: its address, and a request with a real row of its hold-out."""
 
-import json
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pilothouse.domain.bounded_json import parse_json
 from pilothouse.domain.categories import category_text
 from pilothouse.domain.errors import InvalidInputError, NotFoundError, UnavailableError
 from pilothouse.domain.model_file import spec_from_plain
@@ -113,7 +113,7 @@ def example_of(services: Services, actor: Actor, model: str, version: int) -> Re
 def _listening(services: Services, target: str) -> tuple[str, int | None]:
     """Host and port that a serving process of this workspace says it listens on; the loopback and no port otherwise."""
     try:
-        document = json.loads((services.paths.serving_folder(target) / "process.json").read_bytes())
+        document = parse_json((services.paths.serving_folder(target) / "process.json").read_bytes())
         host, port = document["host"], document.get("port")
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return "127.0.0.1", None

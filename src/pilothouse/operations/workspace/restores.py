@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import json
 import re
 import shutil
 import tarfile
@@ -10,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, NoReturn
 
+from pilothouse.domain.bounded_json import parse_json
 from pilothouse.domain.errors import ConflictError, IntegrityError, NotFoundError, UnavailableError
 from pilothouse.domain.records import AuditHead
 from pilothouse.domain.target_file import TARGETS_FILE
@@ -141,7 +141,7 @@ def _mode(name: str, recorded: int) -> int:
 
 def _read_manifest(file: Path, data: bytes) -> dict[str, Any]:
     try:
-        plain = json.loads(data)
+        plain = parse_json(data)
         version = plain["format"]
         listed = {str(name): dict(facts) for name, facts in plain["files"].items()}
         head = AuditHead(int(plain["audit"]["count"]), str(plain["audit"]["hash"]))
