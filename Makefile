@@ -4,13 +4,14 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-versions test-peers test-histories proof-console soak soak-ingest bench bench-fleet bench-verdicts bench-ablation check lint types layers format docs pictures lock clean help
+.PHONY: demo test test-versions test-peers test-histories fuzz proof-console soak soak-ingest bench bench-fleet bench-verdicts bench-ablation check lint types layers format docs pictures lock clean help
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
 	@echo "make test    the test suite"
 	@echo "make test-versions  the test suite on each Python found, with the newest and the oldest packages"
 	@echo "make test-histories  1,000 random histories: the states on record, at every door, then and now (half an hour)"
+	@echo "make fuzz    10,000 hostile inputs for each parser (half an hour)"
 	@echo "make soak    the long form of the proofs (tests/soak, tests/loop, the demo's models): about an hour"
 	@echo "make test-peers  our drift figures against Evidently and NannyML themselves (installs both, each by itself)"
 	@echo "make check   what CI runs: lint, types, layers, tests"
@@ -49,6 +50,10 @@ test-histories: $(VENV)/.dev
 # The long form of the proofs: minutes to an hour; each prints its seed.
 soak: $(VENV)/.dev
 	@PILOTHOUSE_SOAK=1 $(BIN)/python -m pytest -q -s tests/soak tests/loop tests/training/test_demo_models.py
+
+# 10,000 inputs for each parser; FUZZ_SEED=NUMBER draws others, a failure prints what draws its input again.
+fuzz: $(VENV)/.dev
+	@FUZZ_INPUTS=$${FUZZ_INPUTS:-10000} $(BIN)/python -m pytest -n 2 --dist worksteal -q tests/fuzz
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
+from pilothouse.domain.wildcards import fits
+
 T = TypeVar("T")
 
 _PREDICATE = re.compile(r"([A-Za-z][A-Za-z0-9_]*)(!?=)(\S*)")
@@ -27,7 +29,7 @@ class Predicate:
 
     def holds(self, text: str) -> bool:
         """True where a cell's text, without the glyph of its state, meets the condition."""
-        return bool(_pattern(self.value).fullmatch(bare(text))) is not self.negated
+        return fits(self.value, bare(text)) is not self.negated
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,3 @@ def bare(text: str) -> str:
 def like(value: str) -> str:
     """The pattern of SQL's LIKE (with ``\\`` as its escape) for a value in which ``*`` stands for any text."""
     return re.sub(r"([\\%_])", r"\\\1", value).replace("*", "%")
-
-
-def _pattern(value: str) -> re.Pattern[str]:
-    return re.compile(".*".join(re.escape(part) for part in value.split("*")), re.DOTALL)

@@ -14,6 +14,7 @@ from typing import Any
 from pilothouse.domain.dataclass_reader import read_dataclass
 from pilothouse.domain.model_spec import Scalar, TargetSpec
 from pilothouse.domain.target_file import TARGETS_FILE, TargetDescription
+from pilothouse.domain.wildcards import fits
 
 _KEYS = ("name", "region", "product", "business_unit", "environment")
 _PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
@@ -119,22 +120,18 @@ def _test(
 ) -> Callable[[TargetDescription], bool]:
     """True for a target of whose value one of the texts fits and none excludes. An absent value fits no text."""
     texts = [wanted] if isinstance(wanted, str) else wanted
-    excluding = [_like(text[1:]) for text in texts if text.startswith("!")]
-    including = [_like(text) for text in texts if not text.startswith("!")]
+    excluding = [text[1:] for text in texts if text.startswith("!")]
+    including = [text for text in texts if not text.startswith("!")]
 
     def test(target: TargetDescription) -> bool:
         value = value_of(target)
         if not value:
             return not including
-        if any(pattern.fullmatch(value) for pattern in excluding):
+        if any(fits(pattern, value) for pattern in excluding):
             return False
-        return not including or any(pattern.fullmatch(value) for pattern in including)
+        return not including or any(fits(pattern, value) for pattern in including)
 
     return test
-
-
-def _like(text: str) -> re.Pattern[str]:
-    return re.compile(".*".join(map(re.escape, text.split("*"))), re.DOTALL)
 
 
 def _filled(match: Mapping[str, Scalar], target: TargetDescription, faults: list[str]) -> dict[str, Scalar]:

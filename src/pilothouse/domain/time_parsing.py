@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.safe_text import one_line
 
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+_ZONE = re.compile(r"[A-Za-z0-9_+-]{1,40}(/[A-Za-z0-9_+-]{1,40}){0,3}")
 _BEFORE = re.compile(r"-(\d{1,6})([mhdw])")
 
 
@@ -25,10 +27,22 @@ def parse_moment(text: str, base: datetime) -> datetime:
         ) from None
 
 
+def zone(name: str) -> ZoneInfo:
+    """Time zone by its IANA name. Raises LookupError: before a name becomes the path of a file, or of a package."""
+    if not _ZONE.fullmatch(name):
+        raise LookupError("no IANA name")
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError) as error:
+        raise LookupError(one_line(str(error))) from None
+
+
 def moment(at: str, timezone: str) -> datetime:
     """The moment that ``at`` names: of itself, or on the wall of ``timezone``; in UTC. Raises InvalidInputError."""
     try:
         time = datetime.fromisoformat(at)
-        return (time if time.tzinfo else time.replace(tzinfo=ZoneInfo(timezone))).astimezone(UTC)
+        return (time if time.tzinfo else time.replace(tzinfo=zone(timezone))).astimezone(UTC)
     except (LookupError, ValueError, OSError, OverflowError) as error:
-        raise InvalidInputError(f"at {at!r} in the time zone {timezone!r} is not valid: {error}") from None
+        raise InvalidInputError(
+            f"at {at[:80]!r} in the time zone {timezone[:80]!r} is not valid: {one_line(str(error))}"
+        ) from None

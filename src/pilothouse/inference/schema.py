@@ -7,6 +7,7 @@ from typing import Literal
 from pilothouse.domain.bounded_json import parse_json
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.model_spec import Task
+from pilothouse.domain.safe_text import one_line
 
 ColumnKind = Literal["number", "category"]
 
@@ -64,4 +65,6 @@ class InputSchema:
             missing = tuple(plain.pop("missing", ()))
             return cls(columns=columns, classes=classes, private=private, missing=missing, **plain)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise IntegrityError(f"the input schema of a model cannot be read: {error}") from None
+            raise IntegrityError(
+                f"the input schema of a model cannot be read: {one_line(str(error))}"
+            ) from None

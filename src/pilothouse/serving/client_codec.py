@@ -60,8 +60,10 @@ def read_answer(body: bytes) -> dict[str, list[Any]]:
         for tensor in document["outputs"]:
             data, shape = tensor["data"], tensor["shape"]
             wide = len(shape) == 2
+            if wide and not 0 <= shape[0] * shape[1] == len(data):
+                raise ValueError("the shape is not that of the data")
             outputs[tensor["name"]] = (
-                [data[i * shape[1] : (i + 1) * shape[1]] for i in range(shape[0])] if wide else data
+                [data[i : i + shape[1]] for i in range(0, len(data), shape[1])] if wide else data
             )
         return outputs
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -16,7 +16,7 @@ from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.safe_text import one_line
 from pilothouse.domain.table_form import ColumnKind, TableForm
 from pilothouse.tables.cells import CellError, Marks, converted
-from pilothouse.tables.dialects import Utf8Stream, find_dialect, open_bytes
+from pilothouse.tables.dialects import UNREADABLE, Utf8Stream, find_dialect, open_bytes
 from pilothouse.tables.times import UTC_TIME
 
 _BLOCK = 4 << 20
@@ -96,7 +96,7 @@ class CsvFile:
                     self._other_encoding()
                 else:
                     raise self._fault(error) from None
-            except (OSError, EOFError, UnicodeError) as error:
+            except UNREADABLE as error:
                 raise InvalidInputError(f"{self.path} cannot be read: {one_line(str(error))}") from None
 
     def read(self) -> pa.Table:
@@ -109,7 +109,7 @@ class CsvFile:
             batches = [batch for batch in table.to_batches() if batch.num_rows]
             self._check_end(batches[-1:], table.num_rows)
             batches = [self._of_kinds(batch, 0) for batch in batches]
-        except (pa.ArrowInvalid, InvalidInputError, OSError, EOFError, UnicodeError):
+        except (pa.ArrowInvalid, InvalidInputError, *UNREADABLE):
             batches = list(self.batches())  # once more, to say where the fault is
         return pa.Table.from_batches(batches) if batches else self._empty()
 

@@ -5,6 +5,7 @@ import csv
 import gzip
 import io
 import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, BinaryIO
 from pilothouse.domain.csv_dialect import csv_faults
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.model_spec import CsvSpec
+from pilothouse.domain.safe_text import one_line
 from pilothouse.domain.table_form import ColumnKind, TableForm
 from pilothouse.tables.times import HAS_OFFSET
 
@@ -43,6 +45,10 @@ _WITH_COMMA = re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d+|[+-]?\d*,\d+([eE][+-]?\d+)
 _WITH_POINT = re.compile(r"[+-]?\d{1,3}(,\d{3})+\.\d+|[+-]?\d*\.\d+([eE][+-]?\d+)?")
 _GROUPS_BY_COMMA = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
 _GROUPS_BY_POINT = re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?")
+
+
+UNREADABLE = (OSError, EOFError, UnicodeError, zlib.error)
+"""Faults of a file's bytes, packed or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +127,8 @@ def find_dialect(path: Path, form: TableForm, *, whole: bool = False) -> Dialect
     try:
         with open_bytes(path) as stream:
             head = stream.read(-1 if whole else _HEAD_BYTES)
-    except (OSError, EOFError) as error:
-        raise InvalidInputError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
+    except UNREADABLE as error:
+        raise InvalidInputError(f"{path} cannot be read: {one_line(str(error))}") from None
     other = next((name for magic, name in _OTHERS if head.startswith(magic)), None)
     if other is not None:
         raise InvalidInputError(

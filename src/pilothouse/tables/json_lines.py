@@ -11,7 +11,7 @@ from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.safe_text import one_line
 from pilothouse.domain.table_form import ColumnKind, TableForm
 from pilothouse.tables.cells import USUAL_MARKS, CellError, converted, text_of_json
-from pilothouse.tables.dialects import open_bytes
+from pilothouse.tables.dialects import UNREADABLE, open_bytes
 from pilothouse.tables.together import aligned, common_type
 
 _ROWS = 20_000
@@ -77,7 +77,7 @@ class JsonLines:
                             f"{self.path}: line {number} is {type(record).__name__}; expected one JSON object a line"
                         )
                     yield number, record
-        except (OSError, EOFError) as error:
+        except UNREADABLE as error:
             raise InvalidInputError(f"{self.path} cannot be read: {one_line(str(error))}") from None
 
     def _batch(self, records: list[dict[str, Any]], lines: list[int]) -> pa.RecordBatch:

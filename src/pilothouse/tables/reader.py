@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
+from pilothouse.domain.safe_text import one_line
 from pilothouse.domain.table_form import ColumnKind, TableForm
 from pilothouse.system.files import sha256_file
 from pilothouse.tables.cells import USUAL_MARKS, CellError, Marks, converted
@@ -201,7 +202,8 @@ def _check_named(root: Path, files: Sequence[TableFile], form: TableForm) -> Non
         if any(there) and not all(there):
             file = files[there.index(False)]
             raise InvalidInputError(
-                f"{file.path}: has no column {name!r}, which other files of the source have; it has {', '.join(file.names)}"
+                f"{file.path}: has no column {name!r}, which other files of the source have; "
+                f"it has {one_line(', '.join(file.names))}"
             )
 
 

@@ -22,6 +22,8 @@ _PLACEHOLDER = re.compile(r"\$([A-Z]+)")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _KEY = re.compile(r"(ctrl\+|alt\+|shift\+)*([a-z][a-z_]*[a-z]|[a-z0-9]|f[0-9]{1,2})")
 _LARGEST = 262_144
+_PLACED = 200
+"""Faults that are looked for in the text at most: each takes reading all of it."""
 
 
 def _placeholders(command: Iterable[str]) -> list[str]:
@@ -139,6 +141,9 @@ class _Faults:
         self.lines: list[tuple[int, str]] = []
 
     def add(self, section: str, key: str, message: str) -> None:
+        if len(self.lines) >= _PLACED:
+            self.lines.append((len(self._lines) + 1, f"{self._name}: {key}: {message}"))
+            return
         number = self._line_of(section, key)
         where = ".".join(filter(None, (section, key)))
         self.lines.append((number, f"{self._name} line {number}: {where}: {message}"))
@@ -181,7 +186,7 @@ def _skins(table: Mapping[str, Any], faults: _Faults) -> dict[str, Mapping[Tone,
         for tone, style in skin.items():
             try:
                 Style.parse(style)
-            except (StyleSyntaxError, AttributeError, TypeError):
+            except (StyleSyntaxError, AttributeError, TypeError, ValueError):
                 faults.add(section, tone, f'{style!r} is no colour: write e.g. "red bold" or "#d08770"')
         skins[name] = cast("Mapping[Tone, str]", skin)
     return skins

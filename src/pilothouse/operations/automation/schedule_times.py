@@ -21,6 +21,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.safe_text import one_line
+from pilothouse.domain.time_parsing import zone
 from pilothouse.store.schedules import Rule
 
 _A_DAY_AND_MORE = timedelta(hours=26)
@@ -65,15 +67,15 @@ def check_rule(cron: str | None, timezone: str) -> None:
         _triggers(cron, timezone)
     if not is_zone(timezone):
         raise InvalidInputError(
-            f"timezone {timezone!r} is not one; expected an IANA name such as Europe/Berlin"
+            f"timezone {timezone[:80]!r} is not one; expected an IANA name such as Europe/Berlin"
         )
 
 
 def is_zone(name: str) -> bool:
     """True for a time zone's IANA name."""
     try:
-        ZoneInfo(name)
-    except (LookupError, ValueError, OSError):
+        zone(name)
+    except LookupError:
         return False
     return True
 
@@ -172,7 +174,7 @@ def _triggers(cron: str, timezone: str) -> list[Any]:
         ]
     except (ValueError, LookupError) as error:
         raise InvalidInputError(
-            f"cron {cron!r} in the time zone {timezone!r} is not valid: {error}; expected e.g. "
+            f"cron {cron[:80]!r} in the time zone {timezone[:80]!r} is not valid: {one_line(str(error))}; expected e.g. "
             '"0 3 * * mon" and an IANA zone such as Europe/Berlin'
         ) from None
 

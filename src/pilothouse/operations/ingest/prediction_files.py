@@ -9,6 +9,7 @@ import numpy as np
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.safe_text import one_line
 from pilothouse.domain.table_form import EVENT_TIME, OUTCOME_COLUMNS, TableForm, outcome_form, prediction_form
 from pilothouse.domain.wire import CodedTexts, Outcome, PackedTimings, PredictionBatch, code_width
 from pilothouse.statistics.profiles.specification import CategoricalColumn, ProfileSpecification
@@ -162,7 +163,8 @@ def read_outcomes(path: Path) -> Iterator[tuple[list[Outcome], int]]:
     if "prediction_id" not in file.names or column is None:
         names = open_table(path, TableForm()).names
         raise InvalidInputError(
-            f"{path}: found columns {', '.join(names)}; expected prediction_id and one of {', '.join(OUTCOME_COLUMNS)}"
+            f"{path}: found columns {one_line(', '.join(names))}; "
+            f"expected prediction_id and one of {', '.join(OUTCOME_COLUMNS)}"
         )
     for batch in file.batches():
         ids, values = batch.column("prediction_id").to_pylist(), batch.column(column).to_pylist()

@@ -76,6 +76,10 @@ def snapshot_in(result: StepResult, artifact_digest: str) -> Snapshot:
     """Snapshot in the record of its step. Raises IntegrityError."""
     names = _PlainSnapshot.__dataclass_fields__
     plain = _read(_PlainSnapshot, {k: v for k, v in result.record.items() if k in names}, "snapshot")
+    try:
+        first, last, until = map(from_us, (plain.first_row_us, plain.last_row_us, plain.trained_until_us))
+    except OverflowError:
+        raise IntegrityError("snapshot: a time of its rows is outside the years 1 to 9999") from None
     columns = _read_list(ColumnSummary, "snapshot", "columns", result.record.get("columns"))
     return Snapshot(
         content_digest=check_digest(plain.content_digest),
@@ -84,9 +88,9 @@ def snapshot_in(result: StepResult, artifact_digest: str) -> Snapshot:
         rows=plain.rows,
         training_rows=plain.training_rows,
         holdout_rows=plain.holdout_rows,
-        first_row_at=from_us(plain.first_row_us),
-        last_row_at=from_us(plain.last_row_us),
-        trained_until=from_us(plain.trained_until_us),
+        first_row_at=first,
+        last_row_at=last,
+        trained_until=until,
         columns=tuple(columns),
     )
 
@@ -125,4 +129,7 @@ def _text(text: str, limit: int) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # an integer beyond what a float holds
+        return False
