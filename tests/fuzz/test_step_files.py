@@ -8,6 +8,7 @@ from pilothouse.daemon.serving_supervisor import read_process_file
 from pilothouse.domain.evaluation import GateOutcome, GateResult
 from pilothouse.domain.jobs import ProcessName, StepResult
 from pilothouse.execution.step_files import ProgressTail, read_result
+from pilothouse.execution.step_process import seal_of
 from pilothouse.operations.jobs import step_records
 from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.system.leader import leader
@@ -16,6 +17,7 @@ from pilothouse.system.write_guard import WriteGuard
 from support.flight_batches import specification
 from support.fuzzing import bytes_like, fuzz, json_of
 
+KEY = b"k" * 32
 RESULT = {
     "ok": True,
     "outputs": {"model": "model.skops"},
@@ -37,12 +39,21 @@ def test_results(tmp_path: Path) -> None:
     (tmp_path / "model.skops").write_bytes(b"x")
 
     def read(data: bytes) -> None:
-        (tmp_path / "result.json").write_bytes(data)
-        result = read_result(tmp_path)
+        text = data.decode("utf-8", "replace")
+        sealed = {"result": text, "seal": seal_of(KEY, text.encode())}
+        (tmp_path / "result.json").write_bytes(json.dumps(sealed).encode())
+        result = read_result(tmp_path, KEY.hex())
         if result is not None:
             assert all(Path(path).is_relative_to(tmp_path.resolve()) for path in result.outputs.values())
 
+    read(json.dumps(RESULT).encode())
     fuzz("result", lambda random: json_of(random, RESULT), read)
+
+    def read_seal(data: bytes) -> None:
+        (tmp_path / "result.json").write_bytes(data)
+        read_result(tmp_path, KEY.hex())
+
+    fuzz("seal", lambda random: json_of(random, {"result": json.dumps(RESULT), "seal": "0" * 64}), read_seal)
 
 
 def test_progress(tmp_path: Path) -> None:
