@@ -43,24 +43,28 @@ def by_hand(metric: str, windows, reference: MetricValue, delay: float):
             if w.end + delay <= now.end and w is not now
         ]
         c = g(now.inputs.value)
-        omega = np.array([2.0 ** -((now.end - w.end) / (HALF_LIFE * now.length)) for w, _ in known])
+        omega = np.array([2.0 ** -((now.end - w.end) / (HALF_LIFE * WEEK)) for w, _ in known])
         y = np.array([g(w.measured) for w, _ in known])
         e = np.array([g(w.inputs.value) for w, _ in known])
         n = omega.sum()
-        forecasts = np.array([r, c, (r + (omega * y).sum()) / (1 + n), c + (omega * (y - e)).sum() / (1 + n)])
+        forecasts = np.array(
+            [r, c, (r + (omega * y).sum()) / (1 + n), c + (omega * (y - e)).sum() / (1 + n),
+             y[-1] if known else r, c + (y[-1] - e[-1] if known else 0)]
+        )  # fmt: skip
         s2 = error(now.inputs) ** 2 + error(reference) ** 2
         squares = np.array(
             [s2 + sum(o * (g(w.measured) - f["forecasts"][k]) ** 2 for o, (w, f) in zip(omega, known, strict=True))
-             for k in range(4)]
+             for k in range(6)]
         )  # fmt: skip
-        weights = squares ** (-(1 + n) / 2) / (squares ** (-(1 + n) / 2)).sum()
+        weights = np.array([2, 2, 1, 1, 1, 1]) * squares ** (-(1 + n) / 2)
+        weights /= weights.sum()
         mean = (weights * forecasts).sum()
         past = sum(o * (g(w.measured) - f["mean"]) ** 2 for o, (w, f) in zip(omega, known, strict=True))
         sigma = np.sqrt((s2 + (weights * (forecasts - mean) ** 2).sum() + past) / (1 + n))
         level = 0.05
         for w, f in known:
             missed = not f["low"] <= g(w.measured) <= f["high"]
-            level = np.clip(level + STEP * (0.05 - missed), 0.005, 0.5)
+            level = np.clip(level + STEP * (0.05 - missed), 0.001, 0.5)
         width = sigma * stats.t(4 + n).ppf(1 - level / 2)
         results.append(
             {
@@ -84,7 +88,7 @@ def test_the_rule_is_that_of_the_document(metric: str, delay: float) -> None:
     windows = windows_of(metric, estimates, measured, half)
     reference = MetricValue(metric, level, level - half, level + half, 400)
     for until in (1, 2, 5, 12):
-        found = correct(windows[until - 1], windows[: until - 1], reference, delay)
+        found = correct(windows[until - 1], windows[: until - 1], reference, delay=delay, step=WEEK)
         value, low, high, weights = by_hand(metric, windows[:until], reference, delay)
         assert (found.value.value, found.value.low, found.value.high) == pytest.approx(
             (value, low, high), rel=1e-3
@@ -102,17 +106,19 @@ def test_nothing_that_is_known_later_is_used() -> None:
     for other in (5, 11, 19):
         turned = [replace(w, measured=0.3) if i == other else w for i, w in enumerate(windows)]
         for i, window in enumerate(windows):
-            before = correct(window, windows, reference, delay)
-            after = correct(replace(window, measured=turned[i].measured), turned, reference, delay)
+            before = correct(window, windows, reference, delay=delay, step=WEEK)
+            after = correct(
+                replace(window, measured=turned[i].measured), turned, reference, delay=delay, step=WEEK
+            )
             assert (before == after) == (window.end < known(other)), (other, i)
 
 
 def test_without_a_record_it_is_halfway_between_inputs_and_reference_and_as_wide_as_sampling() -> None:
     reference = MetricValue("mae", 4.0, 3.8, 4.2, 400)
     (window,) = windows_of("mae", [5.0], [math.nan], 0.4)
-    found = correct(window, [], reference, 0.0)
+    found = correct(window, [], reference, delay=0.0, step=WEEK)
     assert found.value.value == pytest.approx(math.sqrt(4.0 * 5.0))
-    assert set(found.weights.values()) == {0.25}
+    assert found.weights == pytest.approx(FORECASTS)
     assert found.value.high - found.value.low > window.inputs.high - window.inputs.low
     assert found.windows == 0
     assert found.explained == window.inputs
@@ -120,7 +126,7 @@ def test_without_a_record_it_is_halfway_between_inputs_and_reference_and_as_wide
 
 def test_without_a_reference_the_estimate_from_inputs_stands() -> None:
     (window,) = windows_of("auc", [0.7], [math.nan], 0.02)
-    found = correct(window, [], MetricValue("auc", math.nan, math.nan, math.nan, 0), 0.0)
+    found = correct(window, [], MetricValue("auc", math.nan, math.nan, math.nan, 0), delay=0.0, step=WEEK)
     assert (found.value, found.weights) == (window.inputs, {})
 
 
@@ -129,15 +135,17 @@ def test_what_inputs_explain_is_learnt_from_windows_without_a_loss() -> None:
     reference = MetricValue("auc", 0.7, 0.68, 0.72, 400)
     (now,) = windows_of("auc", [0.7], [math.nan], 0.02)
     now = replace(now, end=windows[-1].end + WEEK)
-    loud = correct(now, windows, reference, 0.0).explained
-    quiet = correct(now, [replace(w, lost=w.measured == 0.5) for w in windows], reference, 0.0).explained
+    loud = correct(now, windows, reference, delay=0.0, step=WEEK).explained
+    quiet = correct(
+        now, [replace(w, lost=w.measured == 0.5) for w in windows], reference, delay=0.0, step=WEEK
+    ).explained
     assert loud.low < 0.5 < quiet.low
     assert quiet.high - quiet.low < 0.06
 
 
 def test_windows_that_overlap_much_count_no_more_than_four_a_length() -> None:
     daily = windows_of("auc", [0.7] * 300, [0.68] * 300, 0.02, length=28.0, step=1.0)
-    found = correct(daily[-1], daily[:-1], MetricValue("auc", 0.7, 0.68, 0.72, 400), 0.0)
+    found = correct(daily[-1], daily[:-1], MetricValue("auc", 0.7, 0.68, 0.72, 400), delay=0.0, step=1.0)
     assert found.windows == math.ceil((300 - 1) / 7)
     assert found.windows <= MOST_WINDOWS
 
@@ -175,7 +183,7 @@ def test_on_every_course_it_is_about_as_near_as_the_better_of_the_estimate_and_n
     for seed in range(8):
         windows, reference = simulated(course, seed)
         for i, window in enumerate(windows):
-            found = correct(window, windows[:i], reference, 7.0).value
+            found = correct(window, windows[:i], reference, delay=7.0, step=WEEK).value
             ours.append(abs(found.value - window.measured))
             inputs.append(abs(window.inputs.value - window.measured))
             same.append(abs(reference.value - window.measured))

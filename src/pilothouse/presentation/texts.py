@@ -80,6 +80,8 @@ FORECASTS = {
     "inputs": "from inputs",
     "measured": "as measured lately",
     "corrected": "from inputs, corrected",
+    "last": "as measured last",
+    "last corrected": "from inputs, corrected by the last",
 }
 """Forecasts of which an estimate is the mean."""
 

@@ -46,8 +46,13 @@ def estimate_window(
         return _finding(RecordedEstimate(unknown, unknown), unknown, reference, _NOTHING_LEARNT), False
     inputs = performance_estimation.estimate(specification, estimator, days, metric)
     window = EstimatedWindow(span.end_us, span.end_us - span.start_us, inputs)
-    delay = spec.data.outcome_delay * SECOND_US
-    corrected = estimate_record.correct(window, _record(services, stream, spec, span), reference, delay)
+    corrected = estimate_record.correct(
+        window,
+        _record(services, stream, spec, span),
+        reference,
+        delay=spec.data.outcome_delay * SECOND_US,
+        step=spec.monitoring.performance_step * SECOND_US,
+    )
     judged = rows >= spec.monitoring.minimum_rows and math.isfinite(inputs.value)
     return _finding(corrected, inputs, reference, ""), judged
 

@@ -1,8 +1,8 @@
 """An estimate corrected by its own record: what was estimated for earlier windows, and what their outcomes said since.
 
-Four forecasts of a window's metric compete: nothing has changed (the reference), the estimate from inputs, the level measured
-lately, and the estimate from inputs with its errors of late taken off. Their mean is weighted by how each would have done in
-the windows of the record, and the band by how the mean would have. Everything is computed anew from the record, in the order
+Forecasts of a window's metric compete: nothing has changed (the reference), the estimate from inputs, what was measured lately,
+and the estimate from inputs less its errors of late. Their mean is weighted by how each would have done in the windows of the
+record, and the band is as wide as the mean would have erred. Everything is computed anew from the record, in the order
 of time and with what was known at the time of each window, so that the result is a function of stored figures.
 """
 
@@ -16,17 +16,25 @@ from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.model_spec import higher_is_better
 from pilothouse.statistics.arrays import Floats
 
-FORECASTS = ("unchanged", "inputs", "measured", "corrected")
-"""The reference; the estimate from inputs; the level measured lately; the estimate from inputs less its errors of late."""
-HALF_LIFE = 2.0
-"""Lengths of a window after which what a window of the record says counts half."""
+FORECASTS = {
+    "unchanged": 1 / 4,
+    "inputs": 1 / 4,
+    "measured": 1 / 8,
+    "corrected": 1 / 8,
+    "last": 1 / 8,
+    "last corrected": 1 / 8,
+}
+"""Weights without a record: the reference; the estimate from inputs; the level measured, and the same estimate less its errors,
+on average of late and in the last window that is known."""
+HALF_LIFE = 4.0
+"""Windows of the record after which what one says counts half."""
 PRIOR_WINDOWS = 1.0
 """Windows that count for the reference, and for the variance that sampling allows, before there is a record."""
 DEGREES = 4.0
 """Degrees of freedom of the band without a record."""
-STEP = 0.05
+STEP = 0.1
 """Step by which one window of the record moves the level of the band: γ of adaptive conformal inference."""
-LEVELS = (0.005, 0.5)
+LEVELS = (0.001, 0.5)
 """Least and largest level of the band: what is left outside it."""
 A_LENGTH = 4
 """Windows of the record in the length of one, at most: those that overlap more say nothing new."""
@@ -67,13 +75,14 @@ def correct(
     window: EstimatedWindow,
     record: Sequence[EstimatedWindow],
     reference: MetricValue,
-    delay: float,
     *,
+    delay: float,
+    step: float,
     confidence: float = 0.95,
 ) -> RecordedEstimate:
-    """The estimate of a window by the ``record`` of earlier ones. A window is known at the end of another where it ended
-    before, by ``delay`` or more; the others of the record, and what their outcomes say, are not looked at. Without a
-    reference the estimate from inputs stands.
+    """The estimate of a window by the ``record`` of earlier ones, one every ``step``. A window is known at the end of another
+    where it ended before, by ``delay`` or more; the others of the record, and what their outcomes say, are not looked at.
+    Without a reference the estimate from inputs stands.
 
     Dynamic model averaging (Raftery, Kárný and Ettler 2010, Technometrics 52:52) with the marginal likelihood of a normal law
     of unknown variance as weight; the level of the band follows adaptive conformal inference (Gibbs and Candès 2021, NeurIPS).
@@ -83,21 +92,27 @@ def correct(
         return RecordedEstimate(inputs, inputs)
     scale = _Scale(inputs.metric, reference.value)
     chosen = _chosen(window, record, delay)
+    half_life = HALF_LIFE * max(step, window.length / A_LENGTH)
     steps = [*chosen, window]
-    ends = np.array([step.end for step in steps])
-    estimates = np.array([scale.put(step.inputs.value) for step in steps])
-    sampling = np.array([scale.error(step.inputs) ** 2 for step in steps]) + scale.error(reference) ** 2
-    measured = np.array([scale.put(step.measured) for step in chosen])
+    ends = np.array([part.end for part in steps])
+    estimates = np.array([scale.put(part.inputs.value) for part in steps])
+    sampling = np.array([scale.error(part.inputs) ** 2 for part in steps]) + scale.error(reference) ** 2
+    measured = np.array([scale.put(part.measured) for part in chosen])
     base = scale.put(reference.value)
     forecasts = np.empty((len(steps), len(FORECASTS)))
     means, misses = np.empty(len(steps)), np.zeros(len(steps), bool)
-    for i, step in enumerate(steps):
+    for i in range(len(steps)):
         known = np.flatnonzero(ends[:i] + delay <= ends[i])
-        aged = 0.5 ** ((ends[i] - ends[known]) / (HALF_LIFE * step.length))
+        aged = 0.5 ** ((ends[i] - ends[known]) / half_life)
         count, y = float(aged.sum()), measured[known]
         level = (PRIOR_WINDOWS * base + aged @ y) / (PRIOR_WINDOWS + count)
         error = aged @ (y - estimates[known]) / (PRIOR_WINDOWS + count)
-        forecasts[i] = base, estimates[i], level, estimates[i] + error
+        last = known[-1:]  # before there is a record, the reference and the estimate stand in
+        newest = float(measured[last][0]) if len(last) else base
+        newest_error = newest - float(estimates[last][0]) if len(last) else 0.0
+        forecasts[i] = (
+            base, estimates[i], level, estimates[i] + error, newest, estimates[i] + newest_error
+        )  # fmt: skip
         weights = _weights(aged, y[:, None] - forecasts[known], PRIOR_WINDOWS * sampling[i])
         means[i] = weights @ forecasts[i]
         disagreement = float(weights @ (forecasts[i] - means[i]) ** 2)
@@ -111,7 +126,9 @@ def correct(
     value = MetricValue(inputs.metric, scale.back(middle), low, high, inputs.rows)
     named = {name: float(weight) for name, weight in zip(FORECASTS, weights, strict=True)}
     usual = [past for past in chosen if not past.lost]
-    return RecordedEstimate(value, _explained(window, usual, scale, confidence), named, len(chosen))
+    return RecordedEstimate(
+        value, _explained(window, usual, scale, half_life, confidence), named, len(chosen)
+    )
 
 
 def _chosen(
@@ -131,8 +148,10 @@ def _chosen(
 
 def _weights(aged: Floats, errors: Floats, prior: float) -> Floats:
     """Weight of each forecast, float64[forecasts], from its ``errors`` float64[windows, forecasts] and a prior sum of
-    squares: ∝ (prior + Σ aged·error²)^(−(PRIOR_WINDOWS + Σ aged)/2)."""
-    logs = -0.5 * (PRIOR_WINDOWS + float(aged.sum())) * np.log(prior + aged @ errors**2)
+    squares: that of FORECASTS · (prior + Σ aged·error²)^(−(PRIOR_WINDOWS + Σ aged)/2)."""
+    logs = np.log(list(FORECASTS.values())) - 0.5 * (PRIOR_WINDOWS + float(aged.sum())) * np.log(
+        prior + aged @ errors**2
+    )
     weights = np.exp(logs - logs.max())
     return np.asarray(weights / weights.sum(), np.float64)
 
@@ -146,14 +165,18 @@ def _level(nominal: float, misses: Sequence[bool] | np.ndarray) -> float:
 
 
 def _explained(
-    window: EstimatedWindow, usual: Sequence[EstimatedWindow], scale: "_Scale", confidence: float
+    window: EstimatedWindow,
+    usual: Sequence[EstimatedWindow],
+    scale: "_Scale",
+    half_life: float,
+    confidence: float,
 ) -> MetricValue:
     """The estimate from inputs with a band as wide as its errors in windows without a significant loss."""
     inputs = window.inputs
     if not usual:
         return inputs
     middle = scale.put(inputs.value)
-    aged = 0.5 ** (np.array([window.end - past.end for past in usual]) / (HALF_LIFE * window.length))
+    aged = 0.5 ** (np.array([window.end - past.end for past in usual]) / half_life)
     errors = np.array([scale.put(past.measured) - scale.put(past.inputs.value) for past in usual])
     count = float(aged.sum())
     variance = (PRIOR_WINDOWS * scale.error(inputs) ** 2 + aged @ errors**2) / (PRIOR_WINDOWS + count)
