@@ -25,6 +25,7 @@ MODULES = (
     "figures",
     "drift",
     "estimation",
+    "estimation_record",
     "verdicts",
     "multivariate",
     "console",

@@ -128,7 +128,9 @@ def ask_peer(cases: list[Case]) -> dict[str, dict[str, dict[str, list[float]]]]:
 def dated(frame: pd.DataFrame) -> DatedRows:
     """The frame as statistics take it."""
     numeric = {
-        name: frame[name].to_numpy(float) for name in frame if name not in ("score", "truth", "label", "day")
+        name: frame[name].to_numpy(float)
+        for name in frame
+        if name not in ("score", "truth", "label", "day") and not name.startswith("proba_")
     }
     classes = "label" in frame
     truth = frame["truth"].astype(str).to_numpy(object) if classes else frame["truth"].to_numpy(float)

@@ -53,7 +53,7 @@ VIEW = MonitorView(
     None,
     None,
     performance=(of(1, measured(104.842)), of(2, measured(63.79))),
-    estimated=(of(1, EstimateFinding(metric="mae", value=76.212, low=70.0, high=80.0)),),
+    estimated=(of(1, EstimateFinding(metric="mae", value=76.212, low=70.0, high=80.0, reference=60.0)),),
     traffic=(of(1, traffic(0, None)), of(2, traffic(20, 1.5))),
 )
 
@@ -71,6 +71,12 @@ def test_an_estimate_stands_beside_what_its_own_version_measured(
     assert "104.842" in estimate
     assert "63.790" not in estimate
     assert "outside the band" in estimate
+    assert " worse " in estimate
+    assert [
+        line
+        for line in lines
+        if line.startswith("worse: the band reaches from 70.00 to 80.00, all of it on one side")
+    ]
     assert not [line for line in lines if "nan" in line]
     assert sum(line.split()[0] == "WINDOW" and "VERSION" in line for line in lines if line) == 3
     (quiet,) = [line for line in lines if line.split()[-6:] == ["300", "0", "0", "–", "–", "–"]]

@@ -8,7 +8,7 @@ import pytest
 from pilothouse.domain.change_diagnosis import Change
 from pilothouse.domain.findings import ClosedWindow, EstimateFinding, PerformanceFinding
 from pilothouse.domain.time_units import DAY_US, to_us
-from pilothouse.operations.alerts import alerts, change_evidence
+from pilothouse.operations.alerts import alerts, change_evidence, incidents
 from pilothouse.operations.alerts.explaining_windows import Firing
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.ingest import ingest
@@ -126,6 +126,20 @@ def test_before_outcomes_have_come_a_drift_alert_says_so(services):
     assert alert.effective_at == on_day(7)  # a drift that is certain needs no second window
     assert "No outcome has come for this window yet" in alert.explanation
     assert "the estimate of auc cannot tell (its band reaches from" in alert.explanation
+
+
+@pytest.mark.parametrize(("band", "costs"), [((0.45, 0.55), True), ((0.0002, 1.0), False)])
+def test_a_band_that_excludes_nothing_is_no_cost_of_an_incident(services, band, costs):
+    send(services, "ewr", 0, 16, change={"humid": 400.0}, outcomes=False)
+    monitoring_round.evaluate_windows(services)
+    low, high = band
+    with services.telemetry.transaction() as connection:
+        connection.execute(
+            "UPDATE readings SET data=json_set(data, '$.value', 0.5, '$.low', ?, '$.high', ?) WHERE monitor='estimate'",
+            (low, high),
+        )
+    (incident,) = incidents.list_incidents(services, admin(services))
+    assert ("(estimated)" in incident.cost.words) is costs
 
 
 def stored(services: Services, kind: type, monitor: str):

@@ -96,6 +96,17 @@ def test_before_the_first_outcome_the_estimate_stands_alone_and_says_so() -> Non
     assert chart.has_points
 
 
+def test_an_estimate_whose_band_excludes_nothing_is_no_figure_in_the_headline() -> None:
+    view = estimated_view()
+    wide = tuple(
+        replace(e, finding=replace(e.finding, low=0.5, high=0.8)) for e in view.estimated
+    )  # fmt: skip
+    beside = performance_chart(replace(view, estimated=wide))
+    assert beside.headline.text == "✖ worse 0.630 [0.600 0.660] ≈ cannot tell"
+    alone = performance_chart(replace(view, estimated=wide, performance=()))
+    assert alone.headline == Cell("≈ cannot tell [0.500 0.800] estimated, no outcome yet", "dim")
+
+
 def test_lines_are_told_apart_without_colour() -> None:
     lines = plain_text(braille.draw(performance_chart(replace(estimated_view(), marks=())), 60, 14))
     tags = [line[-4:].strip() for line in lines if line[-4:].strip() in ("meas", "est", "ref")]

@@ -34,8 +34,10 @@ DEGREES = 4.0
 """Degrees of freedom of the band without a record."""
 STEP = 0.1
 """Step by which one window of the record moves the level of the band: γ of adaptive conformal inference."""
-LEVELS = (0.001, 0.5)
-"""Least and largest level of the band: what is left outside it."""
+LEAST_LEVEL = 0.001
+"""Least level of the band: what is left outside it."""
+LARGEST_LEVEL = 0.5
+"""Largest level of the band."""
 A_LENGTH = 4
 """Windows of the record in the length of one, at most: those that overlap more say nothing new."""
 MOST_WINDOWS = 48
@@ -160,7 +162,7 @@ def _level(nominal: float, misses: Sequence[bool] | np.ndarray) -> float:
     """Level of the band after known windows, of which some missed theirs."""
     level = nominal
     for missed in misses:
-        level = min(max(level + STEP * (nominal - float(missed)), LEVELS[0]), LEVELS[1])
+        level = min(max(level + STEP * (nominal - float(missed)), LEAST_LEVEL), LARGEST_LEVEL)
     return level
 
 
