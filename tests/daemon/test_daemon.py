@@ -184,6 +184,8 @@ def test_a_job_of_a_daemon_that_ends_leaves_no_orphan_and_is_run_by_the_next(
     assert (again.status, again.attempt, again.version) == (JobStatus.SUCCEEDED, 2, 1)
     assert again.failures == (1 if end == "killed" else 0)
     assert again.result["reused"] == {"snapshot": "attempt 1"}
+    log = small_workspace.services.paths.daemon_log.read_text()
+    assert (f"the daemon before, pid {daemon.pid}, ended without saying so" in log) == (end == "killed")
 
 
 def _approved(small_workspace: SmallWorkspace) -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -59,14 +60,21 @@ def log_of(small_workspace: SmallWorkspace, job: Job) -> str:
     return jobs.read_log(small_workspace.services, small_workspace.scientist, job.id)[0]
 
 
-def trainer(small_workspace: SmallWorkspace, job: Job) -> int:
-    """The pid that the training printed."""
+def trainer(small_workspace: SmallWorkspace, job: Job, daemon: int) -> int:
+    """The pid of the training that printed the one that it has in its own namespace."""
     wait_until(lambda: "pid=" in log_of(small_workspace, job), timeout=30)
-    return int(log_of(small_workspace, job).rpartition("pid=")[2].split()[0])
+    printed = log_of(small_workspace, job).rpartition("pid=")[2].split()[0]
+    (found,) = [pid for pid in descendants(daemon) if pid_inside(pid) == printed]
+    return found
+
+
+def pid_inside(pid: int) -> str:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(line.split()[-1] for line in lines if line.startswith("NSpid:"))
 
 
 def test_a_worker_that_somebody_kills_is_tried_again_after_its_snapshot(
-    small_workspace: SmallWorkspace,
+    small_workspace: SmallWorkspace, daemon: int
 ) -> None:
     body = (
         "    import os, time\n    print('pid=%d' % os.getpid())\n"
@@ -74,7 +82,7 @@ def test_a_worker_that_somebody_kills_is_tried_again_after_its_snapshot(
     )
     small_workspace.write_model(OWN, code=FIT.format(body=body))
     job = small_workspace.train()
-    os.kill(trainer(small_workspace, job), signal.SIGKILL)
+    os.kill(trainer(small_workspace, job, daemon), signal.SIGKILL)
     wait_until(lambda: small_workspace.job(job.id).status is JobStatus.QUEUED, timeout=10)
     waiting = small_workspace.job(job.id)
     assert (waiting.failures, waiting.error) == (1, "")
@@ -154,7 +162,7 @@ def test_no_process_is_left_of_a_trainer_that_ignores_the_signal_with_four_worke
     )
     small_workspace.write_model(OWN, code=FIT.format(body=body))
     job = small_workspace.train()
-    trainer(small_workspace, job)
+    trainer(small_workspace, job, daemon)
     family = [pid for pid in descendants(daemon) if name_of(pid)]
     assert len(family) >= 7  # launcher, supervisor, trainer and four of its own
     jobs.cancel_job(small_workspace.services, small_workspace.scientist, job.id)

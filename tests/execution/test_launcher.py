@@ -227,7 +227,9 @@ def test_a_lost_daemon_takes_launcher_and_steps_with_it(tmp_path: Path) -> None:
     launcher.stop()
 
 
-def test_a_killed_launcher_is_noticed_its_steps_end_and_the_next_step_runs(tmp_path: Path) -> None:
+def test_a_killed_launcher_is_noticed_its_steps_end_and_the_next_step_runs(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with new_launcher() as launcher:
         request = request_for(tmp_path, "misbehave", options={"how": "stubborn"})
         found: list[tuple[StepExit, StepResult | None]] = []
@@ -244,9 +246,12 @@ def test_a_killed_launcher_is_noticed_its_steps_end_and_the_next_step_runs(tmp_p
         _, result = run(launcher, request_for(tmp_path, "surroundings"))
         assert result is not None
         assert result.ok
+    assert "the launcher of steps ended: signal 9" in caplog.text
 
 
-def test_a_killed_supervisor_crashes_its_step_alone(launcher: Launcher, tmp_path: Path) -> None:
+def test_a_killed_supervisor_crashes_its_step_alone(
+    launcher: Launcher, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     request = request_for(tmp_path, "misbehave", options={"how": "stubborn"})
     found: list[tuple[StepExit, StepResult | None]] = []
     thread = threading.Thread(target=lambda: found.append(run(launcher, request)))
@@ -260,6 +265,7 @@ def test_a_killed_supervisor_crashes_its_step_alone(launcher: Launcher, tmp_path
     assert judge(request, *found[0])[0] is JobStatus.CRASHED
     assert [pid for pid in family if name_of(pid)] == []
     assert launcher.pid is not None
+    assert "step misbehave of job 1: its supervisor ended with signal 9" in caplog.text
 
 
 @pytest.mark.parametrize("how", ["link_as_output", "parent_as_output"])

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from fixtures.registries import Example
+from pilothouse.domain.jobs import ProcessName
 from pilothouse.domain.monitoring import Health
 from pilothouse.domain.wire import ServingReport
 from pilothouse.operations.fleet import health, processes
@@ -120,6 +121,25 @@ def test_the_daemon_is_who_holds_the_lock(example: Example) -> None:
         announced = processes.daemon_state(example.services)
     assert (unannounced.pid, unannounced.started_at) == (name.pid, None)
     assert (announced.pid, announced.started_at, announced.isolation) == (name.pid, example.time, "none")
+
+
+def test_a_daemon_that_ended_without_saying_so_is_on_record_from_the_next_one_on(example: Example) -> None:
+    def ends() -> list[object]:
+        entries = audits.show(example.services, example.actor("aud"), limit=100)
+        return [entry.detail["pid"] for entry in entries if entry.action == "daemon.ended"]
+
+    processes.announce_daemon(example.services, "none")
+    processes.announce_stop(example.services, "asked to")
+    assert processes.daemon_killed(example.services) is None
+    processes.announce_daemon(example.services, "none")
+    assert ends() == []
+    killed = ProcessName("another boot", 4_711, 1)
+    with example.services.registry.transaction() as connection:
+        at = example.services.now()
+        stored.put_process(connection, "daemon", killed, started_at=at, at=at, detail={})
+    assert processes.daemon_killed(example.services) == (4_711, at)
+    processes.announce_daemon(example.services, "none")
+    assert ends() == [4_711]
 
 
 def outages(example: Example) -> list[tuple[str, str, object]]:

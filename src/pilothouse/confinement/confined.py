@@ -39,8 +39,9 @@ def confine_step(offered: Offered, inputs: Sequence[Path], folder: Path) -> None
 
 
 def needs_broker(offered: Offered) -> bool:
-    """True where a serving process cannot be shown the hub's folder, for nothing would keep the other files in it shut."""
-    return not offered.landlock
+    """True where a serving process cannot connect to the hub itself: shown the hub's folder, nothing would keep the files in it
+    shut (Landlock does), or nothing would keep it from the sockets of others (a root of its own does)."""
+    return not (offered.landlock and offered.namespaces)
 
 
 def confine_serving(
