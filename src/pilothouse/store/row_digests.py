@@ -8,6 +8,7 @@ that entry is held back until then.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import NamedTuple
 
 from pilothouse.domain.canonical import canonical_json
@@ -160,7 +161,8 @@ def digest_of(rows: Iterable[RowDigest]) -> str:
 
 def line_of(row: RowDigest) -> bytes:
     """What a stored digest adds to the common digest of its entry."""
-    return f"{_encoded(list(row))}\n".encode()
+    digest = "null" if row.digest is None else f'"{row.digest}"'
+    return f'["{row.table}",{_quoted(row.key)},{_quoted(row.name)},{digest}]\n'.encode()
 
 
 def _changed(connection: Connection) -> Iterator[RowDigest]:
@@ -199,10 +201,11 @@ def _digests(
     shown = ", ".join(f"x.{name}" for name in columns)
     query = f"SELECT {keys}, x.{declared.key[0]} IS NULL, {declared.name}, {shown} FROM {source}"  # noqa: S608 - ours
     for row in connection.execute(query, values):
-        key, (is_gone, name), held = _encoded(list(row[:count])), row[count : count + 2], row[count + 2 :]
+        key = f"[{row[0]}]" if count == 1 and type(row[0]) is int else _encoded(list(row[:count]))
+        is_gone, name = row[count], row[count + 1]
         digest = None
         if not is_gone:
             whole = begun.copy()
-            whole.update(_encoded(list(held)).encode())
+            whole.update(_encoded(list(row[count + 2 :])).encode())
             digest = whole.hexdigest()
         yield RowDigest(table, key, name or "", digest)

@@ -96,6 +96,11 @@ def put_targets(connection: Connection, described: Iterable[Target], *, at: date
 
 def set_model_targets(connection: Connection, model_id: int, target_ids: Sequence[int]) -> None:
     """Record the targets that a model file names, in its order."""
+    rows = connection.execute(
+        "SELECT target_id FROM model_targets WHERE model_id = ? ORDER BY position", (model_id,)
+    )
+    if [row[0] for row in rows] == list(target_ids):
+        return
     connection.execute("DELETE FROM model_targets WHERE model_id = ?", (model_id,))
     connection.executemany(
         "INSERT INTO model_targets (model_id, target_id, position) VALUES (?, ?, ?)",
