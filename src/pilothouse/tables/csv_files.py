@@ -225,9 +225,9 @@ class CsvFile:
 
     def _cell_fault(self, name: str, fault: CellError, before: int) -> InvalidInputError:
         place = (
-            f"column {name!r}"
+            f"column {name[:80]!r}"
             if fault.row is None
-            else f"line {self._line(before + fault.row)}, column {name!r}"
+            else f"line {self._line(before + fault.row)}, column {name[:80]!r}"
         )
         return InvalidInputError(f"{self.path}: {place}: found {fault.found}; expected {fault.expected}")
 

@@ -40,7 +40,7 @@ _OTHERS = (
     (b"SQLite format 3\0", "a SQLite database"),
 )
 """Beginnings of files that are often called csv."""
-_SEPARATOR = re.compile(r"\"?sep=(.|\t)\"?", re.IGNORECASE)
+_SEPARATOR = re.compile(r"\"?sep=([\t -~])\"?", re.IGNORECASE)
 _WITH_COMMA = re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d+|[+-]?\d*,\d+([eE][+-]?\d+)?")
 _WITH_POINT = re.compile(r"[+-]?\d{1,3}(,\d{3})+\.\d+|[+-]?\d*\.\d+([eE][+-]?\d+)?")
 _GROUPS_BY_COMMA = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")

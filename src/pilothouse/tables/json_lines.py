@@ -107,7 +107,7 @@ class JsonLines:
 
     def _fault(self, name: str, line: int, found: str, expected: str) -> InvalidInputError:
         return InvalidInputError(
-            f"{self.path}: line {line}, column {name!r}: found {found}; expected {expected}"
+            f"{self.path}: line {line}, column {name[:80]!r}: found {found}; expected {expected}"
         )
 
 

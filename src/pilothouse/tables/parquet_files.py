@@ -14,6 +14,8 @@ from pilothouse.tables.cells import USUAL_MARKS, CellError, converted, is_nested
 _PANDAS_INDEX = "__index_level_"
 """The prefix of the columns in which pandas stores an index."""
 _ROWS = 65_536
+_UNREADABLE = (pa.ArrowException, OSError, UnicodeError)
+"""Faults of a file's bytes; a name of a column may be no text."""
 
 
 class ParquetFile:
@@ -28,7 +30,7 @@ class ParquetFile:
         try:
             with pq.ParquetFile(path) as file:
                 schema = file.schema_arrow
-        except (pa.ArrowException, OSError) as error:
+        except _UNREADABLE as error:
             raise InvalidInputError(f"{path} cannot be read: {one_line(str(error))}") from None
         self.types = {
             field.name: str(
@@ -48,12 +50,14 @@ class ParquetFile:
         ]
         repeated = next((name for i, name in enumerate(self.names) if name in self.names[:i]), None)
         if repeated is not None:
-            raise InvalidInputError(f"{path}: two columns are called {repeated!r}; expected each name once")
+            raise InvalidInputError(
+                f"{path}: two columns are called {repeated[:80]!r}; expected each name once"
+            )
         for name in self.names:
             kind = schema.field(name).type
             if is_nested(kind):
                 raise InvalidInputError(
-                    f"{path}: column {name!r} of type {kind} cannot be read; expected numbers, texts or times: "
+                    f"{path}: column {name[:80]!r} of type {kind} cannot be read; expected numbers, texts or times: "
                     "list it under data.exclude"
                 )
         self._schema = schema
@@ -66,14 +70,14 @@ class ParquetFile:
                 for batch in file.iter_batches(_ROWS, columns=self.names, use_threads=True):
                     yield self._of_kinds(batch, row)
                     row += batch.num_rows
-        except (pa.ArrowException, OSError) as error:
+        except _UNREADABLE as error:
             raise InvalidInputError(f"{self.path} cannot be read: {one_line(str(error))}") from None
 
     def read(self) -> pa.Table:
         """All rows. Raises InvalidInputError."""
         try:
             table = pq.ParquetFile(self.path).read(columns=self.names, use_threads=True)
-        except (pa.ArrowException, OSError) as error:
+        except _UNREADABLE as error:
             raise InvalidInputError(f"{self.path} cannot be read: {one_line(str(error))}") from None
         batches, row = [], 0
         for batch in table.to_batches():
@@ -94,10 +98,11 @@ class ParquetFile:
             except CellError as fault:
                 place = "" if fault.row is None else f"row {before + fault.row + 1}, "
                 raise InvalidInputError(
-                    f"{self.path}: {place}column {name!r}: found {fault.found}; expected {fault.expected}"
+                    f"{self.path}: {place}column {name[:80]!r}: found {fault.found}; expected {fault.expected}"
                 ) from None
             except pa.ArrowException as error:
                 raise InvalidInputError(
-                    f"{self.path}: column {name!r} of type {batch.column(name).type} cannot be read: {one_line(str(error))}"
+                    f"{self.path}: column {name[:80]!r} of type {batch.column(name).type} cannot be read: "
+                    f"{one_line(str(error))}"
                 ) from None
         return pa.RecordBatch.from_pydict(columns)

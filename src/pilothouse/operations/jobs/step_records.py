@@ -11,6 +11,7 @@ from pilothouse.domain.evaluation import ColumnSummary, GateResult, MetricValue
 from pilothouse.domain.identifiers import check_digest
 from pilothouse.domain.jobs import StepResult
 from pilothouse.domain.records import Snapshot
+from pilothouse.domain.safe_text import one_line
 from pilothouse.domain.time_units import from_us
 
 _T = TypeVar("_T")
@@ -108,7 +109,7 @@ def _read(kind: type[_T], plain: Any, path: str) -> _T:
     problems: list[str] = []
     record = read_dataclass(kind, plain, "", problems)
     if record is None:
-        raise IntegrityError(f"{path}: {problems[0] if problems else 'not valid'}")
+        raise IntegrityError(f"{path}: {one_line(problems[0], 500) if problems else 'not valid'}")
     return record
 
 
