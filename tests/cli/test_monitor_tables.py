@@ -1,6 +1,8 @@
 """The tables of ``monitor``: each row names its version, an estimate stands beside its own version's figure, and a figure that
 is not known is a dash."""
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -81,3 +83,19 @@ def test_an_estimate_stands_beside_what_its_own_version_measured(
     assert sum(line.split()[0] == "WINDOW" and "VERSION" in line for line in lines if line) == 3
     (quiet,) = [line for line in lines if line.split()[-6:] == ["300", "0", "0", "–", "–", "–"]]
     assert " v1 " in quiet
+
+
+def test_json_has_what_an_estimate_says_and_what_it_rests_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "workspace"
+    root.mkdir()
+    workspaces.initialise(root, os_user())
+    weights = {"unchanged": 0.6, "inputs": 0.4}
+    estimate = replace(VIEW.estimated[0].finding, weights=weights, record=7)
+    view = replace(VIEW, estimated=(replace(VIEW.estimated[0], finding=estimate),))
+    monkeypatch.setattr(monitor_views, "monitor_view", lambda *_, **__: view)
+    assert failures.run(lambda: main.run(["--workspace", str(root), "--json", "monitor", "x", "y"])) == 0
+    (written,) = json.loads(capsys.readouterr().out)["estimated"]
+    finding = written["finding"]
+    assert (finding["verdict"], finding["weights"], finding["record"]) == ("worse", weights, 7)

@@ -69,7 +69,10 @@ def monitor(
 
     view = monitor_views.monitor_view(session.services, session.actor, model, target, version=version)
     if session.as_json:
-        printed_as_json(session, {**plain(view), "unwatched": unwatched(session)})
+        record = plain(view)
+        for written, estimate in zip(record["estimated"], view.estimated, strict=True):
+            written["finding"]["verdict"] = str(estimate.finding.verdict)
+        printed_as_json(session, {**record, "unwatched": unwatched(session)})
         return
     if as_csv:
         click.echo(safe_block(series_csv(view)), nl=False)
@@ -114,11 +117,11 @@ def monitor(
         ),
         empty="no estimate: none is made yet, or the metric cannot be known without outcomes",
     )  # fmt: skip
-    estimate = view.newest(view.estimated)
-    if estimate is not None:
-        _say(texts.estimate_note(estimate.finding))
+    newest = view.newest(view.estimated)
+    if newest is not None:
+        _say(texts.estimate_note(newest.finding))
     click.echo()
-    drift = {f: newest for f, windows in view.drift.items() if (newest := view.newest(windows)) is not None}
+    drift = {f: latest for f, windows in view.drift.items() if (latest := view.newest(windows)) is not None}
     show_table(
         ("feature", "window", "version", "statistic", "value", "threshold", "verdict", "missing", "unseen"),
         (
