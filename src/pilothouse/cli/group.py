@@ -80,6 +80,7 @@ _COMMANDS = {
     "roles": ("access:roles", "Who holds which role."),
     "grant": ("access:grant", "Grant a role."),
     "revoke": ("access:revoke", "Revoke a role."),
+    "persons": ("access:persons", "Who is one person under which names, and joining two of them."),
     "policy": ("access:policy", "Show or set the workspace's policy."),
     "wrapper": ("access:wrapper", "Trust a login service to hand over people's names."),
     "whoami": ("access:whoami", "Who you are here, and how that is known."),

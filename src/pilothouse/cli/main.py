@@ -39,7 +39,9 @@ def run(arguments: Sequence[str]) -> object:
     from pilothouse.console.launch import launch
     from pilothouse.console.session.options import ConsoleOptions
 
-    console_options = ConsoleOptions(user=os_user(), as_name=options.get("as_name"), at=options.get("at", ""))
+    console_options = ConsoleOptions(
+        user=os_user(), uid=os.getuid(), as_name=options.get("as_name"), at=options.get("at", "")
+    )
     return launch(find_workspace(workspace), console_options)
 
 

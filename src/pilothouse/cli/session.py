@@ -74,7 +74,7 @@ class Session:
         """The user with their roles."""
         from pilothouse.operations.workspace import workspaces
 
-        return workspaces.identify(self._present, os_user(), self.as_name)
+        return workspaces.identify(self._present, os_user(), self.as_name, uid=os.getuid())
 
     def close(self) -> None:
         """Close the workspace and its past, if they were opened."""

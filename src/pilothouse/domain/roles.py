@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pilothouse.domain.persons import folded
+
 
 class Role(StrEnum):
     """The roles of a workspace. An actor may hold several, each for all models or for one."""
@@ -98,6 +100,19 @@ class Actor:
     grants: tuple[Grant, ...] = ()
     identity: str = ""
     """Way in which the name was established, for the audit log; empty for the daemon itself."""
+    uid: int | None = None
+    """Account of the system, where the name is its own."""
+    also: tuple[str, ...] = ()
+    """Other names of the same person, folded."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every name of this person, folded."""
+        return frozenset((folded(self.name), *self.also))
+
+    def has_name(self, name: str) -> bool:
+        """True where the name is one of this person's."""
+        return folded(name) in self.names
 
     def allows(self, permission: Permission, model: str = "") -> bool:
         """True if one of the grants carries ``permission`` for ``model`` (or for all models)."""

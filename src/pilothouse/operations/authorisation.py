@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from pilothouse.domain.errors import InvalidInputError, NotAllowedError, UnavailableError
+from pilothouse.domain.persons import PersonName, folded
 from pilothouse.domain.records import AuditEntry
 from pilothouse.domain.roles import DAEMON, PERMISSIONS, Actor, Grant, Permission, Role
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import access, audit, workspace
+from pilothouse.store import access, audit, persons, workspace
 
 OPEN_READING = "open_reading"
 """The setting: ``yes`` where somebody who holds no role may read."""
@@ -32,8 +33,9 @@ def grants_in_force(connection: Connection, name: str) -> tuple[Grant, ...]:
 
 
 def as_now(connection: Connection, actor: Actor) -> Actor:
-    """The actor with the grants in force now."""
-    return Actor(actor.name, grants_in_force(connection, actor.name))
+    """The actor with the grants in force now, and all names that are theirs."""
+    names = persons.persons(connection).names(actor.name, actor.uid)
+    return replace(actor, grants=grants_in_force(connection, actor.name), also=names)
 
 
 def check(connection: Connection, actor: Actor, permission: Permission, model: str = "") -> None:
@@ -41,7 +43,7 @@ def check(connection: Connection, actor: Actor, permission: Permission, model: s
 
     The registry decides, not ``actor.grants``: a revoked role is gone for open sessions too.
     """
-    if not as_now(connection, actor).allows(permission, model):
+    if not replace(actor, grants=grants_in_force(connection, actor.name)).allows(permission, model):
         raise NotAllowedError(_refusal(actor, permission, model))
 
 
@@ -136,8 +138,9 @@ def changing(
         _refuse_read_only(services, permission)
     with services.registry.transaction() as connection:
         check(connection, actor, permission, model)
-        before = connection.total_changes
         change = change_in(services, connection, actor)
+        _note_account(change)
+        before = connection.total_changes
         yield change
         if connection.total_changes != before and not change.recorded:
             raise RuntimeError(f"{actor.name} changed the registry ({permission}) without an audit row")
@@ -147,6 +150,19 @@ def _refuse_read_only(services: Services, permission: Permission) -> None:
     if services.read_only:
         wanted = "a change" if permission is Permission.READ else str(permission)
         raise NotAllowedError(f"this console is read-only: {wanted} is refused, whatever the role")
+
+
+def _note_account(change: Change) -> None:
+    """Record whose account acts, the first time: a renamed account stays the same person."""
+    name, uid = change.actor.name, change.actor.uid
+    if uid is None:
+        return
+    known = persons.persons(change.connection)
+    if not known.knows(name, uid):
+        persons.add(change.connection, PersonName(name, uid, None), by=name, at=change.at)
+        others = [other for other in known.names(name, uid) if other != folded(name)]
+        change.record("person.known", name, {"uid": uid, **({"same_as": others} if others else {})})
+        change.recorded.clear()
 
 
 def reason_given(text: str, subject: str) -> str:

@@ -230,7 +230,10 @@ MIGRATIONS: dict[str, Migration] = {
         parts=("0014_deployment_states.sql", "0014_requests.sql", "0014_targets.sql"),
         change=_allow_no_diagnosis,
     ),
-    "registry_15": Migration(parts=("0015_rows.sql", "0015_judging_code.sql"), append_only=("row_digests",)),
+    "registry_15": Migration(
+        parts=("0015_rows.sql", "0015_judging_code.sql", "0015_persons.sql"),
+        append_only=("row_digests", "person_names", "request_authors"),
+    ),
 }
 """Migrations by name, in order."""
 

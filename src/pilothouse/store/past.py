@@ -21,7 +21,7 @@ _OF_REQUEST = (
     "(SELECT w.wall FROM temp.past_walls w JOIN main.promotion_requests r ON r.model_id = w.model_id "
     "WHERE r.id = t.request_id)"
 )
-_AS_THEY_ARE = frozenset({"settings", "grants", "targets", "target_tokens", "snapshots"})
+_AS_THEY_ARE = frozenset({"settings", "grants", "targets", "target_tokens", "snapshots", "person_names"})
 """Tables that are shown as they are: who may look, which targets exist, and what is reached only through a row that is
 dated itself."""
 
@@ -194,6 +194,10 @@ def _views(moment: Moment) -> dict[str, _View]:
             },
         ),
         "decisions": _View(f"t.recorded_at <= {_OF_REQUEST}"),
+        "request_authors": _View(
+            "EXISTS (SELECT 1 FROM temp.past_walls w JOIN main.promotion_requests r ON r.model_id = w.model_id "
+            "WHERE r.id = t.request_id AND r.recorded_at <= w.wall)"
+        ),
         "comments": _View(f"t.recorded_at <= {_OF_REQUEST}"),
         "deployments": _View(
             f"t.effective_at <= {at}",

@@ -21,6 +21,7 @@ _WITH_THEIR_PARENT = {
     "version_metrics": "version_id",
     "version_gates": "version_id",
     "run_artifacts": "run_id",
+    "request_authors": "request_id",
 }
 """Tables without row numbers whose rows are all written with their parent, whose number grows."""
 

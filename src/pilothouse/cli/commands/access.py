@@ -6,7 +6,7 @@ from pilothouse.cli.output import json_option, plain, printed_as_json, say, say_
 from pilothouse.cli.session import Session, os_user
 from pilothouse.domain.records import WorkspacePolicy
 from pilothouse.domain.roles import Role
-from pilothouse.operations.workspace import workspaces
+from pilothouse.operations.workspace import person_records, workspaces
 from pilothouse.presentation import texts
 
 _GRANTABLE = click.Choice([str(role) for role in Role if role is not Role.DAEMON])
@@ -47,6 +47,37 @@ def revoke(session: Session, name: str, role: str, model: str) -> None:
     """Revoke ROLE from NAME."""
     workspaces.revoke_role(session.services, session.actor, name, Role(role), model=model)
     say(f"{name} is no longer {role} for {model or 'all models'}")
+
+
+@click.group()
+def persons() -> None:
+    """Persons, and the names that are one person: four eyes, approvals and decisions go by person."""
+
+
+@persons.command("list")
+@json_option
+@click.pass_obj
+def persons_list(session: Session) -> None:
+    """List persons with their names and accounts."""
+    known = person_records.list_persons(session.services, session.actor)
+    if printed_as_json(session, known):
+        return
+    show_table(
+        ("person", "names", "accounts"),
+        ((one.name, ", ".join(one.names), ", ".join(map(str, one.accounts)) or "-") for one in known),
+        empty="nobody is known",
+    )
+
+
+@persons.command("join")
+@click.argument("name")
+@click.argument("other")
+@click.option("--reason", required=True, help="Why, for the record.")
+@click.pass_obj
+def persons_join(session: Session, name: str, other: str, reason: str) -> None:
+    """Declare that NAME and OTHER are one person, for good."""
+    person = person_records.join(session.services, session.actor, name, other, reason)
+    say(f"{' and '.join(person.names)} are one person: what one of them did counts for all")
 
 
 @click.command()

@@ -1,5 +1,6 @@
 """The command that opens the console. It imports nothing that the first frame does not need."""
 
+import os
 from pathlib import Path
 
 import click
@@ -38,6 +39,7 @@ def console(
 
     options = ConsoleOptions(
         user=os_user(),
+        uid=os.getuid(),
         as_name=as_name or session.as_name,
         start=" ".join(view) or "overview",
         at=session.at or "",

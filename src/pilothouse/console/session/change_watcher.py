@@ -115,7 +115,8 @@ def _status(session: Session, services: "Services") -> Status:
     if before is not None and before.versions == versions:
         same = (before.daemon, before.frozen, before.replay) == (daemon, frozen, replay)
         return before if same else replace(before, daemon=daemon, frozen=frozen, replay=replay)
-    actor = workspaces.identify(services, session.options.user, session.options.as_name)
+    options = session.options
+    actor = workspaces.identify(services, options.user, options.as_name, uid=options.uid)
     session.models, session.targets = _names(services, actor)
     plugins = not session.config.plugins or workspaces.plugins_allowed(
         services, handed_over=session.options.as_name not in (None, session.options.user)

@@ -9,9 +9,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleOptions:
-    """``user`` is the name that the system gives; ``as_name`` the name that a trusted wrapper (or a demo) hands over."""
+    """``user`` is the name that the system gives, and ``uid`` its account; ``as_name`` the name that a trusted wrapper (or a
+    demo) hands over."""
 
     user: str
+    uid: int | None = None
     as_name: str | None = None
     start: str = "overview"
     """The first view with its arguments, as after ``:``."""

@@ -12,14 +12,15 @@ from pilothouse.domain.roles import DAEMON, PERMISSIONS, Actor, Grant, Permissio
 from pilothouse.operations.authorisation import (
     OPEN_READING,
     Change,
+    as_now,
     changing,
     clean_text,
-    grants_in_force,
     reading,
 )
 from pilothouse.operations.catalogue import require_model
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services, wall_clock
+from pilothouse.operations.workspace import person_records
 from pilothouse.sqlite import Connection
 from pilothouse.store import access, workspace
 from pilothouse.store.connection import Registry
@@ -102,8 +103,9 @@ def solo_person(services: Services) -> str:
         return workspace.policy(connection).solo
 
 
-def identify(services: Services, user: str, as_name: str | None = None) -> Actor:
-    """The acting person: ``user`` as the system knows them, or the name that a trusted wrapper hands over.
+def identify(services: Services, user: str, as_name: str | None = None, *, uid: int | None = None) -> Actor:
+    """The acting person: ``user``, whose account is ``uid``, as the system knows them, or the name that a trusted wrapper
+    hands over.
 
     ``as_name`` is allowed in a demo workspace, and to system users whom an admin named as wrappers (for example a service
     account that SSH starts with a forced command). Raises NotAllowedError otherwise, or InvalidInputError.
@@ -112,11 +114,11 @@ def identify(services: Services, user: str, as_name: str | None = None) -> Actor
         name, identity = user, "the system's user"
         if as_name is not None and as_name != user:
             identity = _identity_of_other(connection, user)
-            name = as_name
+            name, uid = as_name, None
         if name == DAEMON.name:
             raise NotAllowedError(f"{name!r} is the daemon's own name here: nobody can act under it")
         _check_actor(name)
-        return Actor(name, grants_in_force(connection, name), identity)
+        return as_now(connection, Actor(name, identity=identity, uid=uid))
 
 
 def grant_role(services: Services, actor: Actor, name: str, role: Role, *, model: str = "") -> None:
@@ -130,12 +132,16 @@ def grant_role(services: Services, actor: Actor, name: str, role: Role, *, model
     with changing(services, actor, Permission.GRANT) as change:
         if model:
             require_model(change.connection, model)
+        same = person_records.alike(change.connection, name)
+        if same:
+            raise ConflictError(f"{name} differs only by case from {same}, who is known: grant it to {same}")
         if grant in access.grants_of(change.connection, name):
             raise ConflictError(f"{name} is {role} for {model or 'all models'} already")
         access.add_grant(change.connection, name, grant, by=actor.name, at=change.at)
         change.record("role.granted", name, {"role": str(role), "model": model})
         solo = workspace.policy(change.connection).solo
-        if solo and name != solo and Permission.DECIDE in PERMISSIONS[role]:
+        is_another = not person_records.is_same(change.connection, solo, name)
+        if solo and is_another and Permission.DECIDE in PERMISSIONS[role]:
             workspace.set_solo(change.connection, "")
             change.record("solo.ended", "workspace", {"was": solo, "approver": name})
             if not workspace.policy(

@@ -1,0 +1,30 @@
+"""Names and accounts of persons."""
+
+from datetime import datetime
+
+from pilothouse.domain.persons import PersonName, Persons
+from pilothouse.domain.time_units import to_us
+from pilothouse.sqlite import Connection
+
+
+def persons(connection: Connection) -> Persons:
+    """Persons by all that is on record."""
+    rows = connection.execute("SELECT name, uid, same_as FROM person_names ORDER BY id")
+    return Persons.of(PersonName(*row) for row in map(tuple, rows))
+
+
+def add(connection: Connection, record: PersonName, *, by: str, at: datetime) -> None:
+    """Record for good that a name is an account's, or another name of the same person."""
+    connection.execute(
+        "INSERT INTO person_names (name, uid, same_as, recorded_by, recorded_at) VALUES (?, ?, ?, ?, ?)",
+        (record.name, record.uid, record.same_as, by, to_us(at)),
+    )
+
+
+def known_names(connection: Connection) -> list[str]:
+    """Every name that has ever held a role, or is on record as a person's, as it was written."""
+    rows = connection.execute(
+        "SELECT actor AS name FROM grants UNION SELECT name FROM person_names "
+        "UNION SELECT same_as FROM person_names WHERE same_as IS NOT NULL ORDER BY name"
+    )
+    return [row["name"] for row in rows]
