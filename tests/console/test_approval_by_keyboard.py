@@ -64,7 +64,7 @@ async def test_who_trained_a_version_sees_why_they_cannot_sign(make_console, wor
         assert lit(app) == {"reject", "comment", "version"}
         await pilot.press("a")
         assert app.screen is app.view
-        assert "a approve: four eyes: you trained it" in footer(app)
+        assert "a approve: four eyes: you trained flight-delay/3" in footer(app)
         await pilot.press("w")
         assert "only olga, who made it, or an admin" in footer(app)
         await pilot.press("r", *"too few rows", "enter")

@@ -9,14 +9,11 @@ import pytest
 
 from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.model_spec import PromotionSpec
+from pilothouse.domain.persons import Author
+from pilothouse.domain.policies import EffectivePolicy
 from pilothouse.domain.promotion import Obstacle, RequestAct, effective_policy, obstacle_to
-from pilothouse.domain.records import (
-    Decision,
-    EffectivePolicy,
-    PromotionRequest,
-    RequestStatus,
-    WorkspacePolicy,
-)
+from pilothouse.domain.records import Decision, PromotionRequest, RequestStatus, WorkspacePolicy
+from pilothouse.domain.request_standing import RulesInForce
 from pilothouse.domain.roles import Actor, Grant, Role
 
 _OPEN_FLOOR = WorkspacePolicy(approvals=0, four_eyes=False, allow_automatic=True)
@@ -79,15 +76,22 @@ REQUEST = PromotionRequest(
     7, "delay", 3, ("ewr",), RequestStatus.OPEN, "olga", "sam", "", _AT, _AT + timedelta(minutes=1), None,
     policy=EffectivePolicy(approvals=2, four_eyes=True, automatic=False, expires=60), policy_digest="p",
     evidence={}, evidence_digest="e", decisions=(Decision("pia", "approve", "", "e", "p", _AT),),
+    authors=(Author("olga", "requested delay/3"), Author("sam", "trained delay/3")),
 )  # fmt: skip
+
+
+JUDGED_LOOSER = RulesInForce(REQUEST.policy, judged_looser=("gates.latency is new",))
 
 
 @pytest.mark.parametrize(
     ("who", "fields", "approve", "reject", "withdraw"),
     [
         ("pat", {}, None, None, Obstacle.OF_ANOTHER),
-        ("olga", {}, Obstacle.REQUESTED, None, None),
-        ("sam", {}, Obstacle.TRAINED, None, Obstacle.OF_ANOTHER),
+        ("olga", {}, Obstacle.AUTHOR, None, None),
+        ("sam", {}, Obstacle.AUTHOR, None, Obstacle.OF_ANOTHER),
+        ("Olga", {}, Obstacle.AUTHOR, None, None),
+        ("PIA", {}, Obstacle.DECIDED, Obstacle.DECIDED, Obstacle.OF_ANOTHER),
+        ("pat", {"in_force": JUDGED_LOOSER}, Obstacle.GATES, None, Obstacle.OF_ANOTHER),
         ("ada", {}, None, None, None),
         ("pia", {}, Obstacle.DECIDED, Obstacle.DECIDED, Obstacle.OF_ANOTHER),
         ("olga", {"status": RequestStatus.REJECTED}, *[Obstacle.CLOSED] * 3),

@@ -28,6 +28,9 @@ class Author:
     part: str
     """Predicate of a sentence about them: ``trained flight-delay/3``."""
 
+    def __str__(self) -> str:
+        return f"{self.name} {self.part}"
+
 
 _Node = str | int
 """A folded name, or the number of an account."""

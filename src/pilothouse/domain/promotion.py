@@ -4,7 +4,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from pilothouse.domain.model_spec import PromotionSpec
-from pilothouse.domain.records import EffectivePolicy, PromotionRequest, RequestStatus, WorkspacePolicy
+from pilothouse.domain.persons import Author
+from pilothouse.domain.policies import EffectivePolicy
+from pilothouse.domain.records import PromotionRequest, RequestStatus, WorkspacePolicy
 from pilothouse.domain.request_standing import RequestState
 from pilothouse.domain.roles import Actor, Permission
 
@@ -46,10 +48,10 @@ class Obstacle(StrEnum):
     """It can still be decided, so there is no reason to ask anew."""
     DECIDED = "decided"
     """The actor has approved or rejected it before."""
-    REQUESTED = "requested"
-    """Four eyes: the actor asked for it."""
-    TRAINED = "trained"
-    """Four eyes: the actor trained the version."""
+    AUTHOR = "author"
+    """Four eyes: the actor has a part in what is asked for."""
+    GATES = "gates"
+    """The version was judged by looser gates than those in force."""
     OF_ANOTHER = "of another"
     """The actor neither asked for it nor is an admin."""
 
@@ -60,7 +62,7 @@ def state_of(request: PromotionRequest, now: datetime) -> RequestState:
         return RequestState(request.ended_by[-1].how)
     if request.status is not RequestStatus.OPEN:
         return RequestState(request.status)
-    if request.expires_at <= now:
+    if request.expires_by <= now:
         return RequestState.EXPIRED
     return RequestState.OUTDATED if request.outdated_by else RequestState.OPEN
 
@@ -70,7 +72,7 @@ _LAPSED = (RequestState.OUTDATED, RequestState.EXPIRED, RequestState.WITHDRAWN)
 
 
 def obstacle_to(act: RequestAct, request: PromotionRequest, actor: Actor, now: datetime) -> Obstacle | None:
-    """Obstacle to ``actor``'s act under the frozen policy, or None. Whether the role permits the act is not looked at."""
+    """Obstacle to ``actor``'s act under the rules in force, or None. Whether the role permits the act is not looked at."""
     state = state_of(request, now)
     if act is RequestAct.AGAIN:
         if state is RequestState.OPEN:
@@ -82,14 +84,23 @@ def obstacle_to(act: RequestAct, request: PromotionRequest, actor: Actor, now: d
         return Obstacle.EXPIRED
     if act is RequestAct.APPROVE and state is RequestState.OUTDATED:
         return Obstacle.OUTDATED
+    if act is RequestAct.APPROVE and request.in_force and request.in_force.judged_looser:
+        return Obstacle.GATES
     if act is RequestAct.WITHDRAW:
-        is_theirs = request.requested_by == actor.name or actor.allows(Permission.SET_POLICY, request.model)
+        is_theirs = actor.has_name(request.requested_by) or actor.allows(Permission.SET_POLICY, request.model)
         return None if is_theirs else Obstacle.OF_ANOTHER
-    if any(decision.actor == actor.name for decision in request.decisions):
+    return personal_obstacle(act, request, actor)
+
+
+def personal_obstacle(act: RequestAct, request: PromotionRequest, actor: Actor) -> Obstacle | None:
+    """Obstacle that lies in who decides: in what this person did before."""
+    if any(actor.has_name(decision.actor) for decision in request.decisions):
         return Obstacle.DECIDED
-    if act is RequestAct.APPROVE and request.policy.four_eyes:
-        if request.requested_by == actor.name:
-            return Obstacle.REQUESTED
-        if request.trained_by == actor.name:
-            return Obstacle.TRAINED
+    if act is RequestAct.APPROVE and request.rules.four_eyes and parts_of(request, actor):
+        return Obstacle.AUTHOR
     return None
+
+
+def parts_of(request: PromotionRequest, actor: Actor) -> list[Author]:
+    """The person's parts in what is asked for, under whatever name."""
+    return [author for author in request.authors if actor.has_name(author.name)]

@@ -1,14 +1,15 @@
 """Records of the registry, as frozen values that screens and commands show. Times are aware datetimes in UTC."""
 
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.evaluation import ColumnSummary, GateResult, MetricValue
 from pilothouse.domain.jobs import JobStatus
-from pilothouse.domain.request_standing import DeploymentEnd, IncumbentChange
+from pilothouse.domain.persons import Author, folded
+from pilothouse.domain.policies import EffectivePolicy
+from pilothouse.domain.request_standing import DeploymentEnd, IncumbentChange, RulesInForce
 from pilothouse.domain.version_stage import Standing
 
 
@@ -151,6 +152,10 @@ class Decision:
     evidence_digest: str
     policy_digest: str
     recorded_at: datetime
+    person: str = ""
+    """Name that stands for the person, by all that is known now."""
+    void: str = ""
+    """Reason why an approval of an open request does not count now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,28 +163,6 @@ class Comment:
     actor: str
     text: str
     recorded_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class EffectivePolicy:
-    """A model's policy tightened by the workspace's floor. It is frozen into each request."""
-
-    approvals: int
-    automatic: bool
-    expires: int
-    """Seconds from the request on."""
-    four_eyes: bool
-    solo: bool = False
-    """True where the model asks for four eyes and one person runs the workspace, so that there is nobody else."""
-
-    def to_plain(self) -> dict[str, Any]:
-        """Plain data that is stored in a request, and hashed; ``solo`` only where it is true, as digests were before it."""
-        return {key: value for key, value in asdict(self).items() if key != "solo" or value}
-
-    @property
-    def digest(self) -> str:
-        """Digest to which a decision binds."""
-        return canonical_digest(self.to_plain())
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,17 +192,32 @@ class PromotionRequest:
     """Changes since its evidence was frozen that make an open request undecidable."""
     ended_by: tuple[DeploymentEnd, ...] = ()
     """Of a deployed request: where its version is live no more, the newest last."""
+    authors: tuple[Author, ...] = ()
+    """Everybody with a part in what it asks for, in sentences."""
+    in_force: RulesInForce | None = None
+    """Of an open request: what the rules in force ask of it now."""
+
+    @property
+    def rules(self) -> EffectivePolicy:
+        """Policy by which it is decided: the tighter of the frozen one and the one in force."""
+        return self.in_force.policy if self.in_force else self.policy
+
+    @property
+    def expires_by(self) -> datetime:
+        """Time at which it expires by these rules."""
+        return min(self.expires_at, self.recorded_at + timedelta(seconds=self.rules.expires))
 
     @property
     def approvals(self) -> int:
-        """Approvals so far."""
-        return sum(d.verdict == "approve" for d in self.decisions)
+        """Persons who have approved it, as far as that counts now."""
+        counting = [d for d in self.decisions if d.verdict == "approve" and not d.void]
+        return len({d.person or folded(d.actor) for d in counting})
 
     @property
     def approvals_needed(self) -> int:
         """Approvals that deploy it: at least one, unless it went live without any."""
         went_live_alone = self.status is RequestStatus.DEPLOYED and not self.decisions
-        return self.policy.approvals if went_live_alone else max(1, self.policy.approvals)
+        return self.rules.approvals if went_live_alone else max(1, self.rules.approvals)
 
 
 @dataclass(frozen=True, slots=True)

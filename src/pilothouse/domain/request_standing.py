@@ -5,8 +5,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from pilothouse.domain.policies import EffectivePolicy
+
 _NAMED = 3
 """Targets that are named; more are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class RulesInForce:
+    """What the rules in force now ask of an open request."""
+
+    policy: EffectivePolicy
+    """The tighter of the frozen policy and the present one, in every respect."""
+    tightened: tuple[str, ...] = ()
+    """Respects in which that is tighter than the frozen one: ``2 approvals since the policy of 2026-03-14``."""
+    judged_looser: tuple[str, ...] = ()
+    """Gates in force that its version has not passed."""
+    can_approve: tuple[str, ...] = ()
+    """Names of those who may approve it, by their roles and by four eyes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +74,7 @@ class RequestState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WaitingRequest:
-    """Open request that somebody may decide now, without its evidence."""
+    """Open request that somebody may decide now, without its evidence. ``expires_at`` is by the rules in force."""
 
     id: int
     model: str
@@ -69,6 +85,11 @@ class WaitingRequest:
     recorded_at: datetime
     expires_at: datetime
     evidence_digest: str
+
+
+def judged_looser_text(model: str, version: int, lines: Sequence[str]) -> str:
+    """Reason why a version that looser gates judged can be neither requested nor approved."""
+    return f"{model}/{version} was judged before the gates were tightened: {'; '.join(lines)}: train again"
 
 
 def changes_text(changes: Sequence[IncumbentChange], requested: int) -> str:

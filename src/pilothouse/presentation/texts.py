@@ -12,7 +12,8 @@ from pilothouse.domain.time_units import DAY_S, HOUR_S, MINUTE_S
 if TYPE_CHECKING:
     from pilothouse.domain.findings import EstimateFinding, PerformanceFinding, Window
     from pilothouse.domain.lineage import LineageNode
-    from pilothouse.domain.records import EffectivePolicy, Job
+    from pilothouse.domain.policies import EffectivePolicy
+    from pilothouse.domain.records import Job
     from pilothouse.domain.replay import Replay
 
 ABSENT = "–"
@@ -203,7 +204,7 @@ def policy_text(policy: "EffectivePolicy") -> str:
 
     parts = [counted(policy.approvals, "approval")]
     if policy.four_eyes:
-        parts.append("four eyes (the approver is neither requester nor trainer)")
+        parts.append("four eyes (the approver has no part in the version)")
     if policy.solo:
         parts.append("four eyes off: one person runs this workspace")
     if policy.automatic:

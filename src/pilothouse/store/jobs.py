@@ -164,6 +164,12 @@ class Origin:
     version_id: int | None
 
 
+def retry_of(connection: Connection, job_id: int) -> int | None:
+    """Number of the job that a job runs again, or None."""
+    row = connection.execute("SELECT retry_of FROM jobs WHERE id = ?", (job_id,)).fetchone()
+    return None if row is None else row["retry_of"]
+
+
 def origin_of(connection: Connection, job_id: int) -> Origin:
     """Keys behind a job."""
     row = connection.execute(

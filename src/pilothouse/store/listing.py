@@ -7,7 +7,7 @@ from datetime import datetime
 from pilothouse.domain.incidents import DATA, SERVING
 from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite.windows import Listing, in_order, window
-from pilothouse.store.request_conditions import OUTDATED, state_expression
+from pilothouse.store.request_conditions import EXPIRES, OUTDATED, state_expression
 from pilothouse.store.version_stages import STAGE
 
 __all__ = [
@@ -139,7 +139,7 @@ def requests_at(now: datetime, mine: Iterable[int]) -> Listing:
             "stored": "r.status",
         },
         "lower(r.id || ' ' || r.status || ' ' || r.requested_by || ' ' || r.reason)",
-        f"r.status = 'open' AND (r.expires_at <= {to_us(now):d} OR {OUTDATED})",
+        f"r.status = 'open' AND ({EXPIRES} <= {to_us(now):d} OR {OUTDATED})",
         {"r.model_id": _MODELS},
         {"model": "models m CROSS JOIN promotion_requests r ON r.model_id = m.id"},
         tests={"targets": _ON_TARGETS},

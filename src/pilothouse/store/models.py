@@ -7,6 +7,7 @@ from typing import Any
 
 from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.records import Model
+from pilothouse.domain.time_units import from_us
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.aliases import aliases_by_model, aliases_of
 from pilothouse.store.targets import targets_by_model, targets_of
@@ -148,6 +149,30 @@ def spec_by_id(connection: Connection, spec_id: int) -> StoredSpec | None:
     """Specification of that key, in force or not, or None."""
     row = connection.execute(_SELECT_SPEC + "WHERE s.id = ?", (spec_id,)).fetchone()
     return from_row(StoredSpec, row) if row else None
+
+
+def spec_of_run(connection: Connection, run_id: int) -> StoredSpec:
+    """Specification by which a run was made, without its overrides, which concern no gate."""
+    (spec_id,) = connection.execute("SELECT spec_id FROM runs WHERE id = ?", (run_id,)).fetchone()
+    spec = spec_by_id(connection, spec_id)
+    assert spec is not None
+    return spec
+
+
+def promotions_applied(connection: Connection, name: str) -> list[tuple[datetime, dict[str, Any]]]:
+    """``[promotion]`` of each specification of a model with the time at which it was applied, oldest first."""
+    rows = connection.execute(
+        "SELECT s.recorded_at, json_extract(s.spec, '$.promotion') AS promotion FROM model_specs s "
+        "WHERE s.model_id = (SELECT id FROM models WHERE name = ?) ORDER BY s.id",
+        (name,),
+    )
+    return [(from_us(row["recorded_at"]), from_json(row["promotion"])) for row in rows]
+
+
+def history(connection: Connection, name: str, until: int) -> list[StoredSpec]:
+    """Specifications of a model up to one of a number, oldest first."""
+    rows = connection.execute(f"{_SELECT_SPEC}WHERE m.name = ? AND s.id <= ? ORDER BY s.id", (name, until))
+    return [from_row(StoredSpec, row) for row in rows]
 
 
 def _model(row: Row, targets: tuple[str, ...], aliases: dict[str, int]) -> Model:

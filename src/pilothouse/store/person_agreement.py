@@ -36,5 +36,5 @@ def _authors(connection: Connection) -> Iterator[str]:
     for row in connection.execute("SELECT request_id, name, part FROM request_authors ORDER BY 1, position"):
         stored.setdefault(f"request {row['request_id']}", []).append([row["name"], row["part"]])
     for entry in audit.of_actions(connection, "request.made"):
-        if "authors" in entry.detail and stored.get(entry.subject, []) != entry.detail["authors"]:
+        if "with_part" in entry.detail and stored.get(entry.subject, []) != entry.detail["with_part"]:
             yield f"{entry.subject}: its authors"

@@ -47,21 +47,37 @@ ENDED_TARGETS = (
 """Targets on which the version of deployed requests, whose numbers are bound as JSON, is live no more."""
 _END = f"(SELECT {_HOW} FROM {_ENDED} WHERE rt.request_id = r.id ORDER BY n.id DESC LIMIT 1)"  # noqa: S608 - ours
 
+_EXPIRES_NOW = (
+    "(SELECT json_extract(s.spec, '$.promotion.expires') FROM model_specs s WHERE s.model_id = r.model_id "
+    "ORDER BY s.id DESC LIMIT 1)"
+)
+EXPIRES = f"min(r.expires_at, r.recorded_at + 1000000 * coalesce({_EXPIRES_NOW}, 1000000000))"
+"""Time at which an open request expires: by the policy that is frozen in it, or sooner by the model file in force."""
+
 WAITS = (
     "r.status = 'open' AND r.model_id IN (SELECT m.id FROM models m WHERE m.name IN (SELECT value FROM json_each(:models))) "  # noqa: S608 - ours
     "AND r.expires_at > :now "
-    "AND NOT (json_extract(r.policy, '$.four_eyes') AND :person IN (r.requested_by, r.trained_by)) "
-    "AND NOT EXISTS (SELECT 1 FROM decisions c WHERE c.request_id = r.id AND c.actor = :person) "
-    f"AND NOT {OUTDATED}"
+    "AND NOT EXISTS (SELECT 1 FROM decisions c WHERE c.request_id = r.id "
+    "AND lower(c.actor) IN (SELECT value FROM json_each(:names))) "
+    f"AND NOT {OUTDATED} AND {EXPIRES} > :now"
 )
-"""A request waits for the approval of ``:person``, who may decide on ``:models`` (names as JSON), at the time ``:now``: as
-``domain/promotion.py`` (``obstacle_to``) says of one request."""
+"""A request waits for the approval of the person of these ``:names`` (folded, as JSON), who may decide on ``:models`` (names as
+JSON), at the time ``:now``, unless four eyes or gates in force stand in the way: as ``domain/promotion.py`` (``obstacle_to``)
+says of one request."""
+
+OWN = (
+    "(lower(r.requested_by) IN (SELECT value FROM json_each(:names)) "
+    "OR lower(r.trained_by) IN (SELECT value FROM json_each(:names)) "
+    "OR EXISTS (SELECT 1 FROM request_authors a WHERE a.request_id = r.id "
+    "AND lower(a.name) IN (SELECT value FROM json_each(:names))))"
+)
+"""The person of these ``:names`` has a part in what a request asks for."""
 
 
 def state_expression(now_us: int) -> str:
     """SQL of the state in which a request is shown: as ``domain/promotion.py`` (``state_of``) says."""
     return (
         f"CASE WHEN r.status = 'deployed' AND NOT {_LIVE_SOMEWHERE} THEN coalesce({_END}, r.status) "
-        f"WHEN r.status <> 'open' THEN r.status WHEN r.expires_at <= {now_us:d} THEN 'expired' "
+        f"WHEN r.status <> 'open' THEN r.status WHEN r.expires_at <= {now_us:d} OR {EXPIRES} <= {now_us:d} THEN 'expired' "
         f"WHEN {OUTDATED} THEN 'outdated' ELSE 'open' END"
     )

@@ -2,19 +2,22 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from pilothouse.domain.dataclass_reader import read_dataclass
 from pilothouse.domain.errors import IntegrityError
-from pilothouse.domain.records import Comment, Decision, EffectivePolicy, PromotionRequest, RequestStatus
+from pilothouse.domain.persons import Author
+from pilothouse.domain.policies import EffectivePolicy
+from pilothouse.domain.records import Comment, Decision, PromotionRequest, RequestStatus
 from pilothouse.domain.request_standing import DeploymentEnd, IncumbentChange, WaitingRequest
+from pilothouse.domain.roles import DAEMON
 from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection, Row
 from pilothouse.sqlite.conditions import where
-from pilothouse.store.request_conditions import CHANGED_TARGETS, ENDED_TARGETS, OUTDATED, WAITS
+from pilothouse.store.request_conditions import CHANGED_TARGETS, ENDED_TARGETS, EXPIRES, OUTDATED, OWN, WAITS
 from pilothouse.store.values import columns_of, from_json, from_row, insert
 
 _SELECT = (
@@ -37,6 +40,8 @@ class NewRequest:
     policy: EffectivePolicy
     evidence: dict[str, Any]
     evidence_digest: str
+    authors: tuple[Author, ...] = ()
+    """Beside whoever requested and trained."""
 
 
 def find(connection: Connection, request_id: int) -> PromotionRequest | None:
@@ -100,8 +105,8 @@ def open_targets(connection: Connection) -> set[str]:
 def newest_decidable(connection: Connection, model: str, now: datetime) -> int | None:
     """Newest open request of a model that is neither expired nor outdated, or None."""
     (number,) = connection.execute(
-        "SELECT max(r.id) FROM promotion_requests r WHERE r.status = 'open' AND r.expires_at > ? "  # noqa: S608 - ours
-        f"AND r.model_id = (SELECT id FROM models WHERE name = ?) AND NOT {OUTDATED}",
+        "SELECT max(r.id) FROM promotion_requests r WHERE r.status = 'open' "  # noqa: S608 - ours
+        f"AND {EXPIRES} > ? AND r.model_id = (SELECT id FROM models WHERE name = ?) AND NOT {OUTDATED}",
         (to_us(now), model),
     ).fetchone()
     return None if number is None else int(number)
@@ -116,51 +121,51 @@ def models_with_open(connection: Connection) -> list[str]:
     return [row["name"] for row in rows]
 
 
-def waiting_numbers(
-    connection: Connection, person: str, models: Iterable[str], now: datetime
-) -> frozenset[int]:
-    """Numbers of the requests of ``waiting``."""
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Open request that waits for somebody unless four eyes or gates in force stand in the way."""
+
+    id: int
+    model: str
+    version: int
+    four_eyes: bool
+    """By the policy that is frozen in it."""
+    own: bool
+    """The person has a part in what it asks for."""
+    is_judged_by_file_in_force: bool
+
+
+def candidates(
+    connection: Connection, names: Sequence[str], models: Iterable[str], now: datetime
+) -> list[Candidate]:
+    """Requests of these models that may wait for the person of these folded names, oldest first."""
     rows = connection.execute(
-        f"SELECT r.id FROM promotion_requests r WHERE {WAITS}",  # noqa: S608 - ours
-        _waits(person, models, now),
+        "SELECT r.id, m.name AS model, v.number AS version, json_extract(r.policy, '$.four_eyes') AS four_eyes, "  # noqa: S608 - ours
+        f"{OWN} AS own, (SELECT u.spec_id FROM runs u WHERE u.id = v.run_id) = "
+        "(SELECT max(s.id) FROM model_specs s WHERE s.model_id = r.model_id) AS is_judged_by_file_in_force "
+        "FROM promotion_requests r JOIN models m ON m.id = r.model_id JOIN versions v ON v.id = r.version_id "
+        f"WHERE {WAITS} ORDER BY r.id",
+        {"names": json.dumps(list(names)), "models": json.dumps(list(models)), "now": to_us(now)},
     )
-    return frozenset(row["id"] for row in rows)
+    return [from_row(Candidate, row) for row in rows]
 
 
-def waiting(
-    connection: Connection, person: str, models: Iterable[str], now: datetime
-) -> list[WaitingRequest]:
-    """Requests of these models that the person could approve now, oldest first; roles are not looked at."""
+def waiting(connection: Connection, numbers: Sequence[int]) -> list[WaitingRequest]:
+    """Requests of these numbers, oldest first."""
     rows = connection.execute(
-        "SELECT r.id, m.name AS model, v.number AS version, r.requested_by, r.reason, r.recorded_at, r.expires_at, "  # noqa: S608 - ours
+        f"SELECT r.id, m.name AS model, v.number AS version, r.requested_by, r.reason, r.recorded_at, {EXPIRES} AS expires_at, "  # noqa: S608 - ours
         "r.evidence_digest, (SELECT json_group_array(name) FROM (SELECT t.name FROM request_targets rt "
         "JOIN targets t ON t.id = rt.target_id WHERE rt.request_id = r.id ORDER BY t.name)) AS targets "
         "FROM promotion_requests r JOIN models m ON m.id = r.model_id JOIN versions v ON v.id = r.version_id "
-        f"WHERE {WAITS} ORDER BY r.id",
-        _waits(person, models, now),
+        "WHERE r.id IN (SELECT value FROM json_each(?)) ORDER BY r.id",
+        (json.dumps(list(numbers)),),
     )
     return [from_row(WaitingRequest, row) for row in rows]
 
 
-def count_waiting(
-    connection: Connection, person: str, models: Iterable[str], now: datetime
-) -> dict[str, int]:
-    """Number of requests of each of these models that the person could approve now; models without one are left out."""
-    rows = connection.execute(
-        "SELECT m.name, count(*) AS requests FROM promotion_requests r JOIN models m ON m.id = r.model_id "  # noqa: S608 - ours
-        f"WHERE {WAITS} GROUP BY r.model_id",
-        _waits(person, models, now),
-    )
-    return {row["name"]: row["requests"] for row in rows}
-
-
-def _waits(person: str, models: Iterable[str], now: datetime) -> dict[str, object]:
-    return {"person": person, "models": json.dumps(list(models)), "now": to_us(now)}
-
-
 def expired(connection: Connection, at: datetime) -> list[PromotionRequest]:
-    """Open requests whose time has expired."""
-    return _select(connection, "WHERE r.status = 'open' AND r.expires_at <= ? ORDER BY r.id", (to_us(at),))
+    """Open requests whose time has expired, by the policy that is frozen in them or by the one in force."""
+    return _select(connection, f"WHERE r.status = 'open' AND {EXPIRES} <= ? ORDER BY r.id", (to_us(at),))
 
 
 def add(connection: Connection, request: NewRequest, *, at: datetime, supersedes: Sequence[int] = ()) -> int:
@@ -171,13 +176,17 @@ def add(connection: Connection, request: NewRequest, *, at: datetime, supersedes
         (request.model, request.version),
     ).fetchone()
     assert keys is not None, f"{request.model}/{request.version} is not there"
-    columns = columns_of(request, "model", "version", "targets")
+    columns = columns_of(request, "model", "version", "targets", "authors")
     columns |= {
         "policy": request.policy.to_plain(),
         "policy_digest": request.policy.digest,
         "recorded_at": at,
     }
     key = insert(connection, "promotion_requests", {**keys, **columns})
+    connection.executemany(
+        "INSERT INTO request_authors (request_id, position, name, part) VALUES (?, ?, ?, ?)",
+        [(key, position, author.name, author.part) for position, author in enumerate(request.authors)],
+    )
     for old in supersedes:
         close(connection, old, RequestStatus.SUPERSEDED, by=request.requested_by, at=at, superseded_by=key)
     for target in request.targets:
@@ -209,7 +218,7 @@ def close(
 
 def add_decision(connection: Connection, request_id: int, decision: Decision) -> None:
     """Record an approval or a rejection."""
-    insert(connection, "decisions", {"request_id": request_id, **columns_of(decision)})
+    insert(connection, "decisions", {"request_id": request_id, **columns_of(decision, "person", "void")})
 
 
 def add_comment(connection: Connection, request_id: int, comment: Comment) -> None:
@@ -237,6 +246,11 @@ def _select(
         "SELECT * FROM comments WHERE request_id IN (SELECT value FROM json_each(?)) ORDER BY id",
         numbers if remarks else "[]",
     )
+    authors = _by_request(
+        connection,
+        "SELECT * FROM request_authors WHERE request_id IN (SELECT value FROM json_each(?)) ORDER BY position",
+        numbers,
+    )
     changes = _by_request(connection, CHANGED_TARGETS, numbers)
     ends = _by_request(connection, ENDED_TARGETS, numbers)
     return [
@@ -245,13 +259,24 @@ def _select(
             row,
             targets=tuple(target["name"] for target in targets[row["id"]]),
             policy=_policy(row),
-            decisions=tuple(from_row(Decision, decision) for decision in decisions[row["id"]]),
+            decisions=tuple(
+                from_row(Decision, decision, person="", void="") for decision in decisions[row["id"]]
+            ),
             comments=tuple(from_row(Comment, comment) for comment in comments[row["id"]]),
             outdated_by=tuple(from_row(IncumbentChange, change) for change in changes[row["id"]]),
             ended_by=tuple(from_row(DeploymentEnd, end) for end in ends[row["id"]]),
+            authors=(*_asked_and_trained(row), *(from_row(Author, author) for author in authors[row["id"]])),
+            in_force=None,
         )
         for row in rows
     ]
+
+
+def _asked_and_trained(row: Row) -> Iterator[Author]:
+    version = f"{row['model']}/{row['version']}"
+    for name, verb in ((row["requested_by"], "requested"), (row["trained_by"], "trained")):
+        if name != DAEMON.name:
+            yield Author(name, f"{verb} {version}")
 
 
 def _by_request(connection: Connection, sql: str, numbers: str) -> dict[int, list[Row]]:

@@ -31,6 +31,16 @@ def policy(connection: Connection) -> WorkspacePolicy:
     return from_row(WorkspacePolicy, row, solo=solo) if row else default
 
 
+def policies(connection: Connection) -> list[tuple[datetime, WorkspacePolicy]]:
+    """Every policy with the time since which it was in force, oldest first; who ran the workspace alone is left out."""
+    rows = connection.execute("SELECT * FROM workspace_policies ORDER BY id")
+    return [
+        (policy.recorded_at, policy)
+        for row in rows
+        if (policy := from_row(WorkspacePolicy, row, solo="")).recorded_at is not None
+    ]
+
+
 def set_solo(connection: Connection, name: str) -> None:
     """Name the one person who runs the workspace; an empty name ends that."""
     set_setting(connection, _SOLO, name)

@@ -126,9 +126,7 @@ def _four_eyes_text(rules: WorkspacePolicy) -> str:
 
 @policy.command("set")
 @click.option("--approvals", type=click.IntRange(0, 10), help="At least so many approvals.")
-@click.option(
-    "--four-eyes/--no-four-eyes", default=None, help="The approver is neither requester nor trainer."
-)
+@click.option("--four-eyes/--no-four-eyes", default=None, help="The approver has no part in the version.")
 @click.option(
     "--automatic/--no-automatic", default=None, help="Whether a model may deploy without human hands."
 )

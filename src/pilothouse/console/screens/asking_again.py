@@ -14,8 +14,9 @@ def refusal(view: View[Any], request: PromotionRequest | None) -> str:
     services = view.session.services
     if request is None or services is None:
         return "there is no request"
-    obstacle = obstacle_to(RequestAct.AGAIN, request, view.session.actor, services.now())
-    return obstacle_text(obstacle, request) if obstacle else ""
+    actor = view.session.actor
+    obstacle = obstacle_to(RequestAct.AGAIN, request, actor, services.now())
+    return obstacle_text(obstacle, request, actor) if obstacle else ""
 
 
 def ask(view: View[Any], request: PromotionRequest) -> None:

@@ -55,8 +55,9 @@ class EvidenceView(PageView[PromotionRequest]):
         if action.name not in set(RequestAct) or services is None:
             return ""
         act = RequestAct(action.name)
-        obstacle = obstacle_to(act, request, self.session.actor, services.now())
-        return obstacle_text(obstacle, request, key_of(self.actions(), "again")) if obstacle else ""
+        actor = self.session.actor
+        obstacle = obstacle_to(act, request, actor, services.now())
+        return obstacle_text(obstacle, request, actor, key_of(self.actions(), "again")) if obstacle else ""
 
     def do_approve(self) -> None:
         if self.data is None:

@@ -9,6 +9,7 @@ from pilothouse.domain.records import Deployment, PromotionRequest, RequestStatu
 from pilothouse.operations.authorisation import Change
 from pilothouse.operations.catalogue import require_run
 from pilothouse.operations.promotion.records import reopen_alerts
+from pilothouse.operations.promotion.rules_in_force import judged_looser
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
 from pilothouse.store import aliases, deployments, jobs, requests
@@ -27,7 +28,12 @@ def put_live(
     reason: str,
     request_id: int | None,
 ) -> list[Deployment]:
-    """Make ``version`` the one live version of its model on each target, and move the champion."""
+    """Make ``version`` the one live version of its model on each target, and move the champion.
+
+    A roll-back is the way out of an emergency: it goes back to what was live, whatever the gates in force say, and its audit
+    rows name those that the version has not passed.
+    """
+    looser = list(judged_looser(change.connection, version)) if kind == "rollback" else []
     effective = _effective_times(services, change, version, targets)
     new = [
         deployments.NewDeployment(
@@ -57,6 +63,7 @@ def put_live(
                     "reason": reason,
                     "model_digest": version.model_digest,
                     "effective_at": effective[target].isoformat(),
+                    **({"judged_looser": looser} if looser else {}),
                 },
             )
             for target in targets

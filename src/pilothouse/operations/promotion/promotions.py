@@ -1,18 +1,28 @@
 """Promotion requests: filing, decisions, withdrawal, comments, expiry. The last approval deploys in its transaction."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from pilothouse.domain.errors import ConflictError, NotAllowedError
 from pilothouse.domain.identifiers import parse_reference, version_uri
-from pilothouse.domain.promotion import Obstacle, RequestAct, obstacle_to
+from pilothouse.domain.promotion import Obstacle, RequestAct, obstacle_to, parts_of
 from pilothouse.domain.records import Comment, Decision, PromotionRequest, RequestStatus
-from pilothouse.domain.request_standing import WaitingRequest, changes_text
+from pilothouse.domain.request_standing import WaitingRequest, changes_text, judged_looser_text
 from pilothouse.domain.roles import DAEMON, Actor, Permission
-from pilothouse.operations.authorisation import Change, as_now, changing, clean_text, reading, reason_given
+from pilothouse.operations.authorisation import (
+    Change,
+    as_now,
+    changing,
+    clean_text,
+    present,
+    reading,
+    reason_given,
+)
 from pilothouse.operations.catalogue import require_request, require_version
 from pilothouse.operations.promotion.activation import deploy_request, drop_challenger
 from pilothouse.operations.promotion.evidence import incumbents
 from pilothouse.operations.promotion.request_filing import check_requestable, file_request, targets_to_request
+from pilothouse.operations.promotion.rules_in_force import require_with_rules, waiting_numbers, with_rules
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import requests
@@ -51,7 +61,7 @@ def request_again(services: Services, actor: Actor, request_id: int) -> Promotio
     ConflictError (still decidable, decided, live there already, not compared with what is live).
     """
     with changing(services, actor, Permission.REQUEST, _model_of(services, request_id)) as change:
-        old = require_request(change.connection, request_id)
+        old = require_with_rules(change.connection, request_id)
         _refuse_obstacle(change, old, RequestAct.AGAIN)
         version = require_version(change.connection, version_uri(old.model, old.version))
         existing = target_store.targets_of(change.connection, old.model)
@@ -89,7 +99,7 @@ def approve(
             deploy_request(
                 services, change, request, version, kind="promotion", reason=reason or request.reason
             )
-        return require_request(change.connection, request_id)
+        return require_with_rules(change.connection, request_id)
 
 
 def reject(services: Services, actor: Actor, request_id: int, reason: str) -> PromotionRequest:
@@ -99,7 +109,7 @@ def reject(services: Services, actor: Actor, request_id: int, reason: str) -> Pr
         request = _open_request(change, request_id, RequestAct.REJECT)
         _decide(change, request, "reject", reason)
         _close(change, request, RequestStatus.REJECTED, reason)
-        return require_request(change.connection, request_id)
+        return require_with_rules(change.connection, request_id)
 
 
 def withdraw(services: Services, actor: Actor, request_id: int, reason: str = "") -> PromotionRequest:
@@ -108,7 +118,7 @@ def withdraw(services: Services, actor: Actor, request_id: int, reason: str = ""
     with changing(services, actor, Permission.REQUEST, _model_of(services, request_id)) as change:
         request = _open_request(change, request_id, RequestAct.WITHDRAW)
         _close(change, request, RequestStatus.WITHDRAWN, reason)
-        return require_request(change.connection, request_id)
+        return require_with_rules(change.connection, request_id)
 
 
 def comment(services: Services, actor: Actor, request_id: int, text: str) -> PromotionRequest:
@@ -117,7 +127,7 @@ def comment(services: Services, actor: Actor, request_id: int, text: str) -> Pro
     with changing(services, actor, Permission.COMMENT, _model_of(services, request_id)) as change:
         requests.add_comment(change.connection, request_id, Comment(actor.name, text, change.at))
         change.record("request.commented", f"request {request_id}", {"text": text})
-        return require_request(change.connection, request_id)
+        return require_with_rules(change.connection, request_id)
 
 
 def list_requests(
@@ -130,38 +140,42 @@ def list_requests(
 ) -> list[PromotionRequest]:
     """Requests, newest first, without their comments; all of them without a limit."""
     with reading(services, actor) as connection:
-        return requests.listed(connection, status=status, model=model, limit=limit)
+        return with_rules(connection, requests.listed(connection, status=status, model=model, limit=limit))
 
 
 def get_request(services: Services, actor: Actor, request_id: int) -> PromotionRequest:
     """Request with its evidence, decisions and comments. Raises NotFoundError."""
     with reading(services, actor) as connection:
-        return require_request(connection, request_id)
+        return require_with_rules(connection, request_id)
 
 
 def waiting_for(services: Services, actor: Actor) -> list[WaitingRequest]:
     """Every open request that the actor could approve now, oldest first."""
     with reading(services, actor) as connection:
-        return requests.waiting(connection, actor.name, decidable_models(connection, actor), services.now())
+        return requests.waiting(connection, _waiting_numbers(services, connection, actor))
 
 
 def count_waiting(services: Services, actor: Actor) -> dict[str, int]:
     """Number of requests that the actor could approve now, by model; models without one are left out."""
     with reading(services, actor) as connection:
-        return requests.count_waiting(
-            connection, actor.name, decidable_models(connection, actor), services.now()
-        )
+        waiting = requests.waiting(connection, _waiting_numbers(services, connection, actor))
+    return dict(Counter(request.model for request in waiting))
+
+
+def _waiting_numbers(services: Services, connection: Connection, actor: Actor) -> list[int]:
+    reader, now = as_now(connection, actor), present(services, connection)
+    return waiting_numbers(connection, reader, decidable_models(connection, reader), now)
 
 
 def expire_requests(services: Services) -> list[PromotionRequest]:
     """Close the requests that have expired, for the daemon; returns them."""
     with services.registry.read() as connection:
-        if not requests.expired(connection, services.now()):
+        if not requests.expired(connection, present(services, connection)):
             return []
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
-        expired = requests.expired(change.connection, change.at)
+        expired = with_rules(change.connection, requests.expired(change.connection, change.at))
         for request in expired:
-            _close(change, request, RequestStatus.EXPIRED, f"not decided by {request.expires_at.isoformat()}")
+            _close(change, request, RequestStatus.EXPIRED, f"not decided by {request.expires_by.isoformat()}")
         return expired
 
 
@@ -175,9 +189,9 @@ def withdraw_solo_requests(change: Change, approver: str) -> None:
 
 def decidable_models(connection: Connection, actor: Actor) -> list[str]:
     """Models with open requests on which the actor may decide now."""
-    present = as_now(connection, actor)
+    reader = as_now(connection, actor)
     return [
-        model for model in requests.models_with_open(connection) if present.allows(Permission.DECIDE, model)
+        model for model in requests.models_with_open(connection) if reader.allows(Permission.DECIDE, model)
     ]
 
 
@@ -207,6 +221,7 @@ def _decide(change: Change, request: PromotionRequest, verdict: str, reason: str
             "policy_digest": request.policy_digest,
             "approvals": request.approvals + (verdict == "approve"),
             "needed": request.approvals_needed,
+            "policy_in_force": request.rules.to_plain(),
         },
     )
 
@@ -219,26 +234,27 @@ def _close(change: Change, request: PromotionRequest, status: RequestStatus, rea
 
 def _open_request(change: Change, request_id: int, act: RequestAct) -> PromotionRequest:
     """Open request on which the actor may do this. Raises NotFoundError, ConflictError or NotAllowedError."""
-    request = require_request(change.connection, request_id)
+    request = require_with_rules(change.connection, request_id)
     _refuse_obstacle(change, request, act)
     return request
 
 
-_OF_THE_REQUEST = (Obstacle.CLOSED, Obstacle.EXPIRED, Obstacle.OUTDATED, Obstacle.WAITS)
+_OF_THE_REQUEST = (Obstacle.CLOSED, Obstacle.EXPIRED, Obstacle.OUTDATED, Obstacle.WAITS, Obstacle.GATES)
 """Obstacles that lie in the request, whoever acts."""
 
 
 def _refuse_obstacle(change: Change, request: PromotionRequest, act: RequestAct) -> None:
-    obstacle = obstacle_to(act, request, as_now(change.connection, change.actor), change.at)
+    actor = as_now(change.connection, change.actor)
+    obstacle = obstacle_to(act, request, actor, change.at)
     if obstacle is None:
         return
-    message = _refusal(obstacle, act, request, change.actor.name)
+    message = _refusal(obstacle, act, request, actor)
     if obstacle in _OF_THE_REQUEST:
         raise ConflictError(message)
     raise NotAllowedError(message)
 
 
-def _refusal(obstacle: Obstacle, act: RequestAct, request: PromotionRequest, actor: str) -> str:
+def _refusal(obstacle: Obstacle, act: RequestAct, request: PromotionRequest, actor: Actor) -> str:
     number = request.id
     match obstacle:
         case Obstacle.CLOSED:
@@ -246,7 +262,7 @@ def _refusal(obstacle: Obstacle, act: RequestAct, request: PromotionRequest, act
             return f"request {number} is {request.status} already: {done}"
         case Obstacle.EXPIRED:
             return (
-                f"request {number} expired at {request.expires_at:%Y-%m-%d %H:%M} UTC: "
+                f"request {number} expired at {request.expires_by:%Y-%m-%d %H:%M} UTC: "
                 f"ask anew with pilothouse request --again {number}"
             )
         case Obstacle.OUTDATED:
@@ -257,16 +273,16 @@ def _refusal(obstacle: Obstacle, act: RequestAct, request: PromotionRequest, act
         case Obstacle.WAITS:
             return f"request {number} waits for a decision, and its evidence holds: nothing needs asking anew"
         case Obstacle.OF_ANOTHER:
-            return f"{actor} may not withdraw request {number}: only {request.requested_by}, who made it, or an admin"
+            return f"{actor.name} may not withdraw request {number}: only {request.requested_by}, who made it, or an admin"
         case Obstacle.DECIDED:
             another = ": another person's approval is needed" if act is RequestAct.APPROVE else ""
-            return f"{actor} has decided on request {number} already{another}"
-        case Obstacle.REQUESTED | Obstacle.TRAINED:
-            verb = "requested" if obstacle is Obstacle.REQUESTED else "trained"
-            return (
-                f"{actor} {verb} {request.model}/{request.version}, and the policy says four eyes: "
-                "somebody else must approve"
-            )
+            return f"{actor.name} has decided on request {number} already{another}"
+        case Obstacle.AUTHOR:
+            part = parts_of(request, actor)[0]
+            return f"{part}, and the policy says four eyes: somebody else must approve"
+        case Obstacle.GATES:
+            assert request.in_force is not None
+            return judged_looser_text(request.model, request.version, request.in_force.judged_looser)
 
 
 def _model_of(services: Services, request_id: int) -> str:

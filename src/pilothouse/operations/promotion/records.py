@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 
 from pilothouse.domain.deployment_state import as_known
+from pilothouse.domain.identifiers import VersionReference
 from pilothouse.domain.monitoring import Health
 from pilothouse.domain.records import Alert, Deployment, RollBackStep
 from pilothouse.operations.authorisation import Change
+from pilothouse.operations.promotion.rules_in_force import judged_looser
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
 from pilothouse.operations.states.watching import unwatched
 from pilothouse.sqlite import Connection
-from pilothouse.store import alerts, deployment_states
+from pilothouse.store import alerts, deployment_states, versions
 from pilothouse.store.alerts import NewAlert
 
 
@@ -62,6 +64,7 @@ def with_records(
     """Steps with the state of what is live now, and the record of what they go back to."""
     recorded = []
     watched = not unwatched(services, connection)
+    looser = {then: _looser(connection, *then) for then in {(step.model, step.then) for step in steps}}
     for step in steps:
         now = deployment_states.states_of(connection, step.model, step.target).get(step.target)
         health, then = states.record_of(services, connection, step.model, step.then, step.target)
@@ -77,8 +80,15 @@ def with_records(
                 step.now,
                 step.then,
                 now_record=": ".join(as_known(now.health, now.why, watched=watched)) if now else "",
-                then_record=f"{health}: {then}",
+                then_record=f"{health}: {then}{looser[step.model, step.then]}",
                 then_was_bad=health.rank <= Health.DEGRADED.rank,
             )
         )
     return recorded
+
+
+def _looser(connection: Connection, model: str, number: int) -> str:
+    """Gates in force that the version before has not passed; a roll-back goes there all the same."""
+    version = versions.find(connection, VersionReference(model, number))
+    lines = judged_looser(connection, version) if version else ()
+    return f"; judged before the gates were tightened: {'; '.join(lines)}" if lines else ""

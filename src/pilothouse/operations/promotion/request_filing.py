@@ -7,13 +7,17 @@ from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.errors import ConflictError, NotAllowedError, NotFoundError
 from pilothouse.domain.evaluation import GateOutcome
 from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.policies import EffectivePolicy
 from pilothouse.domain.promotion import effective_policy
-from pilothouse.domain.records import EffectivePolicy, PromotionRequest, Version, VersionStatus
+from pilothouse.domain.records import PromotionRequest, Version, VersionStatus
+from pilothouse.domain.request_standing import judged_looser_text
 from pilothouse.domain.roles import DAEMON, Permission
 from pilothouse.operations.authorisation import Change, changing
 from pilothouse.operations.catalogue import require_request, require_run, spec_of_model
 from pilothouse.operations.promotion.activation import CHALLENGER, deploy_request, drop_challenger, move_alias
 from pilothouse.operations.promotion.evidence import compared_versions, gather_evidence, incumbents
+from pilothouse.operations.promotion.request_authors import authors_of
+from pilothouse.operations.promotion.rules_in_force import judged_looser, present_policy, require_with_rules
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import deployments, requests, targets, workspace
@@ -57,9 +61,9 @@ def file_request(
 ) -> PromotionRequest:
     """Record a request with its evidence and policy, and deploy it at once where the policy is automatic."""
     connection = change.connection
-    spec = spec_of_model(connection, version.model)
-    policy = effective_policy(spec.promotion, workspace.policy(connection))
+    policy = present_policy(connection, version.model)
     evidence = gather_evidence(connection, version, targets)
+    authors = authors_of(connection, version, evidence["incumbents"])
     superseded = requests.open_for(connection, version.model, targets)
     for old in superseded:
         drop_challenger(change, old)
@@ -74,6 +78,7 @@ def file_request(
         policy=policy,
         evidence=evidence,
         evidence_digest=canonical_digest(evidence),
+        authors=authors,
     )
     number = requests.add(connection, new, at=change.at, supersedes=[old.id for old in superseded])
     for old in superseded:
@@ -88,6 +93,7 @@ def file_request(
             "policy": policy.to_plain(),
             "policy_digest": policy.digest,
             "evidence_digest": new.evidence_digest,
+            "with_part": [[author.name, author.part] for author in authors],
         },
     )
     move_alias(change, version.model, CHALLENGER, version.number)
@@ -95,7 +101,7 @@ def file_request(
         deploy_request(
             services, change, require_request(connection, number), version, kind="automatic", reason=reason
         )
-    return require_request(connection, number)
+    return require_with_rules(connection, number)
 
 
 def _deploys_itself(
@@ -134,8 +140,14 @@ def targets_to_request(
     return left
 
 
+def check_gates_in_force(connection: Connection, version: Version) -> None:
+    """Raise NotAllowedError where the version was judged by looser gates than those in force, and may not pass these."""
+    if lines := judged_looser(connection, version):
+        raise NotAllowedError(judged_looser_text(version.model, version.number, lines))
+
+
 def check_requestable(connection: Connection, version: Version, targets: Sequence[str]) -> None:
-    """Raise NotAllowedError (a failed gate) or ConflictError (not compared with what is live)."""
+    """Raise NotAllowedError (a gate failed, or tightened since) or ConflictError (not compared with what is live)."""
     uri = version_uri(version.model, version.number)
     if version.status is not VersionStatus.CANDIDATE:
         failed = [
@@ -144,6 +156,7 @@ def check_requestable(connection: Connection, version: Version, targets: Sequenc
         raise NotAllowedError(
             f"{uri} failed {'; '.join(failed) or 'a gate'}: it cannot be requested; train another version"
         )
+    check_gates_in_force(connection, version)
     if spec_of_model(connection, version.model).gates.comparison is None:
         return
     compared = compared_versions(connection, require_run(connection, version))

@@ -5,8 +5,9 @@ from dataclasses import replace
 from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.records import PromotionRequest
 from pilothouse.domain.roles import Actor
-from pilothouse.operations.authorisation import present, reading
+from pilothouse.operations.authorisation import as_now, present, reading
 from pilothouse.operations.promotion.promotions import decidable_models
+from pilothouse.operations.promotion.rules_in_force import waiting_numbers, with_rules
 from pilothouse.operations.services import Services
 from pilothouse.store import listing, requests
 
@@ -23,8 +24,10 @@ def requests_page(
     if not query.sort and set(OPEN) <= set(query.where):
         query = replace(query, sort="waits", descending=True)
     with reading(services, actor) as connection:
-        now = present(services, connection)
-        mine = requests.waiting_numbers(connection, actor.name, decidable_models(connection, actor), now)
+        now, reader = present(services, connection), as_now(connection, actor)
+        mine = frozenset(waiting_numbers(connection, reader, decidable_models(connection, reader), now))
         window = listing.window(connection, listing.requests_at(now, mine), query)
-        rows = listing.in_order(window.rows, requests.of_numbers(connection, window.rows))
-    return Page(rows, window.first, window.total), mine
+        rows = with_rules(
+            connection, listing.in_order(window.rows, requests.of_numbers(connection, window.rows))
+        )
+    return Page(tuple(rows), window.first, window.total), mine

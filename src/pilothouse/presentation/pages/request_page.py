@@ -1,10 +1,12 @@
 """A promotion request as a page to read before signing: requester, version and targets, policy, evidence."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
-from pilothouse.domain.promotion import Obstacle, state_of
+from pilothouse.domain.promotion import Obstacle, parts_of, state_of
 from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.domain.request_standing import RequestState, changes_text, ends_text
+from pilothouse.domain.roles import Actor
 from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cells import Cell, Tone, request_cell
 from pilothouse.presentation.documents import Line, aligned, pairs, section, text_line
@@ -15,10 +17,10 @@ _OUTCOMES: dict[str, Tone] = {"●": "good", "✖": "bad", "◌": "dim"}
 
 
 def request_page(request: PromotionRequest, now: datetime, *, again: str, widest: int = 26) -> list[Line]:
-    """The request; gates and metrics come first, digests last. ``again`` says how it is asked anew where it can no longer be
-    decided; ``widest``: the width of a column of the evidence."""
+    """The request; gates and metrics come first, digests and who has a part in it last. ``again`` says how it is
+    asked anew where it can no longer be decided; ``widest``: the width of a column of the evidence."""
     until = (
-        f"expires {time_text(request.expires_at)}"
+        f"expires {time_text(request.expires_by)}"
         if request.status is RequestStatus.OPEN
         else _closing(request)
     )
@@ -29,6 +31,7 @@ def request_page(request: PromotionRequest, now: datetime, *, again: str, widest
         ("replaces", _replaced(request)),
         ("approvals", f"{request.approvals} of {request.approvals_needed}, {until}"),
         ("policy", policy_text(request.policy)),
+        *_in_force(request),
         ("evidence", request.evidence_digest),
     ]
     status = request_cell(state_of(request, now))
@@ -42,7 +45,23 @@ def request_page(request: PromotionRequest, now: datetime, *, again: str, widest
         request.evidence, shown=("model", "version", "targets", "incumbents")
     ):
         lines += section(title, aligned([_evidence_cells(row) for row in rows], widest=widest))
+    if request.rules.four_eyes:
+        parts = dict.fromkeys(map(str, request.authors))
+        lines += section("Four eyes: who has a part in it", [text_line(safe(part, 400)) for part in parts])
     return lines
+
+
+def _in_force(request: PromotionRequest) -> Iterator[tuple[str, str]]:
+    """What the rules in force ask of an open request beyond its frozen policy, and who can approve it."""
+    rules = request.in_force
+    if rules is None:
+        return
+    if rules.tightened:
+        yield "in force", "; ".join(rules.tightened)
+    for line in rules.judged_looser:
+        yield "gates", f"{line}: train again"
+    nobody = "nobody can approve it: grant the role approver to somebody with no part in it"
+    yield "approvers", f"can be approved by {', '.join(rules.can_approve)}" if rules.can_approve else nobody
 
 
 def _lapsed(request: PromotionRequest, now: datetime, again: str) -> list[Line]:
@@ -53,7 +72,7 @@ def _lapsed(request: PromotionRequest, now: datetime, again: str) -> list[Line]:
         case RequestState.OUTDATED:
             text = f"Outdated: {changes_text(request.outdated_by, request.version)}. {_uncompared(request) or again}"
         case RequestState.EXPIRED:
-            text = f"It expired at {time_text(request.expires_at)} without a decision. {again}"
+            text = f"It expired at {time_text(request.expires_by)} without a decision. {again}"
         case _:
             return []
     return [text_line(safe(text, 2_000), "warn"), Line()]
@@ -76,24 +95,26 @@ def _uncompared(request: PromotionRequest) -> str:
     return f"v{request.version} was not compared with {versions}: train again."
 
 
-def obstacle_text(obstacle: Obstacle, request: PromotionRequest, key: str = "") -> str:
+def obstacle_text(obstacle: Obstacle, request: PromotionRequest, actor: Actor, key: str = "") -> str:
     """Why the reader cannot act on the request; ``key`` asks anew."""
     anew = f": {key} asks anew" if key else ""
     match obstacle:
         case Obstacle.CLOSED:
             return f"the request is {request.status}"
         case Obstacle.EXPIRED:
-            return f"the request expired at {time_text(request.expires_at)}{anew}"
+            return f"the request expired at {time_text(request.expires_by)}{anew}"
         case Obstacle.OUTDATED:
             return f"outdated, {safe(changes_text(request.outdated_by, request.version), 400)}{anew}"
         case Obstacle.WAITS:
             return "it waits for a decision, and its evidence holds: nothing needs asking anew"
         case Obstacle.DECIDED:
             return "you have decided on it already"
-        case Obstacle.REQUESTED:
-            return "four eyes: you requested it"
-        case Obstacle.TRAINED:
-            return "four eyes: you trained it"
+        case Obstacle.AUTHOR:
+            author = parts_of(request, actor)[0]
+            you = "you" if author.name == actor.name else f"you, as {author.name},"
+            return f"four eyes: {safe(f'{you} {author.part}', 400)}"
+        case Obstacle.GATES:
+            return "its version was judged by looser gates than those in force: train again"
         case Obstacle.OF_ANOTHER:
             return f"only {safe(request.requested_by)}, who made it, or an admin withdraws it"
 
@@ -118,7 +139,8 @@ def _decisions(request: PromotionRequest) -> list[Line]:
     for decision in request.decisions:
         approved = decision.verdict == "approve"
         verdict = Cell(f"{'●' if approved else '✖'} {safe(decision.verdict)}", "good" if approved else "bad")
-        text = f"{time_text(decision.recorded_at)}  on evidence {decision.evidence_digest[:12]}…  {decision.reason}"
+        void = f"does not count, {decision.void}  " if decision.void else ""
+        text = f"{void}{time_text(decision.recorded_at)}  on evidence {decision.evidence_digest[:12]}…  {decision.reason}"
         rows.append((verdict, Cell(safe(decision.actor), "strong"), Cell(safe(text, 2_000))))
     return aligned(rows)
 

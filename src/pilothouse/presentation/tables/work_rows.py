@@ -112,7 +112,7 @@ def _progress(job: Job) -> Cell:
 def _expiry(request: PromotionRequest, now: datetime, exact: bool) -> str:
     if request.status != "open":
         return ""
-    return time_text(request.expires_at) if exact else ago_text(request.expires_at, now)
+    return time_text(request.expires_by) if exact else ago_text(request.expires_by, now)
 
 
 def _request_reason(request: PromotionRequest) -> Cell:

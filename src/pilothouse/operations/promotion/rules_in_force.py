@@ -1,0 +1,168 @@
+"""What the rules in force ask of open requests: gates, policy, and who may approve."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import lru_cache
+
+from pilothouse.domain.canonical import canonical_json
+from pilothouse.domain.gates_in_force import Judge, not_passed
+from pilothouse.domain.identifiers import VersionReference
+from pilothouse.domain.model_file import spec_from_plain
+from pilothouse.domain.model_spec import ModelSpec, PromotionSpec
+from pilothouse.domain.persons import Author, Persons
+from pilothouse.domain.policies import EffectivePolicy
+from pilothouse.domain.promotion import RequestAct, effective_policy, parts_of, personal_obstacle
+from pilothouse.domain.records import Decision, PromotionRequest, RequestStatus, Version, WorkspacePolicy
+from pilothouse.domain.request_standing import RulesInForce
+from pilothouse.domain.roles import Actor, Permission
+from pilothouse.operations.catalogue import require_request, spec_of_model
+from pilothouse.sqlite import Connection
+from pilothouse.store import access, models, persons, requests, versions, workspace
+from pilothouse.store.models import StoredSpec
+from pilothouse.store.requests import Candidate
+
+
+def require_with_rules(connection: Connection, request_id: int) -> PromotionRequest:
+    """Promotion request of that number with the rules in force, in the caller's transaction. Raises NotFoundError."""
+    return with_rules(connection, [require_request(connection, request_id)])[0]
+
+
+def with_rules(connection: Connection, records: Sequence[PromotionRequest]) -> list[PromotionRequest]:
+    """Requests; the open ones with what the rules in force ask of them."""
+    if all(record.status is not RequestStatus.OPEN for record in records):
+        return list(records)
+    known = persons.persons(connection)
+    grants = access.all_grants(connection)
+    people = [Actor(name, held, also=known.names(name)) for name, held in grants.items()]
+    return [
+        _with_rules(connection, record, known, people) if record.status is RequestStatus.OPEN else record
+        for record in records
+    ]
+
+
+def present_policy(connection: Connection, model: str) -> EffectivePolicy:
+    """Policy of a model that a request takes which is made now."""
+    return effective_policy(spec_of_model(connection, model).promotion, workspace.policy(connection))
+
+
+def judged_looser(connection: Connection, version: Version) -> tuple[str, ...]:
+    """Gates in force that a version has not passed, since it was judged by looser ones; a line each."""
+    in_force = models.spec_in_force(connection, version.model)
+    judged_by = models.spec_of_run(connection, version.run_id)
+    assert in_force is not None
+    return tuple(not_passed(_judge(in_force), _judge(judged_by), version.metrics))
+
+
+def _judge(stored: StoredSpec) -> Judge:
+    return Judge(_parsed(canonical_json(stored.spec)), stored.judging_code)
+
+
+def waiting_numbers(
+    connection: Connection, actor: Actor, model_names: Sequence[str], now: datetime
+) -> list[int]:
+    """Numbers of the open requests of these models that the person could approve now, oldest first: as ``obstacle_to`` says of
+    one. Roles are not looked at."""
+    candidates = requests.candidates(connection, sorted(actor.names), model_names, now)
+    policies: dict[str, EffectivePolicy] = {}
+    for candidate in candidates:
+        if candidate.model not in policies:
+            policies[candidate.model] = present_policy(connection, candidate.model)
+    return [
+        candidate.id
+        for candidate in candidates
+        if not (candidate.own and (candidate.four_eyes or policies[candidate.model].four_eyes))
+        and not _is_judged_looser(connection, candidate)
+    ]
+
+
+def _is_judged_looser(connection: Connection, candidate: Candidate) -> bool:
+    if candidate.is_judged_by_file_in_force:
+        return False
+    version = versions.find(connection, VersionReference(candidate.model, candidate.version))
+    return version is not None and bool(judged_looser(connection, version))
+
+
+def _with_rules(
+    connection: Connection, request: PromotionRequest, known: Persons, people: Sequence[Actor]
+) -> PromotionRequest:
+    policy = request.policy.tightened_by(present_policy(connection, request.model))
+    version = versions.find(connection, VersionReference(request.model, request.version))
+    assert version is not None
+    rules = RulesInForce(policy, _tightened(connection, request, policy), judged_looser(connection, version))
+    request = replace(request, in_force=rules)
+    request = replace(request, decisions=_decisions(request, known, people))
+    able = [
+        actor.name
+        for actor in people
+        if actor.allows(Permission.DECIDE, request.model)
+        and personal_obstacle(RequestAct.APPROVE, request, actor) is None
+    ]
+    return replace(request, in_force=replace(rules, can_approve=tuple(able)))
+
+
+def _decisions(request: PromotionRequest, known: Persons, people: Sequence[Actor]) -> tuple[Decision, ...]:
+    """Decisions with the person of each, and why an approval does not count by the rules in force."""
+    decided: list[Decision] = []
+    for decision in request.decisions:
+        person = known.subject(decision.actor)
+        actor = Actor(decision.actor, also=known.names(decision.actor))
+        before = next((other for other in decided if other.person == person), None)
+        may_decide = any(
+            one.allows(Permission.DECIDE, request.model) for one in people if one.name == decision.actor
+        )
+        void = ""
+        if decision.verdict == "approve" and not may_decide:
+            void = f"{decision.actor} may no longer approve"
+        elif decision.verdict == "approve" and (parts := parts_where_four_eyes(request, actor)):
+            void = f"four eyes: {parts[0]}"
+        elif before is not None:
+            void = f"{decision.actor} and {before.actor} are one person"
+        decided.append(replace(decision, person=person, void=void))
+    return tuple(decided)
+
+
+def parts_where_four_eyes(request: PromotionRequest, actor: Actor) -> list[Author]:
+    """The person's parts in what is asked for, where the rules in force say four eyes."""
+    return parts_of(request, actor) if request.rules.four_eyes else []
+
+
+def _tightened(connection: Connection, request: PromotionRequest, policy: EffectivePolicy) -> tuple[str, ...]:
+    """Respects in which the rules in force are tighter than the frozen policy, and since when."""
+    tighter = dict(policy.tighter_than(request.policy))
+    if not tighter:
+        return ()
+    history = list(_history(connection, request.model))
+    texts = []
+    for name, words in tighter.items():
+        at = None
+        for time, one in history:
+            is_so = getattr(request.policy.tightened_by(one), name) == getattr(policy, name)
+            at = (at or time) if is_so else None
+        since = f"since the policy of {at:%Y-%m-%d}" if at is not None else "since the policy was tightened"
+        texts.append(f"{words} {since}")
+    return tuple(texts)
+
+
+def _history(connection: Connection, model: str) -> Iterator[tuple[datetime, EffectivePolicy]]:
+    """Every policy that was in force for a model, and since when. Where one person ran the workspace is not dated, and is as
+    it is now."""
+    present = workspace.policy(connection)
+    floors = [(at, replace(floor, solo=present.solo)) for at, floor in workspace.policies(connection)]
+    applied = [(at, PromotionSpec(**plain)) for at, plain in models.promotions_applied(connection, model)]
+    floor = replace(WorkspacePolicy(), solo=present.solo)
+    promotion: PromotionSpec | None = None
+    changes: list[tuple[datetime, PromotionSpec | WorkspacePolicy]] = [*floors, *applied]
+    for at, changed in sorted(changes, key=lambda change: change[0]):
+        if isinstance(changed, WorkspacePolicy):
+            floor = changed
+        else:
+            promotion = changed
+        if promotion is not None:
+            yield at, effective_policy(promotion, floor)
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> ModelSpec:
+    return spec_from_plain(json.loads(text))
