@@ -67,7 +67,7 @@ def test_an_outdated_request_is_marked_says_what_changed_and_is_asked_anew(examp
 
     again = run("request", "--again", "3", name="oscar")
 
-    assert (again.code, again.err) == (0, "request 4 is open; approvers see it in their inbox\n")
+    assert (again.code, again.err) == (0, "request 4 is open; can be approved by pat, pia\n")
     assert [r["id"] for r in run("requests", "--status", "open", "--json").json] == [4]
     assert "▶" in next(line for line in run("requests").out.splitlines() if "◆ open" in line)
 
@@ -170,3 +170,42 @@ def test_every_list_that_is_cut_says_how_much_it_left_out(example: Example, run)
 
 def example_audit(example: Example) -> int:
     return audits.head(example.services, example.actor("aud")).count
+
+
+def test_the_page_says_what_the_rules_in_force_ask_and_who_can_approve(example: Example, run) -> None:
+    example.add_version()
+    ask(example, "delay/1")
+    example.pass_time(seconds=1)
+    run("policy", "set", "--approvals", "2", "--reason", "audit", name="ada")
+
+    page = run("evidence", "1").out
+    assert "approvals  0 of 2" in page
+    assert "in force   2 approvals since the policy of " in page
+    assert "approvers  can be approved by pat, pia" in page
+    assert "sam applied the model file that delay/1 was trained with" in page
+    rules = run("evidence", "1", "--json").json["in_force"]
+    assert (rules["policy"]["approvals"], rules["can_approve"]) == (2, ["pat", "pia"])
+    for name in ("pat", "pia"):
+        run("revoke", name, "approver", name="ada")
+    assert "approvers  nobody can approve it: grant the role approver to somebody" in run("evidence", "1").out
+
+
+def test_the_page_says_which_gates_were_tightened(example: Example, run) -> None:
+    example.add_version(auc=0.65)
+    ask(example, "delay/1")
+    example.apply(gates={"metric": [{"metric": "auc", "minimum": 0.7}]})
+
+    page = " ".join(run("evidence", "1").out.split())
+    assert (
+        "gates delay/1 was judged before the gates were tightened: gates.metric auc minimum 0.7, and it has 0.65"
+        in page
+    )
+    assert "approvers" not in page
+
+
+def test_persons_are_listed_and_joined(example: Example, run) -> None:
+    joined = run("persons", "join", "pia", "pat", "--reason", "one person", name="ada")
+    assert joined.err == "pat and pia are one person: what one of them did counts for all\n"
+    people = {person["name"]: person["names"] for person in run("persons", "list", "--json").json}
+    assert ["pat", "pia"] in people.values()
+    assert run("persons", "join", "pia", "vera", "--reason", "x", name="pat").code != 0

@@ -21,6 +21,8 @@ from support.soak_plan import size
 TARGETS = ("ewr", "jfk")
 ASKERS, DECIDERS = ("sam", "oscar"), ("pat", "pia", "sam", "oscar")
 SEVEN_DAYS_H = 7 * 24
+APPLIER = "sam"
+"""The person who applied the model file."""
 
 
 @dataclass
@@ -33,6 +35,8 @@ class Asked:
     trained_by: str
     made_h: int
     shown: dict[str, int | None]
+    asked_before: set[str]
+    """Persons whose requests for the version have come to nothing."""
     status: str = "open"
     decided: dict[str, str] = field(default_factory=dict)
 
@@ -100,7 +104,8 @@ class Promotions(RuleBasedStateMachine):
             if other.status == "open" and set(other.targets) & set(left):
                 other.status = "superseded"
         shown = {target: self._at(target) for target in left}
-        self.asked[request.id] = Asked(version, left, by, trained_by, self.hour, shown)
+        before = {a.by for a in self.asked.values() if a.version == version and a.status != "deployed"}
+        self.asked[request.id] = Asked(version, left, by, trained_by, self.hour, shown, before)
 
     @precondition(lambda self: self.asked)
     @rule(data=st.data(), by=st.sampled_from((*DECIDERS, "ada", "vera")))
@@ -111,7 +116,7 @@ class Promotions(RuleBasedStateMachine):
         allowed = (
             by in ("pat", "pia", "sam")
             and self._open(number)
-            and by not in (asked.by, asked.trained_by, *asked.decided)
+            and by not in (asked.by, asked.trained_by, APPLIER, *asked.decided, *asked.asked_before)
             and asked.shown == {target: self._at(target) for target in asked.targets}
         )
         request = promotions.get_request(services, self.example.actor("ada"), number)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pilothouse.domain.promotion import Obstacle, parts_of, state_of
 from pilothouse.domain.records import PromotionRequest, RequestStatus
-from pilothouse.domain.request_standing import RequestState, changes_text, ends_text
+from pilothouse.domain.request_standing import RequestState, changes_text, ends_text, judged_looser_text
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cells import Cell, Tone, request_cell
@@ -31,7 +31,7 @@ def request_page(request: PromotionRequest, now: datetime, *, again: str, widest
         ("replaces", _replaced(request)),
         ("approvals", f"{request.approvals} of {request.approvals_needed}, {until}"),
         ("policy", policy_text(request.policy)),
-        *_in_force(request),
+        *_in_force(request, now),
         ("evidence", request.evidence_digest),
     ]
     status = request_cell(state_of(request, now))
@@ -51,17 +51,25 @@ def request_page(request: PromotionRequest, now: datetime, *, again: str, widest
     return lines
 
 
-def _in_force(request: PromotionRequest) -> Iterator[tuple[str, str]]:
+def _in_force(request: PromotionRequest, now: datetime) -> Iterator[tuple[str, str]]:
     """What the rules in force ask of an open request beyond its frozen policy, and who can approve it."""
     rules = request.in_force
     if rules is None:
         return
     if rules.tightened:
         yield "in force", "; ".join(rules.tightened)
-    for line in rules.judged_looser:
-        yield "gates", f"{line}: train again"
-    nobody = "nobody can approve it: grant the role approver to somebody with no part in it"
-    yield "approvers", f"can be approved by {', '.join(rules.can_approve)}" if rules.can_approve else nobody
+    if rules.judged_looser:
+        yield "gates", judged_looser_text(request.model, request.version, rules.judged_looser)
+    elif state_of(request, now) is RequestState.OPEN:
+        yield "approvers", approvers_text(request)
+
+
+def approvers_text(request: PromotionRequest) -> str:
+    """``can be approved by ana, rui``: who may sign an open request, by their roles and by four eyes."""
+    names = request.in_force.can_approve if request.in_force else ()
+    if names:
+        return f"can be approved by {', '.join(names)}"
+    return "nobody can approve it: grant the role approver to somebody with no part in it"
 
 
 def _lapsed(request: PromotionRequest, now: datetime, again: str) -> list[Line]:
