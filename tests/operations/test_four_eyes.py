@@ -1,6 +1,7 @@
 """Four eyes are of persons: nobody with a part in a version approves it, under whatever name."""
 
 import random
+import sqlite3
 from contextlib import nullcontext, suppress
 from typing import Any
 
@@ -14,8 +15,8 @@ from pilothouse.domain.roles import DAEMON, Actor, Role
 from pilothouse.operations.automation import schedules
 from pilothouse.operations.jobs import trainings
 from pilothouse.operations.promotion import promotions, request_lists
-from pilothouse.operations.workspace import person_records, workspaces
-from pilothouse.store import audit_agreement
+from pilothouse.operations.workspace import audits, person_records, workspaces
+from pilothouse.store import row_agreement
 
 NIGHTLY = {"schedule": [{"name": "nightly", "cron": "0 3 * * *"}]}
 
@@ -252,11 +253,15 @@ def test_the_authors_are_in_the_log_and_one_that_is_gone_is_found(example: Examp
     apply(example, "pat", description="new")
     example.add_version(by="sam")
     request = ask(example)
-    with example.services.registry.transaction() as connection:
-        assert not [line for line in audit_agreement.disagreements(connection) if "authors" in line]
+    made = next(e for e in audits.show(example.services, example.actor("aud")) if e.action == "request.made")
+    assert ["pat", "applied the model file that delay/1 was trained with"] in made.detail["with_part"]
+    with sqlite3.connect(example.services.paths.registry) as connection:
         connection.execute("DROP TRIGGER request_authors_refuses_delete")
         connection.execute("DELETE FROM request_authors WHERE name = 'pat'")
-        assert f"request {request.id}: its authors" in audit_agreement.disagreements(connection)
+    with example.services.registry.read() as connection:
+        lines = [str(line) for line in row_agreement.differences(connection)]
+    part = "applied the model file that delay/1 was trained with"
+    assert lines == [f"request {request.id}: its author pat, who {part} was deleted"]
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -16,7 +16,7 @@ from pilothouse.domain.roles import Actor, Role
 from pilothouse.operations import automation_switch
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
-from pilothouse.operations.workspace import audits, doctor, retention, sessions, workspaces
+from pilothouse.operations.workspace import audits, doctor, person_records, retention, sessions, workspaces
 from pilothouse.store import audit, row_agreement, row_digests
 from pilothouse.store.deciding_tables import DECIDING, EXEMPT
 from pilothouse.store.row_agreement import Difference, Tampering
@@ -47,6 +47,7 @@ def build(root: Path) -> None:
     promotions.request_promotion(services, example.actor("sam"), "delay/2", reason="it was better")
     raised(example, "performance")
     sessions.open_session(services, example.actor("pat"), "xterm")
+    person_records.join(services, ada, "aud", "vera", "one person")
     retention.place_hold(services, ada, reason="a lawsuit", model="delay", target="")
     with services.registry.transaction() as connection:
         connection.execute(

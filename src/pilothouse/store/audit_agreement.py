@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.sqlite import Connection
-from pilothouse.store import audit, person_agreement
+from pilothouse.store import audit
 from pilothouse.store.values import from_json
 
 _SETTING_CHANGES = (
@@ -46,7 +46,6 @@ def disagreements(connection: Connection) -> Iterator[str]:
     yield from _decisions(connection)
     yield from _deployments(connection)
     yield from _aliases(connection)
-    yield from person_agreement.disagreements(connection)
 
 
 def _settings(connection: Connection) -> Iterator[str]:

@@ -121,6 +121,13 @@ DECIDING: Mapping[str, DecidingTable] = {
         _name("request {r}: its target {t}", r="x.request_id", t=_TARGET.format("x.target_id")),
         ("request_id", "target_id"),
     ),
+    "request_authors": DecidingTable(
+        _name("request {r}: its author {a}, who {p}", r="x.request_id", a="x.name", p="x.part"),
+        ("request_id", "position"),
+    ),
+    "person_names": DecidingTable(
+        _name("the person {n}, who is {o}", n="x.name", o="coalesce(x.same_as, 'account ' || x.uid)")
+    ),
     "decisions": DecidingTable(_name("request {r}: its decision by {a}", r="x.request_id", a="x.actor")),
     "comments": DecidingTable(
         _name("request {r}: comment {n}, by {a}", r="x.request_id", n="x.id", a="x.actor")
