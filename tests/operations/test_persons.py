@@ -124,6 +124,13 @@ def test_no_role_for_a_name_that_differs_only_by_case(example: Example) -> None:
     workspaces.grant_role(example.services, example.actor("ada"), "pat", Role.APPROVER)
 
 
+def test_the_daemon_has_no_second_name(example: Example) -> None:
+    with pytest.raises(NotAllowedError, match="daemon's own name"):
+        workspaces.identify(example.services, "Daemon")
+    with pytest.raises(InvalidInputError, match="belong to the daemon"):
+        workspaces.grant_role(example.services, example.actor("ada"), "DAEMON", Role.OPERATOR)
+
+
 def test_a_second_name_does_not_end_a_workspace_of_one_person(example: Example) -> None:
     with example.services.registry.transaction() as connection:
         workspace.set_solo(connection, "sam")

@@ -159,6 +159,16 @@ def spec_of_run(connection: Connection, run_id: int) -> StoredSpec:
     return spec
 
 
+def is_by_file_in_force(connection: Connection, name: str, number: int) -> bool:
+    """True where the specification in force is the one by which a version was trained and judged."""
+    (same,) = connection.execute(
+        "SELECT (SELECT u.spec_id FROM versions v JOIN runs u ON u.id = v.run_id WHERE v.model_id = m.id AND v.number = ?) = "
+        "(SELECT max(s.id) FROM model_specs s WHERE s.model_id = m.id) FROM models m WHERE m.name = ?",
+        (number, name),
+    ).fetchone()
+    return bool(same)
+
+
 def promotions_applied(connection: Connection, name: str) -> list[tuple[datetime, dict[str, Any]]]:
     """``[promotion]`` of each specification of a model with the time at which it was applied, oldest first."""
     rows = connection.execute(

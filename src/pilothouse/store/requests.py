@@ -132,7 +132,6 @@ class Candidate:
     """By the policy that is frozen in it."""
     own: bool
     """The person has a part in what it asks for."""
-    is_judged_by_file_in_force: bool
 
 
 def candidates(
@@ -141,8 +140,7 @@ def candidates(
     """Requests of these models that may wait for the person of these folded names, oldest first."""
     rows = connection.execute(
         "SELECT r.id, m.name AS model, v.number AS version, json_extract(r.policy, '$.four_eyes') AS four_eyes, "  # noqa: S608 - ours
-        f"{OWN} AS own, (SELECT u.spec_id FROM runs u WHERE u.id = v.run_id) = "
-        "(SELECT max(s.id) FROM model_specs s WHERE s.model_id = r.model_id) AS is_judged_by_file_in_force "
+        f"{OWN} AS own "
         "FROM promotion_requests r JOIN models m ON m.id = r.model_id JOIN versions v ON v.id = r.version_id "
         f"WHERE {WAITS} ORDER BY r.id",
         {"names": json.dumps(list(names)), "models": json.dumps(list(models)), "now": to_us(now)},

@@ -22,11 +22,12 @@ from pilothouse.operations.catalogue import require_request, require_version
 from pilothouse.operations.promotion.activation import deploy_request, drop_challenger
 from pilothouse.operations.promotion.evidence import incumbents
 from pilothouse.operations.promotion.request_filing import check_requestable, file_request, targets_to_request
-from pilothouse.operations.promotion.rules_in_force import require_with_rules, waiting_numbers, with_rules
+from pilothouse.operations.promotion.rules_in_force import require_with_rules, waiting_for_person, with_rules
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import requests
 from pilothouse.store import targets as target_store
+from pilothouse.store.requests import Candidate
 
 _FEWEST_DIGITS = 12
 """Digits of the digest of the evidence by which an approver names it at least."""
@@ -152,19 +153,18 @@ def get_request(services: Services, actor: Actor, request_id: int) -> PromotionR
 def waiting_for(services: Services, actor: Actor) -> list[WaitingRequest]:
     """Every open request that the actor could approve now, oldest first."""
     with reading(services, actor) as connection:
-        return requests.waiting(connection, _waiting_numbers(services, connection, actor))
+        return requests.waiting(connection, [one.id for one in _waiting(services, connection, actor)])
 
 
 def count_waiting(services: Services, actor: Actor) -> dict[str, int]:
     """Number of requests that the actor could approve now, by model; models without one are left out."""
     with reading(services, actor) as connection:
-        waiting = requests.waiting(connection, _waiting_numbers(services, connection, actor))
-    return dict(Counter(request.model for request in waiting))
+        return dict(Counter(one.model for one in _waiting(services, connection, actor)))
 
 
-def _waiting_numbers(services: Services, connection: Connection, actor: Actor) -> list[int]:
+def _waiting(services: Services, connection: Connection, actor: Actor) -> list[Candidate]:
     reader, now = as_now(connection, actor), present(services, connection)
-    return waiting_numbers(connection, reader, decidable_models(connection, reader), now)
+    return waiting_for_person(connection, reader, decidable_models(connection, reader), now)
 
 
 def expire_requests(services: Services) -> list[PromotionRequest]:

@@ -7,7 +7,7 @@ from pilothouse.domain.records import PromotionRequest
 from pilothouse.domain.roles import Actor
 from pilothouse.operations.authorisation import as_now, present, reading
 from pilothouse.operations.promotion.promotions import decidable_models
-from pilothouse.operations.promotion.rules_in_force import waiting_numbers, with_rules
+from pilothouse.operations.promotion.rules_in_force import waiting_for_person, with_rules
 from pilothouse.operations.services import Services
 from pilothouse.store import listing, requests
 
@@ -25,7 +25,8 @@ def requests_page(
         query = replace(query, sort="waits", descending=True)
     with reading(services, actor) as connection:
         now, reader = present(services, connection), as_now(connection, actor)
-        mine = frozenset(waiting_numbers(connection, reader, decidable_models(connection, reader), now))
+        models = decidable_models(connection, reader)
+        mine = frozenset(one.id for one in waiting_for_person(connection, reader, models, now))
         window = listing.window(connection, listing.requests_at(now, mine), query)
         rows = with_rules(
             connection, listing.in_order(window.rows, requests.of_numbers(connection, window.rows))

@@ -49,7 +49,15 @@ def present_policy(connection: Connection, model: str) -> EffectivePolicy:
 
 def judged_looser(connection: Connection, version: Version) -> tuple[str, ...]:
     """Gates in force that a version has not passed, since it was judged by looser ones; a line each."""
-    in_force = models.spec_in_force(connection, version.model)
+    return _looser(connection, version.model, version.number)
+
+
+def _looser(connection: Connection, model: str, number: int) -> tuple[str, ...]:
+    if models.is_by_file_in_force(connection, model, number):
+        return ()
+    version = versions.find(connection, VersionReference(model, number))
+    assert version is not None
+    in_force = models.spec_in_force(connection, model)
     judged_by = models.spec_of_run(connection, version.run_id)
     assert in_force is not None
     return tuple(not_passed(_judge(in_force), _judge(judged_by), version.metrics))
@@ -59,38 +67,30 @@ def _judge(stored: StoredSpec) -> Judge:
     return Judge(_parsed(canonical_json(stored.spec)), stored.judging_code)
 
 
-def waiting_numbers(
+def waiting_for_person(
     connection: Connection, actor: Actor, model_names: Sequence[str], now: datetime
-) -> list[int]:
-    """Numbers of the open requests of these models that the person could approve now, oldest first: as ``obstacle_to`` says of
-    one. Roles are not looked at."""
+) -> list[Candidate]:
+    """Open requests of these models that the person could approve now, oldest first: as ``obstacle_to`` says of one. Roles are
+    not looked at."""
     candidates = requests.candidates(connection, sorted(actor.names), model_names, now)
     policies: dict[str, EffectivePolicy] = {}
     for candidate in candidates:
         if candidate.model not in policies:
             policies[candidate.model] = present_policy(connection, candidate.model)
     return [
-        candidate.id
+        candidate
         for candidate in candidates
         if not (candidate.own and (candidate.four_eyes or policies[candidate.model].four_eyes))
-        and not _is_judged_looser(connection, candidate)
+        and not _looser(connection, candidate.model, candidate.version)
     ]
-
-
-def _is_judged_looser(connection: Connection, candidate: Candidate) -> bool:
-    if candidate.is_judged_by_file_in_force:
-        return False
-    version = versions.find(connection, VersionReference(candidate.model, candidate.version))
-    return version is not None and bool(judged_looser(connection, version))
 
 
 def _with_rules(
     connection: Connection, request: PromotionRequest, known: Persons, people: Sequence[Actor]
 ) -> PromotionRequest:
     policy = request.policy.tightened_by(present_policy(connection, request.model))
-    version = versions.find(connection, VersionReference(request.model, request.version))
-    assert version is not None
-    rules = RulesInForce(policy, _tightened(connection, request, policy), judged_looser(connection, version))
+    looser = _looser(connection, request.model, request.version)
+    rules = RulesInForce(policy, _tightened(connection, request, policy), looser)
     request = replace(request, in_force=rules)
     request = replace(request, decisions=_decisions(request, known, people))
     able = [

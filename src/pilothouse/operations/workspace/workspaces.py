@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
+from pilothouse.domain.persons import folded
 from pilothouse.domain.records import WorkspacePolicy
 from pilothouse.domain.roles import DAEMON, PERMISSIONS, Actor, Grant, Permission, Role
 from pilothouse.operations.authorisation import (
@@ -115,7 +116,7 @@ def identify(services: Services, user: str, as_name: str | None = None, *, uid: 
         if as_name is not None and as_name != user:
             identity = _identity_of_other(connection, user)
             name, uid = as_name, None
-        if name == DAEMON.name:
+        if folded(name) == DAEMON.name:
             raise NotAllowedError(f"{name!r} is the daemon's own name here: nobody can act under it")
         _check_actor(name)
         return as_now(connection, Actor(name, identity=identity, uid=uid))
@@ -124,7 +125,7 @@ def identify(services: Services, user: str, as_name: str | None = None, *, uid: 
 def grant_role(services: Services, actor: Actor, name: str, role: Role, *, model: str = "") -> None:
     """Grant a role, for one model or for all. Raises ConflictError (held already), NotFoundError (no such model)."""
     _check_actor(name)
-    if role is Role.DAEMON or name == DAEMON.name:
+    if role is Role.DAEMON or folded(name) == DAEMON.name:
         raise InvalidInputError(
             "the role and the name daemon belong to the daemon itself: they cannot be granted"
         )
