@@ -1,6 +1,7 @@
 """What a training records of its code, from real repositories."""
 
 import os
+import pwd
 import subprocess
 from pathlib import Path
 
@@ -110,6 +111,7 @@ def test_nothing_that_the_repository_configures_is_run(repository: Path, tmp_pat
     folder = repository / "models" / "demo"
     trap = tmp_path / "ran"
     run = f"touch {trap}; cat"
+    _sign(repository)
     (repository / ".gitattributes").write_text("*.py filter=evil diff=evil\n")
     for key in (
         "filter.evil.clean", "filter.evil.smudge", "filter.evil.process", "diff.evil.textconv", "diff.evil.command",
@@ -122,12 +124,56 @@ def test_nothing_that_the_repository_configures_is_run(repository: Path, tmp_pat
     for name in ("post-index-change", "fsmonitor-watchman", "pre-auto-gc"):
         (hooks / name).write_text(f"#!/bin/sh\ntouch {trap}\n")
         (hooks / name).chmod(0o755)
+    verifier = tmp_path / "verifier"
+    verifier.write_text(f"#!/bin/sh\ntouch {trap}\n")
+    verifier.chmod(0o755)
+    git(repository, "config", "log.showSignature", "true")
+    git(repository, "config", "gpg.program", str(verifier))
     (folder / "train.py").write_text("def fit(): return 2\n")
 
     facts = code_facts(folder)
 
     assert b"+def fit(): return 2" in facts.diff
+    assert facts.authors == ("a <a@example.org>",)
     assert not trap.exists()
+
+
+def _sign(repository: Path) -> None:
+    """Give the newest commit a signature, which git would have a program look at."""
+    head, _, message = git(repository, "cat-file", "commit", "HEAD").partition("\n\n")
+    signature = "gpgsig -----BEGIN PGP SIGNATURE-----\n \n aaaa\n -----END PGP SIGNATURE-----"
+    commit = repository / "commit"
+    commit.write_text(f"{head}\n{signature}\n\n{message}\n")
+    signed = git(repository, "hash-object", "-t", "commit", "-w", str(commit))
+    commit.unlink()
+    git(repository, "reset", "-q", "--soft", signed)
+
+
+def test_owners_of_the_files_and_authors_of_the_commits_are_named(repository: Path) -> None:
+    folder = repository / "models" / "demo"
+    (folder / "gate.py").write_text("def check(): ...\n")
+    git(repository, "add", ".")
+    git(repository, "commit", "-q", "-m", "second", "--author", "Petra \x1b[31m <petra@example.org>")
+    git(
+        repository,
+        "commit",
+        "-q",
+        "--allow-empty",
+        "-m",
+        "of something else",
+        "--author",
+        "Sam <sam@example.org>",
+    )
+
+    facts = code_facts(folder)
+
+    assert facts.owners == (pwd.getpwuid(os.getuid()).pw_name,)
+    assert len(facts.authors) == 2
+    assert facts.authors[0].startswith("Petra ")
+    assert "\x1b" not in facts.authors[0]
+    assert facts.authors[1] == "a <a@example.org>"
+    plain = facts.to_plain(None)
+    assert (plain["owners"], plain["authors"]) == (list(facts.owners), list(facts.authors))
 
 
 def test_a_link_in_a_model_folder_is_refused(tmp_path: Path) -> None:

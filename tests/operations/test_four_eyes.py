@@ -139,6 +139,18 @@ def test_whoever_ran_the_training_again_is_its_trainer_with_the_one_before(examp
         sign(example, request, "oscar")
 
 
+def test_owners_and_git_authors_of_the_code_who_are_known_do_not_approve(example: Example) -> None:
+    code = {"owners": ["pat", "svc"], "authors": ["Pia Lee <p.lee@example.org>", "V. <Vera@example.org>"]}
+    example.add_version(by="sam", code=code)
+    request = ask(example)
+
+    with pytest.raises(NotAllowedError, match=r"pat owns files of the code of delay/1"):
+        sign(example, request, "pat")
+    with pytest.raises(NotAllowedError, match=r"vera wrote commits of the code of delay/1"):
+        sign(example, request, "vera")
+    assert able(example, request) == ("pia",), "whose name in git is another one"
+
+
 def test_withdrawing_and_having_another_ask_does_not_make_a_second_pair(example: Example) -> None:
     example.add_version(by="sam")
     first = ask(example, by="oscar")

@@ -6,22 +6,26 @@ hooks, file-system monitor, filters and external diffs; no network, no prompts, 
 
 import hashlib
 import os
+import pwd
 import shutil
 import stat
 import subprocess
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.safe_text import one_line
 
 MODEL_FILE_LIMIT = 2_000
 MODEL_BYTES_LIMIT = 64 << 20
 _DIFF_LIMIT = 16 << 20
 _GIT_TIMEOUT_S = 20.0
+_COMMITS = 20
+"""Newest commits of a folder whose authors are recorded."""
 _SKIPPED = frozenset({"__pycache__", ".git", ".venv", "venv", "node_modules", ".ipynb_checkpoints"})
 _OPTIONS = (
     "core.hooksPath=/dev/null",
@@ -53,6 +57,10 @@ class CodeFacts:
     diff: bytes = b""
     diff_cut: bool = False
     note: str = ""
+    owners: tuple[str, ...] = ()
+    """Names of the accounts that own the folder's files."""
+    authors: tuple[str, ...] = ()
+    """``name <address>`` of the authors of the newest commits of the folder."""
 
     def to_plain(self, diff_digest: str | None) -> dict[str, Any]:
         """Facts for the record of a run, with the digest under which the diff is stored."""
@@ -64,6 +72,8 @@ class CodeFacts:
             "diff_digest": diff_digest,
             "diff_cut": self.diff_cut,
             "note": self.note,
+            "owners": list(self.owners),
+            "authors": list(self.authors),
         }
 
 
@@ -157,14 +167,25 @@ def unpack_folder(data: bytes, destination: Path) -> None:
 
 def code_facts(folder: Path, leave_out: Sequence[Path] = ()) -> CodeFacts:
     """Facts of a model's folder and of the git repository around it, if there is one. Raises InvalidInputError."""
-    digest = folder_digest(folder, leave_out)
+    digest, owners = folder_digest(folder, leave_out), _owners(folder, leave_out)
     if shutil.which("git") is None:
-        return CodeFacts(digest, note="git is not installed")
+        return CodeFacts(digest, note="git is not installed", owners=owners)
     try:
-        return _git_facts(folder, leave_out, digest)
+        return replace(_git_facts(folder, leave_out, digest), owners=owners)
     except _GitError as error:
         note = "no git repository around it" if "not a git repository" in str(error) else str(error)
-        return CodeFacts(digest, note=note)
+        return CodeFacts(digest, note=note, owners=owners)
+
+
+def _owners(folder: Path, leave_out: Sequence[Path]) -> tuple[str, ...]:
+    """Names of the accounts that own the files, the number where an account has no name."""
+    names = []
+    for uid in sorted({path.stat().st_uid for _, path in folder_files(folder, leave_out)}):
+        try:
+            names.append(pwd.getpwuid(uid).pw_name)
+        except KeyError:
+            names.append(str(uid))
+    return tuple(names)
 
 
 class _GitError(Exception):
@@ -209,7 +230,18 @@ def _git_facts(folder: Path, leave_out: Sequence[Path], digest: str) -> CodeFact
         dirty=bool(diff or names),
         diff=diff[:_DIFF_LIMIT],
         diff_cut=len(diff) > _DIFF_LIMIT,
+        authors=_authors(root, paths, options),
     )
+
+
+def _authors(root: Path, paths: Sequence[str], options: Sequence[str]) -> tuple[str, ...]:
+    """Authors of the newest commits, each once."""
+    written = _git(
+        root, "log", f"-{_COMMITS}", "--no-show-signature", "--no-mailmap", "--format=%an <%ae>", "HEAD", *paths,
+        options=options,
+    )  # fmt: skip
+    lines = written.decode("utf-8", "replace").splitlines()
+    return tuple(dict.fromkeys(one_line(line, 200) for line in lines if line))
 
 
 def _without_filters(root: Path) -> list[str]:

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pilothouse.domain.identifiers import VersionReference
-from pilothouse.domain.persons import Author
+from pilothouse.domain.persons import Author, folded
 from pilothouse.domain.records import Job, RequestStatus, Version
 from pilothouse.domain.roles import DAEMON
 from pilothouse.operations.catalogue import require_run
 from pilothouse.sqlite import Connection
-from pilothouse.store import audit, jobs, models, requests, schedules, versions
+from pilothouse.store import audit, jobs, models, persons, requests, schedules, versions
 from pilothouse.store.models import StoredSpec
 
 _SCHEDULE_CHANGES = ("schedule.paused", "schedule.resumed")
@@ -22,6 +22,7 @@ def authors_of(
     that it replaces, who set off its training, and who asked for it before."""
     found = [
         *_appliers(connection, version, incumbents),
+        *_coders(connection, version),
         *_starters(connection, version),
         *_earlier_requesters(connection, version),
     ]
@@ -47,6 +48,21 @@ def _appliers(
         for spec in history:
             if since < spec.id < judged_by.id:
                 yield Author(spec.applied_by, f"applied a change of the model file {changed}")
+
+
+def _coders(connection: Connection, version: Version) -> Iterator[Author]:
+    """Owners of the files of the version's code, and authors of its newest commits, who are known here by name."""
+    code, uri = require_run(connection, version).code, f"{version.model}/{version.number}"
+    known = {folded(name) for name in persons.known_names(connection)}
+    for owner in code.get("owners", ()):
+        if folded(owner) in known:
+            yield Author(owner, f"owns files of the code of {uri}")
+    for author in code.get("authors", ()):
+        name, _, address = author.removesuffix(">").rpartition(" <")
+        for possible in (name, address, address.partition("@")[0]):
+            if folded(possible) in known:
+                yield Author(folded(possible), f"wrote commits of the code of {uri}")
+                break
 
 
 def _starters(connection: Connection, version: Version) -> Iterator[Author]:
