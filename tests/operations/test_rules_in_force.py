@@ -94,6 +94,17 @@ def test_gates_that_cannot_be_judged_again_are_refused_by_name(
         sign(example, request)
 
 
+def test_another_body_of_the_gate_function_judges_anew(example: Example) -> None:
+    example.apply(gates={"function": "gate.py:check"}, code={"gate.py": "a" * 64})
+    example.add_version()
+    request = ask(example)
+    example.apply(gates={"function": "gate.py:check"}, code={"gate.py": "b" * 64})
+
+    assert waiting(example) == []
+    with pytest.raises(ConflictError, match=r"gate\.py changed.*: train again"):
+        sign(example, request)
+
+
 def test_a_request_of_before_a_tightening_cannot_be_approved_and_waits_for_nobody(example: Example) -> None:
     example.apply(**bounded(0.62))
     example.add_version(auc=0.65)

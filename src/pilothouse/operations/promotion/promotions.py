@@ -82,7 +82,7 @@ def approve(
 ) -> PromotionRequest:
     """Approve a request; ``evidence_digest`` is that of the evidence that the approver was shown, or its first digits.
 
-    The last approval that the frozen policy needs deploys, in the same transaction. Raises NotFoundError,
+    The last approval that the rules in force need deploys, in the same transaction. Raises NotFoundError,
     NotAllowedError (role, four eyes) or ConflictError (closed, expired, outdated, other evidence).
     """
     reason = clean_text(reason, "the reason")

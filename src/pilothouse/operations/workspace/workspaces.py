@@ -248,7 +248,7 @@ def set_workspace_policy(
     allow_automatic: bool | None = None,
     reason: str = "",
 ) -> WorkspacePolicy:
-    """Set the floor; a value of None stays as it is. Open requests keep the policy that was frozen in them."""
+    """Set the floor; a value of None stays as it is. Open requests take what is tighter, never what is looser."""
     if approvals is not None and not 0 <= approvals <= 100:
         raise InvalidInputError(f"approvals: found {approvals}; expected 0 to 100")
     reason = clean_text(reason, "the reason")
