@@ -19,7 +19,7 @@ from pilothouse.domain.deployment_state import (
     worst,
 )
 from pilothouse.domain.findings import Window
-from pilothouse.domain.monitoring import Health, ServingState
+from pilothouse.domain.monitoring import Health, ServingState, Suspicion
 from pilothouse.domain.records import Alert, AlertStatus
 
 SINCE = datetime(2013, 5, 1, tzinfo=UTC)
@@ -158,14 +158,47 @@ def test_an_alert_is_told_by_the_newest_window_that_was_judged_since_it_opened()
     }
 
 
-def test_a_loss_that_one_window_does_not_make_certain_is_told_beside_healthy() -> None:
-    """And told first: a narrow column shows only the beginning of the reason."""
-    beyond = "auc 0.70 in its newest window, reference 0.80"
-    weak = Verdict(monitor="performance", window=window(7), beyond=beyond, lasting=False)
-    assert state(facts(QUIET[0], weak)) == (
-        Health.HEALTHY,
-        f"{beyond}: not certain yet, the next window decides; all else within its reference to 2013-05-08",
+def suspected(day: int = 7, **changes: Any) -> Verdict:
+    waits = Suspicion(below=True, next_at=SINCE + timedelta(days=14))
+    return Verdict(
+        monitor="performance",
+        window=window(day),
+        beyond="auc 0.70 [0.65, 0.75], reference 0.80",
+        alert_kinds=("performance",),
+        suspicion=replace(waits, **changes),
     )
+
+
+def test_a_loss_that_one_window_does_not_make_certain_makes_a_deployment_suspected() -> None:
+    """The verdict comes first: a narrow column shows only the beginning of the reason."""
+    figures = "auc 0.70 [0.65, 0.75], reference 0.80 in the window to 2013-05-08"
+    text = "below its reference, one more window decides on 2013-05-15"
+    assert state(facts(QUIET[0], suspected())) == (Health.SUSPECTED, f"{text}: {figures}")
+    for changes, then in (
+        ({"next_at": None}, "below its reference, one more window decides"),
+        ({"below": False}, "above its reference, one more window decides on 2013-05-15"),
+        ({"wanted": 2}, "below its reference, 2 more windows decide, the next on 2013-05-15"),
+        ({"wanted": 2, "next_at": None}, "below its reference, 2 more windows decide"),
+    ):
+        assert state(facts(QUIET[0], suspected(**changes)))[1] == f"{then}: {figures}"
+
+
+def test_a_suspicion_of_when_the_version_was_live_before_has_no_date() -> None:
+    """The next window of then is long over."""
+    health, text = state(facts(QUIET[0], suspected(-3)))
+    assert health is Health.SUSPECTED
+    assert text.startswith("below its reference, one more window decides: ")
+    assert text.endswith("in the window to 2013-04-28, when v2 was live before")
+
+
+def test_what_is_certain_or_not_judged_is_worse_than_a_suspicion() -> None:
+    drifted = Verdict(monitor="drift", window=window(7), beyond="wind drifted", alert_kinds=("data_drift",))
+    assert [g.health for g in grounds_of(facts(drifted, suspected()))] == [Health.DEGRADED, Health.SUSPECTED]
+    thin = Verdict(monitor="drift", window=None, unjudged=3, lack="120 of 300 rows in 7 d")
+    assert state(facts(thin, suspected())) == (Health.NOT_JUDGED, "120 of 300 rows in 7 d (and 1 more)")
+    # an alert about performance says it itself, and does not call the window quiet
+    told = grounds_of(facts(QUIET[0], suspected(), alerts=[alert(at=3)]))
+    assert [g.text for g in told] == ["auc 0.70 [0.65, 0.75], reference 0.80 in the window to 2013-05-08"]
 
 
 def test_inputs_that_are_not_judged_are_not_healthy_whatever_performance_says() -> None:
@@ -211,6 +244,7 @@ def test_down_is_the_worst_and_what_is_not_judged_is_worse_than_healthy() -> Non
     ranks = [health.rank for health in Health]
     assert ranks == sorted(ranks)
     assert Health.DOWN.rank < Health.CRITICAL.rank < Health.NOT_JUDGED.rank < Health.HEALTHY.rank
+    assert Health.NO_DATA.rank < Health.SUSPECTED.rank < Health.HEALTHY.rank
 
 
 def test_nothing_is_healthy_while_nobody_watches() -> None:
@@ -221,10 +255,13 @@ def test_nothing_is_healthy_while_nobody_watches() -> None:
         "nothing watches: was healthy, within its reference to 2013-05-08",
     )
     assert as_known(Health.NO_DATA, "no prediction", watched=False) == (Health.NO_DATA, "no prediction")
-    counts = {Health.DOWN: 1, Health.NO_DATA: 2, Health.HEALTHY: 3}
+    before = as_known(*state(facts(QUIET[0], suspected())), watched=False)
+    assert before[0] is Health.NOT_JUDGED
+    assert before[1].startswith("nothing watches: was suspected, below its reference, one more window")
+    counts = {Health.DOWN: 1, Health.NO_DATA: 2, Health.SUSPECTED: 4, Health.HEALTHY: 3}
     assert list(counts_as_known(counts, watched=False).items()) == [
         (Health.DOWN, 1),
-        (Health.NOT_JUDGED, 3),
+        (Health.NOT_JUDGED, 7),
         (Health.NO_DATA, 2),
     ]
 
@@ -234,6 +271,12 @@ def test_a_model_with_a_deployment_that_was_healthy_is_not_judged_while_nobody_w
     assert model_as_known(Health.NO_DATA, "ewr: no prediction", counts, watched=False) == (
         Health.NOT_JUDGED,
         "nothing watches: was healthy on 2 of its targets; ewr: no prediction",
+    )
+    assert model_as_known(
+        Health.NO_DATA, "ewr: no prediction", {**counts, Health.SUSPECTED: 1}, watched=False
+    ) == (
+        Health.NOT_JUDGED,
+        "nothing watches: was suspected on 1 and healthy on 2 of its targets; ewr: no prediction",
     )
     assert model_as_known(Health.DOWN, "ewr: down", {Health.DOWN: 1, **counts}, watched=False) == (
         Health.DOWN,

@@ -8,11 +8,14 @@ from pilothouse.domain.findings import Window
 from pilothouse.domain.judging import (
     enough_with,
     lack,
+    next_judged_performance,
     together_text,
     why_not_judged,
     window_notes,
     windows_together,
+    windows_wanted,
 )
+from pilothouse.domain.model_file import load_spec
 from pilothouse.domain.model_spec import MonitoringSpec
 from pilothouse.domain.time_units import DAY_S, HOUR_S, MINUTE_S
 
@@ -108,3 +111,47 @@ def test_a_model_of_many_targets_names_some_of_them() -> None:
     notes = window_notes({f"shop-{i}": 30.0 for i in range(40)}, MonitoringSpec())
     assert len(notes) == 13
     assert notes[-1] == "and 28 more such windows"
+
+
+MODEL = """
+name = "delay"
+task = "binary"
+owner = "tests"
+[data]
+source = "rows.csv"
+target = "late"
+timestamp = "at"
+timezone = "UTC"
+features = ["wind"]
+outcome_delay = "3d"
+[training]
+estimator = "sklearn.linear_model.LogisticRegression"
+[monitoring]
+performance_step = "30h"
+[[targets]]
+name = "jfk"
+"""
+
+
+def test_the_next_window_of_performance_can_be_judged_once_it_has_ended_and_its_outcomes_could_come() -> None:
+    """Its step is of whole days, as that of the windows that are closed."""
+    end = datetime(2013, 10, 29, tzinfo=UTC)
+    assert next_judged_performance(end, load_spec(MODEL, "model.toml")) == end + timedelta(days=2 + 3)
+
+
+@pytest.mark.parametrize(
+    ("significant", "fire", "of", "together", "wanted"),
+    [
+        ([True], 2, 3, 1, 1),
+        ([False], 2, 3, 1, 2),
+        ([True, False, False], 2, 3, 1, 2),  # the oldest counts no more
+        ([False, True, False], 2, 3, 1, 1),
+        ([True], 3, 5, 1, 2),
+        ([False], 2, 3, 4, 1),  # those judged together are certain by themselves or never
+        ([False], 1, 1, 1, 1),
+    ],
+)
+def test_a_suspected_loss_waits_for_as_many_windows_as_an_alert_takes(
+    significant: list[bool], fire: int, of: int, together: int, wanted: int
+) -> None:
+    assert windows_wanted(significant, MonitoringSpec(fire=fire, of=of), together) == wanted

@@ -246,7 +246,7 @@ def test_a_state_that_does_not_follow_from_the_facts_is_found_and_repaired(examp
         report(example, target)
     with example.services.registry.transaction() as connection:
         connection.execute(
-            "UPDATE deployment_states SET health = 'healthy', severity = 6, why = 'within its reference' "
+            f"UPDATE deployment_states SET health = 'healthy', severity = {Health.HEALTHY.rank}, why = 'within its reference' "
             "WHERE target_id = (SELECT id FROM targets WHERE name = 'jfk')"
         )
     assert wrong(example)["states"].startswith("the state of delay on jfk, delay on all targets is not")

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from pilothouse.cli import failures, main
+from pilothouse.domain.deployment_state import suspicion_text
 from pilothouse.domain.listing import Query
 from pilothouse.domain.monitoring import Health, TargetState
 from pilothouse.operations.fleet import fleet, groups, health
@@ -63,13 +64,14 @@ def _run(history: History) -> None:
 
 
 def _compare_unwatched(history: History) -> None:
-    """Compare the doors once the daemon is gone: what was healthy is not judged, the rest is as it was."""
+    """Compare the doors once the daemon is gone: what was healthy or suspected is not judged, the rest is as it was."""
     services, actor = history.services, history.example.actor("vera")
     watched = _healths(history, _by_key(health.target_states(services, actor)))
     end_daemon(services)
     known = _by_key(health.target_states(services, actor))
     assert _healths(history, known) == {
-        key: Health.NOT_JUDGED if before is Health.HEALTHY else before for key, before in watched.items()
+        key: Health.NOT_JUDGED if before in (Health.HEALTHY, Health.SUSPECTED) else before
+        for key, before in watched.items()
     }
     _compare_doors(history, known)
     _compare_commands(history)
@@ -101,7 +103,7 @@ def _compare_doors(history: History, on_record: dict[Key, TargetState]) -> None:
     assert health.watch(services, actor).counts == Counter(state.health for state in on_record.values())
     assert health.fleet_health(services, actor) is _compare_overview(services, history, on_record)
     for state in on_record.values():
-        if state.health is Health.HEALTHY:
+        if state.health in (Health.HEALTHY, Health.SUSPECTED):
             _compare_monitor(services, history, state)
     unhealthy = health.states_page(services, actor, Query(unhealthy=True)).rows
     fine = (Health.HEALTHY, Health.NOT_DEPLOYED)
@@ -122,13 +124,14 @@ def _compare_overview(services: Services, history: History, on_record: dict[Key,
 
 
 def _compare_monitor(services: Services, history: History, state: TargetState) -> None:
-    """A healthy deployment says first what is not certain yet, and the monitor calls the same window so."""
+    """A deployment is suspected where the monitor calls its newest judged window so, and both say when more is known."""
     view = monitor_views.monitor_view(services, history.example.actor("vera"), state.model, state.target)
     judged = [p for p in view.performance if p.window.judged and p.version == view.version][-1:]
-    significant = bool(judged) and judged[0].finding.significant
-    beginning = state.why.split(";")[0]
-    assert beginning.endswith(": not certain yet, the next window decides") is significant
-    assert significant is any(p in view.uncertain for p in judged)
+    is_suspected = state.health is Health.SUSPECTED
+    assert is_suspected is any(p in view.suspected for p in judged)
+    if is_suspected and view.newest(view.performance) == judged[0]:
+        assert view.suspicion is not None
+        assert state.why.startswith(suspicion_text(view.suspicion, lambda at: f"{at:%Y-%m-%d}"))
 
 
 def _compare_commands(history: History) -> None:

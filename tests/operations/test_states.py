@@ -1,24 +1,30 @@
 """States on record keep up with what is no live version, no worst ground and no new report."""
 
+import json
 import random
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from fixtures.registries import raised
+from pilothouse.cli import failures, main
 from pilothouse.composition import open_workspace
+from pilothouse.domain.listing import Query
 from pilothouse.domain.monitoring import Health, ServingState, TargetState
 from pilothouse.domain.wire import ServingReport
-from pilothouse.operations.alerts import alerts
+from pilothouse.operations.alerts import alert_explanation, alerts
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.fleet import health
 from pilothouse.operations.fleet.processes import Pulse, note_serving_end
 from pilothouse.operations.states import states
 from pilothouse.operations.workspace import audits, time_machine, workspaces
+from pilothouse.store import workspace
 from pilothouse.system.processes import own_name
+from pilothouse.telemetry import readings
 from support import fleet_workspace, until_the_test_ends
 from support.daemons import stand_for_daemon
-from support.histories import History
+from support.histories import History, Judged
 
 
 @pytest.fixture
@@ -131,3 +137,81 @@ def test_the_past_knows_when_the_last_event_before_it_came(history: History) -> 
         assert next(s for s in found if s.target == "ewr").health is Health.NO_TRAFFIC
     finally:
         past.close()
+
+
+@pytest.fixture
+def suspected(history: History) -> History:
+    """A deployment whose one window of performance has an interval below the reference, and is not significant."""
+    history.put_live("delay", 1, ["ewr"])
+    history.example.pass_time(minutes=5)
+    history.send("delay", 1, "ewr")
+    end = history.now
+    history.write(("delay", "ewr"), 1, readings.DRIFT, end, Judged(True))
+    history.write(("delay", "ewr"), 1, readings.PERFORMANCE, end, Judged(True, performance="doubtful"))
+    with history.services.registry.transaction() as connection:
+        states.refresh_model(history.services, connection, "delay")
+    return history
+
+
+def test_a_suspicion_reads_the_same_at_every_door_and_is_no_error(
+    suspected: History, capsys: pytest.CaptureFixture[str]
+) -> None:
+    services, decides = suspected.services, suspected.now + timedelta(days=90)
+    state = state_of(suspected, "delay", "ewr")
+    why = f"below its reference, 2 more windows decide, the next on {decides:%Y-%m-%d %H:%M}"
+    assert (state.health, state.why.split(":")[0]) == (Health.SUSPECTED, why.split(":")[0])
+    assert state.why.startswith(f"{why}: auc 0.67 [0.64, 0.7], reference 0.71 in the window to ")
+    (row,) = [r for r in health.overview(services, suspected.example.actor("vera")) if r.model == "delay"]
+    assert (row.health, row.why) == (Health.SUSPECTED, f"ewr: {state.why}")
+
+    def shown(*given: str) -> str:
+        capsys.readouterr()
+        root = str(suspected.example.root)
+        assert failures.run(lambda: main.run(["--workspace", root, "--as", "vera", *given])) == 0
+        return capsys.readouterr().out
+
+    assert json.loads(shown("--json", "status"))["deployments"]["suspected"] == 1
+    assert f"ewr: {why}" in shown("status")
+    told = shown("monitor", "delay", "ewr")
+    assert "suspected: below its reference, 2 more windows decide, the next on " in told
+    assert "fine" not in told
+    drawn = shown("monitor", "delay", "ewr", "--charts")
+    assert "△ suspected 0.670 [0.640 0.700]: below its reference, 2 more windows decide" in drawn
+    as_data = json.loads(shown("--json", "monitor", "delay", "ewr"))
+    assert as_data["suspicion"] == {"below": True, "wanted": 2, "next_at": f"{decides:%Y-%m-%dT%H:%M:%SZ}"}
+    assert [part["finding"]["value"] for part in as_data["suspected"]] == [0.67]
+    found = health.states_page(services, suspected.example.actor("vera"), Query(unhealthy=True)).rows
+    assert [(s.model, s.target) for s in found] == [("delay", "ewr")]
+
+
+def test_states_of_an_earlier_form_are_written_anew_when_the_workspace_is_opened(suspected: History) -> None:
+    """Before there was a suspicion, healthy had its number, and what is suspected now was healthy."""
+    root = suspected.example.root
+    with suspected.services.registry.transaction() as connection:
+        for table in ("deployment_states", "model_states"):
+            connection.execute(
+                f"UPDATE {table} SET health = 'healthy', severity = 6 WHERE health = 'suspected'"
+            )
+            connection.execute(f"UPDATE {table} SET severity = 7 WHERE health = 'not deployed'")
+        workspace.set_setting(connection, "form_of_states", "2")
+    assert states.differing(suspected.services)
+    suspected.services.close()
+    opened = open_workspace(root)
+    try:
+        assert states.differing(opened) == []
+        with opened.registry.read() as connection:
+            rows = connection.execute("SELECT DISTINCT health, severity FROM deployment_states").fetchall()
+        assert {(row[0], row[1]) for row in rows} == {
+            (str(health), health.rank) for health in (Health.SUSPECTED, Health.NOT_DEPLOYED)
+        }
+    finally:
+        opened.close()
+
+
+def test_the_explanation_of_an_alert_calls_its_window_suspected(suspected: History) -> None:
+    alert = raised(suspected.example, "performance", "ewr", effective_at=suspected.now)
+    told = alert_explanation.explain_alert(suspected.services, suspected.example.actor("vera"), alert.id)
+    assert [(window.significant, window.suspected) for window in told.windows] == [(False, True)]
+    state = state_of(suspected, "delay", "ewr")
+    assert state.health is Health.DEGRADED
+    assert "quiet" not in state.why

@@ -3,12 +3,16 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from pilothouse.domain.alert_explanation import AlertExplanation, WindowVerdict
 from pilothouse.domain.findings import DriftFinding, PerformanceFinding, Window, WindowFinding
-from pilothouse.domain.monitoring import FeatureDistribution, MonitorView
+from pilothouse.domain.monitoring import FeatureDistribution, Health, MonitorView, Suspicion
+from pilothouse.domain.records import Alert, AlertStatus
 from pilothouse.presentation import verdicts
+from pilothouse.presentation.cells import HEALTH
 from pilothouse.presentation.charts.braille import draw
 from pilothouse.presentation.charts.monitor_charts import distribution_picture, heat_map, monitor_charts
 from pilothouse.presentation.charts.series_csv import COLUMNS, series_csv
+from pilothouse.presentation.pages.alert_page import explanation_page
 from pilothouse.presentation.pages.work_pages import feature_table
 
 START = datetime(2013, 4, 8, tzinfo=UTC)
@@ -67,6 +71,13 @@ def test_windows_judged_together_are_counted_beside_their_verdict() -> None:
     performance, drift, *_ = monitor_charts(of, "wind")
     assert drift.headline.text == "● quiet 0.459 of 0.091, 3 windows together, 876 rows"
     assert performance.headline.text == "● fine 0.500 [0.400 0.600], 3 windows together, 876 rows"
+    suspected = replace(of, suspected=of.performance, suspicion=Suspicion(below=True, next_at=START))
+    performance, *_ = monitor_charts(suspected, "wind")
+    assert (performance.headline.text, performance.headline.tone) == (
+        "△ suspected 0.500 [0.400 0.600], 3 windows together, 876 rows: below its reference, one more window decides on "
+        "2013-04-08",
+        "warn",
+    )
     table = feature_table(of)
     assert [column.title for column in table.columns].index("WINDOWS") == 9
     assert [cell.text for cell in table.rows[0].cells][8:10] == ["876", "3"]
@@ -141,9 +152,35 @@ def test_a_window_that_was_judged_again_says_why() -> None:
     assert verdicts.revised_verdict(again, True, 0.5) == "0.500, significant"
 
 
-def test_a_loss_that_is_not_certain_yet_is_not_called_worse() -> None:
+def test_a_suspected_loss_is_called_neither_worse_nor_fine() -> None:
     judged = replace(THIN, judged=True)
     assert verdicts.performance_verdict(judged, significant=True).text == "✖ worse"
-    uncertain = verdicts.performance_verdict(judged, significant=True, certain=False)
-    assert (uncertain.text, uncertain.tone) == ("▲ worse? not certain yet", "warn")
-    assert verdicts.performance_verdict(judged, significant=False, certain=False).text == "● fine"
+    assert verdicts.performance_verdict(judged, significant=False).text == "● fine"
+    for significant in (True, False):
+        cell = verdicts.performance_verdict(judged, significant=significant, suspected=True)
+        assert (cell.text, cell.tone) == ("△ suspected", "warn")
+        assert verdicts.performance_word(judged, significant, suspected=True) == "suspected"
+    assert verdicts.performance_word(judged, True, suspected=False) == "worse"
+    assert verdicts.performance_word(judged, False, suspected=False) == ""
+    assert verdicts.performance_verdict(THIN, significant=False, suspected=True).text == "○ not judged"
+
+
+def test_each_health_has_a_glyph_of_its_own() -> None:
+    assert set(HEALTH) == set(Health)
+    assert len({glyph for glyph, _ in HEALTH.values()}) == len(Health)
+
+
+def test_the_page_of_an_alert_does_not_call_a_suspected_window_quiet() -> None:
+    judged = replace(THIN, judged=True)
+    window = WindowVerdict(window=judged, value=0.58, bound=0.57, significant=False)
+    alert = Alert(
+        1, "m", 1, "jfk", "performance", "auc", "critical", AlertStatus.OPEN, START, START, "auc 0.5", "", {}
+    )  # fmt: skip
+
+    def page(of: WindowVerdict) -> str:
+        told = AlertExplanation(alert, "auc, measured", "the reference", windows=(of,))
+        return "\n".join("".join(cell.text for cell in line.cells) for line in explanation_page(told))
+
+    assert "● quiet" in page(window)
+    assert "△ suspected" in page(replace(window, suspected=True))
+    assert "quiet" not in page(replace(window, suspected=True))

@@ -7,8 +7,12 @@ import pytest
 
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.evaluation import MetricValue
+from pilothouse.domain.findings import PerformanceFinding
+from pilothouse.domain.model_spec import MonitoringSpec
 from pilothouse.statistics.performance.performance_verdicts import (
+    Loss,
     is_significantly_worse,
+    loss_of,
     performance_bound,
     performance_is_certain,
 )
@@ -396,6 +400,32 @@ def test_a_calibration_is_deterministic_and_comes_back_from_its_bytes(reference)
 
 def metric(value: float, half_width: float) -> MetricValue:
     return MetricValue("auc", value, value - half_width, value + half_width, 2000)
+
+
+def loss(value: float, half_width: float, *significant: bool, metric: str = "auc") -> Loss:
+    """Loss of a window with this figure against 0.647 ± 0.035, significant as the last of ``significant``."""
+    finding = PerformanceFinding(
+        metric=metric, value=value, low=value - half_width, high=value + half_width, reference=0.647,
+        reference_low=0.612, reference_high=0.682, labelled_share=1.0, significant=significant[-1],
+    )  # fmt: skip
+    return loss_of(finding, significant, MonitoringSpec())
+
+
+def test_no_window_is_fine_whose_own_interval_excludes_its_reference_on_the_worse_side():
+    assert loss(0.581, 0.048, False) is Loss.SUSPECTED
+    assert loss(0.713, 0.048, False) is Loss.NONE  # better
+    assert loss(0.713, 0.048, False, metric="mae") is Loss.SUSPECTED  # and worse where lower is better
+    assert loss(0.581, 0.067, False) is Loss.NONE  # the interval holds it
+    assert loss(0.640, 0.005, False) is Loss.NONE  # it does not, by less than counts
+    assert loss(0.636, 0.005, False) is Loss.SUSPECTED
+
+
+def test_a_significant_loss_is_suspected_until_an_alert_would_open_by_it():
+    assert loss(0.600, 0.05, True) is Loss.SUSPECTED
+    assert loss(0.600, 0.05, True, False, True) is Loss.CERTAIN  # two of the last three
+    assert loss(0.600, 0.05, True, False, False, True) is Loss.SUSPECTED
+    assert loss(0.450, 0.05, True) is Loss.CERTAIN  # by itself
+    assert loss(0.600, 0.05, True, True, False) is Loss.NONE
 
 
 def test_a_lower_rate_of_false_alarms_lets_larger_losses_pass():

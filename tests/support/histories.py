@@ -92,7 +92,8 @@ class Judged:
     features: bool = False
     score: bool = False
     performance: str = ""
-    """``slight``: one window of it is not certain; ``certain``; or empty."""
+    """``doubtful``: not significant, though the interval excludes the reference; ``slight``: significant, and one window of it
+    is not certain; ``certain``; or empty."""
     latency: bool = False
     errors: bool = False
 
@@ -170,8 +171,11 @@ def _of_windows(facts: Facts, model: str, version: int, target: str, since: date
     if performance:
         fire, many = facts.rules[model]
         losses = [of[readings.PERFORMANCE][end].performance for end in performance]
-        if losses[-1] == "certain" or (losses[-1] and sum(map(bool, losses[-many:])) >= fire):
+        significant = [loss in ("slight", "certain") for loss in losses]
+        if losses[-1] == "certain" or (significant[-1] and sum(significant[-many:]) >= fire):
             yield Health.DEGRADED
+        elif losses[-1]:
+            yield Health.SUSPECTED
     if judged[readings.TRAFFIC]:
         last = traffic[judged[readings.TRAFFIC][-1]]
         if last.latency or last.errors:
@@ -379,7 +383,7 @@ class History:
             is_judged = (
                 enough if monitor in (readings.DRIFT, readings.QUALITY) else self.chance.random() < 0.8
             )
-            told.append(self._write(key, version, monitor, self.now, self._draw(monitor, is_judged)))
+            told.append(self.write(key, version, monitor, self.now, self._draw(monitor, is_judged)))
         return f"windows of {key[0]}/{version} on {key[1]}: " + ", ".join(told)
 
     def _rewrite_window(self) -> str:
@@ -392,7 +396,7 @@ class History:
         end = self.chance.choice(sorted(ends))
         if self.chance.random() < 0.25:
             end -= timedelta(seconds=30)
-        text = self._write(
+        text = self.write(
             (model, target),
             version,
             monitor,
@@ -413,11 +417,12 @@ class History:
             return Judged(is_judged, features=chance() < 0.3)
         if monitor == readings.PERFORMANCE:
             return Judged(
-                is_judged, performance=self.chance.choice(["", "", "", "slight", "slight", "certain"])
+                is_judged,
+                performance=self.chance.choice(["", "", "", "doubtful", "slight", "slight", "certain"]),
             )
         return Judged(is_judged, latency=chance() < 0.25, errors=chance() < 0.15)
 
-    def _write(
+    def write(
         self, key: Key, version: int, monitor: str, end: datetime, drawn: Judged, *, again: bool = False
     ) -> str:
         (model, target), rows = key, 600 if drawn.judged else 40
@@ -572,11 +577,12 @@ def _findings(monitor: str, drawn: Judged) -> tuple[Finding, ...]:
             ),
         )  # fmt: skip
     if monitor == readings.PERFORMANCE:
-        value = {"": 0.71, "slight": 0.68, "certain": 0.40}[drawn.performance]
+        value = {"": 0.71, "doubtful": 0.67, "slight": 0.69, "certain": 0.40}[drawn.performance]
         return (
             PerformanceFinding(
                 metric="auc", value=value, low=value - 0.03, high=value + 0.03, reference=0.71,
-                reference_low=0.70, reference_high=0.72, labelled_share=1.0, significant=bool(drawn.performance),
+                reference_low=0.70, reference_high=0.72, labelled_share=1.0,
+                significant=drawn.performance in ("slight", "certain"),
             ),
         )  # fmt: skip
     return (

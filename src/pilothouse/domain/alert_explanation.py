@@ -11,12 +11,13 @@ from pilothouse.domain.records import Alert, Deployment
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowVerdict:
     """Window of the figure that fired, with its ``bound``; ``fired`` marks the alert's own window. ``lack``: why it has no
-    verdict."""
+    verdict. ``suspected``: not significant by itself, though its interval excludes the reference."""
 
     window: Window
     value: float
     bound: float
     significant: bool
+    suspected: bool = False
     fired: bool = False
     lack: str = ""
 

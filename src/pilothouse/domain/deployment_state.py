@@ -1,16 +1,17 @@
 """The state of a deployment: a model on a target. It is the worst of its grounds, each with its own date.
 
 Nothing is healthy by default: a deployment is healthy where a window of its live version was judged, nothing in the newest
-one lies beyond its reference, no alert is open, and its serving process answers.
+one lies beyond its reference, no alert is open, and its serving process answers. It is suspected where all that lies beyond
+is a loss of performance that one window does not make certain.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pilothouse.domain.findings import PerformanceFinding, Window
 from pilothouse.domain.incidents import CLASSES, JOINT
-from pilothouse.domain.monitoring import Health, ServingState, StateGround, TargetState
+from pilothouse.domain.monitoring import Health, ServingState, StateGround, Suspicion, TargetState
 from pilothouse.domain.records import Alert
 
 
@@ -23,8 +24,8 @@ class Verdict:
     """The newest window that was judged; None before the first."""
     beyond: str = ""
     """What lies beyond its reference in that window: ``2 of 12 features drifted``; empty where nothing does."""
-    lasting: bool = True
-    """False for a loss that one window alone does not make certain."""
+    suspicion: Suspicion | None = None
+    """Of a loss that one window alone does not make certain; None for what is certain, and where nothing is beyond."""
     alert_kinds: tuple[str, ...] = ()
     """Kinds of alert that say the same; an open one takes the place of this."""
     unjudged: int = 0
@@ -143,16 +144,18 @@ def worst(parts: Iterable[tuple[Health, str, str]]) -> tuple[Health, str]:
     return health, why if health in (Health.HEALTHY, Health.NOT_DEPLOYED) else f"{where}: {why}"
 
 
-WAS_HEALTHY = "nothing watches: was healthy"
-"""Beginning of the reason of a deployment that is healthy on record while nothing watches."""
+WAS = "nothing watches: was"
+"""Beginning of the reason of a deployment while nothing watches, before its health on record."""
+PASSING = (Health.SUSPECTED, Health.HEALTHY)
+"""Healths that nobody would hear the end of while nothing watches, the worse first."""
 
 
 def as_known(health: Health, why: str, *, watched: bool) -> tuple[Health, str]:
-    """Health and reason as they can be said of the present: what is healthy on record is not judged while nothing watches,
-    because nobody would hear of its end."""
-    if watched or health is not Health.HEALTHY:
+    """Health and reason as they can be said of the present: what is healthy or suspected on record is not judged while nothing
+    watches, because nobody would hear of its end."""
+    if watched or health not in PASSING:
         return health, why
-    return Health.NOT_JUDGED, f"{WAS_HEALTHY}, {why}"
+    return Health.NOT_JUDGED, f"{WAS} {health}, {why}"
 
 
 def counts_as_known(counts: Mapping[Health, int], *, watched: bool) -> dict[Health, int]:
@@ -168,10 +171,11 @@ def model_as_known(
     health: Health, why: str, counts: Mapping[Health, int], *, watched: bool
 ) -> tuple[Health, str]:
     """Health and reason of a model with so many deployments by health, as they can be said of the present."""
-    healthy = counts.get(Health.HEALTHY, 0)
-    if watched or not healthy or health is not Health.NO_DATA:
+    passing = {passing: counts[passing] for passing in PASSING if counts.get(passing)}
+    if watched or not passing or health is not Health.NO_DATA:
         return as_known(health, why, watched=watched)
-    return Health.NOT_JUDGED, f"{WAS_HEALTHY} on {healthy:,} of its targets; {why}"
+    before = " and ".join(f"{passing} on {count:,}" for passing, count in passing.items())
+    return Health.NOT_JUDGED, f"{WAS} {before} of its targets; {why}"
 
 
 def state_as_known(state: TargetState, *, watched: bool) -> TargetState:
@@ -279,13 +283,27 @@ def _of_findings(facts: Facts) -> Iterator[StateGround]:
     for verdict in facts.figures.verdicts:
         if verdict.window is None or not verdict.beyond or told.intersection(verdict.alert_kinds):
             continue
-        if not verdict.lasting:
-            continue  # it is part of the text of a healthy one
         end = f"in the window to {facts.figures.when(verdict.window.end)}"
         then = f", when v{facts.version} was live before" if is_of_then(verdict.window, facts.since) else ""
         resolved = next((facts.resolved[k] for k in verdict.alert_kinds if k in facts.resolved), "")
         though = f", though {resolved}" if resolved else ""
-        yield StateGround(Health.DEGRADED, f"{verdict.beyond} {end}{then}{though}", verdict.window.end)
+        text = f"{verdict.beyond} {end}{then}"
+        if verdict.suspicion is not None:
+            suspicion = replace(verdict.suspicion, next_at=None) if then else verdict.suspicion
+            text = f"{suspicion_text(suspicion, facts.figures.when)}: {text}"
+            yield StateGround(Health.SUSPECTED, text, verdict.window.end)
+        else:
+            yield StateGround(Health.DEGRADED, f"{text}{though}", verdict.window.end)
+
+
+def suspicion_text(suspicion: Suspicion, when: Callable[[datetime], str]) -> str:
+    """``below its reference, one more window decides on 2013-11-05``."""
+    side = "below" if suspicion.below else "above"
+    on = f" on {when(suspicion.next_at)}" if suspicion.next_at is not None else ""
+    if suspicion.wanted == 1:
+        return f"{side} its reference, one more window decides{on}"
+    next_one = f", the next{on}" if on else ""
+    return f"{side} its reference, {suspicion.wanted} more windows decide{next_one}"
 
 
 def _of_gaps(facts: Facts) -> Iterator[StateGround]:
@@ -316,12 +334,9 @@ def _of_gaps(facts: Facts) -> Iterator[StateGround]:
 
 
 def _quiet(figures: Figures) -> str:
-    """Text of a healthy deployment: what is not certain first, then to when it was judged, and what was not judged."""
+    """Text of a healthy deployment: to when it was judged, and what was not judged."""
     newest = _newest(figures)
-    uncertain = [v.beyond for v in figures.verdicts if v.beyond and not v.lasting]
-    within = "all else within its reference" if uncertain else "within its reference"
-    parts = [f"{beyond}: not certain yet, the next window decides" for beyond in uncertain]
-    parts.append(f"{within} to {figures.when(newest)}" if newest else within)
+    parts = [f"within its reference to {figures.when(newest)}" if newest else "within its reference"]
     parts += [
         f"{v.monitor} not judged: {v.lack}" for v in figures.verdicts if v.lack and v.monitor != _JUDGING[0]
     ]

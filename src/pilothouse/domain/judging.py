@@ -1,10 +1,12 @@
-"""Whether a window holds enough rows for a verdict, how many windows are judged as one, and what is lacking."""
+"""Whether a window holds enough rows for a verdict, how many windows are judged as one, what is lacking, and when the next
+can be judged."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 
 from pilothouse.domain.findings import Window
-from pilothouse.domain.model_spec import MonitoringSpec
+from pilothouse.domain.model_spec import ModelSpec, MonitoringSpec
 from pilothouse.domain.time_units import DAY_S, HOUR_S, MINUTE_S
 
 MOST_TOGETHER = 8
@@ -27,6 +29,32 @@ def windows_together(rows: Sequence[int], minimum_rows: int) -> int:
             return count
         taken += before
     return min(len(rows), MOST_TOGETHER)
+
+
+def performance_grid(monitoring: MonitoringSpec) -> tuple[int, int]:
+    """Length and step of the windows of measured performance, in seconds: whole days."""
+    window, step = (
+        math.ceil(duration / DAY_S) * DAY_S
+        for duration in (monitoring.performance_window, monitoring.performance_step)
+    )
+    return window, step
+
+
+def next_judged_performance(end: datetime, spec: ModelSpec) -> datetime:
+    """Earliest event time at which the window of performance after one that ended at ``end`` can be judged: it has ended, and
+    its outcomes have had their time to come."""
+    _, step = performance_grid(spec.monitoring)
+    return end + timedelta(seconds=step + spec.data.outcome_delay)
+
+
+def windows_wanted(significant: Sequence[bool], monitoring: MonitoringSpec, together: int) -> int:
+    """Number of windows, at least, after which a suspected loss is an alert or is not one. ``significant``: whether the
+    windows judged so far were, newest last, that one included; ``together``: how many it was judged with. Windows judged
+    together are certain by themselves or say nothing."""
+    if together > 1:
+        return 1
+    kept = significant[-(monitoring.of - 1) :] if monitoring.of > 1 else ()
+    return max(1, monitoring.fire - sum(kept))
 
 
 def lack(rows: int, minimum_rows: int, window_s: int) -> str:

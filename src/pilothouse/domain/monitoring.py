@@ -35,6 +35,8 @@ class Health(StrEnum):
     """Deployed and answering, but nobody can say how well: the newest windows have no verdict."""
     NO_DATA = "no data"
     """Deployed, and no prediction of the live version has come yet."""
+    SUSPECTED = "suspected"
+    """Judged and perhaps worse than its reference: one window does not make it certain, the next ones decide."""
     HEALTHY = "healthy"
     NOT_DEPLOYED = "not deployed"
 
@@ -54,6 +56,17 @@ class StateGround:
     health: Health
     text: str
     at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspicion:
+    """A loss of performance that its window does not make certain. ``wanted``: how many more windows decide, at least."""
+
+    below: bool
+    """True where the figure is below its reference, False where it is above: worse in either case."""
+    wanted: int = 1
+    next_at: datetime | None = None
+    """Event time at which the next of them can be judged; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +130,10 @@ class MonitorView:
     """Windows that were judged again, the newest last."""
     undefined: tuple[WindowFinding[PerformanceFinding], ...] = ()
     """Findings of the windows with outcomes in which the metric is not defined."""
-    uncertain: tuple[WindowFinding[PerformanceFinding], ...] = ()
-    """Those of ``performance`` with a significant loss that is not certain yet."""
+    suspected: tuple[WindowFinding[PerformanceFinding], ...] = ()
+    """Those of ``performance`` with a loss that is not certain."""
+    suspicion: Suspicion | None = None
+    """That of the newest window of the version shown; None where it is not suspected."""
 
     def newest(self, windows: Sequence[WindowFinding[F]]) -> WindowFinding[F] | None:
         """The newest of these windows that is of the version shown; the newest of any other where it has none."""
@@ -373,28 +388,3 @@ class Fleet:
     """All targets that some model names or runs on, by name."""
     counts: dict[Health, int] = field(default_factory=dict)
     """Number of deployments of all models by health, the worst first."""
-
-
-@dataclass(frozen=True, slots=True)
-class GroupMember:
-    """A model's part in a group of deployments."""
-
-    model: str
-    health: Health
-    counts: dict[str, int]
-    """Number of its deployments in the group by health, the worst first."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeploymentGroup:
-    """The deployments on the targets of one region, product or business unit, or of one label."""
-
-    name: str
-    targets: int
-    health: Health
-    why: str
-    """The worst of them: ``flight-delay on jfk: auc 0.60 …``."""
-    counts: dict[str, int]
-    """Number of them by health, the worst first."""
-    members: tuple[GroupMember, ...] | None = None
-    """The models in it, the sickest first; None where they were not asked for."""

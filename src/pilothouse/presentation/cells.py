@@ -24,6 +24,7 @@ HEALTH: dict[Health, tuple[str, Tone]] = {
     Health.NO_TRAFFIC: ("◌", "warn"),
     Health.NOT_JUDGED: ("?", "info"),
     Health.NO_DATA: ("○", "dim"),
+    Health.SUSPECTED: ("△", "warn"),
     Health.HEALTHY: ("●", "good"),
     Health.NOT_DEPLOYED: ("·", "dim"),
 }

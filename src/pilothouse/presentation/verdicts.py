@@ -1,13 +1,16 @@
 """Verdicts on windows as cells: a window without a verdict is "not judged", never quiet."""
 
+from pilothouse.domain.deployment_state import suspicion_text
 from pilothouse.domain.findings import Window
 from pilothouse.domain.judging import together_text, why_not_judged
+from pilothouse.domain.monitoring import Health, MonitorView
 from pilothouse.presentation.cell import Cell, Tone
-from pilothouse.presentation.texts import window_moment
+from pilothouse.presentation.cells import health_cell
+from pilothouse.presentation.texts import day_text, window_moment
 
 NOT_JUDGED = "not judged"
-WORSE_NOT_CERTAIN = "worse? not certain yet"
-"""A loss that one window alone does not make certain; a deployment stays healthy with it."""
+SUSPECTED = str(Health.SUSPECTED)
+"""A loss that one window alone does not make certain."""
 UNKNOWN = "○"
 """Glyph of a window that has no verdict."""
 
@@ -17,11 +20,21 @@ def drift_verdict(window: Window, significant: bool) -> Cell:
     return _verdict(window, significant, ("▲ drifts", "warn"), ("● quiet", "good"))
 
 
-def performance_verdict(window: Window, significant: bool, *, certain: bool = True) -> Cell:
-    """``✖ worse``, ``▲ worse? not certain yet``, ``● fine`` or ``○ not judged``."""
-    if not certain:
-        return _verdict(window, significant, (f"▲ {WORSE_NOT_CERTAIN}", "warn"), ("● fine", "good"))
+def performance_verdict(window: Window, significant: bool, *, suspected: bool = False) -> Cell:
+    """``✖ worse``, ``△ suspected``, ``● fine`` or ``○ not judged``."""
+    if suspected and window.judged:
+        return health_cell(Health.SUSPECTED)
     return _verdict(window, significant, ("✖ worse", "bad"), ("● fine", "good"))
+
+
+def performance_word(window: Window, significant: bool, *, suspected: bool) -> str:
+    """The verdict on performance in a table of the command line."""
+    return verdict_word(window, significant or suspected, SUSPECTED if suspected else "worse")
+
+
+def suspicion_note(view: MonitorView) -> str:
+    """``suspected: below its reference, one more window decides on 2013-11-05``; empty where the newest window is not."""
+    return f"{SUSPECTED}: {suspicion_text(view.suspicion, day_text)}" if view.suspicion else ""
 
 
 def _verdict(window: Window, significant: bool, bad: tuple[str, Tone], good: tuple[str, Tone]) -> Cell:
@@ -79,5 +92,5 @@ def _again(window: Window) -> str:
 
 def revised_verdict(window: Window, significant: bool, figure: float | None) -> str:
     """What was found in a window before or after it was judged again."""
-    verdict = ("significant" if significant else "quiet") if window.judged else NOT_JUDGED
+    verdict = ("significant" if significant else "not significant") if window.judged else NOT_JUDGED
     return f"{figure:.3f}, {verdict}" if figure is not None else verdict

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from pilothouse.domain.canonical import canonical_json
-from pilothouse.domain.deployment_state import HEARD, WAS_HEALTHY, is_of_then
+from pilothouse.domain.deployment_state import HEARD, PASSING, WAS, is_of_then
 from pilothouse.domain.findings import WindowFinding
 from pilothouse.domain.monitoring import Health, Place, ServingState, TargetState
 from pilothouse.domain.records import Deployment
@@ -21,6 +21,7 @@ from pilothouse.store.listing import marks
 from pilothouse.store.request_conditions import OUTDATED
 
 _HEALTHY, _NOT_DEPLOYED = Health.HEALTHY.rank, Health.NOT_DEPLOYED.rank
+_PASSING = f"IN ({', '.join(str(health.rank) for health in PASSING)})"
 STATES = Listing(
     "deployment_states s",
     {
@@ -50,9 +51,9 @@ LABEL = "labels."
 
 
 _HEALTH, _SEVERITY, _WHY, _SERVING = (
-    f"CASE s.severity WHEN {_HEALTHY} THEN '{Health.NOT_JUDGED}' ELSE s.health END",
-    f"CASE s.severity WHEN {_HEALTHY} THEN {Health.NOT_JUDGED.rank} ELSE s.severity END",
-    f"CASE s.severity WHEN {_HEALTHY} THEN '{WAS_HEALTHY}, ' || s.why ELSE s.why END",
+    f"CASE WHEN s.severity {_PASSING} THEN '{Health.NOT_JUDGED}' ELSE s.health END",
+    f"CASE WHEN s.severity {_PASSING} THEN {Health.NOT_JUDGED.rank} ELSE s.severity END",
+    f"CASE WHEN s.severity {_PASSING} THEN '{WAS} ' || s.health || ', ' || s.why ELSE s.why END",
     f"CASE WHEN s.serving IN {tuple(map(str, HEARD))} THEN '{ServingState.NOT_HEARD}' ELSE s.serving END",
 )
 """Columns as ``domain/deployment_state.py`` (``state_as_known``) shows them while nothing watches."""

@@ -31,10 +31,11 @@ from pilothouse.presentation.charts.chart import MARK_LEGEND
 from pilothouse.presentation.charts.monitor_charts import monitor_charts
 from pilothouse.presentation.charts.series_csv import series_csv
 from pilothouse.presentation.verdicts import (
-    WORSE_NOT_CERTAIN,
     judged_again_because,
+    performance_word,
     revised_verdict,
     rows_text,
+    suspicion_note,
     verdict_note,
     verdict_word,
 )
@@ -88,7 +89,7 @@ def monitor(
         (
             (texts.window_text(p.window.start, p.window.end), _version(p), _decimals(p.finding.value), _between(p.finding),
              rows_text(p.window), _decimals(p.finding.reference),
-             verdict_word(p.window, p.finding.significant, WORSE_NOT_CERTAIN if p in view.uncertain else "worse"))
+             performance_word(p.window, p.finding.significant, suspected=p in view.suspected))
             for p in view.performance
         ),
         empty="no performance yet: it is known once outcomes have arrived for a whole window",
@@ -105,6 +106,7 @@ def monitor(
     if last is not None:
         compared = last.finding.reference is not None
         _say(verdict_note(last.window, view.minimum_rows, compared=compared))
+        _say(suspicion_note(view))
     click.echo()
     measured = {(p.version, p.window.start, p.window.end): p.finding for p in view.performance}
     show_table(

@@ -29,7 +29,8 @@ EXIT_CODES = {
     Health.CRITICAL: 20,
     Health.DOWN: 21,
 }
-"""Exit codes of ``status`` by the worst health; 0 for the others."""
+"""Exit codes of ``status`` by the worst health; 0 for the others. Suspected is one of them: models that have not changed are
+suspected now and then, and a line for cron would send mail for nothing."""
 EXIT_UNWATCHED = 14
 """Exit code of ``status`` where nobody keeps the states true and nothing is known to be worse than not judged."""
 
@@ -112,8 +113,8 @@ def apply(session: Session, plan: bool) -> None:
 @json_option
 @click.pass_obj
 def status(session: Session) -> int:
-    """The fleet's health. Exit code 0 healthy, 10 degraded, 11 not judged, 12 no data, 13 no traffic, 14 not watched,
-    20 critical, 21 down."""
+    """The fleet's health. Exit code 0 healthy or suspected, 10 degraded, 11 not judged, 12 no data, 13 no traffic,
+    14 not watched, 20 critical, 21 down."""
     from pilothouse.operations.fleet import health
 
     models = health.overview(session.services, session.actor)

@@ -11,8 +11,9 @@ from pilothouse.console.screens.base import View
 from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
+from pilothouse.domain.deployment_groups import DeploymentGroup
 from pilothouse.domain.listing import Query
-from pilothouse.domain.monitoring import DeploymentGroup, Health, ModelOverview, TargetState
+from pilothouse.domain.monitoring import Health, ModelOverview, TargetState
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.safe_text import safe
 from pilothouse.operations.services import Services

@@ -39,7 +39,11 @@ from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.monitoring.statistic_names import measure_name
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.statistics.performance.performance_verdicts import performance_bound, rate_of
+from pilothouse.statistics.performance.performance_verdicts import (
+    excludes_reference,
+    performance_bound,
+    rate_of,
+)
 from pilothouse.statistics.performance.traffic_verdicts import ERROR_SHARE, FEWEST_REQUESTS
 from pilothouse.statistics.profiles.specification import SCORE
 from pilothouse.store import alerts, deployments
@@ -320,7 +324,10 @@ def _performance(explanation: AlertExplanation, source: _Source) -> AlertExplana
         higher = direction == "higher"
         bound = performance_bound(finding.measured, finding.expected, direction, rate, stored.window.together)
         lack = "there is no reference to compare it with" if finding.reference is None else ""
-        windows.append(_verdict(stored, finding.value, bound, stored.significant, lack))
+        verdict = _verdict(stored, finding.value, bound, stored.significant, lack)
+        excludes = excludes_reference(finding.measured, finding.expected, direction)
+        suspected = stored.judged and not stored.significant and excludes
+        windows.append(replace(verdict, suspected=suspected))
     return replace(
         explanation,
         figure=f"{source.alert.subject}, measured",

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Collection, Iterable
 
+from pilothouse.domain.deployment_groups import DeploymentGroup, GroupMember
 from pilothouse.domain.deployment_state import as_known, counts_as_known
-from pilothouse.domain.monitoring import DeploymentGroup, GroupMember, Health, Place
+from pilothouse.domain.monitoring import Health, Place
 from pilothouse.domain.roles import Actor
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.services import Services

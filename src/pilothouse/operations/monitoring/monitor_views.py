@@ -17,8 +17,8 @@ from pilothouse.domain.findings import (
     Window,
     WindowFinding,
 )
-from pilothouse.domain.model_spec import MonitoringSpec
-from pilothouse.domain.monitoring import MonitorView, RevisedWindow, TimelineMark
+from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.monitoring import MonitorView, RevisedWindow, Suspicion, TimelineMark
 from pilothouse.domain.records import Alert, Deployment
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.time_units import from_us
@@ -26,9 +26,10 @@ from pilothouse.operations.authorisation import reading
 from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.monitoring.baselines import baseline_p95_ms, reference_performance
 from pilothouse.operations.services import Services
-from pilothouse.operations.states.figures import is_lasting
+from pilothouse.operations.states.figures import suspicion_of
 from pilothouse.operations.states.watching import unwatched
 from pilothouse.sqlite import Connection
+from pilothouse.statistics.performance.performance_verdicts import Loss, loss_of
 from pilothouse.store import alerts as alert_store
 from pilothouse.store import deployments, fleet
 from pilothouse.telemetry import readings, revisions
@@ -86,7 +87,7 @@ def monitor_view(
         minimum_rows=spec.monitoring.minimum_rows,
     )
     with services.reading_telemetry() as telemetry:
-        return empty if telemetry is None else _filled(telemetry, empty, version, history, spec.monitoring)
+        return empty if telemetry is None else _filled(telemetry, empty, version, history, spec)
 
 
 def _filled(
@@ -94,7 +95,7 @@ def _filled(
     view: MonitorView,
     version: int | None,
     history: list[Deployment],
-    rules: MonitoringSpec,
+    spec: ModelSpec,
 ) -> MonitorView:
     streams = [s for s in list_streams(connection, view.model, view.target) if version in (None, s.version)]
     versions = {stream.id: stream.version for stream in streams}
@@ -116,10 +117,16 @@ def _filled(
     notes = [n for n in readings.retraining_notes(connection, view.model) if n.target == view.target]
     measured = load(PERFORMANCE, PerformanceFinding)
     performance = tuple(f for f in measured if f.finding.value is not None)
+    suspected = list(_suspected(measured, spec))
+    last = view.newest(performance)
+    suspicion = next((suspicion for part, suspicion in suspected if part is last), None)
+    if suspicion is not None and last is not None and view.is_of_then(last):
+        suspicion = replace(suspicion, next_at=None)
     return replace(
         view,
         performance=performance,
-        uncertain=tuple(_uncertain(performance, rules)),
+        suspected=tuple(part for part, _ in suspected),
+        suspicion=suspicion,
         undefined=tuple(f for f in measured if f.finding.value is None and f.finding.why),
         estimated=tuple(f for f in load(ESTIMATE, EstimateFinding) if f.finding.value is not None),
         multivariate=tuple(load(MULTIVARIATE, MultivariateFinding)),
@@ -173,17 +180,21 @@ def _is_empty_of_another(
     )
 
 
-def _uncertain(
-    performance: Sequence[WindowFinding[PerformanceFinding]], rules: MonitoringSpec
-) -> Iterator[WindowFinding[PerformanceFinding]]:
-    """Findings of the windows whose loss does not last: the rule of the state, for each window."""
+def _suspected(
+    measured: Sequence[WindowFinding[PerformanceFinding]], spec: ModelSpec
+) -> Iterator[tuple[WindowFinding[PerformanceFinding], Suspicion]]:
+    """Findings of the windows whose loss is suspected, with what each waits or waited for: the rule of the state."""
+    newest = {part.version: part.window.end for part in measured}
     judged: dict[int | None, list[bool]] = {}
-    for measured in performance:
-        if measured.window.judged:
-            last = judged.setdefault(measured.version, [])
-            last.append(measured.finding.significant)
-            if last[-1] and not is_lasting(measured.finding, last[-rules.of :], rules):
-                yield measured
+    for part in measured:
+        finding, window = part.finding, part.window
+        if window.judged:
+            significant = judged.setdefault(part.version, [])
+            significant.append(finding.significant)
+            last = significant[-spec.monitoring.of :]
+            if loss_of(finding, last, spec.monitoring) is Loss.SUSPECTED:
+                is_newest = window.end == newest[part.version]
+                yield part, suspicion_of(finding, window, last, spec, is_newest=is_newest)
 
 
 def _by_feature(

@@ -21,6 +21,7 @@ from pilothouse.domain.findings import (
     TrafficFinding,
     Window,
 )
+from pilothouse.domain.judging import performance_grid
 from pilothouse.domain.model_spec import METRICS, ModelSpec
 from pilothouse.domain.time_units import DAY_S, DAY_US, SECOND_US, from_us, to_us
 from pilothouse.operations.monitoring import merged_windows, window_estimates
@@ -61,14 +62,12 @@ def grids(spec: ModelSpec) -> dict[str, Grid]:
     """The windows of each monitor. Performance is counted by whole days; traffic by days, or shorter steps."""
     monitoring = spec.monitoring
     inputs = Grid(monitoring.window, monitoring.step, level_of(monitoring.window, monitoring.step))
-    days = [
-        math.ceil(d / DAY_S) * DAY_S for d in (monitoring.performance_window, monitoring.performance_step)
-    ]
+    performance = Grid(*performance_grid(monitoring), DAY_S)
     traffic = min(monitoring.step, DAY_S)
     return {
         DRIFT: inputs,
-        PERFORMANCE: Grid(days[0], days[1], DAY_S),
-        ESTIMATE: Grid(days[0], days[1], DAY_S),  # the same, so that one chart can show both
+        PERFORMANCE: performance,
+        ESTIMATE: performance,  # the same, so that one chart can show both
         TRAFFIC: Grid(traffic, traffic, level_of(traffic)),
     }
 

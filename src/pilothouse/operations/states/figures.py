@@ -11,12 +11,14 @@ from pilothouse.domain.findings import (
     PerformanceFinding,
     QualityFinding,
     TrafficFinding,
+    Window,
 )
-from pilothouse.domain.judging import why_not_judged
-from pilothouse.domain.model_spec import METRICS, ModelSpec, MonitoringSpec
+from pilothouse.domain.judging import next_judged_performance, why_not_judged, windows_wanted
+from pilothouse.domain.model_spec import ModelSpec, MonitoringSpec
+from pilothouse.domain.monitoring import Suspicion
 from pilothouse.domain.time_units import DAY_US, SECOND_US, from_us
 from pilothouse.sqlite import Connection
-from pilothouse.statistics.performance.performance_verdicts import performance_is_certain
+from pilothouse.statistics.performance.performance_verdicts import Loss, loss_of
 from pilothouse.statistics.profiles.specification import SCORE
 from pilothouse.telemetry import Stream, readings
 from pilothouse.telemetry.newest_readings import LOOKED_AT, newest_judged, newest_measured
@@ -131,22 +133,23 @@ def _of_performance(
     if not newest:
         return []
     judged = newest_judged(connection, stream.id, PERFORMANCE, newest)
-    beyond, lasting = "", True
-    if judged is not None and judged.significant:
-        finding = finding_of(judged, PerformanceFinding)
-        lasting = _is_lasting(connection, stream, spec.monitoring, judged, finding)
-        beyond = (
-            f"{finding.metric} {finding.value:.3g}, worse than its reference {finding.reference:.3g}"
-            if lasting
-            else f"{finding.metric} {finding.value:.3g} in its newest window, reference {finding.reference:.3g}"
-        )
     unjudged = _since(newest, judged)
+    beyond, suspicion = "", None
+    if judged is not None:
+        finding = finding_of(judged, PerformanceFinding)
+        significant = _significant_until(connection, stream, spec.monitoring, judged)
+        loss = loss_of(finding, significant, spec.monitoring)
+        if loss is Loss.CERTAIN:
+            beyond = f"{finding.metric} {finding.value:.3g}, worse than its reference {finding.reference:.3g}"
+        elif loss is Loss.SUSPECTED:
+            beyond = _with_interval(finding)
+            suspicion = suspicion_of(finding, judged.window, significant, spec, is_newest=not unjudged)
     return [
         Verdict(
             monitor=PERFORMANCE,
             window=judged.window if judged else None,
             beyond=beyond,
-            lasting=lasting,
+            suspicion=suspicion,
             alert_kinds=(PERFORMANCE,),
             unjudged=unjudged,
             lack=_lack_of_outcomes(spec.monitoring, newest[-1]) if unjudged else "",
@@ -154,26 +157,38 @@ def _of_performance(
     ]
 
 
-def _is_lasting(
-    connection: Connection,
-    stream: Stream,
-    rules: MonitoringSpec,
-    judged: Reading,
-    finding: PerformanceFinding,
-) -> bool:
+def _significant_until(
+    connection: Connection, stream: Stream, rules: MonitoringSpec, judged: Reading
+) -> list[bool]:
+    """Whether a window and those judged before it are significant, newest last: as many as an alert looks at."""
     last = readings.history(
         connection, stream.id, PERFORMANCE, until_us=judged.end_us, limit=rules.of, judged=True
     )
-    return is_lasting(finding, [reading.significant for reading in last], rules)
+    return [reading.significant for reading in last]
 
 
-def is_lasting(finding: PerformanceFinding, last: Sequence[bool], rules: MonitoringSpec) -> bool:
-    """True for a significant loss by which an alert would open: one window in twenty looks worse by sampling alone. ``last``:
-    whether this window and those judged before it are significant, ``rules.of`` of them."""
-    direction = METRICS[finding.metric][0]
-    if performance_is_certain(finding.measured, finding.expected, direction, rules.false_alarm_rate):
-        return True
-    return sum(last) >= rules.fire
+def _with_interval(finding: PerformanceFinding) -> str:
+    interval = f" [{finding.low:.3g}, {finding.high:.3g}]" if finding.low is not None else ""
+    return f"{finding.metric} {finding.value:.3g}{interval}, reference {finding.reference:.3g}"
+
+
+def suspicion_of(
+    finding: PerformanceFinding,
+    window: Window,
+    significant: Sequence[bool],
+    spec: ModelSpec,
+    *,
+    is_newest: bool,
+) -> Suspicion:
+    """What a suspected loss waits for. ``is_newest``: no window was closed since; where some were and had no verdict, nobody
+    knows which will have one."""
+    assert finding.value is not None
+    assert finding.reference is not None
+    return Suspicion(
+        below=finding.value < finding.reference,
+        wanted=windows_wanted(significant, spec.monitoring, window.together),
+        next_at=next_judged_performance(window.end, spec) if is_newest else None,
+    )
 
 
 def _of_all_features(connection: Connection, stream: Stream) -> list[Verdict]:

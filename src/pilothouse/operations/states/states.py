@@ -32,7 +32,7 @@ from pilothouse.store import deployment_states as store
 from pilothouse.store import models, workspace
 from pilothouse.store.deployment_states import Basis, DeploymentState, Key, ModelState, Part
 
-FORM = "2"
+FORM = "3"
 """Form of the states on record; another one is written anew when the workspace is opened."""
 _SETTING = "form_of_states"
 _CHUNK = 1_000
@@ -228,7 +228,7 @@ def _silent(connection: Connection, basis: Basis, figures: Figures) -> str:
 
 def _resolved(connection: Connection, basis: Basis, figures: Figures) -> dict[str, str]:
     """The newest alert of each kind that something beyond its reference is of, where a person has resolved it."""
-    kinds = [kind for v in figures.verdicts if v.beyond and v.lasting for kind in v.alert_kinds]
+    kinds = [kind for v in figures.verdicts if v.beyond and v.suspicion is None for kind in v.alert_kinds]
     by_kind = {}
     for kind in kinds:
         alert = alert_store.newest_resolved(connection, basis.id, kind)

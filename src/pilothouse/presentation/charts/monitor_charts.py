@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from pilothouse.domain.deployment_state import suspicion_text
 from pilothouse.domain.findings import (
     DriftFinding,
     EstimateFinding,
@@ -99,12 +100,15 @@ def _performance(view: MonitorView, other: Other | None) -> Chart:
         if estimate and estimate.window.end > window.end and estimate.version == newest.version:
             text += f" {estimate_text(estimate.finding)}"
         headline = verdicts.headline(
-            verdicts.performance_verdict(window, last.significant, certain=newest not in view.uncertain),
+            verdicts.performance_verdict(window, last.significant, suspected=newest in view.suspected),
             text,
             window,
             view.minimum_rows,
             compared=last.reference is not None,
         )
+        if view.suspicion is not None and newest in view.suspected:
+            decided = suspicion_text(view.suspicion, day_text)
+            headline = replace(headline, text=f"{headline.text}: {decided}")
     elif undefined is not None:
         text = _of_version(view, undefined, f"{verdicts.NOT_JUDGED}: {undefined.finding.why}")
         headline = Cell(text, "info")

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 
 from pilothouse.domain.alert_explanation import AlertExplanation, WindowVerdict
 from pilothouse.domain.judging import together_text
-from pilothouse.domain.monitoring import DistributionBin
+from pilothouse.domain.monitoring import DistributionBin, Health
 from pilothouse.domain.records import Alert, Deployment
 from pilothouse.domain.safe_text import LINE_LIMIT, safe
-from pilothouse.presentation.cells import Cell, Tone, alert_cell
+from pilothouse.presentation.cells import Cell, Tone, alert_cell, health_cell
 from pilothouse.presentation.documents import BLANK, Line, aligned, pairs, section, text_line
 from pilothouse.presentation.texts import figure, time_text, window_moment, window_text
 from pilothouse.presentation.verdicts import NOT_JUDGED, UNKNOWN
@@ -96,6 +96,9 @@ def _window(window: WindowVerdict, low: float, high: float) -> Line:
         verdict, tone = f"{UNKNOWN} {NOT_JUDGED}", "info"
     elif window.significant:
         verdict, tone = "▲ significant", "warn"
+    elif window.suspected:
+        suspected = health_cell(Health.SUSPECTED)
+        verdict, tone = suspected.text, suspected.tone
     else:
         verdict, tone = "● quiet", "good"
     mark = " ◀ fired" if window.fired else ""

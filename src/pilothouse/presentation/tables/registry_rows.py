@@ -3,11 +3,10 @@
 from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import datetime
 
+from pilothouse.domain.deployment_groups import DeploymentGroup, GroupMember
 from pilothouse.domain.evaluation import GateOutcome
 from pilothouse.domain.model_spec import higher_is_better
 from pilothouse.domain.monitoring import (
-    DeploymentGroup,
-    GroupMember,
     Health,
     ModelOverview,
     ServingState,

@@ -1,10 +1,12 @@
 """Verdicts on performance from outcomes: is the model worse than on its reference?"""
 
 import math
+from collections.abc import Sequence
+from enum import Enum
 
 from pilothouse.domain.evaluation import SMALLEST_LOSS, SMALLEST_RISE, MetricValue
 from pilothouse.domain.findings import PerformanceFinding, finite_or_none
-from pilothouse.domain.model_spec import Direction
+from pilothouse.domain.model_spec import METRICS, Direction, MonitoringSpec
 from pilothouse.statistics.performance.intervals import quantile
 
 SINGLE_WINDOW = 10.0
@@ -82,6 +84,45 @@ def performance_is_certain(
     return _is_worse(measured, reference, direction, min(rate, 0.5))
 
 
+class Loss(Enum):
+    """What a judged window says of a loss of performance."""
+
+    NONE = "none"
+    SUSPECTED = "suspected"
+    """Not certain, and not nothing either: more windows decide."""
+    CERTAIN = "certain"
+    """An alert opens by it."""
+
+
+def loss_of(finding: PerformanceFinding, significant: Sequence[bool], rules: MonitoringSpec) -> Loss:
+    """Loss in a window that was judged, the one rule for every screen, state and sentence. ``significant``: whether this window
+    and those judged before it are, newest last.
+
+    It is certain where an alert would open by it. It is suspected where it is significant all the same
+    (``single_window_rate`` of unchanged windows are), or where the window's own 95 % interval excludes the reference on the
+    worse side.
+    """
+    direction = METRICS[finding.metric][0]
+    measured, expected = finding.measured, finding.expected
+    if finding.significant and (
+        performance_is_certain(measured, expected, direction, rules.false_alarm_rate)
+        or sum(significant[-rules.of :]) >= rules.fire
+    ):
+        return Loss.CERTAIN
+    if finding.significant or excludes_reference(measured, expected, direction):
+        return Loss.SUSPECTED
+    return Loss.NONE
+
+
+def excludes_reference(measured: MetricValue, reference: MetricValue, direction: Direction) -> bool:
+    """True where the window's interval lies wholly on the worse side of the reference's value, and the loss is at least
+    SMALLEST_LOSS or SMALLEST_RISE. False where a figure is NaN."""
+    least = _smallest_loss(reference, direction)
+    if direction == "higher":
+        return measured.high < reference.value and reference.value - measured.value >= least
+    return measured.low > reference.value and measured.value - reference.value >= least
+
+
 def performance_bound(
     measured: MetricValue, reference: MetricValue, direction: Direction, rate: float, windows: int = 1
 ) -> float:
@@ -95,10 +136,14 @@ def _let_pass(
 ) -> tuple[float, float]:
     """Smallest loss that counts, and the largest that sampling makes at this share; the latter is NaN where the
     window's error is not known."""
-    least = SMALLEST_LOSS if direction == "higher" else SMALLEST_RISE * abs(reference.value)
     known = _error(reference)
     error = math.hypot(_error(measured), known if math.isfinite(known) else 0.0)
-    return least, quantile(1 - 2 * share) * error
+    return _smallest_loss(reference, direction), quantile(1 - 2 * share) * error
+
+
+def _smallest_loss(reference: MetricValue, direction: Direction) -> float:
+    """Smallest loss that counts."""
+    return SMALLEST_LOSS if direction == "higher" else SMALLEST_RISE * abs(reference.value)
 
 
 def _error(value: MetricValue) -> float:
