@@ -19,6 +19,7 @@ from pilothouse.domain.first_settings import (
     holdout,
     leaks,
     metric_bounds,
+    preprocessing,
     weakness,
     windows,
 )
@@ -250,6 +251,15 @@ def test_other_bounds_follow_from_the_rows() -> None:
     }
     assert estimator("binary", 900)[0].value == "sklearn.linear_model.LogisticRegression"
     assert estimator("regression", 9_000)[0].value == "sklearn.ensemble.HistGradientBoostingRegressor"
+
+
+def test_a_first_file_writes_the_preprocessing_out() -> None:
+    def written(training_rows: int, most_categories: int) -> list[str]:
+        return [guess.value for guess in preprocessing(training_rows, most_categories).values()]
+
+    assert written(900, 400) == ["median", "standard", "one-hot"]
+    assert written(9_000, 200) == ["none", "none", "native"]
+    assert written(9_000, 201) == ["none", "none", "auto"]  # more than boosted trees split on
 
 
 HOSTILE = 'a"\\b\n# [x]\x1b[2J\u2028é'

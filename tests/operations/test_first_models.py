@@ -206,6 +206,8 @@ def test_answers_take_the_place_of_guesses(tmp_path: Path) -> None:
     assert 'source = "../../data/orders.csv"' in text
     assert "LogisticRegression" not in text
     assert 'estimator = "sklearn.linear_model.Ridge"  # 320 rows to train on are few' in text
+    assert '[training.preprocessing]\nimpute = "median"' in text
+    assert 'categories = "one-hot"' in text
 
 
 def test_rows_without_a_time_are_not_tried_and_rows_of_one_time_are_refused(

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.cli.commands.jobs import started
+from pilothouse.cli.session import Session
 from pilothouse.domain.errors import ConflictError, IntegrityError, NotAllowedError, NotFoundError
 from pilothouse.domain.evaluation import GateOutcome
 from pilothouse.domain.jobs import JobStatus
@@ -119,6 +121,37 @@ def test_a_failed_gate_refuses_the_version(services: Services) -> None:
     assert jobs.get_job(services, actor(services, SCIENTIST), 1).result["failed_gates"] == ["metric.auc"]
     with pytest.raises(NotAllowedError, match=r"failed metric\.auc"):
         promotions.request_promotion(services, actor(services, SCIENTIST), "models:/demo/1")
+
+
+def test_waiting_for_a_training_whose_version_was_refused_says_so_and_ends_with_1(
+    services: Services, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def waited(number: int) -> tuple[int, str]:
+        session = Session(services.paths.root, None, as_json=False)
+        session.services, session.actor = services, actor(services, SCIENTIST)
+        capsys.readouterr()
+        code = started(session, jobs.get_job(services, session.actor, number), wait=True)
+        return code, capsys.readouterr().err
+
+    trained(services, evaluate={"gates": [gate("metric.auc", "failed", "0.55 < 0.6")]})
+    assert waited(1) == (1, "demo/1 was refused by its gates: metric.auc\n")
+    trained(services)
+    assert waited(2) == (0, "")
+
+
+def test_the_steps_of_the_fitted_model_stand_on_its_pages(services: Services) -> None:
+    steps = ["encode, numbers (x): as they are", "model: Ridge(alpha=2.0)"]
+    version = trained(services, evaluate={"fitted": steps})
+    run = catalogue.get_run(services, actor(services, SCIENTIST), "models:/demo/1")
+    assert run.fitted == tuple(steps)
+    for page in ("summary", "parameters"):
+        lines = [
+            "".join(cell.text for cell in line.cells).strip() for line in version_page(page, version, run)
+        ]
+        start = lines.index("FITTED, IN THIS ORDER")
+        assert lines[start + 1 : start + 3] == [f"1  {steps[0]}", f"2  {steps[1]}"]
+    trained(services)  # by an earlier release
+    assert catalogue.get_run(services, actor(services, SCIENTIST), "models:/demo/2").fitted == ()
 
 
 def test_not_comparable_does_not_refuse(services: Services) -> None:

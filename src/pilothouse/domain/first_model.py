@@ -99,13 +99,20 @@ def _data(model: FirstModel) -> Iterator[str]:
 
 
 def _training(model: FirstModel) -> Iterator[str]:
-    estimator, parameters = first_settings.estimator(model.task.value, int(0.8 * model.facts.rows))
+    training_rows = int(0.8 * model.facts.rows)
+    estimator, parameters = first_settings.estimator(model.task.value, training_rows)
     yield "[training]"
     yield f"estimator = {quoted(estimator.value)}{_why(estimator.reason)}"
     if parameters:
         yield ""
         yield "[training.parameters]"
         yield from (f"{key} = {_scalar(value)}" for key, value in parameters.items())
+    columns = map(model.facts.column, model.roles.categoricals)
+    most = max((column.distinct for column in columns if column is not None), default=0)
+    yield ""
+    yield "[training.preprocessing]"
+    for key, guess in first_settings.preprocessing(training_rows, most).items():
+        yield f"{key} = {quoted(guess.value)}{_why(guess.reason)}"
 
 
 def _gates(model: FirstModel) -> Iterator[str]:

@@ -19,6 +19,8 @@ _MINIMUM_ROWS = 300
 _FEWEST_ROWS = 30
 _SMALL = 1_000
 """Training rows below which a linear model is fitted: trees need more."""
+_NATIVE = 200
+"""Categories of a feature up to which boosted trees are asked to split on them: they take 255, and more may come."""
 _LEAK = 0.98
 _DECIMALS = 1_000
 
@@ -114,6 +116,21 @@ def estimator(task: Task, training_rows: int) -> tuple[Guess[str], dict[str, str
         "early_stopping": False,
     }
     return Guess(f"sklearn.{name}", "takes missing values and categories as they are"), parameters
+
+
+def preprocessing(training_rows: int, most_categories: int) -> dict[str, Guess[str]]:
+    """What is done to the features before that estimator, written out. ``most_categories``: of any one feature."""
+    if training_rows < _SMALL:
+        why = "a linear model takes no missing values"
+        names = ("median", why), ("standard", "and weighs features by their scale"), ("one-hot", "")
+    else:
+        few = most_categories <= _NATIVE
+        split = "splits on sets of categories" if few else "native for features of few categories"
+        names = ("none", "takes missing values itself"), ("none", ""), ("native" if few else "auto", split)
+    return {
+        key: Guess(value, reason)
+        for key, (value, reason) in zip(("impute", "scale", "categories"), names, strict=True)
+    }
 
 
 def leaks(fit: QuickFit, task: Task) -> dict[str, str]:

@@ -161,6 +161,8 @@ def _training(spec: ModelSpec) -> Iterable[str]:
         )
     if training.function is not None and not _FUNCTION.fullmatch(training.function):
         yield f'training.function: found {training.function!r}; expected "FILE.py:FUNCTION" beside model.toml'
+    if training.function is not None and training.preprocessing is not None:
+        yield "training.preprocessing: expected with an estimator; a function does what it wants with the features"
     if spec.gates.function is not None and not _FUNCTION.fullmatch(spec.gates.function):
         yield f'gates.function: found {spec.gates.function!r}; expected "FILE.py:FUNCTION" beside model.toml'
     if training.search is not None:

@@ -15,7 +15,7 @@ STORED_KEYS = {"outcome_delay": "truth_delay"}
 """Keys that were renamed, with the name that they keep in stored specifications: these are hashed, and so are the requests of
 steps that hold them, whose results are found again by that. A model file may use either name."""
 
-LATER_KEYS = frozenset({"missing", "csv", "block", "require"})
+LATER_KEYS = frozenset({"missing", "csv", "block", "require", "preprocessing"})
 """Keys of later releases: not stored where they are not given, so that specifications from before keep their digest."""
 
 Task = Literal["binary", "multiclass", "regression"]
@@ -118,12 +118,27 @@ class SearchSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class PreprocessingSpec:
+    """``[training.preprocessing]``: what is done to the features before the estimator. ``auto``: as it takes them itself, where
+    it does (``training/preprocessing``)."""
+
+    impute: Literal["auto", "none", "median", "mean"] = "auto"
+    """What missing numbers are filled with."""
+    scale: Literal["auto", "none", "standard"] = "auto"
+    """``standard``: numbers are centred and scaled to unit variance."""
+    categories: Literal["auto", "native", "ordinal", "one-hot"] = "auto"
+    """``native``: the estimator splits on categories; ``ordinal``: their codes are numbers to it."""
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingSpec:
     """``[training]``: an estimator by dotted name with parameters, or ``function = "train.py:fit"``. One of the two."""
 
     estimator: str | None = None
     parameters: dict[str, Scalar] = field(default_factory=dict)
     function: str | None = None
+    preprocessing: PreprocessingSpec | None = None
+    """None: as ``auto``, but codes of categories are numbers to every estimator, as before there was this table."""
     search: SearchSpec | None = None
     seed: int = 0
     timeout: Duration = Duration(3_600)

@@ -88,7 +88,8 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One training with all that is needed to repeat it."""
+    """One training with all that is needed to repeat it. ``code``: commit, branch, dirty, diff_digest, folder_digest;
+    ``environment``: python, platform, packages {name: version}, threads; ``fitted``: steps of the fitted model in words."""
 
     id: int
     model: str
@@ -104,13 +105,12 @@ class Run:
     duration_s: float
     peak_memory_mb: float
     code: dict[str, Any]
-    """commit, branch, dirty, diff_digest, folder_digest."""
     environment: dict[str, Any]
-    """python, platform, packages {name: version}, libraries' thread counts."""
     snapshot: Snapshot
     triggered_by_alert: int | None = None
     window_notes: tuple[str, ...] = ()
     """Targets whose windows will hold fewer rows than a verdict takes, by the rows it was trained on."""
+    fitted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

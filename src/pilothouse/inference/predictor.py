@@ -37,6 +37,8 @@ class Predictor:
         """Load ``model_bytes``. Raises IntegrityError where the file is not safe or does not fit ``schema``."""
         self.schema = schema
         model = _one_thread(load_model(model_bytes))
+        self.model = model
+        """The estimator as it was read, but that it uses one thread."""
         self._class_columns = check_answers(model, schema)
         self.known_categories = known_categories(model, schema)
         """Categories that the model has learned, by feature; a feature whose encoder cannot be found is absent."""

@@ -121,7 +121,12 @@ def newest_record(connection: Connection, model: str) -> dict[str, Any]:
 def _run(row: Row) -> Run:
     columns = tuple(ColumnSummary(**column) for column in from_json(row["columns"]))
     snapshot = from_row(Snapshot, row, columns=columns)
-    notes = from_json(row["record"]).get("evaluate", {}).get("window_notes", ())
+    evaluated = from_json(row["record"]).get("evaluate", {})
     return from_row(
-        Run, row, snapshot=snapshot, triggered_by_alert=row["alert_id"], window_notes=tuple(notes)
+        Run,
+        row,
+        snapshot=snapshot,
+        triggered_by_alert=row["alert_id"],
+        window_notes=tuple(evaluated.get("window_notes", ())),
+        fitted=tuple(evaluated.get("fitted", ())),
     )

@@ -1,7 +1,8 @@
 """Check of estimators and their parameters, ``python -I -m pilothouse.training.estimator_check``: no row is read, nothing is
 fitted, no user's code runs.
 
-It reads a JSON list of ``{"task", "estimator", "parameters", "search"}`` from its input and writes a list of lists of faults.
+It reads a JSON list of ``{"task", "estimator", "parameters", "search", "preprocessing"}`` from its input and writes a list of
+lists of faults.
 """
 
 import json
@@ -11,17 +12,22 @@ from collections.abc import Iterator
 from typing import Any
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.model_spec import Scalar, Task
+from pilothouse.domain.model_spec import PreprocessingSpec, Scalar, Task
 from pilothouse.domain.safe_text import one_line
+from pilothouse.training import preprocessing
 from pilothouse.training.estimators import check_task, estimator_class, unknown_parameters
 
 _NAMED = re.compile(r"'(\w+)' parameter")
 
 
 def faults(
-    task: Task, name: str, parameters: dict[str, Scalar], search: dict[str, list[Scalar]]
+    task: Task,
+    name: str,
+    parameters: dict[str, Scalar],
+    search: dict[str, list[Scalar]],
+    asked: PreprocessingSpec | None = None,
 ) -> Iterator[str]:
-    """Faults of an estimator and of all its parameters, a line each."""
+    """Faults of an estimator, of all its parameters and of the preprocessing, a line each."""
     try:
         kind = estimator_class(name)
         check_task(kind, task)
@@ -32,6 +38,7 @@ def faults(
     except TypeError as error:
         yield f"training.estimator: {kind.__name__} cannot be made from plain parameters ({one_line(str(error))}); use train.py"
         return
+    yield from preprocessing.faults(asked, preprocessing.abilities_of(kind()))
     yield from unknown_parameters(kind, known, parameters, "training.parameters")
     yield from unknown_parameters(kind, known, search, "training.search.parameters")
     good = {key: value for key, value in parameters.items() if key in known}
@@ -72,10 +79,17 @@ def _gives_probabilities(kind: type[Any], parameters: dict[str, Scalar]) -> bool
         return True  # its values are at fault, which is said of them
 
 
+def _preprocessing(one: dict[str, Any]) -> PreprocessingSpec | None:
+    return PreprocessingSpec(**one["preprocessing"]) if one["preprocessing"] is not None else None
+
+
 def main() -> int:
     """Read the list, write the answers."""
     asked = json.load(sys.stdin)
-    answers = [list(faults(one["task"], one["estimator"], one["parameters"], one["search"])) for one in asked]
+    answers = [
+        list(faults(one["task"], one["estimator"], one["parameters"], one["search"], _preprocessing(one)))
+        for one in asked
+    ]
     json.dump(answers, sys.stdout)
     return 0
 

@@ -1,26 +1,14 @@
-"""scikit-learn estimators by their dotted name, behind the encoding that suits them.
-
-The rule: an estimator that takes missing values itself (trees and forests, histogram gradient boosting) gets categories
-as ordinal codes, unknown and missing ones as NaN, and numbers as they are. Every other (linear models, neighbours,
-networks) gets one-hot categories, and numbers with the median where missing, scaled to unit variance.
-
-Ordinal codes are plain numbers to the trees: native categorical splits would need a function inside the model file, which
-the safe format does not take.
-"""
+"""scikit-learn estimators by their dotted name, behind the preprocessing that suits them (``preprocessing``)."""
 
 import difflib
 import importlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import numpy as np
-
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.model_spec import Scalar, Task
+from pilothouse.domain.model_spec import PreprocessingSpec, Scalar, Task
 from pilothouse.inference.schema import InputSchema
-
-MAXIMUM_CATEGORIES = 200
-"""One-hot columns of one feature at most; rarer categories share one."""
+from pilothouse.training import preprocessing
 
 
 def estimator_class(name: str) -> type[Any]:
@@ -52,11 +40,19 @@ def estimator_class(name: str) -> type[Any]:
 
 
 def build_pipeline(
-    name: str, parameters: dict[str, Scalar], schema: InputSchema, *, seed: int, threads: int
+    name: str,
+    parameters: dict[str, Scalar],
+    schema: InputSchema,
+    *,
+    seed: int,
+    threads: int,
+    asked: PreprocessingSpec | None = None,
 ) -> Any:
-    """Unfitted pipeline: encoding, then the estimator with ``parameters``, ``random_state`` and (ensembles) ``n_jobs``.
+    """Unfitted pipeline: encoding as ``asked``, then the estimator with ``parameters``, ``random_state`` and (ensembles)
+    ``n_jobs``. ``preprocessing.fit_pipeline`` fits it.
 
-    Raises InvalidInputError for a parameter that the estimator does not have, or a task that it is not made for.
+    Raises InvalidInputError for a parameter that the estimator does not have, a task that it is not made for, or preprocessing
+    that it cannot do with.
     """
     from sklearn.pipeline import Pipeline
 
@@ -74,7 +70,10 @@ def build_pipeline(
     if kind.__module__.startswith("sklearn.ensemble."):
         own["n_jobs"] = threads
     estimator = kind(**{key: value for key, value in own.items() if key in known} | parameters)
-    encode = _encoder(schema, estimator.__sklearn_tags__().input_tags.allow_nan)
+    able = preprocessing.abilities_of(estimator)
+    for fault in preprocessing.faults(asked, able):
+        raise InvalidInputError(fault)
+    encode = preprocessing.encoder(schema, preprocessing.chosen(asked, able), able)
     return Pipeline([("encode", encode), ("model", estimator)])
 
 
@@ -111,26 +110,3 @@ def check_task(kind: type[Any], task: Task) -> None:
         raise InvalidInputError(
             f"training.estimator: {kind.__name__} is no {word}, which a {task} task needs"
         )
-
-
-def _encoder(schema: InputSchema, takes_missing: bool) -> Any:
-    from sklearn.compose import ColumnTransformer
-    from sklearn.impute import SimpleImputer
-    from sklearn.pipeline import Pipeline
-    from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
-
-    if takes_missing:
-        categories: Any = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
-        numbers: Any = "passthrough"
-    else:
-        categories = OneHotEncoder(
-            handle_unknown="infrequent_if_exist", max_categories=MAXIMUM_CATEGORIES, sparse_output=False
-        )
-        numbers = Pipeline(
-            [
-                ("fill", SimpleImputer(strategy="median", keep_empty_features=True)),
-                ("scale", StandardScaler()),
-            ]
-        )
-    parts = [("categories", categories, list(schema.categorical)), ("numbers", numbers, list(schema.numeric))]
-    return ColumnTransformer([part for part in parts if part[2]], sparse_threshold=0)

@@ -16,6 +16,7 @@ from pilothouse.domain.search import draw
 from pilothouse.inference.predictor import check_answers
 from pilothouse.inference.schema import InputSchema
 from pilothouse.training.estimators import build_pipeline
+from pilothouse.training.preprocessing import fit_pipeline
 from pilothouse.training.user_code import call, load_function
 
 Fit = Callable[[pd.DataFrame, "pd.Series[Any]", dict[str, Scalar]], Any]
@@ -60,9 +61,10 @@ def fitter(spec: ModelSpec, schema: InputSchema, folder: Path, seed: int, thread
     name = training.estimator or ""
 
     def fit(X: pd.DataFrame, y: "pd.Series[Any]", parameters: dict[str, Scalar]) -> Any:
-        pipeline = build_pipeline(name, parameters, schema, seed=seed, threads=threads)
+        asked = training.preprocessing
+        pipeline = build_pipeline(name, parameters, schema, seed=seed, threads=threads, asked=asked)
         try:
-            return pipeline.fit(X, y)
+            return fit_pipeline(pipeline, (X, y), schema, asked)
         except (ValueError, TypeError) as error:
             raise InvalidInputError(f"training: {name} cannot be fitted: {error}") from error
 

@@ -48,7 +48,9 @@ _POLL_S = 0.3
 @click.option("--after", metavar="JOB", type=int, multiple=True, help="Only once that job has succeeded.")
 @click.option("--fresh", is_flag=True, help="Run every step, also those of which nothing has changed.")
 @click.option(
-    "--wait", is_flag=True, help="Wait for the end; the exit code is 0 only if a version came out of it."
+    "--wait",
+    is_flag=True,
+    help="Wait for the end; the exit code is 0 only if a version came out of it that its gates let pass.",
 )
 @json_option
 @click.pass_obj
@@ -288,7 +290,9 @@ def started(session: Session, job: Job, wait: bool) -> int:
         job = job_operations.get_job(session.services, session.actor, job.id)
     if not printed_as_json(session, job):
         _show(session, job)
-    well = job.result.get("identical", True) and not is_significant(job.result)
+    if job.refused_by:
+        say(f"{job.model}/{job.version} was refused by its gates: {', '.join(job.refused_by)}")
+    well = job.result.get("identical", True) and not is_significant(job.result) and not job.refused_by
     return 0 if job.status is JobStatus.SUCCEEDED and well else 1
 
 

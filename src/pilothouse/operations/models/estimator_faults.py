@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from pilothouse.domain.dataclass_reader import to_plain
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.model_spec import ModelSpec
 
@@ -23,6 +24,7 @@ def estimator_faults(specs: Sequence[ModelSpec]) -> list[tuple[str, ...]]:
             "estimator": spec.training.estimator,
             "parameters": spec.training.parameters,
             "search": spec.training.search.parameters if spec.training.search else {},
+            "preprocessing": to_plain(spec.training.preprocessing),
         }
         for spec in named
     ]

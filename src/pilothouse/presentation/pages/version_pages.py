@@ -129,6 +129,7 @@ def _summary(
         *section("On record", pairs(facts, {"live on": "good", "stage": "strong"})),
         *section("Metrics on the hold-out, 95 % interval", metric_lines(whole)),
         *section("Gates", gate_lines(version)),
+        *_fitted(run),
         *section("Monitoring", (text_line(note, hang=2) for note in run.window_notes)),
     ]
 
@@ -162,7 +163,14 @@ def _parameters(version: Version, run: Run) -> list[Line]:
     return [
         *section("Parameters", pairs((key, value_text(value)) for key, value in flatten(run.parameters))),
         *section("Seed", pairs([("seed", run.seed)])),
+        *_fitted(run),
     ]
+
+
+def _fitted(run: Run) -> list[Line]:
+    """Steps of the fitted model, in order."""
+    lines = (text_line(f"{i}  {step}", hang=3) for i, step in enumerate(run.fitted, 1))
+    return section("Fitted, in this order", lines)
 
 
 def _data(version: Version, run: Run) -> list[Line]:

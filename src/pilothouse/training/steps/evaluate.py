@@ -4,8 +4,9 @@ Inputs: ``model``, ``schema``, ``train``, ``holdout`` and, for each live version
 ``incumbent_N_schema``. Options: ``incumbents`` [{number, targets, trained_until_us}], ``data_gates`` (what the snapshot
 step found). Outputs: ``profile_spec``, ``reference``, ``predictions`` (parquet, exact float64). Record: ``metrics`` with
 95 % intervals (all rows, then slices), ``gates``, ``importance`` (feature to the loss of the metric when its values are
-shuffled), ``rows_a_day`` by target, ``window_notes`` (targets whose windows will hold too few of them), ``latency_us`` {p50,
-p95, p99, calls}, and the environment (python, platform, packages, threads), which user code cannot forge here.
+shuffled), ``fitted`` (the steps of the fitted model in words), ``rows_a_day`` by target, ``window_notes`` (targets whose
+windows will hold too few of them), ``latency_us`` {p50, p95, p99, calls}, and the environment (python, platform, packages,
+threads), which user code cannot forge here.
 """
 
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from pilothouse.inference.schema import InputSchema
 from pilothouse.statistics import reference as references
 from pilothouse.training.champion_comparison import Incumbent, compare_with_live
 from pilothouse.training.environment import environment
+from pilothouse.training.fitted_steps import fitted_steps
 from pilothouse.training.gates import latency_gate, metric_gate, size_gate
 from pilothouse.training.importance import permutation_importance
 from pilothouse.training.references import dated, refer, rows_a_day, specify
@@ -66,6 +68,7 @@ def run(request: StepRequest, report: Report) -> StepResult:
         "importance": permutation_importance(predictor, holdout, spec.primary_metric, request.seed),
         "metrics": [asdict(metric) for metric in metrics],
         "gates": [*request.options.get("data_gates", []), *(asdict(gate) for gate in gates)],
+        "fitted": fitted_steps(predictor.model, [*predictor.schema.categorical, *predictor.schema.numeric]),
         "rows_a_day": a_day,
         "window_notes": notes,
         "latency_us": {"p50": p50, "p95": p95, "p99": p99, "calls": len(times)},
