@@ -1,7 +1,11 @@
-"""The daemon's memory while millions of events are taken in: a real daemon, its hub over HTTP, its monitors on what arrives."""
+"""The daemon's memory: a real daemon, its hub over HTTP, its monitors on what arrives.
+
+First while millions of events are taken in, then at its peak while versions with references of years go live under traffic.
+"""
 
 import contextlib
 import dataclasses
+import functools
 import os
 import signal
 import statistics
@@ -9,51 +13,55 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from bench import show
+from bench_drift import TEXTS, table
 from bench_telemetry import packed_batch
 
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.wire import PackedTimings, PredictionBatch
 from pilothouse.operations.fleet import targets
+from pilothouse.operations.services import Services
 from pilothouse.serving.hub_client import HubClient
-from support.monitored_flights import admin, make_watched, traffic
+from pilothouse.statistics import reference as references
+from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
+from support import wait_until
+from support.monitored_flights import AIRPORTS, APRIL, admin, deploy, make_watched, register, traffic
 
 BATCH = 10_000
 MILLIONS = int(os.environ.get("BENCH_MILLIONS", "10"))
 DAYS = 70
 """Over which the events are spread: ten windows of the monitor."""
-_DAEMON = (
-    "import sys; from pathlib import Path; from pilothouse.daemon.main import run_daemon; "
-    "sys.exit(run_daemon(Path(sys.argv[1]), isolation='warn', serve_targets=False))"
-)
+VERSIONS = 3
+LONG_DAYS, LONG_ROWS = 5 * 365, 130_000
+"""Days and rows of a target in the reference of a version that goes live."""
+_DAEMON = "import sys; from pilothouse.daemon.main import main; sys.exit(main(sys.argv[1:]))"
 
 
 def run() -> None:
+    """Both figures, one after the other."""
+    _while_events_come()
+    _while_versions_go_live()
+
+
+def _while_events_come() -> None:
     """Resident memory over each tenth of the events: the median, for a window's verdict takes more for a second."""
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         services = make_watched(root)
-        token = root / "token"
-        token.write_text(targets.issue_token(services, admin(services), "ewr"))
-        services.close()
         made = packed_batch(traffic("ewr", 0, 60).head(BATCH), 0)
         rows = made.rows
         total = MILLIONS * 1_000_000 // rows
-        daemon = subprocess.Popen([sys.executable, "-c", _DAEMON, str(root)], stdout=subprocess.DEVNULL)
-        try:
-            client = HubClient(services.paths.hub_socket, token)
+        with _daemon(services) as (pid, client):
             began, memory = time.perf_counter(), list[int]()
             for number in range(total):
                 _send(client, _at(made, number, total))
-                memory.append(_resident_mb(daemon.pid))
+                memory.append(_resident_mb(pid))
             taken = time.perf_counter() - began
-            client.close()
-        finally:
-            daemon.send_signal(signal.SIGTERM)
-            daemon.wait()
+        services.close()
         show(
             f"daemon: {MILLIONS} million events through its hub, one sender",
             f"{total * rows / taken:,.0f} events/s",
@@ -64,6 +72,75 @@ def run() -> None:
             f"{tenths[-1] / tenths[0] - 1:+.1%}",
             " ".join(f"{mb:.0f}" for mb in tenths) + f" MB, at most {max(memory)}",
         )
+
+
+def _while_versions_go_live() -> None:
+    """Peak of the resident memory under calibration, approval and ingest together."""
+    with tempfile.TemporaryDirectory() as name:
+        services = make_watched(Path(name))
+        numbers = [register(services, long_reference(seed)) for seed in range(VERSIONS)]
+        made = packed_batch(traffic("ewr", 0, 60).head(BATCH), 0)
+        total = 1_000_000 // made.rows
+        with _daemon(services) as (pid, client):
+            for number in range(total):
+                _send(client, _at(made, number, total))
+                if numbers and number % (total // VERSIONS) == total // VERSIONS // 2:
+                    deploy(services, numbers.pop(0), APRIL)
+            wait_until(lambda: _calibrated(services) >= 2 * (VERSIONS + 1), 300.0)
+            peak = _peak_mb(pid)
+        services.close()
+    show(
+        f"daemon: peak while {VERSIONS} versions go live on two targets and a million events come",
+        f"{peak} MB",
+        f"references of {LONG_DAYS:,} days, 25 features, {2 * LONG_ROWS:,} rows",
+    )
+
+
+def _calibrated(services: Services) -> int:
+    with services.telemetry.read() as connection:
+        (count,) = connection.execute(  # of the kind "C": estimators are kept beside them
+            "SELECT count(*) FROM calibrations WHERE substr(data, 1, 4) = x'50485343'"
+        ).fetchone()
+    return int(count)
+
+
+@functools.cache
+def long_reference(seed: int) -> tuple[ProfileSpecification, bytes]:
+    """Specification and encoded reference of two targets with five years of rows, 25 features."""
+    numbers, codes, scores = table(2 * LONG_ROWS, seed)
+    texts = {name: np.array(TEXTS, object)[column] for name, column in codes.items()}
+    specification = build_specification(
+        "binary", numbers, {name: column.tolist() for name, column in texts.items()}, scores, ("0", "1")
+    )
+    days = np.arange(len(scores)) * LONG_DAYS // len(scores)
+    labels = np.where(scores > 0.5, "1", "0").astype(object)
+    outcomes = np.where(np.random.default_rng(seed).random(len(scores)) < scores, "1", "0").astype(object)
+    rows = references.DatedRows(days, numbers, texts, scores, labels, outcomes)
+    held = days >= LONG_DAYS - 60
+    training, holdout = rows.where(~held), rows.where(held)
+    targets = {
+        target: (np.arange(side, len(training.days), 2), np.arange(side, len(holdout.days), 2))
+        for side, target in enumerate(AIRPORTS)
+    }
+    built = references.build_reference(specification, "auc", training, holdout, targets)
+    return specification, references.encode(specification, built)
+
+
+@contextlib.contextmanager
+def _daemon(services: Services) -> Iterator[tuple[int, HubClient]]:
+    """A daemon on the workspace: its process id, and a client of its hub for the target ``ewr``."""
+    root = services.paths.root
+    token = root / "token"
+    token.write_text(targets.issue_token(services, admin(services), "ewr"))
+    options = ["--root", str(root), "--isolation", "warn", "--no-serving"]
+    daemon = subprocess.Popen([sys.executable, "-c", _DAEMON, *options], stdout=subprocess.DEVNULL)
+    try:
+        client = HubClient(services.paths.hub_socket, token)
+        yield daemon.pid, client
+        client.close()
+    finally:
+        daemon.send_signal(signal.SIGTERM)
+        daemon.wait()
 
 
 def _at(made: PredictionBatch, number: int, total: int) -> PredictionBatch:
@@ -90,3 +167,9 @@ def _send(client: HubClient, batch: PredictionBatch) -> None:
 
 def _resident_mb(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
+
+
+def _peak_mb(pid: int) -> int:
+    """The most that the process has ever held."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) >> 10

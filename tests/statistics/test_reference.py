@@ -5,9 +5,12 @@ import pytest
 from statistics_rows import draw, outcomes
 
 from pilothouse.domain.errors import IntegrityError, InvalidInputError
-from pilothouse.statistics.profiles.profile import histogram, merge_all
+from pilothouse.statistics.profiles.profile import empty_profile, histogram, merge_all
+from pilothouse.statistics.profiles.profile_storage import StoredProfiles, sizes_of
+from pilothouse.statistics.profiles.profile_storage import encode as encode_profile
 from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
 from pilothouse.statistics.reference import DatedRows, build_reference, decode, encode, target_reference
+from pilothouse.statistics.significance import calibration_storage, daily_counts
 
 
 def dated(rows: int, days: int, seed: int, first: int = 15_706) -> DatedRows:
@@ -88,3 +91,52 @@ def test_a_metric_that_telemetry_cannot_carry_is_refused(parts):
     specification, training, holdout = parts
     with pytest.raises(InvalidInputError, match="expected one of auc"):
         target_reference(specification, "mae", training, holdout)
+
+
+def test_stored_days_stay_encoded_and_are_checked_at_once(parts):
+    specification, training, holdout = parts
+    own = target_reference(specification, "auc", training, holdout)
+    encoded = [encode_profile(specification, day) for day in own.training]
+    stored = StoredProfiles(specification, encoded)
+    assert list(stored.sizes) == sizes_of(own.training)
+    assert stored[0] is not stored[0]  # decoded anew: nothing but the bytes is held
+    for mine, theirs in zip(own.training, stored, strict=True):
+        assert np.array_equal(mine.cells, theirs.cells)
+        assert np.array_equal(mine.positions, theirs.positions)
+    assert [day.rows for day in stored[3:5]] == sizes_of(own.training)[3:5]
+    with pytest.raises(IntegrityError):
+        StoredProfiles(specification, [*encoded, encoded[0][:-1]])
+
+
+def test_a_calibration_is_the_same_however_few_columns_are_held_at_once(parts, monkeypatch):
+    specification, training, holdout = parts
+    own = target_reference(specification, "auc", training, holdout)
+    calibrated = calibration_storage.encode(own.calibrate(specification, 7))
+    monkeypatch.setattr(daily_counts, "_AT_ONCE", 1)
+    one_by_one = list(daily_counts.days_of_columns(specification, own.training, specification.columns))
+    assert [column.name for column, _ in one_by_one] == [c.name for c in specification.columns]
+    assert calibration_storage.encode(own.calibrate(specification, 7)) == calibrated
+
+
+def test_days_of_a_column_are_running_sums_without_the_days_that_have_no_rows(parts):
+    specification, training, holdout = parts
+    own = target_reference(specification, "auc", training, holdout)
+    daily = [*own.training[:3], empty_profile(specification), *own.training[3:]]
+    whole = merge_all(specification, own.training)
+    for column, days in daily_counts.days_of_columns(specification, daily, specification.columns):
+        of = histogram(specification, whole, column.name)
+        assert len(days.counts) == len(own.training) + 1
+        assert np.array_equal(days.whole.counts, of.counts)
+        assert np.array_equal(days.whole.positions, of.positions)
+        assert days.counts[-1, -1] == of.missing
+        third = histogram(specification, own.training[3], column.name)
+        assert np.array_equal(days.counts[4, :-1] - days.counts[3, :-1], third.counts)
+
+
+@pytest.mark.parametrize("turns", [0, 1_000])
+def test_sums_over_windows_are_those_of_the_product(monkeypatch, turns):
+    monkeypatch.setattr(daily_counts, "_FEW_TURNS", turns)
+    rng = np.random.default_rng(0)
+    members, of_days = rng.integers(0, 3, (20, 30)), rng.integers(0, 9, (30, 7))
+    until = np.concatenate((np.zeros((1, 7), np.int64), np.cumsum(of_days, axis=0)))
+    assert np.array_equal(daily_counts.sums(members, until), members @ of_days)

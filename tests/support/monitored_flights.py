@@ -22,6 +22,7 @@ from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
 from pilothouse.operations.workspace import apply_models, workspaces
 from pilothouse.statistics import reference as references
+from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.store import deployments, models, runs, versions
 from pilothouse.telemetry import readings
 from support.flight_batches import CATEGORICAL, NOW_US, NUMERIC, batches, columns_of, flights, specification
@@ -165,15 +166,17 @@ def reference_bytes() -> bytes:
     return _REFERENCE[""]
 
 
-def register(services: Services) -> int:
-    """Record a further version with the artifacts that monitoring reads; returns its number."""
+def register(services: Services, own: tuple[ProfileSpecification, bytes] | None = None) -> int:
+    """Record a further version with the artifacts that monitoring reads; returns its number. ``own`` are specification and
+    encoded reference, by default those of the rule of thumb."""
     now = services.now()
+    profiled, data = own or (specification(), reference_bytes())
     digests = {
-        "spec": services.artifacts.put_bytes(specification().to_bytes()),
-        "reference": services.artifacts.put_bytes(reference_bytes()),
+        "spec": services.artifacts.put_bytes(profiled.to_bytes()),
+        "reference": services.artifacts.put_bytes(data),
         "rows": services.artifacts.put_bytes(b"rows"),
     }
-    reference = references.decode(specification(), reference_bytes())
+    reference = references.decode(profiled, data)
     with services.registry.transaction() as connection:
         model = models.find(connection, "flight-delay")
         stored = models.spec_in_force(connection, "flight-delay")

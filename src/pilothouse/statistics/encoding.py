@@ -85,7 +85,7 @@ def unpack(kind: str, data: bytes) -> tuple[dict[str, Any], dict[str, AnyArray]]
             "use the release that wrote them or a newer one"
         )
     try:
-        body = zstandard.ZstdDecompressor().decompress(data[5:], max_output_size=_LARGEST)
+        body = zstandard.ZstdDecompressor().decompress(memoryview(data)[5:], max_output_size=_LARGEST)
         frame = _DECODER.decode(body)
         arrays = {
             name: _widen(raw, kind_of)

@@ -70,15 +70,15 @@ class TargetReference:
     """Reference of one target, or of all pooled. Profiles are one a day that has rows, by increasing day.
 
     ``performance`` is the hold-out's primary metric with its interval over days (``outcomes.measured_over_days``).
-    Estimates without outcomes are learnt from the rest: for several classes ``hits``, the hold-out's rows and those
-    answered rightly, int64[days, bins of the score]; for a regression ``losses``. Both are None in references written
-    before they existed.
+    Profiles that were read from storage are decoded each time they are asked for. Estimates without outcomes are learnt
+    from the rest: for several classes ``hits``, the hold-out's rows and those answered rightly, int64[days, bins of the
+    score]; for a regression ``losses``. Both are None in references written before they existed.
     """
 
     training_days: tuple[int, ...]
-    training: tuple[Profile, ...]
+    training: Sequence[Profile]
     holdout_days: tuple[int, ...]
-    holdout: tuple[Profile, ...]
+    holdout: Sequence[Profile]
     outcomes: tuple[OutcomeProfile, ...]
     performance: MetricValue
     hits: tuple[Ints, Ints] | None = None
@@ -87,13 +87,13 @@ class TargetReference:
     @property
     def rows(self) -> int:
         """Number of training rows."""
-        return sum(day.rows for day in self.training)
+        return sum(profile_storage.sizes_of(self.training))
 
     @property
     def rows_a_day(self) -> float:
         """Rows a day from its first day to its last, those held out among them; 0 without rows."""
         days = (*self.training_days, *self.holdout_days)
-        rows = self.rows + sum(day.rows for day in self.holdout)
+        rows = self.rows + sum(profile_storage.sizes_of(self.holdout))
         return rows / (max(days) - min(days) + 1) if days else 0.0
 
     def profile(self, specification: ProfileSpecification) -> Profile:
@@ -247,9 +247,9 @@ def _target(specification: ProfileSpecification, plain: dict[str, Any]) -> Targe
     figures = [math.nan if x is None else float(x) for x in (value, low, high)]
     return TargetReference(
         tuple(plain["training_days"]),
-        tuple(profile_storage.decode(specification, day) for day in plain["training"]),
+        profile_storage.StoredProfiles(specification, plain["training"]),
         tuple(plain["holdout_days"]),
-        tuple(profile_storage.decode(specification, day) for day in plain["holdout"]),
+        profile_storage.StoredProfiles(specification, plain["holdout"]),
         tuple(outcome_profile.decode(specification, day) for day in plain["outcomes"]),
         MetricValue(metric, figures[0], figures[1], figures[2], rows),
         _decode_hits(specification, plain.get("hits")),

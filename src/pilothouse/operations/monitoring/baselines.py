@@ -2,12 +2,12 @@
 
 import hashlib
 from dataclasses import dataclass
-from functools import lru_cache
 
-from pilothouse.artifacts import ArtifactStore
 from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.identifiers import VersionReference, version_uri
+from pilothouse.operations.monitoring import loaded_references
+from pilothouse.operations.monitoring.loaded_references import LoadedReference
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.statistics import performance_estimation
@@ -42,15 +42,15 @@ def baseline_of(services: Services, model: str, version: int, target: str, windo
 
     Raises NotFoundError (no such version) or IntegrityError (damaged artifacts).
     """
-    specification, reference, digests = _require_reference(services, model, version)
-    own = reference.for_target(target)
-    key = _key(f"{digests} {_target_of(reference, target)} {window_days} {calibrations.FORM}")
+    loaded = _require_reference(services, model, version)
+    specification, own = loaded.specification, loaded.reference.for_target(target)
+    key = _key(f"{loaded.digests} {_target_of(loaded.reference, target)} {window_days} {calibrations.FORM}")
     calibration = _calibration(services, key, own, specification, window_days)
     services.telemetry.calibrated.add((model, version, target, window_days))
     days = own.training_days
     return Baseline(
         specification,
-        _profile_of(specification, own),
+        loaded.profile(target),
         own.performance,
         own.outcomes,
         calibration,
@@ -65,11 +65,12 @@ def estimator_of(
 
     It is learnt once and stored. Raises NotFoundError (no such version) or IntegrityError (damaged artifacts).
     """
-    specification, reference, digests = _require_reference(services, model, version)
+    loaded = _require_reference(services, model, version)
+    specification, reference = loaded.specification, loaded.reference
     own, pooled = reference.for_target(target), reference.pooled
     if specification.task == "regression":  # learnt in training, from rows
         return specification, performance_estimation.learn(specification, own, pooled), own.performance
-    key = _key(f"estimate 1 {digests} {_target_of(reference, target)}")
+    key = _key(f"estimate 1 {loaded.digests} {_target_of(reference, target)}")
     with services.telemetry.read() as connection:
         stored = readings.find_calibration(connection, key)
     if stored is not None:
@@ -87,13 +88,13 @@ def estimator_of(
 def reference_performance(services: Services, model: str, version: int, target: str) -> MetricValue | None:
     """The primary metric of a version on its hold-out for a target; None where there is no such version."""
     loaded = _reference(services, model, version)
-    return None if loaded is None else loaded[1].for_target(target).performance
+    return None if loaded is None else loaded.reference.for_target(target).performance
 
 
 def rows_a_day(services: Services, model: str, version: int) -> dict[str, float]:
     """Rows a day of each target that the reference of a version knows. Raises IntegrityError (damaged artifacts)."""
     loaded = _reference(services, model, version)
-    return {} if loaded is None else {name: own.rows_a_day for name, own in loaded[1].targets.items()}
+    return {} if loaded is None else {name: own.rows_a_day for name, own in loaded.reference.targets.items()}
 
 
 def reference_profile(
@@ -104,9 +105,8 @@ def reference_profile(
     loaded = _reference(services, model, version)
     if loaded is None:
         return None
-    specification, reference, _ = loaded
-    own = reference.for_target(target)
-    return specification, _profile_of(specification, own), own is not reference.pooled
+    own = loaded.reference.for_target(target) is not loaded.reference.pooled
+    return loaded.specification, loaded.profile(target), own
 
 
 def baseline_p95_ms(connection: Connection, model: str, version: int, target: str) -> float | None:
@@ -115,27 +115,16 @@ def baseline_p95_ms(connection: Connection, model: str, version: int, target: st
     return None if micros is None else micros / 1_000
 
 
-@lru_cache(maxsize=16)
-def _profile_of(specification: ProfileSpecification, own: references.TargetReference) -> Profile:
-    """The same object for every window of a version, so that it is laid out once."""
-    return own.profile(specification)
-
-
-def _reference(
-    services: Services, model: str, version: int
-) -> tuple[ProfileSpecification, references.Reference, str] | None:
-    """A version's profile specification and reference, and their digests as text; None where there is no such version."""
+def _reference(services: Services, model: str, version: int) -> LoadedReference | None:
+    """A version's profile specification and reference; None where there is no such version."""
     with services.registry.read() as connection:
         record = versions.find(connection, VersionReference(model, version))
     if record is None:
         return None
-    digests = record.profile_spec_digest, record.reference_digest
-    return *_load(services.artifacts, *digests), " ".join(digests)
+    return loaded_references.load(services.artifacts, record.profile_spec_digest, record.reference_digest)
 
 
-def _require_reference(
-    services: Services, model: str, version: int
-) -> tuple[ProfileSpecification, references.Reference, str]:
+def _require_reference(services: Services, model: str, version: int) -> LoadedReference:
     loaded = _reference(services, model, version)
     if loaded is None:
         raise NotFoundError(f"there is no {version_uri(model, version)}, of which telemetry has events")
@@ -149,14 +138,6 @@ def _target_of(reference: references.Reference, target: str) -> str:
 
 def _key(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-@lru_cache(maxsize=16)
-def _load(
-    artifacts: ArtifactStore, specification_digest: str, reference_digest: str
-) -> tuple[ProfileSpecification, references.Reference]:
-    specification = ProfileSpecification.from_bytes(artifacts.read(specification_digest))
-    return specification, references.decode(specification, artifacts.read(reference_digest))
 
 
 def _calibration(

@@ -159,9 +159,13 @@ class Laid:
     integral: Floats
     ends: Floats
 
+    def part(self, rows: slice) -> "Laid":
+        """Sides of some of several comparisons, float64[comparisons, ...]; views."""
+        return Laid(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
 
 def lay(width: Floats, unit: Floats, counts: AnyArray, positions: AnyArray) -> Laid:
-    """Side of a comparison from (counts, positions), each int64[..., bins], the first and the last bin beyond the
+    """Side of a comparison from (counts, positions), each [..., bins] of whole numbers, the first and the last bin beyond the
     edges. ``width`` [..., bins − 2] and ``unit`` [..., bins] are as ``bin_sizes`` gives them. A bin of width 0
     without counts changes nothing, so columns of fewer bins may be padded. All is NaN where a side is empty."""
     total = counts.sum(axis=-1, keepdims=True, dtype=np.float64)
@@ -200,14 +204,14 @@ def areas_of_laid(width: Floats, reference: Laid, current: Laid) -> Floats:
     in units of the column's span. Exact where the functions do not cross inside the bin, else ``_crossing_area``, if
     that is larger."""
     gap = reference.level - current.level
-    area = np.abs(reference.integral - current.integral)
+    area = reference.integral - current.integral
+    np.abs(area, out=area)
     # the difference changes its sign between a bin's edges: |∫| is then less than ∫|·|
-    at = np.flatnonzero((gap[..., :-2] * gap[..., 1:-1] < 0).ravel())
-    if at.size:
-        shape = area.shape
+    at = np.nonzero(gap[..., :-2] * gap[..., 1:-1] < 0)
+    if at[0].size:
 
         def here(array: Floats) -> Floats:
-            return np.asarray(np.broadcast_to(array, shape).reshape(-1)[at], np.float64)
+            return np.asarray(np.broadcast_to(array, area.shape)[at], np.float64)
 
         wide = here(width)
         estimate = wide * _crossing_area(
@@ -216,9 +220,7 @@ def areas_of_laid(width: Floats, reference: Laid, current: Laid) -> Floats:
             (here(reference.mass), here(reference.moved)),
             (here(current.mass), here(current.moved)),
         )
-        flat = area.reshape(-1)
-        flat[at] = np.maximum(flat[at], estimate)
-        area = flat.reshape(shape)
+        area[at] = np.maximum(area[at], estimate)
     return np.asarray(area, np.float64)
 
 

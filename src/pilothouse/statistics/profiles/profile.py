@@ -6,6 +6,7 @@ Counts are integers and so are the summed positions of values within their bins 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -222,24 +223,28 @@ def cells_of(
 
 
 def merge_all(specification: ProfileSpecification, profiles: Iterable[Profile]) -> Profile:
-    """Profile of the rows of all; of no profiles the empty one. Exact, whatever the order."""
-    parts = list(profiles)
-    if not parts:
+    """Profile of the rows of all; of no profiles the empty one. Exact, whatever the order. One profile is held at a time
+    beside the sum."""
+    parts = iter(profiles)
+    first, second = next(parts, None), next(parts, None)
+    if first is None:
         return empty_profile(specification)
-    if len(parts) == 1:
-        return parts[0]
-    if len(parts) == 2:
-        return _sum_of_two(*parts)
-    cells = np.concatenate([part.cells for part in parts])
-    counts = np.zeros(specification.cells, np.int64)
-    positions = np.zeros(specification.cells, np.int64)
-    np.add.at(counts, cells, np.concatenate([part.counts for part in parts]))
-    np.add.at(positions, cells, np.concatenate([part.positions for part in parts]))
-    low = np.fmin.reduce([part.low for part in parts])
-    high = np.fmax.reduce([part.high for part in parts])
+    if second is None:
+        return first
+    third = next(parts, None)
+    if third is None:
+        return _sum_of_two(first, second)
+    counts, positions = np.zeros((2, specification.cells), np.int64)
+    low, high, rows = first.low.copy(), first.high.copy(), 0
+    for part in chain((first, second, third), parts):
+        counts[part.cells] += part.counts  # no cell is there twice
+        positions[part.cells] += part.positions
+        np.fmin(low, part.low, out=low)
+        np.fmax(high, part.high, out=high)
+        rows += part.rows
     filled = np.flatnonzero(counts != 0)
     return Profile(
-        sum(part.rows for part in parts),
+        rows,
         frozen(filled),
         frozen(counts[filled]),
         frozen(positions[filled]),

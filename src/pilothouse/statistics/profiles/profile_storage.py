@@ -1,6 +1,8 @@
 """Profiles as bytes: gaps between increasing cells, counts and positions, packed."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from typing import overload
 
 import numpy as np
 
@@ -74,3 +76,39 @@ def decode(specification: ProfileSpecification, data: bytes) -> Profile:
     ):
         raise IntegrityError("a stored profile is damaged: cells out of range; restore it from a backup")
     return Profile(rows, frozen(cells), counts, positions, frozen(low), frozen(high))
+
+
+class StoredProfiles(Sequence[Profile]):
+    """Profiles that stay encoded and are decoded each time that they are read: years of days take a tenth of the memory.
+
+    All are decoded once as they are given; raises IntegrityError where one is damaged.
+    """
+
+    __slots__ = ("_encoded", "_specification", "sizes")
+
+    def __init__(self, specification: ProfileSpecification, encoded: Iterable[bytes]) -> None:
+        self._specification = specification
+        self._encoded = tuple(encoded)
+        self.sizes = tuple(day.rows for day in self)
+
+    def __len__(self) -> int:
+        return len(self._encoded)
+
+    def __iter__(self) -> Iterator[Profile]:
+        return (decode(self._specification, data) for data in self._encoded)
+
+    @overload
+    def __getitem__(self, index: int) -> Profile: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Profile]: ...
+
+    def __getitem__(self, index: int | slice) -> Profile | Sequence[Profile]:
+        if isinstance(index, slice):
+            return StoredProfiles(self._specification, self._encoded[index])
+        return decode(self._specification, self._encoded[index])
+
+
+def sizes_of(profiles: Sequence[Profile]) -> Sequence[int]:
+    """Rows of each profile."""
+    return profiles.sizes if isinstance(profiles, StoredProfiles) else [day.rows for day in profiles]

@@ -26,13 +26,10 @@ import numpy as np
 from pilothouse.statistics.arrays import Floats
 from pilothouse.statistics.distances.ranks import rank_scores
 from pilothouse.statistics.profiles.profile import Histogram, Profile
-from pilothouse.statistics.profiles.specification import (
-    CategoricalColumn,
-    Cells,
-    Column,
-    ProfileSpecification,
-)
+from pilothouse.statistics.profiles.profile_storage import sizes_of
+from pilothouse.statistics.profiles.specification import CategoricalColumn, Column, ProfileSpecification
 from pilothouse.statistics.significance import null_windows
+from pilothouse.statistics.significance.daily_counts import Days, days_of_columns, sums
 from pilothouse.statistics.significance.overdispersion import (
     SHARE,
     Overdispersion,
@@ -175,38 +172,35 @@ def calibrate(
     ``features`` are the columns to learn, all by default. ``score_days``: the score's real reference is only that many days
     long (the hold-out's), and so its windows are compared with as few.
     """
-    days = null_windows.dense_days(specification, [day for day in daily if day.rows])
-    count = len(days.counts)
+    count = sum(rows > 0 for rows in sizes_of(daily))
     if count < 2:
         return Calibration(window_days)
     window = min(window_days, max(1, count // 2))
     whole = null_windows.null_windows(count, window, None, seed)
     short = null_windows.null_windows(count, window, score_days, seed) if score_days else whole
     recent = null_windows.recent_windows(count, window)
+    seeds = {column.name: seed + i for i, column in enumerate(specification.columns)}
+    wanted = [c for c in specification.columns if features is None or c.name in features]
     columns: dict[str, tuple[Null, ...]] = {}
-    for i, column in enumerate(specification.columns):
-        if features is None or column.name in features:
-            windows = short if column is specification.score and len(short.members) else whole
-            cells = specification.layout[column.name]
-            against_reference = _drift_nulls(
-                column, cells, days, windows, seed + i, recent=False, whole_reference=windows is whole
-            )
-            overdispersed = any(null.overdispersed for null in against_reference)
-            against_recent = (
-                _drift_nulls(column, cells, days, recent, seed + i, recent=True) if overdispersed else ()
-            )
-            columns[column.name] = (
-                *against_reference,
-                *against_recent,
-                *_quality_nulls(column, cells, days, windows),
-            )
+    for column, days in days_of_columns(specification, daily, wanted):
+        windows = short if column is specification.score and len(short.members) else whole
+        own_seed = seeds[column.name]
+        against_reference = _drift_nulls(
+            column, days, windows, own_seed, recent=False, whole_reference=windows is whole
+        )
+        overdispersed = any(null.overdispersed for null in against_reference)
+        against_recent = _drift_nulls(column, days, recent, own_seed, recent=True) if overdispersed else ()
+        columns[column.name] = (
+            *against_reference,
+            *against_recent,
+            *_quality_nulls(column, days, windows),
+        )
     return Calibration(window_days, {name: nulls for name, nulls in columns.items() if nulls})
 
 
 def _drift_nulls(
     column: Column,
-    cells: Cells,
-    days: null_windows.Days,
+    days: Days,
     windows: null_windows.Windows,
     seed: int,
     *,
@@ -214,8 +208,8 @@ def _drift_nulls(
     whole_reference: bool = True,
 ) -> tuple[Null, ...]:
     """Nulls of a column's drift statistics; empty where the median window has fewer than FEWEST_ROWS values."""
-    day_rows = days.counts[:, cells.start : cells.missing].sum(axis=1)
-    rows = int(np.median(null_windows.sums(windows.members, day_rows))) if len(windows.members) else 0
+    day_rows = days.rows
+    rows = int(np.median(sums(windows.members, day_rows))) if len(windows.members) else 0
     if rows < FEWEST_ROWS:
         return ()
     sizes = []
@@ -224,10 +218,9 @@ def _drift_nulls(
     while size < 0.7 * rows:
         sizes.append(size)
         size *= 3
-    values = null_windows.null_values(column, cells, days, windows, [*sizes, 0], seed, thin_both=recent)
-    part = slice(cells.start, cells.missing)
-    whole = Histogram(days.counts[:, part].sum(axis=0), days.positions[:, part].sum(axis=0), 0, 0.0, 0.0)
-    compared = int(np.median(null_windows.sums(windows.others, day_rows)))
+    values = null_windows.null_values(column, days, windows, [*sizes, 0], seed, thin_both=recent)
+    whole = days.whole
+    compared = int(np.median(sums(windows.others, day_rows)))
     if recent:
         sampled = [
             null_windows.sampled_values(column, whole, [size], seed, null_windows.RECENT * size)[0]
@@ -236,7 +229,7 @@ def _drift_nulls(
     else:
         sampled = null_windows.sampled_values(column, whole, [*sizes, rows], seed, compared)
     # m windows with the autocorrelation ρ are worth m(1 − ρ)/(1 + ρ) independent ones (Bayley and Hammersley 1946).
-    alike = 0.0 if recent else null_windows.likeness(column, cells, days, windows.length, seed)
+    alike = 0.0 if recent else null_windows.likeness(column, days, windows.length, seed)
     worth = max(windows.independent * (1 - alike) / (1 + alike), min(windows.independent, _FEWEST_WORTH))
     # It is the column that is overdispersed, not a statistic of it: the one that shows it most counts for all.
     apart = np.max(
@@ -266,7 +259,7 @@ def _drift_nulls(
         )
         for name, of_sizes in values.items()
     ]
-    sides = null_windows.sides_of(cells, days, windows)
+    sides = null_windows.sides_of(days, windows)
     if all(law is not None for law in laws):
         stationary = [replace(null, sampling=law) for null, law in zip(nulls, laws, strict=True)]
         if isinstance(column, CategoricalColumn):
@@ -295,15 +288,13 @@ def _with_ranks(nulls: Sequence[Null], ranks: Mapping[str, SamplingNull]) -> tup
     return (*own, *(Null(name, (), (), (), (), worth, sampling=law) for name, law in ranks.items()))
 
 
-def _quality_nulls(
-    column: Column, cells: Cells, days: null_windows.Days, windows: null_windows.Windows
-) -> tuple[Null, ...]:
+def _quality_nulls(column: Column, days: Days, windows: null_windows.Windows) -> tuple[Null, ...]:
     """Nulls of a column's missing share, and of its unseen categories."""
-    current = null_windows.sums(windows.members, days.counts[:, cells.start : cells.missing + 1])
+    current = sums(windows.members, days.counts)
     rows = np.maximum(current.sum(axis=1), 1)
     shares = {"missing": current[:, -1] / rows}
     if isinstance(column, CategoricalColumn):
-        known = null_windows.sums(windows.others, days.counts[:, cells.start : cells.missing]) > 0
+        known = sums(windows.others, days.counts[:, :-1]) > 0
         shares["unseen"] = (current[:, :-1] * ~known).sum(axis=1) / rows
     size = (max(int(np.median(rows)), 1),)
     nulls = []

@@ -15,16 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from pilothouse.statistics.arrays import Flags, Floats, Ints
+from pilothouse.statistics.arrays import AnyArray, Flags, Floats, Ints
 from pilothouse.statistics.distances import distances, drift
-from pilothouse.statistics.profiles.profile import Histogram, Profile
+from pilothouse.statistics.profiles.profile import Histogram
 from pilothouse.statistics.profiles.specification import (
     CategoricalColumn,
-    Cells,
     Column,
     NumericColumn,
-    ProfileSpecification,
 )
+from pilothouse.statistics.significance.daily_counts import Days, product, sums
 
 FEWEST = 6
 """Windows that must fit into the reference without overlap; with fewer, shorter runs of days are joined."""
@@ -34,20 +33,14 @@ SMALLEST_SAMPLE = 50
 """Rows down to which windows are thinned."""
 RECENT = 3
 """Length of the recent past of a window, in windows just before it."""
+_IN_CACHE = 1 << 15
+"""Bins of samples that are compared at once."""
 _PAIRS = 300
 """Pairs of distant windows that are compared at most in ``likeness``."""
 DRAWS = 100
 """Windows put together where consecutive ones are too few; samples drawn for a sampling null."""
 CATEGORY_DRAWS = 400
 """Samples drawn for the sampling null of a categorical column, whose few cells cost little."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Days:
-    """Daily profiles, dense: ``counts`` and ``positions`` int64[days, cells]."""
-
-    counts: Ints
-    positions: Ints
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,21 +77,11 @@ class Sides:
         return distances.shares(self.windows), distances.shares(self.others)
 
 
-def sides_of(cells: Cells, days: Days, windows: Windows) -> Sides:
+def sides_of(days: Days, windows: Windows) -> Sides:
     """Counts of a column's values (missing ones left out), int64[windows, bins], in the windows and in what each is
     compared with."""
-    counts = days.counts[:, cells.start : cells.missing]
-    return Sides(counts.sum(axis=0), sums(windows.members, counts), sums(windows.others, counts))
-
-
-def dense_days(specification: ProfileSpecification, daily: Sequence[Profile]) -> Days:
-    """Daily profiles side by side, as dense counts and positions int64[days, cells]."""
-    counts = np.zeros((len(daily), specification.cells), np.int64)
-    positions = np.zeros_like(counts)
-    for i, day in enumerate(daily):
-        counts[i, day.cells] = day.counts
-        positions[i, day.cells] = day.positions
-    return Days(counts, positions)
+    counts = days.counts[:, :-1]
+    return Sides(days.whole.counts, sums(windows.members, counts), sums(windows.others, counts))
 
 
 def null_windows(days: int, window: int, against: int | None, seed: int) -> Windows:
@@ -153,19 +136,17 @@ def _apart(members: Ints, gap: int) -> Ints:
     2000, J. Econometrics 99:39)."""
     days = members.shape[1]
     reach = np.abs(np.subtract.outer(np.arange(days), np.arange(days))) <= gap
-    apart: Ints = (sums(members, reach.astype(np.int64)) == 0).astype(np.int64)
+    apart: Ints = (product(members, reach.astype(np.int64)) == 0).astype(np.int64)
     return apart
 
 
-def likeness(column: Column, cells: Cells, days: Days, window: int, seed: int) -> float:
+def likeness(column: Column, days: Days, window: int, seed: int) -> float:
     """Resemblance of a window to the next, 0 (no more than to any other) to 1: 1 − the mean squared distance of
     neighbours over that of windows three or more apart. Own construction in place of an autocorrelation, for columns
     of any kind; the distance is KS of numbers, Jensen–Shannon of categories. 0 for fewer than FEWEST windows with
     values. Deterministic for a ``seed``."""
-    part = slice(cells.start, cells.missing)
-    starts = np.arange(0, len(days.counts) - window + 1, window)
-    members = _runs(starts, window, len(days.counts))
-    counts = sums(members, days.counts[:, part])
+    starts = np.arange(0, len(days.counts) - window, window)
+    counts = days.counts[starts + window, :-1] - days.counts[starts, :-1]
     kept = np.flatnonzero(counts.sum(axis=1))
     counts = counts[kept]
     if len(counts) < FEWEST:
@@ -174,9 +155,16 @@ def likeness(column: Column, cells: Cells, days: Days, window: int, seed: int) -
     if len(first) > _PAIRS:
         chosen = np.random.default_rng(seed).choice(len(first), _PAIRS, replace=False)
         first, second = first[chosen], second[chosen]
-    distance = distances.ks_of_counts if isinstance(column, NumericColumn) else distances.jensen_shannon
-    near = float(np.mean(distance(counts[:-1], counts[1:]) ** 2))
-    far = float(np.mean(distance(counts[first], counts[second]) ** 2))
+    if isinstance(column, NumericColumn):
+        level = np.cumsum(distances.shares(counts), axis=-1)  # of each window once: pairs share them
+        apart = [
+            np.abs(level[i] - level[j]).max() for i, j in zip(first.tolist(), second.tolist(), strict=True)
+        ]
+        neighbours, distant = np.abs(np.diff(level, axis=0)).max(axis=-1), np.array(apart)
+    else:
+        neighbours = distances.jensen_shannon(counts[:-1], counts[1:])
+        distant = distances.jensen_shannon(counts[first], counts[second])
+    near, far = float(np.mean(neighbours**2)), float(np.mean(distant**2))
     return max(0.0, 1 - near / far) if far > 0 else 0.0
 
 
@@ -211,11 +199,31 @@ def measure(
     return _between(column, _side(column, reference), _side(column, current), scale)
 
 
-def _side(column: Column, sample: tuple[Ints, Ints]) -> Any:
+def _side(column: Column, sample: tuple[AnyArray, AnyArray]) -> Any:
     """One side of a comparison, prepared for any number of others: laid out where the column has edges, else its counts."""
     if isinstance(column, NumericColumn) and column.edges.size:
         return distances.lay(*distances.bin_sizes(column), *sample)
     return sample[0]
+
+
+def _distances(
+    column: Column, base: Any, sample: tuple[AnyArray, AnyArray], scale: float
+) -> dict[str, Floats]:
+    """Distances of samples (counts, positions), each [samples, bins], from the side ``base`` prepared for as many: a few at a
+    time, so that what is computed on the way stays in the processor's cache."""
+    if not isinstance(base, distances.Laid):
+        return _between(column, base, _side(column, sample), scale)
+    counts, positions = sample
+    step = max(1, _IN_CACHE // counts.shape[1])
+    blocks = [slice(first, first + step) for first in range(0, len(counts), step)]
+    parts = [
+        _between(column, base.part(rows), _side(column, (counts[rows], positions[rows])), scale)
+        for rows in blocks
+    ]
+    return {
+        name: np.concatenate([part[name] for part in parts] or [np.zeros(0)])
+        for name in statistics_for(column)
+    }
 
 
 def _between(column: Column, reference: Any, current: Any, scale: float) -> dict[str, Floats]:
@@ -233,7 +241,6 @@ def _between(column: Column, reference: Any, current: Any, scale: float) -> dict
 
 def null_values(
     column: Column,
-    cells: Cells,
     days: Days,
     windows: Windows,
     sizes: Sequence[int],
@@ -245,14 +252,12 @@ def null_values(
     as they are). ``thin_both`` thins what they are compared with to RECENT times as many, as the recent past of a
     window of that size has. NaN where a side is empty. Deterministic for a ``seed``."""
     rng = np.random.default_rng(seed)
-    part = slice(cells.start, cells.missing)
-    counts, positions = days.counts[:, part], days.positions[:, part]
+    counts, positions = days.counts[:, :-1], days.positions
     current = sums(windows.members, counts), sums(windows.members, positions)
     reference = sums(windows.others, counts), sums(windows.others, positions)
     scale = 1.0
     if isinstance(column, NumericColumn):
-        whole = Histogram(counts.sum(axis=0), positions.sum(axis=0), 0, 0.0, 0.0)
-        scale = drift.scale_of(column, whole)
+        scale = drift.scale_of(column, days.whole)
     values_of: dict[str, list[Floats]] = {name: [] for name in statistics_for(column)}
     whole_reference = _side(column, reference)
     for size in sizes:
@@ -260,19 +265,9 @@ def null_values(
         base = whole_reference
         if thin_both and size:
             base = _side(column, _thinned(reference, RECENT * size, rng))
-        for name, values in _between(column, base, _side(column, thinned), scale).items():
+        for name, values in _distances(column, base, thinned, scale).items():
             values_of[name].append(values)
     return values_of
-
-
-def sums(members: Ints, of_days: Ints) -> Ints:
-    """Sums over each window's days: ``members`` int64[windows, days] @ ``of_days`` int64[days, ...] → int64[windows,
-    ...]."""
-    # Products of floats have a fast routine (BLAS), those of integers have none; floats are exact below 2**53.
-    if int(of_days.sum()) * int(members.max(initial=1)) >= 1 << 53:
-        return members @ of_days
-    product: Ints = (members.astype(np.float64) @ of_days.astype(np.float64)).astype(np.int64)
-    return product
 
 
 def sampled_values(
@@ -287,16 +282,16 @@ def sampled_values(
     mean_position = reference.positions / np.maximum(reference.counts, 1)
     scale = drift.scale_of(column, reference) if isinstance(column, NumericColumn) else 1.0
 
-    def draw(size: int) -> Any:
+    def draw(size: int) -> tuple[AnyArray, AnyArray]:
         counts = _multinomial(rng, size, share, draws)
-        return _side(column, (counts, np.rint(counts * mean_position).astype(np.int64)))
+        return counts, np.rint(counts * mean_position)
 
-    base = draw(against or reference.present)
+    base = _side(column, draw(against or reference.present))
     state = rng.bit_generator.state
     samples = []
     for size in rows:
         rng.bit_generator.state = state  # what is drawn for one number does not depend on the others
-        samples.append(_between(column, base, draw(size), scale))
+        samples.append(_distances(column, base, draw(size), scale))
     return samples
 
 
@@ -311,11 +306,12 @@ def _multinomial(rng: np.random.Generator, rows: int, share: Floats, draws: int)
     return np.bincount(flat, minlength=bins * draws).reshape(draws, bins)
 
 
-def _thinned(current: tuple[Ints, Ints], size: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
+def _thinned(current: tuple[Ints, Ints], size: int, rng: np.random.Generator) -> tuple[AnyArray, AnyArray]:
     """Windows with each row kept at random, ``size`` of them on average; positions keep their bin's mean."""
     counts, positions = current
     total = counts.sum(axis=-1, keepdims=True)
     share = np.minimum(size / np.maximum(total, 1), 1.0)
     kept = rng.binomial(counts, np.broadcast_to(share, counts.shape))
-    moved = np.rint(positions * (kept / np.maximum(counts, 1))).astype(np.int64)
-    return kept, moved
+    moved = kept / np.maximum(counts, 1)
+    moved *= positions
+    return kept, np.rint(moved, out=moved)

@@ -240,7 +240,7 @@ def _look_at(
     return with_last if any(t.large for t in last) and with_last.p_value <= certain else look
 
 
-_prepared = lru_cache(maxsize=16)(prepare)
+_prepared = lru_cache(maxsize=8)(prepare)
 
 
 def _against_reference(
