@@ -99,6 +99,8 @@ def owned(root: Path) -> Iterator[sqlite3.Connection]:
 
 def other(value: object, kind: str, draw: random.Random) -> object:
     """Another value of a column's type."""
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        return value + draw.choice((" ", "  "))  # an index reads it as JSON
     if isinstance(value, str) or (value is None and kind == "TEXT"):
         return f"{value or ''}{draw.choice('xyz')}"
     if value is None:
