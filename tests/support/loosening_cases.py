@@ -26,6 +26,7 @@ BASE: dict[str, Any] = {
         "estimator": "sklearn.linear_model.LogisticRegression",
         "parameters": {"C": 1.0},
         "seed": 7,
+        "preprocessing": {"impute": "mean"},
         "search": {"parameters": {"C": [0.1, 1.0]}, "candidates": 2, "folds": 2},
     },
     "gates": {
@@ -109,6 +110,9 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "training.estimator": ("training.estimator", "sklearn.linear_model.RidgeClassifier"),
     "training.parameters": ("training.parameters.C", 2.0),
     "training.function": ("training.function", "train.py:fit"),
+    "training.preprocessing.impute": ("training.preprocessing.impute", "median"),
+    "training.preprocessing.scale": ("training.preprocessing.scale", "none"),
+    "training.preprocessing.categories": ("training.preprocessing.categories", "ordinal"),
     "training.search.parameters": ("training.search.parameters.C", [0.2, 1.0]),
     "training.search.candidates": ("training.search.candidates", 3),
     "training.search.folds": ("training.search.folds", 3),

@@ -34,7 +34,12 @@ def performance_word(window: Window, significant: bool, *, suspected: bool) -> s
 
 def suspicion_note(view: MonitorView) -> str:
     """``suspected: below its reference, one more window decides on 2013-11-05``; empty where the newest window is not."""
-    return f"{SUSPECTED}: {suspicion_text(view.suspicion, day_text)}" if view.suspicion else ""
+    return f"{SUSPECTED}: {waits_for(view)}" if view.suspicion else ""
+
+
+def waits_for(view: MonitorView) -> str:
+    """What decides about the newest window where its loss is suspected; empty where it is not."""
+    return suspicion_text(view.suspicion, day_text) if view.suspicion is not None else ""
 
 
 def _verdict(window: Window, significant: bool, bad: tuple[str, Tone], good: tuple[str, Tone]) -> Cell:
@@ -49,15 +54,22 @@ def verdict_word(window: Window, significant: bool, word: str) -> str:
 
 
 def headline(
-    verdict: Cell, figures: str, window: Window, minimum_rows: int, *, compared: bool = True
+    verdict: Cell,
+    figures: str,
+    window: Window,
+    minimum_rows: int,
+    *,
+    compared: bool = True,
+    waits_for: str = "",
 ) -> Cell:
     """A verdict with its ``figures`` and the windows that it is of; or what lacks for one. ``compared``: the reference has a
-    figure to compare with."""
+    figure to compare with; ``waits_for``: what decides about it."""
     why = why_not_judged(window, minimum_rows, has_reference=compared)
     if why:
         return Cell(f"{verdict.text}: {why}", verdict.tone)
     parts = [f"{verdict.text} {figures}", together_text(window), _again(window)]
-    return Cell(", ".join(part for part in parts if part), verdict.tone)
+    text = ", ".join(part for part in parts if part)
+    return Cell(f"{text}: {waits_for}" if waits_for else text, verdict.tone)
 
 
 def verdict_note(window: Window, minimum_rows: int, *, compared: bool = True) -> str:

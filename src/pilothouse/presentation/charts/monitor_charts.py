@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from pilothouse.domain.deployment_state import suspicion_text
 from pilothouse.domain.findings import (
     DriftFinding,
     EstimateFinding,
@@ -105,10 +104,8 @@ def _performance(view: MonitorView, other: Other | None) -> Chart:
             window,
             view.minimum_rows,
             compared=last.reference is not None,
+            waits_for=verdicts.waits_for(view),
         )
-        if view.suspicion is not None and newest in view.suspected:
-            decided = suspicion_text(view.suspicion, day_text)
-            headline = replace(headline, text=f"{headline.text}: {decided}")
     elif undefined is not None:
         text = _of_version(view, undefined, f"{verdicts.NOT_JUDGED}: {undefined.finding.why}")
         headline = Cell(text, "info")
