@@ -13,7 +13,7 @@ import pytest
 
 from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import IntegrityError
-from pilothouse.domain.findings import DriftFinding
+from pilothouse.domain.findings import DriftFinding, TrafficFinding
 from pilothouse.domain.records import Alert, AlertStatus
 from pilothouse.domain.time_units import DAY_US, to_us
 from pilothouse.domain.triggers import Hindrance
@@ -264,6 +264,28 @@ def test_latency_is_judged_against_the_baseline_of_the_machine(services: Service
     assert alert.subject == "p95"
     assert alert.figures["factor"] == pytest.approx(4.5, rel=0.02)
     assert [r.significant for r in closed(services, TRAFFIC)] == [True] * 4
+
+
+def test_a_slow_machine_is_no_fault_of_the_model_but_a_ground_of_its_state(services: Services) -> None:
+    with services.registry.transaction() as connection:
+        report = ServingReport("ewr", 1, 1, {"flight-delay": 1}, {}, 0, {"flight-delay": 2_000})
+        processes.put_report(connection, report, at=services.now())
+    rows = traffic("ewr", 0, 5)
+    for number in range(0, len(rows), 8):
+        part = rows.iloc[number : number + 8]
+        # the calls took 8 ms, of which the processor computed what took 1.6 ms when the version was loaded
+        ingest.ingest_batch(services, batch_of(part, number, latency_us=9_000, calls=(8_000, 1_600)))
+    monitoring_round.evaluate_windows(services)
+    assert found(services, "latency") == []
+    assert [r.significant for r in closed(services, TRAFFIC)] == [False] * 4
+    finding = readings.finding_of(closed(services, TRAFFIC)[-1], TrafficFinding)
+    assert (finding.machine_slow, finding.slowdown) == (True, 5.0)
+    with services.registry.read() as connection:
+        (state,) = connection.execute(
+            "SELECT grounds FROM deployment_states WHERE target_id = (SELECT id FROM targets WHERE name = 'ewr')"
+        ).fetchone()
+    assert "the machine is slow, not the model: p95 9" in state
+    assert "5.0 times" in state
 
 
 def test_damage_in_one_stream_stops_no_other(services: Services) -> None:

@@ -251,7 +251,13 @@ def test_batches_carry_every_row_without_private_columns(running: tuple[ServingP
     assert len(found.event_times) == 8 * found.rows == len(found.scores)
     assert isinstance(found.requests, PackedTimings)
     assert np.frombuffer(found.requests.rows, "<i8").sum() == found.rows
-    assert (np.frombuffer(found.requests.latency_us, "<i8") > 0).all()
+    latencies, called, usual = (
+        np.frombuffer(column, "<i8")
+        for column in (found.requests.latency_us, found.requests.called_us, found.requests.usual_us)
+    )
+    assert (latencies > 0).all()
+    assert called.sum() > 0  # a call that is shared counts with one of its requests
+    assert ((usual >= 0) & (usual <= called + 1) & (called <= latencies)).all()
 
 
 def test_errors_reach_the_hub_with_the_next_batch(running: tuple[ServingProcess, TestHub]) -> None:

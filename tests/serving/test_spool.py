@@ -6,12 +6,13 @@ import sys
 import threading
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from pilothouse.domain.errors import IntegrityError, PilothouseError, UnavailableError
 from pilothouse.domain.identifiers import PredictionId
-from pilothouse.domain.wire import RequestTiming, code_texts, pack_timings
+from pilothouse.domain.wire import PackedTimings, RequestTiming, code_texts, pack_timings
 from pilothouse.serving.segments import ErrorRecord, PredictionRecord, read_segment, to_batch
 from pilothouse.serving.spool import Spool, SpoolLimits, Stream
 from support import wait_until
@@ -70,6 +71,19 @@ def drained(spool: Spool) -> list[Path]:
 
 def segments(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.segment"))
+
+
+def test_what_an_earlier_release_wrote_says_nothing_of_calls() -> None:
+    fields = msgspec.structs.astuple(record())[:8]
+    old = msgspec.msgpack.decode(msgspec.msgpack.encode(["prediction", *fields]), type=PredictionRecord)
+    assert (old.latency_us, old.called_us, old.usual_us) == (250, 0, 0)
+    plain = {"rows": b"\2" + bytes(7), "latency_us": b"\5" + bytes(7), "at_us": bytes(8)}
+    packed = msgspec.msgpack.decode(msgspec.msgpack.encode(plain), type=PackedTimings)
+    assert (len(packed), packed.called_us, packed.usual_us) == (1, b"", b"")
+    assert pack_timings([RequestTiming(2, 250, 1_000)]).called_us == b""
+    known = pack_timings([RequestTiming(2, 250, 1_000, 200, 50), RequestTiming(2, 250, 1_000)])
+    assert np.frombuffer(known.called_us, "<i8").tolist() == [200, 0]
+    assert np.frombuffer(known.usual_us, "<i8").tolist() == [50, 0]
 
 
 def test_an_acknowledged_record_is_on_disk_under_its_id(tmp_path: Path) -> None:

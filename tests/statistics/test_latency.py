@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pilothouse.domain.errors import IntegrityError
+from pilothouse.statistics.performance.traffic_verdicts import judge_traffic
 from pilothouse.statistics.profiles.latency import (
     decode,
     empty_latencies,
@@ -73,3 +74,41 @@ def test_many_profiles_at_once_say_what_each_says_alone():
     ):
         with pytest.raises(IntegrityError, match="latency profile is damaged"):
             percentiles_ms([encode(profiles[3]), damage(encode(profiles[4]))], percents)
+
+
+def test_calls_add_up_and_come_back_from_the_bytes():
+    known = profile_latencies(np.full(40, 9_000), np.ones(40, int), (np.full(40, 6_000), np.full(40, 2_000)))
+    unknown = profile_latencies(np.full(10, 900), np.ones(10, int))
+    assert unknown.slowdown is None
+    both = decode(encode(merge_all([known, unknown])))
+    assert (both.requests, both.called_us, both.usual_us, both.slowdown) == (50, 240_000, 80_000, 3.0)
+    assert encode(unknown) == encode(profile_latencies(np.full(10, 900), np.ones(10, int)))
+    frames = [encode(known), encode(unknown), None]
+    np.testing.assert_array_equal(
+        percentiles_ms(frames, (50.0,))[:, 0],
+        [percentile_ms(known, 50), percentile_ms(unknown, 50), math.nan],
+    )
+    odd = profile_latencies([1], [1], (np.array([-5]), np.array([1 << 62])))
+    assert (odd.called_us, odd.slowdown) == (0, 1.0)
+    with pytest.raises(IntegrityError):
+        decode(encode(known)[:45])
+
+
+@pytest.mark.parametrize(
+    ("called", "usual", "fault", "machine"),
+    [
+        (0, 0, True, False),  # the serving process does not say
+        (8_000, 8_000, True, False),  # the processor time has grown too: it is the model
+        (8_000, 6_000, True, False),  # slower by less than what is beyond the threshold
+        (8_000, 2_000, False, True),
+    ],
+)
+def test_the_machine_is_slow_where_the_latency_fits_without_its_slowdown(called, usual, fault, machine):
+    latencies = profile_latencies(
+        np.full(30, 9_000), np.ones(30, int), (np.full(30, called), np.full(30, usual))
+    )
+    finding, judged = judge_traffic(latencies, 30, 0, baseline_p95_ms=1.0, factor=3.0)
+    assert judged
+    assert (finding.latency_significant, finding.machine_slow) == (fault, machine)
+    quick, _ = judge_traffic(latencies, 30, 0, baseline_p95_ms=9.0, factor=3.0)
+    assert (quick.latency_significant, quick.machine_slow) == (False, False)

@@ -69,6 +69,7 @@ def batch_of(
     model: str = "flight-delay",
     version: int = 1,
     latency_us: int = 5_000,
+    calls: tuple[int, int] = (0, 0),
 ) -> PredictionBatch:
     """One request's rows as a serving process ships them."""
     numeric, categorical = columns_of(rows)
@@ -84,7 +85,7 @@ def batch_of(
         {name: values.astype("<f8").tobytes() for name, values in numeric.items()},
         categorical,
         rows["label"].tolist(),
-        [RequestTiming(len(rows), latency_us, NOW_US)],
+        [RequestTiming(len(rows), latency_us, NOW_US, *calls)],
     )
 
 

@@ -263,7 +263,9 @@ BATCH = st.builds(
     numeric=st.dictionaries(NAMES, COLUMN, max_size=3),
     categorical=st.dictionaries(NAMES, TEXTS | CODED, max_size=3),
     labels=st.lists(st.sampled_from(["0", "1", "x"]), max_size=4) | CODED,
-    requests=st.just([]) | st.builds(PackedTimings, TIMES | COLUMN, TIMES | COLUMN, TIMES),
+    requests=st.just([])
+    | st.builds(PackedTimings, TIMES | COLUMN, TIMES | COLUMN, TIMES)
+    | st.builds(PackedTimings, TIMES, TIMES, TIMES, TIMES | COLUMN, TIMES | COLUMN),
     errors=st.integers(0, 3),
     foreign_ids=st.just([]) | st.lists(st.text(max_size=3), max_size=4),
 )

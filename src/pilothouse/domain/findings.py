@@ -268,7 +268,12 @@ class EstimateFinding(_MetricFinding):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficFinding:
-    """Requests of a window. Percentiles are None without requests, the baseline before it was measured."""
+    """Requests of a window. Percentiles are None without requests, the baseline before it was measured.
+
+    ``slowdown`` is how many times longer the model's calls took than their processor time takes on the machine as it was when
+    the version was loaded; None where the serving process does not say. ``machine_slow``: latency is beyond its threshold, and
+    would not be without the slowdown; it is then no fault of the version.
+    """
 
     requests: int
     errors: int
@@ -278,6 +283,8 @@ class TrafficFinding:
     baseline_p95_ms: float | None
     latency_significant: bool
     errors_significant: bool
+    slowdown: float | None = None
+    machine_slow: bool = False
 
     @property
     def significant(self) -> bool:

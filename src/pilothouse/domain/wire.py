@@ -29,11 +29,16 @@ class CodedTexts:
 
 @dataclass(frozen=True, slots=True)
 class PackedTimings:
-    """The requests of a batch, one entry each: little-endian int64 ``rows``, ``latency_us`` and ``at_us``."""
+    """The requests of a batch, one entry each: little-endian int64 ``rows``, ``latency_us`` and ``at_us``.
+
+    ``called_us`` and ``usual_us`` are empty where they are not known, as earlier releases send it.
+    """
 
     rows: bytes
     latency_us: bytes
     at_us: bytes
+    called_us: bytes = b""
+    usual_us: bytes = b""
 
     def __len__(self) -> int:
         return len(self.rows) // 8
@@ -53,10 +58,13 @@ def code_texts(values: Sequence[str | None]) -> CodedTexts:
 
 def pack_timings(requests: "Sequence[RequestTiming]") -> PackedTimings:
     """The same requests, packed."""
+    known = any(request.called_us for request in requests)
     return PackedTimings(
         _packed("q", [request.rows for request in requests]),
         _packed("q", [request.latency_us for request in requests]),
         _packed("q", [request.at_us for request in requests]),
+        _packed("q", [request.called_us for request in requests if known]),
+        _packed("q", [request.usual_us for request in requests if known]),
     )
 
 
@@ -75,6 +83,10 @@ class RequestTiming:
     latency_us: int
     at_us: int
     """Time of the answer, by the wall clock."""
+    called_us: int = 0
+    """Duration of the call of the model that answered it; 0 for a request that shared the call of another, or not known."""
+    usual_us: int = 0
+    """Duration that this call had had on the machine as it was when the version was loaded, by its processor time."""
 
 
 @dataclass(frozen=True, slots=True)

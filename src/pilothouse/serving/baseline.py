@@ -1,12 +1,14 @@
 """Baseline latency of a version on this machine without traffic: what its latency is later compared with.
 
-Measured like the latency of a real request: from its body to its computed answer, through the same thread.
+Measured like the latency of a real request: from its body to its computed answer, through the same thread. It notes the load
+under which it was taken: the duration of the model's calls over their processor time.
 """
 
 import math
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,19 +24,34 @@ _PATIENCE_S = 60.0
 """Seconds after which one prediction counts as failed."""
 
 
-def measure_baseline(loaded: LoadedVersion, submit: Callable[[Work], None], stopping: threading.Event) -> int:
-    """95th percentile (nearest rank) in microseconds over requests of one row, of zeros and missing categories.
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The 95th percentile (nearest rank) in microseconds, and the duration of the calls over their processor time."""
+
+    p95_us: int
+    stretch: float
+
+
+def measure_baseline(
+    loaded: LoadedVersion, submit: Callable[[Work], None], stopping: threading.Event
+) -> Baseline:
+    """Baseline over requests of one row, of zeros and missing categories.
 
     Raises PilothouseError where the model fails on it, UnavailableError where it takes a minute or the process stops.
     """
     body = infer_body(loaded.schema.columns, [dict.fromkeys(loaded.schema.numeric, 0.0)])
-    times = sorted([_one(loaded, body, submit, stopping) for _ in range(_WARM_UP + _REPEATS)][_WARM_UP:])
-    return times[math.ceil(0.95 * len(times)) - 1] // 1_000
+    answers = [_one(loaded, body, submit, stopping) for _ in range(_WARM_UP + _REPEATS)][_WARM_UP:]
+    times = sorted(took_ns for took_ns, _ in answers)
+    called, computed = (
+        sum(ns) for ns in zip(*((a.called_ns, a.computed_ns) for _, a in answers), strict=True)
+    )
+    return Baseline(times[math.ceil(0.95 * len(times)) - 1] // 1_000, called / max(computed, 1))
 
 
 def _one(
     loaded: LoadedVersion, body: bytes, submit: Callable[[Work], None], stopping: threading.Event
-) -> int:
+) -> tuple[int, Answer]:
+    """Nanoseconds that one request took, and its answer."""
     done = threading.Event()
     deliveries: list[tuple[int, Answer | PilothouseError]] = []
 
@@ -50,4 +67,4 @@ def _one(
     end, outcome = deliveries[0]
     if isinstance(outcome, PilothouseError):
         raise outcome
-    return end - start
+    return end - start, outcome

@@ -163,14 +163,14 @@ class Follower:
                 self._fetch(digest)
             predictor = load_predictor(version, self._artifacts)
             loaded = LoadedVersion(version, predictor, _private(self._state, version.model), baseline_us=0)
-            baseline_us = measure_baseline(loaded, self._submit, self._stopping)
+            baseline = measure_baseline(loaded, self._submit, self._stopping)
         except PilothouseError as error:
             self._failed(version, str(error))
         except Exception as error:  # a model may raise anything while it is tried: the one before answers on
             log.debug("loading failed", exc_info=True)
             self._failed(version, f"{type(error).__name__}: {error}")
         else:
-            self._swap(replace(loaded, baseline_us=baseline_us))
+            self._swap(replace(loaded, baseline_us=baseline.p95_us, stretch=baseline.stretch))
 
     def _swap(self, loaded: LoadedVersion) -> None:
         model = loaded.version.model

@@ -21,6 +21,8 @@ class LoadedVersion:
     private: tuple[str, ...]
     baseline_us: int
     """95th percentile of a request of one row in microseconds, measured in this process before the version answered."""
+    stretch: float = 1.0
+    """Duration of a call over its processor time in that measurement: the load of the machine under which it was taken."""
 
     @property
     def schema(self) -> InputSchema:

@@ -46,6 +46,8 @@ class PredictionRecord(msgspec.Struct, frozen=True, array_like=True, tag="predic
     labels: list[str]
     latency_us: int
     at_us: int
+    called_us: int = 0
+    usual_us: int = 0
 
 
 class ErrorRecord(msgspec.Struct, frozen=True, array_like=True, tag="errors"):
@@ -132,7 +134,7 @@ def to_batch(header: SegmentHeader, records: Sequence[Record]) -> PredictionBatc
         },
         labels=code_texts([label for record in predictions for label in record.labels]),
         requests=pack_timings(
-            [RequestTiming(record.rows, record.latency_us, record.at_us) for record in predictions]
+            [RequestTiming(r.rows, r.latency_us, r.at_us, r.called_us, r.usual_us) for r in predictions]
         ),
         errors=sum(record.count for record in records if isinstance(record, ErrorRecord)),
     )

@@ -3,9 +3,13 @@
 A scikit-learn call costs much the same for one row as for a hundred, so requests that arrive while one call runs share
 the next. A prediction's latency runs from the moment its request has been read to the moment its answer is computed:
 waiting for the call before and the call itself, not the flush to disk that follows.
+
+Each call is also timed by the processor time of the process. While that is what it was and the call takes longer, the machine
+is slow and not the model.
 """
 
 import logging
+import math
 import queue
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -36,6 +40,9 @@ class Answer:
 
     prediction: Prediction
     first: PredictionId
+    called_ns: int = 0
+    """Duration of the call of the model, and its processor time (at most as much), of a rehearsal."""
+    computed_ns: int = 0
 
 
 Deliver = Callable[[Answer | PilothouseError], None]
@@ -104,6 +111,7 @@ class Worker:
         return batch, False
 
     def _answer(self, group: Sequence[Work]) -> None:
+        began, computed = time.perf_counter_ns(), time.process_time_ns()
         try:
             prediction = _predict(group[0].loaded, _joined([work.columns for work in group]))
         except PilothouseError as error:
@@ -113,16 +121,21 @@ class Worker:
             for work in group:  # one request's values must not fail its neighbours
                 self._answer([work])
             return
+        called = time.perf_counter_ns() - began
+        # of all threads, for a model may share its work out; what others did meanwhile hides waiting, never invents it
+        computed = min(time.process_time_ns() - computed, called)
         start = 0
         for work in group:
             end = start + work.columns.rows
-            self._keep(work, prediction if len(group) == 1 else _slice(prediction, start, end))
+            whole = prediction if len(group) == 1 else _slice(prediction, start, end)
+            self._keep(work, whole, *((called, computed) if work is group[0] else (0, 0)))
             start = end
 
-    def _keep(self, work: Work, prediction: Prediction) -> None:
+    def _keep(self, work: Work, prediction: Prediction, called_ns: int, computed_ns: int) -> None:
         if work.rehearsal:
-            work.deliver(Answer(prediction, PredictionId("rehearsal", 0, 0)))
+            work.deliver(Answer(prediction, PredictionId("rehearsal", 0, 0), called_ns, computed_ns))
             return
+        usual_ns = min(computed_ns * work.loaded.stretch, called_ns)
         stream = work.loaded.stream
         record = PredictionRecord(
             rows=work.columns.rows,
@@ -135,6 +148,8 @@ class Worker:
             labels=prediction.labels,
             latency_us=(time.perf_counter_ns() - work.received_ns) // 1_000,
             at_us=time.time_ns() // 1_000,
+            called_us=called_ns // 1_000,
+            usual_us=math.ceil(usual_ns / 1_000),
         )
 
         def complete(outcome: PredictionId | PilothouseError) -> None:

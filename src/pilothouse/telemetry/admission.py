@@ -260,6 +260,7 @@ def _texts(batch: PredictionBatch, name: str) -> CodedColumn | None:
 
 def _requests_fault(requests: PackedTimings, rows: int) -> str | None:
     sizes = {len(requests.rows), len(requests.latency_us), len(requests.at_us)}
+    sizes |= {len(column) for column in (requests.called_us, requests.usual_us) if column}
     if len(sizes) > 1 or len(requests.rows) % 8:
         return f"requests: {' and '.join(str(size) for size in sorted(sizes))} bytes a column"
     if not len(requests):

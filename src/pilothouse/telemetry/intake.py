@@ -38,6 +38,7 @@ from pilothouse.telemetry.file_parts import FilePart
 from pilothouse.telemetry.increment import Increment
 from pilothouse.telemetry.kept_rejections import KeptRows
 from pilothouse.telemetry.outcome_matching import StoredBatch
+from pilothouse.telemetry.requests import joined_requests, requests_of
 from pilothouse.telemetry.streams import Stream, StreamKey
 from pilothouse.telemetry.waiting_outcomes import Tally
 from pilothouse.telemetry.write_cache import WriteCache
@@ -284,12 +285,12 @@ class Intake:
             "features": encode_features(features),
         }
         segment = insert(self.connection, "segments", columns)
-        requests = [_requests(part.predictions, part.batch.rows) for part in accepted]
+        requests = [requests_of(part.predictions, part.batch.rows) for part in accepted]
         parts = rollup.increments(
             facts.specification,
             predictions,
             features,
-            _concatenated(requests),
+            joined_requests(requests),
             stream.minutes_since_us,
         )
         for part in accepted:
@@ -369,24 +370,3 @@ def _checksum(batch: PredictionBatch) -> int:
     for part in (batch.event_times, batch.scores, *batch.numeric.values()):
         value = zlib.crc32(part, value)
     return zlib.crc32("\0".join(batch.foreign_ids).encode(), value)
-
-
-def _requests(kept: Predictions, rows_sent: int) -> tuple[Ints, Ints, Ints]:
-    """Event time, latency and rows of each request. The time is that of its first row that was kept, else of the batch's
-    last."""
-    rows = np.frombuffer(kept.requests.rows, "<i8").astype(np.int64)
-    latencies = np.frombuffer(kept.requests.latency_us, "<i8").astype(np.int64)
-    first = np.cumsum(rows) - rows
-    if kept.rows == rows_sent:
-        return kept.times[np.minimum(first, kept.rows - 1)], latencies, rows
-    index = np.searchsorted(kept.offsets, first)
-    within = np.minimum(index, kept.rows - 1)
-    inside = (index < kept.rows) & (kept.offsets[within] < first + rows)
-    return np.where(inside, kept.times[within], kept.times[-1]), latencies, rows
-
-
-def _concatenated(requests: Sequence[tuple[Ints, Ints, Ints]]) -> tuple[Ints, Ints, Ints]:
-    if len(requests) == 1:
-        return requests[0]
-    times, latencies, rows = (np.concatenate(columns) for columns in zip(*requests, strict=True))
-    return times, latencies, rows

@@ -18,6 +18,7 @@ from pilothouse.statistics.profiles.profile import Profile
 from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.telemetry.columns import Features, Floats, Ints, Predictions
 from pilothouse.telemetry.increment import Increment
+from pilothouse.telemetry.requests import Requests
 from pilothouse.telemetry.write_cache import Key, WriteCache
 
 _FINER = {HOUR_S: MINUTE_S, DAY_S: HOUR_S}
@@ -63,13 +64,12 @@ def increments(
     specification: ProfileSpecification,
     predictions: Predictions,
     features: Features,
-    requests: tuple[Ints, Ints, Ints],
+    requests: Requests,
     minutes_since_us: int | None,
 ) -> dict[tuple[int, int], Increment]:
     """Increments of the windows of the finest level from rows, by (level, start).
 
-    ``requests`` are event times, latencies in µs and rows, one a request. Minutes are kept of events from
-    ``minutes_since_us`` on, where it is given.
+    Minutes are kept of events from ``minutes_since_us`` on, where it is given.
     """
     by_window: dict[tuple[int, int], Increment] = {}
     keys = _finest(predictions.times, minutes_since_us)
@@ -77,13 +77,16 @@ def increments(
         specification, features.numeric, features.categorical, predictions.scores, keys
     ):
         by_window[_level_of(key)] = Increment(content.rows, profile=content)
-    times, micros, rows = requests
-    keys = _finest(times, minutes_since_us)
+    keys = _finest(requests.times, minutes_since_us)
     distinct = dict.fromkeys(keys.tolist())
     for key in distinct:
         of_window = slice(None) if len(distinct) == 1 else np.flatnonzero(keys == key)
         part = by_window.setdefault(_level_of(key), Increment())
-        part.latencies = latency.profile_latencies(micros[of_window], rows[of_window])
+        part.latencies = latency.profile_latencies(
+            requests.latency_us[of_window],
+            requests.rows[of_window],
+            (requests.called_us[of_window], requests.usual_us[of_window]),
+        )
         part.requests = part.latencies.requests
     return by_window
 

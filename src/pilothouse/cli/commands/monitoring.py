@@ -161,6 +161,12 @@ def monitor(
         ),
         empty="no traffic yet",
     )  # fmt: skip
+    for r in view.traffic:
+        if r.finding.machine_slow and r.finding.slowdown is not None:
+            click.echo(
+                f"{texts.window_text(r.window.start, r.window.end)}: the machine was slow, not the model: calls took "
+                f"{r.finding.slowdown:.1f} times as long as usual for the same processor time"
+            )
     if view.revised:
         click.echo()
         show_table(

@@ -210,6 +210,12 @@ def _of_traffic(newest: Sequence[Reading]) -> list[Verdict]:
         times = finding.p95_ms / finding.baseline_p95_ms
         text = f"p95 {finding.p95_ms:.3g} ms, {times:.1f} times its baseline"
         verdicts.append(Verdict(monitor=TRAFFIC, window=judged.window, beyond=text, alert_kinds=("latency",)))
+    if finding.machine_slow and finding.p95_ms is not None and finding.slowdown is not None:
+        text = (
+            f"the machine is slow, not the model: p95 {finding.p95_ms:.3g} ms, its calls took {finding.slowdown:.1f} times as "
+            "long as usual for the same processor time"
+        )
+        verdicts.append(Verdict(monitor=TRAFFIC, window=judged.window, beyond=text))
     if finding.errors_significant:
         text = f"{finding.errors:,} of {finding.requests:,} requests failed"
         verdicts.append(Verdict(monitor=TRAFFIC, window=judged.window, beyond=text, alert_kinds=("errors",)))

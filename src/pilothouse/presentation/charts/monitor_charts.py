@@ -184,7 +184,8 @@ def _latency(view: MonitorView, other: Other | None) -> Chart:
     if newest is not None:
         last = newest.finding
         text = f"p50 {figure(last.p50_ms, 1)} p95 {figure(last.p95_ms, 1)} p99 {figure(last.p99_ms, 1)}"
-        headline = Cell(_of_version(view, newest, text), "info")
+        text += " the machine is slow" if last.machine_slow else ""
+        headline = Cell(_of_version(view, newest, text), "warn" if last.machine_slow else "info")
     p95 = _points((t.window.end, t.finding.p95_ms) for t in windows)
     if other is None:
         p99 = _points((t.window.end, t.finding.p99_ms) for t in windows)

@@ -14,7 +14,8 @@ from pilothouse.statistics.arrays import Floats, Ints, frozen
 from pilothouse.statistics.encoding import unpack
 
 _GROWTH = math.log(1.019)
-_BUCKETS = math.ceil(math.log(86_400e6) / _GROWTH) + 1
+_LONGEST_US = 86_400e6
+_BUCKETS = math.ceil(math.log(_LONGEST_US) / _GROWTH) + 1
 """Number of the last bucket. Buckets reach from 1 µs to a day; what is shorter or longer counts in the first or the
 last one."""
 _MIDDLES_US = frozen(np.exp(np.arange(_BUCKETS + 1) * _GROWTH))
@@ -25,6 +26,9 @@ _TOGETHER = 128
 """Profiles whose counts are summed at once: what that takes stays in the processor's cache."""
 
 _MAGIC = b"PHSL\x02"
+_MAGIC_OF_CALLS = b"PHSL\x03"
+"""Magic of a profile that also holds its calls: after the head, and before the counts, stand their two sums."""
+_CALLS = struct.Struct("<qq")
 _FRAME = struct.Struct("<5sBHqqqq")
 """Head of an encoded profile: magic, bytes of a count, first bucket, requests, rows, total and longest; counts follow."""
 
@@ -32,7 +36,11 @@ _FRAME = struct.Struct("<5sBHqqqq")
 @dataclass(frozen=True, slots=True, eq=False)
 class LatencyProfile:
     """Counts of requests by latency: ``counts`` (int64[k], above 0) in ``buckets`` (int64[k], increasing).
-    ``total_us`` and ``longest_us`` are microseconds, the total exact to the rounding of each request."""
+    ``total_us`` and ``longest_us`` are microseconds, the total exact to the rounding of each request.
+
+    ``called_us`` is how long the calls of the model took, ``usual_us`` how long they had taken, by their processor time, on the
+    machine as it was when the version was loaded; both are 0 where it is not known.
+    """
 
     requests: int
     rows: int
@@ -40,9 +48,17 @@ class LatencyProfile:
     longest_us: int
     buckets: Ints
     counts: Ints
+    called_us: int = 0
+    usual_us: int = 0
+
+    @property
+    def slowdown(self) -> float | None:
+        """Factor by which the calls took longer than usual for want of a processor; None where it is not known."""
+        return max(self.called_us / self.usual_us, 1.0) if self.usual_us else None
 
 
-_EMPTY = LatencyProfile(0, 0, 0, 0, *[frozen(np.empty(0, np.int64))] * 2)
+_NONE: Ints = frozen(np.empty(0, np.int64))
+_EMPTY = LatencyProfile(0, 0, 0, 0, _NONE, _NONE)
 
 
 def empty_latencies() -> LatencyProfile:
@@ -51,15 +67,21 @@ def empty_latencies() -> LatencyProfile:
 
 
 def profile_latencies(
-    latencies_us: Sequence[int] | Ints | Floats, rows: Sequence[int] | Ints
+    latencies_us: Sequence[int] | Ints | Floats,
+    rows: Sequence[int] | Ints,
+    calls: tuple[Ints, Ints] | None = None,
 ) -> LatencyProfile:
     """Latency profile of requests: ``latencies_us`` (microseconds, one a request) and how many ``rows`` each carried.
-    A latency below 1 µs or NaN counts as 1 µs, one beyond a day as a day."""
-    micros = np.fmin(np.fmax(np.asarray(latencies_us, dtype=np.float64), 1.0), 86_400e6)  # NaN: the shortest
+    A latency below 1 µs or NaN counts as 1 µs, one beyond a day as a day. ``calls``: how long the model's calls took, and
+    usually take, in microseconds."""
+    micros = np.fmin(
+        np.fmax(np.asarray(latencies_us, dtype=np.float64), 1.0), _LONGEST_US
+    )  # NaN: the shortest
     counts = np.bincount(np.rint(np.log(micros) / _GROWTH).astype(np.int64), minlength=1)
     total = int(np.rint(micros).sum())
     longest = math.ceil(micros.max()) if micros.size else 0
-    return _sparse(len(micros), int(np.sum(rows)), total, longest, counts)
+    of_calls = (0, 0) if calls is None else tuple(int(np.clip(us, 0, _LONGEST_US).sum()) for us in calls)
+    return _sparse(len(micros), int(np.sum(rows)), total, longest, counts, of_calls)
 
 
 def merge_all(profiles: Iterable[LatencyProfile]) -> LatencyProfile:
@@ -74,6 +96,7 @@ def merge_all(profiles: Iterable[LatencyProfile]) -> LatencyProfile:
         sum(part.total_us for part in parts),
         max((part.longest_us for part in parts), default=0),
         counts,
+        (sum(part.called_us for part in parts), sum(part.usual_us for part in parts)),
     )
 
 
@@ -98,13 +121,28 @@ def encode(profile: LatencyProfile) -> bytes:
     top = int(counts.max()) if counts.size else 0
     width = 1 if top < 1 << 8 else 2 if top < 1 << 16 else 4 if top < 1 << 32 else 8
     head = (profile.requests, profile.rows, profile.total_us, profile.longest_us)
-    return _FRAME.pack(_MAGIC, width, first, *head) + counts.astype(f"<u{width}").tobytes()
+    raw = counts.astype(f"<u{width}").tobytes()
+    if not profile.called_us:
+        return _FRAME.pack(_MAGIC, width, first, *head) + raw
+    calls = _CALLS.pack(profile.called_us, profile.usual_us)
+    return _FRAME.pack(_MAGIC_OF_CALLS, width, first, *head) + calls + raw
+
+
+def _without_calls(data: bytes) -> bytes:
+    """The same profile as it is encoded without its calls."""
+    if not data.startswith(_MAGIC_OF_CALLS):
+        return data
+    return b"".join((_MAGIC, data[len(_MAGIC) : _FRAME.size], data[_FRAME.size + _CALLS.size :]))
 
 
 def decode(data: bytes) -> LatencyProfile:
     """Latency profile from the bytes that ``encode`` wrote, also of the first format. Raises IntegrityError for
     damaged bytes."""
     try:
+        called, usual = 0, 0
+        if data.startswith(_MAGIC_OF_CALLS):
+            called, usual = _CALLS.unpack_from(data, _FRAME.size)
+            data = _without_calls(data)
         if not data.startswith(_MAGIC):
             return _decode_first_format(data)
         _, width, first, requests, rows, total, longest = _FRAME.unpack_from(data)
@@ -115,7 +153,7 @@ def decode(data: bytes) -> LatencyProfile:
         if int(counts.sum()) != requests:
             raise ValueError(f"{int(counts.sum())} requests counted, expected {requests}")
         return LatencyProfile(
-            requests, rows, total, longest, frozen(buckets + first), frozen(counts[buckets])
+            requests, rows, total, longest, frozen(buckets + first), frozen(counts[buckets]), called, usual
         )
     except (KeyError, TypeError, ValueError, struct.error) as error:
         raise IntegrityError(
@@ -128,6 +166,7 @@ def percentiles_ms(stored: Sequence[bytes | None], percents: Sequence[float]) ->
     gives them; NaN for None and for profiles without requests. Raises IntegrityError for damaged bytes."""
     answer = np.full((len(stored), len(percents)), np.nan)
     by_width: dict[int, list[int]] = {}
+    stored = [data if data is None else _without_calls(data) for data in stored]
     for i, data in enumerate(stored):
         if data is None:
             continue
@@ -181,6 +220,10 @@ def _decode_first_format(data: bytes) -> LatencyProfile:
     )
 
 
-def _sparse(requests: int, rows: int, total_us: int, longest_us: int, counts: Ints) -> LatencyProfile:
+def _sparse(
+    requests: int, rows: int, total_us: int, longest_us: int, counts: Ints, calls: Sequence[int]
+) -> LatencyProfile:
     buckets = np.flatnonzero(counts)
-    return LatencyProfile(requests, rows, total_us, longest_us, frozen(buckets), frozen(counts[buckets]))
+    return LatencyProfile(
+        requests, rows, total_us, longest_us, frozen(buckets), frozen(counts[buckets]), calls[0], calls[1]
+    )
