@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+from fixtures.registries import plain_spec
 from pilothouse.domain.findings import DriftFinding, Grounds, PerformanceFinding, QualityFinding
+from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import MonitoringSpec
 from pilothouse.operations.alerts import explanations
 from pilothouse.operations.alerts.explanations import Occasion
+from pilothouse.operations.alerts.moved_shares import whose_rows
 from pilothouse.operations.monitoring.statistic_names import MEASURES, measure_name, measured_text
 from pilothouse.statistics.significance.calibration import EFFECT
 from pilothouse.statistics.significance.multiplicity import FAULTS, OVERDISPERSED_WEIGHTS, WEIGHTS
@@ -39,7 +42,10 @@ def test_a_lasting_change_says_over_which_windows_it_was_found() -> None:
     assert said.explanation.startswith(
         "Over the last 3 windows together (since 1970-01-08: a lasting change)"
     )
-    assert "held against sampling error alone" in said.explanation
+    assert (
+        "held against sampling error alone; nothing was learnt from windows of age in the reference."
+        in said.explanation
+    )
     assert "1 of the last 3 windows" in said.explanation
     missing = QualityFinding(
         feature="age",
@@ -133,3 +139,13 @@ def test_a_loss_says_how_rarely_random_variation_makes_one_as_large() -> None:
     assert "larger than random variation makes it in all but 10 % of windows" in said
     strict = replace(OCCASION, rules=replace(MonitoringSpec(), false_alarm_rate=0.001))
     assert "all but 1 % of windows" in explanations.performance(finding, strict).explanation
+
+
+def test_rows_of_all_targets_are_said_of_a_model_with_several_alone_and_with_the_reason() -> None:
+    spec = spec_from_plain(plain_spec())
+    (first, *_) = spec.targets
+    one, two = replace(spec, targets=(first,)), replace(spec, targets=(first, replace(first, name="other")))
+    assert whose_rows("ewr", "", one) == whose_rows("ewr", "", two) == " of ewr"
+    why = "ewr has 100 on 9 days, and it takes 500 on 14"
+    assert whose_rows("ewr", why, two) == f" of all targets ({why})"
+    assert whose_rows("ewr", why, one) == ""

@@ -10,8 +10,10 @@ import pytest
 from fixtures.registries import raised
 from pilothouse.cli import failures, main
 from pilothouse.composition import open_workspace
+from pilothouse.domain.findings import ClosedWindow, PerformanceFinding, Window
 from pilothouse.domain.listing import Query
 from pilothouse.domain.monitoring import Health, ServingState, TargetState
+from pilothouse.domain.time_units import to_us
 from pilothouse.domain.wire import ServingReport
 from pilothouse.operations.alerts import alert_explanation, alerts
 from pilothouse.operations.automation import monitoring_round
@@ -22,6 +24,7 @@ from pilothouse.operations.workspace import audits, time_machine, workspaces
 from pilothouse.store import workspace
 from pilothouse.system.processes import own_name
 from pilothouse.telemetry import readings
+from pilothouse.telemetry.streams import find_stream
 from support import fleet_workspace, until_the_test_ends
 from support.daemons import stand_for_daemon
 from support.histories import History, Judged
@@ -215,3 +218,23 @@ def test_the_explanation_of_an_alert_calls_its_window_suspected(suspected: Histo
     state = state_of(suspected, "delay", "ewr")
     assert state.health is Health.DEGRADED
     assert "quiet" not in state.why
+
+
+def test_performance_without_a_reference_says_so_and_does_not_blame_the_rows(history: History) -> None:
+    """Another metric in the model file, which the version's reference does not hold."""
+    history.put_live("delay", 1, ["ewr"])
+    history.example.pass_time(minutes=5)
+    history.send("delay", 1, "ewr")
+    history.write(("delay", "ewr"), 1, readings.DRIFT, history.now, Judged(True))
+    window = Window(start=history.now - timedelta(hours=1), end=history.now, rows=600, judged=False)
+    finding = PerformanceFinding(metric="f1", value=0.7, low=0.6, high=0.8, labelled_share=1.0)
+    with history.services.telemetry.transaction() as connection:
+        stream = find_stream(connection, "delay", 1, "ewr")
+        assert stream is not None
+        closed = ClosedWindow(window=window, findings=(finding,))
+        readings.write(connection, stream.id, readings.PERFORMANCE, closed, to_us(history.now))
+    with history.services.registry.transaction() as connection:
+        states.refresh_model(history.services, connection, "delay")
+    state = state_of(history, "delay", "ewr")
+    assert state.health is Health.HEALTHY
+    assert state.why.endswith("; performance not judged: there is no reference to compare it with")

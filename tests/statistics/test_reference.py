@@ -9,7 +9,15 @@ from pilothouse.statistics.profiles.profile import empty_profile, histogram, mer
 from pilothouse.statistics.profiles.profile_storage import StoredProfiles, sizes_of
 from pilothouse.statistics.profiles.profile_storage import encode as encode_profile
 from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
-from pilothouse.statistics.reference import DatedRows, build_reference, decode, encode, target_reference
+from pilothouse.statistics.reference import (
+    FEWEST_DAYS,
+    FEWEST_ROWS,
+    DatedRows,
+    build_reference,
+    decode,
+    encode,
+    target_reference,
+)
 from pilothouse.statistics.significance import calibration_storage, daily_counts
 
 
@@ -45,6 +53,11 @@ def test_a_target_has_its_own_reference_unless_it_is_too_small(parts):
     assert aa.rows == first["aa"].sum()
     assert reference.for_target("tiny") is reference.pooled
     assert reference.for_target("elsewhere") is reference.pooled
+    assert [reference.why_pooled(name) for name in ("aa", "tiny", "elsewhere")] == [
+        "",
+        f"tiny has 100 on {len(reference.targets['tiny'].training)} days, and it takes {FEWEST_ROWS:,} on {FEWEST_DAYS}",
+        "none are marked as those of elsewhere",
+    ]
     counts = histogram(specification, aa.profile(specification), "carrier").counts
     assert counts[0] == aa.rows
     assert counts[1:].sum() == 0

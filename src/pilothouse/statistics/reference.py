@@ -126,9 +126,17 @@ class Reference:
         """Reference of a target, or the pooled one where the target is unknown or has fewer than FEWEST_ROWS rows or
         FEWEST_DAYS days."""
         own = self.targets.get(name)
-        if own is None or own.rows < FEWEST_ROWS or len(own.training) < FEWEST_DAYS:
-            return self.pooled
-        return own
+        return self.pooled if own is None or self.why_pooled(name) else own
+
+    def why_pooled(self, name: str) -> str:
+        """Reason why a target is compared with all rows; empty where it is compared with its own."""
+        own = self.targets.get(name)
+        if own is None:
+            return f"none are marked as those of {name}"
+        if own.rows < FEWEST_ROWS or len(own.training) < FEWEST_DAYS:
+            days = f"{len(own.training):,} day{'' if len(own.training) == 1 else 's'}"
+            return f"{name} has {own.rows:,} on {days}, and it takes {FEWEST_ROWS:,} on {FEWEST_DAYS}"
+        return ""
 
 
 def target_reference(

@@ -189,7 +189,7 @@ def _joint(explanation: AlertExplanation, source: _Source) -> AlertExplanation:
         other = finding_of(stored, MultivariateFinding)
         lack = _FEW_DAYS if other.threshold is None else ""
         windows.append(_verdict(stored, other.auc, other.threshold, stored.significant, lack))
-    kind = "all targets' training rows" if finding.reference == "pooled" else "the target's training rows"
+    kind = "all training rows" if finding.reference == "pooled" else "the target's training rows"
     return replace(
         explanation,
         figure="all features together: AUROC of a domain classifier",

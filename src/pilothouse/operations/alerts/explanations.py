@@ -146,7 +146,7 @@ def joint_drift(finding: MultivariateFinding, occasion: Occasion) -> AlertText:
         if alone < _SHOWS_ALONE
         else f"Alone, the most telling of them separates with {alone:.2f}."
     )
-    pooled = "all targets' training rows" if finding.reference == "pooled" else "the target's training rows"
+    pooled = "all training rows" if finding.reference == "pooled" else "the target's training rows"
     return AlertText(
         JOINT,
         "warning",
@@ -330,7 +330,4 @@ def _null_sentence(finding: DriftFinding) -> str:
         return ""
     if finding.grounds.blocks:
         return "What is usual is learnt from windows of the reference's own days. "
-    return (
-        f"It is held against sampling error alone: the reference's own windows of {finding.feature} lie no farther apart, or "
-        "are too few to tell. "
-    )
+    return f"It is held against sampling error alone; nothing was learnt from windows of {finding.feature} in the reference. "

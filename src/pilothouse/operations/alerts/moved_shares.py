@@ -25,7 +25,7 @@ def with_shares(
     base = reference_profile(services, stream.model, stream.version, stream.target)
     if base is None or column not in base[0].by_name:
         return explanation
-    specification, reference, own = base
+    specification, reference, why_pooled = base
     level = grids(spec)[DRIFT].level
     with services.telemetry.read() as telemetry:
         if services.telemetry.specification(telemetry, stream.id).digest != specification.digest:
@@ -37,9 +37,15 @@ def with_shares(
         histogram(specification, reference, column),
         histogram(specification, current, column),
     )
-    rows_of = f"of {stream.target}" if own else "of all targets pooled (this one has too few)"
     return replace(
         explanation,
         shares=tuple(DistributionBin(s.label, s.reference, s.window) for s in shares),
-        compared_with=f"{explanation.compared_with} {rows_of}, {reference.rows:,} rows",
+        compared_with=f"{explanation.compared_with}{whose_rows(stream.target, why_pooled, spec)}, {reference.rows:,} rows",
     )
+
+
+def whose_rows(target: str, why_pooled: str, spec: ModelSpec) -> str:
+    """Whose rows they are. A model of one target has no others to pool."""
+    if not why_pooled:
+        return f" of {target}"
+    return f" of all targets ({why_pooled})" if len(spec.targets) > 1 else ""

@@ -99,14 +99,13 @@ def rows_a_day(services: Services, model: str, version: int) -> dict[str, float]
 
 def reference_profile(
     services: Services, model: str, version: int, target: str
-) -> tuple[ProfileSpecification, Profile, bool] | None:
-    """The reference profile of a version's windows on a target, and whether it is the target's own and not all targets
-    pooled; None where there is no such version. Raises IntegrityError (damaged artifacts)."""
+) -> tuple[ProfileSpecification, Profile, str] | None:
+    """The reference profile of a version's windows on a target, and why it is not of the target's own rows (empty where it
+    is); None where there is no such version. Raises IntegrityError (damaged artifacts)."""
     loaded = _reference(services, model, version)
     if loaded is None:
         return None
-    own = loaded.reference.for_target(target) is not loaded.reference.pooled
-    return loaded.specification, loaded.profile(target), own
+    return loaded.specification, loaded.profile(target), loaded.reference.why_pooled(target)
 
 
 def baseline_p95_ms(connection: Connection, model: str, version: int, target: str) -> float | None:

@@ -233,7 +233,9 @@ def _lack_of_outcomes(rules: MonitoringSpec, reading: Reading) -> str:
         return "no outcome is known"
     if finding.value is None:
         return finding.why or f"{finding.metric} is not defined on its {reading.rows:,} outcomes"
-    return why_not_judged(reading.window, rules.minimum_rows).replace(" rows ", " outcomes ")
+    has_reference = finding.reference is not None
+    why = why_not_judged(reading.window, rules.minimum_rows, has_reference=has_reference)
+    return why.replace(" rows ", " outcomes ")
 
 
 def _features(reading: Reading) -> list[DriftFinding]:
