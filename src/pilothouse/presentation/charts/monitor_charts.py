@@ -184,25 +184,21 @@ def _latency(view: MonitorView, other: Other | None) -> Chart:
     if newest is not None:
         last = newest.finding
         text = f"p50 {figure(last.p50_ms, 1)} p95 {figure(last.p95_ms, 1)} p99 {figure(last.p99_ms, 1)}"
-        text += " the machine is slow" if last.machine_slow else ""
-        headline = Cell(_of_version(view, newest, text), "warn" if last.machine_slow else "info")
+        said = _of_version(view, newest, f"{text} the machine is slow" if last.machine_slow else text)
+        headline = Cell(said, "warn" if last.machine_slow else "info")
     p95 = _points((t.window.end, t.finding.p95_ms) for t in windows)
     if other is None:
         p99 = _points((t.window.end, t.finding.p99_ms) for t in windows)
         p50 = _points((t.window.end, t.finding.p50_ms) for t in windows)
-        series = [
-            Series("p99", p99, "dim", "dotted", "p99"),
-            Series("p50", p50, "info", "dashed", "p50"),
-        ]
+        series = [Series("p99", p99, "dim", "dotted", "p99"), Series("p50", p50, "info", "dashed", "p50")]
     else:
         theirs = _points((t.window.end, t.finding.p95_ms) for t in other.view.traffic if t.finding.requests)
         series = [Series(other.name, theirs, "info", "dashed", other.tag)]
-    base = view.baseline_p95_ms
     return Chart(
         title="latency ms" if other is None else "latency p95 ms",
         headline=headline,
         series=(*series, Series("p95", p95, "warn", "line", "p95" if other is None else "now")),
-        levels=(Level("base line p95", base, "dim", "base"),) if base else (),
+        levels=(Level("base line p95", base, "dim", "base"),) if (base := view.baseline_p95_ms) else (),
         from_zero=True,
         empty="no latency yet: nothing has been asked of this target",
         decimals=1,
