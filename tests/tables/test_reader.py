@@ -176,7 +176,11 @@ def test_a_fault_has_its_file_line_column_and_value(
 
 @pytest.mark.parametrize(
     ("data", "kind"),
-    [(b"PK\x03\x04rest", "Excel workbook"), (b"PAR1rest", "parquet"), (gzip.compress(b"k\n1\n", mtime=0), "gzip")],
+    [
+        (b"PK\x03\x04rest", "Excel workbook"),
+        (b"PAR1rest", "parquet"),
+        (gzip.compress(b"k\n1\n", mtime=0), "gzip"),
+    ],
 )
 def test_a_file_that_is_only_called_csv_is_named_as_what_it_is(
     tmp_path: Path, data: bytes, kind: str
