@@ -62,10 +62,11 @@ def estimate_note(estimate: "EstimateFinding") -> str:
     reference = estimate.reference
     if reference is None:
         return ""
-    least = f"the smallest change that counts ({smallest_change(estimate.metric, reference):.2g})"
-    against = f"the reference {figure(reference)}"
+    smallest = smallest_change(estimate.metric, reference)
+    least, against = f"the smallest change that counts ({smallest:.2g})", f"the reference {figure(reference)}"
+    wide = estimate.measured.high - estimate.measured.low > smallest
     why = {
-        "cannot tell": f"{band}, wider than {least} beside {against}",
+        "cannot tell": f"{band}, {'wider than' if wide else 'about'} {least} beside {against}",
         "no loss": f"{band}, which excludes a loss of {least} against {against}",
     }.get(estimate.verdict, f"{band}, all of it on one side of {against}")
     weights = sorted(estimate.weights.items(), key=lambda pair: -pair[1])
