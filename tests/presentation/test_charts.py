@@ -37,7 +37,7 @@ from pilothouse.presentation.charts.monitor_charts import (
     heat_map,
     monitor_charts,
 )
-from pilothouse.presentation.charts.monitor_lines import facts_line
+from pilothouse.presentation.charts.monitor_lines import facts_line, legend_line
 from pilothouse.presentation.charts.monitor_span import Axis
 from pilothouse.presentation.charts.plotting import draw
 from pilothouse.presentation.charts.series_csv import COLUMNS, series_csv
@@ -105,6 +105,15 @@ def test_an_estimate_whose_band_excludes_nothing_is_no_figure_in_the_headline() 
     assert beside.headline.text == "✖ worse 0.630 [0.600 0.660] ≈ cannot tell"
     alone = performance_chart(replace(view, estimated=wide, performance=()))
     assert alone.headline == Cell("≈ cannot tell [0.500 0.800] estimated, no outcome yet", "dim")
+
+
+def test_the_chart_of_performance_alone_says_what_its_newest_estimate_says() -> None:
+    def text(note: str, *, single: bool) -> str:
+        return "".join(cell.text for cell in legend_line("charts", None, "jfk", "", single=single, note=note))
+
+    assert text("cannot tell: the band", single=True).startswith(" ≈ cannot tell: the band")
+    assert "cannot tell" not in text("cannot tell: the band", single=False)
+    assert "≈" not in text("", single=True)
 
 
 def test_lines_are_told_apart_without_colour() -> None:

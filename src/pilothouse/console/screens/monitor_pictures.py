@@ -22,6 +22,7 @@ from pilothouse.presentation.charts.monitor_charts import (
 from pilothouse.presentation.charts.monitor_lines import facts_line, legend_line
 from pilothouse.presentation.charts.monitor_span import Axis, settled_span
 from pilothouse.presentation.pages.work_pages import feature_table
+from pilothouse.presentation.texts import estimate_note
 
 _TOGETHER = 4
 """Charts on one screen; the others are shown alone."""
@@ -46,6 +47,8 @@ class MonitorPictures:
         """Every window's end, in order."""
         self._data: MonitorData | None = None
         self._span: Point = (0.0, 0.0)
+        self._note = ""
+        """What the newest estimate says of a change."""
         self._made: dict[str | None, tuple[Chart, ...]] = {}
         """The charts made of ``_data`` for ``_span``, by feature."""
 
@@ -61,13 +64,15 @@ class MonitorPictures:
 
     def forget(self) -> None:
         """Drop everything made for the deployment shown before."""
-        self.times, self._data, self._made = [], None, {}
+        self.times, self._data, self._made, self._note = [], None, {}, ""
 
     def put(self, data: MonitorData, view: MonitorView, feature: str | None, axis: Axis) -> None:
         """Show the pictures; those that are equal are not drawn again."""
         span = axis.span(whole_span(view))
         if axis.following:
             span = settled_span(span)
+        estimate = view.newest(view.estimated)
+        self._note = estimate_note(estimate.finding) if estimate is not None else ""
         self.facts.put(*facts_line(view, axis, span, max(20, self.facts.app.size.width)))
         charts = self._charts_of(data, view, feature, span)
         self.times = times_of(charts)
@@ -138,4 +143,6 @@ class MonitorPictures:
         here = marks_of(marks, stops, axis.cursor) if axis.cursor is not None and stops else ()
         other = data.other.name if data is not None and data.other is not None else ""
         single = self.zoomed == 1
-        self._legend.put(*legend_line(self.layout, feature, target, other, single=single, here=here))
+        self._legend.put(
+            *legend_line(self.layout, feature, target, other, single=single, here=here, note=self._note)
+        )

@@ -68,10 +68,17 @@ def state_cells(state: TargetState) -> list[Cell]:
 
 
 def legend_line(
-    layout: str, feature: str | None, target: str, other: str, *, single: bool, here: Sequence[Mark] = ()
+    layout: str,
+    feature: str | None,
+    target: str,
+    other: str,
+    *,
+    single: bool,
+    here: Sequence[Mark] = (),
+    note: str = "",
 ) -> Sequence[Cell]:
     """The legend of a layout, or the marks of the window at the cursor (``here``). ``other`` names the target or version beside
-    ``target``, if there is one; ``single``: the chart of performance stands alone."""
+    ``target``, if there is one; ``single``: the chart of performance stands alone, and ``note`` is of its newest estimate."""
     if layout == "distribution":
         name = Cell(f" {safe(feature, 24)}  ", "strong") if feature else Cell(" ")
         return [name, Cell("█ shares on one scale  ▲ ▼ differ most  ← → window  ↑ ↓ feature", "dim")]
@@ -91,5 +98,6 @@ def legend_line(
             mark_legend,
         ]
     if single:
-        return [Cell(" "), *(Cell(text, tone) for text, tone in LINE_LEGEND), mark_legend]
+        before = [Cell(f" ≈ {note}  ", "strong")] if note else []
+        return [*before, Cell(" "), *(Cell(text, tone) for text, tone in LINE_LEGEND), mark_legend]
     return [mark_legend]
