@@ -185,6 +185,18 @@ def test_good_files_have_no_fault(services: Services) -> None:
             [],
             "training.search.parameters.C: The 'C' parameter",
         ),
+        (
+            "[gates.data]",
+            '[training.preprocessing]\ncategories = "native"\n\n[gates.data]',
+            [],
+            "training.preprocessing.categories: LogisticRegression knows no categories; expected",
+        ),
+        (
+            "[gates.data]",
+            '[training.preprocessing]\ncategories = "onehot"\n\n[gates.data]',
+            [],
+            "training.preprocessing.categories: found 'onehot'; expected one of 'auto', 'native', 'ordinal', 'one-hot'",
+        ),
     ],
 )
 def test_each_thing_that_a_training_refuses_is_found_before(
