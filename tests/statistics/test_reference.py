@@ -18,7 +18,7 @@ from pilothouse.statistics.reference import (
     encode,
     target_reference,
 )
-from pilothouse.statistics.significance import calibration_storage, daily_counts
+from pilothouse.statistics.significance import calibration_storage, daily_counts, null_windows
 
 
 def dated(rows: int, days: int, seed: int, first: int = 15_706) -> DatedRows:
@@ -126,7 +126,9 @@ def test_a_calibration_is_the_same_however_few_columns_are_held_at_once(parts, m
     own = target_reference(specification, "auc", training, holdout)
     calibrated = calibration_storage.encode(own.calibrate(specification, 7))
     monkeypatch.setattr(daily_counts, "_AT_ONCE", 1)
-    one_by_one = list(daily_counts.days_of_columns(specification, own.training, specification.columns))
+    one_by_one = list(
+        daily_counts.days_of_columns(specification, own.training, specification.columns, np.array([0, 60]))
+    )
     assert [column.name for column, _ in one_by_one] == [c.name for c in specification.columns]
     assert calibration_storage.encode(own.calibrate(specification, 7)) == calibrated
 
@@ -135,15 +137,14 @@ def test_days_of_a_column_are_running_sums_without_the_days_that_have_no_rows(pa
     specification, training, holdout = parts
     own = target_reference(specification, "auc", training, holdout)
     daily = [*own.training[:3], empty_profile(specification), *own.training[3:]]
-    whole = merge_all(specification, own.training)
-    for column, days in daily_counts.days_of_columns(specification, daily, specification.columns):
+    whole, ends = merge_all(specification, own.training), np.array([0, 3, 4, 60])
+    for column, days in daily_counts.days_of_columns(specification, daily, specification.columns, ends):
         of = histogram(specification, whole, column.name)
-        assert len(days.counts) == len(own.training) + 1
         assert np.array_equal(days.whole.counts, of.counts)
         assert np.array_equal(days.whole.positions, of.positions)
         assert days.counts[-1, -1] == of.missing
         third = histogram(specification, own.training[3], column.name)
-        assert np.array_equal(days.counts[4, :-1] - days.counts[3, :-1], third.counts)
+        assert np.array_equal(days.counts[2, :-1] - days.counts[1, :-1], third.counts)
 
 
 @pytest.mark.parametrize("turns", [0, 1_000])
@@ -152,4 +153,21 @@ def test_sums_over_windows_are_those_of_the_product(monkeypatch, turns):
     rng = np.random.default_rng(0)
     members, of_days = rng.integers(0, 3, (20, 30)), rng.integers(0, 9, (30, 7))
     until = np.concatenate((np.zeros((1, 7), np.int64), np.cumsum(of_days, axis=0)))
-    assert np.array_equal(daily_counts.sums(members, until), members @ of_days)
+    assert np.array_equal(daily_counts.sums(members, until, np.arange(31)), members @ of_days)
+    runs = np.repeat(members[:, :6], 5, axis=1)
+    ends = daily_counts.ends_of(30, 10, [runs])
+    assert set(ends.tolist()) <= set(range(0, 31, 5))
+    assert np.array_equal(daily_counts.sums(runs, until[ends], ends), runs @ of_days)
+
+
+def test_draws_are_placed_as_a_search_places_them():
+    rng = np.random.default_rng(0)
+    crowded = np.concatenate(
+        (rng.random(500) * 1e-4, rng.random(500))
+    )  # half of the bins lie in one step of the table
+    for share in (crowded, np.array([1.0]), np.array([0.0, 0.5, 0.0, 0.5, 0.0])):
+        level = np.cumsum(share)
+        level /= level[-1]
+        drawn = np.concatenate((rng.random(20_000), level[level < 1], np.nextafter(level, 0), [0.0]))
+        found = null_windows._placed(level, drawn)
+        assert np.array_equal(found, np.searchsorted(level, drawn, side="right"))

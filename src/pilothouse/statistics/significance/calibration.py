@@ -29,7 +29,7 @@ from pilothouse.statistics.profiles.profile import Histogram, Profile
 from pilothouse.statistics.profiles.profile_storage import sizes_of
 from pilothouse.statistics.profiles.specification import CategoricalColumn, Column, ProfileSpecification
 from pilothouse.statistics.significance import null_windows
-from pilothouse.statistics.significance.daily_counts import Days, days_of_columns, sums
+from pilothouse.statistics.significance.daily_counts import Days, days_of_columns, ends_of, sums
 from pilothouse.statistics.significance.overdispersion import (
     SHARE,
     Overdispersion,
@@ -181,8 +181,10 @@ def calibrate(
     recent = null_windows.recent_windows(count, window)
     seeds = {column.name: seed + i for i, column in enumerate(specification.columns)}
     wanted = [c for c in specification.columns if features is None or c.name in features]
+    compared = (whole, short, recent)
+    ends = ends_of(count, window, [side for of in compared for side in (of.members, of.others) if len(side)])
     columns: dict[str, tuple[Null, ...]] = {}
-    for column, days in days_of_columns(specification, daily, wanted):
+    for column, days in days_of_columns(specification, daily, wanted, ends):
         windows = short if column is specification.score and len(short.members) else whole
         own_seed = seeds[column.name]
         against_reference = _drift_nulls(
@@ -209,7 +211,7 @@ def _drift_nulls(
 ) -> tuple[Null, ...]:
     """Nulls of a column's drift statistics; empty where the median window has fewer than FEWEST_ROWS values."""
     day_rows = days.rows
-    rows = int(np.median(sums(windows.members, day_rows))) if len(windows.members) else 0
+    rows = int(np.median(sums(windows.members, day_rows, days.ends))) if len(windows.members) else 0
     if rows < FEWEST_ROWS:
         return ()
     sizes = []
@@ -220,7 +222,7 @@ def _drift_nulls(
         size *= 3
     values = null_windows.null_values(column, days, windows, [*sizes, 0], seed, thin_both=recent)
     whole = days.whole
-    compared = int(np.median(sums(windows.others, day_rows)))
+    compared = int(np.median(sums(windows.others, day_rows, days.ends)))
     if recent:
         sampled = [
             null_windows.sampled_values(column, whole, [size], seed, null_windows.RECENT * size)[0]
@@ -290,11 +292,11 @@ def _with_ranks(nulls: Sequence[Null], ranks: Mapping[str, SamplingNull]) -> tup
 
 def _quality_nulls(column: Column, days: Days, windows: null_windows.Windows) -> tuple[Null, ...]:
     """Nulls of a column's missing share, and of its unseen categories."""
-    current = sums(windows.members, days.counts)
+    current = sums(windows.members, days.counts, days.ends)
     rows = np.maximum(current.sum(axis=1), 1)
     shares = {"missing": current[:, -1] / rows}
     if isinstance(column, CategoricalColumn):
-        known = sums(windows.others, days.counts[:, :-1]) > 0
+        known = sums(windows.others, days.counts[:, :-1], days.ends) > 0
         shares["unseen"] = (current[:, :-1] * ~known).sum(axis=1) / rows
     size = (max(int(np.median(rows)), 1),)
     nulls = []
