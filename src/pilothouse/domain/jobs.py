@@ -117,6 +117,7 @@ class StepExit:
         "cancelled",
         "out of memory",
         "out of cpu time",
+        "too many processes",
         "disk full",
         "folder full",
         "reused",

@@ -19,7 +19,7 @@ from pilothouse.domain.jobs import (
     StepResult,
 )
 from pilothouse.execution.log_tail import last_message
-from pilothouse.execution.step_process import LOG_FILE
+from pilothouse.execution.step_process import LOG_FILE, MOST_PROCESSES
 from pilothouse.system.files import write_atomically
 
 OnProgress = Callable[[str, float, str], None]
@@ -160,6 +160,12 @@ def judge(request: StepRequest, exit_: StepExit, result: StepResult | None) -> t
             "raise it or use fewer rows"
         )
         return JobStatus.OUT_OF_MEMORY, message, ""
+    if exit_.reason == "too many processes":
+        return (
+            JobStatus.FAILED,
+            f"{step} ran more than {MOST_PROCESSES:,} processes at once: start fewer, or wait for those that have ended",
+            "",
+        )
     if exit_.reason == "out of cpu time":
         message = f"{step} used more processor time than training.cpu_time, {request.cpu_s} s: raise it or give it less to do"
         return JobStatus.OUT_OF_CPU_TIME, message, ""

@@ -49,6 +49,11 @@ HASH_SEED = "0"
 """Seed of Python's text hashes in steps, so that a set of names is in the same order in each."""
 _LARGEST_FILE = 16 << 30
 """Bytes of the largest file that a step may write."""
+MOST_PROCESSES = 1_000
+"""Processes of a step at once; a fit starts a few for each of its threads."""
+_MOST_TASKS = 512
+"""Processes and threads that a step may add to its user's, where nothing ends them all at one stroke: those that fork without
+end would outrun whoever stops them."""
 
 
 def run_step_here(request: StepRequest, package: str, offered: Offered | None, seal: bytes) -> int:
@@ -140,7 +145,20 @@ def _limit(request: StepRequest) -> None:
     # growth, also of its children, is watched by the supervisor.
     data = _data_bytes() + request.memory_mb * 2**20
     resource.setrlimit(resource.RLIMIT_DATA, (data, data))
+    if os.getppid() != 1:  # no PID namespace ends everything at one stroke
+        tasks = _tasks_of_user() + _MOST_TASKS
+        resource.setrlimit(resource.RLIMIT_NPROC, (tasks, tasks))
     _limit_processors(request)
+
+
+def _tasks_of_user() -> int:
+    """Threads of all processes of this user, which the kernel's limit of processes counts; root has none."""
+    count = 0
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):  # it has ended
+            if entry.name.isdecimal() and entry.stat().st_uid == os.geteuid():
+                count += len(os.listdir(entry / "task"))  # noqa: PTH208
+    return count
 
 
 def _limit_processors(request: StepRequest) -> None:

@@ -10,6 +10,7 @@ is gone.
 import contextlib
 import ctypes
 import os
+import resource
 import select
 import signal
 import socket
@@ -25,6 +26,7 @@ from pilothouse.execution.step_memory import resident_mb
 from pilothouse.execution.step_process import (
     EXIT_DISK_FULL,
     EXIT_OUT_OF_MEMORY,
+    MOST_PROCESSES,
     inputs_of,
     run_step_here,
 )
@@ -37,7 +39,15 @@ _LOOK_EVERY_S = 0.1
 _LOOKS_A_FOLDER = 10
 """Looks after which the step's folder is measured again."""
 _SEAL_BYTES = 16
-_Reason = Literal["timed out", "cancelled", "out of memory", "out of cpu time", "disk full", "folder full"]
+_Reason = Literal[
+    "timed out",
+    "cancelled",
+    "out of memory",
+    "out of cpu time",
+    "disk full",
+    "folder full",
+    "too many processes",
+]
 
 
 def supervise(
@@ -128,13 +138,17 @@ class _Watch:
 
     def _used_up(self) -> _Reason | None:
         """Limit that the step, with all that it has started and left as orphans, has exceeded; None where there is none."""
+        _reap_orphans(self._child)
         family = family_below(os.getpid())
+        if len(family.pids) > MOST_PROCESSES:
+            return "too many processes"
         memory_mb, cpu_s = self._request.memory_mb, self._request.cpu_s
         resident = resident_mb(family, memory_mb, has_own_memory=self._has_own_memory)
         self.peak_mb = max(self.peak_mb, resident)
         if resident > memory_mb:
             return "out of memory"
-        if cpu_s is not None and family.cpu_s > cpu_s:
+        of_orphans = resource.getrusage(resource.RUSAGE_CHILDREN)
+        if cpu_s is not None and family.cpu_s + of_orphans.ru_utime + of_orphans.ru_stime > cpu_s:
             return "out of cpu time"
         self._looks += 1
         if self._looks % _LOOKS_A_FOLDER == 0 and _holds_more(
@@ -142,6 +156,15 @@ class _Watch:
         ):
             return "folder full"
         return None
+
+
+def _reap_orphans(child: int) -> None:
+    """Reap what the step has left behind and has ended since, but not the step itself."""
+    with contextlib.suppress(ChildProcessError):
+        while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
+            if ended.si_pid == child:
+                return
+            os.waitpid(ended.si_pid, 0)
 
 
 def _holds_more(folder: Path, limit_mb: int) -> bool:
@@ -181,7 +204,7 @@ def _end_family(child: int, *, is_first: bool) -> tuple[int, float]:
         if is_first:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(-1, signal.SIGKILL)  # everything of the namespace but this process, at one stroke
-        else:
+        elif not _kill_children():
             kill_family(os.getpid())
         try:
             pid, ended_with, usage = os.wait4(-1, 0)
@@ -189,6 +212,21 @@ def _end_family(child: int, *, is_first: bool) -> tuple[int, float]:
             return status, peak
         if pid == child:
             status, peak = ended_with, usage.ru_maxrss / 1024
+
+
+def _kill_children() -> bool:
+    """Kill the children of this process; False where the kernel does not list them.
+
+    What they leave becomes this process's children at once, so that a few such strokes end a family that forks meanwhile: the
+    list takes microseconds, and a chain of processes that each fork the next and end cannot outrun it for long.
+    """
+    try:
+        listed = Path(f"/proc/self/task/{os.getpid()}/children").read_text("ascii").split()
+    except OSError:
+        return False
+    for pid in listed:
+        _signal(int(pid), signal.SIGKILL)
+    return True
 
 
 def kill_family(pid: int, spared: Iterable[int] = ()) -> list[int]:

@@ -83,17 +83,31 @@ def look_for_something(request):
 
 
 def fork_without_end(request):
-    """Three processes that fork, each child in a session of its own and forking on."""
+    """Three chains of processes, each of which forks the next in a session of its own and ends; beside them one that forks and
+    forks children that sleep. Some thirty live at once."""
     (Path(request.folder) / "begun").touch()
-    for _ in range(2):
-        if not os.fork():
-            break
     until = time.monotonic() + 120
+    for _ in range(3):
+        if not os.fork():
+            while time.monotonic() < until:
+                if os.fork():
+                    os._exit(0)
+                os.setsid()
     while time.monotonic() < until:
         if not os.fork():
             os.setsid()
             time.sleep(0.2)
-            os._exit(0) if os.getpid() % 2 else None
+            os._exit(0)
+        time.sleep(0.01)
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def many_processes(request):
+    """More processes than a step may run, which sleep."""
+    for _ in range(1_100):
+        os.posix_spawn("/bin/sleep", ["sleep", "60"], {})
+    time.sleep(60)
 
 
 def fill_shared_memory(request):
