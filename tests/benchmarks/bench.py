@@ -61,6 +61,7 @@ def main(words: list[str]) -> None:
         str(HERE.parent / "serving"),
         str(HERE.parent / "execution" / "packages"),
     ]
+    importlib.import_module("support.raw_writes").allow()
     memory.hold()  # as the daemon does
     load = os.getloadavg()[0]
     print(f"python {platform.python_version()}, {os.cpu_count()} cores, load {load:.2f} at the start")

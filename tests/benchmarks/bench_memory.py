@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +23,19 @@ from bench_drift import TEXTS, table
 from bench_telemetry import packed_batch
 
 from pilothouse.domain.errors import UnavailableError
+from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.roles import DAEMON, Permission
 from pilothouse.domain.wire import PackedTimings, PredictionBatch
+from pilothouse.operations.authorisation import changing
+from pilothouse.operations.catalogue import require_version
 from pilothouse.operations.fleet import targets
+from pilothouse.operations.promotion.activation import put_live
 from pilothouse.operations.services import Services
 from pilothouse.serving.hub_client import HubClient
 from pilothouse.statistics import reference as references
 from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
 from support import wait_until
-from support.monitored_flights import AIRPORTS, APRIL, admin, deploy, make_watched, register, traffic
+from support.monitored_flights import AIRPORTS, admin, make_watched, register, traffic
 
 BATCH = 10_000
 MILLIONS = int(os.environ.get("BENCH_MILLIONS", "10"))
@@ -78,6 +84,7 @@ def _while_versions_go_live() -> None:
     """Peak of the resident memory under calibration, approval and ingest together."""
     with tempfile.TemporaryDirectory() as name:
         services = make_watched(Path(name))
+        services.now = lambda: datetime.now(UTC)
         numbers = [register(services, long_reference(seed)) for seed in range(VERSIONS)]
         made = packed_batch(traffic("ewr", 0, 60).head(BATCH), 0)
         total = 1_000_000 // made.rows
@@ -85,7 +92,7 @@ def _while_versions_go_live() -> None:
             for number in range(total):
                 _send(client, _at(made, number, total))
                 if numbers and number % (total // VERSIONS) == total // VERSIONS // 2:
-                    deploy(services, numbers.pop(0), APRIL)
+                    _approve(services, numbers.pop(0))
             wait_until(lambda: _calibrated(services) >= 2 * (VERSIONS + 1), 300.0)
             peak = _peak_mb(pid)
         services.close()
@@ -94,6 +101,13 @@ def _while_versions_go_live() -> None:
         f"{peak} MB",
         f"references of {LONG_DAYS:,} days, 25 features, {2 * LONG_ROWS:,} rows",
     )
+
+
+def _approve(services: Services, number: int) -> None:
+    """Put a version live on both targets as the last approval does, with its audit rows: the daemon examines them."""
+    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        version = require_version(change.connection, version_uri("flight-delay", number))
+        put_live(services, change, version, [*AIRPORTS], kind="promotion", reason="measured", request_id=None)
 
 
 def _calibrated(services: Services) -> int:
