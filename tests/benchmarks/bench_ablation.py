@@ -26,7 +26,7 @@ from verdict_ours import DEFAULT_RATE, Outcome, Ready, Series, pilothouse
 from pilothouse.domain.findings import DriftFinding, QualityFinding
 from pilothouse.statistics.distances.window_drift import window_drift
 from pilothouse.statistics.profiles.profile import Profile
-from pilothouse.statistics.significance import thresholds
+from pilothouse.statistics.significance import column_tests, thresholds
 from pilothouse.statistics.significance.calibration import Calibration, Null
 from pilothouse.statistics.significance.quality import judge_quality
 
@@ -68,7 +68,7 @@ Results = dict[str, list[dict[str, dict]]]
 measured = functools.lru_cache(256)(window_drift)
 """Statistics of a window, which are the same for every variant; each takes a copy, for it notes down more beside them."""
 thresholds.window_drift = lambda prepared, now: {k: dict(v) for k, v in measured(prepared, now).items()}
-thresholds._Looked.value_needed = lambda look, test, level: math.nan  # no verdict needs it
+column_tests.Looked.value_needed = lambda look, test, level: math.nan  # no verdict needs it
 
 
 @functools.lru_cache(64)

@@ -301,3 +301,30 @@ def test_where_windows_are_shorter_than_a_day_reasons_say_the_time_of_day() -> N
     assert told[0].text == "auc 0.60 (to 2013-05-08 00:00)"
     thin = replace(quiet, unjudged=1, lack="12 of 300 rows in 60 s")
     assert state(facts(thin))[1] == "12 of 300 rows in 60 s; last judged to 2013-05-01 20:07"
+
+
+def blind(count: int, features: int = 12) -> Facts:
+    figures = Figures(
+        events=True,
+        verdicts=QUIET,
+        last_event=SINCE,
+        features=features,
+        blind=count,
+        blind_named="temp and dewp",
+    )
+    return facts(figures=figures)
+
+
+def test_features_that_cannot_be_judged_are_part_of_what_is_healthy() -> None:
+    assert state(blind(2)) == (
+        Health.HEALTHY,
+        "within its reference to 2013-05-08; 2 of 12 features not judged: they vary too much by themselves (temp and dewp)",
+    )
+    assert "1 of 12 features not judged: it varies too much by itself" in state(blind(1))[1]
+
+
+def test_where_most_features_cannot_be_judged_the_deployment_is_not() -> None:
+    health, why = state(blind(7))
+    assert health is Health.NOT_JUDGED
+    assert why.startswith("7 of 12 features not judged")
+    assert state(blind(6))[0] is Health.HEALTHY

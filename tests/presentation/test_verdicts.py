@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from pilothouse.domain.alert_explanation import AlertExplanation, WindowVerdict
-from pilothouse.domain.findings import DriftFinding, PerformanceFinding, Window, WindowFinding
+from pilothouse.domain.findings import DriftFinding, PerformanceFinding, Power, Window, WindowFinding
 from pilothouse.domain.monitoring import FeatureDistribution, Health, MonitorView, Suspicion
 from pilothouse.domain.records import Alert, AlertStatus
 from pilothouse.presentation import verdicts
@@ -79,8 +79,8 @@ def test_windows_judged_together_are_counted_beside_their_verdict() -> None:
         "warn",
     )
     table = feature_table(of)
-    assert [column.title for column in table.columns].index("WINDOWS") == 9
-    assert [cell.text for cell in table.rows[0].cells][8:10] == ["876", "3"]
+    assert [column.title for column in table.columns].index("WINDOWS") == 10
+    assert [cell.text for cell in table.rows[0].cells][9:11] == ["876", "3"]
     shares = FeatureDistribution("m", "t", 1, "wind", MERGED, (), 500, 876, 0.0, 0.0, FAR, 300)
     assert distribution_picture(shares, "wind").notes[1].text == (
         "3 windows together: 2013-03-25 – 04-15, 876 rows, 0.0% missing"
@@ -184,3 +184,42 @@ def test_the_page_of_an_alert_does_not_call_a_suspected_window_quiet() -> None:
     assert "● quiet" in page(window)
     assert "△ suspected" in page(replace(window, suspected=True))
     assert "quiet" not in page(replace(window, suspected=True))
+
+
+WEAK = Power(kind="shift", smallest=2.6, own_unit=18.44, statistic="ks", enough=False)
+
+
+def test_a_feature_that_cannot_be_judged_is_never_quiet() -> None:
+    judged = replace(THIN, judged=True)
+    of = view(judged)
+    blind = replace(of.drift["wind"][0].finding, power=WEAK)
+    of = replace(of, drift={"wind": (replace(of.drift["wind"][0], finding=blind),)})
+    _, drift, *_ = monitor_charts(of, "wind")
+    assert (drift.headline.text, drift.headline.tone) == (
+        "○ not judged: varies too much by itself, the smallest change found is 2.60 σ = 18.4",
+        "info",
+    )
+    assert heat_map(of, None).headline.text == "● 0 of 1 drift in the newest window, 1 not judged"
+    assert "○" in "".join(cell.text for line in draw(heat_map(of, None), 60, 8).lines for cell in line)
+    cells = dict(
+        zip((c.title for c in feature_table(of).columns), feature_table(of).rows[0].cells, strict=True)
+    )
+    assert (cells["VERDICT"].text, cells["FINDS"].text) == ("○ not judged", "2.60 σ = 18.4")
+    assert verdicts.drift_word(judged, blind) == "not judged"
+    notes = verdicts.blind_notes([blind])
+    assert notes[0] == "not judged, varies too much by itself: wind"
+    assert notes[1].startswith("what would help: a shorter reference")
+    assert "smallest change found in wind (standard deviations)" in series_csv(of)
+
+
+def test_a_judged_feature_says_what_it_finds() -> None:
+    assert verdicts.power_text(None) == ""
+    assert verdicts.power_text(Power(kind="share", smallest=0.123)) == "12 points"
+    assert verdicts.power_text(Power(kind="shift", smallest=None, enough=False)) == "none"
+    of = view(replace(THIN, judged=True))
+    finding = of.drift["wind"][0].finding
+    assert (
+        verdicts.drift_figures(replace(finding, power=replace(WEAK, smallest=0.2, enough=True)))
+        == "0.459 of 0.091, finds 0.20 σ = 18.4"
+    )
+    assert verdicts.blind_notes([finding]) == []

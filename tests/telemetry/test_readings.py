@@ -172,6 +172,8 @@ def test_a_reading_without_grounds_is_read() -> None:
     (drift,) = findings_of(reading(OLD_DRIFT), DriftFinding)
     assert (drift.feature, drift.unseen, drift.compared_with) == ("temp", 0.1, "reference")
     assert not drift.grounds.certain
+    assert drift.power is None
+    assert not drift.blind
     assert (drift.significant_windows, drift.judged_windows, drift.grounds.looked_at) == (0, 0, 0)
     (quality,) = findings_of(reading(OLD_QUALITY), QualityFinding)
     assert (quality.fault, quality.grounds.blocks) == ("missing", 0.0)

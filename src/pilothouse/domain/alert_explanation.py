@@ -47,6 +47,8 @@ class AlertExplanation:
     """Features that give a drift of all features together away."""
     looked_at: int = 0
     """Features judged together, over which the rate of false alarms is kept."""
+    blind: tuple[str, ...] = ()
+    """Features of the window that cannot be judged."""
     compared_with: str = ""
     explained_by: Window | None = None
     """Window that ``features``, ``telling`` and ``shares`` are of: the one that fired; of an alert that was opened again the

@@ -54,6 +54,10 @@ class Figures:
     performance_window: Window | None = None
     drifted: int = 0
     features: int = 0
+    blind: int = 0
+    """Features of that window that cannot be judged, since a large change would not be found (``DriftFinding.blind``)."""
+    blind_named: str = ""
+    """The first of them: ``temp, pressure and 2 more``."""
     drift_window: Window | None = None
     p95_ms: float | None = None
     traffic_window: Window | None = None
@@ -331,6 +335,16 @@ def _of_gaps(facts: Facts) -> Iterator[StateGround]:
         newest = max(verdict.window.end for verdict in judged if verdict.window)
         text = f"no window since v{facts.version} went live; last judged to {figures.when(newest)}"
         yield StateGround(Health.NOT_JUDGED, text, newest)
+    elif 2 * figures.blind > figures.features:
+        yield StateGround(Health.NOT_JUDGED, blind_text(figures), _newest(figures))
+
+
+def blind_text(figures: Figures) -> str:
+    """``3 of 12 features not judged: they vary too much by themselves (temp, dewp and 1 more)``; empty where all are judged."""
+    if not figures.blind:
+        return ""
+    vary = "it varies too much by itself" if figures.blind == 1 else "they vary too much by themselves"
+    return f"{figures.blind} of {figures.features} features not judged: {vary} ({figures.blind_named})"
 
 
 def _quiet(figures: Figures) -> str:
@@ -340,7 +354,7 @@ def _quiet(figures: Figures) -> str:
     parts += [
         f"{v.monitor} not judged: {v.lack}" for v in figures.verdicts if v.lack and v.monitor != _JUDGING[0]
     ]
-    return "; ".join(parts)
+    return "; ".join([*parts, *filter(None, [blind_text(figures)])])
 
 
 def _newest(figures: Figures) -> datetime | None:

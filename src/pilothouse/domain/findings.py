@@ -110,6 +110,24 @@ class Grounds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Power:
+    """The smallest change of a feature that its window would have shown as drift in three of four cases.
+
+    ``smallest`` is a ``shift`` of its mean in standard deviations of the reference, in the feature's unit ``own_unit``, or the
+    ``share`` of rows by which one category grows or shrinks; None where no change would be found. It would be found by
+    ``statistic``, ``compared_with`` the reference or the days before (``recent``). ``enough``: it is no larger than what counts
+    as judged.
+    """
+
+    kind: str
+    smallest: float | None
+    own_unit: float | None = None
+    statistic: str = ""
+    compared_with: str = "reference"
+    enough: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DriftFinding:
     """Drift of one feature (or ``score``) in a window.
 
@@ -139,6 +157,14 @@ class DriftFinding:
     significant_windows: int = 0
     judged_windows: int = 0
     grounds: Grounds = field(default_factory=Grounds)
+    power: Power | None = None
+    """None where nothing was tested, and in readings of releases that did not compute it."""
+
+    @property
+    def blind(self) -> bool:
+        """True where the feature cannot be judged: it varies so much by itself that a large change would not be found. What
+        was found in spite of it is drift."""
+        return self.power is not None and not self.power.enough and not self.significant
 
     @property
     def times_threshold(self) -> float:

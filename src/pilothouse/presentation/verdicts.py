@@ -1,12 +1,14 @@
 """Verdicts on windows as cells: a window without a verdict is "not judged", never quiet."""
 
+from collections.abc import Sequence
+
 from pilothouse.domain.deployment_state import suspicion_text
-from pilothouse.domain.findings import Window
+from pilothouse.domain.findings import DriftFinding, Power, Window
 from pilothouse.domain.judging import together_text, why_not_judged
 from pilothouse.domain.monitoring import Health, MonitorView
 from pilothouse.presentation.cell import Cell, Tone
 from pilothouse.presentation.cells import health_cell
-from pilothouse.presentation.texts import day_text, window_moment
+from pilothouse.presentation.texts import day_text, figure, window_moment
 
 NOT_JUDGED = "not judged"
 SUSPECTED = str(Health.SUSPECTED)
@@ -15,8 +17,11 @@ UNKNOWN = "○"
 """Glyph of a window that has no verdict."""
 
 
-def drift_verdict(window: Window, significant: bool) -> Cell:
-    """``▲ drifts``, ``● quiet`` or ``○ not judged``."""
+def drift_verdict(window: Window, finding: DriftFinding | None) -> Cell:
+    """``▲ drifts``, ``● quiet`` or ``○ not judged``, also of a feature that cannot be judged."""
+    if finding is not None and finding.blind:
+        return Cell(f"{UNKNOWN} {NOT_JUDGED}", "info")
+    significant = finding is not None and finding.significant
     return _verdict(window, significant, ("▲ drifts", "warn"), ("● quiet", "good"))
 
 
@@ -25,6 +30,61 @@ def performance_verdict(window: Window, significant: bool, *, suspected: bool = 
     if suspected and window.judged:
         return health_cell(Health.SUSPECTED)
     return _verdict(window, significant, ("✖ worse", "bad"), ("● fine", "good"))
+
+
+VARIES = "varies too much by itself"
+"""Why a feature cannot be judged."""
+
+
+def drift_word(window: Window, finding: DriftFinding) -> str:
+    """The verdict on drift in a table of the command line."""
+    return NOT_JUDGED if finding.blind else verdict_word(window, finding.significant, "drifts")
+
+
+def power_text(power: Power | None) -> str:
+    """``0.31 σ = 5.7``, ``12 points``: the smallest change that would be found, in standard deviations of the reference and in
+    the feature's own unit; ``none`` where no change would be, empty where it was not computed."""
+    if power is None:
+        return ""
+    if power.smallest is None:
+        return "none"
+    if power.kind == "share":
+        return f"{100 * power.smallest:.0f} points"
+    own = f" = {power.own_unit:.3g}" if power.own_unit is not None else ""
+    return f"{power.smallest:.2f} σ{own}"
+
+
+def drift_figures(finding: DriftFinding) -> str:
+    """The value of its threshold, with the smallest change that would be found; of a feature that cannot be judged why not."""
+    power = power_text(finding.power)
+    if finding.blind:
+        return f"{VARIES}, {_smallest(power)}"
+    figures = f"{figure(finding.value)} of {figure(finding.threshold)}"
+    return f"{figures}, finds {power}" if power else figures
+
+
+def drift_counts(findings: Sequence[DriftFinding]) -> str:
+    """``2 of 12 drift in the newest window, 3 not judged``."""
+    drifting, blind = sum(f.significant for f in findings), sum(f.blind for f in findings)
+    text = f"{drifting} of {len(findings)} drift in the newest window"
+    return f"{text}, {blind} {NOT_JUDGED}" if blind else text
+
+
+def _smallest(power: str) -> str:
+    return "no change would be found" if power == "none" else f"the smallest change found is {power}"
+
+
+def blind_notes(findings: Sequence[DriftFinding]) -> list[str]:
+    """Which features cannot be judged, and what would help; nothing where all are."""
+    blind = [finding.feature for finding in findings if finding.blind]
+    if not blind:
+        return []
+    vary = f"{VARIES}: {blind[0]}" if len(blind) == 1 else f"vary too much by themselves: {', '.join(blind)}"
+    return [
+        f"{NOT_JUDGED}, {vary}",
+        "what would help: a shorter reference, three windows of days before to compare with, or the difference to the days "
+        "before as feature",
+    ]
 
 
 def performance_word(window: Window, significant: bool, *, suspected: bool) -> str:
@@ -67,7 +127,8 @@ def headline(
     why = why_not_judged(window, minimum_rows, has_reference=compared)
     if why:
         return Cell(f"{verdict.text}: {why}", verdict.tone)
-    parts = [f"{verdict.text} {figures}", together_text(window), _again(window)]
+    colon = ":" if verdict.text.endswith(NOT_JUDGED) else ""  # of a feature that cannot be judged
+    parts = [f"{verdict.text}{colon} {figures}", together_text(window), _again(window)]
     text = ", ".join(part for part in parts if part)
     return Cell(f"{text}: {waits_for}" if waits_for else text, verdict.tone)
 

@@ -31,8 +31,11 @@ from pilothouse.presentation.charts.chart import MARK_LEGEND
 from pilothouse.presentation.charts.monitor_charts import monitor_charts
 from pilothouse.presentation.charts.series_csv import series_csv
 from pilothouse.presentation.verdicts import (
+    blind_notes,
+    drift_word,
     judged_again_because,
     performance_word,
+    power_text,
     revised_verdict,
     rows_text,
     suspicion_note,
@@ -125,10 +128,10 @@ def monitor(
     click.echo()
     drift = {f: latest for f, windows in view.drift.items() if (latest := view.newest(windows)) is not None}
     show_table(
-        ("feature", "window", "version", "statistic", "value", "threshold", "verdict", "missing", "unseen"),
+        ("feature", "window", "version", "statistic", "value", "threshold", "finds", "verdict", "missing", "unseen"),
         (
             (feature, texts.window_text(n.window.start, n.window.end), _version(n), d.statistic, _decimals(d.value),
-             _decimals(d.threshold), verdict_word(n.window, d.significant, "drifts"), f"{d.missing:.1%}",
+             _decimals(d.threshold), power_text(d.power), drift_word(n.window, d), f"{d.missing:.1%}",
              f"{d.unseen:.1%}")
             for feature, n in drift.items()
             for d in [n.finding]
@@ -137,6 +140,8 @@ def monitor(
     )  # fmt: skip
     for first in list(drift.values())[:1]:
         _say(verdict_note(first.window, view.minimum_rows))
+    for note in blind_notes([newest.finding for newest in drift.values()]):
+        _say(note)
     if view.multivariate:
         click.echo()
         show_table(

@@ -233,6 +233,7 @@ def _drift(explanation: AlertExplanation, source: _Source) -> AlertExplanation:
         windows=source.marked(windows),
         features=tuple(_feature(f, source) for f in moved),
         looked_at=len(judged),
+        blind=tuple(f.feature for f in judged if f.blind),
         compared_with="the hold-out of its training" if worst.feature == SCORE else "the training rows",
         shares_of=worst.feature,
     )

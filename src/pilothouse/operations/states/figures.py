@@ -59,6 +59,7 @@ def figures_of(connection: Connection, model: str, version: int, target: str, sp
     judged = newest_judged(connection, stream.id, DRIFT, drift)
     findings = _features(judged) if judged else []
     measured = newest_measured(connection, stream.id, performance)
+    blind = [finding.feature for finding in findings if finding.blind]
     asked = [reading for reading in traffic if finding_of(reading, TrafficFinding).p95_ms is not None]
     return Figures(
         events=True,
@@ -67,6 +68,8 @@ def figures_of(connection: Connection, model: str, version: int, target: str, sp
         performance_window=measured.window if measured else None,
         drifted=sum(finding.significant for finding in findings),
         features=len(findings),
+        blind=len(blind),
+        blind_named=_named(blind),
         drift_window=judged.window if judged else None,
         p95_ms=finding_of(asked[-1], TrafficFinding).p95_ms if asked else None,
         traffic_window=asked[-1].window if asked else None,

@@ -156,8 +156,8 @@ def _drift(view: MonitorView, feature: str, other: Other | None) -> Chart:
         last, window = newest.finding, newest.window
         statistic = last.statistic
         headline = verdicts.headline(
-            verdicts.drift_verdict(window, last.significant),
-            _of_version(view, newest, f"{figure(last.value)} of {figure(last.threshold)}"),
+            verdicts.drift_verdict(window, last),
+            _of_version(view, newest, verdicts.drift_figures(last)),
             window,
             view.minimum_rows,
         )
@@ -266,7 +266,7 @@ def heat_map(view: MonitorView, selected: str | None, span: Point | None = None)
                     d.window.start.timestamp(),
                     d.window.end.timestamp(),
                     d.finding.times_threshold,
-                    d.finding.significant if d.window.judged else None,
+                    d.finding.significant if d.window.judged and not d.finding.blind else None,
                 )
                 for d in windows
                 if d.finding.threshold
@@ -276,14 +276,14 @@ def heat_map(view: MonitorView, selected: str | None, span: Point | None = None)
     )
     newest = [window for windows in view.drift.values() if (window := view.newest(windows)) is not None]
     newest = [window for window in newest if window.version == newest[0].version]
-    drifting = sum(w.finding.significant for w in newest)
+    drifting = any(w.finding.significant for w in newest)
     headline = Cell(ABSENT, "dim")
     if newest:
         headline = verdicts.headline(
             Cell("▲" if drifting else "●", "warn" if drifting else "good")
             if newest[0].window.judged
-            else verdicts.drift_verdict(newest[0].window, False),
-            _of_version(view, newest[0], f"{drifting} of {len(newest)} drift in the newest window"),
+            else verdicts.drift_verdict(newest[0].window, None),
+            _of_version(view, newest[0], verdicts.drift_counts([w.finding for w in newest])),
             newest[0].window,
             view.minimum_rows,
         )
@@ -304,12 +304,10 @@ def distribution_picture(shares: FeatureDistribution | None, feature: str) -> Di
     if shares is None:
         return Distribution(f"{safe(feature, 24)}", Cell(ABSENT, "dim"), ())
     drift, window = shares.finding, shares.window
-    statistic, value, threshold = (
-        (drift.statistic, drift.value, drift.threshold) if drift else ("", None, None)
-    )
+    measured = (drift.value, drift.threshold) if drift else (None, None)
     headline = verdicts.headline(
-        verdicts.drift_verdict(window, drift is not None and drift.significant),
-        f"{safe(statistic)} {figure(value)} of {figure(threshold)}",
+        verdicts.drift_verdict(window, drift),
+        f"{safe(drift.statistic if drift else '')} {' of '.join(map(figure, measured))}",
         window,
         shares.minimum_rows,
     )

@@ -42,6 +42,10 @@ def _rows(view: MonitorView) -> Iterator[list[object]]:
             yield _row(f"drift {drift.statistic} of {feature}", d, figures, drift.significant)
             yield _row(f"missing share of {feature}", d, _alone(drift.missing))
             yield _row(f"unseen share of {feature}", d, _alone(drift.unseen))
+            if drift.power is not None:
+                unit = "standard deviations" if drift.power.kind == "shift" else "share of a category"
+                name = f"smallest change found in {feature} ({unit})"
+                yield _row(name, d, _alone(drift.power.smallest))
     for t in view.traffic:
         for name, value in (
             ("predictions", t.window.rows), ("requests", t.finding.requests), ("errors", t.finding.errors),

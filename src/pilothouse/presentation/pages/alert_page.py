@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from pilothouse.domain.alert_explanation import AlertExplanation, WindowVerdict
+from pilothouse.domain.findings import DriftFinding
 from pilothouse.domain.judging import together_text
 from pilothouse.domain.monitoring import DistributionBin, Health
 from pilothouse.domain.records import Alert, Deployment
@@ -11,7 +12,7 @@ from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.cells import Cell, Tone, alert_cell, health_cell
 from pilothouse.presentation.documents import BLANK, Line, aligned, pairs, section, text_line
 from pilothouse.presentation.texts import figure, time_text, window_moment, window_text
-from pilothouse.presentation.verdicts import NOT_JUDGED, UNKNOWN
+from pilothouse.presentation.verdicts import NOT_JUDGED, UNKNOWN, power_text
 
 _BAR = 18
 """Columns of a bar with the mark of its bound."""
@@ -156,7 +157,17 @@ def _features(explanation: AlertExplanation) -> list[Line]:
     if len(features) > _FEATURES:
         lines.append(text_line(f"… and {len(features) - _FEATURES} more", "dim"))
     note = f"{len(features)} of {tested} looked at; Benjamini–Hochberg over all {tested} keeps the rate of false alarms."
-    return section(f"What moved{_in_window(explanation)}", [*lines, text_line(note, "dim", hang=2)])
+    notes = [text_line(note, "dim", hang=2)]
+    worst = features[0].finding
+    if isinstance(worst, DriftFinding) and worst.power is not None:
+        smallest = (
+            f"The smallest change of {safe(worst.feature)} that would be found: {power_text(worst.power)}."
+        )
+        notes.append(text_line(smallest, "dim", hang=2))
+    if explanation.blind:
+        blind = ", ".join(map(safe, explanation.blind))
+        notes.append(text_line(f"Not judged, as they vary too much by themselves: {blind}.", "dim", hang=2))
+    return section(f"What moved{_in_window(explanation)}", [*lines, *notes])
 
 
 def _give_aways(explanation: AlertExplanation) -> list[Line]:

@@ -18,7 +18,7 @@ from pilothouse.presentation.texts import (
     time_text,
     value_text,
 )
-from pilothouse.presentation.verdicts import drift_verdict
+from pilothouse.presentation.verdicts import drift_verdict, power_text
 
 
 def job_facts(job: Job, now: datetime, attempts: Sequence[str] = ()) -> list[Line]:
@@ -96,7 +96,7 @@ def feature_table(view: MonitorView) -> Table:
     newest = {feature: window.finding for feature, window in windows.items()}
 
     def verdict(feature: str) -> Cell:
-        return drift_verdict(windows[feature].window, newest[feature].significant)
+        return drift_verdict(windows[feature].window, newest[feature])
 
     def trend(feature: str) -> Cell:
         # multiples of the threshold: windows may be judged by statistics of different units
@@ -123,6 +123,7 @@ def feature_table(view: MonitorView) -> Table:
             "TREND !1": trend,
             ">MISSING !2": lambda f: share(newest[f].missing),
             ">UNSEEN !3": lambda f: share(newest[f].unseen),
+            ">FINDS !2": lambda f: cell(power_text(newest[f].power), "warn" if newest[f].blind else "dim"),
             ">ROWS !4": lambda f: cell(f"{windows[f].window.judged_rows:,}"),
             **merged,
             ">PSI !5": lambda f: cell(figure(newest[f].statistics.get("psi"))),

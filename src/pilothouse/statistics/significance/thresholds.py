@@ -25,6 +25,7 @@ from pilothouse.statistics.profiles.specification import Column, NumericColumn, 
 from pilothouse.statistics.significance import calibration as calibrations
 from pilothouse.statistics.significance import null_windows
 from pilothouse.statistics.significance.calibration import EFFECT, FEWEST_ROWS, Calibration, Null
+from pilothouse.statistics.significance.column_tests import ColumnTest, Looked, weighed, worth
 from pilothouse.statistics.significance.merged_calibration import calibration_of_merged
 from pilothouse.statistics.significance.multiplicity import (
     FAULTS,
@@ -35,80 +36,14 @@ from pilothouse.statistics.significance.multiplicity import (
     WEIGHTS,
     benjamini_hochberg,
     certain_level,
-    harmonic,
-    needed,
 )
 from pilothouse.statistics.significance.overdispersion import SHARE
+from pilothouse.statistics.significance.power import power_of
 
 _DRIFTED = 0.01
 """p-value of the recent past against the reference from which that past has drifted itself."""
-RECENT_PREFIX = "recent_"
-"""Prefix of the name of a statistic that is measured against the days just before the window."""
-LASTING_PREFIX = "lasting_"
-"""Prefix of the name of a statistic of the last windows together."""
 _DISTANCES = ("ks", "wasserstein", "within", "js")
 """Statistics without a direction, which a chart shows for windows without a finding."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Test:
-    """Test of one statistic of a column against one thing that it is compared with."""
-
-    null: Null
-    value: float
-    rows: int
-    """Rows by which the null is read: those of the window, or fewer where the recent past is short of rows."""
-    p_value: float
-    sampled: bool
-    """The reference has no days to learn from: its null is the sampling null alone."""
-    lasting: bool = False
-    weight: float = 1.0
-    """Share of the column's level."""
-
-    @property
-    def name(self) -> str:
-        """Name of the statistic as it is shown."""
-        prefix = LASTING_PREFIX if self.lasting else RECENT_PREFIX if self.null.recent else ""
-        return f"{prefix}{self.null.statistic}"
-
-    @property
-    def large(self) -> bool:
-        return self.value >= EFFECT[self.null.statistic]
-
-
-@dataclass(frozen=True, slots=True)
-class _Looked:
-    """Tests of a column: the ``tests`` that count, how many were ``made``, and the p-value up to which it is
-    ``certain``."""
-
-    tests: list[_Test]
-    made: int
-    laws_known: bool
-    """Every test has a sampling null, which is known far into its tail."""
-    certain: float
-
-    @property
-    def p_value(self) -> float:
-        """p-value of the column: its tests' smallest over its weight (Bonferroni), or their harmonic mean where all
-        have sampling nulls."""
-        worth = _worth(self.tests)
-        if self.laws_known:
-            return harmonic([t.p_value for t in worth], [t.weight for t in worth])
-        return min(1.0, *(t.p_value / t.weight for t in worth))
-
-    def value_needed(self, test: _Test, level: float) -> float:
-        """Value of a test at which the column's p-value is ``level``."""
-        if not self.laws_known:
-            return test.null.value_at(level * test.weight, test.rows)
-        others = [t for t in _worth(self.tests) if t is not test]
-        p_value = needed(level, test.weight, [t.p_value for t in others], [t.weight for t in others])
-        if self.p_value <= level:  # several tests that are less than certain may be significant together
-            p_value = max(p_value, test.p_value)
-        return test.null.value_at(p_value, test.rows)
-
-    @property
-    def large(self) -> bool:
-        return any(t.large for t in self.tests)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +129,7 @@ def _verdicts(
     ignore: Collection[str],
 ) -> list[DriftFinding]:
     looked_at = sum(name not in ignore and rows >= FEWEST_ROWS for name, rows in window.rows.items())
-    looks: list[tuple[str, _Looked]] = []
+    looks: list[tuple[str, Looked]] = []
     for column in window.specification.columns:
         nulls = calibration.columns.get(column.name, ())
         stationary = any(null.sampling is not None for null in nulls if null.statistic not in FAULTS)
@@ -207,20 +142,33 @@ def _verdicts(
         [p if name in heavy else 1.0 for name, p in p_values.items()], false_alarm_rate
     )
     ranks = {name: k for k, name in enumerate(sorted(p_values, key=lambda name: p_values[name]), 1)}
+    alone = false_alarm_rate / max(len(p_values), 1)  # that of a column which moves while no other does
+    powers = {
+        name: power_of(
+            window.specification, window.reference, name, look.tests, _level(look, alone, window.windows)
+        )
+        for name, look in looks
+        if name in p_values
+    }
     return [
-        _judgement(name, shown[name], look, _level(look, critical, window.windows), ranks, window.windows)
+        replace(
+            _judgement(
+                name, shown[name], look, _level(look, critical, window.windows), ranks, window.windows
+            ),
+            power=powers.get(name),
+        )
         for name, look in looks
     ]
 
 
-def _level(look: _Looked, critical: float, windows: int) -> float:
+def _level(look: Looked, critical: float, windows: int) -> float:
     """p-value up to which a column is significant: of windows judged together that at which it is certain."""
     return critical if windows == 1 else min(critical, look.certain)
 
 
 def _look_at(
     window: _Window, column: Column, nulls: Sequence[Null], statistics: dict[str, float], certain: float
-) -> _Looked:
+) -> Looked:
     """Tests of a column; values that are measured beside those against the reference are added to its ``statistics``."""
     statistics |= _shares(window, column, nulls)
     tests = _against_reference(window, column, nulls, statistics)
@@ -228,14 +176,14 @@ def _look_at(
         sudden = _against_recent(window, column, nulls, window.recent, tests)
         statistics |= {test.name: test.value for test in sudden}
         tests += sudden
-    last: list[_Test] = []
+    last: list[ColumnTest] = []
     if window.together:
         last = _lasting(nulls, window.rows_together[column.name], window.together[column.name], tests)
         statistics |= {test.name: test.value for test in last}
     laws_known = all(t.null.sampling is not None for t in tests)
     weights = WEIGHTS if laws_known else OVERDISPERSED_WEIGHTS
-    tests, last = _weighed(tests, weights, 1 - LASTS if last else 1.0), _weighed(last, weights, LASTS)
-    look = _Looked(tests, len(tests) + len(last), laws_known, certain)
+    tests, last = weighed(tests, weights, 1 - LASTS if last else 1.0), weighed(last, weights, LASTS)
+    look = Looked(tests, len(tests) + len(last), laws_known, certain)
     with_last = replace(look, tests=[*tests, *last])
     return with_last if any(t.large for t in last) and with_last.p_value <= certain else look
 
@@ -245,7 +193,7 @@ _prepared = lru_cache(maxsize=8)(prepare)
 
 def _against_reference(
     window: _Window, column: Column, nulls: Sequence[Null], statistics: Mapping[str, float]
-) -> list[_Test]:
+) -> list[ColumnTest]:
     """Tests of a window against the reference; by sampling alone where the calibration has no null of the column."""
     rows = window.rows[column.name]
     own = [n for n in nulls if n.statistic not in FAULTS and not n.recent]
@@ -254,7 +202,7 @@ def _against_reference(
         base = histogram(window.specification, window.reference, column.name)
         own = list(calibrations.sampling_nulls(column, base, rows))
     return [
-        _Test(n, statistics[n.statistic], rows, n.p_value(statistics[n.statistic], rows), sampled)
+        ColumnTest(n, statistics[n.statistic], rows, n.p_value(statistics[n.statistic], rows), sampled)
         for n in own
         if n.statistic in statistics and rows >= FEWEST_ROWS
     ]
@@ -274,8 +222,8 @@ def _against_recent(
     column: Column,
     nulls: Sequence[Null],
     recent: Profile,
-    against_reference: Sequence[_Test],
-) -> list[_Test]:
+    against_reference: Sequence[ColumnTest],
+) -> list[ColumnTest]:
     """Tests of a window against its recent past. A sudden change is one away from the reference: coming back to it
     after a time of drift has a p-value of 1."""
     own = [n for n in nulls if n.recent]
@@ -301,7 +249,7 @@ def _against_recent(
     rows = max(1, round(share / (1 / now.present + 1 / before.present)))
     values = [(n, float(measured[n.statistic])) for n in own]
     return [
-        _Test(n, v, rows, 1.0 if comes_back else n.p_value(v, rows), False)
+        ColumnTest(n, v, rows, 1.0 if comes_back else n.p_value(v, rows), False)
         for n, v in values
         if math.isfinite(v)
     ]
@@ -311,13 +259,13 @@ def _lasting(
     nulls: Sequence[Null],
     rows: int,
     statistics: Mapping[str, float],
-    tests: Sequence[_Test],
-) -> list[_Test]:
+    tests: Sequence[ColumnTest],
+) -> list[ColumnTest]:
     """Tests of a stationary column's last windows together. While the newest window has no p-value up to LEANS for
     the same statistic they have a p-value of 1, so that one window is not significant again in those after it."""
     leaning = {t.null.statistic for t in tests if t.p_value <= LEANS}
     return [
-        _Test(
+        ColumnTest(
             n,
             statistics[n.statistic],
             rows,
@@ -330,21 +278,10 @@ def _lasting(
     ]
 
 
-def _weighed(tests: Sequence[_Test], weights: Mapping[str, float], share: float) -> list[_Test]:
-    """Tests with their part of a ``share`` of the column's level, by ``weights``."""
-    whole = math.fsum(weights[t.null.statistic] for t in tests)
-    return [replace(t, weight=share * weights[t.null.statistic] / whole) for t in tests]
-
-
-def _worth(tests: Sequence[_Test]) -> Sequence[_Test]:
-    """Tests that count for the column's p-value: those whose value reaches its EFFECT, or all where none does."""
-    return [t for t in tests if t.large] or tests
-
-
 def _judgement(
     name: str,
     statistics: dict[str, float],
-    look: _Looked,
+    look: Looked,
     critical: float,
     ranks: Mapping[str, int],
     windows: int,
@@ -366,7 +303,7 @@ def _judgement(
         )
     p_value = look.p_value
     significant = name in ranks and p_value <= critical and look.large
-    candidates = _worth(tests)
+    candidates = worth(tests)
     if not significant:  # a chart of quiet windows keeps to one comparison without a direction
         of_reference = [t for t in tests if not t.null.recent]
         candidates = [t for t in of_reference if t.null.statistic in _DISTANCES] or of_reference or candidates

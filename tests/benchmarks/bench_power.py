@@ -1,0 +1,207 @@
+"""What a verdict's stated power is worth: features moved by as much as must be found, on streams with and without seasons.
+
+    python tests/benchmarks/bench_power.py
+
+Weeks that follow a reference, as they were (the demo's flights) or made (independent, overdispersed and seasonal columns). From
+a week on one feature is moved, for good, by one standard deviation of the reference, or by 20 points of its most frequent
+category, each feature in turn. The table counts a feature before the move: judged or not (``DriftFinding.blind``); and after
+it: found within two windows or not. Quiet weeks give the false alerts. Deterministic.
+"""
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import bench_verdicts  # noqa: F401  # first: it sets one thread for all libraries
+import numpy as np
+import pandas as pd
+from verdict_files import Array, independent, wandering
+from verdict_ours import run_of_alerts
+from verdict_real import flights
+
+from pilothouse.domain.findings import DriftFinding
+from pilothouse.statistics.profiles.profile import Profile, merge_all, profile_groups, profile_rows
+from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
+from pilothouse.statistics.significance.calibration import Calibration, calibrate
+from pilothouse.statistics.significance.null_windows import RECENT
+from pilothouse.statistics.significance.thresholds import judge
+
+WEEK, TWO = 7, 2
+SHIFT, POINTS = 1.0, 0.2
+
+
+@dataclass
+class Stream:
+    """Rows of a stream with their day; codes of the columns named in ``texts``, which has their categories."""
+
+    columns: dict[str, Array]
+    day: Array
+    texts: dict[str, list[str]]
+    drifts: frozenset[str] = frozenset()
+    """Columns that really move after the reference: an alert about them is not false."""
+
+    def between(self, first: int, end: int) -> dict[str, Array]:
+        mask = (self.day >= first) & (self.day < end)
+        return {name: values[mask] for name, values in self.columns.items()}
+
+
+def of_flights(airport: str) -> Stream:
+    frame, numeric, texts = flights(airport)
+    frame = frame.sort_values("day")
+    known = {column: sorted(map(str, frame[column].dropna().unique())) for column in texts}
+    columns = {column: frame[column].to_numpy(float) for column in numeric}
+    for column in texts:
+        columns[column] = pd.Categorical(frame[column].astype(str), categories=known[column]).codes.astype(
+            int
+        )
+    return Stream(columns, frame["day"].to_numpy(), known)
+
+
+def made(kind: str, seed: int, days: int, a_day: int) -> Stream:
+    rng = np.random.default_rng(seed)
+    if kind == "independent":
+        columns = independent(rng, days * a_day)
+    else:
+        columns = wandering(rng, days, a_day, 3.0 if kind == "seasonal" else 0.0)
+    columns.pop("score", None)
+    known = {
+        name: [f"{name}{i}" for i in range(int(values.max()) + 1)]
+        for name, values in columns.items()
+        if values.dtype.kind in "iu"
+    }
+    return Stream(columns, np.repeat(np.arange(days), a_day), known)
+
+
+class Reference:
+    """A version's reference: the first ``days`` of a stream."""
+
+    def __init__(self, stream: Stream, days: int) -> None:
+        self.stream, self.days = stream, days
+        rows = stream.between(0, days)
+        numeric, texts = self._split(rows)
+        zeros = np.zeros(len(next(iter(rows.values()))))
+        self.specification: ProfileSpecification = build_specification(
+            "binary", numeric, texts, zeros, ("0", "1")
+        )
+        day = stream.day[stream.day < days]
+        daily = [p for _, p in profile_groups(self.specification, numeric, texts, zeros, day)]
+        self.whole = merge_all(self.specification, daily)
+        self.calibration: Calibration = calibrate(self.specification, daily, WEEK)
+        self.deviation = {name: float(np.nanstd(values)) for name, values in numeric.items()}
+
+    def _split(self, rows: dict[str, Array]) -> tuple[dict[str, Array], dict[str, list[str]]]:
+        texts = self.stream.texts
+        numeric = {name: values.astype(float) for name, values in rows.items() if name not in texts}
+        return numeric, {name: np.array(known, object)[rows[name]].tolist() for name, known in texts.items()}
+
+    def profile(self, rows: dict[str, Array]) -> Profile:
+        numeric, texts = self._split(rows)
+        return profile_rows(self.specification, numeric, texts, np.zeros(len(next(iter(rows.values())))))
+
+    def verdicts(self, now: Profile, before: list[Profile]) -> dict[str, DriftFinding]:
+        recent = merge_all(self.specification, before[-RECENT:]) if len(before) >= RECENT else None
+        lasting = merge_all(self.specification, [*before[-2:], now]) if len(before) >= 2 else None
+        found = judge(
+            self.specification,
+            self.calibration,
+            self.whole,
+            now,
+            recent=recent,
+            lasting=lasting,
+            ignore=("score",),
+        )
+        return {finding.feature: finding for finding in found if finding.feature != "score"}
+
+    def moved(self, rows: dict[str, Array], feature: str, rng: np.random.Generator) -> dict[str, Array]:
+        values = rows[feature].copy()
+        if feature in self.stream.texts:
+            common = np.bincount(self.stream.between(0, self.days)[feature]).argmax()
+            elsewhere = np.flatnonzero(values != common)
+            if len(elsewhere) >= POINTS * len(values):  # it grows; else it gives rows away to the others
+                values[rng.choice(elsewhere, round(POINTS * len(values)), replace=False)] = common
+            else:
+                own = rng.choice(np.flatnonzero(values == common), round(POINTS * len(values)), replace=False)
+                values[own] = rng.choice(elsewhere, len(own))
+        else:
+            values = values + SHIFT * self.deviation[feature]
+        return rows | {feature: values}
+
+
+def windows(stream: Stream, first: int) -> Iterator[dict[str, Array]]:
+    last = int(stream.day.max()) + 1
+    for start in range(first, last - WEEK + 1, WEEK):
+        yield stream.between(start, start + WEEK)
+
+
+def measure(stream: Stream, days: int, every: int, *, back: bool) -> Counter[str]:
+    """Counts of feature-windows. ``back``: the weeks before the version went live are known, as with the target's own days."""
+    counts: Counter[str] = Counter()
+    ready = Reference(stream, days)
+    rows = list(windows(stream, days))
+    before = list(windows(stream, days - RECENT * WEEK))[:RECENT] if back else []
+    profiles = [ready.profile(part) for part in (*before, *rows)]
+    quiet = []
+    for i in range(len(rows)):
+        at = i + len(before)
+        quiet.append(ready.verdicts(profiles[at], profiles[max(at - RECENT, 0) : at]))
+    for feature in quiet[0]:
+        series = [verdict[feature] for verdict in quiet]
+        counts["windows"] += len(series)
+        counts["significant"] += sum(finding.significant for finding in series)
+        opened, _ = run_of_alerts(
+            [f.significant for f in series], [f.significant and f.grounds.certain for f in series]
+        )
+        counts["alerts"] += opened
+    rng = np.random.default_rng(0)
+    for i in range(0, len(rows) - TWO + 1, every):
+        at = i + len(before)
+        for feature in quiet[i]:
+            if quiet[i][feature].significant or (i and quiet[i - 1][feature].significant):
+                counts["drifting already"] += 1
+                continue
+            history, found = profiles[max(at - RECENT, 0) : at], False
+            for part in rows[i : i + TWO]:
+                now = ready.profile(ready.moved(part, feature, rng))
+                found |= ready.verdicts(now, history)[feature].significant
+                history = [*history, now][-RECENT:]
+            blind = quiet[i][feature].blind
+            counts[f"{'not judged' if blind else 'judged'}, {'found' if found else 'not found'}"] += 1
+    return counts
+
+
+COLUMNS = (
+    "judged, found",
+    "judged, not found",
+    "not judged, found",
+    "not judged, not found",
+    "drifting already",
+)
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--every", type=int, default=3, help="move in every so many weeks")
+    every = arguments.parse_args().every
+    print("| stream | reference | " + " | ".join(COLUMNS) + " | judged features found | alerts in 1,000 |")
+    print("|---|---|" + "---|" * (len(COLUMNS) + 2))
+    cases = [
+        (f"flights {airport}", of_flights(airport), days)
+        for airport in ("JFK", "LGA")
+        for days in (91, 182, 273)
+    ]
+    cases += [(f"{kind} {a_day} a day", made(kind, seed, 273, a_day), 182)
+              for kind in ("independent", "overdispersed", "seasonal") for seed, a_day in ((1, 40), (2, 150))]  # fmt: skip
+    for back in (False, True):
+        print(f"| **{'weeks before on record' if back else 'from the version’s first window'}** |" + " |" * 8)
+        for name, stream, days in cases:
+            counts = measure(stream, days, every, back=back)
+            judged = counts["judged, found"] + counts["judged, not found"]
+            share = f"{counts['judged, found'] / judged:.0%}" if judged else "–"
+            figures = " | ".join(f"{counts[column]:,}" for column in COLUMNS)
+            alerts = f"{1_000 * counts['alerts'] / counts['windows']:.1f}"
+            print(f"| {name} | {days} days | {figures} | {share} | {alerts} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
