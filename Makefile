@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-versions test-peers test-histories fuzz proof-console soak soak-ingest bench bench-fleet bench-verdicts bench-ablation check lint types layers format docs pictures lock clean help
+.PHONY: demo test test-versions test-peers test-histories fuzz proof-console soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs pictures lock clean help
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
@@ -18,6 +18,7 @@ help:
 	@echo "make bench   medians and ratios on this machine"
 	@echo "make bench-fleet  what a fleet of 10 to 200,000 deployments costs, into docs/performance.md (an hour)"
 	@echo "make bench-verdicts  false alarms and detection beside the peers, into docs/monitoring.md (a quarter of an hour)"
+	@echo "make bench-streams  eight streams through the whole product, into docs/monitoring.md (twenty minutes)"
 	@echo "make bench-ablation  what each part of the drift verdict is worth, into docs/statistics.md (half an hour)"
 
 # Pip comes last: without it making the environment was interrupted, and it is made anew.
@@ -93,6 +94,10 @@ bench-verdicts: $(VENV)/.dev
 
 bench-ablation: $(VENV)/.dev
 	@$(BIN)/python tests/benchmarks/bench_ablation.py --write
+
+# STREAMS=name,name and DAYS=days measure a part. NannyML's column where its environment is (see test-peers).
+bench-streams: $(VENV)/.dev
+	@STREAMS=$(STREAMS) DAYS=$(DAYS) $(BIN)/python tests/benchmarks/bench_streams.py --write
 
 format: $(VENV)/.dev
 	@$(BIN)/ruff format .

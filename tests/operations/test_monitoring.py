@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -178,6 +178,20 @@ def test_a_retraining_knows_the_day_of_the_change_and_waits_until_it_can_be_lear
     monitoring_round.evaluate_windows(services)
     (job,) = [j for j in jobs.list_jobs(services, admin(services)) if j.created_by == "daemon"]
     assert datetime.fromisoformat(job.options["changed_at"]) == on_day(16)
+
+
+def test_days_since_a_change_are_counted_as_a_training_splits_them(services: Services) -> None:
+    """The newest outcome is of shortly before midnight of the sixth day: six days are known, not 5.96."""
+    short = MODEL.replace('performance_window = "14d"', 'performance_window = "3d"')
+    write_model(services.paths.root, short.replace('performance_step = "7d"', 'performance_step = "3d"'))
+    apply_models.apply(services, admin(services))
+    send(services, "ewr", 0, 21)
+    send(services, "ewr", 21, 7, wrong_outcomes=True)
+    monitoring_round.evaluate_windows(services)
+    (job,) = [j for j in jobs.list_jobs(services, admin(services)) if j.created_by == "daemon"]
+    assert datetime.fromisoformat(job.options["changed_at"]) == on_day(21)
+    known_until = datetime.fromisoformat(job.options["as_of"]) - timedelta(days=1)
+    assert timedelta(days=5) < known_until - on_day(21) < timedelta(days=6)
 
 
 def test_paused_automation_starts_nothing_and_says_so_until_it_is_resumed(services: Services) -> None:

@@ -24,11 +24,12 @@ _LOOKED_BACK = 200
 @dataclass(frozen=True, slots=True)
 class ChangeMoment:
     """Day of a change. ``by``: ``outcomes`` where the loss shows the day, ``window`` where only the first significant window is
-    known, whose beginning it is. ``known_days``: days since, up to the newest row whose outcome was known."""
+    known, whose beginning it is. ``known_days``: days from that one to the day of the newest row whose outcome was known, both
+    included, as the split of a training counts them."""
 
     at: datetime
     by: Literal["outcomes", "window"]
-    known_days: float
+    known_days: int
 
 
 def moment_of_change(
@@ -58,8 +59,9 @@ def moment_of_change(
     inside = [index for index, day in enumerate(days) if start <= day < end]
     point = locate(loss, rows, inside[0], inside[-1]) if inside else None
     at_us = days[point.index] * DAY_US if point else first.start_us
-    known = (to_us(clock) - spec.data.outcome_delay * SECOND_US - at_us) / DAY_US
-    return ChangeMoment(from_us(at_us), "outcomes" if point else "window", max(0.0, known))
+    newest_us = to_us(clock) - spec.data.outcome_delay * SECOND_US
+    known = newest_us // DAY_US - at_us // DAY_US + 1
+    return ChangeMoment(from_us(at_us), "outcomes" if point else "window", max(0, known))
 
 
 def _first_significant(history: list[Reading], opened_us: int) -> Reading | None:

@@ -73,7 +73,7 @@ def _too_soon(change: ChangeMoment) -> Refusal:
         f"outcomes since the change of {change.at:%Y-%m-%d} are known for fewer than {FEWEST_DAYS} days, "
         "which a training could hardly learn; considered again with the next window"
     )
-    return Refusal(Hindrance.TOO_SOON, reason, f"{change.known_days:.1f} days")
+    return Refusal(Hindrance.TOO_SOON, reason, f"{change.known_days} days")
 
 
 def why_not_now(services: Services, spec: ModelSpec) -> Refusal | None:
