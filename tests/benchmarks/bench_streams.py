@@ -9,7 +9,6 @@ import argparse
 import dataclasses
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -68,14 +67,13 @@ def _in_process(name: str, days: int | None) -> dict[str, Any]:
 
 def measure(case: Case) -> dict[str, Any]:
     """Play a stream and measure what came of it."""
-    from stream_play import day_at, play
+    from stream_play import day_at, peak_mb, play
 
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="ph-stream-") as folder:
         played = play(case, Path(folder) / "workspace")
         seconds = time.monotonic() - began
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        steps = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        peak = peak_mb()
     gain, estimates = first_gain(played), judge_estimates(played)
     return {
         "name": case.name,
@@ -87,8 +85,8 @@ def measure(case: Case) -> dict[str, Any]:
         "days": case.days,
         "rows": len(played.served),
         "seconds": round(seconds),
-        "peak_mb": round(peak),
-        "steps_mb": round(steps),
+        "peak_mb": peak,
+        "peak_before_mb": played.peak_before_mb,
         "alerts": dataclasses.asdict(count_alerts(played)),
         "opened": [[a.kind, a.version, round(day_at(case, a.effective_at), 1), a.summary] for a in played.alerts],
         "retrainings": [[job.options.get("changed_at"), job.options["as_of"], job.result] for job in played.retrainings],
@@ -100,7 +98,8 @@ def measure(case: Case) -> dict[str, Any]:
 
 HEAD = (
     "| stream | task, rows a day | change | alerts right / late / false | first retraining: day, day of the change off by | "
-    "metric before → after (attainable) | share | estimate: error, nothing changed, NannyML | inside the band | peak MB |\n"
+    "metric before → after (attainable) | share | estimate: error, nothing changed, NannyML | inside the band | "
+    "memory peak, MB: before the first prediction → at the end |\n"
     "|---|---|---|---|---|---|---|---|---|---|"
 )
 
@@ -130,7 +129,7 @@ def _line(result: dict[str, Any]) -> str:
         inside = f"{estimates['inside']:.0%} of {estimates['windows']}"
     return (
         f"| `{result['name']}` | {result['task']}, {result['rate']:,} | {result['change']}{day} | {counts} | {retraining} | "
-        f"{figures} | {share} | {errors} | {inside} | {result['peak_mb']} |"
+        f"{figures} | {share} | {errors} | {inside} | {result['peak_before_mb']} → {result['peak_mb']} |"
     )
 
 

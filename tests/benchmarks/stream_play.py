@@ -5,6 +5,7 @@ that the hub calls, and the monitor's round runs at the end of each day.
 """
 
 import json
+import resource
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -61,6 +62,8 @@ class Played:
     readings: dict[tuple[int, str], list[Reading]]
     versions: dict[int, "Learnt"]
     live_since: dict[int, int] = field(default_factory=dict)
+    peak_before_mb: int = 0
+    """Peak memory of this process before its first prediction: raw rows, pandas and scikit-learn are in it."""
 
 
 @dataclass
@@ -100,6 +103,7 @@ class _Run:
         self.learnt: dict[int, Learnt] = {}
         self.sequences: dict[int, int] = {}
         self.live_since: dict[int, int] = {}
+        self.peak_before_mb = 0
 
     def through(self) -> Played:
         """First version, then day by day to the end."""
@@ -113,6 +117,8 @@ class _Run:
         done = jobs.get_job(self.services, self.scientist, job.id)
         assert done.status is JobStatus.SUCCEEDED, done.error
         assert self._live() is not None, f"the first version is not live: {done.result}"
+        self.version(self._live() or 1)  # scikit-learn is loaded
+        self.peak_before_mb = peak_mb()
         start = pd.Timestamp(case.live_from)
         day_of = ((case.frame["at"] - start) // pd.Timedelta(days=1)).to_numpy()
         served: list[pd.DataFrame] = []
@@ -205,7 +211,14 @@ class _Run:
                     )
             notes = readings.retraining_notes(connection, case.name)
         drawn = sorted(alerts.list_alerts(services, self.scientist), key=lambda alert: alert.id)
-        return Played(case, served, drawn, retrainings, notes, found, self.learnt, self.live_since)
+        return Played(
+            case, served, drawn, retrainings, notes, found, self.learnt, self.live_since, self.peak_before_mb
+        )
+
+
+def peak_mb() -> int:
+    """Most memory that this process has had resident."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def score(predictor: Predictor, case: Case, rows: pd.DataFrame) -> pd.DataFrame:
