@@ -103,6 +103,8 @@ class Law:
     seed: int
     change_day: int | None = None
     ramp: int = 0
+    size: float = 1.0
+    """Part of the way from the old weights to others, drawn by themselves."""
     classes: int = 3
     interactions: bool = True
 
@@ -127,8 +129,7 @@ class Law:
             group = np.where(moved & (chance.random(count) < 0.2), 3, group)
         outputs = {"binary": 1, "multiclass": self.classes, "regression": 1}[self.task]
         old, new = fixed.normal(0, 0.8, (2, len(NUMBERS), outputs))
-        if self.changes != "concept":
-            new = old
+        new = old + (new - old) * (self.size if self.changes == "concept" else 0)
         offset = fixed.normal(0, 0.3, (5, outputs))
         days = fixed.normal(0, 0.15, (1000, outputs))[day % 1000]  # a day has its own level
         level = (1 - share)[:, None] * (x @ old) + share[:, None] * (x @ new) + offset[group] + days
@@ -149,6 +150,12 @@ def sudden_binary() -> Case:
     law = Law("binary", "sudden", "concept", 9_100, change_day=31)
     estimator = TREES.format("Classifier")
     return _made("sudden-binary", "binary", law, estimator, TREES_SETTINGS, rate=1_000, history=98, days=98)
+
+
+def sudden_mild() -> Case:
+    law = Law("binary", "sudden, a third of the way", "concept", 9_800, change_day=36, size=1 / 3)
+    estimator = TREES.format("Classifier")
+    return _made("sudden-mild", "binary", law, estimator, TREES_SETTINGS, rate=400, history=98, days=98)
 
 
 def sudden_multiclass() -> Case:
@@ -233,6 +240,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "flights-early-late": flights_three,
     "bikes-registered": bikes_registered,
     "sudden-binary": sudden_binary,
+    "sudden-mild": sudden_mild,
     "sudden-multiclass": sudden_multiclass,
     "sudden-regression-thin": sudden_thin,
     "gradual-binary": gradual_binary,
