@@ -32,7 +32,7 @@ def _record(connection: Connection, changed: list[RowDigest]) -> None:
 def _is_a_test() -> bool:
     """True where the transaction that ends was begun by a test, or by what prepares it."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.endswith(_BETWEEN):
+    while frame.f_back is not None and Path(frame.f_code.co_filename).name in _BETWEEN:
         frame = frame.f_back
     return frame.f_code.co_filename.startswith(_TESTS)
 
