@@ -49,6 +49,10 @@ _SIZES = np.concatenate(([0.0], np.geomspace(0.02, 20.0, 40)))
 interpolated."""
 
 
+_MOVES = np.linspace(0.0, 0.5, 101)
+"""Points of a category, as shares, for which a distance is computed."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Side:
     """Statistics of a number shifted one way, float64[sizes] each, by the ``sizes`` of the shift in standard deviations, which
@@ -64,6 +68,10 @@ class _Side:
             return value if value <= self.sizes[-1] else math.inf
         return _first(self.sizes, self.ks if statistic == "ks" else self.level, value)
 
+    def __post_init__(self) -> None:
+        for name in ("ks", "level"):
+            object.__setattr__(self, name, np.maximum.accumulate(getattr(self, name)))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Shifts:
@@ -72,6 +80,17 @@ class _Shifts:
     up: _Side
     down: _Side
     unit: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Moves:
+    """The most frequent categories of a reference of so many ``rows``: their ``bins`` and ``share``, and the Jensen–Shannon
+    ``distance`` float64[bins, moves] by which each of _MOVES shows."""
+
+    bins: list[int]
+    share: list[float]
+    distance: Floats
+    rows: int
 
 
 def power_of(
@@ -83,32 +102,38 @@ def power_of(
 ) -> Power | None:
     """Power of a column's ``tests`` in a window, significant at p-values up to ``level``; None where there is no test, or the
     reference has no value. Tests of several windows together find nothing in the first of them and do not count."""
-    column = specification.by_name[feature]
     own = [test for test in tests if not test.lasting]
-    of_reference = histogram(specification, reference, feature)
-    if not own or not of_reference.present:
+    changed = _changed(specification, reference).get(feature)
+    if not own or changed is None:
         return None
-    if isinstance(column, CategoricalColumn):
-        return _of_categories(of_reference, own, level)
-    shifts = _shifts(specification, reference).get(feature)
-    return None if shifts is None else _of_number(shifts, own, level)
+    return (
+        _of_categories(changed, own, level)
+        if isinstance(changed, _Moves)
+        else _of_number(changed, own, level)
+    )
 
 
 def _of_number(shifts: _Shifts, tests: Sequence[ColumnTest], level: float) -> Power:
     by_itself = {test.null.statistic: test for test in tests if not test.null.recent}
+    thresholds = [
+        (test, _threshold(test, level))
+        for test in tests
+        if test.null.statistic in ("ks", "wasserstein", "higher", "lower")
+    ]
     found = []
-    for side, opposite, rank, other in (
-        (shifts.up, shifts.down, "higher", "lower"),
-        (shifts.down, shifts.up, "lower", "higher"),
-    ):
+    for side, opposite, other in ((shifts.up, shifts.down, "lower"), (shifts.down, shifts.up, "higher")):
         against_reference = _own_shift(opposite, by_itself, other)
-        sizes = []
-        for test in tests:
-            statistic = test.null.statistic
-            if statistic not in ("ks", "wasserstein", rank):
-                continue
-            against = _usual_shift(side, tests) if test.null.recent else against_reference
-            sizes.append((side.size_at(statistic, _threshold(test, level)) + against, test.name))
+        recent = [test for test in tests if test.null.recent]
+        against_recent = _usual_shift(side, recent) if recent else 0.0
+        sizes = [
+            (
+                side.size_at(test.null.statistic, threshold)
+                + (against_recent if test.null.recent else against_reference),
+                test.name,
+            )
+            for test, threshold in thresholds
+            if test.null.statistic != other
+        ]
         found.append(min(sizes, default=(math.inf, "")))
     size, name = max(found)
     return _power("shift", size, name, LARGEST_SHIFT, size * shifts.unit)
@@ -124,36 +149,27 @@ def _own_shift(opposite: _Side, tests: Mapping[str, ColumnTest], statistic: str)
 
 def _usual_shift(side: _Side, tests: Sequence[ColumnTest]) -> float:
     """The same where only distances tell: half of the windows lie farther away than is usual, half of those that way."""
-    recent = any(test.null.recent for test in tests)
     sizes = [
         side.size_at(test.null.statistic, test.null.value_at(2 * AGAINST, test.rows))
         for test in tests
-        if test.null.statistic in ("wasserstein", "within", "ks") and test.null.recent == recent
+        if test.null.statistic in ("wasserstein", "within", "ks")
     ]
     return min(sizes, default=0.0)
 
 
-def _of_categories(reference: Histogram, tests: Sequence[ColumnTest], level: float) -> Power:
-    share = reference.counts / reference.present
-    bins = np.argsort(share, kind="stable")[::-1][:MOST_CATEGORIES]
-    bins = bins[share[bins] > 0]
-    moves = np.linspace(0.0, 0.5, 101)
-    own = share[bins, None]
-    moved = np.where(own <= 0.5, own + moves, own - moves)
-    distance = jensen_shannon(
-        np.stack((own, 1 - own), axis=-1), np.stack((moved, 1 - moved), axis=-1).clip(0.0, 1.0)
-    )
+def _of_categories(moves: _Moves, tests: Sequence[ColumnTest], level: float) -> Power:
+    thresholds = [(test, _threshold(test, level)) for test in tests if test.null.statistic in ("js", SHARE)]
     found = []
-    for i, k in enumerate(bins.tolist()):
+    for i, (k, share) in enumerate(zip(moves.bins, moves.share, strict=True)):
         sizes = []
-        for test in tests:
-            excess, law = _excess(tests, k), test.null.overdispersion
-            usual = _deviation(float(share[k]), test.rows, reference.present, excess)
-            threshold = _threshold(test, level)
+        excess = _excess(tests, k)
+        for test, threshold in thresholds:
+            law = test.null.overdispersion
+            usual = _deviation(share, test.rows, moves.rows, excess)
             if test.null.statistic == SHARE and law is not None and k in law.bins:
                 size = max(threshold * usual, SMALLEST_MOVE)
             elif test.null.statistic == "js":
-                size = _first(moves, distance[i], threshold)
+                size = _first(_MOVES, moves.distance[i], threshold)
             else:
                 continue
             sizes.append((size + _QUARTILE * usual, test.name))
@@ -195,15 +211,28 @@ def _power(kind: str, size: float, name: str, largest: float, own: float | None)
 
 
 @lru_cache(maxsize=8)
-def _shifts(specification: ProfileSpecification, reference: Profile) -> dict[str, _Shifts]:
-    """Numbers of a reference, shifted, by name; those without values are left out. Made once for each reference."""
-    shifted = {}
+def _changed(specification: ProfileSpecification, reference: Profile) -> dict[str, "_Shifts | _Moves"]:
+    """Columns of a reference, changed, by name; those without values are left out. Made once for each reference."""
+    changed: dict[str, _Shifts | _Moves] = {}
     for column in specification.columns:
-        if isinstance(column, NumericColumn) and column.edges.size:
-            of_reference = histogram(specification, reference, column.name)
-            if of_reference.present:
-                shifted[column.name] = _shifts_of(column, of_reference)
-    return shifted
+        of_reference = histogram(specification, reference, column.name)
+        if not of_reference.present:
+            continue
+        if isinstance(column, CategoricalColumn):
+            changed[column.name] = _moves_of(of_reference)
+        elif column.edges.size:
+            changed[column.name] = _shifts_of(column, of_reference)
+    return changed
+
+
+def _moves_of(reference: Histogram) -> _Moves:
+    share = reference.counts / reference.present
+    bins = np.argsort(share, kind="stable")[::-1][:MOST_CATEGORIES]
+    bins = bins[share[bins] > 0]
+    own = share[bins, None]
+    moved = np.where(own <= 0.5, own + _MOVES, own - _MOVES)
+    cells, now = (np.stack((part, 1 - part), axis=-1).clip(0.0, 1.0) for part in (own, moved))
+    return _Moves(bins.tolist(), share[bins].tolist(), jensen_shannon(cells, now), reference.present)
 
 
 def _shifts_of(column: NumericColumn, reference: Histogram) -> _Shifts:
@@ -258,13 +287,13 @@ def _tilted(values: Floats, share: Floats, scores: Floats, sign: float) -> _Side
 
 
 def _first(sizes: Floats, values: Floats, wanted: float) -> float:
-    """Least size at which values float64[sizes] reach one, by straight lines between them; ∞ where they never do."""
-    rising = np.maximum.accumulate(values)
-    if not wanted <= rising[-1]:
+    """Least size at which values float64[sizes], which do not fall, reach one, by straight lines between them; ∞ where they
+    never do."""
+    if not wanted <= values[-1]:
         return math.inf
-    after = int(np.searchsorted(rising, wanted))
+    after = int(values.searchsorted(wanted))
     if after == 0:
         return float(sizes[0])
-    low, high = float(rising[after - 1]), float(rising[after])
+    low, high = float(values[after - 1]), float(values[after])
     part = (wanted - low) / (high - low) if high > low else 1.0
     return float(sizes[after - 1] + part * (sizes[after] - sizes[after - 1]))
