@@ -381,3 +381,63 @@ def test_one_entry_for_each_change_covers_the_rows_of_the_whole_transaction(root
         1 / 0  # noqa: B018
     assert audits.verify(services, ada) == AuditHead(last.seq, last.hash)
     services.close()
+
+
+def test_digests_that_belong_to_no_entry_are_found(owned: sqlite3.Connection) -> None:
+    owned.execute("UPDATE targets SET port = 9 WHERE id = 1")
+    (forged,) = [row for row in row_digests.present(owned, "targets") if row.key == "[1]"]
+    for seq in (0, -1):
+        owned.execute("BEGIN")
+        owned.execute(
+            "INSERT INTO row_digests (seq, tbl, key, name, digest) VALUES (?, ?, ?, ?, ?)", (seq, *forged)
+        )
+        assert [str(one) for one in differing(owned)] == [
+            f"the target ewr: its digest is not the one that audit row {seq} covers"
+        ]
+        owned.execute("ROLLBACK")
+
+
+def with_triggers_put_back(root: Path, *statements: str) -> None:
+    """Change rows as the file's owner, and leave its definitions as they were."""
+    connection = sqlite3.connect(root / "state" / "registry.db", isolation_level=None)
+    triggers = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+    for name, _ in triggers:
+        connection.execute(f"DROP TRIGGER {name}")
+    for statement in statements:
+        assert connection.execute(statement).rowcount
+    for _, definition in triggers:
+        connection.execute(definition)
+    connection.close()
+
+
+LAUNDERED = {
+    "changed": (
+        "UPDATE grants SET role = 'approver' WHERE actor = 'aud'",
+        "the role auditor of aud was changed",
+    ),
+    "inserted": (
+        "INSERT INTO grants (actor, role, model, granted_by, recorded_at) VALUES ('aud', 'admin', '', 'ada', 1)",
+        "the role admin of aud was inserted",
+    ),
+}
+
+
+@pytest.mark.parametrize("way", LAUNDERED)
+def test_a_row_that_pilothouse_itself_changes_after_a_tampering_goes_on_being_named(
+    root: Path, way: str
+) -> None:
+    statement, named = LAUNDERED[way]
+    with_triggers_put_back(root, statement)
+    services = open_workspace(root)
+    ada = Actor("ada")
+    role = Role.APPROVER if way == "changed" else Role.ADMIN
+
+    workspaces.revoke_role(services, ada, "aud", role)
+    texts = [one.text for one in audits.differing_rows(services, ada)]
+    with services.registry.read() as connection:
+        (entry,) = audit.of_actions(connection, audit.DISAGREED)
+    workspaces.grant_role(services, ada, "aud", Role.VIEWER)
+    again = [one.text for one in audits.differing_rows(services, ada)]
+    services.close()
+    assert texts == again == [named]
+    assert (entry.actor, entry.rows is not None) == ("pilothouse", True)

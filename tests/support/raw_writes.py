@@ -12,7 +12,7 @@ REFUSE = row_digests.refuse_unrecorded
 """What the program does."""
 ACTION = "tests.wrote"
 _TESTS = str(Path(__file__).resolve().parent.parent)
-_BETWEEN = ("row_digests.py", "connection.py", "contextlib.py", "raw_writes.py")
+_BETWEEN = ("/row_digests.py", "/connection.py", "/contextlib.py", "/raw_writes.py")
 
 
 def _record(connection: Connection, changed: list[RowDigest]) -> None:

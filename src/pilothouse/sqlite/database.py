@@ -115,6 +115,12 @@ class Database:
             with unit_of_work(connection, "BEGIN", "COMMIT", "ROLLBACK"):
                 yield connection
 
+    @contextmanager
+    def committed(self) -> Iterator[Connection]:
+        """State before this thread's transaction, which another connection still sees."""
+        with self._working() as opened, unit_of_work(opened.beside(self.path), "BEGIN", "COMMIT", "ROLLBACK"):
+            yield opened.beside(self.path)
+
     def data_version(self) -> int:
         """Number that changes when any process has written; costs microseconds. A checkpoint may change it too."""
         with self._lock, self._errors():
@@ -228,6 +234,13 @@ class _OpenConnection:
         """Lock that its thread holds while it works on the connection."""
         self.process = os.getpid()
         self.closed = False
+        self._beside: Connection | None = None
+
+    def beside(self, path: Path) -> Connection:
+        """Second connection of the thread, with plain rows, made when it is first needed."""
+        if self._beside is None:
+            self._beside = connect(path)
+        return self._beside
 
     @property
     def at_work(self) -> bool:
@@ -251,6 +264,8 @@ class _OpenConnection:
                 return
             self.closed = True
             self.connection.close()
+            if self._beside is not None:
+                self._beside.close()
             self.queue.close()
 
     def __del__(self) -> None:

@@ -104,6 +104,14 @@ def add(connection: Connection, entry: AuditEntry, rows: str | None) -> None:
     _insert(connection, "main.audit", [replace(entry, hash=digest, rows=rows)])
 
 
+def record_disagreement(connection: Connection, rows: Iterable[tuple[str, str]]) -> None:
+    """Add an entry that names rows which were changed, put in or deleted past Pilothouse before this transaction changed them;
+    with the time of the entry that is held back."""
+    at = _entry(connection.execute("SELECT * FROM temp.held_entry").fetchone()).recorded_at
+    detail = {"rows": [list(row) for row in rows]}
+    append(connection, at=at, actor="pilothouse", action=DISAGREED, subject="registry", detail=detail)
+
+
 def entry_hash(
     seq: int,
     recorded_us: int,
@@ -226,6 +234,8 @@ def of_actions(connection: Connection, *actions: str) -> Iterator[AuditEntry]:
 
 SEALED = "rows.sealed"
 """Action of the entry that covers all rows as a release found them: what was before is compared in other ways."""
+DISAGREED = "rows.disagreed"
+"""Action of an entry that names rows which were not what their digests said when Pilothouse changed them the next time."""
 BEGINNING = AuditHead(0, FIRST_PREVIOUS)
 """Head of an empty log: where a verification begins."""
 _STEP = 20_000

@@ -26,7 +26,7 @@ class Registry(Database):
         with super().transaction() as connection:
             yield connection
             if is_outermost:
-                row_digests.settle(connection)
+                row_digests.settle(connection, self.committed)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

@@ -1,13 +1,13 @@
 """Agreement of the registry's rows with their digests, and of the digests with the audit log: what somebody changed, put in or
 deleted past Pilothouse, by name."""
 
-import hashlib
 from collections.abc import Iterator
 from enum import StrEnum
+from itertools import groupby
 from typing import NamedTuple
 
 from pilothouse.sqlite import Connection
-from pilothouse.store import row_digests
+from pilothouse.store import audit, row_digests
 from pilothouse.store.row_digests import RowDigest
 
 
@@ -52,6 +52,13 @@ def differences(connection: Connection) -> Iterator[Difference]:
     yield from _forged(connection)
 
 
+def disagreements_on_record(connection: Connection) -> Iterator[Difference]:
+    """Rows of which the log says that they were changed, put in or deleted past Pilothouse before it changed them itself."""
+    for entry in audit.of_actions(connection, audit.DISAGREED):
+        for name, tampering in entry.detail["rows"]:
+            yield Difference("", "", name, Tampering(tampering))
+
+
 _MOST_NAMED = 20
 """Rows of one entry that are named where its digests are not what the entry says: which of them it is cannot be known."""
 
@@ -59,15 +66,9 @@ _MOST_NAMED = 20
 def _forged(connection: Connection) -> Iterator[Difference]:
     """Rows of entries whose digests were changed, put in or deleted."""
     computed: dict[int, str] = {}
-    seq, common = 0, hashlib.sha256()
-    for number, *row in connection.execute(
-        "SELECT seq, tbl, key, name, digest FROM row_digests ORDER BY seq, id"
-    ):
-        if number != seq:
-            computed[seq], seq, common = common.hexdigest(), number, hashlib.sha256()
-        common.update(row_digests.line_of(RowDigest(*row)))
-    computed[seq] = common.hexdigest()
-    computed.pop(0, None)
+    stored = connection.execute("SELECT seq, tbl, key, name, digest FROM row_digests ORDER BY seq, id")
+    for seq, of_entry in groupby(stored, key=lambda row: int(row[0])):
+        computed[seq] = row_digests.digest_of(RowDigest(*row[1:]) for row in of_entry)
     said = {
         row[0]: (row[1], row[2], row[3])
         for row in connection.execute("SELECT seq, rows, action, subject FROM audit WHERE rows IS NOT NULL")

@@ -7,7 +7,8 @@ that entry is held back until then.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import NamedTuple
 
@@ -77,12 +78,22 @@ def _noted(table: str, declared: DecidingTable, state: str) -> str:
     return ", ".join([f"'{table}'", *keys, *[_NO_KEY] * (_MOST_KEYS - len(keys))])
 
 
-def settle(connection: Connection) -> None:
+Committed = Callable[[], AbstractContextManager[Connection]]
+"""State before a transaction, on another connection."""
+
+
+def settle(connection: Connection, committed: Committed) -> None:
     """Store the digests of the rows that this transaction has changed, and its last audit entry, which covers them. To be
-    called before the commit, on a connection that tracks."""
+    called before the commit, on a connection that tracks.
+
+    A row that somebody has changed past Pilothouse before would be sealed with what they made of it: an entry of its own says
+    so first (``audit.DISAGREED``).
+    """
     changed = list(_changed(connection))
     if changed and not audit.is_held(connection):
         refuse_unrecorded(connection, changed)
+    if changed and (found := list(_changed_before(connection, committed, changed))):
+        audit.record_disagreement(connection, found)
     seq = audit.release(connection, digest_of(changed) if changed else None)
     if changed:
         assert seq is not None
@@ -105,6 +116,36 @@ def seal(connection: Connection) -> list[RowDigest]:
             if known is None or known.digest != row.digest:
                 found.append(row)
         found += [row._replace(digest=None) for row in before.values() if row.digest is not None]
+    return found
+
+
+def _changed_before(
+    connection: Connection, committed: Committed, changed: Iterable[RowDigest]
+) -> Iterator[tuple[str, str]]:
+    """Name of each row that was not what its digest says when this transaction began, and what had been done to it."""
+    with committed() as before:
+        for row in changed:
+            declared = DECIDING[row.table]
+            keys = ", ".join(f"x.{name}" for name in declared.key)
+            where = " AND ".join(f"x.{name} = ?" for name in declared.key)
+            source = f"main.{row.table} x WHERE {where}{f' AND ({declared.only})' if declared.only else ''}"
+            was = next(_digests(before, row.table, keys, source, tuple(json.loads(row.key))), None)
+            known = _newest_of(connection, row)
+            known_digest = known[0] if known else None
+            if was is not None and known_digest is None:
+                yield was.name, "inserted"
+            elif (
+                known is not None and known_digest is not None and (was is None or was.digest != known_digest)
+            ):
+                yield known[1], "changed" if was is not None else "deleted"
+
+
+def _newest_of(connection: Connection, row: RowDigest) -> tuple[str | None, str] | None:
+    """Newest digest and name on record of a row."""
+    found: tuple[str | None, str] | None = connection.execute(
+        "SELECT digest, name FROM row_digests WHERE tbl = ? AND key = ? ORDER BY id DESC LIMIT 1",
+        (row.table, row.key),
+    ).fetchone()
     return found
 
 
@@ -178,10 +219,7 @@ def _changed(connection: Connection) -> Iterator[RowDigest]:
             f"LEFT JOIN main.{table} x ON {joined} ORDER BY {', '.join(f'k.{k}' for k in noted)}"
         )
         for row in _digests(connection, table, ", ".join(f"k.{k}" for k in noted), source, (table,)):
-            before = connection.execute(
-                "SELECT digest, name FROM row_digests WHERE tbl = ? AND key = ? ORDER BY id DESC LIMIT 1",
-                (table, row.key),
-            ).fetchone()
+            before = _newest_of(connection, row)
             if row.digest is None and before is not None and before[0] is not None:
                 yield row._replace(name=before[1])
             elif row.digest is not None and (before is None or before[0] != row.digest):

@@ -62,7 +62,10 @@ def differing_rows(services: Services, actor: Actor) -> list[RowDifference]:
     with reading(services, actor) as connection:
         differing = [
             RowDifference(row.name, row.tampering.value, str(row))
-            for row in row_agreement.differences(connection)
+            for row in (
+                *row_agreement.differences(connection),
+                *row_agreement.disagreements_on_record(connection),
+            )
         ]
         if differing:
             return differing
