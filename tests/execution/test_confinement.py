@@ -25,7 +25,7 @@ from support import wait_until
 
 PACKAGES = Path(__file__).parent / "packages"
 OFFERED = probe.offered()
-ALLOWED = {"input", "own file", "pair", "own priority", "own processors", "child"}
+ALLOWED = {"input", "own file", "pair", "own priority", "child"}
 """What a step may do."""
 _AS_NOBODY = """
 set -e
@@ -145,8 +145,15 @@ def test_a_process_that_hides_its_memory_counts_in_full(launcher: Launcher, tmp_
     assert status is JobStatus.OUT_OF_MEMORY, error
 
 
-def test_a_folder_is_bounded(launcher: Launcher, tmp_path: Path) -> None:
-    status, error = outcome(launcher, request_for(tmp_path, "fill_folder", folder_mb=5))
+def test_page_tables_count_as_memory_of_the_job(launcher: Launcher, tmp_path: Path) -> None:
+    request = request_for(tmp_path, "fill_page_tables", memory_mb=220)
+    status, error = outcome(launcher, request)
+    assert status is JobStatus.OUT_OF_MEMORY, error
+
+
+@pytest.mark.parametrize("how", ["fill_folder", "fill_files_without_a_name", "fill_empty_files"])
+def test_a_folder_is_bounded(launcher: Launcher, tmp_path: Path, how: str) -> None:
+    status, error = outcome(launcher, request_for(tmp_path, how, folder_mb=5, timeout_s=50))
     assert (status, "more than 5 MiB" in error) == (JobStatus.FAILED, True), error
 
 

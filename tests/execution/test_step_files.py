@@ -1,10 +1,17 @@
 """Progress as it is written, by somebody who may write anything."""
 
 import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from pilothouse.domain.jobs import ProgressLine
-from pilothouse.execution.step_files import ProgressTail
+from pilothouse.execution.step_files import ProgressTail, read_result
 
 
 def line(fraction: object, message: str = "m") -> bytes:
@@ -55,3 +62,50 @@ def test_progress_is_not_read_through_a_link_or_from_a_pipe(tmp_path: Path) -> N
     for name in ("link", "pipe"):
         ProgressTail(tmp_path / name, found.append).read()
     assert found == []
+
+
+_SHUT = """
+import os, pathlib, sys
+from pilothouse.execution.step_files import discard_files
+from pilothouse.execution.step_supervisor import _holds_more
+if not os.getuid():
+    os.chown(sys.argv[1], 65534, 65534)
+    os.setresuid(65534, 65534, 65534)
+folder = pathlib.Path(sys.argv[1])
+os.chdir(folder)
+for _ in range(3_000):
+    os.mkdir("deep")
+    os.chdir("deep")
+os.chdir("/")
+assert _holds_more(folder, 1 << 40)
+discard_files(folder)
+assert not list(folder.iterdir())
+(folder / "log.txt").touch()
+os.makedirs(folder / "a" / "b")
+(folder / "a" / "b" / "left").write_bytes(b"rows")
+(folder / "a" / "b").chmod(0o300)
+(folder / "a").chmod(0o100)
+assert _holds_more(folder, 1 << 40)
+discard_files(folder)
+print(sorted(path.name for path in folder.iterdir()))
+"""
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Folder below which every user may look; those of pytest are their owner's alone."""
+    folder = Path(tempfile.mkdtemp(prefix="ph-open-", dir="/tmp"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_folders_that_a_step_has_shut_count_as_full_and_are_emptied(open_folder: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", _SHUT, str(open_folder)], capture_output=True, text=True)
+    assert done.stdout == "['log.txt']\n", done.stderr
+
+
+def test_a_result_that_is_a_folder_is_none(tmp_path: Path) -> None:
+    (tmp_path / "result.json").mkdir()
+    result = read_result(tmp_path, "00")
+    assert result is not None
+    assert (result.ok, "expected a regular file: Is a directory" in result.error) == (False, True)

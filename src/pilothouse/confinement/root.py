@@ -147,5 +147,5 @@ def runtime_paths() -> tuple[tuple[Path, ...], tuple[Path, ...]]:
             "/sys/kernel/mm/transparent_hugepage",
         )
     ]
-    sources = [Path("/dev/random"), Path("/dev/urandom"), Path("/dev/zero")]
+    sources = [Path("/dev/random"), Path("/dev/urandom")]
     return (package, *python, *system, *users, *kernel, *sources), (Path("/dev/null"),)

@@ -6,6 +6,7 @@ filter is a program of classic BPF, which sees a call's number and its arguments
 """
 
 import ctypes
+import mmap
 import os
 import platform
 import stat
@@ -27,7 +28,8 @@ _NEW_NAMESPACES = 0x7E020000
 _WHO_PROCESS = 1  # of ioprio_set(2)
 
 _REFUSED = (
-    # memory and control of other processes
+    # memory and control of other processes; processors are given to a step once, and not widened
+    "sched_setaffinity",
     *("ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "process_mrelease", "pidfd_getfd", "kcmp"),
     *("move_pages", "migrate_pages"),
     # mounts and namespaces
@@ -40,17 +42,21 @@ _REFUSED = (
     *("init_module", "finit_module", "delete_module", "swapon", "swapoff", "iopl", "ioperm", "acct", "quotactl"),
     *("quotactl_fd", "syslog", "vhangup", "sethostname", "setdomainname"),
     # memory that lies in no folder and is counted nowhere, and queues of all processes
-    *("memfd_create", "memfd_secret", "shmget", "msgget", "semget", "mq_open"),
+    *("memfd_create", "memfd_secret", "shmget", "shmat", "shmctl", "msgget", "msgsnd", "msgrcv", "msgctl", "semget", "semop"),
+    *("semtimedop", "semctl", "mq_open", "mq_unlink"),
 )  # fmt: skip
+_CONNECTED = (1, 5)
+"""Types of sockets that are connected for good when they are made as a pair: SOCK_STREAM and SOCK_SEQPACKET."""
+_OWNERS_BY_FCNTL, _OWNERS_BY_IOCTL = (8, 15), (0x8901, 0x8902)
+"""F_SETOWN, F_SETOWN_EX, FIOSETOWN, SIOCSPGRP: they name a process that gets a signal of one's choice when a file is ready."""
 _UNKNOWN = ("io_uring_setup", "io_uring_enter", "io_uring_register", "clone3")
 """Calls that answer ENOSYS: the C library then uses clone(2), whose flags can be seen."""
-_OF_OTHERS = (
-    *("prlimit64", "sched_setaffinity", "sched_setscheduler", "sched_setparam", "sched_setattr"),
-)  # fmt: skip
+_OF_OTHERS = ("prlimit64", "sched_setscheduler", "sched_setparam", "sched_setattr")
 """Calls whose first argument names a process: 0, the caller, is left."""
 _CHANGES_OF_FILES = (
     *("truncate", "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat", "setxattr"),
     *("lsetxattr", "fsetxattr", "removexattr", "lremovexattr", "fremovexattr", "utime", "utimes", "futimesat", "utimensat"),
+    *("setxattrat", "removexattrat", "file_setattr"),
 )  # fmt: skip
 """Changes of files that Landlock leaves alone, lengths before its version 3."""
 
@@ -119,7 +125,11 @@ def _program(rules: Rules, own: int) -> Iterator[_Step]:
     for name in _UNKNOWN:
         yield from _on(name, [_refuse(ENOSYS)])
     yield from _on("socket", _unless(0, (1,)) if rules.unix_sockets else [_refuse(EPERM)])
-    yield from _on("socketpair", _unless(0, (1,)))
+    # A pair of datagram sockets can send to any other by its path or name, and be bound to one; these cannot.
+    yield from _on("socketpair", [*_unless(0, (1,))[:-1], *_unless(1, _CONNECTED, mask=0xF)])
+    if not rules.unix_sockets:
+        for name in ("bind", "connect"):
+            yield from _on(name, [_refuse(EPERM)])
     for name in _OF_OTHERS:
         yield from _on(name, _unless(0, (0,)))
     yield from _on("setpriority", [*_unless(0, (0,))[:-1], *_unless(1, (0,))])
@@ -127,6 +137,11 @@ def _program(rules: Rules, own: int) -> Iterator[_Step]:
     yield from _on(
         "clone", [(_LOAD, 0, 0, _argument(0)), (_JUMP_ANY, 0, 1, _NEW_NAMESPACES), _refuse(EPERM), _allow()]
     )
+    yield from _on("fcntl", _if_any(1, _OWNERS_BY_FCNTL))
+    yield from _on("ioctl", _if_any(1, _OWNERS_BY_IOCTL))
+    # memory that several processes share without a file stays when no process maps it any more, and then counts nowhere
+    shared = mmap.MAP_SHARED | mmap.MAP_ANONYMOUS
+    yield from _on("mmap", [(_LOAD, 0, 0, _argument(3)), (_AND, 0, 0, shared), *_if_equal(shared)])
     for name, index in (("mknod", 1), ("mknodat", 2)):
         yield from _on(name, _no_device(index))
     if rules.shares_files:
@@ -150,10 +165,21 @@ def _on(name: str, then: list[_Step]) -> Iterator[_Step]:
         yield from then
 
 
-def _unless(index: int, allowed: tuple[int, ...]) -> list[_Step]:
-    """Refuse the call unless its argument is one of these numbers of 32 bits."""
+def _unless(index: int, allowed: tuple[int, ...], mask: int = 0xFFFFFFFF) -> list[_Step]:
+    """Refuse the call unless its argument, of which ``mask`` counts, is one of these numbers of 32 bits."""
     tests = [(_JUMP_EQUAL, len(allowed) - i, 0, value) for i, value in enumerate(allowed)]
-    return [(_LOAD, 0, 0, _argument(index)), *tests, _refuse(EPERM), _allow()]
+    return [(_LOAD, 0, 0, _argument(index)), (_AND, 0, 0, mask), *tests, _refuse(EPERM), _allow()]
+
+
+def _if_any(index: int, refused: tuple[int, ...]) -> list[_Step]:
+    """Refuse the call if its argument is one of these numbers of 32 bits."""
+    tests = [(_JUMP_EQUAL, len(refused) - i, 0, value) for i, value in enumerate(refused)]
+    return [(_LOAD, 0, 0, _argument(index)), *tests, _allow(), _refuse(EPERM)]
+
+
+def _if_equal(value: int) -> list[_Step]:
+    """Refuse the call if what was loaded is that number."""
+    return [(_JUMP_EQUAL, 0, 1, value), _refuse(EPERM), _allow()]
 
 
 def _no_device(index: int) -> list[_Step]:

@@ -7,8 +7,8 @@ import contextlib
 import hmac
 import math
 import os
-import shutil
 import stat
+import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -91,16 +91,33 @@ def _is_sealed(content: str, seal: Any, key: str) -> bool:
 def discard_files(folder: Path) -> None:
     """Remove what a step left behind, once the artifacts have what is to be kept; its log and messages stay.
 
-    Never follows a link. What cannot be removed stays too: it is waste, not a fault.
+    Never follows a link. Folders may be shut, or nested deeper than a path can name: each is opened, and the folders in it are
+    moved up before it is removed. What cannot be removed stays: it is waste, not a fault.
     """
-    for entry in folder.iterdir() if folder.is_dir() and not folder.is_symlink() else ():
-        if entry.name in _KEPT and not entry.is_dir():
-            continue
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry, ignore_errors=True)
-        else:
+    if not folder.is_dir() or folder.is_symlink():
+        return
+    left: list[Path] = []
+    for entry in folder.iterdir():
+        if _is_folder(entry):
+            left.append(entry)
+        elif entry.name not in _KEPT:
             with contextlib.suppress(OSError):
                 entry.unlink()
+    while left:
+        shut = left.pop()
+        with contextlib.suppress(OSError):
+            shut.chmod(0o700)
+            for entry in list(shut.iterdir()):
+                if _is_folder(entry):
+                    entry.chmod(0o700)
+                    left.append(entry.rename(folder / uuid.uuid4().hex))
+                else:
+                    entry.unlink()
+            shut.rmdir()
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 class ProgressTail:

@@ -1,6 +1,9 @@
-"""Memory of a job: what its processes hold, and what lies in the shared memory that is its own."""
+"""Memory of a job: what its processes hold, and what lies in the shared memory that is its own; files without a name."""
 
+import contextlib
 import os
+import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from pilothouse.confinement.root import used_mb
@@ -13,12 +16,25 @@ def resident_mb(family: Family, limit_mb: float, *, has_own_memory: bool) -> flo
 
     ``has_own_memory``: this process has the job's own root, and what lies in it counts, mapped or not.
     """
-    lying = used_mb() if has_own_memory else 0.0
+    lying = (used_mb() if has_own_memory else 0.0) + sum(map(_apart_mb, family.pids))
     resident = family.resident_mb + lying
     if resident <= limit_mb:
         return resident
     device = _device("/dev/shm") if has_own_memory else ""  # noqa: S108
     return lying + sum(_proportional_mb(pid, device, family.resident_by_pid[pid]) for pid in family.pids)
+
+
+def removed_bytes(pids: Iterable[int]) -> int:
+    """Room of files that processes hold open and that have no name any more, so that no folder shows them."""
+    found: dict[tuple[int, int], int] = {}
+    for pid in pids:
+        with contextlib.suppress(OSError):  # it ended, or hides itself
+            for name in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208
+                with contextlib.suppress(OSError):
+                    facts = os.stat(f"/proc/{pid}/fd/{name}")  # noqa: PTH116
+                    if stat.S_ISREG(facts.st_mode) and not facts.st_nlink:
+                        found[facts.st_dev, facts.st_ino] = facts.st_blocks * 512
+    return sum(found.values())
 
 
 def _proportional_mb(pid: int, device: str, resident: float) -> float:
@@ -39,6 +55,19 @@ def _proportional_mb(pid: int, device: str, resident: float) -> float:
         return 0.0
     except (OSError, ValueError, IndexError):
         return resident
+    return total / 1024
+
+
+def _apart_mb(pid: int) -> float:
+    """Memory in MiB of a process that is not resident: its page tables, which a map of much that is empty fills, and what was
+    swapped out."""
+    total = 0
+    try:
+        for line in Path(f"/proc/{pid}/status").read_text("utf-8", "replace").splitlines():
+            if line.startswith(("VmPTE:", "VmSwap:")):
+                total += int(line.split()[1])
+    except (OSError, ValueError, IndexError):  # it ended meanwhile
+        return 0.0
     return total / 1024
 
 

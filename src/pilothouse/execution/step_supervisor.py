@@ -22,7 +22,7 @@ from typing import Literal
 from pilothouse.confinement import confined
 from pilothouse.domain.confinement import Offered
 from pilothouse.domain.jobs import StepExit, StepRequest
-from pilothouse.execution.step_memory import resident_mb
+from pilothouse.execution.step_memory import removed_bytes, resident_mb
 from pilothouse.execution.step_process import (
     EXIT_DISK_FULL,
     EXIT_OUT_OF_MEMORY,
@@ -38,6 +38,8 @@ _LOOK_EVERY_S = 0.1
 """Seconds between two looks at the memory and processor time of a step."""
 _LOOKS_A_FOLDER = 10
 """Looks after which the step's folder is measured again."""
+_LEAST_BYTES = 1_024
+"""Room that a file counts for at least: an empty one takes some too."""
 _SEAL_BYTES = 16
 _Reason = Literal[
     "timed out",
@@ -151,10 +153,10 @@ class _Watch:
         if cpu_s is not None and family.cpu_s + of_orphans.ru_utime + of_orphans.ru_stime > cpu_s:
             return "out of cpu time"
         self._looks += 1
-        if self._looks % _LOOKS_A_FOLDER == 0 and _holds_more(
-            Path(self._request.folder), self._request.folder_mb
-        ):
-            return "folder full"
+        if self._looks % _LOOKS_A_FOLDER == 0:
+            left = self._request.folder_mb * 2**20 - removed_bytes(family.pids)
+            if _holds_more(Path(self._request.folder), left):
+                return "folder full"
         return None
 
 
@@ -167,19 +169,21 @@ def _reap_orphans(child: int) -> None:
             os.waitpid(ended.si_pid, 0)
 
 
-def _holds_more(folder: Path, limit_mb: int) -> bool:
-    """True where the files below a folder take more room than that. Links are not followed."""
-    left = limit_mb * 2**20
+def _holds_more(folder: Path, left: int) -> bool:
+    """True where the files below a folder take more bytes than that, or where one of its folders cannot be looked into.
+    Links are not followed."""
     todo = [str(folder)]
     while todo and left >= 0:
         try:
             with os.scandir(todo.pop()) as entries:
                 for entry in entries:
-                    left -= entry.stat(follow_symlinks=False).st_blocks * 512
+                    left -= max(entry.stat(follow_symlinks=False).st_blocks * 512, _LEAST_BYTES)
                     if entry.is_dir(follow_symlinks=False):
                         todo.append(entry.path)
-        except OSError:  # it went meanwhile
+        except (FileNotFoundError, NotADirectoryError):  # it went meanwhile
             continue
+        except OSError:  # the step has shut it, or nested it deeper than a path can name
+            return True
     return left < 0
 
 

@@ -1,6 +1,7 @@
 """Files that are whole or absent, and digests of the bytes that are really in them."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import stat
@@ -66,6 +67,9 @@ def read_plain_file(path: Path, limit: int) -> bytes:
     try:
         # O_NONBLOCK: opening a FIFO would otherwise wait for a writer
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     except FileNotFoundError:
         raise NotFoundError(f"{path}: no such file") from None
     except OSError as error:

@@ -1,11 +1,15 @@
 """Try what a step must not be able to do; every attempt is harmless where it succeeds. Say for each what came of it."""
 
 import ctypes
+import fcntl
+import mmap
 import os
 import resource
 import socket
 import stat
+import struct
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -19,6 +23,7 @@ CALLS = (
     *("move_mount", "fsopen", "mount_setattr", "setns", "unshare", "open_by_handle_at", "add_key", "keyctl", "bpf"),
     *("perf_event_open", "userfaultfd", "clock_settime", "settimeofday", "adjtimex", "kexec_load", "init_module", "swapon"),
     *("acct", "quotactl", "move_pages", "migrate_pages", "shmget", "msgget", "semget", "mq_open", "memfd_create"),
+    *("shmat", "shmctl", "msgsnd", "msgrcv", "msgctl", "semop", "semctl", "mq_unlink", "bind", "connect"),
     *("io_uring_setup", "clone3"),
 )  # fmt: skip
 
@@ -65,10 +70,36 @@ def attempts(options, folder, inputs):
         "pair": lambda: [end.close() for end in socket.socketpair()],
         "own priority": lambda: os.nice(1),
         "own processors": lambda: os.sched_setaffinity(0, os.sched_getaffinity(0)),
+        "pair of datagrams": lambda: [end.close() for end in socket.socketpair(type=socket.SOCK_DGRAM)],
+        "signal when a file is ready": lambda: _own(stranger, 8),
+        "memory shared without a file": lambda: mmap.mmap(-1, 4096).close(),
+        "memory of a device": lambda: Path("/dev/zero").open("rb").close(),
+        "attribute of an input": lambda: _set_attribute(rows),
         "child": lambda: os.waitpid(os.posix_spawn("/bin/true", ["true"], {}), 0),
         **{f"call {name}": lambda name=name: _call(name) for name in CALLS},
     }  # fmt: skip
     return {name: _outcome(attempt) for name, attempt in tried.items()}
+
+
+def _own(stranger, command):
+    """Have the kernel signal a process when a pipe of one's own is ready. Nothing is written into it."""
+    ends = os.pipe()
+    try:
+        fcntl.fcntl(ends[0], command, stranger)
+    finally:
+        for end in ends:
+            os.close(end)
+
+
+def _set_attribute(path):
+    """Leave a word at a file by the newest call for it."""
+    value = ctypes.create_string_buffer(b"the hold-out")
+    arguments = struct.pack("QII", ctypes.addressof(value), 12, 0)
+    number = number_of("setxattrat")
+    if ctypes.CDLL(None, use_errno=True).syscall(
+        number, -100, str(path).encode(), 0, b"user.left", arguments, 16
+    ):
+        raise PermissionError
 
 
 def leave_something(request):
@@ -130,8 +161,36 @@ def hide_and_fill(request):
     time.sleep(60)
 
 
+def fill_page_tables(request):
+    """Pages of zeros take no memory; the tables that say where they are do."""
+    kept = []
+    for _ in range(request.memory_mb):  # 2 MiB of tables each
+        empty = mmap.mmap(-1, 1 << 30, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PROT_READ)
+        empty.madvise(15)  # MADV_NOHUGEPAGE
+        kept.append(empty)
+        for start in range(0, 1 << 30, 4096):
+            empty[start]
+    time.sleep(60)
+
+
 def fill_folder(request):
     (Path(request.folder) / "much").write_bytes(b"x" * (20 << 20))
+    time.sleep(60)
+
+
+def fill_files_without_a_name(request):
+    """Files that are held open and have no name any more take room where no folder shows them."""
+    kept = [tempfile.TemporaryFile(dir=request.folder) for _ in range(2)]  # noqa: SIM115
+    for file in kept:
+        file.write(b"x" * (10 << 20))
+        file.flush()
+    time.sleep(60)
+
+
+def fill_empty_files(request):
+    """Files without content."""
+    for number in range(20_000):
+        (Path(request.folder) / str(number)).touch()
     time.sleep(60)
 
 
