@@ -51,7 +51,7 @@ def add(root: Path) -> int:
     rest = rest.replace(schedule, f"{TRIGGERS}\n{schedule}")
     file.write_text(f"{first}{SEARCH}\n[gates.latency]{rest}")
     with example.opened(root) as services:
-        example.at(services, example.NOW - 60 * MINUTE)
+        example.at(services, example.NOW - 3 * MINUTE)
         ada = workspaces.identify(services, "ada")
         workspaces.grant_role(services, ada, "rex", Role.ADMIN)
         apply_models.apply(services, ada)
@@ -59,7 +59,7 @@ def add(root: Path) -> int:
         _trigger(services)
         held = retention.place_hold(services, ada, "case 2013-117", model="bike-demand")
         retention.place_hold(services, ada, "audit of the summer", target="jfk")
-        example.at(services, example.NOW - 30 * MINUTE)
+        example.at(services, example.NOW - MINUTE)
         retention.lift_hold(services, ada, held.id, "the case is closed")
         _outcomes(services)
         return number

@@ -3,10 +3,20 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pilothouse.domain.errors import ConflictError
+from pilothouse.domain.canonical import canonical_digest
+from pilothouse.domain.errors import ConflictError, IntegrityError
 from pilothouse.sqlite import Connection, Database, driver
+from pilothouse.sqlite.schema import definitions_of, pragma
 from pilothouse.store import row_digests
 from pilothouse.store.migrations import SCHEMA
+
+TRIGGERS = "b26067912136e18e5a336d171609b754fefc23f267cac9a28046bb364e29cac8"
+"""Digest of the triggers of a registry of this release; a test compares it with those that the migrations make."""
+
+
+def trigger_digest(definitions: set[tuple[str, str, str]]) -> str:
+    """sha256 over the names and texts of the triggers among definitions."""
+    return canonical_digest(sorted([name, sql] for kind, name, sql in definitions if kind == "trigger"))
 
 
 class Registry(Database):
@@ -14,6 +24,8 @@ class Registry(Database):
 
     schema = SCHEMA
     named_rows = True
+    _checked_version = -1
+    """Version of the schema, by SQLite's own count, whose triggers were compared."""
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -24,9 +36,24 @@ class Registry(Database):
             if is_outermost:
                 row_digests.track(opened.connection)
         with super().transaction() as connection:
+            if is_outermost:
+                self._check_triggers(connection)
             yield connection
             if is_outermost:
                 row_digests.settle(connection, self.committed)
+
+    def _check_triggers(self, connection: Connection) -> None:
+        """Raise IntegrityError where a trigger was planted, changed or taken out: Pilothouse's own change would carry out what
+        it says, and account for it."""
+        version = pragma(connection, "schema_version")
+        if version == self._checked_version or pragma(connection, "user_version") != SCHEMA.version:
+            return
+        if trigger_digest(definitions_of(connection)) != TRIGGERS:
+            raise IntegrityError(
+                f"{self.path}: its triggers are not those of this release, so nothing is changed: somebody changed the "
+                "database past Pilothouse; pilothouse doctor names them, a backup from before has the right ones"
+            )
+        self._checked_version = version
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
