@@ -151,7 +151,7 @@ async def test_triggers_say_why_not_now_and_what_came_of_the_last_time(make_cons
         await press(pilot, "t")
         assert column(app, "TRIGGER") == ["fresh", "upstream", "alerts"]
         assert set(column(app, "STATE")) == {"○ not now"}
-        assert column(app, "LAST STARTED") == ["never", "job 1, 11h ago", "never"]
+        assert column(app, "LAST STARTED") == ["never", "job 1, 10h ago", "never"]
         assert column(app, "LAST REFUSED")[0].startswith(
             "1h ago: waits, training job 5 of this model has not ended"
         )
