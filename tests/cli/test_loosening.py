@@ -39,7 +39,7 @@ def test_the_body_of_a_gate_function(workspace: Pilothouse, root: Path) -> None:
     lines = plan.out.splitlines()
     assert "delay: update" in lines
     loosens = "  loosens gates.function: gate.py:check: gate.py changed (not comparable: other code judges)"
-    assert lines[lines.index(loosens) + 1] == "  needs an admin: olga"
+    assert lines[lines.index(loosens) + 1] == ("  olga may apply it; ada may not: it needs the role admin")
     (change,) = workspace("apply", "--plan", "--json", as_name="ada").json
     assert (change["loosens"], change["admins"], change["permitted"]) == (
         [loosens.removeprefix("  loosens ")],
@@ -53,9 +53,32 @@ def test_the_body_of_a_gate_function(workspace: Pilothouse, root: Path) -> None:
     assert trained.code == 5
     assert "gate.py:check is not as it was applied (gate.py changed): run pilothouse apply" in trained.err
 
-    assert "  you may apply it" in workspace("apply", "--plan").out.splitlines()
+    assert "  olga may apply it" in workspace("apply", "--plan").out.splitlines()
     assert workspace("apply").code == 0
     assert workspace("train", "delay", as_name="ada").code == 0
+
+
+def test_a_plan_says_who_may_apply_it_to_one_who_may_not(workspace: Pilothouse, root: Path) -> None:
+    write(root, filled(MODEL))
+    plan = workspace("apply", "--plan", as_name="petra")
+    assert "  ada, olga may apply it; petra may not: it needs the role data-scientist or admin" in plan.out
+    assert "run pilothouse apply to do it" not in plan.err
+    (change,) = [
+        c for c in workspace("apply", "--plan", "--json", as_name="petra").json if c["model"] == "delay"
+    ]
+    assert (change["permitted"], change["may_apply"]) == (False, ["ada", "olga"])
+    theirs = workspace("apply", "--plan", as_name="ada")
+    assert "  ada, olga may apply it\n" in theirs.out
+    assert "run pilothouse apply to do it" in theirs.err
+
+
+def test_an_approver_who_loosens_is_told_first_that_they_may_not_apply(
+    workspace: Pilothouse, root: Path
+) -> None:
+    write(root, filled(MODEL).replace("approvals = 1\nfour_eyes = true", "approvals = 0\nautomatic = true"))
+    refused = workspace("apply", as_name="petra")
+    assert refused.code == 4
+    assert refused.err.startswith("pilothouse: petra may not apply a model file of delay: it needs the role")
 
 
 def test_deaf_monitoring_and_another_source_are_refused_in_one_error(

@@ -67,7 +67,10 @@ def test_an_outdated_request_is_marked_says_what_changed_and_is_asked_anew(examp
 
     again = run("request", "--again", "3", name="oscar")
 
-    assert (again.code, again.err) == (0, "request 4 is open; can be approved by pat, pia\n")
+    assert (again.code, again.err) == (
+        0,
+        "request 4 is open; needs 1 approval; can be approved by pat, pia\n",
+    )
     assert [r["id"] for r in run("requests", "--status", "open", "--json").json] == [4]
     assert "▶" in next(line for line in run("requests").out.splitlines() if "◆ open" in line)
 
@@ -185,9 +188,32 @@ def test_the_page_says_what_the_rules_in_force_ask_and_who_can_approve(example: 
     assert "sam applied the model file that delay/1 was trained with" in page
     rules = run("evidence", "1", "--json").json["in_force"]
     assert (rules["policy"]["approvals"], rules["can_approve"]) == (2, ["pat", "pia"])
-    for name in ("pat", "pia"):
+    run("grant", "pj", "approver", name="ada")
+    run("persons", "join", "pat", "pj", "--reason", "one account each", name="ada")
+    assert "approvers  can be approved by pat (also pj), pia" in run("evidence", "1").out
+    run("revoke", "pia", "approver", name="ada")
+    only = "2 needed, and only pat (also pj) can approve: grant another approver"
+    assert f"approvers  {only}" in run("evidence", "1").out
+    assert f"is open; needs 2 approvals; {only}" in run("request", "delay/1", name="sam").err
+    for name in ("pat", "pj"):
         run("revoke", name, "approver", name="ada")
-    assert "approvers  nobody can approve it: grant the role approver to somebody" in run("evidence", "1").out
+    assert "approvers  nobody can approve it: grant the role approver to somebody" in run("evidence", "2").out
+
+
+def test_a_deployed_request_counts_by_the_policy_that_decided_it(example: Example, run) -> None:
+    example.add_version()
+    request = ask(example, "delay/1")
+    run("policy", "set", "--approvals", "2", "--reason", "audit", name="ada")
+    digest = request.evidence_digest
+    run("approve", "1", "--evidence", digest, name="pat")
+
+    approved = run("approve", "1", "--evidence", digest, name="pia")
+
+    assert approved.err == "request 1 is deployed: 2 of 2 approvals\n"
+    page = run("evidence", "1").out
+    assert "approvals   2 of 2, deployed" in page
+    assert "decided by  2 approvals, four eyes" in page
+    assert "2/2" in run("requests").out
 
 
 def test_the_page_says_which_gates_were_tightened(example: Example, run) -> None:

@@ -70,7 +70,9 @@ def test_targets_are_described_in_one_file_and_selected_by_the_model_files(servi
 
     changes = apply(services)
 
-    assert changes["targets.toml"] == PlannedChange("targets.toml", "create", ("ewr: new", "jfk: new"))
+    assert changes["targets.toml"] == PlannedChange(
+        "targets.toml", "create", ("ewr: new", "jfk: new"), may_apply=("ann", "eve"), permitted=True
+    )
     assert (changes["demo"].action, changes["demo"].notes) == ("create", ())
     ewr, jfk = targets.list_targets(services, actor(services, SCIENTIST))
     assert (ewr.name, ewr.region, ewr.environment, ewr.port) == ("ewr", "us-east", "production", 8101)
@@ -114,6 +116,8 @@ def test_a_plan_names_each_difference_of_a_target_and_changes_nothing(services: 
             "ewr.port: 8101 → 8102",
             "ewr.labels: { carrier = AA, tier = gold } → { carrier = AA, tier = silver }",
         ),
+        may_apply=("ann", "eve"),
+        permitted=True,
     )
     assert targets.list_targets(services, actor(services, SCIENTIST))[0].port == 8101
     apply(services)

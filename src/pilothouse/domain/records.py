@@ -9,7 +9,7 @@ from pilothouse.domain.evaluation import ColumnSummary, GateResult, MetricValue
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.persons import Author, folded
 from pilothouse.domain.policies import EffectivePolicy
-from pilothouse.domain.request_standing import DeploymentEnd, IncumbentChange, RulesInForce
+from pilothouse.domain.request_standing import DeploymentEnd, IncumbentChange, RulesAtDecision, RulesInForce
 from pilothouse.domain.version_stage import Standing
 
 
@@ -196,11 +196,14 @@ class PromotionRequest:
     """Everybody with a part in what it asks for, in sentences."""
     in_force: RulesInForce | None = None
     """Of an open request: what the rules in force ask of it now."""
+    decided_by: RulesAtDecision | None = None
+    """Of a closed request with decisions: the rules of the last one."""
 
     @property
     def rules(self) -> EffectivePolicy:
-        """Policy by which it is decided: the tighter of the frozen one and the one in force."""
-        return self.in_force.policy if self.in_force else self.policy
+        """Policy by which it is, or was, decided: the tighter of the frozen one and the one in force then."""
+        in_force = self.in_force or self.decided_by
+        return in_force.policy if in_force else self.policy
 
     @property
     def expires_by(self) -> datetime:
@@ -209,15 +212,15 @@ class PromotionRequest:
 
     @property
     def approvals(self) -> int:
-        """Persons who have approved it, as far as that counts now."""
-        counting = [d for d in self.decisions if d.verdict == "approve" and not d.void]
-        return len({d.person or folded(d.actor) for d in counting})
+        """Persons who have approved it, as far as that counts now, or counted when it was decided."""
+        given = {d.person or folded(d.actor) for d in self.decisions if d.verdict == "approve" and not d.void}
+        return self.decided_by.approvals if self.decided_by else len(given)
 
     @property
     def approvals_needed(self) -> int:
         """Approvals that deploy it: at least one, unless it went live without any."""
         went_live_alone = self.status is RequestStatus.DEPLOYED and not self.decisions
-        return self.rules.approvals if went_live_alone else max(1, self.rules.approvals)
+        return max(0 if went_live_alone else 1, self.rules.approvals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,9 +253,8 @@ class RollBackStep:
     now_record: str = ""
     """State of what is live now: ``critical: mae 97.6, worse than its reference``; empty where it was not asked for."""
     then_record: str = ""
-    """State of what it goes back to when that was last live there."""
+    """State of what it goes back to when that was last live there; ``then_was_bad`` where degraded or worse."""
     then_was_bad: bool = False
-    """True where that was degraded or worse."""
 
 
 @dataclass(frozen=True, slots=True)

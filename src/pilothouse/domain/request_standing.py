@@ -1,7 +1,7 @@
 """What an open promotion request still stands on: changes since its evidence was frozen, and requests that wait."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -22,7 +22,17 @@ class RulesInForce:
     judged_looser: tuple[str, ...] = ()
     """Gates in force that its version has not passed."""
     can_approve: tuple[str, ...] = ()
-    """Names of those who may approve it, by their roles and by four eyes."""
+    """Those who may approve it, by their roles and by four eyes: one name a person."""
+    also_named: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Other names of persons who may approve it, by the name in ``can_approve``."""
+
+
+@dataclass(frozen=True, slots=True)
+class RulesAtDecision:
+    """Policy by which a closed request was decided, and the approvals that counted by it."""
+
+    policy: EffectivePolicy
+    approvals: int
 
 
 @dataclass(frozen=True, slots=True)

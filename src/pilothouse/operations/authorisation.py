@@ -187,8 +187,13 @@ def clean_text(text: str, subject: str) -> str:
     return text
 
 
-def _refusal(actor: Actor, permission: Permission, model: str) -> str:
+def roles_needed(permission: Permission) -> str:
+    """``it needs the role data-scientist or admin``."""
     roles = [str(role) for role in Role if role is not Role.DAEMON and permission in PERMISSIONS[role]]
-    action = f"{permission} of {model}" if model else str(permission)
-    needed = f"it needs the role {' or '.join(roles)}" if roles else "only the daemon does that"
-    return f"{actor.name} may not {action}: {needed}" + ("; an admin can grant it" if roles else "")
+    return f"it needs the role {' or '.join(roles)}" if roles else "only the daemon does that"
+
+
+def _refusal(actor: Actor, permission: Permission, model: str) -> str:
+    needed, action = roles_needed(permission), f"{permission} of {model}" if model else str(permission)
+    can_grant = any(role is not Role.DAEMON and permission in PERMISSIONS[role] for role in Role)
+    return f"{actor.name} may not {action}: {needed}" + ("; an admin can grant it" if can_grant else "")

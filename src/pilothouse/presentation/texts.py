@@ -1,6 +1,6 @@
 """Times, figures and records as text."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -230,6 +230,12 @@ def result_lines(job: "Job") -> list[str]:
     else:
         lines = kind.result_lines(job.result, job.version if job.status == "succeeded" else None)
     return [safe(line, LINE_LIMIT) for line in lines]
+
+
+def appliers_text(able: Sequence[str], refusal: str) -> str:
+    """``dana, ada may apply it; petra may not: it needs the role data-scientist or admin``."""
+    said = f"{', '.join(able)} may apply it" if able else "nobody may apply it"
+    return f"{said}; {refusal}" if refusal else said
 
 
 def tree_lines(node: "LineageNode", *, depth: int = 40) -> list[str]:

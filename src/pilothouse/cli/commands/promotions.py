@@ -21,6 +21,7 @@ from pilothouse.domain.request_standing import RequestState
 from pilothouse.operations.promotion import promotions, request_lists
 from pilothouse.presentation.pages.request_page import approvers_text, request_page
 from pilothouse.presentation.tables.work_rows import request_table
+from pilothouse.presentation.texts import counted
 
 
 @click.command()
@@ -56,7 +57,8 @@ def request(
     if printed_as_json(session, filed):
         return
     if filed.status is RequestStatus.OPEN:
-        say(f"request {filed.id} is open; {approvers_text(filed)}")
+        needs = counted(filed.approvals_needed, "approval")
+        say(f"request {filed.id} is open; needs {needs}; {approvers_text(filed)}")
     else:
         say(f"request {filed.id} is {filed.status}: the policy asks for no approval")
     say_solo(session)
@@ -126,7 +128,8 @@ def approve(session: Session, number: int, digest: str, reason: str) -> None:
     )
     if printed_as_json(session, promotion_request):
         return
-    approved = f"{promotion_request.approvals} of {promotion_request.approvals_needed} approvals"
+    needed = counted(promotion_request.approvals_needed, "approval")
+    approved = f"{promotion_request.approvals} of {needed}"
     rules = promotion_request.in_force
     more = [*rules.tightened, approvers_text(promotion_request)] if rules else []
     say("; ".join([f"request {number} is {promotion_request.status}: {approved}", *more]))

@@ -100,13 +100,13 @@ def apply(session: Session, plan: bool) -> None:
             click.echo(safe(f"  {line}", limit=400))
         for line in change.loosens:
             click.echo(safe(f"  loosens {line}", limit=400))
-        if change.loosens:
-            who = "you may apply it" if change.permitted else f"needs an admin: {' or '.join(change.admins)}"
-            click.echo(safe(f"  {who}", limit=400))
+        if plan and change.action in ("create", "update"):
+            click.echo(safe(f"  {texts.appliers_text(change.may_apply, change.refusal)}", limit=400))
     if not changes:
         say("no model files: describe targets in targets.toml, then write models/NAME/model.toml")
-    elif plan and any(change.action != "unchanged" for change in changes):
-        say("nothing was changed; run pilothouse apply to do it")
+    elif plan and (changed := [change for change in changes if change.action in ("create", "update")]):
+        is_theirs = all(change.permitted for change in changed)
+        say("nothing was changed" + ("; run pilothouse apply to do it" if is_theirs else ""))
 
 
 @click.command()

@@ -13,6 +13,7 @@ from pilothouse.domain.records import PromotionRequest
 from pilothouse.domain.roles import Actor
 from pilothouse.operations.services import Services
 from pilothouse.presentation.pages.request_page import obstacle_text, request_page
+from pilothouse.presentation.texts import counted
 
 
 class EvidenceView(PageView[PromotionRequest]):
@@ -138,7 +139,7 @@ class EvidenceView(PageView[PromotionRequest]):
             else:
                 promotions.comment(services, actor, request.id, text)
                 return f"comment kept with request {request.id}"
-            approved = f"{decided.approvals} of {decided.approvals_needed} approvals"
+            approved = f"{decided.approvals} of {counted(decided.approvals_needed, 'approval')}"
             return f"request {decided.id} is {decided.status}: {approved}"
 
         self.confirm(question, operation)

@@ -11,15 +11,15 @@ from pilothouse.domain.gates_in_force import Judge, not_passed
 from pilothouse.domain.identifiers import VersionReference
 from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import ModelSpec, PromotionSpec
-from pilothouse.domain.persons import Author, Persons
+from pilothouse.domain.persons import Author, Persons, folded
 from pilothouse.domain.policies import EffectivePolicy
 from pilothouse.domain.promotion import RequestAct, effective_policy, parts_of, personal_obstacle
 from pilothouse.domain.records import Decision, PromotionRequest, RequestStatus, Version, WorkspacePolicy
-from pilothouse.domain.request_standing import RulesInForce
+from pilothouse.domain.request_standing import RulesAtDecision, RulesInForce
 from pilothouse.domain.roles import Actor, Permission
 from pilothouse.operations.catalogue import require_request, spec_of_model
 from pilothouse.sqlite import Connection
-from pilothouse.store import access, models, persons, requests, versions, workspace
+from pilothouse.store import access, audit, models, persons, requests, versions, workspace
 from pilothouse.store.models import StoredSpec
 from pilothouse.store.requests import Candidate
 
@@ -30,16 +30,30 @@ def require_with_rules(connection: Connection, request_id: int) -> PromotionRequ
 
 
 def with_rules(connection: Connection, records: Sequence[PromotionRequest]) -> list[PromotionRequest]:
-    """Requests; the open ones with what the rules in force ask of them."""
+    """Requests: open ones with what the rules in force ask of them, closed ones with the rules by which they were decided."""
     if all(record.status is not RequestStatus.OPEN for record in records):
-        return list(records)
+        return [_with_decision(connection, record) for record in records]
     known = persons.persons(connection)
     grants = access.all_grants(connection)
     people = [Actor(name, held, also=known.names(name)) for name, held in grants.items()]
     return [
-        _with_rules(connection, record, known, people) if record.status is RequestStatus.OPEN else record
+        _with_rules(connection, record, known, people)
+        if record.status is RequestStatus.OPEN
+        else _with_decision(connection, record)
         for record in records
     ]
+
+
+def _with_decision(connection: Connection, request: PromotionRequest) -> PromotionRequest:
+    """The closed request with the rules of its last decision, as the audit log has them."""
+    if not request.decisions:
+        return request
+    entries = audit.about(connection, f"request {request.id}", ("request.approved", "request.refused"))
+    detail = entries[-1].detail if entries else {}
+    if "policy_in_force" not in detail:  # of an older release, which knew the frozen policy alone
+        return request
+    policy = EffectivePolicy(**detail["policy_in_force"])
+    return replace(request, decided_by=RulesAtDecision(policy, detail["approvals"]))
 
 
 def present_policy(connection: Connection, model: str) -> EffectivePolicy:
@@ -93,13 +107,15 @@ def _with_rules(
     rules = RulesInForce(policy, _tightened(connection, request, policy), looser)
     request = replace(request, in_force=rules)
     request = replace(request, decisions=_decisions(request, known, people))
-    able = [
-        actor.name
-        for actor in people
-        if actor.allows(Permission.DECIDE, request.model)
-        and personal_obstacle(RequestAct.APPROVE, request, actor) is None
-    ]
-    return replace(request, in_force=replace(rules, can_approve=tuple(able)))
+    able: dict[str, Actor] = {}
+    for actor in people:
+        may = actor.allows(Permission.DECIDE, request.model)
+        if may and personal_obstacle(RequestAct.APPROVE, request, actor) is None:
+            able.setdefault(known.subject(actor.name), actor)
+    names = tuple(actor.name for actor in able.values())
+    also = {name: tuple(n for n in known.names(name) if n != folded(name)) for name in names}
+    also_named = {name: others for name, others in also.items() if others}
+    return replace(request, in_force=replace(rules, can_approve=names, also_named=also_named))
 
 
 def _decisions(request: PromotionRequest, known: Persons, people: Sequence[Actor]) -> tuple[Decision, ...]:

@@ -1,6 +1,6 @@
 """Model files and targets into the registry: all of them, or none where one has a fault."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,15 @@ from pilothouse.domain.model_file import spec_from_plain
 from pilothouse.domain.model_spec import STORED_KEYS, ModelSpec
 from pilothouse.domain.roles import Actor, Permission
 from pilothouse.domain.target_file import TARGETS_FILE, TargetDescription
-from pilothouse.operations.authorisation import Change, as_now, authorise, changing, check, reading
+from pilothouse.operations.authorisation import (
+    Change,
+    as_now,
+    authorise,
+    changing,
+    check,
+    reading,
+    roles_needed,
+)
 from pilothouse.operations.automation.schedule_times import gives_either_day
 from pilothouse.operations.monitoring import window_forecast
 from pilothouse.operations.services import Services
@@ -30,6 +38,7 @@ _DURATIONS = frozenset(
 _FILE_KEYS = {stored: key for key, stored in STORED_KEYS.items()}
 
 
+_CHANGING = ("create", "update")
 _TARGETS = "targets"
 """Key of a specification under which its targets are listed: compared by name, not by place."""
 
@@ -40,8 +49,9 @@ class PlannedChange:
 
     ``action``: ``create``, ``update``, ``unchanged``, or ``missing`` for a model whose file is gone; it stays in the
     registry as it is. ``differences`` are lines such as ``training.seed: 7 → 8``. ``loosens`` are those that need an admin,
-    each with its reason; then ``admins`` names who may apply them, and ``permitted`` is True where the actor may.
-    ``notes`` name settings that may be misread.
+    each with its reason; then ``admins`` names who may apply them. ``notes`` name settings that may be misread.
+    ``may_apply`` names who may apply the change; ``permitted`` is True where the actor may, and ``refusal`` says otherwise
+    why not.
     """
 
     model: str
@@ -50,7 +60,9 @@ class PlannedChange:
     loosens: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     admins: tuple[str, ...] = ()
-    permitted: bool = True
+    may_apply: tuple[str, ...] = ()
+    permitted: bool = False
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +81,12 @@ class _Plan:
     entries: int
     targets: TargetChanges
     models: list[PlannedChange]
-
-    @property
-    def shown(self) -> list[PlannedChange]:
-        if not self.targets.action:
-            return self.models
-        return [PlannedChange(TARGETS_FILE, self.targets.action, self.targets.differences), *self.models]
+    shown: list[PlannedChange]
+    """The change of the targets, where there is one, and those of the models."""
 
     @property
     def changes_anything(self) -> bool:
-        return bool(self.targets.put) or any(one.action in ("create", "update") for one in self.models)
+        return bool(self.targets.put) or any(one.action in _CHANGING for one in self.models)
 
 
 def plan(services: Services, actor: Actor, folder: Path | None = None) -> list[PlannedChange]:
@@ -109,19 +117,23 @@ def apply(services: Services, actor: Actor, folder: Path | None = None) -> list[
     with changing(services, actor, Permission.READ) as change:
         if audit.head(change.connection).count != planned.entries:  # somebody has changed something meanwhile
             planned = _planned(services, change.connection, actor, files)
-        _check_permitted(actor, planned.models)
+        _check_permitted(change, planned)
         _apply_targets(change, planned.targets)
         keys = targets.target_ids(change.connection)
         for one in planned.models:
-            if one.action in ("create", "update"):
+            if one.action in _CHANGING:
                 _apply_one(change, files.models[one.model], one, keys)
                 states.refresh_model(services, change.connection, one.model)
     return planned.shown
 
 
-def _check_permitted(actor: Actor, planned: Sequence[PlannedChange]) -> None:
-    """Raise NotAllowedError, which names every loosening of every model, where the actor may not apply one of them."""
-    refused = [one for one in planned if not one.permitted]
+def _check_permitted(change: Change, planned: _Plan) -> None:
+    """Raise NotAllowedError where the actor may not apply one of the changes; of loosenings it names every one."""
+    actor = change.actor
+    for one in planned.models:
+        if one.action in _CHANGING:
+            check(change.connection, actor, Permission.APPLY, one.model)
+    refused = [one for one in planned.models if one.loosens and not one.permitted]
     if not refused:
         return
     admins = " or ".join(sorted({name for one in refused for name in one.admins}))
@@ -198,29 +210,40 @@ def _planned(services: Services, connection: Connection, actor: Actor, files: _F
         name for name, facts in known.items() if (services.paths.root / facts.folder).resolve().parent == root
     }
     planned = [
-        _with_admins(
+        _with_appliers(
             connection,
             actor,
             _planned_one(services, connection, name, files.models.get(name), files.targets, known.get(name)),
         )
         for name in sorted({*files.models, *here})
     ]
-    changed = [files.models[one.model] for one in planned if one.action in ("create", "update")]
-    return _Plan(
-        audit.head(connection).count,
-        target_files.planned_targets(connection, changed, files.targets),
-        planned,
-    )
+    changed = [files.models[one.model] for one in planned if one.action in _CHANGING]
+    described = target_files.planned_targets(connection, changed, files.targets)
+    shown = list(planned)
+    if described.action:
+        of_targets = PlannedChange(TARGETS_FILE, described.action, described.differences)
+        shown.insert(0, _with_appliers(connection, actor, of_targets, of_model=""))
+    return _Plan(audit.head(connection).count, described, planned, shown)
 
 
-def _with_admins(connection: Connection, actor: Actor, planned: PlannedChange) -> PlannedChange:
-    """The change with the names of those who may apply what it loosens."""
-    if not planned.loosens:
-        return planned
+def _with_appliers(
+    connection: Connection, actor: Actor, planned: PlannedChange, *, of_model: str | None = None
+) -> PlannedChange:
+    """The change with the names of those who may apply it. ``of_model``: whose permission it takes (empty: for all models)."""
+    model = planned.model if of_model is None else of_model
+    permission = Permission.LOOSEN if planned.loosens else Permission.APPLY
+    needed = {Permission.APPLY, permission}
     holders = (Actor(name, grants) for name, grants in access.all_grants(connection).items())
-    admins = tuple(one.name for one in holders if one.allows(Permission.LOOSEN, planned.model))
-    permitted = as_now(connection, actor).allows(Permission.LOOSEN, planned.model)
-    return replace(planned, admins=admins, permitted=permitted)
+    able = tuple(one.name for one in holders if all(one.allows(each, model) for each in needed))
+    reader = as_now(connection, actor)
+    permitted = all(reader.allows(each, model) for each in needed)
+    return replace(
+        planned,
+        admins=able if planned.loosens else (),
+        may_apply=able,
+        permitted=permitted,
+        refusal="" if permitted else f"{actor.name} may not: {roles_needed(permission)}",
+    )
 
 
 def _planned_one(

@@ -1,6 +1,6 @@
 """A promotion request as a page to read before signing: requester, version and targets, policy, evidence."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from pilothouse.domain.promotion import Obstacle, parts_of, state_of
@@ -53,6 +53,8 @@ def request_page(request: PromotionRequest, now: datetime, *, again: str, widest
 
 def _in_force(request: PromotionRequest, now: datetime) -> Iterator[tuple[str, str]]:
     """What the rules in force ask of an open request beyond its frozen policy, and who can approve it."""
+    if request.decided_by and request.decided_by.policy != request.policy:
+        yield "decided by", policy_text(request.decided_by.policy)
     rules = request.in_force
     if rules is None:
         return
@@ -65,11 +67,21 @@ def _in_force(request: PromotionRequest, now: datetime) -> Iterator[tuple[str, s
 
 
 def approvers_text(request: PromotionRequest) -> str:
-    """``can be approved by ana, rui``: who may sign an open request, by their roles and by four eyes."""
-    names = request.in_force.can_approve if request.in_force else ()
-    if names:
-        return f"can be approved by {', '.join(names)}"
-    return "nobody can approve it: grant the role approver to somebody with no part in it"
+    """``can be approved by ana, rui (also rp)``: who may sign an open request, by their roles and by four eyes; where these
+    are too few, that."""
+    rules = request.in_force
+    if rules is None or not rules.can_approve:
+        return "nobody can approve it: grant the role approver to somebody with no part in it"
+    names = ", ".join(_with_other_names(name, rules.also_named.get(name, ())) for name in rules.can_approve)
+    missing = request.approvals_needed - request.approvals
+    if len(rules.can_approve) < missing:
+        more = " more" if request.approvals else ""
+        return f"{missing}{more} needed, and only {names} can approve: grant another approver"
+    return f"can be approved by {names}"
+
+
+def _with_other_names(name: str, others: Sequence[str]) -> str:
+    return f"{name} (also {', '.join(others)})" if others else name
 
 
 def _lapsed(request: PromotionRequest, now: datetime, again: str) -> list[Line]:
