@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.cli import failures, main
 from pilothouse.cli.commands.jobs import started
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import ConflictError, IntegrityError, NotAllowedError, NotFoundError
@@ -17,7 +18,9 @@ from pilothouse.execution.pipeline import JobOutcome
 from pilothouse.operations import automation_switch, catalogue
 from pilothouse.operations.automation import job_handlers
 from pilothouse.operations.jobs import jobs, results, trainings
+from pilothouse.operations.models import comparisons
 from pilothouse.operations.promotion import promotions
+from pilothouse.operations.promotion.evidence import gather_evidence
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models, workspaces
 from pilothouse.presentation.pages.version_pages import version_page
@@ -139,7 +142,9 @@ def test_waiting_for_a_training_whose_version_was_refused_says_so_and_ends_with_
     assert waited(2) == (0, "")
 
 
-def test_the_steps_of_the_fitted_model_stand_on_its_pages(services: Services) -> None:
+def test_the_steps_of_the_fitted_model_stand_on_its_pages(
+    services: Services, capsys: pytest.CaptureFixture[str]
+) -> None:
     steps = ["encode, numbers (x): as they are", "model: Ridge(alpha=2.0)"]
     version = trained(services, evaluate={"fitted": steps})
     run = catalogue.get_run(services, actor(services, SCIENTIST), "models:/demo/1")
@@ -150,7 +155,15 @@ def test_the_steps_of_the_fitted_model_stand_on_its_pages(services: Services) ->
         ]
         start = lines.index("FITTED, IN THIS ORDER")
         assert lines[start + 1 : start + 3] == [f"1  {steps[0]}", f"2  {steps[1]}"]
+    given = ["--workspace", str(services.paths.root), "--as", SCIENTIST, "show", "demo/1"]
+    assert failures.run(lambda: main.run(given)) == 0
+    shown = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert [f"fitted 1 {steps[0]}", f"fitted 2 {steps[1]}"] == [x for x in shown if x.startswith("fitted")]
+    with services.registry.read() as connection:
+        assert gather_evidence(connection, version, [])["fitted"] == steps
     trained(services)  # by an earlier release
+    rows = comparisons.compare(services, actor(services, SCIENTIST), "demo/1", "demo/2").rows
+    assert [(row.a, row.differs) for row in rows if row.group == "fitted"] == [(step, True) for step in steps]
     assert catalogue.get_run(services, actor(services, SCIENTIST), "models:/demo/2").fitted == ()
 
 

@@ -76,6 +76,32 @@ def test_evidence_hides_nothing_and_puts_gates_first() -> None:
     assert ["Note", "kept"] in rows
 
 
+def test_evidence_ends_with_the_environment_and_leaves_out_what_is_not_known() -> None:
+    evidence = {
+        "environment": {"python": "3.11", "packages": {"numpy": "2.0", "scipy": "1.9"}, "digest": "ab"},
+        "training": {"alert": None, "run": 7},
+        "fitted": ["impute", "LogisticRegression"],
+        "data": {"rows": 9},
+        "gates": [
+            {"gate": "comparison.v1", "outcome": "passed", "reason": "better"},
+            {"gate": "data", "outcome": "passed", "reason": "fine"},
+        ],
+    }
+    sections = evidence_sections(evidence, packages=False)
+    assert [title for title, _ in sections] == [
+        "Gates",
+        "Comparison with what is live",
+        "Fitted, in this order",
+        "Data",
+        "Training",
+        "Environment",
+    ]
+    assert dict(sections)["Fitted, in this order"] == [["1", "impute"], ["2", "LogisticRegression"]]
+    assert dict(sections)["Training"] == [["run", "7"]]
+    assert sections[-1][1] == [["python", "3.11"], ["digest", "ab"], ["packages", "2, listed with --all"]]
+    assert ["packages.numpy", "2.0"] in evidence_sections(evidence)[-1][1]
+
+
 def test_a_record_with_very_long_texts_is_described_in_part_and_says_so() -> None:
     record = {"reason": "x" * 1_000_000, "lines": "a\n" * 500_000, "n" * 1_000_000: 1}
     assert len(to_json(record)) < 200_000

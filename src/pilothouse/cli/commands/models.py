@@ -94,6 +94,7 @@ def show(session: Session, reference: str) -> None:
             ("data", run.snapshot.content_digest),
             ("code", texts.code_text(run.code)),
             ("parameters", texts.parameters_text(run.parameters)),
+            *((f"fitted {i}", step) for i, step in enumerate(run.fitted, 1)),
             ("model file", f"{version.model_digest} ({version.model_bytes:,} bytes)"),
         )
     )

@@ -93,9 +93,10 @@ def requests(session: Session, status: str | None, model: str | None, limit: int
 @click.command()
 @click.argument("number", type=int)
 @click.option("--digest", is_flag=True, help="Print its digest alone, to approve what you have read.")
+@click.option("--all", "everything", is_flag=True, help="List the packages of the environment too.")
 @json_option
 @click.pass_obj
-def evidence(session: Session, number: int, digest: bool) -> None:
+def evidence(session: Session, number: int, digest: bool, everything: bool) -> None:
     """Show a request with the evidence on which it is decided."""
     promotion_request = promotions.get_request(session.services, session.actor, number)
     if digest and not session.as_json:
@@ -106,7 +107,8 @@ def evidence(session: Session, number: int, digest: bool) -> None:
     say_solo(session)
     click.echo(f"request {promotion_request.id}")
     again = f"Ask anew with pilothouse request --again {number}."
-    show_lines(request_page(promotion_request, session.services.now(), again=again, widest=WIDE))
+    now = session.services.now()
+    show_lines(request_page(promotion_request, now, again=again, widest=WIDE, packages=everything))
 
 
 @click.command()

@@ -103,6 +103,7 @@ def _facts(connection: Connection, version: Version) -> dict[tuple[str, str], st
             f"{metric.value:.4f} [{metric.low:.3f} {metric.high:.3f}] of {metric.rows:,}"
         )
     facts.update({("gates", gate.gate): f"{gate.outcome}: {gate.reason}" for gate in version.gates})
+    facts.update({("fitted", str(i)): step for i, step in enumerate(run.fitted, 1)})
     facts.update(_flat("parameters", run.parameters))
     facts["parameters", "seed"] = str(run.seed)
     facts["data", "rows digest"] = data.content_digest

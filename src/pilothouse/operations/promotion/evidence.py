@@ -24,6 +24,7 @@ def gather_evidence(connection: Connection, version: Version, targets: Sequence[
         "compared_with": compared_versions(connection, run),
         "data": {**_data(run), **_change(connection, run)},
         "training": _training(run),
+        "fitted": list(run.fitted),
         "code": dict(run.code),
         "environment": {**run.environment, "digest": canonical_digest(run.environment)},
         "artifacts": {

@@ -6,21 +6,29 @@ from typing import Any
 from pilothouse.domain.evaluation import passed_though_worse
 from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.cells import gate_cell
-from pilothouse.presentation.texts import count_text, figure, flatten, value_text
+from pilothouse.presentation.texts import ABSENT, count_text, figure, flatten, value_text
 
 Section = tuple[str, list[list[str]]]
 
 
-def evidence_sections(evidence: Mapping[str, Any], *, shown: Sequence[str] = ()) -> list[Section]:
-    """Gates and metrics first, since a decision rests on them; everything else after, so that nothing is hidden.
+def evidence_sections(
+    evidence: Mapping[str, Any], *, shown: Sequence[str] = (), packages: bool = True
+) -> list[Section]:
+    """Gates, comparisons and metrics first, since a decision rests on them, then data and training, the environment last.
 
-    ``shown`` names the facts that the page shows elsewhere.
+    ``shown`` names the facts that the page shows elsewhere. Without ``packages`` those of the environment are counted.
+    Facts that are not known are left out.
     """
     facts = {key: value for key, value in evidence.items() if key not in shown}
     sections: list[Section] = []
     gates = _take_tables(facts, "gates")
-    if gates:
-        sections.append(("Gates", [_gate_row(gate) for gate in gates]))
+    compares = [gate for gate in gates if str(gate.get("gate", "")).startswith("comparison")]
+    for title, shown_gates in (
+        ("Gates", [gate for gate in gates if gate not in compares]),
+        ("Comparison with what is live", compares),
+    ):
+        if shown_gates:
+            sections.append((title, [_gate_row(gate) for gate in shown_gates]))
     metrics = _take_tables(facts, "metrics")
     if metrics:
         whole = [m for m in metrics if not m.get("slice")]
@@ -28,14 +36,40 @@ def evidence_sections(evidence: Mapping[str, Any], *, shown: Sequence[str] = ())
         sections.append(("Metrics on the hold-out (95 % interval)", [_metric_row(m) for m in whole]))
         if sliced:
             sections.append(("Slices", [_metric_row(m) for m in sliced]))
-    for key in [key for key, value in facts.items() if isinstance(value, Mapping) and value]:
-        table = facts.pop(key)
-        rows = [[safe(name), safe(value_text(value), LINE_LIMIT)] for name, value in flatten(table)]
-        sections.append((_title(key), rows))
-    if facts:
-        rows = [[safe(_title(key)), safe(value_text(value), LINE_LIMIT)] for key, value in facts.items()]
-        sections.append(("Facts", rows))
-    return sections
+    if isinstance(facts.get("fitted"), list | tuple):
+        steps = enumerate(facts.pop("fitted"), 1)
+        sections.append(
+            ("Fitted, in this order", [[str(i), safe(str(step), LINE_LIMIT)] for i, step in steps])
+        )
+    environment = facts.pop(_ENVIRONMENT, None)
+    tables = {key: facts.pop(key) for key, value in [*facts.items()] if isinstance(value, Mapping)}
+    order = sorted(tables, key=lambda key: _ORDER.index(key) if key in _ORDER else len(_ORDER))
+    sections += [(_title(key), _rows(tables[key])) for key in order]
+    sections.append(("Facts", _rows({_title(key): value for key, value in facts.items()})))
+    if isinstance(environment, Mapping):
+        sections.append((_title(_ENVIRONMENT), _environment_rows(environment, packages)))
+    return [(title, rows) for title, rows in sections if rows]
+
+
+_ENVIRONMENT = "environment"
+_ORDER = ("data", "training", "code", "artifacts")
+
+
+def _rows(table: Mapping[str, Any]) -> list[list[str]]:
+    """Name and value of each fact that is known."""
+    shown = ((name, value_text(value)) for name, value in flatten(table))
+    return [[safe(name), safe(text, LINE_LIMIT)] for name, text in shown if text != ABSENT]
+
+
+def _environment_rows(environment: Mapping[str, Any], packages: bool) -> list[list[str]]:
+    """The environment, its packages last: each with its version, or their number."""
+    listed = environment.get("packages")
+    settings = {key: value for key, value in environment.items() if key != "packages"}
+    if not isinstance(listed, Mapping):
+        return _rows(environment)
+    if packages:
+        return _rows({**settings, "packages": listed})
+    return [*_rows(settings), ["packages", f"{count_text(len(listed))}, listed with --all"]]
 
 
 def _take_tables(evidence: dict[str, Any], key: str) -> Sequence[Mapping[str, Any]]:

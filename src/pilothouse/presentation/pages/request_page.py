@@ -16,9 +16,12 @@ from pilothouse.presentation.texts import policy_text, time_text
 _OUTCOMES: dict[str, Tone] = {"●": "good", "✖": "bad", "◌": "dim"}
 
 
-def request_page(request: PromotionRequest, now: datetime, *, again: str, widest: int = 26) -> list[Line]:
-    """The request; gates and metrics come first, digests and who has a part in it last. ``again`` says how it is
-    asked anew where it can no longer be decided; ``widest``: the width of a column of the evidence."""
+def request_page(
+    request: PromotionRequest, now: datetime, *, again: str, widest: int = 26, packages: bool = True
+) -> list[Line]:
+    """The request; who has a part in it, gates and metrics come first, the environment last. ``again`` says how it is
+    asked anew where it can no longer be decided; ``widest``: the width of a column of the evidence; ``packages``: list
+    those of the environment."""
     until = (
         f"expires {time_text(request.expires_by)}"
         if request.status is RequestStatus.OPEN
@@ -41,13 +44,13 @@ def request_page(request: PromotionRequest, now: datetime, *, again: str, widest
     lines = [Line((status, version)), *_lapsed(request, now, again), *pairs(facts, {"why": "strong"}), Line()]
     lines += section("Decisions", _decisions(request))
     lines += section("Comments", _comments(request))
-    for title, rows in evidence_sections(
-        request.evidence, shown=("model", "version", "targets", "incumbents")
-    ):
-        lines += section(title, aligned([_evidence_cells(row) for row in rows], widest=widest))
     if request.rules.four_eyes:
         parts = dict.fromkeys(map(str, request.authors))
         lines += section("Four eyes: who has a part in it", [text_line(safe(part, 400)) for part in parts])
+    for title, rows in evidence_sections(
+        request.evidence, shown=("model", "version", "targets", "incumbents"), packages=packages
+    ):
+        lines += section(title, aligned([_evidence_cells(row) for row in rows], widest=widest))
     return lines
 
 
