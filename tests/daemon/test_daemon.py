@@ -85,6 +85,19 @@ def test_a_daemon_starts_is_known_refuses_a_second_and_stops(small_workspace: Sm
     assert actions[:2] == ["daemon.stopped", "daemon.started"]
 
 
+def test_a_daemon_that_takes_long_to_start_is_left_to_do_so(small_workspace: SmallWorkspace) -> None:
+    with pytest.raises(
+        UnavailableError, match="is still starting after 0 s and goes on: pilothouse daemon status"
+    ):
+        control.start_in_background(small_workspace.root, serve_targets=False, timeout_s=0.0)
+    wait_until(lambda: control.hub_answers(small_workspace.services.paths.hub_socket))
+    assert processes.daemon_state(small_workspace.services).mode == "require"
+    assert control.stop(small_workspace.root)
+    actions = [entry.action for entry in audits.show(small_workspace.services, small_workspace.admin)]
+    assert "daemon.ended" not in actions
+    assert "when it stopped as asked" in processes.daemon_state(small_workspace.services).end_text
+
+
 def test_a_daemon_that_cannot_start_says_why(tmp_path: Path, small_workspace: SmallWorkspace) -> None:
     with pytest.raises(NotFoundError, match="not a workspace"):
         control.start_in_background(tmp_path)

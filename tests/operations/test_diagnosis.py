@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from fixtures.registries import START, Example, raised
+from pilothouse.domain.confinement import Promise
 from pilothouse.domain.errors import NotAllowedError
 from pilothouse.domain.monitoring import Health
 from pilothouse.domain.roles import Role
@@ -236,7 +237,7 @@ def test_a_daemon_that_is_away_is_a_fault_once_something_waits_for_it(example: E
     example.apply()
     assert wrong(example) == {}
     trainings.start_training(example.services, example.actor("sam"), "delay")
-    assert "0 deployments and 1 queued jobs wait" in wrong(example)["daemon"]
+    assert ": 1 queued job waits for it" in wrong(example)["daemon"]
 
 
 def test_a_state_that_does_not_follow_from_the_facts_is_found_and_repaired(example: Example) -> None:
@@ -269,3 +270,25 @@ def test_a_target_that_does_not_serve_is_named(example: Example) -> None:
         "serving": "delay on ewr is no report yet; delay on jfk is failed: version 1: no memory: "
         "see state/serving/jfk/serving.log"
     }
+
+
+def test_without_a_daemon_what_cannot_be_told_is_part_of_its_finding(example: Example) -> None:
+    example.apply()
+    found = {f.check: f for f in doctor.diagnose(example.services, example.actor("ada"))}
+    assert found["daemon"].finding.startswith("does not run, and none has run yet; start it with")
+    assert found["serving"].finding == "nothing is deployed"
+    deploy(example)
+    trainings.start_training(example.services, example.actor("sam"), "delay")
+    processes.announce_daemon(example.services, "none")
+
+    found = {f.check: f for f in doctor.diagnose(example.services, example.actor("ada"))}
+
+    assert "serving" not in found
+    assert "UTC or soon after: it was killed, or its machine was: " in found["daemon"].finding
+    assert (
+        "2 deployments and 2 queued jobs wait for it; whether targets answer cannot be told"
+        in found["daemon"].finding
+    )
+    isolation = [f for f in doctor.diagnose(example.services, example.actor("ada")) if f.check == "isolation"]
+    assert isolation[0].finding.endswith("see docs/security.md, Which layer holds what")
+    assert [f.finding.partition(":")[0] for f in isolation[1:]] == [str(promise) for promise in Promise]

@@ -34,8 +34,8 @@ def start_in_background(
     """Start a daemon that is independent of this terminal, and wait until its hub answers. Returns its full name.
 
     With ``standby`` one that waits for the end of the daemon that runs; where none runs it leads at once. Raises
-    NotFoundError (no workspace), ConflictError (one runs already) or UnavailableError, which says why it ended or that it
-    does not answer.
+    NotFoundError (no workspace), ConflictError (one runs already) or UnavailableError, which says why it ended, or that it is
+    still starting: then it is left to do so.
     """
     paths = WorkspacePaths(root.resolve())
     if not paths.registry.exists():
@@ -68,9 +68,10 @@ def start_in_background(
         if child.poll() is not None:
             raise UnavailableError(_why(output, child.returncode))
         time.sleep(_POLL_S)
-    if (name := name_of(child.pid)) is not None:
-        kill_group(name, 3.0)
-    raise UnavailableError(f"the daemon does not answer after {timeout_s:g} s: see {paths.daemon_log}")
+    raise UnavailableError(
+        f"the daemon, pid {child.pid}, is still starting after {timeout_s:g} s and goes on: pilothouse daemon status says "
+        f"when it runs; what it does stands in {paths.daemon_log} and {output}"
+    )
 
 
 def stop(root: Path, *, drain: bool = False, timeout_s: float = 30.0) -> bool:

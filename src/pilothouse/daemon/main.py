@@ -114,7 +114,7 @@ def _lead(
             pid, heard = killed
             message = f"the daemon before, pid {pid}, ended without saying so: last heard of {heard:%Y-%m-%d %H:%M:%S} UTC"
             say(log, logging.WARNING, message, pid=pid, last_heard=heard.isoformat())
-        name = processes.announce_daemon(services, in_force)
+        name = processes.announce_daemon(services, in_force, isolation)
         say(log, logging.INFO, "the daemon starts", root=str(paths.root), pid=name.pid, isolation=in_force)
         _say_isolation(launcher.offered)
         threads = DaemonThreads(

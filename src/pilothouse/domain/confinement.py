@@ -101,6 +101,27 @@ def promise_lines(offered: Offered) -> list[str]:
     return [f"{promise}: {', '.join(held_by(promise, offered)) or 'nothing holds it'}" for promise in Promise]
 
 
+PAGE = "docs/security.md, Which layer holds what"
+"""Page that explains the promises and the layers."""
+
+
+def verdict(offered: Offered, mode: str = "") -> str:
+    """``all six promises are held (mode require)``, or which are not."""
+    missing = unheld(offered)
+    held = f"not held: {_and(missing)}" if missing else "all six promises are held"
+    return f"{held} (mode {mode})" if mode else held
+
+
+def verdict_in_force(isolation: str, mode: str = "") -> str:
+    """The same of a text of ``describe``, which a daemon said."""
+    held = (
+        "not all promises are held: see pilothouse doctor"
+        if isolation == NONE
+        else "all six promises are held"
+    )
+    return f"{held} (mode {mode})" if mode else held
+
+
 def in_short(isolation: str) -> str:
     """Layers in force in a few words, of a text of ``describe``: ``namespaces, Landlock 7, seccomp``. Text of an earlier
     release stays as it is."""

@@ -309,6 +309,19 @@ class DaemonState:
     heartbeat_at: datetime | None
     isolation: str
     """What the daemon said is in force, promise by promise (``confinement.describe``); empty before it has said so."""
+    stopped_at: datetime | None = None
+    """When it stopped as it was asked to; None while it runs, and where it was killed."""
+    mode: str = ""
+    """``require`` or ``warn``; empty where it has not said so."""
+
+    @property
+    def end_text(self) -> str:
+        """Since when a daemon that does not run is gone, and how it ended as far as is known."""
+        if self.stopped_at is not None:
+            return f"since {self.stopped_at:%Y-%m-%d %H:%M:%S} UTC, when it stopped as asked"
+        if self.heartbeat_at is not None:
+            return f"since {self.heartbeat_at:%Y-%m-%d %H:%M:%S} UTC or soon after: it was killed, or its machine was"
+        return "and none has run yet"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Commands that become a process: daemon, serve, demo."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -7,7 +8,9 @@ import click
 
 from pilothouse.cli.output import json_option, printed_as_json, say, show_pairs
 from pilothouse.cli.session import Session, find_workspace
+from pilothouse.domain.confinement import NONE, PAGE, verdict_in_force
 from pilothouse.domain.errors import UnavailableError
+from pilothouse.domain.monitoring import DaemonState
 from pilothouse.presentation import texts
 
 _isolation = click.option(
@@ -120,21 +123,25 @@ def daemon_status(session: Session) -> int:
     exit_code = 0 if state.running else UnavailableError.exit_code
     if printed_as_json(session, report):
         return exit_code
-    state_text = f"runs, pid {state.pid}" if state.running else "does not run: pilothouse daemon start"
+    gone = f"does not run, {state.end_text}; pilothouse daemon start starts it"
+    state_text = f"runs, pid {state.pid}" if state.running else gone
     running = ", ".join(f"{job.id} ({job.kind} {job.model}, {job.progress:.0%})" for job in report.running)
     following = "; ".join(f"{texts.time_text(at)} {text}" for at, text in report.next)
     show_pairs(
         (
             ("daemon", state_text),
-            ("since", texts.time_text(state.started_at) if state.started_at else "–"),
-            ("heartbeat", texts.time_text(state.heartbeat_at) if state.heartbeat_at else "–"),
-            *(("" if i else "isolation", text) for i, text in enumerate(state.isolation.split("; "))),
+            *(_running_pairs(state) if state.running else ()),
             ("writing", report.read_only or "allowed"),
             ("automation", report.paused or "runs"),
-            (
-                "jobs",
-                f"{len(report.running)} running, {report.queued} waiting"
-                + (f": {running}" if running else ""),
+            *(
+                [
+                    (
+                        "jobs",
+                        f"{len(report.running)} running, {report.queued} waiting{f': {running}' if running else ''}",
+                    )
+                ]
+                if state.running
+                else [("jobs", f"{report.queued} waiting")] * bool(report.queued)
             ),
             ("next", following or "nothing is scheduled"),
             ("disk", f"{report.disk_free_bytes / 2**30:.1f} GiB free"),
@@ -145,6 +152,15 @@ def daemon_status(session: Session) -> int:
         )
     )
     return exit_code
+
+
+def _running_pairs(state: DaemonState) -> Iterator[tuple[str, str]]:
+    """Since when a daemon runs, and how it confines: the verdict, then promise by promise."""
+    yield "since", texts.time_text(state.started_at)
+    yield "heartbeat", texts.time_text(state.heartbeat_at)
+    yield "isolation", f"{verdict_in_force(state.isolation, state.mode)}; see {PAGE}"
+    if state.isolation != NONE:
+        yield from (("", text) for text in state.isolation.split("; "))
 
 
 @click.command()

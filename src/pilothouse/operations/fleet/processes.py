@@ -44,6 +44,8 @@ def daemon_state(services: Services) -> DaemonState:
         started_at=record.started_at,
         heartbeat_at=record.heartbeat_at,
         isolation=str(record.detail.get("isolation", "")),
+        stopped_at=record.stopped_at,
+        mode=str(record.detail.get("mode", "")),
     )
 
 
@@ -80,7 +82,9 @@ def daemon_report(services: Services, actor: Actor) -> DaemonReport:
     mark = services.write_guard.state()
     state = daemon_state(services)
     return DaemonReport(
-        state if state.isolation else replace(state, isolation=describe(probe.offered())),
+        state
+        if state.isolation or not state.running
+        else replace(state, isolation=describe(probe.offered())),
         mark.message if mark else "",
         f"paused by {automation.actor}: {automation.reason}" if automation.paused else "",
         tuple(running),
@@ -96,13 +100,15 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def announce_daemon(services: Services, isolation: str) -> ProcessName:
-    """Record that this process is the daemon, which has heard of no serving process yet; returns its name.
+def announce_daemon(services: Services, isolation: str, mode: str = "") -> ProcessName:
+    """Record that this process is the daemon, which has heard of no serving process yet; returns its name. ``mode``: whether
+    it requires the isolation or warns.
 
     The states of one target after the other say so: in a large fleet nobody else could write meanwhile. Until all do, nothing
     counts as watched.
     """
     name, at = own_name(), services.now()
+    said = {"isolation": isolation, **({"mode": mode} if mode else {})}
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
         before = processes.find_process(change.connection, _NAME)
         if before is not None and before.stopped_at is None and before.process != name:
@@ -111,14 +117,14 @@ def announce_daemon(services: Services, isolation: str) -> ProcessName:
                 _NAME,
                 {"pid": before.process.pid, "last_heard": before.heartbeat_at.isoformat()},
             )
-        _put_daemon(change.connection, name, at, {"isolation": isolation, BEGINS: True})
+        _put_daemon(change.connection, name, at, {**said, BEGINS: True})
         change.record("daemon.started", _NAME, {"pid": name.pid, "isolation": isolation})
         targets = processes.unheard(change.connection)
     for target in targets:
         with services.registry.transaction() as connection:
             states.refresh(services, connection, _on(connection, target), windows=False)
     with services.registry.transaction() as connection:
-        _put_daemon(connection, name, at, {"isolation": isolation})
+        _put_daemon(connection, name, at, said)
     return name
 
 

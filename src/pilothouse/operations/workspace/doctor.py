@@ -5,7 +5,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from pilothouse.confinement import probe
-from pilothouse.domain.confinement import confines, in_short, promise_lines, refusal
+from pilothouse.domain.confinement import (
+    PAGE,
+    Promise,
+    confines,
+    held_by,
+    in_short,
+    promise_lines,
+    refusal,
+    verdict,
+)
 from pilothouse.domain.doctor import Finding
 from pilothouse.domain.errors import IntegrityError, PilothouseError, UnavailableError
 from pilothouse.domain.jobs import JobStatus
@@ -54,12 +63,10 @@ def diagnose(services: Services, actor: Actor, *, full: bool = False) -> list[Fi
         "writing": lambda: _writing(services),
     }
     findings = [_run(name, check) for name, check in checks.items()]
-    return [
-        *findings,
-        *_surroundings(services),
-        _guarded("daemon", lambda: _daemon(services)),
-        _run("serving", lambda: _serving(services, actor)),
-    ]
+    findings += [*_surroundings(services), _guarded("daemon", lambda: _daemon(services))]
+    if processes.daemon_state(services).running or not _live(services):
+        findings.append(_run("serving", lambda: _serving(services, actor)))
+    return findings
 
 
 def _run(name: str, check: Callable[[], str]) -> Finding:
@@ -204,8 +211,16 @@ def _surroundings(services: Services) -> Iterator[Finding]:
         "rights", not exposed, f"open to other users: run {commands}" if exposed else "only for their owner"
     )
     offered = probe.offered()
-    advice = "" if confines(offered) else f"{refusal(offered)}; "
-    yield Finding("isolation", confines(offered), advice + "; ".join(promise_lines(offered)))
+    said = verdict(offered, processes.daemon_state(services).mode)
+    advice = "" if confines(offered) else f"; {refusal(offered)}"
+    yield Finding("isolation", confines(offered), f"{said}{advice}; see {PAGE}")
+    for promise, line in zip(Promise, promise_lines(offered), strict=True):
+        yield Finding("isolation", bool(held_by(promise, offered)), line)
+
+
+def _live(services: Services) -> int:
+    with services.registry.read() as connection:
+        return len(deployments.live(connection))
 
 
 def _daemon(services: Services) -> Finding:
@@ -214,10 +229,15 @@ def _daemon(services: Services) -> Finding:
     if state.running:
         return Finding("daemon", True, f"runs, pid {state.pid}, isolation {in_short(state.isolation)}")
     with services.registry.read() as connection:
-        live = len(deployments.live(connection))
         waiting = len(jobs.listed(connection, status=JobStatus.QUEUED))
-    text = f"does not run: {live} deployments and {waiting} queued jobs wait for it; start it with pilothouse daemon start"
-    return Finding("daemon", not (live or waiting), text)
+    live = _live(services)
+    parts = [
+        f"{n} {noun}{'s' * (n != 1)}" for n, noun in ((live, "deployment"), (waiting, "queued job")) if n
+    ]
+    wait = f": {' and '.join(parts)} wait{'s' * (live + waiting == 1)} for it" if parts else ""
+    untold = "; whether targets answer cannot be told while the daemon does not run" if live else ""
+    text = f"does not run, {state.end_text}{wait}{untold}; start it with pilothouse daemon start"
+    return Finding("daemon", not parts, text)
 
 
 def _serving(services: Services, actor: Actor) -> str:
