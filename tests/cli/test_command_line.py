@@ -251,7 +251,7 @@ def test_a_group_of_commands_alone_shows_its_help_with_its_lines(workspace) -> N
     assert answer.err.count("\n") > 5
 
 
-def test_the_status_of_a_daemon_that_does_not_run_says_no_more_than_is_known(workspace: Pilothouse) -> None:
+def test_the_status_of_a_daemon_that_does_not_run_says_no_more_than_is_known(workspace) -> None:
     said = workspace("daemon", "status")
     assert said.code == 7
     assert "does not run, and none has run yet; pilothouse daemon start starts it" in said.out

@@ -12,6 +12,7 @@ from pilothouse.domain.wire import BatchReceipt, Outcome
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models, audits, workspaces
+from pilothouse.presentation.receipts import Receipt, predictions_line
 from pilothouse.telemetry.streams import find_stream
 from support.flight_batches import CATEGORICAL, NOW_US, NUMERIC, batch_of
 from support.monitored_flights import MODEL, admin, make_watched, traffic, write_model
@@ -79,6 +80,25 @@ def test_a_log_of_a_model_served_elsewhere_is_taken_with_its_outcomes_once(
     assert stored_rows(services) == (len(log), len(log))
     newest = audits.show(services, admin(services), limit=1)[0]
     assert (newest.action, newest.detail["file"]) == ("telemetry.ingested", path.name)
+
+
+def test_outcomes_of_rejected_predictions_are_not_taken_and_history_is_named(
+    services: Services, tmp_path: Path
+) -> None:
+    new, old = log_of(traffic("ewr", 20, 2)), log_of(traffic("ewr", 0, 2))
+    times = old["scheduled_at"] - pd.Timedelta(days=300)
+    files = {"new": new, "old": old.assign(scheduled_at=times, prediction_id=[f"x/{i}" for i in old.index])}
+    for name, rows in files.items():
+        rows.to_parquet(tmp_path / f"{name}.parquet")
+        got = ingest.ingest_file(
+            services, admin(services), tmp_path / f"{name}.parquet", "flight-delay", 1, "ewr"
+        )
+    assert (got.rejected, got.accepted, got.outcomes.joined) == (len(old), 0, 0)
+    line = predictions_line(Receipt(got.accepted, got.duplicates, got.rejected, got.reasons))
+    assert "far behind its target's clock" in line
+    assert line.endswith(
+        "outcomes of rejected predictions are not taken; --history takes rows of before the target's newest ones"
+    )
 
 
 def test_outcomes_come_in_a_file_of_their_own(services: Services, tmp_path: Path) -> None:

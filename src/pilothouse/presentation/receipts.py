@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from pilothouse.domain.monitoring import RejectionReason
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -23,8 +25,11 @@ class Receipt:
 
 
 def predictions_line(receipt: Receipt) -> str:
-    """Receipt of predictions in one line."""
-    return f"{_taken(receipt, 'prediction')}, {_rejected(receipt)}"
+    """Receipt of predictions in one line; of rows that are too old, it names the option that takes them."""
+    is_old = RejectionReason.BEHIND in receipt.reasons
+    history = "; --history takes rows of before the target's newest ones" if is_old else ""
+    none = "; outcomes of rejected predictions are not taken" if receipt.rejected else ""
+    return f"{_taken(receipt, 'prediction')}, {_rejected(receipt)}{none}{history}"
 
 
 def outcomes_line(receipt: Receipt) -> str:
