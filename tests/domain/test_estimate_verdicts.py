@@ -40,12 +40,15 @@ def test_the_note_gives_why_and_what_it_rests_on() -> None:
     weights = {"inputs": 0.1, "unchanged": 0.6, "last": 0.3}
     assert estimate_note(finding(0.5, 0.8, weights=weights, record=7)) == (
         "cannot tell: the band reaches from 0.500 to 0.800, wider than the smallest change that counts (0.01) beside the "
-        "reference 0.700; by its own record of 7 windows: nothing has changed 60%, as measured last 30%, from inputs 10%"
+        "reference 0.700; mean of forecasts, weighted by how each did in 7 earlier windows: the reference 60%, "
+        "the figure measured last 30%, the estimate from inputs 10%"
     )
     assert estimate_note(finding(0.693, 0.70)).startswith(
         "no loss: the band reaches from 0.693 to 0.700, which excludes"
     )
-    assert "no outcomes yet: " in estimate_note(finding(0.5, 0.8, weights=weights))
+    assert "; no earlier window had its outcomes when this was estimated" in estimate_note(
+        finding(0.5, 0.8, weights=weights)
+    )
     assert (estimate_text(finding(0.5, 0.8)), estimate_text(finding(0.693, 0.70))) == (
         "≈ cannot tell",
         "≈0.690",

@@ -170,7 +170,7 @@ def test_estimates_learn_from_the_outcomes_of_windows_before(services):
     assert found[-1][1].value != found[-1][1].inputs.value
     view = monitor_views.monitor_view(services, admin(services), "flight-delay", "ewr")
     note = estimate_note(view.estimated[-1].finding)
-    assert f"by its own record of {found[-1][1].record} windows: " in note
+    assert f"weighted by how each did in {found[-1][1].record} earlier windows: " in note
 
 
 def test_a_back_fill_learns_from_what_was_known_then(services):

@@ -96,9 +96,7 @@ def test_outcomes_of_rejected_predictions_are_not_taken_and_history_is_named(
     assert (got.rejected, got.accepted, got.outcomes.joined) == (len(old), 0, 0)
     line = predictions_line(Receipt(got.accepted, got.duplicates, got.rejected, got.reasons))
     assert "far behind its target's clock" in line
-    assert line.endswith(
-        "outcomes of rejected predictions are not taken; --history takes rows of before the target's newest ones"
-    )
+    assert line.endswith("; their outcomes are not taken either; --history takes older rows")
 
 
 def test_outcomes_come_in_a_file_of_their_own(services: Services, tmp_path: Path) -> None:

@@ -27,9 +27,8 @@ class Receipt:
 def predictions_line(receipt: Receipt) -> str:
     """Receipt of predictions in one line; of rows that are too old, it names the option that takes them."""
     is_old = RejectionReason.BEHIND in receipt.reasons
-    history = "; --history takes rows of before the target's newest ones" if is_old else ""
-    none = "; outcomes of rejected predictions are not taken" if receipt.rejected else ""
-    return f"{_taken(receipt, 'prediction')}, {_rejected(receipt)}{none}{history}"
+    history = "; their outcomes are not taken either; --history takes older rows" if is_old else ""
+    return f"{_taken(receipt, 'prediction')}, {_rejected(receipt)}{history}"
 
 
 def outcomes_line(receipt: Receipt) -> str:

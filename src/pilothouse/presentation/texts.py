@@ -71,19 +71,19 @@ def estimate_note(estimate: "EstimateFinding") -> str:
     }.get(estimate.verdict, f"{band}, all of it on one side of {against}")
     weights = sorted(estimate.weights.items(), key=lambda pair: -pair[1])
     shares = ", ".join(f"{FORECASTS.get(name, name)} {weight:.0%}" for name, weight in weights)
-    record = (
-        f"by its own record of {counted(estimate.record, 'window')}" if estimate.record else "no outcomes yet"
-    )
-    return f"{estimate.verdict}: {why}" + (f"; {record}: {shares}" if shares else "")
+    learnt = f"mean of forecasts, weighted by how each did in {counted(estimate.record, 'earlier window')}: {shares}"
+    if not estimate.record:
+        learnt = "no earlier window had its outcomes when this was estimated, to learn from"
+    return f"{estimate.verdict}: {why}" + (f"; {learnt}" if shares else "")
 
 
 FORECASTS = {
-    "unchanged": "nothing has changed",
-    "inputs": "from inputs",
-    "measured": "as measured lately",
-    "corrected": "from inputs, corrected",
-    "last": "as measured last",
-    "last corrected": "from inputs, corrected by the last",
+    "unchanged": "the reference",
+    "inputs": "the estimate from inputs",
+    "measured": "the figures measured lately",
+    "corrected": "the estimate from inputs less its errors of late",
+    "last": "the figure measured last",
+    "last corrected": "the estimate from inputs less its last error",
 }
 """Forecasts of which an estimate is the mean."""
 
