@@ -328,3 +328,8 @@ def test_where_most_features_cannot_be_judged_the_deployment_is_not() -> None:
     assert health is Health.NOT_JUDGED
     assert why.startswith("7 of 12 features not judged")
     assert state(blind(6))[0] is Health.HEALTHY
+
+
+def test_rows_of_before_a_first_deployment_are_not_of_when_the_version_was_live() -> None:
+    old = facts(Verdict(monitor="drift", window=window(-3)), alerts=[alert(at=0)], was_live=False)
+    assert grounds_of(old)[0].text == "auc 0.60 (by rows of before it went live)"

@@ -85,6 +85,8 @@ class Facts:
     """The live version; None where nothing is live."""
     since: datetime | None = None
     """Event time since which it is live."""
+    was_live: bool = True
+    """It was live here before that too."""
     serving: ServingState = ServingState.REMOTE
     answering: int | None = None
     """The version that the serving process has loaded."""
@@ -206,6 +208,11 @@ def is_of_then(window: Window | None, since: datetime | None) -> bool:
     return window is not None and since is not None and window.end <= since
 
 
+def _then(facts: Facts) -> str:
+    """How a figure of before the deployment began is dated: by when the version was live before, where it was."""
+    return f"when v{facts.version} was live before" if facts.was_live else "by rows of before it went live"
+
+
 def _of_serving(facts: Facts) -> Iterator[StateGround]:
     if facts.serving is ServingState.DOWN:
         last = f" since {facts.reported_at:%Y-%m-%d %H:%M}" if facts.reported_at else ""
@@ -245,7 +252,7 @@ def _of_alert(alert: Alert, facts: Facts) -> str:
         return f"{alert.summary} ({_when(alert, facts)})"
     end = f"to {facts.figures.when(newest.window.end)}"
     if newest.beyond:
-        then = f", when v{facts.version} was live before" if is_of_then(newest.window, facts.since) else ""
+        then = f", {_then(facts)}" if is_of_then(newest.window, facts.since) else ""
         return f"{newest.beyond} in the window {end}{then}"
     return f"{alert.summary} ({_when(alert, facts)}), quiet in the window {end}"
 
@@ -271,7 +278,7 @@ def _when(alert: Alert, facts: Facts) -> str:
     end = f"to {facts.figures.when(alert.effective_at)}"
     if facts.since is None or alert.effective_at > facts.since:
         return end
-    before = f"when v{facts.version} was live before"
+    before = _then(facts)
     return before if alert.effective_at == facts.since else f"{end}, {before}"
 
 
@@ -288,7 +295,7 @@ def _of_findings(facts: Facts) -> Iterator[StateGround]:
         if verdict.window is None or not verdict.beyond or told.intersection(verdict.alert_kinds):
             continue
         end = f"in the window to {facts.figures.when(verdict.window.end)}"
-        then = f", when v{facts.version} was live before" if is_of_then(verdict.window, facts.since) else ""
+        then = f", {_then(facts)}" if is_of_then(verdict.window, facts.since) else ""
         resolved = next((facts.resolved[k] for k in verdict.alert_kinds if k in facts.resolved), "")
         though = f", though {resolved}" if resolved else ""
         text = f"{verdict.beyond} {end}{then}"

@@ -36,6 +36,8 @@ class Basis:
     deployment: int | None
     version: int | None
     effective_at: datetime | None
+    was_live: bool
+    """True where the version was live there before too."""
     reported_at: datetime | None
     is_silent: bool
     """True where the report is too old, or its process has ended."""
@@ -166,7 +168,9 @@ def bases(connection: Connection, keys: Iterable[Key]) -> list[Basis]:
     """Bases of these deployments, by model and target; ``id`` is 0 where one has no state on record."""
     rows = connection.execute(
         "SELECT coalesce(s.id, 0) AS id, m.name AS model, t.name AS target, coalesce(s.figures, '{}') AS figures, "  # noqa: S608 - ours
-        "d.id AS deployment, v.number AS version, d.effective_at, "
+        "d.id AS deployment, v.number AS version, d.effective_at, EXISTS (SELECT 1 FROM deployments b "
+        "WHERE b.model_id = d.model_id AND b.target_id = d.target_id AND b.version_id = d.version_id AND b.id < d.id) "
+        "AS was_live, "
         f"r.received_at, r.silent, {UNHEARD} AS unheard, CASE r.silent WHEN 1 THEN {CAUSE} END AS cause, "
         "r.loaded, r.failed, r.failed_since, EXISTS "
         "(SELECT 1 FROM model_targets n WHERE n.model_id = m.id AND n.target_id = t.id) AS is_named "
@@ -194,6 +198,7 @@ def bases(connection: Connection, keys: Iterable[Key]) -> list[Basis]:
             deployment=row["deployment"],
             version=row["version"],
             effective_at=from_us(row["effective_at"]),
+            was_live=bool(row["was_live"]),
             reported_at=from_us(row["received_at"]),
             is_silent=bool(row["silent"]),
             is_unheard=bool(row["unheard"]),

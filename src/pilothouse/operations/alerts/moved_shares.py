@@ -32,15 +32,17 @@ def with_shares(
             return explanation
         parts = rollup.read(telemetry, specification, stream.id, level, to_us(shown.since), to_us(shown.end))
     current = merge_all(specification, [part.profile for part in parts])
+    referred = histogram(specification, reference, column)
+    rows = int(referred.counts.sum()) + referred.missing  # of the score those of the hold-out alone
     shares = changed_shares(
         specification.by_name[column],
-        histogram(specification, reference, column),
+        referred,
         histogram(specification, current, column),
     )
     return replace(
         explanation,
         shares=tuple(DistributionBin(s.label, s.reference, s.window) for s in shares),
-        compared_with=f"{explanation.compared_with}{whose_rows(stream.target, why_pooled, spec)}, {reference.rows:,} rows",
+        compared_with=f"{explanation.compared_with}{whose_rows(stream.target, why_pooled, spec)}, {rows:,} rows",
     )
 
 

@@ -32,7 +32,7 @@ from pilothouse.store import deployment_states as store
 from pilothouse.store import models, workspace
 from pilothouse.store.deployment_states import Basis, DeploymentState, Key, ModelState, Part
 
-FORM = "4"
+FORM = "5"
 """Form of the states on record; another one is written anew when the workspace is opened."""
 _SETTING = "form_of_states"
 _CHUNK = 1_000
@@ -75,8 +75,8 @@ def _first_state(services: Services, connection: Connection) -> DeploymentState:
     """The state of a deployment before anything is live there and before any process has reported: most of a new model's
     states are added as they stay, and an index entry is written once."""
     basis = Basis(
-        id=0, model="", target="", is_named=True, deployment=None, version=None, effective_at=None, reported_at=None,
-        is_silent=False, is_unheard=False, cause="", loaded={}, failed={}, failed_since={}, figures=Figures(),
+        id=0, model="", target="", is_named=True, deployment=None, version=None, effective_at=None, was_live=False,
+        reported_at=None, is_silent=False, is_unheard=False, cause="", loaded={}, failed={}, failed_since={}, figures=Figures(),
     )  # fmt: skip
     state = _state(services, connection, basis, [], Figures())
     assert state is not None
@@ -176,6 +176,7 @@ def _state(
         Facts(
             version=basis.version,
             since=basis.effective_at,
+            was_live=basis.was_live,
             serving=serving,
             answering=basis.loaded.get(basis.model),
             reported_at=basis.reported_at,
