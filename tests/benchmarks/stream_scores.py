@@ -143,8 +143,9 @@ def _rows_of(played: Played, version: int, reading: Reading) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Gain:
-    """The first retraining that an alert started: on which day of the stream, how far its day of the change is from the true
-    one, what became of it, and the metric of the version before it, of itself and of the attainable in the days that follow."""
+    """The first retraining since the change that an alert started: its day of the stream, how far its day of the change is from
+    the true one, what became of it, and the metric of the version before it, of itself and of the attainable in the days after.
+    """
 
     day: float
     days_off: float | None
@@ -166,9 +167,12 @@ class Gain:
 
 
 def first_gain(played: Played) -> Gain | None:
-    """What the first retraining gained; None where an alert started none."""
+    """What the first retraining since the change gained; None where an alert started none. One before the change, after a false
+    alert, cannot learn it, and the days after it are not of one law."""
     case = played.case
-    job = next((j for j in played.retrainings if j.version is not None), None)
+    since = case.changed_at or case.live_from
+    about = (j for j in played.retrainings if datetime.fromisoformat(j.options["as_of"]) > since)
+    job = next((j for j in about if j.version is not None), None)
     if job is None or job.version is None:
         return None
     clock = datetime.fromisoformat(job.options["as_of"])
@@ -178,8 +182,8 @@ def first_gain(played: Played) -> Gain | None:
         off = (datetime.fromisoformat(changed) - case.changed_at) / timedelta(days=1)
     served = played.served
     later = served[(served["at"] > clock) & (served["at"] <= clock + AFTER)]
-    since = played.live_since.get(job.version)
-    live = since is not None and since <= day_at(case, clock) + 1
+    first_day = played.live_since.get(job.version)
+    live = first_day is not None and first_day <= day_at(case, clock) + 1
     champion = int(served.loc[served["at"] <= clock, "version"].iloc[-1])
     rows = later[["at", *case.features, "truth"]]
     if case.draw is not None:  # the law of these days, by plenty of rows
