@@ -14,7 +14,7 @@ from pilothouse.domain.time_units import DAY_US, to_us
 from pilothouse.domain.wire import Outcome
 from pilothouse.operations.ingest import ingest, retries
 from pilothouse.operations.ingest.ingest import FileReceipt
-from pilothouse.operations.services import Services
+from pilothouse.operations.services import Services, wall_clock
 from pilothouse.operations.workspace import audits
 from pilothouse.telemetry import kept_rejections
 from pilothouse.telemetry.streams import find_stream
@@ -155,6 +155,7 @@ def test_rejected_rows_are_kept_and_taken_by_a_retry(services: Services, tmp_pat
     assert "kept" not in run("rejected")[2]
     code, _, err = run("rejected", "retry")
     assert (code, err.splitlines()[-1]) == (0, "0 predictions taken, 0 known already, 0 rejected")
+    services.now = wall_clock  # by which the command has written to the log
     again = hand_in(services, tmp_path / "0.parquet", history(12, 0.9, 100).assign(tailnum="N1"))
     assert (again.accepted, again.duplicates) == (0, 12)
     newest = audits.show(services, admin(services), limit=2)[1]
