@@ -17,6 +17,7 @@ from pilothouse.confinement import probe
 from pilothouse.daemon import control
 from pilothouse.daemon.serving_supervisor import running_servers
 from pilothouse.domain.confinement import confines, describe
+from pilothouse.domain.doctor import end_text
 from pilothouse.domain.errors import ConflictError, NotFoundError, UnavailableError
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.operations.fleet import processes
@@ -95,7 +96,7 @@ def test_a_daemon_that_takes_long_to_start_is_left_to_do_so(small_workspace: Sma
     assert control.stop(small_workspace.root)
     actions = [entry.action for entry in audits.show(small_workspace.services, small_workspace.admin)]
     assert "daemon.ended" not in actions
-    assert "when it stopped as asked" in processes.daemon_state(small_workspace.services).end_text
+    assert "when it stopped as asked" in end_text(processes.daemon_state(small_workspace.services))
 
 
 def test_a_daemon_that_cannot_start_says_why(tmp_path: Path, small_workspace: SmallWorkspace) -> None:

@@ -199,8 +199,11 @@ def test_a_new_model_without_hands_whose_gates_cannot_fail_says_both() -> None:
         ({"promotion": {"approvals": 2, "four_eyes": False}}, "promotion.four_eyes"),
         ({"promotion": {"approvals": 2, "automatic": True}}, "promotion.automatic"),
         ({"promotion": {"approvals": 2, "expires": "30d"}}, "promotion.expires"),
-        ({"gates": {**GATES, "metric": GATES["metric"][1:]}}, "gates.metric auc: the minimum 0.7"),
-        ({"gates": {**GATES, "metric": [{"metric": "auc", "minimum": 0.69}, GATES["metric"][1]]}}, "lowered"),
+        ({"gates": {**GATES, "metric": GATES["metric"][1:]}}, "gates.metric auc: the minimum 0.7 is gone"),
+        (
+            {"gates": {**GATES, "metric": [{"metric": "auc", "minimum": 0.69}, GATES["metric"][1]]}},
+            "minimum 0.7 → 0.69",
+        ),
         (
             {"gates": {**GATES, "metric": [GATES["metric"][0], {**GATES["metric"][1], "minimum_rows": 900}]}},
             "auc by wind",

@@ -127,9 +127,9 @@ def test_an_interval_over_days_holds_the_true_difference_of_rows_that_share_thei
 @pytest.mark.parametrize(
     ("days", "phrase"),
     [
-        (14, "14 days drawn whole"),
-        (5, "10 blocks of 12 h drawn whole"),
-        (1, "8 blocks of 3 h drawn whole"),
+        (14, "14 whole days drawn again"),
+        (5, "10 whole blocks of 12 h drawn again"),
+        (1, "8 whole blocks of 3 h drawn again"),
         (0.1, "rows drawn singly: they span too little time for blocks"),
     ],
 )

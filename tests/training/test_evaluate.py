@@ -97,7 +97,7 @@ def test_a_worse_candidate_is_refused_by_comparison_and_a_like_one_is_not(
     assert found["outcome"] == "failed"
     assert found["figures"]["low"] < found["figures"]["high"] < -0.005
     assert found["reason"].startswith("worse by ")
-    assert "10 days drawn whole" in found["reason"] or "11 days drawn whole" in found["reason"]
+    assert "10 whole days drawn again" in found["reason"] or "11 whole days drawn again" in found["reason"]
 
 
 def test_a_live_version_is_compared_on_its_own_targets_rows_alone(

@@ -1,5 +1,7 @@
 """The comparison gate's sentence and verdict, on rows made for each case."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -43,8 +45,14 @@ def test_the_sentence_says_what_the_interval_allows(
     result = judged(shift, require=required)
     assert result.outcome is outcome
     assert result.reason.startswith(beginning)
-    assert "20 days drawn whole" in result.reason
+    assert "20 whole days drawn again" in result.reason
     assert result.bound.startswith("better than v3" if required else "not worse than v3")
+
+
+def test_figures_of_a_comparison_have_the_same_number_of_digits() -> None:
+    found = re.search(r"mae ([\d.]+) against ([\d.]+) of v3", judged(-0.01).reason)
+    assert found is not None
+    assert [len(figure.partition(".")[2]) for figure in found.groups()] == [2, 2]
 
 
 def test_worse_within_the_margin_is_said_so() -> None:
@@ -60,4 +68,4 @@ def test_a_version_that_passed_and_is_better_is_not_marked() -> None:
 
 
 def test_the_length_of_a_block_is_the_model_files() -> None:
-    assert "10 blocks of 2 days drawn whole" in judged(0.0, block=Duration(2 * 86_400)).reason
+    assert "10 whole blocks of 2 days drawn again" in judged(0.0, block=Duration(2 * 86_400)).reason

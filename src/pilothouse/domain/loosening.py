@@ -148,19 +148,34 @@ def _loosened_metrics(
     for old in before:
         same = [new for new in after if (new.metric, new.slice) == (old.metric, old.slice)]
         where = f"gates.metric {old.metric}" + (f" by {old.slice}" if old.slice else "")
-        rows = f"slices of {old.minimum_rows} rows"
         if old.minimum is not None and not any(
             new.minimum is not None and new.minimum >= old.minimum and new.minimum_rows <= old.minimum_rows
             for new in same
         ):
-            line = f"{where}: the minimum {old.minimum:g} ({rows}) is lowered or gone ({_WORSE})"
+            kept = [(new.minimum, new.minimum_rows) for new in same if new.minimum is not None]
+            line = (
+                f"{where}: the minimum {_bound_change(old, old.minimum, max(kept, default=None))} ({_WORSE})"
+            )
             yield "gates.metric", line
         if old.maximum is not None and not any(
             new.maximum is not None and new.maximum <= old.maximum and new.minimum_rows <= old.minimum_rows
             for new in same
         ):
-            line = f"{where}: the maximum {old.maximum:g} ({rows}) is raised or gone ({_WORSE})"
+            kept = [(new.maximum, new.minimum_rows) for new in same if new.maximum is not None]
+            line = (
+                f"{where}: the maximum {_bound_change(old, old.maximum, min(kept, default=None))} ({_WORSE})"
+            )
             yield "gates.metric", line
+
+
+def _bound_change(old: MetricBound, value: float, new: tuple[float, int] | None) -> str:
+    """``0.7 → 0.65``, with the rows of a slice from which it is judged where there is a slice, or ``0.7 is gone``."""
+    if new is None:
+        return f"{value:g} is gone"
+    if not old.slice and value != new[0]:
+        return f"{value:g} → {new[0]:g}"
+    of = "of slices of" if old.slice else "from"
+    return f"{value:g} {of} {old.minimum_rows} rows → {new[0]:g} {of} {new[1]} rows"
 
 
 def _loosened_comparison(before: ModelSpec, after: ModelSpec) -> Iterator[tuple[str, str]]:

@@ -314,15 +314,6 @@ class DaemonState:
     mode: str = ""
     """``require`` or ``warn``; empty where it has not said so."""
 
-    @property
-    def end_text(self) -> str:
-        """Since when a daemon that does not run is gone, and how it ended as far as is known."""
-        if self.stopped_at is not None:
-            return f"since {self.stopped_at:%Y-%m-%d %H:%M:%S} UTC, when it stopped as asked"
-        if self.heartbeat_at is not None:
-            return f"since {self.heartbeat_at:%Y-%m-%d %H:%M:%S} UTC or soon after: it was killed, or its machine was"
-        return "and none has run yet"
-
 
 @dataclass(frozen=True, slots=True)
 class DistributionBin:

@@ -1,5 +1,6 @@
 """Gates that a version must pass: each result has its figures, its bound and a reason in a sentence."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -88,9 +89,10 @@ def comparison_gate(
         )
     except InvalidInputError as error:
         return GateResult(name, GateOutcome.NOT_COMPARABLE, str(error), {"rows": float(rows)}, bound)
+    candidate_figure, live_figure = _alike(comparison.value_b, comparison.value_a)
     better, worse = comparison.low > 0, comparison.high < -gate.margin
     reason = (
-        f"{_finding(comparison, gate.margin)}: {metric} {comparison.value_b:.4g} against {comparison.value_a:.4g} of v{number} "
+        f"{_finding(comparison, gate.margin)}: {metric} {candidate_figure} against {live_figure} of v{number} "
         f"on the same {rows} rows {where} ({gate.confidence:.0%} interval, {blocks.phrase})"
     )
     figures = {
@@ -116,13 +118,23 @@ def _comparison_bound(gate: ComparisonGate, metric: str, number: int) -> str:
 def _finding(comparison: Comparison, margin: float) -> str:
     """``not shown to be worse, between 0.031 worse and 0.004 better``: what the interval allows."""
     low, high = comparison.low, comparison.high
+    least, most = _alike(abs(low), abs(high), digits=3)
     if low > 0:
-        return f"better by {low:.3g} to {high:.3g}"
+        return f"better by {least} to {most}"
     if high < 0:
         beyond = "" if high < -margin else f", not shown to be by more than the margin {margin:g}"
-        return f"worse by {-high:.3g} to {-low:.3g}{beyond}"
+        return f"worse by {most} to {least}{beyond}"
     direction = "worse" if comparison.difference < 0 else "better"
-    return f"not shown to be {direction}, between {-low:.3g} worse and {high:.3g} better"
+    return f"not shown to be {direction}, between {least} worse and {most} better"
+
+
+def _alike(a: float, b: float, *, digits: int = 4) -> tuple[str, str]:
+    """Both figures with as many decimals as show so many ``digits`` of the larger."""
+    largest = max(abs(a), abs(b))
+    if not math.isfinite(largest) or largest == 0:
+        return f"{a:.{digits}g}", f"{b:.{digits}g}"
+    decimals = max(0, digits - 1 - math.floor(math.log10(largest)))
+    return f"{a:.{decimals}f}", f"{b:.{decimals}f}"
 
 
 def nothing_to_compare() -> GateResult:

@@ -187,7 +187,7 @@ def wrapper_list(session: Session) -> None:
 @click.argument("user")
 @click.pass_obj
 def wrapper_trust(session: Session, user: str) -> None:
-    """Let the system's USER act under other people's names, e.g. a login service that knows who they are."""
+    """Let the system's USER act in others' names. It is e.g. a login service that knows who they are."""
     workspaces.trust_wrapper(session.services, session.actor, user)
     say(f"{user} may hand over other people's names")
 

@@ -49,7 +49,7 @@ def schedule() -> None:
 @json_option
 @click.pass_obj
 def schedule_show(session: Session, number: int, limit: int) -> None:
-    """Show schedule NUMBER: its next five times, and what became of the last ones."""
+    """Show schedule NUMBER. Its next five times, and what became of the last ones."""
     history = schedule_operations.history(session.services, session.actor, number, limit=limit)
     say_rest(len(history.fires), history.total)
     if printed_as_json(session, history):

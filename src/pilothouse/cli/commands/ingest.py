@@ -49,7 +49,7 @@ def rejected(context: click.Context) -> None:
 @json_option
 @click.pass_obj
 def retry(session: Session, history: bool) -> int:
-    """Judge the rejected rows that are kept again, and take in those that fit now.
+    """Judge kept rejected rows again. Those that fit now are taken in.
 
     Rows far ahead, far behind or in the future are kept for 90 days, 64 MiB of them. Exit code 1 where some are still
     rejected.

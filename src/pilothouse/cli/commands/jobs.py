@@ -307,4 +307,5 @@ def _show(session: Session, job: Job) -> None:
         )
     )
     before = job_operations.attempts_before(session.services, session.actor, job.id)
-    show_lines(job_facts(job, session.services.now(), before))
+    figures = f"pilothouse show {job.model}/{job.version}"
+    show_lines(job_facts(job, session.services.now(), before, figures=figures))

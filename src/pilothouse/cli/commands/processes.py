@@ -9,6 +9,7 @@ import click
 from pilothouse.cli.output import json_option, printed_as_json, say, show_pairs
 from pilothouse.cli.session import Session, find_workspace
 from pilothouse.domain.confinement import NONE, PAGE, verdict_in_force
+from pilothouse.domain.doctor import end_text
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.monitoring import DaemonState
 from pilothouse.presentation import texts
@@ -123,7 +124,7 @@ def daemon_status(session: Session) -> int:
     exit_code = 0 if state.running else UnavailableError.exit_code
     if printed_as_json(session, report):
         return exit_code
-    gone = f"does not run, {state.end_text}; pilothouse daemon start starts it"
+    gone = f"does not run, {end_text(state)}; pilothouse daemon start starts it"
     state_text = f"runs, pid {state.pid}" if state.running else gone
     running = ", ".join(f"{job.id} ({job.kind} {job.model}, {job.progress:.0%})" for job in report.running)
     following = "; ".join(f"{texts.time_text(at)} {text}" for at, text in report.next)

@@ -68,7 +68,7 @@ def list_(session: Session) -> None:
 @click.option("--reason", required=True, help="Why.")
 @click.pass_obj
 def place(session: Session, model: str, target: str, reason: str) -> None:
-    """Place a hold, on everything where neither a model nor a target is named."""
+    """Place a hold. It is on everything where neither a model nor a target is named."""
     hold = operations.place_hold(session.services, session.actor, reason, model=model, target=target)
     say(f"legal hold {hold.id} stands on {hold.scope}: no prediction of it is deleted")
 

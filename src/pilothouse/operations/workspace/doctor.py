@@ -15,7 +15,7 @@ from pilothouse.domain.confinement import (
     refusal,
     verdict,
 )
-from pilothouse.domain.doctor import Finding
+from pilothouse.domain.doctor import Finding, end_text
 from pilothouse.domain.errors import IntegrityError, PilothouseError, UnavailableError
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.monitoring import ServingState
@@ -236,7 +236,7 @@ def _daemon(services: Services) -> Finding:
     ]
     wait = f": {' and '.join(parts)} wait{'s' * (live + waiting == 1)} for it" if parts else ""
     untold = "; whether targets answer cannot be told while the daemon does not run" if live else ""
-    text = f"does not run, {state.end_text}{wait}{untold}; start it with pilothouse daemon start"
+    text = f"does not run, {end_text(state)}{wait}{untold}; start it with pilothouse daemon start"
     return Finding("daemon", not parts, text)
 
 

@@ -21,8 +21,9 @@ from pilothouse.presentation.texts import (
 from pilothouse.presentation.verdicts import drift_verdict, power_text
 
 
-def job_facts(job: Job, now: datetime, attempts: Sequence[str] = ()) -> list[Line]:
-    """Status, progress, inputs and result of a job: the lines above its log. ``attempts``: why those before did not end it."""
+def job_facts(job: Job, now: datetime, attempts: Sequence[str] = (), *, figures: str = "v") -> list[Line]:
+    """Status, progress, inputs and result of a job: the lines above its log. ``attempts``: why those before did not end it;
+    ``figures``: the key or command that shows the figures of its version."""
     took = ((job.ended_at or now) - job.started_at).total_seconds() if job.started_at else None
     share = 1.0 if job.status.value == "succeeded" else job.progress
     head = Line(
@@ -56,7 +57,11 @@ def job_facts(job: Job, now: datetime, attempts: Sequence[str] = ()) -> list[Lin
     if job.refused_by:
         gates = safe(", ".join(job.refused_by), LINE_LIMIT)
         lines.append(
-            text_line(f"▲ refused by a gate: {gates}; v shows the figures against its bounds", "warn", hang=2)
+            text_line(
+                f"▲ refused by a gate: {gates}; {figures} shows the figures against its bounds",
+                "warn",
+                hang=2,
+            )
         )
     return lines
 

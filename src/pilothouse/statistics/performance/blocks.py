@@ -23,14 +23,14 @@ class TimeBlocks:
 
     @property
     def phrase(self) -> str:
-        """``14 days drawn whole``."""
+        """``14 whole days drawn again``."""
         if self.labels is None:
             return "rows drawn singly: they span too little time for blocks"
         hours = self.length_us / _SHORTEST_US
         if hours == 24:
-            return f"{self.count} days drawn whole"
+            return f"{self.count} whole days drawn again"
         length = f"{hours / 24:g} days" if hours >= 48 else f"{hours:g} h"
-        return f"{self.count} blocks of {length} drawn whole"
+        return f"{self.count} whole blocks of {length} drawn again"
 
 
 def time_blocks(times_us: AnyArray, length_us: int = DAY_US) -> TimeBlocks:
