@@ -95,7 +95,7 @@ bench-verdicts: $(VENV)/.dev
 bench-ablation: $(VENV)/.dev
 	@$(BIN)/python tests/benchmarks/bench_ablation.py --write
 
-# STREAMS=name,name and DAYS=days measure a part. NannyML's column where its environment is (see test-peers).
+# STREAMS=name,name and DAYS=days measure a part, which is printed and not written. NannyML's column where its environment is (see test-peers).
 bench-streams: $(VENV)/.dev
 	@STREAMS=$(STREAMS) DAYS=$(DAYS) $(BIN)/python tests/benchmarks/bench_streams.py --write
 

@@ -33,7 +33,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--streams", default=os.environ.get("STREAMS", ""), help="names, with commas between")
     parser.add_argument("--days", default=os.environ.get("DAYS", ""), help="days of each stream at most")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/monitoring.md")
+    parser.add_argument(
+        "--write", action="store_true", help="put the table into docs/monitoring.md; a part is printed alone"
+    )
     parser.add_argument("--one", nargs=2, metavar=("NAME", "FILE"), help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     days = int(chosen.days) if chosen.days else None
@@ -49,8 +51,8 @@ def main() -> None:
     results = [_in_process(name, days) for name in names]
     text = table(results)
     print(text)
-    if chosen.write:
-        write(text, names, days)
+    if chosen.write and names == list(CASES) and days is None:
+        write(text)
 
 
 def _in_process(name: str, days: int | None) -> dict[str, Any]:
@@ -133,15 +135,13 @@ def _line(result: dict[str, Any]) -> str:
     )
 
 
-def write(text: str, names: list[str], days: int | None) -> None:
+def write(text: str) -> None:
     """Put the table between its marks in the document."""
     page = ROOT / "docs" / "monitoring.md"
     before, mark, rest = page.read_text("utf-8").partition(MARK)
     if not mark:
         raise SystemExit(f"docs/monitoring.md has no mark {MARK.strip()!r}")
-    command = "make bench-streams" + (f" STREAMS={','.join(names)}" if names != list(CASES) else "")
-    command += f" DAYS={days}" if days else ""
-    said = f"Measured on {datetime.now(UTC):%Y-%m-%d} by `{command}`."
+    said = f"Measured on {datetime.now(UTC):%Y-%m-%d} by `make bench-streams`."
     page.write_text(f"{before}{mark}{said}\n\n{text}\n{END}{rest.partition(END)[2]}", "utf-8")
 
 

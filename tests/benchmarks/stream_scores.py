@@ -167,7 +167,7 @@ class Gain:
 
 
 def first_gain(played: Played) -> Gain | None:
-    """What the first retraining since the change gained; None where an alert started none. One before the change, after a false
+    """What the first retraining since the change gained; None where an alert started none, or the stream ends with it. One before the change, after a false
     alert, cannot learn it, and the days after it are not of one law."""
     case = played.case
     since = case.changed_at or case.live_from
@@ -182,6 +182,8 @@ def first_gain(played: Played) -> Gain | None:
         off = (datetime.fromisoformat(changed) - case.changed_at) / timedelta(days=1)
     served = played.served
     later = served[(served["at"] > clock) & (served["at"] <= clock + AFTER)]
+    if later.empty:
+        return None
     first_day = played.live_since.get(job.version)
     live = first_day is not None and first_day <= day_at(case, clock) + 1
     champion = int(served.loc[served["at"] <= clock, "version"].iloc[-1])
