@@ -167,8 +167,8 @@ class Gain:
 
 
 def first_gain(played: Played) -> Gain | None:
-    """What the first retraining since the change gained; None where an alert started none, or the stream ends with it. One before the change, after a false
-    alert, cannot learn it, and the days after it are not of one law."""
+    """What the first retraining since the change gained; None where an alert started none, or the stream ends with it. One
+    before the change, after a false alert, cannot learn it, and the days after it are not of one law."""
     case = played.case
     since = case.changed_at or case.live_from
     about = (j for j in played.retrainings if datetime.fromisoformat(j.options["as_of"]) > since)
