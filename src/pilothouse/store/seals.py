@@ -90,7 +90,7 @@ def check(connection: Connection, seal: dict[str, dict[str, Any]]) -> int:
         if current != sealed:
             raise IntegrityError(
                 f"the table {table} is not what it was when it was examined ({current['rows']} of {sealed['rows']} rows, "
-                "another digest): restore a backup, or find the row by comparing with one"
+                "another digest): pilothouse audit verify names the rows that differ; restore a backup"
             )
         total += current["rows"]
     return total

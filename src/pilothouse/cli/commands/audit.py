@@ -14,6 +14,7 @@ from pilothouse.cli.output import (
     show_rows,
 )
 from pilothouse.cli.session import Session
+from pilothouse.domain.errors import IntegrityError
 from pilothouse.operations.workspace import audits
 from pilothouse.presentation.tables.work_rows import audit_table
 
@@ -43,14 +44,26 @@ def show(session: Session, limit: int) -> None:
 @json_option
 @click.pass_obj
 def verify(session: Session, known: str | None) -> None:
-    """Recompute the whole chain, and compare every row that decides; exit code 6 names the first that is wrong."""
+    """Recompute the whole chain, and compare every row that decides; exit code 6 names those that are wrong."""
     with progress("entries verified") as tell:
-        head = audits.verify_chain(session.services, session.actor, known=known, progress=tell)
-    differing = audits.differing_rows(session.services, session.actor)
-    facts = {"verified": not differing, "count": head.count, "hash": head.hash, "rows": differing}
-    if not printed_as_json(session, facts) and not differing:
+        found = audits.examine(session.services, session.actor, known=known, progress=tell)
+    head, fault = found.head, found.fault
+    facts = {
+        "verified": found.is_sound,
+        "count": head.count if head is not None else None,
+        "hash": head.hash if head is not None else None,
+        "fault": fault,
+        "rows": found.rows,
+    }
+    is_printed = printed_as_json(session, facts)
+    if found.is_sound and head is not None and not is_printed:
         say(f"{head.count} entries verified, and every row is what they say; head {head.count}:{head.hash}")
-    audits.refuse(differing)
+    if not found.is_sound:
+        for line in audits.lines(found):
+            say(line)
+        raise IntegrityError(
+            "the audit log and the rows do not agree: somebody changed the database past Pilothouse"
+        )
 
 
 @audit.command()

@@ -1,7 +1,7 @@
 """The audit log: its entries, its verification, its export."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import IO
 
@@ -11,6 +11,7 @@ from pilothouse.domain.roles import Actor
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.services import Services
 from pilothouse.store import audit, audit_agreement, row_agreement
+from pilothouse.store.row_agreement import Tampering
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,15 @@ class RowDifference:
     difference: str
     text: str
 
+    @property
+    def sentence(self) -> str:
+        """What was done past Pilothouse, as far as it is known."""
+        return f"{self.text} past Pilothouse" if self.difference in _DONE_TO_ROWS else self.text
 
+
+_DONE_TO_ROWS = tuple(str(one) for one in Tampering if one is not Tampering.DIGEST)
+_MOST_NAMED = 20
+"""Rows that are named in text; all are listed as JSON."""
 _EXPORTED_AT_ONCE = 10_000
 """Entries that are read in one transaction."""
 
@@ -79,18 +88,59 @@ def differing_rows(services: Services, actor: Actor) -> list[RowDifference]:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What was found of the log and of the rows that it accounts for."""
+
+    head: AuditHead | None
+    """None where the chain is broken: ``fault`` says how."""
+    fault: str
+    rows: list[RowDifference]
+
+    @property
+    def is_sound(self) -> bool:
+        """True where nothing is wrong."""
+        return not (self.fault or self.rows)
+
+
+def examine(
+    services: Services,
+    actor: Actor,
+    *,
+    known: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Examination:
+    """All that is wrong with the chain and with the rows; the rows are compared where the chain is broken too. Raises
+    InvalidInputError where ``known`` is not a head."""
+    head, faults, differing = None, [], []
+    try:
+        head = verify_chain(services, actor, known=known, progress=progress)
+    except IntegrityError as error:
+        faults.append(str(error))
+    try:
+        differing = differing_rows(services, actor)
+    except IntegrityError as error:
+        faults.append(str(error))
+    return Examination(head, "; ".join(faults), differing)
+
+
+def lines(found: Examination) -> list[str]:
+    """A line for the chain's fault and for each of the first rows that are not what the log says, then how many more."""
+    texts = [found.fault] if found.fault else []
+    texts += [one.sentence for one in found.rows[:_MOST_NAMED]]
+    if len(found.rows) > _MOST_NAMED:
+        texts.append(f"and {len(found.rows) - _MOST_NAMED:,} more: pilothouse audit verify --json lists all")
+    return texts
+
+
 def check_rows(services: Services, actor: Actor) -> None:
     """Raise IntegrityError that names the first row that is not what the log says, and how many more there are."""
-    refuse(differing_rows(services, actor))
-
-
-def refuse(differing: Sequence[RowDifference]) -> None:
-    """Raise IntegrityError that names the first of rows that are not what the log says, if there are any."""
+    differing = differing_rows(services, actor)
     if differing:
         more = f" (and {len(differing) - 1:,} more)" if len(differing) > 1 else ""
         raise IntegrityError(
             f"{differing[0].text}{more}: somebody changed the database past Pilothouse; "
-            "pilothouse audit verify --json lists all"
+            "pilothouse audit verify names them"
         )
 
 
