@@ -153,7 +153,7 @@ async def test_triggers_say_why_not_now_and_what_came_of_the_last_time(make_cons
         assert set(column(app, "STATE")) == {"○ not now"}
         assert column(app, "LAST STARTED") == ["never", "job 1, 10h ago", "never"]
         assert column(app, "LAST REFUSED")[0].startswith(
-            "1h ago: waits, training job 5 of this model has not ended"
+            "3m ago: waits, training job 5 of this model has not ended"
         )
         assert column(app, "KEY")[:2] == ["5e1f", "deployed:2"]
         assert "training job 7 of this model has not ended yet" in app.view.query_one("#facts").text

@@ -29,7 +29,7 @@ def outdated(workspace) -> int:
         request = promotions.request_promotion(
             services, sam, f"flight-delay/{fourth.number}", targets=["ewr"], reason="summer rows"
         )
-        example.at(services, example.NOW + timedelta(hours=1))
+        example.at(services, example.NOW + timedelta(minutes=1))
         deployments.roll_back(services, olga, "flight-delay", reason="slow")
         return request.id
 

@@ -26,7 +26,7 @@ async def test_columns_that_have_no_room_end_with_an_ellipsis(make_console) -> N
         lines = ["".join(segment.text for segment in grid.render_line(y)).rstrip() for y in range(1, 6)]
         assert all(line.endswith("…") for line in lines)
         head = app.view.query_one("#head").render_line(0).text.rstrip()
-        assert head.startswith(" head 4")
+        assert head.startswith(" head 5")
         assert head.endswith("…")
 
 
