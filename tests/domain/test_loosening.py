@@ -168,6 +168,13 @@ def test_a_version_was_judged_more_loosely_by_gates_alone() -> None:
     assert judged_more_loosely(plain_to_spec(ran), now) == []
 
 
+BLIND = {
+    "comparison": {"margin": 1.0},
+    "data": {"minimum_rows": 0, "maximum_missing": 1.0, "maximum_duplicates": 1.0, "leakage_auc": 2.0},
+}
+"""Gates that every version passes."""
+
+
 @pytest.mark.parametrize(
     ("promotion", "gates", "said"),
     [
@@ -176,6 +183,10 @@ def test_a_version_was_judged_more_loosely_by_gates_alone() -> None:
         ({"approvals": 0, "automatic": True}, GATES, ["promotion.automatic", "promotion.approvals"]),
         ({"approvals": 2, "automatic": True}, GATES, ["promotion.automatic"]),
         ({"four_eyes": False}, {}, ["promotion.four_eyes"]),
+        ({"approvals": 1}, BLIND, ["gates"]),
+        ({"approvals": 1}, {**BLIND, "metric": [{"metric": "auc", "minimum": 0.0}]}, ["gates"]),
+        ({"approvals": 1}, {**BLIND, "metric": [{"metric": "auc", "minimum": 0.6}]}, []),
+        ({"approvals": 1}, {**BLIND, "metric": [{"metric": "log_loss", "maximum": 2.0}]}, []),
     ],
 )
 def test_a_new_model_takes_an_admin_where_nobody_or_one_person_could_put_it_live(

@@ -2,13 +2,22 @@
 
 import dataclasses
 import functools
+import math
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.domain.loosening_keys import KEYS, is_looser
-from pilothouse.domain.model_spec import DataSpec, Duration, GatesSpec, MetricBound, ModelSpec, TargetSpec
+from pilothouse.domain.model_spec import (
+    METRICS,
+    DataSpec,
+    Duration,
+    GatesSpec,
+    MetricBound,
+    ModelSpec,
+    TargetSpec,
+)
 
 Match = Mapping[str, Any]
 
@@ -66,11 +75,37 @@ def loosened_by_new(spec: ModelSpec) -> list[str]:
             lines.append(
                 "gates: no metric and no function (the first version, compared with nothing, cannot fail)"
             )
+    if cannot_fail(gates):
+        lines.append("gates: none of them can fail (every version passes)")
     if promotion.approvals < 1:
         lines.append(f"promotion.approvals: {promotion.approvals} (nobody agrees)")
     if not promotion.four_eyes:
         lines.append("promotion.four_eyes: false (one person can ask and approve)")
     return lines
+
+
+def cannot_fail(gates: GatesSpec) -> bool:
+    """True where every version passes: no gate is set but for bounds that every figure holds."""
+    data = gates.data
+    return (
+        all(_holds_always(bound) for bound in gates.metric)
+        and (gates.comparison is None or gates.comparison.margin >= 1)
+        and gates.latency is None
+        and gates.model_size_mb is None
+        and gates.function is None
+        and data.minimum_rows <= 1
+        and data.maximum_missing >= 1
+        and data.maximum_duplicates >= 1
+        and data.leakage_auc > 1
+    )
+
+
+def _holds_always(bound: MetricBound) -> bool:
+    """True of a bound that no value of its metric breaks: only shares and counts of errors have ends."""
+    lowest = 0.0 if bound.metric != "r2" else -math.inf
+    highest = 1.0 if METRICS[bound.metric][0] == "higher" else math.inf
+    low_holds = bound.minimum is None or bound.minimum <= lowest
+    return low_holds and (bound.maximum is None or bound.maximum >= highest)
 
 
 def differing_files(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
