@@ -129,8 +129,8 @@ def _changed_before(
             keys = ", ".join(f"x.{name}" for name in declared.key)
             where = " AND ".join(f"x.{name} = ?" for name in declared.key)
             source = f"main.{row.table} x WHERE {where}{f' AND ({declared.only})' if declared.only else ''}"
-            was = next(_digests(before, row.table, keys, source, tuple(json.loads(row.key))), None)
-            known = _newest_of(connection, row)
+            was = next(digests(before, row.table, keys, source, tuple(json.loads(row.key))), None)
+            known = newest_of(connection, row)
             known_digest = known[0] if known else None
             if was is not None and known_digest is None:
                 yield was.name, "inserted"
@@ -140,7 +140,7 @@ def _changed_before(
                 yield known[1], "changed" if was is not None else "deleted"
 
 
-def _newest_of(connection: Connection, row: RowDigest) -> tuple[str | None, str] | None:
+def newest_of(connection: Connection, row: RowDigest) -> tuple[str | None, str] | None:
     """Newest digest and name on record of a row."""
     found: tuple[str | None, str] | None = connection.execute(
         "SELECT digest, name FROM row_digests WHERE tbl = ? AND key = ? ORDER BY id DESC LIMIT 1",
@@ -168,15 +168,15 @@ def present(connection: Connection, table: str) -> Iterator[RowDigest]:
     declared = DECIDING[table]
     keys = ", ".join(f"x.{name}" for name in declared.key)
     where = f"WHERE {declared.only}" if declared.only else ""
-    return _digests(connection, table, keys, f"main.{table} x {where} ORDER BY {keys}", ())
+    return digests(connection, table, keys, f"main.{table} x {where} ORDER BY {keys}", ())
 
 
-def newest(connection: Connection, table: str) -> dict[str, RowDigest]:
-    """Newest digest of each row of a table, by key."""
+def newest(connection: Connection, table: str, begins: str = "", named: str = "") -> dict[str, RowDigest]:
+    """Newest digest of each row of a table, by key; of those whose key and whose name begin so."""
     rows = connection.execute(
         "SELECT d.key, d.name, d.digest FROM row_digests d JOIN (SELECT max(id) AS id FROM row_digests WHERE tbl = ?1 "
-        "GROUP BY key) n ON n.id = d.id",
-        (table,),
+        "GROUP BY key) n ON n.id = d.id WHERE substr(d.key, 1, length(?2)) = ?2 AND substr(d.name, 1, length(?3)) = ?3",
+        (table, begins, named),
     )
     return {row[0]: RowDigest(table, row[0], row[1], row[2]) for row in rows}
 
@@ -218,8 +218,8 @@ def _changed(connection: Connection) -> Iterator[RowDigest]:
             f"(SELECT DISTINCT {', '.join(noted)} FROM temp.touched_rows WHERE tbl = ?) k "  # noqa: S608 - ours
             f"LEFT JOIN main.{table} x ON {joined} ORDER BY {', '.join(f'k.{k}' for k in noted)}"
         )
-        for row in _digests(connection, table, ", ".join(f"k.{k}" for k in noted), source, (table,)):
-            before = _newest_of(connection, row)
+        for row in digests(connection, table, ", ".join(f"k.{k}" for k in noted), source, (table,)):
+            before = newest_of(connection, row)
             if row.digest is None and before is not None and before[0] is not None:
                 yield row._replace(name=before[1])
             elif row.digest is not None and (before is None or before[0] != row.digest):
@@ -228,7 +228,7 @@ def _changed(connection: Connection) -> Iterator[RowDigest]:
         connection.execute("DELETE FROM temp.touched_rows")
 
 
-def _digests(
+def digests(
     connection: Connection, table: str, keys: str, source: str, values: tuple[object, ...]
 ) -> Iterator[RowDigest]:
     """Digests of the rows of a query; those that the query finds no row for are deleted ones."""

@@ -13,6 +13,7 @@ from pilothouse.domain.roles import Actor, Permission
 from pilothouse.domain.wire import DesiredState, DesiredVersion
 from pilothouse.operations.authorisation import changing, reading, reason_given
 from pilothouse.operations.catalogue import require_model, require_version, spec_of_model
+from pilothouse.operations.promotion.accounted_rows import check_version
 from pilothouse.operations.promotion.activation import put_live
 from pilothouse.operations.promotion.records import with_records
 from pilothouse.operations.services import Services
@@ -34,6 +35,9 @@ def roll_back(
         require_model(change.connection, model)
         steps = _plan(change.connection, model, targets)
         deployed: list[Deployment] = []
+        for step in steps:
+            before = require_version(change.connection, version_uri(model, step.then))
+            check_version(change.connection, before, [step.target])
         for number in sorted({step.then for step in steps}):
             version = require_version(change.connection, version_uri(model, number))
             on_targets = [step.target for step in steps if step.then == number]

@@ -19,6 +19,7 @@ from pilothouse.operations.authorisation import (
     reason_given,
 )
 from pilothouse.operations.catalogue import require_request, require_version
+from pilothouse.operations.promotion.accounted_rows import check_request, check_rules, check_version
 from pilothouse.operations.promotion.activation import deploy_request, drop_challenger
 from pilothouse.operations.promotion.evidence import incumbents
 from pilothouse.operations.promotion.request_filing import check_requestable, file_request, targets_to_request
@@ -51,6 +52,8 @@ def request_promotion(
         version = require_version(change.connection, reference)
         targets = targets_to_request(change.connection, version, targets)
         check_requestable(change.connection, version, targets)
+        check_rules(change.connection, version.model)
+        check_version(change.connection, version, targets)
         return file_request(services, change, version, targets, reason)
 
 
@@ -74,6 +77,8 @@ def request_again(services: Services, actor: Actor, request_id: int) -> Promotio
             )
         targets = targets_to_request(change.connection, version, left)
         check_requestable(change.connection, version, targets)
+        check_rules(change.connection, version.model)
+        check_version(change.connection, version, targets)
         return file_request(services, change, version, targets, old.reason)
 
 
@@ -94,6 +99,7 @@ def approve(
                 f"read it with pilothouse evidence {request_id} and name its digest (at least {_FEWEST_DIGITS} digits)"
             )
         _check_incumbents(change.connection, request)
+        _check_rows(change.connection, request)
         _decide(change, request, "approve", reason)
         if request.approvals + 1 >= request.approvals_needed:
             version = require_version(change.connection, version_uri(request.model, request.version))
@@ -108,6 +114,7 @@ def reject(services: Services, actor: Actor, request_id: int, reason: str) -> Pr
     reason = reason_given(reason, "rejecting a request")
     with changing(services, actor, Permission.DECIDE, _model_of(services, request_id)) as change:
         request = _open_request(change, request_id, RequestAct.REJECT)
+        _check_rows(change.connection, request)
         _decide(change, request, "reject", reason)
         _close(change, request, RequestStatus.REJECTED, reason)
         return require_with_rules(change.connection, request_id)
@@ -203,6 +210,14 @@ def _check_incumbents(connection: Connection, request: PromotionRequest) -> None
             f"request {request.id}: its evidence does not compare with what is live on {', '.join(request.targets)}: "
             f"ask anew with pilothouse request --again {request.id}"
         )
+
+
+def _check_rows(connection: Connection, request: PromotionRequest) -> None:
+    """Raise IntegrityError that names a row that the decision rests on, and that was changed past Pilothouse."""
+    check_request(connection, request)
+    check_rules(connection, request.model)
+    version = require_version(connection, version_uri(request.model, request.version))
+    check_version(connection, version, request.targets)
 
 
 def _decide(change: Change, request: PromotionRequest, verdict: str, reason: str) -> None:

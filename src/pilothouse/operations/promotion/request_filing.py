@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from pilothouse.domain.canonical import canonical_digest
-from pilothouse.domain.errors import ConflictError, NotAllowedError, NotFoundError
+from pilothouse.domain.errors import ConflictError, IntegrityError, NotAllowedError, NotFoundError
 from pilothouse.domain.evaluation import GateOutcome
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.policies import EffectivePolicy
@@ -14,6 +14,7 @@ from pilothouse.domain.request_standing import judged_looser_text
 from pilothouse.domain.roles import DAEMON, Permission
 from pilothouse.operations.authorisation import Change, changing
 from pilothouse.operations.catalogue import require_request, require_run, spec_of_model
+from pilothouse.operations.promotion.accounted_rows import check_rules
 from pilothouse.operations.promotion.activation import CHALLENGER, deploy_request, drop_challenger, move_alias
 from pilothouse.operations.promotion.evidence import compared_versions, gather_evidence, incumbents
 from pilothouse.operations.promotion.request_authors import authors_of
@@ -46,7 +47,8 @@ def advance_automatically(
                 raise ConflictError("automation is paused")
             targets = targets_to_request(change.connection, version, None)
             check_requestable(change.connection, version, targets)
-        except (ConflictError, NotAllowedError) as obstacle:
+            check_rules(change.connection, version.model)
+        except (ConflictError, IntegrityError, NotAllowedError) as obstacle:
             change.record(
                 "promotion.not_requested", version_uri(version.model, version.number), {"why": str(obstacle)}
             )
