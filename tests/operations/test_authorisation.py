@@ -40,6 +40,7 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "audits.show": (lambda s, a: audits.show(s, a), EVERYBODY),
     "audits.head": (lambda s, a: audits.head(s, a), EVERYBODY),
     "audits.check_rows": (lambda s, a: audits.check_rows(s, a), EVERYBODY),
+    "audits.examine": (lambda s, a: audits.examine(s, a), EVERYBODY),
     "audits.differing_rows": (lambda s, a: audits.differing_rows(s, a), EVERYBODY),
     "audits.verify_chain": (lambda s, a: audits.verify_chain(s, a), EVERYBODY),
     "audits.verify": (lambda s, a: audits.verify(s, a), EVERYBODY),

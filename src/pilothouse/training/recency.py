@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pilothouse.domain.evaluation import SMALLEST_LOSS, SMALLEST_RISE
 from pilothouse.domain.model_spec import METRICS
 from pilothouse.domain.time_units import DAY_US, from_us
 from pilothouse.training.fitting import scores_of
@@ -37,7 +38,8 @@ def choose_older_rows(
     X: pd.DataFrame, y: "pd.Series[Any]", times: Micros, changed_us: int, metric: str, fit: FitRows
 ) -> OlderRows:
     """Choice between all rows, as many of the newest older rows as there are new ones, and the new rows alone, by the mean of
-    ``metric`` over folds of the new rows. All rows where no choice is better, or where the metric is not defined on a fold."""
+    ``metric`` over folds of the new rows. All rows where no choice is better by as much as a loss that counts (the new days are
+    few, and neighbours of those that they are judged on), or where the metric is not defined on a fold."""
     new = times >= changed_us
     everything = np.ones(len(times), dtype=bool)
     if int(new.sum()) < _FEWEST_ROWS or new.all():
@@ -64,7 +66,10 @@ def choose_older_rows(
                 return OlderRows(everything, {}, "")
             continue
         scores[name] = float(np.mean(known))
-    best = max(scores, key=lambda name: sign * scores[name])  # the first of equals: the most rows
+    best = max(scores, key=lambda name: sign * scores[name])
+    least = SMALLEST_LOSS if sign > 0 else SMALLEST_RISE * abs(scores["all rows"])
+    if sign * (scores[best] - scores["all rows"]) < least:
+        best = "all rows"
     told = ", ".join(f"{name} {score:.4g}" for name, score in scores.items())
     text = (
         f"trained on {best}: {metric} on days since {from_us(changed_us):%Y-%m-%d} that were left out in turn, by what was "
