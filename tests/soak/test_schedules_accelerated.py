@@ -34,7 +34,7 @@ SCHEDULES = [
     {"name": "paulo", "cron": "0 0 * * 1-5", "timezone": "America/Sao_Paulo", "catch_up": "skip"},
     {"name": "apia", "cron": "0 */3 * * *", "timezone": "Pacific/Apia", "catch_up": "all", "jitter": "1h"},
     {"name": "often", "every": "20m", "catch_up": "all"},
-    {"name": "once", "at": "2026-09-20T22:00", "timezone": "Europe/Berlin"},
+    {"name": "once", "at": "2026-09-25T22:00", "timezone": "Europe/Berlin"},
 ]
 
 
