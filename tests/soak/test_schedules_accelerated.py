@@ -53,9 +53,7 @@ def resident_kb() -> int:
 def test_every_nominal_time_ends_once_as_run_merged_or_skipped(tmp_path: Path) -> None:
     chance, wanted = seeded("schedules"), size(120, 10_000)
     example = make_example(tmp_path / "w")
-    example.time = datetime(
-        2026, 9, 20, tzinfo=UTC
-    )  # before the clocks of Lord Howe, Berlin and New York go back
+    example.time = datetime(2026, 9, 25, tzinfo=UTC)  # a month before clocks in Berlin go back
     applied = example.time
     example.apply(automation={"schedule": SCHEDULES})
     started: Counter[str] = Counter()

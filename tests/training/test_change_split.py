@@ -110,6 +110,14 @@ def test_where_nothing_has_changed_the_older_rows_stay(bench: Bench) -> None:
     assert "older_rows" not in plain.record
 
 
+def test_after_a_change_of_long_ago_all_rows_are_trained_on(bench: Bench) -> None:
+    plain = spec(gates__metric=[])
+    options = {"changed_us": since(30)}
+    snapshot = bench.run("snapshot", plain, {"source": bench.source(changed())}, options, "old")
+    assert "is older than twice the hold-out" in snapshot.record["split"]
+    assert "changed_us" not in snapshot.record
+
+
 def test_the_choice_sees_rows_of_the_training_alone_and_is_the_same_again() -> None:
     draw = np.random.default_rng(1)
     at = times(30, 40)

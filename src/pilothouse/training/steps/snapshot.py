@@ -41,7 +41,7 @@ def run(request: StepRequest, report: Report) -> StepResult:
     read_as = f" ({dialect})" if dialect else ""
     report(0.4, f"{rows.num_rows} rows are known{read_as}", {"rows": rows.num_rows})
     changed_us = request.options.get("changed_us")
-    train, holdout, split = _split(rows, spec, changed_us)
+    train, holdout, split, is_cut = _split(rows, spec, changed_us)
     files = {"snapshot": rows, "train": train, "holdout": holdout}
     outputs = {name: _write(request, name, part) for name, part in files.items()}
     report(0.6, "checking the rows", {"training_rows": train.num_rows, "holdout_rows": holdout.num_rows})
@@ -53,13 +53,15 @@ def run(request: StepRequest, report: Report) -> StepResult:
         "source_digest": digest,
         "unlabelled_rows": known.unlabelled,
         "dialect": dialect,
-        **({"changed_us": changed_us, "split": split} if changed_us is not None else {}),
+        **({"split": split} if split else {}),
+        **({"changed_us": changed_us} if is_cut else {}),
     }
     return StepResult(ok=True, outputs=outputs, record=record)
 
 
-def _split(rows: pa.Table, spec: ModelSpec, changed_us: int | None) -> tuple[pa.Table, pa.Table, str]:
-    """Rows for training and hold-out, and how they were chosen where there was a change."""
+def _split(rows: pa.Table, spec: ModelSpec, changed_us: int | None) -> tuple[pa.Table, pa.Table, str, bool]:
+    """Rows for training and hold-out; how they were chosen where there was a change, and whether days since it were held out in
+    turn: only then are rows from before it in question (see ``recency``)."""
     if not rows.num_rows:
         raise InvalidInputError(
             "data: no row of the source has an outcome that is known by then"
@@ -77,14 +79,14 @@ def _split(rows: pa.Table, spec: ModelSpec, changed_us: int | None) -> tuple[pa.
         split = split_since(times, spec.data.holdout, changed_us, fewest)
         text = split.text
         if split.holdout is not None:
-            return rows.filter(pa.array(~split.holdout)), rows.filter(pa.array(split.holdout)), text
+            return rows.filter(pa.array(~split.holdout)), rows.filter(pa.array(split.holdout)), text, True
     start = holdout_start(times, spec.data.holdout)
     if start == 0:
         raise InvalidInputError(
             f"data.holdout: all {rows.num_rows} rows lie in the newest {format_duration(spec.data.holdout)}; "
             "expected older rows to train on"
         )
-    return rows.slice(0, start), rows.slice(start), text
+    return rows.slice(0, start), rows.slice(start), text, False
 
 
 def _facts(rows: pa.Table, train: pa.Table, holdout: pa.Table, spec: ModelSpec) -> dict[str, Any]:
