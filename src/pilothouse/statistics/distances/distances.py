@@ -166,9 +166,10 @@ class Laid:
 
 def lay(width: Floats, unit: Floats, counts: AnyArray, positions: AnyArray) -> Laid:
     """Side of a comparison from (counts, positions), each [..., bins] of whole numbers, the first and the last bin beyond the
-    edges. ``width`` [..., bins − 2] and ``unit`` [..., bins] are as ``bin_sizes`` gives them. A bin of width 0
-    without counts changes nothing, so columns of fewer bins may be padded. All is NaN where a side is empty."""
-    total = counts.sum(axis=-1, keepdims=True, dtype=np.float64)
+    edges. ``width`` [..., bins − 2] and ``unit`` [..., bins] are as ``bin_sizes`` gives them, and all four of one type of
+    floats where less than double precision is wanted. A bin of width 0 without counts changes nothing, so columns of fewer
+    bins may be padded. All is NaN where a side is empty."""
+    total = counts.sum(axis=-1, keepdims=True, dtype=np.float64).astype(width.dtype)
     with np.errstate(invalid="ignore", divide="ignore"):
         mass, moved = counts / total, positions * (unit / total)
     level = np.cumsum(mass, axis=-1)

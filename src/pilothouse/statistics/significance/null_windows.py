@@ -33,10 +33,16 @@ SMALLEST_SAMPLE = 50
 """Rows down to which windows are thinned."""
 RECENT = 3
 """Length of the recent past of a window, in windows just before it."""
-_IN_CACHE = 1 << 15
+_ROUNDED = np.float32
+"""Precision of the many samples of a null: their distances are right to a few in 100,000, which is far less than they vary."""
+_IN_CACHE = 1 << 16
 """Bins of samples that are compared at once."""
 _GUIDES, _GUIDED = 1 << 13, 4
 """Steps of the table by which draws are placed, and bins by which they are moved one by one."""
+_ROWS_A_BIN = 3
+"""Rows for each bin up to which a sample is drawn row by row: a bin costs about as much as three rows."""
+_LARGE, _SHARED_BY = 10, 4
+"""Times the rows of a sample from which those of its reference move its distance little: one is then drawn for so many."""
 _PAIRS = 300
 """Pairs of distant windows that are compared at most in ``likeness``."""
 DRAWS = 100
@@ -206,10 +212,15 @@ def measure(
     return _between(column, _side(column, reference), _side(column, current), scale)
 
 
-def _side(column: Column, sample: tuple[AnyArray, AnyArray]) -> Any:
+def _side(column: Column, sample: tuple[AnyArray, AnyArray], precision: type[np.floating[Any]] = np.float64) -> Any:
     """One side of a comparison, prepared for any number of others: laid out where the column has edges, else its counts."""
     if isinstance(column, NumericColumn) and column.edges.size:
-        return distances.lay(*distances.bin_sizes(column), *sample)
+        width, unit = distances.bin_sizes(column)
+        counts, positions = sample
+        if precision is np.float64:
+            return distances.lay(width, unit, counts, positions)
+        rounded = [array.astype(precision) for array in (width, unit, counts, positions)]
+        return distances.lay(rounded[0], rounded[1], rounded[2], rounded[3])
     return sample[0]
 
 
@@ -224,7 +235,7 @@ def _distances(
     step = max(1, _IN_CACHE // counts.shape[1])
     blocks = [slice(first, first + step) for first in range(0, len(counts), step)]
     parts = [
-        _between(column, base.part(rows), _side(column, (counts[rows], positions[rows])), scale)
+        _between(column, base.part(rows), _side(column, (counts[rows], positions[rows]), _ROUNDED), scale)
         for rows in blocks
     ]
     return {
@@ -268,12 +279,12 @@ def null_values(
     if isinstance(column, NumericColumn):
         scale = drift.scale_of(column, days.whole)
     values_of: dict[str, list[Floats]] = {name: [] for name in statistics_for(column)}
-    whole_reference = _side(column, reference)
+    whole_reference = _side(column, reference, _ROUNDED)
     for size in sizes:
         thinned = current if size == 0 else _thinned(current, size, rng)
         base = whole_reference
         if thin_both and size:
-            base = _side(column, _thinned(reference, RECENT * size, rng))
+            base = _side(column, _thinned(reference, RECENT * size, rng), _ROUNDED)
         for name, values in _distances(column, base, thinned, scale).items():
             values_of[name].append(values)
     return values_of
@@ -291,11 +302,12 @@ def sampled_values(
     mean_position = reference.positions / np.maximum(reference.counts, 1)
     scale = drift.scale_of(column, reference) if isinstance(column, NumericColumn) else 1.0
 
-    def draw(size: int) -> tuple[AnyArray, AnyArray]:
-        counts = _multinomial(rng, size, share, draws)
+    def draw(size: int, shared_by: int = 1) -> tuple[AnyArray, AnyArray]:
+        counts = np.repeat(_multinomial(rng, size, share, draws // shared_by), shared_by, axis=0)
         return counts, np.rint(counts * mean_position)
 
-    base = _side(column, draw(against or reference.present))
+    base_rows = against or reference.present
+    base = _side(column, draw(base_rows, _SHARED_BY if base_rows >= _LARGE * max(rows) else 1), _ROUNDED)
     state = rng.bit_generator.state
     samples = []
     for size in rows:
@@ -307,7 +319,7 @@ def sampled_values(
 def _multinomial(rng: np.random.Generator, rows: int, share: Floats, draws: int) -> Ints:
     """Counts int64[draws, bins] of samples of ``rows`` rows; row by row where that is cheaper than bin by bin."""
     bins = len(share)
-    if rows > bins:
+    if rows > _ROWS_A_BIN * bins:
         return rng.multinomial(rows, share, size=draws)
     level = np.cumsum(share)
     where = _placed(level / level[-1], rng.random(draws * rows)).reshape(draws, rows)
@@ -335,7 +347,27 @@ def _thinned(current: tuple[Ints, Ints], size: int, rng: np.random.Generator) ->
     counts, positions = current
     total = counts.sum(axis=-1, keepdims=True)
     share = np.minimum(size / np.maximum(total, 1), 1.0)
-    kept = rng.binomial(counts, np.broadcast_to(share, counts.shape))
+    if _ROWS_A_BIN * size < counts.shape[-1]:
+        kept = _kept(counts, share[:, 0], rng)
+    else:
+        kept = rng.binomial(counts, np.broadcast_to(share, counts.shape))
     moved = kept / np.maximum(counts, 1)
     moved *= positions
     return kept, np.rint(moved, out=moved)
+
+
+def _kept(counts: Ints, share: Floats, rng: np.random.Generator) -> Ints:
+    """Rows of counts int64[windows, bins] that are kept, each with its window's ``share`` float64[windows]: drawn row by row,
+    which is cheaper than bin by bin where few are kept. The gaps between them are geometric."""
+    most = float(share.max(initial=0.0))
+    if not most:
+        return np.zeros_like(counts)
+    last = np.cumsum(counts.ravel())
+    rows = int(last[-1])
+    at = np.zeros(0, np.int64)
+    while not at.size or at[-1] < rows:
+        gaps = rng.geometric(most, int(rows * most) + 100)
+        at = np.concatenate((at, np.cumsum(gaps) + (at[-1] if at.size else -1)))
+    cells = last.searchsorted(at[: at.searchsorted(rows)], side="right")
+    lasting = rng.random(len(cells)) * most < share[cells // counts.shape[1]]
+    return np.bincount(cells[lasting], minlength=counts.size).reshape(counts.shape)
