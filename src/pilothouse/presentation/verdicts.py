@@ -87,6 +87,18 @@ def blind_notes(findings: Sequence[DriftFinding]) -> list[str]:
     ]
 
 
+def past_notes(findings: Sequence[DriftFinding]) -> list[str]:
+    """Under which versions the weeks were that features are compared with, and which of these have none; nothing where all
+    are of the features' own version."""
+    groups: dict[str, list[str]] = {}
+    for finding in findings:
+        before = finding.before
+        if before is not None and (before.days or before.lacking):
+            text = f"no weeks before: {before.lacking}" if before.lacking else f"compared with {before.text}"
+            groups.setdefault(text, []).append(finding.feature)
+    return [f"{text}: {', '.join(features)}" for text, features in groups.items()]
+
+
 def performance_word(window: Window, significant: bool, *, suspected: bool) -> str:
     """The verdict on performance in a table of the command line."""
     return verdict_word(window, significant or suspected, SUSPECTED if suspected else "worse")

@@ -51,8 +51,10 @@ def closed_until(connection: Connection, stream_id: int, monitors: Iterable[str]
 
 
 def note_rows(connection: Connection, stream_id: int, times: Ints, now_us: int) -> None:
-    """Note the rows with these event times, as far as a window with them is closed; they are stored already."""
-    end = closed_until(connection, stream_id, OF_ROWS)
+    """Note the rows with these event times, as far as a window with them is closed, of this version or of another one on the
+    target, which is judged beside them; they are stored already."""
+    ends = [closed_until(connection, stream_id, OF_ROWS), _closed_inputs(connection, stream_id)]
+    end = max((end for end in ends if end is not None), default=None)
     if end is None or int(times.min()) >= end:
         return
     late = np.sort(times[times < end])
@@ -62,6 +64,16 @@ def note_rows(connection: Connection, stream_id: int, times: Ints, now_us: int) 
         rows = rollup.count_rows(connection, stream_id, DAY_S, start, start + DAY_US)
         day = LateDay(stream_id, "rows", start, int(of_day[0]), int(of_day[-1]), len(of_day))
         _note(connection, day, rows, now_us)
+
+
+def _closed_inputs(connection: Connection, stream_id: int) -> int | None:
+    """End of the newest closed window of inputs of another version on a stream's target."""
+    (end,) = connection.execute(
+        "SELECT max((SELECT max(r.window_end) FROM readings r WHERE r.stream_id=o.id AND r.monitor='drift' AND r.subject='')) "
+        "FROM streams s JOIN streams o ON o.model=s.model AND o.target=s.target AND o.id<>s.id WHERE s.id=?",
+        (stream_id,),
+    ).fetchone()
+    return None if end is None else int(end)
 
 
 def note_outcomes(

@@ -34,6 +34,7 @@ from pilothouse.presentation.verdicts import (
     blind_notes,
     drift_word,
     judged_again_because,
+    past_notes,
     performance_word,
     power_text,
     revised_verdict,
@@ -141,6 +142,8 @@ def monitor(
     for first in list(drift.values())[:1]:
         _say(verdict_note(first.window, view.minimum_rows))
     for note in blind_notes([newest.finding for newest in drift.values()]):
+        _say(note)
+    for note in past_notes([newest.finding for newest in drift.values()]):
         _say(note)
     if view.multivariate:
         click.echo()

@@ -228,7 +228,7 @@ def _drift(explanation: AlertExplanation, source: _Source) -> AlertExplanation:
     over = f", the last {together} windows together" if together > 1 else ""
     return replace(
         explanation,
-        figure=f"{worst.feature}: {measure_name(worst.statistic)}{over}",
+        figure=f"{worst.feature}: {measure_name(worst.statistic)}{over}{_beside(worst)}",
         bound=f"threshold, {_learnt_from(worst)}; {monitoring.false_alarm_rate:g} false alarms a window",
         windows=source.marked(windows),
         features=tuple(_feature(f, source) for f in moved),
@@ -237,6 +237,13 @@ def _drift(explanation: AlertExplanation, source: _Source) -> AlertExplanation:
         compared_with="the hold-out of its training" if worst.feature == SCORE else "the training rows",
         shares_of=worst.feature,
     )
+
+
+def _beside(finding: DriftFinding) -> str:
+    """What it was compared with, where that is not the reference."""
+    if finding.compared_with != "recent":
+        return ""
+    return f" beside {finding.before.text if finding.before else 'the days before'}"
 
 
 def _learnt_from(finding: DriftFinding) -> str:

@@ -59,6 +59,8 @@ class Rule:
     """The subjects so far beyond their threshold in a reading that one window is enough."""
     enough: str = "certain by itself"
     """The condition for one window to be enough; ``{percent}`` is the rate of false alarms."""
+    because: Callable[[Reading, MonitoringSpec, set[str]], str] = lambda *_: ""
+    """The condition that one window with these firing subjects meets, where it is not ``enough``; else empty."""
     subject: str = ""
     """The subject of this rule's alerts, where several rules draw alerts of one kind."""
     unjudged: bool = False
@@ -83,6 +85,29 @@ def _features(
     }
 
 
+def _going_on(reading: Reading, rules: MonitoringSpec) -> dict[str, int]:
+    """Features whose change another version showed in so many of the windows before that this one opens an alert; with that
+    version."""
+    return {
+        f.feature: f.before.found_by
+        for f in findings_of(reading, DriftFinding)
+        if f.significant and f.before and f.before.found_by and f.significant_windows >= rules.fire
+    }
+
+
+def _certain_features(reading: Reading, rules: MonitoringSpec) -> set[str]:
+    return {*_features(reading, DriftFinding, certain=True), *_going_on(reading, rules)} - {SCORE}
+
+
+def _enough_features(reading: Reading, rules: MonitoringSpec, firing: set[str]) -> str:
+    """Why one window is enough for drifting features; empty where one of them is certain by itself."""
+    going_on = _going_on(reading, rules)
+    if not firing <= going_on.keys() or firing & _features(reading, DriftFinding, certain=True):
+        return ""
+    version = max(going_on[feature] for feature in firing)
+    return f"a change that version {version} showed before and that this version was not trained on"
+
+
 def _certainly_worse(reading: Reading, rules: MonitoringSpec) -> bool:
     finding = finding_of(reading, PerformanceFinding)
     return performance_is_certain(
@@ -102,7 +127,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
             lambda reading, firing, occasion: explanations.data_drift(
                 findings_of(reading, DriftFinding), firing, occasion
             ),
-            lambda reading, _: _features(reading, DriftFinding, certain=True) - {SCORE},
+            _certain_features,
+            because=_enough_features,
             subject=explanations.FEATURES,
         ),
         Rule(
@@ -272,6 +298,7 @@ def text_of(
     times = max(sum(subject in s for s in significant) for subject in firing)
     window = reading.window
     by_itself = (times < rules.fire and certain) or window.together > 1
+    enough = rule.because(reading, rules, firing) or rule.enough
     occasion = Occasion(
         target=stream.target,
         start_us=to_us(window.since),
@@ -280,7 +307,7 @@ def text_of(
         significant_windows=times,
         judged_windows=len(significant),
         rules=rules,
-        enough=rule.enough.format(percent=100 * rules.false_alarm_rate) if by_itself else "",
+        enough=enough.format(percent=100 * rules.false_alarm_rate) if by_itself else "",
         together=window.together,
     )
     return rule.text(reading, firing, occasion)

@@ -314,7 +314,8 @@ def _rounded(seconds: int) -> int:
 def _drift_sentence(finding: DriftFinding, occasion: Occasion) -> str:
     other = "the reference"
     if finding.compared_with == "recent":
-        other = f"the days before (since {from_us(finding.since_us):%Y-%m-%d}: a sudden change)"
+        days = finding.before.text if finding.before else "the days before"
+        other = f"{days} (since {from_us(finding.since_us):%Y-%m-%d}: a sudden change)"
     measured, threshold = measured_text(
         finding.statistic, finding.feature, other, finding.value, finding.threshold
     )

@@ -14,16 +14,16 @@ from pilothouse.domain.alert_rules import Span
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.judging import MOST_TOGETHER
 from pilothouse.domain.model_spec import ModelSpec
-from pilothouse.domain.time_units import to_us
+from pilothouse.domain.time_units import SECOND_US, to_us
 from pilothouse.operations.model_files import spec_in_force
-from pilothouse.operations.monitoring import window_closing
+from pilothouse.operations.monitoring import weeks_before, window_closing
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.significance import null_windows
 from pilothouse.telemetry import Stream, late_days, revisions
 from pilothouse.telemetry.late_days import OF_OUTCOMES, OF_ROWS, LateDay
 from pilothouse.telemetry.readings import DRIFT
-from pilothouse.telemetry.streams import get_stream
+from pilothouse.telemetry.streams import get_stream, list_streams
 
 _AT_MOST = 200
 """Windows judged again in one round, but for those of one stream."""
@@ -81,21 +81,23 @@ def _judge_stream(
         with services.telemetry.read() as connection:
             earlier, all_of_them = _earlier(connection, stream, spec, monitor)
             spans = [*earlier, *_touched(connection, stream, spec, monitor, days, bool(earlier))]
+            beside = _beside(connection, stream, spec, days) if monitor == DRIFT else []
         complete &= all_of_them
-        changed: dict[str, set[int]] = {}
-        for span in spans:
-            round_.judged += 1
-            windows = window_closing.recomputed_windows(services, stream, spec, monitor, span)
-            for name, closed in windows.items():
-                with services.telemetry.transaction() as connection:
-                    outcome = revisions.replace(
-                        connection, stream_id, name, closed, to_us(services.now()), late=kind
-                    )
-                    if outcome == "changed":
-                        changed.setdefault(name, set()).add(span.end_us)
-                        revisions.draw_again(connection, stream_id, name, changed[name], spec.monitoring.of)
-                judged_again(stream, spec, name, span.end_us)
-        round_.changed += sum(map(len, changed.values()))
+        for of, touched in ((stream, spans), *beside):
+            changed: dict[str, set[int]] = {}
+            for span in touched:
+                round_.judged += 1
+                windows = window_closing.recomputed_windows(services, of, spec, monitor, span)
+                for name, closed in windows.items():
+                    with services.telemetry.transaction() as connection:
+                        outcome = revisions.replace(
+                            connection, of.id, name, closed, to_us(services.now()), late=kind
+                        )
+                        if outcome == "changed":
+                            changed.setdefault(name, set()).add(span.end_us)
+                            revisions.draw_again(connection, of.id, name, changed[name], spec.monitoring.of)
+                    judged_again(of, spec, name, span.end_us)
+            round_.changed += sum(map(len, changed.values()))
     if complete:
         with services.telemetry.transaction() as connection:
             late_days.settle(connection, days)
@@ -142,6 +144,25 @@ def _touched(
             yield span
         elif span.start_us < touched_until:
             yield span
+
+
+def _beside(
+    connection: Connection, stream: Stream, spec: ModelSpec, days: Sequence[LateDay]
+) -> list[tuple[Stream, list[Span]]]:
+    """Windows of inputs of other versions on the target whose past has late events of this one, and those that count them."""
+    reach = (weeks_before.REACH + spec.monitoring.of - 1) * spec.monitoring.window * SECOND_US
+    starts = [day.first_us for day in days]
+    beside = []
+    for other in list_streams(connection, stream.model, stream.target):
+        if other.id == stream.id or other.last_event_us < starts[0]:
+            continue
+        spans = []
+        for span, _, _ in revisions.closed_since(connection, other.id, DRIFT, starts[0]):
+            number = bisect_left(starts, span.start_us)  # of the days before it
+            if number and span.start_us - days[number - 1].last_us <= reach:
+                spans.append(span)
+        beside.append((other, spans))
+    return beside
 
 
 def _grew(

@@ -19,12 +19,13 @@ from pilothouse.domain.findings import (
     PerformanceFinding,
     QualityFinding,
     TrafficFinding,
+    WeeksBefore,
     Window,
 )
 from pilothouse.domain.judging import performance_grid
 from pilothouse.domain.model_spec import METRICS, ModelSpec
 from pilothouse.domain.time_units import DAY_S, DAY_US, SECOND_US, from_us, to_us
-from pilothouse.operations.monitoring import merged_windows, window_estimates
+from pilothouse.operations.monitoring import merged_windows, weeks_before, window_estimates
 from pilothouse.operations.monitoring.baselines import Baseline, baseline_of, baseline_p95_ms
 from pilothouse.operations.monitoring.merged_windows import Merged
 from pilothouse.operations.services import Services
@@ -212,27 +213,40 @@ def _inputs(
     monitoring = spec.monitoring
     judged = merged.rows >= monitoring.minimum_rows
     drifted, faulty = _significant_before(services, stream, span, monitoring.of - 1)
-    first, last = (day * DAY_US for day in base.training_days)
-    compared = {
-        "reference": (first, last + DAY_US),
-        "recent": (span.start_us - null_windows.RECENT * grid.window * SECOND_US, span.start_us),
-    }
+    past = weeks_before.Past()
     against = (base.specification, base.calibration, base.profile, current)
     rate, ignore = monitoring.false_alarm_rate, monitoring.ignore
     if merged.windows > 1:
         columns = thresholds.judge_together(*against, merged.windows, false_alarm_rate=rate, ignore=ignore)
         shares = judge_quality(*against, windows=merged.windows, false_alarm_rate=rate, ignore=ignore)
     else:
-        recent, lasting = _preceding(services, stream, spec, grid, span, base, current)
+        lasting = None
+        if span.end_us - span.start_us == grid.window * SECOND_US == calibration_days(spec) * DAY_US:
+            # movement from week to week says nothing about hours
+            past = weeks_before.past_of(services, stream, monitoring, base, grid.level, span)
+            lasting = _lasting(services, stream, grid, span, base, current)
         columns = thresholds.judge(
-            *against, recent=recent, lasting=lasting, false_alarm_rate=rate, ignore=ignore
+            *against, recent=past.profile, lasting=lasting, false_alarm_rate=rate, ignore=ignore
         )
         shares = judge_quality(*against, lasting=lasting, false_alarm_rate=rate, ignore=ignore)
+    first, last = (day * DAY_US for day in base.training_days)
     drift = []
     for finding in columns:
-        since_us, until_us = compared[finding.compared_with]
-        dated = replace(finding, since_us=since_us, until_us=until_us)
-        drift.append(_counted(dated, judged, [finding.feature in features for features in drifted]))
+        compared = Span(first, last + DAY_US)
+        if finding.compared_with == "recent":
+            begun_us = span.start_us - null_windows.RECENT * grid.window * SECOND_US
+            compared = past.spans.get(finding.feature, Span(begun_us, span.start_us))
+        dated = replace(
+            finding,
+            since_us=compared.start_us,
+            until_us=compared.end_us,
+            before=_noted(base, past, finding.feature),
+        )
+        before = [finding.feature in features for features in drifted]
+        if dated.before is not None and dated.before.found_by is not None:
+            of_others = past.goes_on[: max(0, monitoring.of - 1 - len(before))]
+            before = [finding.feature in features for features in of_others] + before
+        drift.append(_counted(dated, judged, before))
     quality = [
         _counted(finding, judged, [(finding.feature, finding.fault) in faults for faults in faulty])
         for finding in shares
@@ -270,37 +284,21 @@ def _significant_before(
     )
 
 
-def _preceding(
-    services: Services,
-    stream: Stream,
-    spec: ModelSpec,
-    grid: Grid,
-    span: Span,
-    base: Baseline,
-    current: Profile,
-) -> tuple[Profile | None, Profile | None]:
-    """Profiles of the null_windows.RECENT windows just before one, and of the last LASTING windows with this one. None where
-    the stream is younger, or its windows have another length than the calibration's: movement from week to week says nothing
-    about hours."""
-    long = grid.window * SECOND_US
-    whole = span.end_us - span.start_us == long == calibration_days(spec) * DAY_US
-    known_since = stream.first_event_us - DAY_US
-    back = [n for n in (null_windows.RECENT, LASTING - 1) if known_since <= span.start_us - n * long]
-    if not whole or not back:
-        return None, None
-    first = span.start_us - max(back) * long
-    parts = _windows(services, stream, grid.level, Span(first, span.start_us))
+def _noted(base: Baseline, past: weeks_before.Past, feature: str) -> WeeksBefore | None:
+    """What is known of the days before a feature that is compared with them; None where they are of its own version."""
+    compared = any(null.recent for null in base.calibration.columns.get(feature, ()))
+    return past.notes.get(feature) if compared else None
 
-    def preceding(windows: int) -> list[Profile]:
-        if windows not in back:
-            return []
-        return [part.profile for part in parts if part.start_us >= span.start_us - windows * long]
 
-    recent, last = preceding(null_windows.RECENT), preceding(LASTING - 1)
-    return (
-        merge_all(base.specification, recent) if recent else None,
-        merge_all(base.specification, [*last, current]) if last else None,
-    )
+def _lasting(
+    services: Services, stream: Stream, grid: Grid, span: Span, base: Baseline, current: Profile
+) -> Profile | None:
+    """Profile of a version's last LASTING windows with this one; None where the stream is younger."""
+    first = span.start_us - (LASTING - 1) * grid.window * SECOND_US
+    if stream.first_event_us - DAY_US > first:
+        return None
+    last = _windows(services, stream, grid.level, Span(first, span.start_us))
+    return merge_all(base.specification, [*(part.profile for part in last), current])
 
 
 def _performance(

@@ -1,0 +1,348 @@
+"""Inputs belong to the target: the weeks before a window are compared with across promotions.
+
+``temp`` is a wave of a year here: over the reference it goes as far as seasons do, and from one week to the next
+little. A jump lies within its reference and is found beside the weeks before alone.
+"""
+
+import shutil
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pilothouse.composition import open_workspace
+from pilothouse.domain.findings import DriftFinding
+from pilothouse.domain.records import Alert, AlertStatus
+from pilothouse.domain.time_units import DAY_US, to_us
+from pilothouse.operations.alerts import alerts
+from pilothouse.operations.automation import monitoring_round
+from pilothouse.operations.ingest import ingest
+from pilothouse.operations.monitoring import weeks_before
+from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import time_machine
+from pilothouse.statistics import reference as references
+from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
+from pilothouse.telemetry import readings, retention
+from pilothouse.telemetry.readings import DRIFT
+from pilothouse.telemetry.streams import find_stream
+from support.flight_batches import batches, columns_of, flights
+from support.monitored_flights import APRIL, MODEL, admin, deploy, make_watched, on_day, register
+
+FIRST = to_us(APRIL)
+START = 91
+"""Day on which the traffic begins, after 1 April."""
+QUIET = [
+    "distance", "hour", "carrier", "dest", "seats", "plane_year", "dewp", "humid", "wind_speed", "pressure", "visib",
+]  # fmt: skip
+WATCHED = MODEL.replace('ignore = ["hour"]', f"ignore = {QUIET}".replace("'", '"'))
+Change = tuple[int, float, float]
+"""Day from which ``temp`` reads more, by how much, and in which share of the rows."""
+
+
+@cache
+def two_years() -> pd.DataFrame:
+    """Flights of a year, and the same a year before."""
+    rows = flights("EWR")
+    return pd.concat([rows.assign(at_us=rows["at_us"] - 364 * DAY_US), rows], ignore_index=True)
+
+
+def rows_of(since: int, days: int, changes: Sequence[Change] = ()) -> pd.DataFrame:
+    """Flights of some days after 1 April, with a temperature that is known."""
+    rows = two_years()
+    first = FIRST + since * DAY_US
+    rows = rows[(rows["at_us"] >= first) & (rows["at_us"] < first + days * DAY_US)].reset_index(drop=True)
+    day = (rows["at_us"].to_numpy() - FIRST) // DAY_US
+    weather = np.random.default_rng(1).normal(0, 0.6, 1_000)  # of each day
+    of_row = np.random.default_rng(since + 900).normal(0, 0.5, len(rows))
+    values = 10 * np.cos(2 * np.pi * day / 364) + weather[day + 400] + of_row
+    for begun, more, share in changes:
+        values = values + np.where((day >= begun) & (np.arange(len(rows)) % 10 < 10 * share), more, 0.0)
+    return rows.assign(temp=values)
+
+
+@cache
+def trained(
+    until: int, changes: tuple[Change, ...] = (), texts: tuple[str, ...] = (), held_days: int = 14
+) -> tuple[ProfileSpecification, bytes]:
+    """Specification and reference of a version that was trained on the year up to a day; ``texts`` are numbers that it takes
+    as categories."""
+    rows = rows_of(until - 364, 364, changes)
+
+    def columns(part: pd.DataFrame) -> tuple[dict[str, np.ndarray], dict[str, list[str | None]]]:
+        numeric, categorical = columns_of(part)
+        moved: dict[str, list[str | None]] = {name: [str(v) for v in numeric.pop(name)] for name in texts}
+        return numeric, categorical | moved
+
+    held = (rows["at_us"] >= FIRST + (until - held_days) * DAY_US).to_numpy()
+    specification = build_specification("binary", *columns(rows), rows["score"].to_numpy(), ("0", "1"))
+
+    def dated(part: pd.DataFrame) -> references.DatedRows:
+        numeric, categorical = columns(part)
+        return references.DatedRows(
+            (part["at_us"] // DAY_US).to_numpy(np.int64),
+            numeric,
+            {name: np.array(texts, dtype=object) for name, texts in categorical.items()},
+            part["score"].to_numpy(np.float64),
+            part["label"].to_numpy(object),
+            part["late"].astype(str).to_numpy(object),
+        )
+
+    all_of = {"ewr": tuple(np.ones(part.sum(), bool) for part in (~held, held))}
+    built = references.build_reference(specification, "auc", dated(rows[~held]), dated(rows[held]), all_of)
+    return specification, references.encode(specification, built)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace whose version 2 is live on one target, without traffic."""
+    root = tmp_path_factory.mktemp("before")
+    services = make_watched(root, WATCHED)
+    deploy(services, register(services, trained(START)), APRIL, ("ewr",))
+    services.close()
+    return root
+
+
+def send(
+    services: Services, since: int, days: int, version: int, changes: Sequence[Change] = (), **columns: object
+) -> None:
+    rows = rows_of(since, days, changes).assign(**columns)
+    for batch in batches(rows, 500, producer=f"p{since}-{version}", target="ewr", version=version):
+        ingest.ingest_batch(services, batch)
+
+
+_LEARNT: dict[str, bytes] = {}
+"""Calibrations that were made in some workspace, by the digest of what they come from."""
+
+
+def evaluate(services: Services) -> None:
+    with services.telemetry.transaction() as connection:
+        for key, data in _LEARNT.items():
+            readings.keep_calibration(connection, key, data)
+    monitoring_round.evaluate_windows(services)
+    assert monitoring_round.is_caught_up(services)
+    with services.telemetry.read() as connection:
+        _LEARNT.update(connection.execute("SELECT key, data FROM calibrations").fetchall())
+
+
+def promote(services: Services, day: int, own: tuple[ProfileSpecification, bytes]) -> int:
+    number = register(services, own)
+    deploy(services, number, on_day(day), ("ewr",))
+    return number
+
+
+def findings(services: Services, version: int, feature: str = "temp") -> list[DriftFinding]:
+    with services.telemetry.read() as connection:
+        stream = find_stream(connection, "flight-delay", version, "ewr")
+        assert stream is not None
+        return [
+            next(f for f in readings.findings_of(reading, DriftFinding) if f.feature == feature)
+            for reading in readings.history(connection, stream.id, DRIFT)
+        ]
+
+
+def stored(services: Services, version: int) -> list[tuple[int, str]]:
+    with services.telemetry.read() as connection:
+        stream = find_stream(connection, "flight-delay", version, "ewr")
+        assert stream is not None
+        return [(r.end_us, r.data) for r in readings.history(connection, stream.id, DRIFT)]
+
+
+def drift_alerts(services: Services, version: int) -> list[Alert]:
+    return [
+        alert
+        for alert in alerts.list_alerts(services, admin(services))
+        if alert.kind == "data_drift" and alert.version == version
+    ]
+
+
+def test_a_promotion_in_a_quiet_stream_changes_nothing(services: Services, prepared: Path) -> None:
+    send(services, START, 28, 2)
+    new = promote(services, START + 28, trained(START))
+    send(services, START + 28, 29, new)
+    evaluate(services)
+    assert drift_alerts(services, new) == []
+    found = findings(services, new)
+    assert [f.significant for f in found] == [False] * 4
+    assert [f.before and f.before.days for f in found] == [{2: 21}, {2: 14, new: 7}, {2: 7, new: 14}, None]
+    assert found[1].before is not None
+    assert (
+        found[1].before.text
+        == f"the 3 weeks before, 2 of them under version 2 and 1 of them under version {new}"
+    )
+
+
+def test_the_weeks_before_are_those_of_one_version_that_went_on(
+    services: Services, tmp_path: Path, prepared: Path
+) -> None:
+    send(services, START, 28, 2)
+    new = promote(services, START + 28, trained(START))
+    send(services, START + 28, 29, new)
+    evaluate(services)
+    other = make_watched(tmp_path / "alone", WATCHED)
+    deploy(other, register(other, trained(START)), APRIL, ("ewr",))
+    send(other, START, 28, 2)
+    send(other, START + 28, 29, 2)
+    evaluate(other)
+    alone = findings(other, 2)[4:]
+    assert [f.statistics["recent_ks"] for f in findings(services, new)] == [
+        f.statistics["recent_ks"] for f in alone
+    ]
+    assert [f.power for f in findings(services, new)] == [f.power for f in alone]
+    score = findings(services, new, "score")
+    assert ["recent_ks" in f.statistics for f in score[:3]] == [
+        False
+    ] * 3  # each version has scores of its own
+    other.close()
+
+
+def test_a_sensor_that_breaks_the_day_after_a_promotion_is_found_in_the_first_window(
+    services: Services,
+) -> None:
+    send(services, START, 28, 2)
+    new = promote(services, START + 28, trained(START + 28))
+    send(services, START + 28, 8, new, [(START + 29, 18.0, 1.0)])
+    evaluate(services)
+    (finding,) = findings(services, new)
+    assert finding.significant
+    assert finding.compared_with == "recent"
+    assert (finding.since_us, finding.until_us) == (to_us(on_day(START + 7)), to_us(on_day(START + 28)))
+    (alert,) = drift_alerts(services, new)
+    assert alert.effective_at == on_day(START + 35)
+    assert (
+        "the 3 weeks before, 3 of them under version 2 (since 2013-07-08: a sudden change)"
+        in alert.explanation
+    )
+
+
+CHANGED = START + 28
+PROMOTED = START + 42
+
+
+def test_a_change_answered_by_retraining_is_not_alerted_again(services: Services) -> None:
+    change = (CHANGED, 18.0, 1.0)
+    send(services, START, 42, 2, [change])
+    evaluate(services)
+    (first,) = drift_alerts(services, 2)
+    assert first.effective_at == on_day(CHANGED + 7)
+    new = promote(services, PROMOTED, trained(PROMOTED, (change,), held_days=7))
+    send(services, PROMOTED, 29, new, [change])
+    evaluate(services)
+    assert drift_alerts(services, new) == []
+    found = findings(services, new)
+    changed = f"it changed under version 2 in the window to 2013-08-05, which version {new} was trained on"
+    assert [f.before.lacking if f.before else None for f in found] == [changed, changed, "", None]
+    assert ["recent_ks" in f.statistics for f in found] == [False, False, True, True]
+
+
+def test_a_change_that_is_not_answered_goes_on_being_open(services: Services) -> None:
+    change = (CHANGED, 12.5, 0.8)
+    send(services, START, 42, 2, [change])
+    evaluate(services)
+    new = promote(services, PROMOTED, trained(START))
+    send(services, PROMOTED, 8, new, [change])
+    evaluate(services)
+    assert {alert.status for alert in drift_alerts(services, 2)} <= {AlertStatus.RESOLVED}
+    (finding,) = findings(services, new)
+    assert not finding.grounds.certain
+    assert finding.before is not None
+    assert finding.before.found_by == 2
+    assert (finding.since_us, finding.until_us) == (to_us(on_day(CHANGED - 21)), to_us(on_day(CHANGED)))
+    assert finding.significant_windows >= 2
+    (alert,) = drift_alerts(services, new)
+    assert alert.effective_at == on_day(PROMOTED + 7)
+    assert (
+        "one that is a change that version 2 showed before and that this version was not trained on"
+        in alert.explanation
+    )
+
+
+def test_rows_that_come_late_to_the_version_before_give_what_rows_in_order_give(
+    services: Services, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    other_root = tmp_path / "other"
+    shutil.copytree(services.paths.root, other_root)
+    change = [(START + 24, 10.0, 1.0)]
+    send(services, START, 14, 2)
+    new = promote(services, START + 28, trained(START))
+    send(services, START + 28, 15, new, change)
+    evaluate(services)
+    early = stored(services, new)
+    send(services, START + 14, 14, 2, change)
+    evaluate(services)
+    other = open_workspace(other_root)
+    request.addfinalizer(other.close)
+    for since in (0, 14):
+        send(other, START + since, 14, 2, change)
+    assert promote(other, START + 28, trained(START)) == new
+    send(other, START + 28, 15, new, change)
+    evaluate(other)
+    assert stored(other, new) != early
+    assert stored(services, 2) == stored(other, 2)
+    assert stored(services, new) == stored(other, new)
+
+
+def test_the_past_shows_what_stood_then(services: Services) -> None:
+    send(services, START, 28, 2)
+    new = promote(services, START + 28, trained(START))
+    send(services, START + 28, 8, new)
+    evaluate(services)
+    then = stored(services, new)
+    later = services.now() + timedelta(days=3)
+    services.now = lambda: later
+    send(services, START + 36, 8, new, [(START + 36, 18.0, 1.0)])
+    evaluate(services)
+    past = time_machine.open_past(services, admin(services), on_day(START + 36) - timedelta(minutes=1))
+    try:
+        assert stored(past, new) == then
+    finally:
+        past.close()
+
+
+def test_a_feature_of_another_type_has_no_past_and_says_why(services: Services) -> None:
+    send(services, START, 28, 2)
+    new = promote(services, START + 28, trained(START, texts=("visib",)))
+    rows = rows_of(START + 28, 8)
+    for batch in batches(rows, 500, producer="texts", target="ewr", version=new):
+        batch.categorical["visib"] = [str(v) for v in np.frombuffer(batch.numeric.pop("visib"), "<f8")]
+        ingest.ingest_batch(services, batch)
+    evaluate(services)
+    (visib,) = findings(services, new, "visib")
+    assert visib.before is not None
+    assert visib.before.lacking == "version 2 had it as another type"
+    assert "recent_js" not in visib.statistics
+    (temp,) = findings(services, new)
+    assert "recent_ks" in temp.statistics
+
+
+def test_rows_that_are_not_kept_any_more_are_said_to_be_gone(services: Services) -> None:
+    send(services, START, 28, 2)
+    with services.telemetry.transaction() as connection:
+        stream = find_stream(connection, "flight-delay", 2, "ewr")
+        assert stream is not None
+        retention.delete_some(connection, stream.id, 1 << 62, 1)
+    new = promote(services, START + 28, trained(START))
+    send(services, START + 28, 8, new)
+    evaluate(services)
+    (finding,) = findings(services, new)
+    assert finding.before is not None
+    assert finding.before.lacking.startswith("rows from before 2013-07-")
+    assert "recent_ks" not in finding.statistics
+
+
+def test_a_part_of_many_rows_stands_for_all_of_them(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weeks_before, "MOST_ROWS", 2_000)
+    send(services, START, 28, 2)
+    new = promote(services, START + 28, trained(START))
+    send(services, START + 28, 15, new)
+    evaluate(services)
+    first, second = findings(services, new)
+    assert first.before is not None
+    assert first.before.every == len(rows_of(START + 7, 21)) // 2_000
+    assert first.before.text.endswith(f", one row in {first.before.every}")
+    assert second.statistics["recent_ks"] < 0.9
