@@ -43,15 +43,16 @@ def frame(schema: InputSchema, columns: InputColumns) -> Any:
 
 def split(model: Any, schema: InputSchema, known: Mapping[str, frozenset[str]]) -> tuple[Encode, Any]:
     """Function that encodes the input, and the estimator that takes its result. ``known``: learned categories by feature."""
-    shortcut = _ordinal_shortcut(model)
+    shortcut = ordinal_shortcut(model)
     if shortcut is not None:
-        return shortcut, model.steps[-1][1]
-    if schema.missing and _is_our_one_hot(model):
+        codes, plain = shortcut
+        return (lambda columns: _matrix(columns, codes, plain)), model.steps[-1][1]
+    if schema.missing and is_our_one_hot(model):
         return (lambda columns: frame(schema, _unknown_as_missing(columns, known))), model
     return (lambda columns: frame(schema, columns)), model
 
 
-def _is_our_one_hot(model: Any) -> bool:
+def is_our_one_hot(model: Any) -> bool:
     """True for the encoding that trainings give to estimators which take no missing values."""
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import Pipeline
@@ -72,8 +73,9 @@ def _unknown_as_missing(columns: InputColumns, known: Mapping[str, frozenset[str
     return InputColumns(columns.rows, columns.numeric, categorical)
 
 
-def _ordinal_shortcut(model: Any) -> Encode | None:
-    """Encoder of a pipeline whose first step is exactly the plain one; None for any other, which keeps scikit-learn's own."""
+def ordinal_shortcut(model: Any) -> tuple[dict[str, dict[str, float]], list[str]] | None:
+    """Codes of each category by feature, and the numeric features behind them, of a pipeline whose first step is exactly the
+    plain one; None for any other, which keeps scikit-learn's own."""
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import OrdinalEncoder
@@ -101,7 +103,7 @@ def _ordinal_shortcut(model: Any) -> Encode | None:
         ["categories"],
     ):
         return None
-    return lambda columns: _matrix(columns, codes, plain)
+    return codes, plain
 
 
 def _is_plain(encoder: Any) -> bool:

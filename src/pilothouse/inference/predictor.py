@@ -1,7 +1,7 @@
 """Predictor: from verified bytes of a model and its schema to scores, labels and probabilities."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from pilothouse.domain.errors import IntegrityError, InvalidInputError
 from pilothouse.inference.columns import InputColumns, Numbers, input_columns
 from pilothouse.inference.encoding import split
 from pilothouse.inference.known_categories import known_categories
+from pilothouse.inference.portable.model import PortableModel, is_portable
 from pilothouse.inference.safe_format import load_model
 from pilothouse.inference.schema import InputSchema
 
@@ -34,15 +35,26 @@ class Predictor:
     """Loaded model. Nothing in it changes after it is made, so several threads may use it at once."""
 
     def __init__(self, model_bytes: bytes, schema: InputSchema) -> None:
-        """Load ``model_bytes``. Raises IntegrityError where the file is not safe or does not fit ``schema``."""
+        """Load ``model_bytes``, a portable model or a skops file. Raises IntegrityError where it is not safe or does not fit
+        ``schema``."""
         self.schema = schema
-        model = _one_thread(load_model(model_bytes))
-        self.model = model
-        """The estimator as it was read, but that it uses one thread."""
-        self._class_columns = check_answers(model, schema)
-        self.known_categories = known_categories(model, schema)
-        """Categories that the model has learned, by feature; a feature whose encoder cannot be found is absent."""
-        self._encode, self._estimator = split(model, schema, self.known_categories)
+        self.portable = is_portable(model_bytes)
+        """True for a portable model, which needs no scikit-learn."""
+        self.model: Any = None
+        """The estimator as it was read from a skops file, but that it uses one thread."""
+        if self.portable:
+            loaded = PortableModel(model_bytes, schema)
+            self.known_categories = loaded.known_categories
+            """Categories that the model has learned, by feature; a feature whose encoder cannot be found is absent."""
+            self._class_columns = class_columns(loaded.answers, schema)
+            self._answer: Callable[[InputColumns], Any] = loaded
+            return
+        self.model = one_thread(load_model(model_bytes))
+        self._class_columns = check_answers(self.model, schema)
+        self.known_categories = known_categories(self.model, schema)
+        encode, estimator = split(self.model, schema, self.known_categories)
+        answer = estimator.predict if schema.task == "regression" else estimator.predict_proba
+        self._answer = lambda columns: answer(encode(columns))
 
     def predict(self, columns: Mapping[str, Any], rows: int) -> Prediction:
         """Predictions for ``columns``: a list or array of ``rows`` values for each feature. Raises InvalidInputError."""
@@ -53,11 +65,11 @@ class Predictor:
         if columns.rows == 0:
             k = len(self.schema.classes)
             return Prediction(np.empty(0), [], np.empty((0, k)) if k else None)
-        encoded = self._encode(columns)
+        answer = self._answer(columns)
         if self.schema.task == "regression":
-            return Prediction(np.asarray(self._estimator.predict(encoded), dtype=np.float64), [], None)
+            return Prediction(np.asarray(answer, dtype=np.float64), [], None)
         probabilities = np.zeros((columns.rows, len(self.schema.classes)))
-        probabilities[:, self._class_columns] = self._estimator.predict_proba(encoded)
+        probabilities[:, self._class_columns] = answer
         winners = probabilities.argmax(axis=1)
         labels = [self.schema.classes[i] for i in winners]
         scores = probabilities[:, 1] if self.schema.task == "binary" else probabilities.max(axis=1)
@@ -84,7 +96,7 @@ class Predictor:
         return times
 
 
-def _one_thread(model: Any) -> Any:
+def one_thread(model: Any) -> Any:
     """Model with every ``n_jobs`` at 1: a forest that adds up its trees in several threads gives slightly different sums
     each time, and one row is predicted sooner without a pool."""
     parallel = [name for name in model.get_params(deep=True) if name.split("__")[-1] == "n_jobs"]
@@ -105,7 +117,13 @@ def check_answers(model: Any, schema: InputSchema) -> list[int]:
         )
     if not hasattr(model, "classes_"):
         raise IntegrityError(f"{schema.model}: {name} is not fitted; expected an estimator after its fit")
-    answers = [category_text(value) for value in model.classes_]
+    return class_columns([category_text(value) for value in model.classes_], schema)
+
+
+def class_columns(answers: Sequence[str | None], schema: InputSchema) -> list[int]:
+    """Index of each of these classes in the schema's. Raises IntegrityError where one is not among them."""
+    if bool(answers) == (schema.task == "regression"):
+        raise IntegrityError(f"{schema.model}: the model does not answer as its task says")
     unknown = [answer for answer in answers if answer not in schema.classes]
     if unknown:
         raise IntegrityError(

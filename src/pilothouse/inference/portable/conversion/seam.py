@@ -3,7 +3,9 @@
 from collections.abc import Callable, Collection
 from typing import Any
 
-from pilothouse.inference.portable.program import Node
+import numpy as np
+
+from pilothouse.inference.portable.program import Array, Node
 
 Convert = Callable[[Any], Node]
 """Function that makes a node of a fitted estimator, or raises NotPortable."""
@@ -35,3 +37,15 @@ def check_parameters(
             for wanted in known[parameter]
         ):
             raise NotPortable(f"{name} with {parameter}={value!r}")
+
+
+def floats(values: Any, name: str) -> Array:
+    """Array of float64 in the memory order that it has. Raises NotPortable for another type."""
+    array = np.asarray(values)
+    if array.dtype != np.float64:
+        raise NotPortable(f"{name} holds {array.dtype} where float64 is expected")
+    return array
+
+
+def is_nan(value: Any) -> bool:
+    return isinstance(value, float) and value != value

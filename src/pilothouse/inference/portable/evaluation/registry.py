@@ -1,11 +1,15 @@
 """Ops by name, and operations made of nodes."""
 
-from pilothouse.inference.portable.evaluation import linear
+from pilothouse.inference.portable.evaluation import categories, composition, constants, linear, scaling
 from pilothouse.inference.portable.evaluation.operation import Operation
 from pilothouse.inference.portable.program import Node
 
 OPERATIONS: dict[str, type[Operation]] = {
     **linear.OPERATIONS,
+    **scaling.OPERATIONS,
+    **categories.OPERATIONS,
+    **composition.OPERATIONS,
+    **constants.OPERATIONS,
 }
 """Operation of each op. A module of a family gives its own."""
 
@@ -15,4 +19,8 @@ def made(node: Node) -> Operation:
     kind = OPERATIONS.get(node.op)
     if kind is None:
         node.fault("there is no such op here; a newer Pilothouse may know it")
-    return kind(node, [made(child) for child in node.children])
+    children = [made(child) for child in node.children]
+    try:
+        return kind(node, children)
+    except (TypeError, ValueError, LookupError, OverflowError, MemoryError) as error:
+        node.fault(f"{type(error).__name__}: {error}")
