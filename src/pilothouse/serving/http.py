@@ -21,7 +21,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Answer = tuple[int, bytes, Mapping[str, str]]
-"""Status, body and further headers of an answer."""
+"""Status, body and further headers of an answer; a ``content-type`` among them stands for the usual one."""
 
 _JSON = b"application/json"
 _STATUS: tuple[tuple[type[PilothouseError], int], ...] = (
@@ -121,7 +121,9 @@ async def respond(
     except Exception:  # a fault of ours: one line to the client, the traceback to the log
         log.exception("a request failed")
         status, headers, content_type, body = 500, {}, _JSON, error_document(fault)
-    fields = [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]
+    fields = [(b"content-length", str(len(body)).encode())]
+    if "content-type" not in headers:
+        fields.append((b"content-type", content_type))
     fields += [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": body})
