@@ -45,7 +45,9 @@ def baseline_of(services: Services, model: str, version: int, target: str, windo
     loaded = _require_reference(services, model, version)
     specification, own = loaded.specification, loaded.reference.for_target(target)
     key = _key(f"{loaded.digests} {_target_of(loaded.reference, target)} {window_days} {calibrations.FORM}")
-    calibration = _calibration(services, key, own, specification, window_days)
+    calibration = loaded_references.learnt(
+        key, lambda: _calibration(services, key, own, specification, window_days)
+    )
     services.telemetry.calibrated.add((model, version, target, window_days))
     days = own.training_days
     return Baseline(
@@ -71,18 +73,28 @@ def estimator_of(
     if specification.task == "regression":  # learnt in training, from rows
         return specification, performance_estimation.learn(specification, own, pooled), own.performance
     key = _key(f"estimate 1 {loaded.digests} {_target_of(reference, target)}")
+    estimator = loaded_references.learnt(key, lambda: _estimator(services, key, specification, own, pooled))
+    return specification, estimator, own.performance
+
+
+def _estimator(
+    services: Services,
+    key: str,
+    specification: ProfileSpecification,
+    own: references.TargetReference,
+    pooled: references.TargetReference,
+) -> Estimator | None:
     with services.telemetry.read() as connection:
         stored = readings.find_calibration(connection, key)
     if stored is not None:
-        estimator: Estimator | None = performance_estimation.decode(specification, own, pooled, stored)
-    else:
-        estimator = performance_estimation.learn(specification, own, pooled)
-        if estimator is not None:
-            with services.telemetry.transaction() as connection:
-                readings.keep_calibration(
-                    connection, key, performance_estimation.encode(specification, estimator)
-                )
-    return specification, estimator, own.performance
+        return performance_estimation.decode(specification, own, pooled, stored)
+    estimator = performance_estimation.learn(specification, own, pooled)
+    if estimator is not None:
+        with services.telemetry.transaction() as connection:
+            readings.keep_calibration(
+                connection, key, performance_estimation.encode(specification, estimator)
+            )
+    return estimator
 
 
 def reference_performance(services: Services, model: str, version: int, target: str) -> MetricValue | None:

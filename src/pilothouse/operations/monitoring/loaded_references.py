@@ -6,13 +6,17 @@ of references would therefore be no bound on the memory.
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from pilothouse.artifacts import ArtifactStore
 from pilothouse.statistics import reference as references
 from pilothouse.statistics.profiles.profile import Profile
 from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.system import memory
+
+L = TypeVar("L")
 
 LARGEST = 32 << 20
 """Bytes of stored references that are kept; the newest one is kept whatever its size."""
@@ -40,6 +44,26 @@ class LoadedReference:
         if key not in self._profiles:
             self._profiles[key] = own.profile(self.specification)
         return self._profiles[key]
+
+
+_learnt: OrderedDict[str, Any] = OrderedDict()
+_MOST_LEARNT = 32
+"""Calibrations and estimators that are kept decoded; one takes some hundred kilobytes."""
+
+
+def learnt(key: str, read: Callable[[], L]) -> L:
+    """What was learnt of a reference under the ``key`` of its content, as ``read`` gives it, or the one read before."""
+    with _lock:
+        if key in _learnt:
+            _learnt.move_to_end(key)
+            kept: L = _learnt[key]
+            return kept
+    value = read()
+    with _lock:
+        _learnt[key] = value
+        while len(_learnt) > _MOST_LEARNT:
+            _learnt.popitem(last=False)
+    return value
 
 
 _loaded: OrderedDict[tuple[ArtifactStore, str], LoadedReference] = OrderedDict()

@@ -104,22 +104,26 @@ def estimate_from_scores(
     if not math.isfinite(value):
         return MetricValue(metric, value, math.nan, math.nan, rows)
     rng = np.random.default_rng(seed)
-    outcomes = rng.binomial(counts, p, size=(DRAWS, len(p))).astype(np.float64)
-    of_outcomes = _variance(form(estimator.scores, n, outcomes))
+    filled = np.flatnonzero(counts)  # bins without rows change no metric, and many are empty
+    scores, own_rows = estimator.scores[filled], n[filled]
+    outcomes = rng.binomial(counts[filled], p[filled], size=(DRAWS, len(filled))).astype(np.float64)
+    of_outcomes = _variance(form(scores, own_rows, outcomes))
     dispersion = _dispersion(estimator, form, n, rows_a_day, rng)
-    variance = of_outcomes * dispersion + _learnt_variance(estimator, form, n)
+    variance = of_outcomes * dispersion + _learnt_variance(estimator, form, filled, own_rows)
     factor = intervals.quantile(confidence, max(len(estimator.rows), 2))
     low, high = _band(metric, value, math.sqrt(variance), factor)
     return MetricValue(metric, value, low, high, rows)
 
 
-def _learnt_variance(estimator: ScoreEstimator, form: Expected, n: Floats) -> float:
-    """Variance of the metric over the refitted calibrations; 0 for fewer than two days."""
+def _learnt_variance(estimator: ScoreEstimator, form: Expected, filled: Ints, n: Floats) -> float:
+    """Variance of the metric over the refitted calibrations, of a window with ``n`` rows in the ``filled`` bins; 0 for fewer
+    than two days."""
     if not len(estimator.draws):
         return 0.0
-    base = _odds(estimator.calibrated.probabilities)
-    moved = np.array([np.interp(estimator.scores, estimator.knots, draw) for draw in estimator.draws])
-    values = form(estimator.scores, n, n / (1 + np.exp(-base - moved)))
+    scores = estimator.scores[filled]
+    base = _odds(estimator.calibrated.probabilities[filled])
+    moved = np.array([np.interp(scores, estimator.knots, draw) for draw in estimator.draws])
+    values = form(scores, n, n / (1 + np.exp(-base - moved)))
     days = len(estimator.rows)
     return _variance(values) * days / (days - 1)  # a bootstrap of D units is too narrow by (D − 1)/D
 

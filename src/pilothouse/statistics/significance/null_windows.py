@@ -212,7 +212,9 @@ def measure(
     return _between(column, _side(column, reference), _side(column, current), scale)
 
 
-def _side(column: Column, sample: tuple[AnyArray, AnyArray], precision: type[np.floating[Any]] = np.float64) -> Any:
+def _side(
+    column: Column, sample: tuple[AnyArray, AnyArray], precision: type[np.floating[Any]] = np.float64
+) -> Any:
     """One side of a comparison, prepared for any number of others: laid out where the column has edges, else its counts."""
     if isinstance(column, NumericColumn) and column.edges.size:
         width, unit = distances.bin_sizes(column)

@@ -210,7 +210,7 @@ def _power(kind: str, size: float, name: str, largest: float, own: float | None)
     )
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def _changed(specification: ProfileSpecification, reference: Profile) -> dict[str, "_Shifts | _Moves"]:
     """Columns of a reference, changed, by name; those without values are left out. Made once for each reference."""
     changed: dict[str, _Shifts | _Moves] = {}
