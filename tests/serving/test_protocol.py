@@ -205,7 +205,10 @@ def test_a_wrong_tensor_is_refused_with_its_name(changes: dict[str, Any], words:
         (b'{"inputs": [{"name": "temp"}]}', "not an inference request"),
         (b'{"inputs": [], "id": 7}', "not an inference request"),
         (b'{"inputs": [], "id": "' + b"x" * 300 + b'"}', "id is longer"),
-        (b'{"inputs": [{"name": "temp", "shape": [1], "datatype": "FP64", "data": [NaN]}]}', "not JSON"),
+        (
+            b'{"inputs": [{"name": "temp", "shape": [1], "datatype": "FP64", "data": [NaN]}]}',
+            "input 'temp', row 0: found NaN, which JSON does not have; send null where a value is missing",
+        ),
         (
             b'{"inputs": [{"name": "temp", "shape": [1], "datatype": "FP64", "data": [1e999]}]}',
             "out of range",

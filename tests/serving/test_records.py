@@ -86,7 +86,7 @@ def test_a_wrong_value_is_refused_with_row_and_column(row: dict[str, Any], words
         (b'{"rows": [1]}', "holds no records"),
         (b'{"rows": []}', "0 rows"),
         (b'{"rows": [{}]}', "row 0 has none of the model's columns"),
-        (b'{"rows": [{"temp": NaN}]}', "not JSON"),
+        (b'{"rows": [{"temp": NaN}]}', "row 0, column 'temp': found NaN, which JSON does not have"),
         (b'{"rows": [{"temp": 1}], "report": "yes"}', "report: found 'yes'"),
         (b'{"rows": [{"temp": 1}], "id": "' + b"x" * 300 + b'"}', "id is longer"),
         (json.dumps({"rows": [{"temp": 1}] * (MAXIMUM_ROWS + 1)}).encode(), "10001 rows"),

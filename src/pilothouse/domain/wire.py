@@ -145,11 +145,13 @@ def is_outcome(value: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class BatchReceipt:
-    """The hub's answer after its commit. ``duplicate`` says that the batch was there already (counted once)."""
+    """The hub's answer after its commit. ``duplicate`` says that the batch was there already (counted once); ``reasons`` how
+    many rows were rejected for which."""
 
     accepted: int
     rejected: int
     duplicate: bool = False
+    reasons: dict[str, int] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

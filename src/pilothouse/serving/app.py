@@ -8,20 +8,23 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from pilothouse.domain.errors import InvalidInputError, PilothouseError, UnavailableError
+from pilothouse.domain.errors import PilothouseError, UnavailableError
 from pilothouse.domain.safe_text import one_line
 from pilothouse.serving import http, routes
+from pilothouse.serving.access import Access
 from pilothouse.serving.forms import Form, Written
 from pilothouse.serving.http import Receive, Scope, Send
 from pilothouse.serving.live_versions import LoadedVersion, Roster
 from pilothouse.serving.protocol import MAXIMUM_BODY_BYTES, Inference
 from pilothouse.serving.request_report import report_of
+from pilothouse.serving.route import Asked, Standing
 from pilothouse.serving.spool import Spool
 from pilothouse.serving.tensors import NO_TIME
+from pilothouse.serving.traffic import Traffic, Version
 from pilothouse.serving.worker import Answer, Work, Worker
 
 log = logging.getLogger(__name__)
@@ -29,7 +32,7 @@ log = logging.getLogger(__name__)
 MAXIMUM_WAITING = 1_000
 """Requests that may wait for an answer at once; the next is told to come back."""
 _LARGE_BODY_BYTES = 256 * 1_024
-"""Bytes from which a body is parsed in a thread, so that the event loop goes on answering others."""
+"""Bytes from which a body is parsed in a thread, so that the event loop goes on answering others; so is a packed one."""
 _LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{0,5})?", re.IGNORECASE)
 """Hosts under which a server on the loopback interface answers."""
 
@@ -38,10 +41,19 @@ class ServingApp:
     """ASGI app of one target. ``roster()`` gives the live versions of this moment."""
 
     def __init__(
-        self, roster: Callable[[], Roster], worker: Worker, spool: Spool, *, only_loopback: bool
+        self,
+        roster: Callable[[], Roster],
+        worker: Worker,
+        spool: Spool,
+        *,
+        only_loopback: bool,
+        access: Access | None = None,
+        rejected: Mapping[Version, int] | None = None,
     ) -> None:
+        """``access`` None lets everybody in; ``rejected`` counts the predictions that the hub did not take, by version."""
         self._roster, self._worker, self._spool = roster, worker, spool
-        self._only_loopback = only_loopback
+        self._only_loopback, self._access = only_loopback, access
+        self._traffic, self._rejected = Traffic(), rejected
         self._waiting = 0
         self._room = http.BodyRoom()
 
@@ -52,36 +64,58 @@ class ServingApp:
         )
 
     async def _route(self, scope: Scope, receive: Receive) -> http.Answer:
-        self._check_host(scope)
-        route, names = routes.find(scope["path"])
-        routes.check_method(route, scope["method"])
-        roster = self._roster()
-        if route.answer is not None:
-            return route.answer(roster, names)
+        try:
+            self._check_host(scope)
+            route, names = routes.find(scope["path"])
+            if self._access is not None and not route.open:
+                self._access.check(scope["headers"])
+            routes.check_method(route, scope["method"])
+            roster = self._roster()
+            if route.answer is not None:
+                return route.answer(Asked(roster, names, scope["headers"], self._standing))
+            loaded = routes.version_asked(roster, names)
+        except PilothouseError as error:
+            self._traffic.refuse(http.status_of(error))
+            raise
         assert route.form is not None
-        loaded = roster.find(names["model"], names.get("version"))
         return await self._infer(scope, receive, loaded, route.form)
+
+    def _standing(self) -> Standing:
+        return Standing(
+            self._traffic,
+            self._waiting,
+            self._spool.segments,
+            self._spool.sealed_bytes,
+            self._rejected or {},
+            self._access is not None and self._access.secured,
+        )
 
     async def _infer(self, scope: Scope, receive: Receive, loaded: LoadedVersion, form: Form) -> http.Answer:
         """Answer to an inference request; every failure but the client's departure is counted as an error of the version."""
+        began_ns, version = time.perf_counter_ns(), (loaded.version.model, loaded.version.version)
         try:
-            body, headers = await self._predict(scope, receive, loaded, form)
-            return 200, body, headers
+            rows, (body, headers) = await self._predict(scope, receive, loaded, form)
         except http.ClientGoneError:
             raise
-        except Exception:  # any failure is an error to this client: it is counted, and answered further up
+        except (
+            Exception
+        ) as error:  # any failure is an error to this client: it is counted, and answered further up
             self._spool.count_error(loaded.stream)
+            self._traffic.fail(version, http.status_of(error), began_ns)
             raise
+        self._traffic.answer(version, rows, began_ns)
+        return 200, body, headers
 
-    async def _predict(self, scope: Scope, receive: Receive, loaded: LoadedVersion, form: Form) -> Written:
+    async def _predict(
+        self, scope: Scope, receive: Receive, loaded: LoadedVersion, form: Form
+    ) -> tuple[int, Written]:
+        """Number of rows, and the answer."""
         self._spool.check()  # before the body is read: a prediction that cannot be kept is not made
         if self._waiting >= MAXIMUM_WAITING:
             raise UnavailableError(f"{MAXIMUM_WAITING} requests wait already; try again")
-        if http.header(scope, b"inference-header-content-length") is not None:
-            raise InvalidInputError("binary tensor data is not taken; send the tensors as JSON")
         self._waiting += 1
         try:
-            body = await http.read_body(scope, receive, MAXIMUM_BODY_BYTES, self._room)
+            body = await http.read_body(scope, receive, MAXIMUM_BODY_BYTES, self._room, packed=True)
             received_ns = time.perf_counter_ns()
             request = await _read(body, scope, loaded, form)
             result = await self._answered(loaded, request, received_ns)
@@ -89,7 +123,8 @@ class ServingApp:
             self._waiting -= 1
         schema, known = loaded.schema, loaded.predictor.known_categories
         report = report_of(request.columns, schema, known) if request.report else None
-        return form.write(schema, loaded.version.version, request, result.prediction, result.first, report)
+        written = form.write(schema, loaded.version.version, request, result.prediction, result.first, report)
+        return request.columns.rows, written
 
     async def _answered(self, loaded: LoadedVersion, request: Inference, received_ns: int) -> Answer:
         loop = asyncio.get_running_loop()
@@ -126,6 +161,6 @@ class ServingApp:
 
 async def _read(body: bytes, scope: Scope, loaded: LoadedVersion, form: Form) -> Inference:
     given = (body, scope["headers"], loaded.schema, loaded.private)
-    if len(body) <= _LARGE_BODY_BYTES:
+    if len(body) <= _LARGE_BODY_BYTES and http.header(scope, b"content-encoding") is None:
         return form.read(*given)
     return await asyncio.to_thread(form.read, *given)

@@ -4,8 +4,10 @@ import logging
 import random
 import threading
 import time
+from collections import Counter
 
 from pilothouse.domain.errors import ConflictError, IntegrityError, InvalidInputError, PilothouseError
+from pilothouse.domain.safe_text import one_line
 from pilothouse.serving.hub_client import HubClient
 from pilothouse.serving.segments import read_segment, to_batch
 from pilothouse.serving.spool import Sealed, Spool
@@ -24,6 +26,8 @@ class Shipper:
         self._spool, self._hub = spool, hub
         self._stopping = threading.Event()
         self._deadline = float("inf")
+        self.rejected: Counter[tuple[str, int]] = Counter()
+        """Predictions that the hub did not take, by model and version."""
         self._thread = vital_thread(self._run, "shipper")
 
     def start(self) -> None:
@@ -69,5 +73,17 @@ class Shipper:
         except OSError as error:
             raise PilothouseError(f"{segment.path.name} cannot be read: {error.strerror}") from None
         if receipt.rejected:
-            log.warning("the hub rejected %d of %d predictions", receipt.rejected, content.rows)
+            version = (content.header.model, content.header.version)
+            self.rejected[version] += receipt.rejected
+            why = (
+                one_line(", ".join(f"{reason} ({n})" for reason, n in receipt.reasons.items()))
+                or "a hub of an earlier release does not say why"
+            )
+            log.warning(
+                "the hub rejected %d of %d predictions of models:/%s/%d: %s",
+                receipt.rejected,
+                content.rows,
+                *version,
+                why,
+            )
         self._spool.remove(segment)

@@ -23,6 +23,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Answer = tuple[int, bytes, Mapping[str, str]]
 """Status, body and further headers of an answer; a ``content-type`` among them stands for the usual one."""
 
+RETRY_AFTER_S = "1"
+"""Seconds after which a client that was refused with 503 may come back."""
 _JSON = b"application/json"
 _STATUS: tuple[tuple[type[PilothouseError], int], ...] = (
     (InvalidInputError, 400),
@@ -63,11 +65,12 @@ class BodyRoom:
         self.total = self.free = total
 
 
-async def read_body(scope: Scope, receive: Receive, limit: int, room: BodyRoom) -> bytes:
-    """Whole body of a request. Raises HttpError: 413 beyond ``limit`` bytes, 415 if compressed, 503 beyond the server's room.
-    How long it may take is the connection's (``http_protocol``)."""
-    encoding = header(scope, b"content-encoding")
-    if encoding not in (None, "identity"):
+async def read_body(
+    scope: Scope, receive: Receive, limit: int, room: BodyRoom, *, packed: bool = False
+) -> bytes:
+    """Whole body of a request, as it was sent. Raises HttpError: 413 beyond ``limit`` bytes, 415 if compressed unless it may
+    be ``packed``, 503 beyond the server's room. How long it may take is the connection's (``http_protocol``)."""
+    if not packed and header(scope, b"content-encoding") not in (None, "identity"):
         raise HttpError(415, "a compressed body is not taken; send it as it is")
     length = header(scope, b"content-length")
     # refused before it is read; more than 15 digits without int(), which raises for very long numbers
@@ -116,7 +119,9 @@ async def respond(
     except ClientGoneError:
         return
     except PilothouseError as error:
-        status, headers = _status(error), error.headers if isinstance(error, HttpError) else {}
+        status, headers = status_of(error), dict(error.headers) if isinstance(error, HttpError) else {}
+        if status == 503:
+            headers.setdefault("retry-after", RETRY_AFTER_S)
         content_type, body = _JSON, error_document(str(error), longest)
     except Exception:  # a fault of ours: one line to the client, the traceback to the log
         log.exception("a request failed")
@@ -134,7 +139,8 @@ def error_document(message: str, longest: int = LINE_LIMIT) -> bytes:
     return msgspec.json.encode({"error": one_line(message, longest)})
 
 
-def _status(error: PilothouseError) -> int:
+def status_of(error: Exception) -> int:
+    """Status of the answer to a request that failed so."""
     if isinstance(error, HttpError):
         return error.status
     return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)

@@ -59,6 +59,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._parsed = 0
         """Bytes of the head that the parser has handed on."""
         self._refusal = (400, "the request is not valid HTTP/1.1")
+        self._is_half_closed = False
+        """True from the moment in which the client has shut down its sending side and waits for an answer."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -71,6 +73,22 @@ class BoundedProtocol(HttpToolsProtocol):
         self._set_deadline(None)
         self.resume_writing()
         super().connection_lost(exc)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Keep the connection of a client that has sent all it will send until it has its answers. TLS knows no such half."""
+        is_whole = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
+        is_plain = self.transport.get_extra_info("sslcontext") is None
+        self._is_half_closed = is_plain and self._received == 0 and (is_whole or bool(self.pipeline))
+        return self._is_half_closed
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if (
+            self._is_half_closed
+            and not self.pipeline
+            and (self.cycle is None or self.cycle.response_complete)
+        ):
+            self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         if self._in_head:

@@ -1,6 +1,7 @@
 """uvicorn as both servers run it: quiet, without signal handlers, one ASGI app."""
 
 import contextlib
+import ssl
 from collections.abc import Generator
 from functools import partial
 from typing import Any
@@ -21,22 +22,25 @@ class QuietServer(uvicorn.Server):
         yield
 
 
-def quiet_server(app: Any, *, grace_s: int, limits: HttpLimits = _LIMITS) -> QuietServer:
-    """Server that logs nothing and at its end gives open requests ``grace_s`` seconds."""
+def quiet_server(
+    app: Any, *, grace_s: int, limits: HttpLimits = _LIMITS, tls: ssl.SSLContext | None = None
+) -> QuietServer:
+    """Server that logs nothing and at its end gives open requests ``grace_s`` seconds. With ``tls`` it speaks nothing else."""
     protocol: Any = partial(BoundedProtocol, limits=limits)
     idle: Any = limits.idle_s  # uvicorn's type is int; the loop takes any number of seconds
-    return QuietServer(
-        uvicorn.Config(
-            app,
-            http=protocol,
-            loop="asyncio",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=idle,
-            timeout_graceful_shutdown=grace_s,
-        )
+    config = uvicorn.Config(
+        app,
+        http=protocol,
+        loop="asyncio",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=idle,
+        timeout_graceful_shutdown=grace_s,
     )
+    config.load()
+    config.ssl = tls  # a context of ours, for a certificate that is renewed
+    return QuietServer(config)

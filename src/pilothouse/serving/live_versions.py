@@ -56,6 +56,12 @@ class Roster:
         """True while every model that this target should serve has a live version, whichever it is."""
         return self.known and all(model in self.live for model in self.desired)
 
+    def only(self) -> LoadedVersion | None:
+        """Live version of the only model that this process is to serve; None where there are several, or it is not live."""
+        if len(self.desired) != 1:
+            return None
+        return self.live.get(next(iter(self.desired)))
+
     def find(self, model: str, version: str | None) -> LoadedVersion:
         """Live version of ``model``; with a ``version`` number, that one.
 

@@ -24,6 +24,7 @@ from pilothouse.domain.confinement import NONE, Offered, confines, describe, in_
 from pilothouse.domain.errors import ConflictError, InvalidInputError, PilothouseError, UnavailableError
 from pilothouse.domain.identifiers import check_name
 from pilothouse.serving import hub_address
+from pilothouse.serving.access import speaks_tls
 from pilothouse.system.files import write_atomically
 from pilothouse.system.processes import own_name
 
@@ -71,7 +72,7 @@ def serve(
         from pilothouse.serving.process import run  # imports numpy and scikit-learn, confined
 
         process = folder / "process.json"
-        write_atomically(process, _process_document(target, host, port))
+        write_atomically(process, _process_document(target, host, port, speaks_tls(folder)))
         log.info("serving %s on %s:%d (%s)", target, host, port, in_force)
         try:
             run(target, hub_path, folder, token_file, listener, spool_mb * 2**20)
@@ -80,13 +81,14 @@ def serve(
     return 0
 
 
-def _process_document(target: str, host: str, port: int) -> bytes:
+def _process_document(target: str, host: str, port: int, tls: bool) -> bytes:
     started = datetime.now(UTC).isoformat()
     document = {
         "process": asdict(own_name()),
         "host": host,
         "port": port,
         "target": target,
+        "tls": tls,
         "started_at": started,
     }
     return json.dumps(document).encode()

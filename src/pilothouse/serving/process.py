@@ -5,10 +5,12 @@ import ipaddress
 import logging
 import signal
 import socket
+import ssl
 import sys
 import warnings
 from pathlib import Path
 
+from pilothouse.serving.access import Access
 from pilothouse.serving.app import ServingApp
 from pilothouse.serving.batch_shipper import Shipper
 from pilothouse.serving.follower import Follower
@@ -41,6 +43,7 @@ def run(
     # serial mode is what is wanted here
     warnings.filterwarnings("ignore", ".*joblib will operate in serial mode", UserWarning)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    access = Access(folder)
     spool = Spool(folder / "spool", target, SpoolLimits(total_bytes=spool_bytes))
     worker = Worker(spool)
     shipper = Shipper(spool, HubClient(hub, token_file))
@@ -49,12 +52,17 @@ def run(
         target, folder, HubClient(hub, token_file), port, lambda: spool.segments, worker.submit
     )
     app = ServingApp(
-        lambda: follower.roster, worker, spool, only_loopback=ipaddress.ip_address(host).is_loopback
+        lambda: follower.roster,
+        worker,
+        spool,
+        only_loopback=ipaddress.ip_address(host).is_loopback,
+        access=access,
+        rejected=shipper.rejected,
     )
     for part in (spool, worker, shipper, follower):
         part.start()
     try:
-        asyncio.run(_answer_requests(app, listener))
+        asyncio.run(_answer_requests(app, listener, access.tls))
     finally:
         log.info("stopping: flushing the spool")
         # in the order in which work flows: each part finishes what the one before has handed on
@@ -65,8 +73,8 @@ def run(
         log.info("stopped; %d segments wait for the hub", spool.segments)
 
 
-async def _answer_requests(app: ServingApp, listener: socket.socket) -> None:
-    server = quiet_server(app, grace_s=_GRACE_S)
+async def _answer_requests(app: ServingApp, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
+    server = quiet_server(app, grace_s=_GRACE_S, tls=tls)
 
     def stop() -> None:
         server.should_exit = True

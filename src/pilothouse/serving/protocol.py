@@ -17,9 +17,9 @@ Outputs, each of shape ``[n]`` unless said otherwise:
 The request parameter ``report: true`` has the answer's parameters say which values were missing or unknown.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -32,13 +32,23 @@ from pilothouse.domain.safe_text import one_line
 from pilothouse.inference.columns import InputColumns, with_missing
 from pilothouse.inference.predictor import Prediction
 from pilothouse.inference.schema import InputSchema
+from pilothouse.serving.matrices import columns_of_matrix
+from pilothouse.serving.non_finite import explain_non_finite
 from pilothouse.serving.request_report import read_report_wish
-from pilothouse.serving.tensors import InputTensor, read_column, read_event_times, row_count, shown
+from pilothouse.serving.tensors import (
+    NO_SHARED_MEMORY,
+    InputTensor,
+    read_column,
+    read_event_times,
+    row_count,
+    shown,
+)
 
 MAXIMUM_BODY_BYTES = 16 * 2**20
 """Bytes of a request's body at most."""
 MAXIMUM_ROWS = 10_000
 """Rows of a request at most."""
+EXTENSIONS = ("binary_tensor_data", "model_configuration", "model_repository", "statistics")
 MAXIMUM_ID = 256
 """Characters of a request's id."""
 
@@ -70,6 +80,12 @@ class Inference:
     outputs: tuple[str, ...]
     report: bool = False
     """True where the answer shall say what was missing or unknown."""
+    binary: frozenset[str] = frozenset()
+    """Outputs that are answered as binary data behind the JSON."""
+    encoding: str = ""
+    """Encoding in which the client takes the answer packed (``gzip``, ``deflate``); empty: as it is."""
+    media: str = ""
+    """Media type of the answer where its form has several; empty for JSON."""
 
 
 _DECODER = msgspec.json.Decoder(InferRequest)
@@ -78,13 +94,25 @@ _ENCODER = msgspec.json.Encoder()
 
 def read_inference(body: bytes, schema: InputSchema, private: Sequence[str]) -> Inference:
     """Request from the body of an ``infer`` call. Raises InvalidInputError with one line; nothing else."""
-    request = _decode(body)
-    if request.id is not None and len(request.id) > MAXIMUM_ID:
+    request = decoded(_DECODER, body)
+    return inference_of(request.inputs, request.id, request.parameters, request.outputs, schema, private)
+
+
+def inference_of(
+    inputs: Sequence[InputTensor],
+    request_id: str | None,
+    parameters: Mapping[str, Any] | None,
+    requested: Sequence[RequestedOutput] | None,
+    schema: InputSchema,
+    private: Sequence[str],
+) -> Inference:
+    """Request from its tensors and the rest of its document. Raises InvalidInputError."""
+    if request_id is not None and len(request_id) > MAXIMUM_ID:
         raise InvalidInputError(f"the id is longer than {MAXIMUM_ID} characters")
-    parameters = request.parameters or {}
+    parameters = parameters or {}
     if (content_type := parameters.get("content_type")) not in (None, "np", "pd"):
         raise InvalidInputError(f"content_type {shown(content_type)} of a request is not read here")
-    tensors = _by_name(request.inputs, schema, private)
+    tensors = _by_name(inputs, schema, private)
     rows = _rows(tensors, schema)
     numeric: dict[str, Any] = {}
     categorical: dict[str, Any] = {}
@@ -93,22 +121,32 @@ def read_inference(body: bytes, schema: InputSchema, private: Sequence[str]) -> 
         (numeric if column.kind == "number" else categorical)[column.name] = values
     stamp = tensors.get(schema.timestamp) if schema.timestamp not in (*numeric, *categorical) else None
     times = None if stamp is None else read_event_times(stamp)
+    outputs = _requested(requested, schema)
     return Inference(
-        request.id,
+        request_id,
         with_missing(schema, InputColumns(rows, numeric, categorical)),
         times,
-        _requested(request.outputs, schema),
+        outputs,
         read_report_wish(parameters.get("report")),
+        _binary(parameters, requested or (), outputs),
     )
 
 
-def _decode(body: bytes) -> InferRequest:
+Request = TypeVar("Request")
+
+
+def decoded(decoder: msgspec.json.Decoder[Request], body: bytes) -> Request:
+    """Document of an inference request. Raises InvalidInputError."""
     try:
-        return _DECODER.decode(body)
+        return decoder.decode(body)
     except msgspec.ValidationError as error:
+        if b'"shared_memory_region"' in body:
+            raise InvalidInputError(NO_SHARED_MEMORY) from None
         raise InvalidInputError(f"the request is not an inference request: {one_line(str(error))}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise InvalidInputError(f"the request is not JSON: {one_line(str(error))}") from None
+        raise InvalidInputError(
+            explain_non_finite(body) or f"the request is not JSON: {one_line(str(error))}"
+        ) from None
 
 
 def _by_name(
@@ -120,12 +158,16 @@ def _by_name(
     for tensor in inputs:
         if tensor.name in dropped:
             continue
+        found: Sequence[InputTensor] | None = (tensor,)
         if tensor.name not in features and tensor.name != schema.timestamp:
+            found = columns_of_matrix(tensor, schema)
+        if found is None:
             expected = ", ".join(column.name for column in schema.columns)
             raise InvalidInputError(f"unknown input {shown(tensor.name)}; expected {expected}")
-        if tensor.name in tensors:
-            raise InvalidInputError(f"input {shown(tensor.name)} is there twice")
-        tensors[tensor.name] = tensor
+        for column_tensor in found:
+            if column_tensor.name in tensors:
+                raise InvalidInputError(f"input {shown(column_tensor.name)} is there twice")
+            tensors[column_tensor.name] = column_tensor
     missing = [column.name for column in schema.columns if column.name not in tensors]
     if missing:
         raise InvalidInputError(f"missing input {', '.join(missing)}; expected a tensor for each feature")
@@ -157,6 +199,33 @@ def _requested(outputs: Sequence[RequestedOutput] | None, schema: InputSchema) -
     return names
 
 
+def _binary(
+    parameters: Mapping[str, Any], requested: Sequence[RequestedOutput], outputs: Sequence[str]
+) -> frozenset[str]:
+    """Outputs that are wanted as binary data: each as it says itself, else as the request says of all."""
+    usual = _flag("binary_data_output", parameters.get("binary_data_output"))
+    if not requested:
+        return frozenset(outputs) if usual else frozenset()
+    names = set()
+    for output in requested:
+        wishes = output.parameters or {}
+        if wishes.get("classification"):
+            raise InvalidInputError(
+                f"output {shown(output.name)}: classification is not given here; ask for predict_proba"
+            )
+        if "shared_memory_region" in wishes:
+            raise InvalidInputError(f"output {shown(output.name)}: shared memory is not written to here")
+        if _flag("binary_data", wishes.get("binary_data"), usual):
+            names.add(output.name)
+    return frozenset(names)
+
+
+def _flag(name: str, value: Any, usual: bool = False) -> bool:
+    if value is None or type(value) is bool:
+        return usual if value is None else value
+    raise InvalidInputError(f"{name}: found {shown(value)}; expected true or false")
+
+
 def output_names(schema: InputSchema) -> tuple[str, ...]:
     """Names of the outputs that a model can give, in order."""
     if schema.task == "regression":
@@ -172,7 +241,19 @@ def infer_answer(
     first: PredictionId,
     report: list[dict[str, Any]] | None = None,
 ) -> bytes:
-    """Body of the answer. ``first`` is the id of the first row; the others count on from it."""
+    """Body of the answer in JSON. ``first`` is the id of the first row; the others count on from it."""
+    return _ENCODER.encode(answer_document(schema, version, request, prediction, first, report))
+
+
+def answer_document(
+    schema: InputSchema,
+    version: int,
+    request: Inference,
+    prediction: Prediction,
+    first: PredictionId,
+    report: list[dict[str, Any]] | None,
+) -> dict[str, Any]:
+    """Document of the answer, with the data of every output."""
     rows = request.columns.rows
     answer: dict[str, Any] = {"model_name": schema.model, "model_version": str(version)}
     if request.id is not None:
@@ -182,7 +263,7 @@ def infer_answer(
     answer["outputs"] = [
         _output(name, rows, prediction, first) | _class_parameters(name, schema) for name in request.outputs
     ]
-    return _ENCODER.encode(answer)
+    return answer
 
 
 def _output(name: str, rows: int, prediction: Prediction, first: PredictionId) -> dict[str, Any]:
@@ -212,7 +293,7 @@ def _class_parameters(name: str, schema: InputSchema) -> dict[str, Any]:
 
 def server_metadata() -> dict[str, Any]:
     """Document of ``GET /v2``."""
-    return {"name": "pilothouse", "version": __version__, "extensions": ["model_repository"]}
+    return {"name": "pilothouse", "version": __version__, "extensions": list(EXTENSIONS)}
 
 
 def model_metadata(schema: InputSchema, version: int) -> dict[str, Any]:

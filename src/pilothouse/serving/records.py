@@ -6,7 +6,7 @@ empty text are. The key named like the model's timestamp column is optional and 
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -18,6 +18,7 @@ from pilothouse.domain.safe_text import one_line
 from pilothouse.inference.columns import InputColumns, with_missing
 from pilothouse.inference.predictor import Prediction
 from pilothouse.inference.schema import InputSchema
+from pilothouse.serving.non_finite import explain_non_finite
 from pilothouse.serving.protocol import MAXIMUM_ID, MAXIMUM_ROWS, Inference
 from pilothouse.serving.request_report import read_report_wish
 from pilothouse.serving.tensors import MAXIMUM_TEXT, NO_TIME, event_time, shown
@@ -39,10 +40,21 @@ _ENCODER = msgspec.json.Encoder()
 
 def read_rows(body: bytes, schema: InputSchema, private: Sequence[str]) -> Inference:
     """Request from the body of a ``predict`` call. Raises InvalidInputError with one line that names row and column."""
-    request = _decode(body)
+    request = decoded_records(_DECODER, body, EXAMPLE)
     if request.id is not None and len(request.id) > MAXIMUM_ID:
         raise InvalidInputError(f"the id is longer than {MAXIMUM_ID} characters")
-    rows = _present(request.rows, schema)
+    return inference_of_rows(request.rows, schema, private, request.id, request.report)
+
+
+def inference_of_rows(
+    given: list[dict[str, Any]],
+    schema: InputSchema,
+    private: Sequence[str],
+    request_id: str | None = None,
+    report: Any = None,
+) -> Inference:
+    """Request from a mapping of column to value for each row. Raises InvalidInputError that names row and column."""
+    rows = _present(given, schema)
     if not 1 <= len(rows) <= MAXIMUM_ROWS:
         raise InvalidInputError(f"the request has {len(rows)} rows; expected 1 to {MAXIMUM_ROWS}")
     _check_names(rows, schema, private)
@@ -54,18 +66,24 @@ def read_rows(body: bytes, schema: InputSchema, private: Sequence[str]) -> Infer
         times = np.array(_column(rows, stamp, _time), dtype=np.int64)
         times = None if (times == NO_TIME).all() else times
     columns = with_missing(schema, InputColumns(len(rows), numeric, categorical))
-    return Inference(request.id, columns, times, (), read_report_wish(request.report))
+    return Inference(request_id, columns, times, (), read_report_wish(report))
 
 
-def _decode(body: bytes) -> RowsRequest:
+Request = TypeVar("Request")
+
+
+def decoded_records(decoder: msgspec.json.Decoder[Request], body: bytes, example: str) -> Request:
+    """Document of a request with records. Raises InvalidInputError, with the example where it has another form."""
     try:
-        return _DECODER.decode(body)
+        return decoder.decode(body)
     except msgspec.ValidationError as error:
         raise InvalidInputError(
-            f"the request holds no records: {one_line(str(error))}; expected {EXAMPLE}"
+            f"the request holds no records: {one_line(str(error))}; expected {example}"
         ) from None
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise InvalidInputError(f"the request is not JSON: {one_line(str(error))}") from None
+        raise InvalidInputError(
+            explain_non_finite(body) or f"the request is not JSON: {one_line(str(error))}"
+        ) from None
 
 
 def _present(rows: list[dict[str, Any]], schema: InputSchema) -> list[dict[str, Any]]:

@@ -136,6 +136,11 @@ class Spool:
         """Number of sealed segments that the hub has not acknowledged."""
         return len(self._sealed)
 
+    @property
+    def sealed_bytes(self) -> int:
+        """Bytes of those segments."""
+        return self._sealed_bytes
+
     def next_sealed(self, timeout: float) -> Sealed | None:
         """Oldest sealed segment, after waiting up to ``timeout`` seconds for one; None where there is none."""
         with self._changed:

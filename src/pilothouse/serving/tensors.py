@@ -22,6 +22,8 @@ from pilothouse.domain.time_units import to_us
 MAXIMUM_TEXT = 1_024
 """Characters of one category or timestamp."""
 
+NO_SHARED_MEMORY = "shared memory is not read here; send the data in the body"
+
 NO_TIME = np.iinfo(np.int64).min
 """Time of a row that has none."""
 
@@ -36,7 +38,12 @@ _INTEGERS = {
     **{f"INT{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (8, 16, 32, 64)},
     **{f"UINT{bits}": (0, 2**bits - 1) for bits in (8, 16, 32, 64)},
 }
-_FLOATS = {"FP16": 65_504.0, "FP32": 3.4028234663852886e38, "FP64": 1.7976931348623157e308}
+_FLOATS = {
+    "BF16": 3.3895313892515355e38,
+    "FP16": 65_504.0,
+    "FP32": 3.4028234663852886e38,
+    "FP64": 1.7976931348623157e308,
+}
 
 
 class InputTensor(msgspec.Struct, frozen=True):
@@ -52,6 +59,8 @@ class InputTensor(msgspec.Struct, frozen=True):
 def row_count(tensor: InputTensor) -> int:
     """Number of rows in the tensor's shape. Raises InvalidInputError."""
     shape = tensor.shape
+    if tensor.parameters and "shared_memory_region" in tensor.parameters:
+        raise _invalid(tensor, NO_SHARED_MEMORY)
     if len(shape) not in (1, 2) or shape[0] < 0 or (len(shape) == 2 and shape[1] != 1):
         raise _invalid(tensor, f"found shape {_shape(tensor)}; expected [n] or [n, 1]")
     return shape[0]
@@ -123,7 +132,7 @@ def read_numbers(tensor: InputTensor) -> npt.NDArray[np.float64]:
     if datatype == "BOOL":
         _refuse_other(tensor, values, kinds, {bool, type(None)}, "true or false, or null where missing")
         return np.asarray(values, dtype=np.float64)
-    raise _wrong_datatype(tensor, "FP64, another FP*, INT*, UINT* or BOOL for a number")
+    raise _wrong_datatype(tensor, "FP64, another FP*, BF16, INT*, UINT* or BOOL for a number")
 
 
 def read_categories(tensor: InputTensor) -> list[str | None]:

@@ -5,6 +5,7 @@ waited for it. Everything here runs inside the caller's transaction.
 """
 
 import zlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -89,7 +90,7 @@ class Intake:
             return seen
         admission = self._judge(batch, None)
         rows = self._take_new(batch, admission)
-        return BatchReceipt(rows, admission.rejected)
+        return BatchReceipt(rows, admission.rejected, reasons=_reasons(admission))
 
     def take_part(
         self, batch: PredictionBatch, values: Sequence[float | str | None], believed: Believed
@@ -150,7 +151,7 @@ class Intake:
         )
         facts = self.facts[batch.model, batch.version]
         streams.write_rejections(self.connection, batch, [refused], facts, self.now_us)
-        return BatchReceipt(0, refused.count)
+        return BatchReceipt(0, refused.count, reasons={refused.reason.value: refused.count})
 
     def _take_new(
         self, batch: PredictionBatch, admission: Admission, values: Sequence[float | str | None] = ()
@@ -370,3 +371,12 @@ def _checksum(batch: PredictionBatch) -> int:
     for part in (batch.event_times, batch.scores, *batch.numeric.values()):
         value = zlib.crc32(part, value)
     return zlib.crc32("\0".join(batch.foreign_ids).encode(), value)
+
+
+def _reasons(admission: Admission) -> dict[str, int]:
+    """Number of rows that were not taken in, by reason."""
+    reasons: Counter[str] = Counter()
+    for rejection in admission.rejections:
+        if not rejection.kept:
+            reasons[rejection.reason.value] += rejection.count
+    return dict(reasons)
