@@ -1,11 +1,14 @@
 """What a verdict's stated power is worth: features moved by as much as must be found, on streams with and without seasons.
 
     python tests/benchmarks/bench_power.py
+    python tests/benchmarks/bench_power.py --promotions
 
 Weeks that follow a reference, as they were (the demo's flights) or made (independent, overdispersed and seasonal columns). From
 a week on one feature is moved, for good, by one standard deviation of the reference, or by 20 points of its most frequent
 category, each feature in turn. The table counts a feature before the move: judged or not (``DriftFinding.blind``); and after
-it: found within two windows or not. Quiet weeks give the false alerts. Deterministic.
+it: found within two windows or not. Quiet weeks give the false alerts. With ``--promotions`` each
+feature is moved in one of the first weeks of a new version, which has as past its own weeks alone, or those of the version
+before it too. Deterministic.
 """
 
 import argparse
@@ -16,7 +19,7 @@ from dataclasses import dataclass
 import bench_verdicts  # noqa: F401  # first: it sets one thread for all libraries
 import numpy as np
 import pandas as pd
-from verdict_files import Array, independent, wandering
+from verdict_files import LEAD, Array, independent, wandering
 from verdict_ours import run_of_alerts
 from verdict_real import flights
 
@@ -178,6 +181,71 @@ def quiet_alerts(kind: str, seeds: int) -> tuple[int, int]:
     return alerts, looked_at
 
 
+HELD_DAYS = 14
+"""Days of hold-out between a reference and the roll-out of its version."""
+
+
+def after_promotion(stream: Stream, days: int, *, past: bool) -> tuple[Counter[str], int, int]:
+    """Counts as ``measure`` has them, of moves in the first RECENT weeks of a version, with the weeks before its roll-out as
+    past or without; and the false alerts of these weeks as they were, with their feature-windows."""
+    counts: Counter[str] = Counter()
+    ready, live = Reference(stream, days), days + HELD_DAYS
+    before = [
+        ready.profile(stream.between(live - WEEK * n, live - WEEK * (n - 1))) for n in range(RECENT, 0, -1)
+    ]
+    rows = list(windows(stream, live))[: RECENT + TWO]
+    profiles = [*(before if past else []), *(ready.profile(part) for part in rows)]
+    lead = len(profiles) - len(rows)
+    quiet = [
+        ready.verdicts(profiles[lead + i], profiles[max(lead + i - RECENT, 0) : lead + i])
+        for i in range(len(rows))
+    ]
+    alerts = 0
+    for feature in quiet[0]:
+        series = [verdict[feature] for verdict in quiet]
+        certain = [f.significant and f.grounds.certain for f in series]
+        led = [False] * LEAD  # windows that open no alert there
+        alerts += run_of_alerts([*led, *(f.significant for f in series)], [*led, *certain])[0]
+    rng = np.random.default_rng(0)
+    for i in range(len(rows) - TWO + 1):
+        for feature in quiet[i]:
+            if quiet[i][feature].significant or (i and quiet[i - 1][feature].significant):
+                counts["drifting already"] += 1
+                continue
+            history, found = profiles[max(lead + i - RECENT, 0) : lead + i], False
+            for part in rows[i : i + TWO]:
+                now = ready.profile(ready.moved(part, feature, rng))
+                found |= ready.verdicts(now, history)[feature].significant
+                history = [*history, now][-RECENT:]
+            blind = quiet[i][feature].blind
+            counts[f"{'not judged' if blind else 'judged'}, {'found' if found else 'not found'}"] += 1
+    return counts, alerts, len(quiet) * len(quiet[0])
+
+
+def promotions(only: str) -> None:
+    """The table of moves in the first weeks of a version."""
+    print("| stream | the weeks before | " + " | ".join(COLUMNS) + " | alerts as it was |")
+    print("|---|---|" + "---|" * (len(COLUMNS) + 1))
+    cases = [(f"flights {airport}", airport, range(91, 252, 32)) for airport in ("JFK", "LGA")]
+    cases += [
+        (f"{kind}, 150 a day", f"{kind} {seed}", range(182, 232, 24))
+        for kind in ("independent", "overdispersed", "seasonal")
+        for seed in (1,)
+    ]
+    for name, source, cuts in cases:
+        if only not in name:
+            continue
+        kind, *seed = source.split()
+        stream = made(kind, int(seed[0]), 300, 150) if seed else of_flights(source)
+        for past in (False, True):
+            parts = [after_promotion(stream, days, past=past) for days in cuts]
+            counts = sum((part[0] for part in parts), Counter())
+            figures = " | ".join(f"{counts[column]:,}" for column in COLUMNS)
+            quiet = f"{sum(part[1] for part in parts)} of {sum(part[2] for part in parts):,}"
+            which = "under the version before" if past else "of its own"
+            print(f"| {name} | {which} | {figures} | {quiet} |", flush=True)
+
+
 COLUMNS = (
     "judged, found",
     "judged, not found",
@@ -191,7 +259,11 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--every", type=int, default=4, help="move in every so many weeks")
     arguments.add_argument("--only", default="", help="streams whose name holds this")
+    arguments.add_argument("--promotions", action="store_true", help="moves in the first weeks of a version")
     given = arguments.parse_args()
+    if given.promotions:
+        promotions(given.only)
+        return
     print("| stream | reference | " + " | ".join(COLUMNS) + " | judged features found |")
     print("|---|---|" + "---|" * (len(COLUMNS) + 1))
     cases = [(f"flights {airport}", airport, days) for airport in ("JFK", "LGA") for days in (91, 182, 273)]

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from values import START, WEEK, drift, monitor_view
 
+from pilothouse.domain.drift_comparison import Course
 from pilothouse.domain.findings import EstimateFinding, Window, WindowFinding
 from pilothouse.domain.monitoring import (
     DistributionBin,
@@ -32,12 +33,12 @@ from pilothouse.presentation.charts.chart import (
 )
 from pilothouse.presentation.charts.monitor_charts import (
     PANELS,
-    Other,
     distribution_picture,
     heat_map,
     monitor_charts,
 )
 from pilothouse.presentation.charts.monitor_lines import facts_line, legend_line
+from pilothouse.presentation.charts.monitor_points import Other
 from pilothouse.presentation.charts.monitor_span import Axis
 from pilothouse.presentation.charts.plotting import draw
 from pilothouse.presentation.charts.series_csv import COLUMNS, series_csv
@@ -179,7 +180,7 @@ def test_marks_outside_the_axis_are_left_out_and_all_charts_share_it() -> None:
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_drawings_have_exactly_the_size_asked_for(width: int, height: int) -> None:
-    for chart in monitor_charts(monitor_view(), "wind"):
+    for chart in filter(lambda chart: chart.has_points, monitor_charts(monitor_view(), "wind")):
         lines = draw(chart, width, height, colour=False).split("\n")
         assert len(lines) == height
         assert {display_width(line) for line in lines} == {width}
@@ -434,7 +435,7 @@ def test_headlines_are_of_the_live_version_though_another_has_newer_windows() ->
         drift={"wind": (*_of(1, view.drift["wind"]), *_of(3, newer.drift["wind"][4:]))},
         traffic=(*_of(1, view.traffic), *_of(3, newer.traffic[4:])),
     )
-    performance, wind, latency, volume, quality = monitor_charts(seen, "wind")
+    performance, wind, latency, volume, _course, quality = monitor_charts(seen, "wind")
     assert "0.670" in performance.headline.text
     assert "0.090 of 0.120" in wind.headline.text
     for chart in (performance, wind, latency, volume, quality, heat_map(seen, None)):
@@ -460,6 +461,8 @@ def test_where_nothing_comes_any_more_no_headline_passes_for_the_present() -> No
         charts = monitor_charts(replace(view, state=state(health)), "score")
         for chart in charts:
             assert chart.headline.tone == "dim"
+            if not chart.has_points:
+                continue
             assert chart.headline.text.endswith(" to 2013-07-29")
 
 
@@ -491,3 +494,27 @@ def state(health: Health) -> TargetState:
         open_alerts=0,
         event_clock=None,
     )
+
+
+def test_the_course_of_a_feature_is_drawn_beside_the_expected_one_with_its_band() -> None:
+    view = monitor_view()
+    of_wind = tuple(
+        replace(
+            d,
+            finding=replace(
+                d.finding,
+                course=Course(value=9.0 + i, expected=10.0, low=8.0, high=12.0, beside="recent"),
+            ),
+        )
+        for i, d in enumerate(view.drift["wind"])
+    )
+    chart = monitor_charts(replace(view, drift={**view.drift, "wind": of_wind}), "wind")[
+        PANELS.index("course")
+    ]
+    assert chart.title == "wind mean"
+    assert "expected 10.00 [8.000 12.00] from the days before" in chart.headline.text
+    expected, now = chart.series
+    assert {y for _, y in expected.points} == {10.0}
+    assert [y for _, y in now.points] == [9.0 + i for i in range(len(of_wind))]
+    assert {point[1:] for point in chart.bands[0].points} == {(8.0, 12.0)}
+    assert "course of wind" in series_csv(replace(view, drift={"wind": of_wind}))

@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
+from pilothouse.domain.drift_comparison import Course, WeeksBefore
 from pilothouse.domain.evaluation import MetricValue, loss_against, smallest_change
 
 
@@ -128,31 +129,6 @@ class Power:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WeeksBefore:
-    """The days just before a window with which a feature is compared, where other versions answered in them.
-
-    ``days`` with rows by the version that answered most of them, of which every ``every``-th stored row was read. ``lacking``:
-    why the feature has no such days. ``found_by``: the version under which it had changed, which its own was not trained on.
-    """
-
-    days: dict[int, int] = field(default_factory=dict)
-    every: int = 1
-    lacking: str = ""
-    found_by: int | None = None
-
-    @property
-    def text(self) -> str:
-        """``the 3 weeks before, 2 of them under version 4``; by days where these are no whole weeks."""
-        unit = 7 if all(days % 7 == 0 for days in self.days.values()) else 1
-        whole = sum(self.days.values()) // unit
-        under = [
-            f"{days // unit} of them under version {version}" for version, days in sorted(self.days.items())
-        ]
-        sampled = f", one row in {self.every}" if self.every > 1 else ""
-        return f"the {whole} {'weeks' if unit == 7 else 'days'} before, {' and '.join(under)}{sampled}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DriftFinding:
     """Drift of one feature (or ``score``) in a window.
 
@@ -186,6 +162,8 @@ class DriftFinding:
     """None where nothing was tested, and in readings of releases that did not compute it."""
     before: WeeksBefore | None = None
     """None where the days before are of its own version, or the feature is not compared with them."""
+    course: Course | None = None
+    """None without usable rows, and in readings of releases that did not compute it."""
 
     @property
     def blind(self) -> bool:

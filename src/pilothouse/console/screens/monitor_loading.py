@@ -6,7 +6,7 @@ from pilothouse.domain.monitoring import FeatureDistribution, MonitorView
 from pilothouse.domain.roles import Actor
 from pilothouse.operations.services import Services
 from pilothouse.presentation.charts.chart import window_at
-from pilothouse.presentation.charts.monitor_charts import Other
+from pilothouse.presentation.charts.monitor_points import Other
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("monitor", "next_model", "m", "model", "Next model."),
     Action("monitor", "distribution", "enter", "distribution", "The feature in this window beside its reference, bin by bin."),
     Action("monitor", "heat", "x", "heat map", "Drift of every feature over time; again for the charts."),
-    Action("monitor", "zoom", "z", "zoom", "One chart on the whole screen, each in turn (data quality too); then all again."),
+    Action("monitor", "zoom", "z", "zoom", "One chart on the whole screen, each in turn (course, data quality too); then all."),
     Action("monitor", "features", "f", "features", "List every feature with its newest drift; again for the charts."),
     Action("monitor", "closer", "i", "in/out", "Half the time, around the cursor (the newest without one)."),
     Action("monitor", "wider", "o", "", "Twice the time.", footer=False),

@@ -16,7 +16,7 @@ from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.monitoring import MonitorView
 from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.charts.chart import Chart
-from pilothouse.presentation.charts.monitor_charts import Other
+from pilothouse.presentation.charts.monitor_points import Other
 from pilothouse.presentation.charts.series_csv import series_csv
 
 FOLDER = "pilothouse-exports"

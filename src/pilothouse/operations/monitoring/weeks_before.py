@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from pilothouse.domain.alert_rules import Span
-from pilothouse.domain.findings import DriftFinding, WeeksBefore
+from pilothouse.domain.drift_comparison import WeeksBefore
+from pilothouse.domain.findings import DriftFinding
 from pilothouse.domain.model_spec import MonitoringSpec
 from pilothouse.domain.time_units import DAY_S, DAY_US, SECOND_US, from_us, to_us
 from pilothouse.operations.monitoring.baselines import Baseline

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from pilothouse.domain.alert_rules import Span, due_spans, level_of
+from pilothouse.domain.drift_comparison import WeeksBefore
 from pilothouse.domain.findings import (
     ClosedWindow,
     DriftFinding,
@@ -19,7 +20,6 @@ from pilothouse.domain.findings import (
     PerformanceFinding,
     QualityFinding,
     TrafficFinding,
-    WeeksBefore,
     Window,
 )
 from pilothouse.domain.judging import performance_grid
@@ -30,6 +30,7 @@ from pilothouse.operations.monitoring.baselines import Baseline, baseline_of, ba
 from pilothouse.operations.monitoring.merged_windows import Merged
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
+from pilothouse.statistics.course import course_of
 from pilothouse.statistics.performance import outcome_classes, outcomes
 from pilothouse.statistics.performance.performance_verdicts import judge_performance
 from pilothouse.statistics.performance.traffic_verdicts import judge_traffic
@@ -241,6 +242,14 @@ def _inputs(
             since_us=compared.start_us,
             until_us=compared.end_us,
             before=_noted(base, past, finding.feature),
+            course=course_of(
+                base.specification,
+                finding.feature,
+                current,
+                base.profile,
+                _compared(base, past, finding),
+                finding.power,
+            ),
         )
         before = [finding.feature in features for features in drifted]
         if dated.before is not None and dated.before.found_by is not None:
@@ -282,6 +291,12 @@ def _significant_before(
         [{f.feature for f in findings_of(r, DriftFinding) if f.significant} for r in drift],
         [{(f.feature, f.fault) for f in findings_of(r, QualityFinding) if f.significant} for r in quality],
     )
+
+
+def _compared(base: Baseline, past: weeks_before.Past, finding: DriftFinding) -> Profile | None:
+    """The days before a feature that is compared with them; None where it is compared with the reference alone."""
+    compared = any(null.recent for null in base.calibration.columns.get(finding.feature, ()))
+    return past.profile if compared else None
 
 
 def _noted(base: Baseline, past: weeks_before.Past, feature: str) -> WeeksBefore | None:

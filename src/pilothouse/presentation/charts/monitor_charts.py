@@ -5,20 +5,16 @@ The charts have one time axis, which a reader may narrow. A second target or ver
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
 
 from pilothouse.domain.findings import (
-    DriftFinding,
     EstimateFinding,
     EstimateVerdict,
-    Finding,
     PerformanceFinding,
-    Window,
     WindowFinding,
 )
 from pilothouse.domain.model_spec import higher_is_better
-from pilothouse.domain.monitoring import FeatureDistribution, Health, MonitorView, TimelineMark
+from pilothouse.domain.monitoring import FeatureDistribution, MonitorView, TimelineMark
 from pilothouse.domain.safe_text import safe
 from pilothouse.presentation import verdicts
 from pilothouse.presentation.cells import Cell, Tone
@@ -35,31 +31,18 @@ from pilothouse.presentation.charts.chart import (
     Point,
     Series,
 )
+from pilothouse.presentation.charts.feature_charts import course_chart, drift_chart, quality_chart
+from pilothouse.presentation.charts.monitor_points import Other, is_silent, of_version, points_of
 from pilothouse.presentation.texts import (
     ABSENT,
     count_text,
-    day_text,
     estimate_text,
     figure,
-    time_text,
     window_text,
 )
 
-PANELS = ("performance", "drift", "latency", "volume", "quality")
+PANELS = ("performance", "drift", "latency", "volume", "course", "quality")
 """The charts of the monitor in the order of their zoom keys; the first four stand on one screen."""
-
-
-@dataclass(frozen=True, slots=True)
-class Other:
-    """A second target or version, shown beside the first; ``name`` labels it."""
-
-    name: str
-    view: MonitorView
-
-    @property
-    def tag(self) -> str:
-        """Up to four letters for the end of its line."""
-        return safe(self.name, 64)[:4]
 
 
 def monitor_charts(
@@ -72,14 +55,15 @@ def monitor_charts(
     shown = feature if feature in view.drift else next(iter(view.drift), "score")
     charts: tuple[Chart, ...] = (
         _performance(view, other),
-        _drift(view, shown, other),
+        drift_chart(view, shown, other),
         _latency(view, other),
         _volume(view, other),
-        _quality(view, shown),
+        course_chart(view, shown, other),
+        quality_chart(view, shown),
     )
     start, end = span or whole_span(view)
     marks = _marks(view, start, end)
-    if _is_silent(view):  # no verdict of then is shown as one of now
+    if is_silent(view):  # no verdict of then is shown as one of now
         charts = tuple(replace(chart, headline=Cell(chart.headline.text, "dim")) for chart in charts)
     return tuple(replace(chart, start=start, end=end, marks=marks) for chart in charts)
 
@@ -95,7 +79,7 @@ def _performance(view: MonitorView, other: Other | None) -> Chart:
         undefined = undefined if undefined is not None and undefined.version == view.version else None
     if newest is not None:
         last, window = newest.finding, newest.window
-        text = _of_version(view, newest, f"{figure(last.value)} [{figure(last.low)} {figure(last.high)}]")
+        text = of_version(view, newest, f"{figure(last.value)} [{figure(last.low)} {figure(last.high)}]")
         if estimate and estimate.window.end > window.end and estimate.version == newest.version:
             text += f" {estimate_text(estimate.finding)}"
         headline = verdicts.headline(
@@ -107,28 +91,28 @@ def _performance(view: MonitorView, other: Other | None) -> Chart:
             waits_for=verdicts.waits_for(view),
         )
     elif undefined is not None:
-        text = _of_version(view, undefined, f"{verdicts.NOT_JUDGED}: {undefined.finding.why}")
+        text = of_version(view, undefined, f"{verdicts.NOT_JUDGED}: {undefined.finding.why}")
         headline = Cell(text, "info")
     elif estimate is not None:
         finding = estimate.finding
         cannot_tell = finding.verdict is EstimateVerdict.CANNOT_TELL
         figures = f"{finding.verdict} [{figure(finding.low)} {figure(finding.high)}]"
-        text = _of_version(view, estimate, figures if cannot_tell else figure(finding.value))
+        text = of_version(view, estimate, figures if cannot_tell else figure(finding.value))
         headline = Cell(f"≈ {text} estimated, no outcome yet", "dim" if cannot_tell else "info")
     of_live_last: list[WindowFinding[PerformanceFinding | EstimateFinding]] = sorted(
         (*estimates, *measured), key=lambda w: w.version == view.version
     )
     references = {w.window.end: w.finding.reference for w in of_live_last}
-    series = [Series("reference", _points(sorted(references.items())), "good", "dotted", "ref")]
+    series = [Series("reference", points_of(sorted(references.items())), "good", "dotted", "ref")]
     bands = [Band("measured", _edges(measured))]
     if other is None:
-        points = _points((e.window.end, e.finding.value) for e in estimates)
+        points = points_of((e.window.end, e.finding.value) for e in estimates)
         series.append(Series("estimated", points, "warn", "dashed", "est"))
         bands.append(Band("estimated", _edges(estimates), "dim", filled=False))
     else:
-        points = _points((r.window.end, r.finding.value) for r in other.view.performance)
+        points = points_of((r.window.end, r.finding.value) for r in other.view.performance)
         series.append(Series(other.name, points, "warn", "dashed", other.tag))
-    points = _points((r.window.end, r.finding.value) for r in measured)
+    points = points_of((r.window.end, r.finding.value) for r in measured)
     series.append(Series("measured", points, "info", "line", "meas"))
     reference = view.reference
     levels = (Level("reference", reference.value, "good", "ref"),) if reference and not references else ()
@@ -142,40 +126,6 @@ def _performance(view: MonitorView, other: Other | None) -> Chart:
     )
 
 
-def _drift(view: MonitorView, feature: str, other: Other | None) -> Chart:
-    """One feature (or ``score``) over all windows in the statistic by which the newest was judged, with its threshold.
-
-    Older windows may have been judged by another, whose values are in other units.
-    """
-    windows = view.drift.get(feature, ())
-    headline = Cell(ABSENT, "dim")
-    levels: tuple[Level, ...] = ()
-    statistic = ""
-    newest = view.newest(windows)
-    if newest is not None:
-        last, window = newest.finding, newest.window
-        statistic = last.statistic
-        headline = verdicts.headline(
-            verdicts.drift_verdict(window, last),
-            _of_version(view, newest, verdicts.drift_figures(last)),
-            window,
-            view.minimum_rows,
-        )
-        levels = (Level("threshold", last.threshold, "warn", "max"),)
-    series = [Series(feature, _drift_points(windows, statistic), "info", "line", "now" if other else "")]
-    if other is not None:
-        theirs = _drift_points(other.view.drift.get(feature, ()), statistic)
-        series.insert(0, Series(other.name, theirs, "warn", "dashed", other.tag))
-    return Chart(
-        title=f"{safe(feature, 24)} {safe(statistic)}".rstrip(),
-        headline=headline,
-        series=tuple(series),
-        levels=levels,
-        from_zero=True,
-        empty="no drift figures yet: they are made once a whole window has passed",
-    )
-
-
 def _latency(view: MonitorView, other: Other | None) -> Chart:
     """p50, p95 and p99 in milliseconds, with the baseline of p95."""
     windows = [t for t in view.traffic if t.finding.requests]
@@ -184,15 +134,15 @@ def _latency(view: MonitorView, other: Other | None) -> Chart:
     if newest is not None:
         last = newest.finding
         text = f"p50 {figure(last.p50_ms, 1)} p95 {figure(last.p95_ms, 1)} p99 {figure(last.p99_ms, 1)}"
-        said = _of_version(view, newest, f"{text} the machine is slow" if last.machine_slow else text)
+        said = of_version(view, newest, f"{text} the machine is slow" if last.machine_slow else text)
         headline = Cell(said, "warn" if last.machine_slow else "info")
-    p95 = _points((t.window.end, t.finding.p95_ms) for t in windows)
+    p95 = points_of((t.window.end, t.finding.p95_ms) for t in windows)
     if other is None:
-        p99 = _points((t.window.end, t.finding.p99_ms) for t in windows)
-        p50 = _points((t.window.end, t.finding.p50_ms) for t in windows)
+        p99 = points_of((t.window.end, t.finding.p99_ms) for t in windows)
+        p50 = points_of((t.window.end, t.finding.p50_ms) for t in windows)
         series = [Series("p99", p99, "dim", "dotted", "p99"), Series("p50", p50, "info", "dashed", "p50")]
     else:
-        theirs = _points((t.window.end, t.finding.p95_ms) for t in other.view.traffic if t.finding.requests)
+        theirs = points_of((t.window.end, t.finding.p95_ms) for t in other.view.traffic if t.finding.requests)
         series = [Series(other.name, theirs, "info", "dashed", other.tag)]
     return Chart(
         title="latency ms" if other is None else "latency p95 ms",
@@ -211,14 +161,14 @@ def _volume(view: MonitorView, other: Other | None) -> Chart:
     newest = view.newest(view.traffic)
     if newest is not None:
         text = f"{count_text(newest.window.rows)} rows, {count_text(newest.finding.errors)} errors"
-        headline = Cell(_of_version(view, newest, text), "bad" if newest.finding.errors else "info")
-    rows = _points((t.window.end, float(t.window.rows)) for t in view.traffic)
+        headline = Cell(of_version(view, newest, text), "bad" if newest.finding.errors else "info")
+    rows = points_of((t.window.end, float(t.window.rows)) for t in view.traffic)
     series = [Series("rows", rows, "info", "bars", "rows")]
     if other is not None:
-        theirs = _points((t.window.end, float(t.window.rows)) for t in other.view.traffic)
+        theirs = points_of((t.window.end, float(t.window.rows)) for t in other.view.traffic)
         series.append(Series(other.name, theirs, "warn", "dashed", other.tag))
     if any(t.finding.errors for t in view.traffic):
-        errors = _points((t.window.end, float(t.finding.errors)) for t in view.traffic if t.finding.errors)
+        errors = points_of((t.window.end, float(t.finding.errors)) for t in view.traffic if t.finding.errors)
         series.append(Series("errors", errors, "bad", "bars", "err"))
     return Chart(
         title="volume",
@@ -227,32 +177,6 @@ def _volume(view: MonitorView, other: Other | None) -> Chart:
         from_zero=True,
         whole=True,
         empty="no traffic yet",
-    )
-
-
-def _quality(view: MonitorView, feature: str) -> Chart:
-    """The share of a feature's rows that are missing, or of a category that the reference does not hold, in percent."""
-    windows = view.drift.get(feature, ())
-    headline = Cell(ABSENT, "dim")
-    newest = view.newest(windows)
-    if newest is not None:
-        last = newest.finding
-        bad = last.missing > 0 or last.unseen > 0
-        calm: Tone = "good" if newest.window.judged else "info"
-        text = f"missing {last.missing:.1%} unseen {last.unseen:.1%}"
-        headline = Cell(_of_version(view, newest, text), "warn" if bad else calm)
-    unseen = _points((d.window.end, 100 * d.finding.unseen) for d in windows)
-    missing = _points((d.window.end, 100 * d.finding.missing) for d in windows)
-    return Chart(
-        title=f"{safe(feature, 24)} quality %",
-        headline=headline,
-        series=(
-            Series("unseen", unseen, "warn", "dashed", "new"),
-            Series("missing", missing, "info", "line", "miss"),
-        ),
-        from_zero=True,
-        empty="no figures of data quality yet: they are made once a whole window has passed",
-        decimals=1,
     )
 
 
@@ -283,7 +207,7 @@ def heat_map(view: MonitorView, selected: str | None, span: Point | None = None)
             Cell("▲" if drifting else "●", "warn" if drifting else "good")
             if newest[0].window.judged
             else verdicts.drift_verdict(newest[0].window, None),
-            _of_version(view, newest[0], verdicts.drift_counts([w.finding for w in newest])),
+            of_version(view, newest[0], verdicts.drift_counts([w.finding for w in newest])),
             newest[0].window,
             view.minimum_rows,
         )
@@ -333,30 +257,6 @@ def whole_span(view: MonitorView) -> Point:
     return (min(times).timestamp(), max(times).timestamp()) if times else (0.0, 0.0)
 
 
-def _of_version(view: MonitorView, newest: WindowFinding[Finding], text: str) -> str:
-    """The text of a figure; ``v1: `` before that of another version than the one that is live, which has none of its own yet;
-    ``then`` behind one of when the version was live before."""
-    is_other = newest.version is not None and newest.version != view.version
-    then = " then" if view.is_of_then(newest) else ""
-    dated = f"{text}{f' to {_end_text(newest.window)}' if _is_silent(view) else then}"
-    return f"v{newest.version}: {dated}" if is_other else dated
-
-
-def _is_silent(view: MonitorView) -> bool:
-    """True where nothing comes any more: a figure is not of the present."""
-    return view.state is not None and view.state.health in (Health.NO_TRAFFIC, Health.DOWN)
-
-
-def _end_text(window: Window) -> str:
-    is_short = window.end - window.start < timedelta(days=1)
-    return time_text(window.end) if is_short else day_text(window.end)
-
-
-def _points(pairs: Iterable[tuple[datetime, float | None]]) -> tuple[Point, ...]:
-    """Pairs of time and value as points, without unknown values."""
-    return tuple((at.timestamp(), value) for at, value in pairs if value is not None and math.isfinite(value))
-
-
 def _edges(
     windows: Iterable[WindowFinding[PerformanceFinding | EstimateFinding]],
 ) -> tuple[tuple[float, float, float], ...]:
@@ -365,16 +265,6 @@ def _edges(
         (at, band.low, band.high)
         for at, band in bands
         if math.isfinite(band.low) and math.isfinite(band.high)
-    )
-
-
-def _drift_points(windows: Iterable[WindowFinding[DriftFinding]], statistic: str) -> tuple[Point, ...]:
-    return _points(
-        (
-            w.window.end,
-            w.finding.value if w.finding.statistic == statistic else w.finding.statistics.get(statistic),
-        )
-        for w in windows
     )
 
 

@@ -40,6 +40,15 @@ def _rows(view: MonitorView) -> Iterator[list[object]]:
             drift = d.finding
             figures = [_number(drift.value), "", _number(drift.threshold), ""]
             yield _row(f"drift {drift.statistic} of {feature}", d, figures, drift.significant)
+            if drift.course is not None:
+                course = drift.course
+                bounds = [
+                    _number(course.value),
+                    _number(course.low),
+                    _number(course.high),
+                    _number(course.expected),
+                ]
+                yield _row(f"course of {feature}", d, bounds)
             yield _row(f"missing share of {feature}", d, _alone(drift.missing))
             yield _row(f"unseen share of {feature}", d, _alone(drift.unseen))
             if drift.power is not None:
