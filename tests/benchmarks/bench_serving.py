@@ -1,60 +1,186 @@
-"""A real serving process under real requests of 17 rows: requests a second and how long they take."""
+"""Real serving processes under real requests, every row durable in the spool before its answer.
 
-import http.client
+Beside another build of Pilothouse where ``SERVING_BESIDE`` names its folder: both answer for the same models at once, and
+are asked in turns, so that a busy machine slows both. ``constant`` is a model that takes no time: what is left is the way of
+a request.
+"""
+
+import contextlib
+import json
+import os
 import statistics
-import threading
-import time
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import serving_kit as kit
 from bench import show
 
-SECONDS = 5.0
+from pilothouse.inference.columns import InputColumns
+from pilothouse.inference.encoding import frame
+from pilothouse.inference.safe_format import dump_model
+from pilothouse.inference.schema import InputColumn, InputSchema
+from pilothouse.serving.client_codec import infer_body
+from pilothouse.training.estimators import build_pipeline
+
+ROUNDS = int(os.environ.get("SERVING_ROUNDS", "5"))
+SECONDS = float(os.environ.get("SERVING_SECONDS", "2"))
+CELLS = ((1, 1), (1, 16), (17, 16), (1, 64))
+"""Rows of a request, and connections."""
+NUMBERS, CATEGORIES = 12, 4
+MODELS = {
+    "boosting": ("sklearn.ensemble.HistGradientBoostingClassifier", {"max_iter": 100}),
+    "logistic": ("sklearn.linear_model.LogisticRegression", {}),
+    "forest": ("sklearn.ensemble.RandomForestClassifier", {"n_estimators": 100, "max_depth": 12}),
+    "constant": ("sklearn.linear_model.LogisticRegression", {}),
+}
+_START = """
+import os, sys
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[name] = "1"
+sys.path.insert(0, sys.argv.pop(1))
+if sys.argv.pop(1) == "constant":
+    import numpy as np
+    from pilothouse.inference import predictor
+    def constant(self, columns):
+        rows = columns.rows
+        return predictor.Prediction(np.full(rows, 0.25), ["0"] * rows, np.full((rows, 2), 0.5))
+    predictor.Predictor.predict_columns = constant
+from pilothouse.serving.main import main
+sys.exit(main())
+"""
+
+
+@dataclass
+class Server:
+    """Serving process of one build."""
+
+    build: str
+    process: kit.ServingProcess
+
+    def cpu_s(self) -> float:
+        """Processor time of its threads so far, finer than the kernel's ticks."""
+        total = 0
+        for task in Path(f"/proc/{self.process.process.pid}/task").iterdir():
+            with contextlib.suppress(OSError):
+                total += int((task / "schedstat").read_text().split()[0])
+        return total / 1e9
 
 
 def run() -> None:
-    """One and eight connections, five seconds each; every row is durable in the spool before its answer."""
-    with kit.short_folder() as folder:
-        hub = kit.TestHub(folder / "hub.sock")
-        hub.start()
-        model = kit.train("delay", 1)
-        hub.deploy(model)
-        server = kit.start_serving(folder / "ewr", hub)
-        try:
-            server.wait_for_port()
-            server.wait_until_ready()
-            kit.wait_until(lambda: server.infer("delay", kit.body_of(17))[0] == 200)
-            for connections in (1, 8):
-                _load(server.port, connections)
-        finally:
-            server.terminate()
-            hub.stop()
+    """Every model and load; a line each, medians of rounds."""
+    models = os.environ.get("SERVING_MODELS", ",".join(MODELS)).split(",")
+    for name in models:
+        with _serving(name) as (servers, schema):
+            for rows, connections in CELLS:
+                _cell(name, servers, _body(schema, rows), rows, connections)
 
 
-def _load(port: int, connections: int) -> None:
-    body = kit.body_of(17)
-    taken: list[float] = []
-    end = time.perf_counter() + SECONDS
-
-    def ask() -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port)
-        while time.perf_counter() < end:
-            began = time.perf_counter()
-            connection.request("POST", "/v2/models/delay/infer", body)
-            answer = connection.getresponse()
-            answer.read()
-            if answer.status != 200:
-                raise RuntimeError(f"answered {answer.status}")
-            taken.append(time.perf_counter() - began)
-        connection.close()
-
-    threads = [threading.Thread(target=ask) for _ in range(connections)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    quantiles = statistics.quantiles(taken, n=100)
+def _cell(name: str, servers: list[Server], body: bytes, rows: int, connections: int) -> None:
+    taken: dict[str, list[dict[str, float]]] = {server.build: [] for server in servers}
+    for number in range(ROUNDS + 1):
+        for server in servers if number % 2 else servers[::-1]:
+            before = server.cpu_s()
+            figures = _load(server.process.port, name, connections, body)
+            figures["cpu_us"] = (server.cpu_s() - before) * 1e6 / figures["requests"]
+            if number:  # the first round warms up
+                taken[server.build].append(figures)
+    medians = {
+        build: {key: statistics.median(r[key] for r in rounds) for key in rounds[0]}
+        for build, rounds in taken.items()
+    }
+    ours = medians["ours"]
+    beside = ""
+    if "beside" in medians:
+        other = medians["beside"]
+        beside = (
+            f"beside {other['per_s']:,.0f} req/s, p99 {other['p99_us'] / 1000:.1f} ms, {other['cpu_us']:,.0f} µs: "
+            f"{ours['per_s'] / other['per_s']:.2f} x, p99 {ours['p99_us'] / other['p99_us']:.2f}, "
+            f"CPU {ours['cpu_us'] / other['cpu_us']:.2f}"
+        )
     show(
-        f"serving: 17 rows a request, {connections} connection{'s' if connections > 1 else ''}",
-        f"{len(taken) / SECONDS:,.0f} req/s",
-        f"p50 {quantiles[49] * 1000:.1f} ms, p99 {quantiles[98] * 1000:.1f} ms",
+        f"serving: {name}, {rows} row{'s' if rows > 1 else ''}, {connections} connection{'s' if connections > 1 else ''}",
+        f"{ours['per_s']:,.0f} req/s",
+        f"p50 {ours['p50_us'] / 1000:.2f} ms, p99 {ours['p99_us'] / 1000:.1f} ms, {ours['cpu_us']:,.0f} µs of CPU; {beside}",
     )
+
+
+def _load(port: int, name: str, connections: int, body: bytes) -> dict[str, float]:
+    command = [sys.executable, "-I", str(Path(__file__).parent / "serving_load.py")]
+    command += [str(port), f"/v2/models/{name}/infer", str(connections), str(SECONDS)]
+    told = subprocess.run(command, input=body, stdout=subprocess.PIPE, check=True).stdout
+    figures: dict[str, float] = json.loads(told)
+    return figures
+
+
+@contextlib.contextmanager
+def _serving(name: str) -> Iterator[tuple[list[Server], InputSchema]]:
+    here = Path(__file__).resolve().parents[2]
+    builds = {"ours": here}
+    if os.environ.get("SERVING_BESIDE"):
+        builds["beside"] = Path(os.environ["SERVING_BESIDE"])
+    model, schema = _train(name)
+    with contextlib.ExitStack() as stack:
+        servers = []
+        for build, folder in builds.items():
+            place = stack.enter_context(kit.short_folder())
+            hub = kit.TestHub(place / "hub.sock")
+            hub.start()
+            stack.callback(hub.stop)
+            hub.deploy(model)
+            process = _start(folder / "src", name, place / "ewr", hub)
+            stack.callback(process.terminate)
+            process.wait_for_port()
+            process.wait_until_ready()
+            servers.append(Server(build, process))
+        yield servers, schema
+
+
+def _start(source: Path, name: str, folder: Path, hub: kit.TestHub) -> kit.ServingProcess:
+    folder.mkdir(mode=0o700)
+    (folder / "token").write_text(hub.token)
+    log = folder.parent / "log"
+    command = [sys.executable, "-I", "-c", _START, str(source), name, "--target", hub.target]
+    command += ["--hub", f"unix:{hub.path}", "--folder", str(folder), "--token-file", str(folder / "token")]
+    with log.open("ab") as stream:
+        process = subprocess.Popen(command, stderr=stream, stdout=stream, cwd="/")
+    return kit.ServingProcess(process, folder, log)
+
+
+def _schema(name: str) -> InputSchema:
+    columns = [InputColumn(f"number_{i}", "number") for i in range(NUMBERS)]
+    columns += [InputColumn(f"category_{i}", "category") for i in range(CATEGORIES)]
+    return InputSchema(name, "binary", ("0", "1"), "at", tuple(columns), (), ("NA", ""))
+
+
+def _train(name: str) -> tuple[kit.ModelFile, InputSchema]:
+    random = np.random.default_rng(0)
+    n, schema = 5_000, _schema(name)
+    values = [f"v{i}" for i in range(20)]
+    columns = InputColumns(
+        n,
+        {column: random.normal(size=n) for column in schema.numeric},
+        {column: [str(v) for v in random.choice(values, n)] for column in schema.categorical},
+    )
+    outcomes = (columns.numeric["number_0"] * columns.numeric["number_1"] + random.normal(size=n) > 0).astype(
+        int
+    )
+    estimator, parameters = MODELS[name]
+    given: dict[str, Any] = dict(parameters)
+    pipeline = build_pipeline(estimator, given, schema, seed=0, threads=1)
+    pipeline.fit(frame(schema, columns), outcomes)
+    return kit.ModelFile(name, 1, dump_model(pipeline), schema.to_bytes()), schema
+
+
+def _body(schema: InputSchema, rows: int) -> bytes:
+    random = np.random.default_rng(rows)
+    records = [
+        {column: float(random.normal()) for column in schema.numeric}
+        | {column: f"v{random.integers(20)}" for column in schema.categorical}
+        for _ in range(rows)
+    ]
+    return infer_body(schema.columns, records)

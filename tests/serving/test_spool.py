@@ -13,8 +13,8 @@ import pytest
 from pilothouse.domain.errors import IntegrityError, PilothouseError, UnavailableError
 from pilothouse.domain.identifiers import PredictionId
 from pilothouse.domain.wire import PackedTimings, RequestTiming, code_texts, pack_timings
-from pilothouse.serving.segments import ErrorRecord, PredictionRecord, read_segment, to_batch
-from pilothouse.serving.spool import Spool, SpoolLimits, Stream
+from pilothouse.serving.segments import ErrorRecord, PredictionRecord, Stream, read_segment, to_batch
+from pilothouse.serving.spool import Entry, Spool, SpoolLimits
 from support import wait_until
 
 STREAM = Stream("flight-delay", 1, ("temp",), ("carrier",))
@@ -59,6 +59,79 @@ def write(folder: Path, count: int, limits: SpoolLimits = QUIET, rows: int = 2) 
         wait_until(lambda i=i: len(heard.outcomes) > i)
     spool.close()
     return heard
+
+
+def test_a_caller_may_write_to_an_open_segment_itself(tmp_path: Path) -> None:
+    spool, heard = Spool(tmp_path, "ewr", QUIET), Acknowledged()
+    spool.append(STREAM, record(2), heard)  # its thread has not begun: nothing is open
+    spool.append_now([Entry(STREAM, record(3), heard)])
+    assert heard.outcomes == []
+    spool.start()
+    wait_until(lambda: len(heard.outcomes) == 2)
+    path = segments(tmp_path)[0]
+    threads: list[int] = []
+    spool._flush_ns = 0.0  # as on a quick disk
+    spool.append_now([Entry(STREAM, record(1), lambda _: threads.append(threading.get_ident()))] * 2)
+
+    assert threads == [threading.get_ident()] * 2
+    content = read_segment(path)
+    assert content is not None
+    assert content.rows == 7
+    spool.append_now([Entry(STREAM, record(1), heard)])
+    spool.close()
+    assert [prediction.offset for prediction in heard.ids] == [0, 2, 7]
+
+
+def test_a_caller_does_not_wait_for_another_writer_or_a_slow_disk(tmp_path: Path) -> None:
+    spool, heard = Spool(tmp_path, "ewr", QUIET), Acknowledged()
+    spool.start()
+    spool.append(STREAM, record(1), heard)
+    wait_until(lambda: len(heard.outcomes) == 1)
+    with spool._writing:
+        spool.append_now([Entry(STREAM, record(1), heard)])
+        assert len(heard.outcomes) == 1
+    wait_until(lambda: len(heard.outcomes) == 2)
+    spool._flush_ns = 5e6
+    with spool._writing:
+        spool.append_now([Entry(STREAM, record(1), heard)])
+        assert len(heard.outcomes) == 2
+    wait_until(lambda: len(heard.outcomes) == 3)
+    spool.close()
+    assert [prediction.offset for prediction in heard.ids] == [0, 1, 2]
+
+
+def test_what_callers_write_keeps_a_segments_bound(tmp_path: Path) -> None:
+    limits = SpoolLimits(rows=4, age_s=3_600, free_bytes=0)
+    spool, heard = Spool(tmp_path, "ewr", limits), Acknowledged()
+    spool.start()
+    for i in range(40):
+        spool.append_now([Entry(STREAM, record(1), heard), Entry(OTHER, record(2), heard)])
+        wait_until(lambda i=i: len(heard.outcomes) == 2 * i + 2)
+    spool.close()
+    contents = [read_segment(path) for path in segments(tmp_path)]
+    assert all(content is not None and content.rows <= 5 for content in contents)
+    assert sum(content.rows for content in contents if content is not None) == 120
+    assert len(set(map(str, heard.ids))) == 80
+
+
+def test_a_caller_hears_of_a_write_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool, heard = Spool(tmp_path, "ewr", QUIET), Acknowledged()
+    spool.start()
+    spool.append(STREAM, record(1), heard)
+    wait_until(lambda: len(heard.outcomes) == 1)
+    spool._flush_ns = 0.0
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        spool.append_now([Entry(STREAM, record(1), heard)] * 2)
+    assert [type(outcome) for outcome in heard.outcomes[1:]] == [UnavailableError] * 2
+    spool.close()
+    content = read_segment(segments(tmp_path)[0])
+    assert content is not None
+    assert content.rows == 1
 
 
 def drained(spool: Spool) -> list[Path]:

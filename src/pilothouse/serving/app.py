@@ -9,6 +9,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from pilothouse.domain.errors import PilothouseError, UnavailableError
 from pilothouse.domain.safe_text import one_line
 from pilothouse.serving import http, routes
 from pilothouse.serving.access import Access
+from pilothouse.serving.calls import Answer, Deliver, Work
 from pilothouse.serving.forms import Form, Written
 from pilothouse.serving.http import Receive, Scope, Send
 from pilothouse.serving.live_versions import LoadedVersion, Roster
@@ -25,7 +27,8 @@ from pilothouse.serving.route import Asked, Standing
 from pilothouse.serving.spool import Spool
 from pilothouse.serving.tensors import NO_TIME
 from pilothouse.serving.traffic import Traffic, Version
-from pilothouse.serving.worker import Answer, Work, Worker
+from pilothouse.serving.turns import Outbox, Turns
+from pilothouse.serving.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +54,9 @@ class ServingApp:
         rejected: Mapping[Version, int] | None = None,
     ) -> None:
         """``access`` None lets everybody in; ``rejected`` counts the predictions that the hub did not take, by version."""
-        self._roster, self._worker, self._spool = roster, worker, spool
+        self._roster, self._spool = roster, spool
+        self._turns = Turns(worker, spool)
+        self._outbox: Outbox | None = None
         self._only_loopback, self._access = only_loopback, access
         self._traffic, self._rejected = Traffic(), rejected
         self._waiting = 0
@@ -127,10 +132,9 @@ class ServingApp:
         return request.columns.rows, written
 
     async def _answered(self, loaded: LoadedVersion, request: Inference, received_ns: int) -> Answer:
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Answer] = loop.create_future()
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
-        def settle(outcome: Answer | PilothouseError) -> None:
+        def deliver(outcome: Answer | PilothouseError) -> None:
             if future.done():  # cancelled at the end of a shutdown
                 return
             if isinstance(outcome, PilothouseError):
@@ -138,17 +142,22 @@ class ServingApp:
             else:
                 future.set_result(outcome)
 
-        def deliver(outcome: Answer | PilothouseError) -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(settle, outcome)
+        self._submit(loaded, request, received_ns, deliver)
+        return await future
 
+    def _submit(self, loaded: LoadedVersion, request: Inference, received_ns: int, deliver: Deliver) -> None:
+        """Have a request answered; ``deliver`` is called in the event loop."""
+        outbox = self._outbox = self._outbox or Outbox(asyncio.get_running_loop())
         times, arrival = request.event_times, time.time_ns() // 1_000
         if times is None:
             times = np.full(request.columns.rows, arrival, dtype=np.int64)
         else:
             times = np.where(times == NO_TIME, arrival, times)
-        self._worker.submit(Work(loaded, request.columns, times, received_ns, deliver))
-        return await future
+
+        def post(outcome: Answer | PilothouseError) -> None:
+            outbox.post(partial(deliver, outcome))
+
+        self._turns.submit(Work(loaded, request.columns, times, received_ns, post))
 
     def _check_host(self, scope: Scope) -> None:
         """Refuse other names of a loopback server: a page in a browser on this machine must not reach it by DNS rebinding."""

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from pilothouse.domain.errors import PilothouseError, UnavailableError
+from pilothouse.serving.calls import Answer, Work
 from pilothouse.serving.client_codec import infer_body
 from pilothouse.serving.live_versions import LoadedVersion
 from pilothouse.serving.protocol import read_inference
-from pilothouse.serving.worker import Answer, Work
 
 _WARM_UP, _REPEATS = 5, 60
 """Requests that are not counted, and requests that are."""

@@ -22,10 +22,10 @@ from pilothouse.domain.errors import IntegrityError, NotFoundError, PilothouseEr
 from pilothouse.domain.safe_text import one_line
 from pilothouse.domain.wire import DesiredState, DesiredVersion, ServingReport
 from pilothouse.serving.baseline import measure_baseline
+from pilothouse.serving.calls import Work
 from pilothouse.serving.hub_client import HubClient
 from pilothouse.serving.live_versions import LoadedVersion, Roster, load_predictor
 from pilothouse.serving.vital_threads import vital_thread
-from pilothouse.serving.worker import Work
 from pilothouse.system.files import write_atomically
 
 log = logging.getLogger(__name__)

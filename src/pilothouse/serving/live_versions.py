@@ -9,7 +9,8 @@ from pilothouse.domain.safe_text import one_line
 from pilothouse.domain.wire import DesiredVersion
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.schema import InputSchema
-from pilothouse.serving.spool import Stream
+from pilothouse.serving.call_costs import CallCosts
+from pilothouse.serving.segments import Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,21 +24,23 @@ class LoadedVersion:
     """95th percentile of a request of one row in microseconds, measured in this process before the version answered."""
     stretch: float = 1.0
     """Duration of a call over its processor time in that measurement: the load of the machine under which it was taken."""
+    costs: CallCosts = field(default_factory=CallCosts, compare=False)
+    stream: Stream = field(init=False)
+    """Stream in which its predictions are spooled, with the columns that are kept: private ones never."""
 
-    @property
-    def schema(self) -> InputSchema:
-        return self.predictor.schema
-
-    @property
-    def stream(self) -> Stream:
-        """Stream in which its predictions are spooled, with the columns that are kept: private ones never."""
+    def __post_init__(self) -> None:
         hidden = {*self.private, *self.schema.private}
-        return Stream(
+        stream = Stream(
             self.version.model,
             self.version.version,
             tuple(name for name in self.schema.numeric if name not in hidden),
             tuple(name for name in self.schema.categorical if name not in hidden),
         )
+        object.__setattr__(self, "stream", stream)
+
+    @property
+    def schema(self) -> InputSchema:
+        return self.predictor.schema
 
 
 @dataclass(frozen=True, slots=True)

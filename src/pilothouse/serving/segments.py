@@ -22,6 +22,16 @@ _FRAME = struct.Struct("<II")
 _FORMAT = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Version with the columns that are kept of it; its predictions share segments."""
+
+    model: str
+    version: int
+    numeric: tuple[str, ...]
+    categorical: tuple[str, ...]
+
+
 class SegmentHeader(msgspec.Struct, frozen=True, array_like=True, tag="segment"):
     """Header of a segment: what all its records share."""
 

@@ -3,7 +3,8 @@
 One thread owns the open segments. It takes all records that wait, gives them their ids, writes them, calls fdatasync once
 for each segment touched (group commit), and only then lets the answers go. A segment is sealed by rows, bytes or age,
 handed to the shipper, and removed when the hub has acknowledged it. The spool is bounded: when it or the disk is full,
-records are refused and nothing is dropped.
+records are refused and nothing is dropped. Another thread may write too (``append_now``), while the disk is quick and the
+segment is open: that spares two hand-overs between threads.
 
 A producer is named at random for each start and each version, and numbers its segments from 0: no sequence has to be
 remembered from one start to the next, so none can be used twice.
@@ -16,7 +17,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from pilothouse.serving.segments import (
     ErrorRecord,
     PredictionRecord,
     SegmentHeader,
+    Stream,
     frame,
     read_segment,
     truncate,
@@ -37,7 +39,11 @@ from pilothouse.system.files import sync_folder
 log = logging.getLogger(__name__)
 
 Completion = Callable[[PredictionId | PilothouseError], None]
-"""Function called in the spool's thread with the id of the record's first row once it is on disk, or with the error."""
+"""Function called with the id of the record's first row once it is on disk, or with the error, in the thread that wrote it."""
+_QUICK_NS = 1_000_000
+"""Duration of a usual flush up to which a thread that has other things to do may wait for it."""
+_STEP = 1.1
+"""Factor by which the duration of a usual flush follows the last one: it settles at the median."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +56,6 @@ class SpoolLimits:
     total_bytes: int = 2**30
     free_bytes: int = 128 * 2**20
     """Bytes left free on the disk for other programs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """Version with the columns that are kept of it; its predictions share segments."""
-
-    model: str
-    version: int
-    numeric: tuple[str, ...]
-    categorical: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +83,16 @@ class _Open:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class Entry:
     """Prediction to write, or (without a record) an error to count."""
 
     stream: Stream
     record: PredictionRecord | None
     complete: Completion
+
+
+_Done = tuple[Completion, PredictionId | PilothouseError]
+"""Completion to call, and the outcome to call it with."""
 
 
 class Spool:
@@ -102,7 +102,7 @@ class Spool:
         """Open ``folder``, cut torn tails, and queue what an earlier process left. Raises OSError."""
         self._folder, self._target = folder, target
         self._limits = limits or SpoolLimits()
-        self._entries: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
+        self._entries: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
         self._open: dict[Stream, _Open] = {}
         self._errors: dict[Stream, int] = {}
         self._producers: dict[Stream, tuple[str, int]] = {}
@@ -111,6 +111,10 @@ class Spool:
         self._changed = threading.Condition()
         self._sealed_bytes = 0
         self._refused_bytes = 0
+        self._writing = threading.Lock()
+        """Held by whoever adds to, writes and seals the open segments."""
+        self._flush_ns = _QUICK_NS / 4
+        """Running median of the duration of a flush."""
         self._space = Space(folder, self._limits.total_bytes, self._limits.free_bytes)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._recover()
@@ -121,11 +125,33 @@ class Spool:
 
     def append(self, stream: Stream, record: PredictionRecord, complete: Completion) -> None:
         """Have ``record`` written; ``complete`` is called when it is safe, or with the error."""
-        self._entries.put(_Entry(stream, record, complete))
+        self.put(Entry(stream, record, complete))
+
+    def put(self, entry: Entry) -> None:
+        """Have ``entry`` written by the spool's thread."""
+        self._entries.put(entry)
+
+    def append_now(self, entries: Sequence[Entry]) -> None:
+        """Have predictions written by the caller, so that their completions have been called when this returns; what the
+        caller would have to wait for (another thread that writes, a new segment, a slow disk) is left to the spool's thread."""
+        done: list[_Done] = []
+        if self._flush_ns > _QUICK_NS or not self._writing.acquire(blocking=False):
+            left: Iterable[Entry] = entries
+        else:
+            try:
+                left = [entry for entry in entries if not self._add_to_open(entry, done)]
+                self._commit(done)
+                self._seal_ripe()
+            finally:
+                self._writing.release()
+        for entry in left:
+            self.put(entry)
+        for complete, outcome in done:
+            complete(outcome)
 
     def count_error(self, stream: Stream) -> None:
         """Have one request that was answered with an error counted in the stream's next batch."""
-        self._entries.put(_Entry(stream, None, _nobody))
+        self.put(Entry(stream, None, _nobody))
 
     def check(self) -> None:
         """Raise UnavailableError while nothing more can be taken: before a prediction is made for nothing."""
@@ -204,52 +230,65 @@ class Spool:
     def _run(self) -> None:
         going = True
         while going:
-            going = self._take()
-            self._commit()
-            now = time.monotonic()
-            for stream, segment in list(self._open.items()):
-                if not going or self._is_ripe(segment, now):
-                    self._seal(stream, segment)
-            self._consider_space()
+            entries, going = self._take()
+            done: list[_Done] = []
+            with self._writing:
+                for entry in entries:
+                    if entry.record is None:
+                        self._errors[entry.stream] = self._errors.get(entry.stream, 0) + 1
+                    else:
+                        self._add(entry.stream, entry.record, entry.complete, done)
+                self._add_errors()
+                self._commit(done)
+                self._seal_ripe(every=not going)
+            for complete, outcome in done:
+                complete(outcome)
 
-    def _take(self) -> bool:
+    def _take(self) -> tuple[list[Entry], bool]:
         """Wait for an entry or until a segment is ripe; take all that are there, within bounds. False at the end."""
+        entries: list[Entry] = []
         taken = 0
         try:
             entry = self._entries.get(timeout=self._patience())
         except queue.Empty:
-            return True
+            return entries, True
         while entry is not None:
-            if entry.record is None:
-                self._errors[entry.stream] = self._errors.get(entry.stream, 0) + 1
-            else:
-                self._add(entry.stream, entry.record, entry.complete)
-                taken += entry.record.rows
+            entries.append(entry)
+            taken += entry.record.rows if entry.record is not None else 0
             if taken >= self._limits.rows:  # a segment becomes one batch, whose rows the hub bounds too
                 break
             try:
                 entry = self._entries.get_nowait()
             except queue.Empty:
                 break
-        self._add_errors()
-        return entry is not None
+        return entries, entry is not None
 
     def _patience(self) -> float:
-        oldest = min((segment.opened for segment in self._open.values()), default=None)
+        oldest = min((segment.opened for segment in self._open.copy().values()), default=None)
         if oldest is None:
             return 1.0
         return max(0.0, oldest + self._limits.age_s - time.monotonic())
 
-    def _add(self, stream: Stream, record: PredictionRecord, complete: Completion) -> None:
-        """Add the record to an open segment, in memory; ``_commit`` writes it."""
+    def _add_to_open(self, entry: Entry, done: list[_Done]) -> bool:
+        """Add a prediction to its segment if that is open and takes it; False where not."""
+        segment = self._open.get(entry.stream)
+        if (
+            segment is None
+            or entry.record is None
+            or segment.rows + segment.waiting_rows >= self._limits.rows
+        ):
+            return False
+        self._add(entry.stream, entry.record, entry.complete, done)
+        return True
+
+    def _add(self, stream: Stream, record: PredictionRecord, complete: Completion, done: list[_Done]) -> None:
+        """Add the record to an open segment, in memory; ``_commit`` writes it. What cannot be added is done."""
         try:
             self._space.check()
             segment = self._segment(stream)
-        except UnavailableError as error:
-            complete(error)
-            return
-        except OSError as error:
-            complete(self._space.write_failed(error))
+        except (UnavailableError, OSError) as error:
+            refusal = self._space.write_failed(error) if isinstance(error, OSError) else error
+            done.append((complete, refusal))
             return
         segment.waiting.append(frame(record))
         prediction_id = PredictionId(segment.producer, segment.sequence, segment.rows + segment.waiting_rows)
@@ -290,12 +329,14 @@ class Spool:
         self._open[stream] = segment
         return segment
 
-    def _commit(self) -> None:
+    def _commit(self, done: list[_Done]) -> None:
+        """Write and flush what waits; what is then on disk, or cannot be written, is done."""
         for stream, segment in list(self._open.items()):
             if not segment.waiting:
                 continue
             data = b"".join(segment.waiting)
             completions, segment.completions = segment.completions, []
+            began = time.perf_counter_ns()
             try:
                 _write_all(segment.descriptor, data)
                 os.fdatasync(segment.descriptor)
@@ -304,14 +345,15 @@ class Spool:
             except OSError as error:
                 self._give_up(stream, segment)
                 refusal = self._space.write_failed(error)
-                for complete, _ in completions:
-                    complete(refusal)
+                done += [(complete, refusal) for complete, _ in completions]
                 continue
+            if segment.size:  # to make a file takes longer than to add to it
+                took = time.perf_counter_ns() - began
+                self._flush_ns *= _STEP if took > self._flush_ns else 1 / _STEP
             segment.size += len(data)
             segment.rows += segment.waiting_rows
             segment.waiting, segment.waiting_rows = [], 0
-            for complete, prediction_id in completions:
-                complete(prediction_id)
+            done += completions
 
     def _give_up(self, stream: Stream, segment: _Open) -> None:
         """After a failed write: cut off what was not acknowledged, and never write to this file again."""
@@ -322,6 +364,13 @@ class Spool:
         except OSError as error:
             log.error("%s: cannot cut its tail: %s", segment.path.name, error.strerror)
         self._seal(stream, segment)
+
+    def _seal_ripe(self, *, every: bool = False) -> None:
+        now = time.monotonic()
+        for stream, segment in list(self._open.items()):
+            if every or self._is_ripe(segment, now):
+                self._seal(stream, segment)
+        self._consider_space()
 
     def _is_ripe(self, segment: _Open, now: float) -> bool:
         return (
