@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-versions test-peers test-histories fuzz proof-console soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs pictures lock clean help
+.PHONY: demo test test-versions test-peers test-clients test-histories fuzz proof-console soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs pictures lock clean help
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
@@ -14,6 +14,7 @@ help:
 	@echo "make fuzz    10,000 hostile inputs for each parser (half an hour)"
 	@echo "make soak    the long form of the proofs (tests/soak, tests/loop, the demo's models): about an hour"
 	@echo "make test-peers  our drift figures against Evidently and NannyML themselves (installs both, each by itself)"
+	@echo "make test-clients  tritonclient, KServe's, MLServer's and MLflow's clients and schemathesis against a server (installs each by itself)"
 	@echo "make check   what CI runs: lint, types, layers, tests"
 	@echo "make bench   medians and ratios on this machine"
 	@echo "make bench-fleet  what a fleet of 10 to 200,000 deployments costs, into docs/performance.md (an hour)"
@@ -77,6 +78,17 @@ check: lint types layers test
 
 test-peers: $(VENV)/.dev .peers/evidently/.done .peers/nannyml/.done
 	@PILOTHOUSE_PEERS=1 $(BIN)/python -m pytest -q tests/peers
+
+# Clients that people have, an environment each. CASES=NUMBER of schemathesis for each operation.
+.clients/%/.done: tests/clients/requirements-%.txt
+	@test -x .clients/$*/bin/python || $(PYTHON) -m venv .clients/$*
+	@echo "installing $* into .clients/$* ..."
+	@.clients/$*/bin/python -m pip --disable-pip-version-check -q install -r $<
+	@touch $@
+
+test-clients: $(VENV)/.dev .clients/triton/.done .clients/kserve/.done .clients/mlserver/.done .clients/mlflow/.done
+	@PILOTHOUSE_CLIENTS=1 $(BIN)/python -m pytest -q -rP tests/clients
+
 proof-console: $(VENV)/.dev
 	@HOSTILE_STRINGS=10000 RESIZES=1000 $(BIN)/python -m pytest -q tests/console/test_terminals.py
 

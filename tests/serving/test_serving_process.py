@@ -161,7 +161,7 @@ def test_an_unknown_category_is_served_as_missing_and_reported_where_asked(serve
         ("POST", f"{MODEL}/predict", 400, "not JSON"),
         ("DELETE", MODEL, 405, "expected GET"),
         ("PUT", "/v2", 405, "expected GET"),
-        ("GET", "/", 404, "GET /v2"),
+        ("GET", "/v3", 404, "GET /v2"),
         ("GET", "/metric", 404, "GET /v2"),
         ("POST", "/invocations", 404, "serves 2 models, so the path has to name one"),
         ("POST", "/v2/repository/models/flight-delay/load", 403, "by promotions and roll-backs"),

@@ -1,7 +1,8 @@
 """Requests in the forms of MLflow's scoring server and of version 1 of KServe's protocol, answered with ``predictions``.
 
 ``dataframe_records`` and ``instances`` hold an object a row; ``dataframe_split`` the names of the columns and a list a row;
-``inputs`` a list a column by its name. A row may be a list too, in the schema's order, and ``inputs`` a list of rows.
+``inputs`` a list a column by its name. A row may be a list too, in the schema's order, and ``inputs`` a list of rows. NaN is a
+missing value: MLflow's own client sends it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.identifiers import PredictionId
 from pilothouse.inference.predictor import Prediction
 from pilothouse.inference.schema import InputSchema
+from pilothouse.serving.non_finite import with_null_for_nan
 from pilothouse.serving.protocol import MAXIMUM_ROWS, Inference, encode
 from pilothouse.serving.records import decoded_records, inference_of_rows
 from pilothouse.serving.tensors import shown
@@ -37,17 +39,17 @@ class Invocation(msgspec.Struct, frozen=True):
     params: dict[str, Any] | None = None
 
 
-_FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 _DECODER = msgspec.json.Decoder(Invocation)
 
 
 def read_invocation(body: bytes, schema: InputSchema, private: Sequence[str]) -> Inference:
     """Request from the body of an invocation. Raises InvalidInputError that names row and column."""
-    request = decoded_records(_DECODER, body, EXAMPLE)
-    given = [name for name in _FORMS if getattr(request, name) is not None]
+    request = decoded_records(_DECODER, with_null_for_nan(body), EXAMPLE)
+    given = [name for name in FORMS if getattr(request, name) is not None]
     if len(given) != 1:
         found = " and ".join(given) or "none of them"
-        raise InvalidInputError(f"the request holds {found}; expected one of {', '.join(_FORMS)}")
+        raise InvalidInputError(f"the request holds {found}; expected one of {', '.join(FORMS)}")
     if request.params:
         raise InvalidInputError("params are not taken: the model has none")
     return inference_of_rows(_rows(request, schema), schema, private)

@@ -1,6 +1,7 @@
 """Explanation of a body that is not JSON because it holds NaN or Infinity, as Python's and other writers put them there."""
 
 import json
+import math
 from typing import Any
 
 from pilothouse.serving.tensors import shown
@@ -32,6 +33,22 @@ def explain_non_finite(body: bytes) -> str:
     *place, constant = path
     remedy = "send null where a value is missing" if constant.name == "NaN" else "expected a finite number"
     return f"{_place(document, place)}: found {constant.name}, which JSON does not have; {remedy}"
+
+
+def with_null_for_nan(body: bytes) -> bytes:
+    """JSON of a body with null where it has NaN, for readers to whom NaN is a missing value; the body as it is where that is
+    not what is wrong with it. Infinities stay."""
+    if _WORDS[0] not in body:
+        return body
+    try:
+        document = json.loads(body, parse_constant=_MISSING.get)
+        return json.dumps(document, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return body
+
+
+_MISSING = {"Infinity": math.inf, "-Infinity": -math.inf}
+"""Values of the constants that are no missing value."""
 
 
 def _path(value: Any, way: tuple[Any, ...]) -> tuple[Any, ...] | None:

@@ -60,6 +60,8 @@ def _operation(
     content: dict[str, Any] = {route.media: {"schema": route.response(loaded)} if route.response else {}}
     if route.bodies is not None and "text/csv" in _bodies(route, loaded) and route.media == _JSON:
         content["text/csv"] = {}
+    if route.is_binary_too:
+        content["application/octet-stream"] = {}
     failures = {*_ALWAYS, *route.failures, *((401,) if secured and not route.open else ())}
     operation: dict[str, Any] = {
         "operationId": _name(method, path),

@@ -144,6 +144,8 @@ def _category(value: Any) -> str | None:
 
 
 def _time(value: Any) -> int:
+    if type(value) is float and value.is_integer():  # 1e15 is a whole number to JSON
+        value = int(value)
     if value is None or type(value) in (str, int):
         return event_time(value)
     raise InvalidInputError(f"found {shown(value)}; expected ISO 8601 such as 2013-06-01T05:00:00Z")

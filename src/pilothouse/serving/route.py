@@ -65,6 +65,8 @@ class Route:
     """Schema of its answer, for a version where the path names one; None where it is not JSON."""
     media: str = "application/json"
     """Media type of its answer."""
+    is_binary_too: bool = False
+    """True where an answer may be binary tensor data behind JSON."""
     bodies: Callable[[LoadedVersion], Mapping[str, Schema]] | None = None
     """Schemas of its bodies by media type; None where it takes none."""
     failures: Sequence[int] = ()

@@ -86,6 +86,10 @@ def _live(_: Asked) -> http.Answer:
     return _document({"live": True})
 
 
+def _alive(_: Asked) -> http.Answer:
+    return _document({"status": "alive"})
+
+
 def _ready(asked: Asked) -> http.Answer:
     return _document({"ready": asked.roster.ready}, 200 if asked.roster.ready else 503)
 
@@ -216,6 +220,7 @@ ROUTES: tuple[Route, ...] = (
             form=TENSORS,
             summary="Predictions by the Open Inference Protocol",
             response=schemas.tensors_answer,
+            is_binary_too=True,
             bodies=schemas.tensors_bodies,
             failures=_REFUSALS,
         )
@@ -247,6 +252,7 @@ ROUTES: tuple[Route, ...] = (
     *_of_model(_get("/ready", _model_ready, "Whether the model answers", schemas.model_ready, open=True)),
     *_of_model(_get("/config", _config, "Configuration, as Triton gives it", schemas.config)),
     *_of_model(_get("/stats", _stats, "Statistics, as Triton gives them", schemas.statistics)),
+    _get("/", _alive, "Whether the process runs, as KServe's first protocol asks", schemas.alive, open=True),
     _get("/v2", _server, "The server", schemas.server),
     _get("/v2/health/live", _live, "Whether the process runs", schemas.live, open=True),
     _get("/v2/health/ready", _ready, "Whether every deployed model answers", schemas.ready, open=True),
@@ -283,4 +289,4 @@ ROUTES: tuple[Route, ...] = (
     _get("/metrics", _metrics, "Metrics for Prometheus", media="text/plain"),
     _get("/openapi.json", _description, "This description"),
 )
-_PATTERNS = tuple((route, tuple(route.pattern.split("/")[1:])) for route in ROUTES)
+_PATTERNS = tuple((route, tuple(route.pattern.rstrip("/").split("/")[1:])) for route in ROUTES)

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from pilothouse.inference.schema import InputColumn, InputSchema
-from pilothouse.serving import csv_records
+from pilothouse.serving import csv_records, invocations
 from pilothouse.serving.live_versions import LoadedVersion
 from pilothouse.serving.protocol import MAXIMUM_ID, MAXIMUM_ROWS, model_metadata
-from pilothouse.serving.tensors import MAXIMUM_TEXT
+from pilothouse.serving.tensors import EARLIEST_US, LATEST_US, MAXIMUM_TEXT
 
 Schema = Mapping[str, Any]
 _JSON = "application/json"
@@ -48,6 +48,10 @@ def server(_: LoadedVersion | None) -> Schema:
 
 def live(_: LoadedVersion | None) -> Schema:
     return flag("live")
+
+
+def alive(_: LoadedVersion | None) -> Schema:
+    return _object({"status": {"const": "alive"}})
 
 
 def ready(_: LoadedVersion | None) -> Schema:
@@ -132,6 +136,7 @@ def tensors_bodies(loaded: LoadedVersion) -> Mapping[str, Schema]:
     if stamp:
         times = {"type": ["string", "integer", "null"]}
         tensors.append(_tensor(stamp, ["BYTES", "INT64"], times))
+    switches = {key: {"type": ["boolean", "null"]} for key in ("report", "binary_data_output")}
     outputs = [output["name"] for output in model_metadata(schema, 1)["outputs"]]
     body = _object(
         {
@@ -142,13 +147,9 @@ def tensors_bodies(loaded: LoadedVersion) -> Mapping[str, Schema]:
                 "maxItems": len(tensors),
                 "allOf": needed,
             },
-            "id": {"type": "string", "maxLength": MAXIMUM_ID},
-            "outputs": _list(_object({"name": {"enum": outputs}})),
-            "parameters": _object(
-                {"report": {"type": "boolean"}, "binary_data_output": {"type": "boolean"}},
-                "report",
-                "binary_data_output",
-            ),
+            "id": {"type": ["string", "null"], "maxLength": MAXIMUM_ID},
+            "outputs": {**_list(_object({"name": {"enum": outputs}})), "type": ["array", "null"]},
+            "parameters": {**_object(switches, *switches), "type": ["object", "null"]},
         },
         "id",
         "outputs",
@@ -212,9 +213,7 @@ def records_bodies(loaded: LoadedVersion) -> Mapping[str, Schema]:
 def _row(loaded: LoadedVersion) -> dict[str, Any]:
     """Row of values by column: every feature may be left out, and one at least is there."""
     schema = loaded.schema
-    number: Schema = {
-        "anyOf": [{"type": ["number", "boolean", "null"], "minimum": -1e308, "maximum": 1e308}, {"const": ""}]
-    }
+    number: Schema = {"anyOf": [{"type": ["number", "boolean", "null"]}, {"const": ""}]}
     category: Schema = {"type": ["string", "number", "boolean", "null"], "maxLength": MAXIMUM_TEXT}
     properties: dict[str, Any] = {
         column.name: number if column.kind == "number" else category for column in schema.columns
@@ -223,7 +222,8 @@ def _row(loaded: LoadedVersion) -> dict[str, Any]:
         properties[stamp] = {
             "anyOf": [
                 {"type": "string", "format": "date-time"},
-                {"type": "integer", "minimum": 0, "maximum": 253_402_300_799_999_999},
+                {"const": ""},
+                {"type": "integer", "minimum": EARLIEST_US, "maximum": LATEST_US},
                 {"type": "null"},
             ]
         }
@@ -263,24 +263,30 @@ def records_answer(loaded: LoadedVersion | None) -> Schema:
 
 def invocation_bodies(loaded: LoadedVersion) -> Mapping[str, Schema]:
     """Bodies of MLflow's ``invocations``."""
-    row, rows = _row(loaded), {"minItems": 1, "maxItems": MAXIMUM_ROWS}
-    forms = [
-        _object({"dataframe_records": _list(row, **rows)}, closed=True),
-        _object({"instances": _list(row, **rows)}, closed=True),
-        _object({"inputs": _list(row, **rows)}, closed=True),
-        _object({"dataframe_split": _split(loaded, rows)}, closed=True),
-    ]
+    rows = _list(_row(loaded), minItems=1, maxItems=MAXIMUM_ROWS)
+    forms = [_invocation(name, rows) for name in ("dataframe_records", "instances", "inputs")]
+    forms.append(_invocation("dataframe_split", _split(loaded)))
     return {_JSON: {"oneOf": forms}, csv_records.MEDIA: _TEXT}
 
 
-def _split(loaded: LoadedVersion, rows: Mapping[str, int]) -> dict[str, Any]:
+def _invocation(name: str, values: Schema) -> dict[str, Any]:
+    """Body with its rows in one of the forms; keys that no form has are left alone."""
+    others = {other: {"type": "null"} for other in invocations.FORMS if other != name}
+    no_parameters = {"type": ["object", "null"], "maxProperties": 0}
+    return _object({name: values, **others, "params": no_parameters}, *others, "params")
+
+
+def _split(loaded: LoadedVersion) -> dict[str, Any]:
     """Frame without names: its columns are the features in their order."""
     properties = _row(loaded)["properties"]
     values = [properties[column.name] for column in loaded.schema.columns]
     wide = len(values)
     row = {"type": "array", "prefixItems": values, "items": False, "minItems": wide, "maxItems": wide}
     return _object(
-        {"data": _list(row, **rows), "columns": {"const": [c.name for c in loaded.schema.columns]}},
+        {
+            "data": _list(row, minItems=1, maxItems=MAXIMUM_ROWS),
+            "columns": {"enum": [[c.name for c in loaded.schema.columns], None]},
+        },
         "columns",
     )
 
@@ -288,7 +294,7 @@ def _split(loaded: LoadedVersion, rows: Mapping[str, int]) -> dict[str, Any]:
 def instances_bodies(loaded: LoadedVersion) -> Mapping[str, Schema]:
     """Body of version 1 of KServe's protocol."""
     rows = _list(_row(loaded), minItems=1, maxItems=MAXIMUM_ROWS)
-    return {_JSON: _object({"instances": rows}, closed=True)}
+    return {_JSON: _invocation("instances", rows)}
 
 
 def predictions(_: LoadedVersion | None) -> Schema:

@@ -30,9 +30,9 @@ NO_TIME = np.iinfo(np.int64).min
 _CONTENT_TYPES = (None, "str", "np", "pd", "datetime")
 """Content types whose data is what it looks like."""
 
-_EARLIEST_US = -62_135_596_800_000_000
+EARLIEST_US = -62_135_596_800_000_000
 """Microseconds of the first moment of the year 1 and, below, the last of the year 9999: what ``datetime`` can hold."""
-_LATEST_US = 253_402_300_799_999_999
+LATEST_US = 253_402_300_799_999_999
 
 _INTEGERS = {
     **{f"INT{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (8, 16, 32, 64)},
@@ -179,7 +179,7 @@ def event_time(value: str | int | None) -> int:
     if value is None or value == "":
         return NO_TIME
     if isinstance(value, int):
-        if not _EARLIEST_US <= value <= _LATEST_US:
+        if not EARLIEST_US <= value <= LATEST_US:
             raise InvalidInputError(
                 "a time lies outside the years 1 to 9999; expected microseconds since 1970"
             )

@@ -1,0 +1,83 @@
+"""Clients as they come, each in its own environment, against a serving process: every prediction is answered, and stored."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+ENVIRONMENTS = ROOT / ".clients"
+
+
+@contextmanager
+def serving(*arguments: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Port of a serving process in a process of its own, and after its end what became of it."""
+    path = os.pathsep.join((str(ROOT / "tests"), str(ROOT / "tests" / "serving")))
+    server = subprocess.Popen(
+        [sys.executable, str(HERE / "serve.py"), *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    assert server.stdin is not None
+    assert server.stdout is not None
+    end: dict[str, Any] = {}
+    try:
+        yield json.loads(server.stdout.readline())["port"], end
+        server.stdin.close()
+        end.update(json.loads(server.stdout.readline()))
+    finally:
+        server.stdin.close()
+        server.wait(60)
+        server.stdout.close()
+
+
+def run(client: str, *command: str, **environment: str) -> str:
+    """Output of a command of a client's environment, which has to end well."""
+    folder = ENVIRONMENTS / client / "bin"
+    assert (folder / "python").exists(), f"{folder} is not there: run make test-clients"
+    done = subprocess.run(
+        [str(folder / command[0]), *command[1:]],
+        capture_output=True,
+        text=True,
+        timeout=1_200,
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == 0, done.stdout[-8_000:] + done.stderr[-4_000:]
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("client", "arguments"), [("triton", ()), ("kserve", ()), ("mlserver", ()), ("mlflow", ("--one",))]
+)
+def test_a_client_as_it_comes_is_answered_and_its_events_are_stored(
+    client: str, arguments: tuple[str, ...]
+) -> None:
+    with serving(*arguments) as (port, end):
+        answered = int(run(client, "python", str(HERE / f"ask_{client}.py"), str(port)).split()[-1])
+    assert end == {"rows": answered, "code": 0, "faults": []}
+
+
+def test_schemathesis_finds_nothing_against_the_published_description() -> None:
+    with serving() as (port, end):
+        found = run(
+            "triton",
+            "schemathesis",
+            "--config-file",
+            str(HERE / "schemathesis.toml"),
+            "run",
+            f"http://127.0.0.1:{port}/openapi.json",
+            "--max-examples",
+            os.environ.get("CASES", "30"),
+            SCHEMATHESIS_HOOKS=str(HERE / "schemathesis_hooks.py"),
+        )
+        print(found[found.index("Test cases:") :])
+    assert end["code"] == 0
+    assert end["faults"] == []
