@@ -14,7 +14,7 @@ from pilothouse.inference.schema import InputColumn, InputSchema
 from pilothouse.serving.protocol import MAXIMUM_BODY_BYTES, MAXIMUM_ROWS, output_names, read_inference
 from pilothouse.serving.records import read_rows, rows_answer
 from pilothouse.serving.request_report import MAXIMUM_ENTRIES, report_of
-from pilothouse.serving.spool import SpoolLimits
+from pilothouse.serving.spool_limits import SpoolLimits
 
 PAGE = DOCUMENTS / "serving.md"
 

@@ -6,7 +6,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -19,6 +18,7 @@ from pilothouse.domain.wire import Outcome, PredictionBatch, ServingReport, code
 from pilothouse.inference.schema import InputColumn, InputSchema
 from pilothouse.serving import http
 from pilothouse.serving.client_codec import error_of, read_answer
+from pilothouse.serving.direct import Taken
 from pilothouse.serving.http_protocol import HttpLimits
 from pilothouse.serving.http_server import quiet_server
 from pilothouse.serving.protocol import read_inference
@@ -170,7 +170,8 @@ HEADS = (
 )
 
 
-def test_http(tmp_path: Path) -> None:
+@pytest.mark.parametrize("takes", [False, True])
+def test_http(takes: bool) -> None:
     faults: list[Any] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -179,6 +180,16 @@ def test_http(tmp_path: Path) -> None:
 
         await http.respond(send, answer(), log)
 
+    class Direct:
+        """The same, without a task where the body is small."""
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            await app(scope, receive, send)
+
+        def take(self, scope: Any) -> Taken:
+            loop = asyncio.get_running_loop()
+            return lambda body, reply: loop.call_soon(reply, (200, body, {})) and None
+
     class Log:
         def exception(self, *told: object) -> None:
             faults.append(told)
@@ -186,7 +197,9 @@ def test_http(tmp_path: Path) -> None:
     log: Any = Log()
     room = http.BodyRoom()
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = quiet_server(app, grace_s=1, limits=HttpLimits(head_s=5, body_s=5, idle_s=5, answer_s=5))
+        server = quiet_server(
+            Direct() if takes else app, grace_s=1, limits=HttpLimits(head_s=5, body_s=5, idle_s=5, answer_s=5)
+        )
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
         thread.start()
 

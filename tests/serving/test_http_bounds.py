@@ -14,6 +14,7 @@ import pytest
 
 from pilothouse.serving import http
 from pilothouse.serving.app import ServingApp
+from pilothouse.serving.direct import MAXIMUM_BYTES, Reply, Taken
 from pilothouse.serving.http import Receive, Scope, Send
 from pilothouse.serving.http_protocol import HttpLimits
 from pilothouse.serving.http_server import quiet_server
@@ -38,6 +39,32 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     await http.respond(send, answer(), LOG)
 
 
+class Echo:
+    """The same app, that takes small requests without a task too: ``/later`` is answered by another thread."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await echo(scope, receive, send)
+
+    def take(self, scope: Scope) -> Taken | None:
+        if scope["path"] not in ("/", "/later", "/close"):
+            return None
+        headers = {"connection": "close"} if scope["path"] == "/close" else {}
+        loop = asyncio.get_running_loop()
+
+        def answer(body: bytes, reply: Reply) -> None:
+            self.taken += 1
+            told = 200, json.dumps(len(body)).encode(), headers
+            if scope["path"] == "/later":
+                threading.Thread(target=lambda: loop.call_soon_threadsafe(reply, told)).start()
+            else:
+                loop.call_soon(reply, told)
+
+        return answer
+
+
 @contextmanager
 def listening(app: Any, limits: HttpLimits) -> Iterator[int]:
     """Server in a thread; gives its port."""
@@ -52,10 +79,10 @@ def listening(app: Any, limits: HttpLimits) -> Iterator[int]:
             thread.join()
 
 
-@pytest.fixture(scope="module")
-def port() -> Iterator[int]:
+@pytest.fixture(scope="module", params=[echo, Echo()], ids=["tasks", "direct"])
+def port(request: pytest.FixtureRequest) -> Iterator[int]:
     """Port of a server with short time-outs."""
-    with listening(echo, SHORT) as number:
+    with listening(request.param, SHORT) as number:
         exchanged(number, b"\0")  # its loop is there before a test is looked at for what it leaves behind
         yield number
 
@@ -281,6 +308,132 @@ def test_more_connections_than_the_bound_are_refused() -> None:
         finally:
             for client in clients:
                 client.close()
+
+
+def asked(path: str, body: bytes, *fields: str, version: str = "1.1") -> bytes:
+    head = [f"POST {path} HTTP/{version}", "Host: a", f"Content-Length: {len(body)}", *fields]
+    return "\r\n".join([*head, "", ""]).encode() + body
+
+
+@contextmanager
+def direct() -> Iterator[tuple[Echo, int]]:
+    app = Echo()
+    with listening(app, HttpLimits()) as port:
+        yield app, port
+
+
+def test_a_small_request_is_answered_without_a_task_and_the_connection_is_kept() -> None:
+    with direct() as (app, port), connected(port) as client:
+        for path in ("/", "/later", "/?a=b"):
+            client.sendall(asked(path, b"abc"))
+            answer = client.recv(1 << 16)  # in one piece
+            assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+            assert b"content-type: application/json\r\ncontent-length: 1\r\n" in answer
+            assert b"connection" not in answer
+            assert answer.endswith(b"\r\n\r\n3")
+        client.sendall(asked("/", b"abc", "Connection: close"))
+        assert b"\r\nconnection: close\r\n" in rest(client)
+        assert app.taken == 4
+
+
+def test_a_body_that_comes_in_pieces_is_put_together() -> None:
+    with direct() as (app, port), connected(port) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for i in range(len(sent := asked("/", b"0123456789"))):
+            client.sendall(sent[i : i + 1])
+        assert client.recv(1 << 16).endswith(b"\r\n\r\n10")
+        assert app.taken == 1
+
+
+@pytest.mark.parametrize(
+    ("sent", "taken"),
+    [
+        (asked("/", bytes(MAXIMUM_BYTES)), 1),
+        (asked("/", bytes(MAXIMUM_BYTES + 1)), 0),
+        (asked("/%2e", b""), 0),
+        (asked("/elsewhere", b""), 0),
+        (asked("/", b"", version="1.0"), 1),
+        (asked("/close", b""), 1),
+        (asked("/", b"", "Connection: upgrade", "Upgrade: websocket"), 0),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 0),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 00000\r\n\r\n", 1),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 000000\r\n\r\n", 0),
+    ],
+)
+def test_what_is_not_small_and_plain_goes_the_way_of_asgi(sent: bytes, taken: int) -> None:
+    with direct() as (app, port), connected(port) as client:
+        client.sendall(sent)
+        client.shutdown(socket.SHUT_WR)
+        answer = rest(client)
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert answer.count(b"HTTP/1.1") == 1
+        assert app.taken == taken
+
+
+def test_a_client_that_waits_for_100_continue_gets_it() -> None:
+    with direct() as (app, port), connected(port) as client:
+        client.sendall(asked("/", b"abc", "Expect: 100-continue")[:-3])
+        assert client.recv(1 << 16) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(b"abc")
+        assert client.recv(1 << 16).startswith(b"HTTP/1.1 200")
+        assert app.taken == 0
+
+
+def test_pipelined_requests_are_answered_in_their_order_whichever_way_they_go() -> None:
+    bodies = [b"a" * i for i in range(1, 9)]
+    with direct() as (app, port), connected(port) as client:
+        sent = [asked("/later" if i % 3 == 0 else "/", body) for i, body in enumerate(bodies)]
+        client.sendall(b"".join(sent[:-1]) + asked("/", bodies[-1], "Connection: close"))
+        answers = rest(client).split(b"HTTP/1.1 200 OK\r\n")[1:]
+        assert [int(answer.rpartition(b"\r\n\r\n")[2]) for answer in answers] == list(range(1, 9))
+        assert app.taken >= 1
+
+
+def test_a_client_that_leaves_before_its_answer_harms_nobody() -> None:
+    with direct() as (_, port):
+        for path in ("/", "/later") * 20:
+            with connected(port) as client:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                client.sendall(asked(path, b"abc"))
+        with connected(port) as client:
+            client.sendall(asked("/later", b"abc"))
+            assert client.recv(1 << 16).endswith(b"\r\n\r\n3")
+
+
+def test_a_server_that_ends_answers_what_it_has_taken() -> None:
+    release = threading.Event()
+
+    class Slow(Echo):
+        def take(self, scope: Scope) -> Taken | None:
+            loop = asyncio.get_running_loop()
+
+            def answer(body: bytes, reply: Reply) -> None:
+                self.taken += 1
+
+                def later() -> None:
+                    release.wait(20)
+                    loop.call_soon_threadsafe(reply, (200, body, {}))
+
+                threading.Thread(target=later).start()
+
+            return answer
+
+    app = Slow()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = quiet_server(app, grace_s=20)
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
+        thread.start()
+        with connected(listener.getsockname()[1]) as client:
+            client.sendall(asked("/", b"abc"))
+            while not app.taken:
+                pass
+            server.should_exit = True
+            while server.servers[0].is_serving():
+                pass
+            release.set()
+            answer = rest(client)
+        thread.join()
+    assert answer.endswith(b"\r\n\r\nabc")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from pilothouse.domain.errors import IntegrityError, PilothouseError, Unavailabl
 from pilothouse.domain.identifiers import PredictionId
 from pilothouse.domain.wire import PackedTimings, RequestTiming, code_texts, pack_timings
 from pilothouse.serving.segments import ErrorRecord, PredictionRecord, Stream, read_segment, to_batch
-from pilothouse.serving.spool import Entry, Spool, SpoolLimits
+from pilothouse.serving.spool import Entry, Spool
+from pilothouse.serving.spool_limits import SpoolLimits
 from support import wait_until
 
 STREAM = Stream("flight-delay", 1, ("temp",), ("carrier",))
@@ -374,7 +375,8 @@ from pathlib import Path
 sys.path[:0] = sys.argv[2:]
 from test_spool import Acknowledged, STREAM, record
 from support import wait_until
-from pilothouse.serving.spool import Spool, SpoolLimits
+from pilothouse.serving.spool import Spool
+from pilothouse.serving.spool_limits import SpoolLimits
 resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, resource.RLIM_INFINITY))
 spool, heard = Spool(Path(sys.argv[1]), "ewr", SpoolLimits(age_s=3_600, free_bytes=0)), Acknowledged()
 spool.start()

@@ -21,7 +21,8 @@ from pilothouse.serving.call_costs import CallCosts
 from pilothouse.serving.calls import Answer, ModelFailedError, Work
 from pilothouse.serving.live_versions import LoadedVersion
 from pilothouse.serving.segments import read_segment
-from pilothouse.serving.spool import Spool, SpoolLimits
+from pilothouse.serving.spool import Spool
+from pilothouse.serving.spool_limits import SpoolLimits
 from pilothouse.serving.turns import Outbox, Turns
 from pilothouse.serving.worker import Worker
 

@@ -18,12 +18,14 @@ from pilothouse.domain.safe_text import one_line
 from pilothouse.serving import http, routes
 from pilothouse.serving.access import Access
 from pilothouse.serving.calls import Answer, Deliver, Work
+from pilothouse.serving.compression import Headers
+from pilothouse.serving.direct import Reply, Taken
 from pilothouse.serving.forms import Form, Written
 from pilothouse.serving.http import Receive, Scope, Send
 from pilothouse.serving.live_versions import LoadedVersion, Roster
 from pilothouse.serving.protocol import MAXIMUM_BODY_BYTES, Inference
 from pilothouse.serving.request_report import report_of
-from pilothouse.serving.route import Asked, Standing
+from pilothouse.serving.route import Asked, Names, Route, Standing
 from pilothouse.serving.spool import Spool
 from pilothouse.serving.tensors import NO_TIME
 from pilothouse.serving.traffic import Traffic, Version
@@ -36,6 +38,7 @@ MAXIMUM_WAITING = 1_000
 """Requests that may wait for an answer at once; the next is told to come back."""
 _LARGE_BODY_BYTES = 256 * 1_024
 """Bytes from which a body is parsed in a thread, so that the event loop goes on answering others; so is a packed one."""
+_FAULT = "internal error; the server's log says more"
 _LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{0,5})?", re.IGNORECASE)
 """Hosts under which a server on the loopback interface answers."""
 
@@ -64,17 +67,24 @@ class ServingApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. No exception leaves here."""
-        await http.respond(
-            send, self._route(scope, receive), log, fault="internal error; the server's log says more"
-        )
+        await http.respond(send, self._route(scope, receive), log, fault=_FAULT)
+
+    def take(self, scope: Scope) -> Taken | None:
+        """What answers a small request for predictions without a task (``direct``); None for every other request, and for one
+        that is refused by its head."""
+        try:
+            route, names = self._find(scope)
+            if route.form is None or http.header(scope, b"content-encoding") is not None:
+                return None
+            loaded = routes.version_asked(self._roster(), names)
+            self._check_room()
+        except PilothouseError:  # refused, and counted as refused, on the other way
+            return None
+        return partial(self._answer_body, loaded, route.form, scope["headers"], time.perf_counter_ns())
 
     async def _route(self, scope: Scope, receive: Receive) -> http.Answer:
         try:
-            self._check_host(scope)
-            route, names = routes.find(scope["path"])
-            if self._access is not None and not route.open:
-                self._access.check(scope["headers"])
-            routes.check_method(route, scope["method"])
+            route, names = self._find(scope)
             roster = self._roster()
             if route.answer is not None:
                 return route.answer(Asked(roster, names, scope["headers"], self._standing))
@@ -94,6 +104,22 @@ class ServingApp:
             self._rejected or {},
             self._access is not None and self._access.secured,
         )
+
+    def _find(self, scope: Scope) -> tuple[Route, Names]:
+        """Route of a request, and the open parts of its path, where it may ask for it. What every request must keep to is
+        looked at here."""
+        self._check_host(scope)
+        route, names = routes.find(scope["path"])
+        if self._access is not None and not route.open:
+            self._access.check(scope["headers"])
+        routes.check_method(route, scope["method"])
+        return route, names
+
+    def _check_room(self) -> None:
+        """Raise UnavailableError where a prediction would be made for nothing, or too many wait."""
+        self._spool.check()
+        if self._waiting >= MAXIMUM_WAITING:
+            raise UnavailableError(f"{MAXIMUM_WAITING} requests wait already; try again")
 
     async def _infer(self, scope: Scope, receive: Receive, loaded: LoadedVersion, form: Form) -> http.Answer:
         """Answer to an inference request; every failure but the client's departure is counted as an error of the version."""
@@ -115,9 +141,7 @@ class ServingApp:
         self, scope: Scope, receive: Receive, loaded: LoadedVersion, form: Form
     ) -> tuple[int, Written]:
         """Number of rows, and the answer."""
-        self._spool.check()  # before the body is read: a prediction that cannot be kept is not made
-        if self._waiting >= MAXIMUM_WAITING:
-            raise UnavailableError(f"{MAXIMUM_WAITING} requests wait already; try again")
+        self._check_room()  # before the body is read
         self._waiting += 1
         try:
             body = await http.read_body(scope, receive, MAXIMUM_BODY_BYTES, self._room, packed=True)
@@ -126,10 +150,33 @@ class ServingApp:
             result = await self._answered(loaded, request, received_ns)
         finally:
             self._waiting -= 1
-        schema, known = loaded.schema, loaded.predictor.known_categories
-        report = report_of(request.columns, schema, known) if request.report else None
-        written = form.write(schema, loaded.version.version, request, result.prediction, result.first, report)
-        return request.columns.rows, written
+        return request.columns.rows, _written(loaded, form, request, result)
+
+    def _answer_body(
+        self, loaded: LoadedVersion, form: Form, headers: Headers, began_ns: int, body: bytes, reply: Reply
+    ) -> None:
+        """Answer a request whose body is there. As in ``_infer``, every failure is counted; ``reply`` is called once."""
+        received_ns, version = time.perf_counter_ns(), (loaded.version.model, loaded.version.version)
+        self._waiting += 1
+
+        def settle(outcome: Answer | Exception) -> None:
+            self._waiting -= 1
+            try:
+                if isinstance(outcome, Exception):
+                    raise outcome
+                answer: http.Answer = 200, *_written(loaded, form, request, outcome)
+                self._traffic.answer(version, request.columns.rows, began_ns)
+            except Exception as error:  # noqa: BLE001 - any failure is an error to this client
+                self._spool.count_error(loaded.stream)
+                self._traffic.fail(version, http.status_of(error), began_ns)
+                answer = http.failure(error, log, fault=_FAULT)
+            reply(answer)
+
+        try:
+            request = form.read(body, headers, loaded.schema, loaded.private)
+            self._submit(loaded, request, received_ns, settle)
+        except Exception as error:  # noqa: BLE001 - counted and answered as every other
+            settle(error)
 
     async def _answered(self, loaded: LoadedVersion, request: Inference, received_ns: int) -> Answer:
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -166,6 +213,12 @@ class ServingApp:
         host = http.header(scope, b"host")
         if host is not None and not _LOOPBACK.fullmatch(host):
             raise http.HttpError(403, f"host {one_line(host, 80)} is not served here; use 127.0.0.1")
+
+
+def _written(loaded: LoadedVersion, form: Form, request: Inference, result: Answer) -> Written:
+    schema, known = loaded.schema, loaded.predictor.known_categories
+    report = report_of(request.columns, schema, known) if request.report else None
+    return form.write(schema, loaded.version.version, request, result.prediction, result.first, report)
 
 
 async def _read(body: bytes, scope: Scope, loaded: LoadedVersion, form: Form) -> Inference:

@@ -25,7 +25,7 @@ Answer = tuple[int, bytes, Mapping[str, str]]
 
 RETRY_AFTER_S = "1"
 """Seconds after which a client that was refused with 503 may come back."""
-_JSON = b"application/json"
+JSON = b"application/json"
 _STATUS: tuple[tuple[type[PilothouseError], int], ...] = (
     (InvalidInputError, 400),
     (NotAllowedError, 403),
@@ -108,7 +108,7 @@ async def respond(
     handled: Awaitable[Answer],
     log: logging.Logger,
     *,
-    content_type: bytes = _JSON,
+    content_type: bytes = JSON,
     longest: int = LINE_LIMIT,
     fault: str = "internal error",
 ) -> None:
@@ -118,20 +118,29 @@ async def respond(
         status, body, headers = await handled
     except ClientGoneError:
         return
-    except PilothouseError as error:
-        status, headers = status_of(error), dict(error.headers) if isinstance(error, HttpError) else {}
-        if status == 503:
-            headers.setdefault("retry-after", RETRY_AFTER_S)
-        content_type, body = _JSON, error_document(str(error), longest)
-    except Exception:  # a fault of ours: one line to the client, the traceback to the log
-        log.exception("a request failed")
-        status, headers, content_type, body = 500, {}, _JSON, error_document(fault)
+    except Exception as error:  # noqa: BLE001 - answered, and logged where it is a fault of ours
+        status, body, headers = failure(error, log, longest=longest, fault=fault)
+        content_type = JSON
     fields = [(b"content-length", str(len(body)).encode())]
     if "content-type" not in headers:
         fields.append((b"content-type", content_type))
     fields += [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": body})
+
+
+def failure(
+    error: Exception, log: logging.Logger, *, longest: int = LINE_LIMIT, fault: str = "internal error"
+) -> Answer:
+    """Answer for an error that is being handled, as ``respond`` gives it."""
+    status = status_of(error)
+    if isinstance(error, PilothouseError):
+        headers = dict(error.headers) if isinstance(error, HttpError) else {}
+        if status == 503:
+            headers.setdefault("retry-after", RETRY_AFTER_S)
+        return status, error_document(str(error), longest), headers
+    log.exception("a request failed")  # a fault of ours: one line to the client, the traceback to the log
+    return 500, error_document(fault), {}
 
 
 def error_document(message: str, longest: int = LINE_LIMIT) -> bytes:

@@ -5,13 +5,14 @@ never sends a byte. A refusal is ``{"error": "one line"}`` as every other answer
 """
 
 import asyncio
-from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from pilothouse.serving.http import error_document
+from pilothouse.serving.direct import DirectCycle, TakesRequests, has_small_body, path_of, whole_answer
+from pilothouse.serving.http import Answer, error_document
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,13 @@ class BoundedProtocol(HttpToolsProtocol):
     def __init__(self, *, limits: HttpLimits, **given: Any) -> None:
         super().__init__(**given)
         self._limits: Final = limits
-        self._deadline: asyncio.TimerHandle | None = None
+        self._app: TakesRequests | None = self.app if isinstance(self.app, TakesRequests) else None
+        self._deadline: float | None = None
+        """Moment of the loop's clock at which the phase is late."""
+        self._timer: asyncio.TimerHandle | None = None
+        """Wakes at the deadline or before: a deadline that is put off leaves it as it is, so most requests set none."""
+        self._is_idle = False
+        """True between an answer and the next request."""
         self._unread: asyncio.TimerHandle | None = None
         self._in_head = True
         self._received = 0
@@ -71,6 +78,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._set_deadline(None)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self.resume_writing()
         super().connection_lost(exc)
 
@@ -93,7 +103,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._in_head:
             self._received += len(data)
-            if self._deadline is None:
+            if self._deadline is None or self._is_idle:
                 self._set_deadline(self._limits.head_s)
         super().data_received(data)
         if self._in_head and self._received > self._limits.head_bytes and not self.transport.is_closing():
@@ -123,7 +133,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._check_framing()
-        super().on_headers_complete()
+        if not self._take():
+            super().on_headers_complete()
         self._in_head = False
         self._set_deadline(self._limits.body_s)
 
@@ -131,6 +142,55 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self._in_head, self._received = True, 0
         self._set_deadline(None)
+        cycle: Any = self.cycle
+        if type(cycle) is DirectCycle and not cycle.response_complete:
+            cycle.taken(bytes(cycle.body), partial(self._reply, cycle))
+
+    def _take(self) -> bool:
+        """Have the app take the request without a task; False for one that goes the way of ASGI."""
+        before = self.cycle
+        if (
+            self._app is None
+            or not has_small_body(self.headers)
+            or (before is not None and not before.response_complete)
+            or self.expect_100_continue
+            or self.flow.write_paused
+            or self.transport.is_closing()
+            or self.parser.should_upgrade()
+        ):
+            return False
+        path = path_of(self.url)
+        if path is None:
+            return False
+        scope: Any = self.scope
+        scope["method"], scope["path"] = self.parser.get_method().decode("ascii"), path
+        taken = self._app.take(scope)
+        if taken is None:
+            return False
+        keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+        cycle: Any = DirectCycle(taken, keep_alive=keep_alive)
+        self.cycle = cycle
+        return True
+
+    def _reply(self, cycle: DirectCycle, answer: Answer) -> None:
+        """Write the answer to a request that the app has taken, and go on to the next."""
+        if cycle.disconnected or cycle.response_complete:
+            return
+        if answer[2].get("connection") == "close":
+            cycle.keep_alive = False
+        headers = self.server_state.default_headers
+        self.transport.write(whole_answer(answer, headers, keep_alive=cycle.keep_alive))
+        cycle.response_complete = True
+        if not cycle.keep_alive:
+            self.transport.close()
+        elif self.pipeline:
+            self.on_response_complete()
+            return
+        elif self._is_half_closed:
+            self.transport.close()
+        else:
+            self._set_deadline(self._limits.idle_s, is_idle=True)
+        self.server_state.total_requests += 1
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -152,18 +212,17 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _check_framing(self) -> None:
         """Refuse what two readers could understand differently: where the request is for, and where it ends."""
-        times = Counter(name for name, _ in self.headers)
-        for name in _ONCE:
-            if times[name] > 1:
-                raise self._refused(
-                    400, f"the header {name.decode()} comes {times[name]} times; expected once"
-                )
+        fields = dict(self.headers)
+        if len(fields) < len(self.headers):
+            names = [name for name, _ in self.headers]
+            for name in _ONCE:
+                if (times := names.count(name)) > 1:
+                    raise self._refused(400, f"the header {name.decode()} comes {times} times; expected once")
         version = self.parser.get_http_version()
         if version not in ("1.0", "1.1"):
             raise self._refused(505, "expected HTTP/1.1")
-        if version == "1.1" and not times[b"host"]:
+        if version == "1.1" and b"host" not in fields:
             raise self._refused(400, "the header host is missing; HTTP/1.1 needs it")
-        fields = dict(self.headers)
         encoding = fields.get(b"transfer-encoding")
         if encoding is not None and b"content-length" in fields:
             raise self._refused(400, "content-length and transfer-encoding disagree; expected one of them")
@@ -177,15 +236,34 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refusal = status, message
         return _RefusedError(message)
 
-    def _set_deadline(self, seconds: float | None) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-        self._deadline = None if seconds is None else self.loop.call_later(seconds, self._late)
+    def _set_deadline(self, seconds: float | None, *, is_idle: bool = False) -> None:
+        self._is_idle = is_idle
+        if seconds is None:
+            self._deadline = None
+            return
+        self._deadline = self.loop.time() + seconds
+        if self._timer is not None and self._timer.when() > self._deadline:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._timer = self.loop.call_at(self._deadline, self._wake)
+
+    def _wake(self) -> None:
+        """Look whether the deadline has come, or was put off."""
+        self._timer = None
+        if self._deadline is None:
+            return
+        if self.loop.time() < self._deadline:
+            self._timer = self.loop.call_at(self._deadline, self._wake)
+        else:
+            self._late()
 
     def _late(self) -> None:
         """End a request that has not come in time, but for one that waits for us: behind another, or to be read."""
         self._deadline = None
-        if self._is_answering() or self.flow.read_paused:
+        if self._is_idle:
+            self.transport.abort()
+        elif self._is_answering() or self.flow.read_paused:
             self._set_deadline(self._limits.head_s if self._in_head else self._limits.body_s)
         elif self._in_head:
             self._refuse(408, f"the request's headers did not arrive within {self._limits.head_s:g} seconds")

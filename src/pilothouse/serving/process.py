@@ -16,7 +16,8 @@ from pilothouse.serving.batch_shipper import Shipper
 from pilothouse.serving.follower import Follower
 from pilothouse.serving.http_server import quiet_server
 from pilothouse.serving.hub_client import HubClient
-from pilothouse.serving.spool import Spool, SpoolLimits
+from pilothouse.serving.spool import Spool
+from pilothouse.serving.spool_limits import SpoolLimits
 from pilothouse.serving.worker import Worker
 
 log = logging.getLogger(__name__)

@@ -32,7 +32,7 @@ from pilothouse.serving.segments import (
     read_segment,
     truncate,
 )
-from pilothouse.serving.spool_limits import Space
+from pilothouse.serving.spool_limits import Space, SpoolLimits
 from pilothouse.serving.vital_threads import vital_thread
 from pilothouse.system.files import sync_folder
 
@@ -44,18 +44,6 @@ _QUICK_NS = 1_000_000
 """Duration of a usual flush up to which a thread that has other things to do may wait for it."""
 _STEP = 1.1
 """Factor by which the duration of a usual flush follows the last one: it settles at the median."""
-
-
-@dataclass(frozen=True, slots=True)
-class SpoolLimits:
-    """Bounds at which a segment is sealed, and of the whole spool."""
-
-    rows: int = 4_096
-    segment_bytes: int = 4 * 2**20
-    age_s: float = 1.0
-    total_bytes: int = 2**30
-    free_bytes: int = 128 * 2**20
-    """Bytes left free on the disk for other programs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,25 @@
 
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from pilothouse.domain.errors import UnavailableError
 
 _LOOK_EVERY_S = 1.0
 """Seconds between two looks at the free space."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolLimits:
+    """Bounds at which a segment is sealed, and of the whole spool."""
+
+    rows: int = 4_096
+    segment_bytes: int = 4 * 2**20
+    age_s: float = 1.0
+    total_bytes: int = 2**30
+    free_bytes: int = 128 * 2**20
+    """Bytes left free on the disk for other programs."""
 
 
 class Space:
