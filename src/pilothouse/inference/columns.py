@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -50,9 +51,9 @@ def input_columns(schema: InputSchema, columns: Mapping[str, Any], rows: int) ->
 
 def with_missing(schema: InputSchema, columns: InputColumns) -> InputColumns:
     """Input in which the words for missing are missing, as they were in training; ``-999`` is one for a number."""
-    words, absent = frozenset(schema.missing), missing_numbers(schema.missing)
-    if not words:
+    if not schema.missing:
         return columns
+    words, absent = _missing(schema.missing)
     numeric = columns.numeric
     if absent:
         numeric = {n: np.where(np.isin(values, absent), np.nan, values) for n, values in numeric.items()}
@@ -61,6 +62,11 @@ def with_missing(schema: InputSchema, columns: InputColumns) -> InputColumns:
         for name, texts in columns.categorical.items()
     }
     return InputColumns(columns.rows, numeric, categorical)
+
+
+@lru_cache(maxsize=64)
+def _missing(words: tuple[str, ...]) -> tuple[frozenset[str], list[float]]:
+    return frozenset(words), missing_numbers(words)
 
 
 def numbers(name: str, values: Any) -> Numbers:

@@ -28,6 +28,9 @@ from pilothouse.serving.spool import Entry
 
 log = logging.getLogger(__name__)
 
+_INT64, _FLOAT64 = np.dtype("<i8"), np.dtype("<f8")
+"""Numbers as segments have them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -115,9 +118,9 @@ def _entries(work: Work, prediction: Prediction, called_ns: int, computed_ns: in
     stream, columns = work.loaded.stream, work.columns
     record = PredictionRecord(
         rows=columns.rows,
-        event_times=work.event_times.astype("<i8", copy=False).tobytes(),
-        scores=prediction.scores.astype("<f8", copy=False).tobytes(),
-        numeric=[columns.numeric[name].astype("<f8", copy=False).tobytes() for name in stream.numeric],
+        event_times=work.event_times.astype(_INT64, copy=False).tobytes(),
+        scores=prediction.scores.astype(_FLOAT64, copy=False).tobytes(),
+        numeric=[columns.numeric[name].astype(_FLOAT64, copy=False).tobytes() for name in stream.numeric],
         categorical=[columns.categorical[name] for name in stream.categorical],
         labels=prediction.labels,
         latency_us=(time.perf_counter_ns() - work.received_ns) // 1_000,

@@ -34,6 +34,7 @@ from pilothouse.inference.predictor import Prediction
 from pilothouse.inference.schema import InputSchema
 from pilothouse.serving.matrices import columns_of_matrix
 from pilothouse.serving.non_finite import explain_non_finite
+from pilothouse.serving.plain_tensors import read_plain
 from pilothouse.serving.request_report import read_report_wish
 from pilothouse.serving.tensors import (
     NO_SHARED_MEMORY,
@@ -112,6 +113,23 @@ def inference_of(
     parameters = parameters or {}
     if (content_type := parameters.get("content_type")) not in (None, "np", "pd"):
         raise InvalidInputError(f"content_type {shown(content_type)} of a request is not read here")
+    columns, stamp = read_plain(inputs, schema, MAXIMUM_ROWS) or _columns(inputs, schema, private)
+    times = None if stamp is None else read_event_times(stamp)
+    outputs = _requested(requested, schema)
+    return Inference(
+        request_id,
+        with_missing(schema, columns),
+        times,
+        outputs,
+        read_report_wish(parameters.get("report")),
+        _binary(parameters, requested or (), outputs),
+    )
+
+
+def _columns(
+    inputs: Sequence[InputTensor], schema: InputSchema, private: Sequence[str]
+) -> tuple[InputColumns, InputTensor | None]:
+    """Columns of a request, and the tensor of its times if it has one. Raises InvalidInputError."""
     tensors = _by_name(inputs, schema, private)
     rows = _rows(tensors, schema)
     numeric: dict[str, Any] = {}
@@ -120,16 +138,7 @@ def inference_of(
         values = read_column(column.kind)(tensors[column.name])
         (numeric if column.kind == "number" else categorical)[column.name] = values
     stamp = tensors.get(schema.timestamp) if schema.timestamp not in (*numeric, *categorical) else None
-    times = None if stamp is None else read_event_times(stamp)
-    outputs = _requested(requested, schema)
-    return Inference(
-        request_id,
-        with_missing(schema, InputColumns(rows, numeric, categorical)),
-        times,
-        outputs,
-        read_report_wish(parameters.get("report")),
-        _binary(parameters, requested or (), outputs),
-    )
+    return InputColumns(rows, numeric, categorical), stamp
 
 
 Request = TypeVar("Request")
