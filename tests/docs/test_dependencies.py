@@ -14,7 +14,6 @@ SOURCE = ROOT / "src" / "pilothouse"
 LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-lowest.lock")
 
 USED_WITHOUT_IMPORT = {
-    "httptools": "uvicorn parses HTTP with it: serving/http_protocol.py extends that protocol of uvicorn's",
     "tzdata": "zoneinfo reads it where the system has no time zones of its own",
     "pysqlite3": "sqlite.connection takes the first driver that is sound, by its name",
 }
@@ -151,8 +150,6 @@ def test_pythons_named_are_those_that_the_bound_allows() -> None:
 
 def test_the_table_of_reasons_is_whole() -> None:
     assert all(USED_WITHOUT_IMPORT.values())
-    protocol = (SOURCE / "serving" / "http_protocol.py").read_text("utf-8")
-    assert protocol.count("from uvicorn.protocols.http.httptools_impl import") == 1
 
 
 def test_the_versions_that_are_named_are_those_that_are_tested() -> None:
