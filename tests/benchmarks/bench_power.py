@@ -185,7 +185,9 @@ HELD_DAYS = 14
 """Days of hold-out between a reference and the roll-out of its version."""
 
 
-def after_promotion(stream: Stream, days: int, *, past: bool) -> tuple[Counter[str], int, int]:
+def after_promotion(
+    stream: Stream, days: int, *, past: bool, moves: bool = True
+) -> tuple[Counter[str], int, int]:
     """Counts as ``measure`` has them, of moves in the first RECENT weeks of a version, with the weeks before its roll-out as
     past or without; and the false alerts of these weeks as they were, with their feature-windows."""
     counts: Counter[str] = Counter()
@@ -207,7 +209,7 @@ def after_promotion(stream: Stream, days: int, *, past: bool) -> tuple[Counter[s
         led = [False] * LEAD  # windows that open no alert there
         alerts += run_of_alerts([*led, *(f.significant for f in series)], [*led, *certain])[0]
     rng = np.random.default_rng(0)
-    for i in range(len(rows) - TWO + 1):
+    for i in range(len(rows) - TWO + 1 if moves else 0):
         for feature in quiet[i]:
             if quiet[i][feature].significant or (i and quiet[i - 1][feature].significant):
                 counts["drifting already"] += 1
@@ -244,6 +246,15 @@ def promotions(only: str) -> None:
             quiet = f"{sum(part[1] for part in parts)} of {sum(part[2] for part in parts):,}"
             which = "under the version before" if past else "of its own"
             print(f"| {name} | {which} | {figures} | {quiet} |", flush=True)
+    for kind in ("independent", "overdispersed", "seasonal"):
+        for past in (False, True) if only in kind else ():
+            parts = [
+                after_promotion(made(kind, seed, 300, 150), days, past=past, moves=False)
+                for seed in range(2, 18)
+                for days in range(182, 251, 34)
+            ]
+            quiet = f"{sum(part[1] for part in parts)} alerts in {sum(part[2] for part in parts):,} quiet feature-windows"
+            print(f"{kind}, {'under the version before' if past else 'of its own'}: {quiet}", flush=True)
 
 
 COLUMNS = (

@@ -14,14 +14,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pilothouse.cli import failures, main
 from pilothouse.composition import open_workspace
 from pilothouse.domain.findings import DriftFinding
 from pilothouse.domain.records import Alert, AlertStatus
 from pilothouse.domain.time_units import DAY_US, to_us
-from pilothouse.operations.alerts import alerts
+from pilothouse.operations.alerts import alert_explanation, alerts
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.monitoring import weeks_before
+from pilothouse.operations.monitoring.statistic_names import measure_name
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import time_machine
 from pilothouse.statistics import reference as references
@@ -199,8 +201,13 @@ def test_the_weeks_before_are_those_of_one_version_that_went_on(
     other.close()
 
 
+def weeks_text(finding: DriftFinding) -> str:
+    assert finding.before is not None
+    return finding.before.text
+
+
 def test_a_sensor_that_breaks_the_day_after_a_promotion_is_found_in_the_first_window(
-    services: Services,
+    services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
     send(services, START, 28, 2)
     new = promote(services, START + 28, trained(START + 28))
@@ -216,6 +223,14 @@ def test_a_sensor_that_breaks_the_day_after_a_promotion_is_found_in_the_first_wi
         "the 3 weeks before, 3 of them under version 2 (since 2013-07-08: a sudden change)"
         in alert.explanation
     )
+    explained = alert_explanation.explain_alert(services, admin(services), alert.id)
+    assert explained.figure == f"temp: {measure_name(finding.statistic)} beside {weeks_text(finding)}"
+    assert finding.course is not None
+    assert finding.course.high is not None
+    assert finding.course.value > finding.course.high
+    given = ["--workspace", str(services.paths.root), "--as", "ada", "monitor", "flight-delay", "ewr"]
+    assert failures.run(lambda: main.run(given)) == 0
+    assert f"compared with {weeks_text(finding)}: " in capsys.readouterr().out
 
 
 CHANGED = START + 28

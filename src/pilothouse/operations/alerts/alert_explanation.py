@@ -243,7 +243,8 @@ def _beside(finding: DriftFinding) -> str:
     """What it was compared with, where that is not the reference."""
     if finding.compared_with != "recent":
         return ""
-    return f" beside {finding.before.text if finding.before else 'the days before'}"
+    days = finding.before.text if finding.before and finding.before.days else "the days before"
+    return f" beside {days}"
 
 
 def _learnt_from(finding: DriftFinding) -> str:

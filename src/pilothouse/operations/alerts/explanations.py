@@ -314,7 +314,7 @@ def _rounded(seconds: int) -> int:
 def _drift_sentence(finding: DriftFinding, occasion: Occasion) -> str:
     other = "the reference"
     if finding.compared_with == "recent":
-        days = finding.before.text if finding.before else "the days before"
+        days = finding.before.text if finding.before and finding.before.days else "the days before"
         other = f"{days} (since {from_us(finding.since_us):%Y-%m-%d}: a sudden change)"
     measured, threshold = measured_text(
         finding.statistic, finding.feature, other, finding.value, finding.threshold

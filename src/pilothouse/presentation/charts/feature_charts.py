@@ -55,7 +55,9 @@ def course_chart(view: MonitorView, feature: str, other: Other | None) -> Chart:
     newest = view.newest(windows)
     if newest is not None and (last := newest.finding.course) is not None:
         what = f"share of {safe(last.category, 24)}" if last.category else what
-        beside = "the reference" if last.beside == "reference" else "the days before"
+        before = newest.finding.before
+        days = before.text if before is not None and before.days else "the days before"
+        beside = "the reference" if last.beside == "reference" else days
         band = f" [{figure(last.low)} {figure(last.high)}]" if last.low is not None else ", no band"
         text = f"{figure(last.value)}, expected {figure(last.expected)}{band} from {beside}"
         verdict = verdicts.drift_verdict(newest.window, newest.finding)
