@@ -1,13 +1,18 @@
 """The expected course of a column: a figure beside what was expected of it, with the band of what would be found."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.findings import Power
-from pilothouse.statistics.course import course_of
+from pilothouse.statistics.course import Sides, course_of
 from pilothouse.statistics.profiles.profile import Profile, profile_rows
 from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
+from pilothouse.statistics.reference import TargetReference
 
+NO_REFERENCE = TargetReference((), (), (), (), (), MetricValue("auc", 0.5, 0.4, 0.6, 1))
 RNG = np.random.default_rng(3)
 ROWS = 1_000
 
@@ -30,13 +35,13 @@ def test_a_mean_is_expected_where_the_days_before_had_it(
 ) -> None:
     specification, reference, before, now = made
     power = Power(kind="shift", smallest=0.5, own_unit=0.5)
-    course = course_of(specification, "temp", now, reference, before, power)
+    course = course_of(specification, "temp", Sides(now, reference, before), power)
     assert course is not None
     assert (course.value, course.expected) == (pytest.approx(5, abs=0.15), pytest.approx(4, abs=0.15))
     assert course.low == pytest.approx(course.expected - 0.5)
     assert course.high == pytest.approx(course.expected + 0.5)
     assert course.beside == "recent"
-    alone = course_of(specification, "temp", now, reference, None, None)
+    alone = course_of(specification, "temp", Sides(now, reference), None)
     assert alone is not None
     assert (alone.expected, alone.low, alone.beside) == (pytest.approx(0, abs=0.15), None, "reference")
 
@@ -45,7 +50,9 @@ def test_of_a_category_the_share_of_the_most_frequent_one_is_followed(
     made: tuple[ProfileSpecification, Profile, Profile, Profile],
 ) -> None:
     specification, reference, before, now = made
-    course = course_of(specification, "kind", now, reference, before, Power(kind="share", smallest=0.1))
+    course = course_of(
+        specification, "kind", Sides(now, reference, before), Power(kind="share", smallest=0.1)
+    )
     assert course is not None
     assert (course.category, course.value, course.expected) == ("a", 0.55, 0.6)
     assert (course.low, course.high) == (pytest.approx(0.5), pytest.approx(0.7))
@@ -56,4 +63,24 @@ def test_without_values_there_is_no_course(
 ) -> None:
     specification, reference, _, _ = made
     empty = profile_rows(specification, {}, {}, np.full(3, 0.5))
-    assert course_of(specification, "temp", empty, reference, None, None) is None
+    assert course_of(specification, "temp", Sides(empty, reference), None) is None
+
+
+def test_the_same_season_of_the_year_before_is_shown_where_it_is_on_record(
+    made: tuple[ProfileSpecification, Profile, Profile, Profile],
+) -> None:
+    specification, reference, before, now = made
+    course = course_of(specification, "temp", Sides(now, reference, before, before), None)
+    assert course is not None
+    assert course.year_before == course.expected
+    days = tuple(range(100, 500))
+    of_day = {day: profile_rows(specification, *rows(day / 10, 500)) for day in days}
+    own = replace(NO_REFERENCE, training_days=days, training=[of_day[day] for day in days])
+    season = own.season(specification, 600, 606)
+    assert season is not None
+    assert season.rows == ROWS * (7 + 2 * 21)
+    around = course_of(specification, "temp", Sides(now, reference, season=season), None)
+    assert around is not None
+    assert around.year_before == pytest.approx((603 - 364) / 10, abs=0.1)
+    assert own.season(specification, 470, 476) is not None  # 106 to 112: half of the days around are there
+    assert own.season(specification, 430, 436) is None

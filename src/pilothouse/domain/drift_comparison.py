@@ -32,7 +32,8 @@ class WeeksBefore:
 class Course:
     """The mean of a feature in a window, or the share of its most frequent ``category``, beside that ``expected`` from the days
     before (``recent``), or from the ``reference``. A change beyond ``low`` and ``high`` would be found in three of four cases;
-    None where none would be."""
+    None where none would be. ``year_before``: that of the same season of the year before, where it is on record; it judges
+    nothing."""
 
     value: float
     expected: float
@@ -40,3 +41,4 @@ class Course:
     high: float | None = None
     category: str = ""
     beside: str = "reference"
+    year_before: float | None = None

@@ -25,6 +25,10 @@ from pilothouse.statistics.significance.calibration import Calibration, calibrat
 
 FEWEST_ROWS = 500
 """Training rows of its own below which a target is compared with all targets pooled."""
+YEAR_DAYS = 364
+"""Days of a year, in whole weeks."""
+SEASON_DAYS = 21
+"""Days around those of the year before that are of the same season."""
 FEWEST_DAYS = 14
 """Training days of its own below which a target is compared with all targets pooled."""
 
@@ -103,6 +107,15 @@ class TargetReference:
         if not self.holdout:
             return training
         return with_score_of(specification, training, merge_all(specification, self.holdout))
+
+    def season(self, specification: ProfileSpecification, first_day: int, last_day: int) -> Profile | None:
+        """Profile of the same season of the year before some days: of the training days at most SEASON_DAYS from theirs. None
+        where fewer than half of these have rows."""
+        first, last = first_day - YEAR_DAYS - SEASON_DAYS, last_day - YEAR_DAYS + SEASON_DAYS
+        inside = [i for i, day in enumerate(self.training_days) if first <= day <= last]
+        if 2 * len(inside) < last - first + 1:
+            return None
+        return merge_all(specification, (self.training[i] for i in inside))
 
     def calibrate(
         self, specification: ProfileSpecification, window_days: int, *, seed: int = 0

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.identifiers import VersionReference, version_uri
+from pilothouse.domain.time_units import DAY_US
 from pilothouse.operations.monitoring import loaded_references
 from pilothouse.operations.monitoring.loaded_references import LoadedReference
 from pilothouse.operations.services import Services
@@ -35,6 +36,11 @@ class Baseline:
     calibration: Calibration
     training_days: tuple[int, int]
     """The first and the last day of the reference's features, days since 1970 where rows have dates."""
+    own: references.TargetReference
+
+    def season(self, first_us: int, end_us: int) -> Profile | None:
+        """Profile of the same season of the year before a window; None where it is not on record."""
+        return self.own.season(self.specification, first_us // DAY_US, (end_us - 1) // DAY_US)
 
 
 def baseline_of(services: Services, model: str, version: int, target: str, window_days: int) -> Baseline:
@@ -57,6 +63,7 @@ def baseline_of(services: Services, model: str, version: int, target: str, windo
         own.outcomes,
         calibration,
         (min(days, default=0), max(days, default=0)),
+        own,
     )
 
 

@@ -30,7 +30,7 @@ from pilothouse.operations.monitoring.baselines import Baseline, baseline_of, ba
 from pilothouse.operations.monitoring.merged_windows import Merged
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.statistics.course import course_of
+from pilothouse.statistics.course import Sides, course_of
 from pilothouse.statistics.performance import outcome_classes, outcomes
 from pilothouse.statistics.performance.performance_verdicts import judge_performance
 from pilothouse.statistics.performance.traffic_verdicts import judge_traffic
@@ -231,6 +231,7 @@ def _inputs(
         )
         shares = judge_quality(*against, lasting=lasting, false_alarm_rate=rate, ignore=ignore)
     first, last = (day * DAY_US for day in base.training_days)
+    season = base.season(merged.whole.start_us, span.end_us)
     drift = []
     for finding in columns:
         compared = Span(first, last + DAY_US)
@@ -245,9 +246,7 @@ def _inputs(
             course=course_of(
                 base.specification,
                 finding.feature,
-                current,
-                base.profile,
-                _compared(base, past, finding),
+                Sides(current, base.profile, _compared(base, past, finding), season),
                 finding.power,
             ),
         )

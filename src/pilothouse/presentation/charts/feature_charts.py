@@ -67,6 +67,7 @@ def course_chart(view: MonitorView, feature: str, other: Other | None) -> Chart:
         (at.timestamp(), c.low, c.high) for at, c in courses if c.low is not None and c.high is not None
     )
     series = [
+        Series("a year before", points_of((at, c.year_before) for at, c in courses), "dim", "dashed", "year"),
         Series("expected", points_of((at, c.expected) for at, c in courses), "good", "dotted", "exp"),
         Series(feature, points_of((at, c.value) for at, c in courses), "info", "line", "now"),
     ]
@@ -80,7 +81,7 @@ def course_chart(view: MonitorView, feature: str, other: Other | None) -> Chart:
     return Chart(
         title=f"{safe(feature, 24)} {what}",
         headline=headline,
-        series=tuple(series),
+        series=tuple(s for s in series if s.points),
         bands=(Band("expected", edges),) if edges else (),
         empty="no course yet: it is known once a whole window has passed",
     )
