@@ -34,6 +34,7 @@ MODULES = (
     "fleet_writes",
     "charts",
     "serving",
+    "serving_hosts",
 )
 
 

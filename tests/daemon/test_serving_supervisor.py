@@ -1,17 +1,27 @@
-"""The supervisor knows which targets need a process, and asks for them only after a change."""
+"""The supervisor knows which targets need a process, asks for them only after a change, and starts again what has ended."""
 
+import json
+import os
 import random
+import signal
+import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from pilothouse.daemon.serving_supervisor import ServingSupervisor, _Care, _last_line
+from pilothouse.confinement import probe
+from pilothouse.daemon import control
+from pilothouse.daemon.serving_supervisor import ServingSupervisor, _last_line, running_servers
+from pilothouse.execution.launcher_client import Isolation
 from pilothouse.operations.fleet import health
 from pilothouse.operations.promotion import promotions
 from pilothouse.sqlite import Connection
-from support import until_the_test_ends
+from pilothouse.system.processes import is_alive, own_name
+from support import until_the_test_ends, wait_until
 from support.histories import History
 
 
@@ -25,7 +35,7 @@ def history(tmp_path: Path) -> History:
 def test_targets_in_use_and_of_open_requests_get_a_process(
     history: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    supervisor = ServingSupervisor(history.services, "warn")
+    supervisor = until_the_test_ends(ServingSupervisor(history.services, "warn"))
     looked: list[str] = []
 
     def look_at(target: str, care: object) -> float:
@@ -45,7 +55,7 @@ def test_targets_in_use_and_of_open_requests_get_a_process(
 def test_nothing_is_asked_of_the_registry_while_it_does_not_change(
     history: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    supervisor = ServingSupervisor(history.services, "warn")
+    supervisor = until_the_test_ends(ServingSupervisor(history.services, "warn"))
     monkeypatch.setattr(supervisor, "_look_at", lambda target, care: 1.0)
     history.put_live("delay", 1, ["ewr"])
     read, reads = history.services.registry.read, []
@@ -67,21 +77,109 @@ def test_nothing_is_asked_of_the_registry_while_it_does_not_change(
     assert len(reads) == 1
 
 
-def test_a_process_that_never_came_up_is_down_for_what_it_said_last(history: History) -> None:
-    """Not for what one before it said, and safe to print whatever it said."""
+class Supervised:
+    """A supervisor with a real host, which looks when the test says so, by the test's clock."""
+
+    def __init__(self, history: History, isolation: Isolation) -> None:
+        self.history, self.now = history, 0.0
+        self.told = threading.Event()
+        self.supervisor = ServingSupervisor(history.services, isolation, lambda: self.now)
+        self.supervisor.wake = self.told.set
+
+    def close(self) -> None:
+        self.supervisor.close()
+        control.stop_serving(self.history.services.paths.root, grace_s=0.0)
+
+    def log(self, target: str) -> str:
+        path = self.history.services.paths.serving_folder(target) / "serving.log"
+        return path.read_text() if path.exists() else ""
+
+    def look_after_an_end(self) -> float:
+        assert self.told.wait(60)
+        self.told.clear()
+        return self.supervisor.look()
+
+    def why(self, target: str) -> str:
+        states = health.target_states(self.history.services, self.history.example.actor("vera"), "delay")
+        return next(state.why for state in states if state.target == target)
+
+
+def test_a_process_that_ends_at_once_again_and_again_backs_off_and_its_cause_is_on_record(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(probe.ABSENT, "namespaces seccomp landlock")
+    history.put_live("delay", 1, ["ewr"])
+    supervised = until_the_test_ends(Supervised(history, "require"))
+    supervised.supervisor.look()
+    pauses, starts = [], 1
+    for _ in range(6):
+        supervised.look_after_an_end()
+        starts_again_in = supervised.supervisor._cared["ewr"].not_before - supervised.now
+        pauses.append(round(starts_again_in, 3))
+        assert (
+            "answers nothing: its process does not start: jobs and models cannot be confined"
+            in supervised.why("ewr")
+        )
+        if starts_again_in:  # before its time nothing is started
+            assert supervised.log("ewr").count("cannot be confined") == starts
+            supervised.now += starts_again_in - 0.05
+            assert supervised.supervisor.look() == pytest.approx(0.05)
+            supervised.now += 0.06
+            supervised.supervisor.look()
+        starts += 1
+    assert pauses == [0.0, 0.2, 0.4, 0.8, 1.6, 3.2]
+    assert "\x1b" not in supervised.why("ewr")
+
+
+def test_a_process_whose_port_of_before_is_taken_gets_another(history: History) -> None:
+    """One that a configured port does not bind."""
     history.put_live("delay", 1, ["ewr"])
     folder = history.services.paths.serving_folder("ewr")
     folder.mkdir(parents=True)
-    (folder / "serving.log").write_text("cannot listen on 127.0.0.1:1\nno \x1b[31mmemory\n\n")
-    supervisor, care = ServingSupervisor(history.services, "warn"), _Care()
-    supervisor._note_end("ewr", care, 7)
-    (state, *_) = health.target_states(history.services, history.example.actor("vera"), "delay")
-    assert state.why.startswith("answers nothing: its process does not start: no ")
-    assert "\x1b" not in state.why
-    assert "memory" in state.why
-    size = (folder / "serving.log").stat().st_size
-    assert _last_line(folder / "serving.log", size) == ""
-    assert _last_line(folder / "none.log", 0) == ""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        gone = {**asdict(own_name()), "started": 1}
+        (folder / "process.json").write_text(json.dumps({"process": gone, "port": port}))
+        supervised = until_the_test_ends(Supervised(history, "warn"))
+        supervised.supervisor.look()
+        supervised.look_after_an_end()
+        assert f"cannot listen on 127.0.0.1:{port}" in supervised.why("ewr")
+        wait_until(lambda: "ewr" in running_servers(history.services.paths))
+        assert running_servers(history.services.paths)["ewr"].port != port
+
+
+def test_a_process_that_ran_and_is_killed_is_started_again_at_once_by_another_host_too(
+    history: History,
+) -> None:
+    history.put_live("delay", 1, ["ewr"])
+    paths = history.services.paths
+    first = until_the_test_ends(Supervised(history, "warn"))
+    first.supervisor.look()
+    wait_until(lambda: "ewr" in running_servers(paths))
+    before = running_servers(paths)["ewr"]
+    first.supervisor.close()
+    assert is_alive(before.process)
+
+    second = until_the_test_ends(Supervised(history, "warn"))
+    second.supervisor.look()  # it finds the process, and is woken by its end
+    assert not second.told.is_set()
+    os.kill(before.process.pid, signal.SIGKILL)
+    second.look_after_an_end()
+    wait_until(lambda: "ewr" in running_servers(paths))
+    after = running_servers(paths)["ewr"]
+    assert after.process != before.process
+    assert after.port == before.port
+    assert second.why("ewr").startswith("answers nothing")
+
+
+def test_the_cause_of_an_end_is_the_last_line_of_the_log_and_safe_to_print(tmp_path: Path) -> None:
+    """Not what a process before it said."""
+    log = tmp_path / "serving.log"
+    log.write_text("cannot listen on 127.0.0.1:1\nno \x1b[31mmemory\n\n")
+    assert "memory" in _last_line(log, 0)
+    assert "\x1b" not in _last_line(log, 0)
+    assert _last_line(log, log.stat().st_size) == ""
+    assert _last_line(tmp_path / "none.log", 0) == ""
     logged = "2026-11-28 21:28:58,608 ERROR pilothouse.serving cannot listen on 127.0.0.1:1: Address already in use\n"
-    (folder / "serving.log").write_text(logged)
-    assert _last_line(folder / "serving.log", 0) == "cannot listen on 127.0.0.1:1: Address already in use"
+    log.write_text(logged)
+    assert _last_line(log, 0) == "cannot listen on 127.0.0.1:1: Address already in use"

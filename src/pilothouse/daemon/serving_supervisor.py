@@ -1,22 +1,19 @@
 """Supervisor of serving processes, one for each target that has a deployment: found again, started, restarted when it
 died.
 
-They outlive the daemon. Each leaves ``process.json`` with its full name (boot, pid, start time), by which the next daemon
-knows it.
+The serving host forks them (``serving/host.py``), and they outlive it and the daemon. Each leaves ``process.json`` with its
+full name (boot, pid, start time), by which the next daemon knows it.
 """
 
 import logging
-import os
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pilothouse.confinement import probe
 from pilothouse.daemon.logs import say
+from pilothouse.daemon.serving_host import End, ServingHost
 from pilothouse.domain.bounded_json import parse_json
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.jobs import ProcessName
@@ -26,20 +23,23 @@ from pilothouse.execution.launcher_client import Isolation
 from pilothouse.operations.fleet import targets as tokens
 from pilothouse.operations.fleet.processes import note_serving_end
 from pilothouse.operations.services import Services
+from pilothouse.serving.host import Order
 from pilothouse.store import deployment_states, requests, targets
 from pilothouse.system.files import read_plain_file
 from pilothouse.system.paths import WorkspacePaths
+from pilothouse.system.process_ends import EndWatch
 from pilothouse.system.processes import is_alive, read_name
 
 log = logging.getLogger(__name__)
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 30.0
-"""Seconds before the first restart; the pause doubles up to the longest."""
+"""Seconds before the second restart; the pause doubles up to the longest. The first restart is at once."""
 _SETTLED_AFTER_S = 30.0
-"""Seconds of running after which the pause begins anew."""
+"""Seconds of running after which the next restart counts as the first."""
 _LARGEST_LOG = 5 << 20
 """Bytes at which the log of a serving process is rotated."""
 _LOG = "serving.log"
+_PROCESS_FILE = "process.json"
 _READ_OF_LOG = 4_096
 """Bytes at the end of a log in which the cause of an end is looked for."""
 _LARGEST_FILE = 1 << 16
@@ -50,12 +50,16 @@ _LARGEST_FILE = 1 << 16
 class _Care:
     """State of one target's process. Times are of the monotonic clock."""
 
-    child: subprocess.Popen[bytes] | None = None
+    ordered: bool = False
+    """The host was asked for a process, and has not said that it ended."""
     known: ProcessName | None = None
+    before: ProcessName | None = None
+    """Process that the process file named when one was ordered."""
     port: int = 0
     started: float = 0.0
     not_before: float = 0.0
-    pause_s: float = 0.0
+    pause_s: float | None = None
+    """Pause before the last restart; None while it has run for long."""
     log_from: int = 0
     """Bytes that the log held when the process was started."""
 
@@ -71,7 +75,7 @@ class ServingProcess:
 def read_process_file(folder: Path) -> ServingProcess | None:
     """Process file that the target's last serving process wrote; None where there is none that is valid."""
     try:
-        plain = parse_json(read_plain_file(folder / "process.json", _LARGEST_FILE))
+        plain = parse_json(read_plain_file(folder / _PROCESS_FILE, _LARGEST_FILE))
         port = plain["port"]
         return ServingProcess(read_name(plain["process"]), port) if type(port) is int else None
     except (PilothouseError, ValueError, TypeError, KeyError):
@@ -87,7 +91,10 @@ def running_servers(paths: WorkspacePaths) -> dict[str, ServingProcess]:
 
 
 class ServingSupervisor:
-    """Supervisor whose ``look`` is called often: it costs one ``/proc`` file a target, and a few queries after a change."""
+    """Supervisor whose ``look`` is called often: it costs one ``/proc`` file a target, and a few queries after a change.
+
+    ``wake`` may be set to what is to be called, from another thread, when a process has ended: then it is time to look.
+    """
 
     def __init__(
         self,
@@ -98,6 +105,9 @@ class ServingSupervisor:
         self._services = services
         self._isolation = isolation
         self._clock = clock
+        self.wake: Callable[[], None] = lambda: None
+        self._host = ServingHost(services.paths.root, lambda: self.wake())
+        self._watch: EndWatch | None = None
         self._cared: dict[str, _Care] = {}
         self._ports: dict[str, int] = {}
         """Ports of the targets that have one of their own, as at the last look."""
@@ -105,6 +115,8 @@ class ServingSupervisor:
         """Targets that are to have a process, as at the last change of the registry."""
         self._seen: int | None = None
         """Data version of the registry at that change."""
+        self._unnoted: dict[str, str] = {}
+        """Targets whose process has ended, with the cause, until that is on record."""
 
     def look(self) -> float:
         """Start missing processes. Returns the seconds until the next look at the latest."""
@@ -112,8 +124,21 @@ class ServingSupervisor:
         if version != self._seen:
             self._read_wanted()
             self._seen = version
+        if self._wanted:
+            self._host.keep_warm()
         waits = [self._look_at(target, self._cared.setdefault(target, _Care())) for target in self._wanted]
+        # Only now: the next process is on its way, whoever writes the registry meanwhile.
+        for target, cause in list(self._unnoted.items()):
+            note_serving_end(self._services, target, cause)
+            del self._unnoted[target]
         return min([1.0, *waits])
+
+    def close(self) -> None:
+        """Supervise no more. The serving processes live on."""
+        self._host.close()
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
 
     def _read_wanted(self) -> None:
         with self._services.registry.read() as connection:
@@ -125,10 +150,14 @@ class ServingSupervisor:
 
     def _look_at(self, target: str, care: _Care) -> float:
         folder = self._services.paths.serving_folder(target)
+        end = self._host.take_end(target)
         server = read_process_file(folder)
-        if server is not None and is_alive(server.process):
+        is_running = server is not None and is_alive(server.process)
+        state = "started" if care.ordered else "found running"
+        if end is not None:
+            care.ordered = False
+        if server is not None and is_running:
             if care.known != server.process:
-                state = "started" if care.child is not None else "found running"
                 say(
                     log,
                     logging.INFO,
@@ -136,69 +165,72 @@ class ServingSupervisor:
                     pid=server.process.pid,
                     port=server.port,
                 )
+                self._hear_of_the_end(server.process)
             care.known, care.port = server.process, server.port
             if self._clock() - care.started > _SETTLED_AFTER_S:
-                care.pause_s = 0.0
+                care.pause_s = None
             return 1.0
-        if care.child is not None:
-            code = care.child.poll()
-            if code is None:
-                return 0.1
-            self._note_end(target, care, code)
-        elif care.known is not None:
-            self._note_end(target, care, None)
+        if care.ordered:
+            return 1.0  # it is on its way: the host tells its end
+        if end is not None or care.known is not None:
+            came_up = care.known is not None or (server is not None and server.process != care.before)
+            self._note_end(target, care, end, came_up=came_up)
+            if not came_up:  # perhaps its port was taken: the next one is not bound to it
+                care.port, server = 0, None
+                (folder / _PROCESS_FILE).unlink(missing_ok=True)
         if server is not None and not care.port:
             care.port = server.port  # clients of a server that was killed find the next one at the same port
         if self._clock() >= care.not_before:
+            care.before = server.process if server is not None else None
             self._start(target, folder, care)
+            return 1.0
         return max(0.05, care.not_before - self._clock())
 
-    def _note_end(self, target: str, care: _Care, code: int | None) -> None:
-        cause = ""
-        if care.known is None:
-            care.port = 0  # it never came up: perhaps its port was taken
-            cause = _last_line(self._services.paths.serving_folder(target) / _LOG, care.log_from)
-        care.child, care.known = None, None
-        care.pause_s = min(_LONGEST_PAUSE_S, care.pause_s * 2 or _FIRST_PAUSE_S)
+    def _hear_of_the_end(self, process: ProcessName) -> None:
+        """Have the end of a process wake the daemon, also of one that another host has started."""
+        if self._watch is None:
+            self._watch = EndWatch(lambda: self.wake())
+        self._watch.add(process)
+
+    def _note_end(self, target: str, care: _Care, end: End | None, *, came_up: bool) -> None:
+        log_file = self._services.paths.serving_folder(target) / _LOG
+        cause = "" if came_up else _last_line(log_file, care.log_from)
+        care.known = None
+        care.pause_s = (
+            0.0 if care.pause_s is None else min(_LONGEST_PAUSE_S, care.pause_s * 2 or _FIRST_PAUSE_S)
+        )
         care.not_before = self._clock() + care.pause_s
-        note_serving_end(self._services, target, cause)
+        self._unnoted[target] = cause
+        again = f"in {care.pause_s:g} s" if care.pause_s else "at once"
         say(
             log,
             logging.WARNING,
-            f"serving of {target} ended: it is started again in {care.pause_s:g} s",
+            f"serving of {target} ended: it is started again {again}",
             target=target,
-            exit_code=code,
+            exit_code=end.code if end is not None else None,
             cause=cause,
         )
 
     def _start(self, target: str, folder: Path, care: _Care) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         token = self._token_file(target, folder)
-        paths = self._services.paths
-        command = [sys.executable, "-I", "-m", "pilothouse.serving.main", "--target", target]
-        command += ["--hub", f"unix:{paths.hub_socket}", "--folder", str(folder), "--token-file", str(token)]
-        port = self._ports.get(target, care.port)
-        command += ["--port", str(port), "--isolation", self._isolation]
         output = folder / _LOG
-        if output.exists() and output.stat().st_size > _LARGEST_LOG:
+        care.log_from = output.stat().st_size if output.exists() else 0
+        if care.log_from > _LARGEST_LOG:
             output.replace(folder / "serving.log.1")
-        with output.open("ab") as stream:
-            care.log_from = stream.tell()
-            care.child = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=stream,
-                cwd="/",
-                start_new_session=True,  # it outlives the daemon
-                env={
-                    "PATH": "/usr/bin:/bin",
-                    "LANG": "C.UTF-8",
-                    "TZ": "UTC",
-                    "GOMP_SPINCOUNT": "1000",
-                    **{name: os.environ[name] for name in (probe.ABSENT,) if name in os.environ},
-                },
+            care.log_from = 0
+        self._host.start(
+            Order(
+                target=target,
+                hub=str(self._services.paths.hub_socket.absolute()),
+                folder=str(folder.absolute()),
+                token_file=str(token.absolute()),
+                isolation=self._isolation,
+                port=self._ports.get(target, care.port),
+                log=str(output.absolute()),
             )
+        )
+        care.ordered = True
         care.started = self._clock()
 
     def _token_file(self, target: str, folder: Path) -> Path:

@@ -141,7 +141,11 @@ class DaemonThreads:
 
     def _supervise(self, wakeup: Wakeup) -> None:
         assert self._supervisor is not None
-        repeat(wakeup, self._supervisor.look, at_least_every_s=_SERVING_AT_LEAST_EVERY_S)
+        self._supervisor.wake = wakeup.wake
+        try:
+            repeat(wakeup, self._supervisor.look, at_least_every_s=_SERVING_AT_LEAST_EVERY_S)
+        finally:
+            self._supervisor.close()
 
     def _monitor(self) -> None:
         # Verdicts need them: imported here, so that neither the first window waits for it nor memory grows with it

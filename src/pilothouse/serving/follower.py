@@ -73,6 +73,9 @@ class Follower:
         self._retries: dict[DesiredVersion, _Retry] = {}
         self._reported_at = 0.0
         self._reported: ServingReport | None = None
+        self.on_started: Callable[[], None] = lambda: None
+        """Called once, when the first versions are live or could not be loaded."""
+        self._able = threading.Event()
         self._stopping = threading.Event()
         self._thread = vital_thread(self._run, "follower")
 
@@ -84,10 +87,17 @@ class Follower:
         self._stopping.set()
         self._thread.join(5.0)
 
+    def wait_until_able(self, timeout_s: float) -> None:
+        """Wait until every kept version is live, or the hub was asked once; that long at most."""
+        self._able.wait(timeout_s)
+
     def _run(self) -> None:
         self._recall()  # before the hub is asked: it may be away
+        if self.roster.ready:
+            self._able.set()
         _import_libraries()
         pause = POLL_S
+        first = True
         while not self._stopping.is_set():
             try:
                 self._follow()
@@ -97,6 +107,10 @@ class Follower:
                 if pause == POLL_S:
                     log.warning("cannot follow the hub; serving on: %s", error)
                 pause = min(pause * 1.5, _LONGEST_PAUSE_S)
+            if first:
+                first = False
+                self._able.set()
+                self.on_started()
             self._retry()
             self._stopping.wait(pause)
         self._hub.close()

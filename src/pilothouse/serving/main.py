@@ -1,8 +1,9 @@
-"""Serving process: ``python -I -m pilothouse.serving.main --target T --hub unix:PATH --folder F --token-file F``.
+"""Serving process, started by hand: ``python -I -m pilothouse.serving.main --target T --hub unix:PATH --folder F
+--token-file F``; the daemon's are forked by a serving host (``serving/host.py``).
 
 It takes its port, gives up every file but its folder and its libraries and every connection but those to its port and to the
-hub, and only then imports the libraries and loads models. SIGTERM: no new connection, running requests are answered, the
-spool is flushed and offered to the hub, exit 0.
+hub, and only then loads models. SIGTERM: no new connection, running requests are answered, the spool is flushed and offered to
+the hub, exit 0.
 """
 
 import argparse
@@ -13,29 +14,26 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 from pilothouse.confinement import confined, probe
 from pilothouse.domain.confinement import NONE, Offered, confines, describe, in_short, refusal
-from pilothouse.domain.errors import ConflictError, InvalidInputError, PilothouseError, UnavailableError
+from pilothouse.domain.errors import ConflictError, PilothouseError, UnavailableError
 from pilothouse.domain.identifiers import check_name
 from pilothouse.serving import hub_address
 from pilothouse.serving.access import speaks_tls
+from pilothouse.serving.assignment import Assignment, Isolation
+from pilothouse.serving.listening import listen
 from pilothouse.system.files import write_atomically
 from pilothouse.system.processes import own_name
 
 log = logging.getLogger("pilothouse.serving")
 
-Isolation = Literal["require", "warn"]
-
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 """Variables by which BLAS and OpenMP libraries take their number of threads."""
-_BACKLOG = 512
-"""Connections that may wait to be accepted."""
 
 
 def serve(
@@ -55,9 +53,7 @@ def serve(
     Raises InvalidInputError (arguments), ConflictError (the folder is served already) or UnavailableError (the port is
     taken; a promise that no layer holds, and ``isolation`` is ``require``).
     """
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
+    log_to_stderr()
     check_name(target, "target")
     hub_path = hub_address.socket_path(hub).absolute()
     folder = folder.absolute()
@@ -66,19 +62,44 @@ def serve(
     # several targets share the cores; the libraries read these variables when numpy is imported
     for name in _ONE_THREAD:
         os.environ[name] = "1"
-    with _locked(folder), _listening(host, port) as listener:
-        port = listener.getsockname()[1]
-        in_force = _give_up_all_but(folder, token_file, hub_path, port, isolation, probe.try_here())
-        from pilothouse.serving.process import run  # imports numpy and scikit-learn, confined
-
-        process = folder / "process.json"
-        write_atomically(process, _process_document(target, host, port, speaks_tls(folder)))
-        log.info("serving %s on %s:%d (%s)", target, host, port, in_force)
-        try:
-            run(target, hub_path, folder, token_file, listener, spool_mb * 2**20)
-        finally:
-            process.unlink(missing_ok=True)
+    assignment = Assignment(target, hub_path, folder, token_file, isolation, spool_mb)
+    with locked(folder), listen(host, port) as listener:
+        serve_on(listener, assignment, probe.try_here())
     return 0
+
+
+def serve_on(
+    listener: socket.socket,
+    assignment: Assignment,
+    offered: Offered,
+    on_started: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve on ``listener`` in this process, which is given up for it, until SIGTERM or SIGINT. The folder must be locked.
+
+    ``on_started`` is called once, from another thread, when the first versions answer or could not be loaded. Raises
+    UnavailableError where a promise of confinement is not held and is required.
+    """
+    folder = assignment.folder
+    host, port = listener.getsockname()[:2]
+    in_force = _give_up_all_but(
+        folder, assignment.token_file, assignment.hub, port, assignment.isolation, offered
+    )
+    from pilothouse.serving.process import run  # imports numpy: confined, where no serving host has done so
+
+    process = folder / "process.json"
+    write_atomically(process, _process_document(assignment.target, host, port, speaks_tls(folder)))
+    log.info("serving %s on %s:%d (%s)", assignment.target, host, port, in_force)
+    try:
+        run(assignment, listener, on_started)
+    finally:
+        process.unlink(missing_ok=True)
+
+
+def log_to_stderr() -> None:
+    """Have this process log to its standard error."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
 
 
 def _process_document(target: str, host: str, port: int, tls: bool) -> bytes:
@@ -118,8 +139,8 @@ def _give_up_all_but(
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Lock on the folder: two processes must not write one spool."""
+def locked(folder: Path) -> Iterator[None]:
+    """Lock on a folder: two processes must not write one spool. Raises ConflictError where another one has it."""
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -129,26 +150,6 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    if not 0 <= port <= 65_535:
-        raise InvalidInputError(f"{port} is not a port: expected 0 to 65535")
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        # With its protocol: asyncio sets TCP_NODELAY only where it sees IPPROTO_TCP, and answers take 40 ms without.
-        listener = socket.socket(family, kind, protocol)
-    except (OSError, OverflowError) as error:
-        raise InvalidInputError(f"{host}:{port} is not an address to listen on: {error}") from None
-    with listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(address)
-            listener.listen(_BACKLOG)
-        except OSError as error:
-            raise UnavailableError(f"cannot listen on {host}:{port}: {error.strerror}") from None
-        yield listener
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,10 +8,11 @@ import socket
 import ssl
 import sys
 import warnings
-from pathlib import Path
+from collections.abc import Callable
 
 from pilothouse.serving.access import Access
 from pilothouse.serving.app import ServingApp
+from pilothouse.serving.assignment import Assignment
 from pilothouse.serving.batch_shipper import Shipper
 from pilothouse.serving.follower import Follower
 from pilothouse.serving.http_server import quiet_server
@@ -26,32 +27,29 @@ _GRACE_S = 10
 """Seconds that running requests have at the end."""
 _LAST_SHIPPING_S = 3.0
 """Seconds for which sealed segments are still offered to the hub at the end."""
+_LONGEST_WAIT_S = 5.0
+"""Seconds for which connections wait at the start for the versions that are kept here, or for the hub's first answer."""
 _SWITCH_INTERVAL_S = 0.001
 """Interpreter's switch interval: the event loop gets its turn sooner while a model computes in its thread."""
 
 
-def run(
-    target: str,
-    hub: Path,
-    folder: Path,
-    token_file: Path,
-    listener: socket.socket,
-    spool_bytes: int,
-) -> None:
-    """Serve on ``listener`` until SIGTERM or SIGINT, then finish, flush and return."""
+def run(assignment: Assignment, listener: socket.socket, on_started: Callable[[], None]) -> None:
+    """Serve on ``listener`` until SIGTERM or SIGINT, then finish, flush and return. ``on_started``: as of ``serve_on``."""
     for library in ("uvicorn", "uvicorn.error"):  # their messages repeat ours
         logging.getLogger(library).setLevel(logging.WARNING)
     # serial mode is what is wanted here
     warnings.filterwarnings("ignore", ".*joblib will operate in serial mode", UserWarning)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    hub, token_file, folder = assignment.hub, assignment.token_file, assignment.folder
     access = Access(folder)
-    spool = Spool(folder / "spool", target, SpoolLimits(total_bytes=spool_bytes))
+    spool = Spool(folder / "spool", assignment.target, SpoolLimits(total_bytes=assignment.spool_mb * 2**20))
     worker = Worker(spool)
     shipper = Shipper(spool, HubClient(hub, token_file))
     host, port = listener.getsockname()[:2]
     follower = Follower(
-        target, folder, HubClient(hub, token_file), port, lambda: spool.segments, worker.submit
+        assignment.target, folder, HubClient(hub, token_file), port, lambda: spool.segments, worker.submit
     )
+    follower.on_started = on_started
     app = ServingApp(
         lambda: follower.roster,
         worker,
@@ -63,6 +61,8 @@ def run(
     for part in (spool, worker, shipper, follower):
         part.start()
     try:
+        # Connections wait meanwhile: after a restart they are answered by the versions of before, not refused.
+        follower.wait_until_able(_LONGEST_WAIT_S)
         asyncio.run(_answer_requests(app, listener, access.tls))
     finally:
         log.info("stopping: flushing the spool")
