@@ -2,7 +2,13 @@
 
 from typing import Any
 
-from pilothouse.inference.portable.conversion import composition, linear, preprocessing
+from pilothouse.inference.portable.conversion import (
+    composition,
+    histogram_boosting,
+    linear,
+    preprocessing,
+    trees,
+)
 from pilothouse.inference.portable.conversion.seam import Conversion, NotPortable
 from pilothouse.inference.portable.program import Node
 
@@ -10,6 +16,8 @@ CONVERSIONS: dict[type, Conversion] = {
     **linear.CONVERSIONS,
     **preprocessing.CONVERSIONS,
     **composition.CONVERSIONS,
+    **trees.CONVERSIONS,
+    **histogram_boosting.CONVERSIONS,
 }
 """Conversion of each class. A module of a family gives its own."""
 

@@ -1,6 +1,14 @@
 """Ops by name, and operations made of nodes."""
 
-from pilothouse.inference.portable.evaluation import categories, composition, constants, linear, scaling
+from pilothouse.inference.portable.evaluation import (
+    boosting,
+    categories,
+    composition,
+    constants,
+    linear,
+    scaling,
+    trees,
+)
 from pilothouse.inference.portable.evaluation.operation import Operation
 from pilothouse.inference.portable.program import Node
 
@@ -10,6 +18,8 @@ OPERATIONS: dict[str, type[Operation]] = {
     **categories.OPERATIONS,
     **composition.OPERATIONS,
     **constants.OPERATIONS,
+    **trees.OPERATIONS,
+    **boosting.OPERATIONS,
 }
 """Operation of each op. A module of a family gives its own."""
 

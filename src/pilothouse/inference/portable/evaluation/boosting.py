@@ -1,0 +1,216 @@
+"""Gradient boosting, by exact splits and by histograms: the trees' values are added in the order of the iterations."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy.special import expit, logit
+
+from pilothouse.inference.portable.evaluation.operation import Operation, matrix
+from pilothouse.inference.portable.evaluation.tree_walk import Trees, added
+from pilothouse.inference.portable.evaluation.trees import single_precision
+from pilothouse.inference.portable.program import Array, Node
+
+_LINKS = ("identity", "log", "logistic", "half-logistic", "softmax")
+_CODES = 256
+_INFINITE = "a category is infinite, which this model does not take"
+_BEYOND = f"the code of a category is {_CODES} or above, which this model does not take"
+_INITIAL_LINKS = {
+    "logistic": logit,
+    "half-logistic": lambda values: 0.5 * logit(values),
+}
+
+
+class _Boosting(Operation):
+    """Settings: ``columns`` that go in; ``scores``: 1, or one a class; ``link``: what makes values (identity, log) or
+    probabilities (logistic, half-logistic, softmax) of the scores. Arrays of ``Trees``, the trees of an iteration one after
+    another, one a score; ``value`` f8[nodes]; ``baseline`` f8[scores]."""
+
+    _trees: Trees
+    _column_major = False
+    _zero_is_positive = False
+
+    def _read(self, node: Node) -> None:
+        self.inputs = node.integer("columns", 1)
+        self._scores = node.integer("scores", 1)
+        self._link = node.text("link", _LINKS)
+        self._classifies = self._link not in ("identity", "log")
+        if (self._link == "softmax") != (self._scores > 1):
+            node.fault(f"{self._scores} scores do not go with {self._link}")
+        self.outputs = max(2, self._scores) if self._classifies else None
+        if len(node.array("roots", "i8", (None,))) % self._scores:
+            node.fault("an iteration lacks a tree")
+
+    def _read_values(self, node: Node) -> None:
+        self._values = node.array("value", "f8", (len(node.arrays["threshold"]),))[self._trees.order]
+
+    def does(self, method: str) -> bool:
+        return method == "predict" or (self._classifies and method in ("predict_proba", "decision_function"))
+
+    def _raw(self, X: Any) -> Array:
+        """Scores [rows, scores]."""
+        raise NotImplementedError
+
+    def _summed(self, values: Array, first: Array) -> Array:
+        """Scores [rows, scores]. ``first``: [scores, rows], or [scores, 1] where it is the same for all rows."""
+        found = np.empty((self._scores, len(values)))
+        for rows in self._trees.blocks(len(values)):
+            parts = self._values.take(self._trees.leaves(values[rows]))
+            parts = parts.reshape(-1, self._scores, parts.shape[1])
+            found[:, rows] = added(parts, first if first.shape[1] == 1 else first[:, rows])
+        by_row: Array = found.T
+        if not self._column_major:
+            by_row = np.ascontiguousarray(by_row)
+        return by_row
+
+    def decision_function(self, X: Any) -> Array:
+        raw = self._raw(X)
+        return raw.reshape(-1) if self._scores == 1 else raw
+
+    def predict(self, X: Any) -> Array:
+        raw = self._raw(X)
+        if self._scores > 1:
+            winners: Array = raw.argmax(axis=1)
+            return winners
+        raw = raw.reshape(-1)
+        if not self._classifies:
+            return np.exp(raw) if self._link == "log" else raw
+        return (raw >= 0 if self._zero_is_positive else raw > 0).astype(np.intp)
+
+    def predict_proba(self, X: Any) -> Array:
+        raw = self._raw(X)
+        return softmax(raw) if self._scores > 1 else self._two_classes(raw.reshape(-1))
+
+    def _two_classes(self, raw: Array) -> Array:
+        found = np.empty((len(raw), 2))
+        found[:, 1] = expit(2 * raw if self._link == "half-logistic" else raw)
+        found[:, 0] = 1 - found[:, 1]
+        return found
+
+
+def softmax(scores: Array) -> Array:
+    """Softmax of each row, written over ``scores``, whose memory order decides how the rows are added up."""
+    scores -= scores.max(axis=1).reshape(-1, 1)
+    np.exp(scores, out=scores)
+    scores /= scores.sum(axis=1).reshape(-1, 1)
+    return scores
+
+
+class GradientBoosting(_Boosting):
+    """``gradient-boosting``: as ``_Boosting``, on float32 values without missing ones; each value times ``rate`` is added.
+    With a child there is no ``baseline``: its prediction, or the probability of its second class brought into the scores by
+    the inverse of the link, comes first."""
+
+    _zero_is_positive = True
+
+    def __init__(self, node: Node, children: Sequence[Operation]) -> None:
+        self._read(node)
+        self._trees = Trees(node, self.inputs or 0, missing=False)
+        self._read_values(node)
+        self._values = node.number("rate") * self._values
+        self._initial = children[0] if children else None
+        if self._initial is None:
+            self._baseline = node.array("baseline", "f8", (self._scores,)).reshape(-1, 1)
+        elif self._scores > 1 or not self._initial.does("predict_proba" if self._classifies else "predict"):
+            node.fault("the initial estimator does not give what is needed")
+
+    def _raw(self, X: Any) -> Array:
+        X = single_precision(X, missing=False)
+        return self._summed(self._trees.expanded(X), self._first(np.ascontiguousarray(X)))
+
+    def _first(self, X: Array) -> Array:
+        if self._initial is None:
+            return self._baseline
+        if not self._classifies:
+            return self._initial.predict(X).reshape(1, -1)
+        eps = np.finfo(np.float64).eps
+        shares = np.clip(self._initial.predict_proba(X)[:, 1], eps, 1 - eps)
+        first: Array = _INITIAL_LINKS[self._link](shares)
+        return first.reshape(1, -1)
+
+
+class HistogramBoosting(_Boosting):
+    """``histogram-boosting``: as ``_Boosting``, on float64 values, missing ones among them.
+
+    ``categorical``: the columns that hold categories; the array ``numbers-I`` f8[k] has those of the column I, ascending.
+    ``choice`` i4[nodes]: for a node that splits categories its row in ``left_categories`` b1[splits, k]: which of the
+    column's categories go to the left; −1 in any other node. Any other number is a missing value. ``truncated``: a number
+    below zero is a missing value too, any other loses its fraction first.
+    """
+
+    _column_major = True
+
+    def __init__(self, node: Node, children: Sequence[Operation]) -> None:
+        self._read(node)
+        self._truncated = node.flag("truncated")
+        columns = self.inputs or 0
+        threshold, feature = node.array("threshold", "f8", (None,)), node.array("feature", "i4", (None,))
+        choice = node.array("choice", "i4", (len(threshold),))
+        left = node.array("left_categories", "b1", (None, None))
+        missing_left = node.array("missing_left", "b1", (len(threshold),))
+        own, self._choices = np.full(len(threshold), -1), []
+        width = 0
+        for column in node.integers("categorical", most=columns - 1):
+            numbers = node.array(f"numbers-{column}", "f8", (None,))
+            if len(numbers) > left.shape[1] or not (np.diff(numbers) > 0).all():
+                node.fault("the categories of a column are not in order, or are too many")
+            nodes = np.flatnonzero((choice >= 0) & (feature == column))
+            table = np.empty((len(numbers) + 1, len(nodes)))
+            table[:-1] = ~left[choice[nodes], : len(numbers)].T
+            table[-1] = ~missing_left[nodes]
+            own[nodes] = width + np.arange(len(nodes))
+            self._choices.append((column, numbers, table, slice(width, width + len(nodes))))
+            width += len(nodes)
+        if ((choice >= 0) & (own < 0)).any():
+            node.fault("a node splits categories of a column that has none")
+        self._trees = Trees(node, columns, missing=True, choices=width, choice_of=own)
+        self._first_choice = self._trees.width - width
+        self._codes = [
+            {number: code for code, number in enumerate(numbers.tolist())}
+            for _, numbers, _, _ in self._choices
+        ]
+        self._read_values(node)
+        self._baseline = node.array("baseline", "f8", (self._scores,)).reshape(-1, 1) + 0.0
+
+    def _raw(self, X: Any) -> Array:
+        X = matrix(X)
+        values = self._trees.expanded(X)
+        if self._choices:
+            chosen = values[:, self._first_choice :]
+            for (column, numbers, table, where), codes in zip(self._choices, self._codes, strict=True):
+                if len(X) == 1:
+                    chosen[0, where] = table[self._code(X.item(0, column), codes)]
+                else:
+                    chosen[:, where] = table.take(self._coded(X[:, column], numbers), axis=0)
+        return self._summed(values, self._baseline)
+
+    def _code(self, value: float, codes: dict[float, int]) -> int:
+        code = codes.get(value)
+        if code is not None:
+            return code
+        if math.isinf(value):
+            raise ValueError(_INFINITE)
+        if self._truncated and value >= _CODES:
+            raise ValueError(_BEYOND)
+        return codes.get(float(math.trunc(value)), -1) if self._truncated and value >= 0 else -1
+
+    def _coded(self, column: Array, numbers: Array) -> Array:
+        """Place of each value in ``numbers``; that behind the last one for a missing value, and a number that is none."""
+        if np.isinf(column).any():
+            raise ValueError(_INFINITE)
+        if self._truncated and (column >= _CODES).any():
+            raise ValueError(_BEYOND)
+        if len(numbers) == 0:
+            return np.zeros(len(column), dtype=np.int64)
+        if self._truncated:
+            column = np.where(column < 0, np.nan, np.trunc(column))
+        at = np.minimum(numbers.searchsorted(column), len(numbers) - 1)
+        at[numbers[at] != column] = len(numbers)
+        return at
+
+
+OPERATIONS: dict[str, type[Operation]] = {
+    "gradient-boosting": GradientBoosting,
+    "histogram-boosting": HistogramBoosting,
+}
