@@ -59,7 +59,7 @@ _BESIDE = {
     ),
     "system": ("`domain`", "What the operating system gives: processes, files, paths."),
 }
-_ROOMS = ("cli", "operations", "statistics", "presentation", "console", "training")
+_ROOMS = ("cli", "operations", "statistics", "presentation", "console", "training", "inference")
 """Packages whose folders are listed one by one, each by the first sentence of its docstring."""
 JSON = "json"
 """The option that every command has that shows something: it stands in the usage line."""
@@ -230,6 +230,31 @@ def loosening_table() -> str:
     )
 
 
+def portable_table() -> str:
+    """Every class of scikit-learn that has a portable form, by its module."""
+    from pilothouse.inference.portable.conversion.registry import CONVERSIONS
+
+    by_module: dict[str, list[str]] = {}
+    for kind in CONVERSIONS:
+        module = ".".join(part for part in kind.__module__.split(".") if not part.startswith("_"))
+        by_module.setdefault(module, []).append(f"`{kind.__name__}`")
+    return table(
+        ("module", "classes"),
+        [(f"`{module}`", ", ".join(sorted(names))) for module, names in sorted(by_module.items())],
+    )
+
+
+def ops_table() -> str:
+    """Every op of the portable form, as the operation that evaluates it says."""
+    from pilothouse.inference.portable.evaluation.registry import OPERATIONS
+
+    rows = []
+    for name, operation in sorted(OPERATIONS.items()):
+        text = " ".join(inspect.cleandoc(operation.__doc__ or "").split())
+        rows.append((f"`{name}`", text.removeprefix(f"``{name}``: ").replace("``", "`").replace("|", "\\|")))
+    return table(("op", "what it does, with its settings and arrays"), rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "keys": keys_table,
     "views": views_table,
@@ -238,6 +263,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "layers": layers_table,
     "beside": beside_table,
     "loosening": loosening_table,
+    "portable": portable_table,
+    "ops": ops_table,
 }
 
 

@@ -59,6 +59,7 @@ def build(root: Path) -> None:
         connection.execute(
             "INSERT INTO holds (model_id, reason, set_by, recorded_at) VALUES (1, 'odd figures', 'ada', 1)"
         )
+        connection.execute("INSERT INTO portable_models VALUES (1, 1, 1, ?, 5, '', 9, '{}', 1)", ("d" * 64,))
         connection.execute("INSERT INTO step_results VALUES (1, ?, 1, 1, 'fit', '{}', '{}', 1)", ("c" * 64,))
         connection.execute(
             "INSERT INTO job_steps VALUES (1, 1, 0, 'fit', 1, 'ended', 0, NULL, 1.5, 90.0, '')"

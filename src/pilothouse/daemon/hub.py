@@ -129,7 +129,7 @@ def _desired(services: Services, target: str, known_revision: str) -> http.Answe
 def _artifact(services: Services, target: str, digest: str) -> http.Answer:
     """Artifact that the target is to serve: a token opens no other file of the workspace."""
     versions = deployments.desired_state(services, target).versions
-    if not any(digest in (version.model_digest, version.schema_digest) for version in versions):
+    if not any(digest in version.digests for version in versions):
         raise NotFoundError("the target's versions have no such artifact")
     return 200, services.artifacts.read(digest), {}
 

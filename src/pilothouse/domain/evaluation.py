@@ -49,6 +49,27 @@ class GateResult:
 
 
 @dataclass(frozen=True, slots=True)
+class PortableForm:
+    """Portable form of a version's model, or why it has none. ``rows``: on how many it was compared with scikit-learn, to the
+    bit; ``made_with``: versions of the libraries that it was made and compared with."""
+
+    digest: str | None
+    bytes: int
+    reason: str
+    """Why there is none; empty where there is one."""
+    rows: int
+    made_with: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def tied(self) -> str:
+        """``tied to scikit-learn 1.9.x: why``, empty where there is a portable form."""
+        if self.digest is not None:
+            return ""
+        release = ".".join(self.made_with.get("scikit-learn", "?").split(".")[:2])
+        return f"tied to scikit-learn {release}.x: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
 class ColumnSummary:
     """One column of a snapshot. Numeric columns have the moments, categorical ones their most frequent values."""
 

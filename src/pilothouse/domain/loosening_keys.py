@@ -112,6 +112,7 @@ KEYS: dict[str, KeyRule] = {
     "gates.data.maximum_duplicates": KeyRule(Looser.RAISED, "more rows may be there twice"),
     "gates.data.leakage_auc": KeyRule(Looser.RAISED, "a leak passes"),
     "gates.model_size_mb": KeyRule(Looser.RAISED, "a larger version passes"),
+    "gates.portable": KeyRule(Looser.OFF, "a version that only its scikit-learn reads passes"),
     "gates.function": KeyRule(Looser.CHANGED, "not comparable: another function judges"),
     "promotion.approvals": KeyRule(Looser.LOWERED, "fewer people agree"),
     "promotion.four_eyes": KeyRule(Looser.OFF, "one person can ask and approve"),

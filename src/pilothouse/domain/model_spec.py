@@ -211,6 +211,8 @@ class GatesSpec:
     latency: LatencyGate | None = None
     data: DataGate = DataGate()
     model_size_mb: float | None = None
+    portable: bool = False
+    """A version must have a portable form that answers equal to the bit; without it the form is made where it can be."""
     function: str | None = None
     """``gate.py:check``, called in a process of its own with the hold-out, the predictions and the metrics."""
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from pilothouse.domain.evaluation import ColumnSummary, GateResult, MetricValue
+from pilothouse.domain.evaluation import ColumnSummary, GateResult, MetricValue, PortableForm
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.persons import Author, folded
 from pilothouse.domain.policies import EffectivePolicy
@@ -64,8 +64,7 @@ class Target:
     business_unit: str
     event_clock: datetime | None = None
     environment: str = ""
-    port: int | None = None
-    """Port on which its serving process listens; None for a free one."""
+    port: int | None = None  # on which its serving process listens; None for a free one
     labels: dict[str, str] = field(default_factory=dict, hash=False)
     listed: bool = False  # in targets.toml as it was applied last
 
@@ -133,6 +132,7 @@ class Version:
     gates: tuple[GateResult, ...] = ()
     aliases: tuple[str, ...] = ()
     live_on: tuple[str, ...] = ()
+    portable: PortableForm | None = None
     standing: Standing = field(default_factory=Standing)
     """Where it stands in its life, since when and by whom."""
 

@@ -191,6 +191,13 @@ class DesiredVersion:
     version: int
     model_digest: str
     schema_digest: str
+    portable_digest: str = ""
+    """Portable form of the model, which is loaded first; empty where there is none."""
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """All its artifacts."""
+        return tuple(filter(None, (self.schema_digest, self.portable_digest, self.model_digest)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from pilothouse.domain.evaluation import PortableForm
 from pilothouse.domain.version_stage import Standing, VersionStage
-from pilothouse.presentation.texts import time_text
+from pilothouse.presentation.texts import count_text, size_text, time_text
 
 
 def standing_text(standing: Standing) -> str:
@@ -18,6 +19,11 @@ def standing_text(standing: Standing) -> str:
     act = " ".join(filter(None, (verb, time_text(standing.since) if standing.since else "", _by(standing))))
     separator = ", " if verb else " "
     return f"{stage}{separator if act else ''}{act}{_reason(standing)}"
+
+
+def portable_text(form: PortableForm) -> str:
+    """``12 kB, equal to the bit on 10,400 rows``, or ``tied to scikit-learn 1.9.x: why``."""
+    return form.tied or f"{size_text(form.bytes)}, equal to the bit on {count_text(form.rows)} rows"
 
 
 def advice(number: int, standing: Standing, origin: str = "") -> str:

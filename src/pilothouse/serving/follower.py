@@ -21,6 +21,7 @@ from pilothouse.artifacts import ArtifactStore
 from pilothouse.domain.errors import IntegrityError, NotFoundError, PilothouseError
 from pilothouse.domain.safe_text import one_line
 from pilothouse.domain.wire import DesiredState, DesiredVersion, ServingReport
+from pilothouse.inference.predictor import Predictor
 from pilothouse.serving.baseline import measure_baseline
 from pilothouse.serving.calls import Work
 from pilothouse.serving.hub_client import HubClient
@@ -37,7 +38,7 @@ REPORT_S = 1.0
 _LONGEST_PAUSE_S = 2.0
 """Longest pause while the hub is away."""
 _LIBRARIES = ("pandas", "skops.io", "sklearn.ensemble", "sklearn.linear_model", "sklearn.pipeline")
-"""Modules that loading a model imports."""
+"""Modules that loading a skops file imports."""
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 1.0, 60.0
 """Seconds before a version that failed is loaded again; they double up to the longest."""
 
@@ -95,7 +96,6 @@ class Follower:
         self._recall()  # before the hub is asked: it may be away
         if self.roster.ready:
             self._able.set()
-        _import_libraries()
         pause = POLL_S
         first = True
         while not self._stopping.is_set():
@@ -173,9 +173,7 @@ class Follower:
         """Fetch, load, measure and swap in a version; where that fails, note the reason and plan the next try."""
         assert self._state is not None
         try:
-            for digest in (version.schema_digest, version.model_digest):
-                self._fetch(digest)
-            predictor = load_predictor(version, self._artifacts)
+            predictor = self._fetched_predictor(version)
             loaded = LoadedVersion(version, predictor, _private(self._state, version.model), baseline_us=0)
             baseline = measure_baseline(loaded, self._submit, self._stopping)
         except PilothouseError as error:
@@ -185,6 +183,20 @@ class Follower:
             self._failed(version, f"{type(error).__name__}: {error}")
         else:
             self._swap(replace(loaded, baseline_us=baseline.p95_us, stretch=baseline.stretch))
+
+    def _fetched_predictor(self, version: DesiredVersion) -> Predictor:
+        """Predictor of a version whose files are fetched: the skops file, and what reading one takes, only where the portable
+        form does not do. Raises PilothouseError."""
+        self._fetch(version.schema_digest)
+        if version.portable_digest:
+            try:
+                self._fetch(version.portable_digest)
+                return load_predictor(version, self._artifacts)
+            except (IntegrityError, NotFoundError) as error:
+                log.warning("%s/%d: %s", version.model, version.version, one_line(str(error)))
+        self._fetch(version.model_digest)
+        _import_libraries()
+        return load_predictor(version, self._artifacts)
 
     def _swap(self, loaded: LoadedVersion) -> None:
         model = loaded.version.model
@@ -224,7 +236,7 @@ class Follower:
     def _forget_artifacts(self) -> None:
         """Remove artifacts that neither the desired nor the live versions need."""
         versions = [*self.roster.desired.values(), *(loaded.version for loaded in self.roster.live.values())]
-        needed = {digest for v in versions for digest in (v.model_digest, v.schema_digest)}
+        needed = {digest for v in versions for digest in v.digests}
         for digest in [digest for digest in self._artifacts.digests() if digest not in needed]:
             with contextlib.suppress(OSError, NotFoundError):
                 self._artifacts.path(digest).unlink()
@@ -254,6 +266,6 @@ def _private(state: DesiredState, model: str) -> tuple[str, ...]:
 
 
 def _import_libraries() -> None:
-    """Import what loading any model imports, before the first one is wanted: the imports take seconds, a load a fraction."""
+    """Import what loading a skops file imports, which takes seconds where it is for the first time; the load is a fraction."""
     for name in _LIBRARIES:
         importlib.import_module(name)

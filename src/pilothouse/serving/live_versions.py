@@ -1,5 +1,6 @@
 """Live version of each model. The roster is swapped whole, so that a request sees one state of it and keeps its version."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -11,6 +12,8 @@ from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.schema import InputSchema
 from pilothouse.serving.call_costs import CallCosts
 from pilothouse.serving.segments import Stream
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +91,19 @@ class Roster:
 
 
 def load_predictor(version: DesiredVersion, artifacts: ArtifactStore) -> Predictor:
-    """Predictor of a version whose artifacts are there. Raises IntegrityError, NotFoundError, UnavailableError."""
+    """Predictor of a version whose artifacts are there, from its portable form where that is one of them.
+
+    A portable form that cannot be read is left for the skops file, if that is there. Raises IntegrityError, NotFoundError,
+    UnavailableError.
+    """
     schema = InputSchema.from_bytes(artifacts.read(version.schema_digest))
     if schema.model != version.model:
         raise IntegrityError(f"the schema of {version.model} is {one_line(schema.model, 80)}'s")
+    if version.portable_digest:
+        try:
+            return Predictor(artifacts.read(version.portable_digest), schema)
+        except IntegrityError as error:
+            if not artifacts.has(version.model_digest):
+                raise
+            log.warning("%s/%d: %s; its skops file is loaded", version.model, version.version, error)
     return Predictor(artifacts.read(version.model_digest), schema)

@@ -103,6 +103,9 @@ DECIDING: Mapping[str, DecidingTable] = {
         _name("run {r}: its file {n}", r="x.run_id", n="x.name"), ("run_id", "name")
     ),
     "versions": DecidingTable(_name("version {m}/{n}", m=_MODEL.format("x.model_id"), n="x.number")),
+    "portable_models": DecidingTable(
+        _name("version {v}: its portable form {n}", v=_VERSION.format("x.version_id"), n="x.id")
+    ),
     "version_metrics": DecidingTable(
         _name(
             "version {v}: its metric {m}{s}",

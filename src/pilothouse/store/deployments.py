@@ -61,12 +61,15 @@ class LiveFile:
     model_digest: str
     schema_digest: str
     run_id: int
+    portable_digest: str
+    """Empty where the version has no portable form."""
 
 
 def live_files(connection: Connection, target: str) -> list[LiveFile]:
     """Files of the versions that are live on a target, by model."""
     rows = connection.execute(
-        "SELECT m.name, v.number, v.model_digest, v.schema_digest, v.run_id FROM deployments d "
+        "SELECT m.name, v.number, v.model_digest, v.schema_digest, v.run_id, coalesce((SELECT p.digest "
+        "FROM portable_models p WHERE p.version_id = v.id ORDER BY p.id DESC LIMIT 1), '') FROM deployments d "
         "JOIN models m ON m.id = d.model_id JOIN versions v ON v.id = d.version_id "
         "WHERE d.ended_at IS NULL AND d.target_id = (SELECT id FROM targets WHERE name = ?) ORDER BY m.name",
         (target,),

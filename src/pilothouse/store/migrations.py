@@ -234,6 +234,7 @@ MIGRATIONS: dict[str, Migration] = {
         parts=("0015_rows.sql", "0015_judging_code.sql", "0015_persons.sql"),
         append_only=("row_digests", "person_names", "request_authors"),
     ),
+    "registry_16": Migration(parts=("0016_portable_models.sql",), append_only=("portable_models",)),
 }
 """Migrations by name, in order."""
 

@@ -11,6 +11,7 @@ from pilothouse.domain.identifiers import VersionReference
 from pilothouse.domain.records import Version, VersionStatus
 from pilothouse.sqlite import Connection, Row
 from pilothouse.sqlite.conditions import where
+from pilothouse.store import portable_models
 from pilothouse.store.aliases import aliases_of
 from pilothouse.store.values import columns_of, from_row, insert
 from pilothouse.store.version_stages import standings
@@ -120,7 +121,8 @@ def artifact_digests(connection: Connection) -> Iterator[str]:
         "SELECT model_digest AS digest FROM versions UNION SELECT schema_digest FROM versions "
         "UNION SELECT profile_spec_digest FROM versions UNION SELECT reference_digest FROM versions "
         "UNION SELECT predictions_digest FROM versions UNION SELECT artifact_digest FROM snapshots "
-        "UNION SELECT digest FROM run_artifacts ORDER BY digest"
+        "UNION SELECT digest FROM run_artifacts "
+        "UNION SELECT digest FROM portable_models WHERE digest IS NOT NULL ORDER BY digest"
     )
     for row in rows:
         yield row["digest"]
@@ -139,6 +141,7 @@ def _versions(connection: Connection, rows: Sequence[Row]) -> list[Version]:
     )
     aliases = {model: aliases_of(connection, model) for model in {row["model"] for row in rows}}
     stages = standings(connection, keys)
+    forms = portable_models.of_versions(connection, keys)
     return [
         from_row(
             Version,
@@ -149,6 +152,7 @@ def _versions(connection: Connection, rows: Sequence[Row]) -> list[Version]:
                 alias for alias, number in aliases[row["model"]].items() if number == row["number"]
             ),
             live_on=tuple(target["name"] for target in live[row["id"]]),
+            portable=forms.get(row["id"]),
             standing=stages[row["id"]],
         )
         for row in rows

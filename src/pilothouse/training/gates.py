@@ -169,6 +169,14 @@ def size_gate(maximum_mb: float, model_bytes: int) -> GateResult:
     )
 
 
+def portable_gate(reason: str, rows: int) -> GateResult:
+    """Result of the demand for a portable form: ``reason`` says why there is none, and is empty where there is one."""
+    if reason:
+        return GateResult("portable", GateOutcome.FAILED, f"no portable form: {reason}")
+    equal = f"the portable form answers {rows:,} rows equal to the bit"
+    return GateResult("portable", GateOutcome.PASSED, equal, {"rows": float(rows)})
+
+
 def function_gate(name: str, passed: bool, reason: str) -> GateResult:
     """Result of the user's own gate function."""
     return GateResult("function", _outcome(passed), f"{name}: {one_line(reason, 500)}")

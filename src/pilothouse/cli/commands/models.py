@@ -23,7 +23,7 @@ from pilothouse.presentation.pages.version_pages import comparison_table
 from pilothouse.presentation.request_texts import curl_command
 from pilothouse.presentation.tables.lineage_rows import affected_line, affected_table
 from pilothouse.presentation.tables.registry_rows import model_table, version_table
-from pilothouse.presentation.version_texts import classes_text, standing_text
+from pilothouse.presentation.version_texts import classes_text, portable_text, standing_text
 
 
 @click.command()
@@ -96,6 +96,7 @@ def show(session: Session, reference: str) -> None:
             ("parameters", texts.parameters_text(run.parameters)),
             *((f"fitted {i}", step) for i, step in enumerate(run.fitted, 1)),
             ("model file", f"{version.model_digest} ({version.model_bytes:,} bytes)"),
+            *([("portable form", portable_text(version.portable))] if version.portable else []),
         )
     )
     click.echo()

@@ -25,6 +25,8 @@ GENERATED_ROWS = 10_000
 BLOCK_ROWS = 17
 _BLOCKS, _SINGLE_ROWS = 12, 40
 """Blocks, and rows one by one, that are compared of the sample and of the generated rows each."""
+_WHOLE_ROWS = 20_000
+"""Rows in one call at most."""
 _PART_ROWS = 250
 """Rows at a time where scikit-learn refuses some of all."""
 _PROBE_ROWS = 64
@@ -55,7 +57,7 @@ def packaged(
     except (ValueError, TypeError, PilothouseError) as error:
         return Packaged(None, one_line(f"it cannot be written: {error}", _LONGEST_REASON), 0)
     compared = _Comparison(original, portable, np.random.default_rng(seed))
-    compared.take(sample, "the sample")
+    compared.take(sample, "the hold-out")
     compared.take(_tries(compared, data, sample, seed, generated), "generated rows")
     return Packaged(None if compared.reason else data, compared.reason, compared.rows)
 
@@ -84,11 +86,11 @@ class _Comparison:
         if columns.rows == 0 or self.reason:
             return
         self.rows += columns.rows
-        if not self.equal(columns, name):
-            for start in range(0, columns.rows, _PART_ROWS):
-                self.equal(
-                    chosen_rows(columns, np.arange(start, min(start + _PART_ROWS, columns.rows))), name
-                )
+        for start in range(0, columns.rows, _WHOLE_ROWS):
+            whole = np.arange(start, min(start + _WHOLE_ROWS, columns.rows))
+            if not self.equal(chosen_rows(columns, whole), name):
+                for part in np.array_split(whole, -(-len(whole) // _PART_ROWS)):
+                    self.equal(chosen_rows(columns, part), name)
         for _ in range(_BLOCKS):
             self.equal(chosen_rows(columns, self._draw.integers(0, columns.rows, BLOCK_ROWS)), name)
         for row in self._draw.integers(0, columns.rows, _SINGLE_ROWS):

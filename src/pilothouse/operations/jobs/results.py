@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pilothouse.domain.errors import IntegrityError
-from pilothouse.domain.evaluation import GateOutcome, GateResult
+from pilothouse.domain.evaluation import GateOutcome, GateResult, PortableForm
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.jobs import StepResult
 from pilothouse.domain.model_file import spec_from_plain
@@ -26,13 +26,14 @@ from pilothouse.operations.jobs.step_records import (
     finite,
     gates_in,
     metrics_in,
+    portable_in,
     snapshot_in,
     window_notes_in,
 )
 from pilothouse.operations.promotion.request_filing import advance_automatically
 from pilothouse.operations.services import Services
 from pilothouse.store import jobs as job_rows
-from pilothouse.store import runs, versions
+from pilothouse.store import portable_models, runs, versions
 
 _LOG_LIMIT = 8 << 20
 _RUN_FILES = (("snapshot", "train"), ("snapshot", "holdout"))
@@ -59,6 +60,7 @@ def record_training(services: Services, claim: ClaimedJob, outcome: JobOutcome) 
     snapshot = snapshot_in(_step(outcome, "snapshot"), snapshot_file.digest)
     metrics = metrics_in("evaluate", _step(outcome, "evaluate").record.get("metrics"))
     gates = _gates(prepared, outcome)
+    portable = _portable(services, outcome)
     failed = [gate.gate for gate in gates if gate.outcome is GateOutcome.FAILED]
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
         check_held(change.connection, claim)
@@ -83,6 +85,8 @@ def record_training(services: Services, claim: ClaimedJob, outcome: JobOutcome) 
             gates=tuple(gates),
         )
         version_id = versions.add(change.connection, new, at=change.at)
+        if portable is not None:
+            portable_models.add(change.connection, origin.model_id, version_id, portable, at=change.at)
         version = versions.find_by_id(change.connection, version_id)
         assert version is not None
         _record_version(change, claim, version, snapshot, run, failed)
@@ -173,6 +177,13 @@ def _put(services: Services, outcome: JobOutcome, step: str, output: str) -> run
         raise IntegrityError(f"{step}: made no {output}; see its log")
     digest = services.artifacts.put_file(Path(path))
     return runs.RunFile(output, digest, services.artifacts.size(digest))
+
+
+def _portable(services: Services, outcome: JobOutcome) -> PortableForm | None:
+    evaluated = _step(outcome, "evaluate")
+    file = _put(services, outcome, "evaluate", "portable") if "portable" in evaluated.outputs else None
+    record = evaluated.record
+    return portable_in("evaluate", record.get("portable"), record.get("packages"), file)
 
 
 def _step(outcome: JobOutcome, step: str) -> StepResult:
@@ -279,6 +290,7 @@ def _record_version(
             "started_by": run.started_by,
             "reason": run.reason,
             "model_digest": version.model_digest,
+            **({"portable_digest": version.portable.digest} if version.portable else {}),
             "content_digest": snapshot.content_digest,
             "commit": run.code.get("commit"),
             "dirty": run.code.get("dirty"),

@@ -7,17 +7,19 @@ from typing import Any, TypeVar
 
 from pilothouse.domain.dataclass_reader import read_dataclass
 from pilothouse.domain.errors import IntegrityError
-from pilothouse.domain.evaluation import ColumnSummary, GateResult, MetricValue
+from pilothouse.domain.evaluation import ColumnSummary, GateResult, MetricValue, PortableForm
 from pilothouse.domain.identifiers import check_digest
 from pilothouse.domain.jobs import StepResult
 from pilothouse.domain.records import Snapshot
 from pilothouse.domain.safe_text import one_line
 from pilothouse.domain.time_units import from_us
+from pilothouse.store.runs import RunFile
 
 _T = TypeVar("_T")
 _TEXT_LIMIT = 2_000
 _MOST_GATES = 1_000
 _MOST_NOTES = 100
+_PORTABLE_LIBRARIES = ("numpy", "scikit-learn", "scipy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +36,34 @@ class _PlainSnapshot:
     trained_until_us: int
 
 
+@dataclass(frozen=True, slots=True)
+class _PlainPortable:
+    reason: str
+    rows: int
+
+
 def metrics_in(step: str, plain: Any) -> list[MetricValue]:
     """Metrics in the record of a step. Raises IntegrityError with the step and the key of the first fault."""
     return _read_list(MetricValue, step, "metrics", plain)
+
+
+def portable_in(step: str, plain: Any, packages: Any, file: RunFile | None) -> PortableForm | None:
+    """Portable form in the record of a step, with the file that the step has written; None where it speaks of none, as in an
+    earlier release. Raises IntegrityError."""
+    if plain is None:
+        return None
+    told = _read(_PlainPortable, plain, f"{step}: portable")
+    if (file is None) != bool(told.reason) or told.rows < 0:
+        raise IntegrityError(f"{step}: its portable form has a file and a reason for having none, or neither")
+    found = packages if isinstance(packages, dict) else {}
+    made_with = {name: _text(str(found[name]), 40) for name in _PORTABLE_LIBRARIES if name in found}
+    return PortableForm(
+        file.digest if file else None,
+        file.bytes if file else 0,
+        _text(told.reason, _TEXT_LIMIT),
+        told.rows,
+        made_with,
+    )
 
 
 def gates_in(step: str, plain: Any) -> list[GateResult]:

@@ -44,6 +44,8 @@ def check_version(connection: Connection, version: Version, on_targets: Sequence
     row_checks.check_rows(connection, "versions", "id", [version.id])
     for table in ("version_gates", "version_metrics"):
         row_checks.check_rows(connection, table, "version_id", [version.id])
+    named = f"version {version.model}/{version.number}: its portable form "
+    row_checks.check_rows(connection, "portable_models", "version_id", [version.id], also_named=named)
     row_checks.check_rows(connection, "runs", "id", [run.id])
     row_checks.check_rows(connection, "run_artifacts", "run_id", [run.id])
     row_checks.check_rows(connection, "jobs", "id", [run.job_id])

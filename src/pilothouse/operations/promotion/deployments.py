@@ -142,10 +142,11 @@ def desired_state(services: Services, target: str) -> DesiredState:
             )  # making one private works at once
             for file in files
         }
-    versions = [DesiredVersion(f.model, f.version, f.model_digest, f.schema_digest) for f in files]
-    revision = canonical_digest(
-        [target, [[v.model, v.version, v.model_digest, v.schema_digest] for v in versions], private]
-    )
+    versions = [
+        DesiredVersion(f.model, f.version, f.model_digest, f.schema_digest, f.portable_digest) for f in files
+    ]
+    named = [[v.model, v.version, v.model_digest, v.schema_digest, v.portable_digest] for v in versions]
+    revision = canonical_digest([target, named, private])
     state = DesiredState(target, revision, versions, private)
     known.states[target] = (seen, state)
     return state

@@ -34,8 +34,17 @@ def gather_evidence(connection: Connection, version: Version, targets: Sequence[
             "profile_specification": version.profile_spec_digest,
             "reference": version.reference_digest,
             "predictions": version.predictions_digest,
+            **_portable(version),
         },
     }
+
+
+def _portable(version: Version) -> dict[str, Any]:
+    """Portable form of the version's model or what it is tied to; nothing where nothing is on record."""
+    form = version.portable
+    if form is None:
+        return {}
+    return {"portable": form.digest or form.tied, **({"portable_rows": form.rows} if form.digest else {})}
 
 
 def incumbents(connection: Connection, model: str, targets: Sequence[str]) -> dict[str, int | None]:

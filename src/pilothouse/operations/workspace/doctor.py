@@ -28,9 +28,20 @@ from pilothouse.operations.states import states
 from pilothouse.operations.workspace import audits, write_state
 from pilothouse.sqlite import Database, driver
 from pilothouse.sqlite.connection import check_file_system, check_library
-from pilothouse.store import audit, deployment_states, deployments, incidents, jobs, row_digests, versions
+from pilothouse.store import (
+    audit,
+    deployment_states,
+    deployments,
+    incidents,
+    jobs,
+    portable_models,
+    row_digests,
+    versions,
+)
 
 _LOW_DISK = 1 << 30
+_NAMED = 5
+"""Versions that a finding names at most."""
 _LARGE_WAL = 256 << 20
 _STATES_CHECKED = 2_000
 """Deployments whose state is computed again at most; models are drawn at random where there are more."""
@@ -58,6 +69,7 @@ def diagnose(services: Services, actor: Actor, *, full: bool = False) -> list[Fi
         "states": lambda: _states(services),
         "seal": lambda: write_state.check_seal(services),
         "artifacts": lambda: _artifacts(services),
+        "portable": lambda: _portable(services),
         "orphans": lambda: _orphans(services),
         "clock": lambda: _clock(services),
         "writing": lambda: _writing(services),
@@ -194,6 +206,22 @@ def _artifacts(services: Services) -> str:
         size += len(services.artifacts.read(digest))
         count += 1
     return f"{count} files, {size:,} bytes, each with the bytes of its digest"
+
+
+def _portable(services: Services) -> str:
+    """Which live versions only their scikit-learn reads: no fault today, and one at its next release."""
+    with services.registry.read() as connection:
+        live = portable_models.of_live_versions(connection)
+    if not live:
+        return "no version is live"
+    tied = [
+        f"{model}/{number} is {form.tied if form else 'of a release without portable forms'}"
+        for model, number, form in live
+        if form is None or form.tied
+    ]
+    more = [f"and {len(tied) - _NAMED} more"] if len(tied) > _NAMED else []
+    count = f"{len(live) - len(tied)} of {len(live)} live versions have a portable form"
+    return "; ".join([count, *tied[:_NAMED], *more])
 
 
 def _surroundings(services: Services) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from pilothouse.presentation.texts import (
     time_text,
     value_text,
 )
-from pilothouse.presentation.version_texts import classes_text, standing_text
+from pilothouse.presentation.version_texts import classes_text, portable_text, standing_text
 
 PAGES = ("summary", "metrics", "gates", "parameters", "data", "code")
 """The pages of a version but for its lineage."""
@@ -122,6 +122,7 @@ def _summary(
         ("took", f"{run.duration_s:.1f} s, {run.peak_memory_mb:.0f} MB at most"),
         ("code", code_text(run.code)),
         ("model file", f"{size_text(version.model_bytes)}, sha256 {version.model_digest[:16]}…"),
+        *([("portable form", portable_text(version.portable))] if version.portable else []),
     ]
     if run.triggered_by_alert:
         facts.insert(5 + len(answering) + bool(classes), ("alert", str(run.triggered_by_alert)))

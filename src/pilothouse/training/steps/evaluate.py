@@ -2,9 +2,10 @@
 
 Inputs: ``model``, ``schema``, ``train``, ``holdout`` and, for each live version N, ``incumbent_N_model`` and
 ``incumbent_N_schema``. Options: ``incumbents`` [{number, targets, trained_until_us}], ``data_gates`` (what the snapshot
-step found). Outputs: ``profile_spec``, ``reference``, ``predictions`` (parquet, exact float64). Record: ``metrics`` with
-95 % intervals (all rows, then slices), ``gates``, ``importance`` (feature to the loss of the metric when its values are
-shuffled), ``fitted`` (the steps of the fitted model in words), ``rows_a_day`` by target, ``window_notes`` (targets whose
+step found). Outputs: ``profile_spec``, ``reference``, ``predictions`` (parquet, exact float64), ``portable`` (the portable
+form, where there is one). Record: ``metrics`` with 95 % intervals (all rows, then slices), ``gates``, ``importance`` (feature
+to the loss of the metric when its values are shuffled), ``portable`` (why there is no portable form, and on how many rows it
+was compared), ``fitted`` (the steps of the fitted model in words), ``rows_a_day`` by target, ``window_notes`` (targets whose
 windows will hold too few of them), ``latency_us`` {p50, p95, p99, calls}, and the environment (python, platform, packages,
 threads), which user code cannot forge here.
 """
@@ -19,13 +20,14 @@ from pilothouse.domain.evaluation import GateResult, MetricValue
 from pilothouse.domain.jobs import StepRequest, StepResult
 from pilothouse.domain.judging import window_notes
 from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.inference.portable.packaging import packaged
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.schema import InputSchema
 from pilothouse.statistics import reference as references
 from pilothouse.training.champion_comparison import Incumbent, compare_with_live
 from pilothouse.training.environment import environment
 from pilothouse.training.fitted_steps import fitted_steps
-from pilothouse.training.gates import latency_gate, metric_gate, size_gate
+from pilothouse.training.gates import latency_gate, metric_gate, portable_gate, size_gate
 from pilothouse.training.importance import permutation_importance
 from pilothouse.training.references import dated, refer, rows_a_day, specify
 from pilothouse.training.rows import Rows, read_rows
@@ -52,7 +54,11 @@ def run(request: StepRequest, report: Report) -> StepResult:
     times = time_calls(
         predictor, holdout, spec.gates.latency.repeats if spec.gates.latency else LATENCY_REPEATS
     )
+    report(0.35, "writing the portable form and comparing it", {})
+    portable = packaged(predictor, holdout.columns(predictor.schema), seed=request.seed)
     gates = _gates(spec, metrics, times, len(model))
+    if spec.gates.portable:
+        gates.append(portable_gate(portable.reason, portable.rows))
     report(0.4, "comparing with what is live", {})
     gates += compare_with_live(spec, _incumbents(request), holdout, scored, request.seed)
     report(0.6, "building the reference", {})
@@ -62,12 +68,15 @@ def run(request: StepRequest, report: Report) -> StepResult:
         report(0.7, note, {})
     predictions = output_path(request, "predictions.parquet")
     write_predictions(predictions, scored)
+    if portable.data is not None:
+        outputs["portable"] = write_output(request, "portable.npz", portable.data)
     p50, p95, p99 = (int(value) for value in np.percentile(times, [50, 95, 99]))
     report(0.9, "measuring what each feature carries", {})
     record = {
         "importance": permutation_importance(predictor, holdout, spec.primary_metric, request.seed),
         "metrics": [asdict(metric) for metric in metrics],
         "gates": [*request.options.get("data_gates", []), *(asdict(gate) for gate in gates)],
+        "portable": {"reason": portable.reason, "rows": portable.rows},
         "fitted": fitted_steps(predictor.model, [*predictor.schema.categorical, *predictor.schema.numeric]),
         "rows_a_day": a_day,
         "window_notes": notes,

@@ -79,7 +79,9 @@ def _columns(X: Any) -> list[Any]:
 
 
 class Ordinal(Operation):
-    """``ordinal``: the code of each category. ``codes`` f8[n]: see ``_lookups``. ``refuse``: unknown values are refused."""
+    """``ordinal``: the code of each category. ``texts`` has the categories of each column, null for one of numbers, whose
+    categories lie in ``numbers-I`` f8[n], in order; ``codes`` f8[n] has for each column the codes of its categories, then of
+    unknown and of missing values. ``refuse``: unknown values are refused, as ``places`` i8[n] (likewise) says by −2."""
 
     def __init__(self, node: Node, children: Sequence[Operation]) -> None:
         self._lookups = _lookups(node, "codes", "f8")
@@ -100,8 +102,9 @@ class Ordinal(Operation):
 
 
 class OneHot(Operation):
-    """``one-hot``: 1 in the column of each value's category, of ``width`` columns. ``places`` i8[n] (see ``_lookups``) has the
-    column of each category, −1 for none and −2 where the value is refused. ``sparse``: the result is a CSR matrix."""
+    """``one-hot``: 1 in the column of each value's category, of ``width`` columns. ``texts``, ``numbers-I``: as in ``ordinal``;
+    ``places`` i8[n] has for each column the places of its categories, then of unknown and of missing values: the column that is
+    set, −1 for none, −2 where the value is refused. ``sparse``: the result is a CSR matrix."""
 
     def __init__(self, node: Node, children: Sequence[Operation]) -> None:
         self._width = node.integer("width", most=2**24)

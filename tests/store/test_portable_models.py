@@ -1,0 +1,47 @@
+"""Portable forms on record: the newest of a version counts, and none changes."""
+
+from pathlib import Path
+
+import pytest
+
+from pilothouse.domain.errors import ConflictError, IntegrityError
+from pilothouse.domain.evaluation import PortableForm
+from pilothouse.domain.identifiers import VersionReference
+from pilothouse.operations.jobs.step_records import portable_in
+from pilothouse.store import portable_models, versions
+from pilothouse.store.runs import RunFile
+from support.job_workspace import applied, trained
+
+TIED = PortableForm(None, 0, "KNeighborsClassifier has no portable form", 0, {"scikit-learn": "1.9.1"})
+EQUAL = PortableForm("a" * 64, 12_000, "", 10_400, {"scikit-learn": "1.9.1"})
+
+
+def test_what_is_tied_says_to_which_release_and_why() -> None:
+    assert TIED.tied == "tied to scikit-learn 1.9.x: KNeighborsClassifier has no portable form"
+    assert EQUAL.tied == ""
+
+
+def test_the_newest_form_of_a_version_counts_and_none_changes(tmp_path: Path) -> None:
+    services = applied(tmp_path)
+    trained(services)
+    with services.registry.transaction() as connection:
+        version = versions.find(connection, VersionReference("demo", 1))
+        for form in (TIED, EQUAL):
+            portable_models.add(connection, 1, version.id, form, at=services.now())
+        assert versions.find(connection, VersionReference("demo", 1)).portable == EQUAL
+        assert EQUAL.digest in set(versions.artifact_digests(connection))
+    for change in ("UPDATE portable_models SET reason = 'other'", "DELETE FROM portable_models"):
+        with pytest.raises(ConflictError, match="permanent"), services.registry.transaction() as connection:
+            connection.execute(change)
+
+
+def test_a_step_says_why_there_is_no_form_or_leaves_a_file() -> None:
+    file = RunFile("portable", "b" * 64, 7)
+    packages = {"scikit-learn": "1.9.1", "numpy": "2.4", "scipy": "1.17", "other": "1"}
+    assert portable_in("evaluate", None, packages, None) is None
+    made = portable_in("evaluate", {"reason": "", "rows": 5}, packages, file)
+    assert made.digest == "b" * 64
+    assert sorted(made.made_with) == ["numpy", "scikit-learn", "scipy"]
+    for plain, given in (({"reason": "", "rows": 5}, None), ({"reason": "why", "rows": 5}, file), ([], file)):
+        with pytest.raises(IntegrityError, match="portable"):
+            portable_in("evaluate", plain, packages, given)
