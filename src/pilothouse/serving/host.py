@@ -25,6 +25,7 @@ import socket
 import sys
 import time
 import traceback
+import warnings
 from collections import deque
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -279,6 +280,8 @@ def main() -> int:
     parser.add_argument("--workspace", default="", help="whose targets these are; only shown")
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # the one other thread is that of Arrow's allocator, which knows what to do about a fork
+    warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
     control = socket.socket(fileno=options.control)
     offered = probe.try_here()  # while there is one thread
     _import_libraries()
