@@ -1,27 +1,32 @@
 """Fuzzing of what comes over sockets: requests to serve, messages to the hub, and HTTP itself."""
 
 import asyncio
+import gzip
 import json
 import socket
 import threading
+import zlib
 from collections.abc import Iterator
 from dataclasses import asdict
 from random import Random
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from pilothouse.daemon.hub import _decode
 from pilothouse.daemon.hub_checks import check_batch, check_outcomes, check_report
+from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.wire import Outcome, PredictionBatch, ServingReport, code_texts, pack_timings
 from pilothouse.inference.schema import InputColumn, InputSchema
 from pilothouse.serving import http
 from pilothouse.serving.client_codec import error_of, read_answer
 from pilothouse.serving.direct import Taken
+from pilothouse.serving.forms import INVOCATIONS, RECORDS, TENSORS, Form
 from pilothouse.serving.http_protocol import HttpLimits
 from pilothouse.serving.http_server import quiet_server
-from pilothouse.serving.protocol import read_inference
+from pilothouse.serving.protocol import MAXIMUM_ROWS, read_inference
 from pilothouse.serving.records import read_rows
 from pilothouse.telemetry import TelemetryStore, VersionFacts
 from support.flight_batches import NOW_US, batch_of, flights, specification
@@ -36,7 +41,7 @@ SCHEMA = InputSchema(
     private=("secret",),
     missing=("NA",),
 )
-TENSORS = {
+TENSORS_BODY = {
     "id": "1",
     "parameters": {"report": True},
     "inputs": [
@@ -81,13 +86,87 @@ def read_response(body: bytes) -> None:
 
 
 def test_requests_with_tensors() -> None:
-    read_tensors(json.dumps(TENSORS).encode())
-    fuzz("infer", lambda random: json_of(random, TENSORS), read_tensors)
+    read_tensors(json.dumps(TENSORS_BODY).encode())
+    fuzz("infer", lambda random: json_of(random, TENSORS_BODY), read_tensors)
 
 
 def test_requests_with_records() -> None:
     read_records(json.dumps(ROWS).encode())
     fuzz("predict", lambda random: json_of(random, ROWS), read_records)
+
+
+def binary_body() -> tuple[bytes, int]:
+    """A request with binary tensors, and the length of its JSON."""
+    raw = {
+        "x": np.array([1.5, np.nan]).tobytes(),
+        "n": np.array([1, 2], dtype="<i2").tobytes(),
+        "c": b"\1\0\0\0a\2\0\0\0bc",
+    }
+    kinds = {"x": "FP64", "n": "INT16", "c": "BYTES"}
+    inputs = [
+        {"name": n, "shape": [2], "datatype": kinds[n], "parameters": {"binary_data_size": len(data)}}
+        for n, data in raw.items()
+    ]
+    head = json.dumps({"inputs": inputs, "parameters": {"binary_data_output": True}}).encode()
+    return head + b"".join(raw.values()), len(head)
+
+
+def read_form(form: Form, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    """Read a body in a form; a refusal by HTTP's own rules is one too."""
+    try:
+        read = form.read(body, headers, SCHEMA, ("secret",))
+    except http.HttpError as error:
+        raise InvalidInputError(str(error)) from None
+    assert 1 <= read.columns.rows <= MAXIMUM_ROWS
+
+
+def test_requests_with_binary_tensors() -> None:
+    body, length = binary_body()
+    name = b"inference-header-content-length"
+    read_form(TENSORS, [(name, b"%d" % length)], body)
+
+    def drawn(random: Random) -> tuple[int, bytes]:
+        if random.random() < 0.7:  # the JSON stays whole: its tensors are what is wrong
+            return length, body[:length] + bytes_like(random, (body[length:],))
+        return random.choice((length, random.randrange(len(body) + 9))), bytes_like(random, (body,))
+
+    fuzz("binary", drawn, lambda made: read_form(TENSORS, [(name, b"%d" % made[0])], made[1]))
+
+
+def test_requests_of_invocations() -> None:
+    bodies: list[Any] = [
+        {"dataframe_records": ROWS["rows"]},
+        {"dataframe_split": {"columns": ["x", "c"], "data": [[1, "a"], [None, 7]]}},
+        {"instances": [[1, 2, "a"], [None, 2.5, ""]]},
+        {"inputs": {"x": [1, 2], "c": [["a"], ["b"]]}},
+    ]
+    for body in bodies:
+        read_form(INVOCATIONS, [], json.dumps(body).encode())
+    fuzz(
+        "invocation",
+        lambda random: json_of(random, random.choice(bodies)),
+        lambda body: read_form(INVOCATIONS, [], body),
+    )
+
+
+def test_requests_in_csv() -> None:
+    table = b'x,n,c,at,secret\n1,2.5,"a",2013-06-01T05:00:00Z,s\n,nan,NA,1370062800000000,\n'
+    headers = [(b"content-type", b"text/csv")]
+    read_form(RECORDS, headers, table)
+    fuzz("csv", lambda random: bytes_like(random, (table,)), lambda body: read_form(RECORDS, headers, body))
+
+
+def test_requests_that_are_packed() -> None:
+    plain = json.dumps(TENSORS_BODY).encode()
+    packed = [(b"gzip", gzip.compress(plain, mtime=0)), (b"deflate", zlib.compress(plain))]
+    for encoding, body in packed:
+        read_form(TENSORS, [(b"content-encoding", encoding)], body)
+
+    def drawn(random: Random) -> tuple[bytes, bytes]:
+        encoding, body = random.choice(packed)
+        return encoding, bytes_like(random, (body,))
+
+    fuzz("packed", drawn, lambda made: read_form(TENSORS, [(b"content-encoding", made[0])], made[1]))
 
 
 def test_answers_of_a_server() -> None:

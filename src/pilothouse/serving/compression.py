@@ -59,8 +59,8 @@ def _unpacked(body: bytes, window: int, name: str, limit: int) -> bytes:
     return b"".join(pieces)
 
 
-_MEMBERS = 1_000
-"""Members of a gzip body at most: each costs a reader, however little it holds."""
+_MEMBERS = 64
+"""Members of a gzip body at most: each has the rest of the body copied."""
 
 
 def accepted(value: str) -> str:

@@ -60,6 +60,8 @@ def version_asked(roster: Roster, names: Names) -> LoadedVersion:
 
 @lru_cache(maxsize=256)
 def _find(path: str) -> tuple[Route, Names] | None:
+    if path[:1] != "/":
+        return None
     parts = path.rstrip("/").split("/")[1:]
     for route, pattern in _PATTERNS:
         if len(pattern) == len(parts):
