@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from bench import show
 
 from pilothouse.inference.columns import InputColumns
 from pilothouse.inference.encoding import frame
+from pilothouse.inference.portable.packaging import packaged
+from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.safe_format import dump_model
 from pilothouse.inference.schema import InputColumn, InputSchema
 from pilothouse.serving.client_codec import infer_body
@@ -73,11 +75,32 @@ class Server:
 
 def run() -> None:
     """Every model and load; a line each, medians of rounds."""
-    models = os.environ.get("SERVING_MODELS", ",".join(MODELS)).split(",")
+    models = os.environ.get("SERVING_MODELS", ",".join([*MODELS, "forest+logistic"])).split(",")
     for name in models:
-        with _serving(name) as (servers, schema):
+        with _serving(*name.split("+")) as (servers, schemas):
+            if len(schemas) > 1:
+                _mixed(name, servers, schemas)
+                continue
             for rows, connections in CELLS:
-                _cell(name, servers, _body(schema, rows), rows, connections)
+                _cell(name, servers, _body(schemas[0], rows), rows, connections)
+
+
+def _mixed(name: str, servers: list[Server], schemas: list[InputSchema]) -> None:
+    """Requests of the last model, one row on four connections, while the first has eight connections of 17 rows."""
+    heavy, light = schemas[0].model, schemas[-1].model
+    p99: dict[str, list[float]] = {server.build: [] for server in servers}
+    for number in range(ROUNDS + 1):
+        for server in servers if number % 2 else servers[::-1]:
+            behind = _client(server.process.port, heavy, 8, _body(schemas[0], 17), SECONDS + 1)
+            figures = _load(server.process.port, light, 4, _body(schemas[-1], 1))
+            behind.communicate()
+            if number:
+                p99[server.build].append(figures["p99_us"] / 1_000)
+    show(
+        f"serving: {light} beside {heavy}, p99",
+        f"{statistics.median(p99['ours']):.1f} ms",
+        f"beside {statistics.median(p99['beside']):.1f} ms" if "beside" in p99 else "",
+    )
 
 
 def _cell(name: str, servers: list[Server], body: bytes, rows: int, connections: int) -> None:
@@ -110,20 +133,31 @@ def _cell(name: str, servers: list[Server], body: bytes, rows: int, connections:
 
 
 def _load(port: int, name: str, connections: int, body: bytes) -> dict[str, float]:
-    command = [sys.executable, "-I", str(Path(__file__).parent / "serving_load.py")]
-    command += [str(port), f"/v2/models/{name}/infer", str(connections), str(SECONDS)]
-    told = subprocess.run(command, input=body, stdout=subprocess.PIPE, check=True).stdout
-    figures: dict[str, float] = json.loads(told)
+    client = _client(port, name, connections, body, SECONDS)
+    figures: dict[str, float] = json.loads(client.communicate()[0])
     return figures
 
 
+def _client(port: int, name: str, connections: int, body: bytes, seconds: float) -> subprocess.Popen[bytes]:
+    """Process that asks; it prints what it measured."""
+    command = [sys.executable, "-I", str(Path(__file__).parent / "serving_load.py")]
+    command += [str(port), f"/v2/models/{name}/infer", str(connections), str(seconds)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write(body)
+    process.stdin.close()
+    process.stdin = None
+    return process
+
+
 @contextlib.contextmanager
-def _serving(name: str) -> Iterator[tuple[list[Server], InputSchema]]:
+def _serving(*names: str) -> Iterator[tuple[list[Server], list[InputSchema]]]:
+    """Processes of each build that serve these models, and the models' schemas."""
     here = Path(__file__).resolve().parents[2]
     builds = {"ours": here}
     if os.environ.get("SERVING_BESIDE"):
         builds["beside"] = Path(os.environ["SERVING_BESIDE"])
-    model, schema = _train(name)
+    trained = [_train(name) for name in names]
     with contextlib.ExitStack() as stack:
         servers = []
         for build, folder in builds.items():
@@ -131,13 +165,13 @@ def _serving(name: str) -> Iterator[tuple[list[Server], InputSchema]]:
             hub = kit.TestHub(place / "hub.sock")
             hub.start()
             stack.callback(hub.stop)
-            hub.deploy(model)
-            process = _start(folder / "src", name, place / "ewr", hub)
+            hub.deploy(*((portable if build == "ours" else model) for model, portable, _ in trained))
+            process = _start(folder / "src", names[0], place / "ewr", hub)
             stack.callback(process.terminate)
             process.wait_for_port()
             process.wait_until_ready()
             servers.append(Server(build, process))
-        yield servers, schema
+        yield servers, [schema for _, _, schema in trained]
 
 
 def _start(source: Path, name: str, folder: Path, hub: kit.TestHub) -> kit.ServingProcess:
@@ -157,7 +191,8 @@ def _schema(name: str) -> InputSchema:
     return InputSchema(name, "binary", ("0", "1"), "at", tuple(columns), (), ("NA", ""))
 
 
-def _train(name: str) -> tuple[kit.ModelFile, InputSchema]:
+def _train(name: str) -> tuple[kit.ModelFile, kit.ModelFile, InputSchema]:
+    """Model as skops has it, in the portable form where it has one, and its schema."""
     random = np.random.default_rng(0)
     n, schema = 5_000, _schema(name)
     values = [f"v{i}" for i in range(20)]
@@ -173,7 +208,10 @@ def _train(name: str) -> tuple[kit.ModelFile, InputSchema]:
     given: dict[str, Any] = dict(parameters)
     pipeline = build_pipeline(estimator, given, schema, seed=0, threads=1)
     pipeline.fit(frame(schema, columns), outcomes)
-    return kit.ModelFile(name, 1, dump_model(pipeline), schema.to_bytes()), schema
+    model = kit.ModelFile(name, 1, dump_model(pipeline), schema.to_bytes())
+    written = packaged(Predictor(model.model, schema), columns, generated=0)
+    portable = model if written.data is None else replace(model, model=written.data)
+    return model, portable, schema
 
 
 def _body(schema: InputSchema, rows: int) -> bytes:
