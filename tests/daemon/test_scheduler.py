@@ -133,11 +133,16 @@ def test_a_scheduled_backup_is_made_once_a_time_and_old_ones_go(
 ) -> None:
     write_schedule(small_workspace, 'every = "60s"', action="backup")
     with keeping(small_workspace) as (wakeup, _):
-        for turn in range(1, 10):
+        made: set[str] = set()
+        for turn in range(1, 40):  # a turn of a busy machine may take its minute, and two times are then one backup
+            if len(made) == 9:
+                break
             clock.offset = timedelta(seconds=60 * turn + 1)
             before = outcome(small_workspace)
             wakeup.wake()
             wait_until(lambda before=before: outcome(small_workspace) != before)  # type: ignore[misc]
+            if outcome(small_workspace).startswith("backups/"):
+                made.add(outcome(small_workspace))
     kept = sorted((small_workspace.root / "backups").iterdir())
     assert len(kept) == 7
     assert outcome(small_workspace) == f"backups/{kept[-1].name}"
