@@ -1,5 +1,6 @@
 """Promotions, broken models, a hub that is away and kill -9: requests are answered and no acknowledged event is lost."""
 
+import copy
 import http.client
 import json
 import threading
@@ -7,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import joblib
 import pytest
@@ -278,6 +280,41 @@ def test_a_token_that_is_issued_anew_is_taken_up(serving: Serving) -> None:
     token.with_suffix(".new").rename(token)
     ids = outputs_of(server.infer("flight-delay", BODY)[1])["prediction_id"]
     wait_until(lambda: arrived(hub, ids))
+
+
+def test_a_process_that_is_started_again_takes_the_baseline_of_this_boot_and_no_other(
+    hub: TestHub, launch: Launch, first: ModelFile
+) -> None:
+    """Clients wait for it: it measures nothing, but lets the model answer once."""
+    hub.deploy(first)
+
+    def served(change: Callable[[dict[str, Any]], object] = lambda kept: None) -> tuple[int, dict[str, Any]]:
+        """Baseline that a process reports, which finds what the one before has kept, changed; and what it keeps."""
+        server = launch(hub)
+        wait_until(lambda: hub.report and hub.report.loaded == {"flight-delay": 1})
+        assert hub.report is not None
+        server.kill()
+        found = hub.report.baseline_latency_us["flight-delay"]
+        path = server.folder / "baselines.json"
+        kept = json.loads(path.read_bytes())
+        changed = copy.deepcopy(kept)
+        change(changed)
+        path.write_text(json.dumps(changed))
+        hub.reports.clear()
+        return found, kept
+
+    def inflate(kept: dict[str, Any]) -> None:
+        for baseline in kept["by_version"].values():
+            baseline["p95_us"] = 77_000_000
+
+    measured, kept = served(inflate)
+    assert [baseline["p95_us"] for baseline in kept["by_version"].values()] == [measured]
+    found, kept = served(lambda kept: kept.update(boot="another"))
+    assert found == 77_000_000
+    found, kept = served(lambda kept: kept.update(by_version=["nothing of the kind"]))
+    assert found < 77_000_000
+    assert [baseline["p95_us"] for baseline in kept["by_version"].values()] == [found]
+    assert served()[0] < 77_000_000
 
 
 def test_a_cache_that_was_damaged_is_fetched_again(hub: TestHub, launch: Launch, first: ModelFile) -> None:

@@ -22,9 +22,10 @@ from pilothouse.domain.errors import IntegrityError, NotFoundError, PilothouseEr
 from pilothouse.domain.safe_text import one_line
 from pilothouse.domain.wire import DesiredState, DesiredVersion, ServingReport
 from pilothouse.inference.predictor import Predictor
-from pilothouse.serving.baseline import measure_baseline
+from pilothouse.serving.baseline import Baseline, measure_baseline, rehearse
 from pilothouse.serving.calls import Work
 from pilothouse.serving.hub_client import HubClient
+from pilothouse.serving.kept_baselines import KeptBaselines
 from pilothouse.serving.live_versions import LoadedVersion, Roster, load_predictor
 from pilothouse.serving.vital_threads import vital_thread
 from pilothouse.system.files import write_atomically
@@ -70,12 +71,15 @@ class Follower:
         self._target, self._hub, self._port, self._spooled = target, hub, port, spooled
         self._file = folder / "desired.msgpack"
         self._artifacts = ArtifactStore(folder / "artifacts")
+        self._baselines = KeptBaselines(folder)
         self._state: DesiredState | None = None
         self._retries: dict[DesiredVersion, _Retry] = {}
         self._reported_at = 0.0
         self._reported: ServingReport | None = None
         self.on_started: Callable[[], None] = lambda: None
         """Called once, when the first versions are live or could not be loaded."""
+        self._recalls = False
+        """True while the versions are loaded that the process before this one served."""
         self._able = threading.Event()
         self._stopping = threading.Event()
         self._thread = vital_thread(self._run, "follower")
@@ -124,7 +128,9 @@ class Follower:
         except (OSError, msgspec.DecodeError) as error:
             log.warning("the kept state cannot be read; waiting for the hub: %s", one_line(str(error)))
             return
+        self._recalls = True
         self._apply(state)
+        self._recalls = False
 
     def _follow(self) -> None:
         state = self._hub.desired(self._state.revision if self._state else "")
@@ -175,7 +181,7 @@ class Follower:
         try:
             predictor = self._fetched_predictor(version)
             loaded = LoadedVersion(version, predictor, _private(self._state, version.model), baseline_us=0)
-            baseline = measure_baseline(loaded, self._submit, self._stopping)
+            baseline = self._baseline(loaded, self._state)
         except PilothouseError as error:
             self._failed(version, str(error))
         except Exception as error:  # a model may raise anything while it is tried: the one before answers on
@@ -197,6 +203,16 @@ class Follower:
         self._fetch(version.model_digest)
         _import_libraries()
         return load_predictor(version, self._artifacts)
+
+    def _baseline(self, loaded: LoadedVersion, state: DesiredState) -> Baseline:
+        """Baseline of a version, which has answered for it. Raises as ``measure_baseline`` does."""
+        kept = self._baselines.find(loaded.version) if self._recalls else None
+        if kept is not None:
+            rehearse(loaded, self._submit, self._stopping)
+            return kept
+        measured = measure_baseline(loaded, self._submit, self._stopping)
+        self._baselines.keep(loaded.version, measured, state.versions)
+        return measured
 
     def _swap(self, loaded: LoadedVersion) -> None:
         model = loaded.version.model
