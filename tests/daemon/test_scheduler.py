@@ -134,7 +134,9 @@ def test_a_scheduled_backup_is_made_once_a_time_and_old_ones_go(
     write_schedule(small_workspace, 'every = "60s"', action="backup")
     with keeping(small_workspace) as (wakeup, _):
         made: set[str] = set()
-        for turn in range(1, 40):  # a turn of a busy machine may take its minute, and two times are then one backup
+        for turn in range(
+            1, 40
+        ):  # a turn of a busy machine may take its minute, and two times are then one backup
             if len(made) == 9:
                 break
             clock.offset = timedelta(seconds=60 * turn + 1)
