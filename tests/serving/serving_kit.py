@@ -49,6 +49,7 @@ class ModelFile:
     version: int
     model: bytes
     schema: bytes
+    portable: bytes = b""
 
     @property
     def desired(self) -> DesiredVersion:
@@ -58,6 +59,7 @@ class ModelFile:
             self.version,
             hashlib.sha256(self.model).hexdigest(),
             hashlib.sha256(self.schema).hexdigest(),
+            hashlib.sha256(self.portable).hexdigest() if self.portable else "",
         )
 
 
@@ -68,8 +70,10 @@ def schema(name: str, task: str = "binary") -> InputSchema:
     return InputSchema(name, task, classes, "scheduled_at", tuple(columns), ("passenger",))
 
 
-def train(name: str, version: int, task: str = "binary", seed: int = 0) -> ModelFile:
-    """A histogram gradient boosting model on made-up flights."""
+def train(
+    name: str, version: int, task: str = "binary", seed: int = 0, estimator: str | None = None
+) -> ModelFile:
+    """A model on made-up flights, of histogram gradient boosting if nothing else is asked for."""
     from pilothouse.inference.columns import InputColumns
     from pilothouse.inference.encoding import frame
     from pilothouse.training.estimators import build_pipeline
@@ -84,9 +88,8 @@ def train(name: str, version: int, task: str = "binary", seed: int = 0) -> Model
     )
     signal_ = columns.numeric["temp"] + 0.3 * rng.normal(size=n)
     kind = "Regressor" if task == "regression" else "Classifier"
-    pipeline = build_pipeline(
-        f"sklearn.ensemble.HistGradientBoosting{kind}", {"max_iter": 8}, shape, seed=seed, threads=1
-    )
+    chosen = estimator or f"sklearn.ensemble.HistGradientBoosting{kind}"
+    pipeline = build_pipeline(chosen, {"max_iter": 8}, shape, seed=seed, threads=1)
     outcomes: Any = signal_
     if task == "binary":
         outcomes = (signal_ > 0).astype(int)
@@ -149,6 +152,8 @@ class TestHub:
         for model in models:
             self.artifacts[model.desired.model_digest] = model.model
             self.artifacts[model.desired.schema_digest] = model.schema
+            if model.portable:
+                self.artifacts[model.desired.portable_digest] = model.portable
 
     def deploy(self, *models: ModelFile, private: dict[str, list[str]] | None = None) -> None:
         """Have and desire exactly these versions."""

@@ -198,7 +198,7 @@ class Follower:
             try:
                 self._fetch(version.portable_digest)
                 return load_predictor(version, self._artifacts)
-            except (IntegrityError, NotFoundError) as error:
+            except PilothouseError as error:
                 log.warning("%s/%d: %s", version.model, version.version, one_line(str(error)))
         self._fetch(version.model_digest)
         _import_libraries()

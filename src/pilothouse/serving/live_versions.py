@@ -102,8 +102,10 @@ def load_predictor(version: DesiredVersion, artifacts: ArtifactStore) -> Predict
     if version.portable_digest:
         try:
             return Predictor(artifacts.read(version.portable_digest), schema)
-        except IntegrityError as error:
+        except (IntegrityError, NotFoundError) as error:
             if not artifacts.has(version.model_digest):
                 raise
-            log.warning("%s/%d: %s; its skops file is loaded", version.model, version.version, error)
+            log.warning(
+                "%s/%d: %s; its skops file is loaded", version.model, version.version, one_line(str(error))
+            )
     return Predictor(artifacts.read(version.model_digest), schema)
