@@ -4,6 +4,7 @@ from typing import Any
 
 from pilothouse.inference.portable.conversion import (
     composition,
+    ensembles,
     histogram_boosting,
     linear,
     preprocessing,
@@ -18,6 +19,7 @@ CONVERSIONS: dict[type, Conversion] = {
     **composition.CONVERSIONS,
     **trees.CONVERSIONS,
     **histogram_boosting.CONVERSIONS,
+    **ensembles.CONVERSIONS,
 }
 """Conversion of each class. A module of a family gives its own."""
 

@@ -2,10 +2,13 @@
 
 from pilothouse.inference.portable.evaluation import (
     boosting,
+    calibration,
     categories,
     composition,
     constants,
+    ensembles,
     linear,
+    multiclass,
     scaling,
     trees,
 )
@@ -20,6 +23,9 @@ OPERATIONS: dict[str, type[Operation]] = {
     **constants.OPERATIONS,
     **trees.OPERATIONS,
     **boosting.OPERATIONS,
+    **calibration.OPERATIONS,
+    **ensembles.OPERATIONS,
+    **multiclass.OPERATIONS,
 }
 """Operation of each op. A module of a family gives its own."""
 
