@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -63,6 +64,16 @@ def test_a_client_as_it_comes_is_answered_and_its_events_are_stored(
     with serving(*arguments) as (port, end):
         answered = int(run(client, "python", str(HERE / f"ask_{client}.py"), str(port)).split()[-1])
     assert end == {"rows": answered, "code": 0, "faults": []}
+
+
+@pytest.mark.parametrize("client", ["triton", "kserve", "mlflow"])
+def test_the_example_of_a_client_in_the_documents_is_answered(client: str) -> None:
+    page = (ROOT / "docs" / "serving.md").read_text("utf-8")
+    found = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if f"{client}" in block]
+    assert len(found) == 1
+    with serving("--documented") as (port, end):
+        assert run(client, "python", "-c", found[0].replace("8102", str(port))).strip()
+    assert end["faults"] == []
 
 
 def test_schemathesis_finds_nothing_against_the_published_description() -> None:

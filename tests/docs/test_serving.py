@@ -11,10 +11,17 @@ from pilothouse.daemon.hub_checks import MAXIMUM_OUTCOMES
 from pilothouse.domain.identifiers import PredictionId
 from pilothouse.inference.predictor import Prediction
 from pilothouse.inference.schema import InputColumn, InputSchema
+from pilothouse.serving import access
+from pilothouse.serving.invocations import read_invocation
+from pilothouse.serving.live_versions import Roster
+from pilothouse.serving.metrics_page import metrics_page
 from pilothouse.serving.protocol import MAXIMUM_BODY_BYTES, MAXIMUM_ROWS, output_names, read_inference
 from pilothouse.serving.records import read_rows, rows_answer
 from pilothouse.serving.request_report import MAXIMUM_ENTRIES, report_of
+from pilothouse.serving.route import Standing
+from pilothouse.serving.routes import ROUTES
 from pilothouse.serving.spool_limits import SpoolLimits
+from pilothouse.serving.traffic import Traffic
 
 PAGE = DOCUMENTS / "serving.md"
 
@@ -64,3 +71,37 @@ def test_the_bounds_named_are_those_in_force():
     assert f"**{limits.total_bytes // 2**30} GiB**" in text
     assert f"**{limits.free_bytes // 2**20} MiB**" in text
     assert f"{limits.rows:,} rows or {limits.segment_bytes // 2**20} MiB" in text
+
+
+def test_the_routes_of_the_table_are_those_that_are_there():
+    text = PAGE.read_text("utf-8")
+    table = text[text.index("| route | what it answers |") : text.index("Errors are `{")]
+    named = re.findall(r"`(?:GET|POST) (/[^`]*)`", table) + re.findall(r"`POST (/[^`]*)`", table)
+    patterns = {
+        path.replace("NAME", "{model}").replace("/v2/health/live`, `GET ", "")
+        for path in named
+        if "…" not in path
+    }
+    assert patterns <= {route.pattern for route in ROUTES}
+    described = {route.pattern for route in ROUTES if route.summary and "{version}" not in route.pattern}
+    assert described - patterns == {"/", "/v2/systemsharedmemory/status", "/v2/cudasharedmemory/status"}
+
+
+def test_the_metrics_named_are_those_of_the_page():
+    found = metrics_page(Roster(), Standing(Traffic()), openmetrics=False).decode()
+    families = set(re.findall(r"^# TYPE (\S+)", found, re.MULTILINE))
+    text = PAGE.read_text("utf-8")
+    section = text[text.index("## Metrics") : text.index("## What is never lost")]
+    assert set(re.findall(r"`(pilothouse_[a-z_]+)`", section)) == families
+
+
+def test_the_invocation_shown_is_one_that_is_taken():
+    body = re.search(r"/invocations -H '[^']*' -d '(.*)'", PAGE.read_text("utf-8"))
+    assert read_invocation(body[1].encode(), schema(), ()).columns.rows == 1
+
+
+def test_the_files_of_access_and_their_bounds_are_named():
+    text = words_of("serving.md")
+    for name in (access.TOKENS, access.CERTIFICATE, access.KEY):
+        assert f"`{name}`" in text
+    assert f"{access._SHORTEST_TOKEN} to {access._LONGEST_TOKEN} characters" in text

@@ -12,6 +12,7 @@ import msgspec
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.identifiers import PredictionId
+from pilothouse.domain.safe_text import one_line
 from pilothouse.inference.predictor import Prediction
 from pilothouse.inference.schema import InputSchema
 from pilothouse.serving.non_finite import with_null_for_nan
@@ -79,7 +80,7 @@ def _named(rows: Sequence[Any], names: Sequence[str]) -> list[dict[str, Any]]:
             continue
         values = row if type(row) is list else [row]
         if len(values) != len(names):
-            text = ", ".join(names[:20])
+            text = one_line(", ".join(names), 300)  # names that a request gives are text from outside
             raise InvalidInputError(
                 f"row {i}: found {len(values)} values; expected {len(names)}, in this order: {text}"
             )
