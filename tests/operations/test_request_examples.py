@@ -114,13 +114,17 @@ def test_what_is_not_live_or_has_no_port_is_said(services: Services, ada: Actor)
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash"])
-def test_the_command_works_in_a_shell_whatever_the_row_holds(shell: str) -> None:
-    asked: list[tuple[str, Any]] = []
+@pytest.mark.parametrize("token", ["", "a-token-of-a-client"])
+def test_the_command_works_in_a_shell_whatever_the_row_holds(shell: str, token: str, tmp_path: Path) -> None:
+    asked: list[tuple[str, str | None, Any]] = []
+    file = tmp_path / "it's $(id)" / "client-tokens"
+    file.parent.mkdir()
+    file.write_text(f"# the desk\n{token}\nanother-of-a-client\n")
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            asked.append((self.path, json.loads(body)))
+            asked.append((self.path, self.headers["Authorization"], json.loads(body)))
             self.send_response(200)
             self.end_headers()
             self.wfile.write(b"answered")
@@ -134,7 +138,7 @@ def test_the_command_works_in_a_shell_whatever_the_row_holds(shell: str) -> None
     try:
         url = f"http://127.0.0.1:{server.server_port}/v2/models/m/predict"
         body = {"rows": [{HOSTILE: HOSTILE, "n": 0.1, "none": None}]}
-        command = curl_command(url, body)
+        command = curl_command(url, body, str(file) if token else "")
         assert command.isascii()
         assert command.isprintable()
         done = subprocess.run([shell, "-c", command], capture_output=True, timeout=60, check=False)
@@ -143,7 +147,21 @@ def test_the_command_works_in_a_shell_whatever_the_row_holds(shell: str) -> None
         server.server_close()
         thread.join()
     assert (done.returncode, done.stdout, done.stderr) == (0, b"answered", b"")
-    assert asked == [("/v2/models/m/predict", body)]
+    assert asked == [("/v2/models/m/predict", f"Bearer {token}" if token else None, body)]
+
+
+def test_a_process_that_speaks_tls_and_asks_for_tokens_is_asked_so(services: Services, ada: Actor) -> None:
+    hold_out(services, ada, {"wind": [1.5], "hour": [1], "carrier": ["AA"]})
+    services.paths.serving_folder("ewr").mkdir(parents=True)
+    services.paths.client_tokens("ewr").write_text("a-token-of-a-client")
+    process = services.paths.serving_folder("ewr") / "process.json"
+    process.write_text('{"host": "127.0.0.1", "port": 9, "tls": true}')
+    found = request_example(services, ada, "flight-delay", "ewr")
+    assert found.url == "https://127.0.0.1:9/v2/models/flight-delay/predict"
+    assert found.token_file == str(services.paths.client_tokens("ewr"))
+    assert " --insecure " in curl_command(found.url, found.body, found.token_file)
+    assert " --insecure " not in curl_command("https://jfk.example:9/v2", found.body)
+    assert request_example(services, ada, "flight-delay", "jfk").token_file == ""
 
 
 def test_the_classes_of_a_version_are_those_of_its_schema(services: Services, ada: Actor) -> None:

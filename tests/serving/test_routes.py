@@ -25,6 +25,7 @@ from serving_kit import (
 )
 
 from pilothouse.domain.errors import NotFoundError, PilothouseError
+from pilothouse.operations.fleet.readiness import ready_fault
 from pilothouse.serving import access, metrics_page
 from pilothouse.serving.access import Access
 from pilothouse.serving.http import HttpError
@@ -429,6 +430,8 @@ def test_a_process_with_tokens_and_tls_speaks_to_those_who_have_one(
             connection.close()
 
     wait_until(lambda: ask("/v2/health/ready")[0] == 200)  # without a token
+    assert ready_fault(f"https://127.0.0.1:{server.port}{MODEL}/ready", 20) == ""
+    assert ready_fault(f"http://127.0.0.1:{server.port}{MODEL}/ready", 20) != ""
     for path in (MODEL, f"{MODEL}/infer", "/metrics", "/openapi.json"):
         assert ask(path)[0] == 401
         assert ask(path, Authorization=f"Bearer {TOKEN}")[0] == 200

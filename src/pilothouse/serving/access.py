@@ -17,10 +17,11 @@ from pilothouse.domain.safe_text import one_line
 from pilothouse.serving.compression import Headers
 from pilothouse.serving.http import HttpError
 from pilothouse.system.files import read_plain_file
+from pilothouse.system.paths import CLIENT_TOKENS
 
 log = logging.getLogger(__name__)
 
-TOKENS, CERTIFICATE, KEY = "client-tokens", "tls-certificate.pem", "tls-key.pem"
+TOKENS, CERTIFICATE, KEY = CLIENT_TOKENS, "tls-certificate.pem", "tls-key.pem"
 _LOOK_EVERY_S = 1.0
 """Seconds between two looks at the files."""
 _LARGEST_FILE = 1 << 20

@@ -6,6 +6,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+CLIENT_TOKENS = "client-tokens"
+"""Name of the file with the tokens of a serving process's clients, in its folder."""
 LONGEST_SOCKET_PATH = 107
 """Bytes of a socket's path: ``sun_path`` holds 108 with its final zero."""
 
@@ -93,6 +95,10 @@ class WorkspacePaths:
     def serving_folder(self, target: str) -> Path:
         """Folder that the serving process of one target may write."""
         return self.serving / target
+
+    def client_tokens(self, target: str) -> Path:
+        """File with the tokens of the clients of one target's serving process; absent where everybody may ask it."""
+        return self.serving_folder(target) / CLIENT_TOKENS
 
     def make_folders(self) -> None:
         """Create all folders; those under ``state`` for their owner alone. Raises OSError."""

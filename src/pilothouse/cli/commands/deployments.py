@@ -188,7 +188,7 @@ def curl(session: Session, model: str, target: str, wait: bool) -> None:
     if wait:
         wait_until_ready(session.services, session.actor, model, target, _PATIENCE_S)
     example = request_example(session.services, session.actor, model, target)
-    command = curl_command(example.url, example.body)
+    command = curl_command(example.url, example.body, example.token_file)
     if printed_as_json(session, {**plain(example), "command": command}):
         return
     say(f"{model}/{example.version} on {target}: {example.url}")

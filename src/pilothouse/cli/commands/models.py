@@ -73,7 +73,7 @@ def show(session: Session, reference: str) -> None:
     asked_at = request_examples.addresses(session.services, session.actor, version.model, version.number)
     classes = catalogue.list_classes(session.services, version)
     example = request_examples.example_of(session.services, session.actor, version.model, version.number)
-    command = curl_command(example.url, example.body) if example else ""
+    command = curl_command(example.url, example.body, example.token_file) if example else ""
     more = {"addresses": asked_at, "classes": classes, "command": command}
     if printed_as_json(session, {"version": version, "run": run, **more}):
         return

@@ -80,7 +80,7 @@ class VersionView(View[VersionData]):
             tuple(tree_lines(lineage.lineage(services, actor, self.reference))),
             request_examples.addresses(services, actor, version.model, version.number),
             catalogue.list_classes(services, version),
-            curl_command(example.url, example.body) if example else "",
+            curl_command(example.url, example.body, example.token_file) if example else "",
         )
 
     def show(self, data: VersionData) -> None:

@@ -42,6 +42,8 @@ class RequestExample:
     target: str
     url: str
     body: dict[str, Any]
+    token_file: str = ""
+    """File with the tokens of the process's clients; empty where it asks for none."""
 
 
 def addresses(services: Services, actor: Actor, model: str, version: int) -> tuple[Address, ...]:
@@ -56,13 +58,13 @@ def addresses(services: Services, actor: Actor, model: str, version: int) -> tup
 
 def address_on(services: Services, actor: Actor, state: TargetState) -> Address | None:
     """Address of a model on a target; None where no port is known. A process here says its own before it reports."""
-    host, port = _listening(services, state.target)
+    scheme, host, port = _listening(services, state.target)
     if port is None or services.at is not None:
         described = {target.name: target.port for target in targets.list_targets(services, actor)}
         port = state.port or described.get(state.target)
     if port is None:
         return None
-    return Address(state.target, f"http://{host}:{port}/v2/models/{state.model}/predict")
+    return Address(state.target, f"{scheme}://{host}:{port}/v2/models/{state.model}/predict")
 
 
 def live_state(services: Services, actor: Actor, model: str, target: str) -> TargetState:
@@ -99,7 +101,10 @@ def request_example(services: Services, actor: Actor, model: str, target: str) -
         raise NotFoundError(f"the rows that {model}/{number} held out are not on record")
     private = frozenset(deployments.private_columns(services, model))
     row = _row(services.artifacts.path(file.digest), spec, private)
-    return RequestExample(model, number, target, address.url, {"rows": [row]})
+    tokens = services.paths.client_tokens(target)
+    return RequestExample(
+        model, number, target, address.url, {"rows": [row]}, str(tokens) if tokens.exists() else ""
+    )
 
 
 def example_of(services: Services, actor: Actor, model: str, version: int) -> RequestExample | None:
@@ -110,16 +115,18 @@ def example_of(services: Services, actor: Actor, model: str, version: int) -> Re
     return None
 
 
-def _listening(services: Services, target: str) -> tuple[str, int | None]:
-    """Host and port that a serving process of this workspace says it listens on; the loopback and no port otherwise."""
+def _listening(services: Services, target: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port that a serving process of this workspace says it listens on; the loopback, plain HTTP and no port
+    otherwise."""
     try:
         document = parse_json((services.paths.serving_folder(target) / "process.json").read_bytes())
         host, port = document["host"], document.get("port")
+        scheme = "https" if document.get("tls") is True else "http"
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return "127.0.0.1", None
+        return "http", "127.0.0.1", None
     if not isinstance(host, str) or host in _ANY_ADDRESS:
         host = "127.0.0.1"
-    return f"[{host}]" if ":" in host else host, port if type(port) is int else None
+    return scheme, f"[{host}]" if ":" in host else host, port if type(port) is int else None
 
 
 def _row(path: Path, spec: ModelSpec, private: frozenset[str]) -> dict[str, Any]:
