@@ -2,6 +2,8 @@
 
 import asyncio
 import math
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +26,7 @@ from pilothouse.serving.segments import read_segment
 from pilothouse.serving.spool import Spool
 from pilothouse.serving.spool_limits import SpoolLimits
 from pilothouse.serving.turns import Outbox, Turns
+from pilothouse.serving.vital_threads import EXIT_CODE
 from pilothouse.serving.worker import Worker
 
 
@@ -213,3 +216,41 @@ def test_what_is_posted_after_the_loops_end_is_dropped() -> None:
     thread = threading.Thread(target=lambda: outbox.post(lambda: None))
     thread.start()
     thread.join()
+
+
+def test_an_answer_that_fails_harms_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    heard: list[int] = []
+
+    async def run() -> None:
+        outbox, done = Outbox(asyncio.get_running_loop()), asyncio.Event()
+        outbox.post(lambda: heard.append(1 // 0))
+
+        def post() -> None:
+            outbox.post(lambda: heard.append(1 // 0))
+            outbox.post(lambda: heard.append(1))
+            outbox.post(done.set)
+
+        thread = threading.Thread(target=post)
+        thread.start()
+        await asyncio.wait_for(done.wait(), 30)
+        thread.join()
+
+    asyncio.run(run())
+    assert heard == [1]
+    assert caplog.text.count("ZeroDivisionError") == 2
+
+
+def test_a_turn_that_cannot_be_answered_ends_the_process(tmp_path: Path) -> None:
+    code = """
+import asyncio
+from pilothouse.serving.turns import Turns
+
+async def run():
+    Turns(None, None).submit(None)  # neither has what a turn asks of it
+    await asyncio.sleep(60)
+
+asyncio.run(run())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False)
+    assert done.returncode == EXIT_CODE
+    assert b"answering of a turn failed" in done.stderr

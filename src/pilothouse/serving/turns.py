@@ -7,13 +7,17 @@ models do not wait behind a large one.
 
 import asyncio
 import contextlib
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
 
 from pilothouse.serving.calls import ModelFailedError, Work, call, groups, rows_of
 from pilothouse.serving.spool import Entry, Spool
+from pilothouse.serving.vital_threads import vital
 from pilothouse.serving.worker import MAXIMUM_BATCH_ROWS, Worker
+
+log = logging.getLogger(__name__)
 
 _IN_TURN_NS = 2_000_000
 """Duration up to which the calls of one turn are made in the event loop."""
@@ -25,12 +29,13 @@ class Turns:
     def __init__(self, worker: Worker, spool: Spool) -> None:
         self._worker, self._spool = worker, spool
         self._works: list[Work] = []
+        self._answer_turn = vital(self._answer, "answering of a turn")
 
     def submit(self, work: Work) -> None:
         """Have ``work`` answered at the end of this turn, or by the worker."""
         self._works.append(work)
         if len(self._works) == 1:
-            asyncio.get_running_loop().call_soon(self._answer)
+            asyncio.get_running_loop().call_soon(self._answer_turn)
 
     def _answer(self) -> None:
         works, self._works = self._works, []
@@ -64,7 +69,7 @@ class Outbox:
     def post(self, act: Callable[[], None]) -> None:
         """Have ``act`` called: at once in the loop's own thread, else soon. Nothing happens once the loop is closed."""
         if threading.get_ident() == self._thread:
-            act()
+            _call(act)
             return
         self._calls.append(act)
         if not self._is_posted:
@@ -75,4 +80,11 @@ class Outbox:
     def _take(self) -> None:
         self._is_posted = False  # before the look: what is posted from now on posts again
         while self._calls:
-            self._calls.popleft()()
+            _call(self._calls.popleft())
+
+
+def _call(act: Callable[[], None]) -> None:
+    try:
+        act()
+    except Exception:  # a fault of ours, in one answer: the others that were posted are given
+        log.exception("an answer failed")

@@ -1,4 +1,4 @@
-"""Threads without which the process must not go on."""
+"""Threads, and work of the event loop, without which the process must not go on."""
 
 import logging
 import os
@@ -12,16 +12,21 @@ EXIT_CODE = 70
 
 
 def vital_thread(target: Callable[[], None], name: str) -> threading.Thread:
-    """Thread whose unexpected end ends the process at once, so that its supervisor starts a new one.
+    """Thread whose unexpected end ends the process at once, as ``vital`` says."""
+    return threading.Thread(target=vital(target, f"{name} thread"), name=name, daemon=True)
 
-    Requests that wait for a dead thread would hang for ever; acknowledged predictions are on disk already.
+
+def vital(target: Callable[[], None], what: str) -> Callable[[], None]:
+    """``target`` whose failure ends the process at once, so that its supervisor starts a new one.
+
+    Requests that wait for what has failed would hang for ever; acknowledged predictions are on disk already.
     """
 
     def run() -> None:
         try:
             target()
-        except BaseException:  # whatever it was, nothing in this process can stand in for the thread
-            log.critical("the %s thread failed; the process ends", name, exc_info=True)
+        except BaseException:  # whatever it was, nothing in this process can stand in for it
+            log.critical("the %s failed; the process ends", what, exc_info=True)
             os._exit(EXIT_CODE)
 
-    return threading.Thread(target=run, name=name, daemon=True)
+    return run
