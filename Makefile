@@ -12,7 +12,7 @@ help:
 	@echo "make test-versions  the test suite on each Python found, with the newest and the oldest packages"
 	@echo "make test-histories  1,000 random histories: the states on record, at every door, then and now (half an hour)"
 	@echo "make fuzz    10,000 hostile inputs for each parser (half an hour)"
-	@echo "make soak    the long form of the proofs (tests/soak, tests/loop, the demo's models): about an hour"
+	@echo "make soak    the long form of the proofs (tests/soak, tests/loop, the demo's models, kills of serving processes): about an hour"
 	@echo "make test-peers  our drift figures against Evidently and NannyML themselves (installs both, each by itself)"
 	@echo "make test-clients  tritonclient, KServe's, MLServer's and MLflow's clients and schemathesis against a server (installs each by itself)"
 	@echo "make check   what CI runs: lint, types, layers, tests"
@@ -51,7 +51,7 @@ test-histories: $(VENV)/.dev
 
 # The long form of the proofs: minutes to an hour; each prints its seed.
 soak: $(VENV)/.dev
-	@PILOTHOUSE_SOAK=1 $(BIN)/python -m pytest -q -s tests/soak tests/loop tests/training/test_demo_models.py
+	@PILOTHOUSE_SOAK=1 $(BIN)/python -m pytest -q -s tests/soak tests/loop tests/training/test_demo_models.py tests/serving/test_serving_host.py
 
 # 10,000 inputs for each parser; FUZZ_SEED=NUMBER draws others, a failure prints what draws its input again.
 fuzz: $(VENV)/.dev

@@ -1,5 +1,6 @@
 """Real daemons: started, asked, killed; jobs through all their ends; serving processes that outlive them."""
 
+import contextlib
 import json
 import os
 import signal
@@ -273,10 +274,35 @@ def test_serving_follows_an_approval_outlives_the_daemon_and_is_started_again_wh
     third = running_servers(paths)["ewr"]
     assert third.port == port
 
+    daemon = leader(paths.daemon_lock)
+    assert daemon is not None
+    (host,) = _hosts_of(daemon.pid)
+    wait_until(lambda: _answers(third.port), timeout=20)
+    os.kill(host, signal.SIGKILL)
+    wait_until(lambda: "the serving host ended: signal 9" in paths.daemon_log.read_text())
+    assert _answers(third.port)
+    wait_until(lambda: [pid for pid in _hosts_of(daemon.pid) if pid != host])
+    os.kill(third.process.pid, signal.SIGKILL)
+    wait_until(lambda: not is_alive(third.process))
+    wait_until(lambda: _answers(third.port), timeout=20)
+    fourth = running_servers(paths)["ewr"]
+    assert (fourth.process != third.process, fourth.port) == (True, third.port)
+
     assert control.stop(small_workspace.root)
-    assert is_alive(third.process)
+    assert is_alive(fourth.process)
+    assert _answers(fourth.port)
     assert control.stop_serving(small_workspace.root) == ["ewr"]
-    assert not is_alive(third.process)
+    assert not is_alive(fourth.process)
+
+
+def _hosts_of(daemon: int) -> list[int]:
+    """Pids of the serving hosts below a daemon."""
+    found = []
+    for pid in descendants(daemon):
+        with contextlib.suppress(FileNotFoundError):
+            if b"pilothouse.serving.host" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found
 
 
 def test_a_standby_takes_over_after_a_kill(small_workspace: SmallWorkspace) -> None:

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from pilothouse.confinement import probe
-from pilothouse.daemon import control
+from pilothouse.daemon import control, serving_supervisor
 from pilothouse.daemon.serving_supervisor import ServingSupervisor, _last_line, running_servers
+from pilothouse.domain.errors import UnavailableError
 from pilothouse.execution.launcher_client import Isolation
 from pilothouse.operations.fleet import health
 from pilothouse.operations.promotion import promotions
@@ -170,6 +171,32 @@ def test_a_process_that_ran_and_is_killed_is_started_again_at_once_by_another_ho
     assert after.process != before.process
     assert after.port == before.port
     assert second.why("ewr").startswith("answers nothing")
+
+
+def test_an_end_that_the_registry_does_not_take_holds_no_start_up_and_is_on_record_later(
+    history: History, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(probe.ABSENT, "namespaces seccomp landlock")
+    history.put_live("delay", 1, ["ewr"])
+    supervised = until_the_test_ends(Supervised(history, "require"))
+    supervised.supervisor.look()
+    taken: list[str] = []
+
+    def refuse(services: object, target: str, cause: str) -> None:
+        raise UnavailableError("the disk is full")
+
+    monkeypatch.setattr(serving_supervisor, "note_serving_end", refuse)
+    for _ in range(2):
+        supervised.look_after_an_end()
+        supervised.now += 1.0
+        supervised.supervisor.look()  # the next one is started all the same
+    assert [record.message for record in caplog.records if "the disk is full" in record.message] == [
+        "the end of a serving process is not on record yet: the disk is full"
+    ]
+    monkeypatch.setattr(serving_supervisor, "note_serving_end", lambda s, target, cause: taken.append(cause))
+    supervised.supervisor.look()
+    assert len(taken) == 1
+    assert "cannot be confined" in taken[0]
 
 
 def test_the_cause_of_an_end_is_the_last_line_of_the_log_and_safe_to_print(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,7 @@ from pilothouse.daemon.serving_supervisor import ServingProcess, read_process_fi
 from pilothouse.domain.confinement import confines
 from pilothouse.serving.host import Order
 from pilothouse.system.processes import descendants, is_alive, kill_group
+from support.soak_plan import size
 
 BODY = body_of(2)
 
@@ -156,7 +157,7 @@ def test_connections_to_a_killed_process_wait_for_the_next_and_nothing_acknowled
     for thread in clients:
         thread.start()
     try:
-        for _ in range(5):
+        for _ in range(size(5, 1_000)):
             seen = len(acknowledged)
             wait_until(lambda seen=seen: len(acknowledged) > seen + 100)
             process = hosted.server("ewr")
@@ -169,6 +170,7 @@ def test_connections_to_a_killed_process_wait_for_the_next_and_nothing_acknowled
         stopping.set()
         for thread in clients:
             thread.join()
+    print(f"{len(acknowledged)} rows acknowledged")
     assert refused == []
     wait_until(lambda: set(acknowledged) <= set(hub.prediction_ids()))
     assert max(Counter(hub.prediction_ids()).values()) == 1
@@ -213,15 +215,11 @@ def test_processes_outlive_the_host_and_the_next_host_takes_over_the_port(
         return hosted.host.pid is not None
 
     wait_until(ordered)  # it waits a second after a host that died at once
-    hosted.host.start(Order(**{**_plain(hosted.ordered["ewr"]), "port": before.port}))
+    hosted.host.start(replace(hosted.ordered["ewr"], port=before.port))
     after = until_it_answers(hosted, "ewr")
     assert after.port == before.port
     hosted.host.close()
     assert ask(after.port)
-
-
-def _plain(order: Order) -> dict[str, object]:
-    return {name: getattr(order, name) for name in Order.__slots__}
 
 
 def test_a_port_without_a_process_is_let_go(hosted: Hosted, hubs: Hubs, first: ModelFile) -> None:

@@ -56,6 +56,8 @@ class _Care:
     before: ProcessName | None = None
     """Process that the process file named when one was ordered."""
     port: int = 0
+    port_lost_by: ProcessName | None = None
+    """Process whose port could not be had again."""
     started: float = 0.0
     not_before: float = 0.0
     pause_s: float | None = None
@@ -117,6 +119,8 @@ class ServingSupervisor:
         """Data version of the registry at that change."""
         self._unnoted: dict[str, str] = {}
         """Targets whose process has ended, with the cause, until that is on record."""
+        self._is_refused = False
+        """The registry has refused the last of them, and that was said."""
 
     def look(self) -> float:
         """Start missing processes. Returns the seconds until the next look at the latest."""
@@ -127,10 +131,7 @@ class ServingSupervisor:
         if self._wanted:
             self._host.keep_warm()
         waits = [self._look_at(target, self._cared.setdefault(target, _Care())) for target in self._wanted]
-        # Only now: the next process is on its way, whoever writes the registry meanwhile.
-        for target, cause in list(self._unnoted.items()):
-            note_serving_end(self._services, target, cause)
-            del self._unnoted[target]
+        self._note_ends()  # only now: the next process is on its way, whoever writes the registry meanwhile
         return min([1.0, *waits])
 
     def close(self) -> None:
@@ -176,9 +177,8 @@ class ServingSupervisor:
             came_up = care.known is not None or (server is not None and server.process != care.before)
             self._note_end(target, care, end, came_up=came_up)
             if not came_up:  # perhaps its port was taken: the next one is not bound to it
-                care.port, server = 0, None
-                (folder / _PROCESS_FILE).unlink(missing_ok=True)
-        if server is not None and not care.port:
+                care.port, care.port_lost_by = 0, server.process if server is not None else None
+        if server is not None and not care.port and server.process != care.port_lost_by:
             care.port = server.port  # clients of a server that was killed find the next one at the same port
         if self._clock() >= care.not_before:
             care.before = server.process if server is not None else None
@@ -191,6 +191,19 @@ class ServingSupervisor:
         if self._watch is None:
             self._watch = EndWatch(lambda: self.wake())
         self._watch.add(process)
+
+    def _note_ends(self) -> None:
+        """Put the ends on record. What the registry does not take now (a full disk) waits, and holds no start up."""
+        for target, cause in list(self._unnoted.items()):
+            try:
+                note_serving_end(self._services, target, cause)
+            except PilothouseError as error:
+                if not self._is_refused:
+                    log.error("the end of a serving process is not on record yet: %s", error)
+                self._is_refused = True
+                return
+            self._is_refused = False
+            del self._unnoted[target]
 
     def _note_end(self, target: str, care: _Care, end: End | None, *, came_up: bool) -> None:
         log_file = self._services.paths.serving_folder(target) / _LOG
