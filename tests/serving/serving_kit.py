@@ -138,6 +138,8 @@ class TestHub:
     reports: list[ServingReport] = field(default_factory=list)
     refuse_batches_with: int = 0
     lose_receipts: int = 0
+    reject_for: str = ""
+    """Reason for which the rows of every batch are rejected; empty: they are taken."""
     conditional_hits: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
     server: _Server | None = None
@@ -243,7 +245,10 @@ class TestHub:
                     request.close_connection = True
                     request.connection.shutdown(socket.SHUT_RDWR)
                     return
-            self.answer(request, 200, msgspec.msgpack.encode(BatchReceipt(batch.rows, 0, duplicate)))
+            receipt = BatchReceipt(batch.rows, 0, duplicate)
+            if self.reject_for:
+                receipt = BatchReceipt(0, batch.rows, duplicate, {self.reject_for: batch.rows})
+            self.answer(request, 200, msgspec.msgpack.encode(receipt))
 
     def prediction_ids(self) -> list[str]:
         """The ids of all predictions that arrived."""

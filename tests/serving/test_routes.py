@@ -193,6 +193,23 @@ def test_promtool_finds_nothing_where_it_is_installed(server: ServingProcess) ->
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_a_rejected_event_says_why_where_it_is_logged_and_is_counted(
+    hub: TestHub, launch: Launch, first: ModelFile
+) -> None:
+    hub.deploy(first)
+    hub.reject_for = "far ahead\n of its target's clock"
+    server = launch(hub)
+    server.wait_until_ready()
+    assert server.ask("POST", f"{MODEL}/infer", body_of(2))[0] == 200
+    counted = 'pilothouse_rejected_rows_total{model="flight-delay",version="1"}'
+    wait_until(lambda: samples(server.ask("GET", "/metrics")[1].decode()).get(counted) == 2)
+    line = "the hub rejected 2 of 2 predictions of models:/flight-delay/1: far ahead"
+    assert [line in text and "clock (2)" in text for text in server.log.read_text().splitlines()].count(
+        True
+    ) == 1
+    hub.stop()
+
+
 def test_labels_are_escaped() -> None:
     traffic = Traffic()
     traffic.answer(('a"\\\n', 1), 1, 0)

@@ -127,7 +127,9 @@ def test_a_stray_event_is_kept_apart_and_does_not_move_the_clock(
     append(store, batch_of(rows.iloc[:20], 1))
     clock = store.clock("ewr")
     stray = rows.iloc[20:21].assign(at_us=rows["at_us"].iloc[20] + shift_us)
-    assert append(store, batch_of(stray, 2)) == BatchReceipt(0, 1)
+    receipt = append(store, batch_of(stray, 2))
+    assert receipt == BatchReceipt(0, 1)
+    assert receipt.reasons == {reason: 1}
     assert store.clock("ewr") == clock
     assert reasons(store) == {reason: 1}
 

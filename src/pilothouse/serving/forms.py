@@ -28,7 +28,7 @@ _NO_HEADERS: Mapping[str, str] = {}
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """``read`` raises InvalidInputError alone; what ``write`` needs of the request's headers is kept in the Inference."""
+    """``read`` raises PilothouseError alone; what ``write`` needs of the request's headers is kept in the Inference."""
 
     read: Read
     write: Write

@@ -12,7 +12,7 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from pilothouse.serving.direct import DirectCycle, TakesRequests, has_small_body, path_of, whole_answer
-from pilothouse.serving.http import Answer, error_document
+from pilothouse.serving.http import RETRY_AFTER_S, Answer, error_document
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class HttpLimits:
     """Fewer than the usual 1,024 descriptors of a process, of which files need some."""
 
 
+_LATER = b"retry-after: %b\r\n" % RETRY_AFTER_S.encode()
 _LINGER_S = 1.0
 """Seconds in which a client may read a refusal before its connection is cut."""
 _ONCE = (b"host", b"content-length", b"transfer-encoding", b"content-type")
@@ -282,7 +283,7 @@ class BoundedProtocol(HttpToolsProtocol):
             body = error_document(message)
             self.transport.write(
                 STATUS_LINE[status] + b"content-type: application/json\r\nconnection: close\r\n"
-                b"content-length: %d\r\n\r\n%b" % (len(body), body)
+                b"%bcontent-length: %d\r\n\r\n%b" % (_LATER if status == 503 else b"", len(body), body)
             )
         self._set_deadline(None)
         self.transport.close()
