@@ -169,7 +169,7 @@ def test_csv_has_times_and_private_columns_and_columns_left_out() -> None:
         (b"temp", "0 rows"),
         (b"temp\n\xff", "not UTF-8: byte 5"),
         (b"temp,temp\n1,2", "two columns 'temp'"),
-        (b"temp,mystery\n1,2", "row 0: unknown column 'mystery'"),
+        (b"temp,mystery\n1,2", "unknown column 'mystery'; expected distance, hour"),
         (b"temp,hour\n1,2\n3", "row 1: found 1 fields; expected 2"),
         (b"temp\n1\nwarm", "row 1, column 'temp': found 'warm'; expected a number"),
         (b"temp\n1_000", "found '1_000'"),
@@ -181,7 +181,7 @@ def test_csv_has_times_and_private_columns_and_columns_left_out() -> None:
         (b"carrier\n" + b"x" * 200_000, "cannot be read"),
         (b"temp,scheduled_at\n1,now", "row 0, column 'scheduled_at'"),
         (b"temp\n" + b"1\n" * (MAXIMUM_ROWS + 1), "more than 10,000 rows"),
-        (b",".join(b"c%d" % i for i in range(10_001)), "10,001 columns"),
+        (b",".join(b"c%d" % i for i in range(10_001)), "unknown column 'c0'"),
     ],
 )
 def test_csv_that_cannot_be_read_is_refused_with_its_place(text: bytes, words: str) -> None:
@@ -242,6 +242,24 @@ def test_every_form_of_invocation_says_the_same(body: Any) -> None:
     }
 
 
+@pytest.mark.parametrize("kind", ["csv", "dataframe_split", "inputs"])
+def test_many_columns_are_refused_before_a_row_is_made_of_them(kind: str) -> None:
+    import tracemalloc
+
+    names, rows = [f"c{i}" for i in range(3_000)], 300
+    body: Any = {
+        "csv": (",".join(names) + ("\n" + "," * 2_999) * rows).encode(),
+        "dataframe_split": {"dataframe_split": {"columns": names, "data": [[0] * 3_000] * rows}},
+        "inputs": {"inputs": {name: [0] * rows for name in names}},
+    }[kind]
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    tracemalloc.start()
+    assert "unknown column 'c0'" in refused(INVOCATIONS, data, CSV if kind == "csv" else ())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20 * len(data)
+
+
 def test_nan_of_an_invocation_is_missing_as_the_client_of_mlflow_sends_it() -> None:
     body = b'{"dataframe_split": {"columns": ["temp", "carrier"], "data": [[NaN, "NaN"], [1.0, "AA"]]}}'
     found = read(INVOCATIONS, body)
@@ -260,6 +278,8 @@ def test_nan_of_an_invocation_is_missing_as_the_client_of_mlflow_sends_it() -> N
         ({"instances": [[1, 2]]}, "row 0: found 2 values; expected 6, in this order: distance"),
         ({"instances": [5]}, "row 0: found 1 values; expected 6"),
         ({"inputs": {"temp": [1, 2], "hour": [1]}}, "column 'hour' has 1 values; expected 2"),
+        ({"inputs": {"mystery": [1]}}, "unknown column 'mystery'"),
+        ({"dataframe_split": {"columns": ["mystery"], "data": [[1]]}}, "unknown column 'mystery'"),
         ({"inputs": {"temp": [[1, 2]]}}, "row 0, column 'temp': found [1, 2]"),
         ({"dataframe_split": {"columns": ["temp", "temp"], "data": [[1, 2]]}}, "names a column twice"),
         ({"dataframe_split": {"columns": ["temp"], "data": [[1, 2]]}}, "found 2 values; expected 1"),

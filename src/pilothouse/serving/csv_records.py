@@ -16,11 +16,10 @@ from pilothouse.domain.safe_text import one_line
 from pilothouse.inference.predictor import Prediction
 from pilothouse.inference.schema import InputSchema
 from pilothouse.serving.protocol import MAXIMUM_ROWS, Inference
-from pilothouse.serving.records import inference_of_rows
+from pilothouse.serving.records import check_columns, inference_of_rows
 from pilothouse.serving.tensors import shown
 
 MEDIA = "text/csv"
-_MOST_COLUMNS = 10_000
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _WHOLE = re.compile(r"-?\d{9,18}", re.ASCII)
 """Microseconds since 1970, but for the first minutes of that year; a date without dashes has fewer digits."""
@@ -36,6 +35,7 @@ def read_csv(body: bytes, schema: InputSchema, private: Sequence[str]) -> Infere
     lines = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         names = _header(lines)
+        check_columns(names, schema, private)
         rows = [_row(i, names, fields, schema) for i, fields in enumerate(_filled(lines, len(names)))]
     except csv.Error as error:
         raise InvalidInputError(
@@ -48,8 +48,6 @@ def _header(lines: Iterator[list[str]]) -> list[str]:
     names = next(lines, [])
     if not names:
         raise InvalidInputError("the csv is empty; expected a header line with the names of the columns")
-    if len(names) > _MOST_COLUMNS:
-        raise InvalidInputError(f"the csv has {len(names):,} columns; expected at most {_MOST_COLUMNS:,}")
     seen: set[str] = set()
     for name in names:
         if name in seen:

@@ -17,7 +17,7 @@ from pilothouse.inference.predictor import Prediction
 from pilothouse.inference.schema import InputSchema
 from pilothouse.serving.non_finite import with_null_for_nan
 from pilothouse.serving.protocol import MAXIMUM_ROWS, Inference, encode
-from pilothouse.serving.records import decoded_records, inference_of_rows
+from pilothouse.serving.records import check_columns, decoded_records, inference_of_rows
 from pilothouse.serving.tensors import shown
 
 EXAMPLE = '{"dataframe_records": [{"column": value, …}, …]}'
@@ -53,10 +53,10 @@ def read_invocation(body: bytes, schema: InputSchema, private: Sequence[str]) ->
         raise InvalidInputError(f"the request holds {found}; expected one of {', '.join(FORMS)}")
     if request.params:
         raise InvalidInputError("params are not taken: the model has none")
-    return inference_of_rows(_rows(request, schema), schema, private)
+    return inference_of_rows(_rows(request, schema, private), schema, private)
 
 
-def _rows(request: Invocation, schema: InputSchema) -> list[dict[str, Any]]:
+def _rows(request: Invocation, schema: InputSchema, private: Sequence[str]) -> list[dict[str, Any]]:
     names = [column.name for column in schema.columns]
     if request.dataframe_records is not None:
         return request.dataframe_records
@@ -64,8 +64,10 @@ def _rows(request: Invocation, schema: InputSchema) -> list[dict[str, Any]]:
         columns = request.dataframe_split.columns
         if columns is not None and len(set(columns)) != len(columns):
             raise InvalidInputError("dataframe_split.columns names a column twice")
+        check_columns(columns or (), schema, private)
         return _named(request.dataframe_split.data, names if columns is None else columns)
     if isinstance(request.inputs, dict):
+        check_columns(request.inputs, schema, private)
         return _transposed(request.inputs)
     return _named(request.instances if request.instances is not None else request.inputs or [], names)
 

@@ -5,7 +5,7 @@ empty text are. The key named like the model's timestamp column is optional and 
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -95,6 +95,16 @@ def _present(rows: list[dict[str, Any]], schema: InputSchema) -> list[dict[str, 
         {name: None if type(value) is str and value in words else value for name, value in row.items()}
         for row in rows
     ]
+
+
+def check_columns(names: Iterable[str], schema: InputSchema, private: Sequence[str]) -> None:
+    """Raise InvalidInputError for a column that the model does not know: before a mapping is made for each row, which may be
+    far larger than the request."""
+    columns = [column.name for column in schema.columns]
+    allowed = {*columns, schema.timestamp, *private, *schema.private}
+    unknown = next((name for name in names if name not in allowed), None)
+    if unknown is not None:
+        raise InvalidInputError(f"unknown column {shown(unknown)}; expected {', '.join(columns)}")
 
 
 def _check_names(rows: Sequence[Mapping[str, Any]], schema: InputSchema, private: Sequence[str]) -> None:
