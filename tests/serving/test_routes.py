@@ -422,6 +422,23 @@ def test_a_token_file_that_cannot_be_used_ends_the_start(tmp_path: Path, content
         Access(tmp_path)
 
 
+def test_the_description_follows_what_is_live(
+    hub: TestHub, launch: Launch, first: ModelFile, second: ModelFile
+) -> None:
+    hub.deploy(first)
+    server = launch(hub)
+    server.wait_until_ready()
+
+    def paths() -> Any:
+        return json.loads(server.ask("GET", "/openapi.json")[1])["paths"]
+
+    assert f"{MODEL}/versions/1/infer" in paths()
+    hub.deploy(second)
+    wait_until(lambda: f"{MODEL}/versions/2/infer" in paths())
+    assert f"{MODEL}/versions/1/infer" not in paths()
+    hub.stop()
+
+
 def test_a_process_with_tokens_and_tls_speaks_to_those_who_have_one(
     hub: TestHub, launch: Launch, first: ModelFile, tmp_path: Path
 ) -> None:

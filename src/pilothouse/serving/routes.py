@@ -158,7 +158,17 @@ def _metrics(asked: Asked) -> http.Answer:
 
 
 def _description(asked: Asked) -> http.Answer:
-    return _document(description(ROUTES, asked))
+    """Description of the versions that are live; made once for them, for it takes milliseconds a model."""
+    secured = asked.standing().secured
+    roster, was_secured, body = _described[0]
+    if roster is not asked.roster or was_secured != secured:
+        body = encode(description(ROUTES, asked))
+        _described[0] = asked.roster, secured, body
+    return 200, body, {}
+
+
+_described: list[tuple[Roster | None, bool, bytes]] = [(None, False, b"")]
+"""The last description, and what it was made for."""
 
 
 def _not_loaded_here(_: Asked) -> http.Answer:
