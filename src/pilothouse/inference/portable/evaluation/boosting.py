@@ -23,9 +23,7 @@ _INITIAL_LINKS = {
 
 
 class _Boosting(Operation):
-    """Settings: ``columns`` that go in; ``scores``: 1, or one a class; ``link``: what makes values (identity, log) or
-    probabilities (logistic, half-logistic, softmax) of the scores. Arrays of ``Trees``, the trees of an iteration one after
-    another, one a score; ``value`` f8[nodes]; ``baseline`` f8[scores]."""
+    """What both kinds of boosting share: scores, and what the link makes of them."""
 
     _trees: Trees
     _column_major = False
@@ -98,9 +96,13 @@ def softmax(scores: Array) -> Array:
 
 
 class GradientBoosting(_Boosting):
-    """``gradient-boosting``: as ``_Boosting``, on float32 values without missing ones; each value times ``rate`` is added.
-    With a child there is no ``baseline``: its prediction, or the probability of its second class brought into the scores by
-    the inverse of the link, comes first."""
+    """``gradient-boosting``: ``scores``, one or one a class: to the ``baseline`` f8[scores] come the values of one leaf of each
+    tree, times ``rate``, in the order of the trees, the first of which is the first score's, the next the second's, and so
+    round. Trees and input are as in ``forest``, with ``value`` f8[nodes]; missing values are refused. ``link``: the answer is
+    the score (``identity``), its exponential (``log``), the logistic function of it (``logistic``) or of its double
+    (``half-logistic``), or the softmax of the scores (``softmax``). A child stands for the baseline: its prediction, or the
+    probability of its second class put through the inverse of the link.
+    """
 
     _zero_is_positive = True
 
@@ -131,12 +133,12 @@ class GradientBoosting(_Boosting):
 
 
 class HistogramBoosting(_Boosting):
-    """``histogram-boosting``: as ``_Boosting``, on float64 values, missing ones among them.
+    """``histogram-boosting``: as ``gradient-boosting``, with a ``rate`` of one, on f8 with missing values and without a child.
 
-    ``categorical``: the columns that hold categories; the array ``numbers-I`` f8[k] has those of the column I, ascending.
-    ``choice`` i4[nodes]: for a node that splits categories its row in ``left_categories`` b1[splits, k]: which of the
-    column's categories go to the left; −1 in any other node. Any other number is a missing value. ``truncated``: a number
-    below zero is a missing value too, any other loses its fraction first.
+    ``categorical``: columns of categories; ``numbers-I`` f8[k] has those of the column I, ascending. A node that splits
+    categories has in ``choice`` i4[nodes] the row of ``left_categories`` b1[splits, k] that says which of them go to the left;
+    any other node has −1. Any other number is a missing value; with ``truncated`` a number loses its fraction before, one
+    below zero is a missing value, and one of 256 or above is refused.
     """
 
     _column_major = True

@@ -137,9 +137,10 @@ class Bagging(Operation):
 
 
 class AdaBoostClassifier(Operation):
-    """``ada-boost-classifier``: each child gives its weight of ``weights`` f8[n] to the class that it predicts, and takes a
-    share of it from the others. ``classes``: for each child the class of each of its own. Weights beyond the children count
-    in the divisor alone."""
+    """``ada-boost-classifier``: each child adds its weight of ``weights`` f8[n] to the class that it predicts, and the weight
+    times −1 / (``outputs`` − 1) to every other; the sums are divided by that of all weights, also those beyond the children.
+    The probabilities are the softmax of the sums over ``outputs`` − 1, of two classes that of ∓ the half of their difference.
+    ``classes``: for each child the class of each of its own."""
 
     def __init__(self, node: Node, children: Sequence[Operation]) -> None:
         if not children or not all(child.does("predict") for child in children):

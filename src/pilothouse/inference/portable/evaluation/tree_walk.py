@@ -18,9 +18,7 @@ _BLOCK = 2**17
 
 
 class Trees:
-    """Arrays of a node: ``roots`` i8[trees]; ``feature`` i4, ``threshold`` f8, ``left`` i4, ``right`` i4 (−1 in a leaf) and
-    ``missing_left`` b1, each [nodes]. A value of the column ``feature`` that is not above ``threshold`` goes to the left, a
-    missing one by ``missing_left``.
+    """Trees of a node, whose arrays are those of the op ``forest``.
 
     ``columns``: columns that go in. ``missing``: missing values may come. ``choice_of``: for each node the number of its own
     column of choices (see ``expanded``), −1 where it compares; there are ``choices`` of them.

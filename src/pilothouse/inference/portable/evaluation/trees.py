@@ -24,9 +24,15 @@ def single_precision(X: Any, missing: bool) -> Array:
 
 
 class Forest(Operation):
-    """``forest``: settings ``columns`` that go in; ``missing``, whether missing values are taken; ``averaged``: false for a
-    single tree, whose values are the answer. Arrays of ``Trees``, and ``value`` f8[nodes, values]: a regression's only
-    value, or the probability of each class; ``classifier`` says which."""
+    """``forest``: the values of one leaf of each tree, added tree by tree to zero and divided by their number; of a single tree
+    as they are where ``averaged`` is false. ``value`` f8[nodes, k]: a regression's value, or with ``classifier`` the
+    probability of each class. The input, of ``columns`` columns, becomes f4; infinite values are refused, and missing ones
+    unless ``missing``.
+
+    The nodes of all trees lie in arrays [nodes], and those at ``roots`` i8[trees] are the first: where the number in the column
+    ``feature`` i4 is not above ``threshold`` f8, the node ``left`` i4 is next, else ``right`` i4; for a missing value ``left``
+    where ``missing_left`` b1. In a leaf ``left`` is −1.
+    """
 
     def __init__(self, node: Node, children: Sequence[Operation]) -> None:
         self._missing = node.flag("missing")
