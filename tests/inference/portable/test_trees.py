@@ -197,6 +197,24 @@ def test_missing_values_are_refused_where_scikit_learn_refuses_them():
             converted(model).predict(rows)
 
 
+def test_another_number_of_columns_is_refused():
+    X, scores = training_rows(60, COLUMNS, 4, missing=False)
+    for model in (ensemble.RandomForestRegressor(3), ensemble.HistGradientBoostingRegressor(max_iter=3)):
+        operation = converted(model.fit(X, scores))
+        for columns in (1, COLUMNS + 1):
+            with pytest.raises(ValueError, match="columns; expected 4"):
+                operation.predict(np.zeros((2, columns)))
+
+
+def test_many_rows_are_walked_in_blocks():
+    X, scores = training_rows(400, COLUMNS, 4, missing=True)
+    model = ensemble.RandomForestClassifier(300, random_state=0).fit(X, classes_of(scores, 3))
+    operation = converted(model)
+    rows = np.tile(hard_rows(model, COLUMNS, 500, missing=True), (3, 1))[:1203]
+    assert len(operation._trees.blocks(len(rows))) > 5
+    check_equal(model, rows, operation)
+
+
 def test_several_targets_are_not_portable():
     X, scores = training_rows(60, COLUMNS, 4, missing=False)
     with pytest.raises(NotPortable, match="several targets"):
