@@ -5,6 +5,7 @@ import http.client
 import json
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -501,3 +502,46 @@ def test_a_key_without_its_certificate_ends_the_start(hub: TestHub, tmp_path: Pa
     text = server.log.read_text()
     assert "tls-certificate.pem and tls-key.pem cannot be used" in text
     assert "Traceback" not in text
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+def test_a_request_that_has_begun_is_answered_while_the_process_ends(
+    hub: TestHub, launch: Launch, first: ModelFile, framing: str
+) -> None:
+    hub.deploy(first)
+    server = launch(hub)
+    server.wait_until_ready()
+    body = body_of(3)
+    head = f"POST {MODEL}/infer HTTP/1.1\r\nHost: localhost\r\n"
+    if framing == "length":
+        pieces = [f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:50], body[50:]]
+    else:
+        pieces = [
+            f"{head}Transfer-Encoding: chunked\r\n\r\n32\r\n".encode() + body[:50] + b"\r\n",
+            b"%x\r\n%b\r\n0\r\n\r\n" % (len(body) - 50, body[50:]),
+        ]
+
+    def closed() -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", server.port), timeout=5).close()
+        except OSError:
+            return True
+        return False
+
+    def taken() -> bool:
+        return samples(server.ask("GET", "/metrics")[1].decode())["pilothouse_ready"] == 1
+
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
+        client.sendall(pieces[0])
+        wait_until(taken)  # a later request is answered, so this one's first piece has been read
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(closed)
+        client.sendall(pieces[1])
+        answer = b""
+        while piece := client.recv(1 << 16):
+            answer += piece
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"\r\nconnection: close\r\n" in answer.lower()
+    assert server.process.wait(30) == 0
+    assert sum(batch.rows for batch in hub.batches) == 3
+    hub.stop()
