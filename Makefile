@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-versions test-peers test-clients test-histories fuzz proof-console soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs pictures lock clean help
+.PHONY: demo test test-versions test-peers test-clients test-histories fuzz portable-long proof-console soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs pictures lock clean help
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
@@ -12,6 +12,7 @@ help:
 	@echo "make test-versions  the test suite on each Python found, with the newest and the oldest packages"
 	@echo "make test-histories  1,000 random histories: the states on record, at every door, then and now (half an hour)"
 	@echo "make fuzz    10,000 hostile inputs for each parser (half an hour)"
+	@echo "make portable-long  5,000 random pipelines: their portable form is equal to the bit, or refused (half an hour)"
 	@echo "make soak    the long form of the proofs (tests/soak, tests/loop, the demo's models, kills of serving processes): about an hour"
 	@echo "make test-peers  our drift figures against Evidently and NannyML themselves (installs both, each by itself)"
 	@echo "make test-clients  tritonclient, KServe's, MLServer's and MLflow's clients and schemathesis against a server (installs each by itself)"
@@ -56,6 +57,10 @@ soak: $(VENV)/.dev
 # 10,000 inputs for each parser; FUZZ_SEED=NUMBER draws others, a failure prints what draws its input again.
 fuzz: $(VENV)/.dev
 	@FUZZ_INPUTS=$${FUZZ_INPUTS:-10000} $(BIN)/python -m pytest -n 2 --dist worksteal -q tests/fuzz
+
+# 5,000 random pipelines: the portable form of each is equal to the bit, or refused.
+portable-long: $(VENV)/.dev
+	@PORTABLE_PIPELINES=$${PORTABLE_PIPELINES:-5000} $(BIN)/python -m pytest -n 2 --dist worksteal -q tests/inference/portable/test_random_pipelines.py
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .

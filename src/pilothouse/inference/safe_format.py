@@ -12,6 +12,7 @@ from pilothouse.domain.safe_text import LINE_LIMIT, one_line
 
 ALLOWED_TYPES: tuple[str, ...] = (
     "numpy.dtype",
+    "sklearn._loss.loss.HalfTweedieLoss",
     "sklearn._loss.loss.HalfTweedieLossIdentity",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",

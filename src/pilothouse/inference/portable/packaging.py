@@ -23,8 +23,8 @@ Flags = npt.NDArray[np.bool_]
 
 GENERATED_ROWS = 10_000
 BLOCK_ROWS = 17
-_BLOCKS, _SINGLE_ROWS = 12, 40
-"""Blocks, and rows one by one, that are compared of the sample and of the generated rows each."""
+SINGLE_ROWS = 40
+"""Rows that are compared one by one, of the sample and of the generated rows each; a third as many blocks."""
 _WHOLE_ROWS = 20_000
 """Rows in one call at most."""
 _PART_ROWS = 250
@@ -45,7 +45,12 @@ class Packaged:
 
 
 def packaged(
-    original: Predictor, sample: InputColumns, *, seed: int = 0, generated: int = GENERATED_ROWS
+    original: Predictor,
+    sample: InputColumns,
+    *,
+    seed: int = 0,
+    generated: int = GENERATED_ROWS,
+    single_rows: int = SINGLE_ROWS,
 ) -> Packaged:
     """Portable form of the model of ``original``, which was read from a skops file; ``sample``: rows as it is asked for."""
     schema = original.schema
@@ -56,7 +61,7 @@ def packaged(
         return Packaged(None, one_line(str(why), _LONGEST_REASON), 0)
     except (ValueError, TypeError, PilothouseError) as error:
         return Packaged(None, one_line(f"it cannot be written: {error}", _LONGEST_REASON), 0)
-    compared = _Comparison(original, portable, np.random.default_rng(seed))
+    compared = _Comparison(original, portable, np.random.default_rng(seed), single_rows)
     compared.take(sample, "the hold-out")
     compared.take(_tries(compared, data, sample, seed, generated), "generated rows")
     return Packaged(None if compared.reason else data, compared.reason, compared.rows)
@@ -77,8 +82,11 @@ def _tries(compared: "_Comparison", data: bytes, sample: InputColumns, seed: int
 class _Comparison:
     """Comparison of two predictors, which ends with the first difference."""
 
-    def __init__(self, original: Predictor, portable: Predictor, draw: np.random.Generator) -> None:
+    def __init__(
+        self, original: Predictor, portable: Predictor, draw: np.random.Generator, single_rows: int
+    ) -> None:
         self.original, self._portable, self._draw = original, portable, draw
+        self._single_rows = single_rows
         self.reason = ""
         self.rows = 0
 
@@ -91,9 +99,9 @@ class _Comparison:
             if not self.equal(chosen_rows(columns, whole), name):
                 for part in np.array_split(whole, -(-len(whole) // _PART_ROWS)):
                     self.equal(chosen_rows(columns, part), name)
-        for _ in range(_BLOCKS):
+        for _ in range(self._single_rows // 3):
             self.equal(chosen_rows(columns, self._draw.integers(0, columns.rows, BLOCK_ROWS)), name)
-        for row in self._draw.integers(0, columns.rows, _SINGLE_ROWS):
+        for row in self._draw.integers(0, columns.rows, self._single_rows):
             self.equal(chosen_rows(columns, np.array([row])), name)
 
     def equal(self, columns: InputColumns, name: str) -> bool:

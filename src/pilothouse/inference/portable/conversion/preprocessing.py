@@ -179,7 +179,7 @@ def _one_hot(model: Any, convert: Convert) -> Node:
             "max_categories",
             "feature_name_combiner",
         ),
-        allowed={"dtype": (np.float64,)},
+        allowed={"dtype": (np.float64, np.dtype(np.float64))},
     )
     stored, start = [], 0
     for i, categories in enumerate(model.categories_):
@@ -235,10 +235,9 @@ def _ordinal(model: Any, convert: Convert) -> Node:
     unknown = np.nan if refuse else float(model.unknown_value)
     stored, places = [], []
     for i, categories in enumerate(model.categories_):
-        codes = [float(code) for code in _grouped(model, i)]
         has_missing = bool(len(categories)) and is_nan(categories[-1])
-        if has_missing:
-            codes = codes[:-1]
+        # the code of missing values is its own, so that it has no part in the grouping of rare categories
+        codes = [float(code) for code in _grouped(model, i)[: len(categories) - has_missing]]
         missing = float(model.encoded_missing_value) if has_missing else unknown
         stored.append([*codes, unknown, missing])
         places.append([0] * len(codes) + [REFUSED, 0 if has_missing else REFUSED])
