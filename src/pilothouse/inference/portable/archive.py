@@ -93,13 +93,15 @@ def _program(data: bytes) -> Program:
         entries = archive.infolist()
         if len(entries) > MAXIMUM_MEMBERS:
             raise _fault(f"it has {len(entries)} members; expected {MAXIMUM_MEMBERS} at most")
-        if sum(entry.file_size for entry in entries) > len(data):
-            raise _fault("its members are larger than the file")
         members: dict[str, bytes] = {}
+        room = len(data)
         for entry in entries:
             stored = entry.compress_type == zipfile.ZIP_STORED and not entry.flag_bits & 0x1
             if not stored or entry.file_size != entry.compress_size or entry.filename in members:
                 raise _fault(f"the member {entry.filename!r} is packed, encrypted or there twice")
+            room -= entry.file_size
+            if room < 0:
+                raise _fault("its members are larger than the file")
             members[entry.filename] = archive.read(entry)
     text = members.pop(PROGRAM, b"")
     if not text or len(text) > MAXIMUM_PROGRAM_BYTES:

@@ -123,7 +123,8 @@ def _scores(model: Any, probabilities: str) -> Node:
     name = type(model).__name__
     check_parameters(model, ignored=_OF_FITTING, allowed={"multi_class": ("deprecated", "ovr")})
     coef, classes = floats(model.coef_, name), len(model.classes_)
-    if coef.ndim != 2 or coef.shape[0] != (1 if classes == 2 else classes):
+    alone = coef.ndim == 1 and classes == 2
+    if not alone and (coef.ndim != 2 or coef.shape[0] != (1 if classes == 2 else classes)):
         raise NotPortable(f"{name} with coefficients of the shape {coef.shape} for {classes} classes")
     intercept = np.asarray(model.intercept_, dtype=np.float64)
     return Node("linear-classifier", {"probabilities": probabilities}, {"coef": coef, "intercept": intercept})

@@ -31,27 +31,29 @@ class LinearRegressor(Operation):
 
 class LinearClassifier(Operation):
     """``linear-classifier``: scores are X·coefᵀ + intercept, one for two classes, else one a class. ``coef`` f8[scores,
-    columns]; ``intercept`` f8 or f8[scores].
+    columns], or f8[columns] for a product with a vector; ``intercept`` f8 or f8[scores].
 
     ``probabilities``: ``logistic`` is the logistic function of each score, divided by their sum where there are several;
     ``softmax``; ``modified-huber`` is (score cut to −1 … 1, + 1) / 2, divided likewise; ``none``.
     """
 
     def __init__(self, node: Node, children: Sequence[Operation]) -> None:
-        coef = node.array("coef", "f8", (None, None))
-        if coef.shape[0] in (0, 2):
-            node.fault(f"it has {coef.shape[0]} scores; expected one, or one a class")
-        self._coef_t = coef.T
-        self._intercept = _intercept(node, coef.shape[0])
+        alone = "coef" in node.arrays and node.arrays["coef"].ndim == 1
+        coef = node.array("coef", "f8", (None,) if alone else (None, None))
+        count = 1 if alone else coef.shape[0]
+        if count in (0, 2):
+            node.fault(f"it has {count} scores; expected one, or one a class")
+        self._coef_t = coef if alone else coef.T
+        self._intercept = _intercept(node, count)
         self._kind = node.text("probabilities", ("logistic", "softmax", "modified-huber", "none"))
-        if self._kind == "softmax" and coef.shape[0] == 1:
+        if self._kind == "softmax" and count == 1:
             node.fault("softmax needs a score for each class")
-        self.inputs = coef.shape[1]
-        self.outputs = max(coef.shape[0], 2)
+        self.inputs = coef.shape[-1]
+        self.outputs = max(count, 2)
 
     def decision_function(self, X: Any) -> Array:
         scores: Array = product_input(X) @ self._coef_t + self._intercept
-        return scores.reshape(-1) if scores.shape[1] == 1 else scores
+        return scores.reshape(-1) if scores.ndim > 1 and scores.shape[1] == 1 else scores
 
     def predict(self, X: Any) -> Array:
         scores = self.decision_function(X)
