@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.domain.errors import ConflictError, IntegrityError
+from pilothouse.domain.errors import ConflictError, IntegrityError, NotAllowedError
 from pilothouse.domain.evaluation import PortableForm
 from pilothouse.domain.identifiers import VersionReference
 from pilothouse.operations.jobs.step_records import portable_in
-from pilothouse.store import portable_models, versions
+from pilothouse.operations.models.portable_forms import Converted, record_form, without_form
+from pilothouse.store import audit, portable_models, versions
 from pilothouse.store.runs import RunFile
-from support.job_workspace import applied, trained
+from support.job_workspace import ADMIN, SCIENTIST, actor, applied, trained
 
 TIED = PortableForm(None, 0, "KNeighborsClassifier has no portable form", 0, {"scikit-learn": "1.9.1"})
 EQUAL = PortableForm("a" * 64, 12_000, "", 10_400, {"scikit-learn": "1.9.1"})
@@ -45,3 +46,22 @@ def test_a_step_says_why_there_is_no_form_or_leaves_a_file() -> None:
     for plain, given in (({"reason": "", "rows": 5}, None), ({"reason": "why", "rows": 5}, file), ([], file)):
         with pytest.raises(IntegrityError, match="portable"):
             portable_in("evaluate", plain, packages, given)
+
+
+def test_a_version_of_an_earlier_release_is_converted_once_with_an_audit_row(tmp_path: Path) -> None:
+    services = applied(tmp_path)
+    trained(services)
+    assert without_form(services) == []  # nothing is live
+    owner = actor(services, ADMIN)
+    tied = Converted(None, "why", 0, {"scikit-learn": "1.8.0"})
+    assert record_form(services, owner, "demo/1", tied).portable.tied == "tied to scikit-learn 1.8.x: why"
+    made = record_form(services, owner, "demo/1", Converted(b"form", "", 5, {"scikit-learn": "1.9.1"}))
+    assert services.artifacts.read(made.portable.digest) == b"form"
+    with pytest.raises(ConflictError, match="has a portable form"):
+        record_form(services, owner, "demo/1", tied)
+    with pytest.raises(NotAllowedError):
+        record_form(services, actor(services, SCIENTIST), "demo/1", tied)
+    with services.registry.read() as connection:
+        entry = audit.newest_of(connection, "version.converted")
+    assert entry.subject == "models:/demo/1"
+    assert entry.detail["portable_digest"] == made.portable.digest
