@@ -3,16 +3,21 @@
 import asyncio
 import json
 import logging
+import shutil
 import socket
+import ssl
 import threading
 import time
+from asyncio import constants
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pilothouse.serving import http
+from pilothouse.serving import access, http
+from pilothouse.serving.access import Access
 from pilothouse.serving.app import ServingApp
 from pilothouse.serving.direct import MAXIMUM_BYTES, Reply, Taken
 from pilothouse.serving.http import Receive, Scope, Send
@@ -66,10 +71,10 @@ class Echo:
 
 
 @contextmanager
-def listening(app: Any, limits: HttpLimits) -> Iterator[int]:
+def listening(app: Any, limits: HttpLimits, tls: ssl.SSLContext | None = None) -> Iterator[int]:
     """Server in a thread; gives its port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = quiet_server(app, grace_s=1, limits=limits)
+        server = quiet_server(app, grace_s=1, limits=limits, tls=tls)
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
         thread.start()
         try:
@@ -468,3 +473,17 @@ def test_the_host_of_a_loopback_server_is_compared_whatever_its_case(host: str, 
     app._roster = lambda: None  # type: ignore[assignment,return-value]
     asyncio.run(app(scope, receive, send))
     assert sent[0]["status"] == (200 if is_served else 403)
+
+
+def test_a_handshake_of_tls_that_does_not_come_is_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        constants, "SSL_HANDSHAKE_TIMEOUT", constants.SSL_HANDSHAKE_TIMEOUT
+    )  # put back at the end
+    for name in (access.CERTIFICATE, access.KEY):
+        shutil.copy(Path(__file__).parent / "tls" / f"first-{name.removeprefix('tls-')}", tmp_path / name)
+    with listening(echo, SHORT, Access(tmp_path).tls) as port, connected(port) as client:
+        start = time.monotonic()
+        assert rest(client) == b""
+        assert time.monotonic() - start < 15

@@ -2,6 +2,7 @@
 
 import contextlib
 import ssl
+from asyncio import constants
 from collections.abc import Generator
 from functools import partial
 from typing import Any
@@ -43,4 +44,6 @@ def quiet_server(
     )
     config.load()
     config.ssl = tls  # a context of ours, for a certificate that is renewed
+    if tls is not None:  # uvicorn hands no bound of the handshake on, and asyncio's is a minute
+        setattr(constants, "SSL_HANDSHAKE_TIMEOUT", limits.head_s)  # noqa: B010 - declared final
     return QuietServer(config)
