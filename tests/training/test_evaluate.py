@@ -10,6 +10,8 @@ from sklearn.metrics import roc_auc_score
 from steps_support import Bench, rows, spec
 
 from pilothouse.domain.jobs import StepResult
+from pilothouse.inference.predictor import Predictor
+from pilothouse.inference.schema import InputSchema
 from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.statistics.reference import decode
 
@@ -83,6 +85,25 @@ def test_bounds_on_metrics_slices_size_and_latency_refuse(bench: Bench) -> None:
     assert "port=N has log_loss" in gate(steps, "metric.log_loss.port")["reason"]
     assert gate(steps, "model_size")["outcome"] == "failed"
     assert gate(steps, "latency")["outcome"] == "failed"
+
+
+def test_a_portable_form_is_made_and_demanded_where_the_model_file_says_so(bench: Bench) -> None:
+    asked = {"gates__portable": True, "training__parameters": {}}
+    steps = bench.evaluated(
+        spec(training__estimator="sklearn.linear_model.LogisticRegression", **asked), name="linear"
+    )
+    evaluated = steps["evaluate"]
+    assert gate(steps, "portable")["outcome"] == "passed"
+    assert evaluated.record["portable"]["reason"] == ""
+    assert evaluated.record["portable"]["rows"] > 10_000
+    schema = InputSchema.from_bytes(Path(steps["fit"].outputs["schema"]).read_bytes())
+    assert Predictor(Path(evaluated.outputs["portable"]).read_bytes(), schema).portable
+    other = bench.evaluated(
+        spec(training__estimator="sklearn.neighbors.KNeighborsClassifier", **asked), name="neighbours"
+    )
+    assert "portable" not in other["evaluate"].outputs
+    assert gate(other, "portable")["outcome"] == "failed"
+    assert "KNeighborsClassifier has no portable form" in gate(other, "portable")["reason"]
 
 
 def test_a_worse_candidate_is_refused_by_comparison_and_a_like_one_is_not(

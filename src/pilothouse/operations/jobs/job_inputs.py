@@ -222,7 +222,7 @@ def prepare_reproduction(services: Services, claim: ClaimedJob, folder: Path) ->
     inputs = {
         "train": train,
         "holdout": holdout,
-        "recorded_model": artifact_path(services, version.model_digest),
+        "recorded_model": model_path(services, version),
         "recorded_schema": artifact_path(services, version.schema_digest),
         "recorded_predictions": artifact_path(services, version.predictions_digest),
     }
@@ -306,9 +306,16 @@ def _copy_model(folder: Path, source: Path, destination: Path) -> CodeFacts:
 def _version_inputs(services: Services, prefix: str, versions: list[Version]) -> dict[str, str]:
     inputs = {}
     for version in versions:
-        inputs[f"{prefix}_{version.number}_model"] = artifact_path(services, version.model_digest)
+        inputs[f"{prefix}_{version.number}_model"] = model_path(services, version)
         inputs[f"{prefix}_{version.number}_schema"] = artifact_path(services, version.schema_digest)
     return inputs
+
+
+def model_path(services: Services, version: Version) -> str:
+    """Path of the file that answers as a version does: its portable form where it has one, which any release of scikit-learn
+    leaves as it is. Raises IntegrityError or NotFoundError."""
+    form = version.portable
+    return artifact_path(services, form.digest if form and form.digest else version.model_digest)
 
 
 def artifact_path(services: Services, digest: str) -> str:
