@@ -262,6 +262,14 @@ FOLD = {"outputs": 2, "together": False, "classes": [0, 1]}
         ),
         Node("stacking", {"methods": [], "second": True, "passthrough": False}, children=()),
         Node("one-vs-one", {"outputs": 3}, children=(LEAF, LEAF)),
+        Node("one-vs-one", {"outputs": 2**31 - 1}, children=(LEAF, LEAF)),
+        Node("calibrated", FOLD | {"outputs": 2**31 - 1}, children=(LEAF, SIGMOID, SIGMOID)),
+        Node(
+            "bagging",
+            {"classifier": True, "columns": 1, "outputs": 3, "classes": [None]},
+            {"columns-0": np.array([0])},
+            (LEAF,),
+        ),
         Node(
             "bagging",
             {"classifier": True, "columns": 1, "outputs": 2, "classes": [[0, 2]]},

@@ -292,3 +292,14 @@ def test_damaged_trees_are_refused(bad):
     ]
     with pytest.raises(IntegrityError, match="portable model cannot be read"):
         made(Node("forest", SETTINGS, GOOD | bad))
+
+
+def test_a_chain_without_end_is_refused():
+    n = 30_001
+    left = np.full(n, -1, dtype=np.int32)
+    right = left.copy()
+    left[0 : n - 1 : 2], right[0 : n - 1 : 2] = np.arange(1, n, 2), np.arange(2, n, 2)
+    chain = {"left": left, "right": right, "value": np.zeros((n, 1))}
+    rest = {name: np.zeros(n, dtype=GOOD[name].dtype) for name in ("feature", "threshold", "missing_left")}
+    with pytest.raises(IntegrityError, match="10000 levels at most"):
+        made(Node("forest", SETTINGS, GOOD | chain | rest))

@@ -16,6 +16,7 @@ from pilothouse.inference.portable.program import Array, Node
 
 _ALMOST_ONE = 1.0 + 1e-5
 _TINY = 1e-12
+_MOST_CLASSES = 2**16
 
 
 class Sigmoid(Operation):
@@ -74,7 +75,7 @@ class Calibrated(Operation):
         self._scores = self._child.does("decision_function")
         if not self._scores and not self._child.does("predict_proba"):
             node.fault("its classifier gives no scores")
-        self.outputs = node.integer("outputs", 2)
+        self.outputs = node.integer("outputs", 2, _MOST_CLASSES)
         self.inputs = self._child.inputs
         self._together = node.flag("together")
         self._classes = node.integers("classes", most=self.outputs - 1)

@@ -10,6 +10,7 @@ from pilothouse.inference.portable.evaluation.constants import row_count
 from pilothouse.inference.portable.evaluation.operation import Frame, Operation, check_finite, matrix
 from pilothouse.inference.portable.program import Array, Node
 
+MOST_CLASSES = 2**16
 METHODS = ("predict_proba", "decision_function", "predict")
 
 
@@ -101,7 +102,7 @@ class Bagging(Operation):
         if not children or not all(child.does(method) for child in children):
             node.fault("expected children that answer")
         self.inputs = node.integer("columns", 1)
-        self.outputs = node.integer("outputs", 2) if self._classifies else None
+        self.outputs = node.integer("outputs", 2, MOST_CLASSES) if self._classifies else None
         known = node.items("classes", len(children)) if self._classifies else [None] * len(children)
         self._parts = []
         for i, (child, own) in enumerate(zip(children, known, strict=True)):
@@ -111,6 +112,8 @@ class Bagging(Operation):
             classes = None if own is None else np.array(own, dtype=np.int64)
             if classes is not None and not ((classes >= 0) & (classes < (self.outputs or 0))).all():
                 node.fault("a child knows a class that is none")
+            if child.outputs not in (None, self.outputs if classes is None else len(classes)):
+                node.fault("a child knows other classes")
             self._parts.append((getattr(child, method), columns, classes))
 
     def does(self, method: str) -> bool:
@@ -145,13 +148,15 @@ class AdaBoostClassifier(Operation):
     def __init__(self, node: Node, children: Sequence[Operation]) -> None:
         if not children or not all(child.does("predict") for child in children):
             node.fault("expected children that predict")
-        self.outputs = node.integer("outputs", 2)
+        self.outputs = node.integer("outputs", 2, MOST_CLASSES)
         self.inputs = children[0].inputs
         weights = node.array("weights", "f8", (None,))
         self._sum = weights.sum()
         classes = [np.array(own, dtype=np.int64) for own in node.items("classes", len(children))]
         if len(weights) < len(children):
             node.fault("a child has no weight")
+        if any(child.outputs not in (None, len(own)) for child, own in zip(children, classes, strict=True)):
+            node.fault("a child knows other classes")
         self._parts = [
             (child.predict, own, weight, -1 / (self.outputs - 1) * weight)
             for child, own, weight in zip(children, classes, weights, strict=False)

@@ -64,9 +64,10 @@ class OneVsOne(Operation):
 
     def __init__(self, node: Node, children: Sequence[Operation]) -> None:
         self.outputs = node.integer("outputs", 2)
+        pairs = self.outputs * (self.outputs - 1) // 2
+        if len(children) != pairs:
+            node.fault(f"it has {len(children)} children; expected {pairs}")
         self._pairs = list(itertools.combinations(range(self.outputs), 2))
-        if len(children) != len(self._pairs):
-            node.fault(f"it has {len(children)} children; expected {len(self._pairs)}")
         if not all(child.does("predict_proba") or child.does("decision_function") for child in children):
             node.fault("expected children that give scores")
         self._children = children

@@ -13,6 +13,8 @@ _TABLE_NODES = 1000
 """Nodes a level up to which a single row is compared at all nodes at once, which then is sooner than level by level."""
 _STEPS = 4
 """Levels between two looks at which rows have arrived."""
+_DEEPEST = 10_000
+"""Levels of a tree at most."""
 _BLOCK = 2**15
 """Pairs of row and tree walked at once. The arrays of a step then stay in a processor's cache, which makes it up to three
 times as fast."""
@@ -75,8 +77,8 @@ class Trees:
             levels.append(level)
             count += len(level)
             self._depth += 1
-            if count > len(left):
-                node.fault("its nodes are no trees")
+            if count > len(left) or self._depth > _DEEPEST:
+                node.fault(f"its nodes are no trees of {_DEEPEST} levels at most")
         self.order = np.concatenate(levels)
         """Number in the file of each node as it is placed here."""
         self._feature, self._threshold = feature[self.order], threshold[self.order]
