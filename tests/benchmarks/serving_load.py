@@ -18,6 +18,8 @@ class _Connection:
     socket: socket.socket
     sent_ns: int = 0
     received: bytes = b""
+    is_first: bool = True
+    """True until its first answer, which is not counted: it waits for the connections that are made after it."""
 
 
 def measure(port: int, path: str, connections: int, seconds: float, body: bytes) -> dict[str, float]:
@@ -45,8 +47,9 @@ def measure(port: int, path: str, connections: int, seconds: float, body: bytes)
                 if not _is_whole(connection.received):
                     continue
                 now = time.perf_counter_ns()
-                taken.append(now - connection.sent_ns)
-                connection.received = b""
+                if not connection.is_first:
+                    taken.append(now - connection.sent_ns)
+                connection.received, connection.is_first = b"", False
                 connection.sent_ns = time.perf_counter_ns()
                 connection.socket.sendall(request)
         for key in list(selector.get_map().values()):

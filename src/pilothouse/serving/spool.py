@@ -3,8 +3,8 @@
 One thread owns the open segments. It takes all records that wait, gives them their ids, writes them, calls fdatasync once
 for each segment touched (group commit), and only then lets the answers go. A segment is sealed by rows, bytes or age,
 handed to the shipper, and removed when the hub has acknowledged it. The spool is bounded: when it or the disk is full,
-records are refused and nothing is dropped. Another thread may write too (``append_now``), while the disk is quick and the
-segment is open: that spares two hand-overs between threads.
+records are refused and nothing is dropped. Another thread may write too (``append_now``), while the disk is quick: that spares
+two hand-overs between threads.
 
 A producer is named at random for each start and each version, and numbers its segments from 0: no sequence has to be
 remembered from one start to the next, so none can be used twice.
@@ -17,7 +17,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -121,19 +121,23 @@ class Spool:
 
     def append_now(self, entries: Sequence[Entry]) -> None:
         """Have predictions written by the caller, so that their completions have been called when this returns; what the
-        caller would have to wait for (another thread that writes, a new segment, a slow disk) is left to the spool's thread."""
+        caller would have to wait for (another thread that writes, a slow disk) is left to the spool's thread."""
         done: list[_Done] = []
         if self._flush_ns > _QUICK_NS or not self._writing.acquire(blocking=False):
-            left: Iterable[Entry] = entries
-        else:
-            try:
-                left = [entry for entry in entries if not self._add_to_open(entry, done)]
-                self._commit(done)
-                self._seal_ripe()
-            finally:
-                self._writing.release()
-        for entry in left:
-            self.put(entry)
+            for entry in entries:
+                self.put(entry)
+            return
+        try:
+            for entry in entries:
+                self._add(entry, done)
+                segment = self._open.get(entry.stream)
+                if segment is not None and segment.rows + segment.waiting_rows >= self._limits.rows:
+                    self._commit(done)
+                    self._seal_ripe()
+            self._commit(done)
+            self._seal_ripe()
+        finally:
+            self._writing.release()
         for complete, outcome in done:
             complete(outcome)
 
@@ -225,7 +229,7 @@ class Spool:
                     if entry.record is None:
                         self._errors[entry.stream] = self._errors.get(entry.stream, 0) + 1
                     else:
-                        self._add(entry.stream, entry.record, entry.complete, done)
+                        self._add(entry, done)
                 self._add_errors()
                 self._commit(done)
                 self._seal_ripe(every=not going)
@@ -257,23 +261,13 @@ class Spool:
             return 1.0
         return max(0.0, oldest + self._limits.age_s - time.monotonic())
 
-    def _add_to_open(self, entry: Entry, done: list[_Done]) -> bool:
-        """Add a prediction to its segment if that is open and takes it; False where not."""
-        segment = self._open.get(entry.stream)
-        if (
-            segment is None
-            or entry.record is None
-            or segment.rows + segment.waiting_rows >= self._limits.rows
-        ):
-            return False
-        self._add(entry.stream, entry.record, entry.complete, done)
-        return True
-
-    def _add(self, stream: Stream, record: PredictionRecord, complete: Completion, done: list[_Done]) -> None:
-        """Add the record to an open segment, in memory; ``_commit`` writes it. What cannot be added is done."""
+    def _add(self, entry: Entry, done: list[_Done]) -> None:
+        """Add a prediction to an open segment, in memory; ``_commit`` writes it. What cannot be added is done."""
+        record, complete = entry.record, entry.complete
+        assert record is not None
         try:
             self._space.check()
-            segment = self._segment(stream)
+            segment = self._segment(entry.stream)
         except (UnavailableError, OSError) as error:
             refusal = self._space.write_failed(error) if isinstance(error, OSError) else error
             done.append((complete, refusal))
