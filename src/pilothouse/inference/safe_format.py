@@ -26,6 +26,7 @@ ALLOWED_TYPES: tuple[str, ...] = (
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
     "sklearn.tree._tree.Tree",
+    "sklearn.utils._bunch.Bunch",  # a dict whose keys can be read as attributes: the parts of a vote or a stack by name
 )
 """Types beyond skops's own trusted ones that a model file may hold."""
 

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from hypothesis import reject
 from hypothesis import strategies as st
-from sklearn import dummy, linear_model
+from sklearn import dummy, ensemble, linear_model, svm, tree
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
@@ -28,12 +29,30 @@ from pilothouse.inference.schema import InputColumn, InputSchema
 NUMBERS, CATEGORIES = ("a", "b", "c", "d"), ("p", "q")
 ROWS = 240
 
+
+def _small_tree() -> Any:
+    return tree.DecisionTreeClassifier(max_depth=3, random_state=0)
+
+
 CLASSIFIERS = {
     "logistic": lambda: linear_model.LogisticRegression(max_iter=30),
     "logistic, no intercept": lambda: linear_model.LogisticRegression(max_iter=30, fit_intercept=False),
     "logistic cv": lambda: linear_model.LogisticRegressionCV(Cs=2, cv=2, max_iter=20),
     "sgd log": lambda: linear_model.SGDClassifier(loss="log_loss", max_iter=5, random_state=0),
     "sgd huber": lambda: linear_model.SGDClassifier(loss="modified_huber", max_iter=5, random_state=0),
+    "tree": lambda: tree.DecisionTreeClassifier(max_depth=4, random_state=0),
+    "forest": lambda: ensemble.RandomForestClassifier(5, max_depth=4, random_state=0),
+    "extra trees": lambda: ensemble.ExtraTreesClassifier(5, max_depth=4, random_state=0),
+    "boosting": lambda: ensemble.GradientBoostingClassifier(n_estimators=4, random_state=0),
+    "histogram": lambda: ensemble.HistGradientBoostingClassifier(max_iter=4, random_state=0),
+    "sigmoid": lambda: CalibratedClassifierCV(svm.LinearSVC(max_iter=50), cv=2),
+    "isotonic": lambda: CalibratedClassifierCV(_small_tree(), method="isotonic", cv=2),
+    "voting": lambda: ensemble.VotingClassifier(
+        [("a", _small_tree()), ("b", linear_model.LogisticRegression(max_iter=20))], voting="soft"
+    ),
+    "stacking": lambda: ensemble.StackingClassifier(
+        [("a", _small_tree()), ("b", linear_model.LogisticRegression(max_iter=20))], cv=2
+    ),
     "dummy": lambda: dummy.DummyClassifier(),
     "dummy frequent": lambda: dummy.DummyClassifier(strategy="most_frequent"),
 }
@@ -55,6 +74,20 @@ REGRESSORS = {
         linear_model.Ridge(), func=np.log1p, inverse_func=np.expm1
     ),
     "scaled target": lambda: TransformedTargetRegressor(linear_model.Ridge(), transformer=StandardScaler()),
+    "tree": lambda: tree.DecisionTreeRegressor(max_depth=4, random_state=0),
+    "forest": lambda: ensemble.RandomForestRegressor(5, max_depth=4, random_state=0),
+    "extra trees": lambda: ensemble.ExtraTreesRegressor(5, max_depth=4, random_state=0),
+    "boosting": lambda: ensemble.GradientBoostingRegressor(n_estimators=4, random_state=0),
+    "histogram": lambda: ensemble.HistGradientBoostingRegressor(max_iter=4, random_state=0),
+    "histogram of counts": lambda: ensemble.HistGradientBoostingRegressor(
+        loss="poisson", max_iter=4, random_state=0
+    ),
+    "voting": lambda: ensemble.VotingRegressor(
+        [("a", tree.DecisionTreeRegressor(max_depth=3, random_state=0)), ("b", linear_model.Ridge())]
+    ),
+    "stacking": lambda: ensemble.StackingRegressor(
+        [("a", tree.DecisionTreeRegressor(max_depth=3, random_state=0)), ("b", linear_model.Ridge())], cv=2
+    ),
     "dummy": lambda: dummy.DummyRegressor(strategy="median"),
 }
 

@@ -100,7 +100,10 @@ def _products(model: Any, link: str) -> Node:
     if coef.ndim != 1:
         raise NotPortable(f"{name} of several targets")
     intercept = np.asarray(model.intercept_, dtype=np.float64)
-    return Node("linear-regressor", {"link": link}, {"coef": coef, "intercept": intercept})
+    # these two multiply a sparse matrix without a look at its values
+    checks = type(model) not in (linear_model.ElasticNet, linear_model.Lasso)
+    settings = {"link": link, "checks_sparse": checks}
+    return Node("linear-regressor", settings, {"coef": coef, "intercept": intercept})
 
 
 def _logistic(model: Any, convert: Convert) -> Node:

@@ -10,22 +10,25 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from pilothouse.inference.portable.evaluation.operation import Operation, product_input
+from pilothouse.inference.portable.evaluation.operation import Frame, Operation, product_input
 from pilothouse.inference.portable.program import Array, Node
 
 
 class LinearRegressor(Operation):
     """``linear-regressor``: X·coef + intercept, with ``link`` log its exponential. ``coef`` f8[columns]; ``intercept`` f8 or
-    f8[1]."""
+    f8[1]. Without ``checks_sparse`` a sparse matrix may hold missing and infinite values."""
 
     def __init__(self, node: Node, children: Sequence[Operation]) -> None:
         self._coef = node.array("coef", "f8", (None,))
         self._intercept = _intercept(node, 1)
         self._exponential = node.text("link", ("identity", "log")) == "log"
+        self._checks_sparse = node.flag("checks_sparse")
         self.inputs = len(self._coef)
 
     def predict(self, X: Any) -> Array:
-        scores: Array = product_input(X) @ self._coef + self._intercept
+        if self._checks_sparse or isinstance(X, np.ndarray | Frame):
+            X = product_input(X)
+        scores: Array = X @ self._coef + self._intercept
         return np.exp(scores) if self._exponential else scores
 
 
