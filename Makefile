@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-versions test-peers test-clients test-histories fuzz portable-long proof-console soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs pictures lock clean help
+.PHONY: demo test test-versions test-peers test-clients test-upgrade test-histories fuzz portable-long proof-console soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs pictures lock clean help
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
@@ -15,6 +15,7 @@ help:
 	@echo "make portable-long  5,000 random pipelines: their portable form is equal to the bit, or refused (half an hour)"
 	@echo "make soak    the long form of the proofs (tests/soak, tests/loop, the demo's models, kills of serving processes): about an hour"
 	@echo "make test-peers  our drift figures against Evidently and NannyML themselves (installs both, each by itself)"
+	@echo "make test-upgrade  workspaces made under scikit-learn 1.8 and opened under today's (builds the environments of before)"
 	@echo "make test-clients  tritonclient, KServe's, MLServer's and MLflow's clients and schemathesis against a server (installs each by itself)"
 	@echo "make check   what CI runs: lint, types, layers, tests"
 	@echo "make bench   medians and ratios on this machine"
@@ -93,6 +94,20 @@ test-peers: $(VENV)/.dev .peers/evidently/.done .peers/nannyml/.done
 
 test-clients: $(VENV)/.dev .clients/triton/.done .clients/kserve/.done .clients/mlserver/.done .clients/mlflow/.done
 	@PILOTHOUSE_CLIENTS=1 $(BIN)/python -m pytest -q -rP tests/clients
+
+# Environments of before in .upgrade: this Pilothouse under scikit-learn 1.8, and the last one without portable forms.
+.upgrade/scikit-learn-1.8/.done: tests/upgrade/requirements.txt pyproject.toml
+	@test -x .upgrade/scikit-learn-1.8/bin/pip || $(PYTHON) -m venv --clear .upgrade/scikit-learn-1.8
+	@echo "installing scikit-learn 1.8 into .upgrade/scikit-learn-1.8 ..."
+	@.upgrade/scikit-learn-1.8/bin/python -m pip --disable-pip-version-check -q install -e . -r $<
+	@touch $@
+
+.upgrade/before-portable/.done: .upgrade/scikit-learn-1.8/.done tests/upgrade/before_portable.sh
+	@sh tests/upgrade/before_portable.sh
+	@touch $@
+
+test-upgrade: $(VENV)/.dev .upgrade/scikit-learn-1.8/.done .upgrade/before-portable/.done
+	@PILOTHOUSE_UPGRADE=1 $(BIN)/python -m pytest -q -rP tests/upgrade
 
 proof-console: $(VENV)/.dev
 	@HOSTILE_STRINGS=10000 RESIZES=1000 $(BIN)/python -m pytest -q tests/console/test_terminals.py

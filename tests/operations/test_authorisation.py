@@ -20,7 +20,7 @@ from pilothouse.operations.models import comparisons
 from pilothouse.operations.monitoring import monitor_backfills
 from pilothouse.operations.promotion import deployments, promotions, request_lists
 from pilothouse.operations.services import Services
-from pilothouse.operations.workspace import audits, sessions, workspaces
+from pilothouse.operations.workspace import audits, sessions, upgrades, workspaces
 from pilothouse.store.alerts import NewAlert
 
 Call = Callable[[Services, Actor], object]
@@ -98,6 +98,7 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "schedules.resume_schedule": (lambda s, a: schedules.resume_schedule(s, a, 1), OPERATION),
     "targets.list_targets": (lambda s, a: targets.list_targets(s, a), EVERYBODY),
     "targets.issue_token": (lambda s, a: targets.issue_token(s, a, "ewr"), ADMINS),
+    "upgrades.convert": (lambda s, a: upgrades.convert(s, a, None), OPERATION),  # type: ignore[arg-type]
     "workspaces.list_roles": (lambda s, a: workspaces.list_roles(s, a), EVERYBODY),
     "workspaces.grant_role": (lambda s, a: workspaces.grant_role(s, a, "eve", Role.VIEWER), ADMINS),
     "workspaces.revoke_role": (lambda s, a: workspaces.revoke_role(s, a, "vera", Role.VIEWER), ADMINS),
@@ -127,6 +128,7 @@ MODULES = (
     sessions,
     targets,
     triggers,
+    upgrades,
     workspaces,
 )
 

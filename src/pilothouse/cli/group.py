@@ -22,6 +22,7 @@ _COMMANDS = {
     "read-only": ("workspace:read_only", "Let nothing be written, with a reason."),
     "writable": ("workspace:writable", "Let the workspace be written again."),
     "doctor": ("workspace:doctor", "Check database, chain, artifacts, isolation and daemon."),
+    "upgrade": ("upgrades:upgrade", "What an upgrade would change of versions in use, before it is made."),
     "models": ("models:models", "List the models."),
     "versions": ("models:versions", "List the versions of a model."),
     "show": ("models:show", "Show one version: metrics, gates, parameters, data, code."),

@@ -19,7 +19,7 @@ from pilothouse.operations.fleet.processes import BEAT_EVERY_S, Pulse
 from pilothouse.operations.jobs import job_attempts
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
-from pilothouse.operations.workspace import write_state
+from pilothouse.operations.workspace import after_upgrade, write_state
 from pilothouse.store import jobs as stored_jobs
 from pilothouse.system import memory
 
@@ -125,6 +125,7 @@ class DaemonThreads:
         parts.start("housekeeping", self._keep_house)
         parts.start("heartbeat", self._beat)
         parts.start("examination", self._examine)
+        parts.start("upgrade", self._look_after_upgrade)
         versions = {
             services.registry.data_version: registry_wakeups,
             services.telemetry.data_version: telemetry_wakeups,
@@ -176,6 +177,20 @@ class DaemonThreads:
                 self._pulse.beat()
 
         repeat(self._wakeup("heartbeat"), work, at_least_every_s=BEAT_EVERY_S)
+
+    def _look_after_upgrade(self) -> None:
+        """Say which live versions do not answer as they did, where scikit-learn is another than at the last start. Nothing is
+        taken off the air: a serving process that answers goes on."""
+
+        def work() -> None:
+            upgrade = after_upgrade.look(self._services, self._launcher)
+            if upgrade is None:
+                return
+            for check in upgrade.changing:
+                log.error("%s/%d (%s): %s", check.model, check.version, check.place, check.finding)
+            log.info("%s", upgrade.summary)
+
+        repeat(self._threads.wakeup(), work, at_least_every_s=_EXAMINE_EVERY_S)
 
     def _examine(self) -> None:
         """Examine registry and audit chain once a day. A workspace that is damaged may not be written any more."""

@@ -4,7 +4,9 @@ The list holds what scikit-learn's own classifiers, regressors and transformers 
 itself. It is never widened by what a file asks for.
 """
 
+import re
 import zipfile
+import zlib
 from typing import Any
 
 from pilothouse.domain.errors import IntegrityError, InvalidInputError
@@ -33,6 +35,9 @@ ALLOWED_TYPES: tuple[str, ...] = (
 _MERGED = frozenset({"bool", "bool_"})
 """Names of Python's and numpy's boolean types: numpy is not imported for this."""
 
+_WRITTEN_WITH = re.compile(rb'"_sklearn_version":\s*\{[^{}]*?"content":\s*"\\"([0-9][0-9A-Za-z.+]{0,30})\\""')
+"""An estimator's own word for the release that made it, as skops writes it."""
+_LONGEST_DESCRIPTION = 64 << 20
 MAXIMUM_UNPACKED_BYTES = 4 * 2**30
 """Unpacked size above which a file is refused before anything of it is read."""
 
@@ -75,6 +80,35 @@ def load_model(data: bytes) -> Any:
         return skops.io.loads(data, trusted=list(ALLOWED_TYPES))
     except Exception as error:  # a damaged file fails in whichever type it breaks
         raise IntegrityError(f"the model file cannot be read: {_message(error)}") from error
+
+
+def written_with(data: bytes) -> str:
+    """Release of scikit-learn that the estimators of a model file say they were made with; empty where they do not say."""
+    import io
+
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive, archive.open("schema.json") as member:
+            description = member.read(_LONGEST_DESCRIPTION)
+    except (zipfile.BadZipFile, KeyError, OSError, ValueError, NotImplementedError, EOFError, zlib.error):
+        return ""
+    found = _WRITTEN_WITH.search(description)
+    return found.group(1).decode("ascii") if found else ""
+
+
+def scikit_learn_here() -> str:
+    """Release of scikit-learn in this environment. It is not imported; empty where there is none."""
+    from importlib import metadata
+
+    try:
+        return metadata.version("scikit-learn")
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def tie(data: bytes) -> str:
+    """``written with scikit-learn 1.8.0, read with 1.9.1``; empty where both are the same or one is not known."""
+    written, here = written_with(data), scikit_learn_here()
+    return f"written with scikit-learn {written}, read with {here}" if written and here != written else ""
 
 
 def _merged(estimator: Any) -> list[str]:

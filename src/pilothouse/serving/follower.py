@@ -22,6 +22,7 @@ from pilothouse.domain.errors import IntegrityError, NotFoundError, PilothouseEr
 from pilothouse.domain.safe_text import one_line
 from pilothouse.domain.wire import DesiredState, DesiredVersion, ServingReport
 from pilothouse.inference.predictor import Predictor
+from pilothouse.inference.safe_format import tie
 from pilothouse.serving.baseline import Baseline, measure_baseline, rehearse
 from pilothouse.serving.calls import Work
 from pilothouse.serving.hub_client import HubClient
@@ -183,12 +184,20 @@ class Follower:
             loaded = LoadedVersion(version, predictor, _private(self._state, version.model), baseline_us=0)
             baseline = self._baseline(loaded, self._state)
         except PilothouseError as error:
-            self._failed(version, str(error))
+            self._failed(version, f"{self._tie(version)}{error}")
         except Exception as error:  # a model may raise anything while it is tried: the one before answers on
             log.debug("loading failed", exc_info=True)
-            self._failed(version, f"{type(error).__name__}: {error}")
+            self._failed(version, f"{self._tie(version)}{type(error).__name__}: {error}")
         else:
             self._swap(replace(loaded, baseline_us=baseline.p95_us, stretch=baseline.stretch))
+
+    def _tie(self, version: DesiredVersion) -> str:
+        """Words before the reason why a version cannot be loaded: that another scikit-learn wrote it, and what helps."""
+        try:
+            tied = tie(self._artifacts.read(version.model_digest))
+        except PilothouseError:  # it did not even come
+            return ""
+        return f"{tied}; where the former is installed, pilothouse upgrade --convert helps: " if tied else ""
 
     def _fetched_predictor(self, version: DesiredVersion) -> Predictor:
         """Predictor of a version whose files are fetched: the skops file, and what reading one takes, only where the portable

@@ -81,14 +81,14 @@ def check_file_system(path: Path) -> None:
         )
 
 
-def connect(path: Path, *, named_rows: bool = False) -> Connection:
+def connect(path: Path, *, named_rows: bool = False, read_only: bool = False) -> Connection:
     """Open an existing database, in autocommit. Rows are plain tuples, or ``Row`` with ``named_rows``.
 
     One thread at a time may use it; another one may close it.
     """
     # mode=rw: a database that has gone is an error, never a new empty file.
     connection: Connection = driver.connect(
-        f"{path.absolute().as_uri()}?mode=rw",
+        f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}",
         uri=True,
         isolation_level=None,
         timeout=BUSY_TIMEOUT_MS / 1000,

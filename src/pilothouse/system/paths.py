@@ -64,6 +64,11 @@ class WorkspacePaths:
         return self.state / "read-only.json"
 
     @property
+    def libraries(self) -> Path:
+        """File that says under which scikit-learn the live versions were looked at last."""
+        return self.state / "libraries.json"
+
+    @property
     def replay(self) -> Path:
         """File in which a replay of past data says how far it is."""
         return self.state / "replay.json"

@@ -20,6 +20,8 @@ from pilothouse.domain.errors import IntegrityError, PilothouseError, Unavailabl
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.monitoring import ServingState
 from pilothouse.domain.roles import Actor, Permission
+from pilothouse.domain.upgrade import release_line
+from pilothouse.inference.safe_format import scikit_learn_here
 from pilothouse.operations.alerts import incident_cost
 from pilothouse.operations.authorisation import authorise, changing, clock_is_behind
 from pilothouse.operations.fleet import health, processes
@@ -38,6 +40,7 @@ from pilothouse.store import (
     row_digests,
     versions,
 )
+from pilothouse.store.used_versions import used_versions
 
 _LOW_DISK = 1 << 30
 _NAMED = 5
@@ -70,6 +73,7 @@ def diagnose(services: Services, actor: Actor, *, full: bool = False) -> list[Fi
         "seal": lambda: write_state.check_seal(services),
         "artifacts": lambda: _artifacts(services),
         "portable": lambda: _portable(services),
+        "scikit-learn": lambda: _scikit_learn(services),
         "orphans": lambda: _orphans(services),
         "clock": lambda: _clock(services),
         "writing": lambda: _writing(services),
@@ -222,6 +226,20 @@ def _portable(services: Services) -> str:
     more = [f"and {len(tied) - _NAMED} more"] if len(tied) > _NAMED else []
     count = f"{len(live) - len(tied)} of {len(live)} live versions have a portable form"
     return "; ".join([count, *tied[:_NAMED], *more])
+
+
+def _scikit_learn(services: Services) -> str:
+    """How many live versions need which scikit-learn, and whether this one is another."""
+    with services.registry.read() as connection:
+        live = [version for version in used_versions(connection) if version.live_on]
+    here = scikit_learn_here()
+    tied = Counter(release_line(version.scikit_learn) for version in live if not version.portable_digest)
+    parts = [
+        f"{count} live version{'s' * (count != 1)} tied to {line}"
+        f"{'' if line == release_line(here) else ', which is another: pilothouse upgrade --check says what it does here'}"
+        for line, count in sorted(tied.items())
+    ]
+    return "; ".join([f"{here} here", *(parts or ["no live version is tied to a release"])])
 
 
 def _surroundings(services: Services) -> Iterator[Finding]:
