@@ -247,5 +247,10 @@ def test_a_version_that_does_not_load_is_down_with_the_reason_and_the_command(ro
 
     wait_until(lambda: "pilothouse upgrade --convert" in reason(), timeout=60)
     assert "written with scikit-learn 1.8.0, read with 1.9" in reason()
+    status = after.call("status", "--json")
+    assert status.returncode == 21
+    (down,) = [model for model in json.loads(status.stdout)["models"] if model["health"] == "down"]
+    assert down["model"] == "boosted"
+    assert "v1 cannot be loaded: " in down["why"]
     log = root / "state/daemon.log"
     wait_until(lambda: "boosted/1" in log.read_text(), timeout=60)
