@@ -16,7 +16,7 @@ from pilothouse.operations.alerts import alerts
 from pilothouse.operations.automation import schedules, triggers
 from pilothouse.operations.fleet import targets
 from pilothouse.operations.jobs import backfills, searches
-from pilothouse.operations.models import comparisons
+from pilothouse.operations.models import comparisons, portable_forms
 from pilothouse.operations.monitoring import monitor_backfills
 from pilothouse.operations.promotion import deployments, promotions, request_lists
 from pilothouse.operations.services import Services
@@ -98,6 +98,8 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "schedules.resume_schedule": (lambda s, a: schedules.resume_schedule(s, a, 1), OPERATION),
     "targets.list_targets": (lambda s, a: targets.list_targets(s, a), EVERYBODY),
     "targets.issue_token": (lambda s, a: targets.issue_token(s, a, "ewr"), ADMINS),
+    "portable_forms.record_form": (
+        lambda s, a: portable_forms.record_form(s, a, "delay/1", portable_forms.Converted(None, "why", 0, {})), OPERATION),
     "upgrades.convert": (lambda s, a: upgrades.convert(s, a, None), OPERATION),  # type: ignore[arg-type]
     "workspaces.list_roles": (lambda s, a: workspaces.list_roles(s, a), EVERYBODY),
     "workspaces.grant_role": (lambda s, a: workspaces.grant_role(s, a, "eve", Role.VIEWER), ADMINS),
@@ -121,6 +123,7 @@ MODULES = (
     deployments,
     listings,
     monitor_backfills,
+    portable_forms,
     promotions,
     request_lists,
     schedules,

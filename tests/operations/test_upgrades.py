@@ -19,8 +19,8 @@ def make_live(services: Services, **packages: str) -> None:
     promotions.approve(services, actor(services, APPROVER), request.id, request.evidence_digest)
 
 
-def line(services: Services) -> Finding:
-    return next(f for f in doctor.diagnose(services, actor(services, ADMIN)) if f.check == "scikit-learn")
+def line(services: Services, check: str = "scikit-learn") -> Finding:
+    return next(f for f in doctor.diagnose(services, actor(services, ADMIN)) if f.check == check)
 
 
 def test_doctor_says_how_many_live_versions_are_tied_to_another_release(tmp_path: Path) -> None:
@@ -32,6 +32,10 @@ def test_doctor_says_how_many_live_versions_are_tied_to_another_release(tmp_path
         True,
         f"{scikit_learn_here()} here; 1 live version tied to 1.2.x, which is another: "
         "pilothouse upgrade --check says what it does here",
+    )
+    assert line(services, "portable").finding == (
+        "0 of 1 live versions have a portable form; demo/1 is of a release without portable forms; "
+        "pilothouse upgrade --convert makes those of earlier releases"
     )
 
 

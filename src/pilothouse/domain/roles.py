@@ -41,6 +41,7 @@ class Permission(StrEnum):
     BACKUP = "back up the workspace"
     FREEZE = "make the workspace read-only or writable"
     REPAIR = "write states on record anew"
+    CONVERT = "write a version's portable form"
     RETENTION = "delete old predictions, or hold them"
     RUN_DAEMON = "record what the daemon did"
 
@@ -68,6 +69,7 @@ _OPERATOR = _EVERYBODY | {
     Permission.BACKUP,
     Permission.FREEZE,
     Permission.REPAIR,
+    Permission.CONVERT,
 }
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {

@@ -40,7 +40,7 @@ def record_form(services: Services, actor: Actor, reference: str, converted: Con
     form = PortableForm(
         digest, len(converted.data or b""), converted.reason, converted.rows, converted.made_with
     )
-    with changing(services, actor, Permission.REPAIR) as change:
+    with changing(services, actor, Permission.CONVERT) as change:
         version = require_version(change.connection, reference)
         if version.portable is not None and version.portable.digest is not None:
             raise ConflictError(f"{version.model}/{version.number} has a portable form, which stays as it is")

@@ -225,7 +225,9 @@ def _portable(services: Services) -> str:
     ]
     more = [f"and {len(tied) - _NAMED} more"] if len(tied) > _NAMED else []
     count = f"{len(live) - len(tied)} of {len(live)} live versions have a portable form"
-    return "; ".join([count, *tied[:_NAMED], *more])
+    older = any(form is None for _, _, form in live)
+    helps = ["pilothouse upgrade --convert makes those of earlier releases"] if older else []
+    return "; ".join([count, *tied[:_NAMED], *more, *helps])
 
 
 def _scikit_learn(services: Services) -> str:

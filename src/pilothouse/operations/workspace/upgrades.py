@@ -133,7 +133,7 @@ def convert(services: Services, actor: Actor, tries: Trials) -> Iterator[Convers
 
     A version that does not load here, or answers otherwise than it did, is left as it is. Raises NotAllowedError.
     """
-    authorise(services, actor, Permission.REPAIR)
+    authorise(services, actor, Permission.CONVERT)
     with services.registry.read() as connection:
         versions = [version for version in used_versions(connection) if not version.portable_digest]
     return (
