@@ -41,7 +41,7 @@ ALLOWED = {
     "monitoring.window_closing.close": OF_THE_MONITOR,
     "monitoring.late_windows._judge_stream": OF_THE_MONITOR,
     "monitoring.baselines._calibration": OF_THE_MONITOR,
-    "monitoring.baselines.estimator_of": OF_THE_MONITOR,
+    "monitoring.baselines._estimator": OF_THE_MONITOR,
     "monitoring.multivariate.record": "the reading is keyed; then changing",
     "automation.monitoring_round._put_changed": OF_THE_MONITOR,
     "automation.monitoring_round.evaluate_windows": OF_THE_MONITOR,
