@@ -15,7 +15,7 @@ STORED_KEYS = {"outcome_delay": "truth_delay"}
 """Keys that were renamed, with the name that they keep in stored specifications: these are hashed, and so are the requests of
 steps that hold them, whose results are found again by that. A model file may use either name."""
 
-LATER_KEYS = frozenset({"missing", "csv", "block", "require", "preprocessing"})
+LATER_KEYS = frozenset({"missing", "csv", "block", "require", "preprocessing", "portable"})
 """Keys of later releases: not stored where they are not given, so that specifications from before keep their digest."""
 
 Task = Literal["binary", "multiclass", "regression"]
@@ -211,7 +211,7 @@ class GatesSpec:
     latency: LatencyGate | None = None
     data: DataGate = DataGate()
     model_size_mb: float | None = None
-    portable: bool = False
+    portable: bool | None = None
     """A version must have a portable form that answers equal to the bit; without it the form is made where it can be."""
     function: str | None = None
     """``gate.py:check``, called in a process of its own with the hold-out, the predictions and the metrics."""
