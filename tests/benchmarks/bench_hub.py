@@ -12,7 +12,7 @@ from bench import show
 from bench_telemetry import packed_batch
 
 from pilothouse.operations.fleet import targets
-from pilothouse.serving.hub_client import HubClient
+from pilothouse.serving.delivery.hub_client import HubClient
 from support.monitored_flights import admin, make_watched, traffic
 
 SENDERS = 4

@@ -31,7 +31,7 @@ from pilothouse.operations.catalogue import require_version
 from pilothouse.operations.fleet import targets
 from pilothouse.operations.promotion.activation import put_live
 from pilothouse.operations.services import Services
-from pilothouse.serving.hub_client import HubClient
+from pilothouse.serving.delivery.hub_client import HubClient
 from pilothouse.statistics import reference as references
 from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
 from support import wait_until

@@ -37,7 +37,7 @@ from pilothouse.operations.fleet import targets
 from pilothouse.operations.fleet.processes import Pulse
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.promotion import promotions
-from pilothouse.serving.client_codec import infer_body, read_answer
+from pilothouse.serving.bodies.client_codec import infer_body, read_answer
 from pilothouse.statistics.profiles.specification import build_specification
 from pilothouse.store import jobs, models, processes, runs, versions
 from pilothouse.system.processes import own_name

@@ -11,17 +11,17 @@ from pilothouse.daemon.hub_checks import MAXIMUM_OUTCOMES
 from pilothouse.domain.identifiers import PredictionId
 from pilothouse.inference.predictor import Prediction
 from pilothouse.inference.schema import InputColumn, InputSchema
-from pilothouse.serving import access
-from pilothouse.serving.invocations import read_invocation
-from pilothouse.serving.live_versions import Roster
-from pilothouse.serving.metrics_page import metrics_page
-from pilothouse.serving.protocol import MAXIMUM_BODY_BYTES, MAXIMUM_ROWS, output_names, read_inference
-from pilothouse.serving.records import read_rows, rows_answer
-from pilothouse.serving.request_report import MAXIMUM_ENTRIES, report_of
-from pilothouse.serving.route import Standing
-from pilothouse.serving.routes import ROUTES
-from pilothouse.serving.spool_limits import SpoolLimits
-from pilothouse.serving.traffic import Traffic
+from pilothouse.serving.bodies.invocations import read_invocation
+from pilothouse.serving.bodies.protocol import MAXIMUM_BODY_BYTES, MAXIMUM_ROWS, output_names, read_inference
+from pilothouse.serving.bodies.records import read_rows, rows_answer
+from pilothouse.serving.bodies.request_report import MAXIMUM_ENTRIES, report_of
+from pilothouse.serving.delivery.spool_limits import SpoolLimits
+from pilothouse.serving.pages.metrics_page import metrics_page
+from pilothouse.serving.pages.route import Standing
+from pilothouse.serving.pages.routes import ROUTES
+from pilothouse.serving.pages.traffic import Traffic
+from pilothouse.serving.versions.live_versions import Roster
+from pilothouse.serving.web import access
 
 PAGE = DOCUMENTS / "serving.md"
 

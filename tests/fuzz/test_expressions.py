@@ -12,7 +12,7 @@ from pilothouse.domain.listing import like, parse_filter
 from pilothouse.domain.safe_text import one_line, safe, safe_block, safe_json
 from pilothouse.domain.time_parsing import moment, parse_moment
 from pilothouse.operations.automation.schedule_times import check_rule, gives_either_day, nominal_times
-from pilothouse.serving.tensors import event_time
+from pilothouse.serving.bodies.tensors import event_time
 from pilothouse.store.schedules import Rule
 from support.fuzzing import TOKENS, fuzz, text_like
 

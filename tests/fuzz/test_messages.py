@@ -20,14 +20,14 @@ from pilothouse.daemon.hub_checks import check_batch, check_outcomes, check_repo
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.wire import Outcome, PredictionBatch, ServingReport, code_texts, pack_timings
 from pilothouse.inference.schema import InputColumn, InputSchema
-from pilothouse.serving import http
-from pilothouse.serving.client_codec import error_of, read_answer
-from pilothouse.serving.direct import Taken
-from pilothouse.serving.forms import INVOCATIONS, RECORDS, TENSORS, Form
-from pilothouse.serving.http_protocol import HttpLimits
-from pilothouse.serving.http_server import quiet_server
-from pilothouse.serving.protocol import MAXIMUM_ROWS, read_inference
-from pilothouse.serving.records import read_rows
+from pilothouse.serving.bodies.client_codec import error_of, read_answer
+from pilothouse.serving.bodies.forms import INVOCATIONS, RECORDS, TENSORS, Form
+from pilothouse.serving.bodies.protocol import MAXIMUM_ROWS, read_inference
+from pilothouse.serving.bodies.records import read_rows
+from pilothouse.serving.web import http
+from pilothouse.serving.web.direct import Taken
+from pilothouse.serving.web.http_protocol import HttpLimits
+from pilothouse.serving.web.http_server import quiet_server
 from pilothouse.telemetry import TelemetryStore, VersionFacts
 from support.flight_batches import NOW_US, batch_of, flights, specification
 from support.fuzzing import bytes_like, changed, fuzz, json_of

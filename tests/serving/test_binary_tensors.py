@@ -15,9 +15,9 @@ from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.identifiers import PredictionId
 from pilothouse.inference.predictor import Prediction
 from pilothouse.inference.schema import InputColumn, InputSchema
-from pilothouse.serving.compression import Headers
-from pilothouse.serving.forms import TENSORS
-from pilothouse.serving.protocol import Inference
+from pilothouse.serving.bodies.forms import TENSORS
+from pilothouse.serving.bodies.protocol import Inference
+from pilothouse.serving.web.compression import Headers
 
 SCHEMA = schema("flight-delay")
 PLAIN = InputSchema(

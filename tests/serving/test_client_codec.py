@@ -8,9 +8,9 @@ import pytest
 from serving_kit import schema
 
 from pilothouse.domain.errors import InvalidInputError, UnavailableError
-from pilothouse.serving.client_codec import columns_of, error_of, infer_body, read_answer
-from pilothouse.serving.http import error_document
-from pilothouse.serving.protocol import model_metadata, read_inference
+from pilothouse.serving.bodies.client_codec import columns_of, error_of, infer_body, read_answer
+from pilothouse.serving.bodies.protocol import model_metadata, read_inference
+from pilothouse.serving.web.http import error_document
 
 SCHEMA = schema("flight-delay")
 ROW = {

@@ -12,10 +12,10 @@ from serving_kit import body_of, schema
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.identifiers import PredictionId
 from pilothouse.inference.predictor import Prediction
-from pilothouse.serving.compression import Headers, accepted, unpack
-from pilothouse.serving.forms import INVOCATIONS, RECORDS, TENSORS, Form
-from pilothouse.serving.http import HttpError
-from pilothouse.serving.protocol import MAXIMUM_BODY_BYTES, MAXIMUM_ROWS, Inference
+from pilothouse.serving.bodies.forms import INVOCATIONS, RECORDS, TENSORS, Form
+from pilothouse.serving.bodies.protocol import MAXIMUM_BODY_BYTES, MAXIMUM_ROWS, Inference
+from pilothouse.serving.web.compression import Headers, accepted, unpack
+from pilothouse.serving.web.http import HttpError
 
 SCHEMA = schema("flight-delay")
 FIRST = PredictionId("p", 4, 17)

@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 
-from pilothouse.serving import access, http
-from pilothouse.serving.access import Access
 from pilothouse.serving.app import ServingApp
-from pilothouse.serving.direct import MAXIMUM_BYTES, Reply, Taken
-from pilothouse.serving.http import Receive, Scope, Send
-from pilothouse.serving.http_protocol import HttpLimits
-from pilothouse.serving.http_server import quiet_server
+from pilothouse.serving.web import access, http
+from pilothouse.serving.web.access import Access
+from pilothouse.serving.web.direct import MAXIMUM_BYTES, Reply, Taken
+from pilothouse.serving.web.http import Receive, Scope, Send
+from pilothouse.serving.web.http_protocol import HttpLimits
+from pilothouse.serving.web.http_server import quiet_server
 
 LOG = logging.getLogger(__name__)
 SHORT = HttpLimits(head_s=0.3, body_s=0.3, idle_s=0.3, answer_s=0.3, connections=20)

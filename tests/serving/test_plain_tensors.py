@@ -9,10 +9,10 @@ import pytest
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.inference.schema import InputColumn, InputSchema
-from pilothouse.serving import protocol
-from pilothouse.serving.plain_tensors import read_plain
-from pilothouse.serving.protocol import MAXIMUM_ROWS, InferRequest, decoded, read_inference
-from pilothouse.serving.tensors import MAXIMUM_TEXT
+from pilothouse.serving.bodies import protocol
+from pilothouse.serving.bodies.plain_tensors import read_plain
+from pilothouse.serving.bodies.protocol import MAXIMUM_ROWS, InferRequest, decoded, read_inference
+from pilothouse.serving.bodies.tensors import MAXIMUM_TEXT
 from support.fuzzing import fuzz, json_of
 
 SCHEMA = InputSchema(

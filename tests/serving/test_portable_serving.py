@@ -15,7 +15,7 @@ from pilothouse.inference.portable.archive import to_bytes
 from pilothouse.inference.portable.conversion.model import converted
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.schema import InputSchema
-from pilothouse.serving.live_versions import load_predictor
+from pilothouse.serving.versions.live_versions import load_predictor
 
 BODY = body_of(2)
 

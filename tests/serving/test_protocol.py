@@ -14,14 +14,14 @@ from serving_kit import body_of, schema
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.identifiers import PredictionId
 from pilothouse.inference.predictor import Prediction
-from pilothouse.serving.protocol import (
+from pilothouse.serving.bodies.protocol import (
     MAXIMUM_ROWS,
     Inference,
     infer_answer,
     model_metadata,
     read_inference,
 )
-from pilothouse.serving.tensors import NO_TIME
+from pilothouse.serving.bodies.tensors import NO_TIME
 
 SCHEMA = schema("flight-delay")
 BASE64 = {"content_type": "base64"}

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from serving_kit import schema
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.serving.protocol import MAXIMUM_ROWS, Inference
-from pilothouse.serving.records import read_rows
-from pilothouse.serving.request_report import MAXIMUM_ENTRIES, report_of
-from pilothouse.serving.tensors import NO_TIME
+from pilothouse.serving.bodies.protocol import MAXIMUM_ROWS, Inference
+from pilothouse.serving.bodies.records import read_rows
+from pilothouse.serving.bodies.request_report import MAXIMUM_ENTRIES, report_of
+from pilothouse.serving.bodies.tensors import NO_TIME
 
 SCHEMA = schema("flight-delay")
 ROW = {"distance": 1, "hour": 2.5, "seats": True, "temp": None, "carrier": "UA", "dest": 7}

@@ -4,7 +4,7 @@ import pytest
 
 from pilothouse.domain.errors import NotFoundError, UnavailableError
 from pilothouse.domain.wire import DesiredVersion
-from pilothouse.serving.live_versions import Roster
+from pilothouse.serving.versions.live_versions import Roster
 
 DESIRED = {"delay": DesiredVersion("delay", 3, "a" * 64, "b" * 64)}
 

@@ -27,13 +27,14 @@ from serving_kit import (
 
 from pilothouse.domain.errors import NotFoundError, PilothouseError
 from pilothouse.operations.fleet.readiness import ready_fault
-from pilothouse.serving import access, metrics_page
-from pilothouse.serving.access import Access
-from pilothouse.serving.http import HttpError
-from pilothouse.serving.live_versions import Roster
-from pilothouse.serving.route import Standing
-from pilothouse.serving.routes import ROUTES, find
-from pilothouse.serving.traffic import Traffic
+from pilothouse.serving.pages import metrics_page
+from pilothouse.serving.pages.route import Standing
+from pilothouse.serving.pages.routes import ROUTES, find
+from pilothouse.serving.pages.traffic import Traffic
+from pilothouse.serving.versions.live_versions import Roster
+from pilothouse.serving.web import access
+from pilothouse.serving.web.access import Access
+from pilothouse.serving.web.http import HttpError
 from support import leftovers
 
 MODEL = "/v2/models/flight-delay"

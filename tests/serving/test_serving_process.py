@@ -309,7 +309,7 @@ _CONFINED = """
 import json, os, socket, sys
 from pathlib import Path
 from pilothouse.domain.confinement import Offered
-from pilothouse.serving.hub_address import HubConnection
+from pilothouse.serving.delivery.hub_address import HubConnection
 from pilothouse.serving.main import _give_up_all_but
 folder, outside, token, hub, port, offered = sys.argv[1:7]
 pid = os.getpid()

@@ -13,9 +13,9 @@ import pytest
 from pilothouse.domain.errors import IntegrityError, PilothouseError, UnavailableError
 from pilothouse.domain.identifiers import PredictionId
 from pilothouse.domain.wire import PackedTimings, RequestTiming, code_texts, pack_timings
-from pilothouse.serving.segments import ErrorRecord, PredictionRecord, Stream, read_segment, to_batch
-from pilothouse.serving.spool import Entry, Spool
-from pilothouse.serving.spool_limits import SpoolLimits
+from pilothouse.serving.delivery.segments import ErrorRecord, PredictionRecord, Stream, read_segment, to_batch
+from pilothouse.serving.delivery.spool import Entry, Spool
+from pilothouse.serving.delivery.spool_limits import SpoolLimits
 from support import wait_until
 
 STREAM = Stream("flight-delay", 1, ("temp",), ("carrier",))
@@ -286,7 +286,7 @@ def test_a_segment_without_a_record_is_removed(tmp_path: Path) -> None:
 
 
 def test_a_foreign_format_is_set_aside_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    from pilothouse.serving.segments import SegmentHeader, frame
+    from pilothouse.serving.delivery.segments import SegmentHeader, frame
 
     header = SegmentHeader("p", 0, "ewr", "flight-delay", 1, [], [], format=99)
     path = tmp_path / "00-p-0.segment"
@@ -374,8 +374,8 @@ from pathlib import Path
 sys.path[:0] = sys.argv[2:]
 from test_spool import Acknowledged, STREAM, record
 from support import wait_until
-from pilothouse.serving.spool import Spool
-from pilothouse.serving.spool_limits import SpoolLimits
+from pilothouse.serving.delivery.spool import Spool
+from pilothouse.serving.delivery.spool_limits import SpoolLimits
 resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, resource.RLIM_INFINITY))
 spool, heard = Spool(Path(sys.argv[1]), "ewr", SpoolLimits(age_s=3_600, free_bytes=0)), Acknowledged()
 spool.start()

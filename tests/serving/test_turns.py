@@ -19,15 +19,15 @@ from pilothouse.domain.errors import PilothouseError
 from pilothouse.inference.columns import InputColumns
 from pilothouse.inference.predictor import Prediction, Predictor
 from pilothouse.inference.schema import InputSchema
-from pilothouse.serving.call_costs import CallCosts
-from pilothouse.serving.calls import Answer, ModelFailedError, Work
-from pilothouse.serving.live_versions import LoadedVersion
-from pilothouse.serving.segments import read_segment
-from pilothouse.serving.spool import Spool
-from pilothouse.serving.spool_limits import SpoolLimits
-from pilothouse.serving.turns import Outbox, Turns
-from pilothouse.serving.vital_threads import EXIT_CODE
-from pilothouse.serving.worker import Worker
+from pilothouse.serving.delivery.segments import read_segment
+from pilothouse.serving.delivery.spool import Spool
+from pilothouse.serving.delivery.spool_limits import SpoolLimits
+from pilothouse.serving.prediction.call_costs import CallCosts
+from pilothouse.serving.prediction.calls import Answer, ModelFailedError, Work
+from pilothouse.serving.prediction.turns import Outbox, Turns
+from pilothouse.serving.prediction.vital_threads import EXIT_CODE
+from pilothouse.serving.prediction.worker import Worker
+from pilothouse.serving.versions.live_versions import LoadedVersion
 
 
 class Counting:
@@ -243,7 +243,7 @@ def test_an_answer_that_fails_harms_no_other(caplog: pytest.LogCaptureFixture) -
 def test_a_turn_that_cannot_be_answered_ends_the_process(tmp_path: Path) -> None:
     code = """
 import asyncio
-from pilothouse.serving.turns import Turns
+from pilothouse.serving.prediction.turns import Turns
 
 async def run():
     Turns(None, None).submit(None)  # neither has what a turn asks of it

@@ -14,7 +14,7 @@ from pilothouse.daemon.serving_supervisor import running_servers
 from pilothouse.domain.errors import ConflictError, NotFoundError, UnavailableError
 from pilothouse.domain.jobs import ProcessName
 from pilothouse.execution.launcher_client import Isolation
-from pilothouse.serving.hub_address import HubConnection
+from pilothouse.serving.delivery.hub_address import HubConnection
 from pilothouse.system.leader import leader
 from pilothouse.system.paths import WorkspacePaths
 from pilothouse.system.processes import is_alive, kill_group, name_of

@@ -32,8 +32,8 @@ from pilothouse.operations.fleet.processes import Pulse
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.promotion import deployments
 from pilothouse.operations.services import Services
-from pilothouse.serving import http
-from pilothouse.serving.http import Receive, Scope, Send
+from pilothouse.serving.web import http
+from pilothouse.serving.web.http import Receive, Scope, Send
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from pilothouse.serving.http_server import quiet_server
+from pilothouse.serving.web.http_server import quiet_server
 
 _GRACE_S = 3
 """Seconds that open requests have at the end."""

@@ -15,22 +15,23 @@ import numpy as np
 
 from pilothouse.domain.errors import PilothouseError, UnavailableError
 from pilothouse.domain.safe_text import one_line
-from pilothouse.serving import http, routes
-from pilothouse.serving.access import Access
-from pilothouse.serving.calls import Answer, Deliver, Work
-from pilothouse.serving.compression import Headers
-from pilothouse.serving.direct import Reply, Taken
-from pilothouse.serving.forms import Form, Written
-from pilothouse.serving.http import Receive, Scope, Send
-from pilothouse.serving.live_versions import LoadedVersion, Roster
-from pilothouse.serving.protocol import MAXIMUM_BODY_BYTES, Inference
-from pilothouse.serving.request_report import report_of
-from pilothouse.serving.route import Asked, Names, Route, Standing
-from pilothouse.serving.spool import Spool
-from pilothouse.serving.tensors import NO_TIME
-from pilothouse.serving.traffic import Traffic, Version
-from pilothouse.serving.turns import Outbox, Turns
-from pilothouse.serving.worker import Worker
+from pilothouse.serving.bodies.forms import Form, Written
+from pilothouse.serving.bodies.protocol import MAXIMUM_BODY_BYTES, Inference
+from pilothouse.serving.bodies.request_report import report_of
+from pilothouse.serving.bodies.tensors import NO_TIME
+from pilothouse.serving.delivery.spool import Spool
+from pilothouse.serving.pages import routes
+from pilothouse.serving.pages.route import Asked, Names, Route, Standing
+from pilothouse.serving.pages.traffic import Traffic, Version
+from pilothouse.serving.prediction.calls import Answer, Deliver, Work
+from pilothouse.serving.prediction.turns import Outbox, Turns
+from pilothouse.serving.prediction.worker import Worker
+from pilothouse.serving.versions.live_versions import LoadedVersion, Roster
+from pilothouse.serving.web import http
+from pilothouse.serving.web.access import Access
+from pilothouse.serving.web.compression import Headers
+from pilothouse.serving.web.direct import Reply, Taken
+from pilothouse.serving.web.http import Receive, Scope, Send
 
 log = logging.getLogger(__name__)
 

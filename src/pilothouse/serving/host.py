@@ -35,8 +35,8 @@ from pilothouse.confinement import namespaces, probe, root
 from pilothouse.domain.confinement import Offered
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.serving.assignment import Assignment
-from pilothouse.serving.listening import listen
 from pilothouse.serving.main import locked, log_to_stderr, serve_on
+from pilothouse.serving.web.listening import listen
 from pilothouse.system.process_title import set_title
 from pilothouse.system.processes import close_all_but
 

@@ -23,10 +23,10 @@ from pilothouse.confinement import confined, probe
 from pilothouse.domain.confinement import NONE, Offered, confines, describe, in_short, refusal
 from pilothouse.domain.errors import ConflictError, PilothouseError, UnavailableError
 from pilothouse.domain.identifiers import check_name
-from pilothouse.serving import hub_address
-from pilothouse.serving.access import speaks_tls
 from pilothouse.serving.assignment import Assignment, Isolation
-from pilothouse.serving.listening import listen
+from pilothouse.serving.delivery import hub_address
+from pilothouse.serving.web.access import speaks_tls
+from pilothouse.serving.web.listening import listen
 from pilothouse.system.files import write_atomically
 from pilothouse.system.processes import own_name
 

@@ -10,16 +10,16 @@ import sys
 import warnings
 from collections.abc import Callable
 
-from pilothouse.serving.access import Access
 from pilothouse.serving.app import ServingApp
 from pilothouse.serving.assignment import Assignment
-from pilothouse.serving.batch_shipper import Shipper
-from pilothouse.serving.follower import Follower
-from pilothouse.serving.http_server import quiet_server
-from pilothouse.serving.hub_client import HubClient
-from pilothouse.serving.spool import Spool
-from pilothouse.serving.spool_limits import SpoolLimits
-from pilothouse.serving.worker import Worker
+from pilothouse.serving.delivery.batch_shipper import Shipper
+from pilothouse.serving.delivery.hub_client import HubClient
+from pilothouse.serving.delivery.spool import Spool
+from pilothouse.serving.delivery.spool_limits import SpoolLimits
+from pilothouse.serving.prediction.worker import Worker
+from pilothouse.serving.versions.follower import Follower
+from pilothouse.serving.web.access import Access
+from pilothouse.serving.web.http_server import quiet_server
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""Forms of requests and answers: tensors, records, csv and what the clients that people have send."""

@@ -1,0 +1,1 @@
+"""Predictions on their way to the hub: the spool, its segments, what ships them."""

@@ -1,0 +1,136 @@
+"""Client of the hub for a serving process: HTTP over a unix socket, bodies in msgpack, one token for one target."""
+
+import http.client
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from pilothouse.domain.errors import (
+    ConflictError,
+    InvalidInputError,
+    NotAllowedError,
+    NotFoundError,
+    PilothouseError,
+    UnavailableError,
+)
+from pilothouse.domain.safe_text import one_line
+from pilothouse.domain.wire import BatchReceipt, DesiredState, PredictionBatch, ServingReport
+from pilothouse.serving.delivery.hub_address import HubConnection
+
+MAXIMUM_ANSWER_BYTES = 2 * 2**30
+"""Bytes of an answer beyond which the hub is taken to be at fault."""
+_TIMEOUT_S = 30.0
+"""Seconds for the connection, and for each read and write."""
+_ENCODER = msgspec.msgpack.Encoder()
+_T = TypeVar("_T")
+
+_ERRORS: dict[int, type[PilothouseError]] = {
+    400: InvalidInputError,
+    401: NotAllowedError,
+    403: NotAllowedError,
+    404: NotFoundError,
+    409: ConflictError,
+    413: InvalidInputError,
+    422: InvalidInputError,
+}
+"""Errors by the status of the hub's answer; any other status is UnavailableError."""
+
+
+class HubClient:
+    """Connection to the hub, opened when needed and kept. For one thread.
+
+    Every method raises UnavailableError where the hub is away or in trouble, and NotAllowedError, NotFoundError,
+    ConflictError or InvalidInputError where it refuses.
+    """
+
+    def __init__(self, hub: Path, token_file: Path) -> None:
+        self._hub, self._token_file = hub, token_file
+        self._token = ""
+        self._connection: HubConnection | None = None
+
+    def desired(self, revision: str) -> DesiredState | None:
+        """Desired state, or None where that is still ``revision``."""
+        status, body = self._ask("GET", "/v1/desired", headers={"If-None-Match": f'"{revision}"'})
+        return None if status == 304 else _decode(body, DesiredState)
+
+    def artifact(self, digest: str) -> bytes:
+        """Bytes that the hub has under ``digest``; the caller verifies them."""
+        return self._ask("GET", f"/v1/artifacts/{digest}")[1]
+
+    def send_batch(self, batch: PredictionBatch) -> BatchReceipt:
+        """Receipt of a batch, which says that it is committed."""
+        return _decode(self._ask("POST", "/v1/batches", _ENCODER.encode(batch))[1], BatchReceipt)
+
+    def report(self, report: ServingReport) -> None:
+        """Send the state of this process to the hub."""
+        self._ask("POST", "/v1/report", _ENCODER.encode(report))
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _ask(
+        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> tuple[int, bytes]:
+        status, answer = self._exchange(method, path, body, headers or {})
+        if status == 401:  # the token may have been issued anew since it was read
+            self._token = ""
+            status, answer = self._exchange(method, path, body, headers or {})
+        if status in (200, 304):
+            return status, answer
+        raise _ERRORS.get(status, UnavailableError)(f"the hub answered {status}: {_reason(answer)}")
+
+    def _exchange(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
+    ) -> tuple[int, bytes]:
+        sent = {**headers, "Authorization": f"Bearer {self._bearer()}", "Content-Type": "application/msgpack"}
+        is_kept = self._connection is not None
+        try:
+            return self._exchange_once(method, path, body, sent)
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            if not is_kept:
+                raise UnavailableError(f"the hub does not answer at {self._hub}: {_message(error)}") from None
+        # the hub may have closed the kept connection meanwhile; every request may be sent twice
+        return self._exchange(method, path, body, headers)
+
+    def _exchange_once(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
+    ) -> tuple[int, bytes]:
+        if self._connection is None:
+            self._connection = HubConnection(self._hub, _TIMEOUT_S)
+        self._connection.request(method, path, body, headers)
+        response = self._connection.getresponse()
+        data = response.read(MAXIMUM_ANSWER_BYTES)
+        if not response.isclosed():
+            raise http.client.HTTPException("its answer is too long")
+        return response.status, data
+
+    def _bearer(self) -> str:
+        if not self._token:
+            try:
+                self._token = self._token_file.read_text("ascii").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise UnavailableError(f"the token file {self._token_file} cannot be read: {error}") from None
+        return self._token
+
+
+def _decode(body: bytes, kind: type[_T]) -> _T:
+    try:
+        return msgspec.msgpack.decode(body, type=kind)
+    except msgspec.DecodeError as error:
+        raise UnavailableError(f"the hub's answer is not a {kind.__name__}: {error}") from None
+
+
+def _reason(answer: bytes) -> str:
+    try:
+        document: Any = msgspec.json.decode(answer[:4_096])
+        return one_line(str(document["error"]))
+    except (msgspec.DecodeError, UnicodeDecodeError, TypeError, KeyError, RecursionError):
+        return "no reason given"
+
+
+def _message(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

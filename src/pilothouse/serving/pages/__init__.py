@@ -1,0 +1,1 @@
+"""Routes, and what is answered about the server itself: versions, metrics, its description."""

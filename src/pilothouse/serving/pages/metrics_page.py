@@ -1,0 +1,149 @@
+"""Page of metrics: the text format of Prometheus (0.0.4), or OpenMetrics 1.0 where a scraper asks for it.
+
+Names have no other signs than letters, digits and underscores, so that a scraper that escapes others sees no two as one.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from pilothouse import __version__
+from pilothouse.serving.pages.route import Standing
+from pilothouse.serving.pages.traffic import BUCKETS_S, VersionTraffic
+from pilothouse.serving.versions.live_versions import Roster
+
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+Labels = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Metrics of one name. A sample is the end of its name, its labels and its value."""
+
+    name: str
+    kind: str
+    help: str
+    samples: tuple[tuple[str, Labels, float], ...]
+    unit: str = ""
+
+
+def wants_openmetrics(accept: str) -> bool:
+    """True for a scraper that takes OpenMetrics, unless it says that it would rather have text."""
+    weights: dict[str, float] = {}
+    for part in accept.lower().split(",", 20)[:20]:
+        kind, *parameters = (piece.strip() for piece in part.split(";"))
+        weight = next((piece[2:] for piece in parameters if piece.startswith("q=")), "1")
+        try:
+            weights[kind] = max(weights.get(kind, 0.0), float(weight))
+        except ValueError:
+            continue
+    openmetrics = weights.get("application/openmetrics-text", 0.0)
+    return openmetrics > 0 and openmetrics >= weights.get("text/plain", 0.0)
+
+
+def metrics_page(roster: Roster, standing: Standing, *, openmetrics: bool) -> bytes:
+    """Body of the page."""
+    lines = [line for family in _families(roster, standing) for line in _lines(family, openmetrics)]
+    if openmetrics:
+        lines.append("# EOF")
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _families(roster: Roster, standing: Standing) -> Iterator[Family]:
+    versions = {
+        _labels(model, number): counts
+        for (model, number), counts in sorted(standing.traffic.versions.items())
+    }
+    for (
+        loaded
+    ) in roster.live.values():  # from the first scrape on, so that a rate can be taken of the first request
+        versions.setdefault(_labels(loaded.version.model, loaded.version.version), VersionTraffic())
+
+    def counter(name: str, text: str, samples: Iterable[tuple[Labels, float]]) -> Family:
+        return Family(name, "counter", text, tuple(("_total", labels, value) for labels, value in samples))
+
+    def gauge(name: str, text: str, value: float, unit: str = "") -> Family:
+        return Family(name, "gauge", text, (("", {}, value),), unit)
+
+    of_versions = [(dict(labels), counts) for labels, counts in versions.items()]
+    yield counter(
+        "pilothouse_requests",
+        "Requests that reached a version, answered or failed.",
+        ((labels, counts.answered + counts.failed) for labels, counts in of_versions),
+    )
+    yield counter(
+        "pilothouse_rows", "Rows predicted.", ((labels, counts.rows) for labels, counts in of_versions)
+    )
+    yield counter(
+        "pilothouse_errors",
+        "Requests to a version that were answered with an error, by status.",
+        (
+            ({**labels, "status": str(status)}, count)
+            for labels, counts in of_versions
+            for status, count in sorted(counts.errors.items())
+        ),
+    )
+    yield counter(
+        "pilothouse_refused_requests",
+        "Requests that reached no version, by status.",
+        (({"status": str(status)}, count) for status, count in sorted(standing.traffic.refused.items())),
+    )
+    yield Family(
+        "pilothouse_request_duration_seconds",
+        "histogram",
+        "Time from a request's head to its answer.",
+        tuple(sample for labels, counts in of_versions for sample in _histogram(labels, counts)),
+        "seconds",
+    )
+    yield counter(
+        "pilothouse_rejected_rows",
+        "Predictions that the hub did not take.",
+        ((dict(_labels(*version)), count) for version, count in sorted((standing.rejected or {}).items())),
+    )
+    yield gauge("pilothouse_open_requests", "Requests that are being answered.", standing.waiting)
+    yield gauge("pilothouse_spool_segments", "Segments that wait for the hub.", standing.segments)
+    yield gauge("pilothouse_spool_bytes", "Bytes that wait for the hub.", standing.spooled_bytes, "bytes")
+    yield gauge("pilothouse_ready", "1 while every deployed model answers.", int(roster.ready))
+    yield Family(
+        "pilothouse_live_version",
+        "info",
+        "Version that answers for a model.",
+        tuple(
+            ("_info", dict(_labels(model, loaded.version.version)), 1)
+            for model, loaded in sorted(roster.live.items())
+        ),
+    )
+    yield Family("pilothouse_build", "info", "Release.", (("_info", {"version": __version__}, 1),))
+
+
+def _labels(model: str, number: int) -> tuple[tuple[str, str], ...]:
+    return ("model", model), ("version", str(number))
+
+
+def _histogram(labels: Labels, counts: VersionTraffic) -> Iterator[tuple[str, Labels, float]]:
+    total = 0
+    for bound, count in zip((*map(str, BUCKETS_S), "+Inf"), counts.buckets, strict=True):
+        total += count
+        yield "_bucket", {**labels, "le": bound}, total
+    yield "_sum", labels, counts.answered_ns / 1e9
+    yield "_count", labels, total
+
+
+def _lines(family: Family, openmetrics: bool) -> Iterator[str]:
+    name, kind = family.name, family.kind
+    if not openmetrics:  # its counters carry their ending, and it knows no infos
+        name += {"counter": "_total", "info": "_info"}.get(kind, "")
+        kind = "gauge" if kind == "info" else kind
+    yield f"# HELP {name} {family.help}"
+    yield f"# TYPE {name} {kind}"
+    if openmetrics and family.unit:
+        yield f"# UNIT {name} {family.unit}"
+    for ending, labels, value in family.samples:
+        pairs = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
+        braces = f"{{{pairs}}}" if pairs else ""
+        yield f"{family.name}{ending}{braces} {float(value) if isinstance(value, float) else value}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")

@@ -1,0 +1,1 @@
+"""Versions that are live: followed, fetched, loaded, measured, swapped."""

@@ -1,0 +1,296 @@
+"""Follower of the desired state: asks the hub, fetches and loads new versions, swaps them in, reports.
+
+Where a version cannot be fetched or loaded, the one before goes on answering and the load is tried again later. State and
+artifacts are kept in the folder, so that the process starts while the hub is away.
+"""
+
+import contextlib
+import hashlib
+import importlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from pilothouse.artifacts import ArtifactStore
+from pilothouse.domain.errors import IntegrityError, NotFoundError, PilothouseError
+from pilothouse.domain.safe_text import one_line
+from pilothouse.domain.wire import DesiredState, DesiredVersion, ServingReport
+from pilothouse.inference.predictor import Predictor
+from pilothouse.inference.safe_format import tie
+from pilothouse.serving.delivery.hub_client import HubClient
+from pilothouse.serving.prediction.calls import Work
+from pilothouse.serving.prediction.vital_threads import vital_thread
+from pilothouse.serving.versions.baseline import Baseline, measure_baseline, rehearse
+from pilothouse.serving.versions.kept_baselines import KeptBaselines
+from pilothouse.serving.versions.live_versions import LoadedVersion, Roster, load_predictor
+from pilothouse.system.files import write_atomically
+
+log = logging.getLogger(__name__)
+
+POLL_S = 0.3
+"""Seconds between two questions for the desired state."""
+REPORT_S = 1.0
+"""Seconds after which an unchanged report is sent again."""
+_LONGEST_PAUSE_S = 2.0
+"""Longest pause while the hub is away."""
+_LIBRARIES = ("pandas", "skops.io", "sklearn.ensemble", "sklearn.linear_model", "sklearn.pipeline")
+"""Modules that loading a skops file imports."""
+_FIRST_RETRY_S, _LONGEST_RETRY_S = 1.0, 60.0
+"""Seconds before a version that failed is loaded again; they double up to the longest."""
+
+
+@dataclass(slots=True)
+class _Retry:
+    """Next try of a version that failed, by the monotonic clock."""
+
+    at: float
+    pause: float
+
+
+class Follower:
+    """Thread between the hub and the roster. ``roster`` is replaced whole, never changed, so readers need no lock."""
+
+    def __init__(
+        self,
+        target: str,
+        folder: Path,
+        hub: HubClient,
+        port: int,
+        spooled: Callable[[], int],
+        submit: Callable[[Work], None],
+    ) -> None:
+        """Follower of a target. ``spooled`` gives the number of segments that wait; ``submit`` takes the requests that a
+        new version is measured with."""
+        self.roster = Roster()
+        self._submit = submit
+        self._target, self._hub, self._port, self._spooled = target, hub, port, spooled
+        self._file = folder / "desired.msgpack"
+        self._artifacts = ArtifactStore(folder / "artifacts")
+        self._baselines = KeptBaselines(folder)
+        self._state: DesiredState | None = None
+        self._retries: dict[DesiredVersion, _Retry] = {}
+        self._reported_at = 0.0
+        self._reported: ServingReport | None = None
+        self.on_started: Callable[[], None] = lambda: None
+        """Called once, when the first versions are live or could not be loaded."""
+        self._recalls = False
+        """True while the versions are loaded that the process before this one served."""
+        self._able = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = vital_thread(self._run, "follower")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop following; live versions stay."""
+        self._stopping.set()
+        self._thread.join(5.0)
+
+    def wait_until_able(self, timeout_s: float) -> None:
+        """Wait until every kept version is live, or the hub was asked once; that long at most."""
+        self._able.wait(timeout_s)
+
+    def _run(self) -> None:
+        self._recall()  # before the hub is asked: it may be away
+        if self.roster.ready:
+            self._able.set()
+        pause = POLL_S
+        first = True
+        while not self._stopping.is_set():
+            try:
+                self._follow()
+                self._report()
+                pause = POLL_S
+            except PilothouseError as error:
+                if pause == POLL_S:
+                    log.warning("cannot follow the hub; serving on: %s", error)
+                pause = min(pause * 1.5, _LONGEST_PAUSE_S)
+            if first:
+                first = False
+                self._able.set()
+                self.on_started()
+            self._retry()
+            self._stopping.wait(pause)
+        self._hub.close()
+
+    def _recall(self) -> None:
+        """Apply the state that was in force when the process last ran."""
+        try:
+            state = msgspec.msgpack.decode(self._file.read_bytes(), type=DesiredState)
+        except FileNotFoundError:
+            return
+        except (OSError, msgspec.DecodeError) as error:
+            log.warning("the kept state cannot be read; waiting for the hub: %s", one_line(str(error)))
+            return
+        self._recalls = True
+        self._apply(state)
+        self._recalls = False
+
+    def _follow(self) -> None:
+        state = self._hub.desired(self._state.revision if self._state else "")
+        if state is None:
+            return
+        if state.target != self._target:
+            raise IntegrityError(
+                f"the hub answers for target {one_line(state.target, 80)}; check the token file"
+            )
+        try:
+            write_atomically(self._file, msgspec.msgpack.encode(state))
+        except OSError as error:
+            log.warning("the desired state cannot be kept on disk: %s", error.strerror)
+        self._apply(state)
+
+    def _apply(self, state: DesiredState) -> None:
+        self._state = state
+        desired = {version.model: version for version in state.versions}
+        live = {model: loaded for model, loaded in self.roster.live.items() if model in desired}
+        for model, loaded in live.items():
+            private = _private(state, model)
+            if loaded.private != private:
+                live[model] = replace(loaded, private=private)
+        self._retries = {
+            version: retry for version, retry in self._retries.items() if version in desired.values()
+        }
+        failed = {
+            model: why for model, why in self.roster.failed.items() if desired.get(model) in self._retries
+        }
+        self.roster = Roster(True, desired, live, failed)
+        for version in state.versions:
+            if not self._answers(version):
+                self._load(version)
+        self._forget_artifacts()
+
+    def _answers(self, version: DesiredVersion) -> bool:
+        loaded = self.roster.live.get(version.model)
+        return loaded is not None and loaded.version == version
+
+    def _retry(self) -> None:
+        now = time.monotonic()
+        for version in [version for version, retry in self._retries.items() if retry.at <= now]:
+            self._load(version)
+
+    def _load(self, version: DesiredVersion) -> None:
+        """Fetch, load, measure and swap in a version; where that fails, note the reason and plan the next try."""
+        assert self._state is not None
+        try:
+            predictor = self._fetched_predictor(version)
+            loaded = LoadedVersion(version, predictor, _private(self._state, version.model), baseline_us=0)
+            baseline = self._baseline(loaded, self._state)
+        except PilothouseError as error:
+            self._failed(version, f"{self._tie(version)}{error}")
+        except Exception as error:  # a model may raise anything while it is tried: the one before answers on
+            log.debug("loading failed", exc_info=True)
+            self._failed(version, f"{self._tie(version)}{type(error).__name__}: {error}")
+        else:
+            self._swap(replace(loaded, baseline_us=baseline.p95_us, stretch=baseline.stretch))
+
+    def _tie(self, version: DesiredVersion) -> str:
+        """Words before the reason why a version cannot be loaded: that another scikit-learn wrote it, and what helps."""
+        try:
+            tied = tie(self._artifacts.read(version.model_digest))
+        except PilothouseError:  # it did not even come
+            return ""
+        return f"{tied}; where the former is installed, pilothouse upgrade --convert helps: " if tied else ""
+
+    def _fetched_predictor(self, version: DesiredVersion) -> Predictor:
+        """Predictor of a version whose files are fetched: the skops file, and what reading one takes, only where the portable
+        form does not do. Raises PilothouseError."""
+        self._fetch(version.schema_digest)
+        if version.portable_digest:
+            try:
+                self._fetch(version.portable_digest)
+                return load_predictor(version, self._artifacts)
+            except PilothouseError as error:
+                log.warning("%s/%d: %s", version.model, version.version, one_line(str(error)))
+        self._fetch(version.model_digest)
+        _import_libraries()
+        return load_predictor(version, self._artifacts)
+
+    def _baseline(self, loaded: LoadedVersion, state: DesiredState) -> Baseline:
+        """Baseline of a version, which has answered for it. Raises as ``measure_baseline`` does."""
+        kept = self._baselines.find(loaded.version) if self._recalls else None
+        if kept is not None:
+            rehearse(loaded, self._submit, self._stopping)
+            return kept
+        measured = measure_baseline(loaded, self._submit, self._stopping)
+        self._baselines.keep(loaded.version, measured, state.versions)
+        return measured
+
+    def _swap(self, loaded: LoadedVersion) -> None:
+        model = loaded.version.model
+        self._retries.pop(loaded.version, None)
+        self.roster = replace(
+            self.roster,
+            live={**self.roster.live, model: loaded},
+            failed={name: why for name, why in self.roster.failed.items() if name != model},
+        )
+        log.info("models:/%s/%d is live", model, loaded.version.version)
+
+    def _failed(self, version: DesiredVersion, why: str) -> None:
+        before = self._retries.get(version)
+        pause = min(before.pause * 2, _LONGEST_RETRY_S) if before else _FIRST_RETRY_S
+        self._retries[version] = _Retry(time.monotonic() + pause, pause)
+        reason = f"version {version.version}: {one_line(why)}"
+        if self.roster.failed.get(version.model) != reason:
+            log.error("models:/%s/%d cannot be loaded: %s", version.model, version.version, one_line(why))
+        self.roster = replace(self.roster, failed={**self.roster.failed, version.model: reason})
+
+    def _fetch(self, digest: str) -> None:
+        """Fetch an artifact into the folder, its bytes verified. Raises PilothouseError."""
+        try:
+            self._artifacts.read(digest)
+            return
+        except NotFoundError:
+            pass
+        except IntegrityError as error:
+            log.warning("%s; fetching it again", error)
+            self._artifacts.path(digest).unlink(missing_ok=True)
+        data = self._hub.artifact(digest)
+        actual = hashlib.sha256(data).hexdigest()
+        if actual != digest:
+            raise IntegrityError(f"the hub sent {actual} for artifact {digest}; not loaded")
+        self._artifacts.put_bytes(data)
+
+    def _forget_artifacts(self) -> None:
+        """Remove artifacts that neither the desired nor the live versions need."""
+        versions = [*self.roster.desired.values(), *(loaded.version for loaded in self.roster.live.values())]
+        needed = {digest for v in versions for digest in v.digests}
+        for digest in [digest for digest in self._artifacts.digests() if digest not in needed]:
+            with contextlib.suppress(OSError, NotFoundError):
+                self._artifacts.path(digest).unlink()
+
+    def _report(self) -> None:
+        roster = self.roster
+        report = ServingReport(
+            target=self._target,
+            port=self._port,
+            pid=os.getpid(),
+            loaded={model: loaded.version.version for model, loaded in roster.live.items()},
+            failed=dict(roster.failed),
+            spooled_batches=self._spooled(),
+            baseline_latency_us={model: loaded.baseline_us for model, loaded in roster.live.items()},
+        )
+        now = time.monotonic()
+        changed = self._reported is None or report != replace(
+            self._reported, spooled_batches=report.spooled_batches
+        )
+        if changed or now - self._reported_at >= REPORT_S:
+            self._hub.report(report)
+            self._reported, self._reported_at = report, now
+
+
+def _private(state: DesiredState, model: str) -> tuple[str, ...]:
+    return tuple(sorted(state.private_columns.get(model, [])))
+
+
+def _import_libraries() -> None:
+    """Import what loading a skops file imports, which takes seconds where it is for the first time; the load is a fraction."""
+    for name in _LIBRARIES:
+        importlib.import_module(name)

@@ -1,0 +1,111 @@
+"""Live version of each model. The roster is swapped whole, so that a request sees one state of it and keeps its version."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pilothouse.artifacts import ArtifactStore
+from pilothouse.domain.errors import IntegrityError, NotFoundError, UnavailableError
+from pilothouse.domain.safe_text import one_line
+from pilothouse.domain.wire import DesiredVersion
+from pilothouse.inference.predictor import Predictor
+from pilothouse.inference.schema import InputSchema
+from pilothouse.serving.delivery.segments import Stream
+from pilothouse.serving.prediction.call_costs import CallCosts
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedVersion:
+    """Version that can answer. A request that began on it ends on it, whatever is swapped meanwhile."""
+
+    version: DesiredVersion
+    predictor: Predictor
+    private: tuple[str, ...]
+    baseline_us: int
+    """95th percentile of a request of one row in microseconds, measured in this process before the version answered."""
+    stretch: float = 1.0
+    """Duration of a call over its processor time in that measurement: the load of the machine under which it was taken."""
+    costs: CallCosts = field(default_factory=CallCosts, compare=False)
+    stream: Stream = field(init=False)
+    """Stream in which its predictions are spooled, with the columns that are kept: private ones never."""
+
+    def __post_init__(self) -> None:
+        hidden = {*self.private, *self.schema.private}
+        stream = Stream(
+            self.version.model,
+            self.version.version,
+            tuple(name for name in self.schema.numeric if name not in hidden),
+            tuple(name for name in self.schema.categorical if name not in hidden),
+        )
+        object.__setattr__(self, "stream", stream)
+
+    @property
+    def schema(self) -> InputSchema:
+        return self.predictor.schema
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Desired and live versions of this process at one moment. ``failed``: why a model's desired version could not be
+    loaded."""
+
+    known: bool = False
+    """False until the hub, or the kept state, has named the desired versions."""
+    desired: Mapping[str, DesiredVersion] = field(default_factory=dict)
+    live: Mapping[str, LoadedVersion] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def ready(self) -> bool:
+        """True while every model that this target should serve has a live version, whichever it is."""
+        return self.known and all(model in self.live for model in self.desired)
+
+    def only(self) -> LoadedVersion | None:
+        """Live version of the only model that this process is to serve; None where there are several, or it is not live."""
+        if len(self.desired) != 1:
+            return None
+        return self.live.get(next(iter(self.desired)))
+
+    def find(self, model: str, version: str | None) -> LoadedVersion:
+        """Live version of ``model``; with a ``version`` number, that one.
+
+        Raises NotFoundError, or UnavailableError for what is desired and not live yet: trying again helps.
+        """
+        loaded = self.live.get(model)
+        if loaded is None:
+            if not self.known:
+                raise UnavailableError("what is served here is not known yet; try again")
+            if model in self.desired:
+                why = self.failed.get(model, "it is being loaded; try again")
+                raise UnavailableError(f"model {one_line(model, 80)} is not loaded: {why}")
+            known = ", ".join(sorted(self.desired)) or "none"
+            raise NotFoundError(f"there is no model {one_line(model, 80)} here; served: {known}")
+        if version is not None and version != str(loaded.version.version):
+            raise NotFoundError(
+                f"version {one_line(version, 40)} of {model} is not loaded; version "
+                f"{loaded.version.version} is live"
+            )
+        return loaded
+
+
+def load_predictor(version: DesiredVersion, artifacts: ArtifactStore) -> Predictor:
+    """Predictor of a version whose artifacts are there, from its portable form where that is one of them.
+
+    A portable form that cannot be read is left for the skops file, if that is there. Raises IntegrityError, NotFoundError,
+    UnavailableError.
+    """
+    schema = InputSchema.from_bytes(artifacts.read(version.schema_digest))
+    if schema.model != version.model:
+        raise IntegrityError(f"the schema of {version.model} is {one_line(schema.model, 80)}'s")
+    if version.portable_digest:
+        try:
+            return Predictor(artifacts.read(version.portable_digest), schema)
+        except (IntegrityError, NotFoundError) as error:
+            if not artifacts.has(version.model_digest):
+                raise
+            log.warning(
+                "%s/%d: %s; its skops file is loaded", version.model, version.version, one_line(str(error))
+            )
+    return Predictor(artifacts.read(version.model_digest), schema)

@@ -1,0 +1,1 @@
+"""HTTP: the server, its bounds, TLS and tokens, bodies and answers."""
