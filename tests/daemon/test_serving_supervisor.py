@@ -173,6 +173,43 @@ def test_a_process_that_ran_and_is_killed_is_started_again_at_once_by_another_ho
     assert second.why("ewr").startswith("answers nothing")
 
 
+def test_a_process_that_is_refused_for_its_token_file_keeps_its_port_and_starts_once_that_is_mended(
+    history: History,
+) -> None:
+    history.put_live("delay", 1, ["ewr"])
+    paths = history.services.paths
+    supervised = until_the_test_ends(Supervised(history, "warn"))
+    supervised.supervisor.look()
+    wait_until(lambda: "ewr" in running_servers(paths))
+    supervised.supervisor.look()
+    before = running_servers(paths)["ewr"]
+    tokens = paths.serving_folder("ewr") / "client-tokens"
+    tokens.write_text("short\n")
+    supervised.told.clear()
+    os.kill(before.process.pid, signal.SIGKILL)
+    wait_until(lambda: not is_alive(before.process))
+    for _ in range(4):
+        supervised.look_after_an_end()
+        supervised.now += 1.0  # longer than these pauses
+        supervised.supervisor.look()
+    assert "its process does not start" in supervised.why("ewr")
+    supervised.told.wait(60)
+    supervised.supervisor.look()  # the last one has ended; the next has to wait
+    wait_until(lambda: _refuses(before.port))  # the host holds the port no longer
+    tokens.write_text("a-token-of-one-client\n")
+    supervised.supervisor.look()
+    wait_until(lambda: "ewr" in running_servers(paths))
+    assert running_servers(paths)["ewr"].port == before.port
+
+
+def _refuses(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=60).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
 def test_an_end_that_the_registry_does_not_take_holds_no_start_up_and_is_on_record_later(
     history: History, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

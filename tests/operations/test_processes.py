@@ -178,6 +178,30 @@ def test_an_outage_leaves_a_trace_with_its_cause_and_its_end(example: Example) -
     ]
 
 
+def test_what_a_process_said_before_its_end_is_no_word_of_the_next_one(example: Example) -> None:
+    pulse = deploy(example)
+    pulse.take_report(EWR)
+    pulse.take_report(EWR)  # waits for the next beat
+    pulse.forget("ewr")
+    processes.note_serving_end(example.services, "ewr")
+    pulse.beat()
+    assert serving(example)["ewr"] == "down"
+    assert outages(example) == [("target.down", "ewr", "")]
+    pulse.take_report(EWR)  # the next one says the same
+    assert outages(example)[1:] == [("target.answers", "ewr", "")]
+
+
+def test_a_report_that_could_not_be_written_for_long_is_no_word_of_the_present(example: Example) -> None:
+    pulse = deploy(example)
+    pulse.take_report(EWR)
+    pulse.take_report(EWR)
+    example.pass_time(seconds=processes.REPORT_IS_OLD_S + 1)
+    with example.services.registry.transaction() as connection:
+        stored.mark_silent(connection, "ewr", at=example.time)
+    pulse.beat()
+    assert not any(action == "target.answers" for action, _, _ in outages(example))
+
+
 def test_a_target_on_which_nothing_is_live_has_no_outage(example: Example) -> None:
     example.apply()
     processes.note_serving_end(example.services, "ewr", "no memory")

@@ -29,9 +29,10 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 @dataclass(frozen=True, slots=True)
 class End:
     """End of a process that was ordered. ``code`` is negative for a signal, and None where the host itself ended first: then
-    nobody knows, and the process may run."""
+    nobody knows, and the process may run. ``port_taken``: it could not listen on the port of its order."""
 
     code: int | None
+    port_taken: bool = False
 
 
 class ServingHost:
@@ -145,7 +146,7 @@ class _Connection:
                 said = json.loads(line)
                 with self._lock:
                     self._ordered.discard(said["ended"])
-                self._take(said["ended"], End(said["code"]))
+                self._take(said["ended"], End(said["code"], said["port_taken"]))
         with self._lock:
             self.alive = False
             lost, self._ordered = self._ordered, set()

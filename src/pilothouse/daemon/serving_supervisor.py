@@ -24,6 +24,7 @@ from pilothouse.operations.fleet import targets as tokens
 from pilothouse.operations.fleet.processes import note_serving_end
 from pilothouse.operations.services import Services
 from pilothouse.serving.host import Order
+from pilothouse.serving.web import access
 from pilothouse.store import deployment_states, requests, targets
 from pilothouse.system.files import read_plain_file
 from pilothouse.system.paths import WorkspacePaths
@@ -64,6 +65,8 @@ class _Care:
     """Pause before the last restart; None while it has run for long."""
     log_from: int = 0
     """Bytes that the log held when the process was started."""
+    tried_with: object = None
+    """Marks of the files that say who may ask, as they were when the process was started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,8 @@ def running_servers(paths: WorkspacePaths) -> dict[str, ServingProcess]:
 class ServingSupervisor:
     """Supervisor whose ``look`` is called often: it costs one ``/proc`` file a target, and a few queries after a change.
 
-    ``wake`` may be set to what is to be called, from another thread, when a process has ended: then it is time to look.
+    ``wake`` may be set to what is to be called, from another thread, when a process has ended: then it is time to look;
+    ``forget`` to what is to be called with its target before the end goes on record.
     """
 
     def __init__(
@@ -108,6 +112,7 @@ class ServingSupervisor:
         self._isolation = isolation
         self._clock = clock
         self.wake: Callable[[], None] = lambda: None
+        self.forget: Callable[[str], None] = lambda target: None
         self._host = ServingHost(services.paths.root, lambda: self.wake())
         self._watch: EndWatch | None = None
         self._cared: dict[str, _Care] = {}
@@ -176,11 +181,12 @@ class ServingSupervisor:
         if end is not None or care.known is not None:
             came_up = care.known is not None or (server is not None and server.process != care.before)
             self._note_end(target, care, end, came_up=came_up)
-            if not came_up:  # perhaps its port was taken: the next one is not bound to it
+            if end is not None and end.port_taken:  # the next one is not bound to it
                 care.port, care.port_lost_by = 0, server.process if server is not None else None
         if server is not None and not care.port and server.process != care.port_lost_by:
             care.port = server.port  # clients of a server that was killed find the next one at the same port
-        if self._clock() >= care.not_before:
+        is_mended = care.not_before and access.marks(folder) != care.tried_with
+        if is_mended or self._clock() >= care.not_before:
             care.before = server.process if server is not None else None
             self._start(target, folder, care)
             return 1.0
@@ -195,6 +201,7 @@ class ServingSupervisor:
     def _note_ends(self) -> None:
         """Put the ends on record. What the registry does not take now (a full disk) waits, and holds no start up."""
         for target, cause in list(self._unnoted.items()):
+            self.forget(target)
             try:
                 note_serving_end(self._services, target, cause)
             except PilothouseError as error:
@@ -232,6 +239,7 @@ class ServingSupervisor:
         if care.log_from > _LARGEST_LOG:
             output.replace(folder / "serving.log.1")
             care.log_from = 0
+        care.tried_with = access.marks(folder)
         self._host.start(
             Order(
                 target=target,

@@ -64,6 +64,8 @@ class DaemonThreads:
         self._owner = f"daemon {name.boot_id} {name.pid} {name.started}"
         self._slots = slots
         self._supervisor = ServingSupervisor(services, isolation) if serve_targets else None
+        if self._supervisor is not None:
+            self._supervisor.forget = self._pulse.forget
         self._threads = ThreadGroup(stop)
         self._draining = threading.Event()
         self._monitor_wakeup = self._wakeup("monitor")

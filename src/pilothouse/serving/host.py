@@ -8,8 +8,8 @@ listening socket.
 The host holds the listening sockets too. When a process ends, connections wait for the next one instead of being refused; after
 ``_HELD_S`` seconds without one they are refused.
 
-It reads JSON lines, one ``Order`` each, and writes ``{"ended": TARGET, "code": N}``. When the socket ends, so does the host;
-the serving processes live on.
+It reads JSON lines, one ``Order`` each, and writes ``{"ended": TARGET, "code": N, "port_taken": false}``. When the socket ends,
+so does the host; the serving processes live on.
 """
 
 import argparse
@@ -105,6 +105,8 @@ class _Host:
         self._turns: list[_Turn] = []
         self._targets: dict[int, str] = {}
         """Targets of the processes that run, by pid."""
+        self._without_port: set[int] = set()
+        """Those of them that could not have their port, and are to say so."""
         self._listeners: dict[str, socket.socket] = {}
         self._held_until: dict[str, float] = {}
         """Moments until which the listeners without a process are held."""
@@ -152,7 +154,9 @@ class _Host:
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 target = self._targets.pop(ended[0])
                 self._hold(target)
-                self._say_end(target, os.waitstatus_to_exitcode(ended[1]))
+                port_taken = ended[0] in self._without_port
+                self._without_port.discard(ended[0])
+                self._say_end(target, os.waitstatus_to_exitcode(ended[1]), port_taken=port_taken)
 
     def _end_turns(self, told: int | None = None) -> None:
         now = time.monotonic()
@@ -202,6 +206,8 @@ class _Host:
             _be_serving_process(order, listener, self._offered, started)
         os.close(started)
         self._targets[pid] = order.target
+        if isinstance(listener, PilothouseError):
+            self._without_port.add(pid)
         self._held_until.pop(order.target, None)
         self._turns.append(_Turn(told, time.monotonic() + _LONGEST_TURN_S))
         self._selector.register(told, selectors.EVENT_READ, self._end_turns)
@@ -217,8 +223,9 @@ class _Host:
         if target in self._listeners:
             self._held_until[target] = time.monotonic() + _HELD_S
 
-    def _say_end(self, target: str, code: int) -> None:
-        self._control.sendall(json.dumps({"ended": target, "code": code}).encode() + b"\n")
+    def _say_end(self, target: str, code: int, *, port_taken: bool = False) -> None:
+        said = {"ended": target, "code": code, "port_taken": port_taken}
+        self._control.sendall(json.dumps(said).encode() + b"\n")
 
 
 def _be_serving_process(

@@ -25,7 +25,7 @@ from pilothouse.domain.errors import ConflictError, PilothouseError, Unavailable
 from pilothouse.domain.identifiers import check_name
 from pilothouse.serving.assignment import Assignment, Isolation
 from pilothouse.serving.delivery import hub_address
-from pilothouse.serving.web.access import speaks_tls
+from pilothouse.serving.web.access import Access
 from pilothouse.serving.web.listening import listen
 from pilothouse.system.files import write_atomically
 from pilothouse.system.processes import own_name
@@ -84,13 +84,14 @@ def serve_on(
     in_force = _give_up_all_but(
         folder, assignment.token_file, assignment.hub, port, assignment.isolation, offered
     )
+    access = Access(folder)  # a file that cannot be used ends the process before it counts as started
     from pilothouse.serving.process import run  # imports numpy: confined, where no serving host has done so
 
     process = folder / "process.json"
-    write_atomically(process, _process_document(assignment.target, host, port, speaks_tls(folder)))
+    write_atomically(process, _process_document(assignment.target, host, port, access.tls is not None))
     log.info("serving %s on %s:%d (%s)", assignment.target, host, port, in_force)
     try:
-        run(assignment, listener, on_started)
+        run(assignment, listener, access, on_started)
     finally:
         process.unlink(missing_ok=True)
 

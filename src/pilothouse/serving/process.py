@@ -33,7 +33,9 @@ _SWITCH_INTERVAL_S = 0.001
 """Interpreter's switch interval: the event loop gets its turn sooner while a model computes in its thread."""
 
 
-def run(assignment: Assignment, listener: socket.socket, on_started: Callable[[], None]) -> None:
+def run(
+    assignment: Assignment, listener: socket.socket, access: Access, on_started: Callable[[], None]
+) -> None:
     """Serve on ``listener`` until SIGTERM or SIGINT, then finish, flush and return. ``on_started``: as of ``serve_on``."""
     for library in ("uvicorn", "uvicorn.error"):  # their messages repeat ours
         logging.getLogger(library).setLevel(logging.WARNING)
@@ -41,7 +43,6 @@ def run(assignment: Assignment, listener: socket.socket, on_started: Callable[[]
     warnings.filterwarnings("ignore", ".*joblib will operate in serial mode", UserWarning)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     hub, token_file, folder = assignment.hub, assignment.token_file, assignment.folder
-    access = Access(folder)
     spool = Spool(folder / "spool", assignment.target, SpoolLimits(total_bytes=assignment.spool_mb * 2**20))
     worker = Worker(spool)
     shipper = Shipper(spool, HubClient(hub, token_file))

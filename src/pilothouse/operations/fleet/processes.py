@@ -174,6 +174,13 @@ class Pulse:
                 self._repeated[report.target] = self._services.now()
             self._reports[report.target] = report
 
+    def forget(self, target: str) -> None:
+        """Forget what the process of a target has said, since it has ended: a report that waits to be written is no word of the
+        next one."""
+        with self._lock:
+            self._reports.pop(target, None)
+            self._repeated.pop(target, None)
+
     def beat(self) -> None:
         """Write the heartbeats; to be called every ``BEAT_EVERY_S``."""
         with self._lock:
@@ -185,7 +192,9 @@ class Pulse:
         with self._services.registry.transaction() as connection:
             processes.beat(connection, _NAME, self._daemon, at=self._services.now())
             again = [target for target in times if target not in new]
-            back = processes.silent_among(connection, again)
+            overdue = self._services.now() - timedelta(seconds=REPORT_IS_OLD_S)
+            # one that could not be written for long is no word of the present
+            back = processes.silent_among(connection, [t for t in again if times[t] >= overdue])
             said = {t: (times[t], self._reports[t].spooled_batches) for t in again if t not in back}
             processes.touch_reports(connection, said)
             changed: list[tuple[str, str]] = []
@@ -197,7 +206,6 @@ class Pulse:
                     measured.append(("latency.measured", target, facts))
                 changed += [(model, target) for model in _changed(connection, before, report)]
                 _note_answer(self._services, connection, target)
-            overdue = self._services.now() - timedelta(seconds=REPORT_IS_OLD_S)
             if self._started < overdue:  # until then, no process had the time to report
                 for target in processes.mark_overdue(connection, overdue):
                     changed += _on(connection, target)

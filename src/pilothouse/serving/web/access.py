@@ -36,6 +36,11 @@ def speaks_tls(folder: Path) -> bool:
     return _mark(folder / CERTIFICATE) is not None or _mark(folder / KEY) is not None
 
 
+def marks(folder: Path) -> tuple[_Mark, _Mark, _Mark]:
+    """Marks of the files of ``folder``, which differ once one of them has changed."""
+    return _mark(folder / TOKENS), _mark(folder / CERTIFICATE), _mark(folder / KEY)
+
+
 class Access:
     """Who may ask. ``tls`` is None where the process speaks plain HTTP."""
 
@@ -100,7 +105,7 @@ class Access:
             log.warning("%s; the one before stays in force", error)
 
     def _seen(self) -> tuple[_Mark, _Mark, _Mark]:
-        return _mark(self._folder / TOKENS), _mark(self._folder / CERTIFICATE), _mark(self._folder / KEY)
+        return marks(self._folder)
 
     def _load_certificate(self, context: ssl.SSLContext) -> None:
         try:
