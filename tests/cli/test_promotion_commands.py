@@ -1,7 +1,7 @@
 """Promotion on the command line: requests that can no longer be decided, and lists that say what they leave out."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -235,3 +235,14 @@ def test_persons_are_listed_and_joined(example: Example, run) -> None:
     people = {person["name"]: person["names"] for person in run("persons", "list", "--json").json}
     assert ["pat", "pia"] in people.values()
     assert run("persons", "join", "pia", "vera", "--reason", "x", name="pat").code != 0
+
+
+def test_what_was_live_by_the_wall_clock_is_shown_with_times_of_the_wall_clock(example: Example, run) -> None:
+    example.add_version()
+    request = ask(example, "delay/1")
+    run("approve", "1", "--evidence", request.evidence_digest)
+    at = f"{datetime.now(UTC) + timedelta(minutes=1):%Y-%m-%d %H:%M}"
+    recorded = run("deployed", "--at", at, "--clock", "recorded").out
+    assert "SINCE (RECORDED)" in recorded
+    assert "DATA" not in recorded
+    assert "SINCE (DATA)" in run("deployed", "--at", at).out

@@ -154,6 +154,27 @@ def test_what_was_live_at_a_time_of_a_replayed_history(example: Example) -> None
     assert at(12, 1) == {"ewr": 2, "jfk": 2}
 
 
+def test_a_version_takes_effect_when_it_goes_live_where_traffic_is_live(fleet: Example) -> None:
+    """Not at the last event before, which may be from before it was trained; a roll-back too."""
+    newest, began = fleet.time - timedelta(minutes=7), fleet.time
+    fleet.clocks.update(ewr=newest, jfk=newest)
+    fleet.services.live_targets = lambda model: {"ewr"}  # type: ignore[method-assign]
+    fleet.add_version()
+    promote(fleet, 4)
+    fleet.pass_time(minutes=4)
+    roll_back(fleet)
+
+    def at(time: datetime) -> dict[str, int]:
+        found = deployments.deployed_at(fleet.services, fleet.actor("aud"), time, clock="event")
+        return {d.target: d.version for d in found}
+
+    assert at(began - timedelta(minutes=1))["ewr"] == 3
+    assert at(began + timedelta(minutes=1))["ewr"] == 4
+    assert at(began + timedelta(minutes=5))["ewr"] == 3
+    history = deployments.list_deployments(fleet.services, fleet.actor("aud"), live_only=False)
+    assert {d.effective_at for d in history[:4] if d.target == "jfk"} == {newest}
+
+
 def test_no_clock_goes_back_on_a_target_that_is_silent(fleet: Example) -> None:
     """Each version was trained as of the moment at which that was asked for."""
     example = fleet

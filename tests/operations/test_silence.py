@@ -90,6 +90,15 @@ def test_a_replay_of_history_is_not_silent_when_it_is_over(services: Services) -
     assert found(services) == []
 
 
+def test_traffic_is_live_where_events_arrive_as_they_happen(services: Services) -> None:
+    model = "flight-delay"
+    send(services, "jfk", 0, 2)
+    assert services.live_targets(model) == set()
+    arrive(services, 1)
+    pass_time(services, hours=30)
+    assert services.live_targets(model) == {"ewr"}
+
+
 def test_what_nobody_could_have_seen_arrive_is_no_silence(services: Services) -> None:
     arrive(services, 1)
     pass_time(services, hours=8)

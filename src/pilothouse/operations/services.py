@@ -71,6 +71,15 @@ class Services:
 
             return {target: from_us(event) for target, event in clocks_us(connection, model).items()}
 
+    def live_targets(self, model: str) -> set[str]:
+        """Targets whose events of a model came as they happened, within the hour: neither replayed nor read from old files."""
+        with self.reading_telemetry() as connection:
+            if connection is None:
+                return set()
+            from pilothouse.telemetry.streams import live_targets
+
+            return set(live_targets(connection, model))
+
     def newest_clocks(self) -> dict[str, datetime]:
         """Time of the newest event of any model on each target where there has been one."""
         with self.reading_telemetry() as connection:

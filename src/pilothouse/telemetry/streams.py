@@ -193,6 +193,15 @@ def clocks_us(connection: Connection, model: str) -> dict[str, int]:
     return {target: int(event) for target, event in rows}
 
 
+def live_targets(connection: Connection, model: str) -> list[str]:
+    """Targets whose events of a model came as they happened: their clock goes on with the wall clock when no event comes."""
+    rows = connection.execute(
+        "SELECT target FROM clocks WHERE model=? AND abs(arrived - event) <= ? ORDER BY target",
+        (model, HOUR_US),
+    )
+    return [target for (target,) in rows]
+
+
 def newest_clocks_us(connection: Connection) -> dict[str, int]:
     """Newest event of any model, by target."""
     rows = connection.execute("SELECT target, max(event) FROM clocks GROUP BY target")

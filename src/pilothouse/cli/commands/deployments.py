@@ -26,7 +26,11 @@ from pilothouse.operations import listings
 from pilothouse.operations.fleet import targets as target_operations
 from pilothouse.operations.promotion import deployments as deployment_operations
 from pilothouse.presentation import texts
-from pilothouse.presentation.tables.registry_rows import deployment_history_table, serving_text
+from pilothouse.presentation.tables.registry_rows import (
+    deployment_history_table,
+    recorded_deployment_table,
+    serving_text,
+)
 
 _PATIENCE_S = 30.0
 
@@ -118,7 +122,9 @@ def deployed(session: Session, time: str, clock: str) -> None:
     records = deployment_operations.deployed_at(
         session.services, session.actor, parse_time(time), clock=clock
     )
-    _show(session, records, f"nothing was live at {time}")
+    if not printed_as_json(session, records):
+        table = recorded_deployment_table if clock == "recorded" else deployment_history_table
+        show_rows(table(records), empty=f"nothing was live at {time}")
 
 
 @click.command()

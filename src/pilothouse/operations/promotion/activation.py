@@ -114,12 +114,13 @@ def _move_champion(change: Change, version: Version, *, force: bool) -> None:
 def _effective_times(
     services: Services, change: Change, version: Version, targets: Sequence[str]
 ) -> dict[str, datetime]:
-    """The event clock of the model on each target.
+    """The event clock of the model on each target; now where its traffic is live, for that clock stands between two events.
 
     Before its first event, a version trained as of an earlier time takes effect at that time (a replayed history begins
     where its training ended), any other version now; never before the deployment that it replaces.
     """
     clocks = services.event_clocks(version.model)
+    clocks |= {t: max(clocks[t], change.at) for t in services.live_targets(version.model) if t in clocks}
     if clocks.keys() >= set(targets):
         return {target: clocks[target] for target in targets}
     run = require_run(change.connection, version)

@@ -219,6 +219,25 @@ def deployment_history_table(deployments: Sequence[Deployment]) -> Table:
     )
 
 
+def recorded_deployment_table(deployments: Sequence[Deployment]) -> Table:
+    """Deployments with the times of the wall clock alone, in the order given."""
+    return table_of(
+        deployments,
+        {
+            "MODEL ~10-20": lambda d: cell(d.model),
+            "TARGET": lambda d: cell(d.target, "strong"),
+            ">VERSION": lambda d: cell(f"v{d.version}"),
+            "SINCE (RECORDED)": lambda d: cell(time_text(d.recorded_at)),
+            "UNTIL (RECORDED)": lambda d: cell(time_text(d.ended_at) if d.ended_at else "live"),
+            "HOW": lambda d: cell(d.kind, "bad" if d.kind == "rollback" else ""),
+            "BY !1": lambda d: cell(d.actor),
+            "REASON ~8 !2": lambda d: cell(d.reason),
+        },
+        key=lambda d: d.id,
+        empty="nothing has been deployed: request and approve a promotion first",
+    )
+
+
 def model_table(models: Sequence[Model], healths: Mapping[str, Health]) -> Table:
     """A row a model as applied; ``healths`` by its name."""
     return table_of(
