@@ -246,3 +246,9 @@ def test_what_was_live_by_the_wall_clock_is_shown_with_times_of_the_wall_clock(e
     assert "SINCE (RECORDED)" in recorded
     assert "DATA" not in recorded
     assert "SINCE (DATA)" in run("deployed", "--at", at).out
+
+
+def test_an_approval_without_a_digest_says_where_that_is_from(run) -> None:
+    refused = run("approve", "7")
+    assert refused.code == 2
+    assert "it is from pilothouse evidence 7 (try --help)" in refused.err

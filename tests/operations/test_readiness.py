@@ -16,6 +16,7 @@ from pilothouse.operations.fleet.readiness import wait_until_ready
 from pilothouse.operations.fleet.request_examples import addresses
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import workspaces
+from pilothouse.system.leader import leadership
 from support import example
 from support.templates import copy_of
 
@@ -82,6 +83,10 @@ def test_a_report_of_a_process_that_is_gone_does_not_count(services: Services, a
         "(connection refused), after 0.5 s: see pilothouse targets; pilothouse daemon start starts what is missing"
     )
     assert caught.value.exit_code == 7
+    with leadership(services.paths.daemon_lock), pytest.raises(UnavailableError) as while_it_runs:
+        wait_until_ready(services, ada, "flight-delay", "ewr", 0.5)
+    assert "pilothouse daemon start" not in str(while_it_runs.value)
+    assert "the daemon starts its process again within 30 s" in str(while_it_runs.value)
 
 
 def test_a_process_that_never_answers_is_not_waited_for_longer(services: Services, ada: Actor) -> None:

@@ -21,7 +21,7 @@ from pilothouse.operations.fleet.request_examples import addresses, example_of, 
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models, workspaces
 from pilothouse.presentation.pages.version_pages import version_page
-from pilothouse.presentation.request_texts import curl_command
+from pilothouse.presentation.request_texts import curl_command, curl_remark
 from pilothouse.presentation.version_texts import classes_text
 from pilothouse.store.values import insert
 from support import example
@@ -162,6 +162,11 @@ def test_a_process_that_speaks_tls_and_asks_for_tokens_is_asked_so(services: Ser
     assert " --insecure " in curl_command(found.url, found.body, found.token_file)
     assert " --insecure " not in curl_command("https://jfk.example:9/v2", found.body)
     assert request_example(services, ada, "flight-delay", "jfk").token_file == ""
+    assert "--cacert" in curl_remark(found.url)
+    assert curl_remark("https://jfk.example:9/v2") == curl_remark("http://127.0.0.1:9/v2") == ""
+    process.unlink()  # it has ended, and the next one speaks TLS too
+    (services.paths.serving_folder("ewr") / "tls-certificate.pem").touch()
+    assert addresses(services, ada, "flight-delay", 1)[0].url.startswith("https://")
 
 
 def test_the_classes_of_a_version_are_those_of_its_schema(services: Services, ada: Actor) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 CLIENT_TOKENS = "client-tokens"
 """Name of the file with the tokens of a serving process's clients, in its folder."""
+TLS_CERTIFICATE, TLS_KEY = "tls-certificate.pem", "tls-key.pem"
+"""Names of the files in that folder which have the process speak TLS alone."""
 LONGEST_SOCKET_PATH = 107
 """Bytes of a socket's path: ``sun_path`` holds 108 with its final zero."""
 
@@ -104,6 +106,10 @@ class WorkspacePaths:
     def client_tokens(self, target: str) -> Path:
         """File with the tokens of the clients of one target's serving process; absent where everybody may ask it."""
         return self.serving_folder(target) / CLIENT_TOKENS
+
+    def asks_for_tls(self, target: str) -> bool:
+        """True where the next serving process of a target speaks TLS alone."""
+        return any((self.serving_folder(target) / name).exists() for name in (TLS_CERTIFICATE, TLS_KEY))
 
     def make_folders(self) -> None:
         """Create all folders; those under ``state`` for their owner alone. Raises OSError."""

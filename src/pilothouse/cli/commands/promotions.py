@@ -1,5 +1,7 @@
 """Commands about promotion: request, evidence, approve, reject."""
 
+from typing import Any
+
 import click
 
 from pilothouse.cli.output import (
@@ -111,11 +113,25 @@ def evidence(session: Session, number: int, digest: bool, everything: bool) -> N
     show_lines(request_page(promotion_request, now, again=again, widest=WIDE, packages=everything))
 
 
+class _EvidenceOption(click.Option):
+    """Option that says where its digest is from when it is left out."""
+
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        try:
+            return super().process_value(ctx, value)
+        except click.MissingParameter:
+            number = ctx.params.get("number", "NUMBER")
+            raise click.UsageError(
+                f"--evidence is missing, the digest of what you read: it is from pilothouse evidence {number}"
+            ) from None
+
+
 @click.command()
 @click.argument("number", type=int)
 @click.option(
     "--evidence",
     "digest",
+    cls=_EvidenceOption,
     required=True,
     metavar="DIGEST",
     help="The digest of the evidence that you read (at least its first 12 digits), from pilothouse evidence NUMBER.",

@@ -10,11 +10,14 @@ from pilothouse.domain.roles import Actor
 from pilothouse.operations import catalogue
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.fleet import targets
+from pilothouse.operations.fleet.processes import daemon_state
 from pilothouse.operations.fleet.request_examples import address_on, live_state
 from pilothouse.operations.services import Services
 
 _POLL_S = 0.2
 _LONGEST_TRY_S = 2.0
+_STARTED_WITHIN_S = 30
+"""Longest pause of the daemon before it starts a process again."""
 
 
 def wait_until_ready(services: Services, actor: Actor, model: str, target: str, patience_s: float) -> None:
@@ -29,9 +32,12 @@ def wait_until_ready(services: Services, actor: Actor, model: str, target: str, 
     deadline = time.monotonic() + patience_s
     while fault := _fault(services, actor, model, target, deadline):
         if time.monotonic() + _POLL_S >= deadline:
-            raise UnavailableError(
-                f"{fault}, after {patience_s:g} s: see pilothouse targets; pilothouse daemon start starts what is missing"
+            helps = (
+                f"why: pilothouse targets; the daemon starts its process again within {_STARTED_WITHIN_S} s"
+                if daemon_state(services).running
+                else "see pilothouse targets; pilothouse daemon start starts what is missing"
             )
+            raise UnavailableError(f"{fault}, after {patience_s:g} s: {helps}")
         time.sleep(_POLL_S)
 
 

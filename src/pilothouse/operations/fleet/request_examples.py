@@ -116,14 +116,14 @@ def example_of(services: Services, actor: Actor, model: str, version: int) -> Re
 
 
 def _listening(services: Services, target: str) -> tuple[str, str, int | None]:
-    """Scheme, host and port that a serving process of this workspace says it listens on; the loopback, plain HTTP and no port
-    otherwise."""
+    """Scheme, host and port that a serving process of this workspace says it listens on; otherwise the loopback, no port, and
+    TLS where the next process will speak it."""
     try:
         document = parse_json((services.paths.serving_folder(target) / "process.json").read_bytes())
         host, port = document["host"], document.get("port")
         scheme = "https" if document.get("tls") is True else "http"
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return "http", "127.0.0.1", None
+        return "https" if services.paths.asks_for_tls(target) else "http", "127.0.0.1", None
     if not isinstance(host, str) or host in _ANY_ADDRESS:
         host = "127.0.0.1"
     return scheme, f"[{host}]" if ":" in host else host, port if type(port) is int else None

@@ -115,7 +115,9 @@ def _index(asked: Asked) -> http.Answer:
 
 def _model(asked: Asked) -> http.Answer:
     loaded = asked.loaded()
-    return _document(model_metadata(loaded.schema, loaded.version.version))
+    return _document(
+        model_metadata(loaded.schema, loaded.version.version, portable=loaded.predictor.portable)
+    )
 
 
 def _model_ready(asked: Asked) -> http.Answer:

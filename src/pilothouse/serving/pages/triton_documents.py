@@ -11,7 +11,7 @@ _TYPES = {"BYTES": "TYPE_STRING", "FP64": "TYPE_FP64"}
 
 def model_config(loaded: LoadedVersion) -> dict[str, Any]:
     """Document of ``GET /v2/models/NAME/config``. ``dims`` leave the rows out, as Triton's do where rows are batched."""
-    metadata = model_metadata(loaded.schema, loaded.version.version)
+    metadata = model_metadata(loaded.schema, loaded.version.version, portable=loaded.predictor.portable)
 
     def tensors(side: str) -> list[dict[str, Any]]:
         return [

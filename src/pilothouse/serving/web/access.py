@@ -17,11 +17,11 @@ from pilothouse.domain.safe_text import one_line
 from pilothouse.serving.web.compression import Headers
 from pilothouse.serving.web.http import HttpError
 from pilothouse.system.files import read_plain_file
-from pilothouse.system.paths import CLIENT_TOKENS
+from pilothouse.system.paths import CLIENT_TOKENS, TLS_CERTIFICATE, TLS_KEY
 
 log = logging.getLogger(__name__)
 
-TOKENS, CERTIFICATE, KEY = CLIENT_TOKENS, "tls-certificate.pem", "tls-key.pem"
+TOKENS, CERTIFICATE, KEY = CLIENT_TOKENS, TLS_CERTIFICATE, TLS_KEY
 _LOOK_EVERY_S = 1.0
 """Seconds between two looks at the files."""
 _LARGEST_FILE = 1 << 20
