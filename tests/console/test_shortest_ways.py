@@ -3,6 +3,7 @@
 import pytest
 
 from pilothouse.console.screenshots import settle
+from pilothouse.domain.monitoring import Health
 from pilothouse.domain.records import RequestStatus
 from pilothouse.operations.jobs import jobs
 from pilothouse.operations.promotion import deployments, promotions
@@ -83,3 +84,28 @@ async def test_a_training_with_one_changed_parameter_takes_eight_keys_and_the_va
     with example.opened(workspace) as services:
         newest = jobs.list_jobs(services, example.person(services, "sam"), limit=1)[0]
     assert newest.options["overrides"] == {field: 60}
+
+
+@pytest.mark.parametrize("worst", ["ewr", "jfk"])
+@pytest.mark.parametrize("keys", [["enter"], ["colon", *"monitor flight-delay", "enter"]])
+async def test_a_model_opens_on_the_target_whose_state_is_the_models(
+    make_console, workspace, worst: str, keys: list[str]
+) -> None:
+    with example.opened(workspace) as services, services.registry.transaction() as connection:
+        for target in ("ewr", "jfk"):
+            health = Health.CRITICAL if target == worst else Health.HEALTHY
+            connection.execute(
+                "UPDATE deployment_states SET health = ?, severity = ? WHERE target_id = "
+                "(SELECT id FROM targets WHERE name = ?)",
+                (health, health.rank, target),
+            )
+    app = make_console("olga")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        while app.view.subject_model() != "flight-delay":
+            await pilot.press("down")
+            await settle(pilot)
+        await pilot.press(*keys)
+        await settle(pilot)
+        assert app.view.deployment == ("flight-delay", worst)
+        assert app.view.data.view.target == worst

@@ -65,7 +65,8 @@ class MonitorScreen(View[MonitorData]):
         self._deployments = list_deployments(services, actor)
         if not self._deployments:
             return MonitorData(None)
-        loaded = load_monitor(services, actor, resolve(self.deployment, self._deployments), self.beside)
+        deployment = resolve(services, actor, self.deployment, self._deployments)
+        loaded = load_monitor(services, actor, deployment, self.beside)
         if loaded.view is None or self.pictures.layout != "distribution":
             return loaded
         feature = self.feature if self.feature in loaded.view.drift else next(iter(loaded.view.drift), None)
@@ -209,7 +210,7 @@ class MonitorScreen(View[MonitorData]):
         self.do_next_feature(-1)
 
     def do_next_model(self) -> None:
-        """Show the next model, on its first target."""
+        """Show the next model, on its worst target."""
         models = list(dict.fromkeys(model for model, _ in self._deployments))
         if models:
             at = models.index(self.deployment[0]) + 1 if self.deployment[0] in models else 0

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pilothouse.domain.listing import Query
 from pilothouse.domain.monitoring import FeatureDistribution, MonitorView
 from pilothouse.domain.roles import Actor
 from pilothouse.operations.services import Services
@@ -28,10 +29,18 @@ def list_deployments(services: Services, actor: Actor) -> tuple[tuple[str, str],
     return tuple((model.name, target) for model in models for target in model.targets)
 
 
-def resolve(deployment: tuple[str, str], deployments: tuple[tuple[str, str], ...]) -> tuple[str, str]:
-    """The deployment with an empty model or target replaced by the first one."""
-    model = deployment[0] or deployments[0][0]
-    return model, deployment[1] or next((target for name, target in deployments if name == model), "")
+def resolve(
+    services: Services, actor: Actor, deployment: tuple[str, str], deployments: tuple[tuple[str, str], ...]
+) -> tuple[str, str]:
+    """The deployment with an empty model replaced by the first one, and an empty target by the model's worst: the one whose
+    state is the model's."""
+    from pilothouse.operations.fleet import health
+
+    model, target = deployment[0] or deployments[0][0], deployment[1]
+    if not target:
+        worst = health.states_page(services, actor, Query(where=(("model", model),), after=1)).rows
+        target = worst[0].target if worst else ""
+    return model, target or next((target for name, target in deployments if name == model), "")
 
 
 def load_monitor(services: Services, actor: Actor, deployment: tuple[str, str], beside: str) -> MonitorData:

@@ -329,7 +329,8 @@ class OverviewView(View[OverviewData]):
         if self.selected is None:
             self.do_fold()
         else:
-            self.open_view("monitor", self.subject_model())
+            shown = self.data.targets if self.data and self.data.chosen == self._under_cursor else ()
+            self.open_view("monitor", self.subject_model(), *(state.target for state in shown[:1]))
 
     def do_versions(self) -> None:
         self.open_view("versions", self.subject_model())
