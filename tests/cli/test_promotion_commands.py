@@ -242,10 +242,8 @@ def test_what_was_live_by_the_wall_clock_is_shown_with_times_of_the_wall_clock(e
     request = ask(example, "delay/1")
     run("approve", "1", "--evidence", request.evidence_digest)
     at = f"{datetime.now(UTC) + timedelta(minutes=1):%Y-%m-%d %H:%M}"
-    recorded = run("deployed", "--at", at, "--clock", "recorded").out
-    assert "SINCE (RECORDED)" in recorded
-    assert "DATA" not in recorded
-    assert "SINCE (DATA)" in run("deployed", "--at", at).out
+    assert "DATA" not in run("deployed", "--at", at).out
+    assert "SINCE (DATA)" in run("deployed", "--at", at, "--clock", "event").out
 
 
 def test_an_approval_without_a_digest_says_where_that_is_from(run) -> None:

@@ -1,12 +1,15 @@
 """The state of a deployment on the command line: the same words, dates and grounds in every command."""
 
 import shutil
+import sqlite3
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from pilothouse.cli import failures, main
 from pilothouse.operations.alerts import incidents
+from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.presentation.tables.incidents import no_incidents_text
 from support import example
 
@@ -109,3 +112,51 @@ def test_a_job_that_nobody_starts_says_so(built: Path, capsys: pytest.CaptureFix
     assert (
         "no daemon runs, so the job waits: start one with pilothouse daemon start" in capsys.readouterr().err
     )
+
+
+def test_what_was_live_at_a_time_is_answered_by_the_wall_clock_and_dated_by_it(
+    built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The data of a target may be of years ago, or have stopped before the deployment was made."""
+    root = tmp_path / "workspace"
+    shutil.copytree(built, root)
+    with example.opened(root) as services:
+        pat = example.person(services, "pat")
+        promotions.approve(services, pat, 3, promotions.get_request(services, pat, 3).evidence_digest)
+        (made,) = deployments.list_deployments(services, pat, model="flight-delay", target="jfk")
+    assert made.version == 3
+    assert made.effective_at < made.recorded_at
+
+    def say(time: datetime, *options: str) -> list[list[str]]:
+        command = ["--workspace", str(root), "--as", "olga", "deployed", "--at", time.isoformat()]
+        assert failures.run(lambda: main.run([*command, *options])) == 0
+        return [line.split() for line in capsys.readouterr().out.splitlines() if "jfk" in line]
+
+    (before,) = say(made.recorded_at - timedelta(seconds=1))
+    assert before[2] != "v3"
+    (then,) = say(made.recorded_at)
+    assert then[2:5] == ["v3", f"{made.recorded_at:%Y-%m-%d}", f"{made.recorded_at:%H:%M}"]
+    (of_data,) = say(made.effective_at, "--clock", "event")
+    assert of_data[2:5] == ["v3", f"{made.effective_at:%Y-%m-%d}", f"{made.effective_at:%H:%M}"]
+
+
+def test_where_nothing_was_live_by_the_wall_clock_the_other_clock_is_named(
+    built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "workspace"
+    shutil.copytree(built, root)
+    with sqlite3.connect(
+        root / "state" / "registry.db"
+    ) as connection:  # as if an old history had been replayed
+        for (name,) in connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'deployments'"
+        ).fetchall():
+            connection.execute(f"DROP TRIGGER {name}")
+        connection.execute("UPDATE deployments SET recorded_at = recorded_at + 400000000000000")
+        (time,) = connection.execute(
+            "SELECT datetime(max(effective_at) / 1000000, 'unixepoch') FROM deployments"
+        ).fetchone()
+    failures.run(lambda: main.run(["--workspace", str(root), "--as", "olga", "deployed", "--at", time]))
+    said = capsys.readouterr().err
+    assert "deployments: --clock event lists what was live then" in said
+    assert f"nothing was live at {time} by the wall clock" in said

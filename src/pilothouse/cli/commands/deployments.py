@@ -26,11 +26,7 @@ from pilothouse.operations import listings
 from pilothouse.operations.fleet import targets as target_operations
 from pilothouse.operations.promotion import deployments as deployment_operations
 from pilothouse.presentation import texts
-from pilothouse.presentation.tables.registry_rows import (
-    deployment_history_table,
-    recorded_deployment_table,
-    serving_text,
-)
+from pilothouse.presentation.tables.registry_rows import deployment_history_table, serving_text
 
 _PATIENCE_S = 30.0
 
@@ -111,20 +107,23 @@ def deployments(session: Session, model: str | None, live: bool, limit: int) -> 
 @click.option(
     "--clock",
     type=click.Choice(["event", "recorded"]),
-    default="event",
+    default="recorded",
     show_default=True,
-    help="event: the time in the targets' data; recorded: the wall clock.",
+    help="recorded: the wall clock; event: the time in the targets' data, for a replayed history.",
 )
 @json_option
 @click.pass_obj
 def deployed(session: Session, time: str, clock: str) -> None:
     """What was live where at TIME."""
-    records = deployment_operations.deployed_at(
-        session.services, session.actor, parse_time(time), clock=clock
-    )
-    if not printed_as_json(session, records):
-        table = recorded_deployment_table if clock == "recorded" else deployment_history_table
-        show_rows(table(records), empty=f"nothing was live at {time}")
+    services, actor, at = session.services, session.actor, parse_time(time)
+    records = deployment_operations.deployed_at(services, actor, at, clock=clock)
+    if not records and clock == "recorded":
+        of_data = deployment_operations.deployed_at(services, actor, at, clock="event")
+        if of_data:
+            count = texts.counted(len(of_data), "deployment")
+            say(f"by the time in the targets' data it is {count}: --clock event lists what was live then")
+    by = "by the wall clock" if clock == "recorded" else "by the time in the targets' data"
+    _show(session, records, f"nothing was live at {time} {by}", recorded=clock == "recorded")
 
 
 @click.command()
@@ -189,7 +188,7 @@ def curl(session: Session, model: str, target: str, wait: bool) -> None:
     """
     from pilothouse.operations.fleet.readiness import wait_until_ready
     from pilothouse.operations.fleet.request_examples import request_example
-    from pilothouse.presentation.request_texts import curl_command, curl_remark
+    from pilothouse.presentation.request_texts import curl_command
 
     if wait:
         wait_until_ready(session.services, session.actor, model, target, _PATIENCE_S)
@@ -198,8 +197,6 @@ def curl(session: Session, model: str, target: str, wait: bool) -> None:
     if printed_as_json(session, {**plain(example), "command": command}):
         return
     say(f"{model}/{example.version} on {target}: {example.url}")
-    if remark := curl_remark(example.url):
-        say(remark)
     click.echo(command)
 
 
@@ -231,7 +228,13 @@ def _warn(steps: Sequence[RollBackStep]) -> None:
             )
 
 
-def _show(session: Session, deployments: tuple[Deployment, ...] | list[Deployment], empty: str) -> None:
+def _show(
+    session: Session,
+    deployments: tuple[Deployment, ...] | list[Deployment],
+    empty: str,
+    *,
+    recorded: bool = False,
+) -> None:
     if printed_as_json(session, deployments):
         return
-    show_rows(deployment_history_table(deployments), empty=empty)
+    show_rows(deployment_history_table(deployments, recorded=recorded), empty=empty)

@@ -197,41 +197,32 @@ def roll_back_lines(plan: Sequence[RollBackStep]) -> list[str]:
     return lines
 
 
-def deployment_history_table(deployments: Sequence[Deployment]) -> Table:
-    """Past and live deployments, in the order given."""
+def deployment_history_table(deployments: Sequence[Deployment], *, recorded: bool = False) -> Table:
+    """Past and live deployments, in the order given, from and until when by the time in the targets' data; with ``recorded`` by
+    the wall clock."""
+    times: dict[str, Callable[[Deployment], Cell]] = {
+        "SINCE (DATA)": lambda d: cell(time_text(d.effective_at)),
+        "UNTIL (DATA)": lambda d: cell(time_text(d.ended_effective_at) if d.ended_effective_at else "live"),
+    }
+    if recorded:
+        times = {
+            "SINCE": lambda d: cell(time_text(d.recorded_at)),
+            "UNTIL": lambda d: cell(time_text(d.ended_at) if d.ended_at else "live"),
+        }
+    record: dict[str, Callable[[Deployment], Cell]] = {
+        "RECORDED !3": lambda d: cell(time_text(d.recorded_at))
+    }
     return table_of(
         deployments,
         {
             "MODEL ~10-20": lambda d: cell(d.model),
             "TARGET": lambda d: cell(d.target, "strong"),
             ">VERSION": lambda d: cell(f"v{d.version}"),
-            "SINCE (DATA)": lambda d: cell(time_text(d.effective_at)),
-            "UNTIL (DATA)": lambda d: cell(
-                time_text(d.ended_effective_at) if d.ended_effective_at else "live"
-            ),
+            **times,
             "HOW": lambda d: cell(d.kind, "bad" if d.kind == "rollback" else ""),
             "BY !1": lambda d: cell(d.actor),
             "REASON ~8 !2": lambda d: cell(d.reason),
-            "RECORDED !3": lambda d: cell(time_text(d.recorded_at)),
-        },
-        key=lambda d: d.id,
-        empty="nothing has been deployed: request and approve a promotion first",
-    )
-
-
-def recorded_deployment_table(deployments: Sequence[Deployment]) -> Table:
-    """Deployments with the times of the wall clock alone, in the order given."""
-    return table_of(
-        deployments,
-        {
-            "MODEL ~10-20": lambda d: cell(d.model),
-            "TARGET": lambda d: cell(d.target, "strong"),
-            ">VERSION": lambda d: cell(f"v{d.version}"),
-            "SINCE (RECORDED)": lambda d: cell(time_text(d.recorded_at)),
-            "UNTIL (RECORDED)": lambda d: cell(time_text(d.ended_at) if d.ended_at else "live"),
-            "HOW": lambda d: cell(d.kind, "bad" if d.kind == "rollback" else ""),
-            "BY !1": lambda d: cell(d.actor),
-            "REASON ~8 !2": lambda d: cell(d.reason),
+            **({} if recorded else record),
         },
         key=lambda d: d.id,
         empty="nothing has been deployed: request and approve a promotion first",
