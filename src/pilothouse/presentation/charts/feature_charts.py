@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from pilothouse.domain.drift_comparison import Course
 from pilothouse.domain.findings import DriftFinding, WindowFinding
 from pilothouse.domain.monitoring import MonitorView
 from pilothouse.domain.safe_text import safe
@@ -58,10 +59,12 @@ def course_chart(view: MonitorView, feature: str, other: Other | None) -> Chart:
         before = newest.finding.before
         days = before.text if before is not None and before.days else "the days before"
         beside = "the reference" if last.beside == "reference" else days
-        band = f" [{figure(last.low)} {figure(last.high)}]" if last.low is not None else ", no band"
-        text = f"{figure(last.value)}, expected {figure(last.expected)}{band} from {beside}"
         verdict = verdicts.drift_verdict(newest.window, newest.finding)
-        headline = Cell(f"{verdict.text}: {of_version(view, newest, text)}", verdict.tone)
+        said = f"{figure(last.value)}, expected {figure(last.expected)}, no band from {beside}"
+        if last.low is not None and last.high is not None:
+            said = f"{figure(last.value)}{_place(newest.finding, last, judged=newest.window.judged)} from {beside}"
+        word = _what_drifts(newest.finding, last) if newest.window.judged else ""
+        headline = Cell(f"{word or verdict.text}: {of_version(view, newest, said)}", verdict.tone)
     courses = [(d.window.end, d.finding.course) for d in windows if d.finding.course is not None]
     edges = tuple(
         (at.timestamp(), c.low, c.high) for at, c in courses if c.low is not None and c.high is not None
@@ -85,6 +88,34 @@ def course_chart(view: MonitorView, feature: str, other: Other | None) -> Chart:
         bands=(Band("expected", edges),) if edges else (),
         empty="no course yet: it is known once a whole window has passed",
     )
+
+
+_DRIFTING = {"higher": "level by ranks", "lower": "level by ranks", "wider": "spread", "narrower": "spread",
+             "outside": "range"}  # fmt: skip
+"""What has changed where the statistic of a verdict is not about the mean; else the distribution."""
+
+
+def _is_inside(course: Course) -> bool:
+    return course.low is not None and course.high is not None and course.low <= course.value <= course.high
+
+
+def _what_drifts(finding: DriftFinding, course: Course) -> str:
+    """``▲ its spread drifts``: of a feature that drifts though the value of its course is inside its band."""
+    if not finding.significant or not _is_inside(course):
+        return ""
+    statistic = finding.statistic.removeprefix("recent_").removeprefix("lasting_")
+    return f"▲ its {_DRIFTING.get(statistic, 'distribution')} drifts"
+
+
+def _place(finding: DriftFinding, course: Course, *, judged: bool) -> str:
+    """Where the value of a course lies, said where the verdict does not follow from it."""
+    band = f"[{figure(course.low)} {figure(course.high)}]"
+    if judged and finding.significant and _is_inside(course):
+        by = f"{safe(finding.statistic)} {figure(finding.value)} of {figure(finding.threshold)}"
+        return f" inside its band {band}, but {by}; expected {figure(course.expected)}"
+    if judged and not finding.significant and not finding.blind and not _is_inside(course):
+        return f" outside its band {band}, not significant; expected {figure(course.expected)}"
+    return f", expected {figure(course.expected)} {band}"
 
 
 def quality_chart(view: MonitorView, feature: str) -> Chart:
