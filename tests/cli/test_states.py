@@ -115,11 +115,12 @@ def test_a_job_that_nobody_starts_says_so(built: Path, capsys: pytest.CaptureFix
 
 
 def test_what_was_live_at_a_time_is_answered_by_the_wall_clock_and_dated_by_it(
-    built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The data of a target may be of years ago, or have stopped before the deployment was made."""
     root = tmp_path / "workspace"
-    shutil.copytree(built, root)
+    root.mkdir()
+    example.build(root)
     with example.opened(root) as services:
         pat = example.person(services, "pat")
         promotions.approve(services, pat, 3, promotions.get_request(services, pat, 3).evidence_digest)
