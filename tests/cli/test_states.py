@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from pilothouse.cli import failures, main
+from pilothouse.domain.monitoring import Health
 from pilothouse.operations.alerts import incidents
+from pilothouse.operations.fleet.health import watch
 from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.presentation.tables.incidents import no_incidents_text
 from support import example
@@ -94,10 +96,50 @@ def test_a_list_without_open_incidents_says_whether_there_were_any(
     failures.run(lambda: main.run(["--workspace", str(root), "--as", "olga", "incidents"]))
     told = capsys.readouterr().err
     assert f"no incidents are open: {len(found)} are over; pilothouse incidents --all lists them" in told
-    text = no_incidents_text
-    assert text(0, "o") == "no incidents: nothing has left its reference"
-    assert text(0, "o", model="delay", unwatched="no daemon") == "no incidents of delay: no daemon"
-    assert text(1, "o") == "no incidents are open: 1 is over; o lists them"
+    text, well = no_incidents_text, {Health.HEALTHY: 2}
+    assert text(0, "o", well) == "no incidents: nothing has left its reference"
+    assert text(0, "o", well, model="delay", unwatched="no daemon") == "no incidents of delay: no daemon"
+    assert text(1, "o", well) == "no incidents are open: 1 is over; o lists them"
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({Health.NOT_JUDGED: 1}, "1 deployment, 1 not judged"),
+        (
+            {Health.NO_DATA: 1, Health.HEALTHY: 2, Health.NOT_DEPLOYED: 4},
+            "3 deployments, 1 no data, 2 healthy",
+        ),
+        ({Health.NOT_DEPLOYED: 1}, "nothing is deployed"),
+        ({}, "nothing is deployed"),
+    ],
+)
+def test_of_deployments_that_are_not_judged_nobody_says_that_nothing_has_left_its_reference(
+    counts: dict[Health, int], said: str
+) -> None:
+    assert no_incidents_text(0, "o", counts) == f"no incidents: {said}"
+
+
+def test_the_list_of_a_models_incidents_goes_by_the_health_of_that_model(
+    built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "workspace"
+    shutil.copytree(built, root)
+    example.start_daemon(root)
+    with example.opened(root) as services, services.registry.transaction() as connection:
+        for health, model in ((Health.NOT_JUDGED, "bike-demand"), (Health.HEALTHY, "flight-delay")):
+            connection.execute(
+                "UPDATE deployment_states SET health = ?, severity = ? "
+                "WHERE model_id = (SELECT id FROM models WHERE name = ?)",
+                (health, health.rank, model),
+            )
+    with example.opened(root) as services:
+        counted = watch(services, example.person(services, "olga"), "bike-demand").counts
+        assert set(counted) <= {Health.NOT_JUDGED, Health.NOT_DEPLOYED}
+    failures.run(
+        lambda: main.run(["--workspace", str(root), "--as", "olga", "incidents", "--model", "bike-demand"])
+    )
+    assert "nothing has left its reference" not in capsys.readouterr().err
 
 
 def test_nothing_is_advised_in_the_past(built: Path, capsys: pytest.CaptureFixture[str]) -> None:

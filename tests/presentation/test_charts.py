@@ -411,6 +411,51 @@ def test_the_line_above_the_charts_leaves_whole_parts_out_the_least_important_fi
     assert "data clock" in "".join(cell.text for cell in facts_line(view, Axis(), (0.0, 1.0), 80))
 
 
+@pytest.mark.parametrize(
+    ("statistic", "value", "significant", "said"),
+    [
+        ("lasting_wider", 10.5, True,
+         "▲ its spread drifts: 10.50 inside its band [8.000 12.00], but lasting_wider 0.210 of 0.120"),
+        ("js", 10.5, True, "▲ its distribution drifts: 10.50 inside its band [8.000 12.00], but js 0.210 of 0.120"),
+        ("recent_higher", 13.5, True, "▲ drifts: 13.50, expected 10.00 [8.000 12.00] from the reference"),
+        ("js", 10.5, False, "● quiet: 10.50, expected 10.00 [8.000 12.00] from the reference"),
+        ("js", 13.5, False, "● quiet: 13.50 outside its band [8.000 12.00], not significant; expected 10.00"),
+    ],
+)  # fmt: skip
+def test_a_verdict_that_does_not_follow_from_the_course_says_what_it_follows_from(
+    statistic: str, value: float, significant: bool, said: str
+) -> None:
+    view = monitor_view()
+    course = Course(value=value, expected=10.0, low=8.0, high=12.0)
+    of_wind = tuple(
+        replace(
+            d,
+            window=replace(d.window, judged=True),
+            finding=replace(d.finding, course=course, statistic=statistic, significant=significant),
+        )
+        for d in view.drift["wind"]
+    )
+    charts = monitor_charts(replace(view, drift={**view.drift, "wind": of_wind}), "wind")
+    assert charts[PANELS.index("course")].headline.text.startswith(said)
+
+
+def test_no_traffic_is_said_only_where_nothing_has_come() -> None:
+    before = replace(monitor_view(), traffic=(), events=315)
+    so_far = "no window is closed yet: 315 predictions so far"
+    for view, volume, latency in (
+        (before, so_far, f"no latency yet: {so_far}"),
+        (replace(before, events=0), "no traffic yet", "no latency yet: no traffic"),
+    ):  # fmt: skip
+        charts = monitor_charts(view, "wind")
+        assert charts[PANELS.index("volume")].empty == volume
+        assert charts[PANELS.index("latency")].empty == latency
+    (first, *_) = monitor_view().traffic
+    of_files = replace(before, traffic=(replace(first, finding=replace(first.finding, requests=0)),))
+    assert monitor_charts(of_files, "wind")[PANELS.index("latency")].empty.startswith(
+        "no latency: the predictions"
+    )
+
+
 def test_a_headline_names_the_version_of_its_figure_where_another_one_is_live() -> None:
     view = monitor_view()
     older = replace(

@@ -350,9 +350,11 @@ def fill(connection: Connection, tables: Sequence[Sequence[tuple[Any, ...]]]) ->
             connection.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608 - ours
 
 
-def count_by_health(connection: Connection) -> dict[Health, int]:
-    """Number of deployments by health, the worst first."""
+def count_by_health(connection: Connection, model: str | None = None) -> dict[Health, int]:
+    """Number of deployments by health, of one model or of all, the worst first."""
     rows = connection.execute(
-        "SELECT severity, count(*) FROM deployment_states GROUP BY severity ORDER BY severity"
+        "SELECT severity, count(*) FROM deployment_states "
+        "WHERE ?1 IS NULL OR model_id = (SELECT id FROM models WHERE name = ?1) GROUP BY severity ORDER BY severity",
+        (model,),
     )
     return {list(Health)[severity]: count for severity, count in map(tuple, rows)}

@@ -14,7 +14,6 @@ from pilothouse.cli.output import (
     show_lines,
     show_rows,
     show_table,
-    unwatched,
 )
 from pilothouse.cli.session import Session
 from pilothouse.domain.incidents import Incident
@@ -22,6 +21,7 @@ from pilothouse.domain.records import Job
 from pilothouse.domain.version_stage import Standing
 from pilothouse.operations import catalogue
 from pilothouse.operations.alerts import incidents as operations
+from pilothouse.operations.fleet import health
 from pilothouse.presentation.tables.incidents import (
     incident_head,
     incident_story,
@@ -47,9 +47,9 @@ def incidents(session: Session, model: str | None, everything: bool, limit: int)
     if not records and unresolved:
         over = operations.count_incidents(services, actor, model=model)
         way = f"pilothouse incidents --all{f' --model {model}' if model else ''}"
-        table = dataclasses.replace(
-            table, empty=no_incidents_text(over, way, model=model or "", unwatched=unwatched(session))
-        )
+        watch = health.watch(services, actor, model)
+        text = no_incidents_text(over, way, watch.counts, model=model or "", unwatched=watch.unwatched)
+        table = dataclasses.replace(table, empty=text)
     show_rows(table, empty=table.empty)
 
 

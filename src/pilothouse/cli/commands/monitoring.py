@@ -29,6 +29,7 @@ from pilothouse.operations.alerts import alerts as alert_operations
 from pilothouse.presentation import texts
 from pilothouse.presentation.charts.chart import MARK_LEGEND
 from pilothouse.presentation.charts.monitor_charts import monitor_charts
+from pilothouse.presentation.charts.monitor_points import no_traffic_text
 from pilothouse.presentation.charts.series_csv import series_csv
 from pilothouse.presentation.verdicts import (
     blind_notes,
@@ -167,7 +168,7 @@ def monitor(
             for r in view.traffic
             for t in [r.finding]
         ),
-        empty="no traffic yet",
+        empty=no_traffic_text(view),
     )  # fmt: skip
     for r in view.traffic:
         if r.finding.machine_slow and r.finding.slowdown is not None:

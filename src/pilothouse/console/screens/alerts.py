@@ -81,8 +81,9 @@ class AlertsView(PagedView[Incident]):
         table = incident_table(open_incidents, targets.list_targets(services, actor))
         if not open_incidents:
             over = incidents.count_incidents(services, actor, model=self.model or None)
-            unwatched = health.watch(services, actor).unwatched
-            table = replace(table, empty=no_incidents_text(over, "o", model=self.model, unwatched=unwatched))
+            watch = health.watch(services, actor, self.model or None)
+            text = no_incidents_text(over, "o", watch.counts, model=self.model, unwatched=watch.unwatched)
+            table = replace(table, empty=text)
         return list_data(open_incidents, table, lambda i: i.id)
 
     def check(self, services: Services, actor: Actor) -> None:

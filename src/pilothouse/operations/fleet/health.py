@@ -135,11 +135,11 @@ def known_health_of_models(services: Services, connection: Connection) -> dict[s
     return dict(sorted(healths.items(), key=lambda item: item[1].rank))
 
 
-def watch(services: Services, actor: Actor) -> Watch:
-    """The fleet in numbers, and whether the daemon keeps them true. Raises NotAllowedError."""
+def watch(services: Services, actor: Actor, model: str | None = None) -> Watch:
+    """The fleet in numbers, or one model of it, and whether the daemon keeps them true. Raises NotAllowedError."""
     with reading(services, actor) as connection:
         text = unwatched(services, connection)
-        counts = counts_as_known(deployment_states.count_by_health(connection), watched=not text)
+        counts = counts_as_known(deployment_states.count_by_health(connection, model), watched=not text)
     is_empty = not any(count for health, count in counts.items() if health is not Health.NOT_DEPLOYED)
     return Watch("" if is_empty else text, counts)
 

@@ -32,7 +32,14 @@ from pilothouse.presentation.charts.chart import (
     Series,
 )
 from pilothouse.presentation.charts.feature_charts import course_chart, drift_chart, quality_chart
-from pilothouse.presentation.charts.monitor_points import Other, is_silent, of_version, points_of
+from pilothouse.presentation.charts.monitor_points import (
+    Other,
+    is_silent,
+    no_latency_text,
+    no_traffic_text,
+    of_version,
+    points_of,
+)
 from pilothouse.presentation.texts import (
     ABSENT,
     count_text,
@@ -150,7 +157,7 @@ def _latency(view: MonitorView, other: Other | None) -> Chart:
         series=(*series, Series("p95", p95, "warn", "line", "p95" if other is None else "now")),
         levels=(Level("base line p95", base, "dim", "base"),) if (base := view.baseline_p95_ms) else (),
         from_zero=True,
-        empty="no latency yet: nothing has been asked of this target",
+        empty=no_latency_text(view),
         decimals=1,
     )
 
@@ -176,7 +183,7 @@ def _volume(view: MonitorView, other: Other | None) -> Chart:
         series=tuple(series),
         from_zero=True,
         whole=True,
-        empty="no traffic yet",
+        empty=no_traffic_text(view),
     )
 
 

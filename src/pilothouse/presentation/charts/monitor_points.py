@@ -9,7 +9,7 @@ from pilothouse.domain.findings import Finding, Window, WindowFinding
 from pilothouse.domain.monitoring import Health, MonitorView
 from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.charts.chart import Point
-from pilothouse.presentation.texts import day_text, time_text
+from pilothouse.presentation.texts import counted, day_text, time_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,20 @@ def is_silent(view: MonitorView) -> bool:
 def end_text(window: Window) -> str:
     is_short = window.end - window.start < timedelta(days=1)
     return time_text(window.end) if is_short else day_text(window.end)
+
+
+def no_traffic_text(view: MonitorView) -> str:
+    """Text in place of the figures of traffic where no closed window has any: whether anything has come is another question."""
+    if view.traffic or not view.events:
+        return "no traffic yet"
+    return f"no window is closed yet: {counted(view.events, 'prediction')} so far"
+
+
+def no_latency_text(view: MonitorView) -> str:
+    """Text in place of the figures of latency where no closed window has any."""
+    if view.traffic:
+        return "no latency: the predictions of the closed windows came without it"
+    return f"no latency yet: {no_traffic_text(view)}" if view.events else "no latency yet: no traffic"
 
 
 def points_of(pairs: Iterable[tuple[datetime, float | None]]) -> tuple[Point, ...]:

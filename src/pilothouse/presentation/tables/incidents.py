@@ -5,13 +5,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from pilothouse.domain.incidents import SERVING, Incident
+from pilothouse.domain.monitoring import Health
 from pilothouse.domain.records import AlertStatus, Job, Target
 from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.domain.version_stage import Standing
 from pilothouse.presentation.cells import Cell, Tone, alert_cell, cell, job_cell
 from pilothouse.presentation.documents import Line, pairs, section, text_line
 from pilothouse.presentation.tables.table import Table, table_of
-from pilothouse.presentation.texts import time_text
+from pilothouse.presentation.texts import counted, time_text
 from pilothouse.presentation.version_texts import advice
 
 
@@ -47,13 +48,20 @@ def incident_table(
     return replace(table, columns=tuple(replace(c, ranked=c.title == "COST") for c in table.columns))
 
 
-def no_incidents_text(over: int, way: str, *, model: str = "", unwatched: str = "") -> str:
+def no_incidents_text(
+    over: int, way: str, counts: Mapping[Health, int], *, model: str = "", unwatched: str = ""
+) -> str:
     """Text in place of the open incidents where there are none. ``over``: number of those that there were, which ``way`` lists;
-    ``unwatched``: since when nobody watches, so that nobody knows of one."""
+    ``counts``: the deployments by health, since nothing is known of one that is not judged; ``unwatched``: since when nobody
+    watches, so that nobody knows of one."""
     of = f" of {model}" if model else ""
     if over:
         return f"no incidents{of} are open: {over:,} {'is' if over == 1 else 'are'} over; {way} lists them"
-    return f"no incidents{of}: {unwatched or 'nothing has left its reference'}"
+    deployed = {health: n for health, n in counts.items() if n and health is not Health.NOT_DEPLOYED}
+    if not unwatched and deployed.keys() - {Health.HEALTHY}:
+        known = ", ".join(f"{n:,} {health}" for health, n in deployed.items())
+        return f"no incidents{of}: {counted(sum(deployed.values()), 'deployment')}, {known}"
+    return f"no incidents{of}: {unwatched or ('nothing has left its reference' if deployed else 'nothing is deployed')}"
 
 
 def _target_fields(targets: Sequence[Target]) -> tuple[tuple[str, str], ...]:
