@@ -188,10 +188,14 @@ def test_a_process_that_is_refused_for_its_token_file_keeps_its_port_and_starts_
     supervised.told.clear()
     os.kill(before.process.pid, signal.SIGKILL)
     wait_until(lambda: not is_alive(before.process))
+    ends: list[str] = []
     for _ in range(4):
         supervised.look_after_an_end()
         supervised.now += 1.0  # longer than these pauses
         supervised.supervisor.look()
+        if "has ended" in supervised.why("ewr"):
+            ends.append(supervised.why("ewr").removesuffix(" (and 1 more)"))
+    assert set(ends) == {"answers nothing: its process has ended (signal 9)"}
     assert "its process does not start" in supervised.why("ewr")
     supervised.told.wait(60)
     supervised.supervisor.look()  # the last one has ended; the next has to wait
@@ -219,7 +223,7 @@ def test_an_end_that_the_registry_does_not_take_holds_no_start_up_and_is_on_reco
     supervised.supervisor.look()
     taken: list[str] = []
 
-    def refuse(services: object, target: str, cause: str) -> None:
+    def refuse(services: object, target: str, cause: str, end: str) -> None:
         raise UnavailableError("the disk is full")
 
     monkeypatch.setattr(serving_supervisor, "note_serving_end", refuse)
@@ -230,7 +234,9 @@ def test_an_end_that_the_registry_does_not_take_holds_no_start_up_and_is_on_reco
     assert [record.message for record in caplog.records if "the disk is full" in record.message] == [
         "the end of a serving process is not on record yet: the disk is full"
     ]
-    monkeypatch.setattr(serving_supervisor, "note_serving_end", lambda s, target, cause: taken.append(cause))
+    monkeypatch.setattr(
+        serving_supervisor, "note_serving_end", lambda s, target, cause, end: taken.append(cause)
+    )
     supervised.supervisor.look()
     assert len(taken) == 1
     assert "cannot be confined" in taken[0]

@@ -178,6 +178,26 @@ def test_an_outage_leaves_a_trace_with_its_cause_and_its_end(example: Example) -
     ]
 
 
+def test_how_a_process_has_ended_is_said_until_the_next_one_does_not_start(example: Example) -> None:
+    deploy(example).take_report(EWR)
+
+    def why() -> str:
+        with example.services.registry.read() as connection:
+            return stored_states.states_of(connection, "delay", "ewr")["ewr"].grounds[0].text
+
+    def feed() -> str:
+        shown = feed_table(audits.show(example.services, example.actor("aud"), limit=1), example.time)
+        return shown.rows[0].cells[2].text
+
+    processes.note_serving_end(example.services, "ewr", end="signal 9")
+    assert why() == "answers nothing: its process has ended (signal 9)"
+    assert feed() == "ewr answers nothing: its process has ended (signal 9)"
+    assert states.differing(example.services) == []
+    processes.note_serving_end(example.services, "ewr", "no memory")
+    assert why() == "answers nothing: its process does not start: no memory"
+    assert states.differing(example.services) == []
+
+
 def test_what_a_process_said_before_its_end_is_no_word_of_the_next_one(example: Example) -> None:
     pulse = deploy(example)
     pulse.take_report(EWR)

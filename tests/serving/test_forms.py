@@ -90,6 +90,12 @@ def test_a_body_that_is_not_packed_as_it_says_is_refused(encoding: str, body: by
     assert words in refused(TENSORS, body, [(b"content-encoding", encoding.encode("latin-1"))])
 
 
+def test_a_body_that_does_not_say_that_it_is_packed_is_told_so() -> None:
+    for pack, name in ((gzip.compress, "gzip"), (zlib.compress, "deflate")):
+        for form in (TENSORS, RECORDS):
+            assert f"packed by {name}, and no Content-Encoding header" in refused(form, pack(body_of(2)), [])
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 def test_a_body_that_unpacks_to_more_than_the_bound_is_refused_before_it_is_unpacked(encoding: str) -> None:
     import tracemalloc

@@ -34,6 +34,13 @@ class End:
     code: int | None
     port_taken: bool = False
 
+    @property
+    def how(self) -> str:
+        """``signal 9``, ``exit code 7``; empty where nobody knows."""
+        if self.code is None:
+            return ""
+        return f"signal {-self.code}" if self.code < 0 else f"exit code {self.code}"
+
 
 class ServingHost:
     """Serving host of a workspace. ``on_end`` is called when there is an end to take, also from another thread."""
@@ -66,6 +73,7 @@ class ServingHost:
         )
         self._started = time.monotonic()
         self._connection = _Connection(self._workspace, self._take)
+        say(log, logging.INFO, "the serving host is started", pid=self._connection.process.pid)
 
     def take_end(self, target: str) -> End | None:
         """End of the process that was ordered last for the target, told once; None while it has not ended."""
@@ -153,7 +161,7 @@ class _Connection:
         if self._is_closing:
             return
         code = self.process.wait()
-        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        how = End(code).how
         say(
             log,
             logging.ERROR,

@@ -122,8 +122,8 @@ class ServingSupervisor:
         """Targets that are to have a process, as at the last change of the registry."""
         self._seen: int | None = None
         """Data version of the registry at that change."""
-        self._unnoted: dict[str, str] = {}
-        """Targets whose process has ended, with the cause, until that is on record."""
+        self._unnoted: dict[str, tuple[str, str]] = {}
+        """Targets whose process has ended, with the cause and the way it ended, until that is on record."""
         self._is_refused = False
         """The registry has refused the last of them, and that was said."""
 
@@ -200,10 +200,10 @@ class ServingSupervisor:
 
     def _note_ends(self) -> None:
         """Put the ends on record. What the registry does not take now (a full disk) waits, and holds no start up."""
-        for target, cause in list(self._unnoted.items()):
+        for target, (cause, how) in list(self._unnoted.items()):
             self.forget(target)
             try:
-                note_serving_end(self._services, target, cause)
+                note_serving_end(self._services, target, cause, how)
             except PilothouseError as error:
                 if not self._is_refused:
                     log.error("the end of a serving process is not on record yet: %s", error)
@@ -220,12 +220,13 @@ class ServingSupervisor:
             0.0 if care.pause_s is None else min(_LONGEST_PAUSE_S, care.pause_s * 2 or _FIRST_PAUSE_S)
         )
         care.not_before = self._clock() + care.pause_s
-        self._unnoted[target] = cause
+        how = end.how if end is not None else ""
+        self._unnoted[target] = (cause, how if came_up else "")
         again = f"in {care.pause_s:g} s" if care.pause_s else "at once"
         say(
             log,
             logging.WARNING,
-            f"serving of {target} ended: it is started again {again}",
+            f"serving of {target} ended{f' ({how})' if how else ''}: it is started again {again}",
             target=target,
             exit_code=end.code if end is not None else None,
             cause=cause,

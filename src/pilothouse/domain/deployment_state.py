@@ -93,6 +93,8 @@ class Facts:
     reported_at: datetime | None = None
     cause: str = ""
     """Reason why the serving process does not start; empty where none is known."""
+    end: str = ""
+    """How the process that ran has ended (``signal 9``); empty where that is not known."""
     fault: str = ""
     """Reason why the live version could not be loaded."""
     failed_at: datetime | None = None
@@ -213,10 +215,17 @@ def _then(facts: Facts) -> str:
     return f"when v{facts.version} was live before" if facts.was_live else "by rows of before it went live"
 
 
+def outage_text(cause: str, end: str) -> str:
+    """``its process does not start: …``, ``its process has ended (signal 9)``; empty where neither is known."""
+    if cause:
+        return f"its process does not start: {cause}"
+    return f"its process has ended ({end})" if end else ""
+
+
 def _of_serving(facts: Facts) -> Iterator[StateGround]:
     if facts.serving is ServingState.DOWN:
         last = f" since {facts.reported_at:%Y-%m-%d %H:%M}" if facts.reported_at else ""
-        why = f"its process does not start: {facts.cause}" if facts.cause else f"no word of its process{last}"
+        why = outage_text(facts.cause, facts.end) or f"no word of its process{last}"
         yield StateGround(Health.DOWN, f"answers nothing: {why}", facts.reported_at)
     elif facts.serving is ServingState.NOT_HEARD:
         last = f", last of {facts.reported_at:%Y-%m-%d %H:%M}" if facts.reported_at else ""

@@ -15,7 +15,7 @@ from pilothouse.domain.deployment_state import Figures
 from pilothouse.domain.monitoring import Health, ServingState, StateGround
 from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection
-from pilothouse.store.processes import CAUSE, UNHEARD
+from pilothouse.store.processes import CAUSE, END, UNHEARD
 
 _FIGURES = msgspec.json.Decoder(Figures)
 _GROUNDS = msgspec.json.Decoder(tuple[StateGround, ...])
@@ -44,6 +44,7 @@ class Basis:
     is_unheard: bool
     """True where the report came before the daemon started."""
     cause: str
+    end: str
     """Reason why its process does not start; empty where none is known."""
     loaded: Mapping[str, int]
     failed: Mapping[str, str]
@@ -172,6 +173,7 @@ def bases(connection: Connection, keys: Iterable[Key]) -> list[Basis]:
         "WHERE b.model_id = d.model_id AND b.target_id = d.target_id AND b.version_id = d.version_id AND b.id < d.id) "
         "AS was_live, "
         f"r.received_at, r.silent, {UNHEARD} AS unheard, CASE r.silent WHEN 1 THEN {CAUSE} END AS cause, "
+        f"CASE r.silent WHEN 1 THEN {END} END AS process_end, "
         "r.loaded, r.failed, r.failed_since, EXISTS "
         "(SELECT 1 FROM model_targets n WHERE n.model_id = m.id AND n.target_id = t.id) AS is_named "
         f"FROM {_NAMED} LEFT JOIN deployment_states s ON s.model_id = m.id AND s.target_id = t.id "
@@ -203,6 +205,7 @@ def bases(connection: Connection, keys: Iterable[Key]) -> list[Basis]:
             is_silent=bool(row["silent"]),
             is_unheard=bool(row["unheard"]),
             cause=row["cause"] or "",
+            end=row["process_end"] or "",
             loaded=plain(row["loaded"]),
             failed=plain(row["failed"]),
             failed_since=plain(row["failed_since"]),

@@ -19,8 +19,12 @@ UNHEARD = "r.received_at < (SELECT started_at FROM processes WHERE name = 'daemo
 DOWN, ANSWERS = "target.down", "target.answers"
 """Actions in the audit log: a target on which something is live answers nothing, and answers again."""
 _OUTAGES = f"+a.action IN ('{DOWN}', '{ANSWERS}') ORDER BY a.seq DESC LIMIT 1"
-CAUSE = f"(SELECT a.detail ->> '$.cause' FROM audit a WHERE a.subject = t.name AND {_OUTAGES})"  # noqa: S608 - ours
-"""Reason why the process of the target ``t`` does not start, while it is down; NULL where none is known."""
+CAUSE, END = (
+    f"(SELECT a.detail ->> '$.{key}' FROM audit a WHERE a.subject = t.name AND {_OUTAGES})"  # noqa: S608 - ours
+    for key in ("cause", "end")
+)
+"""Reason why the process of the target ``t`` does not start, and how the one that ran has ended, while it is down; NULL where
+none is known."""
 
 
 @dataclass(frozen=True, slots=True)

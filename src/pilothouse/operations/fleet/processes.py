@@ -209,27 +209,31 @@ class Pulse:
             if self._started < overdue:  # until then, no process had the time to report
                 for target in processes.mark_overdue(connection, overdue):
                     changed += _on(connection, target)
-                    _note_outage(self._services, connection, target, "")
+                    _note_outage(self._services, connection, target)
             states.refresh(self._services, connection, changed, windows=False)
             if measured:
                 change_in(self._services, connection, DAEMON).record_all(measured)
 
 
-def note_serving_end(services: Services, target: str, cause: str = "") -> None:
-    """Record that a target's serving process has ended, or never came up, for this ``cause``: nothing answers there."""
+def note_serving_end(services: Services, target: str, cause: str = "", end: str = "") -> None:
+    """Record that a target's serving process has ended, by ``end`` (``signal 9``) where that is known, or never came up, for
+    this ``cause``: nothing answers there."""
     with services.registry.transaction() as connection:
         marked = processes.mark_silent(connection, target, at=services.now())
-        noted = _note_outage(services, connection, target, cause)
+        noted = _note_outage(services, connection, target, cause, end)
         if marked or noted:
             states.refresh(services, connection, _on(connection, target), windows=False)
 
 
-def _note_outage(services: Services, connection: Connection, target: str, cause: str) -> bool:
+def _note_outage(
+    services: Services, connection: Connection, target: str, cause: str = "", end: str = ""
+) -> bool:
     """Write into the audit log that a target on which something is live answers nothing, and again once a cause is known."""
     known = processes.outage(connection, target)
     if (known is not None and (known or not cause)) or not deployment_states.is_in_use(connection, target):
         return False
-    change_in(services, connection, DAEMON).record(processes.DOWN, target, {"cause": cause} if cause else {})
+    detail = {key: said for key, said in (("cause", cause), ("end", end)) if said}
+    change_in(services, connection, DAEMON).record(processes.DOWN, target, detail)
     audit.publish(connection)  # the states that are written next say why
     return True
 

@@ -76,7 +76,8 @@ def _first_state(services: Services, connection: Connection) -> DeploymentState:
     states are added as they stay, and an index entry is written once."""
     basis = Basis(
         id=0, model="", target="", is_named=True, deployment=None, version=None, effective_at=None, was_live=False,
-        reported_at=None, is_silent=False, is_unheard=False, cause="", loaded={}, failed={}, failed_since={}, figures=Figures(),
+        reported_at=None, is_silent=False, is_unheard=False, cause="", end="",
+        loaded={}, failed={}, failed_since={}, figures=Figures(),
     )  # fmt: skip
     state = _state(services, connection, basis, [], Figures())
     assert state is not None
@@ -181,6 +182,7 @@ def _state(
             answering=basis.loaded.get(basis.model),
             reported_at=basis.reported_at,
             cause=basis.cause,
+            end=basis.end,
             failed_at=from_us(basis.failed_since.get(basis.model)),
             fault=basis.failed.get(basis.model, ""),
             alerts=alerts,

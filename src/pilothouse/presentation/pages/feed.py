@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from pilothouse.domain.deployment_state import outage_text
 from pilothouse.domain.records import AuditEntry
 from pilothouse.domain.request_standing import WaitingRequest
 from pilothouse.domain.safe_text import safe
@@ -88,8 +89,7 @@ def _reproduced(subject: str, detail: Mapping[str, Any]) -> Sentence:
 
 
 def _target_down(subject: str, detail: Mapping[str, Any]) -> Sentence:
-    cause = detail.get("cause")
-    why = f"its process does not start: {cause}" if cause else "no word of its process"
+    why = outage_text(detail.get("cause", ""), detail.get("end", "")) or "no word of its process"
     return f"{subject} answers nothing: {why}", "bad"
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.identifiers import PredictionId
 from pilothouse.inference.predictor import Prediction
 from pilothouse.inference.schema import InputSchema
@@ -55,6 +56,10 @@ def _form(read: Read, write: Write) -> Form:
                 wish = value
         if encoding:
             body = compression.unpack(body, encoding.decode("latin-1"), MAXIMUM_BODY_BYTES)
+        elif packing := compression.unsaid(body):
+            raise InvalidInputError(
+                f"the body is packed by {packing}, and no Content-Encoding header says so"
+            )
         request = read(body, headers, schema, private)
         answered = compression.accepted(wish.decode("latin-1")) if wish else ""
         return replace(request, encoding=answered) if answered else request

@@ -92,7 +92,7 @@ def _families(roster: Roster, standing: Standing) -> Iterator[Family]:
     yield Family(
         "pilothouse_request_duration_seconds",
         "histogram",
-        "Time from a request's head to its answer.",
+        "Time from a request's head to its answer, of requests that did not fail.",
         tuple(sample for labels, counts in of_versions for sample in _histogram(labels, counts)),
         "seconds",
     )

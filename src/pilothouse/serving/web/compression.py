@@ -18,6 +18,20 @@ _GZIP, _ZLIB, _BARE = 31, 15, -15
 """Window sizes by which zlib knows a gzip header, its own header, and none."""
 
 
+_MAGIC = {
+    b"\x1f\x8b\x08": "gzip",
+    b"x\x9c": "deflate",
+    b"x\xda": "deflate",
+    b"\x28\xb5\x2f\xfd": "zstd",
+}
+"""First bytes of packed bodies, with which no form of a request begins."""
+
+
+def unsaid(body: bytes) -> str:
+    """Encoding by which a body is packed that comes as it were not; empty for any other body."""
+    return next((name for magic, name in _MAGIC.items() if body.startswith(magic)), "")
+
+
 def unpack(body: bytes, encoding: str, limit: int) -> bytes:
     """Body as it was before a client packed it. Raises HttpError 415 for an encoding that is not taken and 413 beyond ``limit``
     bytes, of which no more are ever held; InvalidInputError for bytes that are not of the encoding."""
