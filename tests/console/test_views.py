@@ -388,6 +388,32 @@ async def test_the_cursor_goes_through_the_windows_of_what_is_looked_at(make_con
         assert app.view.data.distribution is not None
 
 
+async def test_what_has_no_room_above_a_chart_that_stands_alone_stands_whole_below_it(make_console) -> None:
+    app = make_console("pat", start="monitor flight-delay jfk")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        below = app.view.query_one("#below", Static)
+        cut = 0
+        for number in range(6):
+            await press(pilot, "z")
+            widget = app.view.query_one(f"#chart{number}", ChartView)
+            title, headline = widget.picture.title, widget.picture.headline.text
+            await pilot.resize_terminal(40, 24)
+            await settle(pilot)
+            assert below.display is (len(f" {title}  {headline}") > 40)
+            if below.display:
+                cut += 1
+                shown = " ".join(below.render_line(y).text for y in range(below.size.height))
+                assert "".join(shown.split()) == "".join(headline.split()), "no word of it is cut"
+                assert widget.size.height >= 6
+            await pilot.resize_terminal(160, 24)
+            await settle(pilot)
+            assert not below.display
+        assert cut
+        await press(pilot, "z")
+        assert not below.display, "four charts have no room for it"
+
+
 async def test_a_training_whose_version_a_gate_refused_is_no_success_to_look_at(make_console) -> None:
     app = make_console("pat", start="jobs")
     async with app.run_test(size=SIZE) as pilot:

@@ -37,7 +37,7 @@ from pilothouse.presentation.charts.monitor_charts import (
     heat_map,
     monitor_charts,
 )
-from pilothouse.presentation.charts.monitor_lines import facts_line, legend_line
+from pilothouse.presentation.charts.monitor_lines import facts_line, words_below
 from pilothouse.presentation.charts.monitor_points import Other
 from pilothouse.presentation.charts.monitor_span import Axis
 from pilothouse.presentation.charts.plotting import draw
@@ -109,12 +109,10 @@ def test_an_estimate_whose_band_excludes_nothing_is_no_figure_in_the_headline() 
 
 
 def test_the_chart_of_performance_alone_says_what_its_newest_estimate_says() -> None:
-    def text(note: str, *, single: bool) -> str:
-        return "".join(cell.text for cell in legend_line("charts", None, "jfk", "", single=single, note=note))
-
-    assert text("cannot tell: the band", single=True).startswith(" ≈ cannot tell: the band")
-    assert "cannot tell" not in text("cannot tell: the band", single=False)
-    assert "≈" not in text("", single=True)
+    chart = performance_chart(estimated_view())
+    assert words_below(chart, "cannot tell: the band", 80) == "≈ cannot tell: the band"
+    assert words_below(chart, "", 80) == ""
+    assert words_below(chart, "", 30) == chart.headline.text, "it has no room above the chart"
 
 
 def test_lines_are_told_apart_without_colour() -> None:

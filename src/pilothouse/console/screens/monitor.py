@@ -92,7 +92,7 @@ class MonitorScreen(View[MonitorData]):
         self.call_after_refresh(self._arrange_charts)
 
     def _arrange_charts(self) -> None:
-        self.pictures.arrange_charts(self.frame.body.size)
+        self.pictures.arrange(self.feature, self.deployment[1], self.axis, self.frame.body.size)
 
     def _arrange(self) -> None:
         self.pictures.arrange(self.feature, self.deployment[1], self.axis, self.frame.body.size)

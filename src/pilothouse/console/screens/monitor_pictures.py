@@ -1,15 +1,20 @@
 """The monitor's pictures: charts on one time axis, a heat map, distributions, the list of features, and lines of text."""
 
+from collections.abc import Sequence
+
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.geometry import Size
+from textual.widgets import Static
 
 from pilothouse.console.screens.monitor_loading import MonitorData
 from pilothouse.console.session.drawing import Drawings
 from pilothouse.console.widgets.chart import ChartView
 from pilothouse.console.widgets.frame_parts import OneLine
 from pilothouse.console.widgets.grid import Grid
+from pilothouse.console.widgets.tones import line
 from pilothouse.domain.monitoring import MonitorView
+from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.charts.braille import SMALLEST
 from pilothouse.presentation.charts.chart import Chart, Point, marks_of, times_of
 from pilothouse.presentation.charts.monitor_charts import (
@@ -19,11 +24,13 @@ from pilothouse.presentation.charts.monitor_charts import (
     monitor_charts,
     whole_span,
 )
-from pilothouse.presentation.charts.monitor_lines import facts_line, legend_line
+from pilothouse.presentation.charts.monitor_lines import facts_line, legend_line, words_below
 from pilothouse.presentation.charts.monitor_span import Axis, settled_span
 from pilothouse.presentation.pages.work_pages import feature_table
 from pilothouse.presentation.texts import estimate_note
 
+_ROOM_BELOW = 12
+"""Lines of the body from which on words stand below a chart."""
 _TOGETHER = 4
 """Charts on one screen; the others are shown alone."""
 
@@ -35,6 +42,7 @@ class MonitorPictures:
         self.facts = OneLine(markup=False, id="facts", classes="line")
         self.features = Grid(id="features")
         self._together = Container(id="charts")
+        self._below = Static(markup=False, id="below")
         self._legend = OneLine(markup=False, id="legend", classes="line")
         self._charts: list[ChartView] = []
         self._alone: dict[str, ChartView] = {}
@@ -49,6 +57,7 @@ class MonitorPictures:
         self._span: Point = (0.0, 0.0)
         self._note = ""
         """What the newest estimate says of a change."""
+        self._size = Size(0, 0)
         self._made: dict[str | None, tuple[Chart, ...]] = {}
         """The charts made of ``_data`` for ``_span``, by feature."""
 
@@ -60,6 +69,7 @@ class MonitorPictures:
             yield from self._charts
         yield from self._alone.values()
         yield self.features
+        yield self._below
         yield self._legend
 
     def forget(self) -> None:
@@ -125,6 +135,7 @@ class MonitorPictures:
 
     def arrange_charts(self, size: Size) -> None:
         """Show four charts, or one where a quarter of the body is too small for a chart."""
+        self._size = size
         small = bool(size.height) and (
             size.width // 2 < SMALLEST[0] or (size.height - 2) // 2 < SMALLEST[1] + 1
         )
@@ -139,10 +150,19 @@ class MonitorPictures:
 
     def _put_legend(self, feature: str | None, target: str, axis: Axis) -> None:
         data, stops = self._data, self.stops(feature)
-        marks = charts[0].marks if (charts := self._made.get(feature, ())) else ()
+        charts = self._made.get(feature, ())
+        marks = charts[0].marks if charts else ()
         here = marks_of(marks, stops, axis.cursor) if axis.cursor is not None and stops else ()
         other = data.other.name if data is not None and data.other is not None else ""
         single = self.zoomed == 1
-        self._legend.put(
-            *legend_line(self.layout, feature, target, other, single=single, here=here, note=self._note)
-        )
+        self._legend.put(*legend_line(self.layout, feature, target, other, single=single, here=here))
+        self._put_below(charts)
+
+    def _put_below(self, charts: Sequence[Chart]) -> None:
+        """Say below a chart that stands alone what has no room above it, where that leaves room for the chart."""
+        words = ""
+        if self.layout == "charts" and self.zoomed and charts and self._size.height >= _ROOM_BELOW:
+            note = self._note if self.zoomed == 1 else ""
+            words = words_below(charts[self.zoomed - 1], note, self._size.width)
+        self._below.display = bool(words)
+        self._below.update(line(Cell(words)))

@@ -7,7 +7,7 @@ from pilothouse.domain.monitoring import Health, MonitorView, TargetState
 from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.cells import HEALTH
-from pilothouse.presentation.charts.chart import MARK_LEGEND, Mark, Point, span_texts
+from pilothouse.presentation.charts.chart import MARK_LEGEND, Chart, Mark, Point, span_texts
 from pilothouse.presentation.charts.monitor_charts import HEAT_LEGEND, LINE_LEGEND
 from pilothouse.presentation.charts.monitor_span import Axis
 from pilothouse.presentation.texts import count_text, counted, day_text, time_text
@@ -67,6 +67,14 @@ def state_cells(state: TargetState) -> list[Cell]:
     ]
 
 
+def words_below(chart: Chart, note: str, width: int) -> str:
+    """Text below a chart that stands alone: its headline where that is longer than the line above the chart, and ``note``, what
+    its newest estimate says."""
+    head = chart.headline.text
+    long = display_width(f" {chart.title}  {head}") > width
+    return "\n".join([*([head] if long else []), *([f"≈ {note}"] if note else [])])
+
+
 def legend_line(
     layout: str,
     feature: str | None,
@@ -75,10 +83,9 @@ def legend_line(
     *,
     single: bool,
     here: Sequence[Mark] = (),
-    note: str = "",
 ) -> Sequence[Cell]:
     """The legend of a layout, or the marks of the window at the cursor (``here``). ``other`` names the target or version beside
-    ``target``, if there is one; ``single``: the chart of performance stands alone, and ``note`` is of its newest estimate."""
+    ``target``, if there is one; ``single``: the chart of performance stands alone."""
     if layout == "distribution":
         name = Cell(f" {safe(feature, 24)}  ", "strong") if feature else Cell(" ")
         return [name, Cell("█ shares on one scale  ▲ ▼ differ most  ← → window  ↑ ↓ feature", "dim")]
@@ -98,6 +105,5 @@ def legend_line(
             mark_legend,
         ]
     if single:
-        before = [Cell(f" ≈ {note}  ", "strong")] if note else []
-        return [*before, Cell(" "), *(Cell(text, tone) for text, tone in LINE_LEGEND), mark_legend]
+        return [Cell(" "), *(Cell(text, tone) for text, tone in LINE_LEGEND), mark_legend]
     return [mark_legend]
