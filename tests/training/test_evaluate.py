@@ -95,6 +95,7 @@ def test_a_portable_form_is_made_and_demanded_where_the_model_file_says_so(bench
     evaluated = steps["evaluate"]
     assert gate(steps, "portable")["outcome"] == "passed"
     assert evaluated.record["portable"]["reason"] == ""
+    assert gate(steps, "latency")["reason"].endswith(", timed in the portable form")
     assert evaluated.record["portable"]["rows"] > 10_000
     schema = InputSchema.from_bytes(Path(steps["fit"].outputs["schema"]).read_bytes())
     assert Predictor(Path(evaluated.outputs["portable"]).read_bytes(), schema).portable
@@ -103,6 +104,7 @@ def test_a_portable_form_is_made_and_demanded_where_the_model_file_says_so(bench
     )
     assert "portable" not in other["evaluate"].outputs
     assert gate(other, "portable")["outcome"] == "failed"
+    assert gate(other, "latency")["reason"].endswith(", timed in scikit-learn")
     assert "KNeighborsClassifier has no portable form" in gate(other, "portable")["reason"]
 
 

@@ -10,13 +10,11 @@ windows will hold too few of them), ``latency_us`` {p50, p95, p99, calls}, and t
 threads), which user code cannot forge here.
 """
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from pilothouse.domain.evaluation import GateResult, MetricValue
 from pilothouse.domain.jobs import StepRequest, StepResult
 from pilothouse.domain.judging import window_notes
 from pilothouse.domain.model_spec import ModelSpec
@@ -57,7 +55,11 @@ def run(request: StepRequest, report: Report) -> StepResult:
     served = Predictor(portable.data, predictor.schema) if portable.data is not None else predictor
     repeats = spec.gates.latency.repeats if spec.gates.latency else LATENCY_REPEATS
     times = time_calls(served, holdout, repeats)
-    gates = _gates(spec, metrics, times, len(model))
+    gates = [metric_gate(bound, metrics) for bound in spec.gates.metric]
+    if spec.gates.latency is not None:
+        gates.append(latency_gate(spec.gates.latency, times, portable=portable.data is not None))
+    if spec.gates.model_size_mb is not None:
+        gates.append(size_gate(spec.gates.model_size_mb, len(model)))
     if spec.gates.portable:
         gates.append(portable_gate(portable.reason, portable.rows))
     report(0.4, "comparing with what is live", {})
@@ -96,17 +98,6 @@ def time_calls(predictor: Predictor, rows: Rows, repeats: int) -> list[int]:
     one_row: dict[str, Any] = {**columns.numeric, **columns.categorical}
     with threadpool_limits(1):
         return predictor.measure_latency_us(one_row, repeats)
-
-
-def _gates(
-    spec: ModelSpec, metrics: Sequence[MetricValue], times: Sequence[int], model_bytes: int
-) -> list[GateResult]:
-    gates = [metric_gate(bound, metrics) for bound in spec.gates.metric]
-    if spec.gates.latency is not None:
-        gates.append(latency_gate(spec.gates.latency, times))
-    if spec.gates.model_size_mb is not None:
-        gates.append(size_gate(spec.gates.model_size_mb, model_bytes))
-    return gates
 
 
 def _incumbents(request: StepRequest) -> list[Incumbent]:
