@@ -203,3 +203,25 @@ def test_where_nothing_was_live_by_the_wall_clock_the_other_clock_is_named(
     said = capsys.readouterr().err
     assert "deployments: --clock event lists what was live then" in said
     assert f"nothing was live at {time} by the wall clock" in said
+
+
+def test_a_comparison_that_passed_though_worse_is_marked_in_show_as_in_the_evidence(
+    built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "workspace"
+    shutil.copytree(built, root)
+
+    def verdict(name: str) -> str:
+        command = ["--workspace", str(root), "--as", "olga", "show", "flight-delay/1"]
+        assert failures.run(lambda: main.run(command)) == 0
+        (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith(f"{name} ")]
+        return line
+
+    assert "● passed" in verdict("comparison")
+    _without_triggers(
+        root,
+        "version_gates",
+        "UPDATE version_gates SET figures = replace(figures, '0.032', '-0.032') WHERE gate = 'comparison'",
+    )
+    assert "▲ passed, worse" in verdict("comparison")
+    assert "● passed" in verdict("latency")

@@ -108,7 +108,10 @@ def show(session: Session, reference: str) -> None:
     click.echo()
     show_table(
         ("gate", "verdict", "reason"),
-        ((g.gate, g.outcome, g.reason) for g in version.gates),
+        (
+            (g.gate, cells.gate_cell(g.outcome, worse=g.passed_though_worse).text, g.reason)
+            for g in version.gates
+        ),
         empty="no gates",
     )
     if command:
