@@ -1,9 +1,10 @@
 """The acts of the story, each through the operations, in the name of the identity whose part it is."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from pilothouse.demo.progress import Progress
 from pilothouse.demo.workspace import APPROVER, SCIENTIST, os_user
@@ -92,6 +93,15 @@ def request(demo: Demo, reference: str) -> PromotionRequest:
     return request
 
 
+def approval_reason(evidence: Mapping[str, Any]) -> str:
+    """What the approver says: that a version is not worse only where the evidence compares it with what is live."""
+    compared = [gate for gate in evidence.get("gates", ()) if str(gate["gate"]).startswith("comparison.")]
+    if any(gate["outcome"] == "passed" for gate in compared):
+        return "gates passed, not worse than what is live"
+    why = "not comparable with what is live" if compared else "nothing was live to compare it with"
+    return f"gates passed, {why}"
+
+
 def approve(demo: Demo, number: int) -> PromotionRequest:
     """The approver reads the evidence and signs what was shown."""
     shown = promotions.get_request(demo.services, demo.approver, number)
@@ -100,7 +110,7 @@ def approve(demo: Demo, number: int) -> PromotionRequest:
         demo.approver,
         number,
         evidence_digest=shown.evidence_digest,
-        reason="gates passed, not worse than what is live",
+        reason=approval_reason(shown.evidence),
     )
     demo.progress.say(
         f"{APPROVER} approves request {number}, {version_uri(done.model, done.version)} for "
