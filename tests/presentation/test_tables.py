@@ -5,9 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilothouse.domain.listing import parse_filter
+from pilothouse.domain.monitoring import Health
 from pilothouse.domain.records import RollBackStep
 from pilothouse.presentation.cells import Cell, cell, progress_bar, sparkline
 from pilothouse.presentation.documents import Line, aligned, wrap
+from pilothouse.presentation.tables.fleet_rows import overview_tiles
 from pilothouse.presentation.tables.registry_rows import roll_back_lines
 from pilothouse.presentation.tables.sorting import passing_rows, sorted_rows
 from pilothouse.presentation.tables.table import (
@@ -176,3 +178,35 @@ def test_a_roll_back_says_how_both_versions_were_and_warns_of_one_that_was_no_be
         first
         == "▲ What it goes back to was not well when it was last live: v2 on t0, v2 on t1, v2 on t2 and 2 more."
     )
+
+
+COUNTS = (("waiting for you", 1, "strong"), ("alerts", 12, "warn"), ("jobs", 3, "info"))
+"""What is counted behind the health of the deployments."""
+
+
+@pytest.mark.parametrize(
+    ("healths", "width"),
+    [
+        ({Health.CRITICAL: 1, Health.HEALTHY: 2}, 120),
+        ({Health.CRITICAL: 1, Health.HEALTHY: 2}, 78),
+        ({Health.DOWN: 1, Health.NO_TRAFFIC: 1, Health.NOT_JUDGED: 2, Health.HEALTHY: 3}, 78),
+        (dict.fromkeys(Health, 1000), 120),
+        (dict.fromkeys(Health, 1), 78),
+    ],
+)
+def test_the_line_above_the_models_says_every_number_in_as_many_words_as_there_is_room_for(
+    healths: dict[Health, int], width: int
+) -> None:
+    cells = overview_tiles(2, healths, COUNTS, width)
+    text = "".join(c.text for c in cells)
+    assert display_width(text) <= width
+    assert text.startswith("2 models")
+    assert text.endswith("jobs 3")
+    assert "alerts 12" in text
+    assert "waiting" in text
+    assert all(f"{number:,}" in text for number in healths.values())
+    if width == 120 and len(healths) == 2:
+        assert (
+            text
+            == "2 models, 3 deployments   ✖ 1 critical   ● 2 healthy   waiting for you 1   alerts 12   jobs 3"
+        )

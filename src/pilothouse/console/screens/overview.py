@@ -4,6 +4,7 @@ deployments of what the cursor is on, and the reason."""
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
+from textual import events
 from textual.app import ComposeResult
 from textual.widgets import Static
 
@@ -19,7 +20,7 @@ from pilothouse.domain.safe_text import safe
 from pilothouse.operations.services import Services
 from pilothouse.presentation.cells import HEALTH, Cell, Tone
 from pilothouse.presentation.pages.feed import feed_table, waiting_text
-from pilothouse.presentation.tables.fleet_rows import tiles
+from pilothouse.presentation.tables.fleet_rows import overview_tiles
 from pilothouse.presentation.tables.registry_rows import (
     counts_text,
     group_key,
@@ -168,7 +169,7 @@ class OverviewView(View[OverviewData]):
         feed = self.query_one("#feed", Grid)
         feed.begin_at_top()  # no key moves its cursor, which another time may have left on a row further down
         feed.put(data.lately)
-        self.query_one("#tiles", Static).update(line(*_tiles(data)))
+        self.query_one("#tiles", Static).update(line(*self._tiles(data, self.size.width)))
         if data.by:
             table = grouped_table(data.groups, data.models, self._unfolded(data), data.by)
         else:
@@ -180,6 +181,19 @@ class OverviewView(View[OverviewData]):
         box.update(line(Cell("◆ waits for you (i): ", "strong"), Cell(" · ".join(data.waiting))))
         self.show_selected()
         self.focus_body()
+
+    def on_resize(self, event: events.Resize) -> None:
+        super().on_resize(event)
+        if self.data is not None:
+            self.query_one("#tiles", Static).update(line(*self._tiles(self.data, event.size.width)))
+
+    def _tiles(self, data: OverviewData, width: int) -> list[Cell]:
+        counts: tuple[tuple[str, int, Tone], ...] = (
+            ("waiting for you", sum(m.waiting_for_me for m in data.models), "strong"),
+            ("alerts", sum(m.open_alerts for m in data.models), "warn"),
+            ("jobs", sum(m.unfinished_jobs for m in data.models), "info"),
+        )
+        return overview_tiles(len(data.models), dict(data.counts), counts, width - 2)
 
     def _go_to_sought(self, table: Table) -> None:
         """Put the cursor where it is to be after the table was grouped or folded: on the same model, else on
@@ -356,18 +370,3 @@ def _key(chosen: Chosen) -> str:
     if chosen.group is None:
         return chosen.model
     return group_key(chosen.group) + (f"/{chosen.model}" if chosen.model else "")
-
-
-def _tiles(data: OverviewData) -> list[Cell]:
-    """``2 models   3 deployments   ✖ 1 critical   ● 2 healthy   waiting for you 1   alerts 3   jobs 1``: the most important
-    first, since it may be cut."""
-    models = data.models
-    cells = [Cell(counted(len(models), "model"), "strong"), Cell(","), *tiles(dict(data.counts))]
-    counts: tuple[tuple[str, int, Tone], ...] = (
-        ("waiting for you", sum(m.waiting_for_me for m in models), "strong"),
-        ("alerts", sum(m.open_alerts for m in models), "warn"),
-        ("jobs", sum(m.unfinished_jobs for m in models), "info"),
-    )
-    for name, count, tone in counts:
-        cells += [Cell("   "), Cell(f"{name} ", "dim"), Cell(str(count), tone if count else "dim")]
-    return cells

@@ -8,9 +8,10 @@ from itertools import product
 from pilothouse.domain.monitoring import Fleet, Health, RollOut, TargetState
 from pilothouse.domain.records import Deployment
 from pilothouse.domain.safe_text import safe
-from pilothouse.presentation.cells import HEALTH, Cell, cell
+from pilothouse.presentation.cells import HEALTH, Cell, Tone, cell
 from pilothouse.presentation.tables.table import Column, Row, Table
-from pilothouse.presentation.texts import span_text
+from pilothouse.presentation.texts import counted, span_text
+from pilothouse.presentation.width import display_width
 
 GROUPINGS = ("region", "product", "business unit", "nothing")
 CELL_WIDTH = 24
@@ -93,6 +94,32 @@ def tiles(counts: Mapping[Health, int]) -> list[Cell]:
     for health, count in counts.items():
         glyph, tone = HEALTH[health]
         cells += [Cell("   "), Cell(f"{glyph} {count:,} {health}", tone)]
+    return cells
+
+
+def overview_tiles(
+    models: int, healths: Mapping[Health, int], counts: Sequence[tuple[str, int, Tone]], width: int
+) -> list[Cell]:
+    """``2 models, 3 deployments   ✖ 1 critical   ● 2 healthy   waiting for you 1   alerts 3   jobs 1``, in fewer words the less
+    ``width`` there is, so that no number is cut."""
+    deployments = sum(healths.values())
+    whole = f"{counted(models, 'model')}, {deployments:,} deployment{'' if deployments == 1 else 's'}"
+    cells: list[Cell] = []
+    for gap, words, short in (
+        ("   ", True, False),
+        ("  ", True, True),
+        ("  ", False, True),
+        (" ", False, True),
+    ):
+        cells = [Cell(whole if words else counted(models, "model"), "strong")]
+        for health, count in healths.items():
+            glyph, tone = HEALTH[health]
+            cells += [Cell(gap), Cell(f"{glyph} {count:,} {health}" if words else f"{glyph}{count:,}", tone)]
+        for name, count, tone in counts:
+            cells += [Cell(gap), Cell(f"{name.split()[0] if short else name} ", "dim")]
+            cells.append(Cell(f"{count:,}", tone if count else "dim"))
+        if display_width("".join(cell.text for cell in cells)) <= width:
+            break
     return cells
 
 
