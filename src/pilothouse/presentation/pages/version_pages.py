@@ -115,7 +115,7 @@ def _summary(
         *((f"ask {one.target}", one.url) for one in answering),
         *([("classes", classes_text(classes))] if classes else []),
         ("aliases", " ".join(version.aliases) or ABSENT),
-        ("trained", f"{time_text(run.started_at)} by {run.started_by}, job {run.job_id}"),
+        ("started", f"{time_text(run.started_at)} by {run.started_by}, job {run.job_id}"),
         ("why", run.reason or "no reason given"),
         ("as of", time_text(run.as_of) if run.as_of else "all rows"),
         ("rows", _split(run.snapshot)),
@@ -149,7 +149,10 @@ def _metrics(version: Version, run: Run) -> list[Line]:
 def _gates(version: Version, run: Run) -> list[Line]:
     lines: list[Line] = []
     for gate in version.gates:
-        figures = [(name, figure(value, 4)) for name, value in gate.figures.items()]
+        figures = [
+            (name, count_text(round(value)) if float(value).is_integer() else figure(value, 4))
+            for name, value in gate.figures.items()
+        ]
         facts = [("why", gate.reason), *([("bound", gate.bound)] if gate.bound else []), *figures]
         verdict = gate_cell(gate.outcome, worse=gate.passed_though_worse)
         lines += [
