@@ -1,5 +1,7 @@
 """Checks on the rows themselves: their columns, number, missing values and duplicates; the gates on them."""
 
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -14,6 +16,9 @@ from pilothouse.domain.evaluation import (
     leakage_by_chance,
 )
 from pilothouse.domain.model_spec import DataGate, ModelSpec
+from pilothouse.domain.safe_text import one_line
+from pilothouse.inference.schema import InputSchema
+from pilothouse.training.rows import Rows
 from pilothouse.training.sources import class_order
 
 
@@ -123,6 +128,37 @@ def data_gates(
             f"{measure} of a single feature < {gate.leakage_auc}",
         ),
     ]
+
+
+_MOST_NAMED = 5
+"""Features, and categories of each, that are named at most."""
+
+
+def unseen_gate(train: Rows, holdout: Rows, schema: InputSchema) -> GateResult | None:
+    """Categories of the hold-out that no training row has, which the model takes for missing; it refuses nothing, since time
+    goes on. None where there are none."""
+    shares: dict[str, float] = {}
+    said: dict[str, str] = {}
+    for name in schema.categorical:
+        values = holdout.column_text(name)
+        known = {*train.column_text(name), None, *schema.missing}
+        counts = Counter(value for value in values if value not in known)
+        if not counts:
+            continue
+        shares[name] = counts.total() / holdout.count
+        new = [one_line(str(value), 40) for value, _ in counts.most_common(_MOST_NAMED)]
+        more = f" and {len(counts) - len(new)} more" if len(counts) > len(new) else ""
+        said[name] = f"{name} in {counts.total():,} ({shares[name]:.1%}): {', '.join(new)}{more}"
+    if not shares:
+        return None
+    most = sorted(shares, key=lambda name: -shares[name])
+    parts = [said[name] for name in most[:_MOST_NAMED]]
+    more = f"; and of {len(most) - len(parts)} more features" if len(most) > len(parts) else ""
+    reason = (
+        f"of {holdout.count:,} rows held out, categories that no training row has, taken for missing: "
+        f"{'; '.join(parts)}{more}"
+    )
+    return _verdict("data.unseen", True, reason, {name: shares[name] for name in most}, "")
 
 
 def _verdict(gate: str, passed: bool, reason: str, figures: dict[str, float], bound: str) -> GateResult:

@@ -23,6 +23,7 @@ from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.schema import InputSchema
 from pilothouse.statistics import reference as references
 from pilothouse.training.champion_comparison import Incumbent, compare_with_live
+from pilothouse.training.data_checks import unseen_gate
 from pilothouse.training.environment import environment
 from pilothouse.training.fitted_steps import fitted_steps
 from pilothouse.training.gates import latency_gate, metric_gate, portable_gate, size_gate
@@ -55,7 +56,9 @@ def run(request: StepRequest, report: Report) -> StepResult:
     served = Predictor(portable.data, predictor.schema) if portable.data is not None else predictor
     repeats = spec.gates.latency.repeats if spec.gates.latency else LATENCY_REPEATS
     times = time_calls(served, holdout, repeats)
-    gates = [metric_gate(bound, metrics) for bound in spec.gates.metric]
+    unseen = unseen_gate(train, holdout, predictor.schema)
+    gates = [unseen] if unseen is not None else []
+    gates += [metric_gate(bound, metrics) for bound in spec.gates.metric]
     if spec.gates.latency is not None:
         gates.append(latency_gate(spec.gates.latency, times, portable=portable.data is not None))
     if spec.gates.model_size_mb is not None:
