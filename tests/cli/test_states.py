@@ -227,6 +227,28 @@ def test_a_comparison_that_passed_though_worse_is_marked_in_show_as_in_the_evide
     assert "● passed" in verdict("latency")
 
 
+def test_the_list_of_versions_sets_beside_one_another_only_figures_of_the_same_rows(
+    built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "workspace"
+    shutil.copytree(built, root)
+    figures = '{"difference":-0.02,"candidate":0.701,"incumbent":0.721,"rows":900}'
+    _without_triggers(
+        root,
+        "version_gates",
+        f"UPDATE version_gates SET gate = 'comparison.v1', figures = '{figures}' WHERE gate = 'comparison' "
+        "AND version_id IN (SELECT v.id FROM versions v JOIN models m ON m.id = v.model_id "
+        "WHERE m.name = 'flight-delay' AND v.number = 2)",
+    )
+    assert (
+        failures.run(lambda: main.run(["--workspace", str(root), "--as", "olga", "versions", "flight-delay"]))
+        == 0
+    )
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert "ON SAME ROWS" in head
+    assert ["0.701, v1 0.721" in line for line in lines] == ["v2" in line.split()[:1] for line in lines]
+
+
 def _without_triggers(root: Path, table: str, change: str) -> None:
     """Change a table that is sealed, as no release of the product does."""
     with sqlite3.connect(root / "state" / "registry.db") as connection:

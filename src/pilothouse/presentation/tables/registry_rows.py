@@ -248,7 +248,8 @@ def model_table(models: Sequence[Model], healths: Mapping[str, Health]) -> Table
 
 
 def version_table(versions: Sequence[Version], metric: str) -> Table:
-    """A row a version, newest first, with the primary metric on its hold-out."""
+    """A row a version, newest first, with the primary metric on its own hold-out, and beside what was live on the same rows:
+    the figures of two hold-outs cannot be compared."""
     return table_of(
         versions,
         {
@@ -256,17 +257,42 @@ def version_table(versions: Sequence[Version], metric: str) -> Table:
             "STAGE": lambda v: stage_cell(v.standing.stage),
             f">{metric.upper()}": lambda v: cell(metric_cells(v.metric(metric))[0]),
             "95 % INTERVAL": lambda v: cell(metric_cells(v.metric(metric))[1], "dim"),
+            "ON SAME ROWS !1": _beside_live,
             "LIVE ON ~8": lambda v: cell(" ".join(v.live_on), "good"),
-            "ALIASES !2": lambda v: cell(" ".join(v.aliases)),
-            "SINCE !3": lambda v: cell(time_text(v.standing.since)),
-            "BY ~5 !4": lambda v: cell(v.standing.by),
-            "CREATED !1": lambda v: cell(time_text(v.created_at)),
-            "FAILED GATES ~12 !5": _failed_gates,
+            "ALIASES !3": lambda v: cell(" ".join(v.aliases)),
+            "SINCE !4": lambda v: cell(time_text(v.standing.since)),
+            "BY ~5 !5": lambda v: cell(v.standing.by),
+            "CREATED !2": lambda v: cell(time_text(v.created_at)),
+            "FAILED GATES ~12 !6": _failed_gates,
         },
         key=lambda v: v.number,
         empty="no versions yet: press t to train one",
-        unordered=(metric.upper(), "95 % INTERVAL", "LIVE ON", "ALIASES", "SINCE", "BY", "FAILED GATES"),
+        unordered=(
+            metric.upper(),
+            "95 % INTERVAL",
+            "ON SAME ROWS",
+            "LIVE ON",
+            "ALIASES",
+            "SINCE",
+            "BY",
+            "FAILED GATES",
+        ),
     )
+
+
+def _beside_live(version: Version) -> Cell:
+    """``33.88, v1 46.91``: the figures of a version and of what was live, on the rows that neither was trained on."""
+    compared = [
+        gate for gate in version.gates if gate.gate.startswith("comparison.") and "incumbent" in gate.figures
+    ]
+    if not compared:
+        return cell("")
+    own = figure(compared[0].figures["candidate"])
+    live = " ".join(
+        f"{g.gate.removeprefix('comparison.')} {figure(g.figures['incumbent'])}" for g in compared
+    )
+    worse = any(gate.figures["difference"] < 0 for gate in compared)
+    return cell(f"{own}, {live}", "warn" if worse else "")
 
 
 _SERVING: dict[ServingState, tuple[str, Tone]] = {
