@@ -102,6 +102,22 @@ def test_evidence_ends_with_the_environment_and_leaves_out_what_is_not_known() -
     assert ["packages.numpy", "2.0"] in evidence_sections(evidence)[-1][1]
 
 
+def test_evidence_says_what_the_portable_form_was_compared_with_before_the_figures() -> None:
+    gates = [{"gate": "data", "outcome": "passed", "reason": "fine"}]
+
+    def sections(**artifacts: object) -> list[tuple[str, list[list[str]]]]:
+        return evidence_sections({"gates": gates, "artifacts": {"model": "ab", **artifacts}, "metrics": []})
+
+    equal = "every answer equal to the bit with scikit-learn's on 11,749 rows"
+    assert sections(portable="cd" * 32, portable_rows=11_749)[1] == (
+        "Form that is served",
+        [["portable", equal]],
+    )
+    tied = "tied to scikit-learn 1.9.x: neighbours"
+    assert sections(portable=tied)[1] == ("Form that is served", [["skops", tied]])
+    assert "Form that is served" not in dict(sections())
+
+
 def test_a_record_with_very_long_texts_is_described_in_part_and_says_so() -> None:
     record = {"reason": "x" * 1_000_000, "lines": "a\n" * 500_000, "n" * 1_000_000: 1}
     assert len(to_json(record)) < 200_000

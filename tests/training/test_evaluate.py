@@ -1,5 +1,6 @@
 """Judging a version: metrics, gates, comparison with what is live, and the reference that it is watched against."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -114,12 +115,19 @@ def test_a_worse_candidate_is_refused_by_comparison_and_a_like_one_is_not(
     like = bench.evaluated(name="like", incumbents={7: (usual, ["north", "south"])})
     assert gate(like, "comparison.v7")["outcome"] == "passed"
     assert gate(like, "comparison.v7")["figures"]["difference"] == 0
+    assert gate(like, "comparison.v7")["reason"].startswith("every answer is that of v7: ")
+    served = {**usual["fit"].outputs, "model": usual["evaluate"].outputs["portable"]}
+    live = {**usual, "fit": replace(usual["fit"], outputs=served)}
+    again = bench.evaluated(name="again", incumbents={7: (live, ["north", "south"])})
+    same = "the model file is identical to that of v7; every answer is that of v7: "
+    assert gate(again, "comparison.v7")["reason"].startswith(same)
     lazy = spec(training__parameters={"max_iter": 1, "max_leaf_nodes": 2, "early_stopping": False})
     worse = bench.evaluated(lazy, name="lazy", incumbents={7: (usual, ["north", "south"])})
     found = gate(worse, "comparison.v7")
     assert found["outcome"] == "failed"
     assert found["figures"]["low"] < found["figures"]["high"] < -0.005
     assert found["reason"].startswith("worse by ")
+    assert "identical" not in found["reason"]
     assert "10 whole days drawn again" in found["reason"] or "11 whole days drawn again" in found["reason"]
 
 

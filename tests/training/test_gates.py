@@ -1,6 +1,7 @@
 """The comparison gate's sentence and verdict, on rows made for each case."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -47,6 +48,17 @@ def test_the_sentence_says_what_the_interval_allows(
     assert result.reason.startswith(beginning)
     assert "20 whole days drawn again" in result.reason
     assert result.bound.startswith("better than v3" if required else "not worse than v3")
+
+
+def test_equal_answers_are_said_so_and_are_not_better() -> None:
+    rows = scored(np.abs(np.random.default_rng(5).normal(10, 1, ROWS)))
+    for required, outcome in ((None, GateOutcome.PASSED), ("better", GateOutcome.FAILED)):
+        gate = ComparisonGate(margin=0.05, require=required)  # type: ignore[arg-type]
+        again = replace(rows, scores=rows.scores.copy())
+        result = comparison_gate(gate, "mae", 3, again, rows, where="of dc", seed=1)
+        assert result.outcome is outcome
+        assert result.reason.startswith("every answer is that of v3: mae ")
+        assert "shown" not in result.reason
 
 
 def test_figures_of_a_comparison_have_the_same_number_of_digits() -> None:

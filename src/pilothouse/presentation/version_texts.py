@@ -6,6 +6,9 @@ from pilothouse.domain.evaluation import PortableForm
 from pilothouse.domain.version_stage import Standing, VersionStage
 from pilothouse.presentation.texts import count_text, size_text, time_text
 
+EQUAL = "every answer equal to the bit with scikit-learn's"
+"""What the comparison of a portable form with the model that scikit-learn has trained has shown."""
+
 
 def standing_text(standing: Standing) -> str:
     """``rolled back 2026-05-03 14:05 by oscar: too slow``, ``requested … by sam (request 7): summer rows``."""
@@ -22,8 +25,8 @@ def standing_text(standing: Standing) -> str:
 
 
 def portable_text(form: PortableForm) -> str:
-    """``12 kB, equal to the bit on 10,400 rows``, or ``tied to scikit-learn 1.9.x: why``."""
-    return form.tied or f"{size_text(form.bytes)}, equal to the bit on {count_text(form.rows)} rows"
+    """``12 kB, every answer equal to the bit with scikit-learn's on 10,400 rows``, or ``tied to scikit-learn 1.9.x: why``."""
+    return form.tied or f"{size_text(form.bytes)}, {EQUAL} on {count_text(form.rows)} rows"
 
 
 def advice(number: int, standing: Standing, origin: str = "") -> str:

@@ -1,7 +1,7 @@
 """Comparison of a candidate with every live version, on rows that neither was trained on."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,18 +27,29 @@ class Incumbent:
 
 
 def compare_with_live(
-    spec: ModelSpec, incumbents: Sequence[Incumbent], holdout: Rows, candidate: Scored, seed: int
+    spec: ModelSpec,
+    incumbents: Sequence[Incumbent],
+    holdout: Rows,
+    candidate: Scored,
+    seed: int,
+    forms: Collection[bytes] = (),
 ) -> list[GateResult]:
-    """Gate result for each incumbent, on the hold-out's rows of its targets; none where the gate is switched off."""
+    """Gate result for each incumbent, on the hold-out's rows of its targets; none where the gate is switched off.
+
+    ``forms`` are the candidate's own files: an incumbent with one of them is the same model.
+    """
     if spec.gates.comparison is None:
         return []
     if not incumbents:
         return [nothing_to_compare()]
-    return [_verdict(spec, incumbent, holdout, candidate, seed) for incumbent in incumbents]
+    return [
+        _verdict(spec, incumbent, holdout, candidate, seed, is_same=incumbent.model.read_bytes() in forms)
+        for incumbent in incumbents
+    ]
 
 
 def _verdict(
-    spec: ModelSpec, incumbent: Incumbent, holdout: Rows, candidate: Scored, seed: int
+    spec: ModelSpec, incumbent: Incumbent, holdout: Rows, candidate: Scored, seed: int, *, is_same: bool
 ) -> GateResult:
     """Gate result for one incumbent, on rows of its targets that are newer than its training."""
     gate = spec.gates.comparison
@@ -61,6 +72,11 @@ def _verdict(
         reason = f"v{incumbent.number} knows other classes: {', '.join(of_incumbent.classes)}"
         return GateResult(name, GateOutcome.NOT_COMPARABLE, reason)
     metric = gate.metric or spec.primary_metric
-    return comparison_gate(
+    result = comparison_gate(
         gate, metric, incumbent.number, candidate.where(chosen), of_incumbent, where=where, seed=seed
     )
+    if is_same:  # also where too few rows are newer for a comparison
+        return replace(
+            result, reason=f"the model file is identical to that of v{incumbent.number}; {result.reason}"
+        )
+    return result

@@ -91,8 +91,9 @@ def comparison_gate(
         return GateResult(name, GateOutcome.NOT_COMPARABLE, str(error), {"rows": float(rows)}, bound)
     candidate_figure, live_figure = _alike(comparison.value_b, comparison.value_a)
     better, worse = comparison.low > 0, comparison.high < -gate.margin
+    finding = _same_answers(candidate, incumbent, number) or _finding(comparison, gate.margin)
     reason = (
-        f"{_finding(comparison, gate.margin)}: {metric} {candidate_figure} against {live_figure} of v{number} "
+        f"{finding}: {metric} {candidate_figure} against {live_figure} of v{number} "
         f"on the same {rows} rows {where} ({gate.confidence:.0%} interval, {blocks.phrase})"
     )
     figures = {
@@ -113,6 +114,20 @@ def _comparison_bound(gate: ComparisonGate, metric: str, number: int) -> str:
     if gate.require == "better":
         return f"better than v{number} by {metric} ({gate.confidence:.0%} interval)"
     return f"not worse than v{number} by more than {gate.margin:g} {metric} ({gate.confidence:.0%} interval)"
+
+
+def _same_answers(candidate: Scored, incumbent: Scored, number: int) -> str:
+    """``every answer is that of v1``, which leaves nothing to be shown; empty where any differs."""
+    pairs = (
+        (candidate.scores, incumbent.scores),
+        (candidate.labels, incumbent.labels),
+        (candidate.probabilities, incumbent.probabilities),
+    )
+    same = all(
+        mine is theirs or (mine is not None and theirs is not None and np.array_equal(mine, theirs))
+        for mine, theirs in pairs
+    )
+    return f"every answer is that of v{number}" if same else ""
 
 
 def _finding(comparison: Comparison, margin: float) -> str:

@@ -7,6 +7,7 @@ from pilothouse.domain.evaluation import passed_though_worse
 from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.cells import gate_cell
 from pilothouse.presentation.texts import ABSENT, count_text, figure, flatten, value_text
+from pilothouse.presentation.version_texts import EQUAL
 
 Section = tuple[str, list[list[str]]]
 
@@ -29,6 +30,8 @@ def evidence_sections(
     ):
         if shown_gates:
             sections.append((title, [_gate_row(gate) for gate in shown_gates]))
+    if form := _form(facts.get("artifacts")):
+        sections.append(("Form that is served", [form]))
     metrics = _take_tables(facts, "metrics")
     if metrics:
         whole = [m for m in metrics if not m.get("slice")]
@@ -49,6 +52,16 @@ def evidence_sections(
     if isinstance(environment, Mapping):
         sections.append((_title(_ENVIRONMENT), _environment_rows(environment, packages)))
     return [(title, rows) for title, rows in sections if rows]
+
+
+def _form(artifacts: object) -> list[str]:
+    """Whether a version has a portable form, and what that was compared with; empty where nothing is on record."""
+    if not isinstance(artifacts, Mapping) or not isinstance(artifacts.get("portable"), str):
+        return []
+    rows = artifacts.get("portable_rows")
+    if not isinstance(rows, int):
+        return ["skops", safe(artifacts["portable"], LINE_LIMIT)]
+    return ["portable", f"{EQUAL} on {count_text(rows)} rows"]
 
 
 _ENVIRONMENT = "environment"

@@ -222,6 +222,7 @@ def _code(version: Version, run: Run) -> list[Line]:
     ]
     artifacts = [
         ("model", version.model_digest),
+        *([("portable", version.portable.digest)] if version.portable and version.portable.digest else []),
         ("schema", version.schema_digest),
         ("profile", version.profile_spec_digest),
         ("reference", version.reference_digest),

@@ -66,7 +66,8 @@ def run(request: StepRequest, report: Report) -> StepResult:
     if spec.gates.portable:
         gates.append(portable_gate(portable.reason, portable.rows))
     report(0.4, "comparing with what is live", {})
-    gates += compare_with_live(spec, _incumbents(request), holdout, scored, request.seed)
+    forms = [form for form in (model, portable.data) if form is not None]
+    gates += compare_with_live(spec, _incumbents(request), holdout, scored, request.seed, forms)
     report(0.6, "building the reference", {})
     outputs, a_day = _reference(request, spec, predictor, (train, holdout), scored)
     notes = window_notes(a_day, spec.monitoring)
