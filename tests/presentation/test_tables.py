@@ -205,6 +205,8 @@ def test_the_line_above_the_models_says_every_number_in_as_many_words_as_there_i
     assert "alerts 12" in text
     assert "waiting" in text
     assert all(f"{number:,}" in text for number in healths.values())
+    if len(healths) == 2 and width == 78:
+        assert text == "2 models  ✖ 1 critical  ● 2 healthy  waiting 1  alerts 12  jobs 3"
     if width == 120 and len(healths) == 2:
         assert (
             text

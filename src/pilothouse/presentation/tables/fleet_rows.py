@@ -111,7 +111,7 @@ def overview_tiles(
         ("  ", False, True),
         (" ", False, True),
     ):
-        cells = [Cell(whole if words else counted(models, "model"), "strong")]
+        cells = [Cell(whole if not short else counted(models, "model"), "strong")]
         for health, count in healths.items():
             glyph, tone = HEALTH[health]
             cells += [Cell(gap), Cell(f"{glyph} {count:,} {health}" if words else f"{glyph}{count:,}", tone)]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import datetime
 
 from pilothouse.domain.deployment_groups import DeploymentGroup, GroupMember
-from pilothouse.domain.evaluation import GateOutcome
+from pilothouse.domain.evaluation import GateOutcome, GateResult
 from pilothouse.domain.model_spec import higher_is_better
 from pilothouse.domain.monitoring import (
     Health,
@@ -250,6 +250,8 @@ def model_table(models: Sequence[Model], healths: Mapping[str, Health]) -> Table
 def version_table(versions: Sequence[Version], metric: str) -> Table:
     """A row a version, newest first, with the primary metric on its own hold-out, and beside what was live on the same rows:
     the figures of two hold-outs cannot be compared."""
+    beside: dict[str, Callable[[Version], Cell]] = {"ON SAME ROWS !1": _beside_live}
+    compared = any(_comparisons(version) for version in versions)
     return table_of(
         versions,
         {
@@ -257,7 +259,7 @@ def version_table(versions: Sequence[Version], metric: str) -> Table:
             "STAGE": lambda v: stage_cell(v.standing.stage),
             f">{metric.upper()}": lambda v: cell(metric_cells(v.metric(metric))[0]),
             "95 % INTERVAL": lambda v: cell(metric_cells(v.metric(metric))[1], "dim"),
-            "ON SAME ROWS !1": _beside_live,
+            **(beside if compared else {}),
             "LIVE ON ~8": lambda v: cell(" ".join(v.live_on), "good"),
             "ALIASES !3": lambda v: cell(" ".join(v.aliases)),
             "SINCE !4": lambda v: cell(time_text(v.standing.since)),
@@ -280,11 +282,14 @@ def version_table(versions: Sequence[Version], metric: str) -> Table:
     )
 
 
+def _comparisons(version: Version) -> list[GateResult]:
+    """Comparisons of a version with what was live that have figures."""
+    return [g for g in version.gates if g.gate.startswith("comparison.") and "incumbent" in g.figures]
+
+
 def _beside_live(version: Version) -> Cell:
     """``33.88, v1 46.91``: the figures of a version and of what was live, on the rows that neither was trained on."""
-    compared = [
-        gate for gate in version.gates if gate.gate.startswith("comparison.") and "incumbent" in gate.figures
-    ]
+    compared = _comparisons(version)
     if not compared:
         return cell("")
     own = figure(compared[0].figures["candidate"])
