@@ -14,6 +14,8 @@ from pilothouse.inference.portable.program import Array, Node
 
 _LINKS = ("identity", "log", "logistic", "half-logistic", "softmax")
 _CODES = 256
+_MOST_CODES = 4096
+"""Categories of a column up to which a single row finds its own in a dict, which takes ten times the memory of the numbers."""
 _INFINITE = "a category is infinite, which this model does not take"
 _BEYOND = f"the code of a category is {_CODES} or above, which this model does not take"
 _INITIAL_LINKS = {
@@ -50,11 +52,15 @@ class _Boosting(Operation):
         """Scores [rows, scores]."""
         raise NotImplementedError
 
-    def _summed(self, values: Array, first: Array) -> Array:
+    def _looked_at(self, X: Array) -> Array:
+        """Columns that the nodes look at."""
+        return self._trees.expanded(X)
+
+    def _summed(self, X: Array, first: Array) -> Array:
         """Scores [rows, scores]. ``first``: [scores, rows], or [scores, 1] where it is the same for all rows."""
-        found = np.empty((self._scores, len(values)))
-        for rows in self._trees.blocks(len(values)):
-            parts = self._values.take(self._trees.leaves(values[rows]))
+        found = np.empty((self._scores, len(X)))
+        for rows in self._trees.blocks(len(X)):
+            parts = self._values.take(self._trees.leaves(self._looked_at(X[rows])))
             parts = parts.reshape(-1, self._scores, parts.shape[1])
             found[:, rows] = added(parts, first if first.shape[1] == 1 else first[:, rows])
         by_row: Array = found.T
@@ -119,7 +125,7 @@ class GradientBoosting(_Boosting):
 
     def _raw(self, X: Any) -> Array:
         X = single_precision(X, missing=False)
-        return self._summed(self._trees.expanded(X), self._first(np.ascontiguousarray(X)))
+        return self._summed(X, self._first(np.ascontiguousarray(X)))
 
     def _first(self, X: Array) -> Array:
         if self._initial is None:
@@ -136,8 +142,8 @@ class HistogramBoosting(_Boosting):
     """``histogram-boosting``: as ``gradient-boosting``, with a ``rate`` of one, on f8 with missing values and without a child.
 
     ``categorical``: columns of categories; ``numbers-I`` f8[k] has those of the column I, ascending. A node that splits
-    categories has in ``choice`` i4[nodes] the row of ``left_categories`` b1[splits, k] that says which of them go to the left;
-    any other node has −1. Any other number is a missing value; with ``truncated`` a number loses its fraction before, one
+    categories has in ``choice`` i4[nodes] its own row of ``left_categories`` b1[splits, k], which says which of them go to the
+    left; any other node has −1. Any other number is a missing value; with ``truncated`` a number loses its fraction before, one
     below zero is a missing value, and one of 256 or above is refused.
     """
 
@@ -151,41 +157,52 @@ class HistogramBoosting(_Boosting):
         choice = node.array("choice", "i4", (len(threshold),))
         left = node.array("left_categories", "b1", (None, None))
         missing_left = node.array("missing_left", "b1", (len(threshold),))
-        own, self._choices = np.full(len(threshold), -1), []
-        width = 0
-        for column in node.integers("categorical", most=columns - 1):
+        categorical = node.integers("categorical", most=columns - 1)
+        splits = np.flatnonzero(choice >= 0)
+        rows = choice[splits]
+        # a row for each node: the tables then have no more numbers than the file has truths
+        if len(set(categorical)) < len(categorical) or len(np.unique(rows)) < len(rows):
+            node.fault("a column of categories is there twice, or a row of their splits is used twice")
+        if rows.max(initial=-1) >= len(left) or not np.isin(feature[splits], categorical).all():
+            node.fault("a node splits categories of a column that has none, or has no row of its own")
+        splits = splits[feature[splits].argsort(kind="stable")]
+        own = np.full(len(threshold), -1)
+        own[splits] = np.arange(len(splits))
+        self._trees = Trees(node, columns, missing=True, choices=len(splits), choice_of=own)
+        self._first_choice = self._trees.width - len(splits)
+        self._choices = []
+        for column in categorical:
             numbers = node.array(f"numbers-{column}", "f8", (None,))
             if len(numbers) > left.shape[1] or not (np.diff(numbers) > 0).all():
                 node.fault("the categories of a column are not in order, or are too many")
-            nodes = np.flatnonzero((choice >= 0) & (feature == column))
-            table = np.empty((len(numbers) + 1, len(nodes)))
-            table[:-1] = ~left[choice[nodes], : len(numbers)].T
-            table[-1] = ~missing_left[nodes]
-            own[nodes] = width + np.arange(len(nodes))
-            self._choices.append((column, numbers, table, slice(width, width + len(nodes))))
-            width += len(nodes)
-        if ((choice >= 0) & (own < 0)).any():
-            node.fault("a node splits categories of a column that has none")
-        self._trees = Trees(node, columns, missing=True, choices=width, choice_of=own)
-        self._first_choice = self._trees.width - width
+            start, end = feature[splits].searchsorted([column, column + 1]).tolist()
+            table = np.empty((len(numbers) + 1, end - start))
+            table[:-1] = ~left[choice[splits[start:end]], : len(numbers)].T
+            table[-1] = ~missing_left[splits[start:end]]
+            self._choices.append((column, numbers, table, slice(start, end)))
         self._codes = [
-            {number: code for code, number in enumerate(numbers.tolist())}
+            {
+                number: code
+                for code, number in enumerate(numbers.tolist() if len(numbers) <= _MOST_CODES else ())
+            }
             for _, numbers, _, _ in self._choices
         ]
         self._read_values(node)
         self._baseline = node.array("baseline", "f8", (self._scores,)).reshape(-1, 1) + 0.0
 
     def _raw(self, X: Any) -> Array:
-        X = matrix(X)
+        return self._summed(matrix(X), self._baseline)
+
+    def _looked_at(self, X: Array) -> Array:
         values = self._trees.expanded(X)
         if self._choices:
             chosen = values[:, self._first_choice :]
             for (column, numbers, table, where), codes in zip(self._choices, self._codes, strict=True):
-                if len(X) == 1:
+                if len(X) == 1 and len(numbers) <= _MOST_CODES:
                     chosen[0, where] = table[self._code(X.item(0, column), codes)]
                 else:
                     chosen[:, where] = table.take(self._coded(X[:, column], numbers), axis=0)
-        return self._summed(values, self._baseline)
+        return values
 
     def _code(self, value: float, codes: dict[float, int]) -> int:
         code = codes.get(value)

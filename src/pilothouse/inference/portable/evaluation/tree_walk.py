@@ -13,11 +13,15 @@ _TABLE_NODES = 1000
 """Nodes a level up to which a single row is compared at all nodes at once, which then is sooner than level by level."""
 _STEPS = 4
 """Levels between two looks at which rows have arrived."""
+_UNEVEN = 8
+"""Steps a node above which a single row, too, leaves the trees in which it has arrived: one is far deeper than the others."""
 _DEEPEST = 10_000
 """Levels of a tree at most."""
 _BLOCK = 2**15
 """Pairs of row and tree walked at once. The arrays of a step then stay in a processor's cache, which makes it up to three
 times as fast."""
+_BLOCK_NUMBERS = 2**22
+"""Numbers that the nodes look at in a block at most."""
 
 
 class Trees:
@@ -66,6 +70,8 @@ class Trees:
         level, count, self._depth = self._roots, len(self._roots), 0
         levels, first = [level], []
         while True:
+            if count > len(left) or self._depth > _DEEPEST:
+                node.fault(f"its nodes are no trees of {_DEEPEST} levels at most")
             inner = left[level] >= 0
             children = np.full(len(level), -1, dtype=np.int64)
             children[inner] = count + 2 * np.arange(np.count_nonzero(inner))
@@ -77,8 +83,6 @@ class Trees:
             levels.append(level)
             count += len(level)
             self._depth += 1
-            if count > len(left) or self._depth > _DEEPEST:
-                node.fault(f"its nodes are no trees of {_DEEPEST} levels at most")
         self.order = np.concatenate(levels)
         """Number in the file of each node as it is placed here."""
         self._feature, self._threshold = feature[self.order], threshold[self.order]
@@ -86,6 +90,7 @@ class Trees:
         self._starts = np.arange(len(self._roots))
         self._inner = left[self.order] >= 0
         self._by_table = count <= _TABLE_NODES * self._depth
+        self._uneven = len(self._roots) * self._depth > _UNEVEN * count
 
     def expanded(self, X: Array) -> Array:
         """Columns that the nodes look at. The last ``choices`` are to be filled: 0 where the row goes to the left, else 1."""
@@ -100,12 +105,12 @@ class Trees:
 
     def blocks(self, rows: int) -> list[slice]:
         """Rows that are walked together."""
-        size = max(1, _BLOCK // max(1, len(self._roots)))
+        size = max(1, min(_BLOCK // max(1, len(self._roots)), _BLOCK_NUMBERS // max(1, self.width)))
         return [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
 
     def leaves(self, values: Array) -> Array:
         """Place of the leaf of each tree and row, [trees, rows]. ``values``: as ``expanded`` gives them."""
-        if len(values) == 1:
+        if len(values) == 1 and not self._uneven:
             row = values.reshape(-1)
             return (self._leaves_by_table(row) if self._by_table else self._leaves_of_row(row)).reshape(-1, 1)
         return self._leaves_of_rows(values)
