@@ -34,6 +34,7 @@ from pilothouse.operations.services import Services
 from pilothouse.serving.delivery.hub_client import HubClient
 from pilothouse.statistics import reference as references
 from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
+from pilothouse.store import audit, deployments
 from support import wait_until
 from support.monitored_flights import AIRPORTS, admin, make_watched, register, traffic
 
@@ -57,7 +58,7 @@ def _while_events_come() -> None:
     """Resident memory over each tenth of the events: the median, for a window's verdict takes more for a second."""
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        services = make_watched(root)
+        services = _watched(root)
         made = packed_batch(traffic("ewr", 0, 60).head(BATCH), 0)
         rows = made.rows
         total = MILLIONS * 1_000_000 // rows
@@ -83,7 +84,7 @@ def _while_events_come() -> None:
 def _while_versions_go_live() -> None:
     """Peak of the resident memory under calibration, approval and ingest together."""
     with tempfile.TemporaryDirectory() as name:
-        services = make_watched(Path(name))
+        services = _watched(Path(name))
         services.now = lambda: datetime.now(UTC)
         numbers = [register(services, long_reference(seed)) for seed in range(VERSIONS)]
         made = packed_batch(traffic("ewr", 0, 60).head(BATCH), 0)
@@ -101,6 +102,27 @@ def _while_versions_go_live() -> None:
         f"{peak} MB",
         f"references of {LONG_DAYS:,} days, 25 features, {2 * LONG_ROWS:,} rows",
     )
+
+
+def _watched(root: Path) -> Services:
+    """The workspace of the tests, its deployments with the audit rows without which a daemon writes nothing."""
+    services = make_watched(root)
+    with services.registry.transaction() as connection:
+        for live in deployments.live(connection, model="flight-delay"):
+            audit.append(
+                connection,
+                at=live.recorded_at,
+                actor=live.actor,
+                action="deployment.rolled_back",
+                subject=f"{version_uri(live.model, live.version)} on {live.target}",
+                detail={
+                    "kind": live.kind,
+                    "target": live.target,
+                    "version": live.version,
+                    "reason": live.reason,
+                },
+            )
+    return services
 
 
 def _approve(services: Services, number: int) -> None:
