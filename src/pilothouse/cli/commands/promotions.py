@@ -122,7 +122,7 @@ class _EvidenceOption(click.Option):
         except click.MissingParameter:
             number = ctx.params.get("number", "NUMBER")
             raise click.UsageError(
-                f"Missing option '--evidence', the digest of what you read: it is from pilothouse evidence {number}"
+                f"--evidence is missing, the digest of what you read: it is from pilothouse evidence {number}"
             ) from None
 
 
