@@ -15,6 +15,7 @@ from pilothouse.domain.deployment_state import Figures
 from pilothouse.domain.monitoring import Health, ServingState, StateGround
 from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection
+from pilothouse.sqlite.conditions import where
 from pilothouse.store.processes import CAUSE, END, UNHEARD
 
 _FIGURES = msgspec.json.Decoder(Figures)
@@ -355,9 +356,9 @@ def fill(connection: Connection, tables: Sequence[Sequence[tuple[Any, ...]]]) ->
 
 def count_by_health(connection: Connection, model: str | None = None) -> dict[Health, int]:
     """Number of deployments by health, of one model or of all, the worst first."""
+    conditions, values = where({"model_id = (SELECT id FROM models WHERE name = ?)": model})
     rows = connection.execute(
-        "SELECT severity, count(*) FROM deployment_states "
-        "WHERE ?1 IS NULL OR model_id = (SELECT id FROM models WHERE name = ?1) GROUP BY severity ORDER BY severity",
-        (model,),
+        f"SELECT severity, count(*) FROM deployment_states {conditions} GROUP BY severity ORDER BY severity",  # noqa: S608 - ours
+        values,
     )
     return {list(Health)[severity]: count for severity, count in map(tuple, rows)}
