@@ -437,6 +437,15 @@ def test_a_verdict_that_does_not_follow_from_the_course_says_what_it_follows_fro
     assert charts[PANELS.index("course")].headline.text.startswith(said)
 
 
+def test_a_course_that_closed_windows_do_not_have_is_not_said_to_come() -> None:
+    view = monitor_view()
+    assert monitor_charts(view, "wind")[PANELS.index("course")].empty.startswith(
+        "no course: no closed window"
+    )
+    before = monitor_charts(replace(view, drift={}), "wind")[PANELS.index("course")]
+    assert before.empty.startswith("no course yet")
+
+
 def test_no_traffic_is_said_only_where_nothing_has_come() -> None:
     before = replace(monitor_view(), traffic=(), events=315)
     so_far = "no window is closed yet: 315 predictions so far"

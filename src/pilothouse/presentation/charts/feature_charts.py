@@ -86,7 +86,9 @@ def course_chart(view: MonitorView, feature: str, other: Other | None) -> Chart:
         headline=headline,
         series=tuple(s for s in series if s.points),
         bands=(Band("expected", edges),) if edges else (),
-        empty="no course yet: it is known once a whole window has passed",
+        empty="no course: no closed window has one, for want of usable rows or since an earlier release judged it"
+        if view.drift.get(feature)
+        else "no course yet: it is known once a whole window has passed",
     )
 
 
