@@ -17,12 +17,15 @@ class JsonError(ValueError):
     """Text that is not JSON, or JSON beyond the bounds; the message is one short line."""
 
 
-def parse_json(data: bytes | str) -> Any:
-    """Content of JSON. Raises JsonError, also for what lies deeper than ``DEEPEST`` and for a number of more than 4,300
-    digits."""
+def parse_json(data: bytes | str, containers: int | None = None) -> Any:
+    """Content of JSON. Raises JsonError, also for what lies deeper than ``DEEPEST``, for a number of more than 4,300 digits and
+    for more than ``containers`` arrays and objects, each of which takes many times the memory of its text."""
     try:
         raw = data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")
-        if raw.count(b"[") + raw.count(b"{") > DEEPEST and _is_deep(raw):
+        brackets = raw.count(b"[") + raw.count(b"{")
+        if containers is not None and brackets > containers and brackets - _in_texts(raw) > containers:
+            raise JsonError(f"it has more than {containers} arrays and objects")
+        if brackets > DEEPEST and _is_deep(raw):
             raise JsonError(_TOO_DEEP)
         return json.loads(data)
     except RecursionError:
@@ -36,6 +39,12 @@ def parse_json(data: bytes | str) -> Any:
 
 
 _TOO_DEEP = f"arrays or objects lie more than {DEEPEST} levels deep"
+
+
+def _in_texts(raw: bytes) -> int:
+    """Brackets that begin nothing, being in texts."""
+    texts = (found.group() for found in _STRING.finditer(raw))
+    return sum(text.count(b"[") + text.count(b"{") for text in texts)
 
 
 def _is_deep(raw: bytes) -> bool:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from pilothouse.domain.errors import IntegrityError
-from pilothouse.inference.portable.archive import PROGRAM
+from pilothouse.inference.portable.archive import PROGRAM, to_bytes
+from pilothouse.inference.portable.program import Node, Program
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.schema import InputColumn, InputSchema
 
@@ -142,3 +143,52 @@ def test_a_row_leaves_the_trees_in_which_it_has_arrived():
     one = predictor.predict({"a": [0.5]}, 1).scores
     assert one.tolist() == predictor.predict({"a": [0.5, -2.0]}, 2).scores.tolist()[:1]
     assert one[0] == many / (many + 1)
+
+
+@pytest.mark.parametrize("piece", [b"[],", b"{},", b'"a":{},', b"[[]],"])
+def test_a_program_of_many_small_parts_is_refused_before_it_is_read(piece):
+    inner = piece * 250_000
+    text = b'{"x":{%s"z":1}}' % inner if b":" in piece else b'{"x":[%s0]}' % inner
+    assert "arrays and objects" in refused(packed(text), most_times=5)
+
+
+def test_a_program_is_bounded_in_bytes_and_brackets_within_texts_do_not_count():
+    assert "too large" in refused(packed(b"[" + b"1," * 2**23 + b"1]"), most_times=5)
+    nodes = Nodes()
+    root = forest(nodes, tree([-1], [-1]))
+    many = {"known": {"a": ["[" * 300_000 + '\\"[{']}, "root": root}
+    Predictor(packed(json.dumps(DOCUMENT | many).encode(), nodes.arrays), SCHEMA)
+    large = Program(Node("pass-through"), ("a",), known={"a": tuple(f"{n:040}" for n in range(250_000))})
+    with pytest.raises(ValueError, match="bytes; expected"):
+        to_bytes(large)
+
+
+def test_a_width_needs_what_stands_behind_it():
+    wide = 2**24
+    nodes = Nodes()
+    places = {"places": np.array([-1, -1], "i8"), "numbers-0": np.zeros(0)}
+    hot = nodes.node("one-hot", {"width": wide, "sparse": False, "texts": [None]}, places)
+    root = nodes.node("pipeline", children=[hot, forest(nodes, tree([-1], [-1]), columns=wide)])
+    assert "width is 16777216" in refused(nodes.bytes(root))
+
+    nodes = Nodes()
+    empty = {"coef": np.zeros((2**30, 0)), "intercept": np.array(0.0)}
+    root = nodes.node("linear-classifier", {"probabilities": "softmax"}, empty)
+    assert "dimension of 1073741824" in refused(nodes.bytes(root))
+
+    nodes = Nodes()
+    part = nodes.node("forest")
+    settings = {"classifier": True, "columns": 1, "outputs": 2**16, "classes": [None]}
+    root = nodes.node("bagging", settings, {"columns-0": np.zeros(1, "i8")}, [part])
+    assert "more than 2 classes" in refused(nodes.bytes(root))
+
+
+def test_steps_that_double_the_columns_come_to_an_end():
+    nodes = Nodes()
+    through = nodes.node("pass-through")
+    double = nodes.node("columns", {"sparse": False, "picks": [None, None]}, children=[through, through])
+    first = nodes.node("columns", {"sparse": False, "names": [["a"]]}, children=[through])
+    last = forest(nodes, tree([-1], [-1]), columns=2**20)
+    predictor = Predictor(nodes.bytes(nodes.node("pipeline", children=[first, *[double] * 40, last])), SCHEMA)
+    with pytest.raises(ValueError, match="columns stand side by side"):
+        predictor.predict({"a": [1.0]}, 1)

@@ -20,7 +20,12 @@ from pilothouse.inference.portable.program import FORMAT, MAXIMUM_DEPTH, MAXIMUM
 PROGRAM = "program.json"
 MAXIMUM_BYTES = 4 * 2**30
 MAXIMUM_MEMBERS = 50_000
-MAXIMUM_PROGRAM_BYTES = 256 * 2**20
+MAXIMUM_PROGRAM_BYTES = 8 * 2**20
+"""Of ``program.json``, which is a few kilobytes, and more only where columns have very many categories."""
+MAXIMUM_CONTAINERS = 10 * MAXIMUM_NODES
+"""Arrays and objects in ``program.json``: a node has four, and one for each list of its settings."""
+MAXIMUM_EMPTY_DIMENSION = 2**16
+"""Length of a dimension of an array that has no bytes."""
 DTYPES = ("<f8", "<f4", "<i8", "<i4", "<i2", "|i1", "|u1", "<u2", "<u4", "<u8", "|b1")
 """Types of numbers that an array may have."""
 MAXIMUM_DIMENSIONS = 4
@@ -39,10 +44,15 @@ def to_bytes(program: Program) -> bytes:
         "made_with": program.made_with,
         "root": _plain(program.root, arrays, 1),
     }
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    written = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = written.encode()
+    if len(text) > MAXIMUM_PROGRAM_BYTES:
+        raise ValueError(
+            f"its texts and settings take {len(text)} bytes; expected {MAXIMUM_PROGRAM_BYTES} at most"
+        )
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
-        _write(archive, PROGRAM, text.encode())
+        _write(archive, PROGRAM, text)
         for number, array in enumerate(arrays):
             _write(archive, f"a{number}.npy", _npy(array))
     return packed.getvalue()
@@ -106,7 +116,7 @@ def _program(data: bytes) -> Program:
     text = members.pop(PROGRAM, b"")
     if not text or len(text) > MAXIMUM_PROGRAM_BYTES:
         raise _fault(f"{PROGRAM} is missing or too large")
-    document = parse_json(text)
+    document = parse_json(text, MAXIMUM_CONTAINERS)
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         found = document.get("format") if isinstance(document, dict) else document
         raise _fault(f"its format is {found!r}; expected {FORMAT}")
@@ -128,6 +138,8 @@ def _array(name: str, raw: bytes) -> Array:
     shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream, max_header_size=_HEADER_BYTES)
     if dtype.str not in DTYPES or len(shape) > MAXIMUM_DIMENSIONS or min(shape, default=0) < 0:
         raise _fault(f"the array {name!r} is {dtype} of {len(shape)} dimensions")
+    if 0 in shape and max(shape) > MAXIMUM_EMPTY_DIMENSION:
+        raise _fault(f"the array {name!r} has no bytes and a dimension of {max(shape)}")
     start = stream.tell()
     if math.prod(shape) * dtype.itemsize != len(raw) - start:
         raise _fault(f"the array {name!r} has {len(raw) - start} bytes, which is not its shape")

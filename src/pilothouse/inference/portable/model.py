@@ -32,6 +32,10 @@ class PortableModel:
         self.answers = program.answers
         """Its classes as texts, in the order of its probabilities; empty for a regression."""
         self.known_categories = {name: frozenset(values) for name, values in program.known.items()}
+        # no classifier within has more classes than the whole, or the two of one class against the others
+        most = max(2, len(self.answers))
+        if any(node.optional("outputs") and node.integer("outputs") > most for node in program.root.walk()):
+            raise IntegrityError(f"{schema.model}: the portable model has a part of more than {most} classes")
         root = made(program.root)
         if not root.does("predict_proba" if self.answers else "predict") or (
             not self.answers and root.does("predict_proba")

@@ -104,11 +104,12 @@ class Ordinal(Operation):
 class OneHot(Operation):
     """``one-hot``: 1 in the column of each value's category, of ``width`` columns. ``texts``, ``numbers-I``: as in ``ordinal``;
     ``places`` i8[n] has for each column the places of its categories, then of unknown and of missing values: the column that is
-    set, −1 for none, −2 where the value is refused. ``sparse``: the result is a CSR matrix."""
+    set, −1 for none, −2 where the value is refused. There are no more columns than places. ``sparse``: the result is a CSR
+    matrix."""
 
     def __init__(self, node: Node, children: Sequence[Operation]) -> None:
-        self._width = node.integer("width", most=2**24)
         places = node.array("places", "i8", (None,))
+        self._width = node.integer("width", most=len(places))
         if len(places) and not REFUSED <= places.min() <= places.max() < self._width:
             node.fault(f"places lie beyond {self._width} columns")
         self._lookups = _lookups(node, "places", "i8")
@@ -224,6 +225,8 @@ class CodedColumns(Operation):
             for name, known in zip(names, texts, strict=True)
         ]
         self._plain = node.texts("plain")
+        if len({*names, *self._plain}) < len(names) + len(self._plain):
+            node.fault("a feature is there twice")
         self.outputs = len(self._codes) + len(self._plain)
 
     def transform(self, X: Frame) -> Array:

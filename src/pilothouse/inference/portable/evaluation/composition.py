@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pilothouse.inference.portable.evaluation.operation import Frame, Operation, matrix
+from pilothouse.inference.portable.evaluation.operation import Frame, Operation, check_width, matrix
 from pilothouse.inference.portable.evaluation.scaling import FUNCTIONS
 from pilothouse.inference.portable.program import Array, Node
 
@@ -80,6 +80,8 @@ class Columns(Operation):
             parts = [transform(X if pick is None else X[:, pick]) for pick, transform in self._parts]
         if not parts:
             return np.zeros((X.rows if isinstance(X, Frame) else X.shape[0], 0))
+        widths = [len(part.columns) if isinstance(part, Frame) else part.shape[1] for part in parts]
+        check_width(widths, self._sparse)
         if self._sparse:
             from scipy.sparse import hstack
 

@@ -7,7 +7,13 @@ import numpy as np
 
 from pilothouse.inference.portable.evaluation.boosting import softmax
 from pilothouse.inference.portable.evaluation.constants import row_count
-from pilothouse.inference.portable.evaluation.operation import Frame, Operation, check_finite, matrix
+from pilothouse.inference.portable.evaluation.operation import (
+    Frame,
+    Operation,
+    check_finite,
+    check_width,
+    matrix,
+)
 from pilothouse.inference.portable.program import Array, Node
 
 MOST_CLASSES = 2**16
@@ -83,8 +89,11 @@ class Stacking(Operation):
             elif probabilities and self._second:
                 part = part[:, 1:]
             parts.append(part)
+        own = 0 if not self._passthrough else len(X.columns) if isinstance(X, Frame) else X.shape[1]
+        sparse = not isinstance(X, np.ndarray | Frame)
+        check_width([own, *(part.shape[1] for part in parts)], sparse)
         if self._passthrough:
-            if not isinstance(X, np.ndarray | Frame):
+            if sparse:
                 from scipy.sparse import hstack
 
                 return hstack([*parts, X], format=X.format)

@@ -8,6 +8,8 @@ import numpy as np
 
 from pilothouse.inference.portable.program import Array, Node
 
+MOST_COLUMNS, MOST_SPARSE_COLUMNS = 2**16, 2**20
+"""Columns that results have side by side at most, in a dense matrix and in a sparse one."""
 Column = Array | list[str | None]
 """Numbers as float64 with NaN where missing, or a list of texts with None where missing."""
 
@@ -57,6 +59,13 @@ class Operation:
     def does(self, method: str) -> bool:
         """True where the operation has this method."""
         return getattr(type(self), method) is not getattr(Operation, method)
+
+
+def check_width(widths: Iterable[int], sparse: bool = False) -> None:
+    """Raise ValueError where results side by side are too many columns, which steps that double them soon are."""
+    width, most = sum(widths), MOST_SPARSE_COLUMNS if sparse else MOST_COLUMNS
+    if width > most:
+        raise ValueError(f"{width} columns stand side by side; expected {most} at most")
 
 
 def matrix(X: Any, dtype: Any = np.float64) -> Array:
