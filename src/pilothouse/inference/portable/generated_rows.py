@@ -6,7 +6,14 @@ from pilothouse.inference.columns import InputColumns
 from pilothouse.inference.portable.program import Array, Node, Program
 from pilothouse.inference.schema import InputSchema
 
-_EXTREMES = np.array([0.0, -0.0, 5e-324, -5e-324, 1e16, -1e16, 1e38, -1e39, 1e300, -1e300, 1.7e308, -1.7e308])
+_EXTREMES = np.array([0.0, -0.0, 5e-324, -5e-324, 1e16, -1e16, 1e38])
+_HUGE = np.array([-1e39, 1e300, -1e300, 1.7e308, -1.7e308])
+"""Beyond what float32 holds."""
+KINDS = ("missing", "unseen", "near", "extreme", "huge")
+"""Values that try a model: none; a text that was never seen; the model's own thresholds and their neighbours; numbers."""
+OF_NUMBERS, OF_TEXTS = frozenset({"missing", "near", "extreme", "huge"}), frozenset({"missing", "unseen"})
+Tries = dict[str, frozenset[str]]
+"""Kinds of values that each column is tried with."""
 _UNSEEN = "\u2022 never seen"
 
 
@@ -16,11 +23,10 @@ def generated_rows(
     sample: InputColumns,
     count: int,
     seed: int,
-    *,
-    missing: bool = True,
-    extreme: bool = True,
+    tries: Tries,
 ) -> InputColumns:
-    """Rows drawn column by column: three in five values are the sample's own, the others try the model."""
+    """Rows drawn column by column: three in five values are the sample's own, the others are of the kinds of ``tries``. A
+    column without ``unseen`` has no text that the model does not know."""
     draw = np.random.default_rng(seed)
     by_feature, others = boundaries(program)
     numeric = {}
@@ -28,31 +34,52 @@ def generated_rows(
         own = sample.numeric[name]
         own = own[np.isfinite(own)]
         values = draw.choice(own, count) if len(own) else draw.normal(size=count)
+        kinds = tries.get(name, frozenset())
         pool = by_feature.get(name, others)
-        if len(pool):
+        if len(pool) and "near" in kinds:
             at = draw.random(count) < 0.25
             chosen = draw.choice(pool, int(at.sum()))
             aside = np.nextafter(chosen, draw.choice([-np.inf, np.inf], len(chosen)))
             values[at] = np.where(draw.random(len(chosen)) < 1 / 3, chosen, aside)
-        if extreme:
-            at = draw.random(count) < 0.05
-            values[at] = draw.choice(_EXTREMES, int(at.sum()))
-        if missing:
+        for kind, extremes in (("extreme", _EXTREMES), ("huge", _HUGE)):
+            if kind in kinds:
+                at = draw.random(count) < 0.03
+                values[at] = draw.choice(extremes, int(at.sum()))
+        if "missing" in kinds:
             values[draw.random(count) < 0.1] = np.nan
         numeric[name] = values
-    categorical: dict[str, list[str | None]] = {}
-    for name in schema.categorical:
-        own_texts = [text for text in sample.categorical[name] if text is not None] or [_UNSEEN]
-        known = list(program.known.get(name, ())) or own_texts
-        kinds = draw.random(count)
-        texts: list[str | None] = [own_texts[i] for i in draw.integers(0, len(own_texts), count)]
-        for i in np.flatnonzero(kinds < 0.4):
-            texts[i] = known[int(draw.integers(0, len(known)))] if kinds[i] > 0.15 else _UNSEEN
-        if missing:
-            for i in np.flatnonzero(draw.random(count) < 0.1):
-                texts[i] = None
-        categorical[name] = texts
+    categorical = {
+        name: _texts(
+            draw,
+            [text for text in sample.categorical[name] if text is not None],
+            list(program.known.get(name, ())),
+            count,
+            tries.get(name, frozenset()),
+        )
+        for name in schema.categorical
+    }
     return InputColumns(count, numeric, categorical)
+
+
+def _texts(
+    draw: np.random.Generator, own: list[str], known: list[str], count: int, kinds: frozenset[str]
+) -> list[str | None]:
+    if known and "unseen" not in kinds:
+        among = frozenset(known)
+        own = [text for text in own if text in among] or known
+    own = own or [_UNSEEN]
+    known = known or own
+    texts: list[str | None] = [own[i] for i in draw.integers(0, len(own), count)]
+    drawn = draw.random(count)
+    for i in np.flatnonzero(drawn < 0.4):
+        if drawn[i] > 0.15:
+            texts[i] = known[int(draw.integers(0, len(known)))]
+        elif "unseen" in kinds:
+            texts[i] = _UNSEEN
+    if "missing" in kinds:
+        for i in np.flatnonzero(draw.random(count) < 0.1):
+            texts[i] = None
+    return texts
 
 
 def boundaries(program: Program) -> tuple[dict[str, Array], Array]:

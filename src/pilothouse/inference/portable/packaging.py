@@ -15,11 +15,18 @@ from pilothouse.inference.columns import InputColumns, Numbers
 from pilothouse.inference.portable.archive import from_bytes, to_bytes
 from pilothouse.inference.portable.conversion.model import converted
 from pilothouse.inference.portable.conversion.seam import NotPortable
-from pilothouse.inference.portable.generated_rows import generated_rows
+from pilothouse.inference.portable.generated_rows import (
+    KINDS,
+    OF_NUMBERS,
+    OF_TEXTS,
+    Tries,
+    generated_rows,
+)
 from pilothouse.inference.portable.program import Array
 from pilothouse.inference.predictor import Prediction, Predictor
 
 Flags = npt.NDArray[np.bool_]
+Rows = npt.NDArray[np.intp]
 
 GENERATED_ROWS = 10_000
 BLOCK_ROWS = 17
@@ -27,9 +34,11 @@ SINGLE_ROWS = 40
 """Rows that are compared one by one, of the sample and of the generated rows each; a third as many blocks."""
 _WHOLE_ROWS = 20_000
 """Rows in one call at most."""
-_PART_ROWS = 250
-"""Rows at a time where scikit-learn refuses some of all."""
+_MOST_PARTS = 10_000
+"""Calls at most that find the rows that are refused."""
 _PROBE_ROWS = 64
+_SINGLE_PROBES = 2
+"""Rows of a refused kind that are compared one by one."""
 _LONGEST_REASON = 300
 
 
@@ -41,7 +50,7 @@ class Packaged:
     reason: str
     """Empty where there is one."""
     rows: int
-    """Rows on which it was compared, generated ones among them."""
+    """Rows that both forms answered, generated ones among them; those that both refuse do not count."""
 
 
 def packaged(
@@ -63,20 +72,30 @@ def packaged(
         return Packaged(None, one_line(f"it cannot be written: {error}", _LONGEST_REASON), 0)
     compared = _Comparison(original, portable, np.random.default_rng(seed), single_rows)
     compared.take(sample, "the hold-out")
-    compared.take(_tries(compared, data, sample, seed, generated), "generated rows")
+    if generated:
+        compared.take(_tries(compared, data, sample, seed, generated), "generated rows")
+    if not compared.reason and not compared.rows:
+        compared.reason = "scikit-learn refuses every row on which it could be compared"
     return Packaged(None if compared.reason else data, compared.reason, compared.rows)
 
 
 def _tries(compared: "_Comparison", data: bytes, sample: InputColumns, seed: int, count: int) -> InputColumns:
-    """Generated rows of the kinds that the model takes; it is enough that both refuse the others."""
+    """Generated rows of the kinds of values that each column takes; that both forms refuse the others is compared on a few
+    rows of their own."""
     program, schema = from_bytes(data), compared.original.schema
-    takes = {"missing": True, "extreme": True}
-    for kind in takes:
-        asked = {name: name == kind for name in takes}
-        probe = generated_rows(program, schema, sample, _PROBE_ROWS, seed, **asked)
-        compared.equal(probe, "generated rows")
-        takes[kind] = _answer(compared.original, probe) is not None
-    return generated_rows(program, schema, sample, count, seed, **takes)
+    of_column = dict.fromkeys(schema.numeric, OF_NUMBERS) | dict.fromkeys(schema.categorical, OF_TEXTS)
+
+    def taken(tries: Tries) -> bool:
+        return compared.probe(generated_rows(program, schema, sample, _PROBE_ROWS, seed, tries))
+
+    takes: Tries = {name: frozenset() for name in of_column}
+    for kind in KINDS:
+        tried = {name: frozenset({kind}) for name, kinds in of_column.items() if kind in kinds}
+        if tried and not taken(tried):
+            tried = {name: kinds for name, kinds in tried.items() if taken({name: kinds})}
+        for name in tried:
+            takes[name] |= {kind}
+    return generated_rows(program, schema, sample, count, seed, takes)
 
 
 class _Comparison:
@@ -91,18 +110,48 @@ class _Comparison:
         self.rows = 0
 
     def take(self, columns: InputColumns, name: str) -> None:
+        """Compare all rows; of those that are answered, blocks and single rows too."""
         if columns.rows == 0 or self.reason:
             return
-        self.rows += columns.rows
-        for start in range(0, columns.rows, _WHOLE_ROWS):
-            whole = np.arange(start, min(start + _WHOLE_ROWS, columns.rows))
-            if not self.equal(chosen_rows(columns, whole), name):
-                for part in np.array_split(whole, -(-len(whole) // _PART_ROWS)):
-                    self.equal(chosen_rows(columns, part), name)
+        parts = [
+            self._answered(
+                columns, np.arange(start, min(start + _WHOLE_ROWS, columns.rows)), name, self._single_rows
+            )
+            for start in range(0, columns.rows, _WHOLE_ROWS)
+        ]
+        rows = np.concatenate(parts)
+        if not len(rows):
+            return
+        self.rows += len(rows)
         for _ in range(self._single_rows // 3):
-            self.equal(chosen_rows(columns, self._draw.integers(0, columns.rows, BLOCK_ROWS)), name)
-        for row in self._draw.integers(0, columns.rows, self._single_rows):
+            self.equal(chosen_rows(columns, self._draw.choice(rows, BLOCK_ROWS)), name)
+        for row in self._draw.choice(rows, self._single_rows):
             self.equal(chosen_rows(columns, np.array([row])), name)
+
+    def _answered(self, columns: InputColumns, rows: Rows, name: str, singles: int) -> Rows:
+        """Those of ``rows`` that both answer, in one call; the portable form, being the faster one, tells which they are. Of
+        those that it refuses, ``singles`` are compared one by one."""
+        if self.equal(chosen_rows(columns, rows), name):
+            return rows
+        waiting, found, refused, room = [rows], [rows[:0]], [rows[:0]], _MOST_PARTS
+        while waiting and room and not self.reason:
+            part = waiting.pop()
+            room -= 1
+            if _answer(self._portable, chosen_rows(columns, part)) is not None:
+                found.append(part)
+            elif len(part) > 1:
+                waiting.extend(reversed(np.array_split(part, 2)))
+            else:
+                refused.append(part)
+        for row in self._draw.permutation(np.concatenate(refused))[:singles]:
+            self.equal(chosen_rows(columns, np.array([row])), name)
+        answered = np.concatenate(found)
+        return answered if len(answered) and self.equal(chosen_rows(columns, answered), name) else rows[:0]
+
+    def probe(self, columns: InputColumns) -> bool:
+        """True where both answer all of the rows."""
+        rows = np.arange(columns.rows)
+        return len(self._answered(columns, rows, "generated rows", _SINGLE_PROBES)) == columns.rows
 
     def equal(self, columns: InputColumns, name: str) -> bool:
         """True where both answered; a difference is noted."""
