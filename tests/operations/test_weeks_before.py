@@ -6,9 +6,12 @@ little. A jump lies within its reference and is found beside the weeks before al
 
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from functools import cache
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,13 +19,14 @@ import pytest
 
 from pilothouse.cli import failures, main
 from pilothouse.composition import open_workspace
+from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.findings import DriftFinding
 from pilothouse.domain.records import Alert, AlertStatus
 from pilothouse.domain.time_units import DAY_US, to_us
 from pilothouse.operations.alerts import alert_explanation, alerts
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.ingest import ingest
-from pilothouse.operations.monitoring import weeks_before
+from pilothouse.operations.monitoring import late_windows, weeks_before, window_closing
 from pilothouse.operations.monitoring.statistic_names import measure_name
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import time_machine
@@ -298,6 +302,69 @@ def test_rows_that_come_late_to_the_version_before_give_what_rows_in_order_give(
     assert stored(other, new) != early
     assert stored(services, 2) == stored(other, 2)
     assert stored(services, new) == stored(other, new)
+
+
+def promoted_back_and_forth(services: Services) -> None:
+    """Two promotions on one day, back to version 2 a week later, to version 4 again, then to version 3."""
+    for after in (28, 28.5):
+        number = register(services, trained(START))
+        deploy(services, number, on_day(START) + timedelta(days=after), ("ewr",))
+    for after, version in ((35, 2), (42, 4), (56, 3)):
+        deploy(services, version, on_day(START + after), ("ewr",))
+
+
+PIECES = [(0, 14, 2), (14, 14, 2), (28, 1, 3), (28, 7, 4), (35, 7, 2), (42, 14, 4), (56, 8, 3)]
+"""Days since START, number of days, and the version that answered then."""
+
+
+def sent_in(services: Services, order: Sequence[int], changes: Sequence[Change]) -> None:
+    for piece in order:
+        since, days, version = PIECES[piece]
+        send(services, START + since, days, version, changes)
+        evaluate(services)
+
+
+@pytest.mark.parametrize(
+    "changes", [[(START + 24, 18.0, 1.0)], [(START + 24, 10.0, 1.0), (START + 37, 6.0, 1.0)]]
+)
+def test_late_rows_of_one_version_reach_windows_that_rest_on_windows_of_another(
+    services: Services,
+    prepared: Path,
+    changes: list[Change],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    """Also where two versions begin in another order, and where rounds are cut off between two windows."""
+    shutil.copytree(prepared, tmp_path / "late")
+    late = open_workspace(tmp_path / "late")
+    request.addfinalizer(late.close)
+    for of in (services, late):
+        promoted_back_and_forth(of)
+    sent_in(services, range(7), changes)
+    sent_in(late, [0, 3, 2, 4, 5, 6], changes)
+    send(late, START + 14, 14, 2, changes)
+    judge, calls = window_closing.recomputed_windows, count(1)
+
+    def failing(*given: Any) -> Any:
+        if next(calls) % 5 == 4:
+            raise InvalidInputError("cut off")
+        return judge(*given)
+
+    monkeypatch.setattr(late_windows, "_AT_MOST", 3)
+    monkeypatch.setattr(window_closing, "recomputed_windows", failing)
+    for _ in range(8):
+        with suppress(InvalidInputError):
+            monitoring_round.evaluate_windows(late)
+    monkeypatch.undo()
+    evaluate(late)
+    for version in (2, 3, 4):
+        assert stored(late, version) == stored(services, version)
+    now, in_order = (
+        [(a.effective_at, a.status) for a in drift_alerts(of, 3) if not a.summary.startswith("at first ")]
+        for of in (late, services)  # without what a window said before the rows had come
+    )
+    assert now == in_order
 
 
 def test_the_past_shows_what_stood_then(services: Services) -> None:

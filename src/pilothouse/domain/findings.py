@@ -42,7 +42,7 @@ class Window:
     revision: int = 0
     """Number of times that it was judged again."""
     late: str = ""
-    """What had come late when it was: rows, outcomes, or ``asked`` for a back-fill."""
+    """What had come late when it was: rows, outcomes, findings of a window before it, or ``asked`` for a back-fill."""
 
     @property
     def judged_rows(self) -> int:

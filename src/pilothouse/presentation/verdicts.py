@@ -162,7 +162,12 @@ def rows_text(window: Window) -> str:
     return f"{window.rows}, {window.together} windows together: {window.judged_rows}"
 
 
-_CAME_LATE = {"rows": "predictions came late", "outcomes": "outcomes came late", "asked": "a back-fill"}
+_CAME_LATE = {
+    "rows": "predictions came late",
+    "outcomes": "outcomes came late",
+    "findings": "an earlier window changed",
+    "asked": "a back-fill",
+}
 
 
 def judged_again_because(window: Window) -> str:

@@ -1,21 +1,23 @@
-"""Days of events of which rows or outcomes came after a window with them was closed: the windows to be judged again.
+"""Days of events of which rows or outcomes came after a window with them was closed, and windows on whose findings later ones
+rested that have changed since: the windows to be judged again.
 
 A day is looked at again at once where much has come, else within an hour, so that outcomes that come one by one cost one
 judgement an hour. Functions take a connection and run in the transaction of what came.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
+from pilothouse.domain.alert_rules import Span
 from pilothouse.domain.time_units import DAY_S, DAY_US, HOUR_US
 from pilothouse.sqlite import Connection
 from pilothouse.telemetry import rollup
 from pilothouse.telemetry.columns import Ints
 
-Kind = Literal["rows", "outcomes"]
+Kind = Literal["rows", "outcomes", "findings"]
 
 OF_ROWS = ("drift", "estimate", "traffic")
 """Monitors that are about rows; quality is closed with drift."""
@@ -28,7 +30,10 @@ WAIT_US = HOUR_US
 
 @dataclass(frozen=True, slots=True)
 class LateDay:
-    """Late events of one day of a stream, from ``first_us`` to ``last_us``; ``added`` tells whether more have come."""
+    """Late events of one day of a stream, from ``first_us`` to ``last_us``; ``added`` tells whether more have come.
+
+    Of findings: a window from ``first_us`` to ``last_us``, which is its key too.
+    """
 
     stream_id: int
     kind: Kind
@@ -93,6 +98,18 @@ def note_span(
     for day_us in range(start_us - start_us % DAY_US, end_us, DAY_US):
         first_us, last_us = max(day_us, start_us), min(day_us + DAY_US, end_us) - 1
         _note(connection, LateDay(stream_id, kind, day_us, first_us, last_us, 1), 0, now_us)
+
+
+def note_findings(connection: Connection, stream_id: int, span: Span, now_us: int) -> LateDay:
+    """Note that the findings of a window of inputs have changed, or came later than those of windows that rest on them; they
+    are judged again at once. Returns the note as it stands."""
+    day = LateDay(stream_id, "findings", span.end_us, span.start_us, span.end_us, 1)
+    _note(connection, day, 0, now_us)
+    (added,) = connection.execute(
+        "SELECT added FROM late_days WHERE stream_id=? AND kind=? AND start=?",
+        (stream_id, day.kind, day.start_us),
+    ).fetchone()
+    return replace(day, added=added)
 
 
 def _note(connection: Connection, day: LateDay, of: int, now_us: int) -> None:

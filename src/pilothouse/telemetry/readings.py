@@ -61,7 +61,8 @@ class Reading:
     revision: int = 0
     """Number of times that the window has been judged again."""
     late: str = ""
-    """What had come late when it was judged again the last time: rows or outcomes; ``asked`` for a back-fill."""
+    """What had come late when it was judged again the last time: rows, outcomes or findings of a window before it; ``asked``
+    for a back-fill."""
 
     @property
     def span(self) -> Span:

@@ -94,19 +94,24 @@ class Occasion:
         return f"{met}; an alert takes {rule}, the newest among them."
 
 
+_LATE = {
+    "rows": "when predictions of it came after it had been closed",
+    "outcomes": "when outcomes of it came after it had been closed",
+    "findings": "when the findings of a window before it had changed",
+}
+
+
 def late_sentence(late: str) -> str:
     """Why the window was judged again."""
-    what = {"rows": "predictions", "outcomes": "outcomes"}.get(late)
-    if what is None:
+    when = _LATE.get(late)
+    if when is None:
         return "The window was judged again by a back-fill."
-    return f"This comes late: the window was judged again when {what} of it came after it had been closed."
+    return f"This comes late: the window was judged again {when}."
 
 
 def revised_sentence(late: str, first: str) -> str:
     """Why the window of an alert was judged again, and what the alert said at first."""
-    what = {"rows": "predictions", "outcomes": "outcomes"}.get(late)
-    why = f"when {what} of it came after it had been closed" if what else "by a back-fill"
-    return f"The window was judged again {why}; the alert opened with: {first}."
+    return f"The window was judged again {_LATE.get(late, 'by a back-fill')}; the alert opened with: {first}."
 
 
 def data_drift(findings: Sequence[DriftFinding], firing: set[str], occasion: Occasion) -> AlertText:

@@ -1,17 +1,20 @@
-"""Closed windows judged again by themselves, once rows or outcomes of them have come late.
+"""Closed windows judged again by themselves, once rows or outcomes of them have come late, or findings that they rest on
+have changed.
 
 The earlier finding is kept. Alerts are drawn from the newest windows alone: an alert is about the present. Everything here is
 keyed and can be cut off anywhere.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from heapq import heappop, heappush
+from itertools import chain, groupby
 from operator import attrgetter
 
 from pilothouse.domain.alert_rules import Span
 from pilothouse.domain.errors import PilothouseError
+from pilothouse.domain.findings import DriftFinding
 from pilothouse.domain.judging import MOST_TOGETHER
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.domain.time_units import SECOND_US, to_us
@@ -20,13 +23,14 @@ from pilothouse.operations.monitoring import weeks_before, window_closing
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.significance import null_windows
-from pilothouse.telemetry import Stream, late_days, revisions
-from pilothouse.telemetry.late_days import OF_OUTCOMES, OF_ROWS, LateDay
-from pilothouse.telemetry.readings import DRIFT
+from pilothouse.telemetry import Stream, late_days, readings, revisions
+from pilothouse.telemetry.late_days import OF_OUTCOMES, OF_ROWS, Kind, LateDay
+from pilothouse.telemetry.readings import DRIFT, Reading, findings_of
 from pilothouse.telemetry.streams import get_stream, list_streams
 
 _AT_MOST = 200
 """Windows judged again in one round, but for those of one stream."""
+_MONITORS: Mapping[Kind, tuple[str, ...]] = {"rows": OF_ROWS, "outcomes": OF_OUTCOMES, "findings": (DRIFT,)}
 _DAYS_AT_ONCE = 92
 """Late days of one stream that are taken in one round, so that alerts are drawn during a long catch-up."""
 EARLIER_AT_ONCE = 500
@@ -75,32 +79,100 @@ def _judge_stream(
         stream = get_stream(connection, stream_id)
     with services.registry.read() as registry:
         spec = spec_in_force(registry, stream.model)
-    complete = True
-    for monitor in (OF_ROWS if kind == "rows" else OF_OUTCOMES) if spec is not None else ():
+    complete, settled = True, list(days)
+    for monitor in _MONITORS[kind] if spec is not None else ():
         assert spec is not None
         with services.telemetry.read() as connection:
-            earlier, all_of_them = _earlier(connection, stream, spec, monitor)
-            spans = [*earlier, *_touched(connection, stream, spec, monitor, days, bool(earlier))]
-            beside = _beside(connection, stream, spec, days) if monitor == DRIFT else []
-        complete &= all_of_them
-        for of, touched in ((stream, spans), *beside):
-            changed: dict[str, set[int]] = {}
-            for span in touched:
-                round_.judged += 1
-                windows = window_closing.recomputed_windows(services, of, spec, monitor, span)
-                for name, closed in windows.items():
-                    with services.telemetry.transaction() as connection:
-                        outcome = revisions.replace(
-                            connection, of.id, name, closed, to_us(services.now()), late=kind
-                        )
-                        if outcome == "changed":
-                            changed.setdefault(name, set()).add(span.end_us)
-                            revisions.draw_again(connection, of.id, name, changed[name], spec.monitoring.of)
-                    judged_again(of, spec, name, span.end_us)
-            round_.changed += sum(map(len, changed.values()))
-    if complete:
-        with services.telemetry.transaction() as connection:
-            late_days.settle(connection, days)
+            if kind == "findings":
+                of_days = (Span(day.first_us, day.last_us) for day in days)
+                resting = [weeks_before.resting_on(connection, stream, spec.monitoring, of) for of in of_days]
+                windows = list(chain.from_iterable(resting))
+            else:
+                earlier, all_of_them = _earlier(connection, stream, spec, monitor)
+                touched = _touched(connection, stream, spec, monitor, days, bool(earlier))
+                windows = [(stream, span) for span in (*earlier, *touched)]
+                windows += _beside(connection, stream, spec, days) if monitor == DRIFT else []
+                complete &= all_of_them
+        judging = _Judging(services, spec, monitor, round_, judged_again)
+        judging.add(windows, kind)
+        settled += judging.run()
+    with services.telemetry.transaction() as connection:
+        late_days.settle(connection, settled if complete else settled[len(days) :])
+
+
+@dataclass(slots=True)
+class _Judging:
+    """Windows of one monitor on a target that are judged again in order of time, each once: those given, and those that rest
+    on the findings of one that has changed, which are later always."""
+
+    services: Services
+    spec: ModelSpec
+    monitor: str
+    round_: LateRound
+    judged_again: JudgedAgain
+    waiting: list[tuple[int, int, int]] = field(default_factory=list)
+    """Heap of (end, number of the stream, start)."""
+    reasons: dict[tuple[int, int, int], Kind] = field(default_factory=dict)
+    streams: dict[int, Stream] = field(default_factory=dict)
+    settled: list[LateDay] = field(default_factory=list)
+    """Notes about windows that have changed, of which all that rest on them are on the heap."""
+
+    def add(self, windows: Iterable[tuple[Stream, Span]], reason: Kind) -> None:
+        for stream, span in windows:
+            key = (span.end_us, stream.id, span.start_us)
+            if key not in self.reasons:
+                self.streams[stream.id] = stream
+                self.reasons[key] = reason
+                heappush(self.waiting, key)
+
+    def run(self) -> list[LateDay]:
+        """Judge all; returns the notes that are settled."""
+        changed: dict[tuple[int, str], set[int]] = {}
+        while self.waiting:
+            key = heappop(self.waiting)
+            end_us, stream_id, start_us = key
+            stream, span = self.streams[stream_id], Span(start_us, end_us)
+            self.round_.judged += 1
+            windows = window_closing.recomputed_windows(self.services, stream, self.spec, self.monitor, span)
+            for name, closed in windows.items():
+                with self.services.telemetry.transaction() as connection:
+                    rested_on = _rested_on(readings.find(connection, stream_id, name, end_us), name)
+                    outcome = revisions.replace(
+                        connection,
+                        stream_id,
+                        name,
+                        closed,
+                        to_us(self.services.now()),
+                        late=self.reasons[key],
+                    )
+                    if outcome == "changed":
+                        ends = changed.setdefault((stream_id, name), set())
+                        ends.add(end_us)
+                        revisions.draw_again(connection, stream_id, name, ends, self.spec.monitoring.of)
+                    now = readings.find(connection, stream_id, name, end_us)
+                    if rested_on != _rested_on(now, name):
+                        self._follow(connection, stream, span)
+                self.judged_again(stream, self.spec, name, end_us)
+        self.round_.changed += sum(map(len, changed.values()))
+        return self.settled
+
+    def _follow(self, connection: Connection, stream: Stream, span: Span) -> None:
+        """Have the windows judged again that rest on one, in this round or, where this one is long already, the next."""
+        resting = weeks_before.resting_on(connection, stream, self.spec.monitoring, span)
+        if not resting:
+            return
+        note = late_days.note_findings(connection, stream.id, span, to_us(self.services.now()))
+        if self.round_.judged < _AT_MOST:
+            self.settled.append(note)
+            self.add(resting, "findings")
+
+
+def _rested_on(reading: Reading | None, monitor: str) -> frozenset[tuple[str, str]] | None:
+    """The part of a reading of inputs that the judgement of later windows rests on; None without a verdict."""
+    if monitor != DRIFT or reading is None or not reading.judged:
+        return None
+    found = findings_of(reading, DriftFinding)
+    return frozenset((f.feature, f.compared_with) for f in found if f.significant)
 
 
 def _earlier(
@@ -148,20 +220,18 @@ def _touched(
 
 def _beside(
     connection: Connection, stream: Stream, spec: ModelSpec, days: Sequence[LateDay]
-) -> list[tuple[Stream, list[Span]]]:
-    """Windows of inputs of other versions on the target whose past has late events of this one, and those that count them."""
-    reach = (weeks_before.REACH + spec.monitoring.of - 1) * spec.monitoring.window * SECOND_US
+) -> list[tuple[Stream, Span]]:
+    """Windows of inputs of other versions on the target whose past has late events of this one."""
+    reach = weeks_before.REACH * spec.monitoring.window * SECOND_US
     starts = [day.first_us for day in days]
     beside = []
     for other in list_streams(connection, stream.model, stream.target):
         if other.id == stream.id or other.last_event_us < starts[0]:
             continue
-        spans = []
         for span, _, _ in revisions.closed_since(connection, other.id, DRIFT, starts[0]):
             number = bisect_left(starts, span.start_us)  # of the days before it
             if number and span.start_us - days[number - 1].last_us <= reach:
-                spans.append(span)
-        beside.append((other, spans))
+                beside.append((other, span))
     return beside
 
 

@@ -11,6 +11,7 @@ the weeks before the change stand for them, and a window that shows it still is 
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from pilothouse.statistics.arrays import Flags, frozen
 from pilothouse.statistics.profiles.profile import Profile, empty_profile, merge_all, profile_rows
 from pilothouse.statistics.profiles.specification import Column, ProfileSpecification
 from pilothouse.statistics.significance.null_windows import RECENT
-from pilothouse.telemetry import Stream, readings
+from pilothouse.telemetry import Stream, readings, revisions
 from pilothouse.telemetry import rollup as rolled
 from pilothouse.telemetry.columns import Features, Ints, Predictions
 from pilothouse.telemetry.readings import DRIFT, findings_of
@@ -70,24 +71,32 @@ class _Found:
 
 
 def past_of(
-    services: Services, stream: Stream, spec: MonitoringSpec, base: Baseline, level: int, span: Span
+    services: Services,
+    stream: Stream,
+    spec: MonitoringSpec,
+    base: Baseline,
+    level: int,
+    span: Span,
+    before: Sequence[rolled.Window],
 ) -> Past:
-    """The RECENT windows' time before a window; without a profile where the target is younger."""
+    """The RECENT windows' time before a window; without a profile where the target is younger. ``before``: windows of the
+    version itself in that time."""
     long = spec.window * SECOND_US
     usual = Span(span.start_us - RECENT * long, span.start_us)
     with services.telemetry.read() as connection:
-        streams = list_streams(connection, stream.model, stream.target)
+        streams = sorted(list_streams(connection, stream.model, stream.target), key=attrgetter("version"))
         others = [s for s in streams if s.id != stream.id and s.first_event_us < usual.end_us]
         if not _answering(connection, others, usual):
             if stream.first_event_us - DAY_US > usual.start_us:
                 return Past()
-            return Past(merge_all(base.specification, _own(connection, base, stream, level, usual)))
+            return Past(merge_all(base.specification, [window.profile for window in before]))
         found = _found_by(connection, others, span, usual.start_us)
         spans, notes = _spans(services, connection, stream, streams, base, usual, found)
         parts: list[Profile] = []
         for own in sorted(set(spans.values()), key=lambda s: s.start_us):
             columns = [name for name in spans if spans[name] == own]
-            profile, note = _profile(connection, base, stream, others, level, own)
+            last = before if own == usual else _own(connection, base, stream, level, own)
+            profile, note = _profile(connection, base, stream, others, last, own)
             notes |= {name: replace(note, found_by=notes[name].found_by) for name in columns}
             if note.lacking:
                 spans = {name: of for name, of in spans.items() if of != own}
@@ -99,6 +108,34 @@ def past_of(
         notes,
         [features for _, features in sorted(found.windows, key=lambda w: w[0], reverse=True)],
     )
+
+
+def resting_on(
+    connection: Connection, stream: Stream, spec: MonitoringSpec, span: Span
+) -> list[tuple[Stream, Span]]:
+    """Closed later windows of inputs on a target whose judgement rests on the findings of a window: those of its own version
+    that count it among the last, and those of other versions that have it, or the one after it, in the weeks before."""
+    long = spec.window * SECOND_US
+    after: list[tuple[Stream, Span]] = []
+    telling, counted = [span], 0
+    for own, rows, judged in revisions.closed_since(connection, stream.id, DRIFT, span.end_us):
+        counted += judged
+        if counted == 1 and judged:
+            telling.append(own)  # whether a change began in it is told by the window before
+        if rows and counted < spec.of:
+            after.append((stream, own))
+        if counted and counted >= spec.of - 1:
+            break
+    until_us = telling[-1].end_us + RECENT * long
+    for other in list_streams(connection, stream.model, stream.target):
+        if other.id == stream.id or other.last_event_us < span.start_us:
+            continue
+        for window, rows, _ in revisions.closed_since(connection, other.id, DRIFT, span.end_us):
+            if window.start_us >= until_us:
+                break
+            if rows and any(t.start_us < window.start_us < t.end_us + RECENT * long for t in telling):
+                after.append((other, window))
+    return after
 
 
 def _spans(
@@ -154,21 +191,28 @@ def _lacking_text(version: int, before: Column | None, column: Column) -> str:
     return "" if type(before) is type(column) else f"version {version} had it as another type"
 
 
-def _own(connection: Connection, base: Baseline, stream: Stream, level: int, span: Span) -> Iterator[Profile]:
-    windows = rolled.read(connection, base.specification, stream.id, level, span.start_us, span.end_us)
-    return (window.profile for window in windows)
+def _own(
+    connection: Connection, base: Baseline, stream: Stream, level: int, span: Span
+) -> list[rolled.Window]:
+    return rolled.read(connection, base.specification, stream.id, level, span.start_us, span.end_us)
 
 
 def _profile(
-    connection: Connection, base: Baseline, own: Stream, others: Sequence[Stream], level: int, span: Span
+    connection: Connection,
+    base: Baseline,
+    own: Stream,
+    others: Sequence[Stream],
+    windows: Sequence[rolled.Window],
+    span: Span,
 ) -> tuple[Profile, WeeksBefore]:
-    """Profile of all rows of a time on a target, each version counting by its rows; nothing where some are not kept."""
+    """Profile of all rows of a time on a target, each version counting by its rows; nothing where some are not kept.
+    ``windows``: those of the version itself."""
     there = _answering(connection, others, span)
     deleted_us = deleted_before_us(connection, own.model, own.target)
     if there and deleted_us is not None and deleted_us > span.start_us:
         gone = f"rows from before {from_us(deleted_us):%Y-%m-%d} are not kept any more"
         return empty_profile(base.specification), WeeksBefore(lacking=gone)
-    parts, every = [merge_all(base.specification, _own(connection, base, own, level, span))], 1
+    parts, every = [merge_all(base.specification, [window.profile for window in windows])], 1
     for stream in there:
         samples = sampled_rows(connection, stream.id, span.start_us, span.end_us, MOST_ROWS)
         sample = merge_all(base.specification, _profiled(base.specification, samples))
@@ -239,13 +283,13 @@ def _found_by(connection: Connection, others: Sequence[Stream], span: Span, sinc
 
 
 def _days_by_version(connection: Connection, streams: Sequence[Stream], span: Span) -> dict[int, int]:
-    """Days of a time with rows by the version that answered most of them."""
+    """Days of a time with rows by the version that answered most of them, the newer one of two that answered as many."""
     days: dict[int, int] = {}
     for day_us in range(span.start_us - span.start_us % DAY_US, span.end_us, DAY_US):
         rows = {
             s.version: rolled.count_rows(connection, s.id, DAY_S, day_us, day_us + DAY_US) for s in streams
         }
-        version = max(rows, key=lambda v: rows[v])
+        version = max(rows, key=lambda v: (rows[v], v))
         if rows[version]:
             days[version] = days.get(version, 0) + 1
     return days

@@ -108,6 +108,8 @@ def close(services: Services, stream: Stream, spec: ModelSpec, monitor: str, spa
         if new and rows_now(connection, stream, spec, monitor, span) != windows[monitor].window.rows:
             kind: late_days.Kind = "outcomes" if monitor == PERFORMANCE else "rows"
             late_days.note_span(connection, stream.id, kind, span.start_us, span.end_us, now_us)
+        if DRIFT in new and weeks_before.resting_on(connection, stream, spec.monitoring, span):
+            late_days.note_findings(connection, stream.id, span, now_us)
         return new
 
 
@@ -224,8 +226,10 @@ def _inputs(
         lasting = None
         if span.end_us - span.start_us == grid.window * SECOND_US == calibration_days(spec) * DAY_US:
             # movement from week to week says nothing about hours
-            past = weeks_before.past_of(services, stream, monitoring, base, grid.level, span)
-            lasting = _lasting(services, stream, grid, span, base, current)
+            first_us = span.start_us - null_windows.RECENT * grid.window * SECOND_US
+            own = _windows(services, stream, grid.level, Span(first_us, span.start_us))
+            past = weeks_before.past_of(services, stream, monitoring, base, grid.level, span, own)
+            lasting = _lasting(stream, grid, span, base, current, own)
         columns = thresholds.judge(
             *against, recent=past.profile, lasting=lasting, false_alarm_rate=rate, ignore=ignore
         )
@@ -305,14 +309,15 @@ def _noted(base: Baseline, past: weeks_before.Past, feature: str) -> WeeksBefore
 
 
 def _lasting(
-    services: Services, stream: Stream, grid: Grid, span: Span, base: Baseline, current: Profile
+    stream: Stream, grid: Grid, span: Span, base: Baseline, current: Profile, before: Sequence[rolled.Window]
 ) -> Profile | None:
-    """Profile of a version's last LASTING windows with this one; None where the stream is younger."""
+    """Profile of a version's last LASTING windows with this one, from the RECENT ones before it; None where the stream is
+    younger."""
     first = span.start_us - (LASTING - 1) * grid.window * SECOND_US
     if stream.first_event_us - DAY_US > first:
         return None
-    last = _windows(services, stream, grid.level, Span(first, span.start_us))
-    return merge_all(base.specification, [*(part.profile for part in last), current])
+    last = [part.profile for part in before if part.start_us >= first]
+    return merge_all(base.specification, [*last, current])
 
 
 def _performance(
