@@ -17,12 +17,13 @@ from typing import Any
 import pytest
 
 from pilothouse.serving.app import ServingApp
-from pilothouse.serving.web import access, http
+from pilothouse.serving.web import access, http, http_server
 from pilothouse.serving.web.access import Access
 from pilothouse.serving.web.direct import MAXIMUM_BYTES, Reply, Taken
 from pilothouse.serving.web.http import Receive, Scope, Send
-from pilothouse.serving.web.http_protocol import HttpLimits
+from pilothouse.serving.web.http_protocol import BoundedProtocol, HttpLimits
 from pilothouse.serving.web.http_server import quiet_server
+from pilothouse.serving.web.pipelining import PIECE_BYTES, WAITING
 
 LOG = logging.getLogger(__name__)
 SHORT = HttpLimits(head_s=0.3, body_s=0.3, idle_s=0.3, answer_s=0.3, connections=20)
@@ -359,7 +360,7 @@ def test_a_body_that_comes_in_pieces_is_put_together() -> None:
         (asked("/elsewhere", b""), 0),
         (asked("/", b"", version="1.0"), 1),
         (asked("/close", b""), 1),
-        (asked("/", b"", "Connection: upgrade", "Upgrade: websocket"), 0),
+        (asked("/", b"", "Connection: upgrade", "Upgrade: websocket"), 1),
         (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 0),
         (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 00000\r\n\r\n", 1),
         (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 000000\r\n\r\n", 0),
@@ -392,6 +393,132 @@ def test_pipelined_requests_are_answered_in_their_order_whichever_way_they_go() 
         answers = rest(client).split(b"HTTP/1.1 200 OK\r\n")[1:]
         assert [int(answer.rpartition(b"\r\n\r\n")[2]) for answer in answers] == list(range(1, 9))
         assert app.taken >= 1
+
+
+@pytest.mark.parametrize("is_direct", [False, True])
+@pytest.mark.parametrize("is_chunked", [False, True])
+@pytest.mark.parametrize("packets", [1, 2, 3, 0])
+@pytest.mark.parametrize("name", ["h2c", "websocket", "foo", "h2c, foo"])
+def test_a_wish_for_another_protocol_is_ignored_and_the_body_stays_one(
+    name: str, packets: int, is_chunked: bool, is_direct: bool
+) -> None:
+    inner = b"GET /unread HTTP/1.1\r\nHost: a\r\n\r\n"
+    fields = "Connection: Upgrade, HTTP2-Settings", f"Upgrade: {name}", "HTTP2-Settings: AAMAAABkAAQAAP__"
+    sent = asked("/", inner, *fields)
+    if is_chunked:
+        framed = b"%x\r\n%b\r\n0\r\n\r\n" % (len(inner), inner)
+        length = b"Content-Length: %d" % len(inner)
+        sent = sent[: -len(inner)].replace(length, b"Transfer-Encoding: chunked") + framed
+    head = sent.index(b"\r\n\r\n") + 4
+    cuts = {1: [], 2: [head], 3: [head - 2, head + 5], 0: list(range(1, len(sent)))}[packets]
+    behind = asked("/", b"abc", *fields) + asked("/", b"abcd", "Connection: close")
+    app = Echo()
+    with listening(app if is_direct else echo, HttpLimits()) as port, connected(port) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for start, end in zip([0, *cuts], [*cuts, None], strict=True):
+            client.sendall(sent[start:end] + (behind if end is None else b""))
+        answers = rest(client).split(b"HTTP/1.1 ")[1:]
+    assert [answer[:3] for answer in answers] == [b"200"] * 3
+    assert [int(answer.rpartition(b"\r\n\r\n")[2]) for answer in answers] == [len(inner), 3, 4]
+    assert (app.taken > 0) == (is_direct and not is_chunked)
+
+
+def test_a_body_that_waits_for_another_protocol_is_not_parsed(port: int) -> None:
+    """The head comes alone, and the body when the server has read it: it is awaited as that of any request."""
+    inner = b"GET /unread HTTP/1.1\r\nHost: a\r\n\r\n"
+    with connected(port) as client:
+        client.sendall(
+            asked("/", inner, "Connection: Upgrade", "Upgrade: h2c", "Expect: 100-continue")[: -len(inner)]
+        )
+        received = b""
+        while not received.endswith(b"\r\n\r\n"):
+            received += client.recv(1)
+        client.sendall(inner)
+        answers = rest(client)
+    assert answers.count(b"HTTP/1.1") == 1
+    assert answers.endswith(b"\r\n\r\n%d" % len(inner))
+
+
+def test_tunnels_are_refused(port: int) -> None:
+    for target in ("a:1", "localhost:80"):
+        sent = f"CONNECT {target} HTTP/1.1\r\nHost: a\r\n\r\nGET /unread HTTP/1.1\r\nHost: a\r\n\r\n"
+        assert exchanged(port, sent.encode())[0] == 400
+
+
+@contextmanager
+def counted(app: Any, limits: HttpLimits) -> Iterator[tuple[int, list[int]]]:
+    """Server, and how many requests of a connection waited when one more was put behind them."""
+    waiting: list[int] = []
+
+    class Counted(BoundedProtocol):
+        def on_headers_complete(self) -> None:
+            super().on_headers_complete()
+            waiting.append(len(self.pipeline))
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(http_server, "BoundedProtocol", Counted)
+        with listening(app, limits) as port:
+            yield port, waiting
+
+
+@pytest.mark.parametrize("is_direct", [False, True])
+@pytest.mark.parametrize("path", ["/unread", "/"])
+def test_requests_that_wait_on_one_connection_are_few_however_many_are_sent(
+    path: str, is_direct: bool
+) -> None:
+    request = (
+        b"GET /unread HTTP/1.1\r\nHost:a\r\n\r\n" if path == "/unread" else asked("/", b"GET / HTTP/1.1\r\n")
+    )
+    count = 20_000
+    last = asked("/", b"ab", "Connection: close")
+    app = Echo() if is_direct else echo
+    with counted(app, HttpLimits()) as (port, waiting), connected(port) as client:
+        sender = threading.Thread(target=client.sendall, args=(request * count + last,))
+        sender.start()
+        answers = rest(client)
+        sender.join()
+    assert answers.count(b"HTTP/1.1 200 OK\r\n") == count + 1
+    assert answers.endswith(b"\r\n\r\n2")
+    assert len(waiting) == count + 1
+    assert 0 < max(waiting) < WAITING + PIECE_BYTES // len(b"GET / HTTP/1.1\r\nHost:a\r\n\r\n") + 2
+
+
+def test_a_client_that_takes_no_answers_is_not_read() -> None:
+    """What waits is bounded though the server waits for the client, and all is answered when the client reads."""
+    request = b"GET /unread HTTP/1.1\r\nHost:a\r\n\r\n"
+    limits = HttpLimits(answer_s=60)
+    with counted(echo, limits) as (port, waiting), socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        client.connect(("127.0.0.1", port))
+        client.settimeout(0.5)
+        sent = 0
+        try:
+            while sent < 100_000_000:
+                sent += client.send((request * 1_000)[sent % len(request) :])
+        except TimeoutError:
+            pass
+        else:
+            pytest.fail("the server reads on")
+        client.settimeout(20)
+        assert 0 < max(waiting) < 2 * WAITING
+        assert len(waiting) < sent // len(request)
+        cut = sent % len(request)
+        ending = (request[cut:] if cut else b"") + asked("/", b"", "Connection: close")
+        sender = threading.Thread(target=client.sendall, args=(ending,))
+        sender.start()
+        answers = rest(client)
+        sender.join()
+        whole = -(-sent // len(request))
+        assert answers.count(b"HTTP/1.1 200 OK\r\n") == whole + 1
+        assert max(waiting) < 2 * WAITING
+
+
+def test_pipelined_requests_of_a_client_that_has_shut_down_its_side_are_all_answered() -> None:
+    for app in (echo, Echo()):
+        with listening(app, HttpLimits()) as port, connected(port) as client:
+            client.sendall(asked("/", b"abc") * 500)
+            client.shutdown(socket.SHUT_WR)
+            assert rest(client).count(b"\r\n\r\n3") == 500
 
 
 def test_a_client_that_leaves_before_its_answer_harms_nobody() -> None:

@@ -9,10 +9,19 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from pilothouse.serving.web.direct import DirectCycle, TakesRequests, has_small_body, path_of, whole_answer
 from pilothouse.serving.web.http import RETRY_AFTER_S, Answer, error_document
+from pilothouse.serving.web.pipelining import (
+    PIECE_BYTES,
+    WAITING,
+    ReadingFlow,
+    head_without_upgrade,
+    may_hold_many,
+    request_parser,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.flow: ReadingFlow = ReadingFlow(transport, self.pipeline)
         if len(self.connections) > self._limits.connections:
             self._refuse(503, f"{self._limits.connections} connections are open already; try again")
         else:
@@ -82,6 +92,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self.flow.unparsed = b""
         self.resume_writing()
         super().connection_lost(exc)
 
@@ -100,13 +111,59 @@ class BoundedProtocol(HttpToolsProtocol):
             and (self.cycle is None or self.cycle.response_complete)
         ):
             self.transport.close()
+        self._read_on()
 
     def data_received(self, data: bytes) -> None:
+        if self.flow.unparsed:  # TLS may have decrypted more before it stops
+            self.flow.unparsed += data
+            return
+        self._unset_keepalive_if_required()
+        if not may_hold_many(data):
+            self._parse(data)
+            return
+        left = memoryview(data)
+        while left and not self.transport.is_closing():
+            if self.flow.write_paused or len(self.pipeline) >= WAITING:
+                self.flow.unparsed = bytes(left)
+                self.flow.pause_reading()
+                return
+            self._parse(left[:PIECE_BYTES])
+            left = left[PIECE_BYTES:]
+
+    def _read_on(self) -> None:
+        """Parse what is left of a read, or read, if nothing waits: later, since this is called amid an answer."""
+        if self.flow.unparsed and not self.pipeline and not self.flow.write_paused:
+            self.loop.call_soon(self._parse_left)
+        else:
+            self.flow.resume_reading()
+
+    def _parse_left(self) -> None:
+        if self.pipeline or self.flow.write_paused or self.transport.is_closing():
+            return
+        left, self.flow.unparsed = self.flow.unparsed, b""
+        self.data_received(left)
+        self.flow.resume_reading()
+
+    def _parse(self, data: bytes | memoryview) -> None:
         if self._in_head:
             self._received += len(data)
             if self._deadline is None or self._is_idle:
                 self._set_deadline(self._limits.head_s)
-        super().data_received(data)
+        try:
+            while data:
+                try:
+                    self.parser.feed_data(data)
+                    break
+                except httptools.HttpParserUpgrade as end_of_head:
+                    data = memoryview(data)[end_of_head.args[0] :]
+                    head = head_without_upgrade(self.parser, self.url, self.headers)
+                    self.parser = request_parser(self)
+                    self.parser.feed_data(head)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            message = "Invalid HTTP request received."
+            self.logger.warning(message)
+            self.send_400_response(message)
+            return
         if self._in_head and self._received > self._limits.head_bytes and not self.transport.is_closing():
             self._refuse(431, self._head_too_long())
 
@@ -133,6 +190,10 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                raise self._refused(400, "the method CONNECT is not taken")
+            return  # the head is parsed again without the header
         self._check_framing()
         if not self._take():
             super().on_headers_complete()
@@ -140,6 +201,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._set_deadline(self._limits.body_s)
 
     def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
         super().on_message_complete()
         self._in_head, self._received = True, 0
         self._set_deadline(None)
@@ -157,7 +220,6 @@ class BoundedProtocol(HttpToolsProtocol):
             or self.expect_100_continue
             or self.flow.write_paused
             or self.transport.is_closing()
-            or self.parser.should_upgrade()
         ):
             return False
         path = path_of(self.url)
@@ -195,6 +257,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
+        self.flow.pause_reading()
         self._unread = self._unread or self.loop.call_later(self._limits.answer_s, self.transport.abort)
 
     def resume_writing(self) -> None:
@@ -202,6 +265,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
+        self._read_on()
 
     def timeout_keep_alive_handler(self) -> None:
         """Cut an idle connection: closing it would wait for a client that does not read its answer."""
