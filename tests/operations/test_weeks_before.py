@@ -7,6 +7,7 @@ little. A jump lies within its reference and is found beside the weeks before al
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from itertools import count
@@ -20,7 +21,7 @@ import pytest
 from pilothouse.cli import failures, main
 from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.findings import DriftFinding
+from pilothouse.domain.findings import ClosedWindow, DriftFinding
 from pilothouse.domain.records import Alert, AlertStatus
 from pilothouse.domain.time_units import DAY_US, to_us
 from pilothouse.operations.alerts import alert_explanation, alerts
@@ -32,7 +33,7 @@ from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import time_machine
 from pilothouse.statistics import reference as references
 from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
-from pilothouse.telemetry import readings, retention
+from pilothouse.telemetry import Stream, late_days, readings, retention, revisions
 from pilothouse.telemetry.readings import DRIFT
 from pilothouse.telemetry.streams import find_stream
 from support.flight_batches import batches, columns_of, flights
@@ -365,6 +366,69 @@ def test_late_rows_of_one_version_reach_windows_that_rest_on_windows_of_another(
         for of in (late, services)  # without what a window said before the rows had come
     )
     assert now == in_order
+
+
+def changed_and_promoted(services: Services) -> int:
+    change = (CHANGED, 12.5, 0.8)
+    send(services, START, 42, 2, [change])
+    new = promote(services, PROMOTED, trained(START))
+    send(services, PROMOTED, 8, new, [change])
+    return new
+
+
+def found_by(services: Services, version: int) -> list[int | None]:
+    return [f.before.found_by if f.before else None for f in findings(services, version)]
+
+
+def test_windows_that_are_closed_after_those_that_rest_on_them(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = changed_and_promoted(services)
+    judge = window_closing.closed_windows
+
+    def failing(given: Services, stream: Stream, *rest: Any) -> Any:
+        if stream.version == 2:
+            raise InvalidInputError("cut off")
+        return judge(given, stream, *rest)
+
+    monkeypatch.setattr(window_closing, "closed_windows", failing)
+    with pytest.raises(InvalidInputError):
+        monitoring_round.evaluate_windows(services)
+    assert found_by(services, new) == [None]
+    monkeypatch.undo()
+    evaluate(services)
+    assert found_by(services, new) == [2]
+
+
+def test_a_change_of_findings_alone_reaches_the_windows_that_rest_on_them(
+    services: Services, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = changed_and_promoted(services)
+    evaluate(services)
+    before = stored(services, new)
+    assert found_by(services, new) == [2]
+    with services.telemetry.transaction() as connection:
+        stream = find_stream(connection, "flight-delay", 2, "ewr")
+        assert stream is not None
+        now_us = to_us(services.now())
+        changed = [r for r in readings.history(connection, stream.id, DRIFT) if r.significant]
+        for reading in changed:
+            closed = ClosedWindow(window=replace(reading.window, judged=False), findings=())
+            revisions.replace(connection, stream.id, DRIFT, closed, now_us)
+            late_days.note_findings(connection, stream.id, reading.span, now_us)
+    evaluate(services)
+    assert found_by(services, new) == [None]
+    monkeypatch.setattr(weeks_before, "REACH", -1_000)  # rows of the other version reach no window
+    with services.telemetry.transaction() as connection:
+        for reading in changed:
+            late_days.note_span(connection, stream.id, "rows", reading.start_us, reading.end_us, now_us)
+    evaluate(services)
+    assert stored(services, new) == before
+    with services.telemetry.read() as connection:
+        assert late_days.due(connection, 1 << 62) == []
+    given = ["--workspace", str(services.paths.root), "--as", "ada", "monitor", "flight-delay", "ewr"]
+    assert failures.run(lambda: main.run(given)) == 0
+    assert "an earlier window changed" in capsys.readouterr().out
 
 
 def test_the_past_shows_what_stood_then(services: Services) -> None:
