@@ -129,7 +129,7 @@ def _approve(services: Services, number: int) -> None:
     """Put a version live on both targets as the last approval does, with its audit rows: the daemon examines them."""
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
         version = require_version(change.connection, version_uri("flight-delay", number))
-        put_live(services, change, version, [*AIRPORTS], kind="promotion", reason="measured", request_id=None)
+        put_live(services, change, version, [*AIRPORTS], kind="rollback", reason="measured", request_id=None)
 
 
 def _calibrated(services: Services) -> int:
