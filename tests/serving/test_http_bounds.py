@@ -446,7 +446,9 @@ def test_tunnels_are_refused(port: int) -> None:
 
 
 @contextmanager
-def counted(app: Any, limits: HttpLimits) -> Iterator[tuple[int, list[int]]]:
+def counted(
+    app: Any, limits: HttpLimits, tls: ssl.SSLContext | None = None
+) -> Iterator[tuple[int, list[int]]]:
     """Server, and how many requests of a connection waited when one more was put behind them."""
     waiting: list[int] = []
 
@@ -457,7 +459,7 @@ def counted(app: Any, limits: HttpLimits) -> Iterator[tuple[int, list[int]]]:
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(http_server, "BoundedProtocol", Counted)
-        with listening(app, limits) as port:
+        with listening(app, limits, tls) as port:
             yield port, waiting
 
 
@@ -481,6 +483,26 @@ def test_requests_that_wait_on_one_connection_are_few_however_many_are_sent(
     assert answers.endswith(b"\r\n\r\n2")
     assert len(waiting) == count + 1
     assert 0 < max(waiting) < WAITING + PIECE_BYTES // len(b"GET / HTTP/1.1\r\nHost:a\r\n\r\n") + 2
+
+
+def test_requests_that_wait_are_few_under_tls_too(tmp_path: Path) -> None:
+    count = 3_000
+    for name in (access.CERTIFICATE, access.KEY):
+        shutil.copy(Path(__file__).parent / "tls" / f"first-{name.removeprefix('tls-')}", tmp_path / name)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    sent = b"GET /unread HTTP/1.1\r\nHost:a\r\n\r\n" * count + asked("/", b"ab", "Connection: close")
+    with (
+        counted(echo, HttpLimits(), Access(tmp_path).tls) as (port, waiting),
+        connected(port) as plain,
+        context.wrap_socket(plain) as client,
+    ):
+        sender = threading.Thread(target=client.sendall, args=(sent,))
+        sender.start()
+        answers = rest(client)
+        sender.join()
+    assert answers.count(b"HTTP/1.1 200 OK\r\n") == count + 1
+    assert max(waiting) < 2 * WAITING
 
 
 def test_a_client_that_takes_no_answers_is_not_read() -> None:
