@@ -119,7 +119,13 @@ def _watched(root: Path) -> Services:
                     "kind": live.kind,
                     "target": live.target,
                     "version": live.version,
+                    "before": None,
+                    "request": None,
                     "reason": live.reason,
+                    "model_digest": require_version(
+                        connection, version_uri(live.model, live.version)
+                    ).model_digest,
+                    "effective_at": live.effective_at.isoformat(),
                 },
             )
     return services

@@ -39,7 +39,7 @@ ALLOWED = {
     "automation.monitoring_round._note_first_events": DERIVED,
     "monitoring.monitor_backfills._backfill": OF_THE_MONITOR,
     "monitoring.window_closing.close": OF_THE_MONITOR,
-    "monitoring.late_windows._judge_stream": OF_THE_MONITOR,
+    "monitoring.late_windows._Judging.run": OF_THE_MONITOR,
     "monitoring.baselines._calibration": OF_THE_MONITOR,
     "monitoring.baselines._estimator": OF_THE_MONITOR,
     "monitoring.multivariate.record": "the reading is keyed; then changing",
