@@ -40,6 +40,7 @@ ALLOWED = {
     "monitoring.monitor_backfills._backfill": OF_THE_MONITOR,
     "monitoring.window_closing.close": OF_THE_MONITOR,
     "monitoring.late_windows._Judging.run": OF_THE_MONITOR,
+    "monitoring.late_windows._judge_stream": OF_THE_MONITOR,
     "monitoring.baselines._calibration": OF_THE_MONITOR,
     "monitoring.baselines._estimator": OF_THE_MONITOR,
     "monitoring.multivariate.record": "the reading is keyed; then changing",
