@@ -1,7 +1,7 @@
 """Bytes of a portable program and back: a zip of ``program.json`` and ``.npy`` members, stored as they are.
 
-``numpy.load`` reads the arrays of such a file. Equal programs have equal bytes. Reading takes hostile bytes: whatever is wrong
-with them is one IntegrityError, and nothing larger than the file itself is allocated.
+``numpy.load`` reads the arrays of such a file. Equal programs have equal bytes. The reader may be given hostile bytes:
+every fault of a file is one IntegrityError, and no array is larger than the file itself.
 """
 
 import io

@@ -116,8 +116,8 @@ def example_of(services: Services, actor: Actor, model: str, version: int) -> Re
 
 
 def _listening(services: Services, target: str) -> tuple[str, str, int | None]:
-    """Scheme, host and port that a serving process of this workspace says it listens on; otherwise the loopback, no port, and
-    TLS where the next process will speak it."""
+    """Scheme, host and port that a serving process of this workspace says it listens on; otherwise the loopback address, no
+    port, and the scheme of the next process: https where a certificate lies in its folder."""
     try:
         document = parse_json((services.paths.serving_folder(target) / "process.json").read_bytes())
         host, port = document["host"], document.get("port")

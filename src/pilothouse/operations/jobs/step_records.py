@@ -48,8 +48,8 @@ def metrics_in(step: str, plain: Any) -> list[MetricValue]:
 
 
 def portable_in(step: str, plain: Any, packages: Any, file: RunFile | None) -> PortableForm | None:
-    """Portable form in the record of a step, with the file that the step has written; None where it speaks of none, as in an
-    earlier release. Raises IntegrityError."""
+    """Portable form in the record of a step, with the file that the step has written; None where the record has no such
+    form, as those of earlier releases. Raises IntegrityError."""
     if plain is None:
         return None
     told = _read(_PlainPortable, plain, f"{step}: portable")
