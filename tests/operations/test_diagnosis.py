@@ -259,6 +259,24 @@ def test_a_state_that_does_not_follow_from_the_facts_is_found_and_repaired(examp
         doctor.repair_states(example.services, example.actor("vera"))
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "figures = '[]'",
+        "figures = replace(figures, 'events', 'evenxs')",
+        "severity = 6",
+        "grounds = replace(grounds, 'text', 'tezt')",
+    ],
+)
+def test_a_state_of_another_form_is_found_and_repaired(example: Example, change: str) -> None:
+    deploy(example)
+    with example.services.registry.transaction() as connection:
+        connection.execute(f"UPDATE deployment_states SET {change} WHERE id = 1")
+    assert "is not what follows" in wrong(example)["states"]
+    assert doctor.repair_states(example.services, example.actor("ada")) >= 1
+    assert "states" not in wrong(example)
+
+
 def test_a_target_that_does_not_serve_is_named(example: Example) -> None:
     deploy(example)
     stand_for_daemon(example.services)

@@ -9,35 +9,41 @@ from pilothouse.domain.errors import PilothouseError
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.workspace import doctor, workspaces, write_state
 from pilothouse.sqlite import driver
+from pilothouse.store.deciding_tables import BEAT, DECIDING
 from support.soak_plan import seeded, size
 
 
-def dump(path: Path) -> list[object] | None:
-    """Every definition and every row that can be read of a database; None where one cannot."""
+def dump(path: Path) -> dict[str, object] | None:
+    """Definitions, settings, and the rows of each table that can be read of a database, without the columns that decide
+    nothing and follow from nothing; None where it cannot be read."""
     connection = driver.connect(f"file:{path}?mode=ro&immutable=1", uri=True)
     try:
-        entries = connection.execute("SELECT type, name, sql FROM sqlite_schema ORDER BY name").fetchall()
-        tables = [name for kind, name, _ in entries if kind == "table"]
-        rows = [connection.execute(f'SELECT * FROM "{name}"').fetchall() for name in tables]
-        settings = [
-            connection.execute(f"PRAGMA {name}").fetchall() for name in ("user_version", "application_id")
-        ]
-        return [entries, rows, settings]
+        found: dict[str, object] = {
+            "definitions": connection.execute(
+                "SELECT type, name, sql FROM sqlite_schema ORDER BY name"
+            ).fetchall()
+        }
+        for (table,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
+            rows = connection.execute(f'SELECT * FROM "{table}"')
+            left_out = DECIDING[table].left_out if table in DECIDING else {}
+            kept = [i for i, (name, *_) in enumerate(rows.description) if left_out.get(name) != BEAT]
+            found[table] = [[row[i] for i in kept] for row in rows]
+        for name in ("user_version", "application_id"):
+            found[name] = connection.execute(f"PRAGMA {name}").fetchall()
+        return found
     except (driver.Error, UnicodeDecodeError):
         return None
     finally:
         connection.close()
 
 
-def differing(good: list[object] | None, found: list[object] | None) -> str:
-    """The first rows that are not the same."""
+def differing(good: dict[str, object] | None, found: dict[str, object] | None) -> str:
+    """The first table that is not the same."""
+    assert good is not None
+    if found is None:
+        return "cannot be read"
     return next(
-        (
-            f"{a} … {b}"
-            for a, b in zip(str(good).split("), ("), str(found).split("), ("), strict=False)
-            if a != b
-        ),
-        "",
+        (f"{name}: {good[name]} … {found.get(name)}" for name in good if good[name] != found.get(name)), ""
     )
 
 
@@ -53,7 +59,7 @@ def found_by_doctor(root: Path) -> list[str]:
         return [
             f"{f.check}: {f.finding}"
             for f in wrong
-            if f.check in ("registry", "audit chain", "records", "seal", "artifacts")
+            if f.check in ("registry", "audit chain", "records", "seal", "artifacts", "states")
         ]
     except PilothouseError as error:
         return [str(error)]

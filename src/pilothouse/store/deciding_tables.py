@@ -18,7 +18,7 @@ _SCHEDULE = (
 )
 _OF_ALERTS = "follows from its alerts: the doctor compares it with them"
 _OF_TELEMETRY = "judged by figures of telemetry: the doctor judges it again"
-_BEAT = "written every few seconds while the job runs; the job's end is what counts"
+BEAT = "written every few seconds while the job runs; the job's end is what counts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ DECIDING: Mapping[str, DecidingTable] = {
     ),
     "jobs": DecidingTable(
         _name("job {n}", n="x.id"),
-        left_out=dict.fromkeys(("step", "progress", "message", "lease_owner", "lease_until"), _BEAT),
+        left_out=dict.fromkeys(("step", "progress", "message", "lease_owner", "lease_until"), BEAT),
     ),
     "job_steps": DecidingTable(
         _name("job {j}: its step {s}", j="x.job_id", s="x.step"), ("job_id", "attempt", "position")

@@ -21,6 +21,9 @@ from pilothouse.store.processes import CAUSE, END, UNHEARD
 _FIGURES = msgspec.json.Decoder(Figures)
 _GROUNDS = msgspec.json.Decoder(tuple[StateGround, ...])
 
+UNREADABLE = (msgspec.DecodeError, ValueError)
+"""Errors where a row holds what nothing here has written."""
+
 Key = tuple[str, str]
 """Model and target."""
 
@@ -234,6 +237,17 @@ def put(connection: Connection, state: DeploymentState) -> bool:
         (*_values(state), state.id),
     )
     return changed.rowcount == 1
+
+
+def is_on_record(connection: Connection, state: DeploymentState) -> bool:
+    """Whether exactly this state is on record, but for the time of its newest event, which moves without a new state."""
+    row = connection.execute(
+        "SELECT (deployment_id, version, health, severity, why, since, serving, alerts, "
+        "json_remove(figures, '$.last_event'), grounds) "
+        "IS (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, json_remove(?9, '$.last_event'), ?10) FROM deployment_states WHERE id = ?11",
+        (*_values(state), state.id),
+    ).fetchone()
+    return row is not None and bool(row[0])
 
 
 def _values(state: DeploymentState) -> tuple[object, ...]:

@@ -7,7 +7,7 @@ can be written at any time from any process, twice as well as once, and the doct
 import math
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -106,18 +106,23 @@ def differing(services: Services, at_most: int | None = None) -> list[Key]:
                 break
             keys = store.keys_of_model(connection, model)
             looked_at += len(keys)
-            on_record = store.states_of(connection, model)
-            for basis, state in _computed(services, connection, keys, windows=True):
-                if _but_for_last_event(on_record.get(basis.target)) != _but_for_last_event(state):
-                    different.append((basis.model, basis.target))
-            expected = model_state(model, store.parts(connection, model))
-            if store.model_on_record(connection, model) != store.stored(expected):
+            try:
+                different += _differing(services, connection, model, keys)
+            except store.UNREADABLE:
                 different.append((model, "all targets"))
     return different
 
 
-def _but_for_last_event(state: DeploymentState | None) -> DeploymentState | None:
-    return state and replace(state, figures=replace(state.figures, last_event=None))
+def _differing(services: Services, connection: Connection, model: str, keys: Sequence[Key]) -> list[Key]:
+    different = [
+        (basis.model, basis.target)
+        for basis, state in _computed(services, connection, keys, windows=True)
+        if not (store.is_on_record(connection, state) if state else not basis.id)
+    ]
+    expected = model_state(model, store.parts(connection, model))
+    if store.model_on_record(connection, model) != store.stored(expected):
+        different.append((model, "all targets"))
+    return different
 
 
 def bring_up_to_date(services: Services) -> None:
