@@ -2,7 +2,7 @@
 
 Beside another build of Pilothouse where ``SERVING_BESIDE`` names its folder: both answer for the same models at once, and
 are asked in turns, so that a busy machine slows both. ``constant`` is a model that takes no time: what is left is the way of
-a request.
+a request. Beside MLServer where its environment is made (``serving_mlserver``): the estimator alone on an encoded matrix.
 """
 
 import contextlib
@@ -11,6 +11,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import serving_kit as kit
+import serving_mlserver as mlserver
 from bench import show
 
 from pilothouse.inference.columns import InputColumns
@@ -59,15 +61,18 @@ sys.exit(main())
 
 @dataclass
 class Server:
-    """Serving process of one build."""
+    """Serving process of one build, or of a peer."""
 
     build: str
-    process: kit.ServingProcess
+    pid: int
+    port: int
+    requests: dict[int, bytes]
+    """Bodies by rows."""
 
     def cpu_s(self) -> float:
         """Processor time of its threads so far, finer than the kernel's ticks."""
         total = 0
-        for task in Path(f"/proc/{self.process.process.pid}/task").iterdir():
+        for task in Path(f"/proc/{self.pid}/task").iterdir():
             with contextlib.suppress(OSError):
                 total += int((task / "schedstat").read_text().split()[0])
         return total / 1e9
@@ -82,7 +87,7 @@ def run() -> None:
                 _mixed(name, servers, schemas)
                 continue
             for rows, connections in CELLS:
-                _cell(name, servers, _body(schemas[0], rows), rows, connections)
+                _cell(name, servers, rows, connections)
 
 
 def _mixed(name: str, servers: list[Server], schemas: list[InputSchema]) -> None:
@@ -91,8 +96,8 @@ def _mixed(name: str, servers: list[Server], schemas: list[InputSchema]) -> None
     p99: dict[str, list[float]] = {server.build: [] for server in servers}
     for number in range(ROUNDS + 1):
         for server in servers if number % 2 else servers[::-1]:
-            behind = _client(server.process.port, heavy, 8, _body(schemas[0], 17), SECONDS + 1)
-            figures = _load(server.process.port, light, 4, _body(schemas[-1], 1))
+            behind = _client(server.port, heavy, 8, _body(schemas[0], 17), SECONDS + 1)
+            figures = _load(server.port, light, 4, _body(schemas[-1], 1))
             behind.communicate()
             if number:
                 p99[server.build].append(figures["p99_us"] / 1_000)
@@ -103,12 +108,12 @@ def _mixed(name: str, servers: list[Server], schemas: list[InputSchema]) -> None
     )
 
 
-def _cell(name: str, servers: list[Server], body: bytes, rows: int, connections: int) -> None:
+def _cell(name: str, servers: list[Server], rows: int, connections: int) -> None:
     taken: dict[str, list[dict[str, float]]] = {server.build: [] for server in servers}
     for number in range(ROUNDS + 1):
         for server in servers if number % 2 else servers[::-1]:
             before = server.cpu_s()
-            figures = _load(server.process.port, name, connections, body)
+            figures = _load(server.port, name, connections, server.requests[rows])
             figures["cpu_us"] = (server.cpu_s() - before) * 1e6 / figures["requests"]
             if number:  # the first round warms up
                 taken[server.build].append(figures)
@@ -118,17 +123,17 @@ def _cell(name: str, servers: list[Server], body: bytes, rows: int, connections:
     }
     ours = medians["ours"]
     beside = ""
-    if "beside" in medians:
-        other = medians["beside"]
-        beside = (
-            f"beside {other['per_s']:,.0f} req/s, p99 {other['p99_us'] / 1000:.1f} ms, {other['cpu_us']:,.0f} µs: "
+    for build in [build for build in medians if build != "ours"]:
+        other = medians[build]
+        beside += (
+            f"; {build} {other['per_s']:,.0f} req/s, p99 {other['p99_us'] / 1000:.1f} ms, {other['cpu_us']:,.0f} µs: "
             f"{ours['per_s'] / other['per_s']:.2f} x, p99 {ours['p99_us'] / other['p99_us']:.2f}, "
             f"CPU {ours['cpu_us'] / other['cpu_us']:.2f}"
         )
     show(
         f"serving: {name}, {rows} row{'s' if rows > 1 else ''}, {connections} connection{'s' if connections > 1 else ''}",
         f"{ours['per_s']:,.0f} req/s",
-        f"p50 {ours['p50_us'] / 1000:.2f} ms, p99 {ours['p99_us'] / 1000:.1f} ms, {ours['cpu_us']:,.0f} µs of CPU; {beside}",
+        f"p50 {ours['p50_us'] / 1000:.2f} ms, p99 {ours['p99_us'] / 1000:.1f} ms, {ours['cpu_us']:,.0f} µs of CPU{beside}",
     )
 
 
@@ -170,8 +175,28 @@ def _serving(*names: str) -> Iterator[tuple[list[Server], list[InputSchema]]]:
             stack.callback(process.terminate)
             process.wait_for_port()
             process.wait_until_ready()
-            servers.append(Server(build, process))
+            bodies = {rows: _body(trained[0][2], rows) for rows, _ in CELLS}
+            servers.append(Server(build, process.process.pid, process.port, bodies))
+        if len(names) == 1 and names[0] != "constant" and mlserver.PYTHON.exists():
+            servers.append(stack.enter_context(_peer(names[0])))
         yield servers, [schema for _, _, schema in trained]
+
+
+@contextlib.contextmanager
+def _peer(name: str) -> Iterator[Server]:
+    """MLServer with the estimator of a model, on the rows as our encoding gives them to it."""
+    schema = _schema(name)
+    columns, outcomes = _rows(schema)
+    estimator, parameters = MODELS[name]
+    given: dict[str, Any] = dict(parameters)
+    pipeline = build_pipeline(estimator, given, schema, seed=0, threads=1)
+    pipeline.fit(frame(schema, columns), outcomes)
+    encoded = np.asarray(pipeline[:-1].transform(frame(schema, columns)), np.float64)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        with mlserver.serving(place, name, estimator, parameters, encoded, outcomes) as (process, port):
+            bodies = {rows: mlserver.body(encoded[:rows]) for rows, _ in CELLS}
+            yield Server("mlserver", process.pid, port, bodies)
 
 
 def _start(source: Path, name: str, folder: Path, hub: kit.TestHub) -> kit.ServingProcess:
@@ -193,8 +218,22 @@ def _schema(name: str) -> InputSchema:
 
 def _train(name: str) -> tuple[kit.ModelFile, kit.ModelFile, InputSchema]:
     """Model as skops has it, in the portable form where it has one, and its schema."""
+    schema = _schema(name)
+    columns, outcomes = _rows(schema)
+    estimator, parameters = MODELS[name]
+    given: dict[str, Any] = dict(parameters)
+    pipeline = build_pipeline(estimator, given, schema, seed=0, threads=1)
+    pipeline.fit(frame(schema, columns), outcomes)
+    model = kit.ModelFile(name, 1, dump_model(pipeline), schema.to_bytes())
+    written = packaged(Predictor(model.model, schema), columns, generated=0)
+    portable = model if written.data is None else replace(model, model=written.data)
+    return model, portable, schema
+
+
+def _rows(schema: InputSchema) -> tuple[InputColumns, Any]:
+    """Rows that all are trained on, and their outcomes."""
     random = np.random.default_rng(0)
-    n, schema = 5_000, _schema(name)
+    n = 5_000
     values = [f"v{i}" for i in range(20)]
     columns = InputColumns(
         n,
@@ -204,14 +243,7 @@ def _train(name: str) -> tuple[kit.ModelFile, kit.ModelFile, InputSchema]:
     outcomes = (columns.numeric["number_0"] * columns.numeric["number_1"] + random.normal(size=n) > 0).astype(
         int
     )
-    estimator, parameters = MODELS[name]
-    given: dict[str, Any] = dict(parameters)
-    pipeline = build_pipeline(estimator, given, schema, seed=0, threads=1)
-    pipeline.fit(frame(schema, columns), outcomes)
-    model = kit.ModelFile(name, 1, dump_model(pipeline), schema.to_bytes())
-    written = packaged(Predictor(model.model, schema), columns, generated=0)
-    portable = model if written.data is None else replace(model, model=written.data)
-    return model, portable, schema
+    return columns, outcomes
 
 
 def _body(schema: InputSchema, rows: int) -> bytes:
