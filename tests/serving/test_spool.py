@@ -125,7 +125,7 @@ def test_a_caller_hears_of_a_write_that_fails(tmp_path: Path, monkeypatch: pytes
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "write", full)
+        patch.setattr(os, "pwrite", full)
         spool.append_now([Entry(STREAM, record(1), heard)] * 2)
     assert [type(outcome) for outcome in heard.outcomes[1:]] == [UnavailableError] * 2
     spool.close()
@@ -275,6 +275,29 @@ def test_a_tail_of_rubbish_is_cut(tmp_path: Path, tail: bytes) -> None:
     path.write_bytes(whole + tail)
     assert Spool(tmp_path, "ewr", QUIET).segments == 1
     assert path.read_bytes() == whole
+
+
+def test_the_room_ahead_of_a_segment_that_grew_is_no_torn_tail(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool, heard = Spool(tmp_path, "ewr", QUIET), Acknowledged()
+    spool.start()
+    for number in range(3):  # the second write reserves room
+        spool.append(STREAM, record(), heard)
+        wait_until(lambda number=number: len(heard.outcomes) == number + 1)
+    path = segments(tmp_path)[0]
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    (killed / path.name).write_bytes(path.read_bytes())
+    content = read_segment(path)
+    assert content is not None
+    assert content.rows == 6
+    assert content.whole_bytes < path.stat().st_size
+    assert Spool(killed, "ewr", QUIET).segments == 1
+    assert (killed / path.name).stat().st_size == content.whole_bytes
+    assert "torn" not in caplog.text
+    spool.close()
+    assert path.stat().st_size == content.whole_bytes
 
 
 def test_a_segment_without_a_record_is_removed(tmp_path: Path) -> None:

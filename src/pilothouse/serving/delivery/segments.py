@@ -2,7 +2,8 @@
 
 Each frame is its length and CRC-32 (two little-endian uint32) and a msgpack body. A frame that is short or whose checksum
 does not fit ends the file: it was being written when the process or the machine stopped, and its request was not
-acknowledged. A segment becomes one ``PredictionBatch``; its rows are the batch's, in order.
+acknowledged. So do zeros: a file that grows has room ahead of it (``reserve``), since a flush that need not record a new
+length takes two thirds of the time. A segment becomes one ``PredictionBatch``; its rows are the batch's, in order.
 """
 
 import os
@@ -20,6 +21,8 @@ from pilothouse.domain.wire import PredictionBatch, RequestTiming, code_texts, p
 _FRAME = struct.Struct("<II")
 """Head of a frame: length of the body, CRC-32 of the body."""
 _FORMAT = 1
+_ROOM = 128 << 10
+"""Bytes that are reserved at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,8 @@ class SegmentContent:
     header: SegmentHeader
     records: tuple[Record, ...]
     whole_bytes: int
+    is_torn: bool
+    """True where something that is no whole frame follows, not room alone."""
 
     @property
     def rows(self) -> int:
@@ -109,7 +114,20 @@ def read_segment(path: Path, size: int | None = None) -> SegmentContent | None:
         raise IntegrityError(f"{path.name} is not a segment of this spool: {error}") from None
     if header.format != _FORMAT:
         raise IntegrityError(f"{path.name} has format {header.format}; expected {_FORMAT}")
-    return SegmentContent(header, records, size)
+    return SegmentContent(header, records, size, bool(data[size:].strip(b"\0")))
+
+
+def reserve(descriptor: int, reserved: int, end: int) -> int:
+    """Reserve room in a file that grows: ``reserved`` bytes are, bytes up to ``end`` are to be written. Returns how many are
+    now; where the file system has no room to give, as many as before."""
+    if end <= reserved:
+        return reserved
+    length = -(-end // _ROOM) * _ROOM
+    try:
+        os.posix_fallocate(descriptor, reserved, length - reserved)
+    except OSError:  # a full disk: the write says so, if it needs more
+        return reserved
+    return length
 
 
 def truncate(path: Path, whole_bytes: int) -> None:

@@ -10,6 +10,7 @@ A producer is named at random for each start and each version, and numbers its s
 remembered from one start to the next, so none can be used twice.
 """
 
+import contextlib
 import logging
 import os
 import queue
@@ -30,6 +31,7 @@ from pilothouse.serving.delivery.segments import (
     Stream,
     frame,
     read_segment,
+    reserve,
     truncate,
 )
 from pilothouse.serving.delivery.spool_limits import Space, SpoolLimits
@@ -64,6 +66,8 @@ class _Open:
     sequence: int
     opened: float
     size: int = 0
+    reserved: int = 0
+    """Length of the file, with the room ahead."""
     rows: int = 0
     waiting: list[bytes] = field(default_factory=list)
     waiting_rows: int = 0
@@ -210,7 +214,8 @@ class Spool:
                 path.unlink()
                 continue
             if content.whole_bytes < size:
-                log.warning("%s: cut a torn tail of %d bytes", path.name, size - content.whole_bytes)
+                if content.is_torn:
+                    log.warning("%s: cut a torn tail of %d bytes", path.name, size - content.whole_bytes)
                 truncate(path, content.whole_bytes)
             self._sealed.append(Sealed(path, content.whole_bytes))
             self._sealed_bytes += content.whole_bytes
@@ -295,7 +300,7 @@ class Spool:
         self._serial += 1
         name = f"{time.time_ns() // 1_000:020d}-{self._serial:06d}-{producer}-{sequence}.segment"
         path = self._folder / name
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         segment = _Open(path, descriptor, producer, sequence, time.monotonic())
         header = SegmentHeader(
             producer,
@@ -320,7 +325,9 @@ class Spool:
             completions, segment.completions = segment.completions, []
             began = time.perf_counter_ns()
             try:
-                _write_all(segment.descriptor, data)
+                if segment.size:  # most segments of little traffic are written once
+                    segment.reserved = reserve(segment.descriptor, segment.reserved, segment.size + len(data))
+                _write_all(segment.descriptor, data, segment.size)
                 os.fdatasync(segment.descriptor)
                 if segment.size == 0:  # a new file: its name must survive a power cut too
                     sync_folder(self._folder)
@@ -342,6 +349,7 @@ class Spool:
         log.error("%s: a write failed; the segment ends at its last safe record", segment.path.name)
         try:
             os.ftruncate(segment.descriptor, segment.size)
+            segment.reserved = segment.size
             os.fsync(segment.descriptor)
         except OSError as error:
             log.error("%s: cannot cut its tail: %s", segment.path.name, error.strerror)
@@ -363,6 +371,9 @@ class Spool:
 
     def _seal(self, stream: Stream, segment: _Open) -> None:
         del self._open[stream]
+        if segment.reserved > segment.size:
+            with contextlib.suppress(OSError):  # the room stays: whoever reads the file sees its end
+                os.ftruncate(segment.descriptor, segment.size)
         os.close(segment.descriptor)
         if segment.size == 0:
             segment.path.unlink(missing_ok=True)
@@ -377,10 +388,11 @@ class Spool:
         self._space.consider(self._sealed_bytes + self._refused_bytes + growing, at_once=at_once)
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
+def _write_all(descriptor: int, data: bytes, at: int) -> None:
     view = memoryview(data)
     while view:
-        view = view[os.write(descriptor, view) :]
+        written = os.pwrite(descriptor, view, at)
+        view, at = view[written:], at + written
 
 
 def _nobody(_: object) -> None:
