@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fixtures.registries import ADMIN, PEOPLE, Example, make_example
+from pilothouse.domain.break_glass import Review
 from pilothouse.domain.errors import NotAllowedError, PilothouseError
 from pilothouse.domain.listing import Query
 from pilothouse.domain.roles import DAEMON, Actor, Permission, Role
@@ -18,7 +19,7 @@ from pilothouse.operations.fleet import targets
 from pilothouse.operations.jobs import backfills, searches
 from pilothouse.operations.models import comparisons, portable_forms
 from pilothouse.operations.monitoring import monitor_backfills
-from pilothouse.operations.promotion import deployments, promotions, request_lists
+from pilothouse.operations.promotion import break_glass, deployments, promotions, request_lists
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import audits, sessions, upgrades, workspaces
 from pilothouse.store.alerts import NewAlert
@@ -48,6 +49,12 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "automation_switch.pause": (lambda s, a: automation_switch.pause(s, a, "stop"), OPERATION),
     "automation_switch.resume": (lambda s, a: automation_switch.resume(s, a), OPERATION),
     "automation_switch.status": (lambda s, a: automation_switch.status(s, a), EVERYBODY),
+    "break_glass.break_glass": (
+        lambda s, a: break_glass.break_glass(s, a, "delay/1", reason="night"), frozenset({Role.OPERATOR, Role.APPROVER})),
+    "break_glass.review": (
+        lambda s, a: break_glass.review(s, a, 1, Review.KEEP, "seen"), frozenset({Role.APPROVER, Role.ADMIN})),
+    "break_glass.list_broken": (lambda s, a: break_glass.list_broken(s, a), EVERYBODY),
+    "break_glass.is_allowed": (lambda s, a: break_glass.is_allowed(s, a), EVERYBODY),
     "catalogue.list_models": (lambda s, a: catalogue.list_models(s, a), EVERYBODY),
     "catalogue.list_names": (lambda s, a: catalogue.list_names(s, a), EVERYBODY),
     "catalogue.get_model": (lambda s, a: catalogue.get_model(s, a, "delay"), EVERYBODY),
@@ -107,6 +114,7 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "workspaces.trust_wrapper": (lambda s, a: workspaces.trust_wrapper(s, a, "ssh-gate"), ADMINS),
     "workspaces.set_open_reading": (lambda s, a: workspaces.set_open_reading(s, a, allowed=True), ADMINS),
     "workspaces.set_plugins": (lambda s, a: workspaces.set_plugins(s, a, allowed=True), ADMINS),
+    "workspaces.set_break_glass": (lambda s, a: workspaces.set_break_glass(s, a, allowed=True), ADMINS),
     "workspaces.list_wrappers": (lambda s, a: workspaces.list_wrappers(s, a), EVERYBODY),
     "workspaces.reading_is_open": (lambda s, a: workspaces.reading_is_open(s, a), EVERYBODY),
     "workspaces.workspace_policy": (lambda s, a: workspaces.workspace_policy(s, a), EVERYBODY),
@@ -118,6 +126,7 @@ MODULES = (
     audits,
     automation_switch,
     backfills,
+    break_glass,
     catalogue,
     comparisons,
     deployments,
@@ -150,6 +159,7 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
     """A workspace in which each operation of the table finds what it needs."""
     example = make_example(tmp_path_factory.mktemp("roles") / "workspace")
     services = example.services
+    workspaces.grant_role(services, example.actor(ADMIN), "sid", Role.OPERATOR)
     example.apply(automation={"schedule": [{"name": "hourly", "every": "1h", "action": "monitor"}]})
     example.add_version()
     example.add_version()
@@ -167,6 +177,8 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
         figures={"p95_ms": 12.0},
     )
     alerts.open_alert(services, slow)
+    workspaces.set_break_glass(services, example.actor(ADMIN), allowed=True)
+    break_glass.break_glass(services, example.actor("sid"), "delay/2", ["jfk"], reason="night")
     yield example
     services.close()
 

@@ -4,17 +4,19 @@ import random
 import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from fixtures.registries import make_example, raised
 from pilothouse.composition import open_workspace
+from pilothouse.domain.break_glass import Review
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.records import AuditHead
 from pilothouse.domain.roles import Actor, Role
 from pilothouse.operations import automation_switch
-from pilothouse.operations.promotion import promotions
+from pilothouse.operations.promotion import break_glass, promotions
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import audits, doctor, person_records, retention, sessions, workspaces
 from pilothouse.store import audit, row_agreement, row_digests
@@ -44,10 +46,16 @@ def build(root: Path) -> None:
         promotions.comment(services, example.actor("oscar"), request.id, f"look at slice {number}")
         promotions.approve(services, example.actor("pat"), request.id, request.evidence_digest)
         example.pass_time(minutes=1)
-    promotions.request_promotion(services, example.actor("sam"), "delay/2", reason="it was better")
+    promotions.request_promotion(services, example.actor("sam"), "delay/2", ["ewr"], reason="it was better")
     raised(example, "performance")
     sessions.open_session(services, example.actor("pat"), "xterm")
     person_records.join(services, ada, "aud", "vera", "one person")
+    workspaces.set_break_glass(services, ada, allowed=True)
+    example.add_version()
+    glass = break_glass.break_glass(
+        services, example.actor("oscar"), "delay/4", ["jfk"], reason="night", lasts=timedelta(hours=2)
+    )
+    break_glass.review(services, example.actor("pat"), glass.id, Review.TAKE_BACK, "seen")
     retention.place_hold(services, ada, reason="a lawsuit", model="delay", target="")
     with services.registry.transaction() as connection:
         connection.execute(
@@ -56,9 +64,6 @@ def build(root: Path) -> None:
         )
         connection.execute("INSERT INTO run_artifacts VALUES (1, 'log', ?, 5)", ("b" * 64,))
         connection.execute("INSERT INTO latency_baselines VALUES (1, 1, 900, 1)")
-        connection.execute(
-            "INSERT INTO holds (model_id, reason, set_by, recorded_at) VALUES (1, 'odd figures', 'ada', 1)"
-        )
         connection.execute("INSERT INTO portable_models VALUES (1, 1, 1, ?, 5, '', 9, '{}', 1)", ("d" * 64,))
         connection.execute("INSERT INTO step_results VALUES (1, ?, 1, 1, 'fit', '{}', '{}', 1)", ("c" * 64,))
         connection.execute(

@@ -43,6 +43,7 @@ _COMMANDS = {
     "approve": ("promotions:approve", "Approve a request on the evidence shown."),
     "reject": ("promotions:reject", "Reject a request, with a reason."),
     "withdraw": ("promotions:withdraw", "Withdraw a request."),
+    "break-glass": ("break_glass:break_glass", "Deploy alone in an emergency; two others look at it."),
     "comment": ("promotions:comment", "Remark on a request."),
     "rollback": ("deployments:rollback", "Go back to the version before, on one target or all."),
     "lift-hold": ("deployments:lift_hold", "Let automatic deployment run again after a roll-back."),

@@ -121,6 +121,15 @@ def say_solo(session: Session) -> None:
         say(texts.solo_text(solo))
 
 
+def say_glass(session: Session) -> None:
+    """Say on stderr who broke the glass, while two others have not looked at it."""
+    from pilothouse.operations.promotion import break_glass
+    from pilothouse.presentation.break_glass import glass_text
+
+    for glass in break_glass.list_broken(session.services, session.actor, open_only=True):
+        say(f"{glass_text(glass)}: pilothouse break-glass review {glass.id}")
+
+
 def with_unwatched(session: Session, records: Iterable[object]) -> list[dict[str, object]]:
     """Records as JSON values, each with since when nobody keeps the states up to date."""
     text = unwatched(session)

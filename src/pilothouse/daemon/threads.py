@@ -17,7 +17,7 @@ from pilothouse.execution.launcher_client import Isolation, Launcher
 from pilothouse.operations.automation.monitoring_round import evaluate_windows
 from pilothouse.operations.fleet.processes import BEAT_EVERY_S, Pulse
 from pilothouse.operations.jobs import job_attempts
-from pilothouse.operations.promotion import promotions
+from pilothouse.operations.promotion import break_glass, promotions
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import after_upgrade, write_state
 from pilothouse.store import jobs as stored_jobs
@@ -168,6 +168,7 @@ class DaemonThreads:
             if write_state.watch_disk(self._services) is not None:
                 return
             promotions.expire_requests(self._services)
+            break_glass.take_back_expired(self._services)
             job_attempts.requeue_lost(self._services)
             job_attempts.end_hopeless(self._services)
 

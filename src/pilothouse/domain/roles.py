@@ -30,6 +30,8 @@ class Permission(StrEnum):
     REQUEST = "request a promotion"
     DECIDE = "approve or reject a promotion"
     COMMENT = "comment on a request"
+    BREAK_GLASS = "break the glass: deploy alone in an emergency"
+    REVIEW_GLASS = "review a deployment by breaking the glass"
     ROLL_BACK = "roll back a deployment"
     LIFT_HOLD = "lift a hold on automatic deployment"
     HANDLE_ALERT = "acknowledge or resolve an alert"
@@ -61,6 +63,7 @@ _OPERATOR = _EVERYBODY | {
     Permission.REQUEST,
     Permission.COMMENT,
     Permission.ROLL_BACK,
+    Permission.BREAK_GLASS,
     Permission.LIFT_HOLD,
     Permission.HANDLE_ALERT,
     Permission.PAUSE,
@@ -77,8 +80,9 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.AUDITOR: _EVERYBODY,
     Role.DATA_SCIENTIST: _SCIENTIST,
     Role.OPERATOR: _OPERATOR,
-    Role.APPROVER: _EVERYBODY | {Permission.DECIDE, Permission.COMMENT},
-    Role.ADMIN: frozenset(Permission) - {Permission.RUN_DAEMON, Permission.DECIDE},
+    Role.APPROVER: _EVERYBODY
+    | {Permission.DECIDE, Permission.COMMENT, Permission.BREAK_GLASS, Permission.REVIEW_GLASS},
+    Role.ADMIN: frozenset(Permission) - {Permission.RUN_DAEMON, Permission.DECIDE, Permission.BREAK_GLASS},
     Role.DAEMON: _EVERYBODY
     | {Permission.TRAIN, Permission.REQUEST, Permission.INGEST, Permission.RUN_DAEMON, Permission.BACKUP}
     | {Permission.RETENTION},

@@ -22,6 +22,8 @@ _SETTING_CHANGES = (
     "reading.closed",
     "plugins.allowed",
     "plugins.forbidden",
+    "break_glass.allowed",
+    "break_glass.forbidden",
     "retention.set",
     "wrapper.trusted",
     "wrapper.distrusted",
@@ -65,6 +67,8 @@ def _settings(connection: Connection) -> Iterator[str]:
                 logged["open_reading"] = "yes" if entry.action == "reading.opened" else "no"
             case "plugins.allowed" | "plugins.forbidden":
                 logged["console_plugins"] = "yes" if entry.action == "plugins.allowed" else "no"
+            case "break_glass.allowed" | "break_glass.forbidden":
+                logged["break_glass"] = "yes" if entry.action == "break_glass.allowed" else "no"
             case "retention.set":
                 logged["keep_rows_days"] = "" if detail["days"] is None else str(detail["days"])
             case "wrapper.trusted" | "wrapper.distrusted":
@@ -73,7 +77,9 @@ def _settings(connection: Connection) -> Iterator[str]:
                     wrappers.discard(entry.subject)
                 logged["trusted_wrappers"] = "\n".join(sorted(wrappers))
     stored = {row["name"]: row["value"] for row in connection.execute("SELECT name, value FROM settings")}
-    known = ("created_by", "demo", "open_reading", "console_plugins", "keep_rows_days", "trusted_wrappers")
+    known = (
+        "created_by", "demo", "open_reading", "console_plugins", "break_glass", "keep_rows_days", "trusted_wrappers",
+    )  # fmt: skip
     for name in known:
         if stored.get(name) != logged.get(name):
             yield f"the setting {name}"

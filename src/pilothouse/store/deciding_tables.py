@@ -149,6 +149,10 @@ DECIDING: Mapping[str, DecidingTable] = {
     "holds": DecidingTable(
         _name("the hold on {m} of {d}", m=_MODEL.format("x.model_id"), d=_DAY.format("x.recorded_at"))
     ),
+    "broken_glass": DecidingTable(_name("break-glass {n} of {m}", n="x.id", m=_MODEL.format("x.model_id"))),
+    "broken_glass_reviews": DecidingTable(
+        _name("break-glass {n}: its review by {a}", n="x.broken_glass_id", a="x.actor")
+    ),
     "alerts": DecidingTable(_name("alert {n}", n="x.id")),
     "incidents": DecidingTable(
         _name("incident {n}", n="x.id"),

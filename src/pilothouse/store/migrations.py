@@ -203,6 +203,16 @@ def _allow_no_diagnosis(connection: Connection) -> None:
     )
 
 
+def _name_broken_glass(connection: Connection) -> None:
+    """Allow the kind ``break-glass`` of deployments; every stored row fits this CHECK too."""
+    rewrite_table(
+        connection,
+        "deployments",
+        "('promotion', 'automatic', 'rollback')",
+        "('promotion', 'automatic', 'rollback', 'break-glass')",
+    )
+
+
 MIGRATIONS: dict[str, Migration] = {
     "registry_1": Migration(
         parts=("0001_access.sql", "0001_lineage.sql", "0001_operation.sql"),
@@ -235,6 +245,12 @@ MIGRATIONS: dict[str, Migration] = {
         append_only=("row_digests", "person_names", "request_authors"),
     ),
     "registry_16": Migration(parts=("0016_portable_models.sql",), append_only=("portable_models",)),
+    "registry_17": Migration(
+        parts=("0017_break_glass.sql",),
+        change=_name_broken_glass,
+        append_only=("broken_glass_reviews",),
+        never_deleted=("broken_glass",),
+    ),
 }
 """Migrations by name, in order."""
 

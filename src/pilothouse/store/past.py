@@ -199,6 +199,20 @@ def _views(moment: Moment) -> dict[str, _View]:
             "WHERE r.id = t.request_id AND r.recorded_at <= w.wall)"
         ),
         "comments": _View(f"t.recorded_at <= {_OF_REQUEST}"),
+        "broken_glass": _View(
+            f"t.recorded_at <= {_OF_MODEL}",
+            {
+                "closed_at": f"CASE WHEN t.closed_at <= {_OF_MODEL} THEN t.closed_at END",
+                **{
+                    name: f"CASE WHEN t.taken_back_at <= {_OF_MODEL} THEN t.{name} END"
+                    for name in ("taken_back_at", "taken_back_by", "taken_back_why")
+                },
+            },
+        ),
+        "broken_glass_reviews": _View(
+            "EXISTS (SELECT 1 FROM temp.past_walls w JOIN main.broken_glass g ON g.model_id = w.model_id "
+            "WHERE g.id = t.broken_glass_id AND t.recorded_at <= w.wall)"
+        ),
         "deployments": _View(
             f"t.effective_at <= {at}",
             {

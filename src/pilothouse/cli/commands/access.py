@@ -6,6 +6,7 @@ from pilothouse.cli.output import json_option, plain, printed_as_json, say, say_
 from pilothouse.cli.session import Session, os_user
 from pilothouse.domain.records import WorkspacePolicy
 from pilothouse.domain.roles import Role
+from pilothouse.operations.promotion import break_glass
 from pilothouse.operations.workspace import person_records, workspaces
 from pilothouse.presentation import texts
 
@@ -105,7 +106,8 @@ def policy_show(session: Session) -> None:
     """Show the policy in force."""
     rules = workspaces.workspace_policy(session.services, session.actor)
     open_reading = workspaces.reading_is_open(session.services, session.actor)
-    if printed_as_json(session, {**plain(rules), "open_reading": open_reading}):
+    glass = break_glass.is_allowed(session.services, session.actor)
+    if printed_as_json(session, {**plain(rules), "open_reading": open_reading, "break_glass": glass}):
         return
     show_pairs(
         (
@@ -113,6 +115,7 @@ def policy_show(session: Session) -> None:
             ("four eyes", _four_eyes_text(rules)),
             ("automatic deployment", "as the model says" if rules.allow_automatic else "forbidden"),
             ("set by", rules.set_by or "nobody: the default"),
+            ("breaking the glass", "allowed; two others look at it" if glass else "forbidden"),
             ("reading", "open to everybody who can open the folder" if open_reading else "only with a role"),
         )
     )
@@ -136,6 +139,12 @@ def _four_eyes_text(rules: WorkspacePolicy) -> str:
 @click.option(
     "--plugins/--no-plugins", default=None, help="Whether consoles may run their readers' own commands."
 )
+@click.option(
+    "--break-glass/--no-break-glass",
+    "may_break_glass",
+    default=None,
+    help="Whether somebody may deploy alone in an emergency; two others look at it.",
+)
 @click.option("--reason", required=True, help="Why, for the record.")
 @click.pass_obj
 def policy_set(
@@ -145,11 +154,12 @@ def policy_set(
     automatic: bool | None,
     open_reading: bool | None,
     plugins: bool | None,
+    may_break_glass: bool | None,
     reason: str,
 ) -> None:
     """Set the policy; what is not named stays."""
     rules = (approvals, four_eyes, automatic)
-    if all(rule is None for rule in (*rules, open_reading, plugins)):
+    if all(rule is None for rule in (*rules, open_reading, plugins, may_break_glass)):
         raise click.UsageError("name what to set, e.g. --approvals 1")
     if any(rule is not None for rule in rules):
         workspaces.set_workspace_policy(
@@ -164,6 +174,8 @@ def policy_set(
         workspaces.set_open_reading(session.services, session.actor, allowed=open_reading, reason=reason)
     if plugins is not None:
         workspaces.set_plugins(session.services, session.actor, allowed=plugins, reason=reason)
+    if may_break_glass is not None:
+        workspaces.set_break_glass(session.services, session.actor, allowed=may_break_glass, reason=reason)
     say("policy set")
 
 

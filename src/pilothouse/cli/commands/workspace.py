@@ -7,8 +7,10 @@ import click
 from pilothouse.cli.commands import first_models
 from pilothouse.cli.output import (
     json_option,
+    plain,
     printed_as_json,
     say,
+    say_glass,
     say_solo,
     say_unwatched,
     show_pairs,
@@ -18,6 +20,7 @@ from pilothouse.cli.session import Session, os_user
 from pilothouse.domain.monitoring import Health, ModelOverview
 from pilothouse.domain.safe_text import safe
 from pilothouse.operations import automation_switch
+from pilothouse.operations.promotion import break_glass
 from pilothouse.operations.workspace import apply_models, backups, workspaces, write_state
 from pilothouse.presentation import texts
 
@@ -130,6 +133,9 @@ def status(session: Session) -> int:
             "unwatched": watch.unwatched,
             "automation": paused,
             "solo": solo,
+            "broken_glass": [
+                plain(one) for one in break_glass.list_broken(session.services, session.actor, open_only=True)
+            ],
             "models": models,
         },
     ):
@@ -148,6 +154,7 @@ def status(session: Session) -> int:
             + (f"; automation is paused by {paused.actor}: {paused.reason}" if paused.paused else "")
         )
         say_solo(session)
+        say_glass(session)
         say_unwatched(session)
     if watch.unwatched and fleet is Health.NOT_JUDGED:
         return EXIT_UNWATCHED

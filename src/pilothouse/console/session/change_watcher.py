@@ -103,6 +103,7 @@ def _status(session: Session, services: "Services") -> Status:
     """The present status; reads little where nothing has changed."""
     from pilothouse.operations import automation_switch
     from pilothouse.operations.fleet import processes, replays
+    from pilothouse.operations.promotion import break_glass
     from pilothouse.operations.workspace import workspaces
 
     versions = data_versions(session)
@@ -130,6 +131,7 @@ def _status(session: Session, services: "Services") -> Status:
         plugins,
         frozen,
         replay,
+        tuple(break_glass.list_broken(services, actor, open_only=True)),
         workspaces.solo_person(services),
     )
 

@@ -10,6 +10,7 @@ from pilothouse.domain.roles import Actor
 if TYPE_CHECKING:
     from pilothouse.console.session.config import ConsoleConfig
     from pilothouse.console.session.options import ConsoleOptions
+    from pilothouse.domain.break_glass import BrokenGlass
     from pilothouse.domain.monitoring import DaemonState
     from pilothouse.domain.records import Automation
     from pilothouse.domain.replay import Replay
@@ -38,6 +39,8 @@ class Status:
     """The reason why nothing may be written in the workspace; empty where it may."""
     replay: "Replay | None" = None
     """How far a replay of past data is; None where there is none."""
+    glass: "tuple[BrokenGlass, ...]" = ()
+    """Deployments by breaking the glass that two others have not looked at."""
     solo: str = ""
     """The one person who runs the workspace, with four eyes off; empty otherwise."""
 

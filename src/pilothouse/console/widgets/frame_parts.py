@@ -10,6 +10,7 @@ from pilothouse.console.session.actions import TABS, Action
 from pilothouse.console.session.session import Session
 from pilothouse.console.widgets.tones import STYLES, line
 from pilothouse.domain.safe_text import one_line, safe
+from pilothouse.presentation.break_glass import glass_text
 from pilothouse.presentation.cell import Cell, Tone
 from pilothouse.presentation.documents import text_line, wrap
 from pilothouse.presentation.texts import replay_text, solo_text, time_text
@@ -18,6 +19,8 @@ from pilothouse.presentation.width import clip, display_width
 if TYPE_CHECKING:
     from pilothouse.domain.monitoring import DaemonState
 
+_GLASSES = 3
+"""Deployments by breaking the glass that have a line each."""
 _LOW = 14
 """Rows below which the banner is shorter."""
 DEMO = "DEMO: identities are not verified — you are "
@@ -78,15 +81,22 @@ def tab_labels(view: str, width: int) -> list[str]:
 
 
 class Banner(Static):
-    """Warnings on every screen: no daemon, no isolation, one person alone, automation paused. Takes no room where there is
-    none."""
+    """Warnings on every screen: no daemon, no isolation, broken glass, one person alone, automation paused. Takes no room
+    where there is none."""
 
     _shown: object = None
 
     def put(self, session: Session) -> None:
         status = session.status
         low = self.app.size.height < _LOW
-        state = status and (status.frozen, status.daemon, status.automation, status.replay, status.solo)
+        state = status and (
+            status.frozen,
+            status.daemon,
+            status.automation,
+            status.replay,
+            status.glass,
+            status.solo,
+        )
         shown = (low, session.at, state)
         if shown != self._shown:
             self._shown = shown
@@ -106,6 +116,8 @@ class Banner(Static):
         if status and status.daemon.running and status.daemon.isolation == "none":
             text = " ▲ NO ISOLATION: jobs and models run unconfined (the daemon was started with --isolation warn)"
             lines.append(line(Cell(text, "warn")))
+        for glass in status.glass[:_GLASSES] if status else ():
+            lines.append(line(Cell(safe(f" ✖ {glass_text(glass)}"), "bad")))
         if status and status.solo:
             text = safe(f" ▲ {solo_text(status.solo)}")
             lines.append(Text(text, STYLES["warn"], no_wrap=True, overflow="ellipsis", end=""))

@@ -11,7 +11,7 @@ from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.records import Deployment, Hold, RollBackStep
 from pilothouse.domain.roles import Actor, Permission
 from pilothouse.domain.wire import DesiredState, DesiredVersion
-from pilothouse.operations.authorisation import changing, reading, reason_given
+from pilothouse.operations.authorisation import Change, changing, reading, reason_given
 from pilothouse.operations.catalogue import require_model, require_version, spec_of_model
 from pilothouse.operations.promotion.accounted_rows import check_version
 from pilothouse.operations.promotion.activation import put_live
@@ -34,20 +34,27 @@ def roll_back(
     with changing(services, actor, Permission.ROLL_BACK, model) as change:
         require_model(change.connection, model)
         steps = _plan(change.connection, model, targets)
-        deployed: list[Deployment] = []
-        for step in steps:
-            before = require_version(change.connection, version_uri(model, step.then))
-            check_version(change.connection, before, [step.target])
-        for number in sorted({step.then for step in steps}):
-            version = require_version(change.connection, version_uri(model, number))
-            on_targets = [step.target for step in steps if step.then == number]
-            deployed += put_live(
-                services, change, version, on_targets, kind="rollback", reason=reason, request_id=None
-            )
-        if not deployments.holds(change.connection, model):
-            deployments.set_hold(change.connection, model, reason=reason, by=actor.name, at=change.at)
-            change.record("hold.set", model, {"reason": reason})
-        return sorted(deployed, key=lambda deployment: deployment.target)
+        return go_back(services, change, model, steps, reason)
+
+
+def go_back(
+    services: Services, change: Change, model: str, steps: Sequence[RollBackStep], reason: str
+) -> list[Deployment]:
+    """Take steps back in the caller's transaction, and set a hold on automatic deployment; the new deployments by target."""
+    deployed: list[Deployment] = []
+    for step in steps:
+        before = require_version(change.connection, version_uri(model, step.then))
+        check_version(change.connection, before, [step.target])
+    for number in sorted({step.then for step in steps}):
+        version = require_version(change.connection, version_uri(model, number))
+        on_targets = [step.target for step in steps if step.then == number]
+        deployed += put_live(
+            services, change, version, on_targets, kind="rollback", reason=reason, request_id=None
+        )
+    if not deployments.holds(change.connection, model):
+        deployments.set_hold(change.connection, model, reason=reason, by=change.actor.name, at=change.at)
+        change.record("hold.set", model, {"reason": reason})
+    return sorted(deployed, key=lambda deployment: deployment.target)
 
 
 def roll_back_plan(

@@ -19,7 +19,7 @@ from pilothouse.operations.authorisation import (
     reading,
 )
 from pilothouse.operations.catalogue import require_model
-from pilothouse.operations.promotion import promotions
+from pilothouse.operations.promotion import break_glass, promotions
 from pilothouse.operations.services import Services, wall_clock
 from pilothouse.operations.workspace import person_records
 from pilothouse.sqlite import Connection
@@ -199,6 +199,13 @@ def set_plugins(services: Services, actor: Actor, *, allowed: bool, reason: str 
     with changing(services, actor, Permission.SET_POLICY) as change:
         action = "plugins.allowed" if allowed else "plugins.forbidden"
         _set_switch(change, PLUGINS, allowed, action, reason)
+
+
+def set_break_glass(services: Services, actor: Actor, *, allowed: bool, reason: str = "") -> None:
+    """Set whether somebody may deploy alone in an emergency (``break_glass``)."""
+    with changing(services, actor, Permission.SET_POLICY) as change:
+        action = "break_glass.allowed" if allowed else "break_glass.forbidden"
+        _set_switch(change, break_glass.SETTING, allowed, action, reason)
 
 
 def _set_switch(change: Change, name: str, value: bool, action: str, reason: str) -> None:

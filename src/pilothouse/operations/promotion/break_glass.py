@@ -1,0 +1,188 @@
+"""Breaking the glass: one person deploys without the approvals; two others look at it; its time ends."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from pilothouse.domain.break_glass import (
+    LONGEST,
+    REVIEWERS,
+    USUAL,
+    BrokenGlass,
+    GlassReview,
+    Review,
+    obstacle_to_review,
+)
+from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
+from pilothouse.domain.identifiers import parse_reference, version_uri
+from pilothouse.domain.records import RequestStatus, RollBackStep, VersionStatus
+from pilothouse.domain.roles import DAEMON, Actor, Permission
+from pilothouse.operations.authorisation import Change, as_now, changing, present, reading, reason_given
+from pilothouse.operations.catalogue import require_version
+from pilothouse.operations.promotion.accounted_rows import check_rules, check_version
+from pilothouse.operations.promotion.activation import deploy_request
+from pilothouse.operations.promotion.deployments import go_back
+from pilothouse.operations.promotion.request_filing import file_request, targets_to_request
+from pilothouse.operations.services import Services
+from pilothouse.sqlite import Connection
+from pilothouse.store import broken_glass, deployments, workspace
+
+SETTING = "break_glass"
+"""Setting, ``yes`` where somebody may deploy alone in an emergency; ``no`` where nothing is set."""
+_SHORTEST = timedelta(minutes=5)
+
+
+def break_glass(
+    services: Services,
+    actor: Actor,
+    reference: str,
+    targets: Sequence[str] | None = None,
+    *,
+    reason: str,
+    lasts: timedelta = USUAL,
+) -> BrokenGlass:
+    """Put a version live on targets (where None, on all of the model) without the approvals that the policy asks for.
+
+    The version has passed the gates it was judged by; gates that were tightened since, and a comparison with what is live
+    that is missing, are no obstacle and stand in the evidence. ``lasts``: time after which the daemon takes the deployment
+    back, five minutes to three days. Raises NotFoundError, NotAllowedError (role, workspace, failed gate), InvalidInputError
+    (no reason, time) or ConflictError (live there already, deploys itself).
+    """
+    reason = reason_given(reason, "breaking the glass")
+    if not _SHORTEST <= lasts <= LONGEST:
+        raise InvalidInputError(
+            f"breaking the glass lasts {lasts}: expected five minutes to {LONGEST.days} days"
+        )
+    with changing(services, actor, Permission.BREAK_GLASS, parse_reference(reference).model) as change:
+        if workspace.setting(change.connection, SETTING) != "yes":
+            raise NotAllowedError(
+                "this workspace lets nobody break the glass: an admin allows it with pilothouse policy set --break-glass"
+            )
+        version = require_version(change.connection, reference)
+        if version.status is not VersionStatus.CANDIDATE:
+            raise NotAllowedError(
+                f"{version_uri(version.model, version.number)} failed a gate: no emergency deploys it; "
+                f"pilothouse rollback {version.model} goes back to what was live"
+            )
+        targets = targets_to_request(change.connection, version, targets)
+        check_rules(change.connection, version.model)
+        check_version(change.connection, version, targets)
+        request = file_request(services, change, version, targets, f"break glass: {reason}")
+        if request.status is not RequestStatus.OPEN:
+            raise ConflictError(
+                f"{version.model} deploys without hands by its policy: request the version, nothing needs to be broken"
+            )
+        number = broken_glass.add(
+            change.connection,
+            model=version.model,
+            request_id=request.id,
+            by=actor.name,
+            reason=reason,
+            at=change.at,
+            expires_at=change.at + lasts,
+        )
+        change.record(
+            "glass.broken",
+            f"break-glass {number}",
+            {
+                "request": request.id,
+                "version": version_uri(version.model, version.number),
+                "targets": list(request.targets),
+                "reason": reason,
+                "until": (change.at + lasts).isoformat(),
+                "approvals_needed": request.approvals_needed,
+            },
+        )
+        deploy_request(services, change, request, version, kind="break-glass", reason=reason)
+        return _required(change.connection, number)
+
+
+def review(services: Services, actor: Actor, number: int, verdict: Review, reason: str) -> BrokenGlass:
+    """Review it as another person. To take it back is done at once; two reviews close it, two to keep let it stand.
+
+    Raises NotFoundError, NotAllowedError (role, who broke it, second review by one person), InvalidInputError (no reason) or
+    ConflictError (closed).
+    """
+    reason = reason_given(reason, "a review")
+    with changing(services, actor, Permission.REVIEW_GLASS, _model_of(services, number)) as change:
+        glass = _required(change.connection, number)
+        if obstacle := obstacle_to_review(glass, as_now(change.connection, actor)):
+            raise (ConflictError if glass.closed_at else NotAllowedError)(obstacle)
+        broken_glass.add_review(
+            change.connection, number, GlassReview(actor.name, verdict, reason, change.at)
+        )
+        change.record("glass.reviewed", f"break-glass {number}", {"verdict": str(verdict), "reason": reason})
+        if verdict is Review.TAKE_BACK and glass.taken_back_at is None:
+            _take_back(services, change, glass, reason)
+        if len(glass.reviews) + 1 >= REVIEWERS:
+            broken_glass.close(change.connection, number, at=change.at)
+            change.record("glass.closed", f"break-glass {number}")
+        return _required(change.connection, number)
+
+
+def take_back_expired(services: Services) -> list[BrokenGlass]:
+    """Take back what nobody has let stand and whose time has ended, for the daemon; returns it."""
+    with services.registry.read() as connection:
+        now = present(services, connection)
+        if not any(glass.runs_out(now) for glass in broken_glass.listed(connection, open_only=True)):
+            return []
+    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        expired = [
+            glass
+            for glass in broken_glass.listed(change.connection, open_only=True)
+            if glass.runs_out(change.at)
+        ]
+        for glass in expired:
+            _take_back(services, change, glass, f"its time ended at {glass.expires_at:%Y-%m-%d %H:%M} UTC")
+        return expired
+
+
+def list_broken(services: Services, actor: Actor, *, open_only: bool = False) -> list[BrokenGlass]:
+    """Deployments by breaking the glass, newest first."""
+    with reading(services, actor) as connection:
+        return broken_glass.listed(connection, open_only=open_only)
+
+
+def is_allowed(services: Services, actor: Actor) -> bool:
+    """Whether the workspace lets somebody break the glass."""
+    with reading(services, actor) as connection:
+        return workspace.setting(connection, SETTING) == "yes"
+
+
+def _take_back(services: Services, change: Change, glass: BrokenGlass, why: str) -> None:
+    """Go back on the targets where its deployment is still live; where nothing was live before, it stays and that is said."""
+    live = {
+        deployment.target
+        for deployment in deployments.live(change.connection, model=glass.model)
+        if deployment.request_id == glass.request_id
+    }
+    before = deployments.versions_before(change.connection, glass.model)
+    steps = [
+        RollBackStep(glass.model, target, glass.version, before[glass.model, target])
+        for target in sorted(live)
+        if (glass.model, target) in before
+    ]
+    if steps:
+        go_back(services, change, glass.model, steps, f"break-glass {glass.id} taken back: {why}")
+    broken_glass.take_back(change.connection, glass.id, by=change.actor.name, why=why, at=change.at)
+    left = sorted(live - {step.target for step in steps})
+    change.record(
+        "glass.taken_back",
+        f"break-glass {glass.id}",
+        {
+            "why": why,
+            "targets": [step.target for step in steps],
+            **({"nothing_before": left} if left else {}),
+        },
+    )
+
+
+def _required(connection: Connection, number: int) -> BrokenGlass:
+    found = broken_glass.listed(connection, number=number)
+    if not found:
+        raise NotFoundError(f"there is no break-glass {number}: pilothouse break-glass list names them")
+    return found[0]
+
+
+def _model_of(services: Services, number: int) -> str:
+    with services.registry.read() as connection:
+        return _required(connection, number).model

@@ -1,0 +1,23 @@
+"""Words about deployments by breaking the glass."""
+
+from pilothouse.domain.break_glass import REVIEWERS, BrokenGlass
+
+_NAMED = 2
+"""Targets that are named."""
+
+
+def glass_text(glass: BrokenGlass) -> str:
+    """``GLASS BROKEN by ola: delay v7 on ewr until 11-29 09:12 UTC, 0 of 2 reviews``."""
+    more = len(glass.targets) - _NAMED
+    where = ", ".join(glass.targets[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return (
+        f"GLASS BROKEN by {glass.actor}: {glass.model} v{glass.version} on {where} {standing(glass)}, "
+        f"{len(glass.reviews)} of {REVIEWERS} reviews"
+    )
+
+
+def standing(glass: BrokenGlass) -> str:
+    """``until 11-29 09:12 UTC``, ``kept``, ``taken back by vera at 11-29 08:10 UTC``."""
+    if glass.taken_back_at is not None:
+        return f"taken back by {glass.taken_back_by} at {glass.taken_back_at:%m-%d %H:%M} UTC"
+    return "kept" if glass.is_kept else f"until {glass.expires_at:%m-%d %H:%M} UTC"

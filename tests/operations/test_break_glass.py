@@ -1,0 +1,180 @@
+"""Breaking the glass: alone and at once, for a time, until two others have looked at it."""
+
+from datetime import timedelta
+
+import pytest
+
+from fixtures.registries import Example
+from pilothouse.domain.break_glass import BrokenGlass, Review
+from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
+from pilothouse.domain.roles import Role
+from pilothouse.operations.promotion import break_glass, deployments, promotions
+from pilothouse.operations.workspace import audits, person_records, workspaces
+from pilothouse.presentation.break_glass import glass_text
+from pilothouse.sqlite import driver
+
+
+@pytest.fixture
+def example(example: Example) -> Example:
+    """Version 1 is live by two people; version 2 has passed its gates; the workspace lets people break the glass."""
+    example.add_version()
+    request = promotions.request_promotion(example.services, example.actor("sam"), "delay", reason="first")
+    promotions.approve(example.services, example.actor("pat"), request.id, request.evidence_digest)
+    example.add_version()
+    workspaces.set_break_glass(example.services, example.actor("ada"), allowed=True, reason="nights")
+    return example
+
+
+def break_it(example: Example, by: str = "oscar", **options: object) -> BrokenGlass:
+    return break_glass.break_glass(
+        example.services,
+        example.actor(by),
+        "delay/2",
+        **{"reason": "all delays are 0", **options},  # type: ignore[arg-type]
+    )
+
+
+def live(example: Example) -> dict[str, int]:
+    found = deployments.list_deployments(example.services, example.actor("vera"))
+    return {deployment.target: deployment.version for deployment in found}
+
+
+def review(example: Example, name: str, verdict: Review = Review.KEEP) -> BrokenGlass:
+    return break_glass.review(example.services, example.actor(name), 1, verdict, "looked at it")
+
+
+def test_one_person_deploys_at_once_and_the_record_says_so(example: Example) -> None:
+    glass = break_it(example, targets=["jfk"])
+    assert live(example) == {"ewr": 1, "jfk": 2}
+    (deployment,) = [
+        d for d in deployments.list_deployments(example.services, example.actor("vera")) if d.target == "jfk"
+    ]
+    assert (deployment.kind, deployment.actor, deployment.request_id) == (
+        "break-glass",
+        "oscar",
+        glass.request_id,
+    )
+    entry = next(e for e in audits.show(example.services, example.actor("aud")) if e.action == "glass.broken")
+    assert entry.detail["approvals_needed"] == 1
+    assert entry.detail["reason"] == "all delays are 0"
+    assert glass_text(glass) == "GLASS BROKEN by oscar: delay v2 on jfk until 05-03 16:00 UTC, 0 of 2 reviews"
+    assert audits.differing_rows(example.services, example.actor("aud")) == []
+
+
+def test_a_workspace_allows_it_or_nobody_does_it(example: Example) -> None:
+    workspaces.set_break_glass(example.services, example.actor("ada"), allowed=False)
+    with pytest.raises(NotAllowedError, match="lets nobody break the glass"):
+        break_it(example)
+    assert live(example) == {"ewr": 1, "jfk": 1}
+    assert audits.differing_rows(example.services, example.actor("aud")) == []
+
+
+@pytest.mark.parametrize("name", ["sam", "vera", "aud", "ada"])
+def test_the_role_is_asked(example: Example, name: str) -> None:
+    with pytest.raises(NotAllowedError):
+        break_it(example, name)
+
+
+def test_a_version_that_failed_a_gate_is_deployed_by_no_emergency(example: Example) -> None:
+    example.add_version(passed=False)
+    with pytest.raises(NotAllowedError, match="failed a gate"):
+        break_glass.break_glass(example.services, example.actor("oscar"), "delay/3", reason="night")
+
+
+@pytest.mark.parametrize("lasts", [timedelta(minutes=4), timedelta(hours=73)])
+def test_its_time_has_bounds(example: Example, lasts: timedelta) -> None:
+    with pytest.raises(InvalidInputError, match="five minutes to 3 days"):
+        break_it(example, lasts=lasts)
+
+
+def test_a_reason_is_asked(example: Example) -> None:
+    with pytest.raises(InvalidInputError, match="reason"):
+        break_it(example, reason="  ")
+
+
+def test_when_its_time_ends_the_daemon_goes_back(example: Example) -> None:
+    break_it(example, lasts=timedelta(hours=1))
+    assert break_glass.take_back_expired(example.services) == []
+    example.pass_time(hours=1)
+    (expired,) = break_glass.take_back_expired(example.services)
+    assert expired.id == 1
+    assert live(example) == {"ewr": 1, "jfk": 1}
+    assert break_glass.take_back_expired(example.services) == []
+    (glass,) = break_glass.list_broken(example.services, example.actor("vera"), open_only=True)
+    assert (glass.state, glass.taken_back_by) == ("taken back", "daemon")
+    assert glass.closed_at is None, "two others must still look at it"
+    assert deployments.list_holds(example.services, example.actor("vera"))
+
+
+def test_two_others_let_it_stand(example: Example) -> None:
+    break_it(example)
+    assert review(example, "pat").closed_at is None
+    glass = review(example, "pia")
+    assert glass.closed_at is not None
+    assert glass.state == "kept"
+    example.pass_time(days=30)
+    assert break_glass.take_back_expired(example.services) == []
+    assert live(example) == {"ewr": 2, "jfk": 2}
+    with pytest.raises(ConflictError, match="closed"):
+        break_glass.review(example.services, example.actor("ada"), 1, Review.KEEP, "late")
+
+
+def test_one_review_alone_does_not_let_it_stand(example: Example) -> None:
+    break_it(example)
+    review(example, "pat")
+    example.pass_time(days=1)
+    break_glass.take_back_expired(example.services)
+    assert live(example) == {"ewr": 1, "jfk": 1}
+
+
+def test_who_says_take_back_goes_back_at_once(example: Example) -> None:
+    break_it(example)
+    glass = review(example, "pat", Review.TAKE_BACK)
+    assert live(example) == {"ewr": 1, "jfk": 1}
+    assert glass.closed_at is None
+    assert review(example, "pia").closed_at is not None
+    assert live(example) == {"ewr": 1, "jfk": 1}
+
+
+def test_who_broke_it_does_not_review_it_under_any_name(example: Example) -> None:
+    break_it(example, "pat")
+    with pytest.raises(NotAllowedError, match="two others"):
+        review(example, "pat")
+    workspaces.grant_role(example.services, example.actor("ada"), "patricia", Role.APPROVER)
+    person_records.join(example.services, example.actor("ada"), "pat", "patricia", "one person")
+    with pytest.raises(NotAllowedError, match="two others"):
+        review(example, "patricia")
+
+
+def test_nobody_reviews_it_twice(example: Example) -> None:
+    break_it(example)
+    review(example, "pat")
+    with pytest.raises(NotAllowedError, match="another person is needed"):
+        review(example, "pat")
+
+
+def test_what_was_deployed_since_is_left_alone(example: Example) -> None:
+    break_it(example)
+    example.add_version(incumbents=(2,))
+    request = promotions.request_promotion(
+        example.services, example.actor("sam"), "delay/3", ["jfk"], reason="regular"
+    )
+    promotions.approve(example.services, example.actor("pat"), request.id, request.evidence_digest)
+    example.pass_time(hours=5)
+    break_glass.take_back_expired(example.services)
+    assert live(example) == {"ewr": 1, "jfk": 3}
+
+
+def test_the_table_itself_wants_two_others(example: Example) -> None:
+    break_it(example)
+    review(example, "pat")
+    with (
+        example.services.registry.transaction() as connection,
+        pytest.raises(driver.IntegrityError, match="closed by two others"),
+    ):
+        connection.execute("UPDATE broken_glass SET closed_at = recorded_at")
+
+
+def test_one_that_is_not_there_is_named(example: Example) -> None:
+    with pytest.raises(NotFoundError, match="break-glass 1"):
+        review(example, "pat")
