@@ -14,7 +14,7 @@ help:
 	@echo "make fuzz    10,000 hostile inputs for each parser (half an hour)"
 	@echo "make portable-long  5,000 random pipelines: their portable form is equal to the bit, or refused (half an hour)"
 	@echo "make soak    the long form of the proofs (tests/soak, tests/loop, the demo's models, kills of serving processes): about an hour"
-	@echo "make test-peers  our drift figures against Evidently and NannyML themselves (installs both, each by itself)"
+	@echo "make test-peers  our drift figures against Evidently and NannyML themselves, our log against another log and witness (installs them, each by itself)"
 	@echo "make test-upgrade  workspaces made under scikit-learn 1.8 and opened under today's (builds the environments of before)"
 	@echo "make test-clients  tritonclient, KServe's, MLServer's and MLflow's clients and schemathesis against a server (installs each by itself)"
 	@echo "make check   what CI runs: lint, types, layers, tests"
@@ -82,7 +82,15 @@ check: lint types layers test
 	@.peers/$*/bin/python -m pip --disable-pip-version-check -q install -r $<
 	@touch $@
 
-test-peers: $(VENV)/.dev .peers/evidently/.done .peers/nannyml/.done
+# An independent log and witness, which need a newer Python: PYTHON_3_12=PROGRAM names one.
+PYTHON_3_12 ?= python3.12
+.peers/aics/.done: tests/peers/requirements-aics.txt
+	@test -x .peers/aics/bin/python || $(PYTHON_3_12) -m venv .peers/aics
+	@echo "installing aics-tlog and aics-witness into .peers/aics ..."
+	@.peers/aics/bin/python -m pip --disable-pip-version-check -q install -r $<
+	@touch $@
+
+test-peers: $(VENV)/.dev .peers/evidently/.done .peers/nannyml/.done .peers/aics/.done
 	@PILOTHOUSE_PEERS=1 $(BIN)/python -m pytest -q tests/peers
 
 # Clients that people have, an environment each. CASES=NUMBER of schemathesis for each operation.

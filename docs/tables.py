@@ -36,6 +36,7 @@ _LAYERS = {
     "artifacts": "Content-addressed files.",
     "statistics": "Numbers about windows: arrays in, values out. No I/O.",
     "tables": "Files of others as tables: dialect, types and times by one rule at every door.",
+    "transparency": "Transparency logs as C2SP writes them down: tree, signed heads, tiles, proofs. Values in, values out.",
     "sqlite": "SQLite: one driver (`pysqlite3`; on ARM a small one over `apsw`), safe connections, transactions.",
     "domain": "Records and rules. Standard library only, no I/O, no clock.",
 }
