@@ -116,6 +116,10 @@ def test_the_audit_log_verifies_and_its_head_can_be_kept(workspace, root: Path) 
     assert forged.code == 6
     exported = workspace("audit", "export").out.splitlines()
     assert [json.loads(line)["seq"] for line in exported] == list(range(1, len(exported) + 1))
+    table = workspace("audit", "export", "--format", "csv", "--actor", "ada", "--since", "2020-01-01").out
+    assert table.startswith("seq,recorded_at,actor,action,subject,detail,previous,hash,rows\n")
+    assert "model.created" in table
+    assert "no entry fits" in workspace("audit", "export", "--subject", "request*").err
 
 
 def test_pausing_automation_is_seen_in_the_status(workspace) -> None:

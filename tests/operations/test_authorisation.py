@@ -15,6 +15,7 @@ from pilothouse.domain.roles import DAEMON, Actor, Permission, Role
 from pilothouse.operations import authorisation, automation_switch, catalogue, listings
 from pilothouse.operations.alerts import alerts
 from pilothouse.operations.automation import schedules, triggers
+from pilothouse.operations.dossier import audit_export
 from pilothouse.operations.fleet import targets
 from pilothouse.operations.jobs import backfills, searches
 from pilothouse.operations.models import comparisons, portable_forms
@@ -45,7 +46,7 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "audits.differing_rows": (lambda s, a: audits.differing_rows(s, a), EVERYBODY),
     "audits.verify_chain": (lambda s, a: audits.verify_chain(s, a), EVERYBODY),
     "audits.verify": (lambda s, a: audits.verify(s, a), EVERYBODY),
-    "audits.export": (lambda s, a: audits.export(s, a, _Nowhere()), EVERYBODY),  # type: ignore[arg-type]
+    "audit_export.export": (lambda s, a: audit_export.export(s, a, _Nowhere()), EVERYBODY),  # type: ignore[arg-type]
     "automation_switch.pause": (lambda s, a: automation_switch.pause(s, a, "stop"), OPERATION),
     "automation_switch.resume": (lambda s, a: automation_switch.resume(s, a), OPERATION),
     "automation_switch.status": (lambda s, a: automation_switch.status(s, a), EVERYBODY),
@@ -123,6 +124,7 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
 
 MODULES = (
     alerts,
+    audit_export,
     audits,
     automation_switch,
     backfills,

@@ -10,6 +10,7 @@ from fixtures.registries import Example
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.records import AuditHead
 from pilothouse.domain.time_units import to_us
+from pilothouse.operations.dossier import audit_export
 from pilothouse.operations.workspace import audits
 from pilothouse.sqlite import driver
 from pilothouse.store import audit
@@ -206,7 +207,7 @@ def test_anybody_can_compute_the_hash_from_an_export(log: Example, tmp_path: Pat
 
     file = tmp_path / "audit.jsonl"
     with file.open("w") as stream:
-        count = audits.export(log.services, log.actor("aud"), stream)
+        count = audit_export.export(log.services, log.actor("aud"), stream)
 
     previous = "0" * 64
     lines = [json.loads(line) for line in file.read_text().splitlines()]

@@ -226,6 +226,33 @@ def following(connection: Connection, seq: int, limit: int) -> list[AuditEntry]:
     ]
 
 
+def matching(
+    connection: Connection,
+    seq: int,
+    limit: int,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    actor: str | None = None,
+    subject: str | None = None,
+) -> list[AuditEntry]:
+    """The next rows after one that fit, oldest first: recorded at ``since <= t < until``, by an actor, about a subject, or
+    about all subjects that begin with one that ends in ``*``."""
+    begins = subject is not None and subject.endswith("*")
+    conditions, values = where(
+        {
+            "seq > ?": seq,
+            "recorded_at >= ?": None if since is None else to_us(since),
+            "recorded_at < ?": None if until is None else to_us(until),
+            "actor = ?": actor,
+            "subject = ?": None if begins else subject,
+            "instr(subject, ?) = 1": subject[:-1] or None if begins and subject is not None else None,
+        }
+    )
+    rows = connection.execute(f"{_SELECT}{conditions} ORDER BY seq LIMIT ?", (*values, limit))
+    return [_entry(row) for row in rows]
+
+
 def of_actions(connection: Connection, *actions: str) -> Iterator[AuditEntry]:
     """Rows of these actions, oldest first."""
     for row in connection.execute(f"{_SELECT}WHERE action IN {marks(actions)} ORDER BY seq", actions):

@@ -7,6 +7,7 @@ import click
 from pilothouse.cli.output import (
     json_option,
     limit_option,
+    parse_time,
     printed_as_json,
     progress,
     say,
@@ -15,6 +16,7 @@ from pilothouse.cli.output import (
 )
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import IntegrityError
+from pilothouse.operations.dossier import audit_export
 from pilothouse.operations.workspace import audits
 from pilothouse.presentation.tables.work_rows import audit_table
 
@@ -79,7 +81,37 @@ def head(session: Session) -> None:
 
 @audit.command()
 @click.option("--output", type=click.File("w"), default="-", help="A file; stdout otherwise.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["jsonl", "csv"]),
+    default="jsonl",
+    show_default=True,
+    help="JSON lines hold exactly what is hashed; CSV is for a spreadsheet.",
+)
+@click.option("--since", metavar="TIME", help="Only entries recorded at TIME or later (ISO 8601, UTC).")
+@click.option("--until", metavar="TIME", help="Only entries recorded before TIME.")
+@click.option("--actor", metavar="NAME", help="Only what NAME did.")
+@click.option(
+    "--subject", metavar="TEXT", help='Only entries about TEXT, as "request 17"; TEXT* for all that begin so.'
+)
 @click.pass_obj
-def export(session: Session, output: IO[str]) -> None:
-    """Write every entry as one JSON object a line."""
-    audits.export(session.services, session.actor, output)
+def export(
+    session: Session,
+    output: IO[str],
+    form: audit_export.Format,
+    since: str | None,
+    until: str | None,
+    actor: str | None,
+    subject: str | None,
+) -> None:
+    """Write the log, oldest first, as one JSON object a line or as CSV."""
+    wanted = audit_export.Wanted(
+        since=parse_time(since) if since else None,
+        until=parse_time(until) if until else None,
+        actor=actor,
+        subject=subject,
+    )
+    written = audit_export.export(session.services, session.actor, output, wanted, form=form)
+    if not written:
+        say("no entry fits")

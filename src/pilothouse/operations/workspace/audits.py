@@ -1,9 +1,7 @@
-"""The audit log: its entries, its verification, its export."""
+"""The audit log: its entries and its verification."""
 
-import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import IO
+from dataclasses import dataclass
 
 from pilothouse.domain.errors import IntegrityError, InvalidInputError
 from pilothouse.domain.records import AuditEntry, AuditHead
@@ -31,8 +29,6 @@ class RowDifference:
 _DONE_TO_ROWS = tuple(str(one) for one in Tampering if one is not Tampering.DIGEST)
 _MOST_NAMED = 20
 """Rows that are named in text; all are listed as JSON."""
-_EXPORTED_AT_ONCE = 10_000
-"""Entries that are read in one transaction."""
 
 
 def show(
@@ -172,26 +168,6 @@ def verify_chain(
         reached = after
         if progress is not None:
             progress(reached.count, max(total, reached.count))
-
-
-def export(services: Services, actor: Actor, stream: IO[str]) -> int:
-    """Write every entry, oldest first, as one JSON object a line; returns the number of entries.
-
-    Each line holds exactly the fields that are hashed (``recorded_at`` in microseconds) and ``hash``; ``rows`` where the entry
-    covers rows.
-    """
-    last = written = 0
-    while True:
-        with reading(services, actor) as connection:
-            entries = audit.following(connection, last, _EXPORTED_AT_ONCE)
-        for entry in entries:
-            plain = asdict(entry) | {"recorded_at": audit.recorded_us(entry)}
-            if entry.rows is None:
-                del plain["rows"]
-            stream.write(json.dumps(plain, ensure_ascii=True) + "\n")
-        if not entries:
-            return written
-        last, written = entries[-1].seq, written + len(entries)
 
 
 def _parse_head(text: str) -> AuditHead:

@@ -5,6 +5,7 @@ import io
 import math
 from collections.abc import Iterator
 
+from pilothouse.domain.csv_text import csv_text
 from pilothouse.domain.findings import EstimateFinding, Finding, PerformanceFinding, WindowFinding
 from pilothouse.domain.monitoring import MonitorView
 
@@ -12,7 +13,6 @@ COLUMNS = (
     "model", "target", "series", "window_start", "window_end", "rows", "value", "low", "high", "reference", "significant",
     "judged", "together", "rows_together", "version",
 )  # fmt: skip
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def series_csv(*views: MonitorView) -> str:
@@ -25,16 +25,16 @@ def series_csv(*views: MonitorView) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for view in views:
-        deployment = (_text(view.model), _text(view.target))
+        deployment = (csv_text(view.model), csv_text(view.target))
         writer.writerows((*deployment, *row) for row in _rows(view))
     return out.getvalue()
 
 
 def _rows(view: MonitorView) -> Iterator[list[object]]:
     for p in view.performance:
-        yield _row(_text(p.finding.metric), p, _figures(p.finding), p.finding.significant)
+        yield _row(csv_text(p.finding.metric), p, _figures(p.finding), p.finding.significant)
     for e in view.estimated:
-        yield _row(f"{_text(e.finding.metric)} estimated", e, _figures(e.finding))
+        yield _row(f"{csv_text(e.finding.metric)} estimated", e, _figures(e.finding))
     for feature, windows in view.drift.items():
         for d in windows:
             drift = d.finding
@@ -93,7 +93,3 @@ def _figures(finding: PerformanceFinding | EstimateFinding) -> list[object]:
 
 def _number(value: float | None) -> object:
     return value if value is not None and math.isfinite(value) else ""
-
-
-def _text(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
