@@ -35,7 +35,6 @@ from pilothouse.serving.delivery.hub_client import HubClient
 from pilothouse.statistics import reference as references
 from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
 from pilothouse.store import audit, deployments
-from support import wait_until
 from support.monitored_flights import AIRPORTS, admin, make_watched, register, traffic
 
 BATCH = 10_000
@@ -45,6 +44,8 @@ DAYS = 70
 VERSIONS = 3
 LONG_DAYS, LONG_ROWS = 5 * 365, 130_000
 """Days and rows of a target in the reference of a version that goes live."""
+PATIENCE_S = 300.0
+"""For the calibration of one version."""
 _DAEMON = "import sys; from pilothouse.daemon.main import main; sys.exit(main(sys.argv[1:]))"
 
 
@@ -82,23 +83,27 @@ def _while_events_come() -> None:
 
 
 def _while_versions_go_live() -> None:
-    """Peak of the resident memory under calibration, approval and ingest together."""
+    """Peak of the resident memory under calibration, approval and ingest together: events come all the while, and the next
+    version goes live once the one before it is calibrated (one that is replaced sooner never is)."""
     with tempfile.TemporaryDirectory() as name:
         services = _watched(Path(name))
         services.now = lambda: datetime.now(UTC)
         numbers = [register(services, long_reference(seed)) for seed in range(VERSIONS)]
         made = packed_batch(traffic("ewr", 0, 60).head(BATCH), 0)
-        total = 1_000_000 // made.rows
+        sent = 0
         with _daemon(services) as (pid, client):
-            for number in range(total):
-                _send(client, _at(made, number, total))
-                if numbers and number % (total // VERSIONS) == total // VERSIONS // 2:
-                    _approve(services, numbers.pop(0))
-            wait_until(lambda: _calibrated(services) >= 2 * (VERSIONS + 1), 300.0)
+            for live in range(VERSIONS + 1):
+                if live:
+                    _approve(services, numbers[live - 1])
+                until = time.monotonic() + PATIENCE_S
+                while _calibrated(services) < 2 * (live + 1):
+                    assert time.monotonic() < until, f"version {live + 1} was not calibrated"
+                    _send(client, _at(made, sent, 10_000_000 // made.rows))
+                    sent += 1
             peak = _peak_mb(pid)
         services.close()
     show(
-        f"daemon: peak while {VERSIONS} versions go live on two targets and a million events come",
+        f"daemon: peak while {VERSIONS} versions go live on two targets and {sent * made.rows:,} events come",
         f"{peak} MB",
         f"references of {LONG_DAYS:,} days, 25 features, {2 * LONG_ROWS:,} rows",
     )
