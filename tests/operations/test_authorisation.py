@@ -12,11 +12,13 @@ from pilothouse.domain.break_glass import Review
 from pilothouse.domain.errors import NotAllowedError, PilothouseError
 from pilothouse.domain.listing import Query
 from pilothouse.domain.roles import DAEMON, Actor, Permission, Role
+from pilothouse.domain.ssh_keys import read_key
 from pilothouse.operations import authorisation, automation_switch, catalogue, listings
 from pilothouse.operations.alerts import alerts
 from pilothouse.operations.automation import schedules, triggers
 from pilothouse.operations.dossier import audit_export
 from pilothouse.operations.fleet import targets
+from pilothouse.operations.identity import users
 from pilothouse.operations.jobs import backfills, searches
 from pilothouse.operations.models import comparisons, portable_forms
 from pilothouse.operations.monitoring import monitor_backfills
@@ -24,7 +26,9 @@ from pilothouse.operations.promotion import break_glass, deployments, promotions
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import audits, sessions, upgrades, workspaces
 from pilothouse.store.alerts import NewAlert
+from support.ssh_keys import ED25519_KEYS
 
+KEY = read_key(ED25519_KEYS[0])
 Call = Callable[[Services, Actor], object]
 
 EVERYBODY = frozenset(Role) - {Role.DAEMON}
@@ -109,6 +113,13 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "portable_forms.record_form": (
         lambda s, a: portable_forms.record_form(s, a, "delay/1", portable_forms.Converted(None, "why", 0, {})), OPERATION),
     "upgrades.convert": (lambda s, a: upgrades.convert(s, a, None), OPERATION),  # type: ignore[arg-type]
+    "users.list_users": (lambda s, a: users.list_users(s, a), EVERYBODY),
+    "users.keys_of": (lambda s, a: users.keys_of(s, a, "pat"), EVERYBODY),
+    "users.add_user": (lambda s, a: users.add_user(s, a, "zoe"), ADMINS),
+    "users.disable_user": (lambda s, a: users.disable_user(s, a, "pat", "left"), ADMINS),
+    "users.enable_user": (lambda s, a: users.enable_user(s, a, "pat", "back"), ADMINS),
+    "users.add_key": (lambda s, a: users.add_key(s, a, "pat", KEY, users.KeyTerms()), ADMINS),
+    "users.revoke_key": (lambda s, a: users.revoke_key(s, a, "pat", KEY.fingerprint, "lost"), ADMINS),
     "workspaces.list_roles": (lambda s, a: workspaces.list_roles(s, a), EVERYBODY),
     "workspaces.grant_role": (lambda s, a: workspaces.grant_role(s, a, "eve", Role.VIEWER), ADMINS),
     "workspaces.revoke_role": (lambda s, a: workspaces.revoke_role(s, a, "vera", Role.VIEWER), ADMINS),
@@ -143,6 +154,7 @@ MODULES = (
     targets,
     triggers,
     upgrades,
+    users,
     workspaces,
 )
 

@@ -15,7 +15,9 @@ from pilothouse.domain.break_glass import Review
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.records import AuditHead
 from pilothouse.domain.roles import Actor, Role
+from pilothouse.domain.ssh_keys import read_key
 from pilothouse.operations import automation_switch
+from pilothouse.operations.identity import users
 from pilothouse.operations.promotion import break_glass, promotions
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import audits, doctor, person_records, retention, sessions, workspaces
@@ -23,6 +25,7 @@ from pilothouse.store import audit, row_agreement, row_digests
 from pilothouse.store.deciding_tables import DECIDING, EXEMPT
 from pilothouse.store.row_agreement import Difference, Tampering
 from support import raw_writes
+from support.ssh_keys import ED25519_KEYS
 from support.templates import copy_of
 
 
@@ -56,6 +59,7 @@ def build(root: Path) -> None:
         services, example.actor("oscar"), "delay/4", ["jfk"], reason="night", lasts=timedelta(hours=2)
     )
     break_glass.review(services, example.actor("pat"), glass.id, Review.TAKE_BACK, "seen")
+    users.add_user(services, ada, "pat", keys=[read_key(ED25519_KEYS[0])])
     retention.place_hold(services, ada, reason="a lawsuit", model="delay", target="")
     with services.registry.transaction() as connection:
         connection.execute(

@@ -82,6 +82,7 @@ _COMMANDS = {
     "roles": ("access:roles", "Who holds which role."),
     "grant": ("access:grant", "Grant a role."),
     "revoke": ("access:revoke", "Revoke a role."),
+    "users": ("users:users", "Users and the keys that are bound to their names."),
     "persons": ("access:persons", "Who is one person under which names, and joining two of them."),
     "policy": ("access:policy", "Show or set the workspace's policy."),
     "wrapper": ("access:wrapper", "Trust a login service to hand over people's names."),

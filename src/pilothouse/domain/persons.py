@@ -1,14 +1,28 @@
 """Persons: names that are one subject. Names that differ only by case or Unicode form are one, and so are those that an account
 of the system has had, and those that an admin has joined."""
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+
+from pilothouse.domain.errors import InvalidInputError
+
+_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._@\\+-]{0,62}[A-Za-z0-9_$-])?")
+"""User names as systems have them: ``ann``, ``svc_ml``, ``ann.lee@example.org``."""
 
 
 def folded(name: str) -> str:
     """Name without what does not tell persons apart: case and Unicode form."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+
+
+def check_name(name: str) -> None:
+    """Raise InvalidInputError where it is not a user name."""
+    if not _NAME.fullmatch(name):
+        raise InvalidInputError(
+            f"{name!r} is not a user name: expected 1 to 64 letters, digits and . _ - @ + inside"
+        )
 
 
 @dataclass(frozen=True, slots=True)

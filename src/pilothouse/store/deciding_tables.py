@@ -131,6 +131,15 @@ DECIDING: Mapping[str, DecidingTable] = {
     "person_names": DecidingTable(
         _name("the person {n}, who is {o}", n="x.name", o="coalesce(x.same_as, 'account ' || x.uid)")
     ),
+    "users": DecidingTable(_name("the user {n} of {d}", n="x.name", d=_DAY.format("x.created_at"))),
+    "user_keys": DecidingTable(
+        _name(
+            "the {k} of {u}, {f}",
+            k="x.kind",
+            u="x.user",
+            f="x.fingerprint",
+        )
+    ),
     "decisions": DecidingTable(_name("request {r}: its decision by {a}", r="x.request_id", a="x.actor")),
     "comments": DecidingTable(
         _name("request {r}: comment {n}, by {a}", r="x.request_id", n="x.id", a="x.actor")

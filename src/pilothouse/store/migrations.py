@@ -246,10 +246,17 @@ MIGRATIONS: dict[str, Migration] = {
     ),
     "registry_16": Migration(parts=("0016_portable_models.sql",), append_only=("portable_models",)),
     "registry_17": Migration(
-        parts=("0017_break_glass.sql",),
+        parts=(
+            "0017_break_glass.sql",
+            "0017_identity.sql",
+        ),
         change=_name_broken_glass,
         append_only=("broken_glass_reviews",),
-        never_deleted=("broken_glass",),
+        never_deleted=(
+            "broken_glass",
+            "users",
+            "user_keys",
+        ),
     ),
 }
 """Migrations by name, in order."""

@@ -21,7 +21,9 @@ _OF_REQUEST = (
     "(SELECT w.wall FROM temp.past_walls w JOIN main.promotion_requests r ON r.model_id = w.model_id "
     "WHERE r.id = t.request_id)"
 )
-_AS_THEY_ARE = frozenset({"settings", "grants", "targets", "target_tokens", "snapshots", "person_names"})
+_AS_THEY_ARE = frozenset(
+    {"settings", "grants", "users", "user_keys", "targets", "target_tokens", "snapshots", "person_names"}
+)
 """Tables that are shown as they are: who may look, which targets exist, and what is reached only through a row that is
 dated itself."""
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from pilothouse.domain.persons import PersonName, Persons
+from pilothouse.domain.persons import PersonName, Persons, folded
 from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection
 
@@ -22,9 +22,17 @@ def add(connection: Connection, record: PersonName, *, by: str, at: datetime) ->
 
 
 def known_names(connection: Connection) -> list[str]:
-    """Every name that has ever held a role, or is on record as a person's, as it was written."""
+    """Every name that has ever held a role, is a user's, or is on record as a person's, as it was written."""
     rows = connection.execute(
-        "SELECT actor AS name FROM grants UNION SELECT name FROM person_names "
+        "SELECT actor AS name FROM grants UNION SELECT name FROM users UNION SELECT name FROM person_names "
         "UNION SELECT same_as FROM person_names WHERE same_as IS NOT NULL ORDER BY name"
     )
     return [row["name"] for row in rows]
+
+
+def alike(connection: Connection, name: str) -> str:
+    """Name on record that differs only by case from one that is not on record; empty where there is none."""
+    names = known_names(connection)
+    if name in names:
+        return ""
+    return next((known for known in names if folded(known) == folded(name)), "")

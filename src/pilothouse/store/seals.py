@@ -43,6 +43,8 @@ _WRITTEN_AGAIN = {
     "promotion_requests": ("status", "closed_at", "closed_by", "superseded_by"),
     "sessions": ("closed_at", "ending"),
     "target_tokens": ("revoked_at",),
+    "user_keys": ("revoked_at", "revoked_by", "revoked_why"),
+    "users": ("disabled_at", "disabled_by", "disabled_why"),
 }  # fmt: skip
 """Columns that change, of tables whose rows go through states."""
 

@@ -59,11 +59,3 @@ def is_same(connection: Connection, name: str, other: str) -> bool:
     """True where both are names of one person."""
     known = persons.persons(connection)
     return known.subject(name) == known.subject(other)
-
-
-def alike(connection: Connection, name: str) -> str:
-    """Name on record that differs only by case from one that is not on record; empty where there is none."""
-    names = persons.known_names(connection)
-    if name in names:
-        return ""
-    return next((known for known in names if folded(known) == folded(name)), "")

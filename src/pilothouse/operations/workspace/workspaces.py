@@ -1,13 +1,12 @@
 """Creation of a workspace, identities and roles in it, its settings, and the policy under every model's policy."""
 
-import re
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
-from pilothouse.domain.persons import folded
+from pilothouse.domain.persons import check_name, folded
 from pilothouse.domain.records import WorkspacePolicy
 from pilothouse.domain.roles import DAEMON, PERMISSIONS, Actor, Grant, Permission, Role
 from pilothouse.operations.authorisation import (
@@ -23,13 +22,10 @@ from pilothouse.operations.promotion import break_glass, promotions
 from pilothouse.operations.services import Services, wall_clock
 from pilothouse.operations.workspace import person_records
 from pilothouse.sqlite import Connection
-from pilothouse.store import access, workspace
+from pilothouse.store import access, persons, workspace
 from pilothouse.store.connection import Registry
 from pilothouse.system.leader import check_not_led
 from pilothouse.system.paths import WorkspacePaths
-
-_ACTOR = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._@\\+-]{0,62}[A-Za-z0-9_$-])?")
-"""User names as systems have them: ``ann``, ``svc_ml``, ``ann.lee@example.org``."""
 
 _CREATED = "created_by"
 PLUGINS = "console_plugins"
@@ -53,7 +49,7 @@ def initialise(
 
     Raises ConflictError (there is a workspace), InvalidInputError (not a user name) or UnavailableError (disk, folder).
     """
-    _check_actor(admin)
+    check_name(admin)
     paths = WorkspacePaths(root.resolve())
     paths.make_folders()
     registry = (
@@ -118,13 +114,13 @@ def identify(services: Services, user: str, as_name: str | None = None, *, uid: 
             name, uid = as_name, None
         if folded(name) == DAEMON.name:
             raise NotAllowedError(f"{name!r} is the daemon's own name here: nobody can act under it")
-        _check_actor(name)
+        check_name(name)
         return as_now(connection, Actor(name, identity=identity, uid=uid))
 
 
 def grant_role(services: Services, actor: Actor, name: str, role: Role, *, model: str = "") -> None:
     """Grant a role, for one model or for all. Raises ConflictError (held already), NotFoundError (no such model)."""
-    _check_actor(name)
+    check_name(name)
     if role is Role.DAEMON or folded(name) == DAEMON.name:
         raise InvalidInputError(
             "the role and the name daemon belong to the daemon itself: they cannot be granted"
@@ -133,7 +129,7 @@ def grant_role(services: Services, actor: Actor, name: str, role: Role, *, model
     with changing(services, actor, Permission.GRANT) as change:
         if model:
             require_model(change.connection, model)
-        same = person_records.alike(change.connection, name)
+        same = persons.alike(change.connection, name)
         if same:
             raise ConflictError(f"{name} differs only by case from {same}, who is known: grant it to {same}")
         if grant in access.grants_of(change.connection, name):
@@ -173,7 +169,7 @@ def trust_wrapper(services: Services, actor: Actor, user: str, *, trusted: bool 
 
     Raises InvalidInputError (no user name), ConflictError (trusted already) or NotFoundError (not trusted).
     """
-    _check_actor(user)
+    check_name(user)
     with changing(services, actor, Permission.GRANT) as change:
         before = _wrappers(change.connection)
         if trusted and user in before:
@@ -309,10 +305,3 @@ def _rules(policy: WorkspacePolicy) -> dict[str, int | bool]:
         "four_eyes": policy.four_eyes,
         "allow_automatic": policy.allow_automatic,
     }
-
-
-def _check_actor(name: str) -> None:
-    if not _ACTOR.fullmatch(name):
-        raise InvalidInputError(
-            f"{name!r} is not a user name: expected 1 to 64 letters, digits and . _ - @ + inside"
-        )

@@ -1,0 +1,1 @@
+"""Who somebody is: users, their keys, how they come in by SSH."""
