@@ -82,6 +82,10 @@ def build(root: Path) -> None:
             "INSERT INTO schedule_outcomes (fire_id, outcome, recorded_at) VALUES (1, 'job 1', 9)"
         )
         connection.execute("INSERT INTO schedule_open_runs VALUES (2)")
+        connection.execute(
+            "INSERT INTO log_anchors (name, kind, place, key, added_by, recorded_at) "
+            "VALUES ('vault', 'file', '/a', '', 'ada', 1)"
+        )
         connection.execute("INSERT INTO trigger_cursors VALUES (1, 'rows', '{}', 1)")
         connection.execute(
             "INSERT INTO trigger_events (model_id, trigger, key, what, status, reason, seen_at, recorded_at) "

@@ -13,6 +13,7 @@ from pilothouse.domain.records import AuditEntry, AuditHead
 from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection, Row
 from pilothouse.sqlite.conditions import where
+from pilothouse.store import log_tree
 from pilothouse.store.listing import marks
 from pilothouse.store.values import from_json, from_row
 
@@ -57,7 +58,7 @@ def append_all(
     return added
 
 
-def _insert(connection: Connection, table: str, entries: Iterable[AuditEntry]) -> None:
+def _insert(connection: Connection, table: str, entries: Sequence[AuditEntry]) -> None:
     connection.executemany(
         f"INSERT INTO {table} (seq, recorded_at, actor, action, subject, detail, previous, hash, rows) "  # noqa: S608 - ours
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -66,6 +67,8 @@ def _insert(connection: Connection, table: str, entries: Iterable[AuditEntry]) -
             for e in entries
         ],
     )  # fmt: skip
+    if entries and table == "main.audit":
+        log_tree.grow(connection, entries[0].seq - 1, entries[-1].seq)
 
 
 def make_room(connection: Connection) -> None:

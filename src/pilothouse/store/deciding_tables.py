@@ -194,6 +194,7 @@ DECIDING: Mapping[str, DecidingTable] = {
         ("version_id", "target_id"),
     ),
     "legal_holds": DecidingTable(_name("legal hold {n}", n="x.id")),
+    "log_anchors": DecidingTable(_name("the anchor {n} of the log, a {k}", n="x.name", k="x.kind")),
     "sessions": DecidingTable(_name("session {n} of {a}", n="x.id", a="x.actor")),
 }
 """Tables whose rows decide, or are what a decision rests on."""
@@ -203,6 +204,10 @@ EXEMPT: Mapping[str, str] = {
     "row_digests": "its rows are covered by the entries of the log",
     "processes": "what processes last said of themselves, every second",
     "serving_reports": "what serving processes last said of themselves, every second",
+    "log_subtrees": "follows from the log's rows: the verification computes it again",
+    "log_heads": "signed, and compared with the log's rows",
+    "log_cosignatures": "signed by witnesses, and compared with the heads",
+    "log_deliveries": "how far each anchor is: what the anchors hold is what counts",
     "deployment_states": "follows from other tables and from telemetry: the doctor computes it again",
     "model_states": "follows from other tables and from telemetry: the doctor computes it again",
     "_sqlite_migrations": "of the library that migrates: the definitions themselves are compared",

@@ -13,7 +13,7 @@ from typing import Any
 from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.sqlite import Connection, Schema, driver
-from pilothouse.store import row_baseline
+from pilothouse.store import log_tree, row_baseline
 
 APPEND_ONLY = (
     "workspace_policies",
@@ -213,6 +213,17 @@ def _name_broken_glass(connection: Connection) -> None:
     )
 
 
+def _grow_the_tree(connection: Connection) -> None:
+    """Put the subtrees of the audit log on record; a million rows take some seconds."""
+    (count,) = connection.execute("SELECT coalesce(max(seq), 0) FROM audit").fetchone()
+    log_tree.grow(connection, 0, count)
+
+
+def _step_17(connection: Connection) -> None:
+    _name_broken_glass(connection)
+    _grow_the_tree(connection)
+
+
 MIGRATIONS: dict[str, Migration] = {
     "registry_1": Migration(
         parts=("0001_access.sql", "0001_lineage.sql", "0001_operation.sql"),
@@ -249,13 +260,20 @@ MIGRATIONS: dict[str, Migration] = {
         parts=(
             "0017_break_glass.sql",
             "0017_identity.sql",
+            "0017_transparency.sql",
         ),
-        change=_name_broken_glass,
-        append_only=("broken_glass_reviews",),
+        change=_step_17,
+        append_only=(
+            "broken_glass_reviews",
+            "log_cosignatures",
+            "log_heads",
+            "log_subtrees",
+        ),
         never_deleted=(
             "broken_glass",
-            "users",
+            "log_anchors",
             "user_keys",
+            "users",
         ),
     ),
 }

@@ -178,6 +178,19 @@ def _views(moment: Moment) -> dict[str, _View]:
         "automation_changes": _View(f"t.recorded_at <= {wall}"),
         "workspace_policies": _View(f"t.recorded_at <= {wall}"),
         "row_digests": _View(f"t.seq IN (SELECT a.seq FROM main.audit a WHERE a.recorded_at <= {wall})"),  # noqa: S608 - numbers
+        "log_subtrees": _View(
+            f"(t.place + 1) << t.level <= (SELECT max(a.seq) FROM main.audit a WHERE a.recorded_at <= {wall})"  # noqa: S608 - numbers
+        ),
+        "log_heads": _View(f"t.recorded_at <= {wall}"),
+        "log_cosignatures": _View(f"t.recorded_at <= {wall}"),
+        "log_deliveries": _View("0"),
+        "log_anchors": _View(
+            f"t.recorded_at <= {wall}",
+            {
+                name: f"CASE WHEN t.removed_at <= {wall} THEN t.{name} END"
+                for name in ("removed_by", "removed_at")
+            },
+        ),
         "schedule_fires": _View(f"t.recorded_at <= {wall}"),
         "serving_reports": _View("0"),
         "trigger_events": _View(

@@ -40,6 +40,7 @@ _WRITTEN_AGAIN = {
         "cancel_requested_at", "cancel_requested_by", "version_id", "error", "result", "not_before", "failures",
     ),
     "legal_holds": ("lifted_by", "lifted_at", "lift_reason"),
+    "log_anchors": ("removed_by", "removed_at"),
     "promotion_requests": ("status", "closed_at", "closed_by", "superseded_by"),
     "sessions": ("closed_at", "ending"),
     "target_tokens": ("revoked_at",),

@@ -1,0 +1,130 @@
+"""Merkle tree of the audit log: its leaves are the hashes of the rows, and hashes of complete subtrees are on record."""
+
+from collections.abc import Iterator
+
+from pilothouse.domain.errors import IntegrityError
+from pilothouse.sqlite import Connection
+from pilothouse.transparency import merkle
+from pilothouse.transparency.tiles import HEIGHT, WIDTH
+
+
+def entry(row_hash: str) -> bytes:
+    """Entry of the log for a row: the bytes of its hash. One that somebody has written over is no hash, and counts as its
+    text."""
+    try:
+        return bytes.fromhex(row_hash)
+    except ValueError:
+        return row_hash.encode()
+
+
+def grow(connection: Connection, before: int, after: int) -> None:
+    """Put the subtrees on record that are complete with the rows up to ``after``, in the transaction that added those after
+    ``before``. Where a row is missing it stops, and the verification says so: no change waits for it."""
+    if before // WIDTH == after // WIDTH:
+        return
+    level = HEIGHT
+    while complete := after >> level:
+        newest = connection.execute(
+            "SELECT max(place) FROM main.log_subtrees WHERE level = ?", (level,)
+        ).fetchone()[0]
+        first = -1 if newest is None else newest
+        for place in range(first + 1, complete):
+            below = _below(connection, level, place)
+            if len(below) != WIDTH:
+                return
+            connection.execute(
+                "INSERT INTO main.log_subtrees VALUES (?, ?, ?)", (level, place, merkle.fold(below))
+            )
+        level += HEIGHT
+
+
+def _below(connection: Connection, level: int, place: int) -> list[bytes]:
+    first = place * WIDTH
+    if level == HEIGHT:
+        return list(leaves(connection, first, WIDTH, "main.audit"))
+    rows = connection.execute(
+        "SELECT hash FROM main.log_subtrees WHERE level = ? AND place >= ? AND place < ? ORDER BY place",
+        (level - HEIGHT, first, first + WIDTH),
+    )
+    return [row[0] for row in rows]
+
+
+def leaves(connection: Connection, after: int, limit: int, table: str = "audit") -> Iterator[bytes]:
+    """Hashes of the leaves of the rows after one, as far as none is missing."""
+    return (merkle.leaf_hash(one) for one in entries(connection, after, limit, table))
+
+
+def entries(connection: Connection, after: int, limit: int, table: str = "audit") -> Iterator[bytes]:
+    """Entries of the rows after one, as far as none is missing."""
+    rows = connection.execute(
+        f"SELECT seq, hash FROM {table} WHERE seq > ? ORDER BY seq LIMIT ?",  # noqa: S608 - ours
+        (after, limit),
+    )
+    for expected, row in enumerate(rows, after + 1):
+        if row[0] != expected:
+            return
+        yield entry(row[1])
+
+
+class Tree:
+    """Tree of the log in one read. What was read of it is kept for its next proof."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._tiles: dict[tuple[int, int], list[bytes]] = {}
+
+    def subtree(self, level: int, place: int) -> bytes:
+        """Hash of a complete subtree. Raises IntegrityError where rows of it are missing."""
+        base = level - level % HEIGHT
+        first, width = place << (level - base), 1 << (level - base)
+        tile = self._tile(base, first // WIDTH)
+        found = tile[first % WIDTH :][:width]
+        if len(found) < width:
+            if base == 0:
+                raise IntegrityError(
+                    f"audit row {first + len(found) + 1} is missing: pilothouse audit verify says where the log ends"
+                )
+            found = [self.subtree_of_rows(base, first + i) for i in range(width)]
+        return merkle.fold(found)
+
+    def subtree_of_rows(self, level: int, place: int) -> bytes:
+        """Hash of a subtree whose hash is not on record, from what is below it."""
+        return merkle.fold([self.subtree(level - HEIGHT, place * WIDTH + i) for i in range(WIDTH)])
+
+    def hashes(self, tile_level: int, place: int, width: int) -> list[bytes]:
+        """Hashes of a tile."""
+        return [self.subtree(HEIGHT * tile_level, place * WIDTH + i) for i in range(width)]
+
+    def root(self, size: int) -> bytes:
+        """Root of the first ``size`` rows."""
+        return merkle.root(size, self.subtree)
+
+    def _tile(self, level: int, place: int) -> list[bytes]:
+        key = (level, place)
+        if key not in self._tiles:
+            self._tiles[key] = self._read(level, place)
+        return self._tiles[key]
+
+    def _read(self, level: int, place: int) -> list[bytes]:
+        first = place * WIDTH
+        if level == 0:
+            return list(leaves(self._connection, first, WIDTH))
+        rows = self._connection.execute(
+            "SELECT place, hash FROM log_subtrees WHERE level = ? AND place >= ? ORDER BY place LIMIT ?",
+            (level, first, WIDTH),
+        )
+        found = []
+        for expected, row in enumerate(rows, first):
+            if row[0] != expected:
+                break
+            found.append(row[1])
+        return found
+
+
+def on_record(connection: Connection, level: int, first: int, count: int) -> dict[int, bytes]:
+    """Hashes of subtrees of a level that are on record, by place."""
+    rows = connection.execute(
+        "SELECT place, hash FROM log_subtrees WHERE level = ? AND place >= ? AND place < ?",
+        (level, first, first + count),
+    )
+    return {row[0]: row[1] for row in rows}
