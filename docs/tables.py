@@ -58,6 +58,10 @@ _BESIDE = {
         "`domain`",
         "Confinement of steps and serving processes: Landlock, seccomp, namespaces, and which of them the kernel gives.",
     ),
+    "signing": (
+        "`domain`",
+        "Signatures by SSH keys (SSHSIG), certificates, files for `ssh-keygen`, the agent; passphrases.",
+    ),
     "system": ("`domain`", "What the operating system gives: processes, files, paths."),
 }
 _ROOMS = ("cli", "operations", "statistics", "presentation", "console", "training", "inference")

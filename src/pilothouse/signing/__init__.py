@@ -1,0 +1,1 @@
+"""Signatures by SSH keys: SSHSIG, keys, certificates, files for ssh-keygen, the agent; passphrases as scrypt makes them."""
