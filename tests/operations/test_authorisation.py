@@ -22,7 +22,7 @@ from pilothouse.operations.identity import users
 from pilothouse.operations.jobs import backfills, searches
 from pilothouse.operations.models import comparisons, portable_forms
 from pilothouse.operations.monitoring import monitor_backfills
-from pilothouse.operations.promotion import break_glass, deployments, promotions, request_lists
+from pilothouse.operations.promotion import break_glass, deployments, freezes, promotions, request_lists
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import audits, sessions, upgrades, workspaces
 from pilothouse.store.alerts import NewAlert
@@ -60,6 +60,10 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
         lambda s, a: break_glass.review(s, a, 1, Review.KEEP, "seen"), frozenset({Role.APPROVER, Role.ADMIN})),
     "break_glass.list_broken": (lambda s, a: break_glass.list_broken(s, a), EVERYBODY),
     "break_glass.is_allowed": (lambda s, a: break_glass.is_allowed(s, a), EVERYBODY),
+    "freezes.set_freeze": (
+        lambda s, a: freezes.set_freeze(s, a, "x", "22:00", "06:00", "UTC", reason="nights"), ADMINS),
+    "freezes.lift_freeze": (lambda s, a: freezes.lift_freeze(s, a, "x", "over"), ADMINS),
+    "freezes.list_freezes": (lambda s, a: freezes.list_freezes(s, a), EVERYBODY),
     "catalogue.list_models": (lambda s, a: catalogue.list_models(s, a), EVERYBODY),
     "catalogue.list_names": (lambda s, a: catalogue.list_names(s, a), EVERYBODY),
     "catalogue.get_model": (lambda s, a: catalogue.get_model(s, a, "delay"), EVERYBODY),
@@ -143,6 +147,7 @@ MODULES = (
     catalogue,
     comparisons,
     deployments,
+    freezes,
     listings,
     monitor_backfills,
     portable_forms,

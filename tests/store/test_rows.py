@@ -18,7 +18,7 @@ from pilothouse.domain.roles import Actor, Role
 from pilothouse.domain.ssh_keys import read_key
 from pilothouse.operations import automation_switch
 from pilothouse.operations.identity import users
-from pilothouse.operations.promotion import break_glass, promotions
+from pilothouse.operations.promotion import break_glass, freezes, promotions
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import audits, doctor, person_records, retention, sessions, workspaces
 from pilothouse.store import audit, row_agreement, row_digests
@@ -60,6 +60,7 @@ def build(root: Path) -> None:
     )
     break_glass.review(services, example.actor("pat"), glass.id, Review.TAKE_BACK, "seen")
     users.add_user(services, ada, "pat", keys=[read_key(ED25519_KEYS[0])])
+    freezes.set_freeze(services, ada, "nights", "22:00", "06:00", "UTC", reason="few are there")
     retention.place_hold(services, ada, reason="a lawsuit", model="delay", target="")
     with services.registry.transaction() as connection:
         connection.execute(

@@ -44,6 +44,7 @@ _COMMANDS = {
     "reject": ("promotions:reject", "Reject a request, with a reason."),
     "withdraw": ("promotions:withdraw", "Withdraw a request."),
     "break-glass": ("break_glass:break_glass", "Deploy alone in an emergency; two others look at it."),
+    "freeze": ("freezes:freeze", "Times in which nothing is promoted."),
     "comment": ("promotions:comment", "Remark on a request."),
     "rollback": ("deployments:rollback", "Go back to the version before, on one target or all."),
     "lift-hold": ("deployments:lift_hold", "Let automatic deployment run again after a roll-back."),

@@ -3,6 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
+from pilothouse.domain.freezes import freeze_of
 from pilothouse.domain.model_spec import PromotionSpec
 from pilothouse.domain.persons import Author
 from pilothouse.domain.policies import EffectivePolicy
@@ -50,6 +51,8 @@ class Obstacle(StrEnum):
     """The actor has approved or rejected it before."""
     AUTHOR = "author"
     """Four eyes: the actor has a part in what is asked for."""
+    FROZEN = "frozen"
+    """Nothing is promoted now."""
     GATES = "gates"
     """The version was judged by looser gates than those in force."""
     OF_ANOTHER = "of another"
@@ -86,6 +89,12 @@ def obstacle_to(act: RequestAct, request: PromotionRequest, actor: Actor, now: d
         return Obstacle.OUTDATED
     if act is RequestAct.APPROVE and request.in_force and request.in_force.judged_looser:
         return Obstacle.GATES
+    if (
+        act is RequestAct.APPROVE
+        and request.in_force
+        and freeze_of(request.in_force.freezes, request.model, now)
+    ):
+        return Obstacle.FROZEN
     if act is RequestAct.WITHDRAW:
         is_theirs = actor.has_name(request.requested_by) or actor.allows(Permission.SET_POLICY, request.model)
         return None if is_theirs else Obstacle.OF_ANOTHER

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from pilothouse.domain.freezes import FreezeWindow
 from pilothouse.domain.policies import EffectivePolicy
 
 _NAMED = 3
@@ -21,6 +22,8 @@ class RulesInForce:
     """Respects in which that is tighter than the frozen one: ``2 approvals since the policy of 2026-03-14``."""
     judged_looser: tuple[str, ...] = ()
     """Gates in force that its version has not passed."""
+    freezes: tuple[FreezeWindow, ...] = ()
+    """Freeze windows that are not lifted."""
     can_approve: tuple[str, ...] = ()
     """Those who may approve it, by their roles and by four eyes: one name a person."""
     also_named: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -162,6 +162,7 @@ DECIDING: Mapping[str, DecidingTable] = {
     "broken_glass_reviews": DecidingTable(
         _name("break-glass {n}: its review by {a}", n="x.broken_glass_id", a="x.actor")
     ),
+    "freeze_windows": DecidingTable(_name("the freeze {n}", n="x.name")),
     "alerts": DecidingTable(_name("alert {n}", n="x.id")),
     "incidents": DecidingTable(
         _name("incident {n}", n="x.id"),

@@ -259,6 +259,7 @@ MIGRATIONS: dict[str, Migration] = {
     "registry_17": Migration(
         parts=(
             "0017_break_glass.sql",
+            "0017_freezes.sql",
             "0017_identity.sql",
             "0017_transparency.sql",
         ),
@@ -271,6 +272,7 @@ MIGRATIONS: dict[str, Migration] = {
         ),
         never_deleted=(
             "broken_glass",
+            "freeze_windows",
             "log_anchors",
             "user_keys",
             "users",

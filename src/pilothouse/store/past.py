@@ -201,6 +201,13 @@ def _views(moment: Moment) -> dict[str, _View]:
                 "job_id": f"CASE WHEN t.recorded_at <= {_OF_MODEL} THEN t.job_id END",
             },
         ),
+        "freeze_windows": _View(
+            f"t.recorded_at <= {wall}",
+            {
+                name: f"CASE WHEN t.lifted_at <= {wall} THEN t.{name} END"
+                for name in ("lifted_at", "lifted_by", "lift_reason")
+            },
+        ),
         "legal_holds": _View(
             f"t.placed_at <= {wall}",
             {

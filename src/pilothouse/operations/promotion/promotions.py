@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 
 from pilothouse.domain.errors import ConflictError, NotAllowedError
+from pilothouse.domain.freezes import freeze_of, freeze_text
 from pilothouse.domain.identifiers import parse_reference, version_uri
 from pilothouse.domain.promotion import Obstacle, RequestAct, obstacle_to, parts_of
 from pilothouse.domain.records import Comment, Decision, PromotionRequest, RequestStatus
@@ -254,7 +256,14 @@ def _open_request(change: Change, request_id: int, act: RequestAct) -> Promotion
     return request
 
 
-_OF_THE_REQUEST = (Obstacle.CLOSED, Obstacle.EXPIRED, Obstacle.OUTDATED, Obstacle.WAITS, Obstacle.GATES)
+_OF_THE_REQUEST = (
+    Obstacle.CLOSED,
+    Obstacle.EXPIRED,
+    Obstacle.OUTDATED,
+    Obstacle.WAITS,
+    Obstacle.GATES,
+    Obstacle.FROZEN,
+)
 """Obstacles that lie in the request, whoever acts."""
 
 
@@ -263,13 +272,15 @@ def _refuse_obstacle(change: Change, request: PromotionRequest, act: RequestAct)
     obstacle = obstacle_to(act, request, actor, change.at)
     if obstacle is None:
         return
-    message = _refusal(obstacle, act, request, actor)
+    message = _refusal(obstacle, act, request, actor, change.at)
     if obstacle in _OF_THE_REQUEST:
         raise ConflictError(message)
     raise NotAllowedError(message)
 
 
-def _refusal(obstacle: Obstacle, act: RequestAct, request: PromotionRequest, actor: Actor) -> str:
+def _refusal(
+    obstacle: Obstacle, act: RequestAct, request: PromotionRequest, actor: Actor, now: datetime
+) -> str:
     number = request.id
     match obstacle:
         case Obstacle.CLOSED:
@@ -298,6 +309,11 @@ def _refusal(obstacle: Obstacle, act: RequestAct, request: PromotionRequest, act
         case Obstacle.GATES:
             assert request.in_force is not None
             return judged_looser_text(request.model, request.version, request.in_force.judged_looser)
+        case Obstacle.FROZEN:
+            assert request.in_force is not None
+            frozen = freeze_of(request.in_force.freezes, request.model, now)
+            assert frozen is not None
+            return f"{request.model} is {freeze_text(*frozen)}: approve then; rolling back and breaking the glass go on"
 
 
 def _model_of(services: Services, request_id: int) -> str:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.errors import ConflictError, IntegrityError, NotAllowedError, NotFoundError
 from pilothouse.domain.evaluation import GateOutcome
+from pilothouse.domain.freezes import freeze_of
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.policies import EffectivePolicy
 from pilothouse.domain.promotion import effective_policy
@@ -21,7 +22,7 @@ from pilothouse.operations.promotion.request_authors import authors_of
 from pilothouse.operations.promotion.rules_in_force import judged_looser, present_policy, require_with_rules
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import deployments, requests, targets, workspace
+from pilothouse.store import deployments, freezes, requests, targets, workspace
 
 
 def advance_automatically(
@@ -99,7 +100,7 @@ def file_request(
         },
     )
     move_alias(change, version.model, CHALLENGER, version.number)
-    if _deploys_itself(connection, version, targets, policy):
+    if _deploys_itself(change, version, targets, policy):
         deploy_request(
             services, change, require_request(connection, number), version, kind="automatic", reason=reason
         )
@@ -107,9 +108,10 @@ def file_request(
 
 
 def _deploys_itself(
-    connection: Connection, version: Version, targets: Sequence[str], policy: EffectivePolicy
+    change: Change, version: Version, targets: Sequence[str], policy: EffectivePolicy
 ) -> bool:
     """True where the policy is automatic, nothing stops it, and a gate has compared the version with what it replaces."""
+    connection = change.connection
     replaces = any(incumbents(connection, version.model, targets).values())
     uncompared = any(
         gate.gate.startswith("comparison") and gate.outcome is GateOutcome.NOT_COMPARABLE
@@ -120,6 +122,7 @@ def _deploys_itself(
         and not (replaces and uncompared)
         and not workspace.automation(connection).paused
         and not deployments.holds(connection, version.model)
+        and not freeze_of(freezes.in_force(connection), version.model, change.at)
     )
 
 

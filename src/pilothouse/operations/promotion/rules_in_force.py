@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from pilothouse.domain.canonical import canonical_json
+from pilothouse.domain.freezes import freeze_of
 from pilothouse.domain.gates_in_force import Judge, not_passed
 from pilothouse.domain.identifiers import VersionReference
 from pilothouse.domain.model_file import spec_from_plain
@@ -19,7 +20,7 @@ from pilothouse.domain.request_standing import RulesAtDecision, RulesInForce
 from pilothouse.domain.roles import Actor, Permission
 from pilothouse.operations.catalogue import require_request, spec_of_model
 from pilothouse.sqlite import Connection
-from pilothouse.store import access, audit, models, persons, requests, versions, workspace
+from pilothouse.store import access, audit, freezes, models, persons, requests, versions, workspace
 from pilothouse.store.models import StoredSpec
 from pilothouse.store.requests import Candidate
 
@@ -88,6 +89,7 @@ def waiting_for_person(
     not looked at."""
     candidates = requests.candidates(connection, sorted(actor.names), model_names, now)
     policies: dict[str, EffectivePolicy] = {}
+    windows = freezes.in_force(connection)
     for candidate in candidates:
         if candidate.model not in policies:
             policies[candidate.model] = present_policy(connection, candidate.model)
@@ -96,6 +98,7 @@ def waiting_for_person(
         for candidate in candidates
         if not (candidate.own and (candidate.four_eyes or policies[candidate.model].four_eyes))
         and not _looser(connection, candidate.model, candidate.version)
+        and not freeze_of(windows, candidate.model, now)
     ]
 
 
@@ -104,7 +107,8 @@ def _with_rules(
 ) -> PromotionRequest:
     policy = request.policy.tightened_by(present_policy(connection, request.model))
     looser = _looser(connection, request.model, request.version)
-    rules = RulesInForce(policy, _tightened(connection, request, policy), looser)
+    frozen = tuple(freezes.in_force(connection))
+    rules = RulesInForce(policy, _tightened(connection, request, policy), looser, frozen)
     request = replace(request, in_force=rules)
     request = replace(request, decisions=_decisions(request, known, people))
     able: dict[str, Actor] = {}

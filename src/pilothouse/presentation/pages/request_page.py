@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from pilothouse.domain.freezes import freeze_of, freeze_text
 from pilothouse.domain.promotion import Obstacle, parts_of, state_of
 from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.domain.request_standing import RequestState, changes_text, ends_text, judged_looser_text
@@ -63,6 +64,8 @@ def _in_force(request: PromotionRequest, now: datetime) -> Iterator[tuple[str, s
         return
     if rules.tightened:
         yield "in force", "; ".join(rules.tightened)
+    if frozen := freeze_of(rules.freezes, request.model, now):
+        yield "frozen", freeze_text(*frozen)
     if rules.judged_looser:
         yield "gates", judged_looser_text(request.model, request.version, rules.judged_looser)
     elif state_of(request, now) is RequestState.OPEN:
@@ -138,6 +141,8 @@ def obstacle_text(obstacle: Obstacle, request: PromotionRequest, actor: Actor, k
             return f"four eyes: {safe(f'{you} {author.part}', 400)}"
         case Obstacle.GATES:
             return "its version was judged by looser gates than those in force: train again"
+        case Obstacle.FROZEN:
+            return "frozen: nothing is promoted now"
         case Obstacle.OF_ANOTHER:
             return f"only {safe(request.requested_by)}, who made it, or an admin withdraws it"
 
