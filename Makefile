@@ -16,7 +16,7 @@ help:
 	@echo "make soak    the long form of the proofs (tests/soak, tests/loop, the demo's models, kills of serving processes): about an hour"
 	@echo "make test-peers  our drift figures against Evidently and NannyML themselves, our log against another log and witness (installs them, each by itself)"
 	@echo "make test-upgrade  workspaces made under scikit-learn 1.8 and opened under today's (builds the environments of before)"
-	@echo "make test-clients  tritonclient, KServe's, MLServer's and MLflow's clients and schemathesis against a server (installs each by itself)"
+	@echo "make test-clients  tritonclient, KServe's, MLServer's and MLflow's clients and schemathesis against a server, ONNX files beside their versions (installs each by itself)"
 	@echo "make check   what CI runs: lint, types, layers, tests"
 	@echo "make bench   medians and ratios on this machine"
 	@echo "make bench-fleet  what a fleet of 10 to 200,000 deployments costs, into docs/performance.md (an hour)"
@@ -100,8 +100,9 @@ test-peers: $(VENV)/.dev .peers/evidently/.done .peers/nannyml/.done .peers/aics
 	@.clients/$*/bin/python -m pip --disable-pip-version-check -q install -r $<
 	@touch $@
 
-test-clients: $(VENV)/.dev .clients/triton/.done .clients/kserve/.done .clients/mlserver/.done .clients/mlflow/.done
+test-clients: $(VENV)/.dev .clients/triton/.done .clients/kserve/.done .clients/mlserver/.done .clients/mlflow/.done .clients/onnx/.done
 	@PILOTHOUSE_CLIENTS=1 $(BIN)/python -m pytest -q -rP tests/clients
+	@.clients/onnx/bin/python -m pytest -q tests/daemon/test_onnx_export.py
 
 # Environments of before in .upgrade: this Pilothouse under scikit-learn 1.8, and the last one without portable forms.
 .upgrade/scikit-learn-1.8/.done: tests/upgrade/requirements.txt pyproject.toml

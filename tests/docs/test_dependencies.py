@@ -16,6 +16,7 @@ LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-lowest.lock
 USED_WITHOUT_IMPORT = {
     "tzdata": "zoneinfo reads it where the system has no time zones of its own",
     "pysqlite3": "sqlite.connection takes the first driver that is sound, by its name",
+    "protobuf": "skl2onnx and onnx, with a bound of its own",
 }
 """Packages that are declared and that no line imports: what reads them instead."""
 
@@ -85,8 +86,15 @@ def imported() -> dict[str, set[str]]:
     return found
 
 
+def extras() -> set[str]:
+    """Distributions of the extras, which need no lowest version where they have a highest."""
+    facts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    requirements = [one for extra in facts["project"]["optional-dependencies"].values() for one in extra]
+    return {normal(re.split("[<>=;]", one, maxsplit=1)[0]) for one in requirements}
+
+
 def declared() -> set[str]:
-    return {name_and_bound(requirement)[0] for requirement in project()["dependencies"]}
+    return {name_and_bound(requirement)[0] for requirement in project()["dependencies"]} | extras()
 
 
 def test_what_is_imported_is_declared() -> None:

@@ -27,6 +27,7 @@ _COMMANDS = {
     "versions": ("models:versions", "List the versions of a model."),
     "show": ("models:show", "Show one version: metrics, gates, parameters, data, code."),
     "compare": ("models:compare", "Show what differs between two versions."),
+    "export": ("exports:export", "Write a version for other systems (ONNX), compared with it."),
     "lineage": ("models:lineage", "Walk a version back to its data and on to its deployments."),
     "train": ("jobs:train", "Start a training."),
     "reproduce": ("jobs:reproduce", "Train a version again from its record and compare."),

@@ -109,3 +109,17 @@ def smallest_change(metric: str, reference: float) -> float:
 def loss_against(metric: str, value: float, reference: float) -> float:
     """Loss of a value against a reference, in the metric's own unit; negative where it is better."""
     return reference - value if higher_is_better(metric) else value - reference
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedRows:
+    """How the answers of an ONNX file differ from the version's own on rows of one kind (``hold-out, complete``)."""
+
+    kind: str
+    rows: int
+    labels: int
+    """Rows with another label; none of a regression."""
+    unanswered: int
+    """Rows that the file refuses, or answers with what is no number."""
+    largest: float
+    """Largest difference of a probability, or of a regression's value."""

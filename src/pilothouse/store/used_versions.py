@@ -66,9 +66,12 @@ def read_as_it_is(path: Path) -> Iterator[tuple[Connection, int]]:
             yield connection, version
 
 
-def used_versions(connection: Connection) -> list[UsedVersion]:
-    """Versions that are live, that an open request asks for, or that were live before. The tables are those of every release,
-    but for the one of portable forms."""
+_USED = "v.id IN (SELECT version_id FROM deployments UNION SELECT version_id FROM promotion_requests WHERE status = 'open')"
+
+
+def used_versions(connection: Connection, version_id: int | None = None) -> list[UsedVersion]:
+    """Versions that are live, that an open request asks for, or that were live before; or the one of this id. The tables are
+    those of every release, but for the one of portable forms."""
     rows = connection.execute(
         "SELECT v.id, v.model_id, m.name AS model, v.number, v.model_digest, v.schema_digest, v.predictions_digest, "  # noqa: S608 - ours
         "r.spec, json_extract(r.environment, '$.packages.\"scikit-learn\"') AS scikit_learn, "
@@ -78,8 +81,8 @@ def used_versions(connection: Connection) -> list[UsedVersion]:
         "(SELECT a.digest FROM run_artifacts a WHERE a.run_id = v.run_id AND a.name = 'holdout') AS holdout_digest, "
         f"{_PORTABLE if _has_portable(connection) else 'NULL'} AS portable_digest "
         "FROM versions v JOIN models m ON m.id = v.model_id JOIN runs r ON r.id = v.run_id "
-        "WHERE v.id IN (SELECT version_id FROM deployments "
-        "UNION SELECT version_id FROM promotion_requests WHERE status = 'open') ORDER BY m.name, v.number"
+        f"WHERE {_USED if version_id is None else 'v.id = ?'} ORDER BY m.name, v.number",
+        () if version_id is None else (version_id,),
     )
     return [
         UsedVersion(

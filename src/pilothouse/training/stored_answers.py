@@ -9,8 +9,11 @@ import pyarrow.parquet as pq
 
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.inference.columns import Numbers
+from pilothouse.inference.predictor import Predictor
+from pilothouse.inference.safe_format import scikit_learn_here
 from pilothouse.inference.schema import InputSchema
-from pilothouse.training.scoring import Scored
+from pilothouse.training.rows import Rows
+from pilothouse.training.scoring import Scored, score
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +50,16 @@ class StoredAnswers:
             unequal |= np.asarray(self.labels != scored.labels, dtype=bool)
         largest = float(np.nanmax(np.abs(numbers - self.numbers)[unequal])) if unequal.any() else 0.0
         return int(unequal.sum()), largest
+
+
+def as_stored(model: Path, predictions: Path, schema: InputSchema, rows: Rows) -> Predictor:
+    """Predictor of a model file that answers ``rows`` as it did when it was evaluated: what is made of it has to be what was
+    approved. Raises IntegrityError."""
+    predictor = Predictor(model.read_bytes(), schema)
+    differing, largest = StoredAnswers.read(predictions, schema).differences(score(predictor, rows))
+    if differing:
+        raise IntegrityError(
+            f"under scikit-learn {scikit_learn_here()} it answers otherwise than it did: {differing} of {rows.count} rows, "
+            f"largest {largest:.3g}"
+        )
+    return predictor

@@ -79,6 +79,20 @@ def packaged(
     return Packaged(None if compared.reason else data, compared.reason, compared.rows)
 
 
+def rows_compared(
+    original: Predictor, sample: InputColumns, *, seed: int = 0, count: int = GENERATED_ROWS
+) -> tuple[InputColumns | None, str]:
+    """Generated rows that the model answers, as its portable form is compared on; None, and why, where it has none."""
+    try:
+        data = to_bytes(converted(original.model, original.schema))
+        compared = _Comparison(original, Predictor(data, original.schema), np.random.default_rng(seed), 0)
+        columns = _tries(compared, data, sample, seed, count)
+        rows = compared.answered(columns)
+    except (ValueError, TypeError, PilothouseError, NotPortable) as why:
+        return None, one_line(f"it has no portable form: {why}", _LONGEST_REASON)
+    return (None, compared.reason) if compared.reason else (chosen_rows(columns, rows), "")
+
+
 def _tries(compared: "_Comparison", data: bytes, sample: InputColumns, seed: int, count: int) -> InputColumns:
     """Generated rows of the kinds of values that each column takes; that both forms refuse the others is compared on a few
     rows of their own."""
@@ -147,6 +161,10 @@ class _Comparison:
             self.equal(chosen_rows(columns, np.array([row])), name)
         answered = np.concatenate(found)
         return answered if len(answered) and self.equal(chosen_rows(columns, answered), name) else rows[:0]
+
+    def answered(self, columns: InputColumns) -> Rows:
+        """Rows that both answer."""
+        return self._answered(columns, np.arange(columns.rows), "generated rows", 0)
 
     def probe(self, columns: InputColumns) -> bool:
         """True where both answer all of the rows."""

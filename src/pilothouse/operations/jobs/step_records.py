@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from pilothouse.domain.dataclass_reader import read_dataclass
 from pilothouse.domain.errors import IntegrityError
-from pilothouse.domain.evaluation import ColumnSummary, GateResult, MetricValue, PortableForm
+from pilothouse.domain.evaluation import ColumnSummary, ComparedRows, GateResult, MetricValue, PortableForm
 from pilothouse.domain.identifiers import check_digest
 from pilothouse.domain.jobs import StepResult
 from pilothouse.domain.records import Snapshot
@@ -64,6 +64,14 @@ def portable_in(step: str, plain: Any, packages: Any, file: RunFile | None) -> P
         told.rows,
         made_with,
     )
+
+
+def compared_in(step: str, plain: Any) -> list[ComparedRows]:
+    """Comparison in the record of a step, by kind of rows. Raises IntegrityError."""
+    return [
+        replace(found, kind=_text(found.kind, 100))
+        for found in _read_list(ComparedRows, step, "compared", plain)
+    ]
 
 
 def gates_in(step: str, plain: Any) -> list[GateResult]:

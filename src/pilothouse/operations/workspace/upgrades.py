@@ -63,6 +63,7 @@ class Trials:
             inputs={name: str(self.artifacts.path(digest)) for name, digest in digests.items()},
             timeout_s=_TIMEOUT_S,
             threads=1,
+            options={"version": version.number},
         )
         exit_, result = self.launcher.run_step(request, threading.Event(), lambda _: None)
         status, error, _ = judge(request, exit_, result)

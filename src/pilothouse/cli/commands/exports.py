@@ -1,0 +1,69 @@
+"""Commands that export a version for other systems."""
+
+from pathlib import Path
+
+import click
+
+from pilothouse.cli.output import json_option, printed_as_json, say, show_table
+from pilothouse.cli.session import Session
+
+EXIT_DIFFERS = 1
+"""Exit code where labels differ."""
+
+
+@click.group()
+def export() -> None:
+    """Versions for other systems."""
+
+
+@export.command()
+@click.argument("version", metavar="MODEL/VERSION")
+@click.option(
+    "--output",
+    "file",
+    required=True,
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The new file.",
+)
+@click.option("--anyway", is_flag=True, help="Write the file although labels differ.")
+@json_option
+@click.pass_obj
+def onnx(session: Session, version: str, file: Path, anyway: bool) -> int:
+    """Write a version in ONNX, and print how its answers differ.
+
+    It is compared on the hold-out and on generated rows, those with missing values apart. Exit code 1 where a label differs or
+    a row has no answer; the file is then written with --anyway alone. It needs the extra "onnx".
+    """
+    from pilothouse.operations.workspace import onnx_exports, upgrades
+    from pilothouse.system.paths import WorkspacePaths
+
+    onnx_exports.check_installed()
+    onnx_exports.check_destination(file)
+    with upgrades.trials(WorkspacePaths(session.root)) as tries:
+        made = onnx_exports.export_onnx(session.services, tries, version)
+    is_written = anyway or not made.differing
+    if is_written:
+        onnx_exports.write(made, file)
+    facts = {
+        "model": made.model,
+        "version": made.version,
+        "numbers": made.numbers,
+        "compared": made.compared,
+        "not_generated": made.not_generated,
+        "differing": made.differing,
+        "file": str(file) if is_written else None,
+    }
+    if not printed_as_json(session, facts):
+        rows = [
+            (one.kind, f"{one.rows:,}", f"{one.labels:,}", f"{one.unanswered:,}", f"{one.largest:.3g}")
+            for one in made.compared
+        ]
+        show_table(("rows", "count", "other label", "no answer", "largest difference"), rows, empty="no rows")
+        if made.not_generated:
+            say(f"no generated rows were compared: {made.not_generated}")
+        if is_written:
+            say(f"{file}: {made.model}/{made.version} in ONNX, numbers as {made.numbers}")
+        else:
+            say(f"not written: {made.differing:,} rows are answered otherwise; --anyway writes it")
+    return EXIT_DIFFERS if made.differing else 0

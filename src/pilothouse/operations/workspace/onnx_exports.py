@@ -1,0 +1,105 @@
+"""ONNX files of versions for other systems, with how their answers differ. Nothing is decided by them and nothing recorded.
+
+The model is loaded and written in a step, in a confined process of its own.
+"""
+
+import importlib.metadata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pilothouse.domain.errors import (
+    ConflictError,
+    IntegrityError,
+    InvalidInputError,
+    NotFoundError,
+    UnavailableError,
+)
+from pilothouse.domain.evaluation import ComparedRows
+from pilothouse.domain.safe_text import safe
+from pilothouse.operations.catalogue import require_version
+from pilothouse.operations.jobs.step_records import compared_in
+from pilothouse.operations.services import Services
+from pilothouse.operations.workspace.upgrades import Trials
+from pilothouse.store.used_versions import used_versions
+from pilothouse.system.files import write_atomically
+
+PACKAGES = ("skl2onnx", "onnx", "onnxruntime", "protobuf")
+_INSTALL = "pip install 'pilothouse[onnx]'"
+_NUMBERS = ("float32", "float64")
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxExport:
+    """Version in ONNX, and how that answers."""
+
+    model: str
+    version: int
+    numbers: str
+    """Type of the numbers that go in: ``float32`` or ``float64``."""
+    compared: Sequence[ComparedRows]
+    not_generated: str
+    """Why no generated rows were compared; empty where they were."""
+    data: bytes
+
+    @property
+    def differing(self) -> int:
+        """Rows with another label, or without an answer."""
+        return sum(rows.labels + rows.unanswered for rows in self.compared)
+
+
+def check_installed() -> None:
+    """Raise UnavailableError where a package is missing that the export needs."""
+    missing = [name for name in PACKAGES if not _release(name)]
+    if missing:
+        raise UnavailableError(f"an export to ONNX needs {', '.join(missing)}: {_INSTALL}")
+    protobuf = _release("protobuf")
+    if int(protobuf.partition(".")[0]) >= 7:  # skl2onnx 1.20 fails on booleans among integers
+        raise UnavailableError(f"boosted models do not convert with protobuf {protobuf}: {_INSTALL}")
+
+
+def check_destination(file: Path) -> None:
+    """Raise ConflictError for a file that is there, NotFoundError where it has no folder."""
+    if file.exists() or file.is_symlink():
+        raise ConflictError(f"{file} exists: an export never overwrites; name another file")
+    if not file.parent.is_dir():
+        raise NotFoundError(f"{file.parent} is not a folder: make it, or name another one")
+
+
+def export_onnx(services: Services, tries: Trials, reference: str) -> OnnxExport:
+    """Version in ONNX, compared on its hold-out and on generated rows. Raises PilothouseError."""
+    check_installed()
+    with services.registry.read() as connection:
+        found = require_version(connection, reference)
+        (version,) = used_versions(connection, found.id)
+    name = f"{version.model}/{version.number}"
+    if not version.holdout_digest:
+        raise NotFoundError(
+            f"{name}: no sample of it is stored, so that nothing could be compared; train it again"
+        )
+    result, error = tries.run("export_onnx", version)
+    if result is None:
+        raise InvalidInputError(f"{name}: {error}")
+    record = result.record
+    numbers = record.get("numbers")
+    if numbers not in _NUMBERS or "onnx" not in result.outputs:
+        raise IntegrityError("export_onnx: its record tells of no file")
+    reason = safe(str(record.get("not_generated", "")), limit=300)
+    compared = compared_in("export_onnx", record.get("compared"))
+    data = Path(result.outputs["onnx"]).read_bytes()
+    return OnnxExport(version.model, version.number, numbers, compared, reason, data)
+
+
+def write(export: OnnxExport, file: Path) -> None:
+    """Write the file. Raises UnavailableError."""
+    try:
+        write_atomically(file, export.data, 0o644)
+    except OSError as error:
+        raise UnavailableError(f"{file} cannot be written: {error.strerror}") from error
+
+
+def _release(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
