@@ -258,6 +258,27 @@ def test_a_change_answered_by_retraining_is_not_alerted_again(services: Services
     assert ["recent_ks" in f.statistics for f in found] == [False, False, True, True]
 
 
+def test_a_change_is_of_its_first_window_however_many_follow(services: Services) -> None:
+    """Steps of ten minutes put hundreds of windows into the weeks before."""
+    change = (CHANGED, 18.0, 1.0)
+    send(services, START, 42, 2, [change])
+    evaluate(services)
+    with services.telemetry.transaction() as connection:
+        connection.executemany(
+            "INSERT INTO readings (stream_id, monitor, window_start, window_end, rows, judged, significant, applied, recorded, "
+            "data) SELECT stream_id, monitor, window_start + ?1, window_end + ?1, rows, judged, significant, applied, recorded,"
+            """ replace(data, '"compared_with":"recent"', '"compared_with":"reference"') FROM readings """
+            "WHERE monitor='drift' AND window_end=?2",
+            [(minutes * 60_000_000, to_us(on_day(CHANGED + 7))) for minutes in range(10, 4_001, 10)],
+        )
+    new = promote(services, PROMOTED, trained(PROMOTED, (change,), held_days=7))
+    send(services, PROMOTED, 8, new, [change])
+    evaluate(services)
+    (finding,) = findings(services, new)
+    assert finding.before is not None
+    assert finding.before.lacking.startswith("it changed under version 2 in the window to 2013-08-05, ")
+
+
 def test_a_change_that_is_not_answered_goes_on_being_open(services: Services) -> None:
     change = (CHANGED, 12.5, 0.8)
     send(services, START, 42, 2, [change])

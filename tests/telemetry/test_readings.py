@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from pilothouse.domain.alert_rules import Span
 from pilothouse.domain.evaluation import MetricValue
 from pilothouse.domain.findings import (
     ClosedWindow,
@@ -251,6 +252,29 @@ def test_windows_that_were_judged_as_one_are_kept_with_the_reading(older: Path) 
             assert again.window == replace(single, revision=1, late="asked")
             (was,) = revisions.earlier(connection, 1, (monitor,))
             assert (was.before, was.after) == (stored, again)
+    store.close()
+
+
+def test_the_first_of_the_significant_windows_is_found_however_many_follow(older: Path) -> None:
+    """Hourly windows: ten quiet ones, one bad hour, a quiet one, then three weeks of bad hours with a quiet one among them."""
+    store = TelemetryStore(older)
+    hour, count = 3_600_000_000, 12 + 504
+    bad = {10, *range(12, count)} - {300}
+    with store.transaction() as connection:
+        connection.executemany(
+            "INSERT INTO readings (stream_id, monitor, window_start, window_end, rows, judged, significant, recorded, data) "
+            "VALUES (1, 'traffic', ?, ?, 9, 1, ?, 1, '{}')",
+            [(i * hour, (i + 1) * hour, i in bad) for i in range(count)],
+        )
+        until = {"until_us": count * hour}
+        opened = revisions.first_significant(connection, 1, TRAFFIC, opened_us=14 * hour, **until)
+        assert opened == Span(12 * hour, 13 * hour), "the quiet hour since it opened belongs to it"
+        later = revisions.first_significant(connection, 1, TRAFFIC, opened_us=400 * hour, **until)
+        assert later == Span(301 * hour, 302 * hour)
+        early = revisions.first_significant(connection, 1, TRAFFIC, opened_us=11 * hour, until_us=11 * hour)
+        assert early == Span(10 * hour, 11 * hour)
+        quiet = revisions.first_significant(connection, 1, TRAFFIC, opened_us=10 * hour, until_us=10 * hour)
+        assert quiet is None
     store.close()
 
 

@@ -230,15 +230,16 @@ def history(
     stream_id: int,
     monitor: str,
     *,
+    after_us: int = -1,
     until_us: int | None = None,
     limit: int = 10_000,
     judged: bool = False,
 ) -> list[Reading]:
-    """Newest readings of a monitor, oldest first; up to the window that ends at ``until_us``."""
+    """Newest readings of a monitor, oldest first; of windows that end after ``after_us``, up to ``until_us``."""
     rows = connection.execute(
-        f"{_SELECT} WHERE stream_id=? AND monitor=? AND subject='' AND window_end<=? AND judged>=? "
+        f"{_SELECT} WHERE stream_id=? AND monitor=? AND subject='' AND window_end>? AND window_end<=? AND judged>=? "
         "ORDER BY window_end DESC LIMIT ?",
-        (stream_id, monitor, until_us if until_us is not None else 1 << 62, judged, limit),
+        (stream_id, monitor, after_us, until_us if until_us is not None else 1 << 62, judged, limit),
     ).fetchall()
     return [_reading(row) for row in reversed(rows)]
 

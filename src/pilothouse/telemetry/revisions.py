@@ -127,6 +127,21 @@ def closed_since(
     return [(Span(start, end), count, bool(judged)) for start, end, count, judged in rows]
 
 
+def first_significant(
+    connection: Connection, stream_id: int, monitor: str, *, opened_us: int, until_us: int
+) -> Span | None:
+    """The first of the significant windows that follow each other up to the one that ends at ``until_us``, however many; those
+    that end after ``opened_us`` belong to them, also where one between them was quiet."""
+    row = connection.execute(
+        "SELECT window_start, window_end FROM readings WHERE stream_id=?1 AND monitor=?2 AND subject='' AND judged=1 "
+        "AND significant=1 AND window_end<=?4 AND window_end>(SELECT coalesce(max(window_end), -1) FROM readings "
+        "WHERE stream_id=?1 AND monitor=?2 AND subject='' AND judged=1 AND significant=0 AND window_end<=min(?3, ?4)) "
+        "ORDER BY window_end LIMIT 1",
+        (stream_id, monitor, opened_us, until_us),
+    ).fetchone()
+    return Span(*row) if row else None
+
+
 def draw_again(connection: Connection, stream_id: int, monitor: str, changed: set[int], limit: int) -> None:
     """Have alerts drawn from the newest readings of a monitor: from those of the last ``limit`` judged windows that have
     changed (by the ends of their windows), and from the newest in any case."""

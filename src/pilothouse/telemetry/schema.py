@@ -338,6 +338,8 @@ CREATE TABLE late_days (          -- days of events of which something came afte
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX late_days_to_look_at ON late_days (look_at);
 """
+"""``late`` may be ``findings`` too, and so may the ``kind`` of a late day, whose times are then a window's bounds: see
+``late_days`` and ``readings``. The comments above are part of the tables of every file, so they stay as they were."""
 
 MIGRATIONS = (
     _FIRST,

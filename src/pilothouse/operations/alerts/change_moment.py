@@ -11,14 +11,13 @@ from pilothouse.operations.alerts.explaining_windows import monitor_of
 from pilothouse.operations.services import Services
 from pilothouse.statistics.change_point import daily_loss, locate
 from pilothouse.statistics.profiles import outcome_profile
-from pilothouse.telemetry import readings
-from pilothouse.telemetry.readings import TRAFFIC, Reading
+from pilothouse.telemetry import revisions
+from pilothouse.telemetry.readings import TRAFFIC
 from pilothouse.telemetry.store import read_outcome_days
 from pilothouse.telemetry.streams import find_stream
 
 _BEFORE_DAYS = 28
 """Days before the first window that is significant, with which the days in it are compared."""
-_LOOKED_BACK = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +42,9 @@ def moment_of_change(
         stream = find_stream(connection, alert.model, alert.version, alert.target)
         if stream is None:
             return None
-        history = readings.history(
-            connection, stream.id, monitor, until_us=to_us(window_end), limit=_LOOKED_BACK, judged=True
+        first = revisions.first_significant(
+            connection, stream.id, monitor, opened_us=to_us(alert.effective_at), until_us=to_us(window_end)
         )
-        first = _first_significant(history, to_us(alert.effective_at))
         if first is None:
             return None
         start, end = first.start_us // DAY_US, -(-first.end_us // DAY_US)
@@ -62,15 +60,3 @@ def moment_of_change(
     newest_us = to_us(clock) - spec.data.outcome_delay * SECOND_US
     known = newest_us // DAY_US - at_us // DAY_US + 1
     return ChangeMoment(from_us(at_us), "outcomes" if point else "window", max(0, known))
-
-
-def _first_significant(history: list[Reading], opened_us: int) -> Reading | None:
-    """The first of the significant windows that follow each other up to the newest; those since the alert opened belong to it,
-    also where one between them was quiet."""
-    first: Reading | None = None
-    for reading in reversed(history):
-        if reading.significant:
-            first = reading
-        elif reading.end_us <= opened_us:
-            break
-    return first

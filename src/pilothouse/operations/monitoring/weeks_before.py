@@ -39,7 +39,6 @@ MOST_ROWS = 100_000
 """Stored rows of one version that are profiled again for one window; of more an evenly spread part is taken."""
 REACH = 2 * RECENT + 1
 """Windows before one that its past may reach back, beyond a change in the last of them."""
-_LOOKED_BACK = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -266,9 +265,11 @@ def _found_by(connection: Connection, others: Sequence[Stream], span: Span, sinc
     found = _Found()
     for stream in others:
         differed: set[str] = set()
-        for reading in readings.history(
-            connection, stream.id, DRIFT, until_us=span.end_us, limit=_LOOKED_BACK, judged=True
-        ):
+        last_before = readings.history(connection, stream.id, DRIFT, until_us=since_us, limit=1, judged=True)
+        within = readings.history(
+            connection, stream.id, DRIFT, after_us=since_us, until_us=span.end_us, judged=True
+        )
+        for reading in last_before + within:
             differs = {f.feature: f for f in findings_of(reading, DriftFinding) if f.significant}
             window = Span(to_us(reading.window.since), reading.end_us)
             if window.end_us > since_us and window.start_us < span.start_us:
