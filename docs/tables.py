@@ -212,6 +212,8 @@ _LOOSER = {
     Looser.ON: "`true`",
     Looser.OFF: "`false`",
     Looser.NOT_BETTER: "no longer `better`",
+    Looser.LOWER_TIER: "lower, or none",
+    Looser.LATER: "later, or none",
     Looser.TABLE: "see below",
     Looser.NEVER: "never",
 }

@@ -14,7 +14,7 @@ VIEWS = (
     "overview", "models", "versions flight-delay", "version flight-delay/2", "compare flight-delay/1 flight-delay/3",
     "approvals", "evidence 3", "monitor flight-delay jfk", "jobs", "job 5", "train flight-delay", "deployments",
     "alerts", "incident 1", "alert 3", "schedules", "audit", "entry 7",
-    "fleet", "lineage flight-delay/3", "affected flight-delay/1", "rejected",
+    "fleet", "lineage flight-delay/3", "affected flight-delay/1", "rejected", "inventory",
 )  # fmt: skip
 PAGES = [
     f"version flight-delay/3 {page}" for page in ("metrics", "gates", "parameters", "data", "code", "lineage")

@@ -10,13 +10,14 @@ import pytest
 from fixtures.registries import ADMIN, PEOPLE, Example, make_example
 from pilothouse.domain.break_glass import Review
 from pilothouse.domain.errors import NotAllowedError, PilothouseError
+from pilothouse.domain.inventory import ReviewOutcome
 from pilothouse.domain.listing import Query
 from pilothouse.domain.roles import DAEMON, Actor, Permission, Role
 from pilothouse.domain.ssh_keys import read_key
 from pilothouse.operations import authorisation, automation_switch, catalogue, listings
 from pilothouse.operations.alerts import alerts
 from pilothouse.operations.automation import schedules, triggers
-from pilothouse.operations.dossier import audit_export
+from pilothouse.operations.dossier import audit_export, inventory
 from pilothouse.operations.fleet import targets
 from pilothouse.operations.identity import users
 from pilothouse.operations.jobs import backfills, searches
@@ -36,6 +37,7 @@ SCIENCE = frozenset({Role.DATA_SCIENTIST, Role.OPERATOR, Role.ADMIN})
 OPERATION = frozenset({Role.OPERATOR, Role.ADMIN})
 ADMINS = frozenset({Role.ADMIN})
 DECIDERS = frozenset({Role.APPROVER})
+REVIEWERS = frozenset({Role.APPROVER, Role.AUDITOR})
 
 TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "alerts.count_alerts": (lambda s, a: alerts.count_alerts(s, a), EVERYBODY),
@@ -82,6 +84,11 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "deployments.list_holds": (lambda s, a: deployments.list_holds(s, a), EVERYBODY),
     "deployments.list_deployments": (lambda s, a: deployments.list_deployments(s, a), EVERYBODY),
     "deployments.deployed_at": (lambda s, a: deployments.deployed_at(s, a, s.now()), EVERYBODY),
+    "inventory.list_inventory": (lambda s, a: inventory.list_inventory(s, a), EVERYBODY),
+    "inventory.open_items": (lambda s, a: inventory.open_items(s, a), EVERYBODY),
+    "inventory.list_reviews": (lambda s, a: inventory.list_reviews(s, a, "delay"), EVERYBODY),
+    "inventory.review": (
+        lambda s, a: inventory.review(s, a, "delay", ReviewOutcome.FIT, next_review="2036-05-03", reason="fine"), REVIEWERS),
     "listings.jobs_page": (lambda s, a: listings.jobs_page(s, a, Query()), EVERYBODY),
     "listings.versions_page": (lambda s, a: listings.versions_page(s, a, Query()), EVERYBODY),
     "listings.deployments_page": (lambda s, a: listings.deployments_page(s, a, Query()), EVERYBODY),
@@ -148,6 +155,7 @@ MODULES = (
     comparisons,
     deployments,
     freezes,
+    inventory,
     listings,
     monitor_backfills,
     portable_forms,

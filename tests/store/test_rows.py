@@ -69,6 +69,9 @@ def build(root: Path) -> None:
         )
         connection.execute("INSERT INTO run_artifacts VALUES (1, 'log', ?, 5)", ("b" * 64,))
         connection.execute("INSERT INTO latency_baselines VALUES (1, 1, 900, 1)")
+        connection.execute(
+            "INSERT INTO model_reviews VALUES (1, 1, 1, 'fit', 'looked at', 'pat', 1, '2027-03-31')"
+        )
         connection.execute("INSERT INTO portable_models VALUES (1, 1, 1, ?, 5, '', 9, '{}', 1)", ("d" * 64,))
         connection.execute("INSERT INTO step_results VALUES (1, ?, 1, 1, 'fit', '{}', '{}', 1)", ("c" * 64,))
         connection.execute(

@@ -80,6 +80,12 @@ BASE: dict[str, Any] = {
         "schedule": [{"name": "weekly", "cron": "0 3 * * mon", "timezone": "UTC"}],
         "trigger": [{"name": "upstream", "on": "version", "model": "other"}],
     },
+    "inventory": {
+        "risk_tier": "high",
+        "intended_use": "planning",
+        "validator": "bo",
+        "next_review": "2036-03-31",
+    },
 }
 GATE = "def check(holdout, predictions, metrics):\n    return metrics['auc']['value'] > 0.6, 'auc'\n"
 
@@ -188,6 +194,14 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "automation.trigger.state": ("automation.trigger.0.state", "candidate"),
     "automation.trigger.quiet": ("automation.trigger.0.quiet", "1s"),
     "automation.trigger.cooldown": ("automation.trigger.0.cooldown", "1s"),
+    "inventory.risk_tier": ("inventory.risk_tier", "low"),
+    "inventory.intended_use": ("inventory.intended_use", "pricing"),
+    "inventory.not_intended_for": ("inventory.not_intended_for", ["medicine"]),
+    "inventory.limits": ("inventory.limits", ["no snow"]),
+    "inventory.users": ("inventory.users", ["dispatch"]),
+    "inventory.validator": ("inventory.validator", "cy"),
+    "inventory.next_review": ("inventory.next_review", "2037-03-31"),
+    "inventory.retired": ("inventory.retired", ""),
 }
 """Path and value by key. ``name`` is left out: another name is another model."""
 
@@ -228,6 +242,8 @@ def base_of(key: str, *, unattended: bool) -> dict[str, Any]:
         plain["data"] |= {"features": ["carrier"], "slices": ["carrier"]}
     if key == "gates.comparison.require":
         plain["gates"]["comparison"]["require"] = "better"
+    if key == "inventory.retired":
+        plain["inventory"]["retired"] = "replaced"
     if key == "automation.schedule.action":
         plain["automation"]["schedule"][0]["action"] = "multivariate"
     return plain

@@ -7,7 +7,8 @@ PilothouseError            exit code 1
 ├── NotFoundError          exit code 3   no such model, version, job, target …
 ├── NotAllowedError        exit code 4   the role or the policy forbids it
 ├── ConflictError          exit code 5   the state has moved on: already closed, superseded, live, held
-│   └── AutomationPausedError             automation asked while all of it is paused
+│   ├── AutomationPausedError             automation asked while all of it is paused
+│   └── ModelRetiredError                 a retired model was to be trained, requested or deployed
 ├── IntegrityError         exit code 6   bytes, chain or database are not what was recorded
 ├── UnavailableError       exit code 7   the daemon, the hub, a lock, a disk: try again, or start it
 └── StaleAttemptError      exit code 5   a worker whose lease passed to another tries to commit
@@ -64,6 +65,10 @@ class StaleAttemptError(ConflictError):
 
 class AutomationPausedError(ConflictError):
     """Automation asked for something while all of it is paused."""
+
+
+class ModelRetiredError(ConflictError):
+    """A model that its file says is retired was to be trained, requested or deployed."""
 
 
 class IntegrityError(PilothouseError):

@@ -14,6 +14,7 @@ from pilothouse.domain.model_spec import (
     DataSpec,
     Duration,
     GatesSpec,
+    InventorySpec,
     MetricBound,
     ModelSpec,
     TargetSpec,
@@ -149,6 +150,7 @@ def _values(before: ModelSpec, after: ModelSpec) -> Iterator[tuple[str, Any, Any
         if old is not None and new is not None:
             yield from _fields(old, new, f"gates.{table}.")
     yield from _csv_values(before.data, after.data)
+    yield from _inventory_values(before, after)
 
 
 def _fields(old: Any, new: Any, prefix: str) -> Iterator[tuple[str, Any, Any]]:
@@ -165,6 +167,15 @@ def _csv_values(before: DataSpec, after: DataSpec) -> Iterator[tuple[str, Any, A
     for key in (key for key in KEYS if key.startswith("data.csv.")):
         name = key.rpartition(".")[2]
         yield key, getattr(before.csv, name, ""), getattr(after.csv, name, "")
+
+
+def _inventory_values(before: ModelSpec, after: ModelSpec) -> Iterator[tuple[str, Any, Any]]:
+    """Keys of the inventory that said something: what is said for the first time loosens nothing."""
+    nothing = InventorySpec()
+    old, new = before.inventory or nothing, after.inventory or nothing
+    for key, was, now in _fields(old, new, "inventory."):
+        if was:
+            yield key, was, now
 
 
 _COMPARED_APART = ("gates.comparison.metric", "gates.comparison.confidence", "gates.function")
@@ -306,7 +317,7 @@ def _duration_keys(kind: Any, prefix: str) -> Iterator[str]:
 
 
 def _shown(key: str, value: Any) -> str:
-    if value is None or value in ((), {}):
+    if value is None or value in ((), {}, ""):
         return "none"
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -27,6 +27,10 @@ class Looser(Enum):
     OFF = auto()
     NOT_BETTER = auto()
     """``better`` that gives way to another word."""
+    LOWER_TIER = auto()
+    """A lower risk tier, or none."""
+    LATER = auto()
+    """A later date, or none."""
     TABLE = auto()
     """Compared together with the other keys of its table, entry by entry."""
     NEVER = auto()
@@ -49,6 +53,7 @@ _OTHER_WINDOWS = KeyRule(Looser.CHANGED, "not comparable: other windows are watc
 _BOUND = KeyRule(Looser.TABLE, "a worse version passes")
 _TIMER = KeyRule(Looser.TABLE, "versions are trained and go live without hands at other times", True)
 _CAUSE = KeyRule(Looser.TABLE, "versions are trained and go live without hands for another cause", True)
+_SAID = KeyRule(Looser.NEVER, "a text for readers")
 _LIMIT = KeyRule(Looser.NEVER, "a limit of the machine's use")
 
 KEYS: dict[str, KeyRule] = {
@@ -148,10 +153,19 @@ KEYS: dict[str, KeyRule] = {
     "automation.trigger.state": _CAUSE,
     "automation.trigger.quiet": _CAUSE,
     "automation.trigger.cooldown": _CAUSE,
+    "inventory.risk_tier": KeyRule(Looser.LOWER_TIER, "less is asked of a model of a lower tier"),
+    "inventory.intended_use": _SAID,
+    "inventory.not_intended_for": _SAID,
+    "inventory.limits": _SAID,
+    "inventory.users": _SAID,
+    "inventory.validator": KeyRule(Looser.CHANGED, "not comparable: somebody else reviews it, or nobody"),
+    "inventory.next_review": KeyRule(Looser.LATER, "it is reviewed later"),
+    "inventory.retired": KeyRule(Looser.OFF, "a retired model is in use again"),
 }
 """Every key of a specification."""
 
 _UNBOUNDED = float("inf")
+_TIERS = ("", "low", "medium", "high")
 
 
 def is_looser(rule: KeyRule, old: Any, new: Any) -> bool:
@@ -177,5 +191,7 @@ _TESTS: dict[Looser, Callable[[Any, Any], bool]] = {
     Looser.FEWER: lambda old, new: not {*old} <= {*new},
     Looser.ON: lambda old, new: bool(new),
     Looser.OFF: lambda old, new: not new,
+    Looser.LOWER_TIER: lambda old, new: _TIERS.index(new or "") < _TIERS.index(old or ""),
+    Looser.LATER: lambda old, new: not new or new > old,
     Looser.NOT_BETTER: lambda old, new: old == "better",
 }

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from pilothouse.domain.bounded_toml import one_line_each, parse_toml
@@ -12,6 +12,7 @@ from pilothouse.domain.dataclass_reader import bare_durations, read_dataclass, t
 from pilothouse.domain.errors import InvalidInputError, ModelFileError
 from pilothouse.domain.identifiers import NAME
 from pilothouse.domain.model_spec import METRICS, NOT_WATCHED, ModelSpec, TargetSpec
+from pilothouse.domain.persons import folded
 from pilothouse.domain.target_file import TargetDescription
 from pilothouse.domain.target_selection import resolved, without_places
 
@@ -235,6 +236,19 @@ def _ranges(spec: ModelSpec) -> Iterable[str]:
         yield f"promotion.expires: found {spec.promotion.expires} s; expected a minute or more"
 
 
+def _inventory(spec: ModelSpec) -> Iterable[str]:
+    inventory = spec.inventory
+    if inventory is None:
+        return
+    if inventory.next_review and not _is_day(inventory.next_review):
+        yield f'inventory.next_review: found {inventory.next_review!r}; expected a date such as "2027-03-31"'
+    if inventory.validator and spec.promotion.four_eyes and folded(inventory.validator) == folded(spec.owner):
+        yield (
+            f"inventory.validator: {inventory.validator!r} is the owner too; expected somebody else while "
+            "promotion.four_eyes is true"
+        )
+
+
 def _schedules(spec: ModelSpec) -> Iterable[str]:
     seen: set[str] = set()
     for i, schedule in enumerate(spec.automation.schedule):
@@ -279,6 +293,13 @@ def _is_time(text: str) -> bool:
     return True
 
 
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
 _CHECKS: tuple[Callable[[ModelSpec], Iterable[str]], ...] = (
     _names,
     _columns,
@@ -286,6 +307,7 @@ _CHECKS: tuple[Callable[[ModelSpec], Iterable[str]], ...] = (
     _training,
     _metrics,
     _ranges,
+    _inventory,
     _schedules,
     _triggers,
 )

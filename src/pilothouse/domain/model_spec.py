@@ -15,11 +15,12 @@ STORED_KEYS = {"outcome_delay": "truth_delay"}
 """Keys that were renamed, with the name that they keep in stored specifications: these are hashed, and so are the requests of
 steps that hold them, whose results are found again by that. A model file may use either name."""
 
-LATER_KEYS = frozenset({"missing", "csv", "block", "require", "preprocessing", "portable"})
+LATER_KEYS = frozenset({"missing", "csv", "block", "require", "preprocessing", "portable", "inventory"})
 """Keys of later releases: not stored where they are not given, so that specifications from before keep their digest."""
 
 Task = Literal["binary", "multiclass", "regression"]
 Direction = Literal["higher", "lower"]
+RiskTier = Literal["high", "medium", "low"]
 AlertKind = Literal["data_drift", "score_drift", "performance", "latency", "data_quality", "errors"]
 
 Scalar = str | int | float | bool
@@ -315,6 +316,25 @@ class AutomationSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class InventorySpec:
+    """``[inventory]``: what a register of models asks of each one, for those who did not build it."""
+
+    risk_tier: RiskTier | None = None
+    intended_use: str = ""
+    not_intended_for: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+    """Known limitations."""
+    users: tuple[str, ...] = ()
+    """Who acts on its predictions."""
+    validator: str = ""
+    """Who reviews it: another person than the owner where four eyes holds."""
+    next_review: str = ""
+    """Date by which it is reviewed, ``2027-03-31``; a review that is recorded later says the next one."""
+    retired: str = ""
+    """Why it is no longer in use: it takes no training, request or deployment then."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """One ``model.toml``."""
 
@@ -329,6 +349,7 @@ class ModelSpec:
     promotion: PromotionSpec = PromotionSpec()
     monitoring: MonitoringSpec = MonitoringSpec()
     automation: AutomationSpec = AutomationSpec()
+    inventory: InventorySpec | None = None
 
     @property
     def primary_metric(self) -> str:

@@ -32,6 +32,7 @@ class Permission(StrEnum):
     COMMENT = "comment on a request"
     BREAK_GLASS = "break the glass: deploy alone in an emergency"
     REVIEW_GLASS = "review a deployment by breaking the glass"
+    REVIEW = "record the review of a model"
     ROLL_BACK = "roll back a deployment"
     LIFT_HOLD = "lift a hold on automatic deployment"
     HANDLE_ALERT = "acknowledge or resolve an alert"
@@ -77,12 +78,19 @@ _OPERATOR = _EVERYBODY | {
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.VIEWER: _EVERYBODY,
-    Role.AUDITOR: _EVERYBODY,
+    Role.AUDITOR: _EVERYBODY | {Permission.REVIEW},
     Role.DATA_SCIENTIST: _SCIENTIST,
     Role.OPERATOR: _OPERATOR,
     Role.APPROVER: _EVERYBODY
-    | {Permission.DECIDE, Permission.COMMENT, Permission.BREAK_GLASS, Permission.REVIEW_GLASS},
-    Role.ADMIN: frozenset(Permission) - {Permission.RUN_DAEMON, Permission.DECIDE, Permission.BREAK_GLASS},
+    | {
+        Permission.DECIDE,
+        Permission.COMMENT,
+        Permission.BREAK_GLASS,
+        Permission.REVIEW_GLASS,
+        Permission.REVIEW,
+    },
+    Role.ADMIN: frozenset(Permission)
+    - {Permission.RUN_DAEMON, Permission.DECIDE, Permission.BREAK_GLASS, Permission.REVIEW},
     Role.DAEMON: _EVERYBODY
     | {Permission.TRAIN, Permission.REQUEST, Permission.INGEST, Permission.RUN_DAEMON, Permission.BACKUP}
     | {Permission.RETENTION},

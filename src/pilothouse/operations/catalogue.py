@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from pilothouse.domain.errors import NotFoundError, PilothouseError
+from pilothouse.domain.errors import ModelRetiredError, NotFoundError, PilothouseError
 from pilothouse.domain.identifiers import VersionReference, parse_reference, version_uri
 from pilothouse.domain.model_spec import ModelSpec, Scalar
 from pilothouse.domain.records import Model, PromotionRequest, Run, Version
@@ -113,6 +113,16 @@ def spec_of_model(connection: Connection, name: str) -> ModelSpec:
         require_model(connection, name)
     assert spec is not None
     return spec
+
+
+def require_in_use(connection: Connection, name: str) -> None:
+    """Raise ModelRetiredError where the model file in force says that the model is retired."""
+    spec = spec_of_model(connection, name)
+    if spec.inventory is not None and spec.inventory.retired:
+        raise ModelRetiredError(
+            f"{name} is retired ({spec.inventory.retired}): it takes no training, request or deployment, unless an admin "
+            "applies a model file without inventory.retired"
+        )
 
 
 def require_version(connection: Connection, reference: str) -> Version:

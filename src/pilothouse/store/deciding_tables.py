@@ -119,6 +119,9 @@ DECIDING: Mapping[str, DecidingTable] = {
         _name("version {v}: its gate {g}", v=_VERSION.format("x.version_id"), g="x.gate"),
         ("version_id", "position"),
     ),
+    "model_reviews": DecidingTable(
+        _name("the review {n} of {m} by {a}", n="x.id", m=_MODEL.format("x.model_id"), a="x.reviewed_by")
+    ),
     "promotion_requests": DecidingTable(_name("request {n}", n="x.id")),
     "request_targets": DecidingTable(
         _name("request {r}: its target {t}", r="x.request_id", t=_TARGET.format("x.target_id")),

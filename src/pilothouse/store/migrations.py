@@ -261,6 +261,7 @@ MIGRATIONS: dict[str, Migration] = {
             "0017_break_glass.sql",
             "0017_freezes.sql",
             "0017_identity.sql",
+            "0017_inventory.sql",
             "0017_transparency.sql",
         ),
         change=_step_17,
@@ -269,6 +270,7 @@ MIGRATIONS: dict[str, Migration] = {
             "log_cosignatures",
             "log_heads",
             "log_subtrees",
+            "model_reviews",
         ),
         never_deleted=(
             "broken_glass",

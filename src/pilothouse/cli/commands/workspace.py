@@ -17,6 +17,7 @@ from pilothouse.cli.output import (
     show_table,
 )
 from pilothouse.cli.session import Session, os_user
+from pilothouse.domain.inventory import open_items_text
 from pilothouse.domain.monitoring import Health, ModelOverview
 from pilothouse.domain.safe_text import safe
 from pilothouse.operations import automation_switch
@@ -118,6 +119,7 @@ def apply(session: Session, plan: bool) -> None:
 def status(session: Session) -> int:
     """The fleet's health. Exit code 0 healthy or suspected, 10 degraded, 11 not judged, 12 no data, 13 no traffic,
     14 not watched, 20 critical, 21 down."""
+    from pilothouse.operations.dossier import inventory
     from pilothouse.operations.fleet import health
 
     models = health.overview(session.services, session.actor)
@@ -125,6 +127,7 @@ def status(session: Session) -> int:
     watch = health.watch(session.services, session.actor)
     paused = automation_switch.status(session.services, session.actor)
     solo = workspaces.solo_person(session.services)
+    reviews = inventory.open_items(session.services, session.actor)
     if not printed_as_json(
         session,
         {
@@ -136,6 +139,7 @@ def status(session: Session) -> int:
             "broken_glass": [
                 plain(one) for one in break_glass.list_broken(session.services, session.actor, open_only=True)
             ],
+            "inventory": {entry.model: entry.open_items for entry in reviews},
             "models": models,
         },
     ):
@@ -156,6 +160,8 @@ def status(session: Session) -> int:
         say_solo(session)
         say_glass(session)
         say_unwatched(session)
+        if text := open_items_text(reviews):
+            say(f"open in the inventory: {text}")
     if watch.unwatched and fleet is Health.NOT_JUDGED:
         return EXIT_UNWATCHED
     return EXIT_CODES.get(fleet, 0)

@@ -34,5 +34,8 @@ class ModelsView(TableView[Model]):
     def do_train(self) -> None:
         self.open_view("train", self.key)
 
+    def do_inventory(self) -> None:
+        self.open_view("inventory")
+
     def do_monitor(self) -> None:
         self.open_view("monitor", self.key)

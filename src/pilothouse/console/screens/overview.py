@@ -13,6 +13,7 @@ from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.deployment_groups import DeploymentGroup
+from pilothouse.domain.inventory import open_items_text
 from pilothouse.domain.listing import Query
 from pilothouse.domain.monitoring import Health, ModelOverview, TargetState
 from pilothouse.domain.roles import Actor
@@ -55,6 +56,8 @@ class OverviewData:
     """Number of deployments by health, the worst first."""
     waiting: tuple[str, ...] = ()
     """The requests that wait for the user's signature."""
+    reviews: str = ""
+    """What is open in the inventory of models."""
     groupings: tuple[str, ...] = ()
     """What the models can be grouped by."""
     by: str = ""
@@ -112,6 +115,7 @@ class OverviewView(View[OverviewData]):
         super().reload()
 
     def _load_models(self, services: Services, actor: Actor) -> OverviewData:
+        from pilothouse.operations.dossier import inventory
         from pilothouse.operations.fleet import groups, health
         from pilothouse.operations.promotion import promotions
         from pilothouse.operations.workspace import audits
@@ -123,6 +127,7 @@ class OverviewView(View[OverviewData]):
             models=models,
             lately=feed_table(audits.show(services, actor, limit=_LOOKED_AT), now),
             counts=tuple(health.watch(services, actor).counts.items()),
+            reviews=open_items_text(inventory.open_items(services, actor)),
             waiting=tuple(waiting_text(r, now) for r in promotions.waiting_for(services, actor)),
             groupings=groups.groupings(services, actor),
             by=self.by,
@@ -177,8 +182,8 @@ class OverviewView(View[OverviewData]):
         self._grid.put(table)
         self._go_to_sought(table)
         box = self.query_one("#waiting", Static)
-        box.display = bool(data.waiting)
-        box.update(line(Cell("◆ waits for you (i): ", "strong"), Cell(" · ".join(data.waiting))))
+        box.display = bool(data.waiting or data.reviews)
+        box.update(line(*_open_items(data)))
         self.show_selected()
         self.focus_body()
 
@@ -360,6 +365,16 @@ class OverviewView(View[OverviewData]):
 
     def do_inbox(self) -> None:
         self.open_view("approvals")
+
+
+def _open_items(data: OverviewData) -> list[Cell]:
+    """Requests that wait for the user, then what is open in the inventory."""
+    waiting = (
+        [Cell("◆ waits for you (i): ", "strong"), Cell(" · ".join(data.waiting))] if data.waiting else []
+    )
+    gap = [Cell("   ")] if data.waiting and data.reviews else []
+    reviews = [Cell("◆ open (:inventory): ", "warn"), Cell(safe(data.reviews, 1_000))] if data.reviews else []
+    return [*waiting, *gap, *reviews]
 
 
 def _first(models: tuple[ModelOverview, ...]) -> str:

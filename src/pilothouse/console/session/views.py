@@ -29,6 +29,7 @@ VIEWS: dict[str, ViewName] = {
     for view in (
         ViewName("overview", "overview:OverviewView", "overview", aliases=("pulse", "home")),
         ViewName("models", "models:ModelsView", "models"),
+        ViewName("inventory", "inventory:InventoryView", "models", aliases=("reviews",)),
         ViewName("versions", "versions:VersionsView", "models", ("MODEL",)),
         ViewName("version", "version:VersionView", "models", ("MODEL/NUMBER",), ("PAGE",)),
         ViewName(

@@ -14,6 +14,7 @@ from pilothouse.domain.records import Schedule
 from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.operations.authorisation import changing, clean_text, reading
 from pilothouse.operations.automation.schedule_times import due_times, nominal_times, start_of
+from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import schedules, workspace
@@ -151,6 +152,7 @@ def _decide(services: Services, schedule_id: int, rule: Rule, times: Sequence[da
         if schedule.paused or not open_times:
             return
         obstacle = "automation is paused" if workspace.automation(change.connection).paused else ""
+        obstacle = obstacle or _retired(change.connection, schedule)
         decided = decide(rule, open_times, change.at, obstacle)
         schedules.add_fires(change.connection, schedule_id, decided, at=change.at)
         count = {
@@ -167,6 +169,12 @@ def _decide(services: Services, schedule_id: int, rule: Rule, times: Sequence[da
                 **count,
             },
         )
+
+
+def _retired(connection: Connection, schedule: Schedule) -> str:
+    """That the model is retired, for a schedule that trains it; empty for any other."""
+    spec = spec_in_force(connection, schedule.model) if schedule.action == "train" else None
+    return "the model is retired" if spec and spec.inventory and spec.inventory.retired else ""
 
 
 def decide(rule: Rule, times: Sequence[datetime], now: datetime, obstacle: str = "") -> list[_Decided]:

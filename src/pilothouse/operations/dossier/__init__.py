@@ -1,1 +1,1 @@
-"""What an auditor takes away: the dossier of a version, exports of the audit log."""
+"""For the auditor: inventory and reviews of models, dossiers of versions, exports of the audit log."""

@@ -18,6 +18,7 @@ from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.domain.safe_text import one_line
 from pilothouse.execution.step_files import discard_files
 from pilothouse.operations.authorisation import Change, changing, clean_text, reading
+from pilothouse.operations.catalogue import require_in_use
 from pilothouse.operations.jobs.job_logs import LOG_LIMIT, read_steps
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
@@ -125,7 +126,7 @@ def _cancel(change: Change, job: Job, reason: str) -> None:
 def retry_job(services: Services, actor: Actor, number: int) -> Job:
     """Queue an ended job once more as a job of its own, with the same model file, options and data cut.
 
-    Raises NotFoundError, NotAllowedError or ConflictError (it has not ended).
+    Raises NotFoundError, NotAllowedError or ConflictError (it has not ended, its model is retired).
     """
     model = get_job(services, actor, number).model
     with changing(services, actor, Permission.CANCEL_JOB, model) as change:
@@ -134,6 +135,8 @@ def retry_job(services: Services, actor: Actor, number: int) -> Job:
             raise ConflictError(f"job {number} is {job.status}: it can be retried when it has ended")
         if job.parent is not None:
             raise ConflictError(f"job {number} is a trial of job {job.parent}: retry that one")
+        if job.kind == "train":
+            require_in_use(change.connection, job.model)
         origin = jobs.origin_of(change.connection, number)
         new = jobs.NewJob(
             kind=job.kind,

@@ -12,7 +12,7 @@ from pilothouse.domain.model_spec import ModelSpec, Scalar
 from pilothouse.domain.records import Job, Model
 from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.operations.authorisation import Change, changing, clean_text, reading
-from pilothouse.operations.catalogue import require_model, require_version, spec_of_model
+from pilothouse.operations.catalogue import require_in_use, require_model, require_version, spec_of_model
 from pilothouse.operations.jobs.jobs import require_job
 from pilothouse.operations.jobs.judging_code import check_as_applied, judging_code
 from pilothouse.operations.models.source_columns import source_path
@@ -73,8 +73,9 @@ def start_training(
 ) -> Job:
     """Queue a training by the model file in force.
 
-    Raises NotFoundError, NotAllowedError, InvalidInputError (an override, a time to come) or ConflictError (automation is
-    paused, for the daemon; the code that judges is not what was applied, for a person, who can do something about it now).
+    Raises NotFoundError, NotAllowedError, InvalidInputError (an override, a time to come) or ConflictError (the model is
+    retired; automation is paused, for the daemon; the code that judges is not what was applied, for a person, who can do
+    something about it now).
     """
     reason = clean_text(reason, "the reason")
     if actor.name != DAEMON.name:
@@ -83,6 +84,7 @@ def start_training(
         registered = require_model(change.connection, model)
         if before := jobs.find_by_trigger(change.connection, model, options.trigger_key):
             return before
+        require_in_use(change.connection, model)
         _check_not_paused(change)
         job_options: dict[str, Any] = {
             "as_of": _as_of(change, options.as_of).isoformat(),

@@ -20,7 +20,7 @@ from pilothouse.operations.authorisation import (
     reading,
     reason_given,
 )
-from pilothouse.operations.catalogue import require_request, require_version
+from pilothouse.operations.catalogue import require_in_use, require_request, require_version
 from pilothouse.operations.promotion.accounted_rows import check_request, check_rules, check_version
 from pilothouse.operations.promotion.activation import deploy_request, drop_challenger
 from pilothouse.operations.promotion.evidence import incumbents
@@ -100,6 +100,7 @@ def approve(
                 f"request {request_id}: the evidence named ({evidence_digest}) is not the one on file; "
                 f"read it with pilothouse evidence {request_id} and name its digest (at least {_FEWEST_DIGITS} digits)"
             )
+        require_in_use(change.connection, request.model)
         _check_incumbents(change.connection, request)
         _check_rows(change.connection, request)
         _decide(change, request, "approve", reason)
@@ -194,6 +195,12 @@ def withdraw_solo_requests(change: Change, approver: str) -> None:
         if request.policy.solo:
             reason = f"{approver} may approve now, so that four eyes holds: ask anew"
             _close(change, request, RequestStatus.WITHDRAWN, reason)
+
+
+def withdraw_of_retired(change: Change, model: str, why: str) -> None:
+    """Withdraw the open requests of a model that was retired."""
+    for request in requests.listed(change.connection, status=RequestStatus.OPEN, model=model):
+        _close(change, request, RequestStatus.WITHDRAWN, f"{model} was retired: {why}")
 
 
 def decidable_models(connection: Connection, actor: Actor) -> list[str]:

@@ -14,7 +14,7 @@ from pilothouse.domain.records import PromotionRequest, Version, VersionStatus
 from pilothouse.domain.request_standing import judged_looser_text
 from pilothouse.domain.roles import DAEMON, Permission
 from pilothouse.operations.authorisation import Change, changing
-from pilothouse.operations.catalogue import require_request, require_run, spec_of_model
+from pilothouse.operations.catalogue import require_in_use, require_request, require_run, spec_of_model
 from pilothouse.operations.promotion.accounted_rows import check_rules
 from pilothouse.operations.promotion.activation import CHALLENGER, deploy_request, drop_challenger, move_alias
 from pilothouse.operations.promotion.evidence import compared_versions, gather_evidence, incumbents
@@ -129,7 +129,9 @@ def _deploys_itself(
 def targets_to_request(
     connection: Connection, version: Version, requested: Sequence[str] | None
 ) -> list[str]:
-    """Targets to request, without those where the version is live. Raises NotFoundError or ConflictError."""
+    """Targets to request, without those where the version is live. Raises NotFoundError or ConflictError (the model is retired,
+    the version live on all of them)."""
+    require_in_use(connection, version.model)
     existing = targets.targets_of(connection, version.model)
     for target in requested or ():
         if target not in existing:

@@ -23,6 +23,7 @@ from pilothouse.operations.authorisation import (
 )
 from pilothouse.operations.automation.schedule_times import gives_either_day
 from pilothouse.operations.monitoring import window_forecast
+from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
 from pilothouse.operations.workspace import target_files
@@ -185,6 +186,8 @@ def _apply_one(change: Change, file: ReadFile, planned: PlannedChange, keys: Map
             **({"judging_code": file.judging_code} if file.judging_code else {}),
         },
     )
+    if spec.inventory is not None and spec.inventory.retired:
+        promotions.withdraw_of_retired(change, spec.name, spec.inventory.retired)
 
 
 def _read_files(services: Services, actor: Actor, folder: Path | None, *, thorough: bool) -> _Files:
@@ -275,10 +278,15 @@ def _planned_one(
     if not differences:
         return PlannedChange(name, "unchanged", notes=tuple(notes))
     named = set(_names(file.plain))
-    left = [d.target for d in deployments.live(connection, model=name) if d.target not in named]
+    live = [deployment.target for deployment in deployments.live(connection, model=name)]
+    left = [target for target in live if target not in named]
     if left:
         notes.append(
             f"is live on {', '.join(left)}, which it no longer names: that stays until it is rolled back"
+        )
+    if live and file.spec.inventory is not None and file.spec.inventory.retired:
+        notes.append(
+            f"is retired, and goes on answering on {', '.join(live)}: take those targets out to end that"
         )
     loosens = loosened(
         spec_from_plain(before.spec),

@@ -1,0 +1,136 @@
+"""Inventory of the models, and reviews of them."""
+
+from datetime import date
+
+from pilothouse.domain.dataclass_reader import read_dataclass
+from pilothouse.domain.errors import InvalidInputError, NotAllowedError
+from pilothouse.domain.inventory import InventoryEntry, ModelReview, ReviewOutcome, due_date, is_due
+from pilothouse.domain.model_spec import InventorySpec
+from pilothouse.domain.roles import Actor, Permission
+from pilothouse.operations.authorisation import Change, as_now, changing, reading, reason_given
+from pilothouse.operations.catalogue import require_model, spec_of_model
+from pilothouse.operations.promotion.rules_in_force import present_policy
+from pilothouse.operations.services import Services
+from pilothouse.sqlite import Connection
+from pilothouse.store import deployments, inventory
+
+
+def list_inventory(services: Services, actor: Actor) -> list[InventoryEntry]:
+    """Every model, by name."""
+    with reading(services, actor) as connection:
+        return _entries(services, connection)
+
+
+def open_items(services: Services, actor: Actor) -> list[InventoryEntry]:
+    """Models with something open in the inventory: a due review, one that found it unfit, or retired and live."""
+    with reading(services, actor) as connection:
+        return [entry for entry in _entries(services, connection, noted=True) if entry.open_items]
+
+
+def list_reviews(services: Services, actor: Actor, model: str) -> list[ModelReview]:
+    """Reviews of a model, oldest first. Raises NotFoundError."""
+    with reading(services, actor) as connection:
+        require_model(connection, model)
+        return inventory.reviews_of(connection, model)
+
+
+def review(
+    services: Services,
+    actor: Actor,
+    model: str,
+    outcome: ReviewOutcome,
+    *,
+    next_review: str,
+    reason: str,
+) -> InventoryEntry:
+    """Record the review of a model, and by when it is reviewed again.
+
+    Raises NotFoundError, NotAllowedError (role, another validator is named, the owner where four eyes holds) or
+    InvalidInputError (no reason, a date that is none or has come).
+    """
+    reason = reason_given(reason, "a review")
+    with changing(services, actor, Permission.REVIEW, model) as change:
+        registered = require_model(change.connection, model)
+        _check_reviewer(change, model)
+        if not change.at.date().isoformat() < _day(next_review):
+            raise InvalidInputError(f"next review: found {next_review}; expected a date to come")
+        before = _entry_of(services, change.connection, model)
+        inventory.add_review(
+            change.connection,
+            model_id=registered.id,
+            spec_id=registered.spec_id,
+            outcome=outcome,
+            reason=reason,
+            next_review=next_review,
+            by=change.actor.name,
+            at=change.at,
+        )
+        change.record(
+            "model.reviewed",
+            model,
+            {
+                "outcome": str(outcome),
+                "reason": reason,
+                "next_review": next_review,
+                "before": {
+                    "due": before.due or None,
+                    "outcome": str(before.review.outcome) if before.review else None,
+                },
+                "specification": registered.spec_digest,
+            },
+        )
+        return _entry_of(services, change.connection, model)
+
+
+def _check_reviewer(change: Change, model: str) -> None:
+    spec, reviewer = spec_of_model(change.connection, model), as_now(change.connection, change.actor)
+    validator = spec.inventory.validator if spec.inventory else ""
+    if validator and not reviewer.has_name(validator):
+        raise NotAllowedError(
+            f"{change.actor.name} may not review {model}: its model file names {validator} as its validator"
+        )
+    if present_policy(change.connection, model).four_eyes and reviewer.has_name(spec.owner):
+        raise NotAllowedError(
+            f"{change.actor.name} owns {model}, and the policy says four eyes: somebody else must review it"
+        )
+
+
+def _day(text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise InvalidInputError(f"next review: found {text!r}; expected a date such as 2027-03-31") from None
+
+
+def _entry_of(services: Services, connection: Connection, model: str) -> InventoryEntry:
+    return next(entry for entry in _entries(services, connection) if entry.model == model)
+
+
+def _entries(services: Services, connection: Connection, *, noted: bool = False) -> list[InventoryEntry]:
+    """Every model; ``noted``: only those with an inventory or a review."""
+    today = services.now().date()
+    reviews = inventory.newest_reviews(connection)
+    rows = inventory.said(connection, alone=noted and not reviews)
+    rows = [row for row in rows if not noted or row.said is not None or row.model in reviews]
+    live: dict[str, list[str]] = {}
+    if rows:
+        for deployment in deployments.live(connection, model=rows[0].model if len(rows) == 1 else None):
+            live.setdefault(deployment.model, []).append(deployment.target)
+    entries = []
+    for row in rows:
+        said = read_dataclass(InventorySpec, row.said, "inventory", []) if row.said is not None else None
+        newest = reviews.get(row.model)
+        due = due_date(said, row.said_at, newest)
+        entries.append(
+            InventoryEntry(
+                row.model,
+                row.owner,
+                row.description,
+                said,
+                tuple(live.get(row.model, ())),
+                due,
+                newest,
+                is_due(due, said.retired if said else "", today),
+            )
+        )
+    return entries

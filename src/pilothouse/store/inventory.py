@@ -1,0 +1,83 @@
+"""Inventory: what the model files in force say, and the reviews of models."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from pilothouse.domain.inventory import ModelReview, ReviewOutcome
+from pilothouse.domain.time_units import from_us
+from pilothouse.sqlite import Connection
+from pilothouse.store.values import from_json, from_row, insert
+
+_SELECT_REVIEW = (
+    "SELECT r.*, m.name AS model, s.digest AS spec_digest FROM model_reviews r JOIN models m ON m.id = r.model_id "
+    "JOIN model_specs s ON s.id = r.spec_id "
+)
+
+
+class SaidRow(NamedTuple):
+    """What the model file in force says of a model."""
+
+    model: str
+    owner: str
+    description: str
+    said: dict[str, Any] | None
+    """Its inventory as plain data; None where it has none."""
+    said_at: datetime
+    """When its files began to say the date of the next review that it says."""
+
+
+def add_review(
+    connection: Connection,
+    *,
+    model_id: int,
+    spec_id: int,
+    outcome: ReviewOutcome,
+    reason: str,
+    next_review: str,
+    by: str,
+    at: datetime,
+) -> int:
+    """Record a review; returns its number."""
+    columns = {"model_id": model_id, "spec_id": spec_id, "outcome": outcome, "reason": reason}
+    return insert(
+        connection,
+        "model_reviews",
+        {**columns, "next_review": next_review, "reviewed_by": by, "recorded_at": at},
+    )
+
+
+def reviews_of(connection: Connection, model: str) -> list[ModelReview]:
+    """Every review of a model, oldest first."""
+    rows = connection.execute(_SELECT_REVIEW + "WHERE m.name = ? ORDER BY r.id", (model,))
+    return [from_row(ModelReview, row) for row in rows]
+
+
+def newest_reviews(connection: Connection) -> dict[str, ModelReview]:
+    """Newest review of each model that has one, by model."""
+    rows = connection.execute(
+        f"{_SELECT_REVIEW}WHERE r.id = (SELECT max(n.id) FROM model_reviews n WHERE n.model_id = r.model_id)"  # noqa: S608 - ours
+    )
+    return {row["model"]: from_row(ModelReview, row) for row in rows}
+
+
+_NEXT = "json_extract({}.spec, '$.inventory.next_review')"
+_SAYS = "json_extract(s.spec, '$.inventory') IS NOT NULL"
+
+
+def said(connection: Connection, *, alone: bool = False) -> list[SaidRow]:
+    """What the model files in force say, by model; ``alone``: only of models whose file has an inventory."""
+    rows = connection.execute(
+        "SELECT m.name, s.owner, s.description, json_extract(s.spec, '$.inventory') AS said, "  # noqa: S608 - our own text
+        "(SELECT min(f.recorded_at) FROM model_specs f WHERE f.model_id = m.id AND f.id > coalesce("
+        f"(SELECT max(o.id) FROM model_specs o WHERE o.model_id = m.id AND {_NEXT.format('o')} IS NOT {_NEXT.format('s')}"
+        "), 0)) AS said_at "
+        "FROM models m JOIN model_specs s ON s.id = (SELECT max(n.id) FROM model_specs n WHERE n.model_id = m.id) "
+        f"{'WHERE ' + _SAYS if alone else ''} ORDER BY m.name"
+    )
+    return [
+        SaidRow(
+            row["name"], row["owner"], row["description"], from_json(row["said"]) if row["said"] else None,
+            from_us(row["said_at"]),
+        )
+        for row in rows
+    ]  # fmt: skip
