@@ -61,6 +61,7 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "break_glass.review": (
         lambda s, a: break_glass.review(s, a, 1, Review.KEEP, "seen"), frozenset({Role.APPROVER, Role.ADMIN})),
     "break_glass.list_broken": (lambda s, a: break_glass.list_broken(s, a), EVERYBODY),
+    "break_glass.of_request": (lambda s, a: break_glass.of_request(s, a, 1), EVERYBODY),
     "break_glass.is_allowed": (lambda s, a: break_glass.is_allowed(s, a), EVERYBODY),
     "freezes.set_freeze": (
         lambda s, a: freezes.set_freeze(s, a, "x", "22:00", "06:00", "UTC", reason="nights"), ADMINS),

@@ -1,6 +1,8 @@
 """Words about deployments by breaking the glass."""
 
 from pilothouse.domain.break_glass import REVIEWERS, BrokenGlass
+from pilothouse.domain.safe_text import safe
+from pilothouse.presentation.documents import Line, text_line
 
 _NAMED = 2
 """Targets that are named."""
@@ -21,3 +23,16 @@ def standing(glass: BrokenGlass) -> str:
     if glass.taken_back_at is not None:
         return f"taken back by {glass.taken_back_by} at {glass.taken_back_at:%m-%d %H:%M} UTC"
     return "kept" if glass.is_kept else f"until {glass.expires_at:%m-%d %H:%M} UTC"
+
+
+def glass_lines(glass: BrokenGlass) -> list[Line]:
+    """What a request's page says first of all: who deployed it alone and why, and what others said of it."""
+    head = f"{glass_text(glass)}. {glass.actor}: {glass.reason}"
+    return [
+        text_line(safe(head, 2_000), "bad"),
+        *(
+            text_line(safe(f"{review.actor}: {review.verdict}, {review.reason}", 2_000), hang=2)
+            for review in glass.reviews
+        ),
+        Line(),
+    ]

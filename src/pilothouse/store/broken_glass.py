@@ -52,10 +52,15 @@ def close(connection: Connection, number: int, *, at: datetime) -> None:
 
 
 def listed(
-    connection: Connection, *, number: int | None = None, open_only: bool = False, limit: int = 200
+    connection: Connection,
+    *,
+    number: int | None = None,
+    request: int | None = None,
+    open_only: bool = False,
+    limit: int = 200,
 ) -> list[BrokenGlass]:
     """Newest first."""
-    conditions, values = where({"g.id = ?": number})
+    conditions, values = where({"g.id = ?": number, "g.request_id = ?": request})
     if open_only:
         conditions = f"{conditions} AND g.closed_at IS NULL" if conditions else "WHERE g.closed_at IS NULL"
     rows = connection.execute(

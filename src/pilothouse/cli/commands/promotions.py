@@ -20,7 +20,7 @@ from pilothouse.cli.session import Session
 from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.domain.request_standing import RequestState
-from pilothouse.operations.promotion import promotions, request_lists
+from pilothouse.operations.promotion import break_glass, promotions, request_lists
 from pilothouse.presentation.pages.request_page import approvers_text, request_page
 from pilothouse.presentation.tables.work_rows import request_table
 from pilothouse.presentation.texts import counted
@@ -110,7 +110,10 @@ def evidence(session: Session, number: int, digest: bool, everything: bool) -> N
     click.echo(f"request {promotion_request.id}")
     again = f"Ask anew with pilothouse request --again {number}."
     now = session.services.now()
-    show_lines(request_page(promotion_request, now, again=again, widest=WIDE, packages=everything))
+    glass = break_glass.of_request(session.services, session.actor, promotion_request.id)
+    show_lines(
+        request_page(promotion_request, now, again=again, glass=glass, widest=WIDE, packages=everything)
+    )
 
 
 class _EvidenceOption(click.Option):

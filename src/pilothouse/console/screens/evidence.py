@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from pilothouse.console.dialogs import Ask
-from pilothouse.console.screens import asking_again
+from pilothouse.console.screens import asking_again, breaking_glass
 from pilothouse.console.screens.page import PageView
 from pilothouse.console.session.actions import Action, key_of
+from pilothouse.domain.break_glass import BrokenGlass, Review
 from pilothouse.domain.promotion import RequestAct, obstacle_to
-from pilothouse.domain.records import PromotionRequest
+from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.domain.roles import Actor
 from pilothouse.operations.services import Services
 from pilothouse.presentation.pages.request_page import obstacle_text, request_page
@@ -23,6 +24,7 @@ class EvidenceView(PageView[PromotionRequest]):
     TOP = "approvals"
     RECORD_NAME = "a request"
     _now: datetime
+    _glass: BrokenGlass | None = None
 
     def crumbs(self) -> Sequence[str]:
         if self.data is None:
@@ -35,14 +37,15 @@ class EvidenceView(PageView[PromotionRequest]):
         )
 
     def load(self, services: Services, actor: Actor) -> PromotionRequest:
-        from pilothouse.operations.promotion import promotions
+        from pilothouse.operations.promotion import break_glass, promotions
 
         self._now = services.now()
+        self._glass = break_glass.of_request(services, actor, self.record_number())
         return promotions.get_request(services, actor, self.record_number())
 
     def show(self, data: PromotionRequest) -> None:
         again = f"{key_of(self.actions(), 'again')} asks anew, with evidence against what is live now."
-        self.put_page(request_page(data, self._now, again=again))
+        self.put_page(request_page(data, self._now, again=again, glass=self._glass))
 
     def subject_model(self) -> str:
         return self.data.model if self.data else ""
@@ -52,6 +55,10 @@ class EvidenceView(PageView[PromotionRequest]):
         request = self.data
         if request is None:
             return "the request is not there"
+        if action.name in (breaking_glass.KEEP, breaking_glass.TAKE_BACK):
+            return breaking_glass.refusal_to_review(self._glass, self.session.actor)
+        if action.name == breaking_glass.BREAK:
+            return "" if request.status is RequestStatus.OPEN else f"the request is {request.status}"
         services = self.session.services
         if action.name not in set(RequestAct) or services is None:
             return ""
@@ -121,6 +128,18 @@ class EvidenceView(PageView[PromotionRequest]):
     def do_again(self) -> None:
         if self.data:
             asking_again.ask(self, self.data)
+
+    def do_break_glass(self) -> None:
+        if self.data:
+            breaking_glass.ask(self, self.data.model, self.data.version, self.data.targets)
+
+    def do_keep(self) -> None:
+        if self._glass:
+            breaking_glass.ask_review(self, self._glass, Review.KEEP)
+
+    def do_take_back(self) -> None:
+        if self._glass:
+            breaking_glass.ask_review(self, self._glass, Review.TAKE_BACK)
 
     def do_version(self) -> None:
         if self.data:

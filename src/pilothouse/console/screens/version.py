@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.widgets import Static
 
 from pilothouse.console.dialogs import Ask
-from pilothouse.console.screens import requesting
+from pilothouse.console.screens import breaking_glass, requesting
 from pilothouse.console.screens.base import View
 from pilothouse.console.screens.loading import Started
 from pilothouse.console.session.actions import Action
@@ -102,7 +102,7 @@ class VersionView(View[VersionData]):
         return self.data.version.model if self.data else ""
 
     def refusal(self, action: Action) -> str:
-        if action.name == "request":
+        if action.name in ("request", breaking_glass.BREAK):
             return (
                 requesting.refusal(self.data.version, self.data.model.targets)
                 if self.data
@@ -122,6 +122,12 @@ class VersionView(View[VersionData]):
     def do_request(self) -> None:
         if self.data:
             requesting.ask(self, self.data.version, self.data.model.targets)
+
+    def do_break_glass(self) -> None:
+        if self.data:
+            version = self.data.version
+            left = [target for target in self.data.model.targets if target not in version.live_on]
+            breaking_glass.ask(self, version.model, version.number, left)
 
     def do_compare(self) -> None:
         if self.data:

@@ -142,6 +142,12 @@ def list_broken(services: Services, actor: Actor, *, open_only: bool = False) ->
         return broken_glass.listed(connection, open_only=open_only)
 
 
+def of_request(services: Services, actor: Actor, request_id: int) -> BrokenGlass | None:
+    """How a request was deployed by breaking the glass; None where it was not."""
+    with reading(services, actor) as connection:
+        return next(iter(broken_glass.listed(connection, request=request_id)), None)
+
+
 def is_allowed(services: Services, actor: Actor) -> bool:
     """Whether the workspace lets somebody break the glass."""
     with reading(services, actor) as connection:

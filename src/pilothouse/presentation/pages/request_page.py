@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from pilothouse.domain.break_glass import BrokenGlass
 from pilothouse.domain.freezes import freeze_of, freeze_text
 from pilothouse.domain.promotion import Obstacle, parts_of, state_of
 from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.domain.request_standing import RequestState, changes_text, ends_text, judged_looser_text
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.safe_text import safe
+from pilothouse.presentation.break_glass import glass_lines
 from pilothouse.presentation.cells import Cell, Tone, request_cell
 from pilothouse.presentation.documents import Line, aligned, pairs, section, text_line
 from pilothouse.presentation.pages.evidence import evidence_sections
@@ -18,11 +20,17 @@ _OUTCOMES: dict[str, Tone] = {"●": "good", "✖": "bad", "◌": "dim"}
 
 
 def request_page(
-    request: PromotionRequest, now: datetime, *, again: str, widest: int = 26, packages: bool = True
+    request: PromotionRequest,
+    now: datetime,
+    *,
+    again: str,
+    glass: BrokenGlass | None = None,
+    widest: int = 26,
+    packages: bool = True,
 ) -> list[Line]:
     """The request; who has a part in it, gates and metrics come first, the environment last. ``again`` says how it is
     asked anew where it can no longer be decided; ``widest``: the width of a column of the evidence; ``packages``: list
-    those of the environment."""
+    those of the environment; ``glass``: how it was deployed without its approvals."""
     until = (
         f"expires {time_text(request.expires_by)}"
         if request.status is RequestStatus.OPEN
@@ -42,7 +50,14 @@ def request_page(
     version = Cell(
         f"  {safe(request.model)} version {request.version}  →  {safe(' '.join(request.targets))}", "strong"
     )
-    lines = [Line((status, version)), *_lapsed(request, now, again), *pairs(facts, {"why": "strong"}), Line()]
+    broken = glass_lines(glass) if glass else []
+    lines = [
+        Line((status, version)),
+        *broken,
+        *_lapsed(request, now, again),
+        *pairs(facts, {"why": "strong"}),
+        Line(),
+    ]
     lines += section("Decisions", _decisions(request))
     lines += section("Comments", _comments(request))
     if request.rules.four_eyes:
