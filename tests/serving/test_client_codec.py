@@ -41,7 +41,7 @@ def test_rows_arrive_as_they_were() -> None:
 
 
 def test_a_client_learns_the_columns_from_the_metadata() -> None:
-    columns, timestamp = columns_of(json.loads(json.dumps(model_metadata(SCHEMA, 1, portable=True))))
+    columns, timestamp = columns_of(json.loads(json.dumps(model_metadata(SCHEMA, [1], portable=True))))
     assert timestamp == "scheduled_at"
     assert columns == [(column.name, column.kind) for column in SCHEMA.columns]
     body = infer_body(columns, [{**ROW, "scheduled_at": 5}], timestamp, outputs=("score",))

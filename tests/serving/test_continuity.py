@@ -125,9 +125,41 @@ def test_a_promotion_and_a_roll_back_drop_no_request(
     wait_until(lambda: arrived(hub, traffic.ids))
     assert max(Counter(hub.prediction_ids()).values()) == 1
     assert {batch.version for batch in hub.batches} == {1, 2}
-    status, body = server.ask("POST", "/v2/models/flight-delay/versions/2/infer", BODY)
+    assert server.ask("POST", "/v2/models/flight-delay/versions/3/infer", BODY)[0] == 404
+
+
+def test_the_version_before_a_swap_goes_on_answering_those_that_ask_for_it_by_number(
+    serving: Serving, first: ModelFile, second: ModelFile
+) -> None:
+    server, hub = serving
+    path = "/v2/models/flight-delay"
+    hub.deploy(second)
+    wait_until(lambda: server.infer("flight-delay", BODY)[1].get("model_version") == "2")
+    pinned: list[str] = []
+    for number in ("1", "2"):
+        status, body = server.ask("POST", f"{path}/versions/{number}/infer", BODY)
+        answer = json.loads(body)
+        assert (status, answer["model_version"]) == (200, number)
+        pinned += outputs_of(answer)["prediction_id"]
+        assert server.ask("GET", f"{path}/versions/{number}/ready")[0] == 200
+    wait_until(lambda: arrived(hub, pinned))
+    # the events are of the version that answered
+    versions = {f"{b.producer}.{b.sequence}.{row}": b.version for b in hub.batches for row in range(b.rows)}
+    assert {versions[found] for found in pinned} == {1, 2}
+    assert json.loads(server.ask("GET", path)[1])["versions"] == ["1", "2"]
+    config = json.loads(server.ask("GET", f"{path}/versions/1/config")[1])
+    assert config["version_policy"] == {"specific": {"versions": [1, 2]}}
+    index = json.loads(server.ask("GET", "/v2/repository/index")[1])
+    assert [(row["version"], row["state"]) for row in index] == [("1", "READY"), ("2", "READY")]
+    for stats in (f"{path}/stats", "/v2/models/stats"):
+        found = json.loads(server.ask("GET", stats)[1])["model_stats"]
+        assert [row["version"] for row in found] == ["1", "2"]
+    status, body = server.ask("POST", f"{path}/versions/3/infer", BODY)
     assert status == 404
-    assert "version 1 is live" in json.loads(body)["error"]
+    assert "version 2 is live" in json.loads(body)["error"]
+    wait_until(lambda: hub.report is not None and hub.report.loaded == {"flight-delay": 2})
+    hub.deploy()  # taken off the target: no version of it answers
+    wait_until(lambda: server.ask("POST", f"{path}/versions/1/infer", BODY)[0] == 404)
 
 
 def _pickled(tmp_path: Path) -> bytes:
@@ -164,10 +196,8 @@ def test_a_version_that_cannot_be_loaded_leaves_the_one_before_answering(
         status, answer = server.infer("flight-delay", BODY)
         assert (status, answer["model_version"]) == (200, "1")
         index = json.loads(server.ask("GET", "/v2/repository/index")[1])
-        assert [(row["version"], row["state"]) for row in index] == [
-            ("1", "READY"),
-            (str(broken.version), "UNAVAILABLE"),
-        ]
+        states = [(row["version"], row["state"]) for row in index]
+        assert (states[0], states[-1]) == (("1", "READY"), (str(broken.version), "UNAVAILABLE"))
         if broken is swapped:  # the next try finds it well
             hub.artifacts[swapped.desired.model_digest] = second.model
             wait_until(

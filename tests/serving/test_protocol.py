@@ -327,9 +327,9 @@ def test_a_regression_answers_with_values_and_has_no_labels() -> None:
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_metadata_names_every_input_and_output(task: str) -> None:
-    found = model_metadata(schema("flight-delay", task), 3, portable=True)
+    found = model_metadata(schema("flight-delay", task), [3], portable=True)
     assert found["platform"] == "pilothouse_portable"
-    assert model_metadata(schema("flight-delay", task), 3, portable=False)["platform"] == "sklearn_skops"
+    assert model_metadata(schema("flight-delay", task), [3], portable=False)["platform"] == "sklearn_skops"
     assert found["versions"] == ["3"]
     inputs = {tensor["name"]: tensor["datatype"] for tensor in found["inputs"]}
     assert inputs == {

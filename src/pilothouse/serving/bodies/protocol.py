@@ -305,8 +305,11 @@ def server_metadata() -> dict[str, Any]:
     return {"name": "pilothouse", "version": __version__, "extensions": list(EXTENSIONS)}
 
 
-def model_metadata(schema: InputSchema, version: int, *, portable: bool) -> dict[str, Any]:
-    """Document of ``GET /v2/models/NAME``. A −1 in a shape is the number of rows; the platform is the form that answers."""
+def model_metadata(schema: InputSchema, versions: Sequence[int], *, portable: bool) -> dict[str, Any]:
+    """Document of ``GET /v2/models/NAME``, with the versions that answer.
+
+    A −1 in a shape is the number of rows; the platform is the form that answers.
+    """
     inputs: list[dict[str, Any]] = [
         {"name": column.name, "datatype": "FP64" if column.kind == "number" else "BYTES", "shape": [-1]}
         for column in schema.columns
@@ -322,7 +325,7 @@ def model_metadata(schema: InputSchema, version: int, *, portable: bool) -> dict
         outputs.append(output | _class_parameters(name, schema))
     return {
         "name": schema.model,
-        "versions": [str(version)],
+        "versions": [str(version) for version in versions],
         "platform": "pilothouse_portable" if portable else "sklearn_skops",
         "inputs": inputs,
         "outputs": outputs,

@@ -42,8 +42,12 @@ class Asked:
     standing: Callable[[], Standing]
 
     def loaded(self) -> LoadedVersion:
-        """Live version that the path names. Raises NotFoundError or UnavailableError."""
+        """Version that the path names: the live one, where it has no number. Raises NotFoundError or UnavailableError."""
         return self.roster.find(self.names["model"], self.names.get("version"))
+
+    def numbers(self) -> list[int]:
+        """Numbers of the model's versions that answer."""
+        return [loaded.version.version for loaded in self.roster.loaded(self.names["model"])]
 
 
 Answering = Callable[[Asked], http.Answer]

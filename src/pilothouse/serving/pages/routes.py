@@ -98,11 +98,12 @@ def _ready(asked: Asked) -> http.Answer:
 
 
 def _index(asked: Asked) -> http.Answer:
-    """Every live version, and every desired one that is not live yet, with the reason."""
+    """Every version that answers, and every desired one that is not live yet, with the reason."""
     roster = asked.roster
     rows = [
         {"name": model, "version": str(loaded.version.version), "state": "READY", "reason": ""}
-        for model, loaded in sorted(roster.live.items())
+        for model in sorted(roster.live)
+        for loaded in roster.loaded(model)
     ]
     for model, version in sorted(roster.desired.items()):
         loaded = roster.live.get(model)
@@ -115,9 +116,7 @@ def _index(asked: Asked) -> http.Answer:
 
 def _model(asked: Asked) -> http.Answer:
     loaded = asked.loaded()
-    return _document(
-        model_metadata(loaded.schema, loaded.version.version, portable=loaded.predictor.portable)
-    )
+    return _document(model_metadata(loaded.schema, asked.numbers(), portable=loaded.predictor.portable))
 
 
 def _model_ready(asked: Asked) -> http.Answer:
@@ -129,16 +128,18 @@ def _model_ready(asked: Asked) -> http.Answer:
 
 
 def _config(asked: Asked) -> http.Answer:
-    return _document(model_config(asked.loaded()))
+    return _document(model_config(asked.loaded(), asked.numbers()))
 
 
 def _stats(asked: Asked) -> http.Answer:
-    return _document(statistics([asked.loaded()], asked.standing().traffic))
+    loaded = asked.loaded()
+    versions = [loaded] if "version" in asked.names else asked.roster.loaded(loaded.version.model)
+    return _document(statistics(versions, asked.standing().traffic))
 
 
 def _all_stats(asked: Asked) -> http.Answer:
-    live = [loaded for _, loaded in sorted(asked.roster.live.items())]
-    return _document(statistics(live, asked.standing().traffic))
+    loaded = [one for model in sorted(asked.roster.live) for one in asked.roster.loaded(model)]
+    return _document(statistics(loaded, asked.standing().traffic))
 
 
 def _models(asked: Asked) -> http.Answer:
@@ -262,7 +263,7 @@ ROUTES: tuple[Route, ...] = (
         bodies=schemas.instances_bodies,
         failures=_REFUSALS,
     ),
-    _get("/v2/models/stats", _all_stats, "Statistics of every live version", schemas.statistics),
+    _get("/v2/models/stats", _all_stats, "Statistics of every version that answers", schemas.statistics),
     *_of_model(_get("", _model, "Inputs, outputs and classes", schemas.metadata)),
     *_of_model(_get("/ready", _model_ready, "Whether the model answers", schemas.model_ready, open=True)),
     *_of_model(_get("/config", _config, "Configuration, as Triton gives it", schemas.config)),

@@ -137,7 +137,7 @@ def tensors_bodies(loaded: LoadedVersion) -> Mapping[str, Schema]:
         times = {"type": ["string", "integer", "null"]}
         tensors.append(_tensor(stamp, ["BYTES", "INT64"], times))
     switches = {key: {"type": ["boolean", "null"]} for key in ("report", "binary_data_output")}
-    outputs = [output["name"] for output in model_metadata(schema, 1, portable=True)["outputs"]]
+    outputs = [output["name"] for output in model_metadata(schema, [1], portable=True)["outputs"]]
     body = _object(
         {
             "inputs": {

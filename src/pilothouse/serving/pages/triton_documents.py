@@ -1,5 +1,6 @@
 """Documents of the protocol's extensions as Triton's clients read them: configuration, statistics, shared memory."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pilothouse.serving.bodies.protocol import MAXIMUM_ROWS, model_metadata
@@ -9,9 +10,9 @@ from pilothouse.serving.versions.live_versions import LoadedVersion
 _TYPES = {"BYTES": "TYPE_STRING", "FP64": "TYPE_FP64"}
 
 
-def model_config(loaded: LoadedVersion) -> dict[str, Any]:
+def model_config(loaded: LoadedVersion, versions: Sequence[int]) -> dict[str, Any]:
     """Document of ``GET /v2/models/NAME/config``. ``dims`` leave the rows out, as Triton's do where rows are batched."""
-    metadata = model_metadata(loaded.schema, loaded.version.version, portable=loaded.predictor.portable)
+    metadata = model_metadata(loaded.schema, versions, portable=loaded.predictor.portable)
 
     def tensors(side: str) -> list[dict[str, Any]]:
         return [
@@ -28,7 +29,7 @@ def model_config(loaded: LoadedVersion) -> dict[str, Any]:
         "name": metadata["name"],
         "platform": metadata["platform"],
         "backend": "pilothouse",
-        "version_policy": {"specific": {"versions": [loaded.version.version]}},
+        "version_policy": {"specific": {"versions": list(versions)}},
         "max_batch_size": MAXIMUM_ROWS,
         "input": tensors("inputs"),
         "output": tensors("outputs"),

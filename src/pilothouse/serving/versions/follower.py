@@ -28,6 +28,7 @@ from pilothouse.serving.prediction.calls import Work
 from pilothouse.serving.prediction.vital_threads import vital_thread
 from pilothouse.serving.versions.baseline import Baseline, measure_baseline, rehearse
 from pilothouse.serving.versions.kept_baselines import KeptBaselines
+from pilothouse.serving.versions.kept_versions import KeptVersions
 from pilothouse.serving.versions.live_versions import LoadedVersion, Roster, load_predictor
 from pilothouse.system.files import write_atomically
 
@@ -75,6 +76,7 @@ class Follower:
         self._baselines = KeptBaselines(folder)
         self._state: DesiredState | None = None
         self._retries: dict[DesiredVersion, _Retry] = {}
+        self._kept = KeptVersions()
         self._reported_at = 0.0
         self._reported: ServingReport | None = None
         self.on_started: Callable[[], None] = lambda: None
@@ -117,6 +119,7 @@ class Follower:
                 self._able.set()
                 self.on_started()
             self._retry()
+            self._drop_kept()
             self._stopping.wait(pause)
         self._hub.close()
 
@@ -150,18 +153,21 @@ class Follower:
     def _apply(self, state: DesiredState) -> None:
         self._state = state
         desired = {version.model: version for version in state.versions}
-        live = {model: loaded for model, loaded in self.roster.live.items() if model in desired}
-        for model, loaded in live.items():
-            private = _private(state, model)
-            if loaded.private != private:
-                live[model] = replace(loaded, private=private)
+        live, kept = (
+            {
+                model: _with_private(loaded, _private(state, model))
+                for model, loaded in versions.items()
+                if model in desired
+            }
+            for versions in (self.roster.live, self.roster.kept)
+        )
         self._retries = {
             version: retry for version, retry in self._retries.items() if version in desired.values()
         }
         failed = {
             model: why for model, why in self.roster.failed.items() if desired.get(model) in self._retries
         }
-        self.roster = Roster(True, desired, live, failed)
+        self.roster = Roster(True, desired, live, kept, failed)
         for version in state.versions:
             if not self._answers(version):
                 self._load(version)
@@ -224,14 +230,21 @@ class Follower:
         return measured
 
     def _swap(self, loaded: LoadedVersion) -> None:
-        model = loaded.version.model
+        model, before = loaded.version.model, self.roster.live.get(loaded.version.model)
         self._retries.pop(loaded.version, None)
         self.roster = replace(
             self.roster,
             live={**self.roster.live, model: loaded},
+            kept=self._kept.after_swap(self.roster.kept, before, loaded),
             failed={name: why for name, why in self.roster.failed.items() if name != model},
         )
         log.info("models:/%s/%d is live", model, loaded.version.version)
+
+    def _drop_kept(self) -> None:
+        """Drop versions of before whose time is over."""
+        kept = self._kept.remaining(self.roster.kept)
+        if kept is not self.roster.kept:
+            self.roster = replace(self.roster, kept=kept)
 
     def _failed(self, version: DesiredVersion, why: str) -> None:
         before = self._retries.get(version)
@@ -288,6 +301,10 @@ class Follower:
 
 def _private(state: DesiredState, model: str) -> tuple[str, ...]:
     return tuple(sorted(state.private_columns.get(model, [])))
+
+
+def _with_private(loaded: LoadedVersion, private: tuple[str, ...]) -> LoadedVersion:
+    return loaded if loaded.private == private else replace(loaded, private=private)
 
 
 def _import_libraries() -> None:

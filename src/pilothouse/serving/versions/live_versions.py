@@ -55,6 +55,8 @@ class Roster:
     """False until the hub, or the kept state, has named the desired versions."""
     desired: Mapping[str, DesiredVersion] = field(default_factory=dict)
     live: Mapping[str, LoadedVersion] = field(default_factory=dict)
+    kept: Mapping[str, LoadedVersion] = field(default_factory=dict)
+    """Version that was live before, by model, while it is kept for clients that ask for it by its number."""
     failed: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -69,7 +71,7 @@ class Roster:
         return self.live.get(next(iter(self.desired)))
 
     def find(self, model: str, version: str | None) -> LoadedVersion:
-        """Live version of ``model``; with a ``version`` number, that one.
+        """Live version of ``model``; with a ``version`` number, that one, as long as it is loaded.
 
         Raises NotFoundError, or UnavailableError for what is desired and not live yet: trying again helps.
         """
@@ -82,12 +84,19 @@ class Roster:
                 raise UnavailableError(f"model {one_line(model, 80)} is not loaded: {why}")
             known = ", ".join(sorted(self.desired)) or "none"
             raise NotFoundError(f"there is no model {one_line(model, 80)} here; served: {known}")
-        if version is not None and version != str(loaded.version.version):
-            raise NotFoundError(
-                f"version {one_line(version, 40)} of {model} is not loaded; version "
-                f"{loaded.version.version} is live"
-            )
-        return loaded
+        if version is None or version == str(loaded.version.version):
+            return loaded
+        kept = self.kept.get(model)
+        if kept is not None and version == str(kept.version.version):
+            return kept
+        raise NotFoundError(
+            f"version {one_line(version, 40)} of {model} is not loaded; version {loaded.version.version} is live"
+        )
+
+    def loaded(self, model: str) -> list[LoadedVersion]:
+        """Versions of ``model`` that answer, by number."""
+        found = [versions[model] for versions in (self.live, self.kept) if model in versions]
+        return sorted(found, key=lambda loaded: loaded.version.version)
 
 
 def load_predictor(version: DesiredVersion, artifacts: ArtifactStore) -> Predictor:
