@@ -29,7 +29,7 @@ async def test_an_operator_deploys_alone_and_two_others_look_at_it(make_console,
         async with app.run_test(size=(80, 24)) as pilot:
             await settle(pilot)
             assert "GLASS BROKEN by olga: flight-delay v3 on ewr, jfk until" in banner(app)
-            await pilot.press("k", *"right", "enter")
+            await pilot.press("s", *"right", "enter")
             await settle(pilot)
     with example.opened(workspace) as services:
         vera = example.person(services, "pat")

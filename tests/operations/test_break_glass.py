@@ -61,6 +61,18 @@ def test_one_person_deploys_at_once_and_the_record_says_so(example: Example) -> 
     assert audits.differing_rows(example.services, example.actor("aud")) == []
 
 
+def test_a_request_that_is_open_for_the_same_is_what_is_deployed(example: Example) -> None:
+    request = promotions.request_promotion(
+        example.services, example.actor("sam"), "delay/2", ["jfk"], reason="better"
+    )
+    promotions.comment(example.services, example.actor("pat"), request.id, "looks right")
+    assert break_it(example, targets=["jfk"]).request_id == request.id
+    assert live(example) == {"ewr": 1, "jfk": 2}
+    found = break_glass.of_request(example.services, example.actor("vera"), request.id)
+    assert found is not None
+    assert found.id == 1
+
+
 def test_a_workspace_allows_it_or_nobody_does_it(example: Example) -> None:
     workspaces.set_break_glass(example.services, example.actor("ada"), allowed=False)
     with pytest.raises(NotAllowedError, match="lets nobody break the glass"):

@@ -153,7 +153,7 @@ ACTIONS: tuple[Action, ...] = (
            Permission.REQUEST),
     Action("evidence", "break_glass", "ctrl+g", "break glass", "In an emergency: deploy what it asks for at once, alone.",
            Permission.BREAK_GLASS, footer=False, dangerous=True),
-    Action("evidence", "keep", "k", "let stand", "Let stand what somebody deployed by breaking the glass.",
+    Action("evidence", "keep", "s", "let stand", "Let stand what somebody deployed by breaking the glass.",
            Permission.REVIEW_GLASS, footer=False),
     Action("evidence", "take_back", "ctrl+t", "take back", "Take back what somebody deployed by breaking the glass.",
            Permission.REVIEW_GLASS, footer=False, dangerous=True),

@@ -14,7 +14,7 @@ from pilothouse.domain.break_glass import (
 )
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
 from pilothouse.domain.identifiers import parse_reference, version_uri
-from pilothouse.domain.records import RequestStatus, RollBackStep, VersionStatus
+from pilothouse.domain.records import PromotionRequest, RequestStatus, RollBackStep, Version, VersionStatus
 from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.operations.authorisation import Change, as_now, changing, present, reading, reason_given
 from pilothouse.operations.catalogue import require_version
@@ -22,9 +22,10 @@ from pilothouse.operations.promotion.accounted_rows import check_rules, check_ve
 from pilothouse.operations.promotion.activation import deploy_request
 from pilothouse.operations.promotion.deployments import go_back
 from pilothouse.operations.promotion.request_filing import file_request, targets_to_request
+from pilothouse.operations.promotion.rules_in_force import require_with_rules
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import broken_glass, deployments, workspace
+from pilothouse.store import broken_glass, deployments, requests, workspace
 
 SETTING = "break_glass"
 """Setting, ``yes`` where somebody may deploy alone in an emergency; ``no`` where nothing is set."""
@@ -43,8 +44,8 @@ def break_glass(
     """Put a version live on targets (where None, on all of the model) without the approvals that the policy asks for.
 
     The version has passed the gates it was judged by; gates that were tightened since, and a comparison with what is live
-    that is missing, are no obstacle and stand in the evidence. ``lasts``: time after which the daemon takes the deployment
-    back, five minutes to three days. Raises NotFoundError, NotAllowedError (role, workspace, failed gate), InvalidInputError
+    that is missing, are no obstacle and stand in the evidence. An open request for the same is what is deployed.
+    ``lasts``: time after which the daemon takes the deployment back, five minutes to three days. Raises NotFoundError, NotAllowedError (role, workspace, failed gate), InvalidInputError
     (no reason, time) or ConflictError (live there already, deploys itself).
     """
     reason = reason_given(reason, "breaking the glass")
@@ -66,7 +67,9 @@ def break_glass(
         targets = targets_to_request(change.connection, version, targets)
         check_rules(change.connection, version.model)
         check_version(change.connection, version, targets)
-        request = file_request(services, change, version, targets, f"break glass: {reason}")
+        request = _open_request(change.connection, version, targets) or file_request(
+            services, change, version, targets, f"break glass: {reason}"
+        )
         if request.status is not RequestStatus.OPEN:
             raise ConflictError(
                 f"{version.model} deploys without hands by its policy: request the version, nothing needs to be broken"
@@ -152,6 +155,17 @@ def is_allowed(services: Services, actor: Actor) -> bool:
     """Whether the workspace lets somebody break the glass."""
     with reading(services, actor) as connection:
         return workspace.setting(connection, SETTING) == "yes"
+
+
+def _open_request(
+    connection: Connection, version: Version, targets: Sequence[str]
+) -> PromotionRequest | None:
+    """Open request for the same, whose evidence holds: what was said of it stays with what is deployed."""
+    for request in requests.open_for(connection, version.model, targets):
+        same = request.version == version.number and set(request.targets) == set(targets)
+        if same and not request.outdated_by:
+            return require_with_rules(connection, request.id)
+    return None
 
 
 def _take_back(services: Services, change: Change, glass: BrokenGlass, why: str) -> None:
