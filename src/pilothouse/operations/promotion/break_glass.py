@@ -45,8 +45,10 @@ def break_glass(
 
     The version has passed the gates it was judged by; gates that were tightened since, and a comparison with what is live
     that is missing, are no obstacle and stand in the evidence. An open request for the same is what is deployed.
-    ``lasts``: time after which the daemon takes the deployment back, five minutes to three days. Raises NotFoundError, NotAllowedError (role, workspace, failed gate), InvalidInputError
-    (no reason, time) or ConflictError (live there already, deploys itself).
+    ``lasts``: time after which the daemon takes the deployment back, five minutes to three days.
+
+    Raises NotFoundError, NotAllowedError (role, workspace, failed gate), InvalidInputError (no reason, time) or ConflictError
+    (live there already, deploys itself).
     """
     reason = reason_given(reason, "breaking the glass")
     if not _SHORTEST <= lasts <= LONGEST:
