@@ -24,11 +24,14 @@ async def test_an_operator_deploys_alone_and_two_others_look_at_it(make_console,
         await pilot.press(*"nobody answers", "enter")
         await settle(pilot)
         assert "break-glass 1: version 3 is live until" in app.view.query_one(Footer).last_message
-    for name in ("pat", "pia"):
+    for looked, name in enumerate(("pat", "pia")):
         app = make_console(name, start="evidence 3")
         async with app.run_test(size=(80, 24)) as pilot:
             await settle(pilot)
-            assert "GLASS BROKEN by olga: flight-delay v3 on ewr, jfk until" in banner(app)
+            assert (
+                f"GLASS BROKEN by olga, {looked} of 2 have looked: flight-delay v3 on ewr, jfk until"
+                in banner(app)
+            )
             await pilot.press("s", *"right", "enter")
             await settle(pilot)
     with example.opened(workspace) as services:

@@ -9,12 +9,12 @@ _NAMED = 2
 
 
 def glass_text(glass: BrokenGlass) -> str:
-    """``GLASS BROKEN by ola: delay v7 on ewr until 11-29 09:12 UTC, 0 of 2 reviews``."""
+    """``GLASS BROKEN by ola, 0 of 2 have looked: delay v7 on ewr until 11-29 09:12 UTC``."""
     more = len(glass.targets) - _NAMED
     where = ", ".join(glass.targets[:_NAMED]) + (f" and {more} more" if more > 0 else "")
     return (
-        f"GLASS BROKEN by {glass.actor}: {glass.model} v{glass.version} on {where} {standing(glass)}, "
-        f"{len(glass.reviews)} of {REVIEWERS} reviews"
+        f"GLASS BROKEN by {glass.actor}, {len(glass.reviews)} of {REVIEWERS} have looked: "
+        f"{glass.model} v{glass.version} on {where} {standing(glass)}"
     )
 
 

@@ -59,7 +59,7 @@ def listed(
     open_only: bool = False,
     limit: int = 200,
 ) -> list[BrokenGlass]:
-    """Newest first."""
+    """All, or those of a number or of a request, newest first."""
     conditions, values = where({"g.id = ?": number, "g.request_id = ?": request})
     if open_only:
         conditions = f"{conditions} AND g.closed_at IS NULL" if conditions else "WHERE g.closed_at IS NULL"

@@ -76,7 +76,14 @@ def _requested(subject: str, detail: Mapping[str, Any]) -> Sentence:
 
 def _deployed(subject: str, detail: Mapping[str, Any]) -> Sentence:
     before = detail.get("before")
-    return f"{subject} is live" + (f", in place of v{before}" if before else ""), "good"
+    instead = f", in place of v{before}" if before else ""
+    if detail.get("kind") == "break-glass":
+        return f"{subject} is live by breaking the glass{instead}", "bad"
+    return f"{subject} is live{instead}", "good"
+
+
+def _glass_broken(subject: str, detail: Mapping[str, Any]) -> Sentence:
+    return f"BROKE THE GLASS for {detail.get('version')} ({subject}): {detail.get('reason')}", "bad"
 
 
 def _rolled_back(subject: str, detail: Mapping[str, Any]) -> Sentence:
@@ -108,6 +115,15 @@ _SENTENCES: dict[str, Callable[[str, Mapping[str, Any]], Sentence | None]] = {
     "daemon.ended": _plain("the daemon had ended without saying so", "warn"),
     "deployment.made": _deployed,
     "deployment.rolled_back": _rolled_back,
+    "freeze.lifted": _plain("lifted the freeze {}", "warn"),
+    "freeze.set": lambda subject, detail: (f"set the freeze {subject}: {detail.get('rule')}", "info"),
+    "glass.broken": _glass_broken,
+    "glass.closed": _plain("{} is closed: two others have looked at it", "info"),
+    "glass.reviewed": lambda subject, detail: (
+        f"looked at {subject}, {detail.get('verdict')}: {detail.get('reason')}",
+        "info",
+    ),
+    "glass.taken_back": lambda subject, detail: (f"took {subject} back: {detail.get('why')}", "warn"),
     "hold.lifted": _plain("lifted the hold on {}"),
     "incident.acknowledged": _plain("looks after {}", "info"),
     "incident.assigned": lambda subject, detail: (
