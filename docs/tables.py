@@ -211,6 +211,7 @@ _LOOSER = {
     Looser.FEWER: "fewer in it",
     Looser.ON: "`true`",
     Looser.OFF: "`false`",
+    Looser.WEAKER: "weaker",
     Looser.NOT_BETTER: "no longer `better`",
     Looser.LOWER_TIER: "lower, or none",
     Looser.LATER: "later, or none",

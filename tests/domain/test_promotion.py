@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from pilothouse.domain.canonical import canonical_json
+from pilothouse.domain.decisions import Decision
 from pilothouse.domain.model_spec import PromotionSpec
 from pilothouse.domain.persons import Author
 from pilothouse.domain.policies import EffectivePolicy
 from pilothouse.domain.promotion import Obstacle, RequestAct, effective_policy, obstacle_to
-from pilothouse.domain.records import Decision, PromotionRequest, RequestStatus, WorkspacePolicy
+from pilothouse.domain.records import PromotionRequest, RequestStatus, WorkspacePolicy
 from pilothouse.domain.request_standing import RulesInForce
 from pilothouse.domain.roles import Actor, Grant, Role
 

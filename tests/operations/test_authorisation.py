@@ -19,16 +19,24 @@ from pilothouse.operations.alerts import alerts
 from pilothouse.operations.automation import schedules, triggers
 from pilothouse.operations.dossier import audit_export, inventory
 from pilothouse.operations.fleet import targets
-from pilothouse.operations.identity import users
+from pilothouse.operations.identity import passphrases, users
 from pilothouse.operations.jobs import backfills, searches
 from pilothouse.operations.models import comparisons, portable_forms
 from pilothouse.operations.monitoring import monitor_backfills
-from pilothouse.operations.promotion import break_glass, deployments, freezes, promotions, request_lists
+from pilothouse.operations.promotion import (
+    break_glass,
+    deployments,
+    freezes,
+    promotions,
+    request_lists,
+    statements,
+)
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import audits, sessions, upgrades, workspaces
 from pilothouse.store.alerts import NewAlert
 from support.ssh_keys import ED25519_KEYS
 
+_PHRASE = "a long enough one"
 KEY = read_key(ED25519_KEYS[0])
 Call = Callable[[Services, Actor], object]
 
@@ -122,6 +130,16 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "schedules.resume_schedule": (lambda s, a: schedules.resume_schedule(s, a, 1), OPERATION),
     "targets.list_targets": (lambda s, a: targets.list_targets(s, a), EVERYBODY),
     "targets.issue_token": (lambda s, a: targets.issue_token(s, a, "ewr"), ADMINS),
+    "passphrases.standing": (lambda s, a: passphrases.standing(s, a), EVERYBODY),
+    "passphrases.set_passphrase": (lambda s, a: passphrases.set_passphrase(s, a, _PHRASE), EVERYBODY),
+    "passphrases.prove": (
+        lambda s, a: (passphrases.set_passphrase(s, a, _PHRASE), passphrases.prove(s, a, _PHRASE)), EVERYBODY),
+    "passphrases.unlock": (lambda s, a: passphrases.unlock(s, a, "pat", "called"), ADMINS),
+    "passphrases.take_away": (lambda s, a: passphrases.take_away(s, a, "pat", "forgotten"), ADMINS),
+    "statements.print_statement": (lambda s, a: statements.print_statement(s, a, 1, "approve"), DECIDERS),
+    "statements.agent_key": (lambda s, a: statements.agent_key(s, a, 1, "/nowhere"), DECIDERS),
+    "statements.sign_with_agent": (
+        lambda s, a: statements.sign_with_agent(s, a, 1, "approve", "", "0" * 64, "/nowhere"), DECIDERS),
     "portable_forms.record_form": (
         lambda s, a: portable_forms.record_form(s, a, "delay/1", portable_forms.Converted(None, "why", 0, {})), OPERATION),
     "upgrades.convert": (lambda s, a: upgrades.convert(s, a, None), OPERATION),  # type: ignore[arg-type]
@@ -159,12 +177,14 @@ MODULES = (
     inventory,
     listings,
     monitor_backfills,
+    passphrases,
     portable_forms,
     promotions,
     request_lists,
     schedules,
     searches,
     sessions,
+    statements,
     targets,
     triggers,
     upgrades,

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.support.soft_keys import NAMESPACE, SoftKey, keygen, of_line
-from tests.support.soft_keys import agent as real_agent
 
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.signing import agent, sshsig
+from support.soft_keys import NAMESPACE, SoftKey, keygen, of_line
+from support.soft_keys import agent as real_agent
 
 MESSAGE = b"statement"
 

@@ -9,7 +9,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from tests.support.soft_keys import NAMESPACE, SoftKey, keygen, of_line
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.signing import sshsig, wire
@@ -22,6 +21,7 @@ from pilothouse.signing.allowed_signers import (
 )
 from pilothouse.signing.certificates import parse_certificate
 from pilothouse.signing.keys import check_signature, parse_blob
+from support.soft_keys import NAMESPACE, SoftKey, keygen, of_line
 
 MESSAGE = b'{"request":17}'
 NOW = datetime.now(UTC)

@@ -12,13 +12,14 @@ import pytest
 from fixtures.registries import make_example, raised
 from pilothouse.composition import open_workspace
 from pilothouse.domain.break_glass import Review
-from pilothouse.domain.errors import IntegrityError
+from pilothouse.domain.errors import IntegrityError, NotAllowedError
 from pilothouse.domain.records import AuditHead
 from pilothouse.domain.roles import Actor, Role
 from pilothouse.domain.ssh_keys import read_key
 from pilothouse.operations import automation_switch
-from pilothouse.operations.identity import users
-from pilothouse.operations.promotion import break_glass, freezes, promotions
+from pilothouse.operations.identity import passphrases, users
+from pilothouse.operations.promotion import break_glass, freezes, promotions, statements
+from pilothouse.operations.promotion.components import Passphrase
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import audits, doctor, person_records, retention, sessions, workspaces
 from pilothouse.store import audit, row_agreement, row_digests
@@ -27,6 +28,8 @@ from pilothouse.store.row_agreement import Difference, Tampering
 from support import raw_writes
 from support.ssh_keys import ED25519_KEYS
 from support.templates import copy_of
+
+_PASSPHRASE = "a long enough one"
 
 
 def build(root: Path) -> None:
@@ -40,6 +43,8 @@ def build(root: Path) -> None:
     )
     automation_switch.pause(services, ada, "a storm")
     automation_switch.resume(services, ada)
+    users.add_user(services, ada, "pat", keys=[read_key(ED25519_KEYS[0])])
+    passphrases.set_passphrase(services, example.actor("pat"), _PASSPHRASE)
     for number in range(1, 4):
         example.add_version()
         request = promotions.request_promotion(
@@ -47,7 +52,16 @@ def build(root: Path) -> None:
         )
         example.pass_time(minutes=1)
         promotions.comment(services, example.actor("oscar"), request.id, f"look at slice {number}")
-        promotions.approve(services, example.actor("pat"), request.id, request.evidence_digest)
+        statements.print_statement(services, example.actor("pat"), request.id, "approve")
+        with suppress(NotAllowedError):
+            passphrases.prove(services, example.actor("pat"), "a wrong one")
+        promotions.approve(
+            services,
+            example.actor("pat"),
+            request.id,
+            request.evidence_digest,
+            component=Passphrase(_PASSPHRASE),
+        )
         example.pass_time(minutes=1)
     promotions.request_promotion(services, example.actor("sam"), "delay/2", ["ewr"], reason="it was better")
     raised(example, "performance")
@@ -59,7 +73,6 @@ def build(root: Path) -> None:
         services, example.actor("oscar"), "delay/4", ["jfk"], reason="night", lasts=timedelta(hours=2)
     )
     break_glass.review(services, example.actor("pat"), glass.id, Review.TAKE_BACK, "seen")
-    users.add_user(services, ada, "pat", keys=[read_key(ED25519_KEYS[0])])
     freezes.set_freeze(services, ada, "nights", "22:00", "06:00", "UTC", reason="few are there")
     retention.place_hold(services, ada, reason="a lawsuit", model="delay", target="")
     with services.registry.transaction() as connection:

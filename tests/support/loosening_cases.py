@@ -51,7 +51,13 @@ BASE: dict[str, Any] = {
         "portable": True,
         "function": "gate.py:check",
     },
-    "promotion": {"approvals": 2, "four_eyes": True, "automatic": False, "expires": "7d"},
+    "promotion": {
+        "approvals": 2,
+        "four_eyes": True,
+        "automatic": False,
+        "expires": "7d",
+        "signature": "key",
+    },
     "targets": [
         {"name": "ewr", "region": "us-east", "match": {"carrier": "AA"}},
         {"name": "jfk", "match": {"carrier": "UA"}},
@@ -89,7 +95,7 @@ BASE: dict[str, Any] = {
 }
 GATE = "def check(holdout, predictions, metrics):\n    return metrics['auc']['value'] > 0.6, 'auc'\n"
 
-AUTOMATIC = {"approvals": 0, "four_eyes": False, "automatic": True}
+AUTOMATIC = {"approvals": 0, "four_eyes": False, "automatic": True, "signature": "none"}
 
 CHANGES: dict[str, tuple[str, Any]] = {
     "task": ("task", "regression"),
@@ -157,6 +163,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "promotion.four_eyes": ("promotion.four_eyes", False),
     "promotion.automatic": ("promotion.automatic", True),
     "promotion.expires": ("promotion.expires", "30d"),
+    "promotion.signature": ("promotion.signature", "passphrase"),
     "targets.name": ("targets.1.name", "lga"),
     "targets.region": ("targets.0.region", "eu"),
     "targets.product": ("targets.0.product", "arrivals"),

@@ -10,6 +10,7 @@ from enum import Enum, auto
 from typing import Any, NamedTuple
 
 from pilothouse.domain.model_spec import ScheduleSpec
+from pilothouse.domain.statements import Component
 
 
 class Looser(Enum):
@@ -25,6 +26,8 @@ class Looser(Enum):
     """A list that lacks something."""
     ON = auto()
     OFF = auto()
+    WEAKER = auto()
+    """A weaker second component of decisions."""
     NOT_BETTER = auto()
     """``better`` that gives way to another word."""
     LOWER_TIER = auto()
@@ -123,6 +126,7 @@ KEYS: dict[str, KeyRule] = {
     "promotion.four_eyes": KeyRule(Looser.OFF, "one person can ask and approve"),
     "promotion.automatic": KeyRule(Looser.ON, "versions go live without hands"),
     "promotion.expires": KeyRule(Looser.RAISED, "older evidence is decided on"),
+    "promotion.signature": KeyRule(Looser.WEAKER, "less proves who decided"),
     "targets.name": KeyRule(Looser.TABLE, "no version is compared with what is live there"),
     "targets.region": _NAMED,
     "targets.product": _NAMED,
@@ -178,6 +182,11 @@ def _raised(old: Any, new: Any) -> bool:
     return (_UNBOUNDED if new is None else new) > (_UNBOUNDED if old is None else old)
 
 
+def _weaker(old: Any, new: Any) -> bool:
+    """Nothing said is nothing asked."""
+    return Component(new or Component.NONE).rank < Component(old or Component.NONE).rank
+
+
 def _lowered(old: Any, new: Any) -> bool:
     """What is left to the workspace's setting is not comparable with a value."""
     return old is None or new is None or new < old
@@ -193,5 +202,6 @@ _TESTS: dict[Looser, Callable[[Any, Any], bool]] = {
     Looser.OFF: lambda old, new: not new,
     Looser.LOWER_TIER: lambda old, new: _TIERS.index(new or "") < _TIERS.index(old or ""),
     Looser.LATER: lambda old, new: not new or new > old,
+    Looser.WEAKER: _weaker,
     Looser.NOT_BETTER: lambda old, new: old == "better",
 }

@@ -15,7 +15,9 @@ STORED_KEYS = {"outcome_delay": "truth_delay"}
 """Keys that were renamed, with the name that they keep in stored specifications: these are hashed, and so are the requests of
 steps that hold them, whose results are found again by that. A model file may use either name."""
 
-LATER_KEYS = frozenset({"missing", "csv", "block", "require", "preprocessing", "portable", "inventory"})
+LATER_KEYS = frozenset(
+    {"missing", "csv", "block", "require", "preprocessing", "portable", "inventory", "signature"}
+)
 """Keys of later releases: not stored where they are not given, so that specifications from before keep their digest."""
 
 Task = Literal["binary", "multiclass", "regression"]
@@ -227,6 +229,8 @@ class PromotionSpec:
     automatic: bool = False
     """A version that passes every gate deploys without human hands."""
     expires: Duration = Duration(7 * 86_400)
+    signature: Literal["none", "passphrase", "key", "hardware-key"] | None = None
+    """Second component of every decision (``domain.statements.Component``); None: as the workspace says."""
 
 
 @dataclass(frozen=True, slots=True)

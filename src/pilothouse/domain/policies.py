@@ -6,6 +6,10 @@ from typing import Any
 
 from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.dataclass_reader import format_duration
+from pilothouse.domain.statements import Component
+
+_LATER = {"solo": False, "signature": str(Component.NONE)}
+"""Fields of later releases, with the value that is not stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +23,19 @@ class EffectivePolicy:
     four_eyes: bool
     solo: bool = False
     """True where the model asks for four eyes and one person runs the workspace, so that there is nobody else."""
+    signature: Component = Component.NONE
+    """Second component of each decision."""
 
     def to_plain(self) -> dict[str, Any]:
-        """Plain data that is stored in a request, and hashed; ``solo`` only where it is true, as digests were before it."""
-        return {key: value for key, value in asdict(self).items() if key != "solo" or value}
+        """Plain data that is stored in a request, and hashed; what later releases added only where it is set, as digests were
+        before it."""
+        plain = asdict(self) | {"signature": str(self.signature)}
+        return {key: value for key, value in plain.items() if value != _LATER.get(key)}
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> "EffectivePolicy":
+        """Policy of the plain data of one."""
+        return cls(**plain | {"signature": Component(plain.get("signature", Component.NONE))})
 
     @property
     def digest(self) -> str:
@@ -39,6 +52,7 @@ class EffectivePolicy:
             expires=min(self.expires, other.expires),
             four_eyes=four_eyes,
             solo=self.solo and not four_eyes,
+            signature=max(self.signature, other.signature, key=lambda component: component.rank),
         )
 
     def tighter_than(self, other: "EffectivePolicy") -> Iterator[tuple[str, str]]:
@@ -51,3 +65,5 @@ class EffectivePolicy:
             yield "automatic", "no automatic deployment"
         if self.expires < other.expires:
             yield "expires", f"expires after {format_duration(self.expires)}"
+        if self.signature.rank > other.signature.rank:
+            yield "signature", f"decided with {self.signature.words}"

@@ -10,16 +10,19 @@ from pilothouse.domain.policies import EffectivePolicy
 from pilothouse.domain.records import PromotionRequest, RequestStatus, WorkspacePolicy
 from pilothouse.domain.request_standing import RequestState
 from pilothouse.domain.roles import Actor, Permission
+from pilothouse.domain.statements import Component
 
 
 def effective_policy(model: PromotionSpec, floor: WorkspacePolicy) -> EffectivePolicy:
     """The tighter of both in every respect.
 
-    A floor that asks for approvals rules automatic deployment out, else a model file could walk round it. Whatever is
-    not automatic takes at least one approval. In a workspace of one person a model's four eyes is off, and the policy says
-    so; the floor's own four eyes holds.
+    A floor that asks for approvals or signatures rules automatic deployment out, else a model file could walk round it.
+    Whatever is not automatic takes at least one approval. In a workspace of one person a model's four eyes is off, and the
+    policy says so; the floor's own four eyes holds.
     """
-    automatic = model.automatic and floor.allow_automatic and floor.approvals == 0
+    signature = max(Component(model.signature or Component.NONE), floor.signature, key=lambda one: one.rank)
+    decided = floor.approvals > 0 or signature is not Component.NONE
+    automatic = model.automatic and floor.allow_automatic and not decided
     approvals = max(model.approvals, floor.approvals)
     return EffectivePolicy(
         approvals=approvals if automatic else max(1, approvals),
@@ -27,6 +30,7 @@ def effective_policy(model: PromotionSpec, floor: WorkspacePolicy) -> EffectiveP
         automatic=automatic,
         expires=model.expires,
         solo=bool(floor.solo) and model.four_eyes and not floor.four_eyes,
+        signature=signature,
     )
 
 

@@ -5,11 +5,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from pilothouse.domain.decisions import Comment, Decision
 from pilothouse.domain.evaluation import ColumnSummary, GateResult, MetricValue, PortableForm
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.persons import Author, folded
 from pilothouse.domain.policies import EffectivePolicy
 from pilothouse.domain.request_standing import DeploymentEnd, IncumbentChange, RulesAtDecision, RulesInForce
+from pilothouse.domain.statements import Component
 from pilothouse.domain.version_stage import Standing
 
 
@@ -139,30 +141,6 @@ class Version:
     def metric(self, name: str, slice_: str = "") -> MetricValue | None:
         """The hold-out metric of that name, or None."""
         return next((m for m in self.metrics if m.metric == name and m.slice == slice_), None)
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """One approval or rejection, bound to what was shown."""
-
-    actor: str
-    verdict: str
-    """``approve`` or ``reject``."""
-    reason: str
-    evidence_digest: str
-    policy_digest: str
-    recorded_at: datetime
-    person: str = ""
-    """Name that stands for the person, by all that is known now."""
-    void: str = ""
-    """Reason why an approval of an open request does not count now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Comment:
-    actor: str
-    text: str
-    recorded_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,6 +365,7 @@ class WorkspacePolicy:
     allow_automatic: bool = False
     set_by: str = ""
     recorded_at: datetime | None = None
+    signature: Component = Component.NONE
     solo: str = ""  # the one person who runs the workspace, until somebody else may approve
 
 

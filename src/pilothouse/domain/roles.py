@@ -40,6 +40,7 @@ class Permission(StrEnum):
     INGEST = "hand in predictions and outcomes"
     SCHEDULE = "pause or resume a schedule"
     GRANT = "grant or revoke a role"
+    UNLOCK = "unlock a passphrase or take it away"
     SET_POLICY = "set the workspace's policy"
     BACKUP = "back up the workspace"
     FREEZE = "make the workspace read-only or writable"

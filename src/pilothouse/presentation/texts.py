@@ -210,6 +210,8 @@ def policy_text(policy: "EffectivePolicy") -> str:
         parts.append("four eyes off: one person runs this workspace")
     if policy.automatic:
         parts.append("a version that passes every gate deploys by itself")
+    if policy.signature.rank:
+        parts.append(f"each decision with {policy.signature.words}")
     if policy.expires:
         parts.append(f"expires after {format_duration(policy.expires)}")
     return ", ".join(parts)

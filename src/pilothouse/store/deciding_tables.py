@@ -144,6 +144,16 @@ DECIDING: Mapping[str, DecidingTable] = {
         )
     ),
     "decisions": DecidingTable(_name("request {r}: its decision by {a}", r="x.request_id", a="x.actor")),
+    "decision_signatures": DecidingTable(
+        _name("request {r}: the signature of {a}", r="x.request_id", a="x.actor")
+    ),
+    "printed_statements": DecidingTable(
+        _name("request {r}: statement {n}, printed for {a}", r="x.request_id", n="x.id", a="x.name")
+    ),
+    "passphrases": DecidingTable(
+        _name("the passphrase of {a} of {d}", a="x.name", d=_DAY.format("x.recorded_at"))
+    ),
+    "passphrase_tries": DecidingTable(_name("try {n} of a passphrase", n="x.id")),
     "comments": DecidingTable(
         _name("request {r}: comment {n}, by {a}", r="x.request_id", n="x.id", a="x.actor")
     ),

@@ -220,6 +220,10 @@ def _views(moment: Moment) -> dict[str, _View]:
             "EXISTS (SELECT 1 FROM temp.past_walls w JOIN main.promotion_requests r ON r.model_id = w.model_id "
             "WHERE r.id = t.request_id AND r.recorded_at <= w.wall)"
         ),
+        "decision_signatures": _View(f"t.verified_at <= {_OF_REQUEST}"),
+        "printed_statements": _View(f"t.recorded_at <= {_OF_REQUEST}"),
+        "passphrases": _View(f"t.recorded_at <= {wall}"),
+        "passphrase_tries": _View(f"t.recorded_at <= {wall}"),
         "comments": _View(f"t.recorded_at <= {_OF_REQUEST}"),
         "broken_glass": _View(
             f"t.recorded_at <= {_OF_MODEL}",

@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from pilothouse.domain.dataclass_reader import read_dataclass
+from pilothouse.domain.decisions import Comment, Decision, DecisionSignature
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.persons import Author
 from pilothouse.domain.policies import EffectivePolicy
-from pilothouse.domain.records import Comment, Decision, PromotionRequest, RequestStatus
+from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.domain.request_standing import DeploymentEnd, IncumbentChange, WaitingRequest
 from pilothouse.domain.roles import DAEMON
 from pilothouse.domain.time_units import to_us
@@ -215,8 +216,14 @@ def close(
 
 
 def add_decision(connection: Connection, request_id: int, decision: Decision) -> None:
-    """Record an approval or a rejection."""
-    insert(connection, "decisions", {"request_id": request_id, **columns_of(decision, "person", "void")})
+    """Record an approval or a rejection, with its second component."""
+    if (
+        decision.signature is not None
+    ):  # first: a decision without the component that the policy asks for is refused
+        columns = {"request_id": request_id, "actor": decision.actor, **columns_of(decision.signature)}
+        insert(connection, "decision_signatures", columns)
+    columns = {"request_id": request_id, **columns_of(decision, "signature", "person", "void")}
+    insert(connection, "decisions", columns)
 
 
 def add_comment(connection: Connection, request_id: int, comment: Comment) -> None:
@@ -239,6 +246,13 @@ def _select(
         "SELECT * FROM decisions WHERE request_id IN (SELECT value FROM json_each(?)) ORDER BY id",
         numbers,
     )
+    signatures = {
+        (row["request_id"], row["actor"]): from_row(DecisionSignature, row)
+        for row in connection.execute(
+            "SELECT * FROM decision_signatures WHERE request_id IN (SELECT value FROM json_each(?))",
+            (numbers,),
+        )
+    }
     comments = _by_request(
         connection,
         "SELECT * FROM comments WHERE request_id IN (SELECT value FROM json_each(?)) ORDER BY id",
@@ -258,7 +272,14 @@ def _select(
             targets=tuple(target["name"] for target in targets[row["id"]]),
             policy=_policy(row),
             decisions=tuple(
-                from_row(Decision, decision, person="", void="") for decision in decisions[row["id"]]
+                from_row(
+                    Decision,
+                    decision,
+                    signature=signatures.get((row["id"], decision["actor"])),
+                    person="",
+                    void="",
+                )
+                for decision in decisions[row["id"]]
             ),
             comments=tuple(from_row(Comment, comment) for comment in comments[row["id"]]),
             outdated_by=tuple(from_row(IncumbentChange, change) for change in changes[row["id"]]),

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from pilothouse.domain.records import Automation, WorkspacePolicy
+from pilothouse.domain.statements import Component
 from pilothouse.sqlite import Connection
 from pilothouse.store.values import from_row, insert
 
@@ -47,11 +48,19 @@ def set_solo(connection: Connection, name: str) -> None:
 
 
 def add_policy(
-    connection: Connection, *, approvals: int, four_eyes: bool, allow_automatic: bool, by: str, at: datetime
+    connection: Connection,
+    *,
+    approvals: int,
+    four_eyes: bool,
+    allow_automatic: bool,
+    signature: Component = Component.NONE,
+    by: str,
+    at: datetime,
 ) -> None:
     """Put a policy in force."""
-    columns = {"approvals": approvals, "four_eyes": four_eyes, "allow_automatic": allow_automatic}
-    insert(connection, "workspace_policies", {**columns, "set_by": by, "recorded_at": at})
+    rules = {"approvals": approvals, "four_eyes": four_eyes, "allow_automatic": allow_automatic}
+    columns = {**rules, "signature": signature, "set_by": by, "recorded_at": at}
+    insert(connection, "workspace_policies", columns)
 
 
 def automation(connection: Connection) -> Automation:

@@ -6,6 +6,7 @@ from pilothouse.cli.output import json_option, plain, printed_as_json, say, say_
 from pilothouse.cli.session import Session, os_user
 from pilothouse.domain.records import WorkspacePolicy
 from pilothouse.domain.roles import Role
+from pilothouse.domain.statements import Component
 from pilothouse.operations.promotion import break_glass
 from pilothouse.operations.workspace import person_records, workspaces
 from pilothouse.presentation import texts
@@ -113,6 +114,7 @@ def policy_show(session: Session) -> None:
         (
             ("approvals at least", rules.approvals),
             ("four eyes", _four_eyes_text(rules)),
+            ("decisions need", rules.signature.words if rules.signature.rank else "no second component"),
             ("automatic deployment", "as the model says" if rules.allow_automatic else "forbidden"),
             ("set by", rules.set_by or "nobody: the default"),
             ("breaking the glass", "allowed; two others look at it" if glass else "forbidden"),
@@ -134,6 +136,11 @@ def _four_eyes_text(rules: WorkspacePolicy) -> str:
     "--automatic/--no-automatic", default=None, help="Whether a model may deploy without human hands."
 )
 @click.option(
+    "--signature",
+    type=click.Choice([str(one) for one in Component]),
+    help="The least second component of each decision.",
+)
+@click.option(
     "--open-reading/--no-open-reading", default=None, help="Whether somebody who holds no role may read."
 )
 @click.option(
@@ -152,13 +159,14 @@ def policy_set(
     approvals: int | None,
     four_eyes: bool | None,
     automatic: bool | None,
+    signature: str | None,
     open_reading: bool | None,
     plugins: bool | None,
     may_break_glass: bool | None,
     reason: str,
 ) -> None:
     """Set the policy; what is not named stays."""
-    rules = (approvals, four_eyes, automatic)
+    rules = (approvals, four_eyes, automatic, signature)
     if all(rule is None for rule in (*rules, open_reading, plugins, may_break_glass)):
         raise click.UsageError("name what to set, e.g. --approvals 1")
     if any(rule is not None for rule in rules):
@@ -168,6 +176,7 @@ def policy_set(
             approvals=approvals,
             four_eyes=four_eyes,
             allow_automatic=automatic,
+            signature=None if signature is None else Component(signature),
             reason=reason,
         )
     if open_reading is not None:

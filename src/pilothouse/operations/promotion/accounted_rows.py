@@ -21,7 +21,20 @@ def check_request(connection: Connection, request: PromotionRequest) -> None:
         row_checks.check_rows(
             connection, table, "request_id", [request.id], also_named=f"request {request.id}: "
         )
+    row_checks.check_rows(
+        connection,
+        "decision_signatures",
+        "request_id",
+        [request.id],
+        also_named=f"request {request.id}: the signature of ",
+    )
     for table in ("person_names", "grants"):
+        row_checks.check_rows(connection, table)
+
+
+def check_keys(connection: Connection) -> None:
+    """Users and the keys that are bound to their names."""
+    for table in ("users", "user_keys"):
         row_checks.check_rows(connection, table)
 
 

@@ -4,13 +4,15 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
+from pilothouse.domain.decisions import Comment, Decision, DecisionSignature
 from pilothouse.domain.errors import ConflictError, NotAllowedError
 from pilothouse.domain.freezes import freeze_of, freeze_text
 from pilothouse.domain.identifiers import parse_reference, version_uri
 from pilothouse.domain.promotion import Obstacle, RequestAct, obstacle_to, parts_of
-from pilothouse.domain.records import Comment, Decision, PromotionRequest, RequestStatus
+from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.domain.request_standing import WaitingRequest, changes_text, judged_looser_text
 from pilothouse.domain.roles import DAEMON, Actor, Permission
+from pilothouse.domain.statements import digest_of
 from pilothouse.operations.authorisation import (
     Change,
     as_now,
@@ -21,8 +23,11 @@ from pilothouse.operations.authorisation import (
     reason_given,
 )
 from pilothouse.operations.catalogue import require_in_use, require_request, require_version
+from pilothouse.operations.identity import passphrases
+from pilothouse.operations.identity.passphrases import Proof
 from pilothouse.operations.promotion.accounted_rows import check_request, check_rules, check_version
 from pilothouse.operations.promotion.activation import deploy_request, drop_challenger
+from pilothouse.operations.promotion.components import Passphrase, SecondComponent, Signed, checked
 from pilothouse.operations.promotion.evidence import incumbents
 from pilothouse.operations.promotion.request_filing import check_requestable, file_request, targets_to_request
 from pilothouse.operations.promotion.rules_in_force import require_with_rules, waiting_for_person, with_rules
@@ -66,7 +71,7 @@ def request_again(services: Services, actor: Actor, request_id: int) -> Promotio
     request is superseded in the same transaction. Raises NotFoundError, NotAllowedError (role, failed gate) or
     ConflictError (still decidable, decided, live there already, not compared with what is live).
     """
-    with changing(services, actor, Permission.REQUEST, _model_of(services, request_id)) as change:
+    with changing(services, actor, Permission.REQUEST, model_of(services, request_id)) as change:
         old = require_with_rules(change.connection, request_id)
         _refuse_obstacle(change, old, RequestAct.AGAIN)
         version = require_version(change.connection, version_uri(old.model, old.version))
@@ -85,16 +90,23 @@ def request_again(services: Services, actor: Actor, request_id: int) -> Promotio
 
 
 def approve(
-    services: Services, actor: Actor, request_id: int, evidence_digest: str, reason: str = ""
+    services: Services,
+    actor: Actor,
+    request_id: int,
+    evidence_digest: str,
+    reason: str = "",
+    component: SecondComponent | None = None,
 ) -> PromotionRequest:
     """Approve a request; ``evidence_digest`` is that of the evidence that the approver was shown, or its first digits.
+    ``component``: what the policy asks for beside the session.
 
     The last approval that the rules in force need deploys, in the same transaction. Raises NotFoundError,
-    NotAllowedError (role, four eyes) or ConflictError (closed, expired, outdated, other evidence).
+    NotAllowedError (role, four eyes, second component) or ConflictError (closed, expired, outdated, other evidence).
     """
     reason = clean_text(reason, "the reason")
-    with changing(services, actor, Permission.DECIDE, _model_of(services, request_id)) as change:
-        request = _open_request(change, request_id, RequestAct.APPROVE)
+    proof = _proof(services, actor, component)
+    with changing(services, actor, Permission.DECIDE, model_of(services, request_id)) as change:
+        request = open_request(change, request_id, RequestAct.APPROVE)
         if len(evidence_digest) < _FEWEST_DIGITS or not request.evidence_digest.startswith(evidence_digest):
             raise ConflictError(
                 f"request {request_id}: the evidence named ({evidence_digest}) is not the one on file; "
@@ -103,7 +115,7 @@ def approve(
         require_in_use(change.connection, request.model)
         _check_incumbents(change.connection, request)
         _check_rows(change.connection, request)
-        _decide(change, request, "approve", reason)
+        reason = _decide(change, request, "approve", reason, proof)
         if request.approvals + 1 >= request.approvals_needed:
             version = require_version(change.connection, version_uri(request.model, request.version))
             deploy_request(
@@ -112,13 +124,18 @@ def approve(
         return require_with_rules(change.connection, request_id)
 
 
-def reject(services: Services, actor: Actor, request_id: int, reason: str) -> PromotionRequest:
-    """Reject and close a request. Raises NotFoundError, NotAllowedError, ConflictError or InvalidInputError (no reason)."""
+def reject(
+    services: Services, actor: Actor, request_id: int, reason: str, component: SecondComponent | None = None
+) -> PromotionRequest:
+    """Reject and close a request, with the second component that the policy asks for.
+
+    Raises NotFoundError, NotAllowedError, ConflictError or InvalidInputError (no reason)."""
     reason = reason_given(reason, "rejecting a request")
-    with changing(services, actor, Permission.DECIDE, _model_of(services, request_id)) as change:
-        request = _open_request(change, request_id, RequestAct.REJECT)
+    proof = _proof(services, actor, component)
+    with changing(services, actor, Permission.DECIDE, model_of(services, request_id)) as change:
+        request = open_request(change, request_id, RequestAct.REJECT)
         _check_rows(change.connection, request)
-        _decide(change, request, "reject", reason)
+        _decide(change, request, "reject", reason, proof)
         _close(change, request, RequestStatus.REJECTED, reason)
         return require_with_rules(change.connection, request_id)
 
@@ -126,8 +143,8 @@ def reject(services: Services, actor: Actor, request_id: int, reason: str) -> Pr
 def withdraw(services: Services, actor: Actor, request_id: int, reason: str = "") -> PromotionRequest:
     """Withdraw a request, as its requester or an admin. Raises NotFoundError, NotAllowedError or ConflictError."""
     reason = clean_text(reason, "the reason")
-    with changing(services, actor, Permission.REQUEST, _model_of(services, request_id)) as change:
-        request = _open_request(change, request_id, RequestAct.WITHDRAW)
+    with changing(services, actor, Permission.REQUEST, model_of(services, request_id)) as change:
+        request = open_request(change, request_id, RequestAct.WITHDRAW)
         _close(change, request, RequestStatus.WITHDRAWN, reason)
         return require_with_rules(change.connection, request_id)
 
@@ -135,7 +152,7 @@ def withdraw(services: Services, actor: Actor, request_id: int, reason: str = ""
 def comment(services: Services, actor: Actor, request_id: int, text: str) -> PromotionRequest:
     """Comment on a request, open or closed. Raises NotFoundError, NotAllowedError or InvalidInputError (no text)."""
     text = reason_given(text, "a comment")
-    with changing(services, actor, Permission.COMMENT, _model_of(services, request_id)) as change:
+    with changing(services, actor, Permission.COMMENT, model_of(services, request_id)) as change:
         requests.add_comment(change.connection, request_id, Comment(actor.name, text, change.at))
         change.record("request.commented", f"request {request_id}", {"text": text})
         return require_with_rules(change.connection, request_id)
@@ -229,9 +246,26 @@ def _check_rows(connection: Connection, request: PromotionRequest) -> None:
     check_version(connection, version, request.targets)
 
 
-def _decide(change: Change, request: PromotionRequest, verdict: str, reason: str) -> None:
+def _proof(services: Services, actor: Actor, component: SecondComponent | None) -> Proof | Signed | None:
+    """A passphrase is proved before the transaction: a wrong one stays on record though nothing is decided."""
+    return (
+        passphrases.prove(services, actor, component.text) if isinstance(component, Passphrase) else component
+    )
+
+
+def _decide(
+    change: Change, request: PromotionRequest, verdict: str, reason: str, component: Proof | Signed | None
+) -> str:
+    """Record a decision; returns its reason."""
+    signature, reason = checked(change, request, verdict, reason, component)
     decision = Decision(
-        change.actor.name, verdict, reason, request.evidence_digest, request.policy_digest, change.at
+        change.actor.name,
+        verdict,
+        reason,
+        request.evidence_digest,
+        request.policy_digest,
+        change.at,
+        signature,
     )
     requests.add_decision(change.connection, request.id, decision)
     change.record(
@@ -246,8 +280,18 @@ def _decide(change: Change, request: PromotionRequest, verdict: str, reason: str
             "approvals": request.approvals + (verdict == "approve"),
             "needed": request.approvals_needed,
             "policy_in_force": request.rules.to_plain(),
+            **_signed_with(signature),
         },
     )
+    return reason
+
+
+def _signed_with(signature: DecisionSignature | None) -> dict[str, object]:
+    """Second component of a decision in its audit row."""
+    if signature is None:
+        return {}
+    digests = {"statement": digest_of(signature.statement.encode()), "key": signature.fingerprint}
+    return {"second_component": {"kind": str(signature.kind), **digests}}
 
 
 def _close(change: Change, request: PromotionRequest, status: RequestStatus, reason: str) -> None:
@@ -256,7 +300,7 @@ def _close(change: Change, request: PromotionRequest, status: RequestStatus, rea
     change.record(f"request.{status}", f"request {request.id}", {"reason": reason})
 
 
-def _open_request(change: Change, request_id: int, act: RequestAct) -> PromotionRequest:
+def open_request(change: Change, request_id: int, act: RequestAct) -> PromotionRequest:
     """Open request on which the actor may do this. Raises NotFoundError, ConflictError or NotAllowedError."""
     request = require_with_rules(change.connection, request_id)
     _refuse_obstacle(change, request, act)
@@ -323,6 +367,7 @@ def _refusal(
             return f"{request.model} is {freeze_text(*frozen)}: approve then; rolling back and breaking the glass go on"
 
 
-def _model_of(services: Services, request_id: int) -> str:
+def model_of(services: Services, request_id: int) -> str:
+    """Model that a request is about. Raises NotFoundError."""
     with services.registry.read() as connection:
         return requests.model_of(connection, request_id) or require_request(connection, request_id).model

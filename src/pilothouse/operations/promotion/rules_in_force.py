@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from pilothouse.domain.canonical import canonical_json
+from pilothouse.domain.decisions import Decision
 from pilothouse.domain.freezes import freeze_of
 from pilothouse.domain.gates_in_force import Judge, not_passed
 from pilothouse.domain.identifiers import VersionReference
@@ -15,7 +16,7 @@ from pilothouse.domain.model_spec import ModelSpec, PromotionSpec
 from pilothouse.domain.persons import Author, Persons, folded
 from pilothouse.domain.policies import EffectivePolicy
 from pilothouse.domain.promotion import RequestAct, effective_policy, parts_of, personal_obstacle
-from pilothouse.domain.records import Decision, PromotionRequest, RequestStatus, Version, WorkspacePolicy
+from pilothouse.domain.records import PromotionRequest, RequestStatus, Version, WorkspacePolicy
 from pilothouse.domain.request_standing import RulesAtDecision, RulesInForce
 from pilothouse.domain.roles import Actor, Permission
 from pilothouse.operations.catalogue import require_request, spec_of_model
@@ -53,7 +54,7 @@ def _with_decision(connection: Connection, request: PromotionRequest) -> Promoti
     detail = entries[-1].detail if entries else {}
     if "policy_in_force" not in detail:  # of an older release, which knew the frozen policy alone
         return request
-    policy = EffectivePolicy(**detail["policy_in_force"])
+    policy = EffectivePolicy.from_plain(detail["policy_in_force"])
     return replace(request, decided_by=RulesAtDecision(policy, detail["approvals"]))
 
 

@@ -9,6 +9,7 @@ from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowe
 from pilothouse.domain.persons import check_name, folded
 from pilothouse.domain.records import WorkspacePolicy
 from pilothouse.domain.roles import DAEMON, PERMISSIONS, Actor, Grant, Permission, Role
+from pilothouse.domain.statements import Component
 from pilothouse.operations.authorisation import (
     OPEN_READING,
     Change,
@@ -249,6 +250,7 @@ def set_workspace_policy(
     approvals: int | None = None,
     four_eyes: bool | None = None,
     allow_automatic: bool | None = None,
+    signature: Component | None = None,
     reason: str = "",
 ) -> WorkspacePolicy:
     """Set the floor; a value of None stays as it is. Open requests take what is tighter, never what is looser."""
@@ -257,7 +259,12 @@ def set_workspace_policy(
     reason = clean_text(reason, "the reason")
     with changing(services, actor, Permission.SET_POLICY) as change:
         return _put_policy(
-            change, reason, approvals=approvals, four_eyes=four_eyes, allow_automatic=allow_automatic
+            change,
+            reason,
+            approvals=approvals,
+            four_eyes=four_eyes,
+            allow_automatic=allow_automatic,
+            signature=signature,
         )
 
 
@@ -268,6 +275,7 @@ def _put_policy(
     approvals: int | None = None,
     four_eyes: bool | None = None,
     allow_automatic: bool | None = None,
+    signature: Component | None = None,
 ) -> WorkspacePolicy:
     """Put a policy in force, with its audit row; a value of None stays as it is."""
     before = workspace.policy(change.connection)
@@ -276,6 +284,7 @@ def _put_policy(
         approvals=before.approvals if approvals is None else approvals,
         four_eyes=before.four_eyes if four_eyes is None else four_eyes,
         allow_automatic=before.allow_automatic if allow_automatic is None else allow_automatic,
+        signature=before.signature if signature is None else signature,
         by=change.actor.name,
         at=change.at,
     )
@@ -299,9 +308,10 @@ def _wrappers(connection: Connection) -> set[str]:
     return set(filter(None, (workspace.setting(connection, _WRAPPERS) or "").split("\n")))
 
 
-def _rules(policy: WorkspacePolicy) -> dict[str, int | bool]:
+def _rules(policy: WorkspacePolicy) -> dict[str, int | bool | str]:
     return {
         "approvals": policy.approvals,
         "four_eyes": policy.four_eyes,
         "allow_automatic": policy.allow_automatic,
+        **({"signature": str(policy.signature)} if policy.signature.rank else {}),
     }

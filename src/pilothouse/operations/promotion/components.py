@@ -1,0 +1,274 @@
+"""Second component of a decision: what is to be signed, and whether what was handed in is what the policy asks for."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from pilothouse.domain.decisions import DecisionSignature
+from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
+from pilothouse.domain.records import PromotionRequest
+from pilothouse.domain.statements import (
+    NAMESPACE,
+    Component,
+    LogHead,
+    Statement,
+    parse_statement,
+    signable_forms,
+)
+from pilothouse.domain.users import KeyUse, UserKey
+from pilothouse.operations.authorisation import Change
+from pilothouse.operations.identity import passphrases
+from pilothouse.operations.identity.passphrases import Proof
+from pilothouse.operations.promotion.accounted_rows import check_keys
+from pilothouse.signing import sshsig
+from pilothouse.signing.sshsig import SshSignature
+from pilothouse.sqlite import Connection
+from pilothouse.store import audit, printed_statements, users
+
+OLDEST = timedelta(days=1)
+"""Age of a statement up to which its signature is taken."""
+_AHEAD = timedelta(minutes=5)
+"""How far a statement may be ahead of the log's clock, which another process may have written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passphrase:
+    """Passphrase as it was typed."""
+
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """Signature as ssh-keygen writes it, or as a paste leaves it. ``statement``: what it is over; None: one of those that were
+    printed for the person."""
+
+    text: str
+    statement: bytes | None = None
+
+
+SecondComponent = Passphrase | Signed
+
+
+def statement_of(
+    connection: Connection,
+    request: PromotionRequest,
+    verdict: str,
+    reason: str,
+    name: str,
+    key: str,
+    at: datetime,
+) -> Statement:
+    """Statement on a request as it is now; ``key``: the fingerprint, empty under a passphrase."""
+    head = audit.head(connection)
+    return Statement(
+        request=request.id,
+        model=request.model,
+        version=request.version,
+        targets=request.targets,
+        evidence=request.evidence_digest,
+        policy=request.policy_digest,
+        verdict=verdict,
+        reason=reason,
+        name=name,
+        key=key,
+        time=at.replace(microsecond=0),
+        log=LogHead(head.count, head.hash),
+    )
+
+
+def usable_keys(connection: Connection, name: str, asked: Component, at: datetime) -> list[UserKey]:
+    """Keys of somebody that can sign what the policy asks for, and authorities whose certificates can."""
+    return [
+        key
+        for key in users.keys_in_force(connection, at, user=name)
+        if asked is not Component.HARDWARE_KEY or key.hardware or key.kind is KeyUse.AUTHORITY
+    ]
+
+
+def key_to_sign(keys: Sequence[UserKey], name: str, wanted: str) -> str:
+    """Fingerprint of the key that a statement names: the one that is wanted, or the only one. Raises NotFoundError or
+    ConflictError."""
+    own = [key for key in keys if key.kind is KeyUse.KEY]
+    if wanted:
+        if any(key.fingerprint == wanted for key in own) or len(own) < len(keys):
+            return wanted  # of a certificate's key only the signature will tell
+        raise NotFoundError(
+            f"{wanted} is no key of {name} that can sign this: see pilothouse users keys {name}"
+        )
+    if len(own) == 1:
+        return own[0].fingerprint
+    if own:
+        listed = ", ".join(key.fingerprint for key in own)
+        raise ConflictError(f"{name} has several keys: name the one that signs with --key ({listed})")
+    if keys:
+        raise ConflictError(f"{name} signs with a certificate: name the fingerprint of its key with --key")
+    raise NotFoundError(
+        f"{name} has no key that can sign this: an admin binds one (pilothouse users keys add {name} KEY.pub)"
+    )
+
+
+def checked(
+    change: Change,
+    request: PromotionRequest,
+    verdict: str,
+    reason: str,
+    component: Proof | Signed | None,
+) -> tuple[DecisionSignature | None, str]:
+    """Second component of a decision as it is stored, and the decision's reason, which a signed statement may bring.
+
+    Raises NotAllowedError, ConflictError or InvalidInputError, each in one line, where it is not what the policy asks for.
+    """
+    asked = request.rules.signature
+    if component is None:
+        if asked is not Component.NONE:
+            raise NotAllowedError(missing_text(request, verdict))
+        return None, reason
+    if isinstance(component, Proof):
+        if asked.rank > Component.PASSPHRASE.rank:
+            raise NotAllowedError(f"request {request.id} needs {asked.words}: a passphrase is not enough")
+        passphrases.accept(change, component)
+        statement = statement_of(
+            change.connection, request, verdict, reason, change.actor.name, "", change.at
+        )
+        text = statement.to_bytes().decode()
+        return DecisionSignature(Component.PASSPHRASE, text, change.at), reason
+    return _checked_signature(change, request, verdict, reason, component)
+
+
+def missing_text(request: PromotionRequest, verdict: str) -> str:
+    """What to do where a decision comes without the component that it needs."""
+    asked = request.rules.signature
+    if asked is Component.PASSPHRASE:
+        return f"request {request.id} needs {asked.words} for each decision: type yours when it is asked for"
+    return (
+        f"request {request.id} needs {asked.words} for each decision: add --agent where you came with ssh -A, "
+        f"or sign what pilothouse statement {request.id} --{verdict} prints"
+    )
+
+
+def _checked_signature(
+    change: Change, request: PromotionRequest, verdict: str, reason: str, component: Signed
+) -> tuple[DecisionSignature, str]:
+    check_keys(change.connection)
+    signature = sshsig.parse(component.text)
+    data, statement = _signed_statement(change, request, verdict, signature, component)
+    name = change.actor.name
+    expected = statement_of(change.connection, request, verdict, reason, name, statement.key, change.at)
+    if wrong := next(statement.differences(expected), None):
+        raise NotAllowedError(f"the signed statement does not fit: {wrong}")
+    if reason and statement.reason != reason:
+        raise ConflictError(
+            "the reason differs from the one in the signed statement: leave it out, or sign another"
+        )
+    if statement.key != signature.key.fingerprint:
+        raise NotAllowedError(
+            f"the statement names the key {statement.key}, and {signature.key.fingerprint} has signed it"
+        )
+    _check_time(change, statement)
+    key = _key_on_record(change, signature)
+    kind = Component.HARDWARE_KEY if signature.key.in_hardware else Component.KEY
+    if request.rules.signature.rank > kind.rank:
+        raise NotAllowedError(
+            f"request {request.id} needs {request.rules.signature.words}: {key.fingerprint} is in a file"
+        )
+    stored = DecisionSignature(
+        kind,
+        data.decode(),
+        change.at,
+        sshsig.normalised(component.text),
+        signature.key.fingerprint,
+        key.id,
+    )
+    return stored, statement.reason
+
+
+def _signed_statement(
+    change: Change, request: PromotionRequest, verdict: str, signature: SshSignature, component: Signed
+) -> tuple[bytes, Statement]:
+    """Bytes that the signature is over, with the statement in them. Raises NotAllowedError where it is over none."""
+    if component.statement is not None:
+        signature.check(component.statement, NAMESPACE)
+        return component.statement, parse_statement(component.statement)
+    printed = printed_statements.of_person(change.connection, request.id, change.actor.name, verdict)
+    if not printed:
+        raise NotAllowedError(
+            f"no statement on request {request.id} was printed for {change.actor.name}: "
+            f"print one with pilothouse statement {request.id} --{verdict}"
+        )
+    fault = ""
+    for statement, data in _forms(printed):
+        try:
+            signature.check(data, NAMESPACE)
+        except InvalidInputError as error:
+            fault = fault or str(error)
+        else:
+            return data, statement
+    over = (
+        f"it is over none of the statements on request {request.id} that were printed for {change.actor.name}"
+    )
+    raise NotAllowedError(over if "not over these bytes" in fault else fault)
+
+
+def _forms(printed: Sequence[bytes]) -> Iterator[tuple[Statement, bytes]]:
+    for data in printed:
+        statement = parse_statement(data)
+        for form in signable_forms(statement):
+            yield statement, form
+
+
+def _check_time(change: Change, statement: Statement) -> None:
+    """Raise ConflictError unless the statement is of now, and of this log."""
+    again = "print another one and sign that"
+    if statement.time < change.at - OLDEST:
+        raise ConflictError(
+            f"the statement is of {statement.time:%Y-%m-%d %H:%M} UTC, more than a day old: {again}"
+        )
+    if statement.time > change.at + _AHEAD:
+        raise ConflictError(
+            f"the statement is of {statement.time:%Y-%m-%d %H:%M} UTC, which is in the future: {again}"
+        )
+    head = audit.head(change.connection, statement.log.count)
+    if (head.count, head.hash) != (statement.log.count, statement.log.hash):
+        raise ConflictError(f"the statement names another audit log than this one: {again}")
+
+
+def _key_on_record(change: Change, signature: SshSignature) -> UserKey:
+    """Key of the actor's by which the signature counts: the one that signed, or the authority of its certificate. Raises
+    NotAllowedError where there is none in force."""
+    name, fingerprint = change.actor.name, signature.key.fingerprint
+    in_force = users.keys_in_force(change.connection, change.at, user=name)
+    found = next((k for k in in_force if k.kind is KeyUse.KEY and k.fingerprint == fingerprint), None)
+    if found is not None:
+        return found
+    certificate = signature.certificate
+    if certificate is not None:
+        authority = certificate.authority.fingerprint
+        found = next((k for k in in_force if k.kind is KeyUse.AUTHORITY and k.fingerprint == authority), None)
+        if found is not None:
+            certificate.check(name, change.at)
+            return found
+        raise NotAllowedError(
+            f"the certificate is of an authority that is not on record for {name}: {authority}"
+        )
+    raise NotAllowedError(_why_not(change, fingerprint))
+
+
+def _why_not(change: Change, fingerprint: str) -> str:
+    """Why a key does not count."""
+    name, at = change.actor.name, change.at
+    known = users.with_fingerprint(change.connection, fingerprint)
+    own = [key for key in known if key.user == name]
+    if not own:
+        other = next((key.user for key in known if key.kind is KeyUse.KEY), None)
+        if other is not None:
+            return f"the signature is by {other}'s key, not by one of {name}'s"
+        return f"the key {fingerprint} is not on record for {name}: an admin binds it (pilothouse users keys add)"
+    key = own[-1]
+    if key.revoked_at is not None:
+        return f"the key {fingerprint} was revoked on {key.revoked_at:%Y-%m-%d}: {key.revoked_why}"
+    if key.valid_before is not None and key.valid_before <= at:
+        return f"the key {fingerprint} expired at {key.valid_before:%Y-%m-%d %H:%M} UTC"
+    if key.valid_after is not None and key.valid_after > at:
+        return f"the key {fingerprint} is valid from {key.valid_after:%Y-%m-%d %H:%M} UTC on"
+    return f"{name} is disabled, and so are their keys"

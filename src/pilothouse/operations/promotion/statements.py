@@ -1,0 +1,125 @@
+"""Statements to sign: printed for a key elsewhere, or signed by the agent that a person's connection forwards."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pilothouse.domain.errors import ConflictError, NotFoundError
+from pilothouse.domain.promotion import RequestAct
+from pilothouse.domain.records import PromotionRequest
+from pilothouse.domain.roles import Actor, Permission
+from pilothouse.domain.statements import NAMESPACE, Component
+from pilothouse.domain.users import KeyUse, UserKey
+from pilothouse.operations.authorisation import authorise, changing, clean_text, present, reading
+from pilothouse.operations.promotion.components import Signed, key_to_sign, statement_of, usable_keys
+from pilothouse.operations.promotion.promotions import model_of, open_request
+from pilothouse.operations.promotion.rules_in_force import require_with_rules
+from pilothouse.operations.services import Services
+from pilothouse.signing import agent
+from pilothouse.signing.agent import AgentKey
+from pilothouse.signing.certificates import is_certificate, parse_certificate
+from pilothouse.store import printed_statements
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedStatement:
+    """Statement to sign elsewhere. ``text``: its bytes, one line without an end."""
+
+    request: int
+    verdict: str
+    text: str
+    key: str
+    """Fingerprint of the key that signs it."""
+
+    @property
+    def command(self) -> str:
+        """One line for a shell where the key is. With the ``.pub`` file alone, an agent there signs."""
+        return (
+            f"printf %s {shlex.quote(self.text)} | ssh-keygen -Y sign -n {NAMESPACE} -f ~/.ssh/id_ed25519.pub"
+        )
+
+
+def print_statement(
+    services: Services, actor: Actor, request_id: int, verdict: str, reason: str = "", key: str = ""
+) -> PrintedStatement:
+    """Statement by which the actor decides on a request once a key of theirs has signed it; it is kept, and on record.
+
+    Raises NotFoundError (no such request, no key), NotAllowedError or ConflictError (not to be decided, several keys).
+    """
+    reason = clean_text(reason, "the reason")
+    with changing(services, actor, Permission.DECIDE, model_of(services, request_id)) as change:
+        request = open_request(change, request_id, RequestAct(verdict))
+        keys = usable_keys(change.connection, actor.name, request.rules.signature, change.at)
+        fingerprint = key_to_sign(keys, actor.name, key)
+        statement = statement_of(
+            change.connection, request, verdict, reason, actor.name, fingerprint, change.at
+        )
+        data = statement.to_bytes()
+        printed_statements.add(change.connection, request_id, actor.name, verdict, data, at=change.at)
+        detail = {"verdict": verdict, "key": fingerprint, "evidence_digest": request.evidence_digest}
+        change.record("statement.printed", f"request {request_id}", detail)
+    return PrintedStatement(request_id, verdict, data.decode(), fingerprint)
+
+
+def agent_key(services: Services, actor: Actor, request_id: int, socket: str) -> AgentKey:
+    """Key in the agent at ``socket`` by which the actor can sign what the request asks for.
+
+    Raises UnavailableError (no agent), NotFoundError (no such request, no such key in it).
+    """
+    authorise(services, actor, Permission.DECIDE, model_of(services, request_id))
+    held = agent.keys(socket)
+    with reading(services, actor) as connection:
+        request = require_with_rules(connection, request_id)
+        at = present(services, connection)
+        usable = usable_keys(connection, actor.name, request.rules.signature, at)
+    return _chosen(held, usable, request, actor.name)
+
+
+def sign_with_agent(
+    services: Services,
+    actor: Actor,
+    request_id: int,
+    verdict: str,
+    reason: str,
+    evidence_digest: str,
+    socket: str,
+) -> Signed:
+    """Signature of the actor's statement by the agent at ``socket``; ``evidence_digest``: of what the actor was shown.
+
+    Raises UnavailableError (no agent, no answer, refused), NotFoundError (no key in it) or ConflictError (other evidence).
+    """
+    reason = clean_text(reason, "the reason")
+    key = agent_key(services, actor, request_id, socket)
+    with reading(services, actor) as connection:
+        request = require_with_rules(connection, request_id)
+        at = present(services, connection)
+        if not evidence_digest or not request.evidence_digest.startswith(evidence_digest):
+            raise ConflictError(
+                f"request {request_id}: the evidence named is not the one on file: read it again"
+            )
+        data = statement_of(
+            connection, request, verdict, reason, actor.name, key.key.fingerprint, at
+        ).to_bytes()
+    return Signed(agent.sign(socket, key, data, NAMESPACE), data)
+
+
+def _chosen(
+    held: Sequence[AgentKey], usable: Sequence[UserKey], request: PromotionRequest, name: str
+) -> AgentKey:
+    """First key of the agent that is one of somebody's own, else the first certificate of an authority of theirs."""
+    own = {key.fingerprint for key in usable if key.kind is KeyUse.KEY}
+    authorities = {key.fingerprint for key in usable if key.kind is KeyUse.AUTHORITY}
+    for one in held:
+        if one.key.fingerprint in own and not is_certificate(one.blob):
+            return one
+    for one in held:
+        if not is_certificate(one.blob):
+            continue
+        certificate = parse_certificate(one.blob)
+        is_enough = one.key.in_hardware or request.rules.signature is not Component.HARDWARE_KEY
+        if certificate.authority.fingerprint in authorities and name in certificate.principals and is_enough:
+            return one
+    listed = ", ".join(sorted({one.key.fingerprint for one in held})) or "none"
+    raise NotFoundError(
+        f"the SSH agent holds no key of {name} that can sign this (it holds {listed}): see pilothouse users keys {name}"
+    )
