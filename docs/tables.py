@@ -212,6 +212,7 @@ _LOOSER = {
     Looser.ON: "`true`",
     Looser.OFF: "`false`",
     Looser.WEAKER: "weaker",
+    Looser.FEWER_APPROVALS: "fewer of a team",
     Looser.NOT_BETTER: "no longer `better`",
     Looser.LOWER_TIER: "lower, or none",
     Looser.LATER: "later, or none",

@@ -30,6 +30,7 @@ from pilothouse.operations.promotion import (
     promotions,
     request_lists,
     statements,
+    teams,
 )
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import audits, sessions, upgrades, workspaces
@@ -75,6 +76,9 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
         lambda s, a: freezes.set_freeze(s, a, "x", "22:00", "06:00", "UTC", reason="nights"), ADMINS),
     "freezes.lift_freeze": (lambda s, a: freezes.lift_freeze(s, a, "x", "over"), ADMINS),
     "freezes.list_freezes": (lambda s, a: freezes.list_freezes(s, a), EVERYBODY),
+    "teams.add_member": (lambda s, a: teams.add_member(s, a, "risk", "pat", "hired"), ADMINS),
+    "teams.remove_member": (lambda s, a: teams.remove_member(s, a, "risk", "pat", "left"), ADMINS),
+    "teams.list_members": (lambda s, a: teams.list_members(s, a), EVERYBODY),
     "catalogue.list_models": (lambda s, a: catalogue.list_models(s, a), EVERYBODY),
     "catalogue.list_names": (lambda s, a: catalogue.list_names(s, a), EVERYBODY),
     "catalogue.get_model": (lambda s, a: catalogue.get_model(s, a, "delay"), EVERYBODY),
@@ -186,6 +190,7 @@ MODULES = (
     sessions,
     statements,
     targets,
+    teams,
     triggers,
     upgrades,
     users,

@@ -57,6 +57,7 @@ BASE: dict[str, Any] = {
         "automatic": False,
         "expires": "7d",
         "signature": "key",
+        "teams": {"risk": 2},
     },
     "targets": [
         {"name": "ewr", "region": "us-east", "match": {"carrier": "AA"}},
@@ -95,7 +96,7 @@ BASE: dict[str, Any] = {
 }
 GATE = "def check(holdout, predictions, metrics):\n    return metrics['auc']['value'] > 0.6, 'auc'\n"
 
-AUTOMATIC = {"approvals": 0, "four_eyes": False, "automatic": True, "signature": "none"}
+AUTOMATIC = {"approvals": 0, "four_eyes": False, "automatic": True, "signature": "none", "teams": {}}
 
 CHANGES: dict[str, tuple[str, Any]] = {
     "task": ("task", "regression"),
@@ -163,6 +164,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "promotion.four_eyes": ("promotion.four_eyes", False),
     "promotion.automatic": ("promotion.automatic", True),
     "promotion.expires": ("promotion.expires", "30d"),
+    "promotion.teams": ("promotion.teams", {"risk": 1}),
     "promotion.signature": ("promotion.signature", "passphrase"),
     "targets.name": ("targets.1.name", "lga"),
     "targets.region": ("targets.0.region", "eu"),

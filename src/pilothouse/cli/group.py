@@ -47,6 +47,7 @@ _COMMANDS = {
     "reject": ("promotions:reject", "Reject a request, with a reason."),
     "withdraw": ("promotions:withdraw", "Withdraw a request."),
     "break-glass": ("break_glass:break_glass", "Deploy alone in an emergency; two others look at it."),
+    "teams": ("teams:teams", "Teams whose approval a policy asks for."),
     "freeze": ("freezes:freeze", "Times in which nothing is promoted."),
     "comment": ("promotions:comment", "Remark on a request."),
     "rollback": ("deployments:rollback", "Go back to the version before, on one target or all."),

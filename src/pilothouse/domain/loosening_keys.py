@@ -28,6 +28,8 @@ class Looser(Enum):
     OFF = auto()
     WEAKER = auto()
     """A weaker second component of decisions."""
+    FEWER_APPROVALS = auto()
+    """A team of which fewer approvals are asked."""
     NOT_BETTER = auto()
     """``better`` that gives way to another word."""
     LOWER_TIER = auto()
@@ -127,6 +129,7 @@ KEYS: dict[str, KeyRule] = {
     "promotion.automatic": KeyRule(Looser.ON, "versions go live without hands"),
     "promotion.expires": KeyRule(Looser.RAISED, "older evidence is decided on"),
     "promotion.signature": KeyRule(Looser.WEAKER, "less proves who decided"),
+    "promotion.teams": KeyRule(Looser.FEWER_APPROVALS, "a team is asked less, or not at all"),
     "targets.name": KeyRule(Looser.TABLE, "no version is compared with what is live there"),
     "targets.region": _NAMED,
     "targets.product": _NAMED,
@@ -203,5 +206,8 @@ _TESTS: dict[Looser, Callable[[Any, Any], bool]] = {
     Looser.LOWER_TIER: lambda old, new: _TIERS.index(new or "") < _TIERS.index(old or ""),
     Looser.LATER: lambda old, new: not new or new > old,
     Looser.WEAKER: _weaker,
+    Looser.FEWER_APPROVALS: lambda old, new: any(
+        (new or {}).get(team, 0) < count for team, count in (old or {}).items()
+    ),
     Looser.NOT_BETTER: lambda old, new: old == "better",
 }

@@ -16,7 +16,7 @@ STORED_KEYS = {"outcome_delay": "truth_delay"}
 steps that hold them, whose results are found again by that. A model file may use either name."""
 
 LATER_KEYS = frozenset(
-    {"missing", "csv", "block", "require", "preprocessing", "portable", "inventory", "signature"}
+    {"missing", "csv", "block", "require", "preprocessing", "portable", "inventory", "signature", "teams"}
 )
 """Keys of later releases: not stored where they are not given, so that specifications from before keep their digest."""
 
@@ -231,6 +231,8 @@ class PromotionSpec:
     expires: Duration = Duration(7 * 86_400)
     signature: Literal["none", "passphrase", "key", "hardware-key"] | None = None
     """Second component of every decision (``domain.statements.Component``); None: as the workspace says."""
+    teams: dict[str, int] | None = None
+    """Approvals needed of each team; one person stands for one team. The workspace may ask for more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,15 @@
 """The policy by which a promotion is decided."""
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.domain.statements import Component
+from pilothouse.domain.teams import teams_text
 
-_LATER = {"solo": False, "signature": str(Component.NONE)}
+_LATER: dict[str, Any] = {"solo": False, "signature": str(Component.NONE), "teams": {}}
 """Fields of later releases, with the value that is not stored."""
 
 
@@ -25,6 +26,13 @@ class EffectivePolicy:
     """True where the model asks for four eyes and one person runs the workspace, so that there is nobody else."""
     signature: Component = Component.NONE
     """Second component of each decision."""
+    teams: dict[str, int] = field(default_factory=dict)
+    """Approvals needed of each team, by name. One person stands for one team."""
+
+    @property
+    def needed(self) -> int:
+        """Persons who must approve: those of teams are different persons."""
+        return max(self.approvals, sum(self.teams.values()))
 
     def to_plain(self) -> dict[str, Any]:
         """Plain data that is stored in a request, and hashed; what later releases added only where it is set, as digests were
@@ -53,6 +61,7 @@ class EffectivePolicy:
             four_eyes=four_eyes,
             solo=self.solo and not four_eyes,
             signature=max(self.signature, other.signature, key=lambda component: component.rank),
+            teams=team_counts(self.teams, other.teams),
         )
 
     def tighter_than(self, other: "EffectivePolicy") -> Iterator[tuple[str, str]]:
@@ -67,3 +76,17 @@ class EffectivePolicy:
             yield "expires", f"expires after {format_duration(self.expires)}"
         if self.signature.rank > other.signature.rank:
             yield "signature", f"decided with {self.signature.words}"
+        if (
+            self.teams != team_counts(dict(other.teams))
+            and team_counts(dict(self.teams), dict(other.teams)) != other.teams
+        ):
+            yield "teams", f"approved by {teams_text(dict(self.teams))}"
+
+
+def team_counts(*asked: Mapping[str, int]) -> dict[str, int]:
+    """The most that is asked of each team, by name; teams of which nothing is asked are left out."""
+    most: dict[str, int] = {}
+    for one in asked:
+        for team, count in one.items():
+            most[team] = max(count, most.get(team, 0))
+    return {team: count for team, count in sorted(most.items()) if count}

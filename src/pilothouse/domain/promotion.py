@@ -6,7 +6,7 @@ from enum import StrEnum
 from pilothouse.domain.freezes import freeze_of
 from pilothouse.domain.model_spec import PromotionSpec
 from pilothouse.domain.persons import Author
-from pilothouse.domain.policies import EffectivePolicy
+from pilothouse.domain.policies import EffectivePolicy, team_counts
 from pilothouse.domain.records import PromotionRequest, RequestStatus, WorkspacePolicy
 from pilothouse.domain.request_standing import RequestState
 from pilothouse.domain.roles import Actor, Permission
@@ -16,12 +16,13 @@ from pilothouse.domain.statements import Component
 def effective_policy(model: PromotionSpec, floor: WorkspacePolicy) -> EffectivePolicy:
     """The tighter of both in every respect.
 
-    A floor that asks for approvals or signatures rules automatic deployment out, else a model file could walk round it.
+    A floor that asks for approvals, signatures or teams rules automatic deployment out, else a model file could walk round it.
     Whatever is not automatic takes at least one approval. In a workspace of one person a model's four eyes is off, and the
     policy says so; the floor's own four eyes holds.
     """
     signature = max(Component(model.signature or Component.NONE), floor.signature, key=lambda one: one.rank)
-    decided = floor.approvals > 0 or signature is not Component.NONE
+    teams = team_counts(model.teams or {}, floor.teams)
+    decided = floor.approvals > 0 or signature is not Component.NONE or bool(teams)
     automatic = model.automatic and floor.allow_automatic and not decided
     approvals = max(model.approvals, floor.approvals)
     return EffectivePolicy(
@@ -31,6 +32,7 @@ def effective_policy(model: PromotionSpec, floor: WorkspacePolicy) -> EffectiveP
         expires=model.expires,
         solo=bool(floor.solo) and model.four_eyes and not floor.four_eyes,
         signature=signature,
+        teams=teams,
     )
 
 

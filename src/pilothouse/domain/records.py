@@ -198,7 +198,7 @@ class PromotionRequest:
     def approvals_needed(self) -> int:
         """Approvals that deploy it: at least one, unless it went live without any."""
         went_live_alone = self.status is RequestStatus.DEPLOYED and not self.decisions
-        return max(0 if went_live_alone else 1, self.rules.approvals)
+        return max(0 if went_live_alone else 1, self.rules.needed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,6 +366,8 @@ class WorkspacePolicy:
     set_by: str = ""
     recorded_at: datetime | None = None
     signature: Component = Component.NONE
+    teams: dict[str, int] = field(default_factory=dict)
+    """Approvals needed of each team at least, for every model."""
     solo: str = ""  # the one person who runs the workspace, until somebody else may approve
 
 

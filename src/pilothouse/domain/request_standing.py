@@ -22,6 +22,8 @@ class RulesInForce:
     """Respects in which that is tighter than the frozen one: ``2 approvals since the policy of 2026-03-14``."""
     judged_looser: tuple[str, ...] = ()
     """Gates in force that its version has not passed."""
+    missing_teams: Mapping[str, int] = field(default_factory=dict)
+    """Approvals that are still missing of teams."""
     freezes: tuple[FreezeWindow, ...] = ()
     """Freeze windows that are not lifted."""
     can_approve: tuple[str, ...] = ()

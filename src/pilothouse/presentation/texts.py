@@ -202,8 +202,11 @@ def code_text(code: Mapping[str, Any]) -> str:
 def policy_text(policy: "EffectivePolicy") -> str:
     """``2 approvals, four eyes, expires after 1w``."""
     from pilothouse.domain.dataclass_reader import format_duration
+    from pilothouse.domain.teams import teams_text
 
-    parts = [counted(policy.approvals, "approval")]
+    parts = [counted(policy.needed, "approval")]
+    if policy.teams:
+        parts.append(f"among them {teams_text(policy.teams)}")
     if policy.four_eyes:
         parts.append("four eyes (the approver has no part in the version)")
     if policy.solo:

@@ -176,6 +176,7 @@ DECIDING: Mapping[str, DecidingTable] = {
         _name("break-glass {n}: its review by {a}", n="x.broken_glass_id", a="x.actor")
     ),
     "freeze_windows": DecidingTable(_name("the freeze {n}", n="x.name")),
+    "team_members": DecidingTable(_name("{n} in the team {t}", n="x.name", t="x.team")),
     "alerts": DecidingTable(_name("alert {n}", n="x.id")),
     "incidents": DecidingTable(
         _name("incident {n}", n="x.id"),

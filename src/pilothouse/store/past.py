@@ -201,6 +201,13 @@ def _views(moment: Moment) -> dict[str, _View]:
                 "job_id": f"CASE WHEN t.recorded_at <= {_OF_MODEL} THEN t.job_id END",
             },
         ),
+        "team_members": _View(
+            f"t.recorded_at <= {wall}",
+            {
+                name: f"CASE WHEN t.removed_at <= {wall} THEN t.{name} END"
+                for name in ("removed_at", "removed_by")
+            },
+        ),
         "freeze_windows": _View(
             f"t.recorded_at <= {wall}",
             {

@@ -1,5 +1,6 @@
 """Settings of the workspace, its policy, and the state of automation."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from pilothouse.domain.records import Automation, WorkspacePolicy
@@ -54,12 +55,13 @@ def add_policy(
     four_eyes: bool,
     allow_automatic: bool,
     signature: Component = Component.NONE,
+    teams: Mapping[str, int] | None = None,
     by: str,
     at: datetime,
 ) -> None:
     """Put a policy in force."""
     rules = {"approvals": approvals, "four_eyes": four_eyes, "allow_automatic": allow_automatic}
-    columns = {**rules, "signature": signature, "set_by": by, "recorded_at": at}
+    columns = {**rules, "signature": signature, "teams": dict(teams or {}), "set_by": by, "recorded_at": at}
     insert(connection, "workspace_policies", columns)
 
 

@@ -7,6 +7,7 @@ from pilothouse.cli.session import Session, os_user
 from pilothouse.domain.records import WorkspacePolicy
 from pilothouse.domain.roles import Role
 from pilothouse.domain.statements import Component
+from pilothouse.domain.teams import teams_text
 from pilothouse.operations.promotion import break_glass
 from pilothouse.operations.workspace import person_records, workspaces
 from pilothouse.presentation import texts
@@ -115,6 +116,7 @@ def policy_show(session: Session) -> None:
             ("approvals at least", rules.approvals),
             ("four eyes", _four_eyes_text(rules)),
             ("decisions need", rules.signature.words if rules.signature.rank else "no second component"),
+            ("of teams at least", teams_text(rules.teams) or "nothing"),
             ("automatic deployment", "as the model says" if rules.allow_automatic else "forbidden"),
             ("set by", rules.set_by or "nobody: the default"),
             ("breaking the glass", "allowed; two others look at it" if glass else "forbidden"),
@@ -141,6 +143,13 @@ def _four_eyes_text(rules: WorkspacePolicy) -> str:
     help="The least second component of each decision.",
 )
 @click.option(
+    "--team",
+    "teams",
+    multiple=True,
+    metavar="NAME=NUMBER",
+    help="So many approvals of this team for every model, 0 for none (again for more).",
+)
+@click.option(
     "--open-reading/--no-open-reading", default=None, help="Whether somebody who holds no role may read."
 )
 @click.option(
@@ -160,13 +169,14 @@ def policy_set(
     four_eyes: bool | None,
     automatic: bool | None,
     signature: str | None,
+    teams: tuple[str, ...],
     open_reading: bool | None,
     plugins: bool | None,
     may_break_glass: bool | None,
     reason: str,
 ) -> None:
     """Set the policy; what is not named stays."""
-    rules = (approvals, four_eyes, automatic, signature)
+    rules = (approvals, four_eyes, automatic, signature, teams or None)
     if all(rule is None for rule in (*rules, open_reading, plugins, may_break_glass)):
         raise click.UsageError("name what to set, e.g. --approvals 1")
     if any(rule is not None for rule in rules):
@@ -177,6 +187,7 @@ def policy_set(
             four_eyes=four_eyes,
             allow_automatic=automatic,
             signature=None if signature is None else Component(signature),
+            teams=dict(map(_of_team, teams)),
             reason=reason,
         )
     if open_reading is not None:
@@ -186,6 +197,13 @@ def policy_set(
     if may_break_glass is not None:
         workspaces.set_break_glass(session.services, session.actor, allowed=may_break_glass, reason=reason)
     say("policy set")
+
+
+def _of_team(text: str) -> tuple[str, int]:
+    team, found, count = text.partition("=")
+    if not found or not count.isdecimal():
+        raise click.UsageError(f"--team {text}: expected a name and a number, e.g. risk=1")
+    return team, int(count)
 
 
 @click.group()

@@ -116,7 +116,7 @@ def approve(
         _check_incumbents(change.connection, request)
         _check_rows(change.connection, request)
         reason = _decide(change, request, "approve", reason, proof)
-        if request.approvals + 1 >= request.approvals_needed:
+        if _is_agreed(require_with_rules(change.connection, request_id)):
             version = require_version(change.connection, version_uri(request.model, request.version))
             deploy_request(
                 services, change, request, version, kind="promotion", reason=reason or request.reason
@@ -226,6 +226,12 @@ def decidable_models(connection: Connection, actor: Actor) -> list[str]:
     return [
         model for model in requests.models_with_open(connection) if reader.allows(Permission.DECIDE, model)
     ]
+
+
+def _is_agreed(request: PromotionRequest) -> bool:
+    """True where enough persons have approved, and of each team as many as the rules in force ask for."""
+    missing = request.in_force.missing_teams if request.in_force else {}
+    return request.approvals >= request.approvals_needed and not missing
 
 
 def _check_incumbents(connection: Connection, request: PromotionRequest) -> None:

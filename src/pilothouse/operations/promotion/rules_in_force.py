@@ -19,9 +19,10 @@ from pilothouse.domain.promotion import RequestAct, effective_policy, parts_of, 
 from pilothouse.domain.records import PromotionRequest, RequestStatus, Version, WorkspacePolicy
 from pilothouse.domain.request_standing import RulesAtDecision, RulesInForce
 from pilothouse.domain.roles import Actor, Permission
+from pilothouse.domain.teams import missing_of
 from pilothouse.operations.catalogue import require_request, spec_of_model
 from pilothouse.sqlite import Connection
-from pilothouse.store import access, audit, freezes, models, persons, requests, versions, workspace
+from pilothouse.store import access, audit, freezes, models, persons, requests, teams, versions, workspace
 from pilothouse.store.models import StoredSpec
 from pilothouse.store.requests import Candidate
 
@@ -109,9 +110,13 @@ def _with_rules(
     policy = request.policy.tightened_by(present_policy(connection, request.model))
     looser = _looser(connection, request.model, request.version)
     frozen = tuple(freezes.in_force(connection))
-    rules = RulesInForce(policy, _tightened(connection, request, policy), looser, frozen)
+    rules = RulesInForce(policy, _tightened(connection, request, policy), looser, freezes=frozen)
     request = replace(request, in_force=rules)
     request = replace(request, decisions=_decisions(request, known, people))
+    if policy.teams:
+        agreed = [d.person for d in request.decisions if d.verdict == "approve" and not d.void]
+        missing = missing_of(policy.teams, agreed, teams.teams_of(connection, known))
+        rules = replace(rules, missing_teams=missing)
     able: dict[str, Actor] = {}
     for actor in people:
         may = actor.allows(Permission.DECIDE, request.model)

@@ -1,6 +1,6 @@
 """Creation of a workspace, identities and roles in it, its settings, and the policy under every model's policy."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from pilothouse.operations.authorisation import (
 )
 from pilothouse.operations.catalogue import require_model
 from pilothouse.operations.promotion import break_glass, promotions
+from pilothouse.operations.promotion.teams import check_team
 from pilothouse.operations.services import Services, wall_clock
 from pilothouse.operations.workspace import person_records
 from pilothouse.sqlite import Connection
@@ -251,11 +252,17 @@ def set_workspace_policy(
     four_eyes: bool | None = None,
     allow_automatic: bool | None = None,
     signature: Component | None = None,
+    teams: Mapping[str, int] | None = None,
     reason: str = "",
 ) -> WorkspacePolicy:
-    """Set the floor; a value of None stays as it is. Open requests take what is tighter, never what is looser."""
+    """Set the floor; a value of None stays as it is, ``teams`` are changed one by one, 0 asks nothing of
+    one. Open requests take what is tighter, never what is looser."""
     if approvals is not None and not 0 <= approvals <= 100:
         raise InvalidInputError(f"approvals: found {approvals}; expected 0 to 100")
+    for team, count in (teams or {}).items():
+        check_team(team)
+        if not 0 <= count <= 100:
+            raise InvalidInputError(f"approvals of the team {team}: found {count}; expected 0 to 100")
     reason = clean_text(reason, "the reason")
     with changing(services, actor, Permission.SET_POLICY) as change:
         return _put_policy(
@@ -265,6 +272,7 @@ def set_workspace_policy(
             four_eyes=four_eyes,
             allow_automatic=allow_automatic,
             signature=signature,
+            teams=teams,
         )
 
 
@@ -276,6 +284,7 @@ def _put_policy(
     four_eyes: bool | None = None,
     allow_automatic: bool | None = None,
     signature: Component | None = None,
+    teams: Mapping[str, int] | None = None,
 ) -> WorkspacePolicy:
     """Put a policy in force, with its audit row; a value of None stays as it is."""
     before = workspace.policy(change.connection)
@@ -285,6 +294,7 @@ def _put_policy(
         four_eyes=before.four_eyes if four_eyes is None else four_eyes,
         allow_automatic=before.allow_automatic if allow_automatic is None else allow_automatic,
         signature=before.signature if signature is None else signature,
+        teams={team: n for team, n in {**before.teams, **(teams or {})}.items() if n},
         by=change.actor.name,
         at=change.at,
     )
@@ -308,10 +318,11 @@ def _wrappers(connection: Connection) -> set[str]:
     return set(filter(None, (workspace.setting(connection, _WRAPPERS) or "").split("\n")))
 
 
-def _rules(policy: WorkspacePolicy) -> dict[str, int | bool | str]:
+def _rules(policy: WorkspacePolicy) -> dict[str, Any]:
     return {
         "approvals": policy.approvals,
         "four_eyes": policy.four_eyes,
         "allow_automatic": policy.allow_automatic,
         **({"signature": str(policy.signature)} if policy.signature.rank else {}),
+        **({"teams": policy.teams} if policy.teams else {}),
     }

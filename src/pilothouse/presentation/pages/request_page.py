@@ -10,6 +10,7 @@ from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.domain.request_standing import RequestState, changes_text, ends_text, judged_looser_text
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.safe_text import safe
+from pilothouse.domain.teams import teams_text
 from pilothouse.presentation.break_glass import glass_lines
 from pilothouse.presentation.cells import Cell, Tone, request_cell
 from pilothouse.presentation.documents import Line, aligned, pairs, section, text_line
@@ -81,6 +82,8 @@ def _in_force(request: PromotionRequest, now: datetime) -> Iterator[tuple[str, s
         yield "in force", "; ".join(rules.tightened)
     if frozen := freeze_of(rules.freezes, request.model, now):
         yield "frozen", freeze_text(*frozen)
+    if rules.missing_teams:
+        yield "still needed", f"{teams_text(rules.missing_teams)}; one person stands for one team"
     if rules.judged_looser:
         yield "gates", judged_looser_text(request.model, request.version, rules.judged_looser)
     elif state_of(request, now) is RequestState.OPEN:

@@ -1,0 +1,113 @@
+"""Approvals by team: two teams are two people, and the request waits until both have spoken."""
+
+import pytest
+
+from fixtures.registries import Example
+from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError
+from pilothouse.domain.records import PromotionRequest, RequestStatus
+from pilothouse.domain.roles import Role
+from pilothouse.operations.promotion import promotions, teams
+from pilothouse.operations.workspace import audits, person_records, workspaces
+from pilothouse.presentation.texts import policy_text
+
+
+def join(example: Example, **of_team: str) -> None:
+    for name, team in of_team.items():
+        teams.add_member(example.services, example.actor("ada"), team, name, "hired for it")
+
+
+def ask(example: Example, **promotion: object) -> PromotionRequest:
+    example.apply(promotion=promotion)
+    example.add_version()
+    return promotions.request_promotion(example.services, example.actor("sam"), "delay", reason="first")
+
+
+def approve(example: Example, request: PromotionRequest, name: str) -> PromotionRequest:
+    return promotions.approve(
+        example.services, example.actor(name), request.id, request.evidence_digest, "fine"
+    )
+
+
+def missing(request: PromotionRequest) -> dict[str, int]:
+    assert request.in_force is not None
+    return dict(request.in_force.missing_teams)
+
+
+def test_two_teams_are_two_people(example: Example) -> None:
+    join(example, pat="risk", pia="product")
+    request = ask(example, teams={"risk": 1, "product": 1})
+    assert request.approvals_needed == 2
+    assert "2 approvals, among them 1 of product and 1 of risk" in policy_text(request.policy)
+    first = approve(example, request, "pat")
+    assert (first.status, missing(first)) == (RequestStatus.OPEN, {"product": 1})
+    assert approve(example, request, "pia").status is RequestStatus.DEPLOYED
+
+
+def test_two_of_one_team_are_not_two_teams(example: Example) -> None:
+    workspaces.grant_role(example.services, example.actor("ada"), "pol", Role.APPROVER)
+    join(example, pat="risk", pia="risk", pol="product")
+    request = ask(example, teams={"risk": 1, "product": 1})
+    approve(example, request, "pat")
+    second = approve(example, request, "pia")
+    assert (second.status, missing(second)) == (RequestStatus.OPEN, {"product": 1})
+    assert approve(example, request, "pol").status is RequestStatus.DEPLOYED
+
+
+def test_two_names_of_one_person_stand_for_one_team(example: Example) -> None:
+    workspaces.grant_role(example.services, example.actor("ada"), "patricia", Role.APPROVER)
+    join(example, pat="risk", patricia="product")
+    request = ask(example, teams={"risk": 1, "product": 1})
+    approve(example, request, "pat")
+    approve(example, request, "patricia")
+    person_records.join(example.services, example.actor("ada"), "pat", "patricia", "one person")
+    found = promotions.get_request(example.services, example.actor("vera"), request.id)
+    assert found.status is RequestStatus.DEPLOYED, "they were two when they decided"
+    request = ask(example, teams={"risk": 1, "product": 1})
+    again = approve(example, request, "pat")
+    assert again.status is RequestStatus.OPEN
+
+
+def test_who_left_the_team_counts_for_it_no_more(example: Example) -> None:
+    join(example, pat="risk", pia="product")
+    request = ask(example, teams={"risk": 1, "product": 1})
+    approve(example, request, "pat")
+    teams.remove_member(example.services, example.actor("ada"), "risk", "pat", "moved on")
+    second = approve(example, request, "pia")
+    assert (second.status, missing(second)) == (RequestStatus.OPEN, {"risk": 1})
+
+
+def test_the_workspace_asks_every_model_and_a_model_may_ask_more(example: Example) -> None:
+    join(example, pat="risk", pia="risk")
+    request = ask(example)
+    workspaces.set_workspace_policy(
+        example.services, example.actor("ada"), teams={"risk": 2}, reason="a regulator asks"
+    )
+    first = approve(example, request, "pat")
+    assert (first.status, missing(first)) == (RequestStatus.OPEN, {"risk": 1})
+    assert first.in_force is not None
+    assert any("approved by 2 of risk since the policy of" in text for text in first.in_force.tightened)
+    assert approve(example, request, "pia").status is RequestStatus.DEPLOYED
+    workspaces.set_workspace_policy(example.services, example.actor("ada"), teams={"risk": 0}, reason="over")
+    assert workspaces.workspace_policy(example.services, example.actor("vera")).teams == {}
+
+
+def test_a_team_rules_automatic_deployment_out(example: Example) -> None:
+    workspaces.set_workspace_policy(
+        example.services, example.actor("ada"), approvals=0, four_eyes=False, allow_automatic=True
+    )
+    request = ask(example, automatic=True, approvals=0, four_eyes=False, teams={"risk": 1})
+    assert request.status is RequestStatus.OPEN
+
+
+def test_memberships_are_on_record(example: Example) -> None:
+    join(example, pat="risk")
+    with pytest.raises(ConflictError, match="already"):
+        join(example, pat="risk")
+    teams.remove_member(example.services, example.actor("ada"), "risk", "pat", "left")
+    with pytest.raises(NotFoundError, match="not in the team"):
+        teams.remove_member(example.services, example.actor("ada"), "risk", "pat", "left")
+    with pytest.raises(InvalidInputError, match="no name of a team"):
+        join(example, pat="Risk Team")
+    actions = [entry.action for entry in audits.show(example.services, example.actor("aud"))]
+    assert actions[:2] == ["team.left", "team.joined"]
+    assert audits.differing_rows(example.services, example.actor("aud")) == []
