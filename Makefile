@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-versions test-peers test-clients test-upgrade test-histories fuzz portable-long proof-console soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs pictures lock clean help
+.PHONY: demo test test-versions test-peers test-clients test-interop test-upgrade test-histories fuzz portable-long proof-console soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs pictures lock clean help
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
@@ -15,6 +15,7 @@ help:
 	@echo "make portable-long  5,000 random pipelines: their portable form is equal to the bit, or refused (half an hour)"
 	@echo "make soak    the long form of the proofs (tests/soak, tests/loop, the demo's models, kills of serving processes): about an hour"
 	@echo "make test-peers  our drift figures against Evidently and NannyML themselves, our log against another log and witness (installs them, each by itself)"
+	@echo "make test-interop  a dossier before the verifier of OpenSSF Model Signing and CycloneDX's strict validator (installs both)"
 	@echo "make test-upgrade  workspaces made under scikit-learn 1.8 and opened under today's (builds the environments of before)"
 	@echo "make test-clients  tritonclient, KServe's, MLServer's and MLflow's clients and schemathesis against a server, ONNX files beside their versions (installs each by itself)"
 	@echo "make check   what CI runs: lint, types, layers, tests"
@@ -103,6 +104,16 @@ test-peers: $(VENV)/.dev .peers/evidently/.done .peers/nannyml/.done .peers/aics
 test-clients: $(VENV)/.dev .clients/triton/.done .clients/kserve/.done .clients/mlserver/.done .clients/mlflow/.done .clients/onnx/.done
 	@PILOTHOUSE_CLIENTS=1 $(BIN)/python -m pytest -q -rP tests/clients
 	@.clients/onnx/bin/python -m pytest -q tests/daemon/test_onnx_export.py
+
+# Verifiers of what a dossier hands out, an environment each.
+.interop/%/.done: tests/interop/requirements-%.txt
+	@test -x .interop/$*/bin/python || $(PYTHON) -m venv .interop/$*
+	@echo "installing $* into .interop/$* ..."
+	@.interop/$*/bin/python -m pip --disable-pip-version-check -q install -r $<
+	@touch $@
+
+test-interop: $(VENV)/.dev .interop/signing/.done .interop/cyclonedx/.done
+	@PILOTHOUSE_INTEROP=1 $(BIN)/python -m pytest -q tests/interop
 
 # Environments of before in .upgrade: this Pilothouse under scikit-learn 1.8, and the last one without portable forms.
 .upgrade/scikit-learn-1.8/.done: tests/upgrade/requirements.txt pyproject.toml

@@ -62,6 +62,10 @@ _BESIDE = {
         "`domain`",
         "Signatures by SSH keys (SSHSIG), certificates, files for `ssh-keygen`, the agent; passphrases.",
     ),
+    "interop": (
+        "`domain`",
+        "Formats of others, written without their libraries: OpenSSF Model Signing, CycloneDX.",
+    ),
     "system": ("`domain`", "What the operating system gives: processes, files, paths."),
 }
 _ROOMS = ("cli", "operations", "statistics", "presentation", "console", "training", "inference")

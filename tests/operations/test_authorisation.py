@@ -1,6 +1,7 @@
 """Every operation against every role: what is not granted is refused, before anything is looked at or changed."""
 
 import inspect
+import itertools
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -17,13 +18,14 @@ from pilothouse.domain.ssh_keys import read_key
 from pilothouse.operations import authorisation, automation_switch, catalogue, listings
 from pilothouse.operations.alerts import alerts
 from pilothouse.operations.automation import schedules, triggers
-from pilothouse.operations.dossier import audit_export, inventory
+from pilothouse.operations.dossier import audit_export, dossiers, gathering, inventory, signing_key
 from pilothouse.operations.fleet import targets
 from pilothouse.operations.identity import passphrases, users
 from pilothouse.operations.jobs import backfills, searches
 from pilothouse.operations.models import comparisons, portable_forms
 from pilothouse.operations.monitoring import monitor_backfills
 from pilothouse.operations.promotion import (
+    approved_before,
     break_glass,
     deployments,
     freezes,
@@ -39,6 +41,7 @@ from support.ssh_keys import ED25519_KEYS
 
 _PHRASE = "a long enough one"
 KEY = read_key(ED25519_KEYS[0])
+FOLDERS = itertools.count()
 Call = Callable[[Services, Actor], object]
 
 EVERYBODY = frozenset(Role) - {Role.DAEMON}
@@ -97,6 +100,14 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "deployments.list_holds": (lambda s, a: deployments.list_holds(s, a), EVERYBODY),
     "deployments.list_deployments": (lambda s, a: deployments.list_deployments(s, a), EVERYBODY),
     "deployments.deployed_at": (lambda s, a: deployments.deployed_at(s, a, s.now()), EVERYBODY),
+    "dossiers.write_dossier": (
+        lambda s, a: dossiers.write_dossier(s, a, "delay/1", s.paths.root / str(next(FOLDERS)), lambda _: ()), EVERYBODY),
+    "gathering.gather": (lambda s, a: gathering.gather(s, a, "delay/1"), EVERYBODY),
+    "signing_key.private_key": (lambda s, a: signing_key.private_key(s, a), EVERYBODY),
+    "approved_before.changes_since_approved": (
+        lambda s, a: approved_before.changes_since_approved(s, a, "delay", 1, s.now()), EVERYBODY),
+    "approved_before.changes_of_request": (
+        lambda s, a: approved_before.changes_of_request(s, a, promotions.get_request(s, a, 1)), EVERYBODY),
     "inventory.list_inventory": (lambda s, a: inventory.list_inventory(s, a), EVERYBODY),
     "inventory.open_items": (lambda s, a: inventory.open_items(s, a), EVERYBODY),
     "inventory.list_reviews": (lambda s, a: inventory.list_reviews(s, a, "delay"), EVERYBODY),
@@ -169,6 +180,8 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
 
 MODULES = (
     alerts,
+    approved_before,
+    signing_key,
     audit_export,
     audits,
     automation_switch,
@@ -177,7 +190,9 @@ MODULES = (
     catalogue,
     comparisons,
     deployments,
+    dossiers,
     freezes,
+    gathering,
     inventory,
     listings,
     monitor_backfills,

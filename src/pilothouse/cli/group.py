@@ -29,6 +29,7 @@ _COMMANDS = {
     "compare": ("models:compare", "Show what differs between two versions."),
     "export": ("exports:export", "Write a version for other systems (ONNX), compared with it."),
     "lineage": ("models:lineage", "Walk a version back to its data and on to its deployments."),
+    "dossier": ("dossier:dossier", "All that is on record about a version, verified without Pilothouse."),
     "inventory": ("inventory:inventory", "Every model's risk tier, use, owner, validator and next review."),
     "review": ("inventory:review", "Record the review of a model."),
     "train": ("jobs:train", "Start a training."),

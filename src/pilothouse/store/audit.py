@@ -172,6 +172,9 @@ def about(connection: Connection, subject: str, actions: Sequence[str]) -> list[
     return [_entry(row) for row in rows]
 
 
+_LAST = "\U0010ffff"
+"""Comes after every other character, so that what begins with a text lies between it and the text with this behind."""
+
 TOLERANCE = timedelta(minutes=2)
 """How far the clock may be behind the log, as after a step: the log's time goes on from the newest entry. Beyond it nothing
 is changed."""
@@ -242,6 +245,7 @@ def matching(
     """The next rows after one that fit, oldest first: recorded at ``since <= t < until``, by an actor, about a subject, or
     about all subjects that begin with one that ends in ``*``."""
     begins = subject is not None and subject.endswith("*")
+    prefix = subject[:-1] or None if begins and subject is not None else None
     conditions, values = where(
         {
             "seq > ?": seq,
@@ -249,7 +253,8 @@ def matching(
             "recorded_at < ?": None if until is None else to_us(until),
             "actor = ?": actor,
             "subject = ?": None if begins else subject,
-            "instr(subject, ?) = 1": subject[:-1] or None if begins and subject is not None else None,
+            "subject >= ?": prefix,
+            "subject < ?": None if prefix is None else prefix + _LAST,
         }
     )
     rows = connection.execute(f"{_SELECT}{conditions} ORDER BY seq LIMIT ?", (*values, limit))

@@ -66,6 +66,11 @@ class WorkspacePaths:
         return self.state / "read-only.json"
 
     @property
+    def signing_key(self) -> Path:
+        """Private key by which the workspace signs what it hands out."""
+        return self.state / "signing-key.pem"
+
+    @property
     def libraries(self) -> Path:
         """File that says under which scikit-learn the live versions were looked at last."""
         return self.state / "libraries.json"

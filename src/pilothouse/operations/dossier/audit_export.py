@@ -40,7 +40,7 @@ def export(
     A JSON line holds exactly the fields that are hashed (``recorded_at`` in microseconds) and ``hash``; ``rows`` where the
     entry covers rows. CSV has the time in ISO 8601, the detail as JSON, and nothing that a spreadsheet or a terminal obeys.
     """
-    write = _write_csv if form == "csv" else _write_lines
+    write = _write_csv if form == "csv" else write_lines
     written = 0
     if form == "csv":
         csv.writer(stream, lineterminator="\n").writerow(COLUMNS)
@@ -64,7 +64,8 @@ def _parts(services: Services, actor: Actor, wanted: Wanted) -> Iterator[list[Au
         last = entries[-1].seq
 
 
-def _write_lines(stream: IO[str], entries: list[AuditEntry]) -> None:
+def write_lines(stream: IO[str], entries: list[AuditEntry]) -> None:
+    """Write entries as JSON lines, each with exactly the fields that are hashed, and its hash."""
     for entry in entries:
         plain = asdict(entry) | {"recorded_at": audit.recorded_us(entry)}
         if entry.rows is None:

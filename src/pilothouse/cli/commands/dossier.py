@@ -1,0 +1,37 @@
+"""Command that writes the dossier of a version."""
+
+from pathlib import Path
+
+import click
+
+from pilothouse.cli.output import json_option, printed_as_json, say
+from pilothouse.cli.session import Session
+
+
+@click.command()
+@click.argument("reference")
+@click.option(
+    "--output",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="A new folder; dossier.html in it is for reading, verify.sh checks all of it.",
+)
+@json_option
+@click.pass_obj
+def dossier(session: Session, reference: str, folder: Path) -> None:
+    """Write all that is on record about a version into a folder that is verified without Pilothouse."""
+    from pilothouse.operations.dossier import dossiers
+    from pilothouse.presentation.dossier.pages import dossier_pages
+
+    written = dossiers.write_dossier(session.services, session.actor, reference, folder, dossier_pages)
+    facts = {
+        "folder": str(written.folder),
+        "files": written.files,
+        "manifest": written.digest,
+        "key": written.fingerprint,
+    }
+    if printed_as_json(session, facts):
+        return
+    say(f"{written.folder}: {written.files} files; signed by the key sha256 {written.fingerprint}")
+    say("read dossier.html; sh verify.sh checks it anywhere, without Pilothouse")

@@ -1,0 +1,1 @@
+"""Formats of others, written without their libraries: OpenSSF Model Signing, CycloneDX."""

@@ -1,0 +1,240 @@
+"""Dossier of a version as a folder: everything on record about it, signed, with what verifies it without Pilothouse."""
+
+import io
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pilothouse import __version__
+from pilothouse.domain.dataclass_reader import to_plain
+from pilothouse.domain.dossier import Attachment, Dossier, Page
+from pilothouse.domain.errors import ConflictError, InvalidInputError, UnavailableError
+from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.records import PromotionRequest
+from pilothouse.domain.roles import Actor, Permission
+from pilothouse.interop import signing_keys
+from pilothouse.interop.cyclonedx import ml_bom
+from pilothouse.interop.model_signing import bundle
+from pilothouse.operations.authorisation import authorise, changing
+from pilothouse.operations.dossier import audit_export, gathering, signing_key
+from pilothouse.operations.services import Services
+from pilothouse.system.files import sha256_file
+
+MANIFEST, SIGNATURE, KEY = "manifest.sha256", "manifest.sig", "signing-key.pem"
+MakePages = Callable[[Dossier], Iterable[Page]]
+_VERIFIER = "pilothouse.operations.dossier.verifier"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A dossier that was written. ``digest`` is the sha256 of its manifest, ``fingerprint`` that of the public key."""
+
+    folder: Path
+    files: int
+    digest: str
+    fingerprint: str
+
+
+def write_dossier(
+    services: Services, actor: Actor, reference: str, folder: Path, pages: MakePages
+) -> Written:
+    """Write the dossier of a version into a new folder, and record who took it away. ``pages`` makes what people read of it.
+
+    Raises InvalidInputError (the past, a folder inside the state), NotFoundError, NotAllowedError, ConflictError (the folder
+    exists and is not empty) or UnavailableError (the disk, a read-only workspace without a key).
+    """
+    authorise(services, actor)
+    if services.at is not None:
+        raise InvalidInputError("a dossier is of the present: leave --at out")
+    folder = folder.absolute()
+    if folder.resolve().is_relative_to(services.paths.state.resolve()):
+        raise InvalidInputError(
+            f"{folder}: the workspace's state keeps what Pilothouse writes; name another folder"
+        )
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConflictError(f"{folder} exists and is not empty: name a new folder")
+    dossier = gathering.gather(services, actor, reference)
+    private = signing_key.private_key(services, actor)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
+            written = _write(services, dossier, private, pages, Path(temporary) / "dossier")
+            if folder.exists():
+                folder.rmdir()
+            (Path(temporary) / "dossier").rename(folder)
+    except OSError as error:
+        raise UnavailableError(f"{folder} cannot be written: {error.strerror}") from error
+    _record(services, actor, dossier, written)
+    return replace(written, folder=folder)
+
+
+def _record(services: Services, actor: Actor, dossier: Dossier, written: Written) -> None:
+    """Record who took it away; not where the workspace, or this console, is read-only."""
+    if services.read_only or services.write_guard.state() is not None:
+        return
+    uri = version_uri(dossier.version.model, dossier.version.number)
+    with changing(services, actor, Permission.READ) as change:
+        change.record("dossier.made", uri, {"manifest": written.digest, "key": written.fingerprint})
+
+
+def _write(services: Services, dossier: Dossier, private: bytes, pages: MakePages, folder: Path) -> Written:
+    folder.mkdir(mode=0o755)
+    public = signing_keys.public_part(private)
+    fingerprint = signing_keys.fingerprint(public)
+    dossier = replace(dossier, fingerprint=fingerprint)
+    files = _Files(folder)
+    _write_model(services, dossier, files, public, private)
+    _write_requests(dossier, files)
+    files.put("audit.jsonl", _entries(dossier), "entries of the audit log about it, each with its hash")
+    files.put_json("dossier.json", _plain(dossier), "all facts, for programs")
+    files.put_json(
+        "ml-bom.cdx.json", ml_bom(dossier, tool_version=__version__), "bill of materials, CycloneDX 1.6"
+    )
+    files.put(KEY, public, "public key of the workspace")
+    for name in ("verify.sh", "verify.py"):
+        files.put(name, resources.files(_VERIFIER).joinpath(name).read_bytes(), "verifies this folder")
+    (folder / "verify.sh").chmod(0o755)
+    for page in pages(replace(dossier, attachments=tuple(files.written))):
+        files.put(page.name, page.text.encode(), page.what)
+    manifest = "".join(
+        f"{one.digest}  {one.name}\n" for one in sorted(files.written, key=lambda one: one.name)
+    )
+    (folder / MANIFEST).write_bytes(manifest.encode())
+    (folder / SIGNATURE).write_bytes(signing_keys.sign(private, manifest.encode()))
+    return Written(folder, len(files.written) + 2, sha256_file(folder / MANIFEST), fingerprint)
+
+
+class _Files:
+    """Files of the folder as they are written, with their digests."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.written: list[Attachment] = []
+
+    def put(self, name: str, data: bytes, what: str) -> None:
+        path = self.folder / name
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        path.write_bytes(data)
+        self._note(name, what)
+
+    def put_json(self, name: str, plain: Any, what: str) -> None:
+        self.put(name, json.dumps(plain, indent=1, ensure_ascii=True, allow_nan=False).encode() + b"\n", what)
+
+    def copy(self, name: str, source: Path, what: str) -> None:
+        path = self.folder / name
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        shutil.copyfile(source, path)
+        self._note(name, what)
+
+    def _note(self, name: str, what: str) -> None:
+        path = self.folder / name
+        self.written.append(Attachment(name, sha256_file(path), path.stat().st_size, what))
+
+
+def _write_model(services: Services, dossier: Dossier, files: _Files, public: bytes, private: bytes) -> None:
+    """Copy the files of the model, and sign them together. Raises IntegrityError where one is damaged."""
+    digests = _model_digests(dossier)
+    for name, digest in digests.items():
+        services.artifacts.read(digest)  # hashed again: a damaged file is not signed
+        files.copy(name, services.artifacts.path(digest), "file of the model")
+    signed = bundle(
+        f"{dossier.version.model}-{dossier.version.number}",
+        {name.removeprefix("model/"): digest for name, digest in digests.items()},
+        public=public,
+        sign=lambda data: signing_keys.sign(private, data),
+    )
+    files.put_json("model.sig", signed, "signature of the files in model/, OpenSSF Model Signing 1.0")
+
+
+def _model_digests(dossier: Dossier) -> dict[str, str]:
+    version = dossier.version
+    digests = {"model/model.skops": version.model_digest, "model/schema.json": version.schema_digest}
+    if version.portable is not None and version.portable.digest is not None:
+        digests["model/portable.bin"] = version.portable.digest
+    return digests
+
+
+def _write_requests(dossier: Dossier, files: _Files) -> None:
+    for request in dossier.requests:
+        place = f"requests/{request.id}"
+        files.put(
+            f"{place}/evidence.json", gathering.evidence_bytes(request), "evidence as it was decided on"
+        )
+        files.put(f"{place}/policy.json", gathering.policy_bytes(request), "policy frozen with it")
+
+
+def _entries(dossier: Dossier) -> bytes:
+    stream = io.StringIO()
+    audit_export.write_lines(stream, list(dossier.entries))
+    return stream.getvalue().encode()
+
+
+def _plain(dossier: Dossier) -> dict[str, Any]:
+    """All facts as JSON data. The evidence of requests is in files of its own, whose bytes are hashed."""
+    version = dossier.version
+    return {
+        "form": "pilothouse-dossier/1",
+        "made": {
+            "at": dossier.made_at.isoformat(),
+            "by": dossier.made_by,
+            "with": f"pilothouse {__version__}",
+        },
+        "audit_head": asdict(dossier.head),
+        "version": {
+            "uri": version_uri(version.model, version.number),
+            "digests": _model_digests(dossier),
+            "stage": str(version.standing.stage),
+            "created_at": version.created_at.isoformat(),
+            "live_on": list(version.live_on),
+            "metrics": to_plain(version.metrics),
+            "gates": [{**to_plain(gate), "outcome": str(gate.outcome)} for gate in version.gates],
+        },
+        "inventory": _json(dossier.inventory),
+        "reviews": _json(dossier.reviews),
+        "changes": _json(dossier.changes),
+        "specification": dossier.specification,
+        "run": _json(dossier.run),
+        "inputs": dossier.inputs,
+        "classes": list(dossier.classes),
+        "trials": list(dossier.trials),
+        "importance": dossier.importance,
+        "latency_us": dossier.latency_us,
+        "requests": [_request(one) for one in dossier.requests],
+        "deployments": _json(dossier.deployments),
+        "monitoring": _json(dossier.months),
+        "alerts": _json(dossier.alerts),
+        "incidents": _json(dossier.incidents),
+    }
+
+
+def _request(request: PromotionRequest) -> dict[str, Any]:
+    return {
+        "id": request.id,
+        "status": str(request.status),
+        "targets": list(request.targets),
+        "requested_by": request.requested_by,
+        "trained_by": request.trained_by,
+        "reason": request.reason,
+        "recorded_at": request.recorded_at.isoformat(),
+        "closed_at": request.closed_at.isoformat() if request.closed_at else None,
+        "closed_by": request.closed_by,
+        "authors": [str(author) for author in request.authors],
+        "evidence_digest": request.evidence_digest,
+        "policy_digest": request.policy_digest,
+        "decisions": _json(request.decisions),
+        "comments": _json(request.comments),
+    }
+
+
+def _json(value: Any) -> Any:
+    """A record as JSON data: times in ISO 8601, enumerations as text."""
+    return json.loads(json.dumps(to_plain(value), default=_other, allow_nan=False))
+
+
+def _other(value: Any) -> str:
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)

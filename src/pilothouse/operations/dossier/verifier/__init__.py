@@ -1,0 +1,1 @@
+"""What verifies a dossier without Pilothouse: ``verify.sh`` and ``verify.py`` are copied into each."""

@@ -1,0 +1,233 @@
+"""Verifies the dossier in whose folder it lies. Standard library alone; openssl and ssh-keygen are run for signatures."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from typing import Any, Iterator
+
+MANIFEST, SIGNATURE, KEY = "manifest.sha256", "manifest.sig", "signing-key.pem"
+OUTSIDE = {MANIFEST, SIGNATURE}
+VERDICTS = {"request.approved": "approve", "request.refused": "reject"}
+
+
+class Report:
+    """What was found. ``wrong`` and ``unchecked`` decide the exit code."""
+
+    def __init__(self) -> None:
+        self.wrong = 0
+        self.unchecked = 0
+
+    def say(self, holds: bool, text: str) -> None:
+        self.wrong += not holds
+        print("ok     " if holds else "WRONG  ", plain(text), sep="")
+
+    def skip(self, text: str) -> None:
+        self.unchecked += 1
+        print("?      ", plain(text), sep="")
+
+
+def plain(text: str) -> str:
+    """Text from the dossier as a terminal may get it."""
+    return "".join(one if one.isprintable() else "\ufffd" for one in text)[:400]
+
+
+def read(name: str) -> bytes:
+    with open(name, "rb") as stream:
+        return stream.read()
+
+
+def read_json(name: str) -> Any:
+    return json.loads(read(name).decode("utf-8"))
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii")
+
+
+def files_here() -> Iterator[str]:
+    """Every file below this folder, by its path with slashes; links too, which a dossier has none of."""
+    for folder, folders, names in os.walk("."):
+        folders.sort()
+        for name in sorted(names):
+            yield os.path.relpath(os.path.join(folder, name), ".").replace(os.sep, "/")
+
+
+def check_manifest(report: Report) -> None:
+    """Every file is the one that the manifest names, and there is no other."""
+    named = {}
+    for line in read(MANIFEST).decode("utf-8").splitlines():
+        digest, _, name = line.partition("  ")
+        named[name] = digest
+    here = [name for name in files_here() if name not in OUTSIDE]
+    extra = sorted(set(here) - set(named))
+    missing = sorted(set(named) - set(here))
+    changed = sorted(
+        name for name in here if name in named and (os.path.islink(name) or sha256(read(name)) != named[name])
+    )
+    for what, names in (("not named in the manifest", extra), ("missing", missing), ("changed", changed)):
+        for name in names:
+            report.say(False, name + ": " + what)
+    if not extra + missing + changed:
+        report.say(True, "%d files are those of the manifest" % len(here))
+
+
+def openssl_verifies(data: bytes, signature: bytes) -> bool:
+    """Whether openssl accepts an ECDSA signature with SHA-256 by the dossier's key."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [os.path.join(folder, name) for name in ("data", "signature")]
+        for path, content in zip(paths, (data, signature)):
+            with open(path, "wb") as stream:
+                stream.write(content)
+        command = ["openssl", "dgst", "-sha256", "-verify", KEY, "-signature", paths[1], paths[0]]
+        return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE).returncode == 0
+
+
+def check_key(report: Report, given: str | None) -> None:
+    """The key of the dossier is the one that the reader was given another way."""
+    print("       signed by the key sha256 " + sha256(read(KEY)))
+    if given is None:
+        print(
+            "       compare it with the fingerprint that you were given another way, or name the key with --key"
+        )
+    else:
+        report.say(read(given).split() == read(KEY).split(), "the key is the one in " + given)
+
+
+def check_signatures(report: Report) -> None:
+    """The manifest, and the model's files, are signed by the key."""
+    if shutil.which("openssl") is None:
+        report.skip("not checked: signatures of the manifest and of the model, there is no openssl here")
+    else:
+        report.say(openssl_verifies(read(MANIFEST), read(SIGNATURE)), "the manifest is signed by the key")
+    check_bundle(report)
+
+
+def check_bundle(report: Report) -> None:
+    """``model.sig`` is a bundle of OpenSSF Model Signing over the files in ``model``."""
+    bundle = read_json("model.sig")
+    envelope = bundle["dsseEnvelope"]
+    payload, kind = base64.b64decode(envelope["payload"]), envelope["payloadType"].encode()
+    signed = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
+    statement = json.loads(payload.decode("utf-8"))
+    resources = statement["predicate"]["resources"]
+    named = {"model/" + one["name"]: one["digest"] for one in resources}
+    here = {name: sha256(read(name)) for name in files_here() if name.startswith("model/")}
+    whole = sha256(b"".join(bytes.fromhex(one["digest"]) for one in resources))
+    report.say(named == here, "the model's %d files are those of its signature" % len(named))
+    report.say(
+        statement["subject"][0]["digest"]["sha256"] == whole
+        and bundle["verificationMaterial"]["publicKey"]["hint"] == sha256(read(KEY)),
+        "the model's signature is about these files, by this key",
+    )
+    if shutil.which("openssl") is not None:
+        signature = base64.b64decode(envelope["signatures"][0]["sig"])
+        report.say(openssl_verifies(signed, signature), "the model's signature holds")
+
+
+def check_model(report: Report, facts: Any) -> None:
+    """The files of the model are those of the record and of the bill of materials."""
+    digests = facts["version"]["digests"]
+    report.say(
+        all(sha256(read(name)) == digest for name, digest in digests.items()),
+        "the model's files are those on record",
+    )
+    component = read_json("ml-bom.cdx.json")["metadata"]["component"]
+    content = component["hashes"][0]["content"]
+    report.say(content == digests["model/model.skops"], "the bill of materials names this model file")
+
+
+def check_requests(report: Report, facts: Any) -> None:
+    """Each decision was made on the evidence and the policy that are here, and the version was that of the request."""
+    for request in facts["requests"]:
+        name = "request %d" % request["id"]
+        evidence, policy = (
+            read("requests/%d/%s.json" % (request["id"], part)) for part in ("evidence", "policy")
+        )
+        report.say(
+            sha256(evidence) == request["evidence_digest"] and sha256(policy) == request["policy_digest"],
+            name + ": evidence and policy have the digests on record",
+        )
+        about = json.loads(evidence.decode("utf-8"))
+        same = about["artifacts"]["model"] == facts["version"]["digests"]["model/model.skops"]
+        report.say(same, name + ": its evidence is about this model file")
+        decided = [
+            one["evidence_digest"] == request["evidence_digest"]
+            and one["policy_digest"] == request["policy_digest"]
+            for one in request["decisions"]
+        ]
+        if decided:
+            report.say(all(decided), name + ": %d decisions are bound to them" % len(decided))
+
+
+def check_entries(report: Report, facts: Any) -> None:
+    """Every entry of the audit log has the hash of its content, and tells of the same decisions."""
+    wrong: list[int] = []
+    hashes: dict[int, str] = {}
+    said: set[tuple[str, str, str, str]] = set()
+    count = 0
+    for line in read("audit.jsonl").decode("utf-8").splitlines():
+        entry = json.loads(line)
+        found = entry.pop("hash")
+        hashes[entry["seq"]] = found
+        count += 1
+        follows = hashes.get(entry["seq"] - 1, entry["previous"])
+        if sha256(canonical(entry)) != found or follows != entry["previous"]:
+            wrong.append(entry["seq"])
+        if entry["action"] in VERDICTS:
+            digest = entry["detail"].get("evidence_digest", "")
+            said.add((entry["subject"], entry["actor"], VERDICTS[entry["action"]], digest))
+    for number in wrong:
+        report.say(False, "entry %d of the audit log does not have its hash" % number)
+    if not wrong:
+        report.say(True, "%d entries of the audit log have the hashes of their content" % count)
+    decided = {
+        ("request %d" % request["id"], one["actor"], one["verdict"], one["evidence_digest"])
+        for request in facts["requests"]
+        for one in request["decisions"]
+    }
+    report.say(decided == said, "the audit log has the same %d decisions" % len(decided))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="verify.sh", description="Verify this dossier.")
+    parser.add_argument(
+        "--key", metavar="FILE", help="the workspace's public key, as you were given it another way"
+    )
+    parser.add_argument("--from", dest="beginning", default=".", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    given = arguments.key and os.path.join(arguments.beginning, arguments.key)
+    report = Report()
+    try:
+        check_manifest(report)
+        check_key(report, given)
+        check_signatures(report)
+        facts = read_json("dossier.json")
+        check_model(report, facts)
+        check_requests(report, facts)
+        check_entries(report, facts)
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        report.say(False, "the dossier cannot be read: %s: %s" % (type(error).__name__, error))
+    if report.wrong:
+        print("%d of the checks found something wrong" % report.wrong)
+        return 1
+    if report.unchecked:
+        print("what was checked holds; %d could not be checked here" % report.unchecked)
+        return 3
+    print("all of it holds")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

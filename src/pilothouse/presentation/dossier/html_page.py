@@ -1,0 +1,72 @@
+"""Sections as one HTML page that stands by itself: no script, nothing from elsewhere, readable on a phone and on paper."""
+
+from collections.abc import Sequence
+from html import escape
+
+from pilothouse.domain.safe_text import safe_block
+from pilothouse.presentation.dossier.blocks import Block, Facts, Grid, Section
+
+_LONGEST = 100_000
+_STYLE = """
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 62rem; padding: 1rem; overflow-wrap: anywhere; }
+h1 { font-size: 1.5rem; line-height: 1.2; } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; border-bottom: 1px solid #8888; }
+nav ol { columns: 14rem; padding-left: 1.5rem; } a { color: inherit; }
+.wide { overflow-x: auto; margin: .5rem 0; } table { border-collapse: collapse; font-size: .85rem; }
+th, td { text-align: left; vertical-align: top; padding: .2rem .8rem .2rem 0; border-bottom: 1px solid #8884; }
+th.n, td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+td { min-width: 3rem; max-width: 26rem; }
+dl { display: grid; grid-template-columns: minmax(7rem, 12rem) 1fr; gap: .15rem .8rem; margin: .5rem 0; font-size: .9rem; }
+dt { opacity: .7; } dd { margin: 0; } pre { overflow-x: auto; font-size: .75rem; line-height: 1.35; }
+footer { margin-top: 3rem; font-size: .8rem; opacity: .8; }
+@media (max-width: 30rem) { body { padding: .6rem; } dl { grid-template-columns: 1fr; } dt { margin-top: .4rem; } }
+@media print { body { max-width: none; font-size: 10pt; } nav { display: none; } h2, tr { break-inside: avoid; }
+  h2 { break-after: avoid; } .wide, pre { overflow: visible; } pre { white-space: pre-wrap; } }
+"""
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+def html_page(title: str, sections: Sequence[Section], footer: str) -> str:
+    """The page, with a table of contents."""
+    contents = "".join(f'<li><a href="#{one.key}">{_text(one.title)}</a></li>' for one in sections)
+    body = "".join(_section(one) for one in sections)
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{_text(title)}</title><style>{_STYLE}</style></head>\n"
+        f"<body><h1>{_text(title)}</h1>\n<nav><ol>{contents}</ol></nav>\n{body}"
+        f"<footer>{_text(footer)}</footer></body></html>\n"
+    )
+
+
+def _section(section: Section) -> str:
+    blocks = "\n".join(_block(block) for block in section.blocks)
+    return f'<section id="{section.key}"><h2>{_text(section.title)}</h2>\n{blocks}</section>\n'
+
+
+def _block(block: Block) -> str:
+    if isinstance(block, Facts):
+        rows = "".join(f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in block.rows)
+        return f"<dl>{rows}</dl>"
+    if isinstance(block, Grid):
+        return _table(block)
+    if block.drawn:
+        return f"<pre>{_text(block.text)}</pre>"
+    return f"<p>{_text(block.text)}</p>"
+
+
+def _table(grid: Grid) -> str:
+    marks = ['class="n"' if column in grid.numbers else "" for column in grid.columns]
+    head = "".join(f"<th {mark}>{_text(name)}</th>" for name, mark in zip(grid.columns, marks, strict=True))
+    rows = "".join(
+        f"<tr>{''.join(f'<td {mark}>{_text(cell)}</td>' for cell, mark in zip(row, marks, strict=True))}</tr>\n"
+        for row in grid.rows
+    )
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>\n{rows}</tbody></table>"
+    return f'<div class="wide">{table}</div>'.replace("<td >", "<td>").replace("<th >", "<th>")
+
+
+def _text(text: str) -> str:
+    """Text from outside, without characters that hide or turn others round, escaped."""
+    return escape(safe_block(text, _LONGEST), quote=True)

@@ -1,0 +1,318 @@
+"""Dossier of a version: what is in it, and that it is verified without Pilothouse, and refused where anything was changed."""
+
+import hashlib
+import json
+import re
+import shutil
+import stat
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fixtures.registries import ADMIN, Example
+from pilothouse.domain.errors import ConflictError, InvalidInputError
+from pilothouse.domain.inventory import ReviewOutcome
+from pilothouse.interop import signing_keys
+from pilothouse.operations.dossier import dossiers, inventory
+from pilothouse.operations.dossier.gathering import gather
+from pilothouse.operations.promotion import promotions
+from pilothouse.operations.workspace import audits, write_state
+from pilothouse.presentation.dossier.pages import dossier_pages
+
+BARE = "/usr/bin:/bin"
+"""Where the system's own Python, OpenSSL and OpenSSH are."""
+HOSTILE = "<script>alert(1)</script>\x1b[2J\u202e ](http://evil) | `x`"
+
+
+def _approve(example: Example, reference: str) -> int:
+    services = example.services
+    request = promotions.request_promotion(services, example.actor("oscar"), reference, reason=HOSTILE)
+    promotions.comment(services, example.actor("sam"), request.id, HOSTILE)
+    promotions.approve(services, example.actor("pat"), request.id, request.evidence_digest, "figures hold")
+    return request.id
+
+
+@pytest.fixture
+def approved(example: Example) -> Example:
+    """Two versions that were approved one after the other, and a review."""
+    example.apply(
+        description=HOSTILE,
+        inventory={"risk_tier": "high", "intended_use": HOSTILE, "limits": ["no snow"], "validator": "pia"},
+    )
+    example.add_version()
+    _approve(example, "delay/1")
+    example.pass_time(days=1)
+    inventory.review(
+        example.services,
+        example.actor("pia"),
+        "delay",
+        ReviewOutcome.FIT,
+        next_review="2030-01-01",
+        reason=HOSTILE,
+    )
+    example.add_version(incumbents=(1,), auc=0.75)
+    _approve(example, "delay/2")
+    example.pass_time(days=1)
+    return example
+
+
+def _write(example: Example, folder: Path, by: str = "aud", reference: str = "delay/2") -> dossiers.Written:
+    return dossiers.write_dossier(example.services, example.actor(by), reference, folder, dossier_pages)
+
+
+@pytest.fixture
+def folder(approved: Example, tmp_path: Path) -> Path:
+    return _write(approved, tmp_path / "dossier").folder
+
+
+def _verify(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """As somebody does who has the folder alone: no environment, the system's Python, no packages of ours."""
+    return subprocess.run(
+        ["/bin/sh", str(folder / "verify.sh"), *arguments],
+        env={"PATH": BARE},
+        capture_output=True,
+        text=True,
+        cwd="/",
+        check=False,
+    )
+
+
+needs_tools = pytest.mark.skipif(
+    not all(shutil.which(name, path=BARE) for name in ("python3", "openssl")),
+    reason="the system has no python3 or no openssl of its own",
+)
+
+
+@needs_tools
+def test_it_verifies_on_a_machine_without_pilothouse(folder: Path) -> None:
+    answer = _verify(folder)
+    assert (answer.returncode, answer.stdout.splitlines()[-1]) == (0, "all of it holds")
+    assert "WRONG" not in answer.stdout
+    assert answer.stderr == ""
+
+
+def _text(name: str, old: str, new: str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        text = (folder / name).read_text()
+        assert old in text
+        (folder / name).write_text(text.replace(old, new, 1))
+
+    return change
+
+
+def _byte(name: str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        data = bytearray((folder / name).read_bytes())
+        data[len(data) // 2] ^= 1
+        (folder / name).write_bytes(data)
+
+    return change
+
+
+def _manifest_anew(folder: Path) -> None:
+    names = sorted(
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if path.is_file() and path.name not in ("manifest.sha256", "manifest.sig")
+    )
+    lines = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
+    (folder / "manifest.sha256").write_text("".join(lines))
+
+
+CHANGES: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "a byte of the model": (_byte("model/model.skops"), "model/model.skops: changed"),
+    "a byte of the page": (_byte("dossier.html"), "dossier.html: changed"),
+    "a file more": (
+        lambda folder: (folder / "model" / "more").write_text("x"),
+        "model/more: not named in the manifest",
+    ),
+    "a file less": (lambda folder: (folder / "model-card.md").unlink(), "model-card.md: missing"),
+    "a link": (
+        lambda folder: (folder / "notes").symlink_to("/etc/passwd"),
+        "notes: not named in the manifest",
+    ),
+    "another reason in the record": (
+        _text("dossier.json", "figures hold", "no reason"),
+        "dossier.json: changed",
+    ),
+}
+
+
+@needs_tools
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_was_changed_is_named(folder: Path, name: str) -> None:
+    change, said = CHANGES[name]
+    change(folder)
+    answer = _verify(folder)
+    assert answer.returncode == 1
+    assert f"WRONG  {said}" in answer.stdout
+
+
+@needs_tools
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_byte("model/model.skops"), "the model's 2 files are those of its signature"),
+        (
+            _text("requests/2/evidence.json", '"version":2', '"version":3'),
+            "request 2: evidence and policy have the digests",
+        ),
+        (_text("audit.jsonl", '"actor": "pat"', '"actor": "eve"'), "of the audit log does not have its hash"),
+        (
+            _text("dossier.json", '"verdict": "approve"', '"verdict": "reject"'),
+            "the audit log has the same 1 decisions",
+        ),
+        (_byte("model.sig"), ""),
+    ],
+    ids=["model", "evidence", "audit", "decision", "bundle"],
+)
+def test_a_manifest_made_anew_hides_nothing(folder: Path, change: Callable[[Path], None], said: str) -> None:
+    change(folder)
+    _manifest_anew(folder)
+    answer = _verify(folder)
+    assert answer.returncode == 1
+    assert "WRONG  the manifest is signed by the key" in answer.stdout
+    assert any(line.startswith("WRONG") and said in line for line in answer.stdout.splitlines())
+
+
+@needs_tools
+def test_a_dossier_signed_anew_is_found_by_the_key_that_was_given_another_way(
+    folder: Path, tmp_path: Path
+) -> None:
+    known = tmp_path / "known.pem"
+    shutil.copy(folder / "signing-key.pem", known)
+    assert _verify(folder, "--key", str(known)).returncode == 0
+    private = signing_keys.make_key()
+    (folder / "signing-key.pem").write_bytes(signing_keys.public_part(private))
+    _manifest_anew(folder)
+    (folder / "manifest.sig").write_bytes(
+        signing_keys.sign(private, (folder / "manifest.sha256").read_bytes())
+    )
+    answer = _verify(folder, "--key", str(known))
+    assert answer.returncode == 1
+    assert f"WRONG  the key is the one in {known}" in answer.stdout
+    assert "WRONG  the model's signature is about these files, by this key" in answer.stdout
+
+
+@needs_tools
+def test_without_openssl_it_says_what_was_not_checked(folder: Path, tmp_path: Path) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("python3", "dirname"):
+        found = shutil.which(name, path=BARE)
+        assert found is not None
+        (tools / name).symlink_to(found)
+    answer = subprocess.run(
+        ["/bin/sh", str(folder / "verify.sh")],
+        env={"PATH": str(tools)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 3
+    assert "not checked: signatures" in answer.stdout
+
+
+def test_what_changed_since_the_last_approved_version_comes_first(folder: Path) -> None:
+    page = (folder / "dossier.html").read_text()
+    titles = re.findall(r"<h2>(.*?)</h2>", page)
+    assert titles[:2] == ["Summary", "Changes since version 1, approved 2026-05-03 by pat"]
+    changes = json.loads((folder / "dossier.json").read_text())["changes"]
+    assert changes["since"] == 1
+    assert {"group": "metrics", "name": "auc", "before": "0.7100 [0.690 0.730] of 4,000",
+            "after": "0.7500 [0.730 0.770] of 4,000", "note": changes["rows"][0]["note"]} in changes["rows"]  # fmt: skip
+
+
+def test_the_page_stands_by_itself_and_obeys_nothing(folder: Path) -> None:
+    page, card = ((folder / name).read_text() for name in ("dossier.html", "model-card.md"))
+    assert "default-src 'none'" in page
+    assert not re.search(r"<(script|img|link|iframe|object|form)\b|\bsrc=|url\(|@import", page)
+    assert set(re.findall(r'href="(.)', page)) == {"#"}
+    for text in (page, card):
+        assert not any(character in text for character in "\x1b\u202e")
+    assert "&lt;script&gt;" in page
+    assert re.findall(r".<script|.\]\(http", card) == ["\\<script", "\\](http"] * 2
+    assert "@media print" in page
+    assert "max-width: 30rem" in page
+
+
+def test_the_bill_of_materials_keeps_intervals_slices_and_what_was_said(folder: Path) -> None:
+    bom = json.loads((folder / "ml-bom.cdx.json").read_text())
+    model = bom["metadata"]["component"]
+    assert (model["type"], model["name"], model["version"]) == ("machine-learning-model", "delay", "2")
+    assert model["hashes"] == [
+        {
+            "alg": "SHA-256",
+            "content": hashlib.sha256((folder / "model" / "model.skops").read_bytes()).hexdigest(),
+        }
+    ]
+    assert model["modelCard"]["quantitativeAnalysis"]["performanceMetrics"] == [
+        {"type": "auc", "value": "0.75", "slice": "hold-out",
+         "confidenceInterval": {"lowerBound": "0.73", "upperBound": "0.77"}},
+        {"type": "auc", "value": "0.75", "slice": "origin=JFK",
+         "confidenceInterval": {"lowerBound": "0.6", "upperBound": "0.8"}},
+    ]  # fmt: skip
+    assert model["modelCard"]["considerations"]["technicalLimitations"] == ["no snow"]
+    assert {"name": "pilothouse:validator", "value": "pia"} in model["modelCard"]["properties"]
+    assert [one["purl"] for one in bom["components"] if one["type"] == "library"] == [
+        "pkg:pypi/scikit-learn@1.6"
+    ]
+
+
+def test_decisions_stand_with_the_evidence_in_the_bytes_that_were_hashed(folder: Path) -> None:
+    (request,) = json.loads((folder / "dossier.json").read_text())["requests"]
+    evidence = (folder / "requests" / "2" / "evidence.json").read_bytes()
+    assert hashlib.sha256(evidence).hexdigest() == request["evidence_digest"]
+    assert [one["actor"] for one in request["decisions"]] == ["pat"]
+    assert json.loads(evidence)["version"] == 2
+
+
+def test_the_key_is_made_once_and_is_the_accounts_alone(approved: Example, tmp_path: Path) -> None:
+    first = _write(approved, tmp_path / "one")
+    key = approved.services.paths.signing_key
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert _write(approved, tmp_path / "two").fingerprint == first.fingerprint
+    made = [
+        e for e in audits.show(approved.services, approved.actor("aud")) if e.action == "signing_key.made"
+    ]
+    assert [entry.detail["fingerprint"] for entry in made] == [first.fingerprint]
+    assert made[0].detail["public"] == (tmp_path / "one" / "signing-key.pem").read_text()
+    assert b"PRIVATE" not in b"".join(
+        path.read_bytes() for path in (tmp_path / "one").rglob("*") if path.is_file()
+    )
+
+
+def test_who_took_it_away_is_on_record(approved: Example, tmp_path: Path) -> None:
+    written = _write(approved, tmp_path / "dossier")
+    newest = audits.show(approved.services, approved.actor("aud"), limit=1)[0]
+    assert (newest.actor, newest.action, newest.subject) == ("aud", "dossier.made", "models:/delay/2")
+    assert newest.detail["manifest"] == written.digest
+
+
+def test_a_read_only_workspace_hands_it_out_too(approved: Example, tmp_path: Path) -> None:
+    _write(approved, tmp_path / "before")
+    write_state.make_read_only(approved.services, approved.actor(ADMIN), "an inspection")
+    before = audits.head(approved.services, approved.actor("aud"))
+    assert _write(approved, tmp_path / "dossier").files > 10
+    assert audits.head(approved.services, approved.actor("aud")) == before
+
+
+def test_folders_that_are_in_use_or_the_workspaces_own_are_refused(approved: Example, tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.mkdir()
+    (taken / "file").write_text("x")
+    with pytest.raises(ConflictError, match="is not empty"):
+        _write(approved, taken)
+    with pytest.raises(InvalidInputError, match="name another folder"):
+        _write(approved, approved.services.paths.state / "dossier")
+    assert [path.name for path in taken.iterdir()] == ["file"]
+
+
+def test_a_version_that_nobody_asked_for_has_a_dossier_too(example: Example, tmp_path: Path) -> None:
+    example.add_version(passed=False)
+    folder = _write(example, tmp_path / "dossier", reference="delay/1").folder
+    assert "Nobody has asked for its promotion." in (folder / "dossier.html").read_text()
+    assert gather(example.services, example.actor("aud"), "delay/1").changes.since is None
