@@ -4,6 +4,7 @@ import inspect
 import itertools
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from pilothouse.domain.break_glass import Review
 from pilothouse.domain.errors import NotAllowedError, PilothouseError
 from pilothouse.domain.inventory import ReviewOutcome
 from pilothouse.domain.listing import Query
+from pilothouse.domain.log_anchors import AnchorKind
 from pilothouse.domain.roles import DAEMON, Actor, Permission, Role
 from pilothouse.domain.ssh_keys import read_key
 from pilothouse.operations import authorisation, automation_switch, catalogue, listings
@@ -35,6 +37,7 @@ from pilothouse.operations.promotion import (
     teams,
 )
 from pilothouse.operations.services import Services
+from pilothouse.operations.transparency import anchored, anchors, delivery, heads, log_keys, proofs
 from pilothouse.operations.workspace import audits, sessions, upgrades, workspaces
 from pilothouse.store.alerts import NewAlert
 from support.ssh_keys import ED25519_KEYS
@@ -165,6 +168,21 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "users.enable_user": (lambda s, a: users.enable_user(s, a, "pat", "back"), ADMINS),
     "users.add_key": (lambda s, a: users.add_key(s, a, "pat", KEY, users.KeyTerms()), ADMINS),
     "users.revoke_key": (lambda s, a: users.revoke_key(s, a, "pat", KEY.fingerprint, "lost"), ADMINS),
+    "anchors.add": (lambda s, a: anchors.add(s, a, "vault", AnchorKind.FILE, "/vault"), ADMINS),
+    "anchors.remove": (lambda s, a: anchors.remove(s, a, "kept"), ADMINS),
+    "anchors.set_quorum": (lambda s, a: anchors.set_quorum(s, a, 0), ADMINS),
+    "anchors.states": (lambda s, a: anchors.states(s, a), EVERYBODY),
+    "heads.sign": (lambda s, a: heads.sign(s, a), EVERYBODY),
+    "heads.newest": (lambda s, a: heads.newest(s, a), EVERYBODY),
+    "heads.status": (lambda s, a: heads.status(s, a), EVERYBODY),
+    "proofs.policy": (lambda s, a: proofs.policy(s, a), EVERYBODY),
+    "proofs.row_proof": (lambda s, a: proofs.row_proof(s, a, 1), EVERYBODY),
+    "proofs.consistency": (lambda s, a: proofs.consistency(s, a, 1), EVERYBODY),
+    "proofs.write_tiles": (lambda s, a: proofs.write_tiles(s, a, Path("/proc/nowhere")), EVERYBODY),
+    "delivery.deliver": (lambda s, a: delivery.deliver(s, a), EVERYBODY),
+    "log_keys.make": (lambda s, a: log_keys.make(s, a), EVERYBODY),
+    "log_keys.signing_key": (lambda s, a: log_keys.signing_key(s, a), EVERYBODY),
+    "anchored.compare": (lambda s, a: anchored.compare(s, a), EVERYBODY),
     "workspaces.list_roles": (lambda s, a: workspaces.list_roles(s, a), EVERYBODY),
     "workspaces.grant_role": (lambda s, a: workspaces.grant_role(s, a, "eve", Role.VIEWER), ADMINS),
     "workspaces.revoke_role": (lambda s, a: workspaces.revoke_role(s, a, "vera", Role.VIEWER), ADMINS),
@@ -183,22 +201,28 @@ MODULES = (
     approved_before,
     signing_key,
     audit_export,
+    anchored,
+    anchors,
     audits,
     automation_switch,
     backfills,
     break_glass,
     catalogue,
     comparisons,
+    delivery,
     deployments,
     dossiers,
     freezes,
     gathering,
     inventory,
+    heads,
     listings,
+    log_keys,
     monitor_backfills,
     passphrases,
     portable_forms,
     promotions,
+    proofs,
     request_lists,
     schedules,
     searches,

@@ -85,6 +85,11 @@ _COMMANDS = {
     "pause": ("automation:pause", "Pause all automation."),
     "resume": ("automation:resume", "Resume automation."),
     "audit": ("audit:audit", "Show, verify or export the audit log."),
+    "log": ("log:log", "Signed heads of the audit log, their proofs, and who keeps them."),
+    "witness": (
+        "witness:witness",
+        "Sign the heads of other logs, each only where it extends the one before.",
+    ),
     "roles": ("access:roles", "Who holds which role."),
     "grant": ("access:grant", "Grant a role."),
     "revoke": ("access:revoke", "Revoke a role."),

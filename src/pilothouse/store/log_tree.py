@@ -121,10 +121,16 @@ class Tree:
         return found
 
 
-def on_record(connection: Connection, level: int, first: int, count: int) -> dict[int, bytes]:
-    """Hashes of subtrees of a level that are on record, by place."""
+def on_record(connection: Connection, after: int, count: int) -> dict[int, bytes]:
+    """Hashes on record of the runs of 256 rows among those after one, by place."""
     rows = connection.execute(
         "SELECT place, hash FROM log_subtrees WHERE level = ? AND place >= ? AND place < ?",
-        (level, first, first + count),
+        (HEIGHT, after // WIDTH, (after + count) // WIDTH),
     )
     return {row[0]: row[1] for row in rows}
+
+
+def larger_on_record(connection: Connection) -> dict[tuple[int, int], bytes]:
+    """Hashes on record of larger subtrees, by level and place."""
+    rows = connection.execute("SELECT level, place, hash FROM log_subtrees WHERE level > ?", (HEIGHT,))
+    return {(row[0], row[1]): row[2] for row in rows}

@@ -115,7 +115,7 @@ def _converter(hint: Any) -> _Convert | None:
         return lambda text: tuple(from_json(text))
     if kind is bool or (isinstance(kind, type) and issubclass(kind, Enum)):
         return typing.cast(_Convert, kind)
-    if kind in (int, float, str, typing.Literal):
+    if kind in (int, float, str, bytes, typing.Literal):
         return None
     raise TypeError(f"no column holds a {hint}: give the field")
 

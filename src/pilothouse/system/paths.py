@@ -56,6 +56,11 @@ class WorkspacePaths:
         return self.state / "serving"
 
     @property
+    def log_key(self) -> Path:
+        """Key that signs the heads of the audit log."""
+        return self.state / "log.key"
+
+    @property
     def daemon_lock(self) -> Path:
         """File that the leading daemon holds a lock on."""
         return self.state / "daemon.lock"

@@ -1,6 +1,7 @@
 """Commands about the audit log: show, verify, head, export."""
 
-from typing import IO
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -19,6 +20,9 @@ from pilothouse.domain.errors import IntegrityError
 from pilothouse.operations.dossier import audit_export
 from pilothouse.operations.workspace import audits
 from pilothouse.presentation.tables.work_rows import audit_table
+
+if TYPE_CHECKING:
+    from pilothouse.operations.transparency.anchored import Comparison
 
 
 @click.group()
@@ -43,28 +47,70 @@ def show(session: Session, limit: int) -> None:
 @click.option(
     "--head", "known", metavar="COUNT:HASH", help="A head that you kept: the log must still contain it."
 )
+@click.option(
+    "--anchors",
+    is_flag=True,
+    help="Compare with signed heads too: on record, in anchors' files, at the witnesses.",
+)
+@click.option(
+    "--anchor",
+    "kept",
+    multiple=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A file with heads that you kept: an anchor's, a system's log, or one head.",
+)
+@click.option("--log-key", "keys", multiple=True, metavar="KEY", help="The log's key as you were given it.")
 @json_option
 @click.pass_obj
-def verify(session: Session, known: str | None) -> None:
+def verify(
+    session: Session, known: str | None, anchors: bool, kept: tuple[Path, ...], keys: tuple[str, ...]
+) -> None:
     """Recompute the whole chain, and compare every row that decides; exit code 6 names those that are wrong."""
     with progress("entries verified") as tell:
         found = audits.examine(session.services, session.actor, known=known, progress=tell)
+    compared = _compared(session, kept, keys) if anchors or kept or keys else None
     head, fault = found.head, found.fault
+    contradictions = compared.faults if compared is not None else []
     facts = {
-        "verified": found.is_sound,
+        "verified": found.is_sound and not contradictions,
         "count": head.count if head is not None else None,
         "hash": head.hash if head is not None else None,
         "fault": fault,
         "rows": found.rows,
+        **({"anchors": compared} if compared is not None else {}),
     }
     is_printed = printed_as_json(session, facts)
     if found.is_sound and head is not None and not is_printed:
         say(f"{head.count} entries verified, and every row is what they say; head {head.count}:{head.hash}")
+    if compared is not None and not is_printed:
+        for line in (*compared.faults, *compared.notes):
+            say(line)
+        if not compared.faults:
+            say(
+                f"{compared.heads} signed heads and {compared.cosignatures} signatures of witnesses agree with "
+                f"{compared.rows:,} rows"
+            )
     if not found.is_sound:
         for line in audits.lines(found):
             say(line)
         raise IntegrityError(
             "the audit log and the rows do not agree: somebody changed the database past Pilothouse"
+        )
+    if contradictions:
+        raise IntegrityError("the log is not the one whose heads were kept")
+
+
+def _compared(session: Session, kept: tuple[Path, ...], keys: tuple[str, ...]) -> "Comparison":
+    from pilothouse.operations.transparency import anchored
+    from pilothouse.transparency.notes import parse_key
+
+    with progress("rows compared with the heads") as tell:
+        return anchored.compare(
+            session.services,
+            session.actor,
+            kept_files=kept,
+            trusted=[parse_key(key) for key in keys],
+            progress=tell,
         )
 
 

@@ -24,6 +24,7 @@ from pilothouse.operations import automation_switch
 from pilothouse.operations.promotion import break_glass
 from pilothouse.operations.workspace import apply_models, backups, workspaces, write_state
 from pilothouse.presentation import texts
+from pilothouse.transparency.notes import check_name as check_key_name
 
 EXIT_CODES = {
     Health.DEGRADED: 10,
@@ -46,6 +47,9 @@ EXIT_UNWATCHED = 14
 @click.option(
     "--solo", is_flag=True, help="For one person: four eyes is off until somebody else is made approver."
 )
+@click.option(
+    "--origin", default="", help="The name of its log for strangers; made of host and folder otherwise."
+)
 @first_models.options
 @click.option("--name", help="With --from: the model's name; the file's otherwise.")
 @json_option
@@ -56,6 +60,7 @@ def init(
     admin: str | None,
     demo: bool,
     solo: bool,
+    origin: str,
     file: Path | None,
     target: str | None,
     yes: bool,
@@ -64,11 +69,14 @@ def init(
 ) -> None:
     """Make a workspace in FOLDER (this one otherwise), with --from FILE also a first model."""
     root, admin = session.workspace or folder, admin or os_user()
+    if origin:
+        check_key_name(origin)
     if file is None:
         if target or name or yes or plan:
             raise click.UsageError("--target, --name, --yes and --plan go with --from FILE")
         workspaces.initialise(root, admin, demo=demo, solo=solo)
         _say_made(root, admin, solo=solo)
+        _make_log_key(root, admin, origin)
         say(
             "describe targets in targets.toml and models in models/NAME/model.toml, then run pilothouse apply"
         )
@@ -79,7 +87,21 @@ def init(
         return
     workspaces.initialise(root, admin, demo=demo, solo=solo)
     _say_made(root, admin, solo=solo)
+    _make_log_key(root, admin, origin)
     first_models.write(session, first)
+
+
+def _make_log_key(root: Path, admin: str, origin: str) -> None:
+    """Make the key that signs the log's heads, and say under which name strangers know the log."""
+    from pilothouse.composition import open_workspace
+    from pilothouse.operations.transparency import log_keys
+
+    services = open_workspace(root)
+    try:
+        key = log_keys.make(services, workspaces.identify(services, admin), origin)
+        say(f"its log is {key.name}; pilothouse log status shows the key that verifies its heads")
+    finally:
+        services.close()
 
 
 def _say_made(root: Path, admin: str, *, solo: bool) -> None:

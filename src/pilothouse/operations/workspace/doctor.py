@@ -27,6 +27,7 @@ from pilothouse.operations.authorisation import authorise, changing, clock_is_be
 from pilothouse.operations.fleet import health, processes
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
+from pilothouse.operations.transparency import log_health
 from pilothouse.operations.workspace import audits, write_state
 from pilothouse.sqlite import Database, driver
 from pilothouse.sqlite.connection import check_file_system, check_library
@@ -68,6 +69,7 @@ def diagnose(services: Services, actor: Actor, *, full: bool = False) -> list[Fi
         "telemetry": lambda: _telemetry(services, full),
         "audit chain": lambda: _chain(services, actor, full),
         "records": lambda: _records(services, actor),
+        "transparency": lambda: log_health.examine(services, actor),
         "incidents": lambda: _incidents(services),
         "states": lambda: _states(services),
         "seal": lambda: write_state.check_seal(services),

@@ -1,0 +1,253 @@
+"""Commands about the transparency log: its heads, proofs, tiles, anchors and witnesses."""
+
+from pathlib import Path
+
+import click
+
+from pilothouse.cli.output import json_option, printed_as_json, say, show_pairs, show_table
+from pilothouse.cli.session import Session
+from pilothouse.domain.errors import UnavailableError
+from pilothouse.domain.log_anchors import AnchorKind, AnchorState
+from pilothouse.operations.transparency import anchors as operations
+from pilothouse.operations.transparency import delivery, heads, proofs
+from pilothouse.transparency.notes import encode
+
+
+@click.group()
+def log() -> None:
+    """Signed heads of the audit log, their proofs, and who keeps them."""
+
+
+@log.command()
+@json_option
+@click.pass_obj
+def status(session: Session) -> None:
+    """Show the log's key, its newest signed head, and how far each anchor is."""
+    state = heads.status(session.services, session.actor)
+    if printed_as_json(session, {**_facts(state), "anchors": [_anchor_facts(one) for one in state.anchors]}):
+        return
+    signed = (
+        f"{state.signed_size:,} rows, {state.signed_at:%Y-%m-%d %H:%M:%S} UTC"
+        if state.signed_at
+        else "none yet"
+    )
+    show_pairs(
+        [
+            ("origin", state.key.name if state.key else "none yet: the first signed head makes one"),
+            ("key", state.key or ""),
+            ("rows", f"{state.rows.count:,}"),
+            ("signed head", signed),
+            ("quorum", _quorum_text(state)),
+        ]
+    )
+    _show_anchors(state.anchors)
+
+
+def _facts(state: heads.LogStatus) -> dict[str, object]:
+    return {
+        "origin": state.key.name if state.key else None,
+        "key": str(state.key) if state.key else None,
+        "rows": state.rows.count,
+        "signed_size": state.signed_size,
+        "signed_at": state.signed_at,
+        "quorum": state.quorum,
+        "cosigned_size": state.cosigned_size,
+    }
+
+
+def _quorum_text(state: heads.LogStatus) -> str:
+    if not state.quorum:
+        return "no witness need sign a head"
+    reached = (
+        f"a head of {state.cosigned_size:,} rows has them" if state.cosigned_size else "no head has them yet"
+    )
+    return f"{state.quorum} of {sum(bool(one.anchor.key) for one in state.anchors)} witnesses: {reached}"
+
+
+def _anchor_facts(state: AnchorState) -> dict[str, object]:
+    anchor, delivery = state.anchor, state.delivery
+    return {
+        "name": anchor.name, "kind": anchor.kind, "place": anchor.place, "key": anchor.key or None,
+        "sent_size": delivery.sent_size, "sent_at": delivery.sent_at, "tried_at": delivery.tried_at,
+        "failing_since": delivery.failing_since, "error": delivery.error,
+    }  # fmt: skip
+
+
+def _show_anchors(states: list[AnchorState]) -> None:
+    show_table(
+        ("anchor", "kind", "place", "last head", "sent", "failing since", "error"),
+        (
+            (s.anchor.name, s.anchor.kind, s.anchor.place, s.delivery.sent_size or "none",
+             f"{s.delivery.sent_at:%Y-%m-%d %H:%M:%S}" if s.delivery.sent_at else "",
+             f"{s.delivery.failing_since:%Y-%m-%d %H:%M:%S}" if s.delivery.failing_since else "", s.delivery.error)
+            for s in states
+        ),
+        empty="nothing keeps the heads: pilothouse log anchors add file NAME PATH, or pilothouse log witness add",
+    )  # fmt: skip
+
+
+@log.command()
+@click.option("--sign", is_flag=True, help="Sign the head of all rows now, and send it to the anchors.")
+@json_option
+@click.pass_obj
+def checkpoint(session: Session, sign: bool) -> None:
+    """Print the newest signed head, with the signatures of witnesses."""
+    tried: list[AnchorState] = []
+    if sign:
+        heads.sign(session.services, session.actor)
+        tried = delivery.deliver(session.services, session.actor, at_once=True)
+    head = heads.newest(session.services, session.actor)
+    facts = {
+        "origin": head.checkpoint.origin,
+        "size": head.checkpoint.size,
+        "root": encode(head.checkpoint.root),
+    }
+    if not printed_as_json(
+        session, {**facts, "note": str(head), "sent": [_anchor_facts(one) for one in tried]}
+    ):
+        click.echo(str(head), nl=False)
+    failed = [one for one in tried if one.delivery.failures]
+    for one in failed:
+        say(f"{one.anchor.name}: {one.delivery.error}")
+    if failed:
+        raise UnavailableError(
+            f"{len(failed)} of {len(tried)} anchors did not take the head; the daemon tries again"
+        )
+
+
+@log.command()
+@click.argument("seq", type=click.IntRange(min=1))
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="A file; stdout otherwise.")
+@click.pass_obj
+def proof(session: Session, seq: int, output: Path | None) -> None:
+    """Prove that audit row SEQ is in the log, to somebody who has the log's key and no Pilothouse."""
+    _write(str(proofs.row_proof(session.services, session.actor, seq)), output)
+
+
+@log.command()
+@click.argument("old", type=click.IntRange(min=0))
+@click.argument("new", type=click.IntRange(min=0), required=False)
+@json_option
+@click.pass_obj
+def consistency(session: Session, old: int, new: int | None) -> None:
+    """Prove that the log of NEW rows (all by default) begins with that of OLD."""
+    found = proofs.consistency(session.services, session.actor, old, new)
+    facts = {
+        "old": found.old, "new": found.new, "old_root": encode(found.old_root), "new_root": encode(found.new_root),
+        "hashes": [encode(one) for one in found.hashes],
+    }  # fmt: skip
+    if not printed_as_json(session, facts):
+        for one in found.hashes:
+            click.echo(encode(one))
+        say(
+            f"{found.old:,} rows: root {encode(found.old_root)}; {found.new:,} rows: root {encode(found.new_root)}"
+        )
+
+
+@log.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@json_option
+@click.pass_obj
+def tiles(session: Session, folder: Path) -> None:
+    """Write the log's tiles into FOLDER, for a web server or a mirror; a later run adds what is new."""
+    head, written = proofs.write_tiles(session.services, session.actor, folder)
+    if not printed_as_json(session, {"size": head.checkpoint.size, "files": written}):
+        say(f"{folder} has the log of {head.checkpoint.size:,} rows; {written:,} files written")
+
+
+@log.command()
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="A file; stdout otherwise.")
+@click.pass_obj
+def policy(session: Session, output: Path | None) -> None:
+    """Print the keys of the log and its witnesses as a policy file, with how many must have signed a head."""
+    _write(str(proofs.policy(session.services, session.actor)), output)
+
+
+@log.command()
+@click.argument("least", type=click.IntRange(min=0))
+@click.pass_obj
+def quorum(session: Session, least: int) -> None:
+    """Set how many witnesses must have signed a head."""
+    operations.set_quorum(session.services, session.actor, least)
+    say(f"{least} witnesses must sign a head" if least else "no witness need sign a head")
+
+
+@log.group()
+def anchors() -> None:
+    """What keeps the heads: files of other owners, the system's log."""
+
+
+@anchors.group("add")
+def add_anchor() -> None:
+    """Let something take heads."""
+
+
+@add_anchor.command("file")
+@click.argument("name")
+@click.argument("path")
+@click.pass_obj
+def add_file(session: Session, name: str, path: str) -> None:
+    """Put each head at the end of the file PATH, which may belong to another owner."""
+    _say_added(session, operations.add(session.services, session.actor, name, AnchorKind.FILE, path).place)
+
+
+@add_anchor.command("syslog")
+@click.argument("name")
+@click.option(
+    "--socket", default=operations.SYSLOG, show_default=True, help="The socket of the system's log."
+)
+@click.pass_obj
+def add_syslog(session: Session, name: str, socket: str) -> None:
+    """Send each head to the system's log."""
+    _say_added(
+        session, operations.add(session.services, session.actor, name, AnchorKind.SYSLOG, socket).place
+    )
+
+
+@anchors.command("remove")
+@click.argument("name")
+@click.pass_obj
+def remove_anchor(session: Session, name: str) -> None:
+    """Let the anchor NAME, or the witness, take no further head."""
+    operations.remove(session.services, session.actor, name)
+    say(f"{name} takes no further head; what it has stays what it is")
+
+
+@anchors.command("list")
+@json_option
+@click.pass_obj
+def list_anchors(session: Session) -> None:
+    """List anchors and witnesses with how far each is."""
+    states = operations.states(session.services, session.actor)
+    if not printed_as_json(session, [_anchor_facts(one) for one in states]):
+        _show_anchors(states)
+
+
+@log.group("witness")
+def witness_group() -> None:
+    """Who signs the heads that it has seen."""
+
+
+@witness_group.command("add")
+@click.argument("name")
+@click.argument("url")
+@click.argument("key")
+@click.pass_obj
+def add_witness(session: Session, name: str, url: str, key: str) -> None:
+    """Send each head to the witness at URL, whose signatures KEY verifies."""
+    operations.add(session.services, session.actor, name, AnchorKind.WITNESS, url, key=key)
+    _say_added(session, url)
+
+
+def _say_added(session: Session, place: str) -> None:
+    say(f"{place} takes the log's heads: the daemon sends them, pilothouse log checkpoint --sign does it now")
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        output.write_text(text)
+    except OSError as error:
+        raise UnavailableError(f"{output} cannot be written: {error.strerror}") from None

@@ -1,0 +1,117 @@
+"""Heads go out by themselves: the newest one to each anchor that does not have it, with retries and a state on record."""
+
+from pathlib import Path
+
+from pilothouse.domain.errors import IntegrityError, InvalidInputError, PilothouseError, UnavailableError
+from pilothouse.domain.log_anchors import Anchor, AnchorKind, AnchorState, Delivery
+from pilothouse.domain.roles import Actor
+from pilothouse.operations.authorisation import authorise
+from pilothouse.operations.services import Services
+from pilothouse.operations.transparency import senders
+from pilothouse.store import log_anchors, log_heads
+from pilothouse.store.log_heads import SignedHead
+from pilothouse.store.log_tree import Tree
+from pilothouse.transparency import checkpoints, merkle, notes
+from pilothouse.transparency.checkpoints import SignedCheckpoint
+from pilothouse.transparency.notes import Signature
+from pilothouse.transparency.witness_requests import Request
+
+
+def deliver(services: Services, actor: Actor, *, at_once: bool = False) -> list[AnchorState]:
+    """Send the newest signed head to each anchor that is due, witnesses first so that files hold their signatures too; to all
+    that do not have it with ``at_once``. Returns the states of those that were tried; failures are in them."""
+    authorise(services, actor)
+    with services.registry.read() as connection:
+        head = log_heads.newest(connection)
+        states = log_anchors.states(connection)
+    if head is None:
+        return []
+    tried = []
+    for state in sorted(states, key=lambda one: one.anchor.kind is not AnchorKind.WITNESS):
+        due = state.delivery.is_due(head.size, services.now())
+        if due or (at_once and (state.delivery.sent_size < head.size or state.delivery.failures)):
+            tried.append(_deliver_to(services, state, head))
+    return tried
+
+
+def seconds_to_next(services: Services) -> float | None:
+    """Seconds after which a failed anchor is to be tried again; None where all have what there is."""
+    with services.registry.read() as connection:
+        failing = any(state.delivery.failures for state in log_anchors.states(connection))
+    return 2.0 if failing else None
+
+
+def _deliver_to(services: Services, state: AnchorState, head: SignedHead) -> AnchorState:
+    anchor, before = state.anchor, state.delivery
+    line = ""
+    try:
+        if anchor.kind is AnchorKind.WITNESS:
+            line = str(cosign(services, anchor, head, before.sent_size))
+        else:
+            with services.registry.read() as connection:
+                whole = log_heads.cosigned(connection, head)
+            message = senders.line_of(whole, services.now())
+            if anchor.kind is AnchorKind.FILE:
+                senders.append_line(Path(anchor.place), message)
+            else:
+                senders.send_to_syslog(anchor.place, message)
+        after = before.sent(head.size, services.now())
+    except PilothouseError as error:
+        after = before.failed(str(error), services.now())
+    _put(services, anchor, after, head, line)
+    return AnchorState(anchor, after)
+
+
+def _put(services: Services, anchor: Anchor, after: Delivery, head: SignedHead, line: str) -> None:
+    with services.registry.transaction() as connection:
+        log_anchors.put_delivery(connection, anchor.id, after)
+        if line:
+            log_heads.put_cosignature(connection, head.id, anchor.id, line, at=services.now())
+
+
+def cosign(services: Services, anchor: Anchor, head: SignedHead, known: int = 0) -> Signature:
+    """Signature of a witness under a head; ``known`` is the size that it has seen last, as far as is known here.
+
+    Raises IntegrityError where it has seen what this log does not extend, UnavailableError where it does not answer, or
+    InvalidInputError where it does not know this log, or its answer is none.
+    """
+    old = min(known, head.size)
+    for _ in range(2):  # the second time with the size that it has seen
+        answer = senders.ask_witness(anchor.place, _request(services, head, old))
+        if answer.status == 200:
+            return _checked(anchor, head, answer.text)
+        if answer.status != 409:
+            break
+        seen = checkpoints.number(answer.text.strip())
+        if seen > head.size:
+            raise IntegrityError(
+                f"it has signed a head of {seen:,} rows and this log's has {head.size:,}: rows {head.size + 1:,} to {seen:,} "
+                "were cut off, or a backup was restored in place"
+            )
+        old = seen
+    said = answer.text.strip().partition("\n")[0]
+    if answer.status == 422:
+        raise IntegrityError(
+            f"it has signed a head of {old:,} rows that this log does not begin with: a row among the first {old:,} was "
+            "changed, or the log was written anew"
+        )
+    if answer.status in (403, 404):
+        raise InvalidInputError(f"it does not know this log by its origin and key ({answer.status}: {said})")
+    raise UnavailableError(f"it answered {answer.status}: {said}")
+
+
+def _request(services: Services, head: SignedHead, old: int) -> Request:
+    with services.registry.read() as connection:
+        proof = merkle.consistency_proof(old, head.size, Tree(connection).subtree)
+    return Request(old, tuple(proof), head.signed)
+
+
+def _checked(anchor: Anchor, head: SignedHead, text: str) -> Signature:
+    key = notes.parse_key(anchor.key)
+    signed = head.signed
+    whole = SignedCheckpoint(signed.checkpoint, notes.Note(signed.note.text, notes.parse_signatures(text)))
+    for one in whole.note.signatures:
+        if one.is_of(key):
+            checkpoints.check_cosignature(signed.note.text, one, key)
+            return one
+    raise InvalidInputError(f"its answer has no signature of {key.name}: another witness answers there")

@@ -1,0 +1,141 @@
+"""Heads of the log: signed when something was decided and every so many rows, never one that does not extend the one before."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pilothouse.domain.errors import IntegrityError, NotFoundError
+from pilothouse.domain.log_anchors import AnchorState
+from pilothouse.domain.records import AuditHead
+from pilothouse.domain.roles import DAEMON, Actor
+from pilothouse.operations.authorisation import authorise, reading
+from pilothouse.operations.services import Services
+from pilothouse.operations.transparency import log_keys
+from pilothouse.sqlite import Connection
+from pilothouse.store import audit, log_anchors, log_heads, workspace
+from pilothouse.store.listing import marks
+from pilothouse.store.log_heads import SignedHead
+from pilothouse.store.log_tree import Tree
+from pilothouse.transparency import checkpoints
+from pilothouse.transparency.checkpoints import Checkpoint, SignedCheckpoint
+from pilothouse.transparency.notes import PublicKey
+
+ADDED, REMOVED, QUORUM_SET = "log.anchor_added", "log.anchor_removed", "log.quorum_set"
+"""Actions of the entries about anchors."""
+EVERY_ROWS = 100
+"""Rows after which a head is signed where nothing was decided."""
+EVERY = timedelta(hours=1)
+"""Time after which one is signed where there is any new row."""
+DECISIONS = (
+    "request.approved", "request.refused", "deployment.made", "deployment.rolled_back", "role.granted", "role.revoked",
+    "policy.set", "workspace.created", log_keys.MADE, ADDED, REMOVED, QUORUM_SET,
+)  # fmt: skip
+"""Actions of entries after which a head is signed at once."""
+QUORUM = "log_quorum"
+"""Setting: how many witnesses must have signed a head."""
+
+
+def is_due(connection: Connection, now: datetime) -> bool:
+    """True where a head should be signed."""
+    count = audit.head(connection).count
+    newest = log_heads.newest(connection)
+    if newest is None or count - newest.size >= EVERY_ROWS:
+        return count > 0
+    if count <= newest.size:
+        return False
+    if now - newest.recorded_at >= EVERY:
+        return True
+    decided = connection.execute(
+        f"SELECT 1 FROM audit WHERE seq > ? AND action IN {marks(DECISIONS)} LIMIT 1",  # noqa: S608 - ours
+        (newest.size, *DECISIONS),
+    )
+    return decided.fetchone() is not None
+
+
+def sign_if_due(services: Services) -> SignedHead | None:
+    """Sign the head where it is time: what the daemon does after each change."""
+    with services.registry.read() as connection:
+        if not is_due(connection, services.now()):
+            return None
+    return sign(services, DAEMON)
+
+
+def sign(services: Services, actor: Actor) -> SignedHead:
+    """Sign the head of all rows that there are; the newest one where it has them all. A head states what the rows say, so that
+    whoever may read may have it signed.
+
+    Raises IntegrityError where the rows do not go on from the newest signed head, NotFoundError for an empty log.
+    """
+    authorise(services, actor)
+    key = log_keys.signing_key(services, actor)
+    with services.registry.transaction() as connection:
+        count, newest = audit.head(connection).count, log_heads.newest(connection)
+        tree = Tree(connection)
+        if newest is not None:
+            _check_extends(tree, newest, count)
+            if newest.size == count and newest.origin == key.name:
+                return newest
+        if not count:
+            raise NotFoundError("the log is empty: there is nothing to sign yet")
+        head = checkpoints.sign(Checkpoint(key.name, count, tree.root(count)), key)
+        log_heads.put(connection, head, at=services.now())
+        signed = log_heads.newest(connection)
+        assert signed is not None
+        return signed
+
+
+def _check_extends(tree: Tree, newest: SignedHead, count: int) -> None:
+    if newest.size > count:
+        raise IntegrityError(
+            f"no head is signed: one of {newest.size:,} rows is signed already, and the log has {count:,}: its end was cut "
+            "off; pilothouse audit verify --anchors says more"
+        )
+    if tree.root(newest.size) != newest.root:
+        raise IntegrityError(
+            f"no head is signed: the first {newest.size:,} rows are not those of the newest signed head: the log was written "
+            "anew; pilothouse audit verify --anchors says more"
+        )
+
+
+def newest(services: Services, actor: Actor) -> SignedCheckpoint:
+    """The newest signed head, with the signatures of witnesses. Raises NotFoundError where none was signed yet."""
+    with reading(services, actor) as connection:
+        head = log_heads.newest(connection)
+        if head is None:
+            raise NotFoundError("no head was signed yet: pilothouse log checkpoint --sign does it")
+        return log_heads.cosigned(connection, head)
+
+
+@dataclass(frozen=True, slots=True)
+class LogStatus:
+    """State of the log: its rows, its newest signed head, and how far each anchor is."""
+
+    key: PublicKey | None
+    rows: AuditHead
+    signed_size: int
+    signed_at: datetime | None
+    quorum: int
+    anchors: list[AnchorState]
+    cosigned_size: int
+    """Size of the newest head that enough witnesses have signed; 0 for none."""
+
+
+def status(services: Services, actor: Actor) -> LogStatus:
+    """State of the log and of its anchors."""
+    with reading(services, actor) as connection:
+        newest = log_heads.newest(connection)
+        states, least = log_anchors.states(connection), quorum(connection)
+        sizes = sorted((s.delivery.sent_size for s in states if s.anchor.key), reverse=True)
+        return LogStatus(
+            log_keys.current(connection),
+            audit.head(connection),
+            newest.size if newest else 0,
+            newest.recorded_at if newest else None,
+            least,
+            states,
+            sizes[least - 1] if 0 < least <= len(sizes) else 0,
+        )
+
+
+def quorum(connection: Connection) -> int:
+    """How many witnesses must have signed a head."""
+    return int(workspace.setting(connection, QUORUM) or 0)

@@ -1,0 +1,34 @@
+"""What the doctor says of the log: its key, its newest head, and anchors that do not take it."""
+
+from pilothouse.domain.errors import IntegrityError, UnavailableError
+from pilothouse.domain.log_anchors import AnchorState
+from pilothouse.domain.roles import Actor
+from pilothouse.operations.services import Services
+from pilothouse.operations.transparency import heads, log_keys
+
+
+def examine(services: Services, actor: Actor) -> str:
+    """The log's state in one line. Raises IntegrityError or UnavailableError where something is wrong with it."""
+    if fault := log_keys.fault(services):
+        raise IntegrityError(fault)
+    state = heads.status(services, actor)
+    if state.signed_size > state.rows.count:
+        raise IntegrityError(
+            f"a head of {state.signed_size:,} rows is signed, and the log has {state.rows.count:,}: its end was cut off"
+        )
+    failing = [_failing(one) for one in state.anchors if one.delivery.failures]
+    if failing:
+        raise UnavailableError("; ".join(failing))
+    if not state.signed_at:
+        return "no head was signed yet: the daemon does it, or pilothouse log checkpoint --sign"
+    kept = ", ".join(f"{one.anchor.name} has {one.delivery.sent_size:,}" for one in state.anchors)
+    quorum = f"; {state.quorum} witnesses have signed one of {state.cosigned_size:,}" if state.quorum else ""
+    return (
+        f"the newest head is of {state.signed_size:,} of {state.rows.count:,} rows; "
+        f"{kept or 'nothing keeps it elsewhere: pilothouse log anchors add'}{quorum}"
+    )
+
+
+def _failing(state: AnchorState) -> str:
+    delivery = state.delivery
+    return f"{state.anchor.name} fails since {delivery.failing_since:%Y-%m-%d %H:%M} UTC: {delivery.error}"
