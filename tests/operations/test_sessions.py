@@ -9,6 +9,7 @@ from fixtures.registries import make_example
 from pilothouse.domain.errors import NotAllowedError
 from pilothouse.domain.jobs import ProcessName
 from pilothouse.domain.roles import Actor
+from pilothouse.domain.sessions import Place
 from pilothouse.operations import automation_switch
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import audits, sessions, workspaces
@@ -35,9 +36,9 @@ def test_a_session_is_opened_and_closed_once(services: Services, ada: Actor) -> 
     number = sessions.open_session(services, ada, "xterm-256color over ssh from 10.0.0.7", read_only=True)
     (found,) = sessions.list_sessions(services, ada, open_only=True)
     assert (found.id, found.actor, found.read_only, found.closed_at) == (number, "ada", True, None)
-    sessions.close_session(services, "eve", number, "left")
-    sessions.close_session(services, ada.name, number, "hung up")
-    sessions.close_session(services, ada.name, number, "left")
+    sessions.close_session(services, Actor("eve"), number, "left")
+    sessions.close_session(services, ada, number, "hung up")
+    sessions.close_session(services, ada, number, "left")
     (found,) = sessions.list_sessions(services, ada)
     assert found.ending == "hung up"
     assert found.closed_at is not None
@@ -48,7 +49,7 @@ def test_a_session_whose_process_is_gone_is_closed_as_lost(services: Services, a
     with services.registry.transaction() as connection:
         gone = ProcessName("another boot", 4_000_000, 1)
         number = store.add(
-            connection, actor="pat", terminal="xterm", process=gone, read_only=False, at=services.now()
+            connection, Actor("pat"), Place("xterm"), process=gone, read_only=False, at=services.now()
         )
     sessions.open_session(services, ada, "xterm")
     by_number = {s.id: s for s in sessions.list_sessions(services, ada)}
@@ -63,7 +64,7 @@ def test_a_read_only_workspace_refuses_every_change_but_the_record_of_the_sessio
     number = sessions.open_session(services, ada, "xterm", read_only=True)
     with pytest.raises(NotAllowedError, match="this console is read-only"):
         automation_switch.pause(services, ada, "to see")
-    sessions.close_session(services, ada.name, number, "left")
+    sessions.close_session(services, ada, number, "left")
     assert not automation_switch.status(services, ada).paused
 
 

@@ -43,7 +43,7 @@ def test_as_is_let_through_in_a_demo_and_the_log_says_how(tmp_path: Path) -> Non
     assert newest(example) == (
         "oscar",
         "automation.paused",
-        {"reason": "look at this", "identity": "named with --as by root in a demo workspace"},
+        {"reason": "look at this", "identity": {"kind": "demo", "subject": "root"}},
     )
 
 
@@ -54,7 +54,7 @@ def test_as_is_refused_elsewhere_but_for_trusted_wrappers(example: Example) -> N
 
     workspaces.trust_wrapper(example.services, example.actor("ada"), "gate")
     found = workspaces.identify(example.services, "gate", "oscar")
-    assert (found.name, found.identity) == ("oscar", "handed over by the trusted wrapper gate")
+    assert (found.name, str(found.identity)) == ("oscar", "handed over by the trusted wrapper gate")
 
     workspaces.trust_wrapper(example.services, example.actor("ada"), "gate", trusted=False)
     with pytest.raises(NotAllowedError):
@@ -66,7 +66,7 @@ def test_roles_are_granted_and_revoked_with_their_record(example: Example) -> No
     workspaces.grant_role(example.services, admin, "svc_ml", Role.OPERATOR, model="delay")
     assert newest(example)[1:] == (
         "role.granted",
-        {"role": "operator", "model": "delay", "identity": "the system's user"},
+        {"role": "operator", "model": "delay", "identity": {"kind": "account", "subject": "ada"}},
     )
     with pytest.raises(ConflictError, match="already"):
         workspaces.grant_role(example.services, admin, "svc_ml", Role.OPERATOR, model="delay")

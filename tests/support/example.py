@@ -109,7 +109,7 @@ def build(root: Path, *, demo: bool = True) -> None:
         workspace.set_setting(connection, "created_by", "ada")
         workspace.set_setting(connection, "demo", "yes" if demo else "no")
         workspace.set_setting(connection, OPEN_READING, "yes")
-        access.add_grant(connection, "ada", Grant(Role.ADMIN), by="ada", at=NOW - timedelta(days=90))
+        access.add_grant(connection, "ada", Grant(Role.ADMIN), by=Actor("ada"), at=NOW - timedelta(days=90))
         detail = {"admin": "ada", "demo": demo}
         audit.append(
             connection,

@@ -15,7 +15,7 @@ from typing import Any
 from pilothouse.composition import open_workspace
 from pilothouse.domain.canonical import canonical_digest, canonical_json
 from pilothouse.domain.model_file import spec_from_plain, spec_to_plain
-from pilothouse.domain.roles import Grant, Role
+from pilothouse.domain.roles import Actor, Grant, Role
 from pilothouse.domain.time_units import to_us
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import workspaces
@@ -46,7 +46,7 @@ def build(root: Path, models: int, targets: int, *, versions: int = 3, audit: in
     try:
         with services.registry.transaction() as connection:
             for name, role in ((SCIENTIST, Role.DATA_SCIENTIST), (APPROVER, Role.APPROVER)):
-                access.add_grant(connection, name, Grant(role), by=ADMIN, at=NOW)
+                access.add_grant(connection, name, Grant(role), by=Actor(ADMIN), at=NOW)
             _fill_registry(services, connection, models, targets, versions)
             _fill_audit(connection, audit)
         _fill_telemetry(services, models, targets, versions)

@@ -10,6 +10,7 @@ from pilothouse import __version__
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.safe_text import LINE_LIMIT, one_line
+from pilothouse.domain.trusted_start import TrustedStart
 from pilothouse.system.supported import check_system
 
 _COMMANDS = {
@@ -96,6 +97,8 @@ _COMMANDS = {
     "users": ("users:users", "Users and the keys that are bound to their names."),
     "persons": ("access:persons", "Who is one person under which names, and joining two of them."),
     "policy": ("access:policy", "Show or set the workspace's policy."),
+    "ssh": ("ssh:ssh", "How people come in by SSH, each with a key of their own."),
+    "shell": ("shell:shell", "What sshd starts for somebody whom it let in with a key."),
     "wrapper": ("access:wrapper", "Trust a login service to hand over people's names."),
     "whoami": ("access:whoami", "Who you are here, and how that is known."),
     "console": ("console:console", "Open the console (also: pilothouse without a command)."),
@@ -160,7 +163,8 @@ def cli(
 
     Without a command it opens the console.
     """
-    session = ctx.obj = Session(workspace, as_name, as_json, at)
+    start = ctx.obj if isinstance(ctx.obj, TrustedStart) else None
+    session = ctx.obj = Session(workspace, as_name, as_json, at, start)
     ctx.call_on_close(session.close)
     if ctx.invoked_subcommand is None:
         command = cli.get_command(ctx, "console")

@@ -7,8 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pilothouse.domain.errors import NotFoundError
+from pilothouse.domain.errors import NotAllowedError, NotFoundError
 from pilothouse.domain.roles import Actor
+from pilothouse.domain.trusted_start import TrustedStart
 
 if TYPE_CHECKING:
     from pilothouse.operations.services import Services
@@ -47,6 +48,8 @@ class Session:
     as_name: str | None
     as_json: bool
     at: str | None = None
+    start: TrustedStart | None = None
+    """What sshd said of the user, where it started this."""
 
     @cached_property
     def root(self) -> Path:
@@ -72,6 +75,12 @@ class Session:
     @cached_property
     def actor(self) -> Actor:
         """The user with their roles."""
+        if self.start is not None:
+            from pilothouse.operations.identity import trusted_starts
+
+            if self.as_name is not None:
+                raise NotAllowedError("--as is refused over SSH: the key says who it is")
+            return trusted_starts.actor_of(self._present, self.start)
         from pilothouse.operations.workspace import workspaces
 
         return workspaces.identify(self._present, os_user(), self.as_name, uid=os.getuid())
@@ -79,5 +88,6 @@ class Session:
     def close(self) -> None:
         """Close the workspace and its past, if they were opened."""
         for name in ("services", "_present"):
-            if name in self.__dict__:
-                self.__dict__[name].close()
+            opened = self.__dict__.pop(name, None)
+            if opened is not None:
+                opened.close()

@@ -24,7 +24,7 @@ from pilothouse.console.session.views import VIEWS, Destination, History, parse_
 from pilothouse.console.stylesheet import Stylesheet
 from pilothouse.console.time_travel import STEP_BINDINGS, TimeTravel
 from pilothouse.console.widgets.tones import use_skin
-from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.errors import InvalidInputError, NotAllowedError
 
 if TYPE_CHECKING:
     from textual.driver import Driver
@@ -173,6 +173,10 @@ class Console(ConsoleApp):
     async def on_looked(self, message: change_watcher.Looked) -> None:
         """Reload the view on top where something has changed."""
         self._looking = False
+        if message.ended:
+            self.session.ended = message.problem
+            self.exit(NotAllowedError.exit_code)
+            return
         if (
             not self._views() or self.fault
         ):  # the last look of a console that is being closed, or a question before it
@@ -216,7 +220,11 @@ class Console(ConsoleApp):
         services, options = self.session.services, self.session.options
         if services is not None:
             self.session.number = sessions.open_session(
-                services, self.session.actor, options.terminal, read_only=options.read_only
+                services,
+                self.session.actor,
+                options.terminal,
+                address=options.address,
+                read_only=options.read_only,
             )
 
     @property

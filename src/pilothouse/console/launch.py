@@ -18,6 +18,7 @@ from pilothouse.console.app import Console
 from pilothouse.console.session import command_history
 from pilothouse.console.session import config as configuration
 from pilothouse.domain.errors import InvalidInputError, PilothouseError
+from pilothouse.domain.safe_text import safe
 
 if TYPE_CHECKING:
     from pilothouse.console.session.options import ConsoleOptions
@@ -65,7 +66,8 @@ def launch(root: Path, options: "ConsoleOptions") -> int:
         ),
         config=settings,
         fault=fault,
-        commands=command_history.CommandHistory(command_history.default_path()),
+        # over SSH the home is the service account's, which is everybody's
+        commands=command_history.CommandHistory(None if options.trusted else command_history.default_path()),
         opened=gc.freeze,  # imported modules stay: the collector need not visit them again
     )
     for exported in ("COLUMNS", "LINES"):  # a shell's, from before the last resize: the terminal knows better
@@ -113,7 +115,10 @@ async def _run(app: Console) -> int:
         answer = await app.run_async()
     finally:
         hung_up.cancel()
-        _close(app, _ENDINGS.get(answer or 0, "left" if answer == 0 else "broke off"))
+        ended = app.session.ended
+        _close(app, ended or _ENDINGS.get(answer or 0, "left" if answer == 0 else "broke off"))
+        if ended:
+            print(f"pilothouse: this console has ended: {safe(ended)}", file=sys.stderr)  # noqa: T201
     if app.crash is not None:
         raise app.crash  # the command line writes the traceback to a file
     return answer if answer is not None else (app.return_code or 0)
@@ -155,7 +160,7 @@ def _close(app: Console, ending: str) -> None:
         from pilothouse.operations.workspace import sessions
 
         try:
-            sessions.close_session(session.services, session.actor.name, session.number, ending)
+            sessions.close_session(session.services, session.actor, session.number, ending)
         except PilothouseError as error:
             print(f"pilothouse: this session's end is not on record: {error}", file=sys.stderr)  # noqa: T201
     session.close()

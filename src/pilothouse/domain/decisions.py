@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from pilothouse.domain.identity import Identity
 from pilothouse.domain.statements import Component
 
 
@@ -32,6 +33,8 @@ class Decision:
     policy_digest: str
     recorded_at: datetime
     signature: DecisionSignature | None = None
+    identity: Identity | None = None
+    """How the name was established; None for decisions of earlier releases."""
     person: str = ""
     """Name that stands for the person, by all that is known now."""
     void: str = ""

@@ -6,6 +6,7 @@ PilothouseError            exit code 1
 │   └── UserCodeError      the model's own code raised
 ├── NotFoundError          exit code 3   no such model, version, job, target …
 ├── NotAllowedError        exit code 4   the role or the policy forbids it
+│   └── AccessEndedError                  they were let in and are no more: disabled, key revoked
 ├── ConflictError          exit code 5   the state has moved on: already closed, superseded, live, held
 │   ├── AutomationPausedError             automation asked while all of it is paused
 │   └── ModelRetiredError                 a retired model was to be trained, requested or deployed
@@ -51,6 +52,10 @@ class NotAllowedError(PilothouseError):
     """The actor's role, or the policy in force, does not allow this."""
 
     exit_code = 4
+
+
+class AccessEndedError(NotAllowedError):
+    """The actor was let in and is no more: disabled, or their key was revoked. An open console ends."""
 
 
 class ConflictError(PilothouseError):

@@ -18,10 +18,8 @@ from pilothouse.domain.version_stage import Standing
 class VersionStatus(StrEnum):
     """Verdict of the gates on a version."""
 
-    CANDIDATE = "candidate"
-    """Passed every gate: its promotion can be requested."""
-    REFUSED = "refused"
-    """Failed a gate: it cannot be requested."""
+    CANDIDATE = "candidate"  # passed every gate: its promotion can be requested
+    REFUSED = "refused"  # failed a gate: it cannot be requested
 
 
 class RequestStatus(StrEnum):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pilothouse.domain.identity import Identity, IdentityKind
 from pilothouse.domain.persons import folded
 
 
@@ -113,8 +114,8 @@ class Actor:
 
     name: str
     grants: tuple[Grant, ...] = ()
-    identity: str = ""
-    """Way in which the name was established, for the audit log; empty for the daemon itself."""
+    identity: Identity | None = None
+    """How the name was established; None where nobody has said."""
     uid: int | None = None
     """Account of the system, where the name is its own."""
     also: tuple[str, ...] = ()
@@ -141,5 +142,5 @@ class Actor:
         return ", ".join(sorted({str(grant.role) for grant in self.grants})) or "no role"
 
 
-DAEMON = Actor("daemon", (Grant(Role.DAEMON),))
+DAEMON = Actor("daemon", (Grant(Role.DAEMON),), Identity(IdentityKind.DAEMON))
 """The service actor in whose name the daemon acts."""

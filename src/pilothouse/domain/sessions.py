@@ -3,9 +3,18 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from pilothouse.domain.identity import Identity
 from pilothouse.domain.jobs import ProcessName
 
 LOST = "lost: the process is gone without having said so"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where somebody sits: their terminal, and the address that they came from over SSH."""
+
+    terminal: str
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +29,7 @@ class ConsoleSession:
     opened_at: datetime
     closed_at: datetime | None = None
     ending: str = ""
+    identity: Identity | None = None
+    """How it was known who it is; None for sessions of earlier releases."""
+    address: str = ""
+    """Where they came from, over SSH."""

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from pilothouse.domain.errors import InvalidInputError, NotAllowedError, UnavailableError
+from pilothouse.domain.errors import AccessEndedError, InvalidInputError, NotAllowedError, UnavailableError
+from pilothouse.domain.identity import IdentityKind
 from pilothouse.domain.persons import PersonName, folded
 from pilothouse.domain.records import AuditEntry
 from pilothouse.domain.roles import DAEMON, PERMISSIONS, Actor, Grant, Permission, Role
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import access, audit, persons, workspace
+from pilothouse.store import access, audit, persons, users, workspace
 
 OPEN_READING = "open_reading"
 """The setting: ``yes`` where somebody who holds no role may read."""
@@ -41,10 +42,19 @@ def as_now(connection: Connection, actor: Actor) -> Actor:
 def check(connection: Connection, actor: Actor, permission: Permission, model: str = "") -> None:
     """Raise NotAllowedError unless the actor holds the permission now, for ``model`` or for all.
 
-    The registry decides, not ``actor.grants``: a revoked role is gone for open sessions too.
+    The registry decides, not ``actor.grants``: a revoked role is gone for open sessions too. AccessEndedError, one of these,
+    where they were let in and are no more.
     """
+    check_standing(connection, actor)
     if not replace(actor, grants=grants_in_force(connection, actor.name)).allows(permission, model):
         raise NotAllowedError(_refusal(actor, permission, model))
+
+
+def check_standing(connection: Connection, actor: Actor) -> None:
+    """Raise AccessEndedError where the actor is disabled, or the key is revoked that they came with."""
+    ended = users.ending(connection, actor.name, actor.identity)
+    if ended:
+        raise AccessEndedError(ended)
 
 
 def authorise(
@@ -86,7 +96,9 @@ class Change:
         if self.behind and changes:
             stepped = (STEPPED_BACK, "clock", {"seconds": self.behind.total_seconds()})
             changes, self.behind = [stepped, *changes], timedelta(0)
-        identity = {"identity": self.actor.identity} if self.actor.identity else {}
+        known = self.actor.identity
+        # the daemon's name is nobody else's: it says enough
+        identity = {"identity": known.plain} if known and known.kind is not IdentityKind.DAEMON else {}
         described = [(action, subject, {**detail, **identity}) for action, subject, detail in changes]
         audit.publish(self.connection)
         newest = audit.newest_recorded(self.connection)  # of a change inside of this one it may be later

@@ -2,9 +2,10 @@
 
 from datetime import datetime
 
-from pilothouse.domain.roles import Grant, Role
+from pilothouse.domain.roles import Actor, Grant, Role
 from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection
+from pilothouse.store.values import insert
 
 
 def grants_of(connection: Connection, actor: str) -> tuple[Grant, ...]:
@@ -25,11 +26,13 @@ def all_grants(connection: Connection) -> dict[str, tuple[Grant, ...]]:
     return by_actor
 
 
-def add_grant(connection: Connection, actor: str, grant: Grant, *, by: str, at: datetime) -> None:
+def add_grant(connection: Connection, actor: str, grant: Grant, *, by: Actor, at: datetime) -> None:
     """Record a role from now on. The caller has checked that the actor does not have it yet."""
-    connection.execute(
-        "INSERT INTO grants (actor, role, model, granted_by, recorded_at) VALUES (?, ?, ?, ?, ?)",
-        (actor, str(grant.role), grant.model, by, to_us(at)),
+    columns = {"actor": actor, "role": grant.role, "model": grant.model}
+    insert(
+        connection,
+        "grants",
+        {**columns, "granted_by": by.name, "identity": by.identity, "recorded_at": at},
     )
 
 

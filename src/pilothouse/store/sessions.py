@@ -3,17 +3,19 @@
 from datetime import datetime
 
 from pilothouse.domain.jobs import ProcessName
-from pilothouse.domain.sessions import ConsoleSession
+from pilothouse.domain.roles import Actor
+from pilothouse.domain.sessions import ConsoleSession, Place
 from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.values import from_row, insert
 
 
 def add(
-    connection: Connection, *, actor: str, terminal: str, process: ProcessName, read_only: bool, at: datetime
+    connection: Connection, actor: Actor, place: Place, *, process: ProcessName, read_only: bool, at: datetime
 ) -> int:
     """Record a console that was opened; returns its number."""
-    columns = {"actor": actor, "terminal": terminal, "read_only": read_only, "opened_at": at}
+    columns = {"actor": actor.name, "identity": actor.identity, "read_only": read_only, "opened_at": at}
+    columns |= {"terminal": place.terminal, "address": place.address}
     process_columns = {"boot_id": process.boot_id, "pid": process.pid, "ticks": process.started}
     return insert(connection, "sessions", {**columns, **process_columns})
 

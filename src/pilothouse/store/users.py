@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from pilothouse.domain.identity import Identity
 from pilothouse.domain.ssh_keys import PublicKey
 from pilothouse.domain.time_units import to_us
 from pilothouse.domain.users import KeyUse, User, UserKey
@@ -115,6 +116,25 @@ def keys_in_force(
         values,
     )
     return [_key(row) for row in rows]
+
+
+def ending(connection: Connection, name: str, identity: Identity | None) -> str:
+    """Reason why somebody may act no more: disabled, or the key is revoked that they came with. Empty where they may."""
+    user = newest(connection, name)
+    if user is not None and user.disabled_at is not None:
+        return f"{name} is disabled, by {user.disabled_by}: {user.disabled_why}"
+    if identity is None or not identity.is_over_ssh:
+        return ""
+    if user is None:
+        return f"{name} is no user here"
+    own = with_fingerprint(connection, identity.fingerprint)
+    rests_on = with_fingerprint(connection, identity.authority) if identity.authority else own
+    theirs = [key for key in rests_on if key.user == name]
+    if any(key.revoked_at is None for key in theirs) and (not own or any(k.revoked_at is None for k in own)):
+        return ""
+    revoked = [key for key in (*theirs, *own) if key.revoked_at is not None]
+    why = f", by {revoked[-1].revoked_by}: {revoked[-1].revoked_why}" if revoked else ""
+    return f"the key that {name} came with is in force no more{why}"
 
 
 def _user(row: Row) -> User:

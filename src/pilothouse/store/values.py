@@ -14,6 +14,7 @@ from pilothouse.domain.bounded_json import JsonError, parse_json
 from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.dataclass_reader import to_plain
 from pilothouse.domain.errors import IntegrityError
+from pilothouse.domain.identity import Identity
 from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection, Row, inserts
 
@@ -47,6 +48,8 @@ def _stored(value: object) -> object:
         return to_us(value)
     if isinstance(value, Enum):
         return str(value)
+    if isinstance(value, Identity):
+        return canonical_json(value.plain)
     if isinstance(value, dict | list | tuple) or dataclasses.is_dataclass(value):
         return canonical_json(to_plain(value))
     return int(value) if isinstance(value, bool) else value
@@ -111,6 +114,8 @@ def _converter(hint: Any) -> _Convert | None:
         return from_us
     if kind is dict:
         return from_json
+    if kind is Identity:
+        return lambda text: Identity.from_plain(from_json(text))
     if kind is tuple and typing.get_args(hint)[0] in (int, str):
         return lambda text: tuple(from_json(text))
     if kind is bool or (isinstance(kind, type) and issubclass(kind, Enum)):

@@ -3,7 +3,7 @@
 import click
 
 from pilothouse.cli.output import json_option, plain, printed_as_json, say, say_solo, show_pairs, show_table
-from pilothouse.cli.session import Session, os_user
+from pilothouse.cli.session import Session
 from pilothouse.domain.records import WorkspacePolicy
 from pilothouse.domain.roles import Role
 from pilothouse.domain.statements import Component
@@ -91,7 +91,7 @@ def whoami(session: Session) -> None:
     actor = session.actor
     if printed_as_json(session, {**plain(actor), "solo": workspaces.solo_person(session.services)}):
         return
-    how = f"given with --as (the system's user is {os_user()})" if session.as_name else "the system's user"
+    how = str(actor.identity) if actor.identity else "nobody has said"
     show_pairs((("name", actor.name), ("known by", how), ("roles", actor.role_names)))
     say_solo(session)
 

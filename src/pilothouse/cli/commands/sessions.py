@@ -20,11 +20,11 @@ def sessions(session: Session, open_only: bool, limit: int) -> None:
     if printed_as_json(session, records):
         return
     show_table(
-        ("session", "who", "opened (UTC)", "closed (UTC)", "how it ended", "terminal"),
+        ("session", "who", "known by", "opened (UTC)", "closed (UTC)", "how it ended", "terminal", "from"),
         (
             (
-                s.id, s.actor, time_text(s.opened_at), time_text(s.closed_at), s.ending or "open",
-                s.terminal + (", read-only" if s.read_only else ""),
+                s.id, s.actor, s.identity or "-", time_text(s.opened_at), time_text(s.closed_at), s.ending or "open",
+                s.terminal + (", read-only" if s.read_only else ""), s.address or "-",
             )
             for s in records
         ),

@@ -16,6 +16,7 @@ from pilothouse.operations.identity import users as operations
 from pilothouse.presentation.texts import time_text
 
 _reason = click.option("--reason", required=True, help="Why, for the record.")
+_FILE = click.Path(dir_okay=False, allow_dash=True)
 _LONGEST_FILE = 65_536
 
 
@@ -50,7 +51,7 @@ def users(ctx: click.Context) -> None:
 
 @users.command("add")
 @click.argument("name")
-@click.option("--key", "key_file", metavar="FILE", help="Their public key; - reads it from the input.")
+@click.option("--key", "key_file", type=_FILE, help="Their public key; - reads it from the input.")
 @click.option("--subject", default="", help="Who they are elsewhere, e.g. an e-mail address.")
 @click.pass_obj
 def add(session: Session, name: str, key_file: str | None, subject: str) -> None:
@@ -83,7 +84,7 @@ def enable(session: Session, name: str, reason: str) -> None:
 @users.command("keys")
 @click.argument("name")
 @click.option(
-    "--add", "key_file", metavar="FILE", help="Bind this public key to NAME; - reads it from the input."
+    "--add", "key_file", type=_FILE, help="Bind this public key to NAME; - reads it from the input."
 )
 @click.option("--authority", is_flag=True, help="The key to add signs certificates that name NAME.")
 @click.option("--valid-after", metavar="TIME", help="The key to add is valid from then on (UTC).")

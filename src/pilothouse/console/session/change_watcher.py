@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 from pilothouse.console.session.session import Session, Status
-from pilothouse.domain.errors import PilothouseError
+from pilothouse.domain.errors import AccessEndedError, PilothouseError
 from pilothouse.domain.roles import Actor
 
 if TYPE_CHECKING:
@@ -24,10 +24,11 @@ TROUBLE_S = 0.5
 
 
 class Looked(Message):
-    """The result of a check: the state of the workspace, or why it cannot be read."""
+    """The result of a check: the state of the workspace, or why it cannot be read. ``ended``: its user is let in no more."""
 
-    def __init__(self, status: Status | None, problem: str = "") -> None:
+    def __init__(self, status: Status | None, problem: str = "", *, ended: bool = False) -> None:
         super().__init__()
+        self.ended = ended
         self.status = status
         self.problem = problem
 
@@ -88,6 +89,8 @@ def look(session: Session) -> Looked:
 
 def _problem(error: Exception) -> Looked:
     known = isinstance(error, PilothouseError)
+    if isinstance(error, AccessEndedError):
+        return Looked(None, str(error), ended=True)
     return Looked(None, str(error) if known else f"internal error: {type(error).__name__}: {error}")
 
 
@@ -106,6 +109,7 @@ def _status(session: Session, services: "Services") -> Status:
     from pilothouse.operations.promotion import break_glass
     from pilothouse.operations.workspace import workspaces
 
+    _check_key_time(session, services)
     versions = data_versions(session)
     # The heartbeat moves all the time; leaving it out lets an unchanged state be an equal value.
     daemon = replace(processes.daemon_state(services), heartbeat_at=None)
@@ -116,8 +120,7 @@ def _status(session: Session, services: "Services") -> Status:
     if before is not None and before.versions == versions:
         same = (before.daemon, before.frozen, before.replay) == (daemon, frozen, replay)
         return before if same else replace(before, daemon=daemon, frozen=frozen, replay=replay)
-    options = session.options
-    actor = workspaces.identify(services, options.user, options.as_name, uid=options.uid)
+    actor = _actor(session, services)
     session.models, session.targets = _names(services, actor)
     plugins = not session.config.plugins or workspaces.plugins_allowed(
         services, handed_over=session.options.as_name not in (None, session.options.user)
@@ -134,6 +137,24 @@ def _status(session: Session, services: "Services") -> Status:
         tuple(break_glass.list_broken(services, actor, open_only=True)),
         workspaces.solo_person(services),
     )
+
+
+def _actor(session: Session, services: "Services") -> Actor:
+    """The user with the roles held now. Raises AccessEndedError once they are let in no more."""
+    from pilothouse.operations.identity import trusted_starts
+    from pilothouse.operations.workspace import workspaces
+
+    options = session.options
+    if options.trusted is not None:
+        return trusted_starts.actor_of(services, options.trusted)
+    return workspaces.identify(services, options.user, options.as_name, uid=options.uid)
+
+
+def _check_key_time(session: Session, services: "Services") -> None:
+    """Raise AccessEndedError once the time is over of the key that the user came with."""
+    trusted = session.options.trusted
+    if trusted and trusted.valid_until and services.now() >= trusted.valid_until:
+        raise AccessEndedError(f"the time of the key is over that {trusted.name} came with")
 
 
 def _telemetry_version(services: "Services") -> int:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pilothouse.domain.trusted_start import TrustedStart
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleOptions:
@@ -25,6 +27,10 @@ class ConsoleOptions:
     """Whether this console may run the user's own commands."""
     lean: bool | None = None
     """A slow link: the screen follows changes once a second. None: by the configuration, else over SSH."""
+    trusted: "TrustedStart | None" = None
+    """What sshd said of the user, where it started this; ``as_name`` is their name then."""
+    address: str = ""
+    """Where the user came from, over SSH."""
     terminal: str = ""
     """The terminal's name in the record of sessions; no session is recorded where it is empty."""
     config_path: "Path | None" = None

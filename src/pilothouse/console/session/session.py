@@ -70,6 +70,8 @@ class Session:
     config: "ConsoleConfig" = field(default_factory=_defaults)
     number: int | None = None
     """The number of this session's record."""
+    ended: str = ""
+    """The reason why this console ends by itself; empty while it does not."""
     past: "Services | None" = None
     """The workspace as it was at a time, while that is shown."""
 

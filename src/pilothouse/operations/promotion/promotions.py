@@ -272,6 +272,7 @@ def _decide(
         request.policy_digest,
         change.at,
         signature,
+        change.actor.identity,
     )
     requests.add_decision(change.connection, request.id, decision)
     change.record(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
+from pilothouse.domain.identity import Identity, IdentityKind
 from pilothouse.domain.persons import check_name, folded
 from pilothouse.domain.records import WorkspacePolicy
 from pilothouse.domain.roles import DAEMON, PERMISSIONS, Actor, Grant, Permission, Role
@@ -15,6 +16,7 @@ from pilothouse.operations.authorisation import (
     Change,
     as_now,
     changing,
+    check_standing,
     clean_text,
     reading,
 )
@@ -67,7 +69,7 @@ def initialise(
             workspace.set_setting(connection, _CREATED, admin)
             workspace.set_setting(connection, _DEMO, "yes" if demo else "no")
             workspace.set_setting(connection, OPEN_READING, "yes")
-            access.add_grant(connection, admin, Grant(Role.ADMIN), by=admin, at=now)
+            access.add_grant(connection, admin, Grant(Role.ADMIN), by=Actor(admin), at=now)
             change = Change(connection, Actor(admin), now)
             if solo:
                 workspace.set_solo(connection, admin)
@@ -75,7 +77,7 @@ def initialise(
             detail["policy"] = _rules(workspace.policy(connection))
             change.record("workspace.created", "workspace", detail | ({"solo": True} if solo else {}))
             if solo:
-                access.add_grant(connection, admin, Grant(Role.APPROVER), by=admin, at=now)
+                access.add_grant(connection, admin, Grant(Role.APPROVER), by=Actor(admin), at=now)
                 change.record("role.granted", admin, {"role": str(Role.APPROVER), "model": ""})
     finally:
         registry.close()
@@ -110,14 +112,16 @@ def identify(services: Services, user: str, as_name: str | None = None, *, uid: 
     account that SSH starts with a forced command). Raises NotAllowedError otherwise, or InvalidInputError.
     """
     with services.registry.read() as connection:
-        name, identity = user, "the system's user"
+        name, identity = user, Identity(IdentityKind.ACCOUNT, user)
         if as_name is not None and as_name != user:
             identity = _identity_of_other(connection, user)
             name, uid = as_name, None
         if folded(name) == DAEMON.name:
             raise NotAllowedError(f"{name!r} is the daemon's own name here: nobody can act under it")
         check_name(name)
-        return as_now(connection, Actor(name, identity=identity, uid=uid))
+        actor = as_now(connection, Actor(name, identity=identity, uid=uid))
+        check_standing(connection, actor)
+        return actor
 
 
 def grant_role(services: Services, actor: Actor, name: str, role: Role, *, model: str = "") -> None:
@@ -136,7 +140,7 @@ def grant_role(services: Services, actor: Actor, name: str, role: Role, *, model
             raise ConflictError(f"{name} differs only by case from {same}, who is known: grant it to {same}")
         if grant in access.grants_of(change.connection, name):
             raise ConflictError(f"{name} is {role} for {model or 'all models'} already")
-        access.add_grant(change.connection, name, grant, by=actor.name, at=change.at)
+        access.add_grant(change.connection, name, grant, by=actor, at=change.at)
         change.record("role.granted", name, {"role": str(role), "model": model})
         solo = workspace.policy(change.connection).solo
         is_another = not person_records.is_same(change.connection, solo, name)
@@ -304,11 +308,11 @@ def _put_policy(
     return after
 
 
-def _identity_of_other(connection: Connection, user: str) -> str:
+def _identity_of_other(connection: Connection, user: str) -> Identity:
     if user in _wrappers(connection):
-        return f"handed over by the trusted wrapper {user}"
+        return Identity(IdentityKind.WRAPPER, user)
     if workspace.setting(connection, _DEMO) == "yes":
-        return f"named with --as by {user} in a demo workspace"
+        return Identity(IdentityKind.DEMO, user)
     raise NotAllowedError(
         f"{user} cannot act as somebody else here: leave --as out (it is for demo workspaces and trusted wrappers)"
     )

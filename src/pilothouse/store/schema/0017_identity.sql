@@ -48,3 +48,33 @@ WHEN OLD.revoked_at IS NOT NULL OR OLD.id <> NEW.id OR OLD.user <> NEW.user OR O
   OR OLD.hardware <> NEW.hardware OR OLD.comment <> NEW.comment OR OLD.valid_after IS NOT NEW.valid_after
   OR OLD.valid_before IS NOT NEW.valid_before OR OLD.added_at <> NEW.added_at OR OLD.added_by <> NEW.added_by
 BEGIN SELECT RAISE(ABORT, 'a key never changes; it is revoked once'); END;
+CREATE INDEX users_of_name ON users (name, id);
+
+-- How it was known who acted: {"kind", "fingerprint", "subject", "authority"}. NULL: of an earlier release, or of the daemon.
+ALTER TABLE sessions ADD COLUMN identity TEXT CHECK (identity IS NULL OR json_valid(identity));
+ALTER TABLE sessions ADD COLUMN address TEXT NOT NULL DEFAULT '';  -- where they came from, over SSH
+ALTER TABLE decisions ADD COLUMN identity TEXT CHECK (identity IS NULL OR json_valid(identity));
+ALTER TABLE grants ADD COLUMN identity TEXT CHECK (identity IS NULL OR json_valid(identity));  -- of whoever granted it
+
+-- A grant may be for some targets alone, and may deny.
+ALTER TABLE grants ADD COLUMN deny INTEGER NOT NULL DEFAULT 0 CHECK (deny IN (0, 1));
+ALTER TABLE grants ADD COLUMN targets TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(targets));
+
+DROP INDEX grants_in_force;
+CREATE UNIQUE INDEX grants_in_force ON grants (actor, role, model, deny, targets) WHERE revoked_at IS NULL;
+
+DROP TRIGGER grants_end_once;
+CREATE TRIGGER grants_end_once BEFORE UPDATE ON grants
+WHEN OLD.revoked_at IS NOT NULL
+  OR OLD.id <> NEW.id OR OLD.actor <> NEW.actor OR OLD.role <> NEW.role OR OLD.model <> NEW.model
+  OR OLD.granted_by <> NEW.granted_by OR OLD.recorded_at <> NEW.recorded_at
+  OR OLD.identity IS NOT NEW.identity OR OLD.deny <> NEW.deny OR OLD.targets <> NEW.targets
+BEGIN SELECT RAISE(ABORT, 'a grant never changes; it is revoked once'); END;
+
+DROP TRIGGER sessions_end_once;
+CREATE TRIGGER sessions_end_once BEFORE UPDATE ON sessions
+WHEN OLD.closed_at IS NOT NULL
+  OR OLD.id <> NEW.id OR OLD.actor <> NEW.actor OR OLD.terminal <> NEW.terminal OR OLD.boot_id <> NEW.boot_id
+  OR OLD.pid <> NEW.pid OR OLD.ticks <> NEW.ticks OR OLD.read_only <> NEW.read_only OR OLD.opened_at <> NEW.opened_at
+  OR OLD.identity IS NOT NEW.identity OR OLD.address <> NEW.address
+BEGIN SELECT RAISE(ABORT, 'a session never changes; it ends once'); END;
