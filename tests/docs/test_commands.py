@@ -83,7 +83,7 @@ def test_a_command_that_is_shown_exists(page, words):
 def test_commands_that_do_not_exist_would_be_found():
     assert "No such command" in fault(["deploy"])
     assert "No such option" in fault(["status", "--verbose"])
-    assert "--evidence is missing" in fault(["approve", "1"])
+    assert "Missing option '--reason'" in fault(["reject", "1"])
     assert "unexpected" in fault(["show", "a/1", "b/2"])
     assert "is not one of" in fault(["grant", "ada", "king"])
 

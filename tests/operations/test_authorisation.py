@@ -30,6 +30,7 @@ from pilothouse.operations.promotion import (
     approved_before,
     break_glass,
     deployments,
+    evidence_export,
     freezes,
     promotions,
     request_lists,
@@ -154,6 +155,7 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
         lambda s, a: (passphrases.set_passphrase(s, a, _PHRASE), passphrases.prove(s, a, _PHRASE)), EVERYBODY),
     "passphrases.unlock": (lambda s, a: passphrases.unlock(s, a, "pat", "called"), ADMINS),
     "passphrases.take_away": (lambda s, a: passphrases.take_away(s, a, "pat", "forgotten"), ADMINS),
+    "evidence_export.export_evidence": (lambda s, a: evidence_export.export_evidence(s, a, 1), EVERYBODY),
     "statements.print_statement": (lambda s, a: statements.print_statement(s, a, 1, "approve"), DECIDERS),
     "statements.agent_key": (lambda s, a: statements.agent_key(s, a, 1, "/nowhere"), DECIDERS),
     "statements.sign_with_agent": (
@@ -212,6 +214,7 @@ MODULES = (
     delivery,
     deployments,
     dossiers,
+    evidence_export,
     freezes,
     gathering,
     inventory,
