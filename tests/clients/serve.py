@@ -1,4 +1,4 @@
-"""A hub and a serving process for clients of other environments: prints its port as JSON, and ends when its input does.
+"""A hub and a serving process for clients of other environments: prints its ports as JSON, and ends when its input does.
 
 Three models: ``flight-delay`` (categories and numbers), ``bike-demand`` (a regression of the same columns) and ``plain``
 (numbers alone). ``--one`` serves the first alone, ``--documented`` the demo's in its place. ``tests`` and ``tests/serving``
@@ -67,11 +67,12 @@ def main() -> None:
             models += [train("bike-demand", 4, "regression"), numbers_alone()]
         hub.deploy(*models)
         hub.start()
-        process = start_serving(folder / "ewr", hub)
+        process = start_serving(folder / "ewr", hub, "--grpc-port", "0")
         try:
             process.wait_for_port()
             process.wait_until_ready()
-            print(json.dumps({"port": process.port}), flush=True)
+            document = json.loads((process.folder / "process.json").read_text())
+            print(json.dumps({"port": process.port, "grpc_port": document["grpc_port"]}), flush=True)
             sys.stdin.read()
             code = process.terminate()
             log = process.log.read_text()

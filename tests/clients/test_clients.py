@@ -18,7 +18,7 @@ ENVIRONMENTS = ROOT / ".clients"
 
 
 @contextmanager
-def serving(*arguments: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def serving(*arguments: str, port: str = "port") -> Iterator[tuple[int, dict[str, Any]]]:
     """Port of a serving process in a process of its own, and after its end what became of it."""
     path = os.pathsep.join((str(ROOT / "tests"), str(ROOT / "tests" / "serving")))
     server = subprocess.Popen(
@@ -31,7 +31,7 @@ def serving(*arguments: str) -> Iterator[tuple[int, dict[str, Any]]]:
     assert server.stdout is not None
     end: dict[str, Any] = {}
     try:
-        yield json.loads(server.stdout.readline())["port"], end
+        yield json.loads(server.stdout.readline())[port], end
         server.stdin.close()
         end.update(json.loads(server.stdout.readline()))
     finally:
@@ -63,6 +63,12 @@ def test_a_client_as_it_comes_is_answered_and_its_events_are_stored(
 ) -> None:
     with serving(*arguments) as (port, end):
         answered = int(run(client, "python", str(HERE / f"ask_{client}.py"), str(port)).split()[-1])
+    assert end == {"rows": answered, "code": 0, "faults": []}
+
+
+def test_tritonclient_is_answered_over_grpc_and_its_events_are_stored() -> None:
+    with serving(port="grpc_port") as (port, end):
+        answered = int(run("triton", "python", str(HERE / "ask_triton_grpc.py"), str(port)).split()[-1])
     assert end == {"rows": answered, "code": 0, "faults": []}
 
 

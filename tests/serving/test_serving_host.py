@@ -283,15 +283,15 @@ def attempts(sibling):
         "its parent's socket": attempt(lambda: os.open(f"/proc/{os.getppid()}/fd/{control}", os.O_RDWR) and None),
     }
 
-def stand_in(listener, assignment, offered, on_started):
+def stand_in(listeners, assignment, offered, on_started):
     held = {int(name): os.readlink(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")
             if os.path.lexists(f"/proc/self/fd/{name}")}
     folder, parent = assignment.folder, os.getppid()
-    _give_up_all_but(folder, assignment.token_file, assignment.hub, 1, "require", offered)
+    _give_up_all_but(assignment, [1], offered)
     (folder / "up.new").write_text(str(os.getpid()))
     (folder / "up.new").rename(folder / "up")
     document = {"held": sorted(held.values()), "group": os.getpgid(0) == os.getpid() == os.getsid(0),
-                "listener": os.readlink(f"/proc/self/fd/{listener.fileno()}")}
+                "listener": os.readlink(f"/proc/self/fd/{listeners.http.fileno()}")}
     while not (folder / "sibling").exists() and os.getppid() == parent:  # a test that fails leaves none behind
         time.sleep(0.02)
     document["attempts"] = attempts(int((folder / "sibling").read_text()))

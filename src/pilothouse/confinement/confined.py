@@ -45,9 +45,9 @@ def needs_broker(offered: Offered) -> bool:
 
 
 def confine_serving(
-    offered: Offered, readable: Sequence[Path], hub: Path, folder: Path, listens_on: int
+    offered: Offered, readable: Sequence[Path], hub: Path, folder: Path, listens_on: Sequence[int]
 ) -> None:
-    """Give up, in a serving process, everything but its folder, its libraries, the hub and connections to its one port.
+    """Give up, in a serving process, everything but its folder, its libraries, the hub and connections to its ports.
 
     Its pid stays, by which others know it. Raises OSError or UnavailableError.
     """
@@ -61,7 +61,7 @@ def confine_serving(
         root.enter(root.Root(seen, [*write, folder], _SHARED_MB, fresh_processes=False))
     if offered.landlock:
         # connecting to a unix socket by its path is left alone by Landlock as of version 7
-        landlock.restrict([*read, *readable], [*write, folder], (listens_on,), (), offered.landlock)
+        landlock.restrict([*read, *readable], [*write, folder], listens_on, (), offered.landlock)
     namespaces.drop_capabilities()
     if offered.seccomp:
         seccomp.install(_rules(offered, own_processes=False, unix_sockets=not needs_broker(offered)))

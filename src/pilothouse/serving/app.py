@@ -70,6 +70,20 @@ class ServingApp:
         """Answer one request. No exception leaves here."""
         await http.respond(send, self._route(scope, receive), log, fault=_FAULT)
 
+    @property
+    def room(self) -> http.BodyRoom:
+        """Room of all bodies that arrive."""
+        return self._room
+
+    async def answer(self, scope: Scope, receive: Receive, form: Form | None = None) -> http.Answer:
+        """Answer to one request, in ``form`` where it is not the route's. Raises ClientGoneError alone."""
+        try:
+            return await self._route(scope, receive, form)
+        except http.ClientGoneError:
+            raise
+        except Exception as error:  # noqa: BLE001 - answered as every other
+            return http.failure(error, log, fault=_FAULT)
+
     def take(self, scope: Scope) -> Taken | None:
         """What answers a small request for predictions without a task (``direct``); None for every other request, and for one
         that is refused by its head."""
@@ -83,7 +97,7 @@ class ServingApp:
             return None
         return partial(self._answer_body, loaded, route.form, scope["headers"], time.perf_counter_ns())
 
-    async def _route(self, scope: Scope, receive: Receive) -> http.Answer:
+    async def _route(self, scope: Scope, receive: Receive, form: Form | None = None) -> http.Answer:
         try:
             route, names = self._find(scope)
             roster = self._roster()
@@ -93,8 +107,9 @@ class ServingApp:
         except PilothouseError as error:
             self._traffic.refuse(http.status_of(error))
             raise
-        assert route.form is not None
-        return await self._infer(scope, receive, loaded, route.form)
+        asked = form or route.form
+        assert asked is not None
+        return await self._infer(scope, receive, loaded, asked)
 
     def _standing(self) -> Standing:
         return Standing(

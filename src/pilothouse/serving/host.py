@@ -36,7 +36,7 @@ from pilothouse.domain.confinement import Offered
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.serving.assignment import Assignment
 from pilothouse.serving.main import locked, log_to_stderr, serve_on
-from pilothouse.serving.web.listening import listen
+from pilothouse.serving.web.listening import Listeners, listen_on
 from pilothouse.system.process_title import set_title
 from pilothouse.system.processes import close_all_but
 
@@ -76,6 +76,13 @@ class Order:
     port: int
     log: str
     """File for what it writes."""
+    grpc_port: int | None = None
+    """Port for gRPC, which is not served where there is none."""
+
+    @property
+    def further_ports(self) -> tuple[int, ...]:
+        """Ports beside HTTP's."""
+        return () if self.grpc_port is None else (self.grpc_port,)
 
     @property
     def assignment(self) -> Assignment:
@@ -107,7 +114,7 @@ class _Host:
         """Targets of the processes that run, by pid."""
         self._without_port: set[int] = set()
         """Those of them that could not have their port, and are to say so."""
-        self._listeners: dict[str, socket.socket] = {}
+        self._listeners: dict[str, Listeners] = {}
         self._held_until: dict[str, float] = {}
         """Moments until which the listeners without a process are held."""
         self._selector = selectors.DefaultSelector()
@@ -175,20 +182,20 @@ class _Host:
             del self._held_until[target]
             self._listeners.pop(target).close()
 
-    def _listener(self, order: Order) -> socket.socket:
-        """Listener of the target. Raises PilothouseError where its port cannot be had."""
+    def _listener(self, order: Order) -> Listeners:
+        """Listeners of the target. Raises PilothouseError where a port cannot be had."""
         held = self._listeners.get(order.target)
-        if held is not None and order.port in (0, held.getsockname()[1]):
+        if held is not None and order.port in (0, held.ports[0]) and held.ports[1:] == order.further_ports:
             return held
         if held is not None:
             del self._listeners[order.target]
             held.close()
-        made = self._listeners[order.target] = listen(_HOST, order.port)
+        made = self._listeners[order.target] = listen_on(_HOST, order.port, order.grpc_port)
         return made
 
     def _start(self, order: Order) -> None:
         """Fork a process. What is lacking for that is said by the process itself, in its log."""
-        listener: socket.socket | PilothouseError
+        listener: Listeners | PilothouseError
         try:
             listener = self._listener(order)
         except PilothouseError as error:
@@ -229,7 +236,7 @@ class _Host:
 
 
 def _be_serving_process(
-    order: Order, listener: socket.socket | PilothouseError, offered: Offered, started: int
+    order: Order, listener: Listeners | PilothouseError, offered: Offered, started: int
 ) -> None:
     """Serve in the fork, and leave without the host's clean-up."""
     code = _FAILED
@@ -253,7 +260,7 @@ def _be_serving_process(
         os._exit(code)
 
 
-def _let_go_of_the_host(order: Order, listener: socket.socket | PilothouseError, started: int) -> None:
+def _let_go_of_the_host(order: Order, listener: Listeners | PilothouseError, started: int) -> None:
     """Become a process of one's own: session, output, signals, title, and no descriptor but the listener."""
     os.setsid()  # it outlives the daemon, and is ended with all that it starts
     signal.set_wakeup_fd(-1)
@@ -262,9 +269,7 @@ def _let_go_of_the_host(order: Order, listener: socket.socket | PilothouseError,
     output = os.open(order.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
     for standard in (1, 2):
         os.dup2(output, standard)
-    close_all_but(
-        {0, 1, 2, started} | ({listener.fileno()} if isinstance(listener, socket.socket) else set())
-    )
+    close_all_but({0, 1, 2, started} | (listener.descriptors if isinstance(listener, Listeners) else set()))
     set_title([sys.executable, "-I", "-m", "pilothouse.serving.main", "--target", order.target])
 
 

@@ -12,7 +12,6 @@ import fcntl
 import json
 import logging
 import os
-import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
@@ -26,7 +25,7 @@ from pilothouse.domain.identifiers import check_name
 from pilothouse.serving.assignment import Assignment, Isolation
 from pilothouse.serving.delivery import hub_address
 from pilothouse.serving.web.access import Access
-from pilothouse.serving.web.listening import listen
+from pilothouse.serving.web.listening import Listeners, listening
 from pilothouse.system.files import write_atomically
 from pilothouse.system.processes import own_name
 
@@ -45,8 +44,10 @@ def serve(
     host: str = "127.0.0.1",
     isolation: Isolation = "require",
     spool_mb: int = 1_024,
+    grpc_port: int | None = None,
 ) -> int:
-    """Serve ``target`` until SIGTERM or SIGINT; return 0. ``hub`` is ``unix:PATH``; port 0 picks a free one.
+    """Serve ``target`` until SIGTERM or SIGINT; return 0. ``hub`` is ``unix:PATH``; port 0 picks a free one. Without a
+    ``grpc_port`` there is no gRPC.
 
     While the hub is away ``spool_mb`` MiB of predictions are kept, then requests are refused.
 
@@ -63,35 +64,35 @@ def serve(
     for name in _ONE_THREAD:
         os.environ[name] = "1"
     assignment = Assignment(target, hub_path, folder, token_file, isolation, spool_mb)
-    with locked(folder), listen(host, port) as listener:
-        serve_on(listener, assignment, probe.try_here())
+    with locked(folder), listening(host, port, grpc_port) as listeners:
+        serve_on(listeners, assignment, probe.try_here())
     return 0
 
 
 def serve_on(
-    listener: socket.socket,
+    listeners: Listeners,
     assignment: Assignment,
     offered: Offered,
     on_started: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve on ``listener`` in this process, which is given up for it, until SIGTERM or SIGINT. The folder must be locked.
+    """Serve on ``listeners`` in this process, which is given up for it, until SIGTERM or SIGINT. The folder must be locked.
 
     ``on_started`` is called once, from another thread, when the first versions answer or could not be loaded. Raises
     UnavailableError where a promise of confinement is not held and is required.
     """
     folder = assignment.folder
-    host, port = listener.getsockname()[:2]
-    in_force = _give_up_all_but(
-        folder, assignment.token_file, assignment.hub, port, assignment.isolation, offered
-    )
+    host, port = listeners.http.getsockname()[:2]
+    in_force = _give_up_all_but(assignment, listeners.ports, offered)
     access = Access(folder)  # a file that cannot be used ends the process before it counts as started
     from pilothouse.serving.process import run  # imports numpy: confined, where no serving host has done so
 
     process = folder / "process.json"
-    write_atomically(process, _process_document(assignment.target, host, port, access.tls is not None))
+    write_atomically(
+        process, _process_document(assignment.target, host, listeners.ports, access.tls is not None)
+    )
     log.info("serving %s on %s:%d (%s)", assignment.target, host, port, in_force)
     try:
-        run(assignment, listener, access, on_started)
+        run(assignment, listeners, access, on_started)
     finally:
         process.unlink(missing_ok=True)
 
@@ -103,12 +104,13 @@ def log_to_stderr() -> None:
     )
 
 
-def _process_document(target: str, host: str, port: int, tls: bool) -> bytes:
+def _process_document(target: str, host: str, ports: tuple[int, ...], tls: bool) -> bytes:
     started = datetime.now(UTC).isoformat()
     document = {
         "process": asdict(own_name()),
         "host": host,
-        "port": port,
+        "port": ports[0],
+        "grpc_port": ports[1] if len(ports) > 1 else None,
         "target": target,
         "tls": tls,
         "started_at": started,
@@ -116,10 +118,9 @@ def _process_document(target: str, host: str, port: int, tls: bool) -> bytes:
     return json.dumps(document).encode()
 
 
-def _give_up_all_but(
-    folder: Path, token_file: Path, hub: Path, port: int, isolation: Isolation, offered: Offered
-) -> str:
+def _give_up_all_but(assignment: Assignment, ports: Sequence[int], offered: Offered) -> str:
     """Confine this process. Returns what is in force, in words."""
+    folder, hub = assignment.folder, assignment.hub
     os.environ["TMPDIR"] = str(folder)
     os.environ["HOME"] = str(folder)
     try:
@@ -128,12 +129,12 @@ def _give_up_all_but(
         try:
             if confined.needs_broker(offered):
                 hub_address.use_broker(hub)
-            confined.confine_serving(offered, [token_file], hub, folder, port)
+            confined.confine_serving(offered, [assignment.token_file], hub, folder, ports)
         except OSError as error:
             raise UnavailableError(f"the process cannot be confined: {error}") from None
         return in_short(describe(offered))
     except UnavailableError as error:
-        if isolation == "require":
+        if assignment.isolation == "require":
             raise
         log.warning("serving without isolation: %s", error)
         return NONE
@@ -161,6 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--folder", required=True, type=Path)
     parser.add_argument("--token-file", required=True, type=Path)
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--grpc-port", type=int, help="where gRPC is served; nowhere otherwise")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--isolation", choices=["require", "warn"], default="require")
     parser.add_argument("--spool-mb", type=int, default=1_024, help="kept at most while the hub is away")

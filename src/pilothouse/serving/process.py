@@ -5,11 +5,10 @@ import gc
 import ipaddress
 import logging
 import signal
-import socket
-import ssl
 import sys
 import warnings
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from pilothouse.serving.app import ServingApp
 from pilothouse.serving.assignment import Assignment
@@ -21,6 +20,10 @@ from pilothouse.serving.prediction.worker import Worker
 from pilothouse.serving.versions.follower import Follower
 from pilothouse.serving.web.access import Access
 from pilothouse.serving.web.http_server import quiet_server
+from pilothouse.serving.web.listening import Listeners
+
+if TYPE_CHECKING:
+    from pilothouse.serving.grpc.server import GrpcServer
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +37,8 @@ _SWITCH_INTERVAL_S = 0.001
 """Interpreter's switch interval: the event loop gets its turn sooner while a model computes in its thread."""
 
 
-def run(
-    assignment: Assignment, listener: socket.socket, access: Access, on_started: Callable[[], None]
-) -> None:
-    """Serve on ``listener`` until SIGTERM or SIGINT, then finish, flush and return. ``on_started``: as of ``serve_on``."""
+def run(assignment: Assignment, listeners: Listeners, access: Access, on_started: Callable[[], None]) -> None:
+    """Serve on ``listeners`` until SIGTERM or SIGINT, then finish, flush and return. ``on_started``: as of ``serve_on``."""
     for library in ("uvicorn", "uvicorn.error"):  # their messages repeat ours
         logging.getLogger(library).setLevel(logging.WARNING)
     # serial mode is what is wanted here
@@ -47,7 +48,7 @@ def run(
     spool = Spool(folder / "spool", assignment.target, SpoolLimits(total_bytes=assignment.spool_mb * 2**20))
     worker = Worker(spool)
     shipper = Shipper(spool, HubClient(hub, token_file))
-    host, port = listener.getsockname()[:2]
+    host, port = listeners.http.getsockname()[:2]
     follower = Follower(
         assignment.target, folder, HubClient(hub, token_file), port, lambda: spool.segments, worker.submit
     )
@@ -67,7 +68,7 @@ def run(
         follower.wait_until_able(_LONGEST_WAIT_S)
         gc.collect()
         gc.freeze()  # the collector need not visit libraries and models: it stopped all answers for 0.1 s each time
-        asyncio.run(_answer_requests(app, listener, access.tls))
+        asyncio.run(_answer_requests(app, listeners, access))
     finally:
         log.info("stopping: flushing the spool")
         # in the order in which work flows: each part finishes what the one before has handed on
@@ -78,8 +79,9 @@ def run(
         log.info("stopped; %d segments wait for the hub", spool.segments)
 
 
-async def _answer_requests(app: ServingApp, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
-    server = quiet_server(app, grace_s=_GRACE_S, tls=tls)
+async def _answer_requests(app: ServingApp, listeners: Listeners, access: Access) -> None:
+    server = quiet_server(app, grace_s=_GRACE_S, tls=access.tls)
+    grpc = await _grpc_server(app, listeners, access)
 
     def stop() -> None:
         server.should_exit = True
@@ -87,4 +89,20 @@ async def _answer_requests(app: ServingApp, listener: socket.socket, tls: ssl.SS
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
-    await server.serve(sockets=[listener])
+    await server.serve(sockets=[listeners.http])
+    if grpc is not None:
+        await grpc.stop(_GRACE_S)
+
+
+async def _grpc_server(app: ServingApp, listeners: Listeners, access: Access) -> "GrpcServer | None":
+    if listeners.grpc is None:
+        return None
+    try:
+        from pilothouse.serving.grpc.server import GrpcServer
+    except ImportError:  # HTTP answers none the less
+        log.error("gRPC is not served: it needs h2 (pip install 'pilothouse[grpc]')")
+        listeners.grpc.close()
+        return None
+    server = GrpcServer(app, app.room)
+    await server.start(listeners.grpc, access.tls_http2)
+    return server

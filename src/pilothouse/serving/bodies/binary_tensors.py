@@ -50,6 +50,9 @@ class _AnyTensor(msgspec.Struct, frozen=True):
     parameters: dict[str, Any] | None = None
 
 
+Tensor = _AnyTensor | InputTensor
+
+
 class _AnyRequest(msgspec.Struct, frozen=True):
     inputs: list[_AnyTensor]
     id: str | None = None
@@ -88,7 +91,7 @@ def read_binary(body: bytes, length: str, schema: InputSchema, private: Sequence
         else:
             if tensor.data is not None:
                 raise _invalid(tensor, f"has data and {_SIZE}; expected one of them")
-            data = _values(tensor, raw, len(schema.columns))
+            data = values_of(tensor, raw, len(schema.columns))
         tensors.append(InputTensor(tensor.name, tensor.shape, tensor.datatype, data, _others(tensor)))
     if len(rest):
         raise InvalidInputError(f"{len(rest):,} bytes of binary data belong to no tensor")
@@ -108,7 +111,7 @@ def write_binary(
     pieces: list[bytes] = []
     for output in document["outputs"]:
         if output["name"] in request.binary:
-            pieces.append(_written(output["datatype"], output.pop("data")))
+            pieces.append(raw_of(output["datatype"], output.pop("data")))
             output["parameters"] = {**output.get("parameters", {}), _SIZE: len(pieces[-1])}
     head = encode(document)
     return b"".join((head, *pieces)), {
@@ -117,7 +120,7 @@ def write_binary(
     }
 
 
-def _size(tensor: _AnyTensor, left: int) -> int | None:
+def _size(tensor: Tensor, left: int) -> int | None:
     """Bytes of a tensor behind the JSON; None where its data is in the JSON."""
     size = (tensor.parameters or {}).get(_SIZE)
     if size is None:
@@ -132,8 +135,8 @@ def _others(tensor: _AnyTensor) -> dict[str, Any] | None:
     return parameters or None
 
 
-def _values(tensor: _AnyTensor, raw: memoryview, features: int) -> list[Any]:
-    """Values of a binary tensor, None where missing."""
+def values_of(tensor: Tensor, raw: memoryview, features: int) -> list[Any]:
+    """Values of a tensor from its bytes, None where missing; ``features``: of the model. Raises InvalidInputError."""
     shape = tensor.shape
     if len(shape) not in (1, 2) or not 0 <= shape[0] <= MAXIMUM_ROWS or any(n < 0 for n in shape):
         raise _invalid(
@@ -159,10 +162,11 @@ def _values(tensor: _AnyTensor, raw: memoryview, features: int) -> list[Any]:
         return _booleans(tensor, numbers)
     if tensor.datatype == "BF16":
         numbers = (numbers.astype("<u4") << 16).view("<f4")
-    return _floats(tensor, numbers) if numbers.dtype.kind == "f" else numbers.tolist()
+    return finite_or_none(tensor, numbers) if numbers.dtype.kind == "f" else numbers.tolist()
 
 
-def _floats(tensor: _AnyTensor, numbers: npt.NDArray[Any]) -> list[Any]:
+def finite_or_none(tensor: Tensor, numbers: npt.NDArray[Any]) -> list[Any]:
+    """Values of floats, None for NaN. Raises InvalidInputError for what is infinite."""
     finite = np.isfinite(numbers)
     values: list[Any] = numbers.tolist()
     if finite.all():
@@ -173,14 +177,14 @@ def _floats(tensor: _AnyTensor, numbers: npt.NDArray[Any]) -> list[Any]:
     return [value if known else None for value, known in zip(values, finite.tolist(), strict=True)]
 
 
-def _booleans(tensor: _AnyTensor, numbers: npt.NDArray[Any]) -> list[Any]:
+def _booleans(tensor: Tensor, numbers: npt.NDArray[Any]) -> list[Any]:
     other = np.flatnonzero(numbers > 1)
     if len(other):
         _refuse(tensor, int(other[0]), int(numbers[other[0]]), "the byte 0 or 1")
     return [bool(value) for value in numbers.tolist()]
 
 
-def _texts(tensor: _AnyTensor, raw: memoryview, count: int) -> list[Any]:
+def _texts(tensor: Tensor, raw: memoryview, count: int) -> list[Any]:
     texts: list[Any] = []
     at = 0
     while at < len(raw) and len(texts) < count:
@@ -203,18 +207,19 @@ def _texts(tensor: _AnyTensor, raw: memoryview, count: int) -> list[Any]:
     return texts
 
 
-def _refuse(tensor: _AnyTensor, position: int, value: Any, expected: str) -> None:
+def _refuse(tensor: Tensor, position: int, value: Any, expected: str) -> None:
     row = position // max(tensor.shape[1], 1) if len(tensor.shape) == 2 else position
     raise InvalidInputError(
         f"input {shown(tensor.name)}, row {row}: found {shown(value)}; expected {expected}"
     )
 
 
-def _invalid(tensor: _AnyTensor, message: str) -> InvalidInputError:
+def _invalid(tensor: Tensor, message: str) -> InvalidInputError:
     return InvalidInputError(f"input {shown(tensor.name)}: {message}")
 
 
-def _written(datatype: str, data: Sequence[Any]) -> bytes:
+def raw_of(datatype: str, data: Sequence[Any]) -> bytes:
+    """Bytes of an output's values."""
     if datatype == "BYTES":
         texts = [text.encode() for text in data]
         return b"".join(piece for text in texts for piece in (_LENGTH.pack(len(text)), text))

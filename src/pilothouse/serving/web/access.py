@@ -42,7 +42,8 @@ def marks(folder: Path) -> tuple[_Mark, _Mark, _Mark]:
 
 
 class Access:
-    """Who may ask. ``tls`` is None where the process speaks plain HTTP."""
+    """Who may ask. ``tls`` is None where the process speaks plain HTTP; ``tls_http2`` is the same for HTTP/2 alone, as gRPC
+    speaks it."""
 
     def __init__(self, folder: Path) -> None:
         """Access by the files of ``folder``. Raises PilothouseError where one of them cannot be used."""
@@ -53,10 +54,11 @@ class Access:
         if self._marks[0] is not None:
             self._digests = _digests(folder / TOKENS)
         self.tls: ssl.SSLContext | None = None
+        self.tls_http2: ssl.SSLContext | None = None
         if speaks_tls(folder):
-            self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            self.tls.minimum_version = ssl.TLSVersion.TLSv1_2
-            self._load_certificate(self.tls)
+            self.tls, self.tls_http2 = _context(), _context()
+            self.tls_http2.set_alpn_protocols(["h2"])
+            self._load_certificates()
 
     @property
     def secured(self) -> bool:
@@ -96,7 +98,7 @@ class Access:
                 self._digests = _digests(self._folder / TOKENS)
                 log.info("client tokens were read again")
             if self.tls is not None and marks[1:] != before[1:]:
-                self._load_certificate(self.tls)
+                self._load_certificates()
                 log.info("the TLS certificate was read again")
         except (
             PilothouseError
@@ -107,13 +109,20 @@ class Access:
     def _seen(self) -> tuple[_Mark, _Mark, _Mark]:
         return marks(self._folder)
 
-    def _load_certificate(self, context: ssl.SSLContext) -> None:
+    def _load_certificates(self) -> None:
         try:
-            context.load_cert_chain(self._folder / CERTIFICATE, self._folder / KEY, password=_no_password)
+            for context in filter(None, (self.tls, self.tls_http2)):
+                context.load_cert_chain(self._folder / CERTIFICATE, self._folder / KEY, password=_no_password)
         except (OSError, ssl.SSLError, ValueError) as error:
             raise InvalidInputError(
                 f"{CERTIFICATE} and {KEY} cannot be used: {one_line(str(error))}"
             ) from None
+
+
+def _context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 def _no_password() -> str:

@@ -1,11 +1,60 @@
-"""Socket on which a serving process listens, made before the process is confined."""
+"""Sockets on which a serving process listens, made before the process is confined."""
 
+import contextlib
 import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from pilothouse.domain.errors import InvalidInputError, UnavailableError
 
 _BACKLOG = 512
 """Connections that may wait to be accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Sockets of one process; ``grpc`` None: it does not speak gRPC."""
+
+    http: socket.socket
+    grpc: socket.socket | None = None
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """Ports, HTTP's first."""
+        return tuple(one.getsockname()[1] for one in (self.http, self.grpc) if one is not None)
+
+    @property
+    def descriptors(self) -> set[int]:
+        """Descriptors of the sockets."""
+        return {one.fileno() for one in (self.http, self.grpc) if one is not None}
+
+    def close(self) -> None:
+        """Close them in this process."""
+        self.http.close()
+        if self.grpc is not None:
+            self.grpc.close()
+
+
+def listen_on(host: str, port: int, grpc_port: int | None) -> Listeners:
+    """Sockets that listen on ``host``. Raises as ``listen`` does."""
+    http = listen(host, port)
+    if grpc_port is None:
+        return Listeners(http)
+    try:
+        return Listeners(http, listen(host, grpc_port))
+    except (InvalidInputError, UnavailableError):
+        http.close()
+        raise
+
+
+@contextlib.contextmanager
+def listening(host: str, port: int, grpc_port: int | None) -> Iterator[Listeners]:
+    """As ``listen_on``; they are closed at the end."""
+    listeners = listen_on(host, port, grpc_port)
+    try:
+        yield listeners
+    finally:
+        listeners.close()
 
 
 def listen(host: str, port: int) -> socket.socket:

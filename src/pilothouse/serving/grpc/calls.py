@@ -1,0 +1,141 @@
+"""Calls of the service: each is asked as the HTTP route of the same meaning is, with the same tokens, bounds and counts."""
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import quote
+
+import msgspec
+
+from pilothouse.domain.errors import InvalidInputError, NotFoundError, PilothouseError
+from pilothouse.domain.safe_text import one_line
+from pilothouse.serving.bodies.forms import Form
+from pilothouse.serving.bodies.protocol import MAXIMUM_BODY_BYTES
+from pilothouse.serving.grpc.inferences import MODEL_INFER
+from pilothouse.serving.grpc.messages import decode, encode
+from pilothouse.serving.web import compression, http
+from pilothouse.serving.web.compression import Headers
+
+SERVICE = "/inference.GRPCInferenceService/"
+PREFIX_BYTES = 5
+"""Bytes before a message: whether it is packed, and its length."""
+OK, INVALID, NOT_FOUND, UNIMPLEMENTED, INTERNAL, UNAVAILABLE = 0, 3, 5, 12, 13, 14
+_CODES = {
+    400: INVALID,
+    401: 16,
+    403: 7,
+    404: NOT_FOUND,
+    408: 4,
+    409: 10,
+    413: 8,
+    415: UNIMPLEMENTED,
+    503: UNAVAILABLE,
+}
+"""Codes of gRPC by the status of HTTP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Answer to a call. ``message`` is encoded; empty unless the code is 0."""
+
+    code: int
+    message: bytes = b""
+    text: str = ""
+
+
+class Answers(Protocol):
+    """App that answers requests in the forms of HTTP."""
+
+    async def answer(self, scope: http.Scope, receive: http.Receive, form: Form | None = None) -> http.Answer:
+        """Answer to one request. Raises ClientGoneError alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """Call that is asked at the route of ``path``, that of a model by its name and version where it names one."""
+
+    path: str
+    request: str
+    response: str
+    of_model: bool = False
+    form: Form | None = None
+
+
+_CALLS = {
+    "ServerLive": _Call("/v2/health/live", "ServerLiveRequest", "ServerLiveResponse"),
+    "ServerReady": _Call("/v2/health/ready", "ServerReadyRequest", "ServerReadyResponse"),
+    "ServerMetadata": _Call("/v2", "ServerMetadataRequest", "ServerMetadataResponse"),
+    "ModelReady": _Call("/ready", "ModelReadyRequest", "ModelReadyResponse", of_model=True),
+    "ModelMetadata": _Call("", "ModelMetadataRequest", "ModelMetadataResponse", of_model=True),
+    "ModelInfer": _Call("/infer", "ModelInferRequest", "ModelInferResponse", of_model=True, form=MODEL_INFER),
+}
+
+
+async def answer(app: Answers, path: str, headers: Headers, framed: bytes) -> Outcome:
+    """Answer to a call whose request is ``framed``: one message behind its prefix."""
+    call = _CALLS.get(path.removeprefix(SERVICE)) if path.startswith(SERVICE) else None
+    if call is None:
+        return Outcome(UNIMPLEMENTED, text=f"there is no call {one_line(path, 120)}")
+    try:
+        message = _unframed(framed, headers)
+        asked = _path(call, message)
+    except PilothouseError as error:
+        return Outcome(_CODES.get(http.status_of(error), INTERNAL), text=one_line(str(error)))
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": message}
+
+    scope = {"path": asked, "method": "POST" if call.form else "GET", "headers": _as_http(headers)}
+    try:
+        status, body, _ = await app.answer(scope, receive, call.form)
+    except http.ClientGoneError:
+        return Outcome(UNAVAILABLE, text="the server is ending")
+    if status == 200 and call.form is not None:
+        return Outcome(OK, body)
+    document = msgspec.json.decode(body)
+    if "error" in document:
+        return Outcome(_CODES.get(status, INTERNAL), text=document["error"])
+    return Outcome(OK, encode(call.response, document))  # 503 of a readiness is an answer here
+
+
+def _unframed(framed: bytes, headers: Headers) -> bytes:
+    if len(framed) < PREFIX_BYTES or int.from_bytes(framed[1:PREFIX_BYTES]) != len(framed) - PREFIX_BYTES:
+        raise InvalidInputError("expected one whole message behind its length")
+    message = framed[PREFIX_BYTES:]
+    if framed[0] == 0:
+        return message
+    encoding = next((value for name, value in headers if name == b"grpc-encoding"), b"")
+    if framed[0] != 1 or encoding in (b"", b"identity"):
+        raise InvalidInputError("the message is packed; expected grpc-encoding gzip or deflate")
+    try:
+        return compression.unpack(message, encoding.decode("latin-1"), MAXIMUM_BODY_BYTES)
+    except zlib.error:
+        raise InvalidInputError("the message is not packed as grpc-encoding says") from None
+
+
+def _path(call: _Call, message: bytes) -> str:
+    """Path of the route that a call asks. Raises InvalidInputError or NotFoundError."""
+    if not call.of_model:
+        return call.path
+    if call.form is None:
+        named: Mapping[str, Any] = decode(call.request, message)
+        model, version = named.get("name", ""), named.get("version", "")
+    else:
+        named = decode("NamedModel", message)  # the tensors are read where the app admits them
+        model, version = named.get("model_name", ""), named.get("model_version", "")
+    for part in (model, version):
+        if quote(part, safe="") != part:
+            raise NotFoundError(f"there is no {one_line(part, 80)} here")
+    if not model:
+        raise InvalidInputError("the request names no model")
+    return f"/v2/models/{model}" + (f"/versions/{version}" if version else "") + call.path
+
+
+def _as_http(headers: Headers) -> Headers:
+    """Headers as the app knows them: the authority is the host, and a message is not packed any more."""
+    return [
+        (b"host" if name == b":authority" else name, value)
+        for name, value in headers
+        if name in (b":authority", b"authorization")
+    ]
