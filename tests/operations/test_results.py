@@ -354,6 +354,23 @@ def test_a_reproduction_ends_with_its_answer_and_is_on_record(services: Services
     assert (job.result["identical"], job.result["differences"]) == (False, ["3 predictions differ"])
 
 
+def test_which_older_rows_were_trained_on_is_kept_for_approvers_and_for_a_reproduction(
+    services: Services,
+) -> None:
+    said = {"older_rows": "trained on the new rows alone: auc …", "older_rows_choice": "the new rows alone"}
+    version = trained(services, snapshot={"changed_us": 1_700_000_000_000_000}, fit=said)
+    with services.registry.read() as connection:
+        record = runs.newest_record(connection, "demo")
+        evidence = gather_evidence(connection, version, [])
+    assert record["fit"]["older_rows"] == said["older_rows"]
+    assert evidence["data"]["older_rows"] == said["older_rows"]
+    trainings.start_reproduction(services, actor(services, SCIENTIST), f"models:/demo/{version.number}")
+    prepared = job_handlers.prepare(services, claim(services))
+    assert prepared.requests[0].options == {
+        "changed_us": 1_700_000_000_000_000, "older_rows": "the new rows alone",
+    }  # fmt: skip
+
+
 def test_a_reproduction_that_contradicts_itself_is_none(services: Services) -> None:
     trained(services)
     trainings.start_reproduction(services, actor(services, SCIENTIST), "models:/demo/1")

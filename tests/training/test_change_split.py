@@ -127,11 +127,11 @@ def test_the_choice_sees_rows_of_the_training_alone_and_is_the_same_again() -> N
     )
     seen: list[int] = []
 
-    def fit(X: pd.DataFrame, y: Any) -> Any:
+    def fit(X: pd.DataFrame, y: Any, weights: Any = None) -> Any:
         from sklearn.linear_model import LogisticRegression
 
         seen.append(len(X))
-        return LogisticRegression().fit(X, y)
+        return LogisticRegression().fit(X, y, weights)
 
     first, second = (choose_older_rows(X, y, at, since(15), "auc", fit) for _ in range(2))
     assert first.text == second.text
@@ -142,6 +142,6 @@ def test_the_choice_sees_rows_of_the_training_alone_and_is_the_same_again() -> N
 def test_with_few_new_rows_all_are_used() -> None:
     at = times(30, 2)
     X, y = pd.DataFrame({"x": np.zeros(len(at))}), pd.Series(np.arange(len(at)) % 2)
-    older = choose_older_rows(X, y, at, since(20), "auc", lambda X, y: pytest.fail("nothing is fitted"))
+    older = choose_older_rows(X, y, at, since(20), "auc", lambda *_: pytest.fail("nothing is fitted"))
     assert older.kept.all()
     assert not older.text

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +15,18 @@ from pilothouse.domain.model_spec import METRICS, ModelSpec, Scalar, SearchSpec
 from pilothouse.domain.search import draw
 from pilothouse.inference.predictor import check_answers
 from pilothouse.inference.schema import InputSchema
-from pilothouse.training.estimators import build_pipeline
+from pilothouse.training.estimators import build_pipeline, estimator_class
 from pilothouse.training.preprocessing import fit_pipeline
 from pilothouse.training.user_code import call, load_function
 
-Fit = Callable[[pd.DataFrame, "pd.Series[Any]", dict[str, Scalar]], Any]
-"""Function ``fit(X, y, parameters)`` that returns a fitted estimator."""
+
+class Fit(Protocol):
+    """Function that returns an estimator fitted to rows, with a weight for each where the estimator ``takes_weights``."""
+
+    def __call__(
+        self, X: pd.DataFrame, y: "pd.Series[Any]", parameters: dict[str, Scalar], weights: Any = None, /
+    ) -> Any: ...
+
 
 SCORERS = {
     "auc": "roc_auc_ovr_weighted",
@@ -55,20 +61,28 @@ def fitter(spec: ModelSpec, schema: InputSchema, folder: Path, seed: int, thread
     training = spec.training
     if training.function is not None:
         function = load_function(folder, training.function)
-        return lambda X, y, parameters: _checked(
+        return lambda X, y, parameters, weights=None: _checked(
             call(folder, function, X.copy(), y.copy(), dict(parameters), seed), training.function, schema
         )
     name = training.estimator or ""
 
-    def fit(X: pd.DataFrame, y: "pd.Series[Any]", parameters: dict[str, Scalar]) -> Any:
+    def fit(X: pd.DataFrame, y: "pd.Series[Any]", parameters: dict[str, Scalar], weights: Any = None) -> Any:
         asked = training.preprocessing
         pipeline = build_pipeline(name, parameters, schema, seed=seed, threads=threads, asked=asked)
         try:
-            return fit_pipeline(pipeline, (X, y), schema, asked)
+            return fit_pipeline(pipeline, (X, y), schema, asked, weights)
         except (ValueError, TypeError) as error:
             raise InvalidInputError(f"training: {name} cannot be fitted: {error}") from error
 
     return fit
+
+
+def takes_weights(spec: ModelSpec) -> bool:
+    """Whether what trains a model takes a weight for each row: a user's function does not, nor do some estimators."""
+    from sklearn.utils.validation import has_fit_parameter
+
+    name = spec.training.estimator
+    return name is not None and bool(has_fit_parameter(estimator_class(name), "sample_weight"))
 
 
 def search(

@@ -121,17 +121,20 @@ def fit_pipeline(
     rows: tuple[pd.DataFrame, "pd.Series[Any]"],
     schema: InputSchema,
     asked: PreprocessingSpec | None,
+    weights: Any = None,
 ) -> Any:
-    """Fit a pipeline of ours; one whose estimator splits on categories is told which columns they are.
+    """Fit a pipeline of ours, to rows with ``weights`` (float64[rows]) where given; one whose estimator splits on categories is
+    told which columns they are.
 
     Raises InvalidInputError where a feature has more categories than it splits on, and the file asks for just that; with
     ``auto`` the codes of such a feature are numbers.
     """
     X, y = rows
+    weighed = {} if weights is None else {f"{pipeline.steps[-1][0]}__sample_weight": weights}
     estimator = pipeline[-1]
     able = abilities_of(estimator)
     if chosen(asked, able).categories != "native" or not schema.categorical:
-        return pipeline.fit(X, y)
+        return pipeline.fit(X, y, **weighed)
     most = int(estimator.max_bins)
     counts = {name: int(X[name].nunique()) for name in schema.categorical}
     beyond = next((name for name, count in counts.items() if count > most), None)
@@ -143,7 +146,7 @@ def fit_pipeline(
     # the encoder puts categories first, in this order
     native = [position for position, count in enumerate(counts.values()) if count <= most]
     estimator.set_params(categorical_features=native or None)
-    pipeline.fit(X, y)
+    pipeline.fit(X, y, **weighed)
     # It has encoded the codes once more, to the same codes, with a function that a model file may not hold. Without that step
     # it takes them as they are.
     estimator._preprocessor = None

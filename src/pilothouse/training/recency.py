@@ -3,15 +3,13 @@
 Decided on rows for training alone, so that the hold-out judges a model that it had no part in choosing.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pilothouse.domain.evaluation import SMALLEST_LOSS, SMALLEST_RISE
 from pilothouse.domain.model_spec import METRICS
 from pilothouse.domain.time_units import DAY_US, from_us
 from pilothouse.training.fitting import scores_of
@@ -22,65 +20,97 @@ FOLDS = 2
 _FEWEST_ROWS = 50
 """New rows at least; with fewer all rows are used."""
 
-FitRows = Callable[[pd.DataFrame, "pd.Series[Any]"], Any]
+Flags = npt.NDArray[np.bool_]
+ALL = "all rows"
+WEIGHED = "all rows, the new ones weighing as much as those before them"
+AS_MANY = "the new rows and as many before them"
+NEW = "the new rows alone"
+
+
+class FitRows(Protocol):
+    """Function that returns an estimator fitted to rows, with a weight for each where given."""
+
+    def __call__(self, X: pd.DataFrame, y: "pd.Series[Any]", weights: Any = None, /) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
 class OlderRows:
-    """Rows that are trained on (bool[rows]); ``scores`` of each choice, the mean over folds, and a sentence."""
+    """Rows that are trained on (bool[rows]) and, where they do not count alike, their weights (float64[those]). ``scores`` of
+    each choice, the mean over folds; ``choice``, the name of the one taken, and a sentence, both empty where none was made."""
 
-    kept: npt.NDArray[np.bool_]
-    scores: dict[str, float]
-    text: str
+    kept: Flags
+    weights: npt.NDArray[np.float64] | None = None
+    choice: str = ""
+    scores: dict[str, float] = field(default_factory=dict)
+    text: str = ""
 
 
 def choose_older_rows(
-    X: pd.DataFrame, y: "pd.Series[Any]", times: Micros, changed_us: int, metric: str, fit: FitRows
+    X: pd.DataFrame,
+    y: "pd.Series[Any]",
+    times: Micros,
+    changed_us: int,
+    metric: str,
+    fit: FitRows,
+    *,
+    weighs: bool = False,
 ) -> OlderRows:
-    """Choice between all rows, as many of the newest older rows as there are new ones, and the new rows alone, by the mean of
-    ``metric`` over folds of the new rows. All rows where no choice is better by as much as a loss that counts (the new days are
-    few, and neighbours of those that they are judged on), or where the metric is not defined on a fold."""
+    """The best choice, by the mean of ``metric`` over folds of the new rows, of three: all rows; all, with a larger weight for
+    the new ones (``weighs``: the estimator takes weights; else as many of the newest older rows as there are new ones); the new
+    rows alone. All rows where the new ones are too few to ask, or the metric is not defined on a fold.
+
+    The best is taken by however little: to keep rows of the old world costs as much as to leave out rows that would still
+    teach, so neither has to be shown beyond chance. Between the two stands the choice that leaves nothing out.
+    """
     new = times >= changed_us
     everything = np.ones(len(times), dtype=bool)
     if int(new.sum()) < _FEWEST_ROWS or new.all():
-        return OlderRows(everything, {}, "")
+        return OlderRows(everything)
     sign = 1.0 if METRICS[metric][0] == "higher" else -1.0
-    _, place = np.unique(
-        times // DAY_US * new, return_inverse=True
-    )  # of a row's day among the new ones; others are not asked
-    fold = place % FOLDS
-    choices = {
-        "all rows": everything,
-        "the new rows and as many before them": _as_many_before(new),
-        "the new rows alone": new,
-    }
+    # the place of a row's day among the new ones; older rows are in every fold
+    _, place = np.unique(times // DAY_US * new, return_inverse=True)
+    held = [new & (place % FOLDS == i) for i in range(FOLDS)]
     scores: dict[str, float] = {}
-    for name, rows in choices.items():
-        values = [
-            scores_of(metric, fit, (X, y), rows & ~(new & (fold == i)), new & (fold == i))
-            for i in range(FOLDS)
-        ]
+    for name in (ALL, WEIGHED if weighs else AS_MANY, NEW):
+        values = [_score(name, (X, y), new, test, metric, fit) for test in held]
         known = [value for value in values if value is not None]
-        if len(known) < FOLDS:
-            if name == "all rows":
-                return OlderRows(everything, {}, "")
-            continue
-        scores[name] = float(np.mean(known))
+        if len(known) == FOLDS:
+            scores[name] = float(np.mean(known))
+        elif name == ALL:
+            return OlderRows(everything)
     best = max(scores, key=lambda name: sign * scores[name])
-    least = SMALLEST_LOSS if sign > 0 else SMALLEST_RISE * abs(scores["all rows"])
-    if sign * (scores[best] - scores["all rows"]) < least:
-        best = "all rows"
+    kept, weights = rows_of(best, new, everything)
     told = ", ".join(f"{name} {score:.4g}" for name, score in scores.items())
     text = (
         f"trained on {best}: {metric} on days since {from_us(changed_us):%Y-%m-%d} that were left out in turn, by what was "
         f"trained on: {told}"
     )
-    return OlderRows(choices[best], scores, text)
+    return OlderRows(kept, weights, best, scores, text)
 
 
-def _as_many_before(new: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """The new rows, and as many of the newest rows before them (rows are sorted by time)."""
-    first = int(np.argmax(new))
-    kept = new.copy()
-    kept[max(0, first - int(new.sum())) : first] = True
-    return kept
+def rows_of(choice: str, new: Flags, among: Flags) -> tuple[Flags, npt.NDArray[np.float64] | None]:
+    """Rows of a choice ``among`` those given, and their weights. ``new``: those since the change; rows are sorted by time."""
+    now, before = among & new, among & ~new
+    if choice == NEW:
+        return now, None
+    if choice == AS_MANY:
+        newest = np.flatnonzero(before)[-int(now.sum()) :]
+        kept = now.copy()
+        kept[newest] = True
+        return kept, None
+    if choice == WEIGHED:
+        heavy = max(1.0, int(before.sum()) / int(now.sum()))
+        return among, np.where(new, heavy, 1.0)[among]
+    return among, None
+
+
+def _score(
+    choice: str,
+    rows: tuple[pd.DataFrame, "pd.Series[Any]"],
+    new: Flags,
+    test: Flags,
+    metric: str,
+    fit: FitRows,
+) -> float | None:
+    train, weights = rows_of(choice, new, ~test)
+    return scores_of(metric, lambda X, y: fit(X, y, weights), rows, train, test)

@@ -232,6 +232,7 @@ def prepare_reproduction(services: Services, claim: ClaimedJob, folder: Path) ->
     of_fit: dict[str, Any] = {"searched": {"parameters": chosen, "trials": []}} if tried else {}
     if (changed_us := record.get("snapshot", {}).get("changed_us")) is not None:
         of_fit["changed_us"] = changed_us
+        of_fit["older_rows"] = record.get("fit", {}).get("older_rows_choice")
     requests: StepInputs = {
         "fit": ({"train": train, "model_folder": str(model_copy(services, claim))}, of_fit),
         "compare": (inputs, {"recorded": recorded}),

@@ -268,7 +268,9 @@ def _fit_facts(spec: ModelSpec, outcome: JobOutcome) -> dict[str, Any]:
         "estimator_parameters": {},
     }
     if spec.training.estimator:
-        facts["estimator_parameters"] = _step(outcome, "fit").record.get("estimator_parameters", {})
+        own = _step(outcome, "fit").record
+        facts["estimator_parameters"] = own.get("estimator_parameters", {})
+        facts |= {key: own[key] for key in ("older_rows", "older_rows_choice") if own.get(key)}
     return facts
 
 

@@ -3,8 +3,9 @@ sees the hold-out.
 
 Inputs: ``train`` (parquet), ``model_folder``. Options: ``searched``, the result of a search by jobs of its own
 ({parameters, trials}); without it a search that the spec asks for runs here; ``changed_us``, the moment of a change since which
-rows are of a new world (see ``recency``). Outputs: ``model`` (a skops file),
-``schema`` (InputSchema), ``trials`` (JSON, where a search ran). Record: the parameters used, the trials, the environment.
+rows are of a new world, and ``older_rows``, which of those before it are trained on, where that is on record (``recency``).
+Outputs: ``model`` (a skops file), ``schema`` (InputSchema), ``trials`` (JSON, where a search ran). Record: the parameters used,
+the trials, the environment.
 """
 
 import json
@@ -12,14 +13,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pilothouse.domain.jobs import StepRequest, StepResult
 from pilothouse.domain.model_spec import ModelSpec
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.safe_format import dump_model
 from pilothouse.training.environment import environment
 from pilothouse.training.estimators import plain_parameters
-from pilothouse.training.fitting import Fit, Trial, fitter, search
-from pilothouse.training.recency import FitRows, OlderRows, choose_older_rows
+from pilothouse.training.fitting import Fit, Trial, fitter, search, takes_weights
+from pilothouse.training.recency import FitRows, OlderRows, choose_older_rows, rows_of
 from pilothouse.training.rows import read_rows, schema_of, training_frame
 from pilothouse.training.steps.common import Report, input_path, spec_of, step, write_output
 from pilothouse.training.times import Micros
@@ -39,8 +42,10 @@ def run(request: StepRequest, report: Report) -> StepResult:
     trials = [] if searched else _trials(spec, fit, X, y, request.seed, report)
     chosen = searched["parameters"] if searched else trials[0].parameters if trials else {}
     parameters = {**spec.training.parameters, **chosen}
-    older = _older_rows(request, spec, (X, y), rows.times, lambda X, y: fit(X, y, parameters), report)
-    model = fit(X[older.kept], y[older.kept], parameters) if older else fit(X, y, parameters)
+    older = _older_rows(
+        request, spec, (X, y), rows.times, lambda X, y, weights=None: fit(X, y, parameters, weights), report
+    )
+    model = fit(X[older.kept], y[older.kept], parameters, older.weights) if older else fit(X, y, parameters)
     report(0.8, "writing the model", {})
     data = dump_model(model)
     # read back, so that a file that cannot be served fails here and not at its deployment
@@ -60,7 +65,15 @@ def run(request: StepRequest, report: Report) -> StepResult:
         "trials": plain,
         "training_rows": int(older.kept.sum()) if older else rows.count,
         "model_bytes": len(data),
-        **({"older_rows": older.text, "older_rows_scores": older.scores} if older else {}),
+        **(
+            {
+                "older_rows": older.text,
+                "older_rows_choice": older.choice,
+                "older_rows_scores": older.scores,
+            }
+            if older
+            else {}
+        ),
         **environment(),
     }
     return StepResult(ok=True, outputs=outputs, record=record)
@@ -72,8 +85,13 @@ def _older_rows(
     changed_us = request.options.get("changed_us")
     if changed_us is None:
         return None
+    if recorded := request.options.get("older_rows"):
+        kept, weights = rows_of(recorded, times >= int(changed_us), np.ones(len(times), dtype=bool))
+        return OlderRows(kept, weights, recorded)
     report(0.5, "asking whether rows from before the change are of use", {})
-    older = choose_older_rows(*rows, times, int(changed_us), spec.primary_metric, fit)
+    older = choose_older_rows(
+        *rows, times, int(changed_us), spec.primary_metric, fit, weighs=takes_weights(spec)
+    )
     if older.text:
         report(0.7, older.text, {})
     return older
