@@ -27,7 +27,7 @@ from pilothouse.domain.time_units import DAY_US, to_us
 from pilothouse.operations.alerts import alert_explanation, alerts
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.ingest import ingest
-from pilothouse.operations.monitoring import late_windows, weeks_before, window_closing
+from pilothouse.operations.monitoring import late_windows, monitor_backfills, weeks_before, window_closing
 from pilothouse.operations.monitoring.statistic_names import measure_name
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import time_machine
@@ -450,6 +450,25 @@ def test_a_change_of_findings_alone_reaches_the_windows_that_rest_on_them(
     given = ["--workspace", str(services.paths.root), "--as", "ada", "monitor", "flight-delay", "ewr"]
     assert failures.run(lambda: main.run(given)) == 0
     assert "an earlier window changed" in capsys.readouterr().out
+
+
+def test_a_back_fill_goes_by_time_over_all_versions(services: Services) -> None:
+    """Windows of a version rest on those of others that answered between its own: once is enough."""
+    promoted_back_and_forth(services)
+    sent_in(services, range(7), [(START + 29, 18.0, 1.0)])
+    right = [stored(services, version) for version in (2, 3, 4)]
+    assert any('"found_by":4' in data for _, data in right[0])
+    with services.telemetry.transaction() as connection:
+        for version in (2, 3, 4):
+            stream = find_stream(connection, "flight-delay", version, "ewr")
+            assert stream is not None
+            for reading in readings.history(connection, stream.id, DRIFT):
+                closed = ClosedWindow(window=replace(reading.window, judged=False), findings=())
+                revisions.replace(connection, stream.id, DRIFT, closed, to_us(services.now()))
+    monitor_backfills.backfill_monitoring(
+        services, admin(services), "flight-delay", on_day(0), on_day(300), reason="the figures were lost"
+    )
+    assert [stored(services, version) for version in (2, 3, 4)] == right
 
 
 def test_the_past_shows_what_stood_then(services: Services) -> None:

@@ -2,11 +2,13 @@
 force.
 
 The monitor judges windows again by itself when something has come late (``late_windows``). A back-fill does so for a range,
-oldest window first, since each is judged beside those before it; the earlier figures are kept. It also closes windows of rows
+oldest window first over all versions and targets, since each is judged beside those before it, whatever version answered then;
+the earlier figures are kept. It also closes windows of rows
 older than any there were before. It draws no alerts: they keep what was known when they were drawn. A second back-fill gives
 the same figures.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -94,7 +96,7 @@ def backfill_monitoring(
                 "windows": count, "reason": reason,
             },
         )  # fmt: skip
-    results = [_backfill(services, spec, task) for task in tasks]
+    results = _backfill(services, spec, tasks)
     with services.registry.transaction() as connection:
         states.refresh(services, connection, {(task.stream.model, task.stream.target) for task in tasks})
     return results
@@ -114,20 +116,26 @@ def _tasks(connection: Connection, stream: Stream, spec: ModelSpec, within: Span
             yield _Task(stream, monitor, spans)
 
 
-def _backfill(services: Services, spec: ModelSpec, task: _Task) -> BackfilledMonitor:
-    outcomes: dict[Change, int] = {}
-    for span in task.spans:
+def _backfill(services: Services, spec: ModelSpec, tasks: Sequence[_Task]) -> list[BackfilledMonitor]:
+    monitors = list(window_closing.grids(spec))
+    every = [(task, span) for task in tasks for span in task.spans]
+    every.sort(key=lambda window: (monitors.index(window[0].monitor), window[1].end_us))
+    outcomes: dict[tuple[int, str], dict[Change, int]] = defaultdict(lambda: defaultdict(int))
+    for task, span in every:
         windows = window_closing.recomputed_windows(services, task.stream, spec, task.monitor, span)
         for name, closed in windows.items():
             with services.telemetry.transaction() as connection:
                 outcome = revisions.replace(connection, task.stream.id, name, closed, to_us(services.now()))
             if name == task.monitor:
-                outcomes[outcome] = outcomes.get(outcome, 0) + 1
-    return BackfilledMonitor(
-        task.stream.version,
-        task.stream.target,
-        task.monitor,
-        from_us(task.spans[0].start_us),
-        from_us(task.spans[-1].end_us),
-        outcomes,
-    )
+                outcomes[task.stream.id, name][outcome] += 1
+    return [
+        BackfilledMonitor(
+            task.stream.version,
+            task.stream.target,
+            task.monitor,
+            from_us(task.spans[0].start_us),
+            from_us(task.spans[-1].end_us),
+            dict(outcomes[task.stream.id, task.monitor]),
+        )
+        for task in tasks
+    ]
