@@ -57,19 +57,20 @@ def asked(example: Example) -> PromotionRequest:
     return promotions.request_promotion(example.services, example.actor("sam"), "delay/1", reason="better")
 
 
+@pytest.mark.parametrize("reason", ['it\'s "better" $HOME `id` \\ %s', "it's größer \u202e"])
 def test_the_printed_line_signs_and_a_paste_of_it_approves(
-    example: Example, run, key: SoftKey, tmp_path: Path
+    example: Example, run, key: SoftKey, tmp_path: Path, reason: str
 ) -> None:
     """The line is run by a shell as it stands, with the key in the place that it names."""
     openssh("ssh-keygen")
     asked(example)
-    printed = run("statement", "1", "--approve", "--reason", "it's größer")
+    printed = run("statement", "1", "--approve", "--reason", reason)
     assert printed.code == 0
-    assert json.loads(printed.out)["reason"] == "it's größer"
+    assert json.loads(printed.out)["reason"] == reason
     assert not printed.out.endswith("\n")
     (tmp_path / ".ssh").mkdir()
     key.write(tmp_path / ".ssh" / "id_ed25519")
-    line = run("statement", "1", "--approve", "--json").json["command"]
+    line = next(line for line in printed.err.splitlines() if "ssh-keygen" in line)
     signed = subprocess.run(
         ["sh", "-c", line],
         env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},

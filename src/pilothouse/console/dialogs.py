@@ -12,7 +12,7 @@ from textual.widgets import Input, Static
 from textual.widgets.input import Selection
 
 from pilothouse.console.session.actions import EVERYWHERE, MOVEMENT, Action, actions_of, printed
-from pilothouse.console.widgets.field import TextField
+from pilothouse.console.widgets.field import PasteField, TextField
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.safe_text import safe
@@ -50,8 +50,16 @@ class Ask(ModalScreen[str | None]):
         value: str = "",
         confirm: str = "do it",
         tone: Tone = "strong",
+        secret: str = "",
+        pasted: str = "",
     ) -> None:
+        """``secret``: a second field that shows nothing of what is typed. ``pasted``: the field takes several lines as one, and
+        Enter waits for this text, at the end of a paste."""
         super().__init__()
+        self.secret = ""
+        """What was typed into the second field; whoever asked takes it, and leaves nothing."""
+        self._secret = secret
+        self._pasted = pasted
         self._title = Cell(safe(title), tone)
         self._lines = [safe(text, 2_000) for text in lines]
         self._field = field
@@ -76,12 +84,15 @@ class Ask(ModalScreen[str | None]):
             if self._field is not None:
                 label = f"{self._field}{' (required)' if self._required else ' (optional)'}:"
                 yield Static(Text(label), markup=False, id="label")
-                yield TextField(self._value, id="answer")
+                yield (PasteField if self._pasted else TextField)(self._value, id="answer")
+            if self._secret:
+                yield Static(Text(f"{self._secret} (required):"), markup=False, id="secret_label")
+                yield TextField(id="secret", password=True)
             yield Static(markup=False, id="keys")
 
     def on_mount(self) -> None:
         if self._field is not None:
-            field = self.query_one(Input)
+            field = self.query_one("#answer", Input)
             self.set_focus(field)
             field.selection = Selection(0, len(field.value))  # typing replaces the proposal
 
@@ -90,7 +101,8 @@ class Ask(ModalScreen[str | None]):
         width, height = self.app.size
         low = height < _LOW
         self.query_one("#dialog").set_class(low, "low")
-        around = _AROUND + (0 if low else 2) + ((2 if low else 3) if self._field is not None else 0)
+        fields = (self._field is not None) + bool(self._secret)
+        around = _AROUND + (0 if low else 2) + (2 if low else 3) * fields
         self.query_one("#read").styles.max_height = max(1, height - around)
         key = "Enter" if self._field is not None else "Enter or y"
         gap, back = (" ", "back") if width < _NARROW else ("   ", "go back")
@@ -109,6 +121,13 @@ class Ask(ModalScreen[str | None]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
+        if self._secret and event.input.id == "answer":
+            self.set_focus(self.query_one("#secret", Input))
+            return
+        if self._pasted and self._pasted not in event.value:
+            event.input.value += " "  # a terminal that sends a paste as keys: its line ends are Enter
+            event.input.cursor_position = len(event.input.value)
+            return
         self.action_confirm()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -123,12 +142,19 @@ class Ask(ModalScreen[str | None]):
 
     def action_confirm(self) -> None:
         """Answer yes, if a required text is there."""
-        text = self.query_one(Input).value.strip() if self._field is not None else ""
+        text = self.query_one("#answer", Input).value.strip() if self._field is not None else ""
         if self._required and not text:
             self.query_one("#label", Static).update(
                 line(Cell(f"{self._field} (required): type it first", "bad"))
             )
             return
+        if self._secret:
+            self.secret = self.query_one("#secret", Input).value
+            if not self.secret:
+                self.query_one("#secret_label", Static).update(
+                    line(Cell(f"{self._secret} (required): type it first", "bad"))
+                )
+                return
         self.dismiss(text)
 
     def action_dismiss_none(self) -> None:

@@ -11,6 +11,7 @@ from pilothouse.cli.output import json_option, printed_as_json, say, say_solo
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.domain.records import PromotionRequest
+from pilothouse.domain.safe_text import safe_json
 from pilothouse.domain.statements import Component
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.promotion.components import Passphrase, SecondComponent, Signed
@@ -109,11 +110,16 @@ def statement(session: Session, number: int, approves: bool | None, reason: str,
     printed = statements.print_statement(session.services, session.actor, number, verdict, reason, key)
     if printed_as_json(session, {**_plain(printed), "command": printed.command}):
         return
-    click.echo(printed.text, nl=sys.stdout.isatty())
-    say_whole("sign it where your key is, in one line:")
-    say_whole(f"  {printed.command}")
+    if sys.stdout.isatty():
+        click.echo(safe_json(printed.text))
+    else:
+        click.echo(printed.text, nl=False)
     option = " --reason …" if verdict == "reject" else ""
-    say_whole(f"then: pilothouse {verdict} {number} --signature FILE{option} (- for a paste)")
+    say("sign it where your key is, in one line:")
+    click.echo(
+        f"  {printed.command}", err=True
+    )  # ASCII, and whole: a command that is cut runs something else
+    say(f"then: pilothouse {verdict} {number} --signature FILE{option} (- for a paste)")
 
 
 def _plain(printed: Any) -> dict[str, Any]:
@@ -123,11 +129,6 @@ def _plain(printed: Any) -> dict[str, Any]:
         "statement": printed.text,
         "key": printed.key,
     }
-
-
-def say_whole(text: str) -> None:
-    """Print a line on stderr whole: a command that is cut runs something else. It is ASCII."""
-    click.echo(text.encode("ascii", "backslashreplace").decode(), err=True)
 
 
 def _component(

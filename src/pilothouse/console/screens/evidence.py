@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from pilothouse.console.dialogs import Ask
-from pilothouse.console.screens import asking_again, breaking_glass
+from pilothouse.console.screens import asking_again, breaking_glass, deciding
 from pilothouse.console.screens.page import PageView
 from pilothouse.console.session.actions import Action, key_of
 from pilothouse.domain.break_glass import BrokenGlass, Review
@@ -14,7 +14,6 @@ from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.domain.roles import Actor
 from pilothouse.operations.services import Services
 from pilothouse.presentation.pages.request_page import obstacle_text, request_page
-from pilothouse.presentation.texts import counted
 
 
 class EvidenceView(PageView[PromotionRequest]):
@@ -67,7 +66,7 @@ class EvidenceView(PageView[PromotionRequest]):
         obstacle = obstacle_to(act, request, actor, services.now())
         return obstacle_text(obstacle, request, actor, key_of(self.actions(), "again")) if obstacle else ""
 
-    def do_approve(self) -> None:
+    async def do_approve(self) -> None:
         if self.data is None:
             return
         request = self.data
@@ -77,32 +76,27 @@ class EvidenceView(PageView[PromotionRequest]):
         effect = (
             f"version {request.version} goes live on {targets} at once" if last else "nothing is deployed yet"
         )
-        effect = f"This is approval {request.approvals + 1} of {needed}: {effect}."
-        question = Ask(
+        verdict = deciding.Verdict(
+            "approve",
             f"Approve {request.model} version {request.version} on {targets}?",
-            [
-                effect,
+            (
+                f"This is approval {request.approvals + 1} of {needed}: {effect}.",
                 f"You approve as {self.session.actor.name}, on the evidence shown:",
                 f"sha256 {request.evidence_digest[:32]}…",
-            ],
-            field="remark",
-            confirm="approve",
+            ),
         )
-        self._decide(question, "approve", request)
+        await deciding.ask(self, request, verdict)
 
-    def do_reject(self) -> None:
+    async def do_reject(self) -> None:
         if self.data is None:
             return
-        request = self.data
-        question = Ask(
-            f"Reject {request.model} version {request.version}?",
-            ["The request is closed; nothing that is live changes. The requester reads the reason."],
-            field="reason",
-            required=True,
-            confirm="reject",
-            tone="bad",
+        verdict = deciding.Verdict(
+            "reject",
+            f"Reject {self.data.model} version {self.data.version}?",
+            ("The request is closed; nothing that is live changes. The requester reads the reason.",),
+            "bad",
         )
-        self._decide(question, "reject", request)
+        await deciding.ask(self, self.data, verdict)
 
     def do_comment(self) -> None:
         if self.data:
@@ -149,16 +143,10 @@ class EvidenceView(PageView[PromotionRequest]):
         def operation(services: Any, actor: Actor, text: str) -> str:
             from pilothouse.operations.promotion import promotions
 
-            if verb == "approve":
-                decided = promotions.approve(services, actor, request.id, request.evidence_digest, text)
-            elif verb == "reject":
-                decided = promotions.reject(services, actor, request.id, text)
-            elif verb == "withdraw":
+            if verb == "withdraw":
                 decided = promotions.withdraw(services, actor, request.id, text)
-            else:
-                promotions.comment(services, actor, request.id, text)
-                return f"comment kept with request {request.id}"
-            approved = f"{decided.approvals} of {counted(decided.approvals_needed, 'approval')}"
-            return f"request {decided.id} is {decided.status}: {approved}"
+                return f"request {decided.id} is {decided.status}"
+            promotions.comment(services, actor, request.id, text)
+            return f"comment kept with request {request.id}"
 
         self.confirm(question, operation)

@@ -1,5 +1,6 @@
 """A one-line text field that is still while nobody types (a blinking cursor sends bytes for ever)."""
 
+from textual import events
 from textual.widgets import Input
 
 from pilothouse.domain.safe_text import safe
@@ -23,3 +24,12 @@ class TextField(Input):
             **options,  # type: ignore[arg-type]
         )
         self.cursor_blink = False
+
+
+class PasteField(TextField):
+    """Field that takes a paste of several lines as one, with blanks in the place of line ends."""
+
+    def on_paste(self, event: events.Paste) -> None:
+        event.stop()
+        event.prevent_default()
+        self.insert_text_at_cursor(safe(" ".join(event.text.split()), LONGEST))

@@ -112,7 +112,7 @@ def prove(services: Services, actor: Actor, passphrase: str) -> Proof:
         raise NotAllowedError(_locked_text(actor.name, wrong))
     left = MOST_WRONG - wrong
     raise NotAllowedError(
-        f"the passphrase is wrong: {left} more {'try' if left == 1 else 'tries'} before it is locked"
+        f"wrong passphrase: {left} more {'try' if left == 1 else 'tries'}, then it is locked"
     )
 
 

@@ -1,5 +1,6 @@
 """Statements to sign: printed for a key elsewhere, or signed by the agent that a person's connection forwards."""
 
+import base64
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,10 +34,13 @@ class PrintedStatement:
 
     @property
     def command(self) -> str:
-        """One line for a shell where the key is. With the ``.pub`` file alone, an agent there signs."""
-        return (
-            f"printf %s {shlex.quote(self.text)} | ssh-keygen -Y sign -n {NAMESPACE} -f ~/.ssh/id_ed25519.pub"
-        )
+        """One line of ASCII for a shell where the key is, which no terminal changes on its way. With the ``.pub`` file alone,
+        an agent there signs."""
+        if self.text.isascii() and self.text.isprintable():
+            source = f"printf %s {shlex.quote(self.text)}"
+        else:
+            source = f"echo {base64.b64encode(self.text.encode()).decode()} | base64 -d"
+        return f"{source} | ssh-keygen -Y sign -n {NAMESPACE} -f ~/.ssh/id_ed25519.pub"
 
 
 def print_statement(
