@@ -1,6 +1,7 @@
 """Two dialogs: a question that says exactly what will happen, and the help."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from rich.text import Text
 from textual import events
@@ -40,6 +41,13 @@ class Ask(ModalScreen[str | None]):
         Binding("pagedown", "scroll(5)", show=False),
     ]
 
+    secret = ""
+    """What was typed into the second field; whoever asked takes it, and leaves nothing."""
+    _secret = ""
+    """Label of a second field; empty where there is none."""
+    _pasted = ""
+    """End of a paste, for which Enter waits; empty where nothing is pasted."""
+
     def __init__(
         self,
         title: str,
@@ -50,16 +58,8 @@ class Ask(ModalScreen[str | None]):
         value: str = "",
         confirm: str = "do it",
         tone: Tone = "strong",
-        secret: str = "",
-        pasted: str = "",
     ) -> None:
-        """``secret``: a second field that shows nothing of what is typed. ``pasted``: the field takes several lines as one, and
-        Enter waits for this text, at the end of a paste."""
         super().__init__()
-        self.secret = ""
-        """What was typed into the second field; whoever asked takes it, and leaves nothing."""
-        self._secret = secret
-        self._pasted = pasted
         self._title = Cell(safe(title), tone)
         self._lines = [safe(text, 2_000) for text in lines]
         self._field = field
@@ -159,6 +159,22 @@ class Ask(ModalScreen[str | None]):
 
     def action_dismiss_none(self) -> None:
         self.dismiss(None)
+
+
+class AskSecret(Ask):
+    """Question with a second field, named ``secret``, that shows nothing of what is typed."""
+
+    def __init__(self, title: str, lines: Sequence[str], *, secret: str, **options: Any) -> None:
+        super().__init__(title, lines, **options)
+        self._secret = secret
+
+
+class AskPaste(Ask):
+    """Question whose field takes several lines as one. Enter waits for ``until``, at the end of a paste."""
+
+    def __init__(self, title: str, lines: Sequence[str], *, until: str, **options: Any) -> None:
+        super().__init__(title, lines, **options)
+        self._pasted = until
 
 
 class Help(ModalScreen[None]):

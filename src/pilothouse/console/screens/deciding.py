@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pilothouse.console.dialogs import Ask
+from pilothouse.console.dialogs import Ask, AskPaste, AskSecret
 from pilothouse.console.screens.base import View
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.records import PromotionRequest
@@ -38,40 +38,41 @@ class Verdict:
     def required(self) -> bool:
         return self.name == "reject"
 
-    def question(self, lines: Sequence[str], confirm: str, **more: str) -> Ask:
-        return Ask(
-            self.title,
-            [*self.effect, *lines],
-            field=self.field,
-            required=self.required,
-            confirm=confirm,
-            tone=self.tone,
-            **more,
-        )
+    def asked(self, lines: Sequence[str], confirm: str) -> dict[str, Any]:
+        """Arguments of the question."""
+        return {
+            "title": self.title,
+            "lines": [*self.effect, *lines],
+            "field": self.field,
+            "required": self.required,
+            "confirm": confirm,
+            "tone": self.tone,
+        }
 
 
 async def ask(view: View[Any], request: PromotionRequest, verdict: Verdict) -> None:
     """Ask for the decision, and for the component that it needs; then decide."""
     match request.rules.signature:
         case Component.NONE:
-            question = verdict.question([], verdict.name)
+            question = Ask(**verdict.asked([], verdict.name))
             view.ask(question, lambda text: _decide(view, request, verdict, text, None))
         case Component.PASSPHRASE:
-            question = verdict.question([], verdict.name, secret=f"passphrase of {view.session.actor.name}")
-            view.ask(question, lambda text: _with_passphrase(view, request, verdict, text, question))
+            label = f"passphrase of {view.session.actor.name}"
+            secret = AskSecret(**verdict.asked([], verdict.name), secret=label)
+            view.ask(secret, lambda text: _with_passphrase(view, request, verdict, text, secret))
         case _:
             offered = await view.read(lambda services, actor: _fingerprint(services, actor, request.id))
             if offered is not None and offered.startswith("SHA256:"):
                 touch = " (touch it)" if request.rules.signature is Component.HARDWARE_KEY else ""
                 lines = [f"Your SSH agent signs with {offered}{touch}:", f"“{MEANINGS[verdict.name]}”"]
                 view.ask(
-                    verdict.question(lines, f"sign and {verdict.name}"),
+                    Ask(**verdict.asked(lines, f"sign and {verdict.name}")),
                     lambda text: _by_agent(view, request, verdict, text),
                 )
             elif offered is not None:
                 lines = [f"It needs {request.rules.signature.words}; {offered}."]
                 view.ask(
-                    verdict.question(lines, "print the statement to sign elsewhere"),
+                    Ask(**verdict.asked(lines, "print the statement to sign elsewhere")),
                     lambda text: _print(view, request, verdict, text),
                 )
 
@@ -129,7 +130,7 @@ def _ask_for_signature(
     from pilothouse.operations.promotion.components import Signed
 
     copied = clipboard.copy(view.app, printed.command, "the line that signs it")
-    question = Ask(
+    question = AskPaste(
         f"Signature of {printed.key}?",
         [
             f"{copied[:1].upper()}{copied[1:]}.",
@@ -139,7 +140,7 @@ def _ask_for_signature(
         field="signature",
         required=True,
         confirm=verdict.name,
-        pasted=_END,
+        until=_END,
     )
     view.ask(question, lambda paste: _decide(view, request, verdict, text, Signed(paste)))
 
