@@ -32,6 +32,7 @@ MODULES = (
     "long_lived",
     "lists",
     "fleet_writes",
+    "signatures",
     "charts",
     "serving",
     "serving_hosts",
