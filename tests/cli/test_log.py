@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -87,6 +88,25 @@ def test_from_the_first_head_to_a_proof_for_strangers(workspace, root: Path, tmp
     proof = proofs.parse((tmp_path / "3.tlog-proof").read_text())
     proofs.check(proof, bytes.fromhex(entry["hash"]), policies.parse((tmp_path / "policy").read_text()))
 
+    assert workspace("log", "verifier", "--output", str(tmp_path / "verify_proof.py")).code == 0
+    exported = tmp_path / "audit.jsonl"
+    assert workspace("audit", "export", "--output", str(exported)).code == 0
+    stranger = [sys.executable, "-I", "-S", str(tmp_path / "verify_proof.py"), str(tmp_path / "3.tlog-proof")]
+    (tmp_path / "none").write_text("quorum none\n")
+    altered = tmp_path / "altered.jsonl"
+    altered.write_text(exported.read_text().replace('"role": "data-scientist"', '"role": "admin"'))
+    for arguments, code, words in (
+        (["--policy", "policy", "--row", "audit.jsonl"], 0, "ok     row 3 is in the log: "),
+        (["--policy", "policy", "--entry", entry["hash"]], 0, "signed by w1 at "),
+        (["--policy", "policy", "--entry", "00" * 32], 1, "does not have this entry"),
+        (["--policy", "none", "--entry", entry["hash"]], 1, "no log of the policy has signed"),
+        (["--policy", "policy", "--row", "altered.jsonl"], 1, "does not have its hash"),
+        (["--policy", "policy"], 1, "give the row's hash"),
+    ):
+        done = subprocess.run([*stranger, *arguments], cwd=tmp_path, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (code, "")
+        assert words in done.stdout
+    assert shutil.which("openssl") is not None
     shown = workspace("log", "consistency", "3", "--json").json
     assert (shown["old"], len(shown["old_root"])) == (3, 44)
     assert workspace("log", "consistency", "3", "99999").code == 2

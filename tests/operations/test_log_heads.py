@@ -9,7 +9,7 @@ from pilothouse.domain.errors import ConflictError, IntegrityError, NotAllowedEr
 from pilothouse.domain.roles import DAEMON, Actor
 from pilothouse.operations.services import Services
 from pilothouse.operations.transparency import heads, log_keys, proofs
-from pilothouse.operations.workspace import audits
+from pilothouse.operations.workspace import audits, doctor
 from pilothouse.transparency import checkpoints, merkle, notes, tiles
 from pilothouse.transparency import proofs as proof_files
 from support.log_workspace import Owner, add_rows, count, decide, leaves, make_log
@@ -70,6 +70,9 @@ def test_nothing_is_signed_that_does_not_extend_the_newest_head(log: tuple[Servi
     owner.write_anew(10, {"another": 1})
     owner.leave()
     add_rows(services, 5)
+    (finding,) = [one for one in doctor.diagnose(services, ada) if one.check == "transparency"]
+    assert not finding.ok
+    assert "was written anew" in finding.finding
     with pytest.raises(IntegrityError, match="the first 322 rows are not those of the newest signed head"):
         heads.sign(services, ada)
 
@@ -84,7 +87,10 @@ def test_a_restored_workspace_has_a_new_key_and_a_new_origin(log: tuple[Services
     services, ada = log
     before = heads.sign(services, ada)
     services.paths.log_key.unlink()
-    assert "new key" in log_keys.fault(services)
+    assert (log_keys.fault(services), log_keys.is_gone(services)) == ("", True)
+    (finding,) = [one for one in doctor.diagnose(services, ada) if one.check == "transparency"]
+    assert finding.ok
+    assert "makes a new key" in finding.finding
 
     after = heads.sign(services, ada)
 

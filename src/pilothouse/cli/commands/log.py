@@ -164,6 +164,13 @@ def policy(session: Session, output: Path | None) -> None:
 
 
 @log.command()
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="A file; stdout otherwise.")
+def verifier(output: Path | None) -> None:
+    """Print the program that verifies a proof on a machine with Python and OpenSSL and without Pilothouse."""
+    _write(proofs.verifier(), output)
+
+
+@log.command()
 @click.argument("least", type=click.IntRange(min=0))
 @click.pass_obj
 def quorum(session: Session, least: int) -> None:

@@ -3,8 +3,11 @@
 from pilothouse.domain.errors import IntegrityError, UnavailableError
 from pilothouse.domain.log_anchors import AnchorState
 from pilothouse.domain.roles import Actor
+from pilothouse.operations.authorisation import reading
 from pilothouse.operations.services import Services
 from pilothouse.operations.transparency import heads, log_keys
+from pilothouse.store import log_heads
+from pilothouse.store.log_tree import Tree
 
 
 def examine(services: Services, actor: Actor) -> str:
@@ -16,6 +19,13 @@ def examine(services: Services, actor: Actor) -> str:
         raise IntegrityError(
             f"a head of {state.signed_size:,} rows is signed, and the log has {state.rows.count:,}: its end was cut off"
         )
+    with reading(services, actor) as connection:
+        newest = log_heads.newest(connection)
+        if newest is not None and Tree(connection).root(newest.size) != newest.root:
+            raise IntegrityError(
+                f"the first {newest.size:,} rows are not those of the newest signed head: the log was written anew, or "
+                "the tree on record was changed; pilothouse audit verify --anchors says more"
+            )
     failing = [_failing(one) for one in state.anchors if one.delivery.failures]
     if failing:
         raise UnavailableError("; ".join(failing))
@@ -23,9 +33,11 @@ def examine(services: Services, actor: Actor) -> str:
         return "no head was signed yet: the daemon does it, or pilothouse log checkpoint --sign"
     kept = ", ".join(f"{one.anchor.name} has {one.delivery.sent_size:,}" for one in state.anchors)
     quorum = f"; {state.quorum} witnesses have signed one of {state.cosigned_size:,}" if state.quorum else ""
+    gone = f"; {services.paths.log_key} is not here: the next head makes a new key, and the log a new origin"
     return (
         f"the newest head is of {state.signed_size:,} of {state.rows.count:,} rows; "
         f"{kept or 'nothing keeps it elsewhere: pilothouse log anchors add'}{quorum}"
+        f"{gone if log_keys.is_gone(services) else ''}"
     )
 
 

@@ -91,12 +91,18 @@ def fault(services: Services) -> str:
     try:
         found = _stored(services.paths)
         if found is None:
-            return f"{path} is gone: the next head makes a new key, and the log a new origin"
+            return ""  # in a restored workspace: ``is_gone``
         _agreed(services, known, found)
         mode = path.stat().st_mode & 0o777
     except (IntegrityError, UnavailableError) as error:
         return str(error)
     return f"{path} can be read by others, who could sign heads: run chmod 600 {path}" if mode & 0o077 else ""
+
+
+def is_gone(services: Services) -> bool:
+    """True where the log has a key and its file is not here, as in a workspace that was restored."""
+    with services.registry.read() as connection:
+        return current(connection) is not None and not services.paths.log_key.exists()
 
 
 def _agreed(services: Services, known: PublicKey, found: PrivateKey) -> PrivateKey:

@@ -1,6 +1,7 @@
 """What strangers are given: a proof of one row, a proof that one head extends another, whom to believe, the tiles."""
 
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 from pilothouse.domain.errors import IntegrityError, InvalidInputError, NotFoundError, UnavailableError
@@ -76,6 +77,15 @@ def _best_head(connection: Connection, size: int) -> SignedCheckpoint:
         if believed.is_met(believed.cosigners(head)):
             return head
     return found[0]
+
+
+def verifier() -> str:
+    """Program that verifies a proof without Pilothouse: ``verify_proof.py``."""
+    return (
+        resources.files("pilothouse.operations.transparency.verifier")
+        .joinpath("verify_proof.py")
+        .read_text("utf-8")
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,13 @@
 
 import os
 import socketserver
+import sys
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from pilothouse.domain.errors import InvalidInputError, PilothouseError, UnavailableError
+from pilothouse.domain.safe_text import safe
 from pilothouse.operations.transparency.witness_folder import Witness
 from pilothouse.transparency import witness_requests
 from pilothouse.transparency.witness_requests import Refusal
@@ -99,6 +101,12 @@ def _handler(witness: Witness) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in the library
+            """A line for the log, whatever was asked."""
+            sys.stderr.write(
+                f"{self.log_date_time_string()} {self.address_string()} {safe(format % args, limit=300)}\n"
+            )
 
         def address_string(self) -> str:
             """Who asks, for the log; nobody has a name on a socket of this machine."""
