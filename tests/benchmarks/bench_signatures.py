@@ -25,12 +25,11 @@ from pilothouse.operations.promotion.components import (
     statement_of,
 )
 from pilothouse.operations.promotion.rules_in_force import require_with_rules
-from pilothouse.operations.workspace import workspaces
 from support.soft_keys import SoftKey
 
 APPROVALS = int(os.environ.get("APPROVALS", "60"))
 BOUND = 1.5
-_SECRET = "a long enough one"  # noqa: S105 - of a workspace that is thrown away
+_SECRET = "a long enough one"
 
 
 def run() -> None:
