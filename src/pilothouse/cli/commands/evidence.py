@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from pilothouse.cli.output import WIDE, json_option, printed_as_json, say, say_solo, show_lines
+from pilothouse.cli.output import WIDE, json_option, plain, printed_as_json, say, say_solo, show_lines
 from pilothouse.cli.session import Session
-from pilothouse.operations.promotion import break_glass, promotions
+from pilothouse.operations.promotion import approved_before, break_glass, promotions
 from pilothouse.presentation.pages.request_page import request_page
 from pilothouse.presentation.texts import counted
 
@@ -37,7 +37,8 @@ def show(session: Session, number: int, digest: bool, everything: bool) -> None:
     if digest and not session.as_json:
         click.echo(promotion_request.evidence_digest)
         return
-    if printed_as_json(session, promotion_request):
+    changes = approved_before.changes_of_request(session.services, session.actor, promotion_request)
+    if printed_as_json(session, {**plain(promotion_request), "changes": changes}):
         return
     say_solo(session)
     click.echo(f"request {promotion_request.id}")
@@ -45,7 +46,15 @@ def show(session: Session, number: int, digest: bool, everything: bool) -> None:
     now = session.services.now()
     glass = break_glass.of_request(session.services, session.actor, promotion_request.id)
     show_lines(
-        request_page(promotion_request, now, again=again, glass=glass, widest=WIDE, packages=everything)
+        request_page(
+            promotion_request,
+            now,
+            again=again,
+            glass=glass,
+            changes=changes,
+            widest=WIDE,
+            packages=everything,
+        )
     )
 
 

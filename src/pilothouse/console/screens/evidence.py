@@ -9,6 +9,7 @@ from pilothouse.console.screens import asking_again, breaking_glass, deciding
 from pilothouse.console.screens.page import PageView
 from pilothouse.console.session.actions import Action, key_of
 from pilothouse.domain.break_glass import BrokenGlass, Review
+from pilothouse.domain.dossier import Changes
 from pilothouse.domain.promotion import RequestAct, obstacle_to
 from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.domain.roles import Actor
@@ -24,6 +25,7 @@ class EvidenceView(PageView[PromotionRequest]):
     RECORD_NAME = "a request"
     _now: datetime
     _glass: BrokenGlass | None = None
+    _changes: Changes | None = None
 
     def crumbs(self) -> Sequence[str]:
         if self.data is None:
@@ -36,15 +38,17 @@ class EvidenceView(PageView[PromotionRequest]):
         )
 
     def load(self, services: Services, actor: Actor) -> PromotionRequest:
-        from pilothouse.operations.promotion import break_glass, promotions
+        from pilothouse.operations.promotion import approved_before, break_glass, promotions
 
         self._now = services.now()
         self._glass = break_glass.of_request(services, actor, self.record_number())
-        return promotions.get_request(services, actor, self.record_number())
+        request = promotions.get_request(services, actor, self.record_number())
+        self._changes = approved_before.changes_of_request(services, actor, request)
+        return request
 
     def show(self, data: PromotionRequest) -> None:
         again = f"{key_of(self.actions(), 'again')} asks anew, with evidence against what is live now."
-        self.put_page(request_page(data, self._now, again=again, glass=self._glass))
+        self.put_page(request_page(data, self._now, again=again, glass=self._glass, changes=self._changes))
 
     def subject_model(self) -> str:
         return self.data.model if self.data else ""

@@ -75,6 +75,17 @@ def compare(
     return Comparison(rows, lines, "" if lines else "the files are the same")
 
 
+def differing_facts(connection: Connection, first: Version, second: Version) -> list[ComparisonRow]:
+    """Recorded facts that differ between two versions, without the paired test and the diff of their code."""
+    apart = _holdout(connection, first) != _holdout(connection, second)
+    rows = _fact_rows(_facts(connection, first), _facts(connection, second))
+    return [
+        replace(row, note=OTHER_ROWS) if apart and row.group in _MEASURED else row
+        for row in rows
+        if row.differs
+    ]
+
+
 def _holdout(connection: Connection, version: Version) -> tuple[object, ...]:
     """Equal for two versions whose figures were measured on the same rows."""
     digest = runs.record_of(connection, version.run_id).get("holdout_digest")

@@ -8,6 +8,7 @@ from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.domain.roles import Actor
 from pilothouse.operations.authorisation import reading
+from pilothouse.operations.catalogue import require_version
 from pilothouse.operations.models import comparisons
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
@@ -23,16 +24,18 @@ def changes_since_approved(
     """Facts of a version that differ from the version of the newest deployed request before a time. Raises NotFoundError."""
     with reading(services, actor) as connection:
         request = _approved_before(connection, model, number, before)
-    if request is None:
-        return Changes(None)
-    comparison = comparisons.compare(
-        services, actor, version_uri(model, request.version), version_uri(model, number), from_record=False
-    )
+        if request is None:
+            return Changes(None)
+        found = comparisons.differing_facts(
+            connection,
+            require_version(connection, version_uri(model, request.version)),
+            require_version(connection, version_uri(model, number)),
+        )
     rows = [
         Change(row.group, row.name, row.a, row.b, row.note)
         for group in _GROUPS
-        for row in comparison.rows
-        if row.group == group and row.differs
+        for row in found
+        if row.group == group
     ]
     approvers = tuple(decision.actor for decision in request.decisions if decision.verdict == "approve")
     return Changes(request.version, request.closed_at, approvers, tuple(rows))

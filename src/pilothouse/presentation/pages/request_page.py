@@ -5,6 +5,7 @@ from datetime import datetime
 
 from pilothouse.domain.break_glass import BrokenGlass
 from pilothouse.domain.decisions import Decision
+from pilothouse.domain.dossier import Changes
 from pilothouse.domain.freezes import freeze_of, freeze_text
 from pilothouse.domain.promotion import Obstacle, parts_of, state_of
 from pilothouse.domain.records import PromotionRequest, RequestStatus
@@ -16,9 +17,12 @@ from pilothouse.domain.teams import teams_text
 from pilothouse.presentation.break_glass import glass_lines
 from pilothouse.presentation.cells import Cell, Tone, request_cell
 from pilothouse.presentation.documents import Line, aligned, pairs, section, text_line
+from pilothouse.presentation.pages.change_lines import change_lines
 from pilothouse.presentation.pages.evidence import evidence_sections
 from pilothouse.presentation.texts import policy_text, time_text
 
+WIDEST = 26
+"""Width of a column of the evidence on a screen."""
 _OUTCOMES: dict[str, Tone] = {"●": "good", "✖": "bad", "◌": "dim"}
 
 
@@ -28,12 +32,14 @@ def request_page(
     *,
     again: str,
     glass: BrokenGlass | None = None,
-    widest: int = 26,
+    changes: Changes | None = None,
+    widest: int = WIDEST,
     packages: bool = True,
 ) -> list[Line]:
-    """The request; who has a part in it, gates and metrics come first, the environment last. ``again`` says how it is
-    asked anew where it can no longer be decided; ``widest``: the width of a column of the evidence; ``packages``: list
-    those of the environment; ``glass``: how it was deployed without its approvals."""
+    """The request; what changed since the last approved version, who has a part in it, gates and metrics come first, the
+    environment last. ``again`` says how it is asked anew where it can no longer be decided; ``widest``: the width of a column
+    of the evidence; ``packages``: list those of the environment, and every change; ``glass``: how it was deployed without its
+    approvals."""
     until = (
         f"expires {time_text(request.expires_by)}"
         if request.status is RequestStatus.OPEN
@@ -61,6 +67,10 @@ def request_page(
         *pairs(facts, {"why": "strong"}),
         Line(),
     ]
+    if changes is not None:
+        lines += change_lines(
+            changes, request.model, request.version, everything=packages and widest > WIDEST
+        )
     lines += section("Decisions", _decisions(request))
     lines += section("Comments", _comments(request))
     if request.rules.four_eyes:
