@@ -216,6 +216,31 @@ def test_without_openssl_it_says_what_was_not_checked(folder: Path, tmp_path: Pa
     assert "not checked: signatures" in answer.stdout
 
 
+@needs_tools
+def test_every_decision_is_proven_to_be_in_the_log(folder: Path) -> None:
+    proofs = sorted(folder.glob("log/*.tlog-proof"))
+    entries = [json.loads(line) for line in (folder / "audit.jsonl").read_text().splitlines()]
+    decided = [e["seq"] for e in entries if e["action"] in ("request.approved", "model.reviewed")]
+    assert {path.name for path in proofs} == {f"entry-{seq}.tlog-proof" for seq in decided}
+    said = _verify(folder).stdout
+    assert all(f"ok     entry {seq} is in the log of " in said for seq in decided)
+
+
+@needs_tools
+@pytest.mark.parametrize("part", ["a hash", "the root", "the signature"])
+def test_a_proof_that_was_changed_is_refused(folder: Path, part: str) -> None:
+    proof = next(iter(folder.glob("log/*.tlog-proof")))
+    lines = proof.read_text().split("\n")
+    number = {"a hash": 2, "the root": lines.index("") + 3, "the signature": len(lines) - 2}[part]
+    place = len(lines[number]) // 2
+    other = "A" if lines[number][place] != "A" else "B"
+    lines[number] = lines[number][:place] + other + lines[number][place + 1 :]
+    proof.write_text("\n".join(lines))
+    _manifest_anew(folder)
+    said = [line for line in _verify(folder).stdout.splitlines() if line.startswith("WRONG")]
+    assert any("is in the log of" in line for line in said), said
+
+
 def test_what_changed_since_the_last_approved_version_comes_first(folder: Path) -> None:
     page = (folder / "dossier.html").read_text()
     titles = re.findall(r"<h2>(.*?)</h2>", page)

@@ -4,7 +4,7 @@ import io
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -21,7 +21,7 @@ from pilothouse.interop import signing_keys
 from pilothouse.interop.cyclonedx import ml_bom
 from pilothouse.interop.model_signing import bundle
 from pilothouse.operations.authorisation import authorise, changing
-from pilothouse.operations.dossier import audit_export, gathering, signing_key
+from pilothouse.operations.dossier import audit_export, gathering, log_proofs, signing_key
 from pilothouse.operations.services import Services
 from pilothouse.system.files import sha256_file
 
@@ -60,10 +60,11 @@ def write_dossier(
         raise ConflictError(f"{folder} exists and is not empty: name a new folder")
     dossier = gathering.gather(services, actor, reference)
     private = signing_key.private_key(services, actor)
+    proofs = log_proofs.log_proofs(services, actor, dossier.entries)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-            written = _write(services, dossier, private, pages, Path(temporary) / "dossier")
+            written = _write(services, dossier, private, proofs, pages, Path(temporary) / "dossier")
             if folder.exists():
                 folder.rmdir()
             (Path(temporary) / "dossier").rename(folder)
@@ -82,7 +83,14 @@ def _record(services: Services, actor: Actor, dossier: Dossier, written: Written
         change.record("dossier.made", uri, {"manifest": written.digest, "key": written.fingerprint})
 
 
-def _write(services: Services, dossier: Dossier, private: bytes, pages: MakePages, folder: Path) -> Written:
+def _write(
+    services: Services,
+    dossier: Dossier,
+    private: bytes,
+    proofs: Mapping[str, bytes],
+    pages: MakePages,
+    folder: Path,
+) -> Written:
     folder.mkdir(mode=0o755)
     public = signing_keys.public_part(private)
     fingerprint = signing_keys.fingerprint(public)
@@ -91,6 +99,13 @@ def _write(services: Services, dossier: Dossier, private: bytes, pages: MakePage
     _write_model(services, dossier, files, public, private)
     _write_requests(dossier, files)
     files.put("audit.jsonl", _entries(dossier), "entries of the audit log about it, each with its hash")
+    for name, data in proofs.items():
+        what = (
+            "whom to believe about the log"
+            if name == log_proofs.POLICY
+            else "proof that the log has the entry"
+        )
+        files.put(name, data, what)
     files.put_json("dossier.json", _plain(dossier), "all facts, for programs")
     files.put_json(
         "ml-bom.cdx.json", ml_bom(dossier, tool_version=__version__), "bill of materials, CycloneDX 1.6"

@@ -1,0 +1,27 @@
+"""Proofs for a dossier that the decisions about a version are in the transparency log."""
+
+from collections.abc import Iterable
+
+from pilothouse.domain.errors import UnavailableError
+from pilothouse.domain.records import AuditEntry
+from pilothouse.domain.roles import Actor
+from pilothouse.operations.services import Services
+from pilothouse.operations.transparency import proofs
+
+PROVEN = ("request.approved", "request.refused", "glass.broken", "glass.reviewed", "model.reviewed")
+"""Actions of the entries that are proven: what people decided."""
+POLICY = "log/policy"
+
+
+def log_proofs(services: Services, actor: Actor, entries: Iterable[AuditEntry]) -> dict[str, bytes]:
+    """A ``tlog-proof`` for each entry that tells of a decision, and whom to believe, as files by name; none where there is no
+    such entry, or where the workspace is read-only and no head has the entry yet. Raises IntegrityError."""
+    proven = [entry for entry in entries if entry.action in PROVEN]
+    try:
+        files = {
+            f"log/entry-{entry.seq}.tlog-proof": str(proofs.row_proof(services, actor, entry.seq)).encode()
+            for entry in proven
+        }
+    except UnavailableError:
+        return {}
+    return files | ({POLICY: str(proofs.policy(services, actor)).encode()} if files else {})
