@@ -63,3 +63,19 @@ def test_a_workspace_of_one_person_says_so(pilothouse, root) -> None:
     assert pilothouse("grant", "petra", "approver").code == 0
     assert "SOLO" not in pilothouse("status").err
     assert "four eyes             required" in pilothouse("policy", "show").out
+
+
+def test_roles_with_scopes_are_granted_listed_explained_and_revoked(workspace) -> None:
+    where = ("--region", "us-*", "--label", "tier=gold", "--deny")
+    granted = workspace("grant", "zoe", "operator", *where)
+    assert (
+        granted.err == "zoe is no operator for all models, on targets with labels.tier gold and region us-*\n"
+    )
+    assert "no operator" in workspace("roles").out
+    assert workspace("can", "zoe", "pause").code == 4
+    assert "denies        no operator for all models" in workspace("can", "zoe", "pause").out
+    assert workspace("can", "zoe", "pause", "--json").json["allowed"] is False
+    assert workspace("can", "olga", "grant").code == 0
+    assert workspace("revoke", "zoe", "operator").code == 3
+    assert workspace("revoke", "zoe", "operator", *where).code == 0
+    assert workspace("grant", "zoe", "operator", "--label", "gold").code == 2

@@ -3,6 +3,7 @@
 import inspect
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,16 @@ from pilothouse.domain.errors import NotAllowedError, PilothouseError
 from pilothouse.domain.inventory import ReviewOutcome
 from pilothouse.domain.listing import Query
 from pilothouse.domain.log_anchors import AnchorKind
-from pilothouse.domain.roles import DAEMON, Actor, Permission, Role
+from pilothouse.domain.records import Target
+from pilothouse.domain.roles import DAEMON, READERS, Actor, Grant, Permission, Role
+from pilothouse.domain.scopes import TargetChoice
 from pilothouse.domain.ssh_keys import read_key
 from pilothouse.operations import authorisation, automation_switch, catalogue, listings
 from pilothouse.operations.alerts import alerts
 from pilothouse.operations.automation import schedules, triggers
 from pilothouse.operations.dossier import audit_export, dossiers, gathering, inventory, signing_key
 from pilothouse.operations.fleet import targets
-from pilothouse.operations.identity import passphrases, users
+from pilothouse.operations.identity import passphrases, permissions, users
 from pilothouse.operations.jobs import backfills, searches
 from pilothouse.operations.models import comparisons, portable_forms
 from pilothouse.operations.monitoring import monitor_backfills
@@ -40,6 +43,8 @@ from pilothouse.operations.promotion import (
 from pilothouse.operations.services import Services
 from pilothouse.operations.transparency import anchored, anchors, delivery, heads, log_keys, proofs
 from pilothouse.operations.workspace import audits, sessions, upgrades, workspaces
+from pilothouse.store import access
+from pilothouse.store import targets as target_store
 from pilothouse.store.alerts import NewAlert
 from support.ssh_keys import ED25519_KEYS
 
@@ -47,6 +52,8 @@ _PHRASE = "a long enough one"
 KEY = read_key(ED25519_KEYS[0])
 FOLDERS = itertools.count()
 Call = Callable[[Services, Actor], object]
+Reached = tuple[str, set[str] | None]
+"""A model (empty: every one) and targets (None: every one)."""
 
 EVERYBODY = frozenset(Role) - {Role.DAEMON}
 SCIENCE = frozenset({Role.DATA_SCIENTIST, Role.OPERATOR, Role.ADMIN})
@@ -163,6 +170,7 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "portable_forms.record_form": (
         lambda s, a: portable_forms.record_form(s, a, "delay/1", portable_forms.Converted(None, "why", 0, {})), OPERATION),
     "upgrades.convert": (lambda s, a: upgrades.convert(s, a, None), OPERATION),  # type: ignore[arg-type]
+    "permissions.explain": (lambda s, a: permissions.explain(s, a, "pat", "approve", "delay"), EVERYBODY),
     "users.list_users": (lambda s, a: users.list_users(s, a), EVERYBODY),
     "users.keys_of": (lambda s, a: users.keys_of(s, a, "pat"), EVERYBODY),
     "users.add_user": (lambda s, a: users.add_user(s, a, "zoe"), ADMINS),
@@ -198,6 +206,39 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "workspaces.set_workspace_policy": (lambda s, a: workspaces.set_workspace_policy(s, a, approvals=1), ADMINS),
 }  # fmt: skip
 
+REACHED: dict[str, Reached] = {
+    **dict.fromkeys(
+        (
+            "promotions.request_promotion", "deployments.roll_back", "deployments.lift_hold", "backfills.backfill",
+            "monitor_backfills.backfill_monitoring", "schedules.pause_schedule", "schedules.resume_schedule",
+            "inventory.review", "break_glass.break_glass", "break_glass.review",
+        ),
+        ("delay", {"ewr", "jfk"}),
+    ),
+    **dict.fromkeys(
+        (
+            "alerts.acknowledge", "alerts.resolve", "promotions.approve", "promotions.reject", "promotions.withdraw",
+            "promotions.comment", "promotions.request_again", "statements.print_statement", "statements.agent_key",
+            "statements.sign_with_agent",
+        ),
+        ("delay", {"ewr"}),
+    ),
+    "targets.issue_token": ("", {"ewr"}),
+}  # fmt: skip
+"""Model and targets that an operation of the table is about; those that are left out are about the whole workspace."""
+
+SCOPES: dict[str, tuple[Grant, Reached]] = {
+    "all": (Grant(Role.VIEWER), ("", None)),
+    "the model": (Grant(Role.VIEWER, "delay"), ("delay", None)),
+    "another model": (Grant(Role.VIEWER, "other"), ("other", None)),
+    "its targets": (Grant(Role.VIEWER, "", False, TargetChoice.of({"target": "*"})), ("", {"ewr", "jfk"})),
+    "a target": (Grant(Role.VIEWER, "", False, TargetChoice.of({"region": "us-east"})), ("", {"ewr"})),
+    "the model on a target": (
+        Grant(Role.VIEWER, "delay", False, TargetChoice.of({"labels.tier": "gold"})), ("delay", {"ewr"})),
+    "another target": (Grant(Role.VIEWER, "", False, TargetChoice.of({"target": "lga"})), ("", set())),
+}  # fmt: skip
+"""Scopes of a grant, whose role the test sets, and what each holds of the workspace."""
+
 MODULES = (
     alerts,
     approved_before,
@@ -223,6 +264,7 @@ MODULES = (
     log_keys,
     monitor_backfills,
     passphrases,
+    permissions,
     portable_forms,
     promotions,
     proofs,
@@ -258,6 +300,9 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
     example.apply(automation={"schedule": [{"name": "hourly", "every": "1h", "action": "monitor"}]})
     example.add_version()
     example.add_version()
+    with services.registry.transaction() as connection:
+        ewr = Target("ewr", "us-east", "", "", labels={"tier": "gold"})
+        target_store.put_targets(connection, [ewr], at=example.time)
     promotions.request_promotion(services, example.actor("sam"), "delay/1", ["ewr"])
     slow = NewAlert(
         model="delay",
@@ -310,6 +355,51 @@ def test_an_operation_lets_its_roles_through_and_nobody_else(busy: Example, oper
     let_through = {role for name, role in people.items() if attempt(busy, call, busy.actor(name))}
 
     assert let_through == allowed
+
+
+@pytest.mark.parametrize("operation", TABLE)
+def test_an_operation_asks_for_its_model_and_its_targets(busy: Example, operation: str) -> None:
+    """Every role, held or denied, on every scope: a grant allows what is whole in its scope, and denies what touches it."""
+    call, allowed = TABLE[operation]
+    reached = REACHED.get(operation, ("", None))
+    reads = allowed == EVERYBODY  # by open reading, whatever they hold
+    scopes = {"another model": SCOPES["another model"]} if reads else SCOPES
+    for role in [Role.OPERATOR] if reads else sorted(allowed - READERS):
+        everywhere = let_through(busy, call, Grant(role))
+        for scope, (grant, held) in scopes.items():
+            given = replace(grant, role=role)
+            assert let_through(busy, call, given) == (everywhere and (reads or within(reached, held))), (
+                role,
+                scope,
+            )
+            denied = replace(given, deny=True)
+            left = everywhere and (reads or not touches(reached, held))
+            assert let_through(busy, call, Grant(role), denied) == left, (role, "denied", scope)
+
+
+def within(reached: Reached, held: Reached) -> bool:
+    (model, targets), (of_model, on) = reached, held
+    return of_model in ("", model) and (on is None or (targets is not None and targets <= on))
+
+
+def touches(reached: Reached, held: Reached) -> bool:
+    (model, targets), (of_model, on) = reached, held
+    return (not of_model or not model or model == of_model) and (
+        on is None or targets is None or bool(targets & on)
+    )
+
+
+def let_through(example: Example, call: Call, *grants: Grant) -> bool:
+    """True if somebody who holds these grants is let through; everything is undone."""
+    result = False
+    try:
+        with example.services.registry.transaction() as connection:
+            for grant in grants:
+                access.add_grant(connection, "newcomer", grant, by=Actor(ADMIN), at=example.time)
+            result = attempt(example, call, Actor("newcomer"))
+            raise _UndoError
+    except _UndoError:
+        return result
 
 
 @pytest.mark.parametrize("operation", TABLE)

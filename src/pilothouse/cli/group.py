@@ -94,6 +94,7 @@ _COMMANDS = {
     ),
     "roles": ("access:roles", "Who holds which role."),
     "grant": ("access:grant", "Grant a role."),
+    "can": ("access:can", "Whether somebody may do something, and which grant says so."),
     "revoke": ("access:revoke", "Revoke a role."),
     "users": ("users:users", "Users and the keys that are bound to their names."),
     "persons": ("access:persons", "Who is one person under which names, and joining two of them."),

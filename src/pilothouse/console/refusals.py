@@ -18,7 +18,7 @@ def why_not(view: "ViewLike", action: Action) -> str:
         return "this is the past, which nobody changes; :now returns to the present"
     if action.name.startswith("plugin_"):
         return _why_no_plugin(view, action)
-    if action.permission and not session.actor.allows(action.permission, view.subject_model()):
+    if action.permission and not session.actor.might(action.permission, view.subject_model()):
         return f"to {action.permission} takes {_roles(action.permission)}; you are {session.actor.role_names}"
     return view.refusal(action) if action.scope == view.SCOPE else ""
 

@@ -102,7 +102,7 @@ def obstacle_to(act: RequestAct, request: PromotionRequest, actor: Actor, now: d
     ):
         return Obstacle.FROZEN
     if act is RequestAct.WITHDRAW:
-        is_theirs = actor.has_name(request.requested_by) or actor.allows(Permission.SET_POLICY, request.model)
+        is_theirs = actor.has_name(request.requested_by) or actor.might(Permission.SET_POLICY, request.model)
         return None if is_theirs else Obstacle.OF_ANOTHER
     return personal_obstacle(act, request, actor)
 

@@ -1,10 +1,12 @@
 """Roles and their permissions. Every operation asks ``allows``; no screen and no command decides for itself."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from pilothouse.domain.identity import Identity, IdentityKind
 from pilothouse.domain.persons import folded
+from pilothouse.domain.scopes import ALL_TARGETS, Place, Reach, TargetChoice
 
 
 class Role(StrEnum):
@@ -99,13 +101,41 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
 }
 """An admin sets rules and does not sign: whoever should do both is granted both, and the audit log says so."""
 
+READERS = frozenset({Role.VIEWER, Role.AUDITOR})
+"""Roles whose denial takes reading away; no other's does."""
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A role held for one model, or for all where ``model`` is empty."""
+    """A role held for one model, or for all where ``model`` is empty, and for some targets or for all. ``deny``: what the role
+    may do there is taken away, whatever else is held."""
 
     role: Role
     model: str = ""
+    deny: bool = False
+    targets: TargetChoice = ALL_TARGETS
+
+    @property
+    def permissions(self) -> frozenset[Permission]:
+        """What is given, or taken away: reading only by a role that reads and little else."""
+        given = PERMISSIONS[self.role]
+        return given - _EVERYBODY if self.deny and self.role not in READERS else given
+
+    @property
+    def plain(self) -> dict[str, object]:
+        """What the log says of it: the old two facts, and the others where they are set."""
+        facts: dict[str, object] = {"role": str(self.role), "model": self.model}
+        facts |= {"deny": True} if self.deny else {}
+        return facts | ({"targets": self.targets.plain} if self.targets else {})
+
+    def __str__(self) -> str:
+        return f"{'no ' if self.deny else ''}{self.role} for {self.scope}"
+
+    @property
+    def scope(self) -> str:
+        """``all models``; ``flight-delay, on targets with region us-*``."""
+        on = f", on targets with {self.targets}" if self.targets else ""
+        return f"{self.model or 'all models'}{on}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +160,28 @@ class Actor:
         """True where the name is one of this person's."""
         return folded(name) in self.names
 
-    def allows(self, permission: Permission, model: str = "") -> bool:
-        """True if one of the grants carries ``permission`` for ``model`` (or for all models)."""
-        return any(
-            permission in PERMISSIONS[grant.role] for grant in self.grants if grant.model in ("", model)
-        )
+    def allows(self, permission: Permission, model: str = "", targets: Iterable[Place] | None = None) -> bool:
+        """True if a grant carries ``permission`` for all of the model and its targets (for everything where they are not
+        named), and none denies it for any of them."""
+        reach = Reach(model, None if targets is None else tuple(targets))
+        relevant = [grant for grant in self.grants if permission in grant.permissions]
+        if any(grant.deny and reach.touches(grant.model, grant.targets) for grant in relevant):
+            return False
+        return any(not grant.deny and reach.within(grant.model, grant.targets) for grant in relevant)
+
+    def might(self, permission: Permission, model: str = "") -> bool:
+        """True if it is allowed for the model on some targets: what a screen knows before it is said which."""
+        relevant = [grant for grant in self.grants if permission in grant.permissions]
+        everywhere = Reach(model, ())
+        if any(grant.deny and everywhere.touches(grant.model, grant.targets) for grant in relevant):
+            return False
+        return any(not grant.deny and grant.model in ("", model) for grant in relevant)
 
     @property
     def role_names(self) -> str:
         """The roles in words, for the screen."""
-        return ", ".join(sorted({str(grant.role) for grant in self.grants})) or "no role"
+        held = sorted({str(grant.role) for grant in self.grants if not grant.deny})
+        return ", ".join(held) or "no role"
 
 
 DAEMON = Actor("daemon", (Grant(Role.DAEMON),), Identity(IdentityKind.DAEMON))

@@ -1,19 +1,26 @@
 """Authorisation, in this module alone and denying by default; the transaction of a change with its audit rows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from pilothouse.domain.errors import AccessEndedError, InvalidInputError, NotAllowedError, UnavailableError
+from pilothouse.domain.errors import (
+    AccessEndedError,
+    ConflictError,
+    InvalidInputError,
+    NotAllowedError,
+    UnavailableError,
+)
 from pilothouse.domain.identity import IdentityKind
 from pilothouse.domain.persons import PersonName, folded
-from pilothouse.domain.records import AuditEntry
+from pilothouse.domain.records import AuditEntry, Target
 from pilothouse.domain.roles import DAEMON, PERMISSIONS, Actor, Grant, Permission, Role
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import access, audit, persons, users, workspace
+from pilothouse.store import targets as target_store
 
 OPEN_READING = "open_reading"
 """The setting: ``yes`` where somebody who holds no role may read."""
@@ -24,12 +31,13 @@ LONGEST_TEXT = 4_000
 
 
 def grants_in_force(connection: Connection, name: str) -> tuple[Grant, ...]:
-    """Grants of a name now; the role viewer where it has none and reading is open."""
+    """Grants of a name now; the role viewer too where reading is open and none of them lets read, or denies it."""
     if name == DAEMON.name:
         return DAEMON.grants
     grants = access.grants_of(connection, name)
-    if not grants and workspace.setting(connection, OPEN_READING) == "yes":
-        return (Grant(Role.VIEWER),)
+    reads = Actor(name, grants).allows(Permission.READ)
+    if not reads and workspace.setting(connection, OPEN_READING) == "yes":
+        return (*grants, Grant(Role.VIEWER))
     return grants
 
 
@@ -39,15 +47,42 @@ def as_now(connection: Connection, actor: Actor) -> Actor:
     return replace(actor, grants=grants_in_force(connection, actor.name), also=names)
 
 
-def check(connection: Connection, actor: Actor, permission: Permission, model: str = "") -> None:
-    """Raise NotAllowedError unless the actor holds the permission now, for ``model`` or for all.
+Targets = Iterable[str] | Callable[[Connection], Iterable[str]] | None
+"""Names of the targets that an operation is about, or what finds them. None: all targets of its model, else everything."""
+
+
+def permits(
+    connection: Connection, actor: Actor, permission: Permission, model: str = "", targets: Targets = None
+) -> bool:
+    """True where the actor's grants, as given, allow it for the model and the targets."""
+    if not any(grant.targets for grant in actor.grants):  # then it does not matter which targets
+        return actor.allows(permission, model, ())
+    return actor.allows(permission, model, places(connection, model, targets))
+
+
+def places(connection: Connection, model: str, targets: Targets = None) -> list[Target] | None:
+    """Targets that an operation is about; None for everything. One that is not on record has a name and nothing else."""
+    names = targets(connection) if callable(targets) else targets
+    if names is None:
+        if not model:
+            return None
+        names = target_store.targets_of(connection, model)
+    known = {target.name: target for target in target_store.all_targets(connection)}
+    return [known.get(name) or Target(name, "", "", "") for name in dict.fromkeys(names)]
+
+
+def check(
+    connection: Connection, actor: Actor, permission: Permission, model: str = "", targets: Targets = None
+) -> None:
+    """Raise NotAllowedError unless the actor holds the permission now, for the model and the targets that are named.
 
     The registry decides, not ``actor.grants``: a revoked role is gone for open sessions too. AccessEndedError, one of these,
     where they were let in and are no more.
     """
     check_standing(connection, actor)
-    if not replace(actor, grants=grants_in_force(connection, actor.name)).allows(permission, model):
-        raise NotAllowedError(_refusal(actor, permission, model))
+    held = replace(actor, grants=grants_in_force(connection, actor.name))
+    if not permits(connection, held, permission, model, targets):
+        raise NotAllowedError(_refusal(held, permission, model))
 
 
 def check_standing(connection: Connection, actor: Actor) -> None:
@@ -57,15 +92,27 @@ def check_standing(connection: Connection, actor: Actor) -> None:
         raise AccessEndedError(ended)
 
 
+def check_admin_left(connection: Connection, name: str) -> None:
+    """Raise ConflictError where nobody is left who may grant roles, now that ``name`` may not."""
+    held = access.all_grants(connection).items()
+    able = [Actor(one, grants) for one, grants in held if Actor(one, grants).allows(Permission.GRANT)]
+    if all(users.ending(connection, one.name, None) for one in able):
+        raise ConflictError(f"{name} is the last admin: make somebody else admin first")
+
+
 def authorise(
-    services: Services, actor: Actor, permission: Permission = Permission.READ, model: str = ""
+    services: Services,
+    actor: Actor,
+    permission: Permission = Permission.READ,
+    model: str = "",
+    targets: Targets = None,
 ) -> None:
     """``check`` for operations that only read, and for those that change telemetry alone, which a read-only console may not.
     Raises NotAllowedError."""
     if permission is not Permission.READ:
         _refuse_read_only(services, permission)
     with services.registry.read() as connection:
-        check(connection, actor, permission, model)
+        check(connection, actor, permission, model, targets)
 
 
 @contextmanager
@@ -138,10 +185,16 @@ def present(services: Services, connection: Connection) -> datetime:
 
 @contextmanager
 def changing(
-    services: Services, actor: Actor, permission: Permission, model: str = "", *, even_read_only: bool = False
+    services: Services,
+    actor: Actor,
+    permission: Permission,
+    model: str = "",
+    targets: Targets = None,
+    *,
+    even_read_only: bool = False,
 ) -> Iterator[Change]:
-    """A transaction for a permitted change and its audit rows, rolled back on an error. ``even_read_only``: also from a
-    console that was opened read-only.
+    """A transaction for a permitted change and its audit rows, rolled back on an error. ``model`` and ``targets`` are what it
+    is about; ``even_read_only``: also from a console that was opened read-only.
 
     Raises NotAllowedError, or UnavailableError (the clock is behind the log). A change without an audit row is a fault of the
     program and is rolled back too.
@@ -149,7 +202,7 @@ def changing(
     if not even_read_only:
         _refuse_read_only(services, permission)
     with services.registry.transaction() as connection:
-        check(connection, actor, permission, model)
+        check(connection, actor, permission, model, targets)
         change = change_in(services, connection, actor)
         _note_account(change)
         before = connection.total_changes
@@ -206,6 +259,12 @@ def roles_needed(permission: Permission) -> str:
 
 
 def _refusal(actor: Actor, permission: Permission, model: str) -> str:
+    if any(permission in grant.permissions for grant in actor.grants):
+        explained = f"pilothouse can {actor.name} {permission.name.lower().replace('_', '-')} {model}".strip()
+        return (
+            f"{actor.name} may not {permission}{f' of {model}' if model else ''} here: the role is held for less, "
+            f"or is denied; {explained} says which"
+        )
     needed, action = roles_needed(permission), f"{permission} of {model}" if model else str(permission)
     can_grant = any(role is not Role.DAEMON and permission in PERMISSIONS[role] for role in Role)
     return f"{actor.name} may not {action}: {needed}" + ("; an admin can grant it" if can_grant else "")

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from pilothouse.domain.canonical import canonical_digest
+from pilothouse.domain.canonical import canonical_digest, canonical_json
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.sqlite import Connection
 from pilothouse.store import audit
@@ -90,14 +90,20 @@ def _grants(connection: Connection) -> Iterator[str]:
     for entry in audit.of_actions(connection, "workspace.created", "role.granted", "role.revoked"):
         detail = entry.detail
         if entry.action == "workspace.created":
-            logged[detail["admin"], "admin", ""] += 1
+            logged[detail["admin"], "admin", "", "", "{}"] += 1
         else:
             change = 1 if entry.action == "role.granted" else -1
-            logged[entry.subject, detail["role"], detail["model"]] += change
-    rows = connection.execute("SELECT actor, role, model FROM grants WHERE revoked_at IS NULL")
-    stored = Counter((row["actor"], row["role"], row["model"] or "") for row in rows)
-    for name, role, model in sorted(_differing(logged, stored)):
-        yield f"the role {role} of {name} for {model or 'all models'}"
+            chosen = canonical_json(detail.get("targets", {}))
+            denied = "no " if detail.get("deny") else ""
+            logged[entry.subject, detail["role"], detail["model"], denied, chosen] += change
+    rows = connection.execute("SELECT actor, role, model, deny, targets FROM grants WHERE revoked_at IS NULL")
+    stored = Counter(
+        (row["actor"], row["role"], row["model"], "no " if row["deny"] else "", row["targets"])
+        for row in rows
+    )
+    for name, role, model, denied, chosen in sorted(_differing(logged, stored)):
+        on = "" if chosen == "{}" else f" on {chosen}"
+        yield f"the role {denied}{role} of {name} for {model or 'all models'}{on}"
 
 
 def _versions(connection: Connection) -> Iterator[str]:

@@ -47,7 +47,8 @@ DECIDING: Mapping[str, DecidingTable] = {
     ),
     "grants": DecidingTable(
         _name(
-            "the role {r} of {a}{m}",
+            "the role {d}{r} of {a}{m}",
+            d="iif(x.deny, 'no ', '')",
             r="x.role",
             a="x.actor",
             m="CASE x.model WHEN '' THEN '' ELSE ' for ' || x.model END",

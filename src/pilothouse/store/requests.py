@@ -51,15 +51,6 @@ def find(connection: Connection, request_id: int) -> PromotionRequest | None:
     return requests[0] if requests else None
 
 
-def model_of(connection: Connection, request_id: int) -> str | None:
-    """Model that a request is about, or None where there is no such request."""
-    row = connection.execute(
-        "SELECT m.name FROM promotion_requests r JOIN models m ON m.id = r.model_id WHERE r.id = ?",
-        (request_id,),
-    ).fetchone()
-    return row["name"] if row else None
-
-
 def listed(
     connection: Connection,
     *,

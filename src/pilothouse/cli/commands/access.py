@@ -1,13 +1,28 @@
 """Commands about access: roles, the workspace's policy, trusted wrappers."""
 
+from collections.abc import Sequence
+
 import click
 
-from pilothouse.cli.output import json_option, plain, printed_as_json, say, say_solo, show_pairs, show_table
+from pilothouse.cli.output import (
+    F,
+    json_option,
+    plain,
+    printed_as_json,
+    say,
+    say_solo,
+    show_pairs,
+    show_table,
+)
 from pilothouse.cli.session import Session
+from pilothouse.domain.errors import NotAllowedError
 from pilothouse.domain.records import WorkspacePolicy
-from pilothouse.domain.roles import Role
+from pilothouse.domain.roles import Grant, Role
+from pilothouse.domain.safe_text import safe
+from pilothouse.domain.scopes import LABEL, TargetChoice
 from pilothouse.domain.statements import Component
 from pilothouse.domain.teams import teams_text
+from pilothouse.operations.identity import permissions
 from pilothouse.operations.promotion import break_glass
 from pilothouse.operations.workspace import person_records, workspaces
 from pilothouse.presentation import texts
@@ -25,31 +40,115 @@ def roles(session: Session) -> None:
         return
     show_table(
         ("actor", "role", "for"),
-        ((actor.name, grant.role, grant.model or "all models") for actor in actors for grant in actor.grants),
+        (
+            (actor.name, f"no {grant.role}" if grant.deny else grant.role, grant.scope)
+            for actor in actors
+            for grant in actor.grants
+        ),
         empty="nobody holds a role",
     )
 
 
-@click.command()
-@click.argument("name")
-@click.argument("role", type=_GRANTABLE)
-@click.option("--model", default="", help="For this model only.")
-@click.pass_obj
-def grant(session: Session, name: str, role: str, model: str) -> None:
-    """Grant ROLE to NAME."""
-    workspaces.grant_role(session.services, session.actor, name, Role(role), model=model)
-    say(f"{name} is {role} for {model or 'all models'}")
+def _scoped(command: F) -> F:
+    """Options of a grant that is for some targets, or denies."""
+    for option in reversed(
+        (
+            click.option("--model", default="", help="For this model only."),
+            click.option("--target", help="On the targets of this name only; * stands for any text."),
+            click.option("--region", help="On the targets of this region only."),
+            click.option("--product", help="On the targets of this product only."),
+            click.option("--business-unit", help="On the targets of this business unit only."),
+            click.option("--environment", help="On the targets of this environment only."),
+            click.option(
+                "--label",
+                "labels",
+                metavar="KEY=VALUE",
+                multiple=True,
+                help="On the targets of this label only.",
+            ),
+            click.option("--deny", is_flag=True, help="Take away what the role may do there; a denial wins."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _chosen(given: dict[str, str | None], labels: Sequence[str]) -> TargetChoice:
+    rules = {key: pattern for key, pattern in given.items() if pattern is not None}
+    for label in labels:
+        name, sign, pattern = label.partition("=")
+        if not sign:
+            raise click.UsageError(f"{label!r}: expected KEY=VALUE, e.g. tier=gold")
+        rules[f"{LABEL}{name}"] = pattern
+    return TargetChoice.of(rules)
 
 
 @click.command()
 @click.argument("name")
 @click.argument("role", type=_GRANTABLE)
-@click.option("--model", default="", help="The grant for this model.")
+@_scoped
 @click.pass_obj
-def revoke(session: Session, name: str, role: str, model: str) -> None:
-    """Revoke ROLE from NAME."""
-    workspaces.revoke_role(session.services, session.actor, name, Role(role), model=model)
-    say(f"{name} is no longer {role} for {model or 'all models'}")
+def grant(
+    session: Session,
+    /,
+    name: str,
+    role: str,
+    model: str,
+    labels: tuple[str, ...],
+    deny: bool,
+    **given: str | None,
+) -> None:
+    """Grant ROLE to NAME, or deny it."""
+    held = Grant(Role(role), model, deny, _chosen(given, labels))
+    workspaces.grant_role(
+        session.services, session.actor, name, held.role, model=model, targets=held.targets, deny=deny
+    )
+    say(f"{name} is {held}")
+
+
+@click.command()
+@click.argument("name")
+@click.argument("role", type=_GRANTABLE)
+@_scoped
+@click.pass_obj
+def revoke(
+    session: Session,
+    /,
+    name: str,
+    role: str,
+    model: str,
+    labels: tuple[str, ...],
+    deny: bool,
+    **given: str | None,
+) -> None:
+    """Revoke ROLE from NAME, or its denial: what was granted with the same options."""
+    held = Grant(Role(role), model, deny, _chosen(given, labels))
+    workspaces.revoke_role(
+        session.services, session.actor, name, held.role, model=model, targets=held.targets, deny=deny
+    )
+    say(f"{name} is no longer {held}")
+
+
+@click.command()
+@click.argument("name")
+@click.argument("action")
+@click.argument("model", default="")
+@click.option(
+    "--on", "on", metavar="TARGET", multiple=True, help="On this target; else on all of the model's."
+)
+@json_option
+@click.pass_obj
+def can(session: Session, name: str, action: str, model: str, on: tuple[str, ...]) -> int:
+    """Whether NAME may do ACTION (approve, train, rollback …) to MODEL, and which grant says so. Exit code 4 if not."""
+    explanation = permissions.explain(session.services, session.actor, name, action, model, on)
+    if not printed_as_json(session, explanation):
+        click.echo(safe(explanation.sentence))
+        for one in explanation.grants:
+            why = f": {one.why}" if one.why else ""
+            click.echo(safe(f"  {one.verdict:<12}  {one.grant}{why}"))
+        if not explanation.grants:
+            click.echo(f"  {safe(name)} holds no role")
+    return 0 if explanation.allowed else NotAllowedError.exit_code
 
 
 @click.group()

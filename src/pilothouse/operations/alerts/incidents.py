@@ -127,8 +127,10 @@ def _handle(
     change_all: Callable[[Change, list[Alert]], list[int]],
 ) -> Incident:
     with services.registry.read() as connection:
-        model = _require(connection, number).model
-    with changing(services, actor, Permission.HANDLE_ALERT, model) as change:
+        incident = _require(connection, number)
+        model = incident.model
+        reached = {alert.target for alert in alert_store.of_incidents(connection, [incident.id])[incident.id]}
+    with changing(services, actor, Permission.HANDLE_ALERT, model, reached) as change:
         before = _require(change.connection, number)
         number = before.id
         members = alert_store.of_incidents(change.connection, [number])[number]

@@ -9,7 +9,14 @@ from pilothouse.domain.persons import check_name, folded
 from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.domain.ssh_keys import PublicKey
 from pilothouse.domain.users import KeyUse, User, UserKey
-from pilothouse.operations.authorisation import Change, changing, clean_text, reading, reason_given
+from pilothouse.operations.authorisation import (
+    Change,
+    changing,
+    check_admin_left,
+    clean_text,
+    reading,
+    reason_given,
+)
 from pilothouse.operations.identity import dual_control
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
@@ -95,6 +102,7 @@ def disable_user(services: Services, actor: Actor, name: str, reason: str) -> No
         user = _required(change.connection, name)
         if not users.disable(change.connection, name, reason, by=actor.name, at=change.at):
             raise ConflictError(f"{name} is disabled already, by {user.disabled_by}: {user.disabled_why}")
+        check_admin_left(change.connection, name)
         before = {"created_by": user.created_by, "subject": user.subject}
         change.record("user.disabled", name, {"reason": reason, "before": before})
 

@@ -111,7 +111,7 @@ def ingest_file(
     from pilothouse.operations.ingest.prediction_files import PredictionLog
 
     check_name(target, "target")
-    authorise(services, actor, Permission.INGEST, model)
+    authorise(services, actor, Permission.INGEST, model, [target])
     with services.registry.read() as connection:
         require_model(connection, model)
         require_version(connection, version_uri(model, version))
@@ -135,7 +135,7 @@ def ingest_file(
         outcomes.add(tally)
     while services.telemetry.fold_windows():
         pass
-    with changing(services, actor, Permission.INGEST, model) as change:
+    with changing(services, actor, Permission.INGEST, model, [target]) as change:
         detail = {"file": path.name, "sha256": log.digest, "target": target, "rows": counts.accepted}
         change.record("telemetry.ingested", model, detail)
     reasons = {str(reason): count for reason, count in counts.rejected.most_common()}

@@ -75,7 +75,7 @@ def start(
         raise NotFoundError(f"nothing of {model} is live on {target!r}: see pilothouse deployments")
     start_at, end = window or _newest_window(services, live)
     _check_window(services, live, start_at, end)
-    with changing(services, actor, Permission.TRAIN, model) as change:
+    with changing(services, actor, Permission.TRAIN, model, [target]) as change:
         registered = require_model(change.connection, model)
         if trigger_key and (before := jobs.find_by_trigger(change.connection, model, trigger_key)):
             return before

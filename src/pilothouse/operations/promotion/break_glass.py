@@ -55,7 +55,9 @@ def break_glass(
         raise InvalidInputError(
             f"breaking the glass lasts {lasts}: expected five minutes to {LONGEST.days} days"
         )
-    with changing(services, actor, Permission.BREAK_GLASS, parse_reference(reference).model) as change:
+    with changing(
+        services, actor, Permission.BREAK_GLASS, parse_reference(reference).model, targets
+    ) as change:
         if workspace.setting(change.connection, SETTING) != "yes":
             raise NotAllowedError(
                 "this workspace lets nobody break the glass: an admin allows it with pilothouse policy set --break-glass"

@@ -31,7 +31,7 @@ def roll_back(
     reason) or ConflictError (there is no version before).
     """
     reason = reason_given(reason, "rolling back")
-    with changing(services, actor, Permission.ROLL_BACK, model) as change:
+    with changing(services, actor, Permission.ROLL_BACK, model, targets) as change:
         require_model(change.connection, model)
         steps = _plan(change.connection, model, targets)
         return go_back(services, change, model, steps, reason)

@@ -55,7 +55,7 @@ def request_promotion(
     (live there already, not compared with what is live).
     """
     reason = clean_text(reason, "the reason")
-    with changing(services, actor, Permission.REQUEST, parse_reference(reference).model) as change:
+    with changing(services, actor, Permission.REQUEST, parse_reference(reference).model, targets) as change:
         version = require_version(change.connection, reference)
         targets = targets_to_request(change.connection, version, targets)
         check_requestable(change.connection, version, targets)
@@ -71,7 +71,7 @@ def request_again(services: Services, actor: Actor, request_id: int) -> Promotio
     request is superseded in the same transaction. Raises NotFoundError, NotAllowedError (role, failed gate) or
     ConflictError (still decidable, decided, live there already, not compared with what is live).
     """
-    with changing(services, actor, Permission.REQUEST, model_of(services, request_id)) as change:
+    with changing(services, actor, Permission.REQUEST, *reach_of(services, request_id)) as change:
         old = require_with_rules(change.connection, request_id)
         _refuse_obstacle(change, old, RequestAct.AGAIN)
         version = require_version(change.connection, version_uri(old.model, old.version))
@@ -105,7 +105,7 @@ def approve(
     """
     reason = clean_text(reason, "the reason")
     proof = _proof(services, actor, component)
-    with changing(services, actor, Permission.DECIDE, model_of(services, request_id)) as change:
+    with changing(services, actor, Permission.DECIDE, *reach_of(services, request_id)) as change:
         request = open_request(change, request_id, RequestAct.APPROVE)
         if len(evidence_digest) < _FEWEST_DIGITS or not request.evidence_digest.startswith(evidence_digest):
             raise ConflictError(
@@ -132,7 +132,7 @@ def reject(
     Raises NotFoundError, NotAllowedError, ConflictError or InvalidInputError (no reason)."""
     reason = reason_given(reason, "rejecting a request")
     proof = _proof(services, actor, component)
-    with changing(services, actor, Permission.DECIDE, model_of(services, request_id)) as change:
+    with changing(services, actor, Permission.DECIDE, *reach_of(services, request_id)) as change:
         request = open_request(change, request_id, RequestAct.REJECT)
         _check_rows(change.connection, request)
         _decide(change, request, "reject", reason, proof)
@@ -143,7 +143,7 @@ def reject(
 def withdraw(services: Services, actor: Actor, request_id: int, reason: str = "") -> PromotionRequest:
     """Withdraw a request, as its requester or an admin. Raises NotFoundError, NotAllowedError or ConflictError."""
     reason = clean_text(reason, "the reason")
-    with changing(services, actor, Permission.REQUEST, model_of(services, request_id)) as change:
+    with changing(services, actor, Permission.REQUEST, *reach_of(services, request_id)) as change:
         request = open_request(change, request_id, RequestAct.WITHDRAW)
         _close(change, request, RequestStatus.WITHDRAWN, reason)
         return require_with_rules(change.connection, request_id)
@@ -152,7 +152,7 @@ def withdraw(services: Services, actor: Actor, request_id: int, reason: str = ""
 def comment(services: Services, actor: Actor, request_id: int, text: str) -> PromotionRequest:
     """Comment on a request, open or closed. Raises NotFoundError, NotAllowedError or InvalidInputError (no text)."""
     text = reason_given(text, "a comment")
-    with changing(services, actor, Permission.COMMENT, model_of(services, request_id)) as change:
+    with changing(services, actor, Permission.COMMENT, *reach_of(services, request_id)) as change:
         requests.add_comment(change.connection, request_id, Comment(actor.name, text, change.at))
         change.record("request.commented", f"request {request_id}", {"text": text})
         return require_with_rules(change.connection, request_id)
@@ -224,7 +224,7 @@ def decidable_models(connection: Connection, actor: Actor) -> list[str]:
     """Models with open requests on which the actor may decide now."""
     reader = as_now(connection, actor)
     return [
-        model for model in requests.models_with_open(connection) if reader.allows(Permission.DECIDE, model)
+        model for model in requests.models_with_open(connection) if reader.might(Permission.DECIDE, model)
     ]
 
 
@@ -374,7 +374,8 @@ def _refusal(
             return f"{request.model} is {freeze_text(*frozen)}: approve then; rolling back and breaking the glass go on"
 
 
-def model_of(services: Services, request_id: int) -> str:
-    """Model that a request is about. Raises NotFoundError."""
+def reach_of(services: Services, request_id: int) -> tuple[str, tuple[str, ...]]:
+    """Model and targets that a request is about. Raises NotFoundError."""
     with services.registry.read() as connection:
-        return requests.model_of(connection, request_id) or require_request(connection, request_id).model
+        request = require_request(connection, request_id)
+        return request.model, request.targets

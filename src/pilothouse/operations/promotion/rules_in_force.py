@@ -20,6 +20,7 @@ from pilothouse.domain.records import PromotionRequest, RequestStatus, Version, 
 from pilothouse.domain.request_standing import RulesAtDecision, RulesInForce
 from pilothouse.domain.roles import Actor, Permission
 from pilothouse.domain.teams import missing_of
+from pilothouse.operations.authorisation import permits
 from pilothouse.operations.catalogue import require_request, spec_of_model
 from pilothouse.sqlite import Connection
 from pilothouse.store import access, audit, freezes, models, persons, requests, teams, versions, workspace
@@ -112,14 +113,14 @@ def _with_rules(
     frozen = tuple(freezes.in_force(connection))
     rules = RulesInForce(policy, _tightened(connection, request, policy), looser, freezes=frozen)
     request = replace(request, in_force=rules)
-    request = replace(request, decisions=_decisions(request, known, people))
+    request = replace(request, decisions=_decisions(connection, request, known, people))
     if policy.teams:
         agreed = [d.person for d in request.decisions if d.verdict == "approve" and not d.void]
         missing = missing_of(policy.teams, agreed, teams.teams_of(connection, known))
         rules = replace(rules, missing_teams=missing)
     able: dict[str, Actor] = {}
     for actor in people:
-        may = actor.allows(Permission.DECIDE, request.model)
+        may = permits(connection, actor, Permission.DECIDE, request.model, request.targets)
         if may and personal_obstacle(RequestAct.APPROVE, request, actor) is None:
             able.setdefault(known.subject(actor.name), actor)
     names = tuple(actor.name for actor in able.values())
@@ -128,7 +129,9 @@ def _with_rules(
     return replace(request, in_force=replace(rules, can_approve=names, also_named=also_named))
 
 
-def _decisions(request: PromotionRequest, known: Persons, people: Sequence[Actor]) -> tuple[Decision, ...]:
+def _decisions(
+    connection: Connection, request: PromotionRequest, known: Persons, people: Sequence[Actor]
+) -> tuple[Decision, ...]:
     """Decisions with the person of each, and why an approval does not count by the rules in force."""
     decided: list[Decision] = []
     for decision in request.decisions:
@@ -136,7 +139,9 @@ def _decisions(request: PromotionRequest, known: Persons, people: Sequence[Actor
         actor = Actor(decision.actor, also=known.names(decision.actor))
         before = next((other for other in decided if other.person == person), None)
         may_decide = any(
-            one.allows(Permission.DECIDE, request.model) for one in people if one.name == decision.actor
+            permits(connection, one, Permission.DECIDE, request.model, request.targets)
+            for one in people
+            if one.name == decision.actor
         )
         void = ""
         if decision.verdict == "approve" and not may_decide:

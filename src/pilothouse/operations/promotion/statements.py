@@ -13,7 +13,7 @@ from pilothouse.domain.statements import NAMESPACE, Component
 from pilothouse.domain.users import KeyUse, UserKey
 from pilothouse.operations.authorisation import authorise, changing, clean_text, present, reading
 from pilothouse.operations.promotion.components import Signed, key_to_sign, statement_of, usable_keys
-from pilothouse.operations.promotion.promotions import model_of, open_request
+from pilothouse.operations.promotion.promotions import open_request, reach_of
 from pilothouse.operations.promotion.rules_in_force import require_with_rules
 from pilothouse.operations.services import Services
 from pilothouse.signing import agent
@@ -51,7 +51,7 @@ def print_statement(
     Raises NotFoundError (no such request, no key), NotAllowedError or ConflictError (not to be decided, several keys).
     """
     reason = clean_text(reason, "the reason")
-    with changing(services, actor, Permission.DECIDE, model_of(services, request_id)) as change:
+    with changing(services, actor, Permission.DECIDE, *reach_of(services, request_id)) as change:
         request = open_request(change, request_id, RequestAct(verdict))
         keys = usable_keys(change.connection, actor.name, request.rules.signature, change.at)
         fingerprint = key_to_sign(keys, actor.name, key)
@@ -70,7 +70,7 @@ def agent_key(services: Services, actor: Actor, request_id: int, socket: str) ->
 
     Raises UnavailableError (no agent), NotFoundError (no such request, no such key in it).
     """
-    authorise(services, actor, Permission.DECIDE, model_of(services, request_id))
+    authorise(services, actor, Permission.DECIDE, *reach_of(services, request_id))
     held = agent.keys(socket)
     with reading(services, actor) as connection:
         request = require_with_rules(connection, request_id)

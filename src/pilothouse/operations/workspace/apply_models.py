@@ -156,7 +156,8 @@ def _apply_targets(change: Change, planned: TargetChanges) -> None:
 def _apply_one(change: Change, file: ReadFile, planned: PlannedChange, keys: Mapping[str, int]) -> None:
     """Put a model file in force. ``keys`` are those of all targets, by name."""
     spec, connection = file.spec, change.connection
-    check(connection, change.actor, Permission.APPLY, spec.name)
+    reached = {*targets.targets_of(connection, spec.name), *(target.name for target in spec.targets)}
+    check(connection, change.actor, Permission.APPLY, spec.name, reached)
     before = models.spec_in_force(connection, spec.name)
     model_id = (
         before.model_id if before else models.add(connection, spec.name, by=change.actor.name, at=change.at)

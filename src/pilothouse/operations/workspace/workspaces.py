@@ -9,13 +9,15 @@ from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowe
 from pilothouse.domain.identity import Identity, IdentityKind
 from pilothouse.domain.persons import check_name, folded
 from pilothouse.domain.records import WorkspacePolicy
-from pilothouse.domain.roles import DAEMON, PERMISSIONS, Actor, Grant, Permission, Role
+from pilothouse.domain.roles import DAEMON, PERMISSIONS, READERS, Actor, Grant, Permission, Role
+from pilothouse.domain.scopes import ALL_TARGETS, TargetChoice
 from pilothouse.domain.statements import Component
 from pilothouse.operations.authorisation import (
     OPEN_READING,
     Change,
     as_now,
     changing,
+    check_admin_left,
     check_standing,
     clean_text,
     reading,
@@ -124,14 +126,31 @@ def identify(services: Services, user: str, as_name: str | None = None, *, uid: 
         return actor
 
 
-def grant_role(services: Services, actor: Actor, name: str, role: Role, *, model: str = "") -> None:
-    """Grant a role, for one model or for all. Raises ConflictError (held already), NotFoundError (no such model)."""
+def grant_role(
+    services: Services,
+    actor: Actor,
+    name: str,
+    role: Role,
+    *,
+    model: str = "",
+    targets: TargetChoice = ALL_TARGETS,
+    deny: bool = False,
+) -> None:
+    """Grant a role, for one model or for all, on some targets or on all; or deny it there.
+
+    Raises ConflictError (held already, the last admin denied), NotFoundError (no such model) or InvalidInputError (reading for
+    some targets alone).
+    """
     check_name(name)
     if role is Role.DAEMON or folded(name) == DAEMON.name:
         raise InvalidInputError(
             "the role and the name daemon belong to the daemon itself: they cannot be granted"
         )
-    grant = Grant(role, model)
+    if role in READERS and (targets or (deny and model)):
+        raise InvalidInputError(
+            f"{role} is about reading, which is of the whole workspace: grant it without targets"
+        )
+    grant = Grant(role, model, deny, targets)
     with changing(services, actor, Permission.GRANT) as change:
         if model:
             require_model(change.connection, model)
@@ -139,12 +158,14 @@ def grant_role(services: Services, actor: Actor, name: str, role: Role, *, model
         if same:
             raise ConflictError(f"{name} differs only by case from {same}, who is known: grant it to {same}")
         if grant in access.grants_of(change.connection, name):
-            raise ConflictError(f"{name} is {role} for {model or 'all models'} already")
+            raise ConflictError(f"{name} is {grant} already")
         access.add_grant(change.connection, name, grant, by=actor, at=change.at)
-        change.record("role.granted", name, {"role": str(role), "model": model})
+        if deny:
+            check_admin_left(change.connection, name)
+        change.record("role.granted", name, grant.plain)
         solo = workspace.policy(change.connection).solo
         is_another = not person_records.is_same(change.connection, solo, name)
-        if solo and is_another and Permission.DECIDE in PERMISSIONS[role]:
+        if solo and is_another and not deny and Permission.DECIDE in PERMISSIONS[role]:
             workspace.set_solo(change.connection, "")
             change.record("solo.ended", "workspace", {"was": solo, "approver": name})
             if not workspace.policy(
@@ -154,14 +175,23 @@ def grant_role(services: Services, actor: Actor, name: str, role: Role, *, model
             promotions.withdraw_solo_requests(change, name)
 
 
-def revoke_role(services: Services, actor: Actor, name: str, role: Role, *, model: str = "") -> None:
-    """Revoke a role. Raises NotFoundError (not held) or ConflictError (the last admin)."""
+def revoke_role(
+    services: Services,
+    actor: Actor,
+    name: str,
+    role: Role,
+    *,
+    model: str = "",
+    targets: TargetChoice = ALL_TARGETS,
+    deny: bool = False,
+) -> None:
+    """Revoke a role, or the denial of one. Raises NotFoundError (not held) or ConflictError (the last admin)."""
     with changing(services, actor, Permission.GRANT) as change:
-        if not access.end_grant(change.connection, name, Grant(role, model), by=actor.name, at=change.at):
-            raise NotFoundError(f"{name} is not {role} for {model or 'all models'}: see pilothouse roles")
-        if access.count_holders(change.connection, Role.ADMIN) == 0:
-            raise ConflictError(f"{name} is the last admin: make somebody else admin first")
-        change.record("role.revoked", name, {"role": str(role), "model": model})
+        grant = Grant(role, model, deny, targets)
+        if not access.end_grant(change.connection, name, grant, by=actor.name, at=change.at):
+            raise NotFoundError(f"{name} is not {grant}: see pilothouse roles")
+        check_admin_left(change.connection, name)
+        change.record("role.revoked", name, grant.plain)
 
 
 def list_roles(services: Services, actor: Actor) -> tuple[Actor, ...]:
