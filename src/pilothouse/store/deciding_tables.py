@@ -23,7 +23,8 @@ BEAT = "written every few seconds while the job runs; the job's end is what coun
 
 @dataclass(frozen=True, slots=True)
 class DecidingTable:
-    """Table whose rows decide. ``name`` is SQL for what people call a row ``x``."""
+    """Table whose rows decide. ``name`` is SQL for what people call a row ``x``, by columns of the table's first form: rows
+    of an older registry are named before it is brought up to date."""
 
     name: str
     key: tuple[str, ...] = ("id",)
@@ -47,8 +48,7 @@ DECIDING: Mapping[str, DecidingTable] = {
     ),
     "grants": DecidingTable(
         _name(
-            "the role {d}{r} of {a}{m}",
-            d="iif(x.deny, 'no ', '')",
+            "the role {r} of {a}{m}",
             r="x.role",
             a="x.actor",
             m="CASE x.model WHEN '' THEN '' ELSE ' for ' || x.model END",
