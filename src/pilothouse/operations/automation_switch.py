@@ -34,6 +34,8 @@ def _switch(services: Services, actor: Actor, *, paused: bool, reason: str) -> A
             change.connection, paused=paused, reason=reason, actor=actor.name, at=change.at
         )
         change.record(
-            "automation.paused" if paused else "automation.resumed", "workspace", {"reason": reason}
+            "automation.paused" if paused else "automation.resumed",
+            "workspace",
+            {"reason": reason, "before": {"reason": before.reason, "actor": before.actor}},
         )
         return workspace.automation(change.connection)

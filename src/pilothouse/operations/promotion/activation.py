@@ -82,9 +82,16 @@ def deploy_request(
 ) -> None:
     """Close a request by putting its version live on its targets."""
     requests.close(change.connection, request.id, RequestStatus.DEPLOYED, by=change.actor.name, at=change.at)
-    change.record(f"request.{RequestStatus.DEPLOYED}", f"request {request.id}", {"kind": kind})
+    change.record(
+        f"request.{RequestStatus.DEPLOYED}", f"request {request.id}", {"kind": kind, **was(request)}
+    )
     drop_challenger(change, request)
     put_live(services, change, version, request.targets, kind=kind, reason=reason, request_id=request.id)
+
+
+def was(request: PromotionRequest) -> dict[str, str]:
+    """Status of a request before it is closed, for the entry that says so."""
+    return {"before": str(request.status)}
 
 
 def drop_challenger(change: Change, request: PromotionRequest) -> None:

@@ -80,9 +80,13 @@ def lift_hold(services: Services, actor: Actor, model: str, reason: str) -> None
     reason = reason_given(reason, "lifting a hold")
     with changing(services, actor, Permission.LIFT_HOLD, model) as change:
         require_model(change.connection, model)
+        held = [
+            {"reason": one.reason, "set_by": one.set_by}
+            for one in deployments.holds(change.connection, model)
+        ]
         if not deployments.lift_hold(change.connection, model, reason=reason, by=actor.name, at=change.at):
             raise ConflictError(f"nothing holds {model}: automatic deployment is as its policy says")
-        change.record("hold.lifted", model, {"reason": reason})
+        change.record("hold.lifted", model, {"reason": reason, "before": held})
 
 
 def list_holds(services: Services, actor: Actor, model: str | None = None) -> list[Hold]:

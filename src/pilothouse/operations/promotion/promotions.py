@@ -26,7 +26,7 @@ from pilothouse.operations.catalogue import require_in_use, require_request, req
 from pilothouse.operations.identity import passphrases
 from pilothouse.operations.identity.passphrases import Proof
 from pilothouse.operations.promotion.accounted_rows import check_request, check_rules, check_version
-from pilothouse.operations.promotion.activation import deploy_request, drop_challenger
+from pilothouse.operations.promotion.activation import deploy_request, drop_challenger, was
 from pilothouse.operations.promotion.components import Passphrase, SecondComponent, Signed, checked
 from pilothouse.operations.promotion.evidence import incumbents
 from pilothouse.operations.promotion.request_filing import check_requestable, file_request, targets_to_request
@@ -304,7 +304,7 @@ def _signed_with(signature: DecisionSignature | None) -> dict[str, object]:
 def _close(change: Change, request: PromotionRequest, status: RequestStatus, reason: str) -> None:
     requests.close(change.connection, request.id, status, by=change.actor.name, at=change.at)
     drop_challenger(change, request)
-    change.record(f"request.{status}", f"request {request.id}", {"reason": reason})
+    change.record(f"request.{status}", f"request {request.id}", {"reason": reason, **was(request)})
 
 
 def open_request(change: Change, request_id: int, act: RequestAct) -> PromotionRequest:

@@ -16,7 +16,13 @@ from pilothouse.domain.roles import DAEMON, Permission
 from pilothouse.operations.authorisation import Change, changing
 from pilothouse.operations.catalogue import require_in_use, require_request, require_run, spec_of_model
 from pilothouse.operations.promotion.accounted_rows import check_rules
-from pilothouse.operations.promotion.activation import CHALLENGER, deploy_request, drop_challenger, move_alias
+from pilothouse.operations.promotion.activation import (
+    CHALLENGER,
+    deploy_request,
+    drop_challenger,
+    move_alias,
+    was,
+)
 from pilothouse.operations.promotion.evidence import compared_versions, gather_evidence, incumbents
 from pilothouse.operations.promotion.request_authors import authors_of
 from pilothouse.operations.promotion.rules_in_force import judged_looser, present_policy, require_with_rules
@@ -85,7 +91,7 @@ def file_request(
     )
     number = requests.add(connection, new, at=change.at, supersedes=[old.id for old in superseded])
     for old in superseded:
-        change.record("request.superseded", f"request {old.id}", {"by": number})
+        change.record("request.superseded", f"request {old.id}", {"by": number, **was(old)})
     change.record(
         "request.made",
         f"request {number}",

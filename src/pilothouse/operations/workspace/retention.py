@@ -78,7 +78,9 @@ def lift_hold(services: Services, actor: Actor, number: int, reason: str) -> Non
     with changing(services, actor, Permission.RETENTION) as change:
         if not legal_holds.lift(change.connection, number, reason=reason, by=actor.name, at=change.at):
             raise NotFoundError(f"no legal hold {number} stands: see pilothouse legal-hold list")
-        change.record("legal_hold.lifted", f"legal hold {number}", {"reason": reason})
+        held = next(one for one in legal_holds.all_holds(change.connection) if one.id == number)
+        before = {name: getattr(held, name) for name in ("model", "target", "reason", "placed_by")}
+        change.record("legal_hold.lifted", f"legal hold {number}", {"reason": reason, "before": before})
 
 
 def preview(services: Services, actor: Actor) -> RetentionReport:
