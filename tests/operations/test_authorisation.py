@@ -120,6 +120,7 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "approved_before.changes_of_request": (
         lambda s, a: approved_before.changes_of_request(s, a, promotions.get_request(s, a, 1)), EVERYBODY),
     "inventory.list_inventory": (lambda s, a: inventory.list_inventory(s, a), EVERYBODY),
+    "inventory.get_entry": (lambda s, a: inventory.get_entry(s, a, "delay"), EVERYBODY),
     "inventory.open_items": (lambda s, a: inventory.open_items(s, a), EVERYBODY),
     "inventory.list_reviews": (lambda s, a: inventory.list_reviews(s, a, "delay"), EVERYBODY),
     "inventory.review": (

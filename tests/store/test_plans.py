@@ -12,7 +12,17 @@ from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.records import AlertStatus, RequestStatus
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.conditions import where
-from pilothouse.store import alerts, audit, deployments, incidents, jobs, requests, targets, versions
+from pilothouse.store import (
+    alerts,
+    audit,
+    deployments,
+    incidents,
+    inventory,
+    jobs,
+    requests,
+    targets,
+    versions,
+)
 from pilothouse.store.connection import Registry
 
 PACKAGE = Path(pilothouse.__file__).parent
@@ -34,6 +44,10 @@ QUERIES: dict[str, Callable[[Connection], object]] = {
     "the jobs of a model": lambda c: jobs.listed(c, model="demo"),
     "open requests": lambda c: requests.listed(c, status=RequestStatus.OPEN),
     "targets by name": lambda c: targets.target_ids(c, ["ewr", "jfk"]),
+    "models with something open in the inventory": lambda c: inventory.said_where_open(c, "2026-05-03"),
+    "what the inventory says of a model": lambda c: inventory.said_of(c, "demo"),
+    "the newest review of a model": lambda c: inventory.newest_review(c, "demo"),
+    "a part of the log by its subjects": lambda c: audit.matching(c, 0, 10, subject="request 1*"),
     "the page after an audit row": lambda c: audit.entries(c, limit=10, before=500),
 }
 

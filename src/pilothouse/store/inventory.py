@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from pilothouse.domain.inventory import ModelReview, ReviewOutcome
 from pilothouse.domain.time_units import from_us
-from pilothouse.sqlite import Connection
+from pilothouse.sqlite import Connection, Row
 from pilothouse.store.values import from_json, from_row, insert
 
 _SELECT_REVIEW = (
@@ -52,32 +52,47 @@ def reviews_of(connection: Connection, model: str) -> list[ModelReview]:
     return [from_row(ModelReview, row) for row in rows]
 
 
-def newest_reviews(connection: Connection) -> dict[str, ModelReview]:
-    """Newest review of each model that has one, by model."""
-    rows = connection.execute(
-        f"{_SELECT_REVIEW}WHERE r.id = (SELECT max(n.id) FROM model_reviews n WHERE n.model_id = r.model_id)"  # noqa: S608 - ours
-    )
-    return {row["model"]: from_row(ModelReview, row) for row in rows}
-
-
 _NEXT = "json_extract({}.spec, '$.inventory.next_review')"
-_SAYS = "json_extract(s.spec, '$.inventory') IS NOT NULL"
+_SAID = (
+    "SELECT m.name, s.owner, s.description, json_extract(s.spec, '$.inventory') AS said, "  # noqa: S608 - our own text
+    "(SELECT min(f.recorded_at) FROM model_specs f WHERE f.model_id = m.id AND f.id > coalesce("
+    f"(SELECT max(o.id) FROM model_specs o WHERE o.model_id = m.id AND {_NEXT.format('o')} IS NOT {_NEXT.format('s')}"
+    "), 0)) AS said_at "
+    "FROM models m JOIN model_specs s ON s.id = (SELECT max(n.id) FROM model_specs n WHERE n.model_id = m.id) "
+)
+_MAY_BE_OPEN = (
+    f"SELECT t.model_id FROM model_specs t WHERE {_NEXT.format('t')} > '' AND {_NEXT.format('t')} <= ?1 "  # noqa: S608
+    "UNION ALL SELECT t.model_id FROM model_specs t WHERE json_extract(t.spec, '$.inventory.retired') > '' "
+    "UNION ALL SELECT r.model_id FROM model_reviews r WHERE r.next_review <= ?1 "
+    "UNION ALL SELECT r.model_id FROM model_reviews r WHERE r.outcome = 'unfit'"
+)
 
 
-def said(connection: Connection, *, alone: bool = False) -> list[SaidRow]:
-    """What the model files in force say, by model; ``alone``: only of models whose file has an inventory."""
-    rows = connection.execute(
-        "SELECT m.name, s.owner, s.description, json_extract(s.spec, '$.inventory') AS said, "  # noqa: S608 - our own text
-        "(SELECT min(f.recorded_at) FROM model_specs f WHERE f.model_id = m.id AND f.id > coalesce("
-        f"(SELECT max(o.id) FROM model_specs o WHERE o.model_id = m.id AND {_NEXT.format('o')} IS NOT {_NEXT.format('s')}"
-        "), 0)) AS said_at "
-        "FROM models m JOIN model_specs s ON s.id = (SELECT max(n.id) FROM model_specs n WHERE n.model_id = m.id) "
-        f"{'WHERE ' + _SAYS if alone else ''} ORDER BY m.name"
-    )
-    return [
-        SaidRow(
-            row["name"], row["owner"], row["description"], from_json(row["said"]) if row["said"] else None,
-            from_us(row["said_at"]),
-        )
-        for row in rows
-    ]  # fmt: skip
+def said(connection: Connection) -> list[SaidRow]:
+    """What the model files in force say, by model."""
+    return [_said(row) for row in connection.execute(f"{_SAID}ORDER BY m.name")]
+
+
+def said_of(connection: Connection, model: str) -> SaidRow | None:
+    """What the model file in force of a model says; None for an unknown model."""
+    row = connection.execute(f"{_SAID}WHERE m.name = ?", (model,)).fetchone()
+    return _said(row) if row else None
+
+
+def said_where_open(connection: Connection, today: str) -> list[SaidRow]:
+    """What the model files say of models about which something may be open on a day: of no other, and perhaps of some more."""
+    rows = connection.execute(f"{_SAID}WHERE m.id IN ({_MAY_BE_OPEN}) ORDER BY m.name", (today,))
+    return [_said(row) for row in rows]
+
+
+def _said(row: Row) -> SaidRow:
+    plain = from_json(row["said"]) if row["said"] else None
+    return SaidRow(row["name"], row["owner"], row["description"], plain, from_us(row["said_at"]))
+
+
+def newest_review(connection: Connection, model: str) -> ModelReview | None:
+    """Newest review of a model, or None."""
+    row = connection.execute(
+        f"{_SELECT_REVIEW}WHERE m.name = ? ORDER BY r.id DESC LIMIT 1", (model,)
+    ).fetchone()
+    return from_row(ModelReview, row) if row else None

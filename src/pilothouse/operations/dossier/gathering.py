@@ -39,7 +39,7 @@ def gather(services: Services, actor: Actor, reference: str) -> Dossier:
         head = audit.head(connection)
     uri = version_uri(version.model, version.number)
     schema = _schema(services, version)
-    entry = next(one for one in inventory.list_inventory(services, actor) if one.model == version.model)
+    entry = inventory.get_entry(services, actor, version.model)
     evaluated, fitted = record.get("evaluate", {}), record.get("fit", {})
     return Dossier(
         made_at=services.now(),

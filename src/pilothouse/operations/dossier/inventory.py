@@ -1,5 +1,6 @@
 """Inventory of the models, and reviews of them."""
 
+from collections.abc import Sequence
 from datetime import date
 
 from pilothouse.domain.dataclass_reader import read_dataclass
@@ -13,18 +14,32 @@ from pilothouse.operations.promotion.rules_in_force import present_policy
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import deployments, inventory
+from pilothouse.store.inventory import SaidRow
 
 
 def list_inventory(services: Services, actor: Actor) -> list[InventoryEntry]:
     """Every model, by name."""
     with reading(services, actor) as connection:
-        return _entries(services, connection)
+        live: dict[str, list[str]] = {}
+        for deployment in deployments.live(connection):
+            live.setdefault(deployment.model, []).append(deployment.target)
+        today = services.now().date()
+        return [_entry(connection, row, today, live.get(row.model, ())) for row in inventory.said(connection)]
+
+
+def get_entry(services: Services, actor: Actor, model: str) -> InventoryEntry:
+    """One model. Raises NotFoundError."""
+    with reading(services, actor) as connection:
+        require_model(connection, model)
+        return _entry_of(services, connection, model)
 
 
 def open_items(services: Services, actor: Actor) -> list[InventoryEntry]:
     """Models with something open in the inventory: a due review, one that found it unfit, or retired and live."""
     with reading(services, actor) as connection:
-        return [entry for entry in _entries(services, connection, noted=True) if entry.open_items]
+        today = services.now().date()
+        rows = inventory.said_where_open(connection, today.isoformat())
+        return [entry for row in rows if (entry := _entry(connection, row, today)).open_items]
 
 
 def list_reviews(services: Services, actor: Actor, model: str) -> list[ModelReview]:
@@ -103,34 +118,21 @@ def _day(text: str) -> str:
 
 
 def _entry_of(services: Services, connection: Connection, model: str) -> InventoryEntry:
-    return next(entry for entry in _entries(services, connection) if entry.model == model)
+    row = inventory.said_of(connection, model)
+    assert row is not None
+    return _entry(connection, row, services.now().date())
 
 
-def _entries(services: Services, connection: Connection, *, noted: bool = False) -> list[InventoryEntry]:
-    """Every model; ``noted``: only those with an inventory or a review."""
-    today = services.now().date()
-    reviews = inventory.newest_reviews(connection)
-    rows = inventory.said(connection, alone=noted and not reviews)
-    rows = [row for row in rows if not noted or row.said is not None or row.model in reviews]
-    live: dict[str, list[str]] = {}
-    if rows:
-        for deployment in deployments.live(connection, model=rows[0].model if len(rows) == 1 else None):
-            live.setdefault(deployment.model, []).append(deployment.target)
-    entries = []
-    for row in rows:
-        said = read_dataclass(InventorySpec, row.said, "inventory", []) if row.said is not None else None
-        newest = reviews.get(row.model)
-        due = due_date(said, row.said_at, newest)
-        entries.append(
-            InventoryEntry(
-                row.model,
-                row.owner,
-                row.description,
-                said,
-                tuple(live.get(row.model, ())),
-                due,
-                newest,
-                is_due(due, said.retired if said else "", today),
-            )
-        )
-    return entries
+def _entry(
+    connection: Connection, row: SaidRow, today: date, live: Sequence[str] | None = None
+) -> InventoryEntry:
+    """Entry of a model. ``live``: the targets where it is live, where they are known already."""
+    said = read_dataclass(InventorySpec, row.said, "inventory", []) if row.said is not None else None
+    newest = inventory.newest_review(connection, row.model)
+    due = due_date(said, row.said_at, newest)
+    if live is None:
+        live = [deployment.target for deployment in deployments.live(connection, model=row.model)]
+    is_retired = said.retired if said else ""
+    return InventoryEntry(
+        row.model, row.owner, row.description, said, tuple(live), due, newest, is_due(due, is_retired, today)
+    )

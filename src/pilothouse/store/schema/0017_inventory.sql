@@ -11,3 +11,11 @@ CREATE TABLE model_reviews (
 ) STRICT;
 
 CREATE INDEX model_reviews_of_model ON model_reviews (model_id, id);
+
+-- Models about which something may be open: the overview reads these alone, however many models there are.
+CREATE INDEX model_reviews_by_next ON model_reviews (next_review, model_id);
+CREATE INDEX model_reviews_unfit ON model_reviews (outcome, model_id) WHERE outcome = 'unfit';
+CREATE INDEX model_specs_by_review ON model_specs (json_extract(spec, '$.inventory.next_review'), model_id)
+  WHERE json_extract(spec, '$.inventory.next_review') > '';
+CREATE INDEX model_specs_retired ON model_specs (json_extract(spec, '$.inventory.retired'), model_id)
+  WHERE json_extract(spec, '$.inventory.retired') > '';
