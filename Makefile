@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-versions test-peers test-clients test-interop test-upgrade test-histories fuzz portable-long proof-console soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs pictures lock clean help
+.PHONY: demo test test-versions test-peers test-clients test-interop test-upgrade test-histories fuzz portable-long proof-console proof-ssh soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs pictures lock clean help
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
@@ -48,13 +48,17 @@ test-versions:
 	@$(PYTHON) .ci/versions $(ARGS)
 	@$(PYTHON) .ci/versions --lowest $(ARGS)
 
+# A real sshd on loopback: who is let in, for what, and what ends with the connection.
+proof-ssh: $(VENV)/.dev
+	@$(BIN)/python -m pytest -q -rs tests/ssh
+
 # PH_SEED=NUMBER begins with that history.
 test-histories: $(VENV)/.dev
 	@PH_HISTORIES=$${PH_HISTORIES:-1000} $(BIN)/python -m pytest -n 2 --dist worksteal -q tests/operations/test_histories.py
 
 # The long form of the proofs: minutes to an hour; each prints its seed.
 soak: $(VENV)/.dev
-	@PILOTHOUSE_SOAK=1 $(BIN)/python -m pytest -q -s tests/soak tests/loop tests/training/test_demo_models.py tests/serving/test_serving_host.py
+	@PILOTHOUSE_SOAK=1 $(BIN)/python -m pytest -q -s tests/soak tests/loop tests/ssh tests/training/test_demo_models.py tests/serving/test_serving_host.py
 
 # 10,000 inputs for each parser; FUZZ_SEED=NUMBER draws others, a failure prints what draws its input again.
 fuzz: $(VENV)/.dev

@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from pilothouse.cli.group import cli
+from pilothouse.cli.remote_commands import REMOTE
 from pilothouse.console.session.actions import ACTIONS, EVERYWHERE, MOVEMENT, Action
 from pilothouse.console.session.views import VIEWS
 from pilothouse.domain.loosening_keys import KEYS, KeyRule, Looser
@@ -268,6 +269,12 @@ def ops_table() -> str:
     return table(("op", "what it does, with its settings and arrays"), rows)
 
 
+def remote_table() -> str:
+    """Commands that somebody may run over SSH."""
+    rows = [(what, ", ".join(f"`{name}`" for name in names)) for what, names in REMOTE.items()]
+    return "\n" + table(("for", "commands"), rows) + "\n"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "keys": keys_table,
     "views": views_table,
@@ -278,6 +285,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "loosening": loosening_table,
     "portable": portable_table,
     "ops": ops_table,
+    "remote": remote_table,
 }
 
 

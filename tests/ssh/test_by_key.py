@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.operations.identity import users
+from pilothouse.operations.identity import ssh_lines, users
 from pilothouse.operations.workspace import audits, workspaces
 from support.ssh_door import Door
 from support.ssh_keys import certify, public
-from support.sshd import ACCOUNT, needs_sshd
+from support.sshd import ACCOUNT, needs_sshd, running_sshd
 
 pytestmark = needs_sshd
 
@@ -165,3 +165,19 @@ def test_a_key_comes_through_the_connection(door: Door) -> None:
     added = door.sshd.run(admin, "pilothouse users add zoe --key -", given=public(door.key("zoe")))
     assert added.code == 0, added.err
     assert json.loads(door.sshd.run(door.key("zoe"), "pilothouse whoami --json").out)["name"] == "zoe"
+
+
+def test_the_printed_file_opens_as_the_command_does_and_no_longer(door: Door, tmp_path: Path) -> None:
+    """``authorized_keys`` in a file: what was revoked since it was printed is refused by Pilothouse itself."""
+    ada = workspaces.identify(door.services, "ada")
+    oscar = door.add("oscar")
+    file = tmp_path / "authorized"
+    file.write_text("\n".join(ssh_lines.authorized_keys(door.services, ada)) + "\n")
+    file.chmod(0o600)
+    lines = (f"AuthorizedKeysFile {file}", "ExposeAuthInfo yes", "AcceptEnv none")
+    with running_sshd(tmp_path / "plain", *lines) as plain:
+        assert json.loads(plain.run(oscar, "pilothouse whoami --json").out)["name"] == "oscar"
+        assert plain.run(door.key("nobody"), "pilothouse whoami").code == 255
+        users.disable_user(door.services, ada, "oscar", "left")
+        refused = plain.run(oscar, "pilothouse whoami")
+    assert (refused.code, refused.err) == (4, "pilothouse: oscar is disabled, by ada: left\n")

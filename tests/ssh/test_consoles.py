@@ -11,6 +11,7 @@ from pilothouse.operations.identity import users
 from pilothouse.operations.workspace import sessions, workspaces
 from pilothouse.system.processes import is_alive
 from support import wait_until
+from support.soak_plan import size
 from support.ssh_door import Door
 from support.sshd import needs_sshd
 from support.terminals import Terminal, screen_of
@@ -18,7 +19,7 @@ from support.terminals import Terminal, screen_of
 pytestmark = needs_sshd
 SOON_S = 2.0
 """Within which a console is gone whose user is disabled, or whose connection is."""
-TIMES = 3
+TIMES = size(3, 100)
 
 
 @pytest.fixture

@@ -26,6 +26,9 @@ def why_not() -> str:
         return "needs sshd and ssh (OpenSSH)"
     if os.getuid() == 0 and not _PRIVILEGE_SEPARATION.is_dir():
         return "sshd as root needs the folder /run/sshd"
+    shell = Path(pwd.getpwuid(os.getuid()).pw_shell)
+    if shell.name in ("nologin", "false") or not os.access(shell, os.X_OK):
+        return f"needs an account with a shell: that of {ACCOUNT} is {shell}"
     return ""
 
 
