@@ -28,6 +28,7 @@ def _component_options(command: F) -> F:
         click.option("--agent", is_flag=True, help="Sign with the SSH agent of this session (ssh -A)."),
         click.option(
             "--signature",
+            type=click.Path(dir_okay=False, allow_dash=True),
             metavar="FILE",
             help="The signature of the statement that pilothouse statement printed; - reads the input.",
         ),
