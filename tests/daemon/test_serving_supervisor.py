@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from pilothouse.execution.launcher_client import Isolation
 from pilothouse.operations.fleet import health
 from pilothouse.operations.promotion import promotions
 from pilothouse.sqlite import Connection
+from pilothouse.store import targets
 from pilothouse.system.processes import is_alive, own_name
 from support import until_the_test_ends, wait_until
 from support.histories import History
@@ -204,6 +205,44 @@ def test_a_process_that_is_refused_for_its_token_file_keeps_its_port_and_starts_
     supervised.supervisor.look()
     wait_until(lambda: "ewr" in running_servers(paths))
     assert running_servers(paths)["ewr"].port == before.port
+
+
+def test_files_that_a_target_names_are_brought_to_its_process_and_again_once_they_change(
+    history: History,
+) -> None:
+    history.put_live("delay", 1, ["ewr"])
+    services, paths = history.services, history.services.paths
+    tokens, grpc_port = paths.root / "tokens", free_port()
+    with services.registry.transaction() as connection:
+        (ewr,) = [target for target in targets.all_targets(connection) if target.name == "ewr"]
+        described = replace(ewr, client_tokens="tokens", grpc_port=grpc_port)
+        targets.put_target(connection, described, at=services.now())
+    supervised = until_the_test_ends(Supervised(history, "warn"))
+    for _ in range(2):  # it is not started without its tokens, and why is on record
+        supervised.supervisor.look()
+        supervised.now += 40.0
+    assert "ewr" not in running_servers(paths)
+    assert f"its process does not start: {tokens} cannot be read" in supervised.why("ewr")
+    tokens.write_text("a-token-of-one-client\n")
+    supervised.supervisor.look()
+    wait_until(lambda: "ewr" in running_servers(paths))
+    supervised.supervisor.look()
+    folder = paths.serving_folder("ewr")
+    assert json.loads((folder / "process.json").read_text())["grpc_port"] == grpc_port
+    assert (folder / "client-tokens").read_text() == "a-token-of-one-client\n"
+    tokens.write_text("a-token-of-another\n")
+    supervised.supervisor.look()
+    assert (folder / "client-tokens").read_text() == "a-token-of-another\n"
+    tokens.unlink()  # what is in force stays so
+    supervised.supervisor.look()
+    assert (folder / "client-tokens").read_text() == "a-token-of-another\n"
+
+
+def free_port() -> int:
+    with socket.socket() as probing:
+        probing.bind(("127.0.0.1", 0))
+        port: int = probing.getsockname()[1]
+        return port
 
 
 def _refuses(port: int) -> bool:

@@ -95,6 +95,14 @@ def test_each_target_is_described_once() -> None:
         ("port = 8101", "port = 70000", "target[0].port: found 70000; expected 1 to 65535"),
         ("port = 8101", 'port = "8101"', "target[0].port: found '8101'; expected a whole number"),
         ('region = "us-west"', "port = 8101", "target[1].port: 8101 is the port of 'ewr' too"),
+        ('region = "us-west"', "grpc_port = 8101", "target[1].grpc_port: 8101 is the port of 'ewr' too"),
+        (
+            "port = 8101",
+            "port = 8101\ngrpc_port = 8101",
+            "target[0].grpc_port: 8101 is the port of 'ewr' too",
+        ),
+        ('region = "us-west"', "grpc_port = 0", "target[1].grpc_port: found 0; expected 1 to 65535"),
+        ('region = "us-west"', 'tls_key = "k.pem"', "target[1].tls_certificate: expected tls_key with it"),
         ('tier = "gold"', "tier = 3", "target[0].labels.tier: found 3; expected a string"),
         ('tier = "gold"', '"t.r" = "gold"', "target[0].labels: found the label 't.r'; expected 1 to 64"),
         ('tier = "gold"', 'tier = ""', "target[0].labels.tier: is empty; expected a text, or no such label"),
@@ -113,7 +121,9 @@ def test_all_faults_of_the_file_of_targets_are_told_at_once() -> None:
 
 
 def test_what_is_written_reads_as_it_was() -> None:
-    odd = TargetDescription("odd", 'quo"te\\', "tab\t", "ü\x7f", "line\nbreak", 1, {"a": "b # c"})
+    odd = TargetDescription(
+        "odd", 'quo"te\\', "tab\t", "ü\x7f", "line\nbreak", 1, 2, "a.pem", "b\\.pem", "c", {"a": "b # c"}
+    )
     assert load_targets(targets_text([*TARGETS.values(), odd])) == {**TARGETS, "odd": odd}
 
 

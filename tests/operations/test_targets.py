@@ -4,14 +4,24 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.domain.doctor import Finding
 from pilothouse.domain.errors import ModelFileError, NotAllowedError, NotFoundError
 from pilothouse.domain.roles import Role
 from pilothouse.operations import catalogue
 from pilothouse.operations.fleet import targets
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
-from pilothouse.operations.workspace import apply_models, audits, backups, restores, target_files, workspaces
+from pilothouse.operations.workspace import (
+    apply_models,
+    audits,
+    backups,
+    doctor,
+    restores,
+    target_files,
+    workspaces,
+)
 from pilothouse.operations.workspace.apply_models import PlannedChange
+from support.certificates import made_certificate
 from support.job_workspace import (
     ADMIN,
     APPROVER,
@@ -310,3 +320,63 @@ def test_a_new_token_is_put_where_the_serving_process_reads_it(services: Service
     assert not services.paths.serving_folder("jfk").exists()
     with pytest.raises(NotFoundError, match=r"describe it in targets\.toml"):
         targets.issue_token(services, actor(services, ADMIN), "nowhere")
+
+
+def test_files_of_tokens_and_tls_take_an_admin_and_the_plan_says_what_is_wrong_with_them(
+    services: Services,
+) -> None:
+    write_targets(services)
+    write_model(services.paths.root, SELECTING)
+    apply(services)
+    named = TARGETS.replace("port = 8101", 'port = 8101\ngrpc_port = 8201\nclient_tokens = "tokens"')
+    write_targets(services, named)
+    lines = ("ewr.grpc_port: none → 8201", "ewr.client_tokens: none → tokens")
+    (change,) = (
+        one for one in apply_models.plan(services, actor(services, SCIENTIST)) if one.model == "targets.toml"
+    )
+    assert (change.differences, change.loosens) == (lines, lines[1:])
+    assert (change.permitted, change.may_apply) == (False, (ADMIN,))
+    root = services.paths.root
+    assert change.notes == (f"ewr: {root / 'tokens'} cannot be read: No such file or directory",)
+    with pytest.raises(NotAllowedError, match=r"targets\.toml: it loosens ewr\.client_tokens: none → tokens"):
+        apply(services)
+    (root / "tokens").write_text("a-token-of-one-client\n")
+    assert apply(services, ADMIN)["targets.toml"].notes == ()
+    ewr = targets.list_targets(services, actor(services, SCIENTIST))[0]
+    assert (ewr.grpc_port, ewr.client_tokens, ewr.tls_key) == (8201, "tokens", "")
+    # a port alone is no admin's matter; taking the tokens away is
+    write_targets(services, named.replace("8201", "8202"))
+    assert apply(services)["targets.toml"].differences == ("ewr.grpc_port: 8201 → 8202",)
+    write_targets(services)
+    with pytest.raises(NotAllowedError, match=r"ewr\.client_tokens: tokens → none"):
+        apply(services)
+    apply(services, ADMIN)
+    assert targets.list_targets(services, actor(services, SCIENTIST))[0].client_tokens == ""
+
+
+def test_the_doctor_warns_before_a_certificate_ends(services: Services) -> None:
+    def line() -> Finding:
+        found = doctor.diagnose(services, actor(services, ADMIN))
+        return next(one for one in found if one.check == "clients")
+
+    write_targets(services, TARGETS.replace("port = 8101", 'tls_certificate = "c.pem"\ntls_key = "k.pem"'))
+    write_model(services.paths.root, SELECTING)
+    apply(services, ADMIN)
+    root = services.paths.root
+    for days, is_fine, words in (
+        (60, True, "tokens of clients on 0 of 2 targets, TLS on 1; the first certificate ends on "),
+        (5, False, f"ewr: {root / 'c.pem'} expires on "),
+        (-1, False, f"ewr: {root / 'c.pem'} expired on "),
+    ):
+        certificate, key = made_certificate(services.now(), days)
+        (root / "c.pem").write_bytes(certificate)
+        (root / "k.pem").write_bytes(key)
+        found = line()
+        assert (found.ok, found.finding.startswith(words)) == (is_fine, True), found
+    # those in the folder of a process count too
+    write_targets(services)
+    apply(services, ADMIN)
+    folder = services.paths.serving_folder("jfk")
+    folder.mkdir(parents=True)
+    (folder / "client-tokens").write_text("a-token-of-one-client\n")
+    assert line().finding == "tokens of clients on 1 of 2 targets, TLS on none"

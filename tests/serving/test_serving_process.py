@@ -310,10 +310,12 @@ import json, os, socket, sys
 from pathlib import Path
 from pilothouse.domain.confinement import Offered
 from pilothouse.serving.delivery.hub_address import HubConnection
+from pilothouse.serving.assignment import Assignment
 from pilothouse.serving.main import _give_up_all_but
 folder, outside, token, hub, port, offered = sys.argv[1:7]
 pid = os.getpid()
-_give_up_all_but(Path(folder), Path(token), Path(hub), int(port), "require", Offered(**json.loads(offered)))
+assignment = Assignment("ewr", Path(hub), Path(folder), Path(token))
+_give_up_all_but(assignment, [int(port)], Offered(**json.loads(offered)))
 assert os.getpid() == pid
 def attempt(name, act):
     try:
@@ -483,9 +485,10 @@ def test_sigterm_answers_what_runs_flushes_and_leaves(hub: TestHub, launch: Laun
 def test_a_process_that_nothing_confines_refuses_unless_told_otherwise(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from pilothouse.domain.confinement import Offered\n"
+        "from pilothouse.serving.assignment import Assignment\n"
         "from pilothouse.serving.main import _give_up_all_but\n"
         "here = Path(sys.argv[1])\n"
-        "_give_up_all_but(here, here / 'token', here / 'hub', 1, sys.argv[2], Offered())"
+        "_give_up_all_but(Assignment('ewr', here / 'hub', here, here / 'token', sys.argv[2]), [1], Offered())"
     )
     runs = {
         mode: subprocess.run(

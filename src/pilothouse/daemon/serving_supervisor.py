@@ -26,6 +26,7 @@ from pilothouse.operations.services import Services
 from pilothouse.serving.host import Order
 from pilothouse.serving.web import access
 from pilothouse.store import deployment_states, requests, targets
+from pilothouse.system import serving_files
 from pilothouse.system.files import read_plain_file
 from pilothouse.system.paths import WorkspacePaths
 from pilothouse.system.process_ends import EndWatch
@@ -67,6 +68,8 @@ class _Care:
     """Bytes that the log held when the process was started."""
     tried_with: object = None
     """Marks of the files that say who may ask, as they were when the process was started."""
+    brought: object = None
+    """Marks of the files that the target names, as they were when they were brought to it last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +119,8 @@ class ServingSupervisor:
         self._host = ServingHost(services.paths.root, lambda: self.wake())
         self._watch: EndWatch | None = None
         self._cared: dict[str, _Care] = {}
-        self._ports: dict[str, int] = {}
-        """Ports of the targets that have one of their own, as at the last look."""
+        self._described: dict[str, targets.Described] = {}
+        """How the targets are served that say something of it, as at the last look."""
         self._wanted: list[str] = []
         """Targets that are to have a process, as at the last change of the registry."""
         self._seen: int | None = None
@@ -152,7 +155,7 @@ class ServingSupervisor:
             self._wanted = sorted(
                 deployment_states.targets_in_use(connection) | requests.open_targets(connection)
             )
-            self._ports = targets.ports(connection)
+            self._described = targets.described(connection)
 
     def _look_at(self, target: str, care: _Care) -> float:
         folder = self._services.paths.serving_folder(target)
@@ -173,6 +176,7 @@ class ServingSupervisor:
                 )
                 self._hear_of_the_end(server.process)
             care.known, care.port = server.process, server.port
+            self._bring_changed(target, folder, care)
             if self._clock() - care.started > _SETTLED_AFTER_S:
                 care.pause_s = None
             return 1.0
@@ -185,7 +189,7 @@ class ServingSupervisor:
                 care.port, care.port_lost_by = 0, server.process if server is not None else None
         if server is not None and not care.port and server.process != care.port_lost_by:
             care.port = server.port  # clients of a server that was killed find the next one at the same port
-        is_mended = care.not_before and access.marks(folder) != care.tried_with
+        is_mended = care.not_before and self._marks(target, folder) != care.tried_with
         if is_mended or self._clock() >= care.not_before:
             care.before = server.process if server is not None else None
             self._start(target, folder, care)
@@ -240,7 +244,13 @@ class ServingSupervisor:
         if care.log_from > _LARGEST_LOG:
             output.replace(folder / "serving.log.1")
             care.log_from = 0
-        care.tried_with = access.marks(folder)
+        care.tried_with = self._marks(target, folder)
+        described = self._described.get(target, targets.Described())
+        try:
+            serving_files.bring(self._services.paths.root, folder, _files(described))
+        except PilothouseError as error:
+            self._refuse(target, care, str(error))
+            return
         self._host.start(
             Order(
                 target=target,
@@ -248,12 +258,48 @@ class ServingSupervisor:
                 folder=str(folder.absolute()),
                 token_file=str(token.absolute()),
                 isolation=self._isolation,
-                port=self._ports.get(target, care.port),
+                port=care.port if described.port is None else described.port,
                 log=str(output.absolute()),
+                grpc_port=described.grpc_port,
             )
         )
         care.ordered = True
         care.started = self._clock()
+
+    def _refuse(self, target: str, care: _Care, cause: str) -> None:
+        """Put on record that no process can be started, and when it is tried again."""
+        care.pause_s = (
+            0.0 if care.pause_s is None else min(_LONGEST_PAUSE_S, care.pause_s * 2 or _FIRST_PAUSE_S)
+        )
+        care.not_before = self._clock() + max(care.pause_s, _FIRST_PAUSE_S)
+        self._unnoted[target] = (safe(cause, limit=_LONGEST_CAUSE), "")
+        say(log, logging.WARNING, f"serving of {target} is not started: {cause}", target=target)
+
+    def _marks(self, target: str, folder: Path) -> object:
+        """Marks of the files that say who may ask: those in the folder, and those that the target names."""
+        files = _files(self._described.get(target, targets.Described()))
+        return access.marks(folder), serving_files.marks(self._services.paths.root, files)
+
+    def _bring_changed(self, target: str, folder: Path, care: _Care) -> None:
+        """Bring files that have changed to a process that runs, which reads them again. One that cannot be read leaves the one
+        before in force."""
+        described = self._described.get(target)
+        files = _files(described) if described is not None else None
+        if files is None or files == serving_files.ServingFiles():
+            return
+        marks = serving_files.marks(self._services.paths.root, files)
+        if marks == care.brought:
+            return
+        care.brought = marks
+        try:
+            serving_files.bring(self._services.paths.root, folder, files)
+        except PilothouseError as error:
+            say(
+                log,
+                logging.WARNING,
+                f"serving of {target}: {error}; the one before stays in force",
+                target=target,
+            )
 
     def _token_file(self, target: str, folder: Path) -> Path:
         path = folder / tokens.TOKEN_FILE
@@ -264,6 +310,10 @@ class ServingSupervisor:
         if not known or tokens.check_token(self._services, known) != target:
             tokens.issue_token(self._services, DAEMON, target)
         return path
+
+
+def _files(described: targets.Described) -> serving_files.ServingFiles:
+    return serving_files.ServingFiles(described.tls_certificate, described.tls_key, described.client_tokens)
 
 
 def _last_line(log_file: Path, log_from: int) -> str:

@@ -65,6 +65,10 @@ class Target:
     event_clock: datetime | None = None
     environment: str = ""
     port: int | None = None  # on which its serving process listens; None for a free one
+    grpc_port: int | None = None  # on which it speaks gRPC too
+    tls_certificate: str = ""
+    tls_key: str = ""
+    client_tokens: str = ""
     labels: dict[str, str] = field(default_factory=dict, hash=False)
     listed: bool = False  # in targets.toml as it was applied last
 

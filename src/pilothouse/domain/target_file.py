@@ -12,6 +12,8 @@ from pilothouse.domain.toml_text import quoted
 TARGETS_FILE = "targets.toml"
 
 _PORTS = range(1, 65_536)
+FILE_KEYS = ("tls_certificate", "tls_key", "client_tokens")
+"""Keys that say who may ask a serving process, and how."""
 _KEYS = ("region", "product", "business_unit", "environment")
 
 
@@ -26,6 +28,12 @@ class TargetDescription:
     environment: str = ""
     port: int | None = None
     """Port on which its serving process listens; a free one where absent."""
+    grpc_port: int | None = None
+    """Port on which it speaks gRPC too."""
+    tls_certificate: str = ""
+    """Files of TLS and of the tokens of its clients, relative to the workspace's folder."""
+    tls_key: str = ""
+    client_tokens: str = ""
     labels: dict[str, str] = field(default_factory=dict)
 
 
@@ -62,8 +70,12 @@ def _table(target: TargetDescription) -> Iterator[str]:
     for key in _KEYS:
         if value := getattr(target, key):
             yield f"{key} = {quoted(value)}"
-    if target.port is not None:
-        yield f"port = {target.port}"
+    for key in ("port", "grpc_port"):
+        if (port := getattr(target, key)) is not None:
+            yield f"{key} = {port}"
+    for key in FILE_KEYS:
+        if value := getattr(target, key):
+            yield f"{key} = {quoted(value)}"
     if target.labels:
         pairs = ", ".join(f"{quoted(key)} = {quoted(value)}" for key, value in sorted(target.labels.items()))
         yield f"labels = {{ {pairs} }}"
@@ -82,10 +94,16 @@ def _faults(file: TargetFile) -> Iterator[str]:
         if target.name in names:
             yield f"{path}.name: {target.name!r} is described twice; expected each target once"
         names.add(target.name)
-        if target.port is not None and target.port not in _PORTS:
-            yield f"{path}.port: found {target.port}; expected 1 to {_PORTS[-1]}"
-        elif target.port is not None and ports.setdefault(target.port, target.name) != target.name:
-            yield f"{path}.port: {target.port} is the port of {ports[target.port]!r} too; expected one of its own"
+        for key in ("port", "grpc_port"):
+            port = getattr(target, key)
+            if port is not None and port not in _PORTS:
+                yield f"{path}.{key}: found {port}; expected 1 to {_PORTS[-1]}"
+            elif port in ports:
+                yield f"{path}.{key}: {port} is the port of {ports[port]!r} too; expected one of its own"
+            elif port is not None:
+                ports[port] = target.name
+        if bool(target.tls_certificate) != bool(target.tls_key):
+            yield f"{path}.tls_certificate: expected tls_key with it, or neither"
         yield from _label_faults(path, target.labels)
 
 

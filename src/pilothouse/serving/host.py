@@ -36,7 +36,7 @@ from pilothouse.domain.confinement import Offered
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.serving.assignment import Assignment
 from pilothouse.serving.main import locked, log_to_stderr, serve_on
-from pilothouse.serving.web.listening import Listeners, listen_on
+from pilothouse.serving.web.listening import Address, Listeners, listen_on
 from pilothouse.system.process_title import set_title
 from pilothouse.system.processes import close_all_but
 
@@ -190,7 +190,7 @@ class _Host:
         if held is not None:
             del self._listeners[order.target]
             held.close()
-        made = self._listeners[order.target] = listen_on(_HOST, order.port, order.grpc_port)
+        made = self._listeners[order.target] = listen_on(Address(_HOST, order.port, order.grpc_port))
         return made
 
     def _start(self, order: Order) -> None:

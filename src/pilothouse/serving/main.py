@@ -25,7 +25,7 @@ from pilothouse.domain.identifiers import check_name
 from pilothouse.serving.assignment import Assignment, Isolation
 from pilothouse.serving.delivery import hub_address
 from pilothouse.serving.web.access import Access
-from pilothouse.serving.web.listening import Listeners, listening
+from pilothouse.serving.web.listening import Address, Listeners, listening
 from pilothouse.system.files import write_atomically
 from pilothouse.system.processes import own_name
 
@@ -39,15 +39,12 @@ def serve(
     target: str,
     hub: str,
     folder: Path,
-    port: int = 0,
+    address: Address = Address(),  # noqa: B008 - frozen
     token_file: Path | None = None,
-    host: str = "127.0.0.1",
     isolation: Isolation = "require",
     spool_mb: int = 1_024,
-    grpc_port: int | None = None,
 ) -> int:
-    """Serve ``target`` until SIGTERM or SIGINT; return 0. ``hub`` is ``unix:PATH``; port 0 picks a free one. Without a
-    ``grpc_port`` there is no gRPC.
+    """Serve ``target`` until SIGTERM or SIGINT; return 0. ``hub`` is ``unix:PATH``.
 
     While the hub is away ``spool_mb`` MiB of predictions are kept, then requests are refused.
 
@@ -64,7 +61,7 @@ def serve(
     for name in _ONE_THREAD:
         os.environ[name] = "1"
     assignment = Assignment(target, hub_path, folder, token_file, isolation, spool_mb)
-    with locked(folder), listening(host, port, grpc_port) as listeners:
+    with locked(folder), listening(address) as listeners:
         serve_on(listeners, assignment, probe.try_here())
     return 0
 
@@ -166,9 +163,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--isolation", choices=["require", "warn"], default="require")
     parser.add_argument("--spool-mb", type=int, default=1_024, help="kept at most while the hub is away")
-    options = parser.parse_args(arguments)
+    options = vars(parser.parse_args(arguments))
+    address = Address(*(options.pop(name) for name in ("host", "port", "grpc_port")))
     try:
-        return serve(**vars(options))
+        return serve(**options, address=address)
     except PilothouseError as error:
         log.error("%s", error)
         return error.exit_code

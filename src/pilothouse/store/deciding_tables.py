@@ -75,6 +75,9 @@ DECIDING: Mapping[str, DecidingTable] = {
         )
     ),
     "targets": DecidingTable(_name("the target {n}", n="x.name")),
+    "target_serving": DecidingTable(
+        _name("how the target {t} is served", t=_TARGET.format("x.target_id")), ("target_id",)
+    ),
     "target_tokens": DecidingTable(
         _name(
             "the token of the target {t} that {a} issued on {d}",

@@ -262,6 +262,7 @@ MIGRATIONS: dict[str, Migration] = {
             "0017_freezes.sql",
             "0017_identity.sql",
             "0017_inventory.sql",
+            "0017_target_serving.sql",
             "0017_signatures.sql",
             "0017_teams.sql",
             "0017_transparency.sql",

@@ -22,7 +22,17 @@ _OF_REQUEST = (
     "WHERE r.id = t.request_id)"
 )
 _AS_THEY_ARE = frozenset(
-    {"settings", "grants", "users", "user_keys", "targets", "target_tokens", "snapshots", "person_names"}
+    {
+        "settings",
+        "grants",
+        "users",
+        "user_keys",
+        "targets",
+        "target_serving",
+        "target_tokens",
+        "snapshots",
+        "person_names",
+    }
 )
 """Tables that are shown as they are: who may look, which targets exist, and what is reached only through a row that is
 dated itself."""

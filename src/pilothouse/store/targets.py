@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from pilothouse.domain.canonical import canonical_json
@@ -13,7 +14,11 @@ from pilothouse.store.values import from_row, insert
 
 def all_targets(connection: Connection) -> list[Target]:
     """Every target by name, without its event clock (that is telemetry's)."""
-    rows = connection.execute("SELECT * FROM targets ORDER BY name")
+    rows = connection.execute(
+        "SELECT t.*, s.grpc_port, coalesce(s.tls_certificate, '') AS tls_certificate, coalesce(s.tls_key, '') AS tls_key, "
+        "coalesce(s.client_tokens, '') AS client_tokens FROM targets t LEFT JOIN target_serving s ON s.target_id = t.id "
+        "ORDER BY t.name"
+    )
     return [from_row(Target, row, event_clock=None) for row in rows]
 
 
@@ -29,10 +34,33 @@ def targets_by_model(connection: Connection) -> dict[str, tuple[str, ...]]:
     return {model: tuple(targets) for model, targets in named.items()}
 
 
-def ports(connection: Connection) -> dict[str, int]:
-    """Ports of the targets that have one of their own."""
-    rows = connection.execute("SELECT name, port FROM targets WHERE port IS NOT NULL")
-    return {row["name"]: row["port"] for row in rows}
+@dataclass(frozen=True, slots=True)
+class Described:
+    """How a target says that it is served. ``port`` None: on a free one; ``grpc_port`` None: without gRPC."""
+
+    port: int | None = None
+    grpc_port: int | None = None
+    tls_certificate: str = ""
+    tls_key: str = ""
+    client_tokens: str = ""
+
+
+def described(connection: Connection) -> dict[str, Described]:
+    """How targets are served that say something of it."""
+    rows = connection.execute(
+        "SELECT t.name, t.port, s.* FROM targets t LEFT JOIN target_serving s ON s.target_id = t.id "
+        "WHERE t.port IS NOT NULL OR s.target_id IS NOT NULL"
+    )
+    return {
+        row["name"]: Described(
+            row["port"],
+            row["grpc_port"],
+            row["tls_certificate"] or "",
+            row["tls_key"] or "",
+            row["client_tokens"] or "",
+        )
+        for row in rows
+    }
 
 
 def names(connection: Connection) -> list[str]:
@@ -70,7 +98,7 @@ def put_target(connection: Connection, target: Target, *, at: datetime) -> int:
     return key
 
 
-def put_targets(connection: Connection, described: Iterable[Target], *, at: datetime) -> None:
+def put_targets(connection: Connection, described: Sequence[Target], *, at: datetime) -> None:
     """Add targets, or bring their descriptions up to date."""
     connection.executemany(
         "INSERT INTO targets (name, region, product, business_unit, environment, port, labels, listed, created_at) "
@@ -91,6 +119,15 @@ def put_targets(connection: Connection, described: Iterable[Target], *, at: date
             )
             for t in described
         ],
+    )
+
+    connection.executemany(
+        "INSERT INTO target_serving (target_id, grpc_port, tls_certificate, tls_key, client_tokens) "
+        "SELECT t.id, ?2, ?3, ?4, ?5 FROM targets t LEFT JOIN target_serving s ON s.target_id = t.id WHERE t.name = ?1 "
+        "AND (s.target_id IS NOT NULL OR ?2 IS NOT NULL OR ?3 <> '' OR ?5 <> '') "
+        "ON CONFLICT (target_id) DO UPDATE SET grpc_port = excluded.grpc_port, "
+        "tls_certificate = excluded.tls_certificate, tls_key = excluded.tls_key, client_tokens = excluded.client_tokens",
+        [(t.name, t.grpc_port, t.tls_certificate, t.tls_key, t.client_tokens) for t in described],
     )
 
 

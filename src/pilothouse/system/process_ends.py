@@ -21,6 +21,8 @@ class EndWatch:
         self._poll = select.epoll()
         self._closing, self._close = os.pipe()
         self._poll.register(self._closing, select.EPOLLIN)
+        self._watched: set[int] = set()
+        """Descriptors of the processes that have not ended."""
         self._thread = threading.Thread(target=self._run, name="ends of processes", daemon=True)
         self._thread.start()
 
@@ -37,18 +39,22 @@ class EndWatch:
             os.close(descriptor)
             self._on_end()
             return
+        self._watched.add(descriptor)
         self._poll.register(descriptor, select.EPOLLIN)
 
     def close(self) -> None:
         """End the thread."""
         os.close(self._close)
         self._thread.join()
+        for descriptor in self._watched:
+            os.close(descriptor)
 
     def _run(self) -> None:
         with contextlib.closing(self._poll):
             while True:
                 for descriptor, _ in self._poll.poll():
                     self._poll.unregister(descriptor)
+                    self._watched.discard(descriptor)
                     os.close(descriptor)
                     if descriptor == self._closing:
                         return

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -13,6 +13,9 @@ from pilothouse.domain.doctor import end_text
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.monitoring import DaemonState
 from pilothouse.presentation import texts
+
+if TYPE_CHECKING:
+    from pilothouse.domain.target_file import TargetDescription
 
 _isolation = click.option(
     "--isolation",
@@ -169,6 +172,9 @@ def _running_pairs(state: DaemonState) -> Iterator[tuple[str, str]]:
 @click.option(
     "--port", type=int, help="The target's port in targets.toml otherwise, or a free one; 0 picks a free one."
 )
+@click.option(
+    "--grpc-port", type=int, help="Speak gRPC too; the target's grpc_port in targets.toml otherwise, or not."
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--hub", help="The daemon's hub; this workspace's otherwise (unix:PATH).")
 @click.option(
@@ -181,6 +187,7 @@ def serve(
     session: Session,
     target: str,
     port: int | None,
+    grpc_port: int | None,
     host: str,
     hub: str | None,
     token_file: Path | None,
@@ -190,27 +197,40 @@ def serve(
     """Answer predictions (Open Inference Protocol v2) for the versions deployed on TARGET."""
     from pilothouse.domain.identifiers import check_name
     from pilothouse.serving import main
+    from pilothouse.serving.web.listening import Address
     from pilothouse.system.paths import WorkspacePaths
+    from pilothouse.system.serving_files import ServingFiles, bring
 
     check_name(target, "target")
     if hub is None or token_file is None or folder is None:
         paths = WorkspacePaths(find_workspace(session.workspace))
-        port = _described_port(paths.root, target) if port is None else port
+        described = _described(paths.root, target)
+        port = described.port if port is None else port
+        grpc_port = described.grpc_port if grpc_port is None else grpc_port
         hub = hub or f"unix:{paths.hub_socket}"
         folder = folder or paths.serving_folder(target)
         token_file = token_file or folder / "token"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files = ServingFiles(described.tls_certificate, described.tls_key, described.client_tokens)
+        bring(paths.root, folder, files)
     return main.serve(
-        target, hub, folder, port=port or 0, host=host, token_file=token_file, isolation=isolation
+        target,
+        hub,
+        folder,
+        Address(host, port or 0, grpc_port),
+        token_file=token_file,
+        isolation=isolation,
     )
 
 
-def _described_port(root: Path, target: str) -> int | None:
-    """Port of a target in the workspace's ``targets.toml``; None where it names none. The database is not opened here."""
-    from pilothouse.domain.target_file import TARGETS_FILE, load_targets
+def _described(root: Path, target: str) -> "TargetDescription":
+    """Target in the workspace's ``targets.toml``, with nothing but its name where that has none. The database is not opened
+    here."""
+    from pilothouse.domain.target_file import TARGETS_FILE, TargetDescription, load_targets
 
     path = root / TARGETS_FILE
     described = load_targets(path.read_text("utf-8")) if path.exists() else {}
-    return described[target].port if target in described else None
+    return described.get(target) or TargetDescription(target)
 
 
 @click.command()

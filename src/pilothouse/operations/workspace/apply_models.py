@@ -134,7 +134,7 @@ def _check_permitted(change: Change, planned: _Plan) -> None:
     for one in planned.models:
         if one.action in _CHANGING:
             check(change.connection, actor, Permission.APPLY, one.model)
-    refused = [one for one in planned.models if one.loosens and not one.permitted]
+    refused = [one for one in planned.shown if one.loosens and not one.permitted]
     if not refused:
         return
     admins = " or ".join(sorted({name for one in refused for name in one.admins}))
@@ -225,7 +225,10 @@ def _planned(services: Services, connection: Connection, actor: Actor, files: _F
     described = target_files.planned_targets(connection, changed, files.targets)
     shown = list(planned)
     if described.action:
-        of_targets = PlannedChange(TARGETS_FILE, described.action, described.differences)
+        faults = target_files.serving_faults(services, files.targets or {})
+        of_targets = PlannedChange(
+            TARGETS_FILE, described.action, described.differences, described.loosens, tuple(faults)
+        )
         shown.insert(0, _with_appliers(connection, actor, of_targets, of_model=""))
     return _Plan(audit.head(connection).count, described, planned, shown)
 

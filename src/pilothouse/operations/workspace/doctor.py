@@ -28,7 +28,7 @@ from pilothouse.operations.fleet import health, processes
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
 from pilothouse.operations.transparency import log_health
-from pilothouse.operations.workspace import audits, write_state
+from pilothouse.operations.workspace import audits, serving_checks, write_state
 from pilothouse.sqlite import Database, driver
 from pilothouse.sqlite.connection import check_file_system, check_library
 from pilothouse.store import (
@@ -76,6 +76,7 @@ def diagnose(services: Services, actor: Actor, *, full: bool = False) -> list[Fi
         "artifacts": lambda: _artifacts(services),
         "portable": lambda: _portable(services),
         "scikit-learn": lambda: _scikit_learn(services),
+        "clients": lambda: serving_checks.examine(services),
         "orphans": lambda: _orphans(services),
         "clock": lambda: _clock(services),
         "writing": lambda: _writing(services),

@@ -2,18 +2,26 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from importlib.util import find_spec
 
 from pilothouse.domain.dataclass_reader import to_plain
 from pilothouse.domain.errors import ModelFileError
 from pilothouse.domain.records import Target
 from pilothouse.domain.roles import Actor, Permission
-from pilothouse.domain.target_file import TARGETS_FILE, TargetDescription, load_targets, targets_text
+from pilothouse.domain.target_file import (
+    FILE_KEYS,
+    TARGETS_FILE,
+    TargetDescription,
+    load_targets,
+    targets_text,
+)
 from pilothouse.operations.authorisation import authorise, reading
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace.file_reading import MODEL_FILE, ReadFile, read_model_files, read_text
 from pilothouse.sqlite import Connection
 from pilothouse.store import targets as target_store
 from pilothouse.system.files import write_atomically
+from pilothouse.system.serving_files import ServingFiles, faults
 
 _DESCRIBED = ("region", "product", "business_unit")
 """Keys of a target that a model file may give too."""
@@ -27,6 +35,8 @@ class TargetChanges:
     action: str
     """``create``, ``update``, ``unchanged``; ``missing`` where the file was there before; empty where there never was one."""
     differences: tuple[str, ...]
+    loosens: tuple[str, ...] = ()
+    """Those of the differences that say who may ask a serving process and how, which is an admin's matter."""
 
 
 def read_targets_file(services: Services, problems: list[str]) -> dict[str, TargetDescription] | None:
@@ -83,7 +93,19 @@ def planned_targets(
         action = "missing" if was_there else ""
     else:
         action = "create" if not was_there else "update" if differences else "unchanged"
-    return TargetChanges(tuple(put), action, tuple(differences))
+    of_files = tuple(line for line in differences if line.partition(":")[0].rpartition(".")[2] in FILE_KEYS)
+    return TargetChanges(tuple(put), action, tuple(differences), of_files)
+
+
+def serving_faults(services: Services, described: Mapping[str, TargetDescription]) -> Iterator[str]:
+    """What is wrong with the files that targets name for their serving processes, as ``ewr: …``."""
+    root = services.paths.root
+    for name, target in described.items():
+        named = ServingFiles(target.tls_certificate, target.tls_key, target.client_tokens)
+        for fault in faults(named.sources(root), services.now()):
+            yield f"{name}: {fault}"
+        if target.grpc_port is not None and find_spec("h2") is None:
+            yield f"{name}: gRPC needs h2 in the environment of the daemon: pip install 'pilothouse[grpc]'"
 
 
 def described_in(file: ReadFile, described: Mapping[str, TargetDescription] | None) -> str:
@@ -155,6 +177,9 @@ def _differences(name: str, before: Target | None, after: Target | None) -> Iter
         yield f"{name}: new"
     elif not before.listed:
         yield f"{name}: described here from now on"
+        for key in FILE_KEYS:
+            if value := getattr(after, key):
+                yield f"{name}.{key}: none → {value}"
     else:
         for field in fields(TargetDescription):
             old, new = getattr(before, field.name), getattr(after, field.name)

@@ -12,6 +12,15 @@ _BACKLOG = 512
 
 
 @dataclass(frozen=True, slots=True)
+class Address:
+    """Where a process listens. Port 0: a free one; without a ``grpc_port`` there is no gRPC."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    grpc_port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Listeners:
     """Sockets of one process; ``grpc`` None: it does not speak gRPC."""
 
@@ -35,22 +44,22 @@ class Listeners:
             self.grpc.close()
 
 
-def listen_on(host: str, port: int, grpc_port: int | None) -> Listeners:
-    """Sockets that listen on ``host``. Raises as ``listen`` does."""
-    http = listen(host, port)
-    if grpc_port is None:
+def listen_on(address: Address) -> Listeners:
+    """Sockets that listen there. Raises as ``listen`` does."""
+    http = listen(address.host, address.port)
+    if address.grpc_port is None:
         return Listeners(http)
     try:
-        return Listeners(http, listen(host, grpc_port))
+        return Listeners(http, listen(address.host, address.grpc_port))
     except (InvalidInputError, UnavailableError):
         http.close()
         raise
 
 
 @contextlib.contextmanager
-def listening(host: str, port: int, grpc_port: int | None) -> Iterator[Listeners]:
+def listening(address: Address) -> Iterator[Listeners]:
     """As ``listen_on``; they are closed at the end."""
-    listeners = listen_on(host, port, grpc_port)
+    listeners = listen_on(address)
     try:
         yield listeners
     finally:
