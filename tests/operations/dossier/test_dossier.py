@@ -7,6 +7,7 @@ import shutil
 import stat
 import subprocess
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,17 @@ import pytest
 from fixtures.registries import ADMIN, Example
 from pilothouse.domain.errors import ConflictError, InvalidInputError
 from pilothouse.domain.inventory import ReviewOutcome
+from pilothouse.domain.ssh_keys import read_key
+from pilothouse.domain.statements import Component
 from pilothouse.interop import signing_keys
 from pilothouse.operations.dossier import dossiers, inventory
 from pilothouse.operations.dossier.gathering import gather
-from pilothouse.operations.promotion import promotions
-from pilothouse.operations.workspace import audits, write_state
+from pilothouse.operations.identity import users
+from pilothouse.operations.promotion import promotions, statements
+from pilothouse.operations.promotion.components import Signed
+from pilothouse.operations.workspace import audits, workspaces, write_state
 from pilothouse.presentation.dossier.pages import dossier_pages
+from support.soft_keys import SoftKey
 
 BARE = "/usr/bin:/bin"
 """Where the system's own Python, OpenSSL and OpenSSH are."""
@@ -341,3 +347,59 @@ def test_a_version_that_nobody_asked_for_has_a_dossier_too(example: Example, tmp
     folder = _write(example, tmp_path / "dossier", reference="delay/1").folder
     assert "Nobody has asked for its promotion." in (folder / "dossier.html").read_text()
     assert gather(example.services, example.actor("aud"), "delay/1").changes.since is None
+
+
+needs_ssh_keygen = pytest.mark.skipif(
+    shutil.which("ssh-keygen", path=BARE) is None, reason="the system has no ssh-keygen of its own"
+)
+
+
+@pytest.fixture
+def signed(example: Example, tmp_path: Path) -> Path:
+    """A dossier of a version on which a key decided; the key has ended since."""
+    services, ada, soft = example.services, example.actor(ADMIN), SoftKey()
+    workspaces.set_workspace_policy(services, ada, approvals=1, signature=Component.KEY, reason="a bank")
+    users.add_user(services, ada, "pat")
+    terms = users.KeyTerms(valid_before=example.time + timedelta(days=30))
+    users.add_key(services, ada, "pat", read_key(soft.line), terms)
+    example.add_version()
+    request = promotions.request_promotion(services, example.actor("sam"), "delay/1")
+    printed = statements.print_statement(services, example.actor("pat"), request.id, "approve", "holds")
+    component = Signed(soft.sshsig(printed.text.encode()))
+    promotions.approve(services, example.actor("pat"), request.id, request.evidence_digest, "", component)
+    example.pass_time(days=90)
+    users.revoke_key(services, ada, "pat", soft.public.fingerprint, "a new one")
+    return _write(example, tmp_path / "dossier", reference="delay/1").folder
+
+
+@needs_tools
+@needs_ssh_keygen
+def test_a_signed_decision_is_verified_after_its_key_has_ended(signed: Path) -> None:
+    answer = _verify(signed)
+    assert answer.returncode == 0, answer.stdout
+    assert "ok     request 1: pat's statement (approve) is signed by SHA256:" in answer.stdout
+    assert "pat: a signature by an SSH key SHA256:" in (signed / "dossier.html").read_text()
+
+
+@needs_tools
+@needs_ssh_keygen
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_text("requests/1/decision-1.json", '"reason":"holds"', '"reason":"fails"'), "is signed by"),
+        (
+            _text("requests/1/decision-1.json", '"verdict":"approve"', '"verdict":"reject"'),
+            "is about what is here",
+        ),
+        (_text("requests/1/allowed_signers", "pat ", "eve "), "is signed by"),
+        (_text("requests/1/decisions.json", '"actor":"pat"', '"actor":"eve"'), "its decisions agree"),
+    ],
+    ids=["reason", "verdict", "signer", "record"],
+)
+def test_a_statement_that_was_changed_is_refused(
+    signed: Path, change: Callable[[Path], None], said: str
+) -> None:
+    change(signed)
+    _manifest_anew(signed)
+    wrong = [line for line in _verify(signed).stdout.splitlines() if line.startswith("WRONG")]
+    assert any(said in line for line in wrong), wrong

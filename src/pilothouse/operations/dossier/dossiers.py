@@ -22,10 +22,14 @@ from pilothouse.interop.cyclonedx import ml_bom
 from pilothouse.interop.model_signing import bundle
 from pilothouse.operations.authorisation import authorise, changing
 from pilothouse.operations.dossier import audit_export, gathering, log_proofs, signing_key
+from pilothouse.operations.promotion import evidence_export
+from pilothouse.operations.promotion.evidence_export import EvidenceExport
 from pilothouse.operations.services import Services
 from pilothouse.system.files import sha256_file
 
 MANIFEST, SIGNATURE, KEY = "manifest.sha256", "manifest.sig", "signing-key.pem"
+_File = tuple[bytes, str]
+"""Content of a file, and what it is."""
 MakePages = Callable[[Dossier], Iterable[Page]]
 _VERIFIER = "pilothouse.operations.dossier.verifier"
 
@@ -60,11 +64,16 @@ def write_dossier(
         raise ConflictError(f"{folder} exists and is not empty: name a new folder")
     dossier = gathering.gather(services, actor, reference)
     private = signing_key.private_key(services, actor)
-    proofs = log_proofs.log_proofs(services, actor, dossier.entries)
+    exports = {
+        request.id: evidence_export.export_evidence(services, actor, request.id)
+        for request in dossier.requests
+    }
+    more = _evidence_files(exports) | _proof_files(log_proofs.log_proofs(services, actor, dossier.entries))
+    dossier = replace(dossier, signatures={number: _signed(one) for number, one in exports.items()})
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-            written = _write(services, dossier, private, proofs, pages, Path(temporary) / "dossier")
+            written = _write(services, dossier, private, more, pages, Path(temporary) / "dossier")
             if folder.exists():
                 folder.rmdir()
             (Path(temporary) / "dossier").rename(folder)
@@ -87,7 +96,7 @@ def _write(
     services: Services,
     dossier: Dossier,
     private: bytes,
-    proofs: Mapping[str, bytes],
+    more: Mapping[str, _File],
     pages: MakePages,
     folder: Path,
 ) -> Written:
@@ -97,14 +106,8 @@ def _write(
     dossier = replace(dossier, fingerprint=fingerprint)
     files = _Files(folder)
     _write_model(services, dossier, files, public, private)
-    _write_requests(dossier, files)
     files.put("audit.jsonl", _entries(dossier), "entries of the audit log about it, each with its hash")
-    for name, data in proofs.items():
-        what = (
-            "whom to believe about the log"
-            if name == log_proofs.POLICY
-            else "proof that the log has the entry"
-        )
+    for name, (data, what) in more.items():
         files.put(name, data, what)
     files.put_json("dossier.json", _plain(dossier), "all facts, for programs")
     files.put_json(
@@ -113,7 +116,6 @@ def _write(
     files.put(KEY, public, "public key of the workspace")
     for name in ("verify.sh", "verify.py"):
         files.put(name, resources.files(_VERIFIER).joinpath(name).read_bytes(), "verifies this folder")
-    (folder / "verify.sh").chmod(0o755)
     for page in pages(replace(dossier, attachments=tuple(files.written))):
         files.put(page.name, page.text.encode(), page.what)
     manifest = "".join(
@@ -135,6 +137,7 @@ class _Files:
         path = self.folder / name
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         path.write_bytes(data)
+        path.chmod(0o755 if name.endswith(".sh") else 0o644)
         self._note(name, what)
 
     def put_json(self, name: str, plain: Any, what: str) -> None:
@@ -174,13 +177,46 @@ def _model_digests(dossier: Dossier) -> dict[str, str]:
     return digests
 
 
-def _write_requests(dossier: Dossier, files: _Files) -> None:
-    for request in dossier.requests:
-        place = f"requests/{request.id}"
-        files.put(
-            f"{place}/evidence.json", gathering.evidence_bytes(request), "evidence as it was decided on"
+_OF_EVIDENCE = {
+    "evidence.json": "evidence as it was decided on",
+    "policy.json": "policy frozen with it",
+    "decisions.json": "decisions as they are on record",
+    "allowed_signers": "keys of those who decided, as of then",
+    "README.txt": "how signatures are verified by hand",
+    "verify.sh": "verifies these decisions alone",
+}
+
+
+def _evidence_files(exports: Mapping[int, EvidenceExport]) -> dict[str, _File]:
+    """Evidence, statements and signatures of each request, as ``pilothouse evidence export`` writes them."""
+    return {
+        f"requests/{number}/{name}": (data, _OF_EVIDENCE.get(name) or _what(name))
+        for number, one in exports.items()
+        for name, data in one.files.items()
+    }
+
+
+def _what(name: str) -> str:
+    if name.endswith("revoked_keys"):
+        return "keys that were revoked (KRL)"
+    return "signature of a statement (SSHSIG)" if name.endswith(".sig") else "statement of a decision"
+
+
+def _signed(export: EvidenceExport) -> tuple[str, ...]:
+    """Who decided with which second component."""
+    return tuple(f"{one.name}: {one.kind} {one.fingerprint}".rstrip() for one in export.decisions)
+
+
+def _proof_files(proofs: Mapping[str, bytes]) -> dict[str, _File]:
+    return {
+        name: (
+            data,
+            "whom to believe about the log"
+            if name == log_proofs.POLICY
+            else "proof that the log has the entry",
         )
-        files.put(f"{place}/policy.json", gathering.policy_bytes(request), "policy frozen with it")
+        for name, data in proofs.items()
+    }
 
 
 def _entries(dossier: Dossier) -> bytes:

@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.dossier import Changes, Dossier, IncidentFact
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.identifiers import version_uri
@@ -114,13 +113,3 @@ def _entries(
         for entry in audit.matching(connection, 0, _MOST_ENTRIES, subject=subject)
     }
     return [found[number] for number in sorted(found)]
-
-
-def evidence_bytes(request: PromotionRequest) -> bytes:
-    """Frozen evidence of a request, in the very bytes whose sha256 is the digest that was decided on."""
-    return canonical_json(request.evidence).encode("ascii")
-
-
-def policy_bytes(request: PromotionRequest) -> bytes:
-    """Frozen policy of a request, in the bytes whose sha256 is its digest."""
-    return canonical_json(request.policy.to_plain()).encode("ascii")

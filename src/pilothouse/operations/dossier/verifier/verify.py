@@ -15,6 +15,7 @@ from typing import Any, Iterator
 
 MANIFEST, SIGNATURE, KEY = "manifest.sha256", "manifest.sig", "signing-key.pem"
 OUTSIDE = {MANIFEST, SIGNATURE}
+DECIDED = ("actor", "verdict", "reason", "evidence_digest", "policy_digest")
 VERDICTS = {"request.approved": "approve", "request.refused": "reject"}
 
 
@@ -201,6 +202,67 @@ def check_entries(report: Report, facts: Any) -> dict[int, str]:
     return hashes
 
 
+def principal(name: str) -> str:
+    """Name of a person as it stands among the allowed signers."""
+    plain_ones = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._@+-"
+    return "".join(c if c in plain_ones else "".join("%%%02X" % b for b in c.encode("utf-8")) for c in name)
+
+
+def check_statements(report: Report, facts: Any) -> None:
+    """Each decision that was signed by a key has its statement, about this evidence and policy, and ssh-keygen accepts it."""
+    for request in facts["requests"]:
+        place = "requests/%d/" % request["id"]
+        name = "request %d: " % request["id"]
+        listed = read_json(place + "decisions.json")
+        same = [[one[key] for key in DECIDED] for one in listed]
+        report.say(
+            same == [[one[key] for key in DECIDED] for one in request["decisions"]],
+            name + "its decisions agree",
+        )
+        for one in listed:
+            if not one["files"]:
+                continue
+            stem = place + one["files"]
+            statement = read_json(stem + ".json")
+            said = [
+                statement["evidence"]["sha256"],
+                statement["policy"]["sha256"],
+                statement["name"],
+                statement["verdict"],
+            ]
+            wanted = [request["evidence_digest"], request["policy_digest"], one["actor"], one["verdict"]]
+            by = "%s's statement (%s)" % (one["actor"], one["verdict"])
+            report.say(
+                said == wanted and statement["request"] == request["id"], name + by + " is about what is here"
+            )
+            if not one["key"]:
+                print("       " + plain(by + " has a passphrase, which only the workspace can check"))
+            elif shutil.which("ssh-keygen") is None:
+                report.skip("not checked: the signature of " + by + ", there is no ssh-keygen here")
+            else:
+                report.say(ssh_keygen_verifies(place, stem, one), name + by + " is signed by " + one["key"])
+
+
+def ssh_keygen_verifies(place: str, stem: str, decision: Any) -> bool:
+    """Whether ssh-keygen accepts a signature as of the time of the decision."""
+    time = "".join(c for c in decision["recorded_at"][:19] if c.isdigit())
+    command = [
+        "ssh-keygen",
+        "-Y",
+        "verify",
+        "-f",
+        place + "allowed_signers",
+        "-I",
+        principal(decision["actor"]),
+    ]
+    command += ["-n", "approval@pilothouse", "-s", stem + ".sig", "-Overify-time=" + time + "Z"]
+    if os.path.exists(stem + ".revoked_keys"):
+        command += ["-r", stem + ".revoked_keys"]
+    with open(stem + ".json", "rb") as stream:
+        answer = subprocess.run(command, stdin=stream, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return answer.returncode == 0
+
+
 def node(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
@@ -317,6 +379,7 @@ def main() -> int:
         facts = read_json("dossier.json")
         check_model(report, facts)
         check_requests(report, facts)
+        check_statements(report, facts)
         check_log(report, check_entries(report, facts))
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
         report.say(False, "the dossier cannot be read: %s: %s" % (type(error).__name__, error))
