@@ -93,6 +93,8 @@ def test_a_signature_in_a_file_approves_and_its_export_verifies(
     page = run("evidence", "1").out
     assert f"signed with {key.public.fingerprint}" in page
     assert "I have reviewed the evidence and approve the deployment" in page
+    shown = run("show", "delay/1").out
+    assert f"request 1: approve by pat, signed with {key.public.fingerprint} at " in shown
     written = run("evidence", "export", "1", "--output", str(tmp_path / "out"))
     assert "1 decision signed by a key" in written.err
     openssh("ssh-keygen")

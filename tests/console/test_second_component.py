@@ -60,6 +60,12 @@ async def test_one_key_press_and_the_agent_signs(
             assert app.view.data.status is RequestStatus.DEPLOYED
             shown = "\n".join(str(line) for line in app.view.query_one("Pager")._lines)
             assert f"signed with {soft.public.fingerprint}" in shown
+            await pilot.press("v")
+            await settle(pilot)
+            cells = (cell.text for line in app.view.query_one("Pager")._lines for cell in line.cells)
+            assert f"approve by pat, signed with {soft.public.fingerprint}" in " ".join(
+                " ".join(cells).split()
+            )
     signature = request_3(workspace).decisions[0].signature
     assert signature is not None
     assert signature.fingerprint == soft.public.fingerprint

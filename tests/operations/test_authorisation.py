@@ -142,6 +142,7 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "promotions.request_again": (lambda s, a: promotions.request_again(s, a, 1), SCIENCE),
     "promotions.count_waiting": (lambda s, a: promotions.count_waiting(s, a), EVERYBODY),
     "request_lists.requests_page": (lambda s, a: request_lists.requests_page(s, a, Query()), EVERYBODY),
+    "request_lists.signed_decisions": (lambda s, a: request_lists.signed_decisions(s, a, "delay/1"), EVERYBODY),
     "promotions.waiting_for": (lambda s, a: promotions.waiting_for(s, a), EVERYBODY),
     "backfills.backfill": (
         lambda s, a: backfills.backfill(

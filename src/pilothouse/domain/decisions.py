@@ -42,6 +42,14 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class DecisionOn:
+    """Decision with the number of the request that it is on."""
+
+    request: int
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
 class Comment:
     actor: str
     text: str

@@ -19,6 +19,7 @@ from pilothouse.operations import catalogue
 from pilothouse.operations.models import affected
 from pilothouse.operations.models import lineage as lineage_operations
 from pilothouse.presentation import cells, texts
+from pilothouse.presentation.decision_texts import decision_text
 from pilothouse.presentation.pages.version_pages import comparison_table
 from pilothouse.presentation.request_texts import curl_command
 from pilothouse.presentation.tables.lineage_rows import affected_line, affected_table
@@ -67,6 +68,7 @@ def versions(session: Session, model: str) -> None:
 def show(session: Session, reference: str) -> None:
     """Show one version, e.g. models:/flight-delay/2 or flight-delay@champion."""
     from pilothouse.operations.fleet import request_examples
+    from pilothouse.operations.promotion import request_lists
 
     version = catalogue.get_version(session.services, session.actor, reference)
     run = catalogue.get_run(session.services, session.actor, reference)
@@ -74,7 +76,8 @@ def show(session: Session, reference: str) -> None:
     classes = catalogue.list_classes(session.services, version)
     example = request_examples.example_of(session.services, session.actor, version.model, version.number)
     command = curl_command(example.url, example.body, example.token_file) if example else ""
-    more = {"addresses": asked_at, "classes": classes, "command": command}
+    signed = request_lists.signed_decisions(session.services, session.actor, reference)
+    more = {"addresses": asked_at, "classes": classes, "command": command, "signed": signed}
     if printed_as_json(session, {"version": version, "run": run, **more}):
         return
     show_pairs(
@@ -97,6 +100,7 @@ def show(session: Session, reference: str) -> None:
             *((f"fitted {i}", step) for i, step in enumerate(run.fitted, 1)),
             ("model file", f"{version.model_digest} ({version.model_bytes:,} bytes)"),
             *([("portable form", portable_text(version.portable))] if version.portable else []),
+            *(("signed", decision_text(one)) for one in signed),
         )
     )
     click.echo()

@@ -14,6 +14,7 @@ from pilothouse.console.screens.base import View
 from pilothouse.console.screens.loading import Started
 from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.pager import Pager
+from pilothouse.domain.decisions import DecisionOn
 from pilothouse.domain.records import Model, Run, Version
 from pilothouse.domain.roles import Actor
 from pilothouse.operations.services import Services
@@ -30,7 +31,8 @@ _ALL = (*PAGES, "lineage")
 
 @dataclass(frozen=True)
 class VersionData:
-    """A version, the run that made it, its model, its lineage as lines, where it answers, with what classes, and how to ask."""
+    """A version, the run that made it, its model, its lineage as lines, where it answers, with what classes, how to ask, and
+    which decisions on it are signed."""
 
     version: Version
     run: Run
@@ -39,6 +41,7 @@ class VersionData:
     answering: tuple["Address", ...] = ()
     classes: tuple[str, ...] = ()
     command: str = ""
+    signed: tuple[DecisionOn, ...] = ()
 
 
 class VersionView(View[VersionData]):
@@ -70,6 +73,7 @@ class VersionView(View[VersionData]):
         from pilothouse.operations import catalogue
         from pilothouse.operations.fleet import request_examples
         from pilothouse.operations.models import lineage
+        from pilothouse.operations.promotion import request_lists
 
         version = catalogue.get_version(services, actor, self.reference)
         example = request_examples.example_of(services, actor, version.model, version.number)
@@ -81,6 +85,7 @@ class VersionView(View[VersionData]):
             request_examples.addresses(services, actor, version.model, version.number),
             catalogue.list_classes(services, version),
             curl_command(example.url, example.body, example.token_file) if example else "",
+            request_lists.signed_decisions(services, actor, self.reference),
         )
 
     def show(self, data: VersionData) -> None:
@@ -96,7 +101,9 @@ class VersionView(View[VersionData]):
             return [
                 text_line(line, "strong" if i == 0 else "", hang=4) for i, line in enumerate(data.lineage)
             ]
-        return version_page(self.page, data.version, data.run, data.answering, data.classes, data.command)
+        return version_page(
+            self.page, data.version, data.run, data.answering, data.classes, data.command, data.signed
+        )
 
     def subject_model(self) -> str:
         return self.data.version.model if self.data else ""

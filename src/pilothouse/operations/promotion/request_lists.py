@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+from pilothouse.domain.decisions import DecisionOn
 from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.records import PromotionRequest
 from pilothouse.domain.roles import Actor
 from pilothouse.operations.authorisation import as_now, present, reading
+from pilothouse.operations.catalogue import require_version
 from pilothouse.operations.promotion.promotions import decidable_models
 from pilothouse.operations.promotion.rules_in_force import waiting_for_person, with_rules
 from pilothouse.operations.services import Services
@@ -32,3 +34,15 @@ def requests_page(
             connection, listing.in_order(window.rows, requests.of_numbers(connection, window.rows))
         )
     return Page(tuple(rows), window.first, window.total), mine
+
+
+def signed_decisions(services: Services, actor: Actor, reference: str) -> tuple[DecisionOn, ...]:
+    """Decisions on a version that have a second component, oldest first. Raises NotFoundError."""
+    with reading(services, actor) as connection:
+        version = require_version(connection, reference)
+        return tuple(
+            DecisionOn(request.id, decision)
+            for request in requests.of_version(connection, version.id)
+            for decision in request.decisions
+            if decision.signature is not None
+        )

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from pilothouse.domain.break_glass import BrokenGlass
-from pilothouse.domain.decisions import Decision
 from pilothouse.domain.dossier import Changes
 from pilothouse.domain.freezes import freeze_of, freeze_text
 from pilothouse.domain.promotion import Obstacle, parts_of, state_of
@@ -12,10 +11,11 @@ from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.domain.request_standing import RequestState, changes_text, ends_text, judged_looser_text
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.safe_text import safe
-from pilothouse.domain.statements import MEANINGS, Component
+from pilothouse.domain.statements import MEANINGS
 from pilothouse.domain.teams import teams_text
 from pilothouse.presentation.break_glass import glass_lines
 from pilothouse.presentation.cells import Cell, Tone, request_cell
+from pilothouse.presentation.decision_texts import component_text
 from pilothouse.presentation.documents import Line, aligned, pairs, section, text_line
 from pilothouse.presentation.pages.change_lines import change_lines
 from pilothouse.presentation.pages.evidence import evidence_sections
@@ -204,18 +204,6 @@ def _decisions(request: PromotionRequest) -> list[Line]:
             rows.append((Cell(""), Cell(""), Cell(component_text(decision), "dim")))
             rows.append((Cell(""), Cell(""), Cell(f"“{MEANINGS[decision.verdict]}”", "dim")))
     return aligned(rows)
-
-
-def component_text(decision: Decision) -> str:
-    """``signed with SHA256:… at 2026-05-03 14:05``: the second component of a decision; empty where it has none."""
-    signature = decision.signature
-    if signature is None:
-        return ""
-    at = time_text(signature.verified_at)
-    if signature.fingerprint is None:
-        return f"with {signature.kind.words} at {at}"
-    hardware = " (a hardware key)" if signature.kind is Component.HARDWARE_KEY else ""
-    return f"signed with {safe(signature.fingerprint)}{hardware} at {at}"
 
 
 def _comments(request: PromotionRequest) -> list[Line]:

@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from pilothouse.domain.decisions import DecisionOn
 from pilothouse.domain.evaluation import ColumnSummary, MetricValue
 from pilothouse.domain.records import Run, Snapshot, Version
 from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.cells import Cell, Tone, cell, gate_cell, metric_cells
+from pilothouse.presentation.decision_texts import decision_text
 from pilothouse.presentation.documents import Line, aligned, pairs, section, text_line
 from pilothouse.presentation.tables.table import Row, Table, read_columns
 from pilothouse.presentation.texts import (
@@ -58,12 +60,14 @@ def version_page(
     answering: Sequence[Answering] = (),
     classes: Sequence[str] = (),
     command: str = "",
+    signed: Sequence[DecisionOn] = (),
 ) -> list[Line]:
     """One page. For the summary: ``answering``, the addresses at which the version can be asked, ``classes``, what it may
-    answer, and ``command``, which asks it."""
+    answer, ``command``, which asks it, and ``signed``, the decisions on it that have a second component."""
     if page == "summary":
         return [
             *_summary(version, run, answering, classes),
+            *section("Signed decisions", (text_line(decision_text(one), hang=2) for one in signed)),
             *(section("Ask for a prediction", [text_line(command, hang=2)]) if command else []),
         ]
     return {
