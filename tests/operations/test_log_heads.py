@@ -37,18 +37,18 @@ def test_the_key_is_made_at_its_first_use_and_the_log_names_it(log: tuple[Servic
     assert services.paths.log_key.read_text().split("+")[-1].strip() not in dump
 
 
-def test_a_head_is_signed_after_a_decision_and_every_hundred_rows(log: tuple[Services, Actor]) -> None:
+def test_a_head_is_signed_after_a_decision_and_every_256_rows(log: tuple[Services, Actor]) -> None:
     services, ada = log
     first = heads.sign_if_due(services)
     assert first is not None
     assert first.size == count(services)
     assert heads.sign_if_due(services) is None
-    add_rows(services, 99)
+    add_rows(services, 255)
     assert heads.sign_if_due(services) is None
     add_rows(services, 1)
     second = heads.sign_if_due(services)
     assert second is not None
-    assert second.size == first.size + 100
+    assert second.size == first.size + 256
     decide(services, ada)
     third = heads.sign_if_due(services)
     assert third is not None

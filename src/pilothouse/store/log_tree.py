@@ -1,7 +1,5 @@
 """Merkle tree of the audit log: its leaves are the hashes of the rows, and hashes of complete subtrees are on record."""
 
-from collections.abc import Iterator
-
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.sqlite import Connection
 from pilothouse.transparency import merkle
@@ -41,7 +39,7 @@ def grow(connection: Connection, before: int, after: int) -> None:
 def _below(connection: Connection, level: int, place: int) -> list[bytes]:
     first = place * WIDTH
     if level == HEIGHT:
-        return list(leaves(connection, first, WIDTH, "main.audit"))
+        return leaves(connection, first, WIDTH, "main.audit")
     rows = connection.execute(
         "SELECT hash FROM main.log_subtrees WHERE level = ? AND place >= ? AND place < ? ORDER BY place",
         (level - HEIGHT, first, first + WIDTH),
@@ -49,21 +47,21 @@ def _below(connection: Connection, level: int, place: int) -> list[bytes]:
     return [row[0] for row in rows]
 
 
-def leaves(connection: Connection, after: int, limit: int, table: str = "audit") -> Iterator[bytes]:
+def leaves(connection: Connection, after: int, limit: int, table: str = "audit") -> list[bytes]:
     """Hashes of the leaves of the rows after one, as far as none is missing."""
-    return (merkle.leaf_hash(one) for one in entries(connection, after, limit, table))
+    return [merkle.leaf_hash(one) for one in entries(connection, after, limit, table)]
 
 
-def entries(connection: Connection, after: int, limit: int, table: str = "audit") -> Iterator[bytes]:
+def entries(connection: Connection, after: int, limit: int, table: str = "audit") -> list[bytes]:
     """Entries of the rows after one, as far as none is missing."""
     rows = connection.execute(
         f"SELECT seq, hash FROM {table} WHERE seq > ? ORDER BY seq LIMIT ?",  # noqa: S608 - ours
         (after, limit),
     )
-    for expected, row in enumerate(rows, after + 1):
-        if row[0] != expected:
-            return
-        yield entry(row[1])
+    found = [tuple(row) for row in rows]
+    while found and found[-1][0] != after + len(found):  # a row is missing
+        found.pop()
+    return [entry(row_hash) for _, row_hash in found]
 
 
 class Tree:
@@ -92,8 +90,12 @@ class Tree:
         return merkle.fold([self.subtree(level - HEIGHT, place * WIDTH + i) for i in range(WIDTH)])
 
     def hashes(self, tile_level: int, place: int, width: int) -> list[bytes]:
-        """Hashes of a tile."""
-        return [self.subtree(HEIGHT * tile_level, place * WIDTH + i) for i in range(width)]
+        """Hashes of a tile, which are not kept: all tiles together may be large."""
+        found = self._read(HEIGHT * tile_level, place)[:width]
+        return [
+            *found,
+            *(self.subtree(HEIGHT * tile_level, place * WIDTH + i) for i in range(len(found), width)),
+        ]
 
     def root(self, size: int) -> bytes:
         """Root of the first ``size`` rows."""
@@ -108,7 +110,7 @@ class Tree:
     def _read(self, level: int, place: int) -> list[bytes]:
         first = place * WIDTH
         if level == 0:
-            return list(leaves(self._connection, first, WIDTH))
+            return leaves(self._connection, first, WIDTH)
         rows = self._connection.execute(
             "SELECT place, hash FROM log_subtrees WHERE level = ? AND place >= ? ORDER BY place LIMIT ?",
             (level, first, WIDTH),

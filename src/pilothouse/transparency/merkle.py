@@ -24,6 +24,17 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
+def levels(leaves: Sequence[bytes]) -> list[list[bytes]]:
+    """Hashes of all complete subtrees over some leaves, by level; the leaves are level 0."""
+    sha256 = hashlib.sha256
+    found = [list(leaves)]
+    while len(found[-1]) > 1:
+        row = found[-1]
+        pairs = zip(row[::2], row[1::2], strict=False)
+        found.append([sha256(b"\x01" + left + right).digest() for left, right in pairs])
+    return found
+
+
 def fold(leaves: Sequence[bytes]) -> bytes:
     """Root over hashes of leaves, or over hashes of complete subtrees of one size with the leaves that follow them."""
     if not leaves:

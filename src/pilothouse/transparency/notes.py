@@ -3,19 +3,25 @@ to verify alone."""
 
 import base64
 import binascii
+import functools
 import hashlib
 import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from pilothouse.domain.errors import IntegrityError, InvalidInputError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 ED25519, COSIGNATURE = 0x01, 0x04
 """Types of signatures: of a note, and of a head that a witness has seen (with a time)."""
 DASH = "\N{EM DASH}"
 LONGEST_NOTE = 64_000
 _MOST_SIGNATURES = 64
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 _NAME = re.compile(r"[^\s+]{1,255}")
 
 
@@ -38,13 +44,19 @@ class PublicKey:
     def verifies(self, signature: bytes, message: bytes) -> bool:
         """True where the raw Ed25519 signature is this key's over the message."""
         from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
         try:
-            Ed25519PublicKey.from_public_bytes(self.key).verify(signature, message)
+            _loaded(self.key).verify(signature, message)
         except (InvalidSignature, ValueError):
             return False
         return True
+
+
+@functools.lru_cache(maxsize=64)
+def _loaded(key: bytes) -> "Ed25519PublicKey":
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    return Ed25519PublicKey.from_public_bytes(key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +165,7 @@ class Note:
 def parse_note(text: str) -> Note:
     """Note of its text; no signature is verified. Raises InvalidInputError."""
     fault = "this is not a signed note (c2sp.org/signed-note)"
-    if len(text) > LONGEST_NOTE or any(ord(one) < 32 and one != "\n" for one in text):
+    if len(text) > LONGEST_NOTE or _CONTROL.search(text):
         raise InvalidInputError(fault)
     body, separator, lines = text.rpartition("\n\n")
     if not separator or not lines.endswith("\n"):

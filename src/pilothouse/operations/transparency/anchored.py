@@ -247,7 +247,7 @@ def _walk(
         walk = Walk(sizes, log_tree.larger_on_record(connection))
     while True:
         with reading(services, actor) as connection:
-            entries = list(log_tree.entries(connection, walk.size, _ROWS_AT_ONCE))
+            entries = log_tree.entries(connection, walk.size, _ROWS_AT_ONCE)
             wrong = walk.take(entries, log_tree.on_record(connection, walk.size, len(entries)))
         found.faults += [
             f"the tree on record: rows {first:,} to {last:,} are not those that it was made of"

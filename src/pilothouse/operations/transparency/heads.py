@@ -21,7 +21,7 @@ from pilothouse.transparency.notes import PublicKey
 
 ADDED, REMOVED, QUORUM_SET = "log.anchor_added", "log.anchor_removed", "log.quorum_set"
 """Actions of the entries about anchors."""
-EVERY_ROWS = 100
+EVERY_ROWS = 256
 """Rows after which a head is signed where nothing was decided."""
 EVERY = timedelta(hours=1)
 """Time after which one is signed where there is any new row."""

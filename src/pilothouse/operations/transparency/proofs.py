@@ -1,5 +1,6 @@
 """What strangers are given: a proof of one row, a proof that one head extends another, whom to believe, the tiles."""
 
+import os
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -131,7 +132,8 @@ def write_tiles(services: Services, actor: Actor, folder: Path) -> tuple[SignedC
                 written += _write(folder / tile.path, data)
                 if tile.level == 0:
                     found = log_tree.entries(connection, tile.place * tiles.WIDTH, tile.width)
-                    written += _write(folder / tile.bundle_path, tiles.bundle(list(found)))
+                    written += _write(folder / tile.bundle_path, tiles.bundle(found))
+            os.sync()  # once for thousands of files: the head is not on the disk before what it stands for
             files.write_atomically(checkpoint, str(whole).encode(), 0o644)
         except OSError as error:
             raise UnavailableError(
@@ -161,5 +163,8 @@ def _write(path: Path, data: bytes) -> int:
             )
         return 0
     path.parent.mkdir(parents=True, exist_ok=True)
-    files.write_atomically(path, data, 0o644)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(data)
+    temporary.chmod(0o644)
+    temporary.replace(path)
     return 1

@@ -1,5 +1,6 @@
 """The log's tree computed again from all its rows, with the roots at the sizes that heads are of."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 from pilothouse.transparency import merkle
@@ -22,32 +23,31 @@ class Walk:
         """Take the next entries, whole runs of 256 but for the last time; returns the first and the last row of each subtree
         whose hash on record is another (``on_record`` has those of 256 rows, by place)."""
         self._wrong = []
+        sha256 = hashlib.sha256
         for start in range(0, len(entries), WIDTH):
-            leaves = [merkle.leaf_hash(one) for one in entries[start : start + WIDTH]]
+            leaves = [sha256(b"\x00" + one).digest() for one in entries[start : start + WIDTH]]
+            levels = merkle.levels(leaves)
+            while self._asked and self._asked[-1] <= self.size + len(leaves):
+                size = self._asked.pop()
+                self.roots[size] = self._root(levels, size - self.size)
             place = self.size // WIDTH
-            while self._asked and self._asked[-1] < self.size + len(leaves):
-                self._note(self._asked.pop(), leaves)
-            if len(leaves) < WIDTH:
-                self._note_end(leaves)
-                self.size += len(leaves)
-                break
-            whole = merkle.fold(leaves)
-            if on_record.get(place, whole) != whole:
-                self._wrong.append((self.size + 1, self.size + WIDTH))
-            self.size += WIDTH
-            self._push(whole)
-            if self._asked and self._asked[-1] == self.size:
-                self._note(self._asked.pop(), [])
+            self.size += len(leaves)
+            if len(leaves) == WIDTH:
+                (whole,) = levels[HEIGHT]
+                if on_record.get(place, whole) != whole:
+                    self._wrong.append((self.size - WIDTH + 1, self.size))
+                self._push(whole)
         return self._wrong
 
-    def _note(self, size: int, leaves: Sequence[bytes]) -> None:
-        part = leaves[: size - self.size]
-        peaks = [one for _, one in self._peaks] + ([merkle.fold(part)] if part else [])
-        self.roots[size] = merkle.join(peaks)
-
-    def _note_end(self, leaves: Sequence[bytes]) -> None:
-        if self._asked and self._asked[-1] == self.size + len(leaves):
-            self._note(self._asked.pop(), leaves)
+    def _root(self, levels: Sequence[Sequence[bytes]], count: int) -> bytes:
+        """Root with the first ``count`` leaves of the run whose complete subtrees these are."""
+        peaks = [one for _, one in self._peaks]
+        start = 0
+        while start < count:
+            level = (count - start).bit_length() - 1
+            peaks.append(levels[level][start >> level])
+            start += 1 << level
+        return merkle.join(peaks)
 
     def _push(self, whole: bytes) -> None:
         level = HEIGHT
