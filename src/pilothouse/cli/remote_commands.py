@@ -27,6 +27,8 @@ labels, drift, upgrade), start programs (daemon, serve, demo), and those of sshd
 
 _NAMES = frozenset(name for names in REMOTE.values() for name in names)
 _PROGRAM = "pilothouse"
+_PATHS = frozenset({"FILE", "FOLDER", "DIR", "PATH"})
+"""What a text is called in the help that is a path, though its type does not say so."""
 
 
 class _NoPath(click.ParamType[object]):
@@ -65,7 +67,7 @@ def checked(group: click.Group, words: list[str]) -> list[str]:
 
 def _refuse_paths(command: click.Command, context: click.Context) -> None:
     for parameter in command.params:
-        if isinstance(parameter.type, click.Path | click.File):
+        if isinstance(parameter.type, click.Path | click.File) or parameter.metavar in _PATHS:
             parameter.type = _NoPath(parameter.type)
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
