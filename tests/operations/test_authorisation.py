@@ -25,7 +25,7 @@ from pilothouse.operations.alerts import alerts
 from pilothouse.operations.automation import schedules, triggers
 from pilothouse.operations.dossier import audit_export, dossiers, gathering, inventory, signing_key
 from pilothouse.operations.fleet import targets
-from pilothouse.operations.identity import passphrases, permissions, users
+from pilothouse.operations.identity import passphrases, permissions, proposals, users
 from pilothouse.operations.jobs import backfills, searches
 from pilothouse.operations.models import comparisons, portable_forms
 from pilothouse.operations.monitoring import monitor_backfills
@@ -93,6 +93,12 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "teams.add_member": (lambda s, a: teams.add_member(s, a, "risk", "pat", "hired"), ADMINS),
     "teams.remove_member": (lambda s, a: teams.remove_member(s, a, "risk", "pat", "left"), ADMINS),
     "teams.list_members": (lambda s, a: teams.list_members(s, a), EVERYBODY),
+    "proposals.propose": (lambda s, a: proposals.propose(s, a, ["grant", "eve", "viewer"], "hired"), ADMINS),
+    "proposals.accepting": (lambda s, a: proposals.accepting(s, a, 1).__enter__(), ADMINS),
+    "proposals.reject": (lambda s, a: proposals.reject(s, a, 1, "no"), ADMINS),
+    "proposals.set_dual_control": (lambda s, a: proposals.set_dual_control(s, a, on=True), ADMINS),
+    "proposals.is_on": (lambda s, a: proposals.is_on(s, a), EVERYBODY),
+    "proposals.list_proposals": (lambda s, a: proposals.list_proposals(s, a), EVERYBODY),
     "catalogue.list_models": (lambda s, a: catalogue.list_models(s, a), EVERYBODY),
     "catalogue.list_names": (lambda s, a: catalogue.list_names(s, a), EVERYBODY),
     "catalogue.get_model": (lambda s, a: catalogue.get_model(s, a, "delay"), EVERYBODY),
@@ -269,6 +275,7 @@ MODULES = (
     permissions,
     portable_forms,
     promotions,
+    proposals,
     proofs,
     request_lists,
     schedules,

@@ -17,7 +17,7 @@ from pilothouse.domain.records import AuditHead
 from pilothouse.domain.roles import Actor, Role
 from pilothouse.domain.ssh_keys import read_key
 from pilothouse.operations import automation_switch
-from pilothouse.operations.identity import passphrases, users
+from pilothouse.operations.identity import passphrases, proposals, users
 from pilothouse.operations.promotion import break_glass, freezes, promotions, statements, teams
 from pilothouse.operations.promotion.components import Passphrase
 from pilothouse.operations.services import Services
@@ -75,6 +75,7 @@ def build(root: Path) -> None:
     break_glass.review(services, example.actor("pat"), glass.id, Review.TAKE_BACK, "seen")
     freezes.set_freeze(services, ada, "nights", "22:00", "06:00", "UTC", reason="few are there")
     teams.add_member(services, ada, "risk", "pat", "hired for it")
+    proposals.propose(services, ada, ["revoke", "vera", "viewer"], "left")
     retention.place_hold(services, ada, reason="a lawsuit", model="delay", target="")
     with services.registry.transaction() as connection:
         connection.execute(

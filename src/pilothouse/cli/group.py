@@ -50,6 +50,8 @@ _COMMANDS = {
     "reject": ("decisions:reject", "Reject a request, with a reason."),
     "withdraw": ("promotions:withdraw", "Withdraw a request."),
     "break-glass": ("break_glass:break_glass", "Deploy alone in an emergency; two others look at it."),
+    "propose": ("proposals:propose", "Propose a change of access or rules to another admin."),
+    "proposals": ("proposals:proposals", "Changes that wait for a second person."),
     "teams": ("teams:teams", "Teams whose approval a policy asks for."),
     "freeze": ("freezes:freeze", "Times in which nothing is promoted."),
     "comment": ("promotions:comment", "Remark on a request."),

@@ -45,6 +45,7 @@ class Permission(StrEnum):
     GRANT = "grant or revoke a role"
     UNLOCK = "unlock a passphrase or take it away"
     SET_POLICY = "set the workspace's policy"
+    PROPOSE = "propose a change of access or rules, or accept one"
     BACKUP = "back up the workspace"
     FREEZE = "make the workspace read-only or writable"
     REPAIR = "write states on record anew"

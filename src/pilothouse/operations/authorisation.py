@@ -15,6 +15,7 @@ from pilothouse.domain.errors import (
 )
 from pilothouse.domain.identity import IdentityKind
 from pilothouse.domain.persons import PersonName, folded
+from pilothouse.domain.proposals import Second
 from pilothouse.domain.records import AuditEntry, Target
 from pilothouse.domain.roles import DAEMON, PERMISSIONS, Actor, Grant, Permission, Role
 from pilothouse.operations.services import Services
@@ -25,6 +26,10 @@ from pilothouse.store import targets as target_store
 OPEN_READING = "open_reading"
 """The setting: ``yes`` where somebody who holds no role may read."""
 
+DUAL_CONTROL = "dual_control"
+"""The setting: ``yes`` where changes of access and rules need two people."""
+TWO_PEOPLE = frozenset({Permission.GRANT, Permission.SET_POLICY, Permission.LOOSEN})
+"""Permissions of which two people make use together under dual control."""
 STEPPED_BACK = "clock.stepped_back"
 """Action of the entry that says that the clock was behind the log, once for each step."""
 LONGEST_TEXT = 4_000
@@ -92,6 +97,31 @@ def check_standing(connection: Connection, actor: Actor) -> None:
         raise AccessEndedError(ended)
 
 
+def check_second(
+    services: Services,
+    connection: Connection,
+    actor: Actor,
+    permission: Permission,
+    model: str = "",
+    targets: Targets = None,
+) -> None:
+    """Raise NotAllowedError where dual control is on, the change is one of access or rules, and no other person who may do it
+    has proposed it."""
+    if permission not in TWO_PEOPLE or workspace.setting(connection, DUAL_CONTROL) != "yes":
+        return
+    second = services.second
+    if second is None:
+        raise NotAllowedError(
+            f"{actor.name} may not {permission} alone: dual control is on. Propose it with pilothouse propose --reason … -- "
+            "and the command; another admin accepts it"
+        )
+    known = persons.persons(connection)
+    other = Actor(second.name, grants_in_force(connection, second.name), also=known.names(second.name))
+    if as_now(connection, actor).has_name(second.name):
+        raise NotAllowedError(f"{actor.name} and {second.name} are one person: dual control asks for two")
+    check(connection, other, permission, model, targets)
+
+
 def check_admin_left(connection: Connection, name: str) -> None:
     """Raise ConflictError where nobody is left who may grant roles, now that ``name`` may not."""
     held = access.all_grants(connection).items()
@@ -133,6 +163,8 @@ class Change:
     recorded: list[AuditEntry] = field(default_factory=list)
     behind: timedelta = timedelta(0)
     """How far the clock is behind the log, where nobody has said so yet."""
+    second: Second | None = None
+    """The other person, where dual control asked for one."""
 
     def record(self, action: str, subject: str, detail: dict[str, Any] | None = None) -> None:
         """Add an audit row in this transaction. ``detail`` is plain JSON data, with old values where there were any."""
@@ -146,7 +178,10 @@ class Change:
         known = self.actor.identity
         # the daemon's name is nobody else's: it says enough
         identity = {"identity": known.plain} if known and known.kind is not IdentityKind.DAEMON else {}
-        described = [(action, subject, {**detail, **identity}) for action, subject, detail in changes]
+        second = {"second": self.second.name, "proposal": self.second.proposal} if self.second else {}
+        described = [
+            (action, subject, {**detail, **identity, **second}) for action, subject, detail in changes
+        ]
         audit.publish(self.connection)
         newest = audit.newest_recorded(self.connection)  # of a change inside of this one it may be later
         at = self.at if newest is None else max(self.at, newest)
@@ -161,12 +196,13 @@ def change_in(services: Services, connection: Connection, actor: Actor) -> Chang
     now = services.now()
     newest = audit.newest_recorded(connection)
     if newest is None or now >= newest:
-        return Change(connection, actor, now)
+        return Change(connection, actor, now, second=services.second)
     if newest - now > audit.TOLERANCE:
         raise UnavailableError(clock_is_behind(now, newest))
     said = audit.newest_of(connection, STEPPED_BACK)
     is_said = said is not None and said.recorded_at == newest
-    return Change(connection, actor, newest, behind=timedelta(0) if is_said else newest - now)
+    behind = timedelta(0) if is_said else newest - now
+    return Change(connection, actor, newest, behind=behind, second=services.second)
 
 
 def clock_is_behind(now: datetime, newest: datetime) -> str:
@@ -192,9 +228,11 @@ def changing(
     targets: Targets = None,
     *,
     even_read_only: bool = False,
+    alone: bool = False,
 ) -> Iterator[Change]:
     """A transaction for a permitted change and its audit rows, rolled back on an error. ``model`` and ``targets`` are what it
-    is about; ``even_read_only``: also from a console that was opened read-only.
+    is about; ``even_read_only``: also from a console that was opened read-only; ``alone``: by one person under dual control
+    too.
 
     Raises NotAllowedError, or UnavailableError (the clock is behind the log). A change without an audit row is a fault of the
     program and is rolled back too.
@@ -203,6 +241,8 @@ def changing(
         _refuse_read_only(services, permission)
     with services.registry.transaction() as connection:
         check(connection, actor, permission, model, targets)
+        if not alone:
+            check_second(services, connection, actor, permission, model, targets)
         change = change_in(services, connection, actor)
         _note_account(change)
         before = connection.total_changes

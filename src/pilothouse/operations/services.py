@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pilothouse.artifacts import ArtifactStore
+from pilothouse.domain.proposals import Second
 from pilothouse.domain.time_units import from_us
 from pilothouse.sqlite import Connection
 from pilothouse.store.connection import Registry
@@ -36,6 +37,8 @@ class Services:
     """Event time at which the workspace is shown (see ``time_machine``); None for the present."""
     read_only: bool = False
     """Every change is refused, whatever the role: for a console that was opened read-only."""
+    second: Second | None = None
+    """The other person of the change that is being made, where dual control asks for one."""
 
     @property
     def write_guard(self) -> WriteGuard:

@@ -22,6 +22,8 @@ _SETTING_CHANGES = (
     "reading.closed",
     "plugins.allowed",
     "plugins.forbidden",
+    "dual_control.on",
+    "dual_control.off",
     "break_glass.allowed",
     "break_glass.forbidden",
     "retention.set",
@@ -69,6 +71,8 @@ def _settings(connection: Connection) -> Iterator[str]:
                 logged["console_plugins"] = "yes" if entry.action == "plugins.allowed" else "no"
             case "break_glass.allowed" | "break_glass.forbidden":
                 logged["break_glass"] = "yes" if entry.action == "break_glass.allowed" else "no"
+            case "dual_control.on" | "dual_control.off":
+                logged["dual_control"] = "yes" if entry.action == "dual_control.on" else "no"
             case "retention.set":
                 logged["keep_rows_days"] = "" if detail["days"] is None else str(detail["days"])
             case "wrapper.trusted" | "wrapper.distrusted":
@@ -78,7 +82,8 @@ def _settings(connection: Connection) -> Iterator[str]:
                 logged["trusted_wrappers"] = "\n".join(sorted(wrappers))
     stored = {row["name"]: row["value"] for row in connection.execute("SELECT name, value FROM settings")}
     known = (
-        "created_by", "demo", "open_reading", "console_plugins", "break_glass", "keep_rows_days", "trusted_wrappers",
+        "created_by", "demo", "open_reading", "console_plugins", "break_glass", "dual_control", "keep_rows_days",
+        "trusted_wrappers",
     )  # fmt: skip
     for name in known:
         if stored.get(name) != logged.get(name):

@@ -181,6 +181,7 @@ DECIDING: Mapping[str, DecidingTable] = {
     ),
     "freeze_windows": DecidingTable(_name("the freeze {n}", n="x.name")),
     "team_members": DecidingTable(_name("{n} in the team {t}", n="x.name", t="x.team")),
+    "proposals": DecidingTable(_name("proposal {n}", n="x.id")),
     "alerts": DecidingTable(_name("alert {n}", n="x.id")),
     "incidents": DecidingTable(
         _name("incident {n}", n="x.id"),

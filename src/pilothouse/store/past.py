@@ -14,13 +14,9 @@ from pathlib import Path
 from pilothouse.domain.errors import ConflictError
 from pilothouse.sqlite import Connection
 from pilothouse.store.connection import Registry
+from pilothouse.store.past_governance import governance_views
+from pilothouse.store.past_view import OF_MODEL, WALL, View
 
-_WALL = "(SELECT w.wall FROM temp.past_walls w WHERE w.model_id = t.{key})"
-_OF_MODEL = _WALL.format(key="model_id")
-_OF_REQUEST = (
-    "(SELECT w.wall FROM temp.past_walls w JOIN main.promotion_requests r ON r.model_id = w.model_id "
-    "WHERE r.id = t.request_id)"
-)
 _AS_THEY_ARE = frozenset(
     {
         "settings",
@@ -54,14 +50,6 @@ class Moment:
     walls: Mapping[str, int]
     wall_us: int
     held_back: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class _View:
-    """Condition of the rows of a table ``t`` that existed, and SQL of the columns that had another value then."""
-
-    where: str = "1"
-    columns: Mapping[str, str] = None  # type: ignore[assignment]
 
 
 def recorded_by(connection: Connection, at_us: int, held_back: Mapping[str, int]) -> dict[str, int]:
@@ -146,18 +134,18 @@ def _stand_by_their_alerts(connection: Connection) -> None:
     connection.execute(text.replace("CREATE VIEW", "CREATE TEMP VIEW", 1))
 
 
-def _create(connection: Connection, name: str, columns: list[str], view: _View) -> None:
+def _create(connection: Connection, name: str, columns: list[str], view: View) -> None:
     changed = view.columns or {}
     shown = ", ".join(f"{changed[c]} AS {c}" if c in changed else f"t.{c}" for c in columns)
     connection.execute(f"CREATE TEMP VIEW {name} AS SELECT {shown} FROM main.{name} t WHERE {view.where}")  # noqa: S608 - names of our own schema and numbers
 
 
-def _plain(columns: list[str]) -> _View | None:
+def _plain(columns: list[str]) -> View | None:
     """View of a model's table whose rows are recorded once; None for any other, which is shown as it is."""
     time_column = next((name for name in ("recorded_at", "created_at") if name in columns), None)
     if "model_id" not in columns or time_column is None:
         return None
-    return _View(f"t.{time_column} <= {_OF_MODEL}")
+    return View(f"t.{time_column} <= {OF_MODEL}")
 
 
 def _revised_later(column: str) -> str:
@@ -165,105 +153,47 @@ def _revised_later(column: str) -> str:
     return (
         f"coalesce((SELECT json_extract(u.detail, '$.before.{column}') FROM main.audit u "  # noqa: S608 - names of our own schema
         "WHERE u.subject = 'alert ' || t.id AND u.action = 'alert.revised' "
-        f"AND u.recorded_at > {_OF_MODEL} ORDER BY u.seq LIMIT 1), t.{column})"
+        f"AND u.recorded_at > {OF_MODEL} ORDER BY u.seq LIMIT 1), t.{column})"
     )
 
 
-def _views(moment: Moment) -> dict[str, _View]:
+def _views(moment: Moment) -> dict[str, View]:
     at, wall = str(moment.at_us), moment.wall_us
     if moment.held_back:
         at = "(SELECT w.at FROM temp.past_walls w WHERE w.model_id = t.model_id)"
-    ended = f"t.ended_at IS NOT NULL AND t.ended_at <= {_OF_MODEL}"
-    closed = f"t.closed_at IS NOT NULL AND t.closed_at <= {_OF_MODEL}"
-    handled = f"t.handled_at IS NOT NULL AND t.handled_at <= {_OF_MODEL}"
-    resolved = f"t.resolved_at IS NOT NULL AND t.resolved_at <= {_OF_MODEL}"
+    ended = f"t.ended_at IS NOT NULL AND t.ended_at <= {OF_MODEL}"
+    closed = f"t.closed_at IS NOT NULL AND t.closed_at <= {OF_MODEL}"
+    handled = f"t.handled_at IS NOT NULL AND t.handled_at <= {OF_MODEL}"
+    resolved = f"t.resolved_at IS NOT NULL AND t.resolved_at <= {OF_MODEL}"
     # live then, unless the target's clock went back and another one followed
     still = (
         f"t.ended_effective_at > {at} AND t.id = (SELECT max(d.id) FROM main.deployments d "  # noqa: S608 - names of our own schema and numbers
         f"WHERE d.model_id = t.model_id AND d.target_id = t.target_id AND d.effective_at <= {at})"
     )
     return {
-        "models": _View(f"t.created_at <= {_WALL.format(key='id')}"),
-        "audit": _View(f"t.recorded_at <= {wall}"),
-        "automation_changes": _View(f"t.recorded_at <= {wall}"),
-        "workspace_policies": _View(f"t.recorded_at <= {wall}"),
-        "row_digests": _View(f"t.seq IN (SELECT a.seq FROM main.audit a WHERE a.recorded_at <= {wall})"),  # noqa: S608 - numbers
-        "log_subtrees": _View(
-            f"(t.place + 1) << t.level <= (SELECT max(a.seq) FROM main.audit a WHERE a.recorded_at <= {wall})"  # noqa: S608 - numbers
-        ),
-        "log_heads": _View(f"t.recorded_at <= {wall}"),
-        "log_cosignatures": _View(f"t.recorded_at <= {wall}"),
-        "log_deliveries": _View("0"),
-        "log_anchors": _View(
-            f"t.recorded_at <= {wall}",
+        **governance_views(wall),
+        "models": View(f"t.created_at <= {WALL.format(key='id')}"),
+        "audit": View(f"t.recorded_at <= {wall}"),
+        "row_digests": View(f"t.seq IN (SELECT a.seq FROM main.audit a WHERE a.recorded_at <= {wall})"),  # noqa: S608 - numbers
+        "log_deliveries": View("0"),
+        "schedule_fires": View(f"t.recorded_at <= {wall}"),
+        "serving_reports": View("0"),
+        "trigger_events": View(
+            f"t.seen_at <= {OF_MODEL}",
             {
-                name: f"CASE WHEN t.removed_at <= {wall} THEN t.{name} END"
-                for name in ("removed_by", "removed_at")
+                "status": f"CASE WHEN t.recorded_at <= {OF_MODEL} THEN t.status ELSE 'waiting' END",
+                "reason": f"CASE WHEN t.recorded_at <= {OF_MODEL} THEN t.reason ELSE '' END",
+                "job_id": f"CASE WHEN t.recorded_at <= {OF_MODEL} THEN t.job_id END",
             },
         ),
-        "schedule_fires": _View(f"t.recorded_at <= {wall}"),
-        "serving_reports": _View("0"),
-        "trigger_events": _View(
-            f"t.seen_at <= {_OF_MODEL}",
-            {
-                "status": f"CASE WHEN t.recorded_at <= {_OF_MODEL} THEN t.status ELSE 'waiting' END",
-                "reason": f"CASE WHEN t.recorded_at <= {_OF_MODEL} THEN t.reason ELSE '' END",
-                "job_id": f"CASE WHEN t.recorded_at <= {_OF_MODEL} THEN t.job_id END",
-            },
-        ),
-        "team_members": _View(
-            f"t.recorded_at <= {wall}",
-            {
-                name: f"CASE WHEN t.removed_at <= {wall} THEN t.{name} END"
-                for name in ("removed_at", "removed_by")
-            },
-        ),
-        "freeze_windows": _View(
-            f"t.recorded_at <= {wall}",
-            {
-                name: f"CASE WHEN t.lifted_at <= {wall} THEN t.{name} END"
-                for name in ("lifted_at", "lifted_by", "lift_reason")
-            },
-        ),
-        "legal_holds": _View(
-            f"t.placed_at <= {wall}",
-            {
-                name: f"CASE WHEN t.lifted_at <= {wall} THEN t.{name} END"
-                for name in ("lifted_at", "lifted_by", "lift_reason")
-            },
-        ),
-        "decisions": _View(f"t.recorded_at <= {_OF_REQUEST}"),
-        "request_authors": _View(
-            "EXISTS (SELECT 1 FROM temp.past_walls w JOIN main.promotion_requests r ON r.model_id = w.model_id "
-            "WHERE r.id = t.request_id AND r.recorded_at <= w.wall)"
-        ),
-        "decision_signatures": _View(f"t.verified_at <= {_OF_REQUEST}"),
-        "printed_statements": _View(f"t.recorded_at <= {_OF_REQUEST}"),
-        "passphrases": _View(f"t.recorded_at <= {wall}"),
-        "passphrase_tries": _View(f"t.recorded_at <= {wall}"),
-        "comments": _View(f"t.recorded_at <= {_OF_REQUEST}"),
-        "broken_glass": _View(
-            f"t.recorded_at <= {_OF_MODEL}",
-            {
-                "closed_at": f"CASE WHEN t.closed_at <= {_OF_MODEL} THEN t.closed_at END",
-                **{
-                    name: f"CASE WHEN t.taken_back_at <= {_OF_MODEL} THEN t.{name} END"
-                    for name in ("taken_back_at", "taken_back_by", "taken_back_why")
-                },
-            },
-        ),
-        "broken_glass_reviews": _View(
-            "EXISTS (SELECT 1 FROM temp.past_walls w JOIN main.broken_glass g ON g.model_id = w.model_id "
-            "WHERE g.id = t.broken_glass_id AND t.recorded_at <= w.wall)"
-        ),
-        "deployments": _View(
+        "deployments": View(
             f"t.effective_at <= {at}",
             {
                 "ended_at": f"CASE WHEN {still} THEN NULL ELSE t.ended_at END",
                 "ended_effective_at": f"CASE WHEN {still} THEN NULL ELSE t.ended_effective_at END",
             },
         ),
-        "alerts": _View(
+        "alerts": View(
             f"t.effective_at <= {at}",
             {
                 "status": f"CASE WHEN {resolved} THEN 'resolved' WHEN t.status <> 'resolved' AND {handled} "
@@ -274,10 +204,10 @@ def _views(moment: Moment) -> dict[str, _View]:
                 "note": f"CASE WHEN {handled} THEN t.note ELSE '' END",
                 **{name: _revised_later(name) for name in ("summary", "explanation", "figures", "features")},
                 "retrain_job": "(SELECT j.id FROM main.jobs j WHERE j.id = t.retrain_job "  # noqa: S608 - names of our own schema and numbers
-                f"AND j.created_at <= {_OF_MODEL})",
+                f"AND j.created_at <= {OF_MODEL})",
             },
         ),
-        "incidents": _View(
+        "incidents": View(
             f"EXISTS (SELECT 1 FROM main.alerts a WHERE a.incident_id = t.id AND a.effective_at <= {at})",  # noqa: S608 - names of our own schema and numbers
             {
                 **{
@@ -285,13 +215,13 @@ def _views(moment: Moment) -> dict[str, _View]:
                     for name in ("state", "severity", "since", "inside", "place")
                 },
                 **{
-                    name: f"CASE WHEN t.judged_at <= {_OF_MODEL} THEN t.{name} ELSE {never} END"
+                    name: f"CASE WHEN t.judged_at <= {OF_MODEL} THEN t.{name} ELSE {never} END"
                     for name, never in _UNJUDGED.items()
                 },
             },
         ),
-        "promotion_requests": _View(
-            f"t.recorded_at <= {_OF_MODEL}",
+        "promotion_requests": View(
+            f"t.recorded_at <= {OF_MODEL}",
             {
                 "status": f"CASE WHEN {closed} THEN t.status ELSE 'open' END",
                 **{
@@ -300,11 +230,11 @@ def _views(moment: Moment) -> dict[str, _View]:
                 },
             },
         ),
-        "jobs": _View(
-            f"t.created_at <= {_OF_MODEL}",
+        "jobs": View(
+            f"t.created_at <= {OF_MODEL}",
             {
-                "status": f"CASE WHEN {ended} THEN t.status WHEN t.started_at <= {_OF_MODEL} THEN 'running' ELSE 'queued' END",
-                "started_at": f"CASE WHEN t.started_at <= {_OF_MODEL} THEN t.started_at END",
+                "status": f"CASE WHEN {ended} THEN t.status WHEN t.started_at <= {OF_MODEL} THEN 'running' ELSE 'queued' END",
+                "started_at": f"CASE WHEN t.started_at <= {OF_MODEL} THEN t.started_at END",
                 "ended_at": f"CASE WHEN {ended} THEN t.ended_at END",
                 "version_id": f"CASE WHEN {ended} THEN t.version_id END",
                 "progress": f"CASE WHEN {ended} THEN t.progress ELSE 0.0 END",
@@ -315,11 +245,11 @@ def _views(moment: Moment) -> dict[str, _View]:
                 "result": f"CASE WHEN {ended} THEN t.result ELSE '{{}}' END",
             },
         ),
-        "holds": _View(
-            f"t.recorded_at <= {_OF_MODEL}",
+        "holds": View(
+            f"t.recorded_at <= {OF_MODEL}",
             {
-                "lifted_at": f"CASE WHEN t.lifted_at <= {_OF_MODEL} THEN t.lifted_at END",
-                "lifted_by": f"CASE WHEN t.lifted_at <= {_OF_MODEL} THEN t.lifted_by END",
+                "lifted_at": f"CASE WHEN t.lifted_at <= {OF_MODEL} THEN t.lifted_at END",
+                "lifted_by": f"CASE WHEN t.lifted_at <= {OF_MODEL} THEN t.lifted_by END",
             },
         ),
     }

@@ -22,7 +22,7 @@ from pilothouse.domain.safe_text import safe
 from pilothouse.domain.scopes import LABEL, TargetChoice
 from pilothouse.domain.statements import Component
 from pilothouse.domain.teams import teams_text
-from pilothouse.operations.identity import permissions
+from pilothouse.operations.identity import permissions, proposals
 from pilothouse.operations.promotion import break_glass
 from pilothouse.operations.workspace import person_records, workspaces
 from pilothouse.presentation import texts
@@ -208,7 +208,9 @@ def policy_show(session: Session) -> None:
     rules = workspaces.workspace_policy(session.services, session.actor)
     open_reading = workspaces.reading_is_open(session.services, session.actor)
     glass = break_glass.is_allowed(session.services, session.actor)
-    if printed_as_json(session, {**plain(rules), "open_reading": open_reading, "break_glass": glass}):
+    dual = proposals.is_on(session.services, session.actor)
+    switches = {"open_reading": open_reading, "break_glass": glass, "dual_control": dual}
+    if printed_as_json(session, {**plain(rules), **switches}):
         return
     show_pairs(
         (
@@ -218,6 +220,7 @@ def policy_show(session: Session) -> None:
             ("of teams at least", teams_text(rules.teams) or "nothing"),
             ("automatic deployment", "as the model says" if rules.allow_automatic else "forbidden"),
             ("set by", rules.set_by or "nobody: the default"),
+            ("access and rules", "two admins (dual control)" if dual else "one admin"),
             ("breaking the glass", "allowed; two others look at it" if glass else "forbidden"),
             ("reading", "open to everybody who can open the folder" if open_reading else "only with a role"),
         )
@@ -260,6 +263,11 @@ def _four_eyes_text(rules: WorkspacePolicy) -> str:
     default=None,
     help="Whether somebody may deploy alone in an emergency; two others look at it.",
 )
+@click.option(
+    "--dual-control/--no-dual-control",
+    default=None,
+    help="Whether changes of access and rules need two admins.",
+)
 @click.option("--reason", required=True, help="Why, for the record.")
 @click.pass_obj
 def policy_set(
@@ -272,11 +280,12 @@ def policy_set(
     open_reading: bool | None,
     plugins: bool | None,
     may_break_glass: bool | None,
+    dual_control: bool | None,
     reason: str,
 ) -> None:
     """Set the policy; what is not named stays."""
     rules = (approvals, four_eyes, automatic, signature, teams or None)
-    if all(rule is None for rule in (*rules, open_reading, plugins, may_break_glass)):
+    if all(rule is None for rule in (*rules, open_reading, plugins, may_break_glass, dual_control)):
         raise click.UsageError("name what to set, e.g. --approvals 1")
     if any(rule is not None for rule in rules):
         workspaces.set_workspace_policy(
@@ -293,6 +302,8 @@ def policy_set(
         workspaces.set_open_reading(session.services, session.actor, allowed=open_reading, reason=reason)
     if plugins is not None:
         workspaces.set_plugins(session.services, session.actor, allowed=plugins, reason=reason)
+    if dual_control is not None:
+        proposals.set_dual_control(session.services, session.actor, on=dual_control, reason=reason)
     if may_break_glass is not None:
         workspaces.set_break_glass(session.services, session.actor, allowed=may_break_glass, reason=reason)
     say("policy set")

@@ -1,17 +1,14 @@
 """Dual control of who somebody is: where it is on, nobody binds a key to their own name alone."""
 
 from pilothouse.domain.errors import NotAllowedError
-from pilothouse.operations.authorisation import Change
+from pilothouse.operations.authorisation import DUAL_CONTROL, Change
 from pilothouse.sqlite import Connection
 from pilothouse.store import workspace
-
-SETTING = "dual_control"
-"""The setting, ``yes`` or ``no``; off where it was never set."""
 
 
 def is_on(connection: Connection) -> bool:
     """True where changes of access need a second person."""
-    return workspace.setting(connection, SETTING) == "yes"
+    return workspace.setting(connection, DUAL_CONTROL) == "yes"
 
 
 def check_key_of_another(change: Change, name: str) -> None:

@@ -18,6 +18,7 @@ from pilothouse.operations.authorisation import (
     authorise,
     changing,
     check,
+    check_second,
     reading,
     roles_needed,
 )
@@ -118,7 +119,7 @@ def apply(services: Services, actor: Actor, folder: Path | None = None) -> list[
     with changing(services, actor, Permission.READ) as change:
         if audit.head(change.connection).count != planned.entries:  # somebody has changed something meanwhile
             planned = _planned(services, change.connection, actor, files)
-        _check_permitted(change, planned)
+        _check_permitted(services, change, planned)
         _apply_targets(change, planned.targets)
         keys = targets.target_ids(change.connection)
         for one in planned.models:
@@ -128,13 +129,16 @@ def apply(services: Services, actor: Actor, folder: Path | None = None) -> list[
     return planned.shown
 
 
-def _check_permitted(change: Change, planned: _Plan) -> None:
+def _check_permitted(services: Services, change: Change, planned: _Plan) -> None:
     """Raise NotAllowedError where the actor may not apply one of the changes; of loosenings it names every one."""
     actor = change.actor
     for one in planned.models:
         if one.action in _CHANGING:
             check(change.connection, actor, Permission.APPLY, one.model)
     refused = [one for one in planned.shown if one.loosens and not one.permitted]
+    for one in planned.shown:
+        if one.loosens and one.permitted:
+            check_second(services, change.connection, actor, Permission.LOOSEN, one.model)
     if not refused:
         return
     admins = " or ".join(sorted({name for one in refused for name in one.admins}))
