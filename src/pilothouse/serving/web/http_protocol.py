@@ -76,6 +76,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._parsed = 0
         """Bytes of the head that the parser has handed on."""
         self._refusal = (400, "the request is not valid HTTP/1.1")
+        self._kept_refusal: tuple[int, str] | None = None
+        """Refusal that waits for the answers to the requests before. Nothing is read any more."""
         self._is_half_closed = False
         """True from the moment in which the client has shut down its sending side and waits for an answer."""
 
@@ -100,11 +102,17 @@ class BoundedProtocol(HttpToolsProtocol):
         """Keep the connection of a client that has sent all it will send until it has its answers. TLS knows no such half."""
         is_whole = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
         is_plain = self.transport.get_extra_info("sslcontext") is None
+        if self._kept_refusal is not None:
+            return is_plain
         self._is_half_closed = is_plain and self._received == 0 and (is_whole or bool(self.pipeline))
         return self._is_half_closed
 
     def on_response_complete(self) -> None:
+        is_last = not self.pipeline
         super().on_response_complete()
+        if is_last and self._kept_refusal is not None and not self.transport.is_closing():
+            self._end(*self._kept_refusal)
+            return
         if (
             self._is_half_closed
             and not self.pipeline
@@ -114,6 +122,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._read_on()
 
     def data_received(self, data: bytes) -> None:
+        if self._kept_refusal is not None:
+            return
         if self.flow.unparsed:  # TLS may have decrypted more before it stops
             self.flow.unparsed += data
             return
@@ -246,7 +256,7 @@ class BoundedProtocol(HttpToolsProtocol):
         cycle.response_complete = True
         if not cycle.keep_alive:
             self.transport.close()
-        elif self.pipeline:
+        elif self.pipeline or self._kept_refusal is not None:
             self.on_response_complete()
             return
         elif self._is_half_closed:
@@ -341,14 +351,32 @@ class BoundedProtocol(HttpToolsProtocol):
         return bool(self.pipeline) or (is_open and self._in_head)
 
     def _refuse(self, status: int, message: str) -> None:
-        """Answer, unless an answer is due or begun already, and end the connection."""
-        is_begun = not self._in_head and self.cycle is not None and self.cycle.response_started
-        if not self._is_answering() and not is_begun:
-            body = error_document(message)
-            self.transport.write(
-                STATUS_LINE[status] + b"content-type: application/json\r\nconnection: close\r\n"
-                b"%bcontent-length: %d\r\n\r\n%b" % (_LATER if status == 503 else b"", len(body), body)
-            )
+        """Answer, once the requests before are answered, and end the connection; an answer that has begun is cut."""
+        if self._kept_refusal is not None:
+            return
+        if self._is_answering():
+            self._kept_refusal = status, message
+            self._set_deadline(None)
+            if (
+                not self._in_head
+            ):  # the request that is refused has a place in the line, and is to have no answer there
+                self.pipeline.popleft()
+            return
+        if not self._in_head and self.cycle is not None and self.cycle.response_started:
+            self._cut()
+            return
+        self._end(status, message)
+
+    def _end(self, status: int, message: str) -> None:
+        """Answer with an error, and end the connection."""
+        body = error_document(message)
+        self.transport.write(
+            STATUS_LINE[status] + b"content-type: application/json\r\nconnection: close\r\n"
+            b"%bcontent-length: %d\r\n\r\n%b" % (_LATER if status == 503 else b"", len(body), body)
+        )
+        self._cut()
+
+    def _cut(self) -> None:
         self._set_deadline(None)
         self.transport.close()
         self.loop.call_later(_LINGER_S, self.transport.abort)
