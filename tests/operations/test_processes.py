@@ -163,7 +163,7 @@ def test_an_outage_leaves_a_trace_with_its_cause_and_its_end(example: Example) -
     assert outages(example)[1:] == [("target.down", "ewr", "cannot listen on 127.0.0.1:18999")]
     with example.services.registry.read() as connection:
         state = stored_states.states_of(connection, "delay", "ewr")["ewr"]
-    why = "answers nothing: its process does not start: cannot listen on 127.0.0.1:18999"
+    why = "answers nothing: its process does not start: cannot listen on 127.0.0.1:18999; tried again within 30 s"
     assert (state.health, state.grounds[0].text) == (Health.DOWN, why)
     assert states.differing(example.services) == []
     pulse.take_report(EWR)
@@ -194,7 +194,7 @@ def test_how_a_process_has_ended_is_said_until_the_next_one_does_not_start(examp
     assert feed() == "ewr answers nothing: its process has ended (signal 9)"
     assert states.differing(example.services) == []
     processes.note_serving_end(example.services, "ewr", "no memory")
-    assert why() == "answers nothing: its process does not start: no memory"
+    assert why() == "answers nothing: its process does not start: no memory; tried again within 30 s"
     assert states.differing(example.services) == []
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from pilothouse.daemon.logs import say
 from pilothouse.daemon.serving_host import End, ServingHost
 from pilothouse.domain.bounded_json import parse_json
+from pilothouse.domain.deployment_state import LONGEST_PAUSE_S
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.jobs import ProcessName
 from pilothouse.domain.roles import DAEMON
@@ -34,8 +35,8 @@ from pilothouse.system.processes import is_alive, read_name
 
 log = logging.getLogger(__name__)
 
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 30.0
-"""Seconds before the second restart; the pause doubles up to the longest. The first restart is at once."""
+_FIRST_PAUSE_S = 0.2
+"""Seconds before the second restart; the pause doubles up to ``LONGEST_PAUSE_S``. The first restart is at once."""
 _SETTLED_AFTER_S = 30.0
 """Seconds of running after which the next restart counts as the first."""
 _LARGEST_LOG = 5 << 20
@@ -220,9 +221,7 @@ class ServingSupervisor:
         log_file = self._services.paths.serving_folder(target) / _LOG
         cause = "" if came_up else _last_line(log_file, care.log_from)
         care.known = None
-        care.pause_s = (
-            0.0 if care.pause_s is None else min(_LONGEST_PAUSE_S, care.pause_s * 2 or _FIRST_PAUSE_S)
-        )
+        care.pause_s = _next_pause(care)
         care.not_before = self._clock() + care.pause_s
         how = end.how if end is not None else ""
         self._unnoted[target] = (cause, how if came_up else "")
@@ -268,9 +267,7 @@ class ServingSupervisor:
 
     def _refuse(self, target: str, care: _Care, cause: str) -> None:
         """Put on record that no process can be started, and when it is tried again."""
-        care.pause_s = (
-            0.0 if care.pause_s is None else min(_LONGEST_PAUSE_S, care.pause_s * 2 or _FIRST_PAUSE_S)
-        )
+        care.pause_s = _next_pause(care)
         care.not_before = self._clock() + max(care.pause_s, _FIRST_PAUSE_S)
         self._unnoted[target] = (safe(cause, limit=_LONGEST_CAUSE), "")
         say(log, logging.WARNING, f"serving of {target} is not started: {cause}", target=target)
@@ -310,6 +307,10 @@ class ServingSupervisor:
         if not known or tokens.check_token(self._services, known) != target:
             tokens.issue_token(self._services, DAEMON, target)
         return path
+
+
+def _next_pause(care: _Care) -> float:
+    return 0.0 if care.pause_s is None else min(LONGEST_PAUSE_S, care.pause_s * 2 or _FIRST_PAUSE_S)
 
 
 def _files(described: targets.Described) -> serving_files.ServingFiles:

@@ -205,6 +205,10 @@ HEARD = (ServingState.ANSWERING, ServingState.LOADING)
 """States of a serving process that has been heard of."""
 
 
+LONGEST_PAUSE_S = 30.0
+"""Seconds after which a process that does not start is tried again at the latest."""
+
+
 def is_of_then(window: Window | None, since: datetime | None) -> bool:
     """True for a figure of a window that ended before the deployment began: it is the version's record, not the present."""
     return window is not None and since is not None and window.end <= since
@@ -226,6 +230,8 @@ def _of_serving(facts: Facts) -> Iterator[StateGround]:
     if facts.serving is ServingState.DOWN:
         last = f" since {facts.reported_at:%Y-%m-%d %H:%M}" if facts.reported_at else ""
         why = outage_text(facts.cause, facts.end) or f"no word of its process{last}"
+        if facts.cause:
+            why += f"; tried again within {LONGEST_PAUSE_S:g} s"
         yield StateGround(Health.DOWN, f"answers nothing: {why}", facts.reported_at)
     elif facts.serving is ServingState.NOT_HEARD:
         last = f", last of {facts.reported_at:%Y-%m-%d %H:%M}" if facts.reported_at else ""

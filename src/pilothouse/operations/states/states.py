@@ -32,7 +32,7 @@ from pilothouse.store import deployment_states as store
 from pilothouse.store import models, workspace
 from pilothouse.store.deployment_states import Basis, DeploymentState, Key, ModelState, Part
 
-FORM = "5"
+FORM = "6"
 """Form of the states on record; another one is written anew when the workspace is opened."""
 _SETTING = "form_of_states"
 _CHUNK = 1_000
