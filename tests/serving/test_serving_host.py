@@ -21,6 +21,10 @@ from pilothouse.daemon import serving_host
 from pilothouse.daemon.serving_host import ServingHost
 from pilothouse.daemon.serving_supervisor import ServingProcess, read_process_file
 from pilothouse.domain.confinement import confines
+from pilothouse.inference.portable.archive import to_bytes
+from pilothouse.inference.portable.conversion.model import converted
+from pilothouse.inference.predictor import Predictor
+from pilothouse.inference.schema import InputSchema
 from pilothouse.serving.host import Order
 from pilothouse.system.processes import descendants, is_alive, kill_group
 from support.soak_plan import size
@@ -37,14 +41,14 @@ class Hosted:
     ends: "queue.SimpleQueue[None]"
     ordered: dict[str, Order] = field(default_factory=dict)
 
-    def order(self, hub: TestHub, port: int = 0) -> None:
+    def order(self, hub: TestHub, port: int = 0, *, skops: bool = True) -> None:
         """Order a process for the hub's target."""
         folder = self.folder / hub.target
         folder.mkdir(mode=0o700, exist_ok=True)
         (folder / "token").write_text(hub.token)
         log = str(folder / "serving.log")
         places = (str(hub.path), str(folder), str(folder / "token"))
-        self.ordered[hub.target] = Order(hub.target, *places, "require", port, log)
+        self.ordered[hub.target] = Order(hub.target, *places, "require", port, log, skops=skops)
         self.host.start(self.ordered[hub.target])
 
     def again(self, target: str) -> None:
@@ -211,7 +215,7 @@ def test_processes_outlive_the_host_and_the_next_host_takes_over_the_port(
     wait_until(lambda: not is_alive(before.process))
 
     def ordered() -> bool:
-        hosted.host.keep_warm()
+        hosted.host.keep_warm(skops=True)
         return hosted.host.pid is not None
 
     wait_until(ordered)  # it waits a second after a host that died at once
@@ -220,6 +224,29 @@ def test_processes_outlive_the_host_and_the_next_host_takes_over_the_port(
     assert after.port == before.port
     hosted.host.close()
     assert ask(after.port)
+
+
+def test_scikit_learn_is_imported_once_a_target_needs_it(
+    hosted: Hosted, hubs: Hubs, first: ModelFile
+) -> None:
+    model = Predictor(first.model, InputSchema.from_bytes(first.schema))
+    portable = replace(first, portable=to_bytes(converted(model.model, model.schema)))
+
+    def maps(pid: int | None) -> str:
+        return Path(f"/proc/{pid}/maps").read_text()
+
+    hosted.order(hubs("ewr", portable), skops=False)
+    server = until_it_answers(hosted, "ewr")
+    for pid in (server.process.pid, hosted.host.pid):
+        assert "scipy" in maps(pid)
+        assert "sklearn" not in maps(pid)
+        assert "pandas" not in maps(pid)
+    hosted.order(hubs("jfk", first))
+    other = until_it_answers(hosted, "jfk")
+    for pid in (other.process.pid, hosted.host.pid):
+        assert "sklearn" in maps(pid)
+    assert "sklearn" not in maps(server.process.pid)
+    assert ask(server.port)
 
 
 def test_a_port_without_a_process_is_let_go(hosted: Hosted, hubs: Hubs, first: ModelFile) -> None:

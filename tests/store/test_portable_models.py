@@ -9,9 +9,10 @@ from pilothouse.domain.evaluation import PortableForm
 from pilothouse.domain.identifiers import VersionReference
 from pilothouse.operations.jobs.step_records import portable_in
 from pilothouse.operations.models.portable_forms import Converted, record_form, without_form
+from pilothouse.operations.promotion import promotions
 from pilothouse.store import audit, portable_models, versions
 from pilothouse.store.runs import RunFile
-from support.job_workspace import ADMIN, SCIENTIST, actor, applied, trained
+from support.job_workspace import ADMIN, APPROVER, SCIENTIST, actor, applied, trained
 
 TIED = PortableForm(None, 0, "KNeighborsClassifier has no portable form", 0, {"scikit-learn": "1.9.1"})
 EQUAL = PortableForm("a" * 64, 12_000, "", 10_400, {"scikit-learn": "1.9.1"})
@@ -34,6 +35,23 @@ def test_the_newest_form_of_a_version_counts_and_none_changes(tmp_path: Path) ->
     for change in ("UPDATE portable_models SET reason = 'other'", "DELETE FROM portable_models"):
         with pytest.raises(ConflictError, match="permanent"), services.registry.transaction() as connection:
             connection.execute(change)
+
+
+def test_a_target_needs_scikit_learn_where_a_version_without_a_form_is_asked_for_or_live(
+    tmp_path: Path,
+) -> None:
+    services = applied(tmp_path)
+    trained(services)
+    with services.registry.read() as connection:
+        assert portable_models.targets_without(connection) == frozenset()
+    request = promotions.request_promotion(services, actor(services, SCIENTIST), "demo/1")
+    with services.registry.read() as connection:
+        assert portable_models.targets_without(connection) == {"ewr", "jfk"}
+    promotions.approve(services, actor(services, APPROVER), request.id, request.evidence_digest)
+    with services.registry.transaction() as connection:
+        assert portable_models.targets_without(connection) == {"ewr", "jfk"}
+        portable_models.add(connection, 1, 1, EQUAL, at=services.now())
+        assert portable_models.targets_without(connection) == frozenset()
 
 
 def test_a_step_says_why_there_is_no_form_or_leaves_a_file() -> None:

@@ -53,15 +53,15 @@ class ServingHost:
 
     def start(self, order: Order) -> None:
         """Order a process. An order that no host lives to take up ends as any other."""
-        self.keep_warm()
+        self.keep_warm(skops=order.skops)
         if self._connection is None:
             self._take(order.target, End(None))
         else:
             self._connection.send(order)
 
-    def keep_warm(self) -> None:
-        """Start the host where none runs, so that it has its libraries by the time of an order. Not again at once where it
-        dies again and again."""
+    def keep_warm(self, *, skops: bool) -> None:
+        """Start the host where none runs, so that it has its libraries by the time of an order; those that read skops files too
+        where ``skops`` says so. Not again at once where it dies again and again."""
         if self._connection is not None and self._connection.alive:
             return
         self.close()
@@ -72,7 +72,7 @@ class ServingHost:
             _FIRST_PAUSE_S if lived_s > _LONGEST_PAUSE_S else min(_LONGEST_PAUSE_S, self._pause_s * 2)
         )
         self._started = time.monotonic()
-        self._connection = _Connection(self._workspace, self._take)
+        self._connection = _Connection(self._workspace, self._take, skops=skops)
         say(log, logging.INFO, "the serving host is started", pid=self._connection.process.pid)
 
     def take_end(self, target: str) -> End | None:
@@ -99,11 +99,12 @@ class ServingHost:
 class _Connection:
     """Host process with its socket, and a thread that hands on what it says."""
 
-    def __init__(self, workspace: Path, take: Callable[[str, End], None]) -> None:
+    def __init__(self, workspace: Path, take: Callable[[str, End], None], *, skops: bool) -> None:
         own_end, host_end = socket.socketpair()
         with host_end:
             command = [sys.executable, "-I", "-m", "pilothouse.serving.host"]
             command += ["--control", str(host_end.fileno()), "--workspace", str(workspace)]
+            command += ["--skops"] if skops else []
             self.process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,

@@ -26,7 +26,7 @@ from pilothouse.operations.fleet.processes import note_serving_end
 from pilothouse.operations.services import Services
 from pilothouse.serving.host import Order
 from pilothouse.serving.web import access
-from pilothouse.store import deployment_states, requests, targets
+from pilothouse.store import deployment_states, portable_models, requests, targets
 from pilothouse.system import serving_files
 from pilothouse.system.files import read_plain_file
 from pilothouse.system.paths import WorkspacePaths
@@ -122,6 +122,8 @@ class ServingSupervisor:
         self._cared: dict[str, _Care] = {}
         self._described: dict[str, targets.Described] = {}
         """How the targets are served that say something of it, as at the last look."""
+        self._tied: frozenset[str] = frozenset()
+        """Targets with a version that has no portable form."""
         self._wanted: list[str] = []
         """Targets that are to have a process, as at the last change of the registry."""
         self._seen: int | None = None
@@ -138,7 +140,7 @@ class ServingSupervisor:
             self._read_wanted()
             self._seen = version
         if self._wanted:
-            self._host.keep_warm()
+            self._host.keep_warm(skops=not self._tied.isdisjoint(self._wanted))
         waits = [self._look_at(target, self._cared.setdefault(target, _Care())) for target in self._wanted]
         self._note_ends()  # only now: the next process is on its way, whoever writes the registry meanwhile
         return min([1.0, *waits])
@@ -157,6 +159,7 @@ class ServingSupervisor:
                 deployment_states.targets_in_use(connection) | requests.open_targets(connection)
             )
             self._described = targets.described(connection)
+            self._tied = portable_models.targets_without(connection)
 
     def _look_at(self, target: str, care: _Care) -> float:
         folder = self._services.paths.serving_folder(target)
@@ -260,6 +263,7 @@ class ServingSupervisor:
                 port=care.port if described.port is None else described.port,
                 log=str(output.absolute()),
                 grpc_port=described.grpc_port,
+                skops=target in self._tied,
             )
         )
         care.ordered = True

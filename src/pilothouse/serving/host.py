@@ -1,7 +1,9 @@
 """Serving host, ``python -I -m pilothouse.serving.host``: a clean parent from which the serving processes are forked.
 
 The daemon starts it once, by exec, with one socket. It imports the libraries, and forks a process for each target: their pages
-are shared, and a start takes a fraction of a second. It opens no database, knows no token, reads no request and no model, and
+are shared, and a start takes a fraction of a second. What reads skops files is imported once a target needs it.
+
+It opens no database, knows no token, reads no request and no model, and
 has one thread. A process confines itself after the fork, before it loads a model, and keeps nothing of the host's but its own
 listening socket.
 
@@ -27,6 +29,7 @@ import time
 import traceback
 import warnings
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +38,7 @@ from pilothouse.confinement import namespaces, probe, root
 from pilothouse.domain.confinement import Offered
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.serving.assignment import Assignment
+from pilothouse.serving.libraries import SKOPS_LIBRARIES
 from pilothouse.serving.main import locked, log_to_stderr, serve_on
 from pilothouse.serving.web.listening import Address, Listeners, listen_on
 from pilothouse.system.process_title import set_title
@@ -44,11 +48,9 @@ log = logging.getLogger("pilothouse.serving")
 
 _LIBRARIES = (
     "pilothouse.serving.process",
-    "pandas",
-    "skops.io",
-    "sklearn.ensemble",
-    "sklearn.linear_model",
-    "sklearn.pipeline",
+    "pilothouse.inference.portable.model",
+    "scipy.special",
+    "scipy.sparse",
 )
 """Modules that serving processes use, imported once for all of them."""
 _AT_ONCE = max(2, os.cpu_count() or 1)
@@ -78,6 +80,8 @@ class Order:
     """File for what it writes."""
     grpc_port: int | None = None
     """Port for gRPC, which is not served where there is none."""
+    skops: bool = True
+    """False where all its versions have portable forms: then nothing that reads skops files is imported for it."""
 
     @property
     def further_ports(self) -> tuple[int, ...]:
@@ -195,6 +199,8 @@ class _Host:
 
     def _start(self, order: Order) -> None:
         """Fork a process. What is lacking for that is said by the process itself, in its log."""
+        if order.skops:
+            _prepare(SKOPS_LIBRARIES)
         listener: Listeners | PilothouseError
         try:
             listener = self._listener(order)
@@ -278,17 +284,24 @@ def write_order(order: Order) -> bytes:
     return json.dumps(asdict(order)).encode() + b"\n"
 
 
-def _import_libraries() -> None:
-    """Import what serving processes use. A missing library fails only the model that needs it."""
-    for name in _LIBRARIES:
+def _prepare(libraries: Sequence[str]) -> None:
+    """Import what serving processes use, those that are forked from now on. A missing library fails only the model that needs
+    it."""
+    if all(name in sys.modules for name in libraries):
+        return
+    gc.unfreeze()
+    for name in libraries:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # a child's collector shall not touch, and so copy, what all children share
 
 
 def main() -> int:
     """Serve orders until the control socket ends."""
     parser = argparse.ArgumentParser(prog="pilothouse-serving-host")
     parser.add_argument("--control", type=int, required=True, help="descriptor of the control socket")
+    parser.add_argument("--skops", action="store_true", help="import at once what reads skops files")
     parser.add_argument("--workspace", default="", help="whose targets these are; only shown")
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -296,11 +309,9 @@ def main() -> int:
     warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
     control = socket.socket(fileno=options.control)
     offered = probe.try_here()  # while there is one thread
-    _import_libraries()
     namespaces.may_mount()  # looked up once for all processes, as are the places of the libraries
     root.look_up_runtime()
-    gc.collect()
-    gc.freeze()  # a child's collector shall not touch, and so copy, what all children share
+    _prepare(_LIBRARIES + SKOPS_LIBRARIES if options.skops else _LIBRARIES)
     _Host(control, offered).serve()
     return 0
 

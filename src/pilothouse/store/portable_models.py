@@ -33,3 +33,14 @@ def of_live_versions(connection: Connection) -> list[tuple[str, int, PortableFor
     ).fetchall()
     forms = of_versions(connection, [row["id"] for row in rows])
     return [(row["name"], row["number"], forms.get(row["id"])) for row in rows]
+
+
+def targets_without(connection: Connection) -> frozenset[str]:
+    """Targets on which a version without a portable form is live, or asked for."""
+    rows = connection.execute(
+        "SELECT DISTINCT t.name FROM (SELECT target_id, version_id FROM deployments WHERE ended_at IS NULL UNION "
+        "SELECT r.target_id, p.version_id FROM request_targets r JOIN promotion_requests p ON p.id = r.request_id "
+        "WHERE r.open = 1) u JOIN targets t ON t.id = u.target_id "
+        "WHERE NOT EXISTS (SELECT 1 FROM portable_models f WHERE f.version_id = u.version_id AND f.digest IS NOT NULL)"
+    )
+    return frozenset(row["name"] for row in rows)

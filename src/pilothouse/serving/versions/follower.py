@@ -24,6 +24,7 @@ from pilothouse.domain.wire import DesiredState, DesiredVersion, ServingReport
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.safe_format import tie
 from pilothouse.serving.delivery.hub_client import HubClient
+from pilothouse.serving.libraries import SKOPS_LIBRARIES
 from pilothouse.serving.prediction.calls import Work
 from pilothouse.serving.prediction.vital_threads import vital_thread
 from pilothouse.serving.versions.baseline import Baseline, measure_baseline, rehearse
@@ -40,8 +41,6 @@ REPORT_S = 1.0
 """Seconds after which an unchanged report is sent again."""
 _LONGEST_PAUSE_S = 2.0
 """Longest pause while the hub is away."""
-_LIBRARIES = ("pandas", "skops.io", "sklearn.ensemble", "sklearn.linear_model", "sklearn.pipeline")
-"""Modules that loading a skops file imports."""
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 1.0, 60.0
 """Seconds before a version that failed is loaded again; they double up to the longest."""
 
@@ -309,5 +308,5 @@ def _with_private(loaded: LoadedVersion, private: tuple[str, ...]) -> LoadedVers
 
 def _import_libraries() -> None:
     """Import what loading a skops file imports, which takes seconds where it is for the first time; the load is a fraction."""
-    for name in _LIBRARIES:
+    for name in SKOPS_LIBRARIES:
         importlib.import_module(name)
