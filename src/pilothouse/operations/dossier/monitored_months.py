@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import groupby
+from dataclasses import dataclass, field
 
 from pilothouse.domain.dossier import MonitoredMonth
 from pilothouse.domain.findings import DriftFinding, EstimateFinding, PerformanceFinding, QualityFinding
 from pilothouse.domain.time_units import from_us
 from pilothouse.operations.services import Services
+from pilothouse.sqlite import Connection
 from pilothouse.telemetry import Stream, readings
 from pilothouse.telemetry.readings import Reading
 from pilothouse.telemetry.streams import list_streams
@@ -21,6 +22,52 @@ _MONITORS = (
     readings.TRAFFIC,
 )
 _NAMED = 4
+_AT_ONCE = 500
+"""Readings that are held at once: one of many features has tens of kilobytes, and hourly windows are thousands a year."""
+
+
+@dataclass
+class _Month:
+    """What is counted of the windows that ended in a month."""
+
+    windows: int = 0
+    judged: int = 0
+    significant: int = 0
+    rows: int = 0
+    low: float | None = None
+    high: float | None = None
+    metric: str = ""
+    reference: float | None = None
+    named: Counter[str] = field(default_factory=Counter)
+
+    def take(self, monitor: str, reading: Reading) -> None:
+        self.windows += 1
+        self.judged += reading.judged
+        self.significant += reading.significant
+        self.rows += reading.rows
+        if monitor in (readings.PERFORMANCE, readings.ESTIMATE):
+            self._take_figure(monitor, reading)
+        elif monitor in (readings.DRIFT, readings.QUALITY):
+            self.named.update(set(_significant(monitor, reading)))
+
+    def _take_figure(self, monitor: str, reading: Reading) -> None:
+        kind = PerformanceFinding if monitor == readings.PERFORMANCE else EstimateFinding
+        found = readings.finding_of(reading, kind)
+        if found.value is None:
+            return
+        if self.low is None or self.high is None:  # the newest window comes first
+            self.low = self.high = found.value
+            self.metric, self.reference = found.metric, found.reference
+        self.low, self.high = min(self.low, found.value), max(self.high, found.value)
+
+    @property
+    def figures(self) -> str:
+        """``auc 0.601 to 0.655, reference 0.672``, or ``carrier in 3, distance in 1``; empty where there is nothing to say."""
+        if self.low is not None:
+            against = f", reference {self.reference:.4g}" if self.reference is not None else ""
+            return f"{self.metric} {self.low:.4g} to {self.high:.4g}{against}"
+        often = sorted(self.named.items(), key=lambda pair: (-pair[1], pair[0]))
+        return ", ".join(f"{name} in {count}" for name, count in often[:_NAMED])
 
 
 def monitored_months(services: Services, model: str, version: int) -> tuple[MonitoredMonth, ...]:
@@ -33,49 +80,37 @@ def monitored_months(services: Services, model: str, version: int) -> tuple[Moni
             month
             for stream in sorted(streams, key=lambda one: one.target)
             for monitor in _MONITORS
-            for month in _months(
-                stream, monitor, readings.history(connection, stream.id, monitor, limit=1_000_000)
-            )
+            for month in _months(connection, stream, monitor)
         )
 
 
-def _months(stream: Stream, monitor: str, closed: list[Reading]) -> Iterator[MonitoredMonth]:
-    for month, of_month in groupby(closed, key=lambda one: f"{from_us(one.end_us):%Y-%m}"):
-        windows = list(of_month)
+def _months(connection: Connection, stream: Stream, monitor: str) -> Iterator[MonitoredMonth]:
+    counted: dict[str, _Month] = {}
+    for reading in _newest_first(connection, stream.id, monitor):
+        month = f"{from_us(reading.end_us):%Y-%m}"
+        counted.setdefault(month, _Month()).take(monitor, reading)
+    for name in sorted(counted):
+        one = counted[name]
         yield MonitoredMonth(
-            month,
-            stream.target,
-            monitor,
-            len(windows),
-            sum(one.judged for one in windows),
-            sum(one.significant for one in windows),
-            sum(one.rows for one in windows),
-            _figures(monitor, windows),
+            name, stream.target, monitor, one.windows, one.judged, one.significant, one.rows, one.figures
         )
 
 
-def _figures(monitor: str, windows: list[Reading]) -> str:
-    """``auc 0.601 to 0.655, reference 0.672``, or ``carrier in 3, distance in 1``; empty where there is nothing to say."""
-    if monitor in (readings.PERFORMANCE, readings.ESTIMATE):
-        kind = PerformanceFinding if monitor == readings.PERFORMANCE else EstimateFinding
-        found = [readings.finding_of(one, kind) for one in windows]
-        values = [one.value for one in found if one.value is not None]
-        if not values:
-            return ""
-        reference = found[-1].reference
-        against = f", reference {reference:.4g}" if reference is not None else ""
-        return f"{found[-1].metric} {min(values):.4g} to {max(values):.4g}{against}"
-    if monitor in (readings.DRIFT, readings.QUALITY):
-        counted: Counter[str] = Counter()
-        for one in windows:
-            counted.update(sorted(set(_significant(monitor, one))))
-        return ", ".join(f"{name} in {count}" for name, count in counted.most_common(_NAMED))
-    return ""
+def _newest_first(connection: Connection, stream_id: int, monitor: str) -> Iterator[Reading]:
+    """Every reading, part by part."""
+    until_us: int | None = None
+    while True:
+        part = readings.history(connection, stream_id, monitor, until_us=until_us, limit=_AT_ONCE)
+        yield from reversed(part)
+        if len(part) < _AT_ONCE:
+            return
+        until_us = part[0].end_us - 1  # of one end there is one reading: they are keyed by it
 
 
-def _significant(monitor: str, one: Reading) -> Iterator[str]:
+def _significant(monitor: str, reading: Reading) -> Iterator[str]:
     if monitor == readings.DRIFT:
-        yield from (found.feature for found in readings.findings_of(one, DriftFinding) if found.significant)
+        found = readings.findings_of(reading, DriftFinding)
+        yield from (one.feature for one in found if one.significant)
     else:
-        faults = (found for found in readings.findings_of(one, QualityFinding) if found.significant)
-        yield from (f"{found.feature} ({found.fault})" for found in faults)
+        faults = readings.findings_of(reading, QualityFinding)
+        yield from (f"{one.feature} ({one.fault})" for one in faults if one.significant)
