@@ -9,18 +9,23 @@ import pytest
 
 from fixtures.registries import ADMIN, Example
 from pilothouse.domain.inventory import ReviewOutcome
+from pilothouse.domain.log_anchors import AnchorKind
 from pilothouse.domain.roles import Role
+from pilothouse.domain.ssh_keys import read_key
 from pilothouse.operations import automation_switch
 from pilothouse.operations.alerts import alerts, incidents
 from pilothouse.operations.automation import schedules
 from pilothouse.operations.dossier import inventory
 from pilothouse.operations.fleet import targets
-from pilothouse.operations.promotion import deployments, promotions
+from pilothouse.operations.identity import users
+from pilothouse.operations.promotion import deployments, freezes, promotions, teams
+from pilothouse.operations.transparency import anchors
 from pilothouse.operations.workspace import retention, workspaces
 from pilothouse.store import audit, legal_holds, workspace
 from pilothouse.store import deployments as deployment_store
 from pilothouse.store.alerts import NewAlert
 from pilothouse.store.deciding_tables import DECIDING
+from support.soft_keys import SoftKey
 
 Row = dict[str, Any]
 State = dict[tuple[str, ...], Row]
@@ -121,10 +126,28 @@ def busy(example: Example) -> Example:
     )
     alerts.open_alert(services, alert)
     incidents.assign(services, example.actor("oscar"), 1, "pia")
+    users.add_user(services, admin, "pat", subject="Pat of the night shift")
+    users.add_key(services, admin, "pat", read_key(SoftKey().line), users.KeyTerms())
+    freezes.set_freeze(services, admin, "weekends", "sat 00:00", "mon 06:00", "UTC", reason="nobody is there")
+    teams.add_member(services, admin, "risk", "pia", "she looks at risks")
+    anchors.add(services, admin, "paper", AnchorKind.FILE, str(example.root.parent / "heads"))
     return example
 
 
 CHANGES: dict[str, Callable[[Example], object]] = {
+    "user disabled": lambda e: users.disable_user(e.services, e.actor(ADMIN), "pat", "has left"),
+    "key revoked": lambda e: users.revoke_key(
+        e.services,
+        e.actor(ADMIN),
+        "pat",
+        users.keys_of(e.services, e.actor(ADMIN), "pat").keys[0].fingerprint,
+        "lost",
+    ),
+    "freeze lifted": lambda e: freezes.lift_freeze(
+        e.services, e.actor(ADMIN), "weekends", "somebody is there"
+    ),
+    "team left": lambda e: teams.remove_member(e.services, e.actor(ADMIN), "risk", "pia", "another office"),
+    "anchor removed": lambda e: anchors.remove(e.services, e.actor(ADMIN), "paper"),
     "automation resumed": lambda e: automation_switch.resume(e.services, e.actor("oscar"), "it is over"),
     "retention set": lambda e: retention.keep_rows(e.services, e.actor(ADMIN), None, "no law any more"),
     "legal hold lifted": lambda e: retention.lift_hold(e.services, e.actor(ADMIN), 1, "the case is closed"),
