@@ -120,6 +120,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("models", "inventory", "i", "inventory", "Risk tier, use, owner, validator and next review of every model."),
     Action("inventory", "open", "enter", "versions", "Show the versions of the selected model."),
     Action("inventory", "monitor", "m", "monitor", "Watch the selected model on its targets."),
+    Action("inventory", "review", "r", "review", "Record a review: what you found, and when the next one is due.",
+           Permission.REVIEW),
     Action("versions", "open", "enter", "version", "Show everything that is on record about the version."),
     Action("versions", "request", "r", "request", "Ask for the promotion of the version.", Permission.REQUEST),
     Action("versions", "compare", "equals_sign", "compare", "Compare the version with another, the champion by default."),
