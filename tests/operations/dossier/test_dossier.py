@@ -229,7 +229,15 @@ def test_every_decision_is_proven_to_be_in_the_log(folder: Path) -> None:
     decided = [e["seq"] for e in entries if e["action"] in ("request.approved", "model.reviewed")]
     assert {path.name for path in proofs} == {f"entry-{seq}.tlog-proof" for seq in decided}
     said = _verify(folder).stdout
-    assert all(f"ok     entry {seq} is in the log of " in said for seq in decided)
+    assert all(f"ok     log/entry-{seq}.tlog-proof: row {seq} is in the log: " in said for seq in decided)
+
+
+@needs_tools
+def test_a_proof_of_another_entry_is_refused(folder: Path) -> None:
+    first, *_, last = sorted(folder.glob("log/*.tlog-proof"))
+    first.write_bytes(last.read_bytes())
+    _manifest_anew(folder)
+    assert f"WRONG  log/{first.name}: row " in _verify(folder).stdout
 
 
 @needs_tools
@@ -244,7 +252,8 @@ def test_a_proof_that_was_changed_is_refused(folder: Path, part: str) -> None:
     proof.write_text("\n".join(lines))
     _manifest_anew(folder)
     said = [line for line in _verify(folder).stdout.splitlines() if line.startswith("WRONG")]
-    assert any("is in the log of" in line for line in said), said
+    assert any(".tlog-proof: " in line for line in said), said
+    assert not any("cannot be read" in line for line in said), said
 
 
 def test_what_changed_since_the_last_approved_version_comes_first(folder: Path) -> None:

@@ -208,14 +208,9 @@ def _signed(export: EvidenceExport) -> tuple[str, ...]:
 
 
 def _proof_files(proofs: Mapping[str, bytes]) -> dict[str, _File]:
+    others = {log_proofs.POLICY: "whom to believe about the log", log_proofs.VERIFIER: "verifies one proof"}
     return {
-        name: (
-            data,
-            "whom to believe about the log"
-            if name == log_proofs.POLICY
-            else "proof that the log has the entry",
-        )
-        for name, data in proofs.items()
+        name: (data, others.get(name, "proof that the log has the entry")) for name, data in proofs.items()
     }
 
 

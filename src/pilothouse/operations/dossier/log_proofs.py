@@ -10,12 +10,14 @@ from pilothouse.operations.transparency import proofs
 
 PROVEN = ("request.approved", "request.refused", "glass.broken", "glass.reviewed", "model.reviewed")
 """Actions of the entries that are proven: what people decided."""
-POLICY = "log/policy"
+POLICY, VERIFIER = "log/policy", "log/verify_proof.py"
 
 
 def log_proofs(services: Services, actor: Actor, entries: Iterable[AuditEntry]) -> dict[str, bytes]:
-    """A ``tlog-proof`` for each entry that tells of a decision, and whom to believe, as files by name; none where there is no
-    such entry, or where the workspace is read-only and no head has the entry yet. Raises IntegrityError."""
+    """A ``tlog-proof`` for each entry that tells of a decision, whom to believe, and what verifies them, as files by name.
+
+    None where there is no such entry, or where the workspace is read-only and no head has the entry yet. Raises IntegrityError.
+    """
     proven = [entry for entry in entries if entry.action in PROVEN]
     try:
         files = {
@@ -24,4 +26,10 @@ def log_proofs(services: Services, actor: Actor, entries: Iterable[AuditEntry]) 
         }
     except UnavailableError:
         return {}
-    return files | ({POLICY: str(proofs.policy(services, actor)).encode()} if files else {})
+    if not files:
+        return {}
+    return {
+        **files,
+        POLICY: str(proofs.policy(services, actor)).encode(),
+        VERIFIER: proofs.verifier().encode(),
+    }
