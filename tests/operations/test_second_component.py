@@ -10,7 +10,13 @@ import pytest
 
 from fixtures.registries import Example
 from pilothouse.composition import open_workspace
-from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, PilothouseError
+from pilothouse.domain.errors import (
+    ConflictError,
+    IntegrityError,
+    InvalidInputError,
+    NotAllowedError,
+    PilothouseError,
+)
 from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.domain.ssh_keys import read_key
 from pilothouse.domain.statements import Component, parse_statement
@@ -582,15 +588,83 @@ def test_a_passphrase_is_not_enough_where_a_key_is_asked_for(example: Example) -
         approve(example, request, Passphrase(SECRET))
 
 
-@pytest.mark.usefixtures("secret")
-def test_a_passphrase_that_was_planted_past_pilothouse_proves_nothing(example: Example) -> None:
-    request = asked(example)
-    path = example.root / "state" / "registry.db"
-    with sqlite3.connect(path) as owned:
-        owned.execute("DROP TRIGGER passphrase_tries_refuses_delete")
-        owned.execute(
-            "INSERT INTO passphrases SELECT 2, 'pia', n, r, p, salt, digest, 'pia', 1 FROM passphrases WHERE id = 1"
-        )
+def tamper(example: Example, *statements: str) -> None:
+    """Change the file as whoever owns it can: triggers are taken out, and put back afterwards."""
+    owned = sqlite3.connect(example.root / "state" / "registry.db", isolation_level=None)
+    triggers = owned.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+    for name, _ in triggers:
+        owned.execute(f"DROP TRIGGER {name}")
+    for statement in statements:
+        owned.execute(statement)
+    for _, sql in triggers:
+        owned.execute(sql)
     owned.close()
-    with pytest.raises(PilothouseError, match="past Pilothouse"):
-        approve(example, request, Passphrase(SECRET), "pia")
+
+
+@pytest.mark.usefixtures("secret")
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO passphrases SELECT 2, 'pia', n, r, p, salt, digest, 'pia', 1 FROM passphrases WHERE id = 1",
+        "UPDATE passphrases SET name = 'pia', set_by = 'pia'",
+        "DELETE FROM passphrase_tries WHERE id = 1",
+        "UPDATE passphrase_tries SET outcome = 'right'",
+    ],
+)
+def test_a_passphrase_that_was_planted_or_unlocked_past_pilothouse_proves_nothing(
+    example: Example, statement: str
+) -> None:
+    request = asked(example)
+    for _ in range(5):
+        with pytest.raises(NotAllowedError):
+            approve(example, request, Passphrase(WRONG))
+    tamper(example, statement)
+    with pytest.raises(IntegrityError, match="past Pilothouse, so nothing is changed that rests on it"):
+        approve(example, request, Passphrase(SECRET), "pia" if "pia" in statement else "pat")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE user_keys SET user = 'pia' WHERE user = 'pat'",
+        "UPDATE user_keys SET revoked_at = NULL, revoked_by = NULL, revoked_why = NULL",
+        "INSERT INTO user_keys SELECT 99, 'pia', kind, key_type, public_key, fingerprint, hardware, comment, valid_after, "
+        "valid_before, added_at, added_by, NULL, NULL, NULL FROM user_keys WHERE user = 'pat'",
+    ],
+)
+def test_a_key_that_was_bound_past_pilothouse_signs_nothing(
+    example: Example, key: SoftKey, statement: str
+) -> None:
+    bind(example, "pia", SoftKey())
+    request = asked(example)
+    data = printed(example, request)
+    users.revoke_key(example.services, example.actor("ada"), "pat", key.public.fingerprint, "lost the laptop")
+    tamper(example, statement)
+    name = "pia" if "pia" in statement else "pat"
+    data = dataclasses.replace(parse_statement(data), name=name).to_bytes()
+    with pytest.raises(IntegrityError, match="past Pilothouse, so nothing is changed that rests on it"):
+        approve(example, request, Signed(key.sshsig(data), data), name)
+
+
+@pytest.mark.parametrize("by", ["frozen policy", "model file in force", "workspace"])
+def test_the_registry_asks_by_each_policy(example: Example, by: str) -> None:
+    """Whatever part of the program forgets to look."""
+    if by == "frozen policy":
+        example.apply(promotion={"signature": "key"})
+        request = asked(example)
+        example.apply()
+    else:
+        request = asked(example)
+        if by == "workspace":
+            ask_for(example, Component.KEY)
+        else:
+            example.apply(promotion={"signature": "key"})
+    with (
+        pytest.raises(ConflictError, match="the policy asks for a second component"),
+        example.services.registry.transaction() as connection,
+    ):
+        connection.execute(
+            "INSERT INTO decisions (request_id, actor, verdict, reason, evidence_digest, policy_digest, recorded_at) "
+            "VALUES (?, 'pat', 'approve', '', ?, ?, 1)",
+            (request.id, request.evidence_digest, request.policy_digest),
+        )

@@ -157,7 +157,7 @@ DECIDING: Mapping[str, DecidingTable] = {
     "passphrases": DecidingTable(
         _name("the passphrase of {a} of {d}", a="x.name", d=_DAY.format("x.recorded_at"))
     ),
-    "passphrase_tries": DecidingTable(_name("try {n} of a passphrase", n="x.id")),
+    "passphrase_tries": DecidingTable(_name("passphrase {p}: try {n}", p="x.passphrase_id", n="x.id")),
     "comments": DecidingTable(
         _name("request {r}: comment {n}, by {a}", r="x.request_id", n="x.id", a="x.actor")
     ),

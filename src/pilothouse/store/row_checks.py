@@ -12,12 +12,12 @@ def check_rows(
     connection: Connection,
     table: str,
     column: str | None = None,
-    numbers: Sequence[int] = (),
+    numbers: Sequence[int | str] = (),
     *,
     also_named: str | None = None,
 ) -> None:
     """Raise IntegrityError that names a row which was changed, inserted or deleted past Pilothouse: of the rows whose
-    ``column`` is one of ``numbers``, or of all. To be asked before the transaction touches them.
+    ``column`` is one of ``numbers`` (or names), or of all. To be asked before the transaction touches them.
 
     Rows that are gone are found among all, by a key that begins with the number, or by a name that begins with ``also_named``.
     """

@@ -128,9 +128,13 @@ def accept(change: Change, proof: Proof) -> None:
 
 def _usable(connection: Connection, name: str) -> StoredPassphrase:
     """Passphrase in force that is not locked, as the log has it."""
-    for table in ("passphrases", "passphrase_tries"):
-        row_checks.check_rows(connection, table)
+    row_checks.check_rows(
+        connection, "passphrases", "name", [name], also_named=f"the passphrase of {name} of "
+    )
     stored = passphrases.newest(connection, name)
+    if stored is not None:
+        of_it = f"passphrase {stored.id}: try "
+        row_checks.check_rows(connection, "passphrase_tries", "passphrase_id", [stored.id], also_named=of_it)
     if stored is None:
         raise NotAllowedError(f"{name} has set no passphrase yet: pilothouse passphrase set")
     if stored.locked:

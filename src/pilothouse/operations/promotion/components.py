@@ -150,7 +150,7 @@ def missing_text(request: PromotionRequest, verdict: str) -> str:
 def _checked_signature(
     change: Change, request: PromotionRequest, verdict: str, reason: str, component: Signed
 ) -> tuple[DecisionSignature, str]:
-    check_keys(change.connection)
+    check_keys(change.connection, change.actor.name)
     signature = sshsig.parse(component.text)
     data, statement = _signed_statement(change, request, verdict, signature, component)
     name = change.actor.name

@@ -44,7 +44,8 @@ def export_evidence(services: Services, actor: Actor, request_id: int) -> Eviden
     with reading(services, actor) as connection:
         request = require_with_rules(connection, request_id)
         check_request(connection, request)
-        check_keys(connection)
+        for decision in request.decisions:
+            check_keys(connection, decision.actor)
         return _exported(connection, request, present(services, connection))
 
 
