@@ -256,3 +256,24 @@ def test_whoever_may_not_read_exports_nothing(example: Example, keys: dict[str, 
     workspaces.set_open_reading(example.services, example.actor("ada"), allowed=False)
     with pytest.raises(NotAllowedError):
         evidence_export.export_evidence(example.services, example.actor("mallory"), request.id)
+
+
+def test_the_log_has_the_decisions_and_a_proof_of_another_row_is_found(
+    example: Example, keys: dict[str, SoftKey], tmp_path: Path
+) -> None:
+    for program in ("openssl", "python3"):
+        if shutil.which(program, path="/usr/bin:/bin") is None:
+            pytest.skip(f"{program} is not installed")
+    request = decided(example, keys)
+    made = evidence_export.export_evidence(example.services, example.actor("aud"), request.id, proofs=True)
+    evidence_export.write(made, tmp_path / "out")
+    rows = [one["log"]["seq"] for one in json.loads((tmp_path / "out" / "decisions.json").read_text())]
+    code, text = verify(tmp_path / "out")
+    assert code == 0, text
+    assert [f"ok      decision-{n}.tlog-proof: the log has row {row}" for n, row in enumerate(rows, 1)] == [
+        line for line in text.splitlines() if "tlog-proof" in line
+    ]
+    shutil.copy(tmp_path / "out" / "decision-2.tlog-proof", tmp_path / "out" / "decision-1.tlog-proof")
+    code, text = verify(tmp_path / "out")
+    assert code != 0
+    assert f"FAILED  decision-1.tlog-proof does not prove row {rows[0]}" in text

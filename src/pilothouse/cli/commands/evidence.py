@@ -74,7 +74,7 @@ def export(session: Session, number: int, folder: Path) -> None:
     """Write request NUMBER for strangers: evidence, statements, signatures, and how ssh-keygen verifies them."""
     from pilothouse.operations.promotion import evidence_export
 
-    exported = evidence_export.export_evidence(session.services, session.actor, number)
+    exported = evidence_export.export_evidence(session.services, session.actor, number, proofs=True)
     evidence_export.write(exported, folder)
     signed = sum(bool(one.fingerprint) for one in exported.decisions)
     if printed_as_json(session, {"folder": str(folder), "files": sorted(exported.files), "signed": signed}):

@@ -2,14 +2,14 @@
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.decisions import Decision
-from pilothouse.domain.errors import ConflictError, InvalidInputError
+from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, UnavailableError
 from pilothouse.domain.records import AuditEntry, PromotionRequest
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.safe_text import safe
@@ -18,8 +18,15 @@ from pilothouse.domain.users import KeyUse, UserKey
 from pilothouse.operations.authorisation import present, reading
 from pilothouse.operations.promotion.accounted_rows import check_keys, check_request
 from pilothouse.operations.promotion.rules_in_force import require_with_rules
-from pilothouse.operations.promotion.verification_texts import ExportedDecision, readme, verify_script
+from pilothouse.operations.promotion.verification_texts import (
+    POLICY,
+    VERIFIER,
+    ExportedDecision,
+    readme,
+    verify_script,
+)
 from pilothouse.operations.services import Services
+from pilothouse.operations.transparency import proofs as log_proofs
 from pilothouse.signing.allowed_signers import AllowedSigner, allowed_signers, revocation_list
 from pilothouse.signing.keys import PublicKey, parse_blob
 from pilothouse.sqlite import Connection
@@ -38,15 +45,37 @@ class EvidenceExport:
     decisions: tuple[ExportedDecision, ...]
 
 
-def export_evidence(services: Services, actor: Actor, request_id: int) -> EvidenceExport:
-    """Files of a request and its decisions. Raises NotFoundError, or IntegrityError where a row of them was changed past
-    Pilothouse."""
+def export_evidence(
+    services: Services, actor: Actor, request_id: int, *, proofs: bool = False
+) -> EvidenceExport:
+    """Files of a request and its decisions; ``proofs``: also that the transparency log has them.
+
+    Raises NotFoundError, or IntegrityError where a row of them was changed past Pilothouse.
+    """
+    proven = _log_proofs(services, actor, request_id) if proofs else {}
     with reading(services, actor) as connection:
         request = require_with_rules(connection, request_id)
         check_request(connection, request)
         for decision in request.decisions:
             check_keys(connection, decision.actor)
-        return _exported(connection, request, present(services, connection))
+        exported = _exported(connection, request, present(services, connection), proven)
+    if not proven:
+        return exported
+    policy = str(log_proofs.policy(services, actor)).encode()
+    program = log_proofs.verifier().encode()
+    return replace(exported, files={**exported.files, POLICY: policy, VERIFIER: program})
+
+
+def _log_proofs(services: Services, actor: Actor, request_id: int) -> dict[str, bytes]:
+    """Proof by actor that the log has their decision; none where no head of the log can be signed now."""
+    with reading(services, actor) as connection:
+        entries = audit.about(connection, f"request {request_id}", _DECISIONS)
+    try:
+        return {
+            entry.actor: str(log_proofs.row_proof(services, actor, entry.seq)).encode() for entry in entries
+        }
+    except (UnavailableError, NotAllowedError):
+        return {}
 
 
 def write(exported: EvidenceExport, folder: Path) -> None:
@@ -61,7 +90,9 @@ def write(exported: EvidenceExport, folder: Path) -> None:
         write_atomically(folder / name, data, 0o755 if name.endswith(".sh") else 0o644)
 
 
-def _exported(connection: Connection, request: PromotionRequest, now: datetime) -> EvidenceExport:
+def _exported(
+    connection: Connection, request: PromotionRequest, now: datetime, proven: Mapping[str, bytes]
+) -> EvidenceExport:
     entries = {entry.actor: entry for entry in audit.about(connection, f"request {request.id}", _DECISIONS)}
     keys = [key for decision in request.decisions for key in users.keys_of(connection, decision.actor)]
     keys = list({key.id: key for key in keys}.values())
@@ -72,11 +103,16 @@ def _exported(connection: Connection, request: PromotionRequest, now: datetime) 
     }
     exported, notes, records = [], [], []
     for number, decision in enumerate(request.decisions, 1):
+        entry = entries.get(decision.actor)
         one = _decision(decision, f"decision-{number}", revoked)
+        if entry is not None and decision.actor in proven:
+            one = replace(one, row=entry.seq, row_hash=entry.hash)
+            files[f"{one.stem}.tlog-proof"] = proven[decision.actor]
         notes.append(f"{number}. {_note(decision, one)}")
-        records.append(_record(decision, one, entries.get(decision.actor)))
-        if decision.signature is not None:
+        records.append(_record(decision, one, entry))
+        if decision.signature is not None or one.row:
             exported.append(one)
+        if decision.signature is not None:
             files[f"{one.stem}.json"] = decision.signature.statement.encode()
             if one.revoked_before:
                 files[one.revoked_before] = revocation_list(
@@ -112,6 +148,7 @@ def _decision(decision: Decision, stem: str, revoked: Sequence[UserKey]) -> Expo
         decision.recorded_at,
         f"{stem}.revoked_keys" if before else "",
         f"on {gone.revoked_at:%Y-%m-%d} ({safe(gone.revoked_why, 200)})" if gone else "",
+        has_statement=signature is not None,
     )
 
 

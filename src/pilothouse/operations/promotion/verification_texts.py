@@ -23,6 +23,10 @@ class ExportedDecision:
     """File of keys that had been revoked by then; empty where there were none."""
     revoked_since: str
     """When and why its key was revoked after it; empty where it was not."""
+    has_statement: bool = True
+    row: int = 0
+    """Row of the audit log that is proven to be in the transparency log; 0 where none is."""
+    row_hash: str = ""
 
     @property
     def command(self) -> str:
@@ -35,8 +39,10 @@ class ExportedDecision:
         )
 
 
+POLICY, VERIFIER = "log_policy", "verify_proof.py"
+
 _HEAD = """#!/bin/sh
-# Verifies the decisions on request {request} with OpenSSH (8.9 or newer) and sha256 alone. Exit code 0: all holds.
+# Verifies the decisions on request {request} with OpenSSH (8.9 or newer) and sha256. Exit code 0: all holds.
 cd "$(dirname "$0")" || exit 2
 failed=0
 digest() {{
@@ -49,6 +55,13 @@ says() {{ # statement, field, file: the statement names the sha256 of the file
   then echo "ok      $1 is about this $3"
   else echo "FAILED  $1 is not about this $3"; failed=1; fi
 }}
+logged() {{ # proof, row, program and its arguments
+  name=$1 row=$2; shift 2
+  if ! command -v python3 >/dev/null 2>&1 || ! command -v openssl >/dev/null 2>&1
+  then echo "note    $name was not checked: that takes python3 and openssl"
+  elif python3 "$@" >/dev/null 2>&1; then echo "ok      $name: the log has row $row"
+  else echo "FAILED  $name does not prove row $row"; failed=1; fi
+}}
 holds() {{ # statement, words, result of ssh-keygen
   if [ "$3" -eq 0 ]; then echo "ok      $1 $2"; else echo "FAILED  $1 $2"; failed=1; fi
 }}
@@ -59,6 +72,11 @@ def verify_script(request: int, decisions: Sequence[ExportedDecision]) -> str:
     """``verify.sh``."""
     lines = [_HEAD.format(request=request)]
     for one in decisions:
+        if one.row:
+            check = f"{VERIFIER} {one.stem}.tlog-proof --policy {POLICY} --entry {one.row_hash}"
+            lines.append(f"logged {one.stem}.tlog-proof {one.row} {check}")
+        if not one.has_statement:
+            continue
         lines += [f"says {one.stem}.json evidence evidence.json", f"says {one.stem}.json policy policy.json"]
         if not one.fingerprint:
             lines.append(f"echo 'note    {one.stem}.json has {one.kind}, which only the workspace can check'")
@@ -91,6 +109,8 @@ decisions.json    the decisions as the registry has them, with the row of the au
 allowed_signers   keys of those who decided, as they were on record at the time of the decision
 *.revoked_keys    keys that had been revoked by then (KRL); absent where there were none
 revoked_keys      keys that have been revoked until this export (KRL); absent where there are none
+*.tlog-proof      proof that the transparency log has the row of the decision; log_policy names the keys of the log, which
+                  you compare with what you were given otherwise; verify_proof.py checks it with Python and OpenSSL
 
 A signature is verified as of the time of its decision: keys expire, and decisions do not. That time is the one of the audit
 log; each statement also names the head of the log that its signer saw. To ask whether a key still counts today, leave
