@@ -385,6 +385,21 @@ def test_a_certificate_of_an_authority_on_record_signs(example: Example, tmp_pat
     with pytest.raises(InvalidInputError, match="expired"):
         approve(example, request, signed)
     example.pass_time(hours=-2)
+    bind(example, "pia", laptop)
+    with pytest.raises(NotAllowedError, match="by pia's key"):
+        approve(example, request, signed)
+    services, ada = example.services, example.actor("ada")
+    users.revoke_key(services, ada, "pia", laptop.public.fingerprint, "bound to the wrong name")
+    bind(example, "pat", laptop)
+    users.revoke_key(services, ada, "pat", laptop.public.fingerprint, "lost")
+    with pytest.raises(NotAllowedError, match=r"was revoked on .*: lost"):
+        approve(example, request, signed)
+    other = SoftKey()
+    path = other.write(tmp_path / "other")
+    keygen("-q", "-s", str(ca), "-I", "pat 2", "-n", "pat", "-V", "-1m:+1h", str(path.with_suffix(".pub")))
+    data = printed(example, request, key=other.public.fingerprint)
+    sign = ("-Y", "sign", "-f", str(tmp_path / "other-cert.pub"), "-n", "approval@pilothouse")
+    signed = Signed(keygen(*sign, stdin=data).stdout.decode())
     assert approve(example, request, signed).status is RequestStatus.DEPLOYED
 
 

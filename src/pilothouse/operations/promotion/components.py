@@ -242,7 +242,8 @@ def _key_on_record(change: Change, signature: SshSignature) -> UserKey:
     if found is not None:
         return found
     certificate = signature.certificate
-    if certificate is not None:
+    bound = any(key.kind is KeyUse.KEY for key in users.with_fingerprint(change.connection, fingerprint))
+    if certificate is not None and not bound:  # no certificate brings a revoked key back, or lends somebody's
         authority = certificate.authority.fingerprint
         found = next((k for k in in_force if k.kind is KeyUse.AUTHORITY and k.fingerprint == authority), None)
         if found is not None:
