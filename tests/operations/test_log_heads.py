@@ -6,12 +6,18 @@ from pathlib import Path
 import pytest
 
 from pilothouse.domain.errors import ConflictError, IntegrityError, NotAllowedError, NotFoundError
+from pilothouse.domain.log_anchors import AnchorKind
 from pilothouse.domain.roles import DAEMON, Actor
+from pilothouse.domain.time_units import to_us
 from pilothouse.operations.services import Services
-from pilothouse.operations.transparency import heads, log_keys, proofs
+from pilothouse.operations.transparency import anchors, heads, log_keys, proofs
 from pilothouse.operations.workspace import audits, doctor
+from pilothouse.store import log_anchors, log_heads
+from pilothouse.store.log_tree import Tree
+from pilothouse.store.past import Moment, PastRegistry
 from pilothouse.transparency import checkpoints, merkle, notes, tiles
 from pilothouse.transparency import proofs as proof_files
+from support import until_the_test_ends
 from support.log_workspace import Owner, add_rows, count, decide, leaves, make_log
 
 
@@ -199,3 +205,20 @@ def test_who_may_not_read_has_nothing_signed(log: tuple[Services, Actor]) -> Non
             refused(services, stranger)
     with pytest.raises(NotAllowedError):
         proofs.row_proof(services, stranger, 1)
+
+
+def test_the_past_shows_no_head_and_no_anchor_of_later(log: tuple[Services, Actor]) -> None:
+    services, ada = log
+    first = heads.sign(services, ada)
+    wall = to_us(services.now())
+    anchors.add(services, ada, "vault", AnchorKind.FILE, "/vault")
+    add_rows(services, 300)
+    heads.sign(services, ada)
+    past = until_the_test_ends(PastRegistry(services.paths.registry, Moment(wall, {}, wall), lambda _: None))
+    with past.read() as connection:
+        newest = log_heads.newest(connection)
+        assert newest is not None
+        assert newest.size == first.size
+        assert log_anchors.in_use(connection) == []
+        assert connection.execute("SELECT count(*) FROM log_subtrees").fetchone()[0] == 0
+        assert Tree(connection).root(first.size) == first.root

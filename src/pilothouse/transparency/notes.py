@@ -98,7 +98,7 @@ def check_name(name: str) -> str:
     """The name. Raises InvalidInputError unless it can be that of a key: no blank, no plus, nothing unprintable."""
     if not (_NAME.fullmatch(name) and name.isprintable()):
         raise InvalidInputError(
-            f"{name!r} cannot be the name of a log or a witness: expected 1 to 255 characters without blanks and +"
+            f"{name[:80]!r} cannot be the name of a log or a witness: expected 1 to 255 characters without blanks and +"
         )
     return name
 
@@ -122,11 +122,11 @@ def parse_key(text: str) -> PublicKey:
     data = _decoded(encoded)
     if data is None or len(data) != 33 or data[0] not in (ED25519, COSIGNATURE):
         raise InvalidInputError(
-            f"{text!r} is not a key of a log or a witness: expected NAME+ID+KEY (Ed25519)"
+            f"{text[:80]!r} is not a key of a log or a witness: expected NAME+ID+KEY (Ed25519)"
         )
     key = PublicKey(check_name(name), data[0], data[1:])
     if key.id.hex() != digest:
-        raise InvalidInputError(f"{text!r} is damaged: the name and the key do not have that ID")
+        raise InvalidInputError(f"{text[:80]!r} is damaged: the name and the key do not have that ID")
     return key
 
 

@@ -85,7 +85,7 @@ def parse(text: str) -> Policy:
 
 def _check_new(name: str, *known: Iterable[str]) -> None:
     if name == NOBODY or any(name in names for names in known):
-        raise InvalidInputError(f"the name {name} is taken")
+        raise InvalidInputError(f"the name {name[:80]!r} is taken")
 
 
 def _unknown(key: PublicKey, known: Iterable[PublicKey]) -> PublicKey:

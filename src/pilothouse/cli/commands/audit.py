@@ -57,7 +57,7 @@ def show(session: Session, limit: int) -> None:
     "kept",
     multiple=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="A file with heads that you kept: an anchor's, a system's log, or one head.",
+    help="A file with heads that you kept: an anchor's, a system's log, one head or a proof.",
 )
 @click.option("--log-key", "keys", multiple=True, metavar="KEY", help="The log's key as you were given it.")
 @json_option

@@ -15,7 +15,7 @@ from pilothouse.operations.transparency.tree_walk import Walk
 from pilothouse.sqlite import Connection
 from pilothouse.store import audit, log_anchors, log_heads, log_tree
 from pilothouse.store.log_heads import SignedHead
-from pilothouse.transparency import checkpoints, notes
+from pilothouse.transparency import checkpoints, notes, proofs
 from pilothouse.transparency.checkpoints import SignedCheckpoint
 from pilothouse.transparency.notes import PublicKey
 
@@ -78,7 +78,7 @@ def compare(
         if state.anchor.kind is AnchorKind.FILE:
             kept += _of_anchor(state, known, found)
     for path in kept_files:
-        kept += _own(_read(path), known, str(path), found, must_hold=True)
+        kept += _own(read_kept(path), known, str(path), found, must_hold=True)
     believed = [one for one in kept if _is_signed(one, known, found)]
     roots = _walk(services, actor, known, {one.head.checkpoint.size for one in believed}, found, progress)
     _judge(believed, roots, found)
@@ -137,7 +137,7 @@ def _of_anchor(state: AnchorState, known: _Known, found: Comparison) -> Iterator
     try:
         kept = list(
             _own(
-                _read(Path(state.anchor.place)),
+                read_kept(Path(state.anchor.place)),
                 known,
                 source,
                 found,
@@ -159,8 +159,8 @@ def _of_anchor(state: AnchorState, known: _Known, found: Comparison) -> Iterator
     yield from kept
 
 
-def _read(path: Path) -> Iterator[Kept]:
-    """Heads in a file: lines of JSON with the head as ``note``, behind what a system's log puts before; or one head alone."""
+def read_kept(path: Path) -> Iterator[Kept]:
+    """Heads in a file: lines of JSON with the head as ``note``, behind what a system log puts before; or a head, or a proof."""
     try:
         with path.open(encoding="utf-8", errors="replace") as stream:
             first = stream.read(1)
@@ -170,7 +170,8 @@ def _read(path: Path) -> Iterator[Kept]:
                 and first not in "{<"
                 and "\n\n\N{EM DASH} " in (text := stream.read(notes.LONGEST_NOTE))
             ):
-                yield Kept(str(path), checkpoints.parse(text))
+                is_proof = text.startswith(proofs.FIRST_LINE)
+                yield Kept(str(path), proofs.parse(text).head if is_proof else checkpoints.parse(text))
                 return
             stream.seek(0)
             while line := stream.readline(_LONGEST_LINE):

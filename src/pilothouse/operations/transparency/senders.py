@@ -15,7 +15,7 @@ from pilothouse.transparency import witness_requests
 from pilothouse.transparency.checkpoints import SignedCheckpoint
 from pilothouse.transparency.witness_requests import Request
 
-PATIENCE_S = 10.0
+PATIENCE_S = 4.0
 _NOTICE_TO_AUTHPRIV = 10 * 8 + 5
 """Priority of the messages to the system's log."""
 
