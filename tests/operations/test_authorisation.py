@@ -1,6 +1,7 @@
 """Every operation against every role: what is not granted is refused, before anything is looked at or changed."""
 
 import inspect
+import io
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -119,6 +120,7 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "deployments.deployed_at": (lambda s, a: deployments.deployed_at(s, a, s.now()), EVERYBODY),
     "dossiers.write_dossier": (
         lambda s, a: dossiers.write_dossier(s, a, "delay/1", s.paths.root / str(next(FOLDERS)), lambda _: ()), EVERYBODY),
+    "dossiers.send_dossier": (lambda s, a: dossiers.send_dossier(s, a, "delay/1", io.BytesIO(), lambda _: ()), EVERYBODY),
     "gathering.gather": (lambda s, a: gathering.gather(s, a, "delay/1"), EVERYBODY),
     "signing_key.private_key": (lambda s, a: signing_key.private_key(s, a), EVERYBODY),
     "approved_before.changes_since_approved": (

@@ -1,11 +1,13 @@
 """Dossier of a version: what is in it, and that it is verified without Pilothouse, and refused where anything was changed."""
 
 import hashlib
+import io
 import json
 import re
 import shutil
 import stat
 import subprocess
+import tarfile
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -308,6 +310,16 @@ def test_decisions_stand_with_the_evidence_in_the_bytes_that_were_hashed(folder:
     assert hashlib.sha256(evidence).hexdigest() == request["evidence_digest"]
     assert [one["actor"] for one in request["decisions"]] == ["pat"]
     assert json.loads(evidence)["version"] == 2
+
+
+@needs_tools
+def test_it_goes_through_a_connection_as_a_tar(approved: Example, tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    dossiers.send_dossier(approved.services, approved.actor("aud"), "delay/2", stream, dossier_pages)
+    stream.seek(0)
+    with tarfile.open(fileobj=stream, mode="r|") as archive:
+        archive.extractall(tmp_path / "taken", filter="data")
+    assert _verify(tmp_path / "taken" / "delay-2").returncode == 0
 
 
 def test_the_key_is_made_once_and_is_the_accounts_alone(approved: Example, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Command that writes the dossier of a version."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -13,9 +14,9 @@ from pilothouse.cli.session import Session
 @click.option(
     "--output",
     "folder",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=click.Path(file_okay=False, allow_dash=True, path_type=Path),
     required=True,
-    help="A new folder; dossier.html in it is for reading, verify.sh checks all of it.",
+    help="A new folder; dossier.html in it is for reading, verify.sh checks all of it. - writes a tar to stdout.",
 )
 @json_option
 @click.pass_obj
@@ -24,6 +25,13 @@ def dossier(session: Session, reference: str, folder: Path) -> None:
     from pilothouse.operations.dossier import dossiers
     from pilothouse.presentation.dossier.pages import dossier_pages
 
+    if str(folder) == "-":
+        if sys.stdout.isatty():
+            raise click.UsageError("--output - writes a tar: send it into a file or a pipe")
+        stream = sys.stdout.buffer
+        sent = dossiers.send_dossier(session.services, session.actor, reference, stream, dossier_pages)
+        say(f"{sent.name}: {sent.files} files in a tar; signed by the key sha256 {sent.fingerprint}")
+        return
     written = dossiers.write_dossier(session.services, session.actor, reference, folder, dossier_pages)
     facts = {
         "folder": str(written.folder),

@@ -3,12 +3,13 @@
 import io
 import json
 import shutil
+import tarfile
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pilothouse import __version__
 from pilothouse.domain.dataclass_reader import to_plain
@@ -38,6 +39,8 @@ _VERIFIER = "pilothouse.operations.dossier.verifier"
 class Written:
     """A dossier that was written. ``digest`` is the sha256 of its manifest, ``fingerprint`` that of the public key."""
 
+    name: str
+    """``flight-delay-2``: how a folder for it is called."""
     folder: Path
     files: int
     digest: str
@@ -83,6 +86,18 @@ def write_dossier(
     return replace(written, folder=folder)
 
 
+def send_dossier(
+    services: Services, actor: Actor, reference: str, stream: IO[bytes], pages: MakePages
+) -> Written:
+    """As ``write_dossier``, but the folder goes into a stream as a tar, for somebody who has no files on this machine."""
+    with tempfile.TemporaryDirectory(prefix="pilothouse-dossier-") as temporary:
+        folder = Path(temporary) / "dossier"
+        written = write_dossier(services, actor, reference, folder, pages)
+        with tarfile.open(fileobj=stream, mode="w|") as archive:
+            archive.add(folder, written.name)
+    return written
+
+
 def _record(services: Services, actor: Actor, dossier: Dossier, written: Written) -> None:
     """Record who took it away; not where the workspace, or this console, is read-only."""
     if services.read_only or services.write_guard.state() is not None:
@@ -101,6 +116,7 @@ def _write(
     folder: Path,
 ) -> Written:
     folder.mkdir(mode=0o755)
+    stem = f"{dossier.version.model}-{dossier.version.number}"
     public = signing_keys.public_part(private)
     fingerprint = signing_keys.fingerprint(public)
     dossier = replace(dossier, fingerprint=fingerprint)
@@ -123,7 +139,7 @@ def _write(
     )
     (folder / MANIFEST).write_bytes(manifest.encode())
     (folder / SIGNATURE).write_bytes(signing_keys.sign(private, manifest.encode()))
-    return Written(folder, len(files.written) + 2, sha256_file(folder / MANIFEST), fingerprint)
+    return Written(stem, folder, len(files.written) + 2, sha256_file(folder / MANIFEST), fingerprint)
 
 
 class _Files:
