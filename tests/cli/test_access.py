@@ -79,3 +79,20 @@ def test_roles_with_scopes_are_granted_listed_explained_and_revoked(workspace) -
     assert workspace("revoke", "zoe", "operator").code == 3
     assert workspace("revoke", "zoe", "operator", *where).code == 0
     assert workspace("grant", "zoe", "operator", "--label", "gold").code == 2
+
+
+def test_the_idle_lock_of_consoles_is_set_and_taken_off(workspace) -> None:
+    assert workspace("policy", "set", "--idle-lock", "10m", "--reason", "a hospital").code == 0
+    assert workspace("policy", "show", "--json").json["idle_lock_s"] == 600
+    assert "10m" in workspace("policy", "show").out
+    entry = workspace("audit", "show", "--json").json[0]
+    assert (entry["action"], entry["detail"]["after"], entry["detail"]["before"]) == (
+        "idle_lock.set",
+        600,
+        None,
+    )
+    for wrong in ("1s", "2d", "soon"):
+        assert workspace("policy", "set", "--idle-lock", wrong, "--reason", "x").code == 2
+    assert workspace("policy", "set", "--idle-lock", "off", "--reason", "x", as_name="ada").code == 4
+    assert workspace("policy", "set", "--idle-lock", "off", "--reason", "alone").code == 0
+    assert workspace("policy", "show", "--json").json["idle_lock_s"] is None

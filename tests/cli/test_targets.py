@@ -31,7 +31,7 @@ def test_serve_by_hand_takes_the_port_that_the_target_has_in_the_file(
     workspace, root: Path, monkeypatch
 ) -> None:
     taken: list[int] = []
-    monkeypatch.setattr("pilothouse.serving.main.serve", lambda *_, port, **__: taken.append(port) or 0)
+    monkeypatch.setattr("pilothouse.serving.main.serve", lambda *given, **_: taken.append(given[3].port) or 0)
     (root / "targets.toml").write_text('[[target]]\nname = "ewr"\nport = 8101\n\n[[target]]\nname = "jfk"\n')
     for arguments in (["ewr"], ["ewr", "--port", "8200"], ["ewr", "--port", "0"], ["jfk"], ["lga"]):
         assert workspace("serve", "--target", *arguments).code == 0

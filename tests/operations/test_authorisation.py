@@ -26,7 +26,7 @@ from pilothouse.operations.alerts import alerts
 from pilothouse.operations.automation import schedules, triggers
 from pilothouse.operations.dossier import audit_export, dossiers, gathering, inventory, signing_key
 from pilothouse.operations.fleet import targets
-from pilothouse.operations.identity import passphrases, permissions, proposals, users
+from pilothouse.operations.identity import idle_lock, passphrases, permissions, proposals, ssh_lines, users
 from pilothouse.operations.jobs import backfills, searches
 from pilothouse.operations.models import comparisons, portable_forms
 from pilothouse.operations.monitoring import monitor_backfills
@@ -168,6 +168,8 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "targets.issue_token": (lambda s, a: targets.issue_token(s, a, "ewr"), ADMINS),
     "passphrases.standing": (lambda s, a: passphrases.standing(s, a), EVERYBODY),
     "passphrases.set_passphrase": (lambda s, a: passphrases.set_passphrase(s, a, _PHRASE), EVERYBODY),
+    "idle_lock.unlock": (
+        lambda s, a: (passphrases.set_passphrase(s, a, _PHRASE), idle_lock.unlock(s, a, None, _PHRASE)), EVERYBODY),
     "passphrases.prove": (
         lambda s, a: (passphrases.set_passphrase(s, a, _PHRASE), passphrases.prove(s, a, _PHRASE)), EVERYBODY),
     "passphrases.unlock": (lambda s, a: passphrases.unlock(s, a, "pat", "called"), ADMINS),
@@ -180,6 +182,10 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "portable_forms.record_form": (
         lambda s, a: portable_forms.record_form(s, a, "delay/1", portable_forms.Converted(None, "why", 0, {})), OPERATION),
     "upgrades.convert": (lambda s, a: upgrades.convert(s, a, None), OPERATION),  # type: ignore[arg-type]
+    "idle_lock.set_idle_lock": (lambda s, a: idle_lock.set_idle_lock(s, a, 600), ADMINS),
+    "idle_lock.note_lock": (lambda s, a: idle_lock.note_lock(s, a, None), EVERYBODY),
+    "idle_lock.can_unlock": (lambda s, a: idle_lock.can_unlock(s, a), EVERYBODY),
+    "ssh_lines.authorized_keys": (lambda s, a: ssh_lines.authorized_keys(s, a), EVERYBODY),
     "permissions.explain": (lambda s, a: permissions.explain(s, a, "pat", "approve", "delay"), EVERYBODY),
     "users.list_users": (lambda s, a: users.list_users(s, a), EVERYBODY),
     "users.keys_of": (lambda s, a: users.keys_of(s, a, "pat"), EVERYBODY),
@@ -250,6 +256,8 @@ SCOPES: dict[str, tuple[Grant, Reached]] = {
 """Scopes of a grant, whose role the test sets, and what each holds of the workspace."""
 
 MODULES = (
+    idle_lock,
+    ssh_lines,
     alerts,
     approved_before,
     signing_key,

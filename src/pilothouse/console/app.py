@@ -11,6 +11,7 @@ from textual.widgets import Input
 
 from pilothouse.console import automation_switch, navigation, palette
 from pilothouse.console.contract import ConsoleApp
+from pilothouse.console.idle_lock import CHECK_S, IdleLock
 from pilothouse.console.sanitise import Sanitiser
 from pilothouse.console.screens.base import View
 from pilothouse.console.screens.opening import OpeningView
@@ -87,6 +88,7 @@ class Console(ConsoleApp):
         self._typed = TypeAhead(self, super().on_event, self._takes_keys)
         self._opened = opened
         self._watching = watching
+        self.idle_lock = IdleLock(self)
         self._looking = False
         self._in_trouble = False
         self.watcher: change_watcher.Watcher | None = None
@@ -107,6 +109,8 @@ class Console(ConsoleApp):
 
     async def on_event(self, event: events.Event) -> None:
         """Deliver keys one after the other, other events as they come."""
+        if isinstance(event, events.Key | events.Paste):
+            self.idle_lock.pressed()
         if isinstance(event, events.Key) and not event.is_forwarded:
             await self._typed.put(event)
         else:
@@ -127,6 +131,7 @@ class Console(ConsoleApp):
     def on_mount(self) -> None:
         """Open and watch the workspace in a thread; paint everything again when the console comes back from a suspension."""
         self.app_resume_signal.subscribe(self, self._resumed, immediate=True)
+        self.set_interval(CHECK_S, self.idle_lock.check)
         if self._watching:
             self.watcher = change_watcher.Watcher(self.session, self.post_message)
             self.watcher.start()
@@ -270,7 +275,10 @@ class Console(ConsoleApp):
         self.time_travel.step(steps)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Arrows step from event to event in the past only, and not while a text is typed or a question asked."""
+        """Arrows step from event to event in the past only, and not while a text is typed or a question asked. A locked console
+        does nothing."""
+        if self.idle_lock.locked:
+            return False
         if action == "step":
             return (
                 self.session.past is not None

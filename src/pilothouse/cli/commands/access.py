@@ -15,6 +15,7 @@ from pilothouse.cli.output import (
     show_table,
 )
 from pilothouse.cli.session import Session
+from pilothouse.domain.dataclass_reader import format_duration, parse_duration
 from pilothouse.domain.errors import NotAllowedError
 from pilothouse.domain.records import WorkspacePolicy
 from pilothouse.domain.roles import Grant, Role
@@ -22,6 +23,7 @@ from pilothouse.domain.safe_text import safe
 from pilothouse.domain.scopes import LABEL, TargetChoice
 from pilothouse.domain.statements import Component
 from pilothouse.domain.teams import teams_text
+from pilothouse.operations.identity import idle_lock as locks
 from pilothouse.operations.identity import permissions, proposals
 from pilothouse.operations.promotion import break_glass
 from pilothouse.operations.workspace import person_records, workspaces
@@ -208,9 +210,9 @@ def policy_show(session: Session) -> None:
     rules = workspaces.workspace_policy(session.services, session.actor)
     open_reading = workspaces.reading_is_open(session.services, session.actor)
     glass = break_glass.is_allowed(session.services, session.actor)
-    dual = proposals.is_on(session.services, session.actor)
-    switches = {"open_reading": open_reading, "break_glass": glass, "dual_control": dual}
-    if printed_as_json(session, {**plain(rules), **switches}):
+    dual, lock_s = proposals.is_on(session.services, session.actor), locks.seconds(session.services)
+    more = {"open_reading": open_reading, "break_glass": glass, "dual_control": dual, "idle_lock_s": lock_s}
+    if printed_as_json(session, {**plain(rules), **more}):
         return
     show_pairs(
         (
@@ -222,6 +224,7 @@ def policy_show(session: Session) -> None:
             ("set by", rules.set_by or "nobody: the default"),
             ("access and rules", "two admins (dual control)" if dual else "one admin"),
             ("breaking the glass", "allowed; two others look at it" if glass else "forbidden"),
+            ("idle lock", format_duration(lock_s) if lock_s else "off"),
             ("reading", "open to everybody who can open the folder" if open_reading else "only with a role"),
         )
     )
@@ -268,6 +271,9 @@ def _four_eyes_text(rules: WorkspacePolicy) -> str:
     default=None,
     help="Whether changes of access and rules need two admins.",
 )
+@click.option(
+    "--idle-lock", metavar="TIME", help="Consoles lock themselves after so long without a key: 10m, or off."
+)
 @click.option("--reason", required=True, help="Why, for the record.")
 @click.pass_obj
 def policy_set(
@@ -281,11 +287,14 @@ def policy_set(
     plugins: bool | None,
     may_break_glass: bool | None,
     dual_control: bool | None,
+    idle_lock: str | None,
     reason: str,
 ) -> None:
     """Set the policy; what is not named stays."""
     rules = (approvals, four_eyes, automatic, signature, teams or None)
-    if all(rule is None for rule in (*rules, open_reading, plugins, may_break_glass, dual_control)):
+    if all(
+        rule is None for rule in (*rules, open_reading, plugins, may_break_glass, dual_control, idle_lock)
+    ):
         raise click.UsageError("name what to set, e.g. --approvals 1")
     if any(rule is not None for rule in rules):
         workspaces.set_workspace_policy(
@@ -306,6 +315,9 @@ def policy_set(
         proposals.set_dual_control(session.services, session.actor, on=dual_control, reason=reason)
     if may_break_glass is not None:
         workspaces.set_break_glass(session.services, session.actor, allowed=may_break_glass, reason=reason)
+    if idle_lock is not None:
+        after_s = None if idle_lock == "off" else parse_duration(idle_lock)
+        locks.set_idle_lock(session.services, session.actor, after_s, reason)
     say("policy set")
 
 

@@ -106,6 +106,7 @@ def _status(session: Session, services: "Services") -> Status:
     """The present status; reads little where nothing has changed."""
     from pilothouse.operations import automation_switch
     from pilothouse.operations.fleet import processes, replays
+    from pilothouse.operations.identity import idle_lock
     from pilothouse.operations.promotion import break_glass
     from pilothouse.operations.workspace import workspaces
 
@@ -136,6 +137,7 @@ def _status(session: Session, services: "Services") -> Status:
         replay,
         tuple(break_glass.list_broken(services, actor, open_only=True)),
         workspaces.solo_person(services),
+        idle_lock.seconds(services),
     )
 
 

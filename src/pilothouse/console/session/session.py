@@ -43,6 +43,8 @@ class Status:
     """Deployments by breaking the glass that two others have not looked at."""
     solo: str = ""
     """The one person who runs the workspace, with four eyes off; empty otherwise."""
+    idle_lock_s: int | None = None
+    """Seconds without a key after which the console locks itself; None: it does not."""
 
 
 def is_same_registry(before: Status | None, after: Status) -> bool:
