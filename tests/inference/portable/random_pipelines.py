@@ -11,6 +11,7 @@ from sklearn import dummy, ensemble, linear_model, svm, tree
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.impute import SimpleImputer
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
@@ -37,6 +38,7 @@ def _small_tree() -> Any:
 CLASSIFIERS = {
     "logistic": lambda: linear_model.LogisticRegression(max_iter=30),
     "logistic, no intercept": lambda: linear_model.LogisticRegression(max_iter=30, fit_intercept=False),
+    "gaussian": lambda: GaussianNB(),
     "logistic cv": lambda: linear_model.LogisticRegressionCV(Cs=2, cv=2, max_iter=20),
     "sgd log": lambda: linear_model.SGDClassifier(loss="log_loss", max_iter=5, random_state=0),
     "sgd huber": lambda: linear_model.SGDClassifier(loss="modified_huber", max_iter=5, random_state=0),

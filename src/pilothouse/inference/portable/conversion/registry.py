@@ -7,6 +7,7 @@ from pilothouse.inference.portable.conversion import (
     ensembles,
     histogram_boosting,
     linear,
+    naive_bayes,
     preprocessing,
     trees,
 )
@@ -20,6 +21,7 @@ CONVERSIONS: dict[type, Conversion] = {
     **trees.CONVERSIONS,
     **histogram_boosting.CONVERSIONS,
     **ensembles.CONVERSIONS,
+    **naive_bayes.CONVERSIONS,
 }
 """Conversion of each class. A module of a family gives its own."""
 

@@ -9,6 +9,7 @@ from pilothouse.inference.portable.evaluation import (
     ensembles,
     linear,
     multiclass,
+    naive_bayes,
     scaling,
     trees,
 )
@@ -26,6 +27,7 @@ OPERATIONS: dict[str, type[Operation]] = {
     **calibration.OPERATIONS,
     **ensembles.OPERATIONS,
     **multiclass.OPERATIONS,
+    **naive_bayes.OPERATIONS,
 }
 """Operation of each op. A module of a family gives its own."""
 
