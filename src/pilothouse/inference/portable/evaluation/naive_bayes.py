@@ -25,7 +25,8 @@ class GaussianClassifier(Operation):
             node.fault("it has no class")
 
     def predict(self, X: Any) -> Array:
-        return self._scores(X).argmax(axis=1)
+        best: Array = np.argmax(self._scores(X), axis=1)
+        return best
 
     def predict_proba(self, X: Any) -> Array:
         scores = self._scores(X)
