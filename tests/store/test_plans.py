@@ -10,6 +10,7 @@ import pilothouse
 from pilothouse.domain.identifiers import VersionReference
 from pilothouse.domain.jobs import JobStatus
 from pilothouse.domain.records import AlertStatus, RequestStatus
+from pilothouse.domain.time_units import from_us
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.conditions import where
 from pilothouse.store import (
@@ -44,6 +45,7 @@ QUERIES: dict[str, Callable[[Connection], object]] = {
     "the jobs of a model": lambda c: jobs.listed(c, model="demo"),
     "open requests": lambda c: requests.listed(c, status=RequestStatus.OPEN),
     "targets by name": lambda c: targets.target_ids(c, ["ewr", "jfk"]),
+    "the request that went live before": lambda c: requests.deployed_before(c, "demo", 2, from_us(0)),
     "models with something open in the inventory": lambda c: inventory.said_where_open(c, "2026-05-03"),
     "what the inventory says of a model": lambda c: inventory.said_of(c, "demo"),
     "the newest review of a model": lambda c: inventory.newest_review(c, "demo"),

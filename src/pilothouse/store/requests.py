@@ -94,6 +94,17 @@ def open_targets(connection: Connection) -> set[str]:
     return {row["name"] for row in rows}
 
 
+def deployed_before(connection: Connection, model: str, other_than: int, at: datetime) -> int | None:
+    """Number of the request of another version that went live last by a time, or None."""
+    row = connection.execute(
+        "SELECT r.id FROM models m JOIN promotion_requests r ON r.model_id = m.id JOIN versions v ON v.id = r.version_id "
+        "WHERE m.name = ? AND r.status = 'deployed' AND v.number <> ? AND r.closed_at <= ? "
+        "ORDER BY r.closed_at DESC, r.id DESC LIMIT 1",
+        (model, other_than, to_us(at)),
+    ).fetchone()
+    return row["id"] if row else None
+
+
 def newest_decidable(connection: Connection, model: str, now: datetime) -> int | None:
     """Newest open request of a model that is neither expired nor outdated, or None."""
     (number,) = connection.execute(

@@ -1,17 +1,15 @@
 """What a version changes of the one that was approved last before it."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from pilothouse.domain.dossier import Change, Changes
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.records import PromotionRequest, RequestStatus
+from pilothouse.domain.records import PromotionRequest
 from pilothouse.domain.roles import Actor
 from pilothouse.operations.authorisation import reading
-from pilothouse.operations.catalogue import require_version
+from pilothouse.operations.catalogue import require_request, require_version
 from pilothouse.operations.models import comparisons
 from pilothouse.operations.services import Services
-from pilothouse.sqlite import Connection
 from pilothouse.store import requests
 
 _GROUPS = ("metrics", "slices", "data", "columns", "fitted", "parameters", "code", "environment", "gates")
@@ -23,9 +21,10 @@ def changes_since_approved(
 ) -> Changes:
     """Facts of a version that differ from the version of the newest deployed request before a time. Raises NotFoundError."""
     with reading(services, actor) as connection:
-        request = _approved_before(connection, model, number, before)
-        if request is None:
+        earlier = requests.deployed_before(connection, model, number, before)
+        if earlier is None:
             return Changes(None)
+        request = require_request(connection, earlier)
         found = comparisons.differing_facts(
             connection,
             require_version(connection, version_uri(model, request.version)),
@@ -44,21 +43,3 @@ def changes_since_approved(
 def changes_of_request(services: Services, actor: Actor, request: PromotionRequest) -> Changes:
     """What the version of a request changes of the one that was approved last before it was filed."""
     return changes_since_approved(services, actor, request.model, request.version, request.recorded_at)
-
-
-def _approved_before(
-    connection: Connection, model: str, number: int, before: datetime
-) -> PromotionRequest | None:
-    deployed: Sequence[PromotionRequest] = requests.listed(
-        connection, status=RequestStatus.DEPLOYED, model=model
-    )
-    return next(
-        (
-            one
-            for one in sorted(
-                deployed, key=lambda one: (one.closed_at or one.recorded_at, one.id), reverse=True
-            )
-            if one.version != number and one.closed_at is not None and one.closed_at <= before
-        ),
-        None,
-    )
