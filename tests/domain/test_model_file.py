@@ -173,3 +173,17 @@ def test_durations_are_written_in_the_largest_unit(seconds: int, text: str) -> N
 def test_a_metric_that_telemetry_cannot_give_is_not_watched() -> None:
     several = GOOD.replace('"binary"', '"multiclass"') + '\n[monitoring]\nmetric = "auc"\n'
     assert any("monitoring.metric: 'auc' needs every class's probability" in line for line in faults(several))
+
+
+@pytest.mark.parametrize("written", ['"2027-03-31"', "2027-03-31"])
+def test_the_date_of_a_review_may_stand_without_quotes(written: str) -> None:
+    spec = load_spec(f"{GOOD}\n[inventory]\nnext_review = {written}\n", "model.toml")
+    assert spec.inventory is not None
+    assert spec.inventory.next_review == "2027-03-31"
+    canonical_digest(spec_to_plain(spec))
+
+
+@pytest.mark.parametrize("written", ['"soon"', '"2027-02-30"', '"2027-3-1"', "2027-03-31T06:00:00", "true"])
+def test_what_is_no_date_of_a_review_is_refused(written: str) -> None:
+    with pytest.raises(ModelFileError, match=r"inventory\.next_review: found"):
+        load_spec(f"{GOOD}\n[inventory]\nnext_review = {written}\n", "model.toml")

@@ -49,6 +49,7 @@ def read_spec(
         plain = parse_toml(text, file)
     except InvalidInputError as error:
         return None, [str(error)]
+    _write_out_dates(plain)
     later: list[str] = []
     chosen: tuple[TargetSpec, ...] | None = None
     if isinstance(plain.get("targets"), dict):
@@ -60,6 +61,13 @@ def read_spec(
     if chosen is not None:
         problems = without_places(problems)
     return spec, one_line_each(f"{file}: {problem}" for problem in [*problems, *later])
+
+
+def _write_out_dates(plain: dict[str, Any]) -> None:
+    """Make text of a date that stands without quotes, as TOML allows."""
+    inventory = plain.get("inventory")
+    if isinstance(inventory, dict) and isinstance(inventory.get("next_review"), date):
+        inventory["next_review"] = inventory["next_review"].isoformat()
 
 
 def spec_from_plain(plain: object, file: str = "model") -> ModelSpec:
