@@ -39,6 +39,17 @@ def test_a_failed_job_is_told_and_one_that_went_well_is_not() -> None:
     ) == ["2m ago petra job 4 timed out: fit: took longer than 60 s"]
 
 
+def test_a_locked_passphrase_is_told_and_a_slip_is_not() -> None:
+    assert sentences(
+        entry(1, "passphrase.unlocked", "pat", reason="she called"),
+        entry(2, "passphrase.wrong", "pat", wrong=5, locked=True),
+        entry(3, "passphrase.wrong", "pat", wrong=4, locked=False),
+    ) == [
+        "1m ago petra unlocked the passphrase of pat: she called",
+        "2m ago petra 5 wrong passphrases in the name of pat: it is locked",
+    ]
+
+
 def test_text_from_outside_cannot_reach_the_terminal() -> None:
     (sentence,) = sentences(entry(1, "request.rejected", "request 1", reason="\x1b]52;c;x\x07[red]"))
     assert "\x1b" not in sentence

@@ -63,6 +63,13 @@ def _job_ended(subject: str, detail: Mapping[str, Any]) -> Sentence | None:
     return f"{subject} {status}: {detail.get('error')}", "bad"
 
 
+def _wrong_passphrase(subject: str, detail: Mapping[str, Any]) -> Sentence | None:
+    """One or two are slips of the fingers."""
+    if not detail.get("locked"):
+        return None
+    return f"{detail.get('wrong')} wrong passphrases in the name of {subject}: it is locked", "warn"
+
+
 def _registered(subject: str, detail: Mapping[str, Any]) -> Sentence:
     failed = detail.get("failed_gates") or ()
     if failed:
@@ -133,6 +140,9 @@ _SENTENCES: dict[str, Callable[[str, Mapping[str, Any]], Sentence | None]] = {
     "job.ended": _job_ended,
     "model.created": _plain("applied {} for the first time"),
     "model.updated": _plain("applied a change of {}"),
+    "passphrase.taken": _plain("took the passphrase of {} away", "warn"),
+    "passphrase.unlocked": _plain("unlocked the passphrase of {}", "info"),
+    "passphrase.wrong": _wrong_passphrase,
     "policy.set": _plain("set the workspace's policy", "warn"),
     "promotion.not_requested": lambda subject, detail: (
         f"{subject} not asked for: {detail.get('why')}",
