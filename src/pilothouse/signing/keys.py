@@ -13,7 +13,8 @@ SK_ED25519, SK_ECDSA = "sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@ope
 _CURVES = {f"ecdsa-sha2-nistp{bits}": bits for bits in (256, 384, 521)}
 _RSA_SIGNATURES = frozenset({"rsa-sha2-256", "rsa-sha2-512"})
 """Signatures of RSA keys; ``ssh-rsa``, which is over SHA-1, is none of them."""
-_SHORTEST_RSA = 2_048
+_SHORTEST_RSA, _LONGEST_RSA = 2_048, 16_384
+"""Bits of a modulus; longer ones take seconds."""
 HARDWARE = frozenset({SK_ED25519, SK_ECDSA})
 """Kinds whose private key never leaves a device, which wants to be touched."""
 PLAIN = frozenset({ED25519, RSA, *_CURVES, *HARDWARE})
@@ -83,9 +84,9 @@ def _fields(kind: str, reader: Reader) -> dict[str, Any]:
     """Fields of a key after its kind, which a certificate of it has too."""
     if kind == RSA:
         exponent, modulus = reader.number(), reader.number()
-        if modulus.bit_length() < _SHORTEST_RSA:
+        if not _SHORTEST_RSA <= (bits := modulus.bit_length()) <= _LONGEST_RSA:
             raise InvalidInputError(
-                f"the RSA key has {modulus.bit_length()} bits; expected at least {_SHORTEST_RSA}"
+                f"the RSA key has {bits} bits; expected {_SHORTEST_RSA} to {_LONGEST_RSA}"
             )
         return {"exponent": exponent, "modulus": modulus}
     fields: dict[str, Any] = {}
