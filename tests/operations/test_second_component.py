@@ -340,7 +340,7 @@ def test_a_rejection_is_signed_too(example: Example, key: SoftKey) -> None:
 def test_a_hardware_key_can_be_demanded(example: Example, key: SoftKey) -> None:
     ask_for(example, Component.HARDWARE_KEY)
     request = asked(example)
-    with pytest.raises(PilothouseError, match="has no key that can sign this"):
+    with pytest.raises(PilothouseError, match=r"has no key that can sign this: .* users keys pat --add"):
         printed(example, request)
     hardware = SoftKey(hardware=True)
     bind(example, "pat", hardware)

@@ -104,7 +104,7 @@ def key_to_sign(keys: Sequence[UserKey], name: str, wanted: str) -> str:
     if keys:
         raise ConflictError(f"{name} signs with a certificate: name the fingerprint of its key with --key")
     raise NotFoundError(
-        f"{name} has no key that can sign this: an admin binds one (pilothouse users keys add {name} KEY.pub)"
+        f"{name} has no key that can sign this: an admin binds one (pilothouse users keys {name} --add KEY.pub)"
     )
 
 
@@ -264,7 +264,10 @@ def _why_not(change: Change, fingerprint: str) -> str:
         other = next((key.user for key in known if key.kind is KeyUse.KEY), None)
         if other is not None:
             return f"the signature is by {other}'s key, not by one of {name}'s"
-        return f"the key {fingerprint} is not on record for {name}: an admin binds it (pilothouse users keys add)"
+        return (
+            f"the key {fingerprint} is not on record for {name}: "
+            f"an admin binds it (pilothouse users keys {name} --add KEY.pub)"
+        )
     key = own[-1]
     if key.revoked_at is not None:
         return f"the key {fingerprint} was revoked on {key.revoked_at:%Y-%m-%d}: {key.revoked_why}"
