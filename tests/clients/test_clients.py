@@ -75,10 +75,21 @@ def test_tritonclient_is_answered_over_grpc_and_its_events_are_stored() -> None:
 @pytest.mark.parametrize("client", ["triton", "kserve", "mlflow"])
 def test_the_example_of_a_client_in_the_documents_is_answered(client: str) -> None:
     page = (ROOT / "docs" / "serving.md").read_text("utf-8")
-    found = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if f"{client}" in block]
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    found = [block for block in blocks if client in block and "tritonclient.grpc" not in block]
     assert len(found) == 1
     with serving("--documented") as (port, end):
         assert run(client, "python", "-c", found[0].replace("8102", str(port))).strip()
+    assert end["faults"] == []
+
+
+def test_the_example_of_grpc_in_the_documents_is_answered() -> None:
+    page = (ROOT / "docs" / "serving.md").read_text("utf-8")
+    (found,) = (
+        block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "tritonclient.grpc" in block
+    )
+    with serving("--documented", port="grpc_port") as (port, end):
+        assert run("triton", "python", "-c", found.replace("8202", str(port))).strip()
     assert end["faults"] == []
 
 
