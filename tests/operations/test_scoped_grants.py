@@ -39,7 +39,9 @@ def test_an_approver_for_a_region_approves_there_alone(example: Example) -> None
         promotions.approve(services, example.actor("eve"), both.id, both.evidence_digest)
     assert "eve" not in promotions.get_request(services, ada, both.id).in_force.can_approve  # type: ignore[union-attr]
 
+    assert promotions.waiting_for(services, example.actor("eve")) == []
     east = promotions.request_promotion(services, example.actor("sam"), "delay/1", ["ewr"])
+    assert promotions.count_waiting(services, example.actor("eve")) == {"delay": 1}
     assert "eve" in promotions.get_request(services, ada, east.id).in_force.can_approve  # type: ignore[union-attr]
     done = promotions.approve(services, example.actor("eve"), east.id, east.evidence_digest)
     assert str(done.status) == "deployed"

@@ -137,6 +137,15 @@ class Candidate:
     """The person has a part in what it asks for."""
 
 
+def target_names(connection: Connection, request_id: int) -> list[str]:
+    """Targets that a request asks for, by name."""
+    rows = connection.execute(
+        "SELECT t.name FROM request_targets rt JOIN targets t ON t.id = rt.target_id WHERE rt.request_id = ? ORDER BY t.name",
+        (request_id,),
+    )
+    return [row["name"] for row in rows]
+
+
 def candidates(
     connection: Connection, names: Sequence[str], models: Iterable[str], now: datetime
 ) -> list[Candidate]:

@@ -88,8 +88,9 @@ def _judge(stored: StoredSpec) -> Judge:
 def waiting_for_person(
     connection: Connection, actor: Actor, model_names: Sequence[str], now: datetime
 ) -> list[Candidate]:
-    """Open requests of these models that the person could approve now, oldest first: as ``obstacle_to`` says of one. Roles are
-    not looked at."""
+    """Open requests of these models that the person could approve now, oldest first: as ``obstacle_to`` says of one. Of their
+    roles only the targets are looked at, where a grant is for some."""
+    for_targets = any(grant.targets for grant in actor.grants)
     candidates = requests.candidates(connection, sorted(actor.names), model_names, now)
     policies: dict[str, EffectivePolicy] = {}
     windows = freezes.in_force(connection)
@@ -102,7 +103,13 @@ def waiting_for_person(
         if not (candidate.own and (candidate.four_eyes or policies[candidate.model].four_eyes))
         and not _looser(connection, candidate.model, candidate.version)
         and not freeze_of(windows, candidate.model, now)
+        and not (for_targets and not _for_its_targets(connection, actor, candidate))
     ]
+
+
+def _for_its_targets(connection: Connection, actor: Actor, candidate: Candidate) -> bool:
+    targets = requests.target_names(connection, candidate.id)
+    return permits(connection, actor, Permission.DECIDE, candidate.model, targets)
 
 
 def _with_rules(
