@@ -38,6 +38,7 @@ from pilothouse.operations.promotion import (
     freezes,
     promotions,
     request_lists,
+    signature_checks,
     statements,
     teams,
 )
@@ -175,6 +176,7 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "passphrases.unlock": (lambda s, a: passphrases.unlock(s, a, "pat", "called"), ADMINS),
     "passphrases.take_away": (lambda s, a: passphrases.take_away(s, a, "pat", "forgotten"), ADMINS),
     "evidence_export.export_evidence": (lambda s, a: evidence_export.export_evidence(s, a, 1), EVERYBODY),
+    "signature_checks.examine": (lambda s, a: signature_checks.examine(s, a), EVERYBODY),
     "statements.print_statement": (lambda s, a: statements.print_statement(s, a, 1, "approve"), DECIDERS),
     "statements.agent_key": (lambda s, a: statements.agent_key(s, a, 1, "/nowhere"), DECIDERS),
     "statements.sign_with_agent": (
@@ -291,6 +293,7 @@ MODULES = (
     schedules,
     searches,
     sessions,
+    signature_checks,
     statements,
     targets,
     teams,

@@ -22,7 +22,7 @@ from pilothouse.domain.ssh_keys import read_key
 from pilothouse.domain.statements import Component, parse_statement
 from pilothouse.domain.users import KeyUse
 from pilothouse.operations.identity import passphrases, users
-from pilothouse.operations.promotion import promotions, statements
+from pilothouse.operations.promotion import promotions, signature_checks, statements
 from pilothouse.operations.promotion.components import Passphrase, SecondComponent, Signed
 from pilothouse.operations.workspace import audits, workspaces
 from support.soft_keys import SoftKey, agent, keygen
@@ -683,3 +683,28 @@ def test_the_registry_asks_by_each_policy(example: Example, by: str) -> None:
             "VALUES (?, 'pat', 'approve', '', ?, ?, 1)",
             (request.id, request.evidence_digest, request.policy_digest),
         )
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE decisions SET reason = 'other words'",
+        "UPDATE decisions SET actor = 'pia'; UPDATE decision_signatures SET actor = 'pia'",
+        "UPDATE decision_signatures SET statement = replace(statement, 'approve', 'reject')",
+        "UPDATE decision_signatures SET statement = replace(statement, 'fine', 'good')",
+        "UPDATE decision_signatures SET key_id = 2",
+        "UPDATE user_keys SET fingerprint = 'SHA256:other' WHERE id = 1",
+    ],
+)
+def test_the_doctor_finds_a_decision_that_its_signature_is_not_over(
+    example: Example, key: SoftKey, statement: str
+) -> None:
+    bind(example, "pia", SoftKey())
+    vera = example.actor("vera")
+    assert signature_checks.examine(example.services, vera) == "no decision is signed by a key"
+    request = asked(example)
+    approve(example, request, Signed(key.sshsig(printed(example, request, reason="fine"))))
+    assert signature_checks.examine(example.services, vera) == "1 signature of a decision holds"
+    tamper(example, *statement.split(";"))
+    with pytest.raises(IntegrityError, match=r"request 1: the signature of \w+ does not hold"):
+        signature_checks.examine(example.services, vera)

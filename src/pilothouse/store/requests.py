@@ -75,6 +75,15 @@ def of_version(connection: Connection, version_id: int) -> list[PromotionRequest
     return _select(connection, "WHERE r.version_id = ? ORDER BY r.id", (version_id,))
 
 
+def signed(connection: Connection) -> list[PromotionRequest]:
+    """Requests with decisions that are signed by a key, oldest first."""
+    return _select(
+        connection,
+        "WHERE r.id IN (SELECT request_id FROM decision_signatures WHERE signature IS NOT NULL) ORDER BY r.id",
+        (),
+    )
+
+
 def open_for(connection: Connection, model: str, targets: Sequence[str]) -> list[PromotionRequest]:
     """Open requests of a model for any of these targets, newest first."""
     return _select(

@@ -25,6 +25,7 @@ from pilothouse.inference.safe_format import scikit_learn_here
 from pilothouse.operations.alerts import incident_cost
 from pilothouse.operations.authorisation import authorise, changing, clock_is_behind
 from pilothouse.operations.fleet import health, processes
+from pilothouse.operations.promotion import signature_checks
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
 from pilothouse.operations.transparency import log_health
@@ -69,6 +70,7 @@ def diagnose(services: Services, actor: Actor, *, full: bool = False) -> list[Fi
         "telemetry": lambda: _telemetry(services, full),
         "audit chain": lambda: _chain(services, actor, full),
         "records": lambda: _records(services, actor),
+        "signatures": lambda: signature_checks.examine(services, actor),
         "transparency": lambda: log_health.examine(services, actor),
         "incidents": lambda: _incidents(services),
         "states": lambda: _states(services),

@@ -1,0 +1,63 @@
+"""Signatures of decisions, checked again: whoever rewrites the registry, and its log with it, cannot make them anew."""
+
+from collections.abc import Mapping
+
+from pilothouse.domain.decisions import Decision, DecisionSignature
+from pilothouse.domain.errors import IntegrityError, InvalidInputError
+from pilothouse.domain.records import PromotionRequest
+from pilothouse.domain.roles import Actor
+from pilothouse.domain.statements import NAMESPACE, parse_statement
+from pilothouse.domain.users import KeyUse, UserKey
+from pilothouse.operations.authorisation import reading
+from pilothouse.operations.services import Services
+from pilothouse.signing import sshsig
+from pilothouse.store import requests, users
+
+
+def examine(services: Services, actor: Actor) -> str:
+    """What was examined. Raises IntegrityError that names the first decision whose signature is not over it."""
+    count = 0
+    with reading(services, actor) as connection:
+        keys = {key.id: key for key in users.keys_of(connection)}
+        for request in requests.signed(connection):
+            for decision in request.decisions:
+                if decision.signature is None or decision.signature.signature is None:
+                    continue
+                try:
+                    _check(request, decision, decision.signature, keys)
+                except InvalidInputError as error:
+                    raise IntegrityError(
+                        f"request {request.id}: the signature of {decision.actor} does not hold: {error}"
+                    ) from None
+                count += 1
+    if not count:
+        return "no decision is signed by a key"
+    return "1 signature of a decision holds" if count == 1 else f"{count:,} signatures of decisions hold"
+
+
+def _check(
+    request: PromotionRequest, decision: Decision, stored: DecisionSignature, keys: Mapping[int, UserKey]
+) -> None:
+    """Raise InvalidInputError unless the signature is over this decision, by a key on record for whoever made it."""
+    data = stored.statement.encode()
+    signature = sshsig.parse(stored.signature or "")
+    signature.check(data, NAMESPACE)
+    said = parse_statement(data)
+    about = (said.request, said.model, said.version, said.targets, said.evidence, said.policy)
+    if about != (
+        request.id,
+        request.model,
+        request.version,
+        request.targets,
+        decision.evidence_digest,
+        decision.policy_digest,
+    ):
+        raise InvalidInputError("its statement is about something else")
+    if (said.name, said.verdict, said.reason) != (decision.actor, decision.verdict, decision.reason):
+        raise InvalidInputError("its statement says something else than the decision")
+    key = keys.get(stored.key_id or 0)
+    signer = signature.key
+    if key is not None and key.kind is KeyUse.AUTHORITY and signature.certificate is not None:
+        signer = signature.certificate.authority
+    if key is None or (key.user, key.fingerprint) != (decision.actor, signer.fingerprint):
+        raise InvalidInputError("its key is not the one on record")
