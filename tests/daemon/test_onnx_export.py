@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -99,7 +100,11 @@ def test_a_file_whose_labels_are_equal_is_written_and_answers_elsewhere(tmp_path
     else:
         assert done.return_value == 0
     answered = subprocess.run(
-        [sys.executable, "-I", "-c", script, str(file)], capture_output=True, text=True, check=True
+        [sys.executable, "-I", "-c", script, str(file)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
     )
     assert json.loads(answered.stdout) == [{"pilothouse.version": "models:/delay/1"}, [1], [1, 2]]
 

@@ -46,6 +46,7 @@ class OnnxModel:
     def __init__(self, data: bytes, numbers: str, schema: InputSchema, model: Any) -> None:
         import onnxruntime
 
+        onnxruntime.disable_telemetry_events()
         self.data, self.numbers = data, numbers
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
