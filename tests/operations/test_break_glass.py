@@ -193,3 +193,77 @@ def test_the_table_itself_wants_two_others(example: Example) -> None:
 def test_one_that_is_not_there_is_named(example: Example) -> None:
     with pytest.raises(NotFoundError, match="break-glass 1"):
         review(example, "pat")
+
+
+def test_what_one_person_put_live_is_nothing_to_go_back_to(example: Example) -> None:
+    break_it(example, lasts=timedelta(minutes=5))
+    example.add_version(incumbents=(2,))
+    break_glass.break_glass(
+        example.services, example.actor("oscar"), "delay/3", reason="still", lasts=timedelta(minutes=10)
+    )
+    example.pass_time(minutes=6)
+    break_glass.take_back_expired(example.services)
+    assert live(example) == {"ewr": 3, "jfk": 3}
+    example.pass_time(minutes=6)
+    break_glass.take_back_expired(example.services)
+    assert live(example) == {"ewr": 1, "jfk": 1}
+
+
+def test_a_roll_back_passes_over_what_one_person_put_live(example: Example) -> None:
+    break_it(example)
+    review(example, "pat", Review.TAKE_BACK)
+    review(example, "pia", Review.TAKE_BACK)
+    example.add_version(incumbents=(1,))
+    request = promotions.request_promotion(example.services, example.actor("sam"), "delay/3", reason="better")
+    promotions.approve(example.services, example.actor("pat"), request.id, request.evidence_digest)
+    deployments.roll_back(example.services, example.actor("oscar"), "delay", reason="worse")
+    assert live(example) == {"ewr": 1, "jfk": 1}
+
+
+def test_a_roll_back_goes_to_what_two_others_let_stand(example: Example) -> None:
+    break_it(example)
+    review(example, "pat")
+    review(example, "pia")
+    example.add_version(incumbents=(2,))
+    request = promotions.request_promotion(example.services, example.actor("sam"), "delay/3", reason="better")
+    promotions.approve(example.services, example.actor("pat"), request.id, request.evidence_digest)
+    deployments.roll_back(example.services, example.actor("oscar"), "delay", reason="worse")
+    assert live(example) == {"ewr": 2, "jfk": 2}
+
+
+def test_names_that_turn_out_to_be_one_person_count_once(example: Example) -> None:
+    ada = example.actor("ada")
+    workspaces.grant_role(example.services, ada, "oscar2", Role.APPROVER)
+    break_it(example)
+    review(example, "oscar2")
+    person_records.join(example.services, ada, "oscar", "oscar2", "one person")
+    glass = review(example, "pat")
+    assert glass.closed_at is None
+    assert "who broke the glass, are one person" in glass.reviews[0].void
+    assert review(example, "pia").state == "kept"
+
+
+def test_a_review_by_somebody_who_may_no_longer_does_not_count(example: Example) -> None:
+    workspaces.grant_role(example.services, example.actor("ada"), "pol", Role.APPROVER)
+    break_it(example)
+    review(example, "pol")
+    workspaces.revoke_role(example.services, example.actor("ada"), "pol", Role.APPROVER)
+    assert review(example, "pat").closed_at is None
+    assert review(example, "pia").closed_at is not None
+
+
+def test_who_trained_it_does_not_let_it_stand(example: Example) -> None:
+    workspaces.grant_role(example.services, example.actor("ada"), "sam", Role.APPROVER)
+    break_it(example)
+    with pytest.raises(NotAllowedError, match="four eyes"):
+        review(example, "sam")
+    review(example, "sam", Review.TAKE_BACK)
+    assert live(example) == {"ewr": 1, "jfk": 1}
+
+
+def test_nobody_lets_stand_what_has_run_out_while_the_daemon_was_away(example: Example) -> None:
+    break_it(example)
+    example.pass_time(days=2)
+    assert review(example, "pat").state == "taken back"
+    assert live(example) == {"ewr": 1, "jfk": 1}
+    assert review(example, "pia").state == "taken back"

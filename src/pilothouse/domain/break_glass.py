@@ -32,6 +32,10 @@ class GlassReview:
     verdict: Review
     reason: str
     recorded_at: datetime
+    person: str = ""
+    """Name that stands for the person, by all that is known now."""
+    void: str = ""
+    """Reason why it does not count now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +59,15 @@ class BrokenGlass:
 
     @property
     def is_kept(self) -> bool:
-        """True where enough others said that the deployment stays."""
-        return sum(review.verdict is Review.KEEP for review in self.reviews) >= REVIEWERS
+        """True where enough others said that the deployment stays. What is closed stays as it was closed."""
+        if self.closed_at is not None:
+            return self.taken_back_at is None
+        return len({r.person for r in self.counted if r.verdict is Review.KEEP}) >= REVIEWERS
+
+    @property
+    def counted(self) -> list[GlassReview]:
+        """Reviews that count: one a person, by others who may review."""
+        return [review for review in self.reviews if not review.void]
 
     @property
     def state(self) -> str:

@@ -1,6 +1,6 @@
 """Words about deployments by breaking the glass."""
 
-from pilothouse.domain.break_glass import REVIEWERS, BrokenGlass
+from pilothouse.domain.break_glass import REVIEWERS, BrokenGlass, GlassReview
 from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.documents import Line, text_line
 
@@ -13,9 +13,14 @@ def glass_text(glass: BrokenGlass) -> str:
     more = len(glass.targets) - _NAMED
     where = ", ".join(glass.targets[:_NAMED]) + (f" and {more} more" if more > 0 else "")
     return (
-        f"GLASS BROKEN by {glass.actor}, {len(glass.reviews)} of {REVIEWERS} have looked: "
+        f"GLASS BROKEN by {glass.actor}, {looked(glass)} of {REVIEWERS} have looked: "
         f"{glass.model} v{glass.version} on {where} {standing(glass)}"
     )
+
+
+def looked(glass: BrokenGlass) -> int:
+    """Persons whose review counts."""
+    return len({review.person for review in glass.counted})
 
 
 def standing(glass: BrokenGlass) -> str:
@@ -25,13 +30,19 @@ def standing(glass: BrokenGlass) -> str:
     return "kept" if glass.is_kept else f"until {glass.expires_at:%m-%d %H:%M} UTC"
 
 
+def _void(review: GlassReview) -> str:
+    return f" (does not count: {review.void})" if review.void else ""
+
+
 def glass_lines(glass: BrokenGlass) -> list[Line]:
     """What a request's page says first of all: who deployed it alone and why, and what others said of it."""
     head = f"{glass_text(glass)}. {glass.actor}: {glass.reason}"
     return [
         text_line(safe(head, 2_000), "bad"),
         *(
-            text_line(safe(f"{review.actor}: {review.verdict}, {review.reason}", 2_000), hang=2)
+            text_line(
+                safe(f"{review.actor}: {review.verdict}, {review.reason}{_void(review)}", 2_000), hang=2
+            )
             for review in glass.reviews
         ),
         Line(),

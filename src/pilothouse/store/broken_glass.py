@@ -35,7 +35,11 @@ def add(
 
 
 def add_review(connection: Connection, number: int, review: GlassReview) -> None:
-    insert(connection, "broken_glass_reviews", {"broken_glass_id": number, **columns_of(review)})
+    insert(
+        connection,
+        "broken_glass_reviews",
+        {"broken_glass_id": number, **columns_of(review, "person", "void")},
+    )
 
 
 def take_back(connection: Connection, number: int, *, by: str, why: str, at: datetime) -> None:
@@ -89,5 +93,5 @@ def _reviews(connection: Connection, numbers: Sequence[int]) -> dict[int, list[G
     )
     found: dict[int, list[GlassReview]] = {}
     for row in rows:
-        found.setdefault(row["broken_glass_id"], []).append(from_row(GlassReview, row))
+        found.setdefault(row["broken_glass_id"], []).append(from_row(GlassReview, row, person="", void=""))
     return found

@@ -150,22 +150,32 @@ def effective_at_time(connection: Connection, at: datetime) -> list[Deployment]:
 def versions_before(connection: Connection, model: str | None = None) -> dict[tuple[str, str], int]:
     """Version that a roll-back goes to, by model and target: the one that the live version replaced.
 
-    After a roll-back it is not the version rolled back from, but the one before the version that is live again.
+    After a roll-back it is not the version rolled back from, but the one before the version that is live again. What one
+    person put live by breaking the glass is passed over, unless two others let it stand: nobody else agreed to it.
     """
     conditions, values = where({"m.name = ?": model})
     rows = connection.execute(
-        "SELECT m.name AS model, t.name AS target, v.number, d.kind FROM deployments d JOIN models m ON m.id = d.model_id "  # noqa: S608 - conditions of our own
+        "SELECT m.name AS model, t.name AS target, v.number, d.kind, d.kind <> 'break-glass' OR EXISTS "  # noqa: S608 - conditions of our own
+        "(SELECT 1 FROM broken_glass g WHERE g.request_id = d.request_id AND g.closed_at IS NOT NULL "
+        "AND g.taken_back_at IS NULL) AS agreed FROM deployments d JOIN models m ON m.id = d.model_id "
         f"JOIN targets t ON t.id = d.target_id JOIN versions v ON v.id = d.version_id {conditions} ORDER BY d.model_id, d.id",
         values,
     )
-    paths: dict[tuple[str, str], list[int]] = {}
-    for name, target, number, kind in map(tuple, rows):
+    paths: dict[tuple[str, str], list[tuple[int, bool]]] = {}
+    for name, target, number, kind, agreed in map(tuple, rows):
         path = paths.setdefault((name, target), [])
-        if kind == "rollback" and number in path:
-            del path[len(path) - path[::-1].index(number) :]
-        elif not path or path[-1] != number:
-            path.append(number)
-    return {deployment: path[-2] for deployment, path in paths.items() if len(path) > 1}
+        numbers = [one for one, _ in path]
+        if kind == "rollback" and number in numbers:
+            del path[len(path) - numbers[::-1].index(number) :]
+        elif not path or path[-1] != (number, bool(agreed)):
+            path.append((number, bool(agreed)))
+    return {deployment: before for deployment, path in paths.items() if (before := _before(path)) is not None}
+
+
+def _before(path: Sequence[tuple[int, bool]]) -> int | None:
+    """Newest version before the live one that was agreed to; None where there is none."""
+    live = path[-1][0]
+    return next((number for number, agreed in reversed(path[:-1]) if agreed and number != live), None)
 
 
 def deploy(connection: Connection, new: NewDeployment, *, at: datetime) -> int | None:

@@ -9,7 +9,7 @@ from pilothouse.cli.session import Session
 from pilothouse.domain.break_glass import REVIEWERS, Review
 from pilothouse.domain.dataclass_reader import parse_duration
 from pilothouse.operations.promotion import break_glass as operations
-from pilothouse.presentation.break_glass import standing
+from pilothouse.presentation.break_glass import looked, standing
 
 
 @click.group("break-glass")
@@ -87,7 +87,7 @@ def break_glass_review(session: Session, number: int, verdict: str | None, reaso
     if verdict is None:
         raise click.UsageError("say what becomes of it: --keep or --take-back")
     glass = operations.review(session.services, session.actor, number, Review(verdict), reason)
-    missing = REVIEWERS - len(glass.reviews)
+    missing = REVIEWERS - looked(glass)
     say(
         f"break-glass {number}: {standing(glass)}"
         + (f"; {missing} more must look at it" if missing > 0 else "; closed")

@@ -7,7 +7,7 @@ from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens.base import View
 from pilothouse.domain.break_glass import REVIEWERS, USUAL, BrokenGlass, Review, obstacle_to_review
 from pilothouse.domain.roles import Actor
-from pilothouse.presentation.break_glass import standing
+from pilothouse.presentation.break_glass import looked, standing
 
 KEEP, TAKE_BACK, BREAK = "keep", "take_back", "break_glass"
 """Names of the actions."""
@@ -70,6 +70,6 @@ def ask_review(view: View[Any], glass: BrokenGlass, verdict: Review) -> None:
         from pilothouse.operations.promotion import break_glass
 
         after = break_glass.review(services, actor, glass.id, verdict, reason)
-        return f"break-glass {glass.id}: {standing(after)}, {len(after.reviews)} of {REVIEWERS} reviews"
+        return f"break-glass {glass.id}: {standing(after)}, {looked(after)} of {REVIEWERS} reviews"
 
     view.confirm(question, operation)

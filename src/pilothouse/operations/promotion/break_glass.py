@@ -1,6 +1,7 @@
 """Breaking the glass: one person deploys without the approvals; two others look at it; its time ends."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from pilothouse.domain.break_glass import (
@@ -14,18 +15,19 @@ from pilothouse.domain.break_glass import (
 )
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
 from pilothouse.domain.identifiers import parse_reference, version_uri
+from pilothouse.domain.persons import Persons
 from pilothouse.domain.records import PromotionRequest, RequestStatus, RollBackStep, Version, VersionStatus
-from pilothouse.domain.roles import DAEMON, Actor, Permission
+from pilothouse.domain.roles import DAEMON, Actor, Grant, Permission
 from pilothouse.operations.authorisation import Change, as_now, changing, present, reading, reason_given
 from pilothouse.operations.catalogue import require_version
 from pilothouse.operations.promotion.accounted_rows import check_rules, check_version
 from pilothouse.operations.promotion.activation import deploy_request
 from pilothouse.operations.promotion.deployments import go_back
 from pilothouse.operations.promotion.request_filing import file_request, targets_to_request
-from pilothouse.operations.promotion.rules_in_force import require_with_rules
+from pilothouse.operations.promotion.rules_in_force import parts_where_four_eyes, require_with_rules
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import broken_glass, deployments, requests, workspace
+from pilothouse.store import access, broken_glass, deployments, persons, requests, workspace
 
 SETTING = "break_glass"
 """Setting, ``yes`` where somebody may deploy alone in an emergency; ``no`` where nothing is set."""
@@ -114,13 +116,21 @@ def review(services: Services, actor: Actor, number: int, verdict: Review, reaso
         glass = _required(change.connection, number)
         if obstacle := obstacle_to_review(glass, as_now(change.connection, actor)):
             raise (ConflictError if glass.closed_at else NotAllowedError)(obstacle)
+        if verdict is Review.KEEP:
+            _refuse_authors(change, glass)
+        if glass.runs_out(change.at):  # the daemon was away
+            _take_back(services, change, glass, _ended(glass))
+            glass = _required(change.connection, number)
         broken_glass.add_review(
             change.connection, number, GlassReview(actor.name, verdict, reason, change.at)
         )
         change.record("glass.reviewed", f"break-glass {number}", {"verdict": str(verdict), "reason": reason})
         if verdict is Review.TAKE_BACK and glass.taken_back_at is None:
             _take_back(services, change, glass, reason)
-        if len(glass.reviews) + 1 >= REVIEWERS:
+        reviewed = _required(change.connection, number)
+        if len({one.person for one in reviewed.counted}) >= REVIEWERS:
+            if not reviewed.is_kept and reviewed.taken_back_at is None:
+                _take_back(services, change, reviewed, "one of its reviewers said so")
             broken_glass.close(change.connection, number, at=change.at)
             change.record("glass.closed", f"break-glass {number}")
         return _required(change.connection, number)
@@ -130,29 +140,25 @@ def take_back_expired(services: Services) -> list[BrokenGlass]:
     """Take back what nobody has let stand and whose time has ended, for the daemon; returns it."""
     with services.registry.read() as connection:
         now = present(services, connection)
-        if not any(glass.runs_out(now) for glass in broken_glass.listed(connection, open_only=True)):
+        if not any(glass.runs_out(now) for glass in _listed(connection, open_only=True)):
             return []
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
-        expired = [
-            glass
-            for glass in broken_glass.listed(change.connection, open_only=True)
-            if glass.runs_out(change.at)
-        ]
+        expired = [glass for glass in _listed(change.connection, open_only=True) if glass.runs_out(change.at)]
         for glass in expired:
-            _take_back(services, change, glass, f"its time ended at {glass.expires_at:%Y-%m-%d %H:%M} UTC")
+            _take_back(services, change, glass, _ended(glass))
         return expired
 
 
 def list_broken(services: Services, actor: Actor, *, open_only: bool = False) -> list[BrokenGlass]:
     """Deployments by breaking the glass, newest first."""
     with reading(services, actor) as connection:
-        return broken_glass.listed(connection, open_only=open_only)
+        return _listed(connection, open_only=open_only)
 
 
 def of_request(services: Services, actor: Actor, request_id: int) -> BrokenGlass | None:
     """How a request was deployed by breaking the glass; None where it was not."""
     with reading(services, actor) as connection:
-        return next(iter(broken_glass.listed(connection, request=request_id)), None)
+        return next(iter(_listed(connection, request=request_id)), None)
 
 
 def is_allowed(services: Services, actor: Actor) -> bool:
@@ -200,8 +206,49 @@ def _take_back(services: Services, change: Change, glass: BrokenGlass, why: str)
     )
 
 
+def _ended(glass: BrokenGlass) -> str:
+    return f"its time ended at {glass.expires_at:%Y-%m-%d %H:%M} UTC"
+
+
+def _refuse_authors(change: Change, glass: BrokenGlass) -> None:
+    """Raise NotAllowedError where four eyes holds and the person has a part in the version that is to stay."""
+    request = require_with_rules(change.connection, glass.request_id)
+    if parts := parts_where_four_eyes(request, as_now(change.connection, change.actor)):
+        raise NotAllowedError(f"{parts[0]}, and the policy says four eyes: somebody else lets it stand")
+
+
+def _listed(
+    connection: Connection, *, number: int | None = None, request: int | None = None, open_only: bool = False
+) -> list[BrokenGlass]:
+    """As they are on record, each review with its person and whether it counts now."""
+    found = broken_glass.listed(connection, number=number, request=request, open_only=open_only)
+    if not any(glass.reviews for glass in found):
+        return found
+    known, grants = persons.persons(connection), access.all_grants(connection)
+    return [replace(glass, reviews=_judged(glass, known, grants)) for glass in found]
+
+
+def _judged(
+    glass: BrokenGlass, known: Persons, grants: Mapping[str, tuple[Grant, ...]]
+) -> tuple[GlassReview, ...]:
+    judged: list[GlassReview] = []
+    breaker = known.subject(glass.actor)
+    for review in glass.reviews:
+        person = known.subject(review.actor)
+        held = Actor(review.actor, tuple(grants.get(review.actor, ())))
+        void = ""
+        if person == breaker:
+            void = f"{review.actor} and {glass.actor}, who broke the glass, are one person"
+        elif any(person == other.person for other in judged):
+            void = "a second review by one person"
+        elif not held.allows(Permission.REVIEW_GLASS, glass.model):
+            void = f"{review.actor} may no longer review"
+        judged.append(replace(review, person=person, void=void))
+    return tuple(judged)
+
+
 def _required(connection: Connection, number: int) -> BrokenGlass:
-    found = broken_glass.listed(connection, number=number)
+    found = _listed(connection, number=number)
     if not found:
         raise NotFoundError(f"there is no break-glass {number}: pilothouse break-glass list names them")
     return found[0]
