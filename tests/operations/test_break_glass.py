@@ -267,3 +267,21 @@ def test_nobody_lets_stand_what_has_run_out_while_the_daemon_was_away(example: E
     assert review(example, "pat").state == "taken back"
     assert live(example) == {"ewr": 1, "jfk": 1}
     assert review(example, "pia").state == "taken back"
+
+
+def test_two_that_run_out_at_once_are_both_taken_back(example: Example) -> None:
+    for target in ("ewr", "jfk"):
+        break_it(example, targets=[target], lasts=timedelta(minutes=5))
+    example.pass_time(minutes=6)
+    assert [glass.id for glass in break_glass.take_back_expired(example.services)] == [1, 2]
+    assert live(example) == {"ewr": 1, "jfk": 1}
+    assert audits.differing_rows(example.services, example.actor("aud")) == []
+
+
+def test_one_that_was_rolled_back_by_hand_is_no_longer_live(example: Example) -> None:
+    glass = break_it(example, targets=["jfk"])
+    assert glass.live_on == ("jfk",)
+    deployments.roll_back(example.services, example.actor("oscar"), "delay", ["jfk"], reason="worse")
+    (found,) = break_glass.list_broken(example.services, example.actor("vera"))
+    assert found.live_on == ()
+    assert glass_text(found).endswith("on jfk no longer live")

@@ -111,3 +111,8 @@ def test_memberships_are_on_record(example: Example) -> None:
     actions = [entry.action for entry in audits.show(example.services, example.actor("aud"))]
     assert actions[:2] == ["team.left", "team.joined"]
     assert audits.differing_rows(example.services, example.actor("aud")) == []
+
+
+def test_a_team_without_members_is_asked_nothing(example: Example) -> None:
+    with pytest.raises(ConflictError, match="the team rsik has no member"):
+        workspaces.set_workspace_policy(example.services, example.actor("ada"), teams={"rsik": 1}, reason="x")

@@ -56,6 +56,8 @@ class BrokenGlass:
     taken_back_why: str | None
     closed_at: datetime | None
     reviews: tuple[GlassReview, ...] = ()
+    live_on: tuple[str, ...] = ()
+    """Targets on which its deployment is live now."""
 
     @property
     def is_kept(self) -> bool:

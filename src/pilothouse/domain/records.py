@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from pilothouse.domain.break_glass import BrokenGlass
 from pilothouse.domain.decisions import Comment, Decision
 from pilothouse.domain.evaluation import ColumnSummary, GateResult, MetricValue, PortableForm
 from pilothouse.domain.jobs import JobStatus
@@ -176,6 +177,8 @@ class PromotionRequest:
     """Everybody with a part in what it asks for, in sentences."""
     in_force: RulesInForce | None = None
     """Of an open request: what the rules in force ask of it now."""
+    glass: BrokenGlass | None = None
+    """How it was deployed without its approvals."""
     decided_by: RulesAtDecision | None = None
     """Of a closed request with decisions: the rules of the last one."""
 

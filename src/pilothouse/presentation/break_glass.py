@@ -27,6 +27,8 @@ def standing(glass: BrokenGlass) -> str:
     """``until 11-29 09:12 UTC``, ``kept``, ``taken back by vera at 11-29 08:10 UTC``."""
     if glass.taken_back_at is not None:
         return f"taken back by {glass.taken_back_by} at {glass.taken_back_at:%m-%d %H:%M} UTC"
+    if not glass.live_on:
+        return "no longer live"
     return "kept" if glass.is_kept else f"until {glass.expires_at:%m-%d %H:%M} UTC"
 
 

@@ -68,8 +68,11 @@ def listed(
     if open_only:
         conditions = f"{conditions} AND g.closed_at IS NULL" if conditions else "WHERE g.closed_at IS NULL"
     rows = connection.execute(
-        "SELECT g.*, m.name AS model, v.number AS version, (SELECT json_group_array(t.name) FROM request_targets rt "  # noqa: S608 - conditions of our own
-        "JOIN targets t ON t.id = rt.target_id WHERE rt.request_id = g.request_id) AS targets FROM broken_glass g "
+        "SELECT g.*, m.name AS model, v.number AS version, "  # noqa: S608 - conditions of our own
+        "(SELECT json_group_array(t.name) FROM request_targets rt JOIN targets t ON t.id = rt.target_id "
+        "WHERE rt.request_id = g.request_id) AS targets, "
+        "(SELECT json_group_array(t.name) FROM deployments d JOIN targets t ON t.id = d.target_id "
+        "WHERE d.request_id = g.request_id AND d.ended_at IS NULL) AS live_on FROM broken_glass g "
         "JOIN promotion_requests r ON r.id = g.request_id JOIN models m ON m.id = g.model_id "
         f"JOIN versions v ON v.id = r.version_id {conditions} ORDER BY g.id DESC LIMIT ?",
         (*values, limit),
@@ -80,6 +83,7 @@ def listed(
             BrokenGlass,
             row,
             targets=tuple(sorted(json.loads(row["targets"]))),
+            live_on=tuple(sorted(json.loads(row["live_on"]))),
             reviews=tuple(reviews.get(row["id"], ())),
         )
         for row in rows

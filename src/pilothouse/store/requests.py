@@ -306,6 +306,7 @@ def _select(
             ended_by=tuple(from_row(DeploymentEnd, end) for end in ends[row["id"]]),
             authors=(*_asked_and_trained(row), *(from_row(Author, author) for author in authors[row["id"]])),
             in_force=None,
+            glass=None,
             decided_by=None,
         )
         for row in rows

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import click
 
-from pilothouse.cli.output import json_option, printed_as_json, say, show_table
+from pilothouse.cli.output import json_option, printed_as_json, say, say_unwatched, show_table
 from pilothouse.cli.session import Session
 from pilothouse.domain.break_glass import REVIEWERS, Review
 from pilothouse.domain.dataclass_reader import parse_duration
@@ -46,6 +46,7 @@ def break_glass_deploy(
             f"{standing(glass)}; then the daemon takes it back, unless {REVIEWERS} others let it stand "
             f"(pilothouse break-glass review {glass.id} --keep)"
         )
+        say_unwatched(session)
 
 
 @break_glass.command("list")

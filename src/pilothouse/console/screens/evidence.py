@@ -1,6 +1,7 @@
 """One promotion request: the frozen evidence, the decisions, and the keys that decide."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from pilothouse.domain.dossier import Changes
 from pilothouse.domain.promotion import RequestAct, obstacle_to
 from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.domain.roles import Actor
+from pilothouse.domain.teams import teams_text
 from pilothouse.operations.services import Services
 from pilothouse.presentation.pages.request_page import obstacle_text, request_page
 
@@ -44,7 +46,7 @@ class EvidenceView(PageView[PromotionRequest]):
         self._glass = break_glass.of_request(services, actor, self.record_number())
         request = promotions.get_request(services, actor, self.record_number())
         self._changes = approved_before.changes_of_request(services, actor, request)
-        return request
+        return replace(request, glass=self._glass)
 
     def show(self, data: PromotionRequest) -> None:
         again = f"{key_of(self.actions(), 'again')} asks anew, with evidence against what is live now."
@@ -77,9 +79,14 @@ class EvidenceView(PageView[PromotionRequest]):
         needed = request.approvals_needed
         last = request.approvals + 1 >= needed
         targets = " ".join(request.targets)
+        asked = request.in_force.missing_teams if request.in_force else {}
         effect = (
             f"version {request.version} goes live on {targets} at once" if last else "nothing is deployed yet"
         )
+        if last and asked:
+            effect = (
+                f"version {request.version} goes live on {targets} once {teams_text(asked)} are among them"
+            )
         verdict = deciding.Verdict(
             "approve",
             f"Approve {request.model} version {request.version} on {targets}?",

@@ -140,13 +140,17 @@ def take_back_expired(services: Services) -> list[BrokenGlass]:
     """Take back what nobody has let stand and whose time has ended, for the daemon; returns it."""
     with services.registry.read() as connection:
         now = present(services, connection)
-        if not any(glass.runs_out(now) for glass in _listed(connection, open_only=True)):
-            return []
-    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
-        expired = [glass for glass in _listed(change.connection, open_only=True) if glass.runs_out(change.at)]
-        for glass in expired:
-            _take_back(services, change, glass, _ended(glass))
-        return expired
+        numbers = [glass.id for glass in _listed(connection, open_only=True) if glass.runs_out(now)]
+    expired: list[BrokenGlass] = []
+    for number in sorted(
+        numbers
+    ):  # a transaction each: one that cannot be taken back keeps none of the others
+        with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+            glass = _required(change.connection, number)
+            if glass.runs_out(change.at):
+                _take_back(services, change, glass, _ended(glass))
+                expired.append(glass)
+    return expired
 
 
 def list_broken(services: Services, actor: Actor, *, open_only: bool = False) -> list[BrokenGlass]:

@@ -23,7 +23,18 @@ from pilothouse.domain.teams import missing_of
 from pilothouse.operations.authorisation import permits
 from pilothouse.operations.catalogue import require_request, spec_of_model
 from pilothouse.sqlite import Connection
-from pilothouse.store import access, audit, freezes, models, persons, requests, teams, versions, workspace
+from pilothouse.store import (
+    access,
+    audit,
+    freezes,
+    models,
+    persons,
+    requests,
+    teams,
+    users,
+    versions,
+    workspace,
+)
 from pilothouse.store.models import StoredSpec
 from pilothouse.store.requests import Candidate
 
@@ -128,6 +139,7 @@ def _with_rules(
     able: dict[str, Actor] = {}
     for actor in people:
         may = permits(connection, actor, Permission.DECIDE, request.model, request.targets)
+        may = may and not users.ending(connection, actor.name, None)
         if may and personal_obstacle(RequestAct.APPROVE, request, actor) is None:
             able.setdefault(known.subject(actor.name), actor)
     names = tuple(actor.name for actor in able.values())

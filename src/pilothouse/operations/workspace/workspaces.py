@@ -29,6 +29,7 @@ from pilothouse.operations.services import Services, wall_clock
 from pilothouse.operations.workspace import person_records
 from pilothouse.sqlite import Connection
 from pilothouse.store import access, persons, workspace
+from pilothouse.store import teams as team_store
 from pilothouse.store.connection import Registry
 from pilothouse.system.leader import check_not_led
 from pilothouse.system.paths import WorkspacePaths
@@ -299,6 +300,13 @@ def set_workspace_policy(
             raise InvalidInputError(f"approvals of the team {team}: found {count}; expected 0 to 100")
     reason = clean_text(reason, "the reason")
     with changing(services, actor, Permission.SET_POLICY) as change:
+        with_members = {member.team for member in team_store.members(change.connection)}
+        if empty := sorted(
+            team for team, count in (teams or {}).items() if count and team not in with_members
+        ):
+            raise ConflictError(
+                f"the team {empty[0]} has no member, so nobody could approve anything: pilothouse teams add {empty[0]} NAME"
+            )
         return _put_policy(
             change,
             reason,

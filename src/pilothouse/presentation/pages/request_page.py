@@ -108,12 +108,13 @@ def approvers_text(request: PromotionRequest) -> str:
     rules = request.in_force
     if rules is None or not rules.can_approve:
         return "nobody can approve it: grant the role approver to somebody with no part in it"
+    of_teams = f", {teams_text(rules.missing_teams)} among them" if rules.missing_teams else ""
     names = ", ".join(_with_other_names(name, rules.also_named.get(name, ())) for name in rules.can_approve)
     missing = request.approvals_needed - request.approvals
     if len(rules.can_approve) < missing:
         more = " more" if request.approvals else ""
         return f"{missing}{more} needed, and only {names} can approve: grant another approver"
-    return f"can be approved by {names}"
+    return f"can be approved by {names}{of_teams}"
 
 
 def _with_other_names(name: str, others: Sequence[str]) -> str:
