@@ -1,9 +1,11 @@
 """gRPC of the Open Inference Protocol: a client of HTTP/2 in this process, and bytes that are none."""
 
+import asyncio
 import contextlib
 import json
 import socket
 import ssl
+import threading
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,7 +25,9 @@ from h2.exceptions import H2Error
 from serving_kit import CATEGORIES, NUMBERS, ModelFile, ServingProcess, TestHub, short_folder, start_serving
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.serving.grpc.messages import MESSAGES, decode, encode
+from pilothouse.serving.grpc.calls import SERVICE, Outcome, answer, refusal
+from pilothouse.serving.grpc.messages import MESSAGES, Bounds, decode, encode
+from pilothouse.serving.web import http
 from support import leftovers, wait_until
 
 Launch = Callable[..., ServingProcess]
@@ -199,6 +203,8 @@ def test_a_packed_message_is_unpacked_and_a_large_answer_fits_the_clients_window
         ("ModelConfig", b"", 12, "there is no call"),
         ("ModelInfer", infer(10_001), 3, "10001 rows"),
         ("ModelInfer", b"x" * (17 << 20), 8, "longer than 16,777,216 bytes"),
+        ("ModelReady", b"\x78\0" * 2_100, 8, "longer than 4,096 bytes"),
+        ("ModelInfer", b"\x78\0" * 50_001, 3, "too many fields"),
     ],
 )
 def test_what_is_refused_says_why_and_the_connection_goes_on(
@@ -260,6 +266,8 @@ def test_tokens_and_tls_are_those_of_http(
     assert client.socket.selected_alpn_protocol() == "h2"  # type: ignore[attr-defined]
     wait_until(lambda: decode("ServerReadyResponse", client.call("ServerReady", b"")[2]) == {"ready": True})
     assert client.call("ModelInfer", infer())[0] == 16
+    assert client.call("ModelMetadata", b"\xff\xff")[0] == 16  # before what is sent is looked at
+    assert client.call("ModelInfer", b"x" * (17 << 20))[0] == 16
     assert client.call("ServerMetadata", b"", authorization="Bearer no-such-token-here")[0] == 16
     assert client.call("ModelInfer", infer(), authorization=f"Bearer {TOKEN}")[0] == 0
     client.close()
@@ -326,3 +334,88 @@ def test_what_is_encoded_is_decoded(values: dict[str, Any]) -> None:
 def test_any_bytes_are_a_message_or_are_refused(message: str, data: bytes) -> None:
     with contextlib.suppress(InvalidInputError):
         encode(message, decode(message, data))
+
+
+def _lengthy(number: int, content: bytes) -> bytes:
+    return encode("ModelInferRequest", {"raw_input_contents": [content]}).replace(
+        b"\x3a", bytes([number << 3 | 2]), 1
+    )
+
+
+def test_fields_and_values_are_bounded_for_the_whole_message() -> None:
+    unknown = b"\x78\0"
+    two_inputs = _lengthy(5, unknown * 5) * 2
+    decode("ModelInferRequest", two_inputs, Bounds(fields=12))
+    with pytest.raises(InvalidInputError, match="too many fields"):
+        decode("ModelInferRequest", two_inputs, Bounds(fields=11))
+    with pytest.raises(InvalidInputError, match="too many fields"):
+        decode("NamedModel", unknown * 5, Bounds(fields=4))
+    packed = {"contents": {"int64_contents": [1, 2, 3], "fp64_contents": [0.5]}}
+    message = encode("ModelInferRequest", {"inputs": [packed, packed]})
+    decode("ModelInferRequest", message, Bounds(packed_values=8))
+    with pytest.raises(InvalidInputError, match="too many values"):
+        decode("ModelInferRequest", message, Bounds(packed_values=7))
+    texts = encode("ModelInferRequest", {"inputs": [{"contents": {"bytes_contents": ["a", "b"]}}] * 2})
+    decode("ModelInferRequest", texts, Bounds(single_values=4, fields=4))
+    with pytest.raises(InvalidInputError, match="too many values"):
+        decode("ModelInferRequest", texts, Bounds(single_values=3))
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-200, 200)))
+@settings(max_examples=100, deadline=None)
+def test_packed_numbers_are_those_that_come_one_by_one(values: list[int]) -> None:
+    together = encode("InferTensor", {"shape": values})
+    apart = b"".join(
+        encode("InferTensor", {"shape": [value]}).replace(b"\x1a" + bytes([length]), b"\x18", 1)
+        for value in values
+        for length in (len(encode("InferTensor", {"shape": [value]})) - 2,)
+    )
+    assert decode("InferTensor", together).get("shape", []) == values
+    assert decode("InferTensor", apart).get("shape", []) == values
+
+
+@pytest.mark.parametrize("packed", [b"\x01\x80", b"\x80", b"\x01" + b"\x80" * 10 + b"\0"])
+def test_a_packed_number_without_an_end_is_refused(packed: bytes) -> None:
+    with pytest.raises(InvalidInputError, match="no end"):
+        decode("InferTensor", _lengthy(3, packed))
+
+
+class _Keeping:
+    """App that keeps what it is asked, and does nothing else."""
+
+    def __init__(self, *, refuses: bool = False) -> None:
+        self.scopes: list[http.Scope] = []
+        self._refuses = refuses
+
+    def admit(self, scope: http.Scope) -> None:
+        if self._refuses:
+            raise http.HttpError(401, "expected a token")
+
+    async def answer(self, scope: http.Scope, receive: http.Receive, form: object = None) -> http.Answer:
+        self.scopes.append({**scope, "body": (await receive())["body"]})
+        return 200, b"answered", {}
+
+
+def test_a_call_without_a_token_is_refused_before_its_message_comes() -> None:
+    outcome = refusal(_Keeping(refuses=True), f"{SERVICE}ModelInfer", [])
+    assert outcome == Outcome(16, text="expected a token")
+    assert refusal(_Keeping(), f"{SERVICE}ModelInfer", []) is None
+
+
+def test_a_packed_message_is_read_off_the_event_loop_and_handed_on_packed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads: list[threading.Thread] = []
+
+    def watched(*given: Any) -> dict[str, Any]:
+        threads.append(threading.current_thread())
+        return decode(*given)
+
+    monkeypatch.setattr("pilothouse.serving.grpc.calls.decode", watched)
+    app, packed = _Keeping(), zlib.compress(infer())
+    framed = b"\1" + len(packed).to_bytes(4) + packed
+    outcome = asyncio.run(answer(app, f"{SERVICE}ModelInfer", [(b"grpc-encoding", b"deflate")], framed))
+    assert (outcome.message, len(threads)) == (b"answered", 1)
+    assert threads[0] is not threading.current_thread()
+    assert app.scopes[0]["body"] == packed
+    assert (b"content-encoding", b"deflate") in app.scopes[0]["headers"]

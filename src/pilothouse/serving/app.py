@@ -37,8 +37,6 @@ log = logging.getLogger(__name__)
 
 MAXIMUM_WAITING = 1_000
 """Requests that may wait for an answer at once; the next is told to come back."""
-_LARGE_BODY_BYTES = 256 * 1_024
-"""Bytes from which a body is parsed in a thread, so that the event loop goes on answering others; so is a packed one."""
 _FAULT = "internal error; the server's log says more"
 _LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{0,5})?", re.IGNORECASE)
 """Hosts under which a server on the loopback interface answers."""
@@ -74,6 +72,15 @@ class ServingApp:
     def room(self) -> http.BodyRoom:
         """Room of all bodies that arrive."""
         return self._room
+
+    def admit(self, scope: Scope) -> None:
+        """Look at the head of a request whose body has not come: host, path, token and method. Raises PilothouseError, which is
+        counted as refused."""
+        try:
+            self._find(scope)
+        except PilothouseError as error:
+            self._traffic.refuse(http.status_of(error))
+            raise
 
     async def answer(self, scope: Scope, receive: Receive, form: Form | None = None) -> http.Answer:
         """Answer to one request, in ``form`` where it is not the route's. Raises ClientGoneError alone."""
@@ -239,6 +246,6 @@ def _written(loaded: LoadedVersion, form: Form, request: Inference, result: Answ
 
 async def _read(body: bytes, scope: Scope, loaded: LoadedVersion, form: Form) -> Inference:
     given = (body, scope["headers"], loaded.schema, loaded.private)
-    if len(body) <= _LARGE_BODY_BYTES and http.header(scope, b"content-encoding") is None:
+    if len(body) <= form.large and http.header(scope, b"content-encoding") is None:
         return form.read(*given)
     return await asyncio.to_thread(form.read, *given)

@@ -25,6 +25,8 @@ Report = list[dict[str, Any]] | None
 Read = Callable[[bytes, Headers, InputSchema, Sequence[str]], Inference]
 Write = Callable[[InputSchema, int, Inference, Prediction, PredictionId, Report], Written]
 
+_LARGE_BODY_BYTES = 256 * 1_024
+
 _NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -34,6 +36,8 @@ class Form:
 
     read: Read
     write: Write
+    large: int = _LARGE_BODY_BYTES
+    """Bytes from which a body is read in a thread, so that the event loop goes on answering others; so is a packed one."""
 
 
 def header_of(headers: Headers, name: bytes) -> str:

@@ -1,6 +1,6 @@
 """Calls of the service: each is asked as the HTTP route of the same meaning is, with the same tokens, bounds and counts."""
 
-import zlib
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -10,9 +10,8 @@ import msgspec
 
 from pilothouse.domain.errors import InvalidInputError, NotFoundError, PilothouseError
 from pilothouse.domain.safe_text import one_line
-from pilothouse.serving.bodies.forms import Form
-from pilothouse.serving.bodies.protocol import MAXIMUM_BODY_BYTES
-from pilothouse.serving.grpc.inferences import MODEL_INFER
+from pilothouse.serving.bodies.forms import Form, header_of
+from pilothouse.serving.grpc.inferences import LARGE_BYTES, MODEL_INFER, unpacked
 from pilothouse.serving.grpc.messages import decode, encode
 from pilothouse.serving.web import compression, http
 from pilothouse.serving.web.compression import Headers
@@ -33,6 +32,8 @@ _CODES = {
     503: UNAVAILABLE,
 }
 """Codes of gRPC by the status of HTTP."""
+_LONGEST_NAMES = 4_096
+"""Bytes of a message that names a model and a version, and has nothing else to say; unpacked too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,9 @@ class Outcome:
 
 class Answers(Protocol):
     """App that answers requests in the forms of HTTP."""
+
+    def admit(self, scope: http.Scope) -> None:
+        """Look at the head of a request. Raises PilothouseError."""
 
     async def answer(self, scope: http.Scope, receive: http.Receive, form: Form | None = None) -> http.Answer:
         """Answer to one request. Raises ClientGoneError alone."""
@@ -72,21 +76,44 @@ _CALLS = {
 }
 
 
-async def answer(app: Answers, path: str, headers: Headers, framed: bytes) -> Outcome:
-    """Answer to a call whose request is ``framed``: one message behind its prefix."""
-    call = _CALLS.get(path.removeprefix(SERVICE)) if path.startswith(SERVICE) else None
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """Message as it came. ``encoding`` is empty where it is not packed."""
+
+    content: bytes
+    encoding: str
+
+
+def refusal(app: Answers, path: str, headers: Headers) -> Outcome | None:
+    """Refusal of a call by its head, before its message comes: an unknown call, or one without the token that it needs."""
+    call = _call(path)
     if call is None:
         return Outcome(UNIMPLEMENTED, text=f"there is no call {one_line(path, 120)}")
     try:
-        message = _unframed(framed, headers)
-        asked = _path(call, message)
+        # every model's route asks for the same token: which model is meant is in the message
+        app.admit(_scope(call, _model_path("any") + call.path if call.of_model else call.path, headers))
     except PilothouseError as error:
-        return Outcome(_CODES.get(http.status_of(error), INTERNAL), text=one_line(str(error)))
+        return _failure(error)
+    return None
+
+
+async def answer(app: Answers, path: str, headers: Headers, framed: bytes) -> Outcome:
+    """Answer to a call that was not refused by its head, and whose request is ``framed``: one message behind its prefix."""
+    call = _call(path)
+    assert call is not None
+    try:
+        message = _unframed(framed, headers)
+        is_large = call.form is not None and (message.encoding or len(message.content) > LARGE_BYTES)
+        asked = await asyncio.to_thread(_path, call, message) if is_large else _path(call, message)
+    except PilothouseError as error:
+        return _failure(error)
 
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": message}
+        return {"type": "http.request", "body": message.content}
 
-    scope = {"path": asked, "method": "POST" if call.form else "GET", "headers": _as_http(headers)}
+    scope = _scope(call, asked, headers)
+    if message.encoding:  # what is unpacked twice is held once, and as long as it is decoded
+        scope["headers"].append((b"content-encoding", message.encoding.encode()))
     try:
         status, body, _ = await app.answer(scope, receive, call.form)
     except http.ClientGoneError:
@@ -99,41 +126,59 @@ async def answer(app: Answers, path: str, headers: Headers, framed: bytes) -> Ou
     return Outcome(OK, encode(call.response, document))  # 503 of a readiness is an answer here
 
 
-def _unframed(framed: bytes, headers: Headers) -> bytes:
+def _call(path: str) -> _Call | None:
+    return _CALLS.get(path.removeprefix(SERVICE)) if path.startswith(SERVICE) else None
+
+
+def _failure(error: PilothouseError) -> Outcome:
+    return Outcome(_CODES.get(http.status_of(error), INTERNAL), text=one_line(str(error)))
+
+
+def _unframed(framed: bytes, headers: Headers) -> _Message:
     if len(framed) < PREFIX_BYTES or int.from_bytes(framed[1:PREFIX_BYTES]) != len(framed) - PREFIX_BYTES:
         raise InvalidInputError("expected one whole message behind its length")
     message = framed[PREFIX_BYTES:]
     if framed[0] == 0:
-        return message
-    encoding = next((value for name, value in headers if name == b"grpc-encoding"), b"")
-    if framed[0] != 1 or encoding in (b"", b"identity"):
+        return _Message(message, "")
+    encoding = header_of(headers, b"grpc-encoding").strip().lower()
+    if framed[0] != 1 or encoding not in ("gzip", "deflate"):
         raise InvalidInputError("the message is packed; expected grpc-encoding gzip or deflate")
-    try:
-        return compression.unpack(message, encoding.decode("latin-1"), MAXIMUM_BODY_BYTES)
-    except zlib.error:
-        raise InvalidInputError("the message is not packed as grpc-encoding says") from None
+    return _Message(message, encoding)
 
 
-def _path(call: _Call, message: bytes) -> str:
+def _path(call: _Call, message: _Message) -> str:
     """Path of the route that a call asks. Raises InvalidInputError or NotFoundError."""
     if not call.of_model:
         return call.path
     if call.form is None:
-        named: Mapping[str, Any] = decode(call.request, message)
+        if len(message.content) > _LONGEST_NAMES:
+            raise http.HttpError(413, f"the message is longer than {_LONGEST_NAMES:,} bytes")
+        content = compression.unpack(message.content, message.encoding, _LONGEST_NAMES)
+        named: Mapping[str, Any] = decode(call.request, content)
         model, version = named.get("name", ""), named.get("version", "")
     else:
-        named = decode("NamedModel", message)  # the tensors are read where the app admits them
+        named = decode(
+            "NamedModel", unpacked(message.content, message.encoding)
+        )  # the tensors are read where the app admits them
         model, version = named.get("model_name", ""), named.get("model_version", "")
     for part in (model, version):
         if quote(part, safe="") != part:
             raise NotFoundError(f"there is no {one_line(part, 80)} here")
     if not model:
         raise InvalidInputError("the request names no model")
-    return f"/v2/models/{model}" + (f"/versions/{version}" if version else "") + call.path
+    return _model_path(model) + (f"/versions/{version}" if version else "") + call.path
 
 
-def _as_http(headers: Headers) -> Headers:
-    """Headers as the app knows them: the authority is the host, and a message is not packed any more."""
+def _model_path(model: str) -> str:
+    return f"/v2/models/{model}"
+
+
+def _scope(call: _Call, path: str, headers: Headers) -> http.Scope:
+    return {"path": path, "method": "POST" if call.form else "GET", "headers": _as_http(headers)}
+
+
+def _as_http(headers: Headers) -> list[tuple[bytes, bytes]]:
+    """Headers as the app knows them: the authority is the host."""
     return [
         (b"host" if name == b":authority" else name, value)
         for name, value in headers

@@ -44,7 +44,16 @@ _MOST_RESETS = 500
 """Calls that a connection may take back in its life: who opens calls to take them back costs us work for nothing."""
 _LOOK_EVERY_S = 5.0
 
+Refusal = Callable[[str, Headers], Outcome | None]
 Call = Callable[[str, Headers, bytes], Awaitable[Outcome]]
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """What refuses a call by its head alone, and what answers it once its message is there."""
+
+    refusal: Refusal
+    answer: Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +89,9 @@ class GrpcConnection(asyncio.Protocol):
     """One client."""
 
     def __init__(
-        self, call: Call, room: BodyRoom, connections: "set[GrpcConnection]", limits: GrpcLimits
+        self, calls: Calls, room: BodyRoom, connections: "set[GrpcConnection]", limits: GrpcLimits
     ) -> None:
-        self._call, self._room, self._connections, self._limits = call, room, connections, limits
+        self._calls, self._room, self._connections, self._limits = calls, room, connections, limits
         self._h2 = H2Connection(H2Configuration(client_side=False, header_encoding=None))
         self._streams: dict[int, _Stream] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -184,6 +193,8 @@ class GrpcConnection(asyncio.Protocol):
             self._refuse(number, stream, UNAVAILABLE, "the server is ending; try again")
         elif not fields.get(b"content-type", b"").startswith(b"application/grpc"):
             self._refuse(number, stream, INVALID, "expected content-type application/grpc")
+        elif (refused := self._calls.refusal(stream.path, stream.headers)) is not None:
+            self._refuse(number, stream, refused.code, refused.text)
 
     def _append(self, number: int, data: bytes) -> None:
         stream = self._streams.get(number)
@@ -211,7 +222,7 @@ class GrpcConnection(asyncio.Protocol):
         task.add_done_callback(self._tasks.discard)
 
     async def _answer(self, number: int, stream: _Stream, body: bytes) -> None:
-        outcome = await self._call(stream.path, stream.headers, body)
+        outcome = await self._calls.answer(stream.path, stream.headers, body)
         if self._streams.get(number) is stream:
             self._respond(number, stream, outcome)
             self._send_left()

@@ -14,10 +14,17 @@ from pilothouse.domain.identifiers import PredictionId
 from pilothouse.inference.predictor import Prediction
 from pilothouse.inference.schema import InputSchema
 from pilothouse.serving.bodies.binary_tensors import finite_or_none, raw_of, values_of
-from pilothouse.serving.bodies.forms import Form, Report, Written
-from pilothouse.serving.bodies.protocol import Inference, RequestedOutput, answer_document, inference_of
+from pilothouse.serving.bodies.forms import Form, Report, Written, header_of
+from pilothouse.serving.bodies.protocol import (
+    MAXIMUM_BODY_BYTES,
+    Inference,
+    RequestedOutput,
+    answer_document,
+    inference_of,
+)
 from pilothouse.serving.bodies.tensors import InputTensor, shown
 from pilothouse.serving.grpc.messages import decode, encode
+from pilothouse.serving.web import compression
 from pilothouse.serving.web.compression import Headers
 
 _CONTENTS = {
@@ -31,10 +38,17 @@ _CONTENTS = {
     "BYTES": "bytes_contents",
 }
 _RAW = "raw"
+LARGE_BYTES = 16 * 1_024
+"""Bytes from which a message is decoded in a thread: it is done in Python, field by field."""
+
+
+def unpacked(body: bytes, encoding: str) -> bytes:
+    """Message of an inference request as it was before the client packed it. Raises PilothouseError."""
+    return compression.unpack(body, encoding, MAXIMUM_BODY_BYTES)
 
 
 def _read(body: bytes, headers: Headers, schema: InputSchema, private: Sequence[str]) -> Inference:
-    request = decode("ModelInferRequest", body)
+    request = decode("ModelInferRequest", unpacked(body, header_of(headers, b"content-encoding")))
     given, raw = request.get("inputs", []), request.get("raw_input_contents", [])
     if raw and len(raw) != len(given):
         raise InvalidInputError(f"found {len(raw)} raw_input_contents; expected {len(given)}, one an input")
@@ -121,4 +135,4 @@ def _parameters(plain: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     }
 
 
-MODEL_INFER = Form(_read, _write)
+MODEL_INFER = Form(_read, _write, LARGE_BYTES)

@@ -1,28 +1,25 @@
 """Messages in the protobuf encoding, by the fields of ``open_inference.proto``: bytes to plain values and back.
 
-Bytes from outside are bounded: no field is longer than what is left, and no field comes more often than ``MOST_MESSAGES`` or
-``MOST_VALUES`` say. Messages nest as the file says and no deeper.
+Bytes from outside are bounded: no field is longer than what is left, and a message has no more fields and values, those of its
+inner messages counted, than ``Bounds`` say. Messages nest as the file says and no deeper.
 """
 
 import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pilothouse.domain.errors import InvalidInputError
 
-MOST_MESSAGES = 20_000
-"""Messages of one field at most."""
-MOST_VALUES = 1_000_000
-"""Numbers or texts of one field at most."""
-_MOST_FIELDS = 2_000_000
-"""Fields of one message at most."""
 _VARINT, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5
 """Kinds of encoding that a tag may name."""
+_LONGEST_VARINT = 10
 _SIGNED, _UNSIGNED = ("int32", "int64"), ("bool", "uint32", "uint64")
 _FIXED = {"float": (_FOUR, "<f4"), "double": (_EIGHT, "<f8")}
 _TEXTS = ("string", "bytes")
@@ -37,6 +34,32 @@ class Field:
     kind: str
     repeated: bool
     is_map: bool
+
+
+@dataclass(slots=True)
+class Bounds:
+    """What a message may have at most, all that is in it together. What was decoded is taken off."""
+
+    fields: int = 50_000
+    """Fields, unknown ones too, but no values of a repeated one: a few for each input and parameter."""
+    single_values: int = 500_000
+    """Values of repeated fields that come one by one: texts, and numbers that are not packed."""
+    packed_values: int = 2_000_000
+
+    def take_field(self) -> None:
+        """Count a field. Raises InvalidInputError."""
+        self.fields -= 1
+        if self.fields < 0:
+            raise InvalidInputError("the message has too many fields")
+
+    def take_values(self, count: int, *, packed: bool) -> None:
+        """Count values of a repeated field. Raises InvalidInputError."""
+        if packed:
+            self.packed_values -= count
+        else:
+            self.single_values -= count
+        if min(self.packed_values, self.single_values) < 0:
+            raise InvalidInputError("the message has too many values; send fewer rows, or raw contents")
 
 
 Message = Mapping[int, Field]
@@ -63,43 +86,43 @@ def _messages(text: str) -> dict[str, Message]:
 MESSAGES = _messages(Path(__file__).with_name("open_inference.proto").read_text("utf-8"))
 
 
-def decode(message: str, data: bytes | memoryview) -> dict[str, Any]:
+def decode(message: str, data: bytes | memoryview, bounds: Bounds | None = None) -> dict[str, Any]:
     """Values of a message's fields that are there, by name: lists of repeated ones, dicts of maps and messages, ``bytes`` as
     views. Unknown fields are passed over. Raises InvalidInputError."""
-    fields, values = MESSAGES[message], dict[str, Any]()
+    fields, values, bounds = MESSAGES[message], dict[str, Any](), bounds or Bounds()
     for number, wire, value in _split(data):
         field = fields.get(number)
+        if field is not None and field.repeated and field.kind not in MESSAGES:
+            found = values.setdefault(field.name, [])
+            if wire == _BYTES and field.kind not in _TEXTS:
+                bounds.take_field()
+                found += _packed(field, value, bounds)
+            else:
+                bounds.take_values(1, packed=False)
+                found.append(_one(field, wire, value, bounds))
+            continue
+        bounds.take_field()
         if field is None:
             continue
         if field.is_map:
-            key, content = _entry(field, _bytes(field, wire, value))
-            found = values.setdefault(field.name, {})
-            found[key] = content
-            _check_count(field, found)
-        elif not field.repeated:
-            values[field.name] = _one(field, wire, value)
+            key, content = _entry(field, _bytes(field, wire, value), bounds)
+            values.setdefault(field.name, {})[key] = content
+        elif field.repeated:
+            values.setdefault(field.name, []).append(_one(field, wire, value, bounds))
         else:
-            found = values.setdefault(field.name, [])
-            if wire == _BYTES and field.kind not in _TEXTS and field.kind not in MESSAGES:
-                found += _packed(field, value)
-            else:
-                found.append(_one(field, wire, value))
-            _check_count(field, found)
+            values[field.name] = _one(field, wire, value, bounds)
     return values
 
 
 def _split(data: bytes | memoryview) -> Iterator[tuple[int, int, Any]]:
     """Number, kind of encoding and value of each field: an integer, or a view."""
     view = memoryview(data)
-    at, count = 0, 0
+    at = 0
     while at < len(view):
-        count += 1
         tag, at = _varint(view, at)
         wire = tag & 7
-        if count > _MOST_FIELDS or not tag >> 3:
-            raise InvalidInputError(
-                "the message is not one of the protocol: too many fields, or one without a number"
-            )
+        if not tag >> 3:
+            raise InvalidInputError("the message is not one of the protocol: a field has no number")
         if wire == _VARINT:
             value, at = _varint(view, at)
             yield tag >> 3, wire, value
@@ -117,8 +140,10 @@ def _split(data: bytes | memoryview) -> Iterator[tuple[int, int, Any]]:
 
 
 def _varint(view: memoryview, at: int) -> tuple[int, int]:
+    if at < len(view) and view[at] < 0x80:  # most are of one byte
+        return view[at], at + 1
     value = shift = 0
-    while at < len(view) and shift < 70:
+    while at < len(view) and shift < 7 * _LONGEST_VARINT:
         byte = view[at]
         at += 1
         value |= (byte & 0x7F) << shift
@@ -128,7 +153,7 @@ def _varint(view: memoryview, at: int) -> tuple[int, int]:
     raise InvalidInputError("the message is not one of the protocol: a number has no end")
 
 
-def _one(field: Field, wire: int, value: Any) -> Any:
+def _one(field: Field, wire: int, value: Any, bounds: Bounds) -> Any:
     if field.kind in _FIXED:
         expected, code = _FIXED[field.kind]
         if wire != expected:
@@ -141,7 +166,7 @@ def _one(field: Field, wire: int, value: Any) -> Any:
     view = _bytes(field, wire, value)
     if field.kind == "string":
         return _text(field, view)
-    return view if field.kind == "bytes" else decode(field.kind, view)
+    return view if field.kind == "bytes" else decode(field.kind, view, bounds)
 
 
 def _integer(kind: str, value: int) -> int | bool:
@@ -150,28 +175,47 @@ def _integer(kind: str, value: int) -> int | bool:
     return value - (1 << 64) if kind in _SIGNED and value >> 63 else value
 
 
-def _packed(field: Field, view: memoryview) -> list[Any]:
+def _packed(field: Field, view: memoryview, bounds: Bounds) -> list[Any]:
+    take = partial(bounds.take_values, packed=True)
     if field.kind in _FIXED:
         code = np.dtype(_FIXED[field.kind][1])
         if len(view) % code.itemsize:
             raise _wrong(field)
+        take(len(view) // code.itemsize)
         return list(np.frombuffer(view, code).tolist())
-    values: list[Any] = []
-    at = 0
-    while at < len(view):
-        value, at = _varint(view, at)
-        values.append(_integer(field.kind, value))
-        _check_count(field, values)
-    return values
+    is_last = np.frombuffer(view, np.uint8) < 0x80
+    take(int(np.count_nonzero(is_last)))
+    numbers = _varints(view, np.flatnonzero(is_last))
+    kind = np.bool_ if field.kind == "bool" else np.int64 if field.kind in _SIGNED else np.uint64
+    return list(numbers.astype(kind).tolist())
 
 
-def _entry(field: Field, view: memoryview) -> tuple[str, Any]:
+def _varints(view: memoryview, last: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+    """Numbers that follow one another, by the positions of their last bytes."""
+    data = np.frombuffer(view, np.uint8)
+    if (last[-1] + 1 if len(last) else 0) != len(data):
+        raise InvalidInputError("the message is not one of the protocol: a number has no end")
+    numbers = np.zeros(len(last), np.uint64)
+    first = np.concatenate((np.zeros(1, np.int64), last[:-1] + 1))[: len(last)]
+    lengths = last - first + 1
+    longest = int(lengths.max(initial=0))
+    if longest > _LONGEST_VARINT:
+        raise InvalidInputError("the message is not one of the protocol: a number has no end")
+    for i in range(longest):
+        has = np.flatnonzero(lengths > i)
+        bits = (data[first[has] + i] & 0x7F).astype(np.uint64)
+        numbers[has] |= bits << np.uint64(7 * i)
+    return numbers
+
+
+def _entry(field: Field, view: memoryview, bounds: Bounds) -> tuple[str, Any]:
     key, content = "", {}
     for number, wire, value in _split(view):
+        bounds.take_field()
         if number == 1:
             key = _text(field, _bytes(field, wire, value))
         elif number == 2:
-            content = decode(field.kind, _bytes(field, wire, value))
+            content = decode(field.kind, _bytes(field, wire, value), bounds)
     return key, content
 
 
@@ -187,12 +231,6 @@ def _text(field: Field, view: memoryview) -> str:
         return str(view, "utf-8")
     except UnicodeDecodeError:
         raise InvalidInputError(f"{field.name} is not UTF-8") from None
-
-
-def _check_count(field: Field, found: list[Any] | dict[str, Any]) -> None:
-    most = MOST_MESSAGES if field.kind in MESSAGES else MOST_VALUES
-    if len(found) > most:
-        raise InvalidInputError(f"{field.name} comes more than {most:,} times")
 
 
 def _wrong(field: Field) -> InvalidInputError:

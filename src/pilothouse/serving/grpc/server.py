@@ -5,8 +5,8 @@ import socket
 import ssl
 from functools import partial
 
-from pilothouse.serving.grpc.calls import Answers, answer
-from pilothouse.serving.grpc.connection import GrpcConnection, GrpcLimits
+from pilothouse.serving.grpc.calls import Answers, answer, refusal
+from pilothouse.serving.grpc.connection import Calls, GrpcConnection, GrpcLimits
 from pilothouse.serving.web.http import BodyRoom
 
 _HANDSHAKE_S = 20
@@ -26,7 +26,7 @@ class GrpcServer:
         self._server = await asyncio.get_running_loop().create_server(
             partial(
                 GrpcConnection,
-                partial(answer, self._app),
+                Calls(partial(refusal, self._app), partial(answer, self._app)),
                 self._room,
                 self._connections,
                 self._limits,
