@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import re
 import shutil
 import stat
@@ -140,7 +141,37 @@ CHANGES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a file less": (lambda folder: (folder / "model-card.md").unlink(), "model-card.md: missing"),
     "a link": (
         lambda folder: (folder / "notes").symlink_to("/etc/passwd"),
-        "notes: not named in the manifest",
+        "notes: a link, or something else that is no plain file",
+    ),
+    "a link to a folder": (
+        lambda folder: (folder / "model" / "annex").symlink_to("/etc"),
+        "model/annex: a link, or something else that is no plain file",
+    ),
+    "a link in place of the signature": (
+        lambda folder: (
+            (folder / "manifest.sig").rename(folder.parent / "elsewhere.sig"),
+            (folder / "manifest.sig").symlink_to(folder.parent / "elsewhere.sig"),
+        ),
+        "manifest.sig: a link, or something else that is no plain file",
+    ),
+    "a link in place of a folder": (
+        lambda folder: (
+            (folder / "model").rename(folder.parent / "elsewhere"),
+            (folder / "model").symlink_to(folder.parent / "elsewhere"),
+        ),
+        "model: a link, or something else that is no plain file",
+    ),
+    "a pipe": (
+        lambda folder: ((folder / "manifest.sha256").unlink(), os.mkfifo(folder / "manifest.sha256")),
+        "manifest.sha256: a link, or something else that is no plain file",
+    ),
+    "an empty folder": (
+        lambda folder: (folder / "approved-by-the-board").mkdir(),
+        "approved-by-the-board/: not named in the manifest",
+    ),
+    "a folder that cannot be read": (
+        lambda folder: (folder / "log" / "hidden").mkdir(mode=0),
+        "log/hidden/: ",
     ),
     "another reason in the record": (
         _text("dossier.json", "figures hold", "no reason"),

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -57,26 +58,45 @@ def canonical(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii")
 
 
-def files_here() -> Iterator[str]:
-    """Every file below this folder, by its path with slashes; links too, which a dossier has none of."""
-    for folder, folders, names in os.walk("."):
-        folders.sort()
-        for name in sorted(names):
-            yield os.path.relpath(os.path.join(folder, name), ".").replace(os.sep, "/")
+def entries_here(folder: str = "") -> Iterator[tuple[str, int]]:
+    """Every entry below this folder by its path with slashes, with its mode; nothing is followed."""
+    with os.scandir(folder or ".") as found:
+        entries = sorted(found, key=lambda entry: entry.name)
+    for entry in entries:
+        mode = entry.stat(follow_symlinks=False).st_mode
+        yield folder + entry.name, mode
+        if stat.S_ISDIR(mode):
+            yield from entries_here(folder + entry.name + "/")
+
+
+def files_here() -> list[str]:
+    return [name for name, mode in entries_here() if stat.S_ISREG(mode)]
+
+
+def only_plain_files(report: Report) -> bool:
+    """Whether there are plain files and readable folders alone: a link shows what lies elsewhere, a pipe never ends."""
+    try:
+        strange = [name for name, mode in entries_here() if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))]
+    except OSError as error:
+        report.say(False, "%s: the folder cannot be read" % error.filename)
+        return False
+    for name in strange:
+        report.say(False, name + ": a link, or something else that is no plain file")
+    return not strange
 
 
 def check_manifest(report: Report) -> None:
-    """Every file is the one that the manifest names, and there is no other."""
+    """Every file is the one that the manifest names, and there is no other; nor a folder without any of them."""
     named = {}
     for line in read(MANIFEST).decode("utf-8").splitlines():
         digest, _, name = line.partition("  ")
         named[name] = digest
     here = [name for name in files_here() if name not in OUTSIDE]
-    extra = sorted(set(here) - set(named))
+    folders = [name + "/" for name, mode in entries_here() if stat.S_ISDIR(mode)]
+    empty = [folder for folder in folders if not any(name.startswith(folder) for name in named)]
+    extra = sorted(set(here) - set(named)) + empty
     missing = sorted(set(named) - set(here))
-    changed = sorted(
-        name for name in here if name in named and (os.path.islink(name) or sha256(read(name)) != named[name])
-    )
+    changed = sorted(name for name in here if name in named and sha256(read(name)) != named[name])
     for what, names in (("not named in the manifest", extra), ("missing", missing), ("changed", changed)):
         for name in names:
             report.say(False, name + ": " + what)
@@ -280,6 +300,18 @@ def check_log(report: Report) -> None:
         report.say(answer.returncode == 0 and said.startswith("row %s is" % number), name + ": " + said)
 
 
+def check_all(report: Report, given: str | None) -> None:
+    check_manifest(report)
+    check_key(report, given)
+    check_signatures(report)
+    facts = read_json("dossier.json")
+    check_model(report, facts)
+    check_requests(report, facts)
+    check_statements(report, facts)
+    check_entries(report, facts)
+    check_log(report)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="verify.sh", description="Verify this dossier.")
     parser.add_argument(
@@ -290,15 +322,8 @@ def main() -> int:
     given = arguments.key and os.path.join(arguments.beginning, arguments.key)
     report = Report()
     try:
-        check_manifest(report)
-        check_key(report, given)
-        check_signatures(report)
-        facts = read_json("dossier.json")
-        check_model(report, facts)
-        check_requests(report, facts)
-        check_statements(report, facts)
-        check_entries(report, facts)
-        check_log(report)
+        if only_plain_files(report):
+            check_all(report, given)
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
         report.say(False, "the dossier cannot be read: %s: %s" % (type(error).__name__, error))
     if report.wrong:
