@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.registries import Example
-from pilothouse.domain.errors import ConflictError, IntegrityError, NotAllowedError
+from pilothouse.domain.errors import ConflictError, IntegrityError, InvalidInputError, NotAllowedError
 from pilothouse.domain.records import PromotionRequest
 from pilothouse.domain.roles import Role
 from pilothouse.domain.ssh_keys import read_key
@@ -184,24 +184,44 @@ def test_a_key_that_was_revoked_since_is_said_and_one_from_before_is_refused(
     assert says("lost.sig", "decision-1.revoked_keys") == 255
 
 
-def test_a_certificate_is_verified_by_its_authority(example: Example, tmp_path: Path) -> None:
+def by_certificate(example: Example, folder: Path, *options: str, own: bool = False) -> PromotionRequest:
+    """A request that pat approved by a certificate, with options of ssh-keygen; ``own``: its key is on record too."""
     example.time = datetime.now(UTC)
     services, ada = example.services, example.actor("ada")
     workspaces.set_workspace_policy(services, ada, signature=Component.KEY, reason="a bank")
     authority, laptop = SoftKey(), SoftKey()
-    ca, path = authority.write(tmp_path / "ca"), laptop.write(tmp_path / "laptop")
-    users.add_user(services, ada, "pat")
+    ca, path = authority.write(folder / "ca"), laptop.write(folder / "laptop")
+    users.add_user(services, ada, "pat", keys=[read_key(laptop.line)] if own else [])
     users.add_key(services, ada, "pat", read_key(authority.line), users.KeyTerms(use=KeyUse.AUTHORITY))
-    keygen("-q", "-s", str(ca), "-I", "pat 1", "-n", "pat", "-V", "-1m:+10m", str(path.with_suffix(".pub")))
+    certified = ("-I", "pat 1", "-n", "pat", "-V", "-1m:+10m", *options)
+    keygen("-q", "-s", str(ca), *certified, str(path.with_suffix(".pub")))
     example.add_version()
     request = promotions.request_promotion(services, example.actor("sam"), "delay/1")
     pat = example.actor("pat")
     printed = statements.print_statement(services, pat, request.id, "approve", "", laptop.public.fingerprint)
-    sign = ("-Y", "sign", "-f", str(tmp_path / "laptop-cert.pub"), "-n", "approval@pilothouse")
+    sign = ("-Y", "sign", "-f", str(folder / "laptop-cert.pub"), "-n", "approval@pilothouse")
     signed = Signed(keygen(*sign, stdin=printed.text.encode()).stdout.decode())
-    promotions.approve(services, pat, request.id, request.evidence_digest, "", signed)
+    return promotions.approve(services, pat, request.id, request.evidence_digest, "", signed)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_certificate_is_verified_by_its_authority_and_a_key_on_record_by_itself(
+    example: Example, tmp_path: Path, own: bool
+) -> None:
+    request = by_certificate(example, tmp_path, own=own)
     code, text = verify(exported(example, request, tmp_path / "out"))
     assert code == 0, text
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("option", ["source-address=10.0.0.0/8", "force-command=/bin/false"])
+def test_a_certificate_for_some_logins_alone_signs_no_decision(
+    example: Example, tmp_path: Path, option: str, own: bool
+) -> None:
+    with pytest.raises(
+        InvalidInputError, match=f"restricted to logins .{option.partition('=')[0]}.: sign with"
+    ):
+        by_certificate(example, tmp_path, "-O", option, own=own)
 
 
 def test_a_passphrase_and_no_component_at_all_are_said(example: Example, tmp_path: Path) -> None:

@@ -28,7 +28,17 @@ class Certificate:
     valid_before: int
     verify_required: bool
     """True where a device must have asked for PIN or finger."""
+    restrictions: tuple[str, ...]
+    """Options that bind a login to an address or a command, which nobody can hold a signature to."""
     blob: bytes
+
+    def check_unrestricted(self) -> None:
+        """Raise InvalidInputError where it is for some logins alone: a signature is none of them."""
+        if self.restrictions:
+            raise InvalidInputError(
+                f"the certificate {self.key_id!r} is restricted to logins ({', '.join(self.restrictions)}): "
+                "sign with a certificate without that option"
+            )
 
     def check(self, principal: str, at: datetime) -> None:
         """Raise InvalidInputError unless it is for this name and this time. One for no name is for nobody."""
@@ -99,6 +109,7 @@ def parse_certificate(blob: bytes) -> Certificate:
         valid_after,
         min(valid_before, _FOREVER),
         b"verify-required" in options,
+        tuple(sorted(name.decode() for name in options - {b"verify-required"})),
         blob,
     )
 

@@ -66,6 +66,12 @@ def armored(key_blob: bytes, namespace: str, signature: bytes, hash_algorithm: s
     return _wrapped(blob)
 
 
+def by_plain_key(signature: SshSignature) -> str:
+    """Text of a signature that names the key alone, without the certificate that was handed in with it: ssh-keygen looks for
+    either among the allowed signers, not for both."""
+    return armored(signature.key.blob, signature.namespace, signature.signature, signature.hash_algorithm)
+
+
 def normalised(text: str) -> str:
     """Text of a signature as ssh-keygen takes it, whatever terminals and mails made of it: other line ends, blanks round it, no
     last newline. Raises InvalidInputError where it holds no signature."""

@@ -176,7 +176,7 @@ def _checked_signature(
         kind,
         data.decode(),
         change.at,
-        sshsig.normalised(component.text),
+        sshsig.by_plain_key(signature) if key.kind is KeyUse.KEY else sshsig.normalised(component.text),
         signature.key.fingerprint,
         key.id,
     )
@@ -237,11 +237,13 @@ def _key_on_record(change: Change, signature: SshSignature) -> UserKey:
     """Key of the actor's by which the signature counts: the one that signed, or the authority of its certificate. Raises
     NotAllowedError where there is none in force."""
     name, fingerprint = change.actor.name, signature.key.fingerprint
+    certificate = signature.certificate
+    if certificate is not None:
+        certificate.check_unrestricted()
     in_force = users.keys_in_force(change.connection, change.at, user=name)
     found = next((k for k in in_force if k.kind is KeyUse.KEY and k.fingerprint == fingerprint), None)
     if found is not None:
         return found
-    certificate = signature.certificate
     bound = any(key.kind is KeyUse.KEY for key in users.with_fingerprint(change.connection, fingerprint))
     if certificate is not None and not bound:  # no certificate brings a revoked key back, or lends somebody's
         authority = certificate.authority.fingerprint
