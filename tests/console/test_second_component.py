@@ -76,20 +76,20 @@ async def test_a_passphrase_is_masked_and_a_wrong_one_leaves_the_remark(make_con
     app = make_console("pat", start="evidence 3")
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        await pilot.press("a", *"looks right", "enter", "enter")
+        await pilot.press("a", "enter")
         assert "type it first" in text_of(app)
         await pilot.press(*"a wrong one")
         secret = app.screen.query_one("#secret", Input)
         assert secret.password
         assert "wrong" not in str(secret.render_line(0))
-        await pilot.press("enter")
+        await pilot.press("enter", *"looks right", "enter")
         await settle(pilot)
         assert "your text is kept: wrong passphrase: 4 more tries" in app.view.frame.footer.last_message
         await pilot.press("a")
         await settle(pilot)
         assert app.screen.query_one("#answer", Input).value == "looks right"
         assert app.screen.query_one("#secret", Input).value == ""
-        await pilot.press("enter", *SECRET, "enter")
+        await pilot.press(*SECRET, "enter", "enter")
         await settle(pilot)
         assert app.view.data.status is RequestStatus.DEPLOYED
     assert request_3(workspace).decisions[0].reason == "looks right"

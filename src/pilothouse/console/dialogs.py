@@ -81,19 +81,19 @@ class Ask(ModalScreen[str | None]):
             yield Static(line(self._title), markup=False, id="title")
             with VerticalScroll(id="read", can_focus=False):
                 yield Static(Text("\n".join(self._lines)), markup=False, id="message")
+            if self._secret:  # first: a secret that is typed at once must not land in a text that goes on record
+                yield Static(Text(f"{self._secret} (required):"), markup=False, id="secret_label")
+                yield TextField(id="secret", password=True)
             if self._field is not None:
                 label = f"{self._field}{' (required)' if self._required else ' (optional)'}:"
                 yield Static(Text(label), markup=False, id="label")
                 yield (PasteField if self._pasted else TextField)(self._value, id="answer")
-            if self._secret:
-                yield Static(Text(f"{self._secret} (required):"), markup=False, id="secret_label")
-                yield TextField(id="secret", password=True)
             yield Static(markup=False, id="keys")
 
     def on_mount(self) -> None:
         if self._field is not None:
             field = self.query_one("#answer", Input)
-            self.set_focus(field)
+            self.set_focus(self.query_one("#secret", Input) if self._secret else field)
             field.selection = Selection(0, len(field.value))  # typing replaces the proposal
 
     def on_resize(self, event: events.Resize) -> None:
@@ -121,8 +121,8 @@ class Ask(ModalScreen[str | None]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        if self._secret and event.input.id == "answer":
-            self.set_focus(self.query_one("#secret", Input))
+        if self._secret and event.input.id == "secret" and event.value:
+            self.set_focus(self.query_one("#answer", Input))
             return
         if self._pasted and self._pasted not in event.value:
             event.input.value += " "  # a terminal that sends a paste as keys: its line ends are Enter

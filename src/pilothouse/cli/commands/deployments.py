@@ -57,6 +57,7 @@ def rollback(session: Session, model: str, targets: tuple[str, ...], reason: str
     deployments_made = deployment_operations.roll_back(
         session.services, session.actor, model, targets=targets or None, reason=reason
     )
+    say_unwatched(session)
     if printed_as_json(session, deployments_made):
         return
     for deployment in deployments_made:
