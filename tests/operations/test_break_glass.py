@@ -59,7 +59,7 @@ def test_one_person_deploys_at_once_and_the_record_says_so(example: Example) -> 
     assert entry.detail["reason"] == "all delays are 0"
     assert (
         glass_text(glass)
-        == "GLASS BROKEN by oscar, 0 of 2 have looked: delay v2 on jfk until 05-03 16:00 UTC"
+        == "GLASS BROKEN by oscar until 05-03 16:00 UTC, 0 of 2 have looked: request 2, delay v2 on jfk"
     )
     assert audits.differing_rows(example.services, example.actor("aud")) == []
 
@@ -284,4 +284,4 @@ def test_one_that_was_rolled_back_by_hand_is_no_longer_live(example: Example) ->
     deployments.roll_back(example.services, example.actor("oscar"), "delay", ["jfk"], reason="worse")
     (found,) = break_glass.list_broken(example.services, example.actor("vera"))
     assert found.live_on == ()
-    assert glass_text(found).endswith("on jfk no longer live")
+    assert "by oscar no longer live, 0 of 2" in glass_text(found)

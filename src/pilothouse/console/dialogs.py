@@ -81,7 +81,9 @@ class Ask(ModalScreen[str | None]):
             yield Static(line(self._title), markup=False, id="title")
             with VerticalScroll(id="read", can_focus=False):
                 yield Static(Text("\n".join(self._lines)), markup=False, id="message")
-            if self._secret:  # first: a secret that is typed at once must not land in a text that goes on record
+            if (
+                self._secret
+            ):  # first: a secret that is typed at once must not land in a text that goes on record
                 yield Static(Text(f"{self._secret} (required):"), markup=False, id="secret_label")
                 yield TextField(id="secret", password=True)
             if self._field is not None:

@@ -9,12 +9,12 @@ _NAMED = 2
 
 
 def glass_text(glass: BrokenGlass) -> str:
-    """``GLASS BROKEN by ola, 0 of 2 have looked: delay v7 on ewr until 11-29 09:12 UTC``."""
+    """``GLASS BROKEN by ola until 11-29 09:12, 0 of 2 have looked: request 9, delay v7 on ewr``."""
     more = len(glass.targets) - _NAMED
     where = ", ".join(glass.targets[:_NAMED]) + (f" and {more} more" if more > 0 else "")
     return (
-        f"GLASS BROKEN by {glass.actor}, {looked(glass)} of {REVIEWERS} have looked: "
-        f"{glass.model} v{glass.version} on {where} {standing(glass)}"
+        f"GLASS BROKEN by {glass.actor} {standing(glass)}, {looked(glass)} of {REVIEWERS} have looked: "
+        f"request {glass.request_id}, {glass.model} v{glass.version} on {where}"
     )
 
 
@@ -24,9 +24,9 @@ def looked(glass: BrokenGlass) -> int:
 
 
 def standing(glass: BrokenGlass) -> str:
-    """``until 11-29 09:12 UTC``, ``kept``, ``taken back by vera at 11-29 08:10 UTC``."""
+    """``until 11-29 09:12 UTC``, ``kept``, ``taken back by vera 11-29 08:10 UTC``, ``no longer live``."""
     if glass.taken_back_at is not None:
-        return f"taken back by {glass.taken_back_by} at {glass.taken_back_at:%m-%d %H:%M} UTC"
+        return f"taken back by {glass.taken_back_by} {glass.taken_back_at:%m-%d %H:%M} UTC"
     if not glass.live_on:
         return "no longer live"
     return "kept" if glass.is_kept else f"until {glass.expires_at:%m-%d %H:%M} UTC"
