@@ -1,6 +1,7 @@
 """People who come through a real sshd: each by a key of their own, under their own name, and for nothing else."""
 
 import json
+import pwd
 import subprocess
 from datetime import timedelta
 from pathlib import Path
@@ -28,7 +29,23 @@ REFUSED = (
     "pilothouse users add eve --key /etc/hostname",
     "pilothouse daemon stop",
     "pilothouse console",
+    "pilothouse console --as ada",
+    "pilothouse console --config /dev/stdin",
     "pilothouse",
+    "pilothouse --json --as status console --as ada --config /dev/stdin",
+    "pilothouse --json --as status daemon stop",
+    "pilothouse --json --as status daemon start --isolation warn",
+    "pilothouse --json --as status log verifier --output /tmp/pilothouse-over-ssh",
+    "pilothouse --json --as status witness init /tmp/pilothouse-over-ssh --name w",
+    "pilothouse --json --as status drift /etc/passwd /etc/passwd",
+    "pilothouse --json --as status ssh sshd-config",
+    "pilothouse --json -w status init /tmp/pilothouse-over-ssh",
+    "pilothouse --json -w/tmp status",
+    "pilothouse --json --workspace=/tmp status",
+    "pilothouse --json --at=2013-07-04 status",
+    "pilothouse --json --json status",
+    "pilothouse evidence export 1 --output -",
+    "pilothouse audit verify --anchor -",
     "sh -c id",
     "scp -t /tmp",
     "/bin/sh",
@@ -69,6 +86,8 @@ def test_everything_else_is_refused_in_one_line(door: Door, oscar: Path) -> None
         assert refused.code in (2, 4), (asked, refused)
         assert (refused.out, refused.err.count("\n")) == ("", 1), (asked, refused)
         assert refused.err.startswith("pilothouse: ")
+    assert not Path("/tmp/pilothouse-over-ssh").exists()
+    assert not (Path(pwd.getpwnam(ACCOUNT).pw_dir) / "-").exists(), "- is no folder"
 
 
 def test_no_shell_reads_the_command(door: Door, oscar: Path) -> None:

@@ -61,6 +61,31 @@ def test_a_console_opens_and_its_session_says_who_from_where_and_how_it_ended(
     assert newest(door).ending == "left"
 
 
+def test_a_console_that_is_asked_for_by_name_is_the_keys_users_without_plugins(door: Door) -> None:
+    vera = door.add("vera")
+    command = door.sshd.command(vera, "pilothouse", "console", "models", options=("-tt",))
+    with Terminal(door.services.paths.root, command=command) as terminal:
+        wait_until(lambda: open_sessions(door), 30)
+        wait_until(lambda: "vera" in "\n".join(screen_of(terminal, 80, 24).display))
+        (session,) = open_sessions(door)
+        terminal.write(b":quit\r")
+        terminal.process.wait(10)
+
+    assert session.identity is not None
+    assert (session.actor, session.identity.kind, session.address) == ("vera", "ssh-key", "127.0.0.1")
+
+
+def test_no_words_open_a_console_as_somebody_else(door: Door) -> None:
+    asked = "pilothouse --json --as status console --as ada --config /dev/stdin"
+    command = door.sshd.command(door.add("vera"), asked, options=("-tt",))
+    with Terminal(door.services.paths.root, command=command) as terminal:
+        wait_until(lambda: terminal.process.poll() is not None, 30)
+        said = terminal.read_all()
+
+    assert (terminal.process.returncode, b"'--as' is refused over SSH" in said) == (4, True), said
+    assert not open_sessions(door)
+
+
 def test_the_console_of_a_user_who_is_disabled_ends_at_once_and_says_why(door: Door, oscar: Path) -> None:
     with opened(door, oscar) as terminal:
         users.disable_user(door.services, workspaces.identify(door.services, "ada"), "oscar", "left the firm")

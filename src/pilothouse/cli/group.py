@@ -2,15 +2,16 @@
 
 import importlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from pilothouse import __version__
+from pilothouse.cli import remote_commands
 from pilothouse.cli.session import Session
-from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.errors import InvalidInputError, NotAllowedError
 from pilothouse.domain.safe_text import LINE_LIMIT, one_line
-from pilothouse.domain.trusted_start import TrustedStart
 from pilothouse.system.supported import check_system
 
 _COMMANDS = {
@@ -129,7 +130,13 @@ class LazyGroup(click.Group):
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return one command. Raises UnavailableError where the operating system lacks what it needs."""
+        """Import and return one command; for somebody whom sshd let in, one that they may run, and without paths.
+
+        Raises UnavailableError where the operating system lacks what it needs, NotAllowedError over SSH.
+        """
+        is_remote = isinstance(ctx.obj, Session) and ctx.obj.start is not None
+        if is_remote:
+            remote_commands.check_name(cmd_name)
         if cmd_name not in _COMMANDS:
             return None
         if cmd_name not in _ANYWHERE:
@@ -138,7 +145,7 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(
             importlib.import_module(f"pilothouse.cli.commands.{module}"), function
         )
-        return command
+        return remote_commands.without_paths(command, ctx) if is_remote else command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the help lines of the table, so that ``--help`` imports no command."""
@@ -171,8 +178,13 @@ def cli(
 
     Without a command it opens the console.
     """
-    start = ctx.obj if isinstance(ctx.obj, TrustedStart) else None
-    session = ctx.obj = Session(workspace, as_name, as_json, at, start)
+    if isinstance(ctx.obj, Session) and ctx.obj.start is not None:
+        # the trusted start made it, and says the workspace and the user
+        if (workspace, as_name, at) != (None, None, None):
+            raise NotAllowedError("only --json is taken before the command over SSH")
+        session = ctx.obj = replace(ctx.obj, as_json=as_json)
+    else:
+        session = ctx.obj = Session(workspace, as_name, as_json, at)
     ctx.call_on_close(session.close)
     if ctx.invoked_subcommand is None:
         command = cli.get_command(ctx, "console")

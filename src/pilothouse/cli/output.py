@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import IO, Any, TypeVar
 
 import click
 
@@ -164,6 +165,29 @@ def json_option(command: F) -> F:
     return click.option(
         "--json", is_flag=True, expose_value=False, callback=remember, help="Print data as JSON."
     )(command)
+
+
+def output_option(command: F) -> F:
+    """Add ``--output`` to a command that prints text which may go into a file: see ``output_stream``."""
+    return click.option(
+        "--output",
+        type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+        default="-",
+        help="A new file; stdout otherwise.",
+    )(command)
+
+
+@contextmanager
+def output_stream(output: Path) -> Iterator[IO[str]]:
+    """Stdout for ``-``, else a new file. Raises as ``new_text_file``."""
+    if str(output) != "-":
+        from pilothouse.system.destinations import new_text_file
+
+        with new_text_file(output) as stream:
+            yield stream
+        return
+    with click.open_file("-", "w") as stdout:
+        yield stdout
 
 
 def limit_option(command: F) -> F:

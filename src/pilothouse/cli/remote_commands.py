@@ -1,8 +1,12 @@
 """Commands that somebody who comes by SSH may run: the one table of them, and what is refused whatever it says.
 
 A command that is not in the table is refused, and so is every argument that is a file or folder on the server, but ``-`` for
-what comes through the connection. Roles decide about the rest, as everywhere.
+what comes or goes through the connection. Roles decide about the rest, as everywhere.
+
+Words are compared whole, never read as options: ``--json`` may stand once before the command, and nothing else may.
 """
+
+import copy
 
 import click
 
@@ -13,7 +17,7 @@ REMOTE = {
         "status", "doctor", "models", "versions", "show", "compare", "lineage", "jobs", "job", "logs", "trials", "requests",
         "evidence", "deployments", "deployed", "targets", "curl", "monitor", "multivariate", "incidents", "performance",
         "alerts", "alert", "rejected", "schedules", "triggers", "audit", "roles", "can", "sessions", "whoami", "users",
-        "persons", "inventory", "dossier",
+        "persons", "inventory", "dossier", "console",
     ),
     "acting": (
         "train", "reproduce", "cancel", "retry", "backfill", "request", "statement", "approve", "reject", "withdraw", "comment",
@@ -27,6 +31,7 @@ labels, drift, upgrade), start programs (daemon, serve, demo), and those of sshd
 
 _NAMES = frozenset(name for names in REMOTE.values() for name in names)
 _PROGRAM = "pilothouse"
+_JSON = "--json"
 _PATHS = frozenset({"FILE", "FOLDER", "DIR", "PATH"})
 """What a text is called in the help that is a path, though its type does not say so."""
 
@@ -38,39 +43,50 @@ class _NoPath(click.ParamType[object]):
 
     def __init__(self, given: "click.ParamType[object]") -> None:
         self._given = given
+        self._takes_stream = isinstance(given, click.File) or getattr(given, "allow_dash", False)
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
-        """Take what comes through the connection, and no path. Raises NotAllowedError."""
-        if value == "-":
+        """Take what goes through the connection where the command has a stream for it, and no path. Raises NotAllowedError."""
+        if value == "-" and self._takes_stream:
             return self._given.convert(value, param, ctx)
-        raise NotAllowedError("files and folders of the server are refused over SSH; - stands for the input")
+        stream = "; - stands for the input or output" if self._takes_stream else ""
+        raise NotAllowedError(f"files and folders of the server are refused over SSH{stream}")
 
 
-def checked(group: click.Group, words: list[str]) -> list[str]:
-    """Arguments for ``group`` from the words that were asked for, with every path in it refused.
+def checked(words: list[str]) -> list[str]:
+    """Arguments of the command line from the words that were asked for: ``--json`` at most, and a command of the table.
 
-    Raises NotAllowedError for a command that is not in the table.
+    Raises NotAllowedError for everything else.
     """
     words = words[1:] if words[:1] == [_PROGRAM] else words
-    name = next((word for word in words if not word.startswith("-")), "")
-    # an option before the command that takes a value would hide which word is the command
-    if name not in _NAMES or words[0] not in (name, "--json"):
-        raise NotAllowedError(
-            f"{name or 'this'!r} is refused over SSH; pilothouse status and others are allowed: see docs/ssh.md"
-        )
-    context = click.Context(group)
-    command = group.get_command(context, name)
-    if command is not None:
-        _refuse_paths(command, context)
+    options = words[:1] if words[:1] == [_JSON] else []
+    command = words[len(options) :]
+    check_name(command[0] if command else "")
     return words
 
 
-def _refuse_paths(command: click.Command, context: click.Context) -> None:
-    for parameter in command.params:
-        if isinstance(parameter.type, click.Path | click.File) or parameter.metavar in _PATHS:
-            parameter.type = _NoPath(parameter.type)
+def check_name(name: str) -> None:
+    """Raise NotAllowedError for a command that is not in the table."""
+    if name not in _NAMES:
+        raise NotAllowedError(
+            f"{name or 'this'!r} is refused over SSH; pilothouse status and others are allowed: see docs/ssh.md"
+        )
+
+
+def without_paths(command: click.Command, context: click.Context) -> click.Command:
+    """The command, or group of commands, with every path in it refused; the one given stays as it is."""
+    command = copy.copy(command)
+    command.params = [_without_path(parameter) for parameter in command.params]
     if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            below = command.get_command(context, name)
-            if below is not None:
-                _refuse_paths(below, context)
+        below = {name: command.get_command(context, name) for name in command.list_commands(context)}
+        command.commands = {
+            name: without_paths(one, context) for name, one in below.items() if one is not None
+        }
+    return command
+
+
+def _without_path(parameter: click.Parameter) -> click.Parameter:
+    if isinstance(parameter.type, click.Path | click.File) or parameter.metavar in _PATHS:
+        parameter = copy.copy(parameter)
+        parameter.type = _NoPath(parameter.type)
+    return parameter

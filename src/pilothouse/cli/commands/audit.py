@@ -1,13 +1,15 @@
 """Commands about the audit log: show, verify, head, export."""
 
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import click
 
 from pilothouse.cli.output import (
     json_option,
     limit_option,
+    output_option,
+    output_stream,
     parse_time,
     printed_as_json,
     progress,
@@ -126,7 +128,7 @@ def head(session: Session) -> None:
 
 
 @audit.command()
-@click.option("--output", type=click.File("w"), default="-", help="A file; stdout otherwise.")
+@output_option
 @click.option(
     "--format",
     "form",
@@ -144,7 +146,7 @@ def head(session: Session) -> None:
 @click.pass_obj
 def export(
     session: Session,
-    output: IO[str],
+    output: Path,
     form: audit_export.Format,
     since: str | None,
     until: str | None,
@@ -158,6 +160,7 @@ def export(
         actor=actor,
         subject=subject,
     )
-    written = audit_export.export(session.services, session.actor, output, wanted, form=form)
+    with output_stream(output) as stream:
+        written = audit_export.export(session.services, session.actor, stream, wanted, form=form)
     if not written:
         say("no entry fits")

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from pilothouse.cli.session import Session, os_user
+from pilothouse.domain.errors import NotAllowedError
 
 
 @click.command()
@@ -33,19 +34,27 @@ def console(
     no_plugins: bool = False,
     lean: bool | None = None,
 ) -> int:
-    """Open the console, at a VIEW with its arguments where one is named (as after the colon)."""
+    """Open the console, at a VIEW with its arguments where one is named (as after the colon).
+
+    Over SSH it is that of the key's user, and runs no commands of the configuration.
+    """
+    start = session.start
+    if start is not None and (as_name is not None or config is not None):
+        raise NotAllowedError("--as and --config are refused over SSH: the key says who it is")
     from pilothouse.console.launch import launch
     from pilothouse.console.session.options import ConsoleOptions
 
     options = ConsoleOptions(
         user=os_user(),
-        uid=os.getuid(),
-        as_name=as_name or session.as_name,
+        uid=None if start is not None else os.getuid(),
+        as_name=start.name if start is not None else as_name or session.as_name,
         start=" ".join(view) or "overview",
         at=session.at or "",
         read_only=read_only,
-        plugins=not no_plugins,
+        plugins=not no_plugins and start is None,
         lean=lean,
         config_path=config,
+        trusted=start,
+        address=start.address if start is not None else "",
     )
     return launch(session.root, options)

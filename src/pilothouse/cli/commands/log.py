@@ -4,7 +4,15 @@ from pathlib import Path
 
 import click
 
-from pilothouse.cli.output import json_option, printed_as_json, say, show_pairs, show_table
+from pilothouse.cli.output import (
+    json_option,
+    output_option,
+    output_stream,
+    printed_as_json,
+    say,
+    show_pairs,
+    show_table,
+)
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.log_anchors import AnchorKind, AnchorState
@@ -117,11 +125,12 @@ def checkpoint(session: Session, sign: bool) -> None:
 
 @log.command()
 @click.argument("seq", type=click.IntRange(min=1))
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="A file; stdout otherwise.")
+@output_option
 @click.pass_obj
-def proof(session: Session, seq: int, output: Path | None) -> None:
+def proof(session: Session, seq: int, output: Path) -> None:
     """Prove that audit row SEQ is in the log, to somebody who has the log's key and no Pilothouse."""
-    _write(str(proofs.row_proof(session.services, session.actor, seq)), output)
+    with output_stream(output) as stream:
+        stream.write(str(proofs.row_proof(session.services, session.actor, seq)))
 
 
 @log.command()
@@ -156,18 +165,20 @@ def tiles(session: Session, folder: Path) -> None:
 
 
 @log.command()
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="A file; stdout otherwise.")
+@output_option
 @click.pass_obj
-def policy(session: Session, output: Path | None) -> None:
+def policy(session: Session, output: Path) -> None:
     """Print the keys of the log and its witnesses as a policy file, with how many must have signed a head."""
-    _write(str(proofs.policy(session.services, session.actor)), output)
+    with output_stream(output) as stream:
+        stream.write(str(proofs.policy(session.services, session.actor)))
 
 
 @log.command()
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="A file; stdout otherwise.")
-def verifier(output: Path | None) -> None:
+@output_option
+def verifier(output: Path) -> None:
     """Print the program that verifies a proof on a machine with Python and OpenSSL and without Pilothouse."""
-    _write(proofs.verifier(), output)
+    with output_stream(output) as stream:
+        stream.write(proofs.verifier())
 
 
 @log.command()
@@ -248,13 +259,3 @@ def add_witness(session: Session, name: str, url: str, key: str) -> None:
 
 def _say_added(session: Session, place: str) -> None:
     say(f"{place} takes the log's heads: the daemon sends them, pilothouse log checkpoint --sign does it now")
-
-
-def _write(text: str, output: Path | None) -> None:
-    if output is None:
-        click.echo(text, nl=False)
-        return
-    try:
-        output.write_text(text)
-    except OSError as error:
-        raise UnavailableError(f"{output} cannot be written: {error.strerror}") from None

@@ -6,7 +6,7 @@ import shlex
 import click
 
 from pilothouse.cli import remote_commands
-from pilothouse.cli.session import Session, os_user
+from pilothouse.cli.session import Session
 from pilothouse.domain.errors import InvalidInputError, NotAllowedError
 
 
@@ -20,27 +20,20 @@ def shell(session: Session, name: str) -> object:
     if session.as_name is not None or session.at is not None:
         raise NotAllowedError("pilothouse shell takes no other option than the workspace")
     start = trusted_starts.begin(session.services, name, os.environ)
-    asked = os.environ.pop("SSH_ORIGINAL_COMMAND", "")
-    if asked.strip():
-        from pilothouse.cli.group import cli
-
-        try:
-            words = shlex.split(asked)
-        except ValueError as error:
-            raise InvalidInputError(f"the command cannot be read: {error}") from None
-        arguments = remote_commands.checked(cli, words)
-        session.close()
-        return cli.main(
-            ["--workspace", str(session.root), *arguments],
-            prog_name="pilothouse",
-            standalone_mode=False,
-            obj=start,
-        )
-    from pilothouse.console.launch import launch
-    from pilothouse.console.session.options import ConsoleOptions
-
+    arguments = _arguments(os.environ.pop("SSH_ORIGINAL_COMMAND", ""))
     session.close()
-    options = ConsoleOptions(
-        user=os_user(), as_name=name, trusted=start, address=start.address, plugins=False
-    )
-    return launch(session.root, options)
+    from pilothouse.cli.group import cli
+
+    remote = Session(session.root, None, False, start=start)
+    with cli.make_context("pilothouse", arguments, obj=remote) as context:
+        return cli.invoke(context)
+
+
+def _arguments(asked: str) -> list[str]:
+    if not asked.strip():
+        return ["console"]
+    try:
+        words = shlex.split(asked)
+    except ValueError as error:
+        raise InvalidInputError(f"the command cannot be read: {error}") from None
+    return remote_commands.checked(words)
