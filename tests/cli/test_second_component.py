@@ -103,6 +103,9 @@ def test_a_signature_in_a_file_approves_and_its_export_verifies(
         == 0
     )
     assert run("evidence", "export", "1", "--output", str(tmp_path / "out")).code == 5
+    for place in (example.root / "state" / "out", Path("-")):
+        assert run("evidence", "export", "1", "--output", str(place)).code == 2
+        assert not place.exists()
 
 
 def test_an_approval_without_its_signature_says_what_to_do(example: Example, run, key: SoftKey) -> None:

@@ -15,7 +15,7 @@ from pilothouse.cli.group import cli
 from pilothouse.confinement import probe
 from pilothouse.daemon import control
 from pilothouse.domain.confinement import confines
-from pilothouse.domain.errors import ConflictError, NotFoundError, UnavailableError
+from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
 from pilothouse.domain.jobs import JobStatus
 from support.small_workspace import SmallWorkspace, make_small_workspace
 
@@ -64,6 +64,12 @@ def test_nothing_is_overwritten_and_a_version_has_to_be_there(
     there.write_bytes(b"mine")
     assert isinstance(export(workspace.root, "delay/1", "--output", str(there)).exception, ConflictError)
     assert there.read_bytes() == b"mine"
+    for inside in ("new.onnx", "registry.db"):
+        place = workspace.root / "state" / inside
+        assert isinstance(
+            export(workspace.root, "delay/1", "--output", str(place)).exception, InvalidInputError
+        )
+    assert not (workspace.root / "state" / "new.onnx").exists()
     for reference, file in (("delay/1", "delay.onnx"), ("delay/1", "nowhere/delay.onnx")):
         done = export(workspace.root, reference, "--output", str(tmp_path / file))
         assert isinstance(done.exception, NotFoundError)

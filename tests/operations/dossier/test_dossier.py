@@ -389,7 +389,7 @@ def test_folders_that_are_in_use_or_the_workspaces_own_are_refused(approved: Exa
     (taken / "file").write_text("x")
     with pytest.raises(ConflictError, match="is not empty"):
         _write(approved, taken)
-    with pytest.raises(InvalidInputError, match="name another folder"):
+    with pytest.raises(InvalidInputError, match="name another place"):
         _write(approved, approved.services.paths.state / "dossier")
     assert [path.name for path in taken.iterdir()] == ["file"]
 

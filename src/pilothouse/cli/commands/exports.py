@@ -36,10 +36,11 @@ def onnx(session: Session, version: str, file: Path, anyway: bool) -> int:
     a row has no answer; the file is then written with --anyway alone. It needs the extra "onnx".
     """
     from pilothouse.operations.workspace import onnx_exports, upgrades
+    from pilothouse.system.destinations import check_new_file
     from pilothouse.system.paths import WorkspacePaths
 
     onnx_exports.check_installed()
-    onnx_exports.check_destination(file)
+    check_new_file(file)
     with upgrades.trials(WorkspacePaths(session.root)) as tries:
         made = onnx_exports.export_onnx(session.services, tries, version)
     is_written = anyway or not made.differing

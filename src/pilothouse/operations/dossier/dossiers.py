@@ -14,7 +14,7 @@ from typing import IO, Any
 from pilothouse import __version__
 from pilothouse.domain.dataclass_reader import to_plain
 from pilothouse.domain.dossier import Attachment, Dossier, Page
-from pilothouse.domain.errors import ConflictError, InvalidInputError, UnavailableError
+from pilothouse.domain.errors import InvalidInputError, UnavailableError
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.records import PromotionRequest
 from pilothouse.domain.roles import Actor, Permission
@@ -26,6 +26,7 @@ from pilothouse.operations.dossier import audit_export, gathering, log_proofs, s
 from pilothouse.operations.promotion import evidence_export
 from pilothouse.operations.promotion.evidence_export import EvidenceExport
 from pilothouse.operations.services import Services
+from pilothouse.system.destinations import check_new_folder
 from pilothouse.system.files import sha256_file
 
 MANIFEST, SIGNATURE, KEY = "manifest.sha256", "manifest.sig", "signing-key.pem"
@@ -59,12 +60,7 @@ def write_dossier(
     if services.at is not None:
         raise InvalidInputError("a dossier is of the present: leave --at out")
     folder = folder.absolute()
-    if folder.resolve().is_relative_to(services.paths.state.resolve()):
-        raise InvalidInputError(
-            f"{folder}: the workspace's state keeps what Pilothouse writes; name another folder"
-        )
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ConflictError(f"{folder} exists and is not empty: name a new folder")
+    check_new_folder(folder)
     dossier = gathering.gather(services, actor, reference)
     private = signing_key.private_key(services, actor)
     exports = {

@@ -9,7 +9,7 @@ from typing import Any
 
 from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.decisions import Decision
-from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, UnavailableError
+from pilothouse.domain.errors import InvalidInputError, NotAllowedError, UnavailableError
 from pilothouse.domain.records import AuditEntry, PromotionRequest
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.safe_text import safe
@@ -31,6 +31,7 @@ from pilothouse.signing.allowed_signers import AllowedSigner, allowed_signers, r
 from pilothouse.signing.keys import PublicKey, parse_blob
 from pilothouse.sqlite import Connection
 from pilothouse.store import audit, users
+from pilothouse.system.destinations import check_new_folder
 from pilothouse.system.files import write_atomically
 
 _DECISIONS = ("request.approved", "request.refused")
@@ -81,9 +82,8 @@ def _log_proofs(services: Services, actor: Actor, request_id: int) -> dict[str, 
 def write(exported: EvidenceExport, folder: Path) -> None:
     """Write the files into a new or empty folder. Raises ConflictError where something is in it, or InvalidInputError."""
     try:
+        check_new_folder(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise ConflictError(f"{folder} is not empty: name a new folder, so that nothing is mixed up")
     except OSError as error:
         raise InvalidInputError(f"{folder}: {error.strerror}: name a new folder") from None
     for name, data in exported.files.items():

@@ -11,6 +11,7 @@ from pilothouse.operations.authorisation import changing, clean_text, reading
 from pilothouse.operations.services import Services
 from pilothouse.operations.transparency.heads import ADDED, QUORUM, QUORUM_SET, REMOVED, quorum
 from pilothouse.store import log_anchors, workspace
+from pilothouse.system.destinations import check_outside_state
 from pilothouse.transparency.notes import COSIGNATURE, parse_key
 
 SYSLOG = "/dev/log"
@@ -103,4 +104,6 @@ def _checked_place(kind: AnchorKind, place: str) -> str:
         return place.rstrip("/")
     if not Path(place).is_absolute():
         raise InvalidInputError(f"{place!r}: expected an absolute path")
+    if kind is AnchorKind.FILE:
+        check_outside_state(Path(place))
     return place

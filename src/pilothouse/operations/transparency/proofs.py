@@ -15,6 +15,7 @@ from pilothouse.sqlite import Connection
 from pilothouse.store import audit, log_anchors, log_heads, log_tree
 from pilothouse.store.log_tree import Tree
 from pilothouse.system import files
+from pilothouse.system.destinations import check_outside_state
 from pilothouse.transparency import checkpoints, merkle, notes, policies, proofs, tiles
 from pilothouse.transparency.checkpoints import SignedCheckpoint
 from pilothouse.transparency.policies import Policy
@@ -118,8 +119,10 @@ def write_tiles(services: Services, actor: Actor, folder: Path) -> tuple[SignedC
     """Write the tiles of the newest signed head into a folder that any web server gives, the head last; returns it and the
     number of files written. Full tiles that are there from an earlier run are not written again.
 
-    Raises UnavailableError, or IntegrityError where the folder holds a head that this log does not extend.
+    Raises InvalidInputError (inside a workspace's state), UnavailableError, or IntegrityError where the folder holds a head
+    that this log does not extend.
     """
+    check_outside_state(folder)
     head = sign(services, actor)
     with reading(services, actor) as connection:
         whole, tree = log_heads.cosigned(connection, head), Tree(connection)

@@ -23,6 +23,7 @@ from pilothouse.domain.errors import (
     UnavailableError,
 )
 from pilothouse.system import files
+from pilothouse.system.destinations import check_outside_state
 from pilothouse.transparency import checkpoints, notes, witness_requests
 from pilothouse.transparency.notes import COSIGNATURE, ED25519, PrivateKey, PublicKey
 from pilothouse.transparency.witness_requests import Refusal, Seen
@@ -49,6 +50,7 @@ class Witness:
     @classmethod
     def create(cls, folder: Path, name: str) -> "Witness":
         """Make a witness with a new key. Raises ConflictError where there is one, InvalidInputError or UnavailableError."""
+        check_outside_state(folder)
         witness = cls(folder)
         key = notes.new_key(name, COSIGNATURE)
         with _named(folder):

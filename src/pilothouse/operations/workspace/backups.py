@@ -30,6 +30,7 @@ from pilothouse.operations.services import Services
 from pilothouse.operations.workspace.restores import ARTIFACTS, FORMAT, MANIFEST, MODELS, REGISTRY, TELEMETRY
 from pilothouse.store import audit
 from pilothouse.store.connection import Registry
+from pilothouse.system.destinations import check_outside_state
 from pilothouse.system.files import sha256_file, sync_folder
 
 _SKIPPED = frozenset({"__pycache__", ".git", ".venv", "venv", "node_modules"})
@@ -175,6 +176,7 @@ def _check_destination(services: Services, file: Path) -> None:
     for folder in (services.paths.state, services.paths.models):
         if file.resolve().is_relative_to(folder.resolve()):
             raise InvalidInputError(f"{file} lies in what is backed up: name a path outside {folder}")
+    check_outside_state(file)
     if file.exists() or file.is_symlink():
         raise ConflictError(f"{file} exists: a backup never overwrites; name another file")
     if not file.parent.is_dir():

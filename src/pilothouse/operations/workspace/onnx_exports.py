@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pilothouse.domain.errors import (
-    ConflictError,
     IntegrityError,
     InvalidInputError,
     NotFoundError,
@@ -56,14 +55,6 @@ def check_installed() -> None:
     protobuf = _release("protobuf")
     if int(protobuf.partition(".")[0]) >= 7:  # skl2onnx 1.20 fails on booleans among integers
         raise UnavailableError(f"boosted models do not convert with protobuf {protobuf}: {_INSTALL}")
-
-
-def check_destination(file: Path) -> None:
-    """Raise ConflictError for a file that is there, NotFoundError where it has no folder."""
-    if file.exists() or file.is_symlink():
-        raise ConflictError(f"{file} exists: an export never overwrites; name another file")
-    if not file.parent.is_dir():
-        raise NotFoundError(f"{file.parent} is not a folder: make it, or name another one")
 
 
 def export_onnx(services: Services, tries: Trials, reference: str) -> OnnxExport:

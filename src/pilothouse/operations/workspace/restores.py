@@ -15,6 +15,7 @@ from pilothouse.domain.records import AuditHead
 from pilothouse.domain.target_file import TARGETS_FILE
 from pilothouse.store import audit, versions
 from pilothouse.store.connection import Registry
+from pilothouse.system.destinations import check_outside_state
 from pilothouse.system.files import sync_folder
 from pilothouse.system.paths import WorkspacePaths
 
@@ -40,6 +41,7 @@ def restore(file: Path, root: Path) -> AuditHead:
     if not file.is_file():
         raise NotFoundError(f"{file} does not exist: name a file that pilothouse backup wrote")
     root = root.absolute()
+    check_outside_state(root)
     if root.is_symlink() or (root.exists() and (not root.is_dir() or any(root.iterdir()))):
         raise ConflictError(f"{root} is not empty: restore into a new folder")
     try:
