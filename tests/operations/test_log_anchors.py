@@ -15,12 +15,18 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
+from pilothouse.domain.errors import (
+    ConflictError,
+    InvalidInputError,
+    NotAllowedError,
+    NotFoundError,
+    UnavailableError,
+)
 from pilothouse.domain.log_anchors import AnchorKind, Delivery
 from pilothouse.domain.roles import DAEMON, Actor
 from pilothouse.operations.services import Services
 from pilothouse.operations.transparency import anchored, anchors, delivery, heads, proofs
-from pilothouse.operations.transparency.senders import Answer, ask_witness
+from pilothouse.operations.transparency.senders import Answer, append_line, ask_witness
 from pilothouse.operations.transparency.witness_folder import Witness
 from pilothouse.operations.workspace import audits, doctor, workspaces
 from pilothouse.store import log_heads
@@ -407,6 +413,10 @@ def test_lines_that_were_taken_out_of_an_anchors_file(log: Log, tmp_path: Path) 
     vault.write_text("")
     (fault,) = anchored.compare(services, ada).faults
     assert "it holds no head of this log" in fault
+    decide(services, ada)
+    heads.sign(services, ada)
+    (emptied,) = delivery.deliver(services, DAEMON)
+    assert "and it is empty" in emptied.delivery.error
     vault.unlink()
     (fault,) = anchored.compare(services, ada).faults
     assert "and is gone" in fault
@@ -478,3 +488,61 @@ def test_anchors_are_set_by_an_admin_and_checked(log: Log, tmp_path: Path) -> No
     ):
         with pytest.raises(NotAllowedError):
             refused()
+
+
+def test_a_file_that_is_gone_is_not_made_anew_and_is_shown(log: Log, tmp_path: Path) -> None:
+    services, ada = log
+    vault = tmp_path / "vault.jsonl"
+    anchors.add(services, ada, "vault", AnchorKind.FILE, str(vault))
+    heads.sign(services, ada)
+    delivery.deliver(services, DAEMON)
+    kept = vault.read_text()
+    vault.unlink()
+    for states in (anchors.states(services, ada), heads.status(services, ada).anchors):
+        assert "it is gone" in states[0].delivery.error  # before anything is sent
+    (finding,) = [one for one in doctor.diagnose(services, ada) if one.check == "transparency"]
+    assert not finding.ok
+    assert f"vault: {vault}: heads were sent to this file, and it is gone" in finding.finding
+
+    decide(services, ada)
+    heads.sign(services, ada)
+    (state,) = delivery.deliver(services, DAEMON)
+    assert "it is gone" in state.delivery.error
+    assert not vault.exists()
+    assert anchored.compare(services, ada).faults
+
+    vault.write_text(kept)  # put back, it takes what it lacks
+    delivery.deliver(services, DAEMON, at_once=True)
+    assert [one["size"] for one in lines_of(vault)] == [count(services) - 1, count(services)]
+    assert anchored.compare(services, ada).faults == []
+
+    vault.unlink()
+    anchors.remove(services, ada, "vault")
+    anchors.add(services, ada, "vault", AnchorKind.FILE, str(vault))
+    heads.sign(services, ada)
+    delivery.deliver(services, DAEMON)
+    assert len(lines_of(vault)) == 1
+    assert anchored.compare(services, ada).faults == []
+
+
+def test_a_line_that_was_written_in_part_is_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault, write = tmp_path / "vault.jsonl", os.write
+    append_line(vault, "first")
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:4]))
+        with pytest.raises(UnavailableError, match="the disk is full"):
+            append_line(vault, "second", is_first=False)
+    assert vault.read_text() == "first\n"
+    with monkeypatch.context() as grows_alone:
+        grows_alone.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:4]))
+        grows_alone.setattr(os, "ftruncate", _refused)
+        with pytest.raises(UnavailableError, match="the disk is full"):
+            append_line(vault, "second", is_first=False)
+    append_line(vault, "second", is_first=False, after_failure=True)
+    assert vault.read_text() == "first\nseco\nsecond\n"
+
+
+def _refused(*_: object) -> None:
+    raise PermissionError(1, "Operation not permitted")

@@ -9,7 +9,7 @@ from pilothouse.domain.log_anchors import Anchor, AnchorKind, AnchorState
 from pilothouse.domain.roles import Actor, Permission
 from pilothouse.operations.authorisation import changing, clean_text, reading
 from pilothouse.operations.services import Services
-from pilothouse.operations.transparency.heads import ADDED, QUORUM, QUORUM_SET, REMOVED, quorum
+from pilothouse.operations.transparency.heads import ADDED, QUORUM, QUORUM_SET, REMOVED, looked_at, quorum
 from pilothouse.store import log_anchors, workspace
 from pilothouse.system.destinations import check_outside_state
 from pilothouse.transparency.notes import COSIGNATURE, parse_key
@@ -86,7 +86,7 @@ def set_quorum(services: Services, actor: Actor, least: int) -> None:
 def states(services: Services, actor: Actor) -> list[AnchorState]:
     """Anchors with how far each is."""
     with reading(services, actor) as connection:
-        return log_anchors.states(connection)
+        return looked_at(log_anchors.states(connection))
 
 
 def _checked_place(kind: AnchorKind, place: str) -> str:

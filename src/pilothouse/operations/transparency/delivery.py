@@ -52,7 +52,12 @@ def _deliver_to(services: Services, state: AnchorState, head: SignedHead) -> Anc
                 whole = log_heads.cosigned(connection, head)
             message = senders.line_of(whole, services.now())
             if anchor.kind is AnchorKind.FILE:
-                senders.append_line(Path(anchor.place), message)
+                senders.append_line(
+                    Path(anchor.place),
+                    message,
+                    is_first=not before.sent_size,
+                    after_failure=bool(before.failures),
+                )
             else:
                 senders.send_to_syslog(anchor.place, message)
         after = before.sent(head.size, services.now())

@@ -1,15 +1,16 @@
 """Heads of the log: signed when something was decided and every so many rows, never one that does not extend the one before."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from pilothouse.domain.errors import IntegrityError, NotFoundError
-from pilothouse.domain.log_anchors import AnchorState
+from pilothouse.domain.log_anchors import AnchorKind, AnchorState
 from pilothouse.domain.records import AuditHead
 from pilothouse.domain.roles import DAEMON, Actor
 from pilothouse.operations.authorisation import authorise, reading
 from pilothouse.operations.services import Services
-from pilothouse.operations.transparency import log_keys
+from pilothouse.operations.transparency import log_keys, senders
 from pilothouse.sqlite import Connection
 from pilothouse.store import audit, log_anchors, log_heads, workspace
 from pilothouse.store.listing import marks
@@ -123,7 +124,7 @@ def status(services: Services, actor: Actor) -> LogStatus:
     """State of the log and of its anchors."""
     with reading(services, actor) as connection:
         newest = log_heads.newest(connection)
-        states, least = log_anchors.states(connection), quorum(connection)
+        states, least = looked_at(log_anchors.states(connection)), quorum(connection)
         sizes = sorted((s.delivery.sent_size for s in states if s.anchor.key), reverse=True)
         return LogStatus(
             log_keys.current(connection),
@@ -134,6 +135,18 @@ def status(services: Services, actor: Actor) -> LogStatus:
             states,
             sizes[least - 1] if 0 < least <= len(sizes) else 0,
         )
+
+
+def looked_at(states: list[AnchorState]) -> list[AnchorState]:
+    """The states, with an error for each file that heads were sent to and that is gone."""
+    return [
+        replace(state, delivery=replace(state.delivery, error=f"{state.anchor.place}: {senders.GONE}"))
+        if state.anchor.kind is AnchorKind.FILE
+        and state.delivery.sent_size
+        and senders.is_missing(Path(state.anchor.place))
+        else state
+        for state in states
+    ]
 
 
 def quorum(connection: Connection) -> int:

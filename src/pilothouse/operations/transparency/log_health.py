@@ -26,7 +26,7 @@ def examine(services: Services, actor: Actor) -> str:
                 f"the first {newest.size:,} rows are not those of the newest signed head: the log was written anew, or "
                 "the tree on record was changed; pilothouse audit verify --anchors says more"
             )
-    failing = [_failing(one) for one in state.anchors if one.delivery.failures]
+    failing = [_failing(one) for one in state.anchors if one.delivery.error]
     if failing:
         raise UnavailableError("; ".join(failing))
     if not state.signed_at:
@@ -43,4 +43,6 @@ def examine(services: Services, actor: Actor) -> str:
 
 def _failing(state: AnchorState) -> str:
     delivery = state.delivery
+    if delivery.failing_since is None:
+        return f"{state.anchor.name}: {delivery.error}"
     return f"{state.anchor.name} fails since {delivery.failing_since:%Y-%m-%d %H:%M} UTC: {delivery.error}"

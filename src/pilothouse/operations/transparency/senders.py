@@ -1,10 +1,13 @@
 """Ways on which a head goes out: a line at the end of a file, a message to the system's log, a request to a witness."""
 
+import contextlib
+import errno
 import http.client
 import json
 import os
 import socket
 import ssl
+import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +19,9 @@ from pilothouse.transparency.checkpoints import SignedCheckpoint
 from pilothouse.transparency.witness_requests import Request
 
 PATIENCE_S = 4.0
+_AGAIN = "put it back, or remove the anchor and add it again"
+GONE = f"heads were sent to this file, and it is gone: {_AGAIN}"
+EMPTIED = f"heads were sent to this file, and it is empty: {_AGAIN}"
 _NOTICE_TO_AUTHPRIV = 10 * 8 + 5
 """Priority of the messages to the system's log."""
 
@@ -31,20 +37,67 @@ def line_of(head: SignedCheckpoint, now: datetime) -> str:
     return json.dumps(facts, ensure_ascii=True)
 
 
-def append_line(path: Path, line: str) -> None:
-    """Put a line at the end of a file, and on the disk. Raises UnavailableError."""
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+def append_line(path: Path, line: str, *, is_first: bool = True, after_failure: bool = False) -> None:
+    """Put a line at the end of a file, and on the disk; a file is made for the first line alone. Raises UnavailableError: what
+    was written of the line is then taken back, and where that is forbidden, the next line begins with an end of line."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        descriptor = os.open(path, flags, 0o644)
+        descriptor = os.open(path, flags | (os.O_CREAT if is_first else 0), 0o644)
         try:
-            data = f"{line}\n".encode()
-            if os.write(descriptor, data) != len(data):
-                raise UnavailableError(f"{path}: only a part of the line was written: the disk is full")
-            os.fsync(descriptor)
+            status = os.fstat(descriptor)
+            is_plain = stat.S_ISREG(status.st_mode)
+            if is_plain and not status.st_size and not is_first:
+                raise UnavailableError(f"{path}: {EMPTIED}")
+            needs_end = (
+                is_plain and status.st_size and not _ends_a_line(path, status, otherwise=after_failure)
+            )
+            data = (f"\n{line}\n" if needs_end else f"{line}\n").encode()
+            _write_whole(descriptor, data, status.st_size if is_plain else None)
         finally:
             os.close(descriptor)
+    except FileNotFoundError as error:
+        raise UnavailableError(f"{path}: {error.strerror if is_first else GONE}") from error
     except OSError as error:
         raise UnavailableError(f"{path}: {error.strerror}") from error
+
+
+def is_missing(path: Path) -> bool:
+    """True where there is no such file; False too where that cannot be seen."""
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _write_whole(descriptor: int, data: bytes, before: int | None) -> None:
+    """Write, and be sure that it is on the disk; take back what was written of it otherwise."""
+    written = 0
+    try:
+        written = os.write(descriptor, data)
+        if written != len(data):
+            raise OSError(errno.ENOSPC, "only a part of the line was written: the disk is full")
+        os.fsync(descriptor)
+    except OSError:
+        # somebody else's line behind it stays; a file that may only grow keeps the part
+        if before is not None and os.fstat(descriptor).st_size == before + written:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, before)
+        raise
+
+
+def _ends_a_line(path: Path, status: os.stat_result, *, otherwise: bool) -> bool:
+    """True where a file's last byte ends a line; for a file that we may not read, not ``otherwise``."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return not otherwise
+    try:
+        return os.pread(descriptor, 1, status.st_size - 1) == b"\n"
+    finally:
+        os.close(descriptor)
 
 
 def send_to_syslog(place: str, line: str) -> None:
