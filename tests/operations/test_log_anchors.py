@@ -546,3 +546,53 @@ def test_a_line_that_was_written_in_part_is_taken_back(
 
 def _refused(*_: object) -> None:
     raise PermissionError(1, "Operation not permitted")
+
+
+def test_a_log_that_was_made_anew_with_another_origin_is_found_by_the_old_heads_of_its_anchor(
+    log: Log, tmp_path: Path
+) -> None:
+    services, ada = log
+    vault = tmp_path / "vault.jsonl"
+    anchors.add(services, ada, "vault", AnchorKind.FILE, str(vault))
+    heads.sign(services, ada)
+    delivery.deliver(services, DAEMON)
+    (old,) = proofs.policy(services, ada).logs
+
+    key = notes.new_key("forged/workspace")
+    owner = Owner(services)
+    (row,) = owner.connection.execute("SELECT seq FROM audit WHERE action = 'log.key_made'").fetchone()
+    owner.write_anew(row, {"origin": key.name, "key": str(key.public), "before": None})
+    owner.write_anew(5, {"another": 1})
+    owner.connection.execute("UPDATE settings SET value = ? WHERE name = 'log_key'", (str(key.public),))
+    owner.connection.execute("DELETE FROM log_heads")
+    owner.leave()
+    services.paths.log_key.write_text(key.to_text())
+    decide(services, ada)
+    heads.sign(services, ada)
+    delivery.deliver(services, DAEMON)
+    assert [one["origin"] for one in lines_of(vault)] == [old.name, key.name]
+
+    (fault,) = anchored.compare(services, ada).faults
+    assert fault.startswith(f"vault ({vault}): it holds heads of another log ({old.name}): either this log")
+    assert "--log-key" in fault
+    assert len(anchored.compare(services, ada, kept_files=[vault]).faults) == 2
+    # with the key that one was given it is the rows that contradict
+    faults = anchored.compare(services, ada, trusted=[old]).faults
+    assert any("is not of this log" in one for one in faults)
+    # whoever trusts the new one is told what was not compared
+    found = anchored.compare(services, ada, trusted=[key.public])
+    assert (found.faults, [old.name in note for note in found.notes]) == ([], [True])
+
+
+def test_a_restored_log_says_that_the_origin_before_was_its_own(log: Log, tmp_path: Path) -> None:
+    services, ada = log
+    vault = tmp_path / "vault.jsonl"
+    anchors.add(services, ada, "vault", AnchorKind.FILE, str(vault))
+    heads.sign(services, ada)
+    delivery.deliver(services, DAEMON)
+    services.paths.log_key.unlink()  # no backup holds it
+    decide(services, ada)
+    heads.sign(services, ada)
+    delivery.deliver(services, DAEMON)
+    assert len({str(one["origin"]) for one in lines_of(vault)}) == 2
+    assert anchored.compare(services, ada).faults == []

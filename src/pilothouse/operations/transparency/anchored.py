@@ -49,6 +49,8 @@ class _Known:
     """What the log says of itself, and what is on record."""
 
     keys: Sequence[PublicKey]
+    are_given: bool
+    """The keys are those that somebody was given: without them it is the log that says which it has had."""
     heads: Sequence[SignedHead]
     anchors: dict[int, Anchor]
     states: Sequence[AnchorState]
@@ -87,9 +89,10 @@ def compare(
 
 
 def _known(connection: Connection, trusted: Sequence[PublicKey]) -> _Known:
-    keys = [key for key in trusted if key.kind == notes.ED25519] or log_keys.all_keys(connection)
+    given = [key for key in trusted if key.kind == notes.ED25519]
     return _Known(
-        keys,
+        given or log_keys.all_keys(connection),
+        bool(given),
         log_heads.all_heads(connection),
         log_anchors.all_anchors(connection),
         log_anchors.states(connection),
@@ -195,7 +198,8 @@ def _of_line(source: str, line: str) -> Kept | None:
 def _own(
     kept: Iterable[Kept], known: _Known, source: str, found: Comparison, *, must_hold: bool
 ) -> Iterator[Kept]:
-    """Heads of this log among those of a file, which other logs may use too."""
+    """Heads of this log among those of a file. Those of another log are a fault where nobody has said which key is this log's:
+    a log that was made anew has another origin, and what contradicts it is under the old one."""
     others: set[str] = set()
     count = 0
     for one in kept:
@@ -204,10 +208,16 @@ def _own(
             yield Kept(source, one.head, one.time)
         else:
             others.add(one.head.checkpoint.origin)
-    if others and count:
-        found.notes.append(f"{source}: heads of other logs are not compared: {', '.join(sorted(others)[:5])}")
+    origins = ", ".join(sorted(others)[:5])
+    if others and count and known.are_given:
+        found.notes.append(f"{source}: heads of other logs are not compared: {origins}")
+    elif others and count:
+        found.faults.append(
+            f"{source}: it holds heads of another log ({origins}): either this log was made anew, or the file serves two "
+            "logs; name the log that you trust with --log-key"
+        )
     if not count and (others or must_hold):
-        whose = f", only of {', '.join(sorted(others)[:5])}" if others else ""
+        whose = f", only of {origins}" if others else ""
         found.faults.append(f"{source}: it holds no head of this log{whose}")
 
 
