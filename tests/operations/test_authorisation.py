@@ -24,7 +24,14 @@ from pilothouse.domain.ssh_keys import read_key
 from pilothouse.operations import authorisation, automation_switch, catalogue, listings
 from pilothouse.operations.alerts import alerts
 from pilothouse.operations.automation import schedules, triggers
-from pilothouse.operations.dossier import audit_export, dossiers, gathering, inventory, signing_key
+from pilothouse.operations.dossier import (
+    audit_export,
+    dossiers,
+    gathering,
+    inventory,
+    signed_evidence,
+    signing_key,
+)
 from pilothouse.operations.fleet import targets
 from pilothouse.operations.identity import idle_lock, passphrases, permissions, proposals, ssh_lines, users
 from pilothouse.operations.jobs import backfills, searches
@@ -176,6 +183,7 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "passphrases.unlock": (lambda s, a: passphrases.unlock(s, a, "pat", "called"), ADMINS),
     "passphrases.take_away": (lambda s, a: passphrases.take_away(s, a, "pat", "forgotten"), ADMINS),
     "evidence_export.export_evidence": (lambda s, a: evidence_export.export_evidence(s, a, 1), EVERYBODY),
+    "signed_evidence.signed_evidence": (lambda s, a: signed_evidence.signed_evidence(s, a, 1), EVERYBODY),
     "signature_checks.examine": (lambda s, a: signature_checks.examine(s, a), EVERYBODY),
     "statements.print_statement": (lambda s, a: statements.print_statement(s, a, 1, "approve"), DECIDERS),
     "statements.agent_key": (lambda s, a: statements.agent_key(s, a, 1, "/nowhere"), DECIDERS),
@@ -294,6 +302,7 @@ MODULES = (
     searches,
     sessions,
     signature_checks,
+    signed_evidence,
     statements,
     targets,
     teams,

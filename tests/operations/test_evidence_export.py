@@ -5,6 +5,7 @@ import json
 import shutil
 import sqlite3
 import subprocess
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,11 +18,14 @@ from pilothouse.domain.roles import Role
 from pilothouse.domain.ssh_keys import read_key
 from pilothouse.domain.statements import Component
 from pilothouse.domain.users import KeyUse
+from pilothouse.interop import signing_keys
+from pilothouse.operations.dossier import signed_evidence
+from pilothouse.operations.dossier.sealing import MANIFEST, SIGNATURE, seal
 from pilothouse.operations.identity import passphrases, users
 from pilothouse.operations.promotion import evidence_export, promotions, statements
 from pilothouse.operations.promotion.components import Passphrase, Signed
 from pilothouse.operations.workspace import workspaces
-from support.soft_keys import SoftKey, keygen, openssh
+from support.soft_keys import SoftKey, keygen
 
 
 @pytest.fixture
@@ -53,16 +57,18 @@ def decided(example: Example, keys: dict[str, SoftKey], reason: str = "größer,
 
 
 def exported(example: Example, request: PromotionRequest, folder: Path) -> Path:
-    made = evidence_export.export_evidence(example.services, example.actor("aud"), request.id)
+    made = signed_evidence.signed_evidence(example.services, example.actor("aud"), request.id)
     evidence_export.write(made, folder)
     return folder
 
 
-def verify(folder: Path) -> tuple[int, str]:
+def verify(folder: Path, *arguments: str) -> tuple[int, str]:
     """What verify.sh says on a machine without Pilothouse: an empty environment but for the path of its tools."""
-    openssh("ssh-keygen")
+    for program in ("openssl", "python3", "ssh-keygen"):
+        if shutil.which(program, path="/usr/bin:/bin") is None:
+            pytest.skip(f"the system has no {program} of its own")
     done = subprocess.run(
-        [str(folder / "verify.sh")],
+        [str(folder / "verify.sh"), *arguments],
         capture_output=True,
         text=True,
         env={"PATH": "/usr/bin:/bin"},
@@ -72,21 +78,38 @@ def verify(folder: Path) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+def sealed_anew(folder: Path) -> None:
+    """The folder as somebody hands it on who changed it and has no key but one of their own."""
+    private = signing_keys.make_key()
+    (folder / "signing-key.pem").write_bytes(signing_keys.public_part(private))
+    paths = [path for path in folder.rglob("*") if path.is_file() and path.name not in (MANIFEST, SIGNATURE)]
+    digests = {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    for name, data in seal(digests, private).items():
+        (folder / name).write_bytes(data)
+
+
 def test_a_stranger_verifies_both_approvals(
     example: Example, keys: dict[str, SoftKey], tmp_path: Path
 ) -> None:
     request = decided(example, keys)
     folder = exported(example, request, tmp_path / "out")
+    fingerprint = hashlib.sha256((folder / "signing-key.pem").read_bytes()).hexdigest()
     code, text = verify(folder)
     assert code == 0, text
-    assert text.splitlines() == [
-        "ok      decision-1.json is about this evidence.json",
-        "ok      decision-1.json is about this policy.json",
-        "ok      decision-1.json is signed by pat (approve)",
-        "ok      decision-2.json is about this evidence.json",
-        "ok      decision-2.json is about this policy.json",
-        "ok      decision-2.json is signed by pia (approve)",
-    ]
+    lines = text.splitlines()
+    assert lines[-1] == "all of it holds, if the key above is the workspace's: compare its fingerprint"
+    for said in (
+        f"       signed by the key sha256 {fingerprint}",
+        "       which alone vouches for what is here, and for whose key is whose (allowed_signers)",
+        "       compare it with the fingerprint that you have from elsewhere, or name it with --key",
+        "ok     request 1: pat's statement (approve) is about what is here",
+        f"ok     request 1: pat's statement (approve) is signed by {keys['pat'].public.fingerprint}",
+        f"ok     request 1: pia's statement (approve) is signed by {keys['pia'].public.fingerprint}",
+        "ok     the audit log names the same 2 statements",
+    ):
+        assert said in lines
+    assert verify(folder, "--key", fingerprint)[1].splitlines()[-1] == "all of it holds"
+    assert verify(folder, "--key", "0" * 64)[0] == 1
     assert hashlib.sha256((folder / "evidence.json").read_bytes()).hexdigest() == request.evidence_digest
     assert hashlib.sha256((folder / "policy.json").read_bytes()).hexdigest() == request.policy_digest
     statement = json.loads((folder / "decision-1.json").read_text())
@@ -98,6 +121,84 @@ def test_a_stranger_verifies_both_approvals(
     assert "-Overify-time=" in readme
     assert "compliant" not in readme
     assert not (folder / "revoked_keys").exists()
+
+
+def replaced(folder: Path, soft: SoftKey, **fields: object) -> None:
+    """Put another genuine statement of pat's in the place of the approval."""
+    statement = json.loads((folder / "decision-1.json").read_text()) | fields
+    data = json.dumps(statement, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    (folder / "decision-1.json").write_bytes(data)
+    (folder / "decision-1.sig").write_text(soft.sshsig(data))
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"verdict": "reject"}, "another verdict"),
+        ({"request": 2}, "another request"),
+        ({"version": 2}, "another version"),
+        ({"model": "fraud"}, "another model"),
+        ({"targets": ["ewr"]}, "another targets"),
+        ({"name": "pia"}, "another name"),
+        ({"reason": "something else"}, "another reason"),
+        ({"policy": {"sha256": "0" * 64}}, "another policy"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_genuine_statement_of_something_else_is_found(
+    example: Example, keys: dict[str, SoftKey], tmp_path: Path, fields: dict[str, object], said: str
+) -> None:
+    folder = exported(example, decided(example, keys), tmp_path / "out")
+    known = tmp_path / "known.pem"
+    shutil.copy(folder / "signing-key.pem", known)
+    replaced(folder, keys["pat"], **fields)
+    code, text = verify(folder)
+    assert code == 1
+    assert "WRONG  decision-1.json: changed" in text
+    sealed_anew(folder)
+    code, text = verify(folder)
+    assert code == 1
+    assert f"WRONG  request 1: pat's statement (approve): {said}" in text
+    assert "WRONG  the audit log names the same 2 statements" in text
+    assert f"WRONG  the key is the one in {known}" in verify(folder, "--key", str(known))[1]
+
+
+def _forged(folder: Path) -> None:
+    """A key of somebody else's is added for pat, who then says what they never said."""
+    foreign = SoftKey()
+    line = f'pat namespaces="approval@pilothouse" {foreign.line}\n'
+    (folder / "allowed_signers").write_text((folder / "allowed_signers").read_text() + line)
+    replaced(folder, foreign, key=foreign.public.fingerprint)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_forged, "allowed_signers: changed"),
+        (lambda folder: (folder / "decisions.json").write_text("[]\n"), "decisions.json: changed"),
+        (lambda folder: (folder / "decisions.json").unlink(), "decisions.json: missing"),
+        (lambda folder: (folder / "README.txt").write_text("approved"), "README.txt: changed"),
+        (lambda folder: (folder / "decision-3.json").write_text("{}"), "decision-3.json: not named in the manifest"),
+        (lambda folder: (folder / "dossier.json").write_text("{}"), "dossier.json: not named in the manifest"),
+    ],
+    ids=["forged", "decisions", "no decisions", "readme", "one more", "another kind"],
+)  # fmt: skip
+def test_every_file_is_the_one_that_the_workspace_signed(
+    example: Example,
+    keys: dict[str, SoftKey],
+    tmp_path: Path,
+    change: Callable[[Path], object],
+    said: str,
+) -> None:
+    folder = exported(example, decided(example, keys), tmp_path / "out")
+    known = tmp_path / "known.pem"
+    shutil.copy(folder / "signing-key.pem", known)
+    change(folder)
+    code, text = verify(folder)
+    assert code == 1
+    assert f"WRONG  {said}" in text
+    sealed_anew(folder)
+    assert verify(folder, "--key", str(known))[0] == 1
 
 
 def test_ssh_keygen_finds_the_signer(example: Example, keys: dict[str, SoftKey], tmp_path: Path) -> None:
@@ -120,8 +221,10 @@ def test_one_changed_byte_of_any_file_is_found(
     data[middle] = data[middle] ^ 1 if chr(data[middle] ^ 1).isalnum() else ord("x")
     (folder / name).write_bytes(data)
     code, text = verify(folder)
-    assert code != 0
-    assert "FAILED" in text
+    assert code == 1
+    assert f"WRONG  {name}: changed" in text
+    sealed_anew(folder)
+    assert verify(folder)[0] == 1
 
 
 def test_signatures_that_were_exchanged_are_found(
@@ -129,7 +232,10 @@ def test_signatures_that_were_exchanged_are_found(
 ) -> None:
     folder = exported(example, decided(example, keys), tmp_path / "out")
     shutil.copy(folder / "decision-2.sig", folder / "decision-1.sig")
-    assert verify(folder)[0] != 0
+    sealed_anew(folder)
+    code, text = verify(folder)
+    assert code == 1
+    assert "WRONG  request 1: pat's statement (approve) is signed by " in text
 
 
 def test_an_approval_outlives_its_key(example: Example, keys: dict[str, SoftKey], tmp_path: Path) -> None:
@@ -137,12 +243,13 @@ def test_an_approval_outlives_its_key(example: Example, keys: dict[str, SoftKey]
     example.pass_time(days=60)
     folder = exported(example, request, tmp_path / "out")
     assert verify(folder)[0] == 0
-    script = (folder / "verify.sh").read_text()
-    (folder / "verify.sh").write_text(script.replace("-Overify-time=20260503", "-Overify-time=20260703"))
+    decisions = (folder / "decisions.json").read_text()
+    (folder / "decisions.json").write_text(decisions.replace("2026-05-03", "2026-07-03"))
+    sealed_anew(folder)
     code, text = verify(folder)
-    assert code != 0
-    assert "FAILED  decision-1.json is signed by pat (approve)" in text
-    assert "ok      decision-2.json is signed by pia (approve)" in text
+    assert code == 1
+    assert "WRONG  request 1: pat's statement (approve) is signed by " in text
+    assert "ok     request 1: pia's statement (approve) is signed by " in text
 
 
 def test_a_key_that_was_revoked_since_is_said_and_one_from_before_is_refused(
@@ -159,7 +266,9 @@ def test_a_key_that_was_revoked_since_is_said_and_one_from_before_is_refused(
     folder = exported(example, request, tmp_path / "out")
     code, text = verify(folder)
     assert code == 0, text
-    assert "note    the key of decision-1.sig was revoked on 2026-05-03 (the laptop was stolen)" in text
+    assert (
+        "that key was revoked on 2026-05-03 (the laptop was stolen): it rests on the time in the log" in text
+    )
 
     def says(signature: str, krl: str, message: str = "decision-1.json") -> int:
         options = (
@@ -235,10 +344,8 @@ def test_a_passphrase_and_no_component_at_all_are_said(example: Example, tmp_pat
     promotions.approve(services, example.actor("pia"), request.id, request.evidence_digest)
     folder = exported(example, request, tmp_path / "out")
     code, text = verify(folder)
-    assert (code, text.splitlines()[-1]) == (
-        0,
-        "note    decision-1.json has a passphrase, which only the workspace can check",
-    )
+    assert code == 0, text
+    assert "       pat's statement (approve) has a passphrase, which only the workspace can check" in text
     assert "2. pia, approve, 2026-05-03 12:00:00 UTC, no signature" in (folder / "README.txt").read_text()
 
 
@@ -253,7 +360,7 @@ def test_hostile_names_and_reasons_stay_texts(example: Example, tmp_path: Path) 
     code, text = verify(folder)
     assert code == 0, text
     assert "o+neil@team" in text
-    assert "\x1b" not in (folder / "README.txt").read_text() + (folder / "verify.sh").read_text()
+    assert "\x1b" not in (folder / "README.txt").read_text() + text
 
 
 def test_a_folder_with_something_in_it_and_a_changed_signature_are_refused(
@@ -281,19 +388,14 @@ def test_whoever_may_not_read_exports_nothing(example: Example, keys: dict[str, 
 def test_the_log_has_the_decisions_and_a_proof_of_another_row_is_found(
     example: Example, keys: dict[str, SoftKey], tmp_path: Path
 ) -> None:
-    for program in ("openssl", "python3"):
-        if shutil.which(program, path="/usr/bin:/bin") is None:
-            pytest.skip(f"{program} is not installed")
-    request = decided(example, keys)
-    made = evidence_export.export_evidence(example.services, example.actor("aud"), request.id, proofs=True)
-    evidence_export.write(made, tmp_path / "out")
-    rows = [one["log"]["seq"] for one in json.loads((tmp_path / "out" / "decisions.json").read_text())]
-    code, text = verify(tmp_path / "out")
+    folder = exported(example, decided(example, keys), tmp_path / "out")
+    rows = [one["log"]["seq"] for one in json.loads((folder / "decisions.json").read_text())]
+    code, text = verify(folder)
     assert code == 0, text
-    assert [f"ok      decision-{n}.tlog-proof: the log has row {row}" for n, row in enumerate(rows, 1)] == [
-        line for line in text.splitlines() if "tlog-proof" in line
-    ]
-    shutil.copy(tmp_path / "out" / "decision-2.tlog-proof", tmp_path / "out" / "decision-1.tlog-proof")
-    code, text = verify(tmp_path / "out")
-    assert code != 0
-    assert f"FAILED  decision-1.tlog-proof does not prove row {rows[0]}" in text
+    for row in rows:
+        assert f"ok     log/entry-{row}.tlog-proof: row {row} is in the log: " in text
+    shutil.copy(folder / f"log/entry-{rows[1]}.tlog-proof", folder / f"log/entry-{rows[0]}.tlog-proof")
+    sealed_anew(folder)
+    code, text = verify(folder)
+    assert code == 1
+    assert f"WRONG  log/entry-{rows[0]}.tlog-proof: " in text

@@ -9,6 +9,7 @@ import pytest
 from fixtures.registries import Example
 from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.domain.statements import Component
+from pilothouse.operations.dossier import signed_evidence
 from pilothouse.operations.promotion import evidence_export, promotions
 from pilothouse.operations.workspace import workspaces
 from support.soft_keys import agent
@@ -48,7 +49,7 @@ def test_the_forwarded_agent_signs_in_the_session(
     assert after.status is RequestStatus.DEPLOYED
     assert after.decisions[0].signature is not None
     aud = workspaces.identify(door.services, "aud")
-    evidence_export.write(evidence_export.export_evidence(door.services, aud, 1), tmp_path / "out")
+    evidence_export.write(signed_evidence.signed_evidence(door.services, aud, 1), tmp_path / "out")
     assert (
         subprocess.run([str(tmp_path / "out" / "verify.sh")], check=False, capture_output=True).returncode
         == 0

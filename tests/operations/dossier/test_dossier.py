@@ -98,7 +98,8 @@ needs_tools = pytest.mark.skipif(
 @needs_tools
 def test_it_verifies_on_a_machine_without_pilothouse(folder: Path) -> None:
     answer = _verify(folder)
-    assert (answer.returncode, answer.stdout.splitlines()[-1]) == (0, "all of it holds")
+    last = "all of it holds, if the key above is the workspace's: compare its fingerprint"
+    assert (answer.returncode, answer.stdout.splitlines()[-1]) == (0, last)
     assert "WRONG" not in answer.stdout
     assert answer.stderr == ""
 
@@ -441,7 +442,7 @@ def test_a_signed_decision_is_verified_after_its_key_has_ended(signed: Path) -> 
         (_text("requests/1/decision-1.json", '"reason":"holds"', '"reason":"fails"'), "is signed by"),
         (
             _text("requests/1/decision-1.json", '"verdict":"approve"', '"verdict":"reject"'),
-            "is about what is here",
+            "another verdict",
         ),
         (_text("requests/1/allowed_signers", "pat ", "eve "), "is signed by"),
         (_text("requests/1/decisions.json", '"actor":"pat"', '"actor":"eve"'), "its decisions agree"),

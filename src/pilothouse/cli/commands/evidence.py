@@ -72,9 +72,10 @@ def show(session: Session, number: int, digest: bool, everything: bool) -> None:
 @click.pass_obj
 def export(session: Session, number: int, folder: Path) -> None:
     """Write request NUMBER for strangers: evidence, statements, signatures, and how ssh-keygen verifies them."""
+    from pilothouse.operations.dossier import signed_evidence
     from pilothouse.operations.promotion import evidence_export
 
-    exported = evidence_export.export_evidence(session.services, session.actor, number, proofs=True)
+    exported = signed_evidence.signed_evidence(session.services, session.actor, number)
     evidence_export.write(exported, folder)
     signed = sum(bool(one.fingerprint) for one in exported.decisions)
     if printed_as_json(session, {"folder": str(folder), "files": sorted(exported.files), "signed": signed}):

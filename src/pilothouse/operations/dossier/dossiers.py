@@ -7,7 +7,6 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from importlib import resources
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,24 +15,23 @@ from pilothouse.domain.dataclass_reader import to_plain
 from pilothouse.domain.dossier import Attachment, Dossier, Page
 from pilothouse.domain.errors import InvalidInputError, UnavailableError
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.records import PromotionRequest
 from pilothouse.domain.roles import Actor, Permission
 from pilothouse.interop import signing_keys
 from pilothouse.interop.cyclonedx import ml_bom
 from pilothouse.interop.model_signing import bundle
 from pilothouse.operations.authorisation import authorise, changing
 from pilothouse.operations.dossier import audit_export, gathering, log_proofs, signing_key
+from pilothouse.operations.dossier.plain_facts import as_json, request_facts
+from pilothouse.operations.dossier.sealing import KEY, MANIFEST, seal, verifier_files
 from pilothouse.operations.promotion import evidence_export
 from pilothouse.operations.promotion.evidence_export import EvidenceExport
 from pilothouse.operations.services import Services
 from pilothouse.system.destinations import check_new_folder
 from pilothouse.system.files import sha256_file
 
-MANIFEST, SIGNATURE, KEY = "manifest.sha256", "manifest.sig", "signing-key.pem"
 _File = tuple[bytes, str]
 """Content of a file, and what it is."""
 MakePages = Callable[[Dossier], Iterable[Page]]
-_VERIFIER = "pilothouse.operations.dossier.verifier"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +124,12 @@ def _write(
         "ml-bom.cdx.json", ml_bom(dossier, tool_version=__version__), "bill of materials, CycloneDX 1.6"
     )
     files.put(KEY, public, "public key of the workspace")
-    for name in ("verify.sh", "verify.py"):
-        files.put(name, resources.files(_VERIFIER).joinpath(name).read_bytes(), "verifies this folder")
+    for name, data in verifier_files().items():
+        files.put(name, data, "verifies this folder")
     for page in pages(replace(dossier, attachments=tuple(files.written))):
         files.put(page.name, page.text.encode(), page.what)
-    manifest = "".join(
-        f"{one.digest}  {one.name}\n" for one in sorted(files.written, key=lambda one: one.name)
-    )
-    (folder / MANIFEST).write_bytes(manifest.encode())
-    (folder / SIGNATURE).write_bytes(signing_keys.sign(private, manifest.encode()))
+    for name, data in seal({one.name: one.digest for one in files.written}, private).items():
+        (folder / name).write_bytes(data)
     return Written(stem, folder, len(files.written) + 2, sha256_file(folder / MANIFEST), fingerprint)
 
 
@@ -195,7 +190,6 @@ _OF_EVIDENCE = {
     "decisions.json": "decisions as they are on record",
     "allowed_signers": "keys of those who decided, as of then",
     "README.txt": "how signatures are verified by hand",
-    "verify.sh": "verifies these decisions alone",
 }
 
 
@@ -252,47 +246,19 @@ def _plain(dossier: Dossier) -> dict[str, Any]:
             "metrics": to_plain(version.metrics),
             "gates": [{**to_plain(gate), "outcome": str(gate.outcome)} for gate in version.gates],
         },
-        "inventory": _json(dossier.inventory),
-        "reviews": _json(dossier.reviews),
-        "changes": _json(dossier.changes),
+        "inventory": as_json(dossier.inventory),
+        "reviews": as_json(dossier.reviews),
+        "changes": as_json(dossier.changes),
         "specification": dossier.specification,
-        "run": _json(dossier.run),
+        "run": as_json(dossier.run),
         "inputs": dossier.inputs,
         "classes": list(dossier.classes),
         "trials": list(dossier.trials),
         "importance": dossier.importance,
         "latency_us": dossier.latency_us,
-        "requests": [_request(one) for one in dossier.requests],
-        "deployments": _json(dossier.deployments),
-        "monitoring": _json(dossier.months),
-        "alerts": _json(dossier.alerts),
-        "incidents": _json(dossier.incidents),
+        "requests": [request_facts(one) for one in dossier.requests],
+        "deployments": as_json(dossier.deployments),
+        "monitoring": as_json(dossier.months),
+        "alerts": as_json(dossier.alerts),
+        "incidents": as_json(dossier.incidents),
     }
-
-
-def _request(request: PromotionRequest) -> dict[str, Any]:
-    return {
-        "id": request.id,
-        "status": str(request.status),
-        "targets": list(request.targets),
-        "requested_by": request.requested_by,
-        "trained_by": request.trained_by,
-        "reason": request.reason,
-        "recorded_at": request.recorded_at.isoformat(),
-        "closed_at": request.closed_at.isoformat() if request.closed_at else None,
-        "closed_by": request.closed_by,
-        "authors": [str(author) for author in request.authors],
-        "evidence_digest": request.evidence_digest,
-        "policy_digest": request.policy_digest,
-        "decisions": _json(request.decisions),
-        "comments": _json(request.comments),
-    }
-
-
-def _json(value: Any) -> Any:
-    """A record as JSON data: times in ISO 8601, enumerations as text."""
-    return json.loads(json.dumps(to_plain(value), default=_other, allow_nan=False))
-
-
-def _other(value: Any) -> str:
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)

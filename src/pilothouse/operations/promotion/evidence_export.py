@@ -2,14 +2,14 @@
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.decisions import Decision
-from pilothouse.domain.errors import InvalidInputError, NotAllowedError, UnavailableError
+from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.records import AuditEntry, PromotionRequest
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.safe_text import safe
@@ -18,19 +18,12 @@ from pilothouse.domain.users import KeyUse, UserKey
 from pilothouse.operations.authorisation import present, reading
 from pilothouse.operations.promotion.accounted_rows import check_keys, check_request
 from pilothouse.operations.promotion.rules_in_force import require_with_rules
-from pilothouse.operations.promotion.verification_texts import (
-    POLICY,
-    VERIFIER,
-    ExportedDecision,
-    readme,
-    verify_script,
-)
+from pilothouse.operations.promotion.verification_texts import ExportedDecision, readme
 from pilothouse.operations.services import Services
-from pilothouse.operations.transparency import proofs as log_proofs
 from pilothouse.signing.allowed_signers import AllowedSigner, allowed_signers, revocation_list
 from pilothouse.signing.keys import PublicKey, parse_blob
 from pilothouse.sqlite import Connection
-from pilothouse.store import audit, users
+from pilothouse.store import audit, broken_glass, users
 from pilothouse.system.destinations import check_new_folder
 from pilothouse.system.files import write_atomically
 
@@ -41,42 +34,24 @@ _DECISIONS = ("request.approved", "request.refused")
 class EvidenceExport:
     """Files by name, and the decisions in them."""
 
-    request: int
+    record: PromotionRequest
+    entries: tuple[AuditEntry, ...]
+    """Rows of the audit log in which it was decided."""
     files: Mapping[str, bytes]
     decisions: tuple[ExportedDecision, ...]
 
 
-def export_evidence(
-    services: Services, actor: Actor, request_id: int, *, proofs: bool = False
-) -> EvidenceExport:
-    """Files of a request and its decisions; ``proofs``: also that the transparency log has them.
+def export_evidence(services: Services, actor: Actor, request_id: int) -> EvidenceExport:
+    """Files of a request and its decisions, which nothing vouches for yet.
 
     Raises NotFoundError, or IntegrityError where a row of them was changed past Pilothouse.
     """
-    proven = _log_proofs(services, actor, request_id) if proofs else {}
     with reading(services, actor) as connection:
         request = require_with_rules(connection, request_id)
         check_request(connection, request)
         for decision in request.decisions:
             check_keys(connection, decision.actor)
-        exported = _exported(connection, request, present(services, connection), proven)
-    if not proven:
-        return exported
-    policy = str(log_proofs.policy(services, actor)).encode()
-    program = log_proofs.verifier().encode()
-    return replace(exported, files={**exported.files, POLICY: policy, VERIFIER: program})
-
-
-def _log_proofs(services: Services, actor: Actor, request_id: int) -> dict[str, bytes]:
-    """Proof by actor that the log has their decision; none where no head of the log can be signed now."""
-    with reading(services, actor) as connection:
-        entries = audit.about(connection, f"request {request_id}", _DECISIONS)
-    try:
-        return {
-            entry.actor: str(log_proofs.row_proof(services, actor, entry.seq)).encode() for entry in entries
-        }
-    except (UnavailableError, NotAllowedError):
-        return {}
+        return _exported(connection, request, present(services, connection))
 
 
 def write(exported: EvidenceExport, folder: Path) -> None:
@@ -87,13 +62,13 @@ def write(exported: EvidenceExport, folder: Path) -> None:
     except OSError as error:
         raise InvalidInputError(f"{folder}: {error.strerror}: name a new folder") from None
     for name, data in exported.files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
         write_atomically(folder / name, data, 0o755 if name.endswith(".sh") else 0o644)
 
 
-def _exported(
-    connection: Connection, request: PromotionRequest, now: datetime, proven: Mapping[str, bytes]
-) -> EvidenceExport:
-    entries = {entry.actor: entry for entry in audit.about(connection, f"request {request.id}", _DECISIONS)}
+def _exported(connection: Connection, request: PromotionRequest, now: datetime) -> EvidenceExport:
+    rows = audit.about(connection, f"request {request.id}", _DECISIONS)
+    entries = {entry.actor: entry for entry in rows}
     keys = [key for decision in request.decisions for key in users.keys_of(connection, decision.actor)]
     keys = list({key.id: key for key in keys}.values())
     revoked = [key for key in keys if key.revoked_at is not None]
@@ -105,14 +80,10 @@ def _exported(
     for number, decision in enumerate(request.decisions, 1):
         entry = entries.get(decision.actor)
         one = _decision(decision, f"decision-{number}", revoked)
-        if entry is not None and decision.actor in proven:
-            one = replace(one, row=entry.seq, row_hash=entry.hash)
-            files[f"{one.stem}.tlog-proof"] = proven[decision.actor]
         notes.append(f"{number}. {_note(decision, one)}")
         records.append(_record(decision, one, entry))
-        if decision.signature is not None or one.row:
-            exported.append(one)
         if decision.signature is not None:
+            exported.append(one)
             files[f"{one.stem}.json"] = decision.signature.statement.encode()
             if one.revoked_before:
                 files[one.revoked_before] = revocation_list(
@@ -125,9 +96,10 @@ def _exported(
     if revoked:
         files["revoked_keys"] = revocation_list(map(_public, revoked), now)
     what = f"{request.model} version {request.version} on {', '.join(request.targets)}: {request.status}"
-    files["verify.sh"] = verify_script(request.id, exported).encode()
+    if broken_glass.listed(connection, request=request.id):
+        what += " by breaking the glass: one person alone, without all the approvals that its policy asks for"
     files["README.txt"] = readme(request.id, what, exported, notes).encode()
-    return EvidenceExport(request.id, files, tuple(exported))
+    return EvidenceExport(request, tuple(rows), files, tuple(exported))
 
 
 def _revoked_by(revoked: Iterable[UserKey], at: datetime) -> list[UserKey]:
@@ -148,7 +120,6 @@ def _decision(decision: Decision, stem: str, revoked: Sequence[UserKey]) -> Expo
         decision.recorded_at,
         f"{stem}.revoked_keys" if before else "",
         f"on {gone.revoked_at:%Y-%m-%d} ({safe(gone.revoked_why, 200)})" if gone else "",
-        has_statement=signature is not None,
     )
 
 
@@ -169,6 +140,7 @@ def _record(decision: Decision, one: ExportedDecision, entry: AuditEntry | None)
         "files": one.stem if decision.signature else None,
         "component": str(decision.signature.kind) if decision.signature else None,
         "key": one.fingerprint or None,
+        "revoked": one.revoked_since or None,
         "log": row,
     }
 

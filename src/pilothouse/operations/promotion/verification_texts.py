@@ -1,4 +1,4 @@
-"""Files of an evidence export that a stranger reads and runs: ``verify.sh`` and ``README.txt``."""
+"""Text for strangers in an evidence export: how ssh-keygen alone verifies who decided on what."""
 
 import shlex
 from collections.abc import Sequence
@@ -23,10 +23,6 @@ class ExportedDecision:
     """File of keys that had been revoked by then; empty where there were none."""
     revoked_since: str
     """When and why its key was revoked after it; empty where it was not."""
-    has_statement: bool = True
-    row: int = 0
-    """Row of the audit log that is proven to be in the transparency log; 0 where none is."""
-    row_hash: str = ""
 
     @property
     def command(self) -> str:
@@ -39,57 +35,6 @@ class ExportedDecision:
         )
 
 
-POLICY, VERIFIER = "log_policy", "verify_proof.py"
-
-_HEAD = """#!/bin/sh
-# Verifies the decisions on request {request} with OpenSSH (8.9 or newer) and sha256. Exit code 0: all holds.
-cd "$(dirname "$0")" || exit 2
-failed=0
-digest() {{
-  if command -v sha256sum >/dev/null 2>&1; then sha256sum "$1"
-  elif command -v shasum >/dev/null 2>&1; then shasum -a 256 "$1"
-  else openssl dgst -sha256 -r "$1"; fi | cut -d' ' -f1
-}}
-says() {{ # statement, field, file: the statement names the sha256 of the file
-  if grep -qF "\\"$2\\":{{\\"sha256\\":\\"$(digest "$3")\\"}}" "$1"
-  then echo "ok      $1 is about this $3"
-  else echo "FAILED  $1 is not about this $3"; failed=1; fi
-}}
-logged() {{ # proof, row, program and its arguments
-  name=$1 row=$2; shift 2
-  if ! command -v python3 >/dev/null 2>&1 || ! command -v openssl >/dev/null 2>&1
-  then echo "note    $name was not checked: that takes python3 and openssl"
-  elif python3 "$@" >/dev/null 2>&1; then echo "ok      $name: the log has row $row"
-  else echo "FAILED  $name does not prove row $row"; failed=1; fi
-}}
-holds() {{ # statement, words, result of ssh-keygen
-  if [ "$3" -eq 0 ]; then echo "ok      $1 $2"; else echo "FAILED  $1 $2"; failed=1; fi
-}}
-"""
-
-
-def verify_script(request: int, decisions: Sequence[ExportedDecision]) -> str:
-    """``verify.sh``."""
-    lines = [_HEAD.format(request=request)]
-    for one in decisions:
-        if one.row:
-            check = f"{VERIFIER} {one.stem}.tlog-proof --policy {POLICY} --entry {one.row_hash}"
-            lines.append(f"logged {one.stem}.tlog-proof {one.row} {check}")
-        if not one.has_statement:
-            continue
-        lines += [f"says {one.stem}.json evidence evidence.json", f"says {one.stem}.json policy policy.json"]
-        if not one.fingerprint:
-            lines.append(f"echo 'note    {one.stem}.json has {one.kind}, which only the workspace can check'")
-            continue
-        lines.append(f"{one.command} >/dev/null")
-        lines.append(f"holds {one.stem}.json {shlex.quote(f'is signed by {one.name} ({one.verdict})')} $?")
-        if one.revoked_since:
-            note = f"note    the key of {one.stem}.sig was revoked {one.revoked_since}: it rests on the time in the log"
-            lines.append(f"echo {shlex.quote(note)}")
-    lines.append('[ "$failed" -eq 0 ]')
-    return "\n".join(lines) + "\n"
-
-
 _README = """Request {request}: {what}
 {rule}
 
@@ -97,7 +42,11 @@ Who decided, and with what:
 
 {decisions}
 
-Run verify.sh, or the lines below, on any machine that has OpenSSH. Nothing of Pilothouse is needed.
+Run verify.sh in the folder that you were given: it needs Python, OpenSSL and OpenSSH, and nothing of Pilothouse. Which key
+belongs to whom is vouched for by the workspace alone, whose key has signed manifest.sha256: compare the fingerprint of that key
+with one that you have from elsewhere, or name it with sh verify.sh --key.
+
+The signatures alone, by OpenSSH alone (what a statement says, and that it is the one of this request, is yours to read then):
 
 {commands}
 
@@ -109,8 +58,10 @@ decisions.json    the decisions as the registry has them, with the row of the au
 allowed_signers   keys of those who decided, as they were on record at the time of the decision
 *.revoked_keys    keys that had been revoked by then (KRL); absent where there were none
 revoked_keys      keys that have been revoked until this export (KRL); absent where there are none
-*.tlog-proof      proof that the transparency log has the row of the decision; log_policy names the keys of the log, which
-                  you compare with what you were given otherwise; verify_proof.py checks it with Python and OpenSSL
+request.json      the request; audit.jsonl: the rows of the audit log in which it was decided
+log/              proofs that the transparency log has these rows; log/policy names the keys of the log, which you compare too
+manifest.sha256   the sha256 of every file; manifest.sig: the signature of the workspace's key, signing-key.pem
+                  (in a dossier these are in its own folder, for all of it)
 
 A signature is verified as of the time of its decision: keys expire, and decisions do not. That time is the one of the audit
 log; each statement also names the head of the log that its signer saw. To ask whether a key still counts today, leave

@@ -1,4 +1,4 @@
-"""Verifies the dossier in whose folder it lies. Standard library alone; openssl and ssh-keygen are run for signatures."""
+"""Verifies the dossier or the evidence in whose folder it lies. Standard library alone, with openssl and ssh-keygen."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import Any, Iterator
 
 MANIFEST, SIGNATURE, KEY = "manifest.sha256", "manifest.sig", "signing-key.pem"
 OUTSIDE = {MANIFEST, SIGNATURE}
+FORM = "pilothouse/decision/1"
 DECIDED = ("actor", "verdict", "reason", "evidence_digest", "policy_digest")
 VERDICTS = {"request.approved": "approve", "request.refused": "reject"}
 
@@ -116,23 +117,29 @@ def openssl_verifies(data: bytes, signature: bytes) -> bool:
 
 
 def check_key(report: Report, given: str | None) -> None:
-    """The key of the dossier is the one that the reader was given another way."""
-    print("       signed by the key sha256 " + sha256(read(KEY)))
+    """The key of the folder is the one that the reader was given another way."""
+    fingerprint = sha256(read(KEY))
+    print("       signed by the key sha256 " + fingerprint)
+    print("       which alone vouches for what is here, and for whose key is whose (allowed_signers)")
     if given is None:
-        print(
-            "       compare it with the fingerprint that you were given another way, or name the key with --key"
-        )
+        print("       compare it with the fingerprint that you have from elsewhere, or name it with --key")
+    elif is_fingerprint(given):
+        report.say(given.lower() == fingerprint, "the key has the fingerprint that was given")
     else:
-        report.say(read(given).split() == read(KEY).split(), "the key is the one in " + given)
+        with open(given, "rb") as stream:
+            report.say(stream.read().split() == read(KEY).split(), "the key is the one in " + given)
+
+
+def is_fingerprint(text: str) -> bool:
+    return len(text) == 64 and all(c in "0123456789abcdefABCDEF" for c in text)
 
 
 def check_signatures(report: Report) -> None:
-    """The manifest, and the model's files, are signed by the key."""
+    """The manifest is signed by the key."""
     if shutil.which("openssl") is None:
-        report.skip("not checked: signatures of the manifest and of the model, there is no openssl here")
+        report.skip("not checked: signatures of the workspace's key, there is no openssl here")
     else:
         report.say(openssl_verifies(read(MANIFEST), read(SIGNATURE)), "the manifest is signed by the key")
-    check_bundle(report)
 
 
 def check_bundle(report: Report) -> None:
@@ -169,20 +176,26 @@ def check_model(report: Report, facts: Any) -> None:
     report.say(content == digests["model/model.skops"], "the bill of materials names this model file")
 
 
+def place_of(facts: Any, request: Any) -> str:
+    """Where the files of a request are: in a folder of a dossier, or beside the request that was exported alone."""
+    return "requests/%d/" % request["id"] if "version" in facts else ""
+
+
 def check_requests(report: Report, facts: Any) -> None:
     """Each decision was made on the evidence and the policy that are here, and the version was that of the request."""
     for request in facts["requests"]:
         name = "request %d" % request["id"]
         evidence, policy = (
-            read("requests/%d/%s.json" % (request["id"], part)) for part in ("evidence", "policy")
+            read(place_of(facts, request) + part) for part in ("evidence.json", "policy.json")
         )
         report.say(
             sha256(evidence) == request["evidence_digest"] and sha256(policy) == request["policy_digest"],
             name + ": evidence and policy have the digests on record",
         )
         about = json.loads(evidence.decode("utf-8"))
-        same = about["artifacts"]["model"] == facts["version"]["digests"]["model/model.skops"]
-        report.say(same, name + ": its evidence is about this model file")
+        if "version" in facts:
+            same = about["artifacts"]["model"] == facts["version"]["digests"]["model/model.skops"]
+            report.say(same, name + ": its evidence is about this model file")
         decided = [
             one["evidence_digest"] == request["evidence_digest"]
             and one["policy_digest"] == request["policy_digest"]
@@ -197,6 +210,7 @@ def check_entries(report: Report, facts: Any) -> None:
     wrong: list[int] = []
     hashes: dict[int, str] = {}
     said: set[tuple[str, str, str, str]] = set()
+    signed: set[tuple[str, str, str]] = set()
     count = 0
     for line in read("audit.jsonl").decode("utf-8").splitlines():
         entry = json.loads(line)
@@ -209,6 +223,9 @@ def check_entries(report: Report, facts: Any) -> None:
         if entry["action"] in VERDICTS:
             digest = entry["detail"].get("evidence_digest", "")
             said.add((entry["subject"], entry["actor"], VERDICTS[entry["action"]], digest))
+            if "second_component" in entry["detail"]:
+                statement = entry["detail"]["second_component"]["statement"]
+                signed.add((entry["subject"], entry["actor"], statement))
     for number in wrong:
         report.say(False, "entry %d of the audit log does not have its hash" % number)
     if not wrong:
@@ -219,6 +236,18 @@ def check_entries(report: Report, facts: Any) -> None:
         for one in request["decisions"]
     }
     report.say(decided == said, "the audit log has the same %d decisions" % len(decided))
+    here = {
+        (
+            "request %d" % request["id"],
+            one["actor"],
+            sha256(read(place_of(facts, request) + one["files"] + ".json")),
+        )
+        for request in facts["requests"]
+        for one in read_json(place_of(facts, request) + "decisions.json")
+        if one["files"]
+    }
+    if here or signed:
+        report.say(here == signed, "the audit log names the same %d statements" % len(here))
 
 
 def principal(name: str) -> str:
@@ -228,9 +257,9 @@ def principal(name: str) -> str:
 
 
 def check_statements(report: Report, facts: Any) -> None:
-    """Each decision that was signed by a key has its statement, about this evidence and policy, and ssh-keygen accepts it."""
+    """Each decision that was signed by a key has its statement, which says what was decided, and ssh-keygen accepts it."""
     for request in facts["requests"]:
-        place = "requests/%d/" % request["id"]
+        place = place_of(facts, request)
         name = "request %d: " % request["id"]
         listed = read_json(place + "decisions.json")
         same = [[one[key] for key in DECIDED] for one in listed]
@@ -238,21 +267,17 @@ def check_statements(report: Report, facts: Any) -> None:
             same == [[one[key] for key in DECIDED] for one in request["decisions"]],
             name + "its decisions agree",
         )
+        about = read_json(place + "evidence.json")
         for one in listed:
             if not one["files"]:
                 continue
             stem = place + one["files"]
             statement = read_json(stem + ".json")
-            said = [
-                statement["evidence"]["sha256"],
-                statement["policy"]["sha256"],
-                statement["name"],
-                statement["verdict"],
-            ]
-            wanted = [request["evidence_digest"], request["policy_digest"], one["actor"], one["verdict"]]
             by = "%s's statement (%s)" % (one["actor"], one["verdict"])
+            wrong = differences(statement, wanted_statement(request, about, one))
             report.say(
-                said == wanted and statement["request"] == request["id"], name + by + " is about what is here"
+                not wrong,
+                name + by + (": another " + ", ".join(wrong) if wrong else " is about what is here"),
             )
             if not one["key"]:
                 print("       " + plain(by + " has a passphrase, which only the workspace can check"))
@@ -260,20 +285,39 @@ def check_statements(report: Report, facts: Any) -> None:
                 report.skip("not checked: the signature of " + by + ", there is no ssh-keygen here")
             else:
                 report.say(ssh_keygen_verifies(place, stem, one), name + by + " is signed by " + one["key"])
+            if one["revoked"]:
+                print(
+                    "       "
+                    + plain("that key was revoked %s: it rests on the time in the log" % one["revoked"])
+                )
+
+
+def wanted_statement(request: Any, about: Any, decision: Any) -> dict[str, Any]:
+    """What a statement says by the request, by its evidence, and by the decision on record."""
+    return {
+        "form": FORM,
+        "request": request["id"],
+        "model": about["model"],
+        "version": about["version"],
+        "targets": request["targets"],
+        "evidence": {"sha256": request["evidence_digest"]},
+        "policy": {"sha256": request["policy_digest"]},
+        "verdict": decision["verdict"],
+        "reason": decision["reason"],
+        "name": decision["actor"],
+        "key": decision["key"] or "",
+    }
+
+
+def differences(statement: Any, wanted: dict[str, Any]) -> list[str]:
+    return [field for field, value in wanted.items() if statement[field] != value]
 
 
 def ssh_keygen_verifies(place: str, stem: str, decision: Any) -> bool:
     """Whether ssh-keygen accepts a signature as of the time of the decision."""
     time = "".join(c for c in decision["recorded_at"][:19] if c.isdigit())
-    command = [
-        "ssh-keygen",
-        "-Y",
-        "verify",
-        "-f",
-        place + "allowed_signers",
-        "-I",
-        principal(decision["actor"]),
-    ]
+    command = ["ssh-keygen", "-Y", "verify", "-f", place + "allowed_signers"]
+    command += ["-I", principal(decision["actor"])]
     command += ["-n", "approval@pilothouse", "-s", stem + ".sig", "-Overify-time=" + time + "Z"]
     if os.path.exists(stem + ".revoked_keys"):
         command += ["-r", stem + ".revoked_keys"]
@@ -304,8 +348,12 @@ def check_all(report: Report, given: str | None) -> None:
     check_manifest(report)
     check_key(report, given)
     check_signatures(report)
-    facts = read_json("dossier.json")
-    check_model(report, facts)
+    if os.path.exists("dossier.json"):
+        check_bundle(report)
+        facts = read_json("dossier.json")
+        check_model(report, facts)
+    else:
+        facts = {"requests": [read_json("request.json")]}
     check_requests(report, facts)
     check_statements(report, facts)
     check_entries(report, facts)
@@ -313,26 +361,33 @@ def check_all(report: Report, given: str | None) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="verify.sh", description="Verify this dossier.")
+    parser = argparse.ArgumentParser(prog="verify.sh", description="Verify this folder.")
     parser.add_argument(
-        "--key", metavar="FILE", help="the workspace's public key, as you were given it another way"
+        "--key",
+        metavar="KEY",
+        help="the workspace's public key, or its sha256, as you have it from elsewhere",
     )
     parser.add_argument("--from", dest="beginning", default=".", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    given = arguments.key and os.path.join(arguments.beginning, arguments.key)
+    given = arguments.key
+    if given is not None and not is_fingerprint(given):
+        given = os.path.join(arguments.beginning, given)
     report = Report()
     try:
         if only_plain_files(report):
             check_all(report, given)
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        report.say(False, "the dossier cannot be read: %s: %s" % (type(error).__name__, error))
+        report.say(False, "what is here cannot be read: %s: %s" % (type(error).__name__, error))
     if report.wrong:
         print("%d of the checks found something wrong" % report.wrong)
         return 1
     if report.unchecked:
         print("what was checked holds; %d could not be checked here" % report.unchecked)
         return 3
-    print("all of it holds")
+    print(
+        "all of it holds"
+        + ("" if given else ", if the key above is the workspace's: compare its fingerprint")
+    )
     return 0
 
 

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Verifies this dossier with OpenSSL, OpenSSH and Python (3.8 or newer), without Pilothouse and without a network.
+# Verifies this folder with OpenSSL, OpenSSH and Python (3.8 or newer), without Pilothouse and without a network.
 # Exit code 0: all of it holds. 1: something does not. 3: something could not be checked here.
-#   sh verify.sh [--key FILE]    FILE is the workspace's public key, as you were given it another way.
+#   sh verify.sh [--key KEY]    KEY is the workspace's public key (a file), or its sha256, as you have it from elsewhere.
 set -eu
 here=$PWD
 cd "$(dirname "$0")"
