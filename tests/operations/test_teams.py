@@ -3,11 +3,14 @@
 import pytest
 
 from fixtures.registries import Example
-from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError
+from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
 from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.domain.roles import Role
-from pilothouse.operations.promotion import promotions, teams
+from pilothouse.domain.statements import Component
+from pilothouse.operations.promotion import freezes, promotions, teams
 from pilothouse.operations.workspace import audits, person_records, workspaces
+from pilothouse.presentation.pages.request_page import approvers_text
+from pilothouse.presentation.tables.work_rows import request_table
 from pilothouse.presentation.texts import policy_text
 
 
@@ -116,3 +119,85 @@ def test_memberships_are_on_record(example: Example) -> None:
 def test_a_team_without_members_is_asked_nothing(example: Example) -> None:
     with pytest.raises(ConflictError, match="the team rsik has no member"):
         workspaces.set_workspace_policy(example.services, example.actor("ada"), teams={"rsik": 1}, reason="x")
+
+
+def left_to_deploy(example: Example, **promotion: object) -> PromotionRequest:
+    """A request with two approvals, to which the team that was missing came by a new member."""
+    join(example, pat="risk")
+    request = ask(example, teams={"risk": 1}, approvals=2, **promotion)
+    approve(example, request, "pat")
+    teams.remove_member(example.services, example.actor("ada"), "risk", "pat", "moved on")
+    assert approve(example, request, "pia").status is RequestStatus.OPEN
+    join(example, pia="risk")
+    return promotions.get_request(example.services, example.actor("vera"), request.id)
+
+
+def test_a_team_that_comes_later_deploys_nothing_by_itself_and_who_approved_does(example: Example) -> None:
+    request = left_to_deploy(example)
+    assert (request.status, request.approvals, missing(request)) == (RequestStatus.OPEN, 2, {})
+    said = "all approvals are there: deploys at the next approval, or once more by who approved"
+    assert approvers_text(request) == f"{said} (pat, pia)"
+    table = request_table([request], frozenset(), example.time)
+    assert any("all approvals are there" in cell.text for row in table.rows for cell in row.cells)
+    done = approve(example, request, "pia")
+    assert done.status is RequestStatus.DEPLOYED
+    assert [d.actor for d in done.decisions] == ["pat", "pia"], "nobody decided twice"
+    newest = [
+        e for e in audits.show(example.services, example.actor("aud")) if e.subject == f"request {request.id}"
+    ]
+    completed = next(e for e in newest if e.action == "request.completed")
+    assert (completed.actor, completed.detail["approvals"], completed.detail["needed"]) == ("pia", 2, 2)
+    with pytest.raises(ConflictError, match="deployed already"):
+        approve(example, request, "pat")
+
+
+def test_while_an_approval_is_missing_nobody_approves_twice(example: Example) -> None:
+    join(example, pat="risk", pia="product")
+    request = ask(example, teams={"risk": 1, "product": 1})
+    approve(example, request, "pat")
+    with pytest.raises(NotAllowedError, match="pat has decided on request 1 already: another person's"):
+        approve(example, request, "pat")
+
+
+def test_what_all_have_approved_waits_for_the_end_of_a_freeze_and_for_the_right_evidence(
+    example: Example,
+) -> None:
+    request = left_to_deploy(example)
+    with pytest.raises(ConflictError, match="is not the one on file"):
+        promotions.approve(example.services, example.actor("pia"), request.id, "0" * 64)
+    freezes.set_freeze(
+        example.services,
+        example.actor("ada"),
+        "weekend",
+        "Fri 16:00",
+        "mon 08:00",
+        "UTC",
+        model="",
+        reason="quiet",
+    )
+    with pytest.raises(ConflictError, match="is frozen by the window weekend"):
+        approve(example, request, "pia")
+    example.pass_time(hours=20)
+    assert approve(example, request, "pat").status is RequestStatus.DEPLOYED
+
+
+def test_an_approval_that_counts_no_more_completes_nothing(example: Example) -> None:
+    workspaces.grant_role(example.services, example.actor("ada"), "pol", Role.APPROVER)
+    request = left_to_deploy(example)
+    workspaces.revoke_role(example.services, example.actor("ada"), "pat", Role.APPROVER)
+    with pytest.raises(NotAllowedError):
+        approve(example, request, "pat")
+    with pytest.raises(NotAllowedError, match="pia has decided"):
+        approve(example, request, "pia")
+    assert approve(example, request, "pol").status is RequestStatus.DEPLOYED
+
+
+def test_an_approval_without_the_signature_that_is_asked_for_by_now_completes_nothing(
+    example: Example,
+) -> None:
+    request = left_to_deploy(example)
+    workspaces.set_workspace_policy(
+        example.services, example.actor("ada"), signature=Component.KEY, reason="a bank"
+    )
+    with pytest.raises(NotAllowedError, match="pia has decided"):
+        approve(example, request, "pia")

@@ -109,11 +109,36 @@ def obstacle_to(act: RequestAct, request: PromotionRequest, actor: Actor, now: d
 
 def personal_obstacle(act: RequestAct, request: PromotionRequest, actor: Actor) -> Obstacle | None:
     """Obstacle that lies in who decides: in what this person did before."""
-    if any(actor.has_name(decision.actor) for decision in request.decisions):
+    decided = [decision for decision in request.decisions if actor.has_name(decision.actor)]
+    if decided and not (act is RequestAct.APPROVE and completes(request, actor)):
         return Obstacle.DECIDED
     if act is RequestAct.APPROVE and request.rules.four_eyes and parts_of(request, actor):
         return Obstacle.AUTHOR
     return None
+
+
+def is_agreed(request: PromotionRequest) -> bool:
+    """True where enough persons have approved, and of each team as many as the rules in force ask for."""
+    missing = request.in_force.missing_teams if request.in_force else {}
+    return request.approvals >= request.approvals_needed and not missing
+
+
+def is_left_to_deploy(request: PromotionRequest) -> bool:
+    """True of an open request that got its last approval otherwise than by a decision: somebody joined a team, or the rules in
+    force ask for less. Nothing deploys by that alone."""
+    return request.status is RequestStatus.OPEN and request.in_force is not None and is_agreed(request)
+
+
+def completes(request: PromotionRequest, actor: Actor) -> bool:
+    """True where somebody's own approval, which counts by the rules in force, lets them deploy what all have approved."""
+    signature = request.rules.signature
+    return is_left_to_deploy(request) and any(
+        decision.verdict == "approve"
+        and not decision.void
+        and (decision.signature.kind if decision.signature else Component.NONE).rank >= signature.rank
+        for decision in request.decisions
+        if actor.has_name(decision.actor)
+    )
 
 
 def parts_of(request: PromotionRequest, actor: Actor) -> list[Author]:

@@ -11,7 +11,7 @@ from pilothouse.console.screens.page import PageView
 from pilothouse.console.session.actions import Action, key_of
 from pilothouse.domain.break_glass import BrokenGlass, Review
 from pilothouse.domain.dossier import Changes
-from pilothouse.domain.promotion import RequestAct, obstacle_to
+from pilothouse.domain.promotion import RequestAct, is_left_to_deploy, obstacle_to
 from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.domain.roles import Actor
 from pilothouse.domain.teams import teams_text
@@ -91,7 +91,9 @@ class EvidenceView(PageView[PromotionRequest]):
             "approve",
             f"Approve {request.model} version {request.version} on {targets}?",
             (
-                f"This is approval {request.approvals + 1} of {needed}: {effect}.",
+                f"All approvals are there: {effect}."
+                if is_left_to_deploy(request)
+                else f"This is approval {request.approvals + 1} of {needed}: {effect}.",
                 f"You approve as {self.session.actor.name}, on the evidence shown:",
                 f"sha256 {request.evidence_digest[:32]}…",
             ),

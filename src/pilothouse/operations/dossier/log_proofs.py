@@ -8,7 +8,14 @@ from pilothouse.domain.roles import Actor
 from pilothouse.operations.services import Services
 from pilothouse.operations.transparency import proofs
 
-PROVEN = ("request.approved", "request.refused", "glass.broken", "glass.reviewed", "model.reviewed")
+PROVEN = (
+    "request.approved",
+    "request.refused",
+    "request.completed",
+    "glass.broken",
+    "glass.reviewed",
+    "model.reviewed",
+)
 """Actions of the entries that are proven: what people decided."""
 POLICY, VERIFIER = "log/policy", "log/verify_proof.py"
 

@@ -8,7 +8,7 @@ from pilothouse.domain.decisions import Comment, Decision, DecisionSignature
 from pilothouse.domain.errors import ConflictError, NotAllowedError
 from pilothouse.domain.freezes import freeze_of, freeze_text
 from pilothouse.domain.identifiers import parse_reference, version_uri
-from pilothouse.domain.promotion import Obstacle, RequestAct, obstacle_to, parts_of
+from pilothouse.domain.promotion import Obstacle, RequestAct, completes, is_agreed, obstacle_to, parts_of
 from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.domain.request_standing import WaitingRequest, changes_text, judged_looser_text
 from pilothouse.domain.roles import DAEMON, Actor, Permission
@@ -100,7 +100,8 @@ def approve(
     """Approve a request; ``evidence_digest`` is that of the evidence that the approver was shown, or its first digits.
     ``component``: what the policy asks for beside the session.
 
-    The last approval that the rules in force need deploys, in the same transaction. Raises NotFoundError,
+    The last approval that the rules in force need deploys, in the same transaction. Where none is missing any more, because
+    somebody joined a team or the rules ask for less, an approver who says so again deploys. Raises NotFoundError,
     NotAllowedError (role, four eyes, second component) or ConflictError (closed, expired, outdated, other evidence).
     """
     reason = clean_text(reason, "the reason")
@@ -115,8 +116,11 @@ def approve(
         require_in_use(change.connection, request.model)
         _check_incumbents(change.connection, request)
         _check_rows(change.connection, request)
-        reason = _decide(change, request, "approve", reason, proof)
-        if _is_agreed(require_with_rules(change.connection, request_id)):
+        if completes(request, as_now(change.connection, change.actor)):
+            reason = _complete(change, request, reason, proof)
+        else:
+            reason = _decide(change, request, "approve", reason, proof)
+        if is_agreed(require_with_rules(change.connection, request_id)):
             version = require_version(change.connection, version_uri(request.model, request.version))
             deploy_request(
                 services, change, request, version, kind="promotion", reason=reason or request.reason
@@ -228,12 +232,6 @@ def decidable_models(connection: Connection, actor: Actor) -> list[str]:
     ]
 
 
-def _is_agreed(request: PromotionRequest) -> bool:
-    """True where enough persons have approved, and of each team as many as the rules in force ask for."""
-    missing = request.in_force.missing_teams if request.in_force else {}
-    return request.approvals >= request.approvals_needed and not missing
-
-
 def _check_incumbents(connection: Connection, request: PromotionRequest) -> None:
     live = incumbents(connection, request.model, request.targets)
     frozen = request.evidence.get("incumbents")
@@ -275,8 +273,29 @@ def _decide(
         change.actor.identity,
     )
     requests.add_decision(change.connection, request.id, decision)
+    action = "request.approved" if verdict == "approve" else "request.refused"
+    _record(change, action, request, reason, request.approvals + (verdict == "approve"), signature)
+    return reason
+
+
+def _complete(change: Change, request: PromotionRequest, reason: str, proof: Proof | Signed | None) -> str:
+    """Record that somebody who approved before deploys what all have approved; returns the reason. Their decision stays as it
+    is; a component that is handed in with it must hold."""
+    signature, reason = checked(change, request, "approve", reason, proof) if proof else (None, reason)
+    _record(change, "request.completed", request, reason, request.approvals, signature)
+    return reason
+
+
+def _record(
+    change: Change,
+    action: str,
+    request: PromotionRequest,
+    reason: str,
+    approvals: int,
+    signature: DecisionSignature | None,
+) -> None:
     change.record(
-        "request.approved" if verdict == "approve" else "request.refused",
+        action,
         f"request {request.id}",
         {
             "version": version_uri(request.model, request.version),
@@ -284,13 +303,12 @@ def _decide(
             "reason": reason,
             "evidence_digest": request.evidence_digest,
             "policy_digest": request.policy_digest,
-            "approvals": request.approvals + (verdict == "approve"),
+            "approvals": approvals,
             "needed": request.approvals_needed,
             "policy_in_force": request.rules.to_plain(),
             **_signed_with(signature),
         },
     )
-    return reason
 
 
 def _signed_with(signature: DecisionSignature | None) -> dict[str, object]:

@@ -63,7 +63,9 @@ def _with_decision(connection: Connection, request: PromotionRequest) -> Promoti
     """The closed request with the rules of its last decision, as the audit log has them."""
     if not request.decisions:
         return request
-    entries = audit.about(connection, f"request {request.id}", ("request.approved", "request.refused"))
+    entries = audit.about(
+        connection, f"request {request.id}", ("request.approved", "request.refused", "request.completed")
+    )
     detail = entries[-1].detail if entries else {}
     if "policy_in_force" not in detail:  # of an older release, which knew the frozen policy alone
         return request
@@ -136,6 +138,7 @@ def _with_rules(
         agreed = [d.person for d in request.decisions if d.verdict == "approve" and not d.void]
         missing = missing_of(policy.teams, agreed, teams.teams_of(connection, known))
         rules = replace(rules, missing_teams=missing)
+        request = replace(request, in_force=rules)
     able: dict[str, Actor] = {}
     for actor in people:
         may = permits(connection, actor, Permission.DECIDE, request.model, request.targets)

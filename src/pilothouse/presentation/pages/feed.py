@@ -149,6 +149,7 @@ _SENTENCES: dict[str, Callable[[str, Mapping[str, Any]], Sentence | None]] = {
         "warn",
     ),
     "request.approved": _plain("approved {}", "good"),
+    "request.completed": _plain("deployed {}, which all have approved", "good"),
     "request.commented": lambda subject, detail: (f"on {subject}: {detail.get('text')}", ""),
     "request.expired": _plain("{} expired", "warn"),
     "request.made": _requested,

@@ -6,7 +6,7 @@ from datetime import datetime
 from pilothouse.domain.break_glass import BrokenGlass
 from pilothouse.domain.dossier import Changes
 from pilothouse.domain.freezes import freeze_of, freeze_text
-from pilothouse.domain.promotion import Obstacle, parts_of, state_of
+from pilothouse.domain.promotion import Obstacle, is_left_to_deploy, parts_of, state_of
 from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.domain.request_standing import RequestState, changes_text, ends_text, judged_looser_text
 from pilothouse.domain.roles import Actor
@@ -110,6 +110,10 @@ def approvers_text(request: PromotionRequest) -> str:
         return "nobody can approve it: grant the role approver to somebody with no part in it"
     of_teams = f", {teams_text(rules.missing_teams)} among them" if rules.missing_teams else ""
     names = ", ".join(_with_other_names(name, rules.also_named.get(name, ())) for name in rules.can_approve)
+    if is_left_to_deploy(request):
+        return (
+            f"all approvals are there: deploys at the next approval, or once more by who approved ({names})"
+        )
     missing = request.approvals_needed - request.approvals
     if len(rules.can_approve) < missing:
         more = " more" if request.approvals else ""

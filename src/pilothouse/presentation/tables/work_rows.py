@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from pilothouse.domain.jobs import JobStatus
-from pilothouse.domain.promotion import state_of
+from pilothouse.domain.promotion import is_left_to_deploy, state_of
 from pilothouse.domain.records import AuditEntry, Job, PromotionRequest, Schedule
 from pilothouse.domain.request_standing import changes_text, ends_text
 from pilothouse.presentation.cells import Cell, cell, job_cell, progress_bar, request_cell
@@ -118,6 +118,8 @@ def _expiry(request: PromotionRequest, now: datetime, exact: bool) -> str:
 def _request_reason(request: PromotionRequest) -> Cell:
     if request.outdated_by:
         return cell(changes_text(request.outdated_by, request.version), "warn")
+    if is_left_to_deploy(request):
+        return cell("all approvals are there: deploys at the next, or once more by who approved", "warn")
     if request.ended_by:
         return cell(ends_text(request.ended_by), "dim")
     return cell(request.reason)
