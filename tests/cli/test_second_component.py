@@ -8,14 +8,16 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import click
 import pytest
 
 from cli.conftest import Answer
 from fixtures.registries import Example, make_example
 from pilothouse.cli import failures, main
+from pilothouse.cli.group import cli
 from pilothouse.domain.records import PromotionRequest
 from pilothouse.domain.ssh_keys import read_key
-from pilothouse.operations.identity import users
+from pilothouse.operations.identity import ssh_lines, users
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.workspace import audits
 from support.soft_keys import SoftKey, agent, openssh
@@ -163,8 +165,54 @@ def test_a_passphrase_is_set_asked_for_locked_and_unlocked(example: Example, run
     assert "with a passphrase" in run("evidence", "1").out
     text = "".join(str(entry) for entry in audits.show(example.services, example.actor("aud")))
     assert SECRET not in text
+    for path in example.root.rglob("*"):
+        if path.is_file():
+            data = path.read_bytes()
+            assert SECRET.encode() not in data, path
+            assert b"a wrong passphrase" not in data, path
     assert run("passphrase", "remove", "pat", "--reason", "forgotten", name="ada").code == 0
     assert "no: pilothouse passphrase set" in run("passphrase").out
+
+
+def _parameters(command: click.Command, context: click.Context) -> Iterator[click.Parameter]:
+    yield from command.params
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None
+            yield from _parameters(found, context)
+
+
+def test_no_argument_and_no_variable_takes_a_passphrase() -> None:
+    parameters = list(_parameters(cli, click.Context(cli)))
+    assert len(parameters) > 100
+    assert [p.name for p in parameters if "pass" in str(p.name) or "secret" in str(p.name)] == []
+    assert [p.name for p in parameters if p.envvar and "PASS" in str(p.envvar)] == []
+
+
+def test_a_comment_of_a_key_is_shown_without_escapes_and_goes_into_no_file(
+    example: Example, run, tmp_path: Path
+) -> None:
+    soft, hostile = SoftKey(), 'x\x1b[2J\u202e"; command="/bin/sh" %h'
+    (tmp_path / "k.pub").write_text(f"{soft.line} {hostile}\n")
+    users.add_user(example.services, example.actor("ada"), "pat")
+    assert run("users", "keys", "pat", "--add", str(tmp_path / "k.pub"), name="ada").code == 0
+    assert run("policy", "set", "--signature", "key", "--reason", "a bank", name="ada").code == 0
+    asked(example)
+    statement = run("statement", "1", "--approve").out
+    (tmp_path / "s.sig").write_text(soft.sshsig(statement.encode()))
+    assert run("approve", "1", "--signature", str(tmp_path / "s.sig")).code == 0
+    shown = run("users", "keys", "pat", name="ada").out
+    assert "command=" in shown
+    assert not {"\x1b", "\u202e"} & set(shown)
+    assert run("evidence", "export", "1", "--output", str(tmp_path / "out")).code == 0
+    name, options, *rest = (tmp_path / "out" / "allowed_signers").read_text().split()
+    assert (name, rest) == ("pat", soft.line.split())
+    assert "/bin/sh" not in options
+    example.pass_time(minutes=1)
+    lines = "".join(ssh_lines.authorized_keys(example.services, example.actor("ada")))
+    assert soft.line in lines
+    assert "/bin/sh" not in lines
 
 
 def test_status_imports_no_cryptography(example: Example) -> None:
