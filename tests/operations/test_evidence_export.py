@@ -346,6 +346,7 @@ def test_a_passphrase_and_no_component_at_all_are_said(example: Example, tmp_pat
     code, text = verify(folder)
     assert code == 0, text
     assert "       pat's statement (approve) has a passphrase, which only the workspace can check" in text
+    assert "       pia's decision (approve) is in the log and unsigned" in text
     assert "2. pia, approve, 2026-05-03 12:00:00 UTC, no signature" in (folder / "README.txt").read_text()
 
 

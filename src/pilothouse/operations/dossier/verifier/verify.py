@@ -270,6 +270,10 @@ def check_statements(report: Report, facts: Any) -> None:
         about = read_json(place + "evidence.json")
         for one in listed:
             if not one["files"]:
+                print(
+                    "       "
+                    + plain("%s's decision (%s) is in the log and unsigned" % (one["actor"], one["verdict"]))
+                )
                 continue
             stem = place + one["files"]
             statement = read_json(stem + ".json")
