@@ -6,12 +6,16 @@ from fixtures.registries import Example
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
 from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.domain.roles import Role
+from pilothouse.domain.ssh_keys import read_key
 from pilothouse.domain.statements import Component
-from pilothouse.operations.promotion import freezes, promotions, teams
+from pilothouse.operations.identity import users
+from pilothouse.operations.promotion import freezes, promotions, statements, teams
+from pilothouse.operations.promotion.components import Signed
 from pilothouse.operations.workspace import audits, person_records, workspaces
 from pilothouse.presentation.pages.request_page import approvers_text
 from pilothouse.presentation.tables.work_rows import request_table
 from pilothouse.presentation.texts import policy_text
+from support.soft_keys import SoftKey
 
 
 def join(example: Example, **of_team: str) -> None:
@@ -201,3 +205,33 @@ def test_an_approval_without_the_signature_that_is_asked_for_by_now_completes_no
     )
     with pytest.raises(NotAllowedError, match="pia has decided"):
         approve(example, request, "pia")
+
+
+def test_a_signature_that_comes_with_it_must_hold_and_the_signed_approval_itself_is_enough(
+    example: Example,
+) -> None:
+    services, ada = example.services, example.actor("ada")
+    keys = {"pat": SoftKey(), "pia": SoftKey()}
+    for name, soft in keys.items():
+        users.add_user(services, ada, name, keys=[read_key(soft.line)])
+    example.pass_time(minutes=1)
+    join(example, pat="risk")
+    request = ask(example, teams={"risk": 1}, approvals=2, signature="key")
+
+    def signed(name: str, by: SoftKey) -> Signed:
+        own = keys[name].public.fingerprint
+        printed = statements.print_statement(services, example.actor(name), request.id, "approve", "", own)
+        return Signed(by.sshsig(printed.text.encode()))
+
+    def decide(name: str, component: Signed | None) -> PromotionRequest:
+        digest = request.evidence_digest
+        return promotions.approve(services, example.actor(name), request.id, digest, "", component)
+
+    decide("pat", signed("pat", keys["pat"]))
+    teams.remove_member(services, ada, "risk", "pat", "moved on")
+    decide("pia", signed("pia", keys["pia"]))
+    join(example, pia="risk")
+    with pytest.raises(NotAllowedError, match="the statement names the key"):
+        decide("pia", signed("pia", SoftKey()))
+    assert decide("pia", None).status is RequestStatus.DEPLOYED
+    assert audits.differing_rows(services, example.actor("aud")) == []
