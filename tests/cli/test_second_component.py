@@ -130,7 +130,7 @@ def test_the_agent_of_the_session_signs(
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     missing = run("approve", "1", "--evidence", request.evidence_digest, "--agent")
     assert (missing.code, "connect with ssh -A" in missing.err) == (7, True)
-    with agent(tmp_path, key.write(tmp_path / "id")) as sock:
+    with agent(key.write(tmp_path / "id")) as sock:
         monkeypatch.setenv("SSH_AUTH_SOCK", sock)
         done = run("approve", "1", "--evidence", request.evidence_digest[:12], "--agent", "--reason", "fine")
     assert done.code == 0, done.err

@@ -46,7 +46,7 @@ async def test_one_key_press_and_the_agent_signs(
 ) -> None:
     soft = SoftKey()
     prepare(workspace, Component.KEY, soft)
-    with agent(tmp_path, soft.write(tmp_path / "id")) as sock:
+    with agent(soft.write(tmp_path / "id")) as sock:
         monkeypatch.setenv("SSH_AUTH_SOCK", sock)
         app = make_console("pat", start="evidence 3")
         async with app.run_test(size=(80, 24)) as pilot:
@@ -135,7 +135,7 @@ async def test_a_rejection_by_the_agent(
 ) -> None:
     soft = SoftKey()
     prepare(workspace, Component.KEY, soft)
-    with agent(tmp_path, soft.write(tmp_path / "id")) as sock:
+    with agent(soft.write(tmp_path / "id")) as sock:
         monkeypatch.setenv("SSH_AUTH_SOCK", sock)
         app = make_console("pat", start="evidence 3")
         async with app.run_test(size=(80, 24)) as pilot:

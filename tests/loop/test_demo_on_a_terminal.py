@@ -24,7 +24,7 @@ SHOWN: dict[str, Sequence[str]] = {
     "↓ →": (r"^ monitor › ", r"│\d\d-\d\d (meas|p95|rows|est)"),
     "8 ⏎ ⏎": (r"^ alerts › why \d+ ", r"WHY IT FIRED|◀ fired"),
     "5 ⏎": (r"^ jobs › \d+ train bike-demand", r"by +daemon .*alert \d+ on dc"),
-    "3 ⏎": (r"^ approvals › request \d+ › bike-demand v2 → dc", r"GATES"),
+    "3 ⏎": (r"^ approvals › request \d+ › bike-demand v2 → dc", r"CHANGES SINCE VERSION"),
     "a ⏎": (r"● deployed  bike-demand version 2", r"approve  petra"),
     "7 /dc ⏎ ^l": (r"Roll back bike-demand\?", r"dc: version 2 → version 1, at once", r"reason \(required\)"),
     "f": (r"^ deployments › fleet", r"us-east"),

@@ -406,7 +406,7 @@ def test_a_certificate_of_an_authority_on_record_signs(example: Example, tmp_pat
 def test_an_agent_signs_in_one_go(example: Example, key: SoftKey, tmp_path: Path) -> None:
     request = asked(example)
     other = SoftKey().write(tmp_path / "other")
-    with agent(tmp_path, other, key.write(tmp_path / "pats")) as sock:
+    with agent(other, key.write(tmp_path / "pats")) as sock:
         offered = statements.agent_key(example.services, example.actor("pat"), request.id, sock)
         assert offered.key == key.public
         signed = statements.sign_with_agent(

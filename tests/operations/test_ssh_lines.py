@@ -1,5 +1,6 @@
 """Lines for sshd: each key with its own command, of users in force alone, and one key at once without heavy libraries."""
 
+import shlex
 import subprocess
 import sys
 from datetime import timedelta
@@ -33,8 +34,9 @@ def lines(example: Example) -> list[str]:
 def test_a_line_restricts_its_key_to_one_command_of_one_name(example: Example) -> None:
     users.add_user(example.services, example.actor("ada"), "pat", keys=[key(0)])
 
+    python = shlex.quote(sys.executable)
     assert lines(example) == [
-        f'restrict,pty,agent-forwarding,command="{sys.executable} -I -m pilothouse.cli.main -w {example.root.resolve()} '
+        f'restrict,pty,agent-forwarding,command="{python} -I -m pilothouse.cli.main -w {example.root.resolve()} '
         f'shell pat" ssh-ed25519 {key(0).public_key} pat'
     ]
 
@@ -45,7 +47,7 @@ def test_odd_names_and_folders_stay_one_word_each(example: Example, tmp_path: Pa
     (line,) = lines(example)
     command = line.partition('command="')[2].partition('" ssh-ed25519')[0].replace('\\"', '"')
     words = subprocess.run(
-        ["/bin/sh", "-c", command.replace(sys.executable, "printf '%s\\n'", 1)],
+        ["/bin/sh", "-c", command.replace(shlex.quote(sys.executable), "printf '%s\\n'", 1)],
         capture_output=True, text=True, check=True,
     ).stdout.splitlines()  # fmt: skip
     assert words[-2:] == ["shell", r"corp\pat$"]

@@ -43,7 +43,11 @@ def test_as_is_let_through_in_a_demo_and_the_log_says_how(tmp_path: Path) -> Non
     assert newest(example) == (
         "oscar",
         "automation.paused",
-        {"reason": "look at this", "identity": {"kind": "demo", "subject": "root"}},
+        {
+            "reason": "look at this",
+            "identity": {"kind": "demo", "subject": "root"},
+            "before": {"actor": "", "reason": ""},
+        },
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.signing import agent, sshsig
-from support.soft_keys import NAMESPACE, SoftKey, keygen, of_line
+from support.soft_keys import NAMESPACE, SoftKey, keygen, of_line, short_folder
 from support.soft_keys import agent as real_agent
 
 MESSAGE = b"statement"
@@ -20,7 +20,7 @@ MESSAGE = b"statement"
 def test_a_real_agent_lists_its_keys_and_signs(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "key"
     keygen("-q", "-t", kind, "-N", "", "-C", "ada's laptop", "-f", str(path))
-    with real_agent(tmp_path, path) as sock:
+    with real_agent(path) as sock:
         (held,) = agent.keys(sock)
         assert (held.key, held.comment) == (of_line(path.with_suffix(".pub").read_text()), "ada's laptop")
         signature = sshsig.parse(agent.sign(sock, held, MESSAGE, NAMESPACE))
@@ -32,7 +32,7 @@ def test_a_certificate_in_the_agent_signs_as_one(tmp_path: Path) -> None:
     for key in (authority, path):
         keygen("-q", "-t", "ed25519", "-N", "", "-f", str(key))
     keygen("-q", "-s", str(authority), "-I", "ada", "-n", "ada", str(path.with_suffix(".pub")))
-    with real_agent(tmp_path, path) as sock:
+    with real_agent(path) as sock:
         plain, certified = sorted(agent.keys(sock), key=lambda held: len(held.blob))
         assert plain.key == certified.key
         signature = sshsig.parse(agent.sign(sock, certified, MESSAGE, NAMESPACE))
@@ -42,7 +42,7 @@ def test_a_certificate_in_the_agent_signs_as_one(tmp_path: Path) -> None:
 def test_an_agent_that_lost_the_key_refuses(tmp_path: Path) -> None:
     soft = SoftKey()
     with (
-        real_agent(tmp_path) as sock,
+        real_agent() as sock,
         pytest.raises(UnavailableError, match="refused"),
     ):
         agent.sign(sock, agent.AgentKey(soft.public, soft.public.blob, ""), MESSAGE, NAMESPACE)
@@ -60,9 +60,9 @@ def test_no_agent_is_said(tmp_path: Path) -> None:
 
 
 @contextmanager
-def _answering(folder: Path, answer: Callable[[socket.socket], None]) -> Iterator[str]:
-    path = folder / "lying.sock"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+def _answering(answer: Callable[[socket.socket], None]) -> Iterator[str]:
+    with short_folder() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+        path = folder / "lying.sock"
         listening.bind(str(path))
         listening.listen(1)
 
@@ -94,7 +94,7 @@ def _answering(folder: Path, answer: Callable[[socket.socket], None]) -> Iterato
 )
 def test_an_answer_that_is_none_is_refused(tmp_path: Path, answer: bytes, words: str) -> None:
     with (
-        _answering(tmp_path, lambda connection: connection.sendall(answer)) as sock,
+        _answering(lambda connection: connection.sendall(answer)) as sock,
         pytest.raises(UnavailableError, match=words),
     ):
         agent.keys(sock)
@@ -108,7 +108,7 @@ def test_an_agent_that_keeps_silent_or_drips_is_given_up(tmp_path: Path) -> None
         done.wait(20)
 
     held = agent.AgentKey(soft.public, soft.public.blob, "")
-    with _answering(tmp_path, drip) as sock:
+    with _answering(drip) as sock:
         with pytest.raises(UnavailableError, match="has not answered"):
             agent.sign(sock, held, MESSAGE, NAMESPACE, seconds=0.2)
         done.set()

@@ -40,7 +40,7 @@ def test_the_forwarded_agent_signs_in_the_session(
     alone = door.sshd.run(pat, words)
     assert alone.code == 7
     assert "connect with ssh -A" in alone.err
-    with agent(tmp_path, pat) as sock:
+    with agent(pat) as sock:
         command = door.sshd.command(pat, words, options=("-A",))
         command[command.index("IdentityAgent=none")] = f"IdentityAgent={sock}"
         done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)

@@ -2,10 +2,12 @@
 
 import base64
 import hashlib
+import os
 import shutil
 import subprocess
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -78,9 +80,20 @@ def keygen(*arguments: str, stdin: bytes = b"", code: int | None = 0) -> subproc
 
 
 @contextmanager
-def agent(folder: Path, *keys: Path) -> Iterator[str]:
+def short_folder() -> Iterator[Path]:
+    """A folder whose path is short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="ph-", dir=os.environ.get("TMPDIR", "/tmp")) as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def agent(*keys: Path) -> Iterator[str]:
     """A real agent that holds these keys; its socket."""
-    path = folder / "agent.sock"
+    with short_folder() as folder:
+        yield from _agent(folder / "agent.sock", keys)
+
+
+def _agent(path: Path, keys: Sequence[Path]) -> Iterator[str]:
     process = subprocess.Popen(
         [openssh("ssh-agent"), "-D", "-a", str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

@@ -134,7 +134,7 @@ class LazyGroup(click.Group):
 
         Raises UnavailableError where the operating system lacks what it needs, NotAllowedError over SSH.
         """
-        is_remote = isinstance(ctx.obj, Session) and ctx.obj.start is not None
+        is_remote = isinstance(getattr(ctx, "obj", None), Session) and ctx.obj.start is not None
         if is_remote:
             remote_commands.check_name(cmd_name)
         if cmd_name not in _COMMANDS:

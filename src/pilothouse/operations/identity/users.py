@@ -163,10 +163,6 @@ def _add_key(change: Change, name: str, key: PublicKey, terms: KeyTerms) -> User
     ):
         raise InvalidInputError(f"the key's time is over at {terms.valid_before:%Y-%m-%d %H:%M} UTC already")
     for other in users.with_fingerprint(change.connection, key.fingerprint):
-        if other.revoked_at is not None and other.user != name:  # its own user may have it back
-            raise ConflictError(
-                f"{key.fingerprint} was a key of {other.user} and was revoked ({other.revoked_why}): make a new pair"
-            )
         # an authority may be several people's, a person's own key is theirs alone
         if other.revoked_at is None and (other.user == name or KeyUse.KEY in (other.kind, terms.use)):
             raise ConflictError(f"{key.fingerprint} is a {other.kind} of {other.user} already")
