@@ -36,10 +36,10 @@ def request_page(
     widest: int = WIDEST,
     packages: bool = True,
 ) -> list[Line]:
-    """The request; what changed since the last approved version, who has a part in it, gates and metrics come first, the
-    environment last. ``again`` says how it is asked anew where it can no longer be decided; ``widest``: the width of a column
-    of the evidence; ``packages``: list those of the environment, and every change; ``glass``: how it was deployed without its
-    approvals."""
+    """The request; of a closed one who decided; what changed since the last approved version, who has a part in it, gates and
+    metrics come first, the environment last. ``again`` says how it is asked anew where it can no longer be decided;
+    ``widest``: the width of a column of the evidence; ``packages``: list those of the environment, and every change;
+    ``glass``: how it was deployed without its approvals."""
     until = (
         f"expires {time_text(request.expires_by)}"
         if request.status is RequestStatus.OPEN
@@ -67,11 +67,14 @@ def request_page(
         *pairs(facts, {"why": "strong"}),
         Line(),
     ]
+    decisions = section("Decisions", _decisions(request))
+    is_open = request.status is RequestStatus.OPEN
+    lines += [] if is_open else decisions
     if changes is not None:
         lines += change_lines(
             changes, request.model, request.version, everything=packages and widest > WIDEST
         )
-    lines += section("Decisions", _decisions(request))
+    lines += decisions if is_open else []
     lines += section("Comments", _comments(request))
     if request.rules.four_eyes:
         parts = dict.fromkeys(map(str, request.authors))
