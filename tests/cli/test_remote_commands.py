@@ -64,7 +64,7 @@ def test_whatever_is_not_in_the_table_is_refused() -> None:
         ["--json", "--as", "status", "daemon", "stop"],
         ["--json", "--as=status", "status"],
         ["--json", "--as", "ada", "status"],
-        ["--json", "-w", "status", "init", "/tmp/elsewhere"],
+        ["--json", "-w", "status", "init", "/srv/elsewhere"],
         ["--json", "-w/other", "status"],
         ["--json", "--workspace=/other", "status"],
         ["--json", "--workspace", "/other", "status"],
