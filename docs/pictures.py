@@ -14,8 +14,8 @@ from pathlib import Path
 from pilothouse.composition import open_workspace
 from pilothouse.console.screenshots import save_svg
 from pilothouse.domain.errors import NotFoundError
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.listing import Query
-from pilothouse.domain.roles import Actor
 from pilothouse.operations import catalogue
 from pilothouse.operations.alerts import alerts, incidents
 from pilothouse.operations.automation import triggers

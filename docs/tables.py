@@ -19,8 +19,8 @@ from pilothouse.cli.group import cli
 from pilothouse.cli.remote_commands import REMOTE
 from pilothouse.console.session.actions import ACTIONS, EVERYWHERE, MOVEMENT, Action
 from pilothouse.console.session.views import VIEWS
-from pilothouse.domain.loosening_keys import KEYS, KeyRule, Looser
-from pilothouse.domain.roles import PERMISSIONS, Permission, Role
+from pilothouse.domain.identity.roles import PERMISSIONS, Permission, Role
+from pilothouse.domain.promotion.loosening_keys import KEYS, KeyRule, Looser
 
 DOCUMENTS = Path(__file__).parent
 PACKAGE = DOCUMENTS.parent / "src" / "pilothouse"

@@ -23,7 +23,7 @@ import numpy as np
 from verdict_files import LEAD, SHIFTS, SUDDEN, Shift, Study, median
 from verdict_ours import DEFAULT_RATE, Outcome, Ready, Series, pilothouse
 
-from pilothouse.domain.findings import DriftFinding, QualityFinding
+from pilothouse.domain.monitoring.findings import DriftFinding, QualityFinding
 from pilothouse.statistics.distances.window_drift import window_drift
 from pilothouse.statistics.profiles.profile import Profile
 from pilothouse.statistics.significance import column_tests, thresholds

@@ -20,8 +20,8 @@ from textual.widgets import Static
 from pilothouse.console.session.drawing import Drawings
 from pilothouse.console.widgets.chart import ChartView
 from pilothouse.console.widgets.grid import Grid
-from pilothouse.domain.findings import Window, WindowFinding
-from pilothouse.domain.monitoring import MonitorView
+from pilothouse.domain.monitoring.findings import Window, WindowFinding
+from pilothouse.domain.monitoring.monitoring import MonitorView
 from pilothouse.presentation.charts import braille, plotting
 from pilothouse.presentation.charts.chart import Chart
 from pilothouse.presentation.charts.monitor_charts import monitor_charts, whole_span

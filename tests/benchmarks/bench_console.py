@@ -22,9 +22,9 @@ from pathlib import Path
 
 from bench import show
 
-from pilothouse.domain.findings import ClosedWindow, PerformanceFinding, Window
+from pilothouse.domain.formats.time_units import to_us
 from pilothouse.domain.listing import Query, parse_filter
-from pilothouse.domain.time_units import to_us
+from pilothouse.domain.monitoring.findings import ClosedWindow, PerformanceFinding, Window
 from pilothouse.operations import listings
 from pilothouse.operations.jobs import trainings
 from pilothouse.telemetry import readings

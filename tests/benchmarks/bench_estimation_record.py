@@ -12,7 +12,7 @@ from bench import show
 from bench_estimation import PEER, THEIRS, ask_peer, dated, profiled
 from estimation_streams import Stream, made, real
 
-from pilothouse.domain.evaluation import MetricValue
+from pilothouse.domain.models.evaluation import MetricValue
 from pilothouse.statistics import performance_estimation
 from pilothouse.statistics.estimation import estimate_record
 from pilothouse.statistics.estimation.estimate_record import EstimatedWindow

@@ -28,10 +28,10 @@ import numpy as np
 from bench import show
 
 from pilothouse.composition import open_workspace
+from pilothouse.domain.formats.time_units import to_us
+from pilothouse.domain.formats.wire import PredictionBatch, RequestTiming
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.listing import Query
-from pilothouse.domain.roles import Actor
-from pilothouse.domain.time_units import to_us
-from pilothouse.domain.wire import PredictionBatch, RequestTiming
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.fleet import fleet, health
 from pilothouse.operations.ingest import ingest

@@ -20,7 +20,7 @@ from fixtures.registries import Example, make_example
 from pilothouse.operations.promotion import activation, promotions
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models, audits, doctor
-from pilothouse.store import audit
+from pilothouse.store.log import audit
 from pilothouse.telemetry import streams
 from pilothouse.telemetry.admission import Clock
 

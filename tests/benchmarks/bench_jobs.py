@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench import median_s, show
 
-from pilothouse.domain.jobs import StepRequest
+from pilothouse.domain.jobs.jobs import StepRequest
 from pilothouse.execution.launcher_client import Launcher
 
 PACKAGES = Path(__file__).resolve().parent.parent / "execution" / "packages"

@@ -14,14 +14,15 @@ from typing import Any
 
 from bench import median_s, show
 
+from pilothouse.domain.formats.wire import Outcome
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.listing import Page, Query, parse_filter
-from pilothouse.domain.roles import Actor
-from pilothouse.domain.wire import Outcome
 from pilothouse.operations import listings
 from pilothouse.operations.alerts import incidents
 from pilothouse.operations.ingest import ingest, outcome_lists
 from pilothouse.operations.services import Services
-from pilothouse.store import audit, listing
+from pilothouse.store import listing
+from pilothouse.store.log import audit
 from pilothouse.telemetry import outcome_lists as outcome_store
 from support import example, many_rows
 

@@ -23,9 +23,9 @@ from bench_drift import TEXTS, table
 from bench_telemetry import packed_batch
 
 from pilothouse.domain.errors import UnavailableError
+from pilothouse.domain.formats.wire import PackedTimings, PredictionBatch
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.roles import DAEMON, Permission
-from pilothouse.domain.wire import PackedTimings, PredictionBatch
+from pilothouse.domain.identity.roles import DAEMON, Permission
 from pilothouse.operations.authorisation import changing
 from pilothouse.operations.catalogue import require_version
 from pilothouse.operations.fleet import targets
@@ -34,7 +34,8 @@ from pilothouse.operations.services import Services
 from pilothouse.serving.delivery.hub_client import HubClient
 from pilothouse.statistics import reference as references
 from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
-from pilothouse.store import audit, deployments
+from pilothouse.store import deployments
+from pilothouse.store.log import audit
 from support.monitored_flights import AIRPORTS, admin, make_watched, register, traffic
 
 BATCH = 10_000

@@ -14,7 +14,7 @@ import numpy as np
 from bench import show
 from threadpoolctl import threadpool_limits
 
-from pilothouse.domain.time_units import DAY_US
+from pilothouse.domain.formats.time_units import DAY_US
 from pilothouse.training.domain_classifier import Side, learn, separate
 
 ROOT = Path(__file__).resolve().parent.parent.parent

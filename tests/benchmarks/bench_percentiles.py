@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from bench import show
 
-from pilothouse.domain.time_units import DAY_US
-from pilothouse.domain.wire import PackedTimings, PredictionBatch, code_texts
+from pilothouse.domain.formats.time_units import DAY_US
+from pilothouse.domain.formats.wire import PackedTimings, PredictionBatch, code_texts
 from pilothouse.telemetry import TelemetryStore, VersionFacts
 from support import flight_batches as flights
 

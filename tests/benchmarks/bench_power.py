@@ -23,7 +23,7 @@ from verdict_files import LEAD, Array, independent, wandering
 from verdict_ours import run_of_alerts
 from verdict_real import flights
 
-from pilothouse.domain.findings import DriftFinding
+from pilothouse.domain.monitoring.findings import DriftFinding
 from pilothouse.statistics.profiles.profile import Profile, merge_all, profile_groups, profile_rows
 from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
 from pilothouse.statistics.significance.calibration import Calibration, calibrate

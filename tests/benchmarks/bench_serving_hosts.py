@@ -14,7 +14,7 @@ from bench import show
 
 from pilothouse.daemon import control
 from pilothouse.daemon.serving_supervisor import running_servers
-from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.jobs.jobs import JobStatus
 from pilothouse.operations.promotion import promotions
 from support import wait_until
 from support.small_workspace import SmallWorkspace, make_small_workspace

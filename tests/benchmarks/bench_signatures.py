@@ -13,8 +13,8 @@ from pathlib import Path
 from bench import show
 
 from fixtures.registries import Example, make_example
-from pilothouse.domain.ssh_keys import read_key
-from pilothouse.domain.statements import Component
+from pilothouse.domain.identity.ssh_keys import read_key
+from pilothouse.domain.promotion.statements import Component
 from pilothouse.operations.authorisation import present
 from pilothouse.operations.identity import passphrases, users
 from pilothouse.operations.promotion import promotions

@@ -19,7 +19,7 @@ import pandas as pd
 from bench import show
 from sqlite_utils import Database
 
-from pilothouse.domain.wire import Outcome, PredictionBatch, code_texts, pack_timings
+from pilothouse.domain.formats.wire import Outcome, PredictionBatch, code_texts, pack_timings
 from pilothouse.sqlite import driver
 from pilothouse.statistics.profiles.specification import build_specification
 from pilothouse.telemetry import TelemetryStore, VersionFacts

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from verdict_files import MIX, SHOPS
 
-from pilothouse.domain.judging import windows_together
+from pilothouse.domain.monitoring.judging import windows_together
 from pilothouse.statistics.profiles.profile import merge_all, profile_rows
 from pilothouse.statistics.profiles.specification import build_specification
 from pilothouse.statistics.significance.calibration import calibrate

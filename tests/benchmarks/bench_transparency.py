@@ -14,12 +14,12 @@ from pathlib import Path
 from bench import show
 
 from pilothouse.composition import open_workspace
-from pilothouse.domain.roles import DAEMON, Actor
+from pilothouse.domain.identity.roles import DAEMON, Actor
 from pilothouse.operations.services import Services
 from pilothouse.operations.transparency import anchored, heads, proofs
 from pilothouse.operations.workspace import audits, workspaces
 from pilothouse.sqlite import Connection
-from pilothouse.store import audit, log_tree
+from pilothouse.store.log import audit, log_tree
 
 _BETWEEN_HEADS = heads.EVERY_ROWS
 _TRANSACTIONS, _ROUNDS = 512, 7

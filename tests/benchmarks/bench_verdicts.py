@@ -42,7 +42,7 @@ from verdict_ours import DEFAULT_RATE, FIRE, GOAL, OF, Outcome, Ready, Series, o
 from verdict_performance import performance  # noqa: E402
 from verdict_real import studies  # noqa: E402
 
-from pilothouse.domain.alert_rules import Turn, turn  # noqa: E402
+from pilothouse.domain.monitoring.alert_rules import Turn, turn  # noqa: E402
 from pilothouse.statistics.profiles.specification import SCORE  # noqa: E402
 
 PEERS = ("evidently", "nannyml")

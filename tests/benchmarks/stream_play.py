@@ -20,12 +20,12 @@ from pilothouse.confinement import probe
 from pilothouse.daemon.job_supervisor import run_slot
 from pilothouse.daemon.thread_loop import ThreadGroup, Wakeup
 from pilothouse.domain.confinement import confines
+from pilothouse.domain.formats.time_units import to_us
+from pilothouse.domain.formats.wire import Outcome, PredictionBatch, RequestTiming
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.identity.roles import Actor, Role
+from pilothouse.domain.jobs.jobs import JobStatus
 from pilothouse.domain.records import Alert, Job, Version
-from pilothouse.domain.roles import Actor, Role
-from pilothouse.domain.time_units import to_us
-from pilothouse.domain.wire import Outcome, PredictionBatch, RequestTiming
 from pilothouse.execution.launcher_client import Launcher
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.schema import InputSchema

@@ -15,9 +15,9 @@ import pandas as pd
 from stream_cases import Case
 from stream_play import Learnt, Played, day_at, score
 
-from pilothouse.domain.findings import EstimateFinding
+from pilothouse.domain.formats.time_units import from_us
+from pilothouse.domain.monitoring.findings import EstimateFinding
 from pilothouse.domain.records import Alert
-from pilothouse.domain.time_units import from_us
 from pilothouse.telemetry.readings import DRIFT, ESTIMATE, PERFORMANCE, Reading, finding_of
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,8 +10,8 @@ from typing import TypeVar
 import numpy as np
 from verdict_files import LEAD, Array, Study
 
-from pilothouse.domain.alert_rules import Turn, turn
-from pilothouse.domain.findings import DriftFinding, QualityFinding
+from pilothouse.domain.monitoring.alert_rules import Turn, turn
+from pilothouse.domain.monitoring.findings import DriftFinding, QualityFinding
 from pilothouse.statistics.profiles.profile import Profile, merge_all, profile_groups, profile_rows
 from pilothouse.statistics.profiles.specification import SCORE, ProfileSpecification, build_specification
 from pilothouse.statistics.significance.calibration import Calibration, calibrate

@@ -12,7 +12,7 @@ import numpy as np
 from verdict_files import DEFAULT, LEAD, ask, median
 from verdict_ours import DEFAULT_RATE, GOAL, run_of_alerts
 
-from pilothouse.domain.evaluation import MetricValue
+from pilothouse.domain.models.evaluation import MetricValue
 from pilothouse.statistics.performance.outcomes import measured_over_days
 from pilothouse.statistics.performance.performance_verdicts import (
     is_significantly_worse,

@@ -10,8 +10,8 @@ import pytest
 from pilothouse.cli.group import _COMMANDS, cli
 from pilothouse.cli.main import read_options
 from pilothouse.cli.output import parse_time
-from pilothouse.domain.assignments import parse_assignments
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.models.assignments import parse_assignments
 from support.terminals import Terminal
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.domain.model_file import load_spec
-from pilothouse.domain.target_file import load_targets
+from pilothouse.domain.models.model_file import load_spec
+from pilothouse.domain.models.target_file import load_targets
 
 
 def like(text: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 from cli.conftest import Pilothouse
 from fixtures.registries import make_example
 from pilothouse.cli import failures, main
-from pilothouse.domain.roles import Permission
+from pilothouse.domain.identity.roles import Permission
 from pilothouse.operations.authorisation import changing
 from pilothouse.store import workspace as workspace_store
 from support.small_workspace import ESTIMATOR, MODEL

@@ -10,7 +10,7 @@ import pytest
 
 from pilothouse.cli import failures, main
 from pilothouse.cli.session import os_user
-from pilothouse.domain.findings import (
+from pilothouse.domain.monitoring.findings import (
     EstimateFinding,
     Finding,
     PerformanceFinding,
@@ -18,7 +18,7 @@ from pilothouse.domain.findings import (
     Window,
     WindowFinding,
 )
-from pilothouse.domain.monitoring import MonitorView
+from pilothouse.domain.monitoring.monitoring import MonitorView
 from pilothouse.operations.monitoring import monitor_views
 from pilothouse.operations.workspace import workspaces
 

@@ -9,7 +9,7 @@ import pytest
 from fixtures.registries import Example, make_example
 from pilothouse.cli.group import run
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
-from pilothouse.domain.roles import Role
+from pilothouse.domain.identity.roles import Role
 from pilothouse.operations.identity import proposals
 from pilothouse.operations.workspace import audits, person_records, workspaces
 from pilothouse.store import workspace

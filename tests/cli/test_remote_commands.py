@@ -12,8 +12,8 @@ from pilothouse.cli.session import Session
 from pilothouse.console import launch
 from pilothouse.console.session.options import ConsoleOptions
 from pilothouse.domain.errors import NotAllowedError
-from pilothouse.domain.identity import Identity, IdentityKind
-from pilothouse.domain.trusted_start import TrustedStart
+from pilothouse.domain.identity.identity import Identity, IdentityKind
+from pilothouse.domain.identity.trusted_start import TrustedStart
 
 
 def every_command(above: click.Group = cli, words: str = "") -> Iterator[tuple[str, click.Command]]:

@@ -7,7 +7,7 @@ import pytest
 
 from pilothouse.cli import failures, main
 from pilothouse.cli.session import os_user
-from pilothouse.domain.roles import Role
+from pilothouse.domain.identity.roles import Role
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.services import wall_clock
 from pilothouse.operations.workspace import workspaces

@@ -15,8 +15,8 @@ from cli.conftest import Answer
 from fixtures.registries import Example, make_example
 from pilothouse.cli import failures, main
 from pilothouse.cli.group import cli
+from pilothouse.domain.identity.ssh_keys import read_key
 from pilothouse.domain.records import PromotionRequest
-from pilothouse.domain.ssh_keys import read_key
 from pilothouse.operations.identity import ssh_lines, users
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.workspace import audits

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.cli import failures, main
-from pilothouse.domain.monitoring import Health
+from pilothouse.domain.monitoring.monitoring import Health
 from pilothouse.operations.alerts import incidents
 from pilothouse.operations.fleet.health import watch
 from pilothouse.operations.promotion import deployments, promotions

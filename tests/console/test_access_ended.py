@@ -9,10 +9,10 @@ import pytest
 from pilothouse.console.app import Console
 from pilothouse.console.screenshots import settle
 from pilothouse.domain.errors import NotAllowedError
-from pilothouse.domain.identity import Identity, IdentityKind
-from pilothouse.domain.roles import Actor
-from pilothouse.domain.ssh_keys import read_key
-from pilothouse.domain.trusted_start import TrustedStart
+from pilothouse.domain.identity.identity import Identity, IdentityKind
+from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.identity.ssh_keys import read_key
+from pilothouse.domain.identity.trusted_start import TrustedStart
 from pilothouse.operations.identity import users
 from pilothouse.operations.services import Services
 from support import example

@@ -3,8 +3,8 @@
 from pilothouse.console.screenshots import settle
 from pilothouse.console.widgets.frame_parts import Footer
 from pilothouse.console.widgets.grid import Grid
+from pilothouse.domain.identity.roles import Role
 from pilothouse.domain.records import RequestStatus
-from pilothouse.domain.roles import Role
 from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.operations.workspace import workspaces
 from support import example

@@ -2,7 +2,7 @@
 
 from pilothouse.console.screenshots import settle
 from pilothouse.console.widgets.frame_parts import Footer
-from pilothouse.domain.roles import Role
+from pilothouse.domain.identity.roles import Role
 from pilothouse.operations.promotion import break_glass, deployments
 from pilothouse.operations.workspace import workspaces
 from support import example

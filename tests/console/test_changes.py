@@ -12,8 +12,8 @@ from test_approval_by_keyboard import footer
 
 from pilothouse.console.screenshots import settle
 from pilothouse.console.widgets.frame_parts import no_daemon
-from pilothouse.domain.monitoring import DaemonState
-from pilothouse.domain.roles import Role
+from pilothouse.domain.identity.roles import Role
+from pilothouse.domain.monitoring.monitoring import DaemonState
 from pilothouse.operations.fleet import replays
 from pilothouse.operations.jobs import trainings
 from pilothouse.operations.workspace import workspaces

@@ -9,7 +9,7 @@ import pytest
 from pilothouse.console.screenshots import settle
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
-from pilothouse.domain.monitoring import Health
+from pilothouse.domain.monitoring.monitoring import Health
 from pilothouse.operations.fleet import fleet
 from pilothouse.operations.models import affected, comparisons, lineage
 from pilothouse.operations.monitoring import distributions

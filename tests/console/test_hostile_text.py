@@ -9,7 +9,7 @@ from test_snapshots import KEYS, VIEWS
 
 from pilothouse.console.screenshots import settle
 from pilothouse.console.session.views import parse_command
-from pilothouse.domain.roles import DAEMON
+from pilothouse.domain.identity.roles import DAEMON
 from pilothouse.operations.alerts import alerts
 from pilothouse.operations.jobs import jobs, trainings
 from pilothouse.operations.promotion import promotions

@@ -7,7 +7,7 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from pilothouse.console.screenshots import settle
-from pilothouse.domain.inventory import ReviewOutcome
+from pilothouse.domain.audit.inventory import ReviewOutcome
 from pilothouse.operations.dossier import inventory
 from support import example
 

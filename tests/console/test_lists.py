@@ -12,7 +12,7 @@ from pilothouse.console.session.actions import ACTIONS, EVERYWHERE
 from pilothouse.console.session.clipboard import LONGEST_BASE64, clean
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.pager import Pager
-from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.jobs.jobs import JobStatus
 from pilothouse.operations.jobs import jobs
 from pilothouse.presentation.pages.raw import to_json, to_toml
 from support import example, many_rows

@@ -16,8 +16,8 @@ from textual.pilot import Pilot
 from pilothouse.console.screenshots import settle
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.domain.errors import NotFoundError
-from pilothouse.domain.monitoring import Health
-from pilothouse.domain.wire import ServingReport
+from pilothouse.domain.formats.wire import ServingReport
+from pilothouse.domain.monitoring.monitoring import Health
 from pilothouse.operations.automation import automation_activity
 from pilothouse.operations.fleet import fleet
 from pilothouse.operations.jobs import searches
@@ -168,7 +168,7 @@ async def test_triggers_say_why_not_now_and_what_came_of_the_last_time(make_cons
 
 
 def test_what_automation_does_is_told_with_what_came_of_it(services: Services) -> None:
-    from pilothouse.domain.roles import DAEMON
+    from pilothouse.domain.identity.roles import DAEMON
     from pilothouse.operations.jobs import jobs, trainings
 
     options = trainings.TrainingOptions(trigger_key="schedule:1:x")
@@ -351,7 +351,7 @@ async def test_a_long_history_of_deployments_is_read_window_by_window(crowded: P
 
 @pytest.mark.parametrize("view", ["trials 7", "triggers", "legal-holds", "outcomes"])
 async def test_hostile_text_stays_text(workspace: Path, make_console, view: str) -> None:
-    from pilothouse.domain.wire import Outcome
+    from pilothouse.domain.formats.wire import Outcome
     from pilothouse.operations.ingest import ingest
     from pilothouse.store import triggers
 

@@ -9,7 +9,7 @@ from pilothouse.console.screenshots import settle
 from pilothouse.console.widgets.frame_parts import Footer
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.pager import Pager
-from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.jobs.jobs import JobStatus
 from pilothouse.domain.records import RequestStatus
 from pilothouse.operations.jobs import jobs
 from pilothouse.operations.promotion import deployments, promotions

@@ -7,13 +7,13 @@ from textual import events
 from textual.widgets import Input
 
 from pilothouse.console.screenshots import settle
+from pilothouse.domain.identity.ssh_keys import read_key
+from pilothouse.domain.promotion.statements import Component
 from pilothouse.domain.records import PromotionRequest, RequestStatus
-from pilothouse.domain.ssh_keys import read_key
-from pilothouse.domain.statements import Component
 from pilothouse.operations.identity import passphrases, users
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.workspace import workspaces
-from pilothouse.store import printed_statements
+from pilothouse.store.governance import printed_statements
 from support import example
 from support.soft_keys import SoftKey, agent
 

@@ -3,7 +3,7 @@
 import pytest
 
 from pilothouse.console.screenshots import settle
-from pilothouse.domain.monitoring import Health
+from pilothouse.domain.monitoring.monitoring import Health
 from pilothouse.domain.records import RequestStatus
 from pilothouse.operations.jobs import jobs
 from pilothouse.operations.promotion import deployments, promotions

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from pilothouse.domain.errors import ConflictError, InvalidInputError
+from pilothouse.domain.formats.time_units import to_us
 from pilothouse.domain.listing import Query, parse_filter
-from pilothouse.domain.monitoring import Health, ServingState
+from pilothouse.domain.monitoring.monitoring import Health, ServingState
 from pilothouse.domain.records import AlertStatus, JobStatus, RequestStatus
-from pilothouse.domain.time_units import to_us
 from pilothouse.operations import automation_switch, catalogue
 from pilothouse.operations.alerts import alerts, incidents
 from pilothouse.operations.fleet import health

@@ -20,7 +20,7 @@ from pilothouse.daemon.serving_supervisor import running_servers
 from pilothouse.domain.confinement import confines, describe
 from pilothouse.domain.doctor import end_text
 from pilothouse.domain.errors import ConflictError, NotFoundError, UnavailableError
-from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.jobs.jobs import JobStatus
 from pilothouse.operations.fleet import processes
 from pilothouse.operations.jobs import jobs
 from pilothouse.operations.promotion import promotions

@@ -11,8 +11,8 @@ from pilothouse.cli.group import cli
 from pilothouse.confinement import probe
 from pilothouse.daemon import control
 from pilothouse.domain.confinement import confines
-from pilothouse.domain.evaluation import PortableForm
-from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.jobs.jobs import JobStatus
+from pilothouse.domain.models.evaluation import PortableForm
 from pilothouse.inference.safe_format import scikit_learn_here
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.workspace import audits, doctor, upgrades

@@ -21,8 +21,7 @@ import pytest
 
 from pilothouse.daemon.hub import hub_app
 from pilothouse.daemon.hub_server import HubServer
-from pilothouse.domain.records import Snapshot, VersionStatus
-from pilothouse.domain.wire import (
+from pilothouse.domain.formats.wire import (
     BatchReceipt,
     DesiredState,
     LabelReceipt,
@@ -31,6 +30,7 @@ from pilothouse.domain.wire import (
     RequestTiming,
     ServingReport,
 )
+from pilothouse.domain.records import Snapshot, VersionStatus
 from pilothouse.inference.safe_format import dump_model
 from pilothouse.inference.schema import InputColumn, InputSchema
 from pilothouse.operations.fleet import targets

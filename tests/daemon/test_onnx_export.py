@@ -16,7 +16,7 @@ from pilothouse.confinement import probe
 from pilothouse.daemon import control
 from pilothouse.domain.confinement import confines
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
-from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.jobs.jobs import JobStatus
 from support.small_workspace import SmallWorkspace, make_small_workspace
 
 INSTALLED = all(importlib.util.find_spec(name) for name in ("skl2onnx", "onnx", "onnxruntime"))

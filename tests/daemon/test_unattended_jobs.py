@@ -10,8 +10,8 @@ import pytest
 from pilothouse.confinement import probe
 from pilothouse.daemon import control
 from pilothouse.domain.confinement import confines
-from pilothouse.domain.evaluation import GateOutcome
-from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.jobs.jobs import JobStatus
+from pilothouse.domain.models.evaluation import GateOutcome
 from pilothouse.domain.records import Job
 from pilothouse.operations import catalogue
 from pilothouse.operations.jobs import jobs, searches, trainings

@@ -9,7 +9,7 @@ from pilothouse.demo.progress import Progress
 from pilothouse.demo.report import Check, judged
 from pilothouse.demo.steps import Demo
 from pilothouse.domain.errors import UnavailableError
-from pilothouse.domain.roles import Actor
+from pilothouse.domain.identity.roles import Actor
 
 CUT = date(2013, 6, 4)
 

@@ -8,11 +8,11 @@ import typing
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin
 
-from pilothouse.domain.dataclass_reader import format_duration
-from pilothouse.domain.model_file import load_spec
-from pilothouse.domain.model_spec import METRICS, Duration, ModelSpec
-from pilothouse.domain.target_file import TargetFile, load_targets
-from pilothouse.domain.target_selection import TargetSelection
+from pilothouse.domain.models.dataclass_reader import format_duration
+from pilothouse.domain.models.model_file import load_spec
+from pilothouse.domain.models.model_spec import METRICS, Duration, ModelSpec
+from pilothouse.domain.models.target_file import TargetFile, load_targets
+from pilothouse.domain.models.target_selection import TargetSelection
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
 

@@ -4,8 +4,8 @@ import re
 
 from documents import DOCUMENTS, words_of
 
-from pilothouse.domain.change_diagnosis import MUCH_VOLUME, Change
-from pilothouse.domain.findings import EstimateVerdict
+from pilothouse.domain.monitoring.change_diagnosis import MUCH_VOLUME, Change
+from pilothouse.domain.monitoring.findings import EstimateVerdict
 from pilothouse.presentation import texts
 from pilothouse.statistics import performance_estimation
 from pilothouse.statistics.estimation import estimate_record, probability_calibration

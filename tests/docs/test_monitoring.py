@@ -5,10 +5,10 @@ from typing import get_args
 
 from documents import DOCUMENTS, words_of
 
-from pilothouse.domain import evaluation
-from pilothouse.domain.model_spec import AlertKind, MonitoringSpec
-from pilothouse.domain.monitoring import RejectionReason
-from pilothouse.domain.time_units import DAY_US
+from pilothouse.domain.formats.time_units import DAY_US
+from pilothouse.domain.models import evaluation
+from pilothouse.domain.models.model_spec import AlertKind, MonitoringSpec
+from pilothouse.domain.monitoring.monitoring import RejectionReason
 from pilothouse.operations.alerts import alerting, silence
 from pilothouse.operations.monitoring import window_closing
 from pilothouse.statistics import reference

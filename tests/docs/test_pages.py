@@ -44,7 +44,7 @@ def test_a_picture_is_whole_and_shown(picture):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_paths_of_modules_are_there(page):
-    """``domain/jobs.py`` is below the package, ``tests/soak`` and ``docs/tables.py`` below the repository."""
+    """``domain/jobs/jobs.py`` is below the package, ``tests/soak`` and ``docs/tables.py`` below the repository."""
     named = re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.py)`", page.read_text("utf-8"))
     package = ROOT / "src" / "pilothouse"
     assert [path for path in named if not (package / path).exists() and not (ROOT / path).exists()] == []

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "pilothouse"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-FLAT = {"store", "telemetry", "domain", "training", "daemon", "screens", "commands"}
+FLAT = {"store", "telemetry", "training", "daemon", "screens", "commands"}
 """Folders that stay flat: one noun, one screen or one command a module."""
 
 

@@ -6,7 +6,7 @@ import pytest
 from documents import DOCUMENTS, tables_module
 
 from pilothouse.console.session.actions import ACTIONS
-from pilothouse.domain.roles import PERMISSIONS, Permission, Role
+from pilothouse.domain.identity.roles import PERMISSIONS, Permission, Role
 
 PAGES = sorted(DOCUMENTS.glob("*.md"))
 

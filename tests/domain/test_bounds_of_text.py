@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from pilothouse.console.session import config
-from pilothouse.domain.bounded_json import DEEPEST, JsonError, parse_json
-from pilothouse.domain.bounded_toml import parse_toml
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.formats.bounded_json import DEEPEST, JsonError, parse_json
+from pilothouse.domain.formats.bounded_toml import parse_toml
 from pilothouse.domain.identifiers import parse_prediction_id, parse_reference
-from pilothouse.domain.model_file import load_spec, spec_from_plain
-from pilothouse.domain.target_file import load_targets
+from pilothouse.domain.models.model_file import load_spec, spec_from_plain
+from pilothouse.domain.models.target_file import load_targets
 
 READERS: list[Callable[[str], Any]] = [
     lambda text: load_spec(text, "model.toml"),

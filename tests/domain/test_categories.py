@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pilothouse.domain.categories import category_text
+from pilothouse.domain.monitoring.categories import category_text
 
 
 @pytest.mark.parametrize(

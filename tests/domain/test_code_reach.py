@@ -2,7 +2,7 @@
 
 import pytest
 
-from pilothouse.domain.code_reach import reached_files
+from pilothouse.domain.models.code_reach import reached_files
 
 
 def reached(files: dict[str, str], start: str = "gate.py") -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pilothouse.domain.deployment_state import (
+from pilothouse.domain.monitoring.deployment_state import (
     Facts,
     Figures,
     Verdict,
@@ -18,8 +18,8 @@ from pilothouse.domain.deployment_state import (
     reason,
     worst,
 )
-from pilothouse.domain.findings import Window
-from pilothouse.domain.monitoring import Health, ServingState, Suspicion
+from pilothouse.domain.monitoring.findings import Window
+from pilothouse.domain.monitoring.monitoring import Health, ServingState, Suspicion
 from pilothouse.domain.records import Alert, AlertStatus
 
 SINCE = datetime(2013, 5, 1, tzinfo=UTC)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pilothouse.domain.equality import same
-from pilothouse.domain.evaluation import MetricValue
+from pilothouse.domain.models.evaluation import MetricValue
 
 UNKNOWN = MetricValue("auc", math.nan, math.nan, math.nan, 0)
 

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from pilothouse.domain.change_diagnosis import Change, Evidence, Measured, diagnose
-from pilothouse.domain.evaluation import MetricValue
-from pilothouse.domain.findings import EstimateFinding, verdict_of_band
+from pilothouse.domain.models.evaluation import MetricValue
+from pilothouse.domain.monitoring.change_diagnosis import Change, Evidence, Measured, diagnose
+from pilothouse.domain.monitoring.findings import EstimateFinding, verdict_of_band
 from pilothouse.presentation.texts import estimate_note, estimate_text
 
 

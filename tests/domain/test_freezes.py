@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.freezes import FreezeWindow, checked, freeze_of, freeze_text, frozen_until
+from pilothouse.domain.promotion.freezes import FreezeWindow, checked, freeze_of, freeze_text, frozen_until
 
 
 def window(

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pilothouse.domain.incident_cost import (
+from pilothouse.domain.monitoring.incident_cost import (
     DRIFT,
     LOSS,
     NOTHING,
@@ -16,7 +16,15 @@ from pilothouse.domain.incident_cost import (
     cost_of,
     volume,
 )
-from pilothouse.domain.incidents import JOINT, Cost, Incident, by_cost, cause_text, membership_of, why_joined
+from pilothouse.domain.monitoring.incidents import (
+    JOINT,
+    Cost,
+    Incident,
+    by_cost,
+    cause_text,
+    membership_of,
+    why_joined,
+)
 from pilothouse.domain.records import Alert, AlertStatus
 
 START = datetime(2013, 7, 1, tzinfo=UTC)

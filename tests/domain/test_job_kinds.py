@@ -2,7 +2,7 @@
 
 import pytest
 
-from pilothouse.domain.job_kinds import KINDS, is_significant
+from pilothouse.domain.jobs.job_kinds import KINDS, is_significant
 
 
 @pytest.mark.parametrize("name", ["significant", "speaks"])

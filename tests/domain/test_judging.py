@@ -4,8 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pilothouse.domain.findings import Window
-from pilothouse.domain.judging import (
+from pilothouse.domain.formats.time_units import DAY_S, HOUR_S, MINUTE_S
+from pilothouse.domain.models.model_file import load_spec
+from pilothouse.domain.models.model_spec import MonitoringSpec
+from pilothouse.domain.monitoring.findings import Window
+from pilothouse.domain.monitoring.judging import (
     enough_with,
     lack,
     next_judged_performance,
@@ -15,9 +18,6 @@ from pilothouse.domain.judging import (
     windows_together,
     windows_wanted,
 )
-from pilothouse.domain.model_file import load_spec
-from pilothouse.domain.model_spec import MonitoringSpec
-from pilothouse.domain.time_units import DAY_S, HOUR_S, MINUTE_S
 
 
 def test_what_a_window_lacks_is_said_with_the_bound_that_would_judge_it() -> None:

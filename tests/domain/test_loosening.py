@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from fixtures.registries import plain_spec
-from pilothouse.domain.dataclass_reader import read_dataclass
-from pilothouse.domain.loosening import judged_more_loosely, loosened, loosened_by_new
-from pilothouse.domain.loosening_keys import KEYS, Looser
-from pilothouse.domain.model_file import spec_from_plain
-from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.models.dataclass_reader import read_dataclass
+from pilothouse.domain.models.model_file import spec_from_plain
+from pilothouse.domain.models.model_spec import ModelSpec
+from pilothouse.domain.promotion.loosening import judged_more_loosely, loosened, loosened_by_new
+from pilothouse.domain.promotion.loosening_keys import KEYS, Looser
 from support.loosening_cases import BASE, CHANGES, base_of, changed
 
 GATES: dict[str, Any] = {

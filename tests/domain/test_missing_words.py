@@ -2,7 +2,7 @@
 
 import pytest
 
-from pilothouse.domain.missing_words import word_like_a_value
+from pilothouse.domain.formats.missing_words import word_like_a_value
 
 REGIONS = {"EU": 900, "AS": 1_100, "SA": 1_000}
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from pilothouse.domain.canonical import canonical_digest
-from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.domain.errors import ModelFileError
-from pilothouse.domain.model_file import load_spec, spec_from_plain, spec_to_plain
+from pilothouse.domain.formats.canonical import canonical_digest
+from pilothouse.domain.models.dataclass_reader import format_duration
+from pilothouse.domain.models.model_file import load_spec, spec_from_plain, spec_to_plain
 
 GOOD = """
 name = "flight-delay"

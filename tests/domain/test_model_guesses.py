@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from pilothouse.domain.column_facts import ColumnFacts, FactKind, FileFacts, TimeFacts
-from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.evaluation import MetricValue
-from pilothouse.domain.first_model import FirstModel, guesses, model_text
-from pilothouse.domain.first_settings import (
+from pilothouse.domain.models.column_facts import ColumnFacts, FactKind, FileFacts, TimeFacts
+from pilothouse.domain.models.dataclass_reader import format_duration
+from pilothouse.domain.models.evaluation import MetricValue
+from pilothouse.domain.models.first_model import FirstModel, guesses, model_text
+from pilothouse.domain.models.first_settings import (
     QuickFit,
     comparison,
     data_bounds,
@@ -23,8 +23,8 @@ from pilothouse.domain.first_settings import (
     weakness,
     windows,
 )
-from pilothouse.domain.model_file import load_spec
-from pilothouse.domain.model_guesses import (
+from pilothouse.domain.models.model_file import load_spec
+from pilothouse.domain.models.model_guesses import (
     Guess,
     guess_columns,
     guess_target,
@@ -305,7 +305,7 @@ def test_the_text_reads_back_as_what_was_guessed_whatever_names_hold(
     assert text.replace("\n", "").isprintable()
     assert max(map(len, text.split("\n"))) < 260
 
-    from pilothouse.domain.target_file import TargetDescription
+    from pilothouse.domain.models.target_file import TargetDescription
 
     spec = load_spec(text, "model.toml", {"local": TargetDescription("local")})
     assert spec.task == model.task.value

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from pilothouse.domain.canonical import canonical_json
-from pilothouse.domain.decisions import Decision
-from pilothouse.domain.model_spec import PromotionSpec
-from pilothouse.domain.persons import Author
-from pilothouse.domain.policies import EffectivePolicy
-from pilothouse.domain.promotion import Obstacle, RequestAct, effective_policy, obstacle_to
+from pilothouse.domain.formats.canonical import canonical_json
+from pilothouse.domain.identity.persons import Author
+from pilothouse.domain.identity.roles import Actor, Grant, Role
+from pilothouse.domain.models.model_spec import PromotionSpec
+from pilothouse.domain.promotion.decisions import Decision
+from pilothouse.domain.promotion.policies import EffectivePolicy
+from pilothouse.domain.promotion.request_rules import Obstacle, RequestAct, effective_policy, obstacle_to
+from pilothouse.domain.promotion.request_standing import RulesInForce
 from pilothouse.domain.records import PromotionRequest, RequestStatus, WorkspacePolicy
-from pilothouse.domain.request_standing import RulesInForce
-from pilothouse.domain.roles import Actor, Grant, Role
 
 _OPEN_FLOOR = WorkspacePolicy(approvals=0, four_eyes=False, allow_automatic=True)
 

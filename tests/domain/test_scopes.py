@@ -3,9 +3,9 @@
 import pytest
 
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.identity.roles import Actor, Grant, Permission, Role
+from pilothouse.domain.identity.scopes import TargetChoice
 from pilothouse.domain.records import Target
-from pilothouse.domain.roles import Actor, Grant, Permission, Role
-from pilothouse.domain.scopes import TargetChoice
 
 EWR = Target("ewr", "us-east", "flights", "ops", environment="production", labels={"tier": "gold"})
 LAX = Target("lax", "us-west", "flights", "ops", environment="staging")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.ssh_keys import key_of, read_certificate, read_key
+from pilothouse.domain.identity.ssh_keys import key_of, read_certificate, read_key
 from support.ssh_keys import certify, keygen, make_key, needs_ssh_keygen, public
 
 ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIO2psBy2o+cBOxALkKCgyFTFRdom4rfdEHpKK1r11Of ann@desk"

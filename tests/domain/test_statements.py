@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilothouse.domain.canonical import rfc8785_json
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.statements import Component, LogHead, Statement, parse_statement
+from pilothouse.domain.formats.canonical import rfc8785_json
+from pilothouse.domain.promotion.statements import Component, LogHead, Statement, parse_statement
 
 STATEMENT = Statement(
     request=17,

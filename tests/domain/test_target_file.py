@@ -2,11 +2,11 @@
 
 import pytest
 
-from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.errors import ModelFileError
-from pilothouse.domain.model_file import load_spec, spec_to_plain
-from pilothouse.domain.model_spec import TargetSpec
-from pilothouse.domain.target_file import TargetDescription, load_targets, targets_text
+from pilothouse.domain.formats.canonical import canonical_digest
+from pilothouse.domain.models.model_file import load_spec, spec_to_plain
+from pilothouse.domain.models.model_spec import TargetSpec
+from pilothouse.domain.models.target_file import TargetDescription, load_targets, targets_text
 
 FILE = """
 [[target]]

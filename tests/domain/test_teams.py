@@ -4,7 +4,7 @@ from itertools import permutations
 
 import pytest
 
-from pilothouse.domain.teams import missing_of, teams_text
+from pilothouse.domain.promotion.teams import missing_of, teams_text
 
 TEAMS = {
     "ann": frozenset({"risk", "product"}),

@@ -1,6 +1,6 @@
 """Lines of the keys of a TOML text."""
 
-from pilothouse.domain.toml_lines import key_lines, with_lines
+from pilothouse.domain.formats.toml_lines import key_lines, with_lines
 
 TEXT = """\
 name = "demo"  # = [

@@ -2,7 +2,9 @@
 
 import pytest
 
-from pilothouse.domain.alert_rules import (
+from pilothouse.domain.formats.time_units import DAY_S, DAY_US, HOUR_S, MINUTE_S
+from pilothouse.domain.jobs.triggers import Hindrance
+from pilothouse.domain.monitoring.alert_rules import (
     RetrainingState,
     Span,
     Turn,
@@ -11,8 +13,6 @@ from pilothouse.domain.alert_rules import (
     turn,
     why_not_retrain,
 )
-from pilothouse.domain.time_units import DAY_S, DAY_US, HOUR_S, MINUTE_S
-from pilothouse.domain.triggers import Hindrance
 
 
 def test_windows_grow_to_their_length_and_then_slide() -> None:

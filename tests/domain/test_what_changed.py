@@ -2,7 +2,7 @@
 
 import pytest
 
-from pilothouse.domain.change_diagnosis import Change, Evidence, Measured, diagnose
+from pilothouse.domain.monitoring.change_diagnosis import Change, Evidence, Measured, diagnose
 
 INSIDE, BEYOND = Measured(0.70, 0.67, 0.73), Measured(0.55, 0.52, 0.58)
 ESTIMATE = Measured(0.69, 0.65, 0.73)

@@ -5,9 +5,9 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pilothouse.domain.formats.toml_lines import key_lines
+from pilothouse.domain.formats.wildcards import fits
 from pilothouse.domain.listing import parse_filter
-from pilothouse.domain.toml_lines import key_lines
-from pilothouse.domain.wildcards import fits
 
 
 @given(st.text("ab*", max_size=8), st.text("ab", max_size=8))

@@ -17,7 +17,7 @@ import pytest
 
 from pilothouse.confinement import probe
 from pilothouse.domain.confinement import Offered, confines
-from pilothouse.domain.jobs import JobStatus, StepExit, StepRequest, StepResult
+from pilothouse.domain.jobs.jobs import JobStatus, StepExit, StepRequest, StepResult
 from pilothouse.execution.launcher_client import Launcher
 from pilothouse.execution.pipeline import judge
 from pilothouse.system.processes import descendants

@@ -9,7 +9,7 @@ import pytest
 
 from pilothouse.confinement import probe
 from pilothouse.domain.confinement import confines
-from pilothouse.domain.jobs import JobStatus, StepRequest
+from pilothouse.domain.jobs.jobs import JobStatus, StepRequest
 from pilothouse.execution.launcher_client import Launcher
 from pilothouse.execution.pipeline import JobOutcome, run_pipeline
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.domain.jobs import ProgressLine
+from pilothouse.domain.jobs.jobs import ProgressLine
 from pilothouse.execution.step_files import ProgressTail, read_result
 
 

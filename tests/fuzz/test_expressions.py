@@ -8,9 +8,9 @@ from typing import Any
 from pilothouse.console.session.command_history import CommandHistory
 from pilothouse.console.session.views import Destination, completions, parse_command
 from pilothouse.domain import identifiers
+from pilothouse.domain.formats.safe_text import one_line, safe, safe_block, safe_json
+from pilothouse.domain.formats.time_parsing import moment, parse_moment
 from pilothouse.domain.listing import like, parse_filter
-from pilothouse.domain.safe_text import one_line, safe, safe_block, safe_json
-from pilothouse.domain.time_parsing import moment, parse_moment
 from pilothouse.operations.automation.schedule_times import check_rule, gives_either_day, nominal_times
 from pilothouse.serving.bodies.tensors import event_time
 from pilothouse.store.schedules import Rule

@@ -6,11 +6,11 @@ from typing import Any
 
 from pilothouse.console.session import config
 from pilothouse.console.session.views import VIEWS
-from pilothouse.domain.dataclass_reader import format_duration, parse_duration
 from pilothouse.domain.errors import ModelFileError
-from pilothouse.domain.model_file import load_spec, read_spec, spec_from_plain, spec_to_plain
-from pilothouse.domain.target_file import load_targets, targets_text
-from pilothouse.domain.toml_lines import with_lines
+from pilothouse.domain.formats.toml_lines import with_lines
+from pilothouse.domain.models.dataclass_reader import format_duration, parse_duration
+from pilothouse.domain.models.model_file import load_spec, read_spec, spec_from_plain, spec_to_plain
+from pilothouse.domain.models.target_file import load_targets, targets_text
 from support.fuzzing import changed, fuzz, text_like, value
 
 MODEL = """

@@ -18,7 +18,7 @@ import pytest
 from pilothouse.daemon.hub import _decode
 from pilothouse.daemon.hub_checks import check_batch, check_outcomes, check_report
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.wire import Outcome, PredictionBatch, ServingReport, code_texts, pack_timings
+from pilothouse.domain.formats.wire import Outcome, PredictionBatch, ServingReport, code_texts, pack_timings
 from pilothouse.inference.schema import InputColumn, InputSchema
 from pilothouse.serving.bodies.client_codec import error_of, read_answer
 from pilothouse.serving.bodies.forms import INVOCATIONS, RECORDS, TENSORS, Form

@@ -5,8 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pilothouse.daemon.serving_supervisor import read_process_file
-from pilothouse.domain.evaluation import GateOutcome, GateResult
-from pilothouse.domain.jobs import ProcessName, StepResult
+from pilothouse.domain.jobs.jobs import ProcessName, StepResult
+from pilothouse.domain.models.evaluation import GateOutcome, GateResult
 from pilothouse.execution.step_files import ProgressTail, read_result
 from pilothouse.execution.step_process import seal_of
 from pilothouse.operations.jobs import step_records
@@ -71,7 +71,7 @@ def test_progress(tmp_path: Path) -> None:
 
 def test_records() -> None:
     def read(data: bytes) -> None:
-        from pilothouse.domain.bounded_json import JsonError, parse_json
+        from pilothouse.domain.formats.bounded_json import JsonError, parse_json
 
         try:
             plain = parse_json(data)

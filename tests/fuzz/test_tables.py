@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pilothouse.domain.model_spec import CsvSpec
-from pilothouse.domain.table_form import ColumnKind, TableForm
+from pilothouse.domain.models.model_spec import CsvSpec
+from pilothouse.domain.models.table_form import ColumnKind, TableForm
 from pilothouse.operations.ingest.prediction_files import read_outcomes
 from pilothouse.tables.reader import folder_files, open_table, read_folder
 from support.fuzzing import TOKENS, bytes_like, fuzz, json_of, text_like

@@ -13,7 +13,7 @@ import pytest
 
 from pilothouse.daemon import control
 from pilothouse.daemon.serving_supervisor import running_servers
-from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.jobs.jobs import JobStatus
 from pilothouse.operations import catalogue
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.jobs import trainings

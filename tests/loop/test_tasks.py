@@ -11,9 +11,9 @@ from pilothouse.daemon import control
 from pilothouse.daemon.serving_supervisor import running_servers
 from pilothouse.demo.client import HubClient, ServingClient
 from pilothouse.demo.traffic import Request
-from pilothouse.domain.evaluation import GateOutcome
-from pilothouse.domain.jobs import JobStatus
-from pilothouse.domain.wire import Outcome
+from pilothouse.domain.formats.wire import Outcome
+from pilothouse.domain.jobs.jobs import JobStatus
+from pilothouse.domain.models.evaluation import GateOutcome
 from pilothouse.operations import catalogue
 from pilothouse.operations.jobs import trainings
 from pilothouse.operations.monitoring import monitor_views

@@ -8,7 +8,7 @@ import pytest
 
 from fixtures.registries import Example, make_example
 from pilothouse.domain.errors import IntegrityError
-from pilothouse.domain.roles import Actor
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.operations.workspace import audits, workspaces
 

@@ -15,8 +15,8 @@ from pilothouse.domain.errors import (
     NotFoundError,
     UnavailableError,
 )
+from pilothouse.domain.identity.roles import DAEMON
 from pilothouse.domain.records import Alert, AlertStatus, Schedule
-from pilothouse.domain.roles import DAEMON
 from pilothouse.operations import automation_switch
 from pilothouse.operations.alerts import alerts
 from pilothouse.operations.automation import schedules

@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 
 from fixtures.registries import ADMIN, PEOPLE, Example, make_example
-from pilothouse.domain.break_glass import Review
+from pilothouse.domain.audit.inventory import ReviewOutcome
+from pilothouse.domain.audit.log_anchors import AnchorKind
 from pilothouse.domain.errors import NotAllowedError, PilothouseError
-from pilothouse.domain.inventory import ReviewOutcome
+from pilothouse.domain.identity.roles import DAEMON, READERS, Actor, Grant, Permission, Role
+from pilothouse.domain.identity.scopes import TargetChoice
+from pilothouse.domain.identity.ssh_keys import read_key
 from pilothouse.domain.listing import Query
-from pilothouse.domain.log_anchors import AnchorKind
+from pilothouse.domain.promotion.break_glass import Review
 from pilothouse.domain.records import Target
-from pilothouse.domain.roles import DAEMON, READERS, Actor, Grant, Permission, Role
-from pilothouse.domain.scopes import TargetChoice
-from pilothouse.domain.ssh_keys import read_key
 from pilothouse.operations import authorisation, automation_switch, catalogue, listings
 from pilothouse.operations.alerts import alerts
 from pilothouse.operations.automation import schedules, triggers
@@ -52,9 +52,9 @@ from pilothouse.operations.promotion import (
 from pilothouse.operations.services import Services
 from pilothouse.operations.transparency import anchored, anchors, delivery, heads, log_keys, proofs
 from pilothouse.operations.workspace import audits, sessions, upgrades, workspaces
-from pilothouse.store import access
 from pilothouse.store import targets as target_store
 from pilothouse.store.alerts import NewAlert
+from pilothouse.store.governance import access
 from support.ssh_keys import ED25519_KEYS
 
 _PHRASE = "a long enough one"

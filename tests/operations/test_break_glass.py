@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from fixtures.registries import Example
-from pilothouse.domain.break_glass import BrokenGlass, Review
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
-from pilothouse.domain.roles import Role
+from pilothouse.domain.identity.roles import Role
+from pilothouse.domain.promotion.break_glass import BrokenGlass, Review
 from pilothouse.operations.promotion import break_glass, deployments, promotions
 from pilothouse.operations.workspace import audits, person_records, workspaces
 from pilothouse.presentation.break_glass import glass_text

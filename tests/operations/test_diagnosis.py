@@ -7,15 +7,15 @@ import pytest
 from fixtures.registries import START, Example, raised
 from pilothouse.domain.confinement import Promise
 from pilothouse.domain.errors import NotAllowedError
-from pilothouse.domain.monitoring import Health
-from pilothouse.domain.roles import Role
-from pilothouse.domain.wire import ServingReport
+from pilothouse.domain.formats.wire import ServingReport
+from pilothouse.domain.identity.roles import Role
+from pilothouse.domain.monitoring.monitoring import Health
 from pilothouse.operations.fleet import health, processes
 from pilothouse.operations.jobs import jobs, trainings
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.workspace import doctor, retention, workspaces, write_state
 from pilothouse.sqlite import driver
-from pilothouse.store import audit_agreement
+from pilothouse.store.log import audit_agreement
 from pilothouse.system.processes import own_name
 from support.daemons import stand_for_daemon
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.domain.change_diagnosis import Change
-from pilothouse.domain.findings import ClosedWindow, EstimateFinding, PerformanceFinding
-from pilothouse.domain.time_units import DAY_US, to_us
+from pilothouse.domain.formats.time_units import DAY_US, to_us
+from pilothouse.domain.monitoring.change_diagnosis import Change
+from pilothouse.domain.monitoring.findings import ClosedWindow, EstimateFinding, PerformanceFinding
 from pilothouse.operations.alerts import alerts, change_evidence, incidents
 from pilothouse.operations.alerts.explaining_windows import Firing
 from pilothouse.operations.automation import monitoring_round

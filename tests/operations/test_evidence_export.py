@@ -13,11 +13,11 @@ import pytest
 
 from fixtures.registries import Example
 from pilothouse.domain.errors import ConflictError, IntegrityError, InvalidInputError, NotAllowedError
+from pilothouse.domain.identity.roles import Role
+from pilothouse.domain.identity.ssh_keys import read_key
+from pilothouse.domain.identity.users import KeyUse
+from pilothouse.domain.promotion.statements import Component
 from pilothouse.domain.records import PromotionRequest
-from pilothouse.domain.roles import Role
-from pilothouse.domain.ssh_keys import read_key
-from pilothouse.domain.statements import Component
-from pilothouse.domain.users import KeyUse
 from pilothouse.interop import signing_keys
 from pilothouse.operations.dossier import signed_evidence
 from pilothouse.operations.dossier.sealing import MANIFEST, SIGNATURE, seal

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from fixtures.registries import plain_spec
-from pilothouse.domain.findings import DriftFinding, Grounds, PerformanceFinding, QualityFinding
-from pilothouse.domain.model_file import spec_from_plain
-from pilothouse.domain.model_spec import MonitoringSpec
+from pilothouse.domain.models.model_file import spec_from_plain
+from pilothouse.domain.models.model_spec import MonitoringSpec
+from pilothouse.domain.monitoring.findings import DriftFinding, Grounds, PerformanceFinding, QualityFinding
 from pilothouse.operations.alerts import explanations
 from pilothouse.operations.alerts.explanations import Occasion
 from pilothouse.operations.alerts.moved_shares import whose_rows

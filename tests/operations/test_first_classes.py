@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.first_model import FirstModel, model_text
+from pilothouse.domain.models.first_model import FirstModel, model_text
 from pilothouse.operations.workspace.first_models import Wanted, look
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -14,7 +14,7 @@ import pytest
 
 from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import ConflictError, InvalidInputError
-from pilothouse.domain.first_model import model_text
+from pilothouse.domain.models.first_model import model_text
 from pilothouse.operations.models import file_facts
 from pilothouse.operations.models.file_facts import parts_of, sample_file
 from pilothouse.operations.workspace import apply_models, first_models, workspaces

@@ -12,7 +12,7 @@ from pilothouse.cli import failures, main
 from pilothouse.cli.commands.workspace import EXIT_UNWATCHED
 from pilothouse.composition import open_workspace
 from pilothouse.domain.listing import Query, parse_filter
-from pilothouse.domain.monitoring import Health, ServingState
+from pilothouse.domain.monitoring.monitoring import Health, ServingState
 from pilothouse.operations.fleet import fleet, groups, health
 from pilothouse.operations.monitoring import monitor_views
 from pilothouse.operations.services import Services

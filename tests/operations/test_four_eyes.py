@@ -9,14 +9,14 @@ import pytest
 
 from fixtures.registries import Example, raised
 from pilothouse.domain.errors import ConflictError, NotAllowedError
+from pilothouse.domain.identity.roles import DAEMON, Actor, Role
 from pilothouse.domain.listing import Query
 from pilothouse.domain.records import PromotionRequest, RequestStatus, Version
-from pilothouse.domain.roles import DAEMON, Actor, Role
 from pilothouse.operations.automation import schedules
 from pilothouse.operations.jobs import trainings
 from pilothouse.operations.promotion import promotions, request_lists
 from pilothouse.operations.workspace import audits, person_records, workspaces
-from pilothouse.store import row_agreement
+from pilothouse.store.log import row_agreement
 
 NIGHTLY = {"schedule": [{"name": "nightly", "cron": "0 3 * * *"}]}
 

@@ -8,9 +8,9 @@ import pytest
 
 from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import NotFoundError
-from pilothouse.domain.monitoring import Health, ServingState
-from pilothouse.domain.time_units import from_us, to_us
-from pilothouse.domain.wire import ServingReport
+from pilothouse.domain.formats.time_units import from_us, to_us
+from pilothouse.domain.formats.wire import ServingReport
+from pilothouse.domain.monitoring.monitoring import Health, ServingState
 from pilothouse.operations.alerts import alert_explanation, alerts, incidents
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.fleet import health, processes

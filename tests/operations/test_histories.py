@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from pilothouse.cli import failures, main
-from pilothouse.domain.deployment_state import suspicion_text
 from pilothouse.domain.listing import Query
-from pilothouse.domain.monitoring import Health, TargetState
+from pilothouse.domain.monitoring.deployment_state import suspicion_text
+from pilothouse.domain.monitoring.monitoring import Health, TargetState
 from pilothouse.operations.fleet import fleet, groups, health
 from pilothouse.operations.monitoring import monitor_views
 from pilothouse.operations.services import Services

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from pilothouse.domain.errors import InvalidInputError, NotAllowedError, NotFoundError
-from pilothouse.domain.wire import BatchReceipt, Outcome
+from pilothouse.domain.formats.wire import BatchReceipt, Outcome
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models, audits, workspaces

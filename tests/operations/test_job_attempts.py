@@ -9,7 +9,7 @@ import pytest
 
 from fixtures.registries import Example, make_example
 from pilothouse.domain.errors import InvalidInputError, NotFoundError, StaleAttemptError
-from pilothouse.domain.jobs import Cause, JobStatus, back_off_s, retry_reason
+from pilothouse.domain.jobs.jobs import Cause, JobStatus, back_off_s, retry_reason
 from pilothouse.domain.records import Job
 from pilothouse.execution.pipeline import JobOutcome
 from pilothouse.operations.jobs import backfills, job_attempts, jobs, trainings

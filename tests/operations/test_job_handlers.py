@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from pilothouse.domain.job_kinds import KINDS, JobKind
+from pilothouse.domain.jobs.job_kinds import KINDS, JobKind
 from pilothouse.operations.automation.job_handlers import HANDLERS
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import ConflictError, NotAllowedError, NotFoundError, StaleAttemptError
-from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.jobs.jobs import JobStatus
 from pilothouse.operations.jobs import job_attempts, jobs, results
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models, audits

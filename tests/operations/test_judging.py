@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from fixtures.registries import START, Example, raised
-from pilothouse.domain.incidents import Cost
+from pilothouse.domain.monitoring.incidents import Cost
 from pilothouse.domain.records import AlertStatus
 from pilothouse.operations.alerts import alerts, incident_cost, incidents
 from pilothouse.store import alerts as alert_rows

@@ -10,10 +10,10 @@ import pytest
 
 from pilothouse.cli import failures, main
 from pilothouse.composition import open_workspace
-from pilothouse.domain.evaluation import MetricValue
-from pilothouse.domain.findings import EstimateFinding, PerformanceFinding
-from pilothouse.domain.time_units import DAY_US, to_us
-from pilothouse.domain.wire import Outcome
+from pilothouse.domain.formats.time_units import DAY_US, to_us
+from pilothouse.domain.formats.wire import Outcome
+from pilothouse.domain.models.evaluation import MetricValue
+from pilothouse.domain.monitoring.findings import EstimateFinding, PerformanceFinding
 from pilothouse.operations.alerts import alerts
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.ingest import ingest

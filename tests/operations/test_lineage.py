@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.domain.audit.lineage import LineageNode
 from pilothouse.domain.errors import NotFoundError
-from pilothouse.domain.lineage import LineageNode
-from pilothouse.domain.roles import DAEMON
+from pilothouse.domain.identity.roles import DAEMON
 from pilothouse.operations.alerts import alerts
 from pilothouse.operations.jobs import results, trainings
 from pilothouse.operations.models import lineage

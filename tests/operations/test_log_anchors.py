@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.domain.audit.log_anchors import AnchorKind, Delivery
 from pilothouse.domain.errors import (
     ConflictError,
     InvalidInputError,
@@ -22,15 +23,14 @@ from pilothouse.domain.errors import (
     NotFoundError,
     UnavailableError,
 )
-from pilothouse.domain.log_anchors import AnchorKind, Delivery
-from pilothouse.domain.roles import DAEMON, Actor
+from pilothouse.domain.identity.roles import DAEMON, Actor
 from pilothouse.operations.services import Services
 from pilothouse.operations.transparency import anchored, anchors, delivery, heads, proofs
 from pilothouse.operations.transparency.senders import Answer, append_line, ask_witness
 from pilothouse.operations.transparency.witness_folder import Witness
 from pilothouse.operations.workspace import audits, doctor, workspaces
-from pilothouse.store import log_heads
-from pilothouse.store.log_tree import Tree
+from pilothouse.store.log import log_heads
+from pilothouse.store.log.log_tree import Tree
 from pilothouse.transparency import checkpoints, merkle, notes
 from pilothouse.transparency import proofs as proof_files
 from pilothouse.transparency.witness_requests import Request

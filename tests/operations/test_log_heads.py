@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.domain.audit.log_anchors import AnchorKind
 from pilothouse.domain.errors import ConflictError, IntegrityError, NotAllowedError, NotFoundError
-from pilothouse.domain.log_anchors import AnchorKind
-from pilothouse.domain.roles import DAEMON, Actor
-from pilothouse.domain.time_units import to_us
+from pilothouse.domain.formats.time_units import to_us
+from pilothouse.domain.identity.roles import DAEMON, Actor
 from pilothouse.operations.services import Services
 from pilothouse.operations.transparency import anchors, heads, log_keys, proofs
 from pilothouse.operations.workspace import audits, doctor
-from pilothouse.store import log_anchors, log_heads
-from pilothouse.store.log_tree import Tree
+from pilothouse.store.log import log_anchors, log_heads
+from pilothouse.store.log.log_tree import Tree
 from pilothouse.store.past import Moment, PastRegistry
 from pilothouse.transparency import checkpoints, merkle, notes, tiles
 from pilothouse.transparency import proofs as proof_files

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pilothouse.domain.errors import ConflictError, InvalidInputError, ModelFileError, NotAllowedError
-from pilothouse.domain.loosening_keys import KEYS, Looser
-from pilothouse.domain.roles import Permission, Role
+from pilothouse.domain.identity.roles import Permission, Role
+from pilothouse.domain.promotion.loosening_keys import KEYS, Looser
 from pilothouse.operations.authorisation import changing
 from pilothouse.operations.automation import job_handlers
 from pilothouse.operations.jobs import job_inputs, trainings

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.time_units import DAY_US
+from pilothouse.domain.formats.time_units import DAY_US
 from pilothouse.operations.alerts import alerts
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.monitoring import monitor_backfills

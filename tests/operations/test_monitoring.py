@@ -13,11 +13,11 @@ import pytest
 
 from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import IntegrityError
-from pilothouse.domain.findings import DriftFinding, TrafficFinding
+from pilothouse.domain.formats.time_units import DAY_US, to_us
+from pilothouse.domain.formats.wire import ServingReport
+from pilothouse.domain.jobs.triggers import Hindrance
+from pilothouse.domain.monitoring.findings import DriftFinding, TrafficFinding
 from pilothouse.domain.records import Alert, AlertStatus
-from pilothouse.domain.time_units import DAY_US, to_us
-from pilothouse.domain.triggers import Hindrance
-from pilothouse.domain.wire import ServingReport
 from pilothouse.operations import automation_switch
 from pilothouse.operations.alerts import alerts
 from pilothouse.operations.alerts.retraining_notes import retrainings

@@ -7,10 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from pilothouse.domain.errors import ConflictError, IntegrityError, InvalidInputError, NotFoundError
-from pilothouse.domain.findings import GiveAway
-from pilothouse.domain.jobs import JobStatus, StepResult
+from pilothouse.domain.formats.time_units import to_us
+from pilothouse.domain.jobs.jobs import JobStatus, StepResult
+from pilothouse.domain.monitoring.findings import GiveAway
 from pilothouse.domain.records import Alert
-from pilothouse.domain.time_units import to_us
 from pilothouse.execution.pipeline import JobOutcome
 from pilothouse.operations.alerts import alert_explanation, alerts
 from pilothouse.operations.automation import monitoring_round

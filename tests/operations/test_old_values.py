@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from fixtures.registries import ADMIN, Example
-from pilothouse.domain.inventory import ReviewOutcome
-from pilothouse.domain.log_anchors import AnchorKind
-from pilothouse.domain.roles import Role
-from pilothouse.domain.ssh_keys import read_key
+from pilothouse.domain.audit.inventory import ReviewOutcome
+from pilothouse.domain.audit.log_anchors import AnchorKind
+from pilothouse.domain.identity.roles import Role
+from pilothouse.domain.identity.ssh_keys import read_key
 from pilothouse.operations import automation_switch
 from pilothouse.operations.alerts import alerts, incidents
 from pilothouse.operations.automation import schedules
@@ -21,10 +21,11 @@ from pilothouse.operations.identity import users
 from pilothouse.operations.promotion import deployments, freezes, promotions, teams
 from pilothouse.operations.transparency import anchors
 from pilothouse.operations.workspace import retention, workspaces
-from pilothouse.store import audit, legal_holds, workspace
 from pilothouse.store import deployments as deployment_store
+from pilothouse.store import legal_holds, workspace
 from pilothouse.store.alerts import NewAlert
-from pilothouse.store.deciding_tables import DECIDING
+from pilothouse.store.log import audit
+from pilothouse.store.log.deciding_tables import DECIDING
 from support.soft_keys import SoftKey
 
 Row = dict[str, Any]

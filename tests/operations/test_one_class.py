@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pilothouse.cli import failures, main
-from pilothouse.domain.findings import PerformanceFinding
-from pilothouse.domain.wire import Outcome
+from pilothouse.domain.formats.wire import Outcome
+from pilothouse.domain.monitoring.findings import PerformanceFinding
 from pilothouse.operations.alerts import alert_explanation, alerts
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.ingest import ingest

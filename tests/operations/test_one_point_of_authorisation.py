@@ -9,10 +9,10 @@ import pytest
 import pilothouse
 from fixtures.registries import Example, make_example
 from pilothouse.domain.errors import NotAllowedError
-from pilothouse.domain.roles import Permission
+from pilothouse.domain.identity.roles import Permission
 from pilothouse.operations.authorisation import changing
 from pilothouse.operations.workspace import apply_models
-from pilothouse.store import audit
+from pilothouse.store.log import audit
 
 SOURCE = Path(pilothouse.__file__).parent
 DERIVED = "writes what follows from facts on record, which the doctor computes again"

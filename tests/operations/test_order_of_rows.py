@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from pilothouse.cli import failures, main
-from pilothouse.domain.time_units import DAY_US, to_us
-from pilothouse.domain.wire import Outcome
+from pilothouse.domain.formats.time_units import DAY_US, to_us
+from pilothouse.domain.formats.wire import Outcome
 from pilothouse.operations.ingest import ingest, retries
 from pilothouse.operations.ingest.ingest import FileReceipt
 from pilothouse.operations.services import Services, wall_clock

@@ -6,11 +6,11 @@ import pytest
 
 from fixtures.registries import Example
 from pilothouse.domain.errors import ConflictError, NotAllowedError
+from pilothouse.domain.identity.roles import Permission, Role
 from pilothouse.domain.listing import Query, parse_filter
-from pilothouse.domain.promotion import RequestAct, obstacle_to, state_of
+from pilothouse.domain.promotion.request_rules import RequestAct, obstacle_to, state_of
+from pilothouse.domain.promotion.request_standing import RequestState, changes_text, ends_text
 from pilothouse.domain.records import PromotionRequest, RequestStatus
-from pilothouse.domain.request_standing import RequestState, changes_text, ends_text
-from pilothouse.domain.roles import Permission, Role
 from pilothouse.operations.fleet import fleet, health
 from pilothouse.operations.promotion import deployments, promotions, request_lists
 from pilothouse.operations.workspace import workspaces

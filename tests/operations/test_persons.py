@@ -6,12 +6,13 @@ import pytest
 
 from fixtures.registries import Example
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
-from pilothouse.domain.persons import PersonName, Persons, folded
-from pilothouse.domain.roles import Actor, Role
+from pilothouse.domain.identity.persons import PersonName, Persons, folded
+from pilothouse.domain.identity.roles import Actor, Role
 from pilothouse.operations.authorisation import as_now
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.workspace import audits, person_records, workspaces
-from pilothouse.store import row_agreement, workspace
+from pilothouse.store import workspace
+from pilothouse.store.log import row_agreement
 
 
 def act(example: Example, name: str, uid: int) -> Actor:

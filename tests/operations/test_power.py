@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.cli import failures, main
-from pilothouse.domain.deployment_state import blind_text
+from pilothouse.domain.monitoring.deployment_state import blind_text
 from pilothouse.operations.alerts import alerts
 from pilothouse.operations.alerts.alert_explanation import explain_alert
 from pilothouse.operations.automation import monitoring_round

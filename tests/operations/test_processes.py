@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from fixtures.registries import Example
-from pilothouse.domain.jobs import ProcessName
-from pilothouse.domain.monitoring import Health
-from pilothouse.domain.wire import ServingReport
+from pilothouse.domain.formats.wire import ServingReport
+from pilothouse.domain.jobs.jobs import ProcessName
+from pilothouse.domain.monitoring.monitoring import Health
 from pilothouse.operations.fleet import health, processes
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.states import states

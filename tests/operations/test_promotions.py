@@ -6,10 +6,10 @@ import pytest
 
 from fixtures.registries import Example
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
-from pilothouse.domain.evaluation import GateOutcome
+from pilothouse.domain.identity.roles import DAEMON, Role
 from pilothouse.domain.listing import Query
+from pilothouse.domain.models.evaluation import GateOutcome
 from pilothouse.domain.records import PromotionRequest, RequestStatus
-from pilothouse.domain.roles import DAEMON, Role
 from pilothouse.operations import automation_switch, catalogue
 from pilothouse.operations.promotion import deployments, promotions, request_filing, request_lists
 from pilothouse.operations.workspace import audits, workspaces

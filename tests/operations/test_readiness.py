@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.domain.errors import NotFoundError, UnavailableError
-from pilothouse.domain.roles import Actor
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.operations.fleet.readiness import wait_until_ready
 from pilothouse.operations.fleet.request_examples import addresses
 from pilothouse.operations.services import Services

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pilothouse.domain.errors import NotFoundError, UnavailableError
-from pilothouse.domain.roles import Actor
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.operations import catalogue
 from pilothouse.operations.fleet.request_examples import addresses, example_of, request_example
 from pilothouse.operations.services import Services

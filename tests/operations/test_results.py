@@ -11,8 +11,8 @@ from pilothouse.cli import failures, main
 from pilothouse.cli.commands.jobs import started
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import ConflictError, IntegrityError, NotAllowedError, NotFoundError
-from pilothouse.domain.evaluation import GateOutcome
-from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.jobs.jobs import JobStatus
+from pilothouse.domain.models.evaluation import GateOutcome
 from pilothouse.domain.records import RequestStatus, VersionStatus
 from pilothouse.execution.pipeline import JobOutcome
 from pilothouse.operations import automation_switch, catalogue

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from pilothouse.domain.errors import InvalidInputError, NotAllowedError, NotFoundError
+from pilothouse.domain.formats.wire import Outcome
+from pilothouse.domain.identity.roles import DAEMON, Role
 from pilothouse.domain.retention import kept_for
-from pilothouse.domain.roles import DAEMON, Role
-from pilothouse.domain.wire import Outcome
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.jobs import exports
 from pilothouse.operations.services import Services

@@ -6,9 +6,9 @@ import pytest
 
 from fixtures.registries import Example
 from pilothouse.domain.errors import ConflictError, NotAllowedError
+from pilothouse.domain.identity.roles import Role
 from pilothouse.domain.listing import Query
 from pilothouse.domain.records import PromotionRequest, RequestStatus
-from pilothouse.domain.roles import Role
 from pilothouse.operations import catalogue
 from pilothouse.operations.promotion import deployments, promotions, request_filing, request_lists
 from pilothouse.operations.workspace import audits, workspaces

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.time_parsing import moment
+from pilothouse.domain.formats.time_parsing import moment
 from pilothouse.operations.automation.schedule_times import check_rule, due_times, nominal_times, start_of
 from pilothouse.store.schedules import Rule
 from support.cron_by_minutes import ZONES, changes, check

@@ -4,13 +4,14 @@ import pytest
 
 from fixtures.registries import Example
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
+from pilothouse.domain.identity.roles import Permission, Role
+from pilothouse.domain.identity.scopes import TargetChoice
 from pilothouse.domain.records import Target
-from pilothouse.domain.roles import Permission, Role
-from pilothouse.domain.scopes import TargetChoice
 from pilothouse.operations.identity import permissions, users
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.workspace import audits, workspaces
-from pilothouse.store import audit_agreement, targets
+from pilothouse.store import targets
+from pilothouse.store.log import audit_agreement
 
 EAST = TargetChoice.of({"region": "us-east"})
 

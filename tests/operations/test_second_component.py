@@ -17,10 +17,10 @@ from pilothouse.domain.errors import (
     NotAllowedError,
     PilothouseError,
 )
+from pilothouse.domain.identity.ssh_keys import read_key
+from pilothouse.domain.identity.users import KeyUse
+from pilothouse.domain.promotion.statements import Component, parse_statement
 from pilothouse.domain.records import PromotionRequest, RequestStatus
-from pilothouse.domain.ssh_keys import read_key
-from pilothouse.domain.statements import Component, parse_statement
-from pilothouse.domain.users import KeyUse
 from pilothouse.operations.identity import passphrases, users
 from pilothouse.operations.promotion import promotions, signature_checks, statements
 from pilothouse.operations.promotion.components import Passphrase, SecondComponent, Signed

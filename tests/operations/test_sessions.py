@@ -7,13 +7,13 @@ import pytest
 
 from fixtures.registries import make_example
 from pilothouse.domain.errors import NotAllowedError
-from pilothouse.domain.jobs import ProcessName
-from pilothouse.domain.roles import Actor
-from pilothouse.domain.sessions import Place
+from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.identity.sessions import Place
+from pilothouse.domain.jobs.jobs import ProcessName
 from pilothouse.operations import automation_switch
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import audits, sessions, workspaces
-from pilothouse.store import sessions as store
+from pilothouse.store.governance import sessions as store
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.domain.monitoring import Health
+from pilothouse.domain.formats.time_units import to_us
+from pilothouse.domain.monitoring.monitoring import Health
 from pilothouse.domain.records import Alert, AlertStatus
-from pilothouse.domain.time_units import to_us
 from pilothouse.operations.alerts import alerts, incidents
 from pilothouse.operations.alerts.incident_evidence import _usual_per_week
 from pilothouse.operations.automation import monitoring_round

@@ -7,8 +7,8 @@ import pytest
 from fixtures.registries import Example
 from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import NotAllowedError
+from pilothouse.domain.identity.roles import Role
 from pilothouse.domain.records import PromotionRequest, RequestStatus
-from pilothouse.domain.roles import Role
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.workspace import audits, workspaces
 from pilothouse.presentation.texts import policy_text

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from fixtures.registries import Example
-from pilothouse.domain.ssh_keys import PublicKey, read_key
-from pilothouse.domain.users import KeyUse
+from pilothouse.domain.identity.ssh_keys import PublicKey, read_key
+from pilothouse.domain.identity.users import KeyUse
 from pilothouse.operations.identity import ssh_lines, users
 from pilothouse.operations.identity.users import KeyTerms
 from support.ssh_keys import ED25519_KEYS, certify, make_key, needs_ssh_keygen, public

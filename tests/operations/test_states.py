@@ -10,11 +10,11 @@ import pytest
 from fixtures.registries import raised
 from pilothouse.cli import failures, main
 from pilothouse.composition import open_workspace
-from pilothouse.domain.findings import ClosedWindow, PerformanceFinding, Window
+from pilothouse.domain.formats.time_units import to_us
+from pilothouse.domain.formats.wire import ServingReport
 from pilothouse.domain.listing import Query
-from pilothouse.domain.monitoring import Health, ServingState, TargetState
-from pilothouse.domain.time_units import to_us
-from pilothouse.domain.wire import ServingReport
+from pilothouse.domain.monitoring.findings import ClosedWindow, PerformanceFinding, Window
+from pilothouse.domain.monitoring.monitoring import Health, ServingState, TargetState
 from pilothouse.operations.alerts import alert_explanation, alerts
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.fleet import health

@@ -6,7 +6,7 @@ import pytest
 
 from pilothouse.domain.doctor import Finding
 from pilothouse.domain.errors import ModelFileError, NotAllowedError, NotFoundError
-from pilothouse.domain.roles import Role
+from pilothouse.domain.identity.roles import Role
 from pilothouse.operations import catalogue
 from pilothouse.operations.fleet import targets
 from pilothouse.operations.promotion import promotions

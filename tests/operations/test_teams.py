@@ -4,10 +4,10 @@ import pytest
 
 from fixtures.registries import Example
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
+from pilothouse.domain.identity.roles import Role
+from pilothouse.domain.identity.ssh_keys import read_key
+from pilothouse.domain.promotion.statements import Component
 from pilothouse.domain.records import PromotionRequest, RequestStatus
-from pilothouse.domain.roles import Role
-from pilothouse.domain.ssh_keys import read_key
-from pilothouse.domain.statements import Component
 from pilothouse.operations.identity import users
 from pilothouse.operations.promotion import freezes, promotions, statements, teams
 from pilothouse.operations.promotion.components import Signed

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pilothouse.domain.findings import DriftFinding, PerformanceFinding
+from pilothouse.domain.formats.time_units import DAY_US, to_us
+from pilothouse.domain.formats.wire import Outcome
+from pilothouse.domain.monitoring.findings import DriftFinding, PerformanceFinding
 from pilothouse.domain.records import Alert
-from pilothouse.domain.time_units import DAY_US, to_us
-from pilothouse.domain.wire import Outcome
 from pilothouse.operations.alerts import alerts
 from pilothouse.operations.alerts.alert_explanation import explain_alert
 from pilothouse.operations.automation import monitoring_round

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 
 from fixtures.registries import START, Example, make_example
-from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.errors import IntegrityError, NotAllowedError, PilothouseError, UnavailableError
+from pilothouse.domain.formats.canonical import canonical_json
+from pilothouse.domain.formats.time_units import to_us
+from pilothouse.domain.identity.roles import Role
 from pilothouse.domain.records import AuditEntry
-from pilothouse.domain.roles import Role
-from pilothouse.domain.time_units import to_us
 from pilothouse.operations import authorisation
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.workspace import audits, doctor, sessions, workspaces
 from pilothouse.sqlite import driver
-from pilothouse.store import audit
+from pilothouse.store.log import audit
 
 
 @pytest.fixture

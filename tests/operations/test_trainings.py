@@ -11,9 +11,9 @@ from pilothouse.domain.errors import (
     NotAllowedError,
     NotFoundError,
 )
-from pilothouse.domain.jobs import JobStatus
-from pilothouse.domain.model_file import spec_from_plain
-from pilothouse.domain.roles import DAEMON
+from pilothouse.domain.identity.roles import DAEMON
+from pilothouse.domain.jobs.jobs import JobStatus
+from pilothouse.domain.models.model_file import spec_from_plain
 from pilothouse.operations import automation_switch
 from pilothouse.operations.automation import job_handlers
 from pilothouse.operations.jobs import jobs, trainings

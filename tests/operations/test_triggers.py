@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fixtures.registries import Example, make_example
-from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.jobs.jobs import JobStatus
 from pilothouse.domain.records import Job
 from pilothouse.operations import automation_switch
 from pilothouse.operations.automation import automation_activity, triggers

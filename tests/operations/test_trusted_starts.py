@@ -7,9 +7,9 @@ import pytest
 
 from fixtures.registries import Example
 from pilothouse.domain.errors import AccessEndedError, NotAllowedError
-from pilothouse.domain.identity import Identity, IdentityKind
-from pilothouse.domain.roles import Actor
-from pilothouse.domain.ssh_keys import read_key
+from pilothouse.domain.identity.identity import Identity, IdentityKind
+from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.identity.ssh_keys import read_key
 from pilothouse.operations import automation_switch
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.identity import trusted_starts, users

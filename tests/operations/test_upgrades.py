@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pilothouse.domain.doctor import Finding
-from pilothouse.domain.upgrade import Outcome, judged, release_line
+from pilothouse.domain.models.upgrade import Outcome, judged, release_line
 from pilothouse.inference.safe_format import scikit_learn_here
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services

@@ -7,12 +7,13 @@ import pytest
 
 from fixtures.registries import Example
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
-from pilothouse.domain.ssh_keys import PublicKey, key_of, read_key
-from pilothouse.domain.users import KeyUse, UserKey
+from pilothouse.domain.identity.ssh_keys import PublicKey, key_of, read_key
+from pilothouse.domain.identity.users import KeyUse, UserKey
 from pilothouse.operations.identity import users
 from pilothouse.operations.identity.users import KeyTerms
 from pilothouse.operations.workspace import audits, workspaces
-from pilothouse.store import row_agreement, workspace
+from pilothouse.store import workspace
+from pilothouse.store.log import row_agreement
 from support.ssh_keys import ED25519_KEYS
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from fixtures.registries import START, Example, raised
 from pilothouse.domain.errors import PilothouseError
-from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.jobs.jobs import JobStatus
 from pilothouse.domain.listing import Query, parse_filter
+from pilothouse.domain.models.version_stage import Standing, VersionStage, standing_of
 from pilothouse.domain.records import PromotionRequest, Version
-from pilothouse.domain.version_stage import Standing, VersionStage, standing_of
 from pilothouse.operations import catalogue, listings
 from pilothouse.operations.alerts import incidents
 from pilothouse.operations.jobs import jobs

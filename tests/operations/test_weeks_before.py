@@ -21,9 +21,9 @@ import pytest
 from pilothouse.cli import failures, main
 from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.findings import ClosedWindow, DriftFinding
+from pilothouse.domain.formats.time_units import DAY_US, to_us
+from pilothouse.domain.monitoring.findings import ClosedWindow, DriftFinding
 from pilothouse.domain.records import Alert, AlertStatus
-from pilothouse.domain.time_units import DAY_US, to_us
 from pilothouse.operations.alerts import alert_explanation, alerts
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.ingest import ingest

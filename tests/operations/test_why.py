@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.domain.alert_explanation import AlertExplanation
+from pilothouse.domain.monitoring.alert_explanation import AlertExplanation
 from pilothouse.operations.alerts import alert_explanation, alerts, change_evidence, incidents
 from pilothouse.operations.alerts.explaining_windows import Firing
 from pilothouse.operations.automation import monitoring_round

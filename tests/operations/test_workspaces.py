@@ -6,7 +6,7 @@ import pytest
 
 from fixtures.registries import Example, make_example
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
-from pilothouse.domain.roles import Role
+from pilothouse.domain.identity.roles import Role
 from pilothouse.operations import automation_switch
 from pilothouse.operations.workspace import audits, workspaces
 

@@ -8,7 +8,7 @@ import pytest
 
 from fixtures.registries import Example
 from pilothouse.domain.errors import ConflictError, NotAllowedError, UnavailableError
-from pilothouse.domain.roles import Grant, Role
+from pilothouse.domain.identity.roles import Grant, Role
 from pilothouse.operations.jobs import trainings
 from pilothouse.operations.workspace import audits, workspaces, write_state
 from pilothouse.sqlite import driver

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.domain.log_anchors import AnchorKind
-from pilothouse.domain.roles import DAEMON
+from pilothouse.domain.audit.log_anchors import AnchorKind
+from pilothouse.domain.identity.roles import DAEMON
 from pilothouse.operations.transparency import anchored, anchors, delivery, heads, proofs
 from pilothouse.operations.transparency.witness_folder import Witness
 from pilothouse.transparency import notes

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from pilothouse.domain.dossier import Change, Changes
+from pilothouse.domain.audit.dossier import Change, Changes
 from pilothouse.presentation.pages.change_lines import change_lines
 
 OTHER = "measured on other rows"

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 from values import START, WEEK, drift, monitor_view
 
-from pilothouse.domain.drift_comparison import Course
-from pilothouse.domain.findings import EstimateFinding, Window, WindowFinding
-from pilothouse.domain.monitoring import (
+from pilothouse.domain.monitoring.drift_comparison import Course
+from pilothouse.domain.monitoring.findings import EstimateFinding, Window, WindowFinding
+from pilothouse.domain.monitoring.monitoring import (
     DistributionBin,
     FeatureDistribution,
     Health,

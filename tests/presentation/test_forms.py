@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.model_spec import DataSpec, Duration, ModelSpec, TargetSpec, TrainingSpec
+from pilothouse.domain.models.model_spec import DataSpec, Duration, ModelSpec, TargetSpec, TrainingSpec
 from pilothouse.presentation.pages.training_form import fields_of, read_fields
 
 SPEC = ModelSpec(

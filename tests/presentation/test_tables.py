@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilothouse.domain.listing import parse_filter
-from pilothouse.domain.monitoring import Health
+from pilothouse.domain.monitoring.monitoring import Health
 from pilothouse.domain.records import RollBackStep
 from pilothouse.presentation.cells import Cell, cell, progress_bar, sparkline
 from pilothouse.presentation.documents import Line, aligned, wrap

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from pilothouse.domain.lineage import LineageNode
-from pilothouse.domain.policies import EffectivePolicy
+from pilothouse.domain.audit.lineage import LineageNode
+from pilothouse.domain.promotion.policies import EffectivePolicy
 from pilothouse.presentation.pages.evidence import evidence_sections
 from pilothouse.presentation.pages.raw import MOST_LINES, describe, to_json, to_toml
 from pilothouse.presentation.texts import (

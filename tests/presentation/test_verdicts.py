@@ -3,9 +3,15 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from pilothouse.domain.alert_explanation import AlertExplanation, WindowVerdict
-from pilothouse.domain.findings import DriftFinding, PerformanceFinding, Power, Window, WindowFinding
-from pilothouse.domain.monitoring import FeatureDistribution, Health, MonitorView, Suspicion
+from pilothouse.domain.monitoring.alert_explanation import AlertExplanation, WindowVerdict
+from pilothouse.domain.monitoring.findings import (
+    DriftFinding,
+    PerformanceFinding,
+    Power,
+    Window,
+    WindowFinding,
+)
+from pilothouse.domain.monitoring.monitoring import FeatureDistribution, Health, MonitorView, Suspicion
 from pilothouse.domain.records import Alert, AlertStatus
 from pilothouse.presentation import verdicts
 from pilothouse.presentation.cells import HEALTH

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.jobs.jobs import JobStatus
 from pilothouse.domain.records import Job
 from pilothouse.presentation.pages.work_pages import job_facts
 from pilothouse.presentation.tables.work_rows import job_table

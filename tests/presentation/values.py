@@ -2,15 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 
-from pilothouse.domain.evaluation import MetricValue
-from pilothouse.domain.findings import (
+from pilothouse.domain.models.evaluation import MetricValue
+from pilothouse.domain.monitoring.findings import (
     DriftFinding,
     PerformanceFinding,
     TrafficFinding,
     Window,
     WindowFinding,
 )
-from pilothouse.domain.monitoring import MonitorView, TimelineMark
+from pilothouse.domain.monitoring.monitoring import MonitorView, TimelineMark
 from pilothouse.domain.records import Deployment
 
 START = datetime(2013, 6, 3, tzinfo=UTC)

@@ -23,7 +23,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from pilothouse.domain.wire import (
+from pilothouse.domain.formats.wire import (
     BatchReceipt,
     DesiredState,
     DesiredVersion,

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from pilothouse.domain.errors import NotFoundError, UnavailableError
-from pilothouse.domain.wire import DesiredVersion
+from pilothouse.domain.formats.wire import DesiredVersion
 from pilothouse.inference.schema import InputColumn, InputSchema
 from pilothouse.serving.versions.kept_versions import KEPT_S, MOST_KEPT, KeptVersions, Versions
 from pilothouse.serving.versions.live_versions import LoadedVersion, Roster

@@ -27,7 +27,7 @@ from serving_kit import (
 
 from pilothouse.confinement import probe
 from pilothouse.domain.confinement import confines
-from pilothouse.domain.wire import PackedTimings
+from pilothouse.domain.formats.wire import PackedTimings
 from support import leftovers
 
 Launch = Callable[..., ServingProcess]
@@ -290,7 +290,7 @@ def test_the_hub_is_asked_with_the_revision_and_told_how_it_is(
 
 
 def test_the_process_names_itself_for_its_supervisor(server: ServingProcess) -> None:
-    from pilothouse.domain.jobs import ProcessName
+    from pilothouse.domain.jobs.jobs import ProcessName
     from pilothouse.system.processes import is_alive
 
     document = json.loads((server.folder / "process.json").read_bytes())

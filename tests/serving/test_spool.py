@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from pilothouse.domain.errors import IntegrityError, PilothouseError, UnavailableError
+from pilothouse.domain.formats.wire import PackedTimings, RequestTiming, code_texts, pack_timings
 from pilothouse.domain.identifiers import PredictionId
-from pilothouse.domain.wire import PackedTimings, RequestTiming, code_texts, pack_timings
 from pilothouse.serving.delivery.segments import ErrorRecord, PredictionRecord, Stream, read_segment, to_batch
 from pilothouse.serving.delivery.spool import Entry, Spool
 from pilothouse.serving.delivery.spool_limits import SpoolLimits

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.statements import parse_statement
+from pilothouse.domain.promotion.statements import parse_statement
 from pilothouse.signing import sshsig, wire
 from pilothouse.signing.certificates import parse_certificate
 from pilothouse.signing.keys import PLAIN, check_signature, parse_blob

@@ -7,16 +7,16 @@ from typing import Any
 
 from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import ConflictError
+from pilothouse.domain.formats.time_units import DAY_S, HOUR_S, from_us
+from pilothouse.domain.formats.wire import Outcome
+from pilothouse.domain.identity.roles import DAEMON
 from pilothouse.domain.records import RequestStatus
-from pilothouse.domain.roles import DAEMON
-from pilothouse.domain.time_units import DAY_S, HOUR_S, from_us
-from pilothouse.domain.wire import Outcome
 from pilothouse.operations.jobs import job_attempts, results
 from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import retention, workspaces
-from pilothouse.store import audit, audit_agreement
 from pilothouse.store import requests as stored_requests
+from pilothouse.store.log import audit, audit_agreement
 from pilothouse.telemetry import TelemetryStore, VersionFacts, rollup
 from pilothouse.telemetry.columns import decode_predictions
 from support import flight_batches

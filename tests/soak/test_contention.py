@@ -16,7 +16,7 @@ from pathlib import Path
 
 from fixtures.registries import make_example
 from pilothouse.composition import open_workspace
-from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.jobs.jobs import JobStatus
 from pilothouse.execution.pipeline import JobOutcome
 from pilothouse.operations import catalogue
 from pilothouse.operations.fleet import health
@@ -24,7 +24,7 @@ from pilothouse.operations.jobs import jobs, trainings
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import workspaces
-from pilothouse.store import audit
+from pilothouse.store.log import audit
 from soak import cut
 from support.job_workspace import finish
 from support.soak_plan import seeded, size

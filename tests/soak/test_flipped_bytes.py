@@ -9,7 +9,7 @@ from pilothouse.domain.errors import PilothouseError
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.workspace import doctor, workspaces, write_state
 from pilothouse.sqlite import driver
-from pilothouse.store.deciding_tables import BEAT, DECIDING
+from pilothouse.store.log.deciding_tables import BEAT, DECIDING
 from support.soak_plan import seeded, size
 
 

@@ -12,11 +12,12 @@ from pilothouse.confinement import probe
 from pilothouse.daemon import control
 from pilothouse.domain.confinement import confines
 from pilothouse.domain.errors import UnavailableError
-from pilothouse.domain.jobs import JobStatus
-from pilothouse.domain.roles import Role
+from pilothouse.domain.identity.roles import Role
+from pilothouse.domain.jobs.jobs import JobStatus
 from pilothouse.operations.jobs import trainings
 from pilothouse.operations.workspace import audits, workspaces, write_state
-from pilothouse.store import audit_agreement, versions
+from pilothouse.store import versions
+from pilothouse.store.log import audit_agreement
 from support import wait_until
 from support.small_workspace import SmallWorkspace, make_small_workspace
 

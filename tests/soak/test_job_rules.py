@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 
 from fixtures.registries import Example, make_example
 from pilothouse.domain.errors import ConflictError, StaleAttemptError
-from pilothouse.domain.jobs import Cause, JobStatus
+from pilothouse.domain.jobs.jobs import Cause, JobStatus
 from pilothouse.execution.pipeline import JobOutcome
 from pilothouse.operations.jobs import job_attempts, jobs, trainings
 from pilothouse.operations.jobs.jobs import ClaimedJob

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from fixtures.registries import ADMIN, make_example
 from pilothouse.composition import open_workspace
-from pilothouse.domain.roles import Permission
+from pilothouse.domain.identity.roles import Permission
 from pilothouse.operations.authorisation import changing
 from pilothouse.operations.workspace import workspaces
-from pilothouse.store import audit
 from pilothouse.store.connection import Registry
+from pilothouse.store.log import audit
 from soak import cut
 from support.soak_plan import seeded, size
 

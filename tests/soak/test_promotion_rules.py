@@ -11,11 +11,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from fixtures.registries import Example, make_example
 from pilothouse.domain.errors import ConflictError, NotAllowedError, PilothouseError
+from pilothouse.domain.identity.roles import Role
 from pilothouse.domain.records import RequestStatus
-from pilothouse.domain.roles import Role
 from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.operations.workspace import workspaces
-from pilothouse.store import audit, audit_agreement
+from pilothouse.store.log import audit, audit_agreement
 from support.soak_plan import size
 
 TARGETS = ("ewr", "jfk")

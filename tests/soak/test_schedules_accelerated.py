@@ -9,9 +9,9 @@ from pathlib import Path
 
 from fixtures.registries import Example, make_example
 from pilothouse.domain.errors import UnavailableError
-from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.identity.roles import DAEMON
+from pilothouse.domain.jobs.jobs import JobStatus
 from pilothouse.domain.records import Schedule
-from pilothouse.domain.roles import DAEMON
 from pilothouse.operations import automation_switch
 from pilothouse.operations.automation import schedules
 from pilothouse.operations.automation.schedule_times import nominal_times, start_of

@@ -13,7 +13,7 @@ from pathlib import Path
 from fixtures.registries import make_example
 from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import StaleAttemptError
-from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.jobs.jobs import JobStatus
 from pilothouse.execution.pipeline import JobOutcome
 from pilothouse.operations.jobs import job_attempts, jobs, trainings
 from pilothouse.operations.services import Services

@@ -402,7 +402,8 @@ print("whole")
 WRITER = """
 from datetime import UTC, datetime
 from pathlib import Path
-from pilothouse.store import audit, workspace
+from pilothouse.store.log import audit
+from pilothouse.store import workspace
 from pilothouse.store.connection import Registry
 registry = Registry(Path(sys.argv[1]))
 with registry.transaction() as connection:

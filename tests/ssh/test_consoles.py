@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.domain.sessions import ConsoleSession
+from pilothouse.domain.identity.sessions import ConsoleSession
 from pilothouse.operations.identity import users
 from pilothouse.operations.workspace import sessions, workspaces
 from pilothouse.system.processes import is_alive

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from fixtures.registries import Example
+from pilothouse.domain.promotion.statements import Component
 from pilothouse.domain.records import PromotionRequest, RequestStatus
-from pilothouse.domain.statements import Component
 from pilothouse.operations.dossier import signed_evidence
 from pilothouse.operations.promotion import evidence_export, promotions
 from pilothouse.operations.workspace import workspaces

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pilothouse.domain.evaluation import MetricValue
-from pilothouse.domain.findings import Power
+from pilothouse.domain.models.evaluation import MetricValue
+from pilothouse.domain.monitoring.findings import Power
 from pilothouse.statistics.course import Sides, course_of
 from pilothouse.statistics.profiles.profile import Profile, profile_rows
 from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pilothouse.domain.evaluation import MetricValue
+from pilothouse.domain.models.evaluation import MetricValue
 from pilothouse.statistics.estimation.estimate_record import (
     FORECASTS,
     HALF_LIFE,

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from pilothouse.domain.findings import DriftFinding
+from pilothouse.domain.monitoring.findings import DriftFinding
 from pilothouse.statistics.profiles.profile import Profile, merge_all, profile_rows
 from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
 from pilothouse.statistics.significance import calibration_storage

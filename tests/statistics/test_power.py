@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from pilothouse.domain.findings import DriftFinding
+from pilothouse.domain.monitoring.findings import DriftFinding
 from pilothouse.statistics.profiles.profile import Profile, merge_all, profile_rows
 from pilothouse.statistics.profiles.specification import build_specification
 from pilothouse.statistics.significance.calibration import calibrate

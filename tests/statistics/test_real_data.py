@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pilothouse.domain.findings import DriftFinding
+from pilothouse.domain.monitoring.findings import DriftFinding
 from pilothouse.statistics.performance.outcomes import measured_over_days
 from pilothouse.statistics.performance.performance_verdicts import is_significantly_worse
 from pilothouse.statistics.profiles.outcome_profile import profile_outcomes

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pilothouse.domain.evaluation import MetricValue
-from pilothouse.domain.judging import windows_together
+from pilothouse.domain.models.evaluation import MetricValue
+from pilothouse.domain.monitoring.judging import windows_together
 from pilothouse.statistics.performance.performance_verdicts import (
     judge_performance,
     performance_bound,

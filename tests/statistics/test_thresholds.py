@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from pilothouse.domain.errors import IntegrityError
-from pilothouse.domain.evaluation import MetricValue
-from pilothouse.domain.findings import PerformanceFinding
-from pilothouse.domain.model_spec import MonitoringSpec
+from pilothouse.domain.models.evaluation import MetricValue
+from pilothouse.domain.models.model_spec import MonitoringSpec
+from pilothouse.domain.monitoring.findings import PerformanceFinding
 from pilothouse.statistics.performance.performance_verdicts import (
     Loss,
     is_significantly_worse,

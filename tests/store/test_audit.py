@@ -8,12 +8,12 @@ import pytest
 
 from fixtures.registries import Example
 from pilothouse.domain.errors import IntegrityError
+from pilothouse.domain.formats.time_units import to_us
 from pilothouse.domain.records import AuditHead
-from pilothouse.domain.time_units import to_us
 from pilothouse.operations.dossier import audit_export
 from pilothouse.operations.workspace import audits
 from pilothouse.sqlite import driver
-from pilothouse.store import audit
+from pilothouse.store.log import audit
 
 
 @pytest.fixture

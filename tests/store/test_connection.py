@@ -15,8 +15,9 @@ import pytest
 from fixtures.registries import Example
 from pilothouse.domain.errors import ConflictError, IntegrityError, NotFoundError, UnavailableError
 from pilothouse.sqlite import driver
-from pilothouse.store import audit, workspace
+from pilothouse.store import workspace
 from pilothouse.store.connection import Registry
+from pilothouse.store.log import audit
 from pilothouse.store.migrations import SCHEMA
 from support import until_the_test_ends
 
@@ -316,7 +317,7 @@ def test_what_a_killed_writer_said_was_committed_is_there_and_the_chain_holds(re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from pilothouse.store import audit
+from pilothouse.store.log import audit
 from pilothouse.store.connection import Registry
 registry = Registry(Path(sys.argv[1]))
 while True:

@@ -6,7 +6,7 @@ import pytest
 
 from fixtures.registries import Example, make_example
 from pilothouse.domain.errors import ConflictError
-from pilothouse.domain.wire import ServingReport
+from pilothouse.domain.formats.wire import ServingReport
 from pilothouse.operations import automation_switch
 from pilothouse.operations.automation import schedules
 from pilothouse.operations.promotion import deployments, promotions

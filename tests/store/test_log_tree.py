@@ -8,9 +8,10 @@ import pytest
 
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.sqlite import driver
-from pilothouse.store import audit, log_tree, migrations
+from pilothouse.store import migrations
 from pilothouse.store.connection import Registry
-from pilothouse.store.log_tree import Tree
+from pilothouse.store.log import audit, log_tree
+from pilothouse.store.log.log_tree import Tree
 from pilothouse.store.migrations import MIGRATIONS
 from pilothouse.transparency import merkle
 

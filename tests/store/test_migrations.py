@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.domain.change_diagnosis import Change, Diagnosis
 from pilothouse.domain.errors import ConflictError
+from pilothouse.domain.monitoring.change_diagnosis import Change, Diagnosis
 from pilothouse.sqlite import driver
 from pilothouse.store import alerts, incidents, migrations, schedules, workspace
 from pilothouse.store.connection import Registry

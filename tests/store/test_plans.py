@@ -7,24 +7,15 @@ from pathlib import Path
 import pytest
 
 import pilothouse
+from pilothouse.domain.formats.time_units import from_us
 from pilothouse.domain.identifiers import VersionReference
-from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.jobs.jobs import JobStatus
 from pilothouse.domain.records import AlertStatus, RequestStatus
-from pilothouse.domain.time_units import from_us
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.conditions import where
-from pilothouse.store import (
-    alerts,
-    audit,
-    deployments,
-    incidents,
-    inventory,
-    jobs,
-    requests,
-    targets,
-    versions,
-)
+from pilothouse.store import alerts, deployments, incidents, inventory, jobs, requests, targets, versions
 from pilothouse.store.connection import Registry
+from pilothouse.store.log import audit
 
 PACKAGE = Path(pilothouse.__file__).parent
 QUERIES: dict[str, Callable[[Connection], object]] = {

@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 from pilothouse.domain.errors import ConflictError, IntegrityError, NotAllowedError
-from pilothouse.domain.evaluation import PortableForm
 from pilothouse.domain.identifiers import VersionReference
+from pilothouse.domain.models.evaluation import PortableForm
 from pilothouse.operations.jobs.step_records import portable_in
 from pilothouse.operations.models.portable_forms import Converted, record_form, without_form
 from pilothouse.operations.promotion import promotions
-from pilothouse.store import audit, portable_models, versions
+from pilothouse.store import portable_models, versions
+from pilothouse.store.log import audit
 from pilothouse.store.runs import RunFile
 from support.job_workspace import ADMIN, APPROVER, SCIENTIST, actor, applied, trained
 

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.errors import IntegrityError
+from pilothouse.domain.formats.canonical import canonical_json
 from pilothouse.domain.records import AuditEntry
 from pilothouse.sqlite import driver
-from pilothouse.store import audit, audit_agreement, connection, migrations, row_agreement
+from pilothouse.store import connection, migrations
 from pilothouse.store.connection import Registry
+from pilothouse.store.log import audit, audit_agreement, row_agreement
 from pilothouse.store.migrations import MIGRATIONS, Migration
 
 CREATED = {"admin": "ada", "demo": False, "open_reading": True}

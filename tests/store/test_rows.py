@@ -11,20 +11,20 @@ import pytest
 
 from fixtures.registries import make_example, raised
 from pilothouse.composition import open_workspace
-from pilothouse.domain.break_glass import Review
 from pilothouse.domain.errors import IntegrityError, NotAllowedError
+from pilothouse.domain.identity.roles import Actor, Role
+from pilothouse.domain.identity.ssh_keys import read_key
+from pilothouse.domain.promotion.break_glass import Review
 from pilothouse.domain.records import AuditHead
-from pilothouse.domain.roles import Actor, Role
-from pilothouse.domain.ssh_keys import read_key
 from pilothouse.operations import automation_switch
 from pilothouse.operations.identity import passphrases, proposals, users
 from pilothouse.operations.promotion import break_glass, freezes, promotions, statements, teams
 from pilothouse.operations.promotion.components import Passphrase
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import audits, doctor, person_records, retention, sessions, workspaces
-from pilothouse.store import audit, row_agreement, row_digests
-from pilothouse.store.deciding_tables import DECIDING, EXEMPT
-from pilothouse.store.row_agreement import Difference, Tampering
+from pilothouse.store.log import audit, row_agreement, row_digests
+from pilothouse.store.log.deciding_tables import DECIDING, EXEMPT
+from pilothouse.store.log.row_agreement import Difference, Tampering
 from support import raw_writes
 from support.ssh_keys import ED25519_KEYS
 from support.templates import copy_of

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.domain.errors import UnavailableError
-from pilothouse.domain.evaluation import PortableForm
+from pilothouse.domain.models.evaluation import PortableForm
 from pilothouse.operations.promotion import promotions
 from pilothouse.store import portable_models, used_versions
 from support.job_workspace import SCIENTIST, actor, applied, trained

@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pilothouse.composition import open_workspace
-from pilothouse.domain.evaluation import ColumnSummary, GateOutcome, GateResult, MetricValue
+from pilothouse.domain.formats.wire import ServingReport
 from pilothouse.domain.identifiers import VersionReference
-from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.identity.roles import DAEMON, Actor, Grant, Permission, Role
+from pilothouse.domain.jobs.jobs import JobStatus
+from pilothouse.domain.models.evaluation import ColumnSummary, GateOutcome, GateResult, MetricValue
 from pilothouse.domain.records import Snapshot, Version, VersionStatus
-from pilothouse.domain.roles import DAEMON, Actor, Grant, Permission, Role
-from pilothouse.domain.wire import ServingReport
 from pilothouse.execution.pipeline import JobOutcome
 from pilothouse.operations.alerts import alerts
 from pilothouse.operations.authorisation import OPEN_READING, changing
@@ -23,9 +23,11 @@ from pilothouse.operations.jobs import jobs, trainings
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models, workspaces
-from pilothouse.store import access, audit, deployments, models, processes, runs, versions, workspace
+from pilothouse.store import deployments, models, processes, runs, versions, workspace
 from pilothouse.store.alerts import NewAlert
 from pilothouse.store.connection import Registry
+from pilothouse.store.governance import access
+from pilothouse.store.log import audit
 from pilothouse.system.paths import WorkspacePaths
 from support.daemons import stand_for_daemon
 from support.example_telemetry import keep_reference, observe

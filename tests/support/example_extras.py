@@ -5,9 +5,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from pilothouse.domain.canonical import canonical_json
-from pilothouse.domain.roles import Role
-from pilothouse.domain.wire import Outcome
+from pilothouse.domain.formats.canonical import canonical_json
+from pilothouse.domain.formats.wire import Outcome
+from pilothouse.domain.identity.roles import Role
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.jobs import jobs, trainings
 from pilothouse.operations.services import Services

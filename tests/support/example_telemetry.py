@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from pilothouse.domain.findings import (
+from pilothouse.domain.formats.time_units import to_us
+from pilothouse.domain.formats.wire import PredictionBatch, RequestTiming
+from pilothouse.domain.monitoring.findings import (
     ClosedWindow,
     DriftFinding,
     Finding,
@@ -13,8 +15,6 @@ from pilothouse.domain.findings import (
     TrafficFinding,
     Window,
 )
-from pilothouse.domain.time_units import to_us
-from pilothouse.domain.wire import PredictionBatch, RequestTiming
 from pilothouse.operations.ingest.ingest import ingest_batch
 from pilothouse.operations.services import Services
 from pilothouse.statistics import reference as references

@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from pilothouse.composition import open_workspace
-from pilothouse.domain.canonical import canonical_digest, canonical_json
-from pilothouse.domain.model_file import spec_from_plain, spec_to_plain
-from pilothouse.domain.roles import Actor, Grant, Role
-from pilothouse.domain.time_units import to_us
+from pilothouse.domain.formats.canonical import canonical_digest, canonical_json
+from pilothouse.domain.formats.time_units import to_us
+from pilothouse.domain.identity.roles import Actor, Grant, Role
+from pilothouse.domain.models.model_file import spec_from_plain, spec_to_plain
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import workspaces
 from pilothouse.sqlite import Connection
-from pilothouse.store import access
-from pilothouse.store.audit import FIRST_PREVIOUS
+from pilothouse.store.governance import access
+from pilothouse.store.log.audit import FIRST_PREVIOUS
 
 ADMIN, SCIENTIST, APPROVER = "ada", "sam", "pat"
 NOW = datetime.now(UTC).replace(microsecond=0)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pilothouse.domain.wire import PredictionBatch, RequestTiming
+from pilothouse.domain.formats.wire import PredictionBatch, RequestTiming
 from pilothouse.statistics.profiles import outcome_profile
 from pilothouse.statistics.profiles.outcome_profile import OutcomeProfile
 from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification

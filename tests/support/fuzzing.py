@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import pytest
 
 from pilothouse.domain.errors import PilothouseError
-from pilothouse.domain.safe_text import safe
+from pilothouse.domain.formats.safe_text import safe
 
 T = TypeVar("T")
 

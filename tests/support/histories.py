@@ -16,7 +16,11 @@ import numpy as np
 from fixtures.registries import ADMIN, PEOPLE, START, Example
 from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import ConflictError
-from pilothouse.domain.findings import (
+from pilothouse.domain.formats.time_units import to_us
+from pilothouse.domain.formats.wire import PredictionBatch, RequestTiming, ServingReport
+from pilothouse.domain.identity.roles import DAEMON
+from pilothouse.domain.models.model_spec import ModelSpec
+from pilothouse.domain.monitoring.findings import (
     ClosedWindow,
     DriftFinding,
     Finding,
@@ -25,12 +29,8 @@ from pilothouse.domain.findings import (
     TrafficFinding,
     Window,
 )
-from pilothouse.domain.model_spec import ModelSpec
-from pilothouse.domain.monitoring import Health
+from pilothouse.domain.monitoring.monitoring import Health
 from pilothouse.domain.records import Alert, AlertStatus
-from pilothouse.domain.roles import DAEMON
-from pilothouse.domain.time_units import to_us
-from pilothouse.domain.wire import PredictionBatch, RequestTiming, ServingReport
 from pilothouse.operations.alerts import alerts
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.fleet.processes import Pulse, announce_daemon, note_serving_end

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pilothouse.composition import open_workspace
-from pilothouse.domain.jobs import JobStatus, StepExit, StepResult
+from pilothouse.domain.formats.time_units import DAY_US
+from pilothouse.domain.identity.roles import DAEMON, Actor, Permission, Role
+from pilothouse.domain.jobs.jobs import JobStatus, StepExit, StepResult
 from pilothouse.domain.records import Job, Version
-from pilothouse.domain.roles import DAEMON, Actor, Permission, Role
-from pilothouse.domain.time_units import DAY_US
 from pilothouse.execution.pipeline import JobOutcome
 from pilothouse.operations.authorisation import changing
 from pilothouse.operations.automation import job_handlers

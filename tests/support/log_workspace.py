@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 from pilothouse.composition import open_workspace
-from pilothouse.domain.canonical import canonical_json
-from pilothouse.domain.roles import Actor, Role
+from pilothouse.domain.formats.canonical import canonical_json
+from pilothouse.domain.identity.roles import Actor, Role
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import workspaces
 from pilothouse.sqlite import driver
-from pilothouse.store import audit
+from pilothouse.store.log import audit
 from pilothouse.transparency import merkle
 from support import until_the_test_ends
 

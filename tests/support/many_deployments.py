@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from pilothouse.domain.deployment_state import Figures, TrendPoint, Verdict
-from pilothouse.domain.findings import PerformanceFinding, Window
-from pilothouse.domain.monitoring import Health, StateGround
+from pilothouse.domain.monitoring.deployment_state import Figures, TrendPoint, Verdict
+from pilothouse.domain.monitoring.findings import PerformanceFinding, Window
+from pilothouse.domain.monitoring.monitoring import Health, StateGround
 from pilothouse.sqlite import Connection
 from support import example
 

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pilothouse.composition import open_workspace
-from pilothouse.domain.evaluation import MetricValue
-from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.formats.time_units import DAY_US, from_us, to_us
+from pilothouse.domain.formats.wire import LabelReceipt, Outcome
+from pilothouse.domain.identity.roles import Actor, Role
+from pilothouse.domain.jobs.jobs import JobStatus
+from pilothouse.domain.models.evaluation import MetricValue
 from pilothouse.domain.records import Snapshot, VersionStatus
-from pilothouse.domain.roles import Actor, Role
-from pilothouse.domain.time_units import DAY_US, from_us, to_us
-from pilothouse.domain.wire import LabelReceipt, Outcome
 from pilothouse.operations import model_files
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.monitoring import baselines, window_closing

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pilothouse.sqlite import Connection
-from pilothouse.store import audit, row_digests
-from pilothouse.store.row_digests import RowDigest
+from pilothouse.store.log import audit, row_digests
+from pilothouse.store.log.row_digests import RowDigest
 
 REFUSE = row_digests.refuse_unrecorded
 """What the program does."""

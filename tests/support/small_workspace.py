@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pilothouse.composition import open_workspace
+from pilothouse.domain.identity.roles import Actor, Role
 from pilothouse.domain.records import Job
-from pilothouse.domain.roles import Actor, Role
 from pilothouse.operations.jobs import jobs, trainings
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models, workspaces

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from fixtures.registries import Example, make_example
 from pilothouse.composition import open_workspace
-from pilothouse.domain.ssh_keys import read_key
-from pilothouse.domain.users import KeyUse
+from pilothouse.domain.identity.ssh_keys import read_key
+from pilothouse.domain.identity.users import KeyUse
 from pilothouse.operations.identity import users
 from pilothouse.operations.identity.users import KeyTerms
 from pilothouse.operations.services import Services

@@ -15,7 +15,7 @@ import pytest
 
 from pilothouse.confinement import landlock
 from pilothouse.domain.errors import ConflictError, IntegrityError, NotFoundError
-from pilothouse.domain.jobs import ProcessName
+from pilothouse.domain.jobs.jobs import ProcessName
 from pilothouse.system import files, processes
 from pilothouse.system.leader import leadership
 from support import wait_until

@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.model_spec import CsvSpec
-from pilothouse.domain.table_form import ColumnKind, TableForm
+from pilothouse.domain.models.model_spec import CsvSpec
+from pilothouse.domain.models.table_form import ColumnKind, TableForm
 from pilothouse.tables.reader import open_table
 
 KINDS = {"x": ColumnKind.NUMBER, "k": ColumnKind.TEXT, "t": ColumnKind.TIME}

@@ -27,8 +27,8 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
 
-from pilothouse.domain.model_spec import CsvSpec
-from pilothouse.domain.table_form import MISSING_WORDS, ColumnKind, TableForm
+from pilothouse.domain.models.model_spec import CsvSpec
+from pilothouse.domain.models.table_form import MISSING_WORDS, ColumnKind, TableForm
 from pilothouse.tables.reader import open_table
 
 TABLES = 12

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pilothouse.domain.time_units import DAY_US, HOUR_US
+from pilothouse.domain.formats.time_units import DAY_US, HOUR_US
 from pilothouse.telemetry import file_times
 from pilothouse.telemetry.admission import MISSING_TIME, Clock, Limits
 from pilothouse.telemetry.file_times import believed_times

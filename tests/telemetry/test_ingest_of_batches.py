@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pilothouse.domain.time_units import DAY_US, HOUR_US, from_us
-from pilothouse.domain.wire import BatchReceipt, PredictionBatch
+from pilothouse.domain.formats.time_units import DAY_US, HOUR_US, from_us
+from pilothouse.domain.formats.wire import BatchReceipt, PredictionBatch
 from pilothouse.statistics.profiles import latency, profile, profile_storage
 from pilothouse.telemetry import Limits, TelemetryStore, VersionFacts
 from pilothouse.telemetry.streams import rejected_counts
@@ -285,7 +285,7 @@ def test_foreign_ids_are_taken_once(store: TelemetryStore) -> None:
 
 
 def _label_all(store: TelemetryStore, rows: int):
-    from pilothouse.domain.wire import Outcome
+    from pilothouse.domain.formats.wire import Outcome
 
     store.add_outcomes([Outcome(f"ewr-1.1.{i}", "0") for i in range(rows)], NOW_US)
     return list(store.labelled_batches("flight-delay", None, 0, NOW_US))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pilothouse.domain.wire import LONGEST_CLASS, LabelReceipt, Outcome
+from pilothouse.domain.formats.wire import LONGEST_CLASS, LabelReceipt, Outcome
 from pilothouse.sqlite import driver
 from pilothouse.sqlite.schema import definitions_of
 from pilothouse.statistics.profiles import outcome_profile

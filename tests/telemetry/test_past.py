@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.domain.time_units import HOUR_US
+from pilothouse.domain.formats.time_units import HOUR_US
 from pilothouse.telemetry import TelemetryStore
 from pilothouse.telemetry.past import moments, wall_clocks
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pilothouse.domain.alert_rules import Span
-from pilothouse.domain.evaluation import MetricValue
-from pilothouse.domain.findings import (
+from pilothouse.domain.formats.time_units import to_us
+from pilothouse.domain.models.evaluation import MetricValue
+from pilothouse.domain.monitoring.alert_rules import Span
+from pilothouse.domain.monitoring.findings import (
     ClosedWindow,
     DriftFinding,
     EstimateFinding,
@@ -22,7 +23,6 @@ from pilothouse.domain.findings import (
     TrafficFinding,
     Window,
 )
-from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import driver
 from pilothouse.telemetry import TelemetryStore, readings, revisions, schema
 from pilothouse.telemetry.readings import (

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.domain.wire import PredictionBatch
+from pilothouse.domain.formats.wire import PredictionBatch
 from pilothouse.statistics.profiles import profile, profile_storage
 from pilothouse.telemetry import TelemetryStore, VersionFacts
 from pilothouse.telemetry.streams import list_streams, read_clock

@@ -15,8 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pilothouse.domain.triggers import Hindrance
-from pilothouse.domain.wire import (
+from pilothouse.domain.formats.wire import (
     CodedTexts,
     Outcome,
     PackedTimings,
@@ -24,6 +23,7 @@ from pilothouse.domain.wire import (
     code_texts,
     pack_timings,
 )
+from pilothouse.domain.jobs.triggers import Hindrance
 from pilothouse.telemetry import TelemetryStore, VersionFacts, outcome_matching, readings, streams
 from pilothouse.telemetry.schema import _FIRST
 from pilothouse.telemetry.streams import EXAMPLES_A_REASON, rejected_counts
@@ -322,7 +322,7 @@ CHILD = textwrap.dedent("""
     from pathlib import Path
     sys.path.insert(0, sys.argv[2])
     from support.flight_batches import NOW_US, batches, flights, specification
-    from pilothouse.domain.wire import Outcome
+    from pilothouse.domain.formats.wire import Outcome
     from pilothouse.telemetry import TelemetryStore, VersionFacts
     store, facts = TelemetryStore(Path(sys.argv[1])), VersionFacts(specification())
     print("open", flush=True)

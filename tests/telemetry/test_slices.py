@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pilothouse.domain.wire import Outcome
+from pilothouse.domain.formats.wire import Outcome
 from pilothouse.statistics.profiles import outcome_profile
 from pilothouse.telemetry import TelemetryStore, VersionFacts, slices
 from support.flight_batches import NOW_US, batches, flights, specification

@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from steps_support import Bench
 
-from pilothouse.domain.jobs import StepResult
+from pilothouse.domain.jobs.jobs import StepResult
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pilothouse.domain.jobs import StepRequest, StepResult
-from pilothouse.domain.model_file import load_spec, spec_to_plain
-from pilothouse.domain.model_spec import STORED_KEYS
+from pilothouse.domain.jobs.jobs import StepRequest, StepResult
+from pilothouse.domain.models.model_file import load_spec, spec_to_plain
+from pilothouse.domain.models.model_spec import STORED_KEYS
 
 MODEL = """
 name = "late"

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 from steps_support import Bench, spec
 
-from pilothouse.domain.jobs import StepResult
-from pilothouse.domain.upgrade import Outcome, judged
+from pilothouse.domain.jobs.jobs import StepResult
+from pilothouse.domain.models.upgrade import Outcome, judged
 from pilothouse.inference.safe_format import scikit_learn_here, tie, written_with
 
 

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from steps_support import Bench, rows, spec
 
-from pilothouse.domain.jobs import StepResult
+from pilothouse.domain.jobs.jobs import StepResult
 from pilothouse.training.change_split import split_since
 from pilothouse.training.recency import choose_older_rows
 

@@ -15,8 +15,8 @@ from sklearn.metrics import roc_auc_score
 from steps_support import Bench
 
 from pilothouse.demo import __file__ as demo
-from pilothouse.domain.jobs import StepResult
-from pilothouse.domain.model_file import load_spec, spec_from_plain, spec_to_plain
+from pilothouse.domain.jobs.jobs import StepResult
+from pilothouse.domain.models.model_file import load_spec, spec_from_plain, spec_to_plain
 from pilothouse.training.rows import Rows, outcomes_of
 from pilothouse.training.scoring import load_predictor, score
 from pilothouse.training.times import micros

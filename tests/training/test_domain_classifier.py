@@ -12,8 +12,8 @@ from steps_support import Bench, rows, spec
 from threadpoolctl import threadpool_limits
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.findings import MultivariateFinding
-from pilothouse.domain.time_units import DAY_US
+from pilothouse.domain.formats.time_units import DAY_US
+from pilothouse.domain.monitoring.findings import MultivariateFinding
 from pilothouse.inference.columns import InputColumns
 from pilothouse.inference.schema import InputColumn, InputSchema
 from pilothouse.training import domain_classifier as classifier

@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from steps_support import Bench, rows, spec
 
-from pilothouse.domain.jobs import StepResult
+from pilothouse.domain.jobs.jobs import StepResult
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.schema import InputSchema
 from pilothouse.statistics.profiles.specification import ProfileSpecification

@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 from steps_support import Bench, rows, spec
 
-from pilothouse.domain.jobs import StepResult
-from pilothouse.domain.model_file import spec_from_plain
+from pilothouse.domain.jobs.jobs import StepResult
+from pilothouse.domain.models.model_file import spec_from_plain
 from pilothouse.inference.schema import InputSchema
 from pilothouse.training.rows import read_rows
 from pilothouse.training.scoring import load_predictor, score

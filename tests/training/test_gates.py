@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pilothouse.domain.evaluation import GateOutcome, GateResult
-from pilothouse.domain.model_spec import ComparisonGate, Duration
+from pilothouse.domain.models.evaluation import GateOutcome, GateResult
+from pilothouse.domain.models.model_spec import ComparisonGate, Duration
 from pilothouse.training.gates import comparison_gate
 from pilothouse.training.scoring import Scored
 

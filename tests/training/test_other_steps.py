@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from steps_support import Bench, rows, spec
 
-from pilothouse.domain.jobs import StepResult
+from pilothouse.domain.jobs.jobs import StepResult
 
 GATED = spec(gates__function="gate.py:check")
 

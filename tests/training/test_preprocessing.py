@@ -14,9 +14,9 @@ from sklearn.preprocessing import OrdinalEncoder
 from steps_support import Bench, rows, spec
 
 from pilothouse.domain.errors import ModelFileError
-from pilothouse.domain.jobs import StepResult
-from pilothouse.domain.model_file import load_spec, spec_from_plain, spec_to_plain
-from pilothouse.domain.model_spec import PreprocessingSpec
+from pilothouse.domain.jobs.jobs import StepResult
+from pilothouse.domain.models.model_file import load_spec, spec_from_plain, spec_to_plain
+from pilothouse.domain.models.model_spec import PreprocessingSpec
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.schema import InputSchema
 from pilothouse.training import estimator_check

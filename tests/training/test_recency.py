@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from steps_support import Bench, rows, spec
 
-from pilothouse.domain.model_file import spec_from_plain
+from pilothouse.domain.models.model_file import spec_from_plain
 from pilothouse.training import recency
 from pilothouse.training.fitting import fitter, takes_weights
 from pilothouse.training.recency import ALL, AS_MANY, NEW, WEIGHED, OlderRows, choose_older_rows, rows_of

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 from steps_support import Bench, rows, spec
 
-from pilothouse.domain.time_units import DAY_US
+from pilothouse.domain.formats.time_units import DAY_US
 
 
 def gate(record: dict, name: str) -> dict:

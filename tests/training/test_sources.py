@@ -9,8 +9,8 @@ import pytest
 from steps_support import rows, spec
 
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
-from pilothouse.domain.model_file import spec_from_plain
-from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.models.model_file import spec_from_plain
+from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.training.digests import content_digest
 from pilothouse.training.sources import read_source, source_digest
 

@@ -9,9 +9,9 @@ import pytest
 from steps_support import spec
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.model_file import spec_from_plain
-from pilothouse.domain.model_spec import DataSpec
-from pilothouse.domain.time_units import DAY_US, SECOND_US
+from pilothouse.domain.formats.time_units import DAY_US, SECOND_US
+from pilothouse.domain.models.model_file import spec_from_plain
+from pilothouse.domain.models.model_spec import DataSpec
 from pilothouse.tables.times import TimeError, times_of
 from pilothouse.training.times import check_times, holdout_start, known_rows, micros
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from pilothouse.domain.evaluation import GateOutcome
+from pilothouse.domain.models.evaluation import GateOutcome
 from pilothouse.inference.schema import InputColumn, InputSchema
 from pilothouse.training.data_checks import unseen_gate
 from pilothouse.training.rows import Rows

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable
 
 from pilothouse.domain.errors import PilothouseError, UnavailableError
-from pilothouse.domain.safe_text import safe
+from pilothouse.domain.formats.safe_text import safe
 
 INTERNAL_ERROR = 70
 _MACHINE_ERRORS = frozenset(

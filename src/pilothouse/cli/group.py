@@ -11,7 +11,7 @@ from pilothouse import __version__
 from pilothouse.cli import remote_commands
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import InvalidInputError, NotAllowedError
-from pilothouse.domain.safe_text import LINE_LIMIT, one_line
+from pilothouse.domain.formats.safe_text import LINE_LIMIT, one_line
 from pilothouse.system.supported import check_system
 
 _COMMANDS = {

@@ -15,8 +15,8 @@ import click
 
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.formats.safe_text import safe, safe_json
 from pilothouse.domain.listing import Page, Query
-from pilothouse.domain.safe_text import safe, safe_json
 from pilothouse.presentation.cells import cell
 from pilothouse.presentation.documents import Line, wrap
 from pilothouse.presentation.tables.table import Column, Row, Table, plain_lines

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pilothouse.domain.errors import NotAllowedError, NotFoundError
-from pilothouse.domain.roles import Actor
-from pilothouse.domain.trusted_start import TrustedStart
+from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.identity.trusted_start import TrustedStart
 
 if TYPE_CHECKING:
     from pilothouse.operations.services import Services

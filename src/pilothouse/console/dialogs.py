@@ -16,7 +16,7 @@ from pilothouse.console.session.actions import EVERYWHERE, MOVEMENT, Action, act
 from pilothouse.console.widgets.field import PasteField, TextField
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.tones import line
-from pilothouse.domain.safe_text import safe
+from pilothouse.domain.formats.safe_text import safe
 from pilothouse.presentation.cell import Cell, Tone
 from pilothouse.presentation.documents import BLANK, Line, aligned, heading, section, text_line
 from pilothouse.presentation.width import clip, display_width

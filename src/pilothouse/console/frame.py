@@ -11,7 +11,7 @@ from pilothouse.console.widgets.frame_parts import Banner, Footer, Header
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.prompt import Prompt
 from pilothouse.console.widgets.tones import STYLES
-from pilothouse.domain.safe_text import safe, safe_block
+from pilothouse.domain.formats.safe_text import safe, safe_block
 from pilothouse.presentation.texts import time_text
 
 if TYPE_CHECKING:

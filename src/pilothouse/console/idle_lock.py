@@ -16,7 +16,7 @@ from textual.widgets import Input, Static
 from pilothouse.console.widgets.field import TextField
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.errors import PilothouseError
-from pilothouse.domain.safe_text import safe
+from pilothouse.domain.formats.safe_text import safe
 from pilothouse.presentation.cell import Cell
 
 if TYPE_CHECKING:

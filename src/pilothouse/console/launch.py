@@ -18,7 +18,7 @@ from pilothouse.console.app import Console
 from pilothouse.console.session import command_history
 from pilothouse.console.session import config as configuration
 from pilothouse.domain.errors import InvalidInputError, PilothouseError
-from pilothouse.domain.safe_text import safe
+from pilothouse.domain.formats.safe_text import safe
 
 if TYPE_CHECKING:
     from pilothouse.console.session.options import ConsoleOptions

@@ -12,7 +12,7 @@ from pilothouse.console.contract import ConsoleApp
 from pilothouse.console.session import clipboard
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.tones import line
-from pilothouse.domain.safe_text import safe
+from pilothouse.domain.formats.safe_text import safe
 from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.documents import Line
 

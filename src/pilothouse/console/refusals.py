@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from pilothouse.console.session.actions import Action
-from pilothouse.domain.roles import PERMISSIONS, Permission, Role
+from pilothouse.domain.identity.roles import PERMISSIONS, Permission, Role
 
 if TYPE_CHECKING:
     from pilothouse.console.contract import ViewLike

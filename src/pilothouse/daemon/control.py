@@ -12,7 +12,7 @@ from pathlib import Path
 from pilothouse.daemon.main import DRAIN
 from pilothouse.daemon.serving_supervisor import running_servers
 from pilothouse.domain.errors import ConflictError, NotFoundError, UnavailableError
-from pilothouse.domain.jobs import ProcessName
+from pilothouse.domain.jobs.jobs import ProcessName
 from pilothouse.execution.launcher_client import Isolation
 from pilothouse.serving.delivery.hub_address import HubConnection
 from pilothouse.system.leader import leader

@@ -24,9 +24,9 @@ import msgspec
 from pilothouse.daemon.hub_checks import MAXIMUM_BATCH_ROWS, check_batch, check_outcomes, check_report
 from pilothouse.daemon.hub_writer import BatchWriter
 from pilothouse.domain.errors import InvalidInputError, NotAllowedError, NotFoundError
+from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.formats.wire import Outcome, PredictionBatch, ServingReport
 from pilothouse.domain.identifiers import check_digest
-from pilothouse.domain.safe_text import one_line
-from pilothouse.domain.wire import Outcome, PredictionBatch, ServingReport
 from pilothouse.operations.fleet import targets
 from pilothouse.operations.fleet.processes import Pulse
 from pilothouse.operations.ingest import ingest

@@ -8,8 +8,15 @@ import re
 from collections.abc import Collection, Sequence
 
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.formats.wire import (
+    AN_OUTCOME,
+    CodedTexts,
+    Outcome,
+    PredictionBatch,
+    ServingReport,
+    is_outcome,
+)
 from pilothouse.domain.identifiers import check_name
-from pilothouse.domain.wire import AN_OUTCOME, CodedTexts, Outcome, PredictionBatch, ServingReport, is_outcome
 
 MAXIMUM_BATCH_ROWS = 200_000
 MAXIMUM_OUTCOMES = 100_000

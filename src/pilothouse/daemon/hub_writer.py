@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from pilothouse.domain.errors import PilothouseError
-from pilothouse.domain.wire import BatchReceipt, PredictionBatch
+from pilothouse.domain.formats.wire import BatchReceipt, PredictionBatch
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.services import Services
 

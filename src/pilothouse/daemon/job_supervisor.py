@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from pilothouse.daemon.logs import say
 from pilothouse.daemon.thread_loop import Wakeup, repeat
 from pilothouse.domain.errors import PilothouseError, StaleAttemptError, UnavailableError
-from pilothouse.domain.failures import cause_of
-from pilothouse.domain.job_kinds import KINDS
-from pilothouse.domain.jobs import JobStatus, ProgressLine, StepExit, StepRequest, StepResult
+from pilothouse.domain.jobs.failures import cause_of
+from pilothouse.domain.jobs.job_kinds import KINDS
+from pilothouse.domain.jobs.jobs import JobStatus, ProgressLine, StepExit, StepRequest, StepResult
 from pilothouse.domain.records import Job
 from pilothouse.execution.launcher_client import Launcher
 from pilothouse.execution.pipeline import JobOutcome, ParkedError, run_pipeline

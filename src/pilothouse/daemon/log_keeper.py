@@ -4,7 +4,7 @@ import logging
 
 from pilothouse.daemon.thread_loop import Wakeup, repeat
 from pilothouse.domain.errors import IntegrityError
-from pilothouse.domain.roles import DAEMON
+from pilothouse.domain.identity.roles import DAEMON
 from pilothouse.operations.services import Services
 from pilothouse.operations.transparency import delivery, heads
 

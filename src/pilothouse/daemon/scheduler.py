@@ -16,8 +16,8 @@ from typing import Any
 from pilothouse.daemon.logs import say
 from pilothouse.daemon.thread_loop import Wakeup, repeat
 from pilothouse.domain.errors import UnavailableError
+from pilothouse.domain.identity.roles import DAEMON
 from pilothouse.domain.records import Schedule
-from pilothouse.domain.roles import DAEMON
 from pilothouse.operations.automation import schedules
 from pilothouse.operations.automation.schedules import Due
 from pilothouse.operations.jobs import trainings

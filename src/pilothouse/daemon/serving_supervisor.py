@@ -14,12 +14,12 @@ from pathlib import Path
 
 from pilothouse.daemon.logs import say
 from pilothouse.daemon.serving_host import End, ServingHost
-from pilothouse.domain.bounded_json import parse_json
-from pilothouse.domain.deployment_state import LONGEST_PAUSE_S
 from pilothouse.domain.errors import PilothouseError
-from pilothouse.domain.jobs import ProcessName
-from pilothouse.domain.roles import DAEMON
-from pilothouse.domain.safe_text import safe
+from pilothouse.domain.formats.bounded_json import parse_json
+from pilothouse.domain.formats.safe_text import safe
+from pilothouse.domain.identity.roles import DAEMON
+from pilothouse.domain.jobs.jobs import ProcessName
+from pilothouse.domain.monitoring.deployment_state import LONGEST_PAUSE_S
 from pilothouse.execution.launcher_client import Isolation
 from pilothouse.operations.fleet import targets as tokens
 from pilothouse.operations.fleet.processes import note_serving_end

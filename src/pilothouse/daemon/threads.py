@@ -13,7 +13,7 @@ from pilothouse.daemon.serving_supervisor import ServingSupervisor
 from pilothouse.daemon.thread_loop import ThreadGroup, Wakeup, repeat, watch
 from pilothouse.daemon.trigger_watcher import keep_triggers
 from pilothouse.domain.errors import PilothouseError
-from pilothouse.domain.jobs import JobStatus, ProcessName
+from pilothouse.domain.jobs.jobs import JobStatus, ProcessName
 from pilothouse.execution.launcher_client import Isolation, Launcher
 from pilothouse.operations.automation.monitoring_round import evaluate_windows
 from pilothouse.operations.fleet.processes import BEAT_EVERY_S, Pulse

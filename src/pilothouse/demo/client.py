@@ -15,7 +15,7 @@ import msgspec
 
 from pilothouse.demo.traffic import Request
 from pilothouse.domain.errors import UnavailableError
-from pilothouse.domain.wire import LabelReceipt, Outcome
+from pilothouse.domain.formats.wire import LabelReceipt, Outcome
 from pilothouse.serving.bodies.client_codec import columns_of, error_of, infer_body, read_answer
 from pilothouse.serving.delivery.hub_address import HubConnection
 

@@ -5,7 +5,7 @@ import sys
 import textwrap
 import time
 
-from pilothouse.domain.safe_text import safe
+from pilothouse.domain.formats.safe_text import safe
 
 _CLEAR = "\r\x1b[K"
 

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 from pilothouse.demo.client import HubClient, ServingClient
 from pilothouse.demo.traffic import Request, Stream
-from pilothouse.domain.wire import Outcome
+from pilothouse.domain.formats.wire import Outcome
 
 
 @dataclass

@@ -15,8 +15,8 @@ from pilothouse.demo.replay import Tally
 from pilothouse.demo.steps import Demo
 from pilothouse.domain.errors import IntegrityError, UnavailableError
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.jobs import JobStatus
-from pilothouse.domain.model_spec import METRICS
+from pilothouse.domain.jobs.jobs import JobStatus
+from pilothouse.domain.models.model_spec import METRICS
 from pilothouse.domain.records import Deployment, Job, RequestStatus, VersionStatus
 from pilothouse.operations import catalogue
 from pilothouse.operations.alerts import alerts

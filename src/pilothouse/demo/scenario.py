@@ -14,8 +14,8 @@ from pilothouse.demo.replay import Lane, Tally, replay
 from pilothouse.demo.steps import Demo
 from pilothouse.demo.traffic import Stream, read_streams
 from pilothouse.domain.confinement import confines, describe, in_short, unheld
-from pilothouse.domain.evaluation import GateOutcome
 from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.models.evaluation import GateOutcome
 from pilothouse.domain.records import VersionStatus
 from pilothouse.operations import catalogue
 from pilothouse.operations.alerts import alerts

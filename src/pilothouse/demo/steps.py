@@ -10,9 +10,9 @@ from pilothouse.demo.progress import Progress
 from pilothouse.demo.workspace import APPROVER, SCIENTIST, os_user
 from pilothouse.domain.errors import NotAllowedError, PilothouseError, UnavailableError
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.jobs.jobs import JobStatus
 from pilothouse.domain.records import Job, PromotionRequest
-from pilothouse.domain.roles import Actor
 from pilothouse.operations.fleet import health
 from pilothouse.operations.jobs import jobs, trainings
 from pilothouse.operations.promotion import deployments, promotions

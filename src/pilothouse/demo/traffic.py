@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pilothouse.domain.model_spec import ModelSpec
-from pilothouse.domain.time_units import HOUR_US, to_us
+from pilothouse.domain.formats.time_units import HOUR_US, to_us
+from pilothouse.domain.models.model_spec import ModelSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pilothouse.composition import open_workspace
 from pilothouse.daemon import control
 from pilothouse.daemon.serving_supervisor import running_servers
 from pilothouse.domain.errors import InvalidInputError, UnavailableError
-from pilothouse.domain.roles import Role
+from pilothouse.domain.identity.roles import Role
 from pilothouse.operations.workspace import workspaces
 from pilothouse.system.paths import WorkspacePaths
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pilothouse.domain.monitoring import DaemonState
+from pilothouse.domain.monitoring.monitoring import DaemonState
 
 
 @dataclass(frozen=True, slots=True)

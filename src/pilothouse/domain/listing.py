@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-from pilothouse.domain.wildcards import fits
+from pilothouse.domain.formats.wildcards import fits
 
 T = TypeVar("T")
 

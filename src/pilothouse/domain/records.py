@@ -5,15 +5,20 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from pilothouse.domain.break_glass import BrokenGlass
-from pilothouse.domain.decisions import Comment, Decision
-from pilothouse.domain.evaluation import ColumnSummary, GateResult, MetricValue, PortableForm
-from pilothouse.domain.jobs import JobStatus
-from pilothouse.domain.persons import Author, folded
-from pilothouse.domain.policies import EffectivePolicy
-from pilothouse.domain.request_standing import DeploymentEnd, IncumbentChange, RulesAtDecision, RulesInForce
-from pilothouse.domain.statements import Component
-from pilothouse.domain.version_stage import Standing
+from pilothouse.domain.identity.persons import Author, folded
+from pilothouse.domain.jobs.jobs import JobStatus
+from pilothouse.domain.models.evaluation import ColumnSummary, GateResult, MetricValue, PortableForm
+from pilothouse.domain.models.version_stage import Standing
+from pilothouse.domain.promotion.break_glass import BrokenGlass
+from pilothouse.domain.promotion.decisions import Comment, Decision
+from pilothouse.domain.promotion.policies import EffectivePolicy
+from pilothouse.domain.promotion.request_standing import (
+    DeploymentEnd,
+    IncumbentChange,
+    RulesAtDecision,
+    RulesInForce,
+)
+from pilothouse.domain.promotion.statements import Component
 
 
 class VersionStatus(StrEnum):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.time_units import DAY_S
+from pilothouse.domain.formats.time_units import DAY_S
 
 
 @dataclass(frozen=True, slots=True)

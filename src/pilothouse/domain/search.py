@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pilothouse.domain.jobs import JobStatus
-from pilothouse.domain.model_spec import Scalar, SearchSpec
+from pilothouse.domain.jobs.jobs import JobStatus
+from pilothouse.domain.models.model_spec import Scalar, SearchSpec
 
 Scores = Mapping[tuple[int, int], float | None]
 """(candidate, fold) → score in the metric's units; None where the trial failed or the fold lacks a class."""

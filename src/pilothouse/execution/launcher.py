@@ -28,9 +28,9 @@ from typing import Any
 
 from pilothouse.confinement import namespaces, root
 from pilothouse.domain.confinement import Offered, confines
-from pilothouse.domain.job_kinds import KINDS
-from pilothouse.domain.jobs import StepExit, StepRequest
-from pilothouse.domain.safe_text import one_line
+from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.jobs.job_kinds import KINDS
+from pilothouse.domain.jobs.jobs import StepExit, StepRequest
 from pilothouse.execution.step_supervisor import CANCEL, become_reaper, is_first, kill_family, supervise
 from pilothouse.system.processes import descendants
 

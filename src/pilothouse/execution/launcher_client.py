@@ -18,7 +18,7 @@ from typing import Any, Literal, Self
 from pilothouse.confinement import probe, root
 from pilothouse.domain.confinement import Offered, confines, refusal
 from pilothouse.domain.errors import UnavailableError
-from pilothouse.domain.jobs import ProgressLine, StepExit, StepRequest, StepResult
+from pilothouse.domain.jobs.jobs import ProgressLine, StepExit, StepRequest, StepResult
 from pilothouse.execution.step_files import EARLY_END, ProgressTail, check_inputs, read_result
 from pilothouse.execution.step_process import HASH_SEED, PROGRESS_FILE, REQUEST_FILE
 from pilothouse.system.files import write_atomically

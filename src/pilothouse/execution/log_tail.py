@@ -5,7 +5,7 @@ import re
 import stat
 from pathlib import Path
 
-from pilothouse.domain.safe_text import one_line
+from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.execution.step_process import LOG_FILE
 
 _TAIL = 1 << 16

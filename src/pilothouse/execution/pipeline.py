@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from pilothouse.domain.job_kinds import KINDS, Wire
-from pilothouse.domain.jobs import (
+from pilothouse.domain.jobs.job_kinds import KINDS, Wire
+from pilothouse.domain.jobs.jobs import (
     Cause,
     JobStatus,
     ProgressLine,

@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from pilothouse.domain import bounded_json
 from pilothouse.domain.errors import IntegrityError, InvalidInputError, NotFoundError
-from pilothouse.domain.jobs import Cause, ProgressLine, StepResult
+from pilothouse.domain.formats import bounded_json
+from pilothouse.domain.jobs.jobs import Cause, ProgressLine, StepResult
 from pilothouse.execution.step_process import LOG_FILE, PROGRESS_FILE, REQUEST_FILE, RESULT_FILE, seal_of
 from pilothouse.system.files import parse_json, read_plain_file
 

@@ -24,9 +24,9 @@ from typing import Any
 from pilothouse.confinement import confined, namespaces
 from pilothouse.domain.confinement import Offered
 from pilothouse.domain.errors import PilothouseError
-from pilothouse.domain.failures import cause_of, is_disk_full
-from pilothouse.domain.jobs import StepRequest, StepResult
-from pilothouse.domain.safe_text import one_line
+from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.jobs.failures import cause_of, is_disk_full
+from pilothouse.domain.jobs.jobs import StepRequest, StepResult
 from pilothouse.system.files import write_atomically
 from pilothouse.system.processes import close_all_but, die_with_parent
 

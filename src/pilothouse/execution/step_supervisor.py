@@ -21,7 +21,7 @@ from typing import Literal
 
 from pilothouse.confinement import confined
 from pilothouse.domain.confinement import Offered
-from pilothouse.domain.jobs import StepExit, StepRequest
+from pilothouse.domain.jobs.jobs import StepExit, StepRequest
 from pilothouse.execution.step_memory import removed_bytes, resident_mb
 from pilothouse.execution.step_process import (
     EXIT_DISK_FULL,

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from pilothouse.domain.categories import category_text
 from pilothouse.domain.errors import IntegrityError, InvalidInputError
+from pilothouse.domain.monitoring.categories import category_text
 from pilothouse.inference.columns import InputColumns, Numbers, input_columns
 from pilothouse.inference.encoding import split
 from pilothouse.inference.known_categories import known_categories

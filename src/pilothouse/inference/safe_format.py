@@ -10,7 +10,7 @@ import zlib
 from typing import Any
 
 from pilothouse.domain.errors import IntegrityError, InvalidInputError
-from pilothouse.domain.safe_text import LINE_LIMIT, one_line
+from pilothouse.domain.formats.safe_text import LINE_LIMIT, one_line
 
 ALLOWED_TYPES: tuple[str, ...] = (
     "numpy.dtype",

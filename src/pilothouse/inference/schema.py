@@ -4,10 +4,10 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from pilothouse.domain.bounded_json import parse_json
 from pilothouse.domain.errors import IntegrityError
-from pilothouse.domain.model_spec import Task
-from pilothouse.domain.safe_text import one_line
+from pilothouse.domain.formats.bounded_json import parse_json
+from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.models.model_spec import Task
 
 ColumnKind = Literal["number", "category"]
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-from pilothouse.domain.dossier import Dossier
-from pilothouse.domain.evaluation import MetricValue
+from pilothouse.domain.audit.dossier import Dossier
 from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.models.evaluation import MetricValue
 
 SPECIFICATION = "1.6"
 _SPACE = uuid.UUID("5f0f3c0e-1a49-4b5a-9a53-6f0c7d1f3a11")

@@ -13,15 +13,17 @@ from pilothouse.domain.errors import (
     NotAllowedError,
     UnavailableError,
 )
-from pilothouse.domain.identity import IdentityKind
-from pilothouse.domain.persons import PersonName, folded
-from pilothouse.domain.proposals import Second
+from pilothouse.domain.identity.identity import IdentityKind
+from pilothouse.domain.identity.persons import PersonName, folded
+from pilothouse.domain.identity.roles import DAEMON, PERMISSIONS, Actor, Grant, Permission, Role
+from pilothouse.domain.promotion.proposals import Second
 from pilothouse.domain.records import AuditEntry, Target
-from pilothouse.domain.roles import DAEMON, PERMISSIONS, Actor, Grant, Permission, Role
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import access, audit, persons, users, workspace
 from pilothouse.store import targets as target_store
+from pilothouse.store import workspace
+from pilothouse.store.governance import access, persons, users
+from pilothouse.store.log import audit
 
 OPEN_READING = "open_reading"
 """The setting: ``yes`` where somebody who holds no role may read."""

@@ -1,8 +1,8 @@
 """Pausing and resuming of automation."""
 
 from pilothouse.domain.errors import ConflictError
+from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.domain.records import Automation
-from pilothouse.domain.roles import Actor, Permission
 from pilothouse.operations.authorisation import changing, clean_text, reading, reason_given
 from pilothouse.operations.services import Services
 from pilothouse.store import workspace

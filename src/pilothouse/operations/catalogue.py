@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from pilothouse.domain.errors import ModelRetiredError, NotFoundError, PilothouseError
 from pilothouse.domain.identifiers import VersionReference, parse_reference, version_uri
-from pilothouse.domain.model_spec import ModelSpec, Scalar
+from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.models.model_spec import ModelSpec, Scalar
+from pilothouse.domain.models.version_stage import Standing
 from pilothouse.domain.records import Model, PromotionRequest, Run, Version
-from pilothouse.domain.roles import Actor
-from pilothouse.domain.version_stage import Standing
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.services import Services

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from typing import TypeVar
 
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.records import AuditEntry, Deployment, Job, Version
-from pilothouse.domain.roles import Actor
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import audit, deployments, jobs, listing, versions
+from pilothouse.store import deployments, jobs, listing, versions
+from pilothouse.store.log import audit
 
 T = TypeVar("T")
 

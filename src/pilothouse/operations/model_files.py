@@ -2,8 +2,8 @@
 
 from collections import OrderedDict
 
-from pilothouse.domain.model_file import spec_from_plain
-from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.models.model_file import spec_from_plain
+from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.sqlite import Connection
 from pilothouse.store import models
 

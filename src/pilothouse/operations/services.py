@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pilothouse.artifacts import ArtifactStore
-from pilothouse.domain.proposals import Second
-from pilothouse.domain.time_units import from_us
+from pilothouse.domain.formats.time_units import from_us
+from pilothouse.domain.promotion.proposals import Second
 from pilothouse.sqlite import Connection
 from pilothouse.store.connection import Registry
 from pilothouse.system.paths import WorkspacePaths

@@ -1,7 +1,7 @@
 """Words about deployments by breaking the glass."""
 
-from pilothouse.domain.break_glass import REVIEWERS, BrokenGlass, GlassReview
-from pilothouse.domain.safe_text import safe
+from pilothouse.domain.formats.safe_text import safe
+from pilothouse.domain.promotion.break_glass import REVIEWERS, BrokenGlass, GlassReview
 from pilothouse.presentation.documents import Line, text_line
 
 _NAMED = 2

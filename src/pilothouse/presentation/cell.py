@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from pilothouse.domain.safe_text import safe
+from pilothouse.domain.formats.safe_text import safe
 from pilothouse.presentation.texts import ABSENT
 
 Tone = Literal["", "good", "warn", "bad", "info", "dim", "strong"]

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from pilothouse.domain.evaluation import MetricValue
-from pilothouse.domain.jobs import JobStatus
-from pilothouse.domain.monitoring import Health
+from pilothouse.domain.formats.safe_text import safe
+from pilothouse.domain.jobs.jobs import JobStatus
+from pilothouse.domain.models.evaluation import MetricValue
+from pilothouse.domain.models.version_stage import VersionStage
+from pilothouse.domain.monitoring.monitoring import Health
+from pilothouse.domain.promotion.request_standing import RequestState
 from pilothouse.domain.records import AlertStatus, Job
-from pilothouse.domain.request_standing import RequestState
-from pilothouse.domain.safe_text import safe
-from pilothouse.domain.version_stage import VersionStage
 from pilothouse.presentation.cell import Cell, Tone, cell
 from pilothouse.presentation.texts import ABSENT, figure, signed_figure
 

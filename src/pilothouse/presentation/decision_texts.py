@@ -1,8 +1,8 @@
 """Words about the second component of a decision."""
 
-from pilothouse.domain.decisions import Decision, DecisionOn
-from pilothouse.domain.safe_text import safe
-from pilothouse.domain.statements import MEANINGS, Component
+from pilothouse.domain.formats.safe_text import safe
+from pilothouse.domain.promotion.decisions import Decision, DecisionOn
+from pilothouse.domain.promotion.statements import MEANINGS, Component
 from pilothouse.presentation.texts import time_text
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pilothouse.domain.safe_text import LINE_LIMIT, safe
+from pilothouse.domain.formats.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.cell import Cell, Tone
 from pilothouse.presentation.width import clip, display_width
 

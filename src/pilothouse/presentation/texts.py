@@ -4,15 +4,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pilothouse.domain.evaluation import smallest_change
-from pilothouse.domain.job_kinds import KINDS
-from pilothouse.domain.safe_text import LINE_LIMIT, safe
-from pilothouse.domain.time_units import DAY_S, HOUR_S, MINUTE_S
+from pilothouse.domain.formats.safe_text import LINE_LIMIT, safe
+from pilothouse.domain.formats.time_units import DAY_S, HOUR_S, MINUTE_S
+from pilothouse.domain.jobs.job_kinds import KINDS
+from pilothouse.domain.models.evaluation import smallest_change
 
 if TYPE_CHECKING:
-    from pilothouse.domain.findings import EstimateFinding, PerformanceFinding, Window
-    from pilothouse.domain.lineage import LineageNode
-    from pilothouse.domain.policies import EffectivePolicy
+    from pilothouse.domain.audit.lineage import LineageNode
+    from pilothouse.domain.monitoring.findings import EstimateFinding, PerformanceFinding, Window
+    from pilothouse.domain.promotion.policies import EffectivePolicy
     from pilothouse.domain.records import Job
     from pilothouse.domain.replay import Replay
 
@@ -201,8 +201,8 @@ def code_text(code: Mapping[str, Any]) -> str:
 
 def policy_text(policy: "EffectivePolicy") -> str:
     """``2 approvals, four eyes, expires after 1w``."""
-    from pilothouse.domain.dataclass_reader import format_duration
-    from pilothouse.domain.teams import teams_text
+    from pilothouse.domain.models.dataclass_reader import format_duration
+    from pilothouse.domain.promotion.teams import teams_text
 
     parts = [counted(policy.needed, "approval")]
     if policy.teams:

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from pilothouse.domain.deployment_state import suspicion_text
-from pilothouse.domain.findings import DriftFinding, Power, Window
-from pilothouse.domain.judging import together_text, why_not_judged
-from pilothouse.domain.monitoring import Health, MonitorView
+from pilothouse.domain.monitoring.deployment_state import suspicion_text
+from pilothouse.domain.monitoring.findings import DriftFinding, Power, Window
+from pilothouse.domain.monitoring.judging import together_text, why_not_judged
+from pilothouse.domain.monitoring.monitoring import Health, MonitorView
 from pilothouse.presentation.cell import Cell, Tone
 from pilothouse.presentation.cells import health_cell
 from pilothouse.presentation.texts import day_text, figure, window_moment

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from pilothouse.domain.evaluation import PortableForm
-from pilothouse.domain.version_stage import Standing, VersionStage
+from pilothouse.domain.models.evaluation import PortableForm
+from pilothouse.domain.models.version_stage import Standing, VersionStage
 from pilothouse.presentation.texts import count_text, size_text, time_text
 
 EQUAL = "every answer equal to the bit with scikit-learn's"

@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 
 from pilothouse.domain.errors import PilothouseError, UnavailableError
-from pilothouse.domain.safe_text import one_line
+from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.serving.bodies.forms import Form, Written
 from pilothouse.serving.bodies.protocol import MAXIMUM_BODY_BYTES, Inference
 from pilothouse.serving.bodies.request_report import report_of

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pilothouse.domain.model_spec import Task
+from pilothouse.domain.models.model_spec import Task
 from pilothouse.statistics.arrays import AnyArray, Floats
 from pilothouse.statistics.profiles.outcome_profile import POINT, OutcomeProfile
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from pilothouse.domain.drift_comparison import Course
-from pilothouse.domain.findings import Power
+from pilothouse.domain.monitoring.drift_comparison import Course
+from pilothouse.domain.monitoring.findings import Power
 from pilothouse.statistics.profiles.profile import Histogram, Profile, bin_means, histogram
 from pilothouse.statistics.profiles.specification import CategoricalColumn, Column, ProfileSpecification
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pilothouse.domain.errors import IntegrityError
-from pilothouse.domain.evaluation import MetricValue
-from pilothouse.domain.model_spec import Task
+from pilothouse.domain.models.evaluation import MetricValue
+from pilothouse.domain.models.model_spec import Task
 from pilothouse.statistics.arrays import AnyArray, Floats, Ints, frozen
 from pilothouse.statistics.encoding import pack, unpack
 from pilothouse.statistics.estimation.confidence_estimation import (

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from pilothouse.domain.errors import IntegrityError
-from pilothouse.domain.evaluation import MetricValue
-from pilothouse.domain.findings import finite_or_none
+from pilothouse.domain.models.evaluation import MetricValue
+from pilothouse.domain.monitoring.findings import finite_or_none
 from pilothouse.statistics.arrays import AnyArray, Floats, Ints
 from pilothouse.statistics.encoding import pack, unpack
 from pilothouse.statistics.estimation import loss_estimation

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pilothouse.domain.canonical import canonical_json
-from pilothouse.domain.change_diagnosis import Change, Diagnosis
+from pilothouse.domain.formats.canonical import canonical_json
+from pilothouse.domain.formats.time_units import to_us
+from pilothouse.domain.identity.roles import DAEMON
+from pilothouse.domain.monitoring.change_diagnosis import Change, Diagnosis
 from pilothouse.domain.records import Alert, AlertStatus
-from pilothouse.domain.roles import DAEMON
-from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.conditions import where
 from pilothouse.store.values import columns_of, deployment_keys, from_json, from_row, insert

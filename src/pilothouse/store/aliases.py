@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from pilothouse.domain.time_units import to_us
+from pilothouse.domain.formats.time_units import to_us
 from pilothouse.sqlite import Connection
 
 

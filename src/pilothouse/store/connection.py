@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.errors import ConflictError, IntegrityError
+from pilothouse.domain.formats.canonical import canonical_digest
 from pilothouse.sqlite import Connection, Database, driver
 from pilothouse.sqlite.schema import definitions_of, pragma
-from pilothouse.store import row_digests
+from pilothouse.store.log import row_digests
 from pilothouse.store.migrations import SCHEMA
 
 TRIGGERS = "b10f35c13de9cfedacb52734ccf1fa2b60a8a3661bdd8af564772f28dfb5074f"

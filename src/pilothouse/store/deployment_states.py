@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from pilothouse.domain.canonical import canonical_json
-from pilothouse.domain.deployment_state import Figures
-from pilothouse.domain.monitoring import Health, ServingState, StateGround
-from pilothouse.domain.time_units import from_us, to_us
+from pilothouse.domain.formats.canonical import canonical_json
+from pilothouse.domain.formats.time_units import from_us, to_us
+from pilothouse.domain.monitoring.deployment_state import Figures
+from pilothouse.domain.monitoring.monitoring import Health, ServingState, StateGround
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.conditions import where
 from pilothouse.store.processes import CAUSE, END, UNHEARD

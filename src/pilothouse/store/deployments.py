@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pilothouse.domain.canonical import canonical_json
+from pilothouse.domain.formats.canonical import canonical_json
+from pilothouse.domain.formats.time_units import from_us, to_us
 from pilothouse.domain.records import Deployment, Hold
-from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.conditions import where
 from pilothouse.store.listing import marks

@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
-from pilothouse.domain.canonical import canonical_json
-from pilothouse.domain.deployment_state import HEARD, PASSING, WAS, is_of_then
-from pilothouse.domain.findings import WindowFinding
-from pilothouse.domain.monitoring import Health, Place, ServingState, TargetState
+from pilothouse.domain.formats.canonical import canonical_json
+from pilothouse.domain.formats.time_units import from_us
+from pilothouse.domain.monitoring.deployment_state import HEARD, PASSING, WAS, is_of_then
+from pilothouse.domain.monitoring.findings import WindowFinding
+from pilothouse.domain.monitoring.monitoring import Health, Place, ServingState, TargetState
 from pilothouse.domain.records import Deployment
-from pilothouse.domain.time_units import from_us
 from pilothouse.sqlite import Connection, Row
 from pilothouse.sqlite.windows import Listing
 from pilothouse.store.deployment_states import decode_figures, decode_grounds
@@ -56,7 +56,7 @@ _HEALTH, _SEVERITY, _WHY, _SERVING = (
     f"CASE WHEN s.severity {_PASSING} THEN '{WAS} ' || s.health || ', ' || s.why ELSE s.why END",
     f"CASE WHEN s.serving IN {tuple(map(str, HEARD))} THEN '{ServingState.NOT_HEARD}' ELSE s.serving END",
 )
-"""Columns as ``domain/deployment_state.py`` (``state_as_known``) shows them while nothing watches."""
+"""Columns as ``domain/monitoring/deployment_state.py`` (``state_as_known``) shows them while nothing watches."""
 _UNWATCHED = replace(
     STATES,
     columns={**STATES.columns, "health": _SEVERITY, "why": _WHY, "serving": _SERVING},

@@ -8,8 +8,8 @@ What the list of all incidents shows of their alerts is stored with each inciden
 from dataclasses import dataclass
 from datetime import datetime
 
-from pilothouse.domain.incidents import Cost
-from pilothouse.domain.time_units import to_us
+from pilothouse.domain.formats.time_units import to_us
+from pilothouse.domain.monitoring.incidents import Cost
 from pilothouse.sqlite import Connection, Row
 from pilothouse.sqlite.conditions import where
 from pilothouse.store.listing import DEARNESS, marks

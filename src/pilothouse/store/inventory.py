@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from pilothouse.domain.inventory import ModelReview, ReviewOutcome
-from pilothouse.domain.time_units import from_us
+from pilothouse.domain.audit.inventory import ModelReview, ReviewOutcome
+from pilothouse.domain.formats.time_units import from_us
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.values import from_json, from_row, insert
 

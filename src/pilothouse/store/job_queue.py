@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pilothouse.domain.canonical import canonical_json
-from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.formats.canonical import canonical_json
+from pilothouse.domain.formats.time_units import from_us, to_us
+from pilothouse.domain.jobs.jobs import JobStatus
 from pilothouse.domain.records import Job
-from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection
 from pilothouse.store.jobs import find, selected
 

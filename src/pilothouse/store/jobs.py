@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from pilothouse.domain.jobs import JobStatus, StepExit, StepResult
+from pilothouse.domain.formats.time_units import from_us, to_us
+from pilothouse.domain.jobs.jobs import JobStatus, StepExit, StepResult
 from pilothouse.domain.records import Job
-from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection, Row
 from pilothouse.sqlite.conditions import where
 from pilothouse.store.listing import marks

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
+from pilothouse.domain.formats.time_units import to_us
 from pilothouse.domain.retention import LegalHold
-from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection
 from pilothouse.store.values import from_row, insert
 

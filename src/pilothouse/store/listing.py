@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterable
 from datetime import datetime
 
-from pilothouse.domain.incidents import DATA, SERVING
-from pilothouse.domain.time_units import to_us
+from pilothouse.domain.formats.time_units import to_us
+from pilothouse.domain.monitoring.incidents import DATA, SERVING
 from pilothouse.sqlite.windows import Listing, in_order, window
 from pilothouse.store.request_conditions import EXPIRES, OUTDATED, state_expression
 from pilothouse.store.version_stages import STAGE

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from pilothouse.domain.canonical import canonical_json
 from pilothouse.domain.errors import IntegrityError
+from pilothouse.domain.formats.canonical import canonical_json
 from pilothouse.sqlite import Connection, Schema, driver
-from pilothouse.store import log_tree, row_baseline
+from pilothouse.store.log import log_tree, row_baseline
 
 APPEND_ONLY = (
     "workspace_policies",

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pilothouse.domain.canonical import canonical_json
+from pilothouse.domain.formats.canonical import canonical_json
+from pilothouse.domain.formats.time_units import from_us
 from pilothouse.domain.records import Model
-from pilothouse.domain.time_units import from_us
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.aliases import aliases_by_model, aliases_of
 from pilothouse.store.targets import targets_by_model, targets_of

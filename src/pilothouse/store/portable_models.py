@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from pilothouse.domain.evaluation import PortableForm
+from pilothouse.domain.models.evaluation import PortableForm
 from pilothouse.sqlite import Connection
 from pilothouse.store.values import columns_of, from_row, insert
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pilothouse.domain.canonical import canonical_json
-from pilothouse.domain.jobs import ProcessName
-from pilothouse.domain.time_units import from_us, to_us
-from pilothouse.domain.wire import ServingReport
+from pilothouse.domain.formats.canonical import canonical_json
+from pilothouse.domain.formats.time_units import from_us, to_us
+from pilothouse.domain.formats.wire import ServingReport
+from pilothouse.domain.jobs.jobs import ProcessName
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.values import from_json, from_row
 

@@ -62,8 +62,8 @@ WAITS = (
     f"AND NOT {OUTDATED} AND {EXPIRES} > :now"
 )
 """A request waits for the approval of the person of these ``:names`` (folded, as JSON), who may decide on ``:models`` (names as
-JSON), at the time ``:now``, unless four eyes or gates in force stand in the way: as ``domain/promotion.py`` (``obstacle_to``)
-says of one request."""
+JSON), at the time ``:now``, unless four eyes or gates in force stand in the way:
+``domain/promotion/request_rules.py`` (``obstacle_to``) says the same of one request."""
 
 OWN = (
     "(lower(r.requested_by) IN (SELECT value FROM json_each(:names)) "
@@ -75,7 +75,7 @@ OWN = (
 
 
 def state_expression(now_us: int) -> str:
-    """SQL of the state in which a request is shown: as ``domain/promotion.py`` (``state_of``) says."""
+    """SQL of the state in which a request is shown: as ``domain/promotion/request_rules.py`` (``state_of``) says."""
     return (
         f"CASE WHEN r.status = 'deployed' AND NOT {_LIVE_SOMEWHERE} THEN coalesce({_END}, r.status) "
         f"WHEN r.status <> 'open' THEN r.status WHEN r.expires_at <= {now_us:d} OR {EXPIRES} <= {now_us:d} THEN 'expired' "

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pilothouse.domain.dataclass_reader import read_dataclass
-from pilothouse.domain.decisions import Comment, Decision, DecisionSignature
 from pilothouse.domain.errors import IntegrityError
-from pilothouse.domain.persons import Author
-from pilothouse.domain.policies import EffectivePolicy
+from pilothouse.domain.formats.time_units import to_us
+from pilothouse.domain.identity.persons import Author
+from pilothouse.domain.identity.roles import DAEMON
+from pilothouse.domain.models.dataclass_reader import read_dataclass
+from pilothouse.domain.promotion.decisions import Comment, Decision, DecisionSignature
+from pilothouse.domain.promotion.policies import EffectivePolicy
+from pilothouse.domain.promotion.request_standing import DeploymentEnd, IncumbentChange, WaitingRequest
 from pilothouse.domain.records import PromotionRequest, RequestStatus
-from pilothouse.domain.request_standing import DeploymentEnd, IncumbentChange, WaitingRequest
-from pilothouse.domain.roles import DAEMON
-from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection, Row
 from pilothouse.sqlite.conditions import where
 from pilothouse.store.request_conditions import CHANGED_TARGETS, ENDED_TARGETS, EXPIRES, OUTDATED, OWN, WAITS

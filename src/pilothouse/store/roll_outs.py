@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pilothouse.domain.canonical import canonical_json
+from pilothouse.domain.formats.canonical import canonical_json
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.request_conditions import OUTDATED
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pilothouse.domain.canonical import canonical_digest, canonical_json
-from pilothouse.domain.evaluation import ColumnSummary
+from pilothouse.domain.formats.canonical import canonical_digest, canonical_json
+from pilothouse.domain.models.evaluation import ColumnSummary
 from pilothouse.domain.records import Run, Snapshot
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.values import columns_of, from_json, from_row, insert

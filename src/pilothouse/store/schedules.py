@@ -6,11 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from pilothouse.domain.dataclass_reader import format_duration
-from pilothouse.domain.model_spec import ScheduleSpec
+from pilothouse.domain.formats.time_parsing import moment
+from pilothouse.domain.formats.time_units import from_us, to_us
+from pilothouse.domain.models.dataclass_reader import format_duration
+from pilothouse.domain.models.model_spec import ScheduleSpec
 from pilothouse.domain.records import Schedule
-from pilothouse.domain.time_parsing import moment
-from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.sqlite import Connection, Row
 from pilothouse.sqlite.conditions import where
 from pilothouse.store.listing import marks

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from pilothouse.domain.canonical import canonical_json
-from pilothouse.domain.time_units import to_us
+from pilothouse.domain.formats.canonical import canonical_json
+from pilothouse.domain.formats.time_units import to_us
 from pilothouse.sqlite import Connection
 from pilothouse.store.values import from_json, from_row
 

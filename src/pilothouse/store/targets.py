@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pilothouse.domain.canonical import canonical_json
+from pilothouse.domain.formats.canonical import canonical_json
+from pilothouse.domain.formats.time_units import to_us
 from pilothouse.domain.records import Target
-from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection
 from pilothouse.store.values import from_row, insert
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pilothouse.domain.canonical import canonical_json
-from pilothouse.domain.time_units import from_us, to_us
-from pilothouse.domain.triggers import EventStatus
+from pilothouse.domain.formats.canonical import canonical_json
+from pilothouse.domain.formats.time_units import from_us, to_us
+from pilothouse.domain.jobs.triggers import EventStatus
 from pilothouse.sqlite import Connection, Row
 from pilothouse.sqlite.conditions import where
 from pilothouse.store.values import from_json, from_row

@@ -10,12 +10,12 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, NamedTuple, TypeVar
 
-from pilothouse.domain.bounded_json import JsonError, parse_json
-from pilothouse.domain.canonical import canonical_json
-from pilothouse.domain.dataclass_reader import to_plain
 from pilothouse.domain.errors import IntegrityError
-from pilothouse.domain.identity import Identity
-from pilothouse.domain.time_units import from_us, to_us
+from pilothouse.domain.formats.bounded_json import JsonError, parse_json
+from pilothouse.domain.formats.canonical import canonical_json
+from pilothouse.domain.formats.time_units import from_us, to_us
+from pilothouse.domain.identity.identity import Identity
+from pilothouse.domain.models.dataclass_reader import to_plain
 from pilothouse.sqlite import Connection, Row, inserts
 
 Record = TypeVar("Record")

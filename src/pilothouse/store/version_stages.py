@@ -5,7 +5,7 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 
-from pilothouse.domain.version_stage import Standing, standing_of
+from pilothouse.domain.models.version_stage import Standing, standing_of
 from pilothouse.sqlite import Connection
 from pilothouse.store.request_conditions import OUTDATED, SUCCESSOR
 from pilothouse.store.values import from_row
@@ -35,7 +35,7 @@ STAGE = (
     f"ELSE coalesce((SELECT stage FROM (SELECT 'rejected' AS stage, c.recorded_at AS at, 0 AS rank FROM {_REJECTION} "
     f"UNION ALL SELECT {_END}, n.recorded_at, 1 FROM {_SUCCESSOR}) ORDER BY at DESC, rank DESC LIMIT 1), {_WITHOUT}) END"
 )
-"""Stage of the version ``v``: as ``domain/version_stage.py`` says from the acts."""
+"""Stage of the version ``v``: as ``domain/models/version_stage.py`` says from the acts."""
 
 _ACTS = f"""
 WITH chosen AS MATERIALIZED (

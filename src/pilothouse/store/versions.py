@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pilothouse.domain.evaluation import GateResult, MetricValue
 from pilothouse.domain.identifiers import VersionReference
+from pilothouse.domain.models.evaluation import GateResult, MetricValue
 from pilothouse.domain.records import Version, VersionStatus
 from pilothouse.sqlite import Connection, Row
 from pilothouse.sqlite.conditions import where

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+from pilothouse.domain.promotion.statements import Component
 from pilothouse.domain.records import Automation, WorkspacePolicy
-from pilothouse.domain.statements import Component
 from pilothouse.sqlite import Connection
 from pilothouse.store.values import from_row, insert
 

@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pilothouse.domain import bounded_json
 from pilothouse.domain.errors import IntegrityError, NotFoundError
+from pilothouse.domain.formats import bounded_json
 
 _CHUNK = 1 << 20
 _TEMPORARY_MODE = 0o600

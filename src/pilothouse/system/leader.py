@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from pilothouse.domain.bounded_json import parse_json
 from pilothouse.domain.errors import ConflictError
-from pilothouse.domain.jobs import ProcessName
+from pilothouse.domain.formats.bounded_json import parse_json
+from pilothouse.domain.jobs.jobs import ProcessName
 from pilothouse.system.processes import is_alive, own_name, read_name
 
 _ENDS_WITHIN_S, _POLL_S = 5.0, 0.02

@@ -6,7 +6,7 @@ import select
 import threading
 from collections.abc import Callable
 
-from pilothouse.domain.jobs import ProcessName
+from pilothouse.domain.jobs.jobs import ProcessName
 from pilothouse.system.processes import is_alive
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pilothouse.domain.jobs import ProcessName
+from pilothouse.domain.jobs.jobs import ProcessName
 
 _PROC = Path("/proc")
 _POLL_S = 0.01

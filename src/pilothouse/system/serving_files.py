@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pilothouse.domain.errors import PilothouseError, UnavailableError
-from pilothouse.domain.safe_text import one_line
+from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.system.files import write_atomically
 from pilothouse.system.paths import CLIENT_TOKENS, TLS_CERTIFICATE, TLS_KEY
 

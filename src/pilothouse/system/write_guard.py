@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from pilothouse.domain.bounded_json import parse_json
 from pilothouse.domain.errors import UnavailableError
+from pilothouse.domain.formats.bounded_json import parse_json
 from pilothouse.system.files import write_atomically
 
 Cause = Literal["disk", "check", "person"]

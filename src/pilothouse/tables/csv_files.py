@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.csv
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.safe_text import one_line
-from pilothouse.domain.table_form import ColumnKind, TableForm
+from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.models.table_form import ColumnKind, TableForm
 from pilothouse.tables.cells import CellError, Marks, converted
 from pilothouse.tables.dialects import UNREADABLE, Utf8Stream, find_dialect, open_bytes
 from pilothouse.tables.times import UTC_TIME

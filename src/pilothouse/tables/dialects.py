@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from pilothouse.domain.csv_dialect import csv_faults
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.model_spec import CsvSpec
-from pilothouse.domain.safe_text import one_line
-from pilothouse.domain.table_form import ColumnKind, TableForm
+from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.models.csv_dialect import csv_faults
+from pilothouse.domain.models.model_spec import CsvSpec
+from pilothouse.domain.models.table_form import ColumnKind, TableForm
 from pilothouse.tables.times import HAS_OFFSET
 
 _HEAD_BYTES = 1 << 20

@@ -6,10 +6,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from pilothouse.domain.bounded_json import JsonError, parse_json
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.safe_text import one_line
-from pilothouse.domain.table_form import ColumnKind, TableForm
+from pilothouse.domain.formats.bounded_json import JsonError, parse_json
+from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.models.table_form import ColumnKind, TableForm
 from pilothouse.tables.cells import USUAL_MARKS, CellError, converted, text_of_json
 from pilothouse.tables.dialects import UNREADABLE, open_bytes
 from pilothouse.tables.together import aligned, common_type

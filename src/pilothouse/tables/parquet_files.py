@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.safe_text import one_line
-from pilothouse.domain.table_form import TableForm
+from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.models.table_form import TableForm
 from pilothouse.tables.cells import USUAL_MARKS, CellError, converted, is_nested
 
 _PANDAS_INDEX = "__index_level_"

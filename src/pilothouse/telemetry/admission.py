@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pilothouse.domain.monitoring import RejectionReason
-from pilothouse.domain.time_units import DAY_US, HOUR_US
-from pilothouse.domain.wire import PackedTimings, PredictionBatch, code_width, pack_timings
+from pilothouse.domain.formats.time_units import DAY_US, HOUR_US
+from pilothouse.domain.formats.wire import PackedTimings, PredictionBatch, code_width, pack_timings
+from pilothouse.domain.monitoring.monitoring import RejectionReason
 from pilothouse.statistics.profiles.coded import CodedColumn
 from pilothouse.statistics.profiles.specification import CategoricalColumn, ProfileSpecification
 from pilothouse.telemetry.columns import NO_LABELS, NO_REQUESTS, Features, Floats, Ints, Predictions

@@ -16,7 +16,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from pilothouse.domain.errors import IntegrityError
-from pilothouse.domain.wire import PackedTimings, RequestTiming, code_texts, pack_timings
+from pilothouse.domain.formats.wire import PackedTimings, RequestTiming, code_texts, pack_timings
 from pilothouse.statistics.encoding import compress, expand
 from pilothouse.statistics.profiles.coded import CodedColumn, concatenate
 

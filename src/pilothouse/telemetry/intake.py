@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pilothouse.domain.monitoring import RejectionReason
-from pilothouse.domain.wire import BatchReceipt, PredictionBatch
+from pilothouse.domain.formats.wire import BatchReceipt, PredictionBatch
+from pilothouse.domain.monitoring.monitoring import RejectionReason
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.inserts import insert
 from pilothouse.telemetry import (

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from pilothouse.domain.formats.wire import PredictionBatch
 from pilothouse.domain.identifiers import PredictionId
-from pilothouse.domain.monitoring import RejectionReason
-from pilothouse.domain.wire import PredictionBatch
+from pilothouse.domain.monitoring.monitoring import RejectionReason
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.inserts import insert
 from pilothouse.statistics.encoding import compress, expand

@@ -11,8 +11,8 @@ from typing import Literal
 
 import numpy as np
 
-from pilothouse.domain.alert_rules import Span
-from pilothouse.domain.time_units import DAY_S, DAY_US, HOUR_US
+from pilothouse.domain.formats.time_units import DAY_S, DAY_US, HOUR_US
+from pilothouse.domain.monitoring.alert_rules import Span
 from pilothouse.sqlite import Connection
 from pilothouse.telemetry import rollup
 from pilothouse.telemetry.columns import Ints

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pilothouse.domain.findings import PerformanceFinding
+from pilothouse.domain.monitoring.findings import PerformanceFinding
 from pilothouse.sqlite import Connection
 from pilothouse.telemetry import readings
 from pilothouse.telemetry.readings import PERFORMANCE, Reading, finding_of

@@ -11,16 +11,16 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from pilothouse.domain.alert_rules import Span
-from pilothouse.domain.findings import (
+from pilothouse.domain.formats.time_units import from_us, to_us
+from pilothouse.domain.jobs.triggers import Hindrance
+from pilothouse.domain.monitoring.alert_rules import Span
+from pilothouse.domain.monitoring.findings import (
     ClosedWindow,
     Finding,
     MultivariateFinding,
     PerformanceFinding,
     Window,
 )
-from pilothouse.domain.time_units import from_us, to_us
-from pilothouse.domain.triggers import Hindrance
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.conditions import where
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from pilothouse.domain.formats.wire import CodedTexts, PackedTimings, PredictionBatch, pack_timings
 from pilothouse.domain.identifiers import PredictionId
-from pilothouse.domain.wire import CodedTexts, PackedTimings, PredictionBatch, pack_timings
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles.coded import CodedColumn
 from pilothouse.telemetry import streams

@@ -9,8 +9,8 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pilothouse.domain.monitoring import RejectionReason
-from pilothouse.domain.time_units import DAY_US
+from pilothouse.domain.formats.time_units import DAY_US
+from pilothouse.domain.monitoring.monitoring import RejectionReason
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.conditions import where
 from pilothouse.telemetry.columns import (

@@ -8,9 +8,9 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Literal
 
-from pilothouse.domain.alert_rules import Span
-from pilothouse.domain.findings import ClosedWindow, Finding
-from pilothouse.domain.time_units import from_us, to_us
+from pilothouse.domain.formats.time_units import from_us, to_us
+from pilothouse.domain.monitoring.alert_rules import Span
+from pilothouse.domain.monitoring.findings import ClosedWindow, Finding
 from pilothouse.sqlite import Connection
 from pilothouse.telemetry import readings
 from pilothouse.telemetry.readings import Reading

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pilothouse.domain.time_units import DAY_S, HOUR_S, HOUR_US, MINUTE_S, SECOND_US
+from pilothouse.domain.formats.time_units import DAY_S, HOUR_S, HOUR_US, MINUTE_S, SECOND_US
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles import latency, profile, profile_storage
 from pilothouse.statistics.profiles.latency import LatencyProfile

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from pilothouse.domain.categories import category_text
+from pilothouse.domain.monitoring.categories import category_text
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles import outcome_profile
 from pilothouse.statistics.profiles.outcome_profile import OutcomeProfile

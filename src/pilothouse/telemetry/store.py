@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from pilothouse.domain.errors import IntegrityError
-from pilothouse.domain.time_units import DAY_S, from_us
-from pilothouse.domain.wire import BatchReceipt, LabelReceipt, Outcome, PredictionBatch
+from pilothouse.domain.formats.time_units import DAY_S, from_us
+from pilothouse.domain.formats.wire import BatchReceipt, LabelReceipt, Outcome, PredictionBatch
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.schema import create_file, upgrade_file
 from pilothouse.statistics.profiles.specification import ProfileSpecification

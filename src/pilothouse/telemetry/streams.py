@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from pilothouse.domain.monitoring import RejectedEvents, RejectionReason
-from pilothouse.domain.time_units import HOUR_US, from_us
-from pilothouse.domain.wire import CodedTexts, PredictionBatch
+from pilothouse.domain.formats.time_units import HOUR_US, from_us
+from pilothouse.domain.formats.wire import CodedTexts, PredictionBatch
+from pilothouse.domain.monitoring.monitoring import RejectedEvents, RejectionReason
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.conditions import where
 from pilothouse.sqlite.inserts import insert

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from pilothouse.domain.formats.wire import LabelReceipt, Outcome, PredictionBatch
 from pilothouse.domain.identifiers import parse_prediction_id
-from pilothouse.domain.monitoring import RejectionReason
-from pilothouse.domain.wire import LabelReceipt, Outcome, PredictionBatch
+from pilothouse.domain.monitoring.monitoring import RejectionReason
 from pilothouse.sqlite import Connection
 
 WAITING_AT_MOST = 1_000_000

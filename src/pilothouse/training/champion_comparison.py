@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from pilothouse.domain.errors import PilothouseError
-from pilothouse.domain.evaluation import GateOutcome, GateResult
-from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.models.evaluation import GateOutcome, GateResult
+from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.training.gates import comparison_gate, nothing_to_compare
 from pilothouse.training.rows import Rows
 from pilothouse.training.scoring import Scored, load_predictor, score

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pilothouse.domain.time_units import DAY_US, SECOND_US, from_us
+from pilothouse.domain.formats.time_units import DAY_US, SECOND_US, from_us
 from pilothouse.training.times import Micros
 
 FEWEST_BLOCKS = 6

@@ -8,15 +8,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.evaluation import (
+from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.models.evaluation import (
     LEAKAGE_MEASURES,
     ColumnSummary,
     GateOutcome,
     GateResult,
     leakage_by_chance,
 )
-from pilothouse.domain.model_spec import DataGate, ModelSpec
-from pilothouse.domain.safe_text import one_line
+from pilothouse.domain.models.model_spec import DataGate, ModelSpec
 from pilothouse.inference.schema import InputSchema
 from pilothouse.training.rows import Rows
 from pilothouse.training.sources import class_order

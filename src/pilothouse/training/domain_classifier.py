@@ -16,8 +16,8 @@ import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.findings import GiveAway, MultivariateFinding
-from pilothouse.domain.time_units import DAY_US
+from pilothouse.domain.formats.time_units import DAY_US
+from pilothouse.domain.monitoring.findings import GiveAway, MultivariateFinding
 from pilothouse.inference.columns import InputColumns
 from pilothouse.statistics.performance import intervals, ranking
 from pilothouse.statistics.significance.block_null import BlockNull, block_null

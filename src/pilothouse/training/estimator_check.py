@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.model_spec import PreprocessingSpec, Scalar, Task
-from pilothouse.domain.safe_text import one_line
+from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.models.model_spec import PreprocessingSpec, Scalar, Task
 from pilothouse.training import preprocessing
 from pilothouse.training.estimators import check_task, estimator_class, unknown_parameters
 

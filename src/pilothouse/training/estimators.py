@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.model_spec import PreprocessingSpec, Scalar, Task
+from pilothouse.domain.models.model_spec import PreprocessingSpec, Scalar, Task
 from pilothouse.inference.schema import InputSchema
 from pilothouse.training import preprocessing
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pilothouse.domain.errors import InvalidInputError, PilothouseError
-from pilothouse.domain.model_spec import METRICS, ModelSpec, Scalar, SearchSpec
+from pilothouse.domain.models.model_spec import METRICS, ModelSpec, Scalar, SearchSpec
 from pilothouse.domain.search import draw
 from pilothouse.inference.predictor import check_answers
 from pilothouse.inference.schema import InputSchema

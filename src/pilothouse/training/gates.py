@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.evaluation import GateOutcome, GateResult, MetricValue
-from pilothouse.domain.model_spec import ComparisonGate, LatencyGate, MetricBound
-from pilothouse.domain.safe_text import one_line
+from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.models.evaluation import GateOutcome, GateResult, MetricValue
+from pilothouse.domain.models.model_spec import ComparisonGate, LatencyGate, MetricBound
 from pilothouse.statistics.performance.blocks import DAY_US, time_blocks
 from pilothouse.statistics.performance.comparison import Comparison, paired_bootstrap
 from pilothouse.training.scoring import Scored

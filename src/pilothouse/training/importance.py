@@ -9,7 +9,7 @@ import math
 import numpy as np
 import pyarrow as pa
 
-from pilothouse.domain.model_spec import METRICS
+from pilothouse.domain.models.model_spec import METRICS
 from pilothouse.inference.predictor import Predictor
 from pilothouse.training.rows import Rows
 from pilothouse.training.scoring import measure, score

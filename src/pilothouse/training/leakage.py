@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.inference.columns import categories, numbers
 from pilothouse.training.sources import class_order
 

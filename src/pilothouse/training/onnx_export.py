@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pilothouse.domain.categories import category_text
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.safe_text import one_line
+from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.monitoring.categories import category_text
 from pilothouse.inference.columns import InputColumns, Numbers
 from pilothouse.inference.portable.packaging import chosen_rows
 from pilothouse.inference.predictor import Prediction, Predictor, check_answers

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.model_spec import PreprocessingSpec
+from pilothouse.domain.models.model_spec import PreprocessingSpec
 from pilothouse.inference.schema import InputSchema
 
 MAXIMUM_CATEGORIES = 200

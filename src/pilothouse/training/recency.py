@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pilothouse.domain.model_spec import METRICS
-from pilothouse.domain.time_units import DAY_US, from_us
+from pilothouse.domain.formats.time_units import DAY_US, from_us
+from pilothouse.domain.models.model_spec import METRICS
 from pilothouse.training.fitting import scores_of
 from pilothouse.training.times import Micros
 

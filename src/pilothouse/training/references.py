@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from pilothouse.domain.model_spec import ModelSpec
-from pilothouse.domain.time_units import DAY_US
+from pilothouse.domain.formats.time_units import DAY_US
+from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.inference.schema import InputSchema
 from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
 from pilothouse.statistics.reference import DatedRows, Reference, build_reference

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pilothouse.domain.errors import IntegrityError
-from pilothouse.domain.evaluation import MetricValue
-from pilothouse.domain.model_spec import Task
+from pilothouse.domain.models.evaluation import MetricValue
+from pilothouse.domain.models.model_spec import Task
 from pilothouse.inference.columns import Numbers
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.schema import InputSchema

@@ -5,10 +5,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pilothouse.domain.categories import category_text
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.model_spec import ModelSpec
-from pilothouse.domain.table_form import TableForm, training_form
+from pilothouse.domain.models.model_spec import ModelSpec
+from pilothouse.domain.models.table_form import TableForm, training_form
+from pilothouse.domain.monitoring.categories import category_text
 from pilothouse.tables.cells import CellError, converted
 from pilothouse.tables.reader import folder_digest, read_folder
 from pilothouse.training.sqlite_source import read_query

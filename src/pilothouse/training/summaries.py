@@ -7,8 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pilothouse.domain.categories import category_text
-from pilothouse.domain.evaluation import ColumnSummary
+from pilothouse.domain.models.evaluation import ColumnSummary
+from pilothouse.domain.monitoring.categories import category_text
 
 FREQUENT = 10
 """Most frequent values of a categorical column that are named."""

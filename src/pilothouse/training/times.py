@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.model_spec import DataSpec
-from pilothouse.domain.time_units import SECOND_US
+from pilothouse.domain.formats.time_units import SECOND_US
+from pilothouse.domain.models.model_spec import DataSpec
 
 Micros = npt.NDArray[np.int64]
 

@@ -10,7 +10,7 @@ import pytest
 from fixtures.registries import Example
 from pilothouse.operations.dossier import audit_export
 from pilothouse.operations.dossier.audit_export import Wanted
-from pilothouse.store import audit
+from pilothouse.store.log import audit
 
 HOSTILE = ("=cmd|'/c calc'!A0", "\t=1+1", "+49", "＝1", "\x1b]0;owned\x07", "\u202egpj.exe\x7f", "  @SUM(1)")
 

@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from fixtures.registries import ADMIN, Example
+from pilothouse.domain.audit.inventory import ReviewOutcome
 from pilothouse.domain.errors import ConflictError, InvalidInputError
-from pilothouse.domain.inventory import ReviewOutcome
-from pilothouse.domain.ssh_keys import read_key
-from pilothouse.domain.statements import Component
+from pilothouse.domain.identity.ssh_keys import read_key
+from pilothouse.domain.promotion.statements import Component
 from pilothouse.interop import signing_keys
 from pilothouse.operations.dossier import dossiers, inventory
 from pilothouse.operations.dossier.gathering import gather

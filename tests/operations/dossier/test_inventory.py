@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from fixtures.registries import ADMIN, Example, plain_spec
+from pilothouse.domain.audit.inventory import InventoryEntry, ReviewOutcome
 from pilothouse.domain.errors import InvalidInputError, ModelFileError, ModelRetiredError, NotAllowedError
-from pilothouse.domain.inventory import InventoryEntry, ReviewOutcome
-from pilothouse.domain.model_file import spec_from_plain, spec_to_plain
+from pilothouse.domain.identity.roles import Permission
+from pilothouse.domain.models.model_file import spec_from_plain, spec_to_plain
 from pilothouse.domain.records import RequestStatus
-from pilothouse.domain.roles import Permission
 from pilothouse.operations.authorisation import changing
 from pilothouse.operations.automation import schedules
 from pilothouse.operations.dossier import inventory

@@ -15,14 +15,14 @@ from pilothouse.cli.output import (
     show_table,
 )
 from pilothouse.cli.session import Session
-from pilothouse.domain.dataclass_reader import format_duration, parse_duration
 from pilothouse.domain.errors import NotAllowedError
+from pilothouse.domain.formats.safe_text import safe
+from pilothouse.domain.identity.roles import Grant, Role
+from pilothouse.domain.identity.scopes import LABEL, TargetChoice
+from pilothouse.domain.models.dataclass_reader import format_duration, parse_duration
+from pilothouse.domain.promotion.statements import Component
+from pilothouse.domain.promotion.teams import teams_text
 from pilothouse.domain.records import WorkspacePolicy
-from pilothouse.domain.roles import Grant, Role
-from pilothouse.domain.safe_text import safe
-from pilothouse.domain.scopes import LABEL, TargetChoice
-from pilothouse.domain.statements import Component
-from pilothouse.domain.teams import teams_text
 from pilothouse.operations.identity import idle_lock as locks
 from pilothouse.operations.identity import permissions, proposals
 from pilothouse.operations.promotion import break_glass

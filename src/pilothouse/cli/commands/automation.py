@@ -13,7 +13,7 @@ from pilothouse.cli.output import (
     show_table,
 )
 from pilothouse.cli.session import Session
-from pilothouse.domain.dataclass_reader import format_duration
+from pilothouse.domain.models.dataclass_reader import format_duration
 from pilothouse.operations import automation_switch
 from pilothouse.operations.automation import automation_activity
 from pilothouse.operations.automation import schedules as schedule_operations

@@ -6,8 +6,8 @@ import click
 
 from pilothouse.cli.output import json_option, printed_as_json, say, say_unwatched, show_table
 from pilothouse.cli.session import Session
-from pilothouse.domain.break_glass import REVIEWERS, Review
-from pilothouse.domain.dataclass_reader import parse_duration
+from pilothouse.domain.models.dataclass_reader import parse_duration
+from pilothouse.domain.promotion.break_glass import REVIEWERS, Review
 from pilothouse.operations.promotion import break_glass as operations
 from pilothouse.presentation.break_glass import looked, standing
 

@@ -12,8 +12,8 @@ import click
 from pilothouse.cli.output import json_option, printed_as_json, say, show_table
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.model_spec import CsvSpec
-from pilothouse.domain.table_form import MISSING_WORDS, TableForm
+from pilothouse.domain.models.model_spec import CsvSpec
+from pilothouse.domain.models.table_form import MISSING_WORDS, TableForm
 
 if TYPE_CHECKING:
     from pilothouse.operations.ingest.table_files import FileDrift

@@ -10,9 +10,9 @@ from pilothouse.cli.commands.passphrases import ask_passphrase
 from pilothouse.cli.output import json_option, printed_as_json, say, say_solo
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
+from pilothouse.domain.formats.safe_text import safe_json
+from pilothouse.domain.promotion.statements import Component
 from pilothouse.domain.records import PromotionRequest
-from pilothouse.domain.safe_text import safe_json
-from pilothouse.domain.statements import Component
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.promotion.components import Passphrase, SecondComponent, Signed
 from pilothouse.presentation.pages.request_page import approvers_text

@@ -20,7 +20,7 @@ from pilothouse.cli.output import (
 )
 from pilothouse.cli.session import Session
 from pilothouse.domain.listing import Query
-from pilothouse.domain.monitoring import TargetState
+from pilothouse.domain.monitoring.monitoring import TargetState
 from pilothouse.domain.records import Deployment, RollBackStep, Target
 from pilothouse.operations import listings
 from pilothouse.operations.fleet import targets as target_operations

@@ -10,11 +10,11 @@ import click
 
 from pilothouse.cli.output import json_option, printed_as_json, say, show_table
 from pilothouse.cli.session import Session
-from pilothouse.domain.roles import Permission
-from pilothouse.domain.safe_text import one_line
+from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.identity.roles import Permission
 
 if TYPE_CHECKING:
-    from pilothouse.domain.first_model import FirstModel
+    from pilothouse.domain.models.first_model import FirstModel
     from pilothouse.operations.workspace.first_models import Wanted
 
 
@@ -77,7 +77,7 @@ def looked_at(
 
 def wanted(session: Session, first: First, *, yes: bool, plan: bool) -> bool:
     """Print what was guessed; True where it shall be written."""
-    from pilothouse.domain.first_model import guesses, model_text
+    from pilothouse.domain.models.first_model import guesses, model_text
 
     text = model_text(first.model)
     rows = [{"key": key, "value": value, "reason": reason} for key, value, reason in guesses(first.model)]

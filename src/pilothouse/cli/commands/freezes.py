@@ -6,7 +6,7 @@ import click
 
 from pilothouse.cli.output import json_option, printed_as_json, say, show_table
 from pilothouse.cli.session import Session
-from pilothouse.domain.freezes import frozen_until
+from pilothouse.domain.promotion.freezes import frozen_until
 from pilothouse.operations.promotion import freezes as operations
 
 

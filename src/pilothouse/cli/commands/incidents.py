@@ -16,9 +16,9 @@ from pilothouse.cli.output import (
     show_table,
 )
 from pilothouse.cli.session import Session
-from pilothouse.domain.incidents import Incident
+from pilothouse.domain.models.version_stage import Standing
+from pilothouse.domain.monitoring.incidents import Incident
 from pilothouse.domain.records import Job
-from pilothouse.domain.version_stage import Standing
 from pilothouse.operations import catalogue
 from pilothouse.operations.alerts import incidents as operations
 from pilothouse.operations.fleet import health

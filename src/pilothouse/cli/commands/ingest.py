@@ -6,7 +6,7 @@ import click
 
 from pilothouse.cli.output import json_option, plain, printed_as_json, say, show_rows
 from pilothouse.cli.session import Session
-from pilothouse.domain.wire import LabelReceipt
+from pilothouse.domain.formats.wire import LabelReceipt
 from pilothouse.presentation import texts
 from pilothouse.presentation.receipts import Receipt, outcomes_line, predictions_line
 from pilothouse.presentation.tables.rejected_rows import rejected_table

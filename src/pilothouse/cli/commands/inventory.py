@@ -4,7 +4,7 @@ import click
 
 from pilothouse.cli.output import json_option, plain, printed_as_json, say, show_rows
 from pilothouse.cli.session import Session
-from pilothouse.domain.inventory import ReviewOutcome
+from pilothouse.domain.audit.inventory import ReviewOutcome
 from pilothouse.operations.dossier import inventory as inventory_operations
 from pilothouse.presentation.tables.inventory_rows import inventory_csv, inventory_table
 

@@ -19,13 +19,13 @@ from pilothouse.cli.output import (
     show_table,
 )
 from pilothouse.cli.session import Session
-from pilothouse.domain.assignments import parse_assignments
-from pilothouse.domain.dataclass_reader import parse_duration
-from pilothouse.domain.job_kinds import is_significant
-from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.formats.safe_text import safe_block
+from pilothouse.domain.jobs.job_kinds import is_significant
+from pilothouse.domain.jobs.jobs import JobStatus
 from pilothouse.domain.listing import Query
+from pilothouse.domain.models.assignments import parse_assignments
+from pilothouse.domain.models.dataclass_reader import parse_duration
 from pilothouse.domain.records import Job
-from pilothouse.domain.safe_text import safe_block
 from pilothouse.operations import listings
 from pilothouse.operations.jobs import backfills, searches, trainings
 from pilothouse.operations.jobs import jobs as job_operations

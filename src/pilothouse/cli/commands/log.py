@@ -14,8 +14,8 @@ from pilothouse.cli.output import (
     show_table,
 )
 from pilothouse.cli.session import Session
+from pilothouse.domain.audit.log_anchors import AnchorKind, AnchorState
 from pilothouse.domain.errors import UnavailableError
-from pilothouse.domain.log_anchors import AnchorKind, AnchorState
 from pilothouse.operations.transparency import anchors as operations
 from pilothouse.operations.transparency import delivery, heads, proofs
 from pilothouse.transparency.notes import encode

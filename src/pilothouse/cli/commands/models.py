@@ -13,8 +13,8 @@ from pilothouse.cli.output import (
     with_unwatched,
 )
 from pilothouse.cli.session import Session
+from pilothouse.domain.formats.safe_text import LINE_LIMIT, safe
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.operations import catalogue
 from pilothouse.operations.models import affected
 from pilothouse.operations.models import lineage as lineage_operations

@@ -22,9 +22,9 @@ from pilothouse.cli.output import (
     unwatched,
 )
 from pilothouse.cli.session import Session
-from pilothouse.domain.monitoring import MonitorView, TargetState
+from pilothouse.domain.formats.safe_text import safe, safe_block
+from pilothouse.domain.monitoring.monitoring import MonitorView, TargetState
 from pilothouse.domain.records import AlertStatus
-from pilothouse.domain.safe_text import safe, safe_block
 from pilothouse.operations.alerts import alerts as alert_operations
 from pilothouse.presentation import texts
 from pilothouse.presentation.charts.chart import MARK_LEGEND
@@ -46,8 +46,8 @@ from pilothouse.presentation.verdicts import (
 )
 
 if TYPE_CHECKING:
-    from pilothouse.domain.evaluation import MetricValue
-    from pilothouse.domain.findings import (
+    from pilothouse.domain.models.evaluation import MetricValue
+    from pilothouse.domain.monitoring.findings import (
         EstimateFinding,
         Finding,
         MultivariateFinding,

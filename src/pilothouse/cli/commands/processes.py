@@ -11,11 +11,11 @@ from pilothouse.cli.session import Session, find_workspace
 from pilothouse.domain.confinement import NONE, PAGE, verdict_in_force
 from pilothouse.domain.doctor import end_text
 from pilothouse.domain.errors import UnavailableError
-from pilothouse.domain.monitoring import DaemonState
+from pilothouse.domain.monitoring.monitoring import DaemonState
 from pilothouse.presentation import texts
 
 if TYPE_CHECKING:
-    from pilothouse.domain.target_file import TargetDescription
+    from pilothouse.domain.models.target_file import TargetDescription
 
 _isolation = click.option(
     "--isolation",
@@ -226,7 +226,7 @@ def serve(
 def _described(root: Path, target: str) -> "TargetDescription":
     """Target in the workspace's ``targets.toml``, with nothing but its name where that has none. The database is not opened
     here."""
-    from pilothouse.domain.target_file import TARGETS_FILE, TargetDescription, load_targets
+    from pilothouse.domain.models.target_file import TARGETS_FILE, TargetDescription, load_targets
 
     path = root / TARGETS_FILE
     described = load_targets(path.read_text("utf-8")) if path.exists() else {}

@@ -14,8 +14,8 @@ from pilothouse.cli.output import (
 )
 from pilothouse.cli.session import Session
 from pilothouse.domain.listing import Page, Query
+from pilothouse.domain.promotion.request_standing import RequestState
 from pilothouse.domain.records import PromotionRequest, RequestStatus
-from pilothouse.domain.request_standing import RequestState
 from pilothouse.operations.promotion import promotions, request_lists
 from pilothouse.presentation.pages.request_page import approvers_text
 from pilothouse.presentation.tables.work_rows import request_table

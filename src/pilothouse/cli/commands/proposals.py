@@ -75,7 +75,7 @@ def proposals_reject(session: Session, number: int, reason: str) -> None:
 
 def _parsed(ctx: click.Context, words: tuple[str, ...]) -> tuple[click.Command, click.Context]:
     """Command of these words with its parsed arguments. Raises click.UsageError or InvalidInputError."""
-    from pilothouse.domain.proposals import check_words
+    from pilothouse.domain.promotion.proposals import check_words
 
     check_words(words)
     root = ctx.find_root()

@@ -5,7 +5,7 @@ import click
 from pilothouse.cli.output import json_option, printed_as_json, say, show_rows, show_table
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.time_units import DAY_S
+from pilothouse.domain.formats.time_units import DAY_S
 from pilothouse.operations.workspace import retention as operations
 from pilothouse.presentation.tables.legal_hold_rows import hold_table
 

@@ -7,7 +7,7 @@ import click
 from pilothouse import __version__
 from pilothouse.cli.output import json_option, printed_as_json, say
 from pilothouse.cli.session import Session
-from pilothouse.domain.safe_text import safe
+from pilothouse.domain.formats.safe_text import safe
 
 _LONGEST_LINE = 800
 EXIT_CHANGES = 1

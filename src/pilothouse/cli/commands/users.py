@@ -9,9 +9,9 @@ import click
 from pilothouse.cli.output import json_option, printed_as_json, say, show_table
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
-from pilothouse.domain.ssh_keys import PublicKey, read_key
-from pilothouse.domain.time_parsing import parse_moment
-from pilothouse.domain.users import KeyUse, UserKey
+from pilothouse.domain.formats.time_parsing import parse_moment
+from pilothouse.domain.identity.ssh_keys import PublicKey, read_key
+from pilothouse.domain.identity.users import KeyUse, UserKey
 from pilothouse.operations.identity import users as operations
 from pilothouse.presentation.texts import time_text
 

@@ -17,9 +17,9 @@ from pilothouse.cli.output import (
     show_table,
 )
 from pilothouse.cli.session import Session, os_user
-from pilothouse.domain.inventory import open_items_text
-from pilothouse.domain.monitoring import Health, ModelOverview
-from pilothouse.domain.safe_text import safe
+from pilothouse.domain.audit.inventory import open_items_text
+from pilothouse.domain.formats.safe_text import safe
+from pilothouse.domain.monitoring.monitoring import Health, ModelOverview
 from pilothouse.operations import automation_switch
 from pilothouse.operations.promotion import break_glass
 from pilothouse.operations.workspace import apply_models, backups, workspaces, write_state

@@ -9,9 +9,9 @@ from pilothouse.console.screens.base import View
 from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
-from pilothouse.domain.lineage import Affected
-from pilothouse.domain.roles import Actor
-from pilothouse.domain.safe_text import safe
+from pilothouse.domain.audit.lineage import Affected
+from pilothouse.domain.formats.safe_text import safe
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.operations.services import Services
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.tables.lineage_rows import affected_line, affected_table

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens.page import PageView
 from pilothouse.console.session.actions import Action
-from pilothouse.domain.alert_explanation import AlertExplanation
+from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.monitoring.alert_explanation import AlertExplanation
 from pilothouse.domain.records import AlertStatus
-from pilothouse.domain.roles import Actor
 from pilothouse.operations.services import Services
 from pilothouse.presentation.pages.alert_page import explanation_page
 

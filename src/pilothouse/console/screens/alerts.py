@@ -11,10 +11,10 @@ from pilothouse.console.screens.lists import WINDOW, ListData, PagedView, TableV
 from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
-from pilothouse.domain.incidents import Incident
+from pilothouse.domain.formats.safe_text import LINE_LIMIT, safe
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.listing import Page, Query, parse_filter
-from pilothouse.domain.roles import Actor
-from pilothouse.domain.safe_text import LINE_LIMIT, safe
+from pilothouse.domain.monitoring.incidents import Incident
 from pilothouse.operations.services import Services
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.tables.incidents import incident_table, member_table, no_incidents_text

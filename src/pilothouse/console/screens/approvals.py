@@ -9,9 +9,9 @@ from pilothouse.console.screens import asking_again
 from pilothouse.console.screens.lists import PagedView
 from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.grid import Grid
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.records import PromotionRequest
-from pilothouse.domain.roles import Actor
 from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.table import Table
 from pilothouse.presentation.tables.work_rows import request_table

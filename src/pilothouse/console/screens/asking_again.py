@@ -4,7 +4,7 @@ from typing import Any
 
 from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens.base import View
-from pilothouse.domain.promotion import RequestAct, obstacle_to
+from pilothouse.domain.promotion.request_rules import RequestAct, obstacle_to
 from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.presentation.pages.request_page import obstacle_text
 

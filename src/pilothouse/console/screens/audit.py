@@ -10,9 +10,9 @@ from pilothouse.console.screens.lists import ListData, PagedView
 from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.listing import Page, Query, RowFilter
 from pilothouse.domain.records import AuditEntry, AuditHead
-from pilothouse.domain.roles import Actor
 from pilothouse.operations.services import Services
 from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.tables.table import Table

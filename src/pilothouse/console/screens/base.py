@@ -21,7 +21,7 @@ from pilothouse.presentation.cell import Tone
 from pilothouse.presentation.documents import Line
 
 if TYPE_CHECKING:
-    from pilothouse.domain.roles import Actor
+    from pilothouse.domain.identity.roles import Actor
     from pilothouse.operations.services import Services
 
 

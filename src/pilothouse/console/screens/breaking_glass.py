@@ -5,8 +5,8 @@ from typing import Any
 
 from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens.base import View
-from pilothouse.domain.break_glass import REVIEWERS, USUAL, BrokenGlass, Review, obstacle_to_review
-from pilothouse.domain.roles import Actor
+from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.promotion.break_glass import REVIEWERS, USUAL, BrokenGlass, Review, obstacle_to_review
 from pilothouse.presentation.break_glass import looked, standing
 
 KEEP, TAKE_BACK, BREAK = "keep", "take_back", "break_glass"

@@ -10,7 +10,7 @@ from pilothouse.console.screens.base import View
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.tones import line
-from pilothouse.domain.roles import Actor
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.operations.services import Services
 from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.documents import Line

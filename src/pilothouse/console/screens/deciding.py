@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from pilothouse.console.dialogs import Ask, AskPaste, AskSecret
 from pilothouse.console.screens.base import View
 from pilothouse.domain.errors import PilothouseError
+from pilothouse.domain.promotion.statements import MEANINGS, Component
 from pilothouse.domain.records import PromotionRequest
-from pilothouse.domain.statements import MEANINGS, Component
 from pilothouse.presentation.cell import Tone
 from pilothouse.presentation.texts import counted
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens.lists import PagedView, check_model
 from pilothouse.console.session.actions import Action
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.listing import Page, Query
-from pilothouse.domain.monitoring import TargetState
+from pilothouse.domain.monitoring.monitoring import TargetState
 from pilothouse.domain.records import Hold, RollBackStep
-from pilothouse.domain.roles import Actor
 from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.registry_rows import deployment_table, roll_back_lines
 from pilothouse.presentation.tables.table import Table

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from pilothouse.console.screens.page import PageView
 from pilothouse.domain.errors import NotFoundError
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.records import AuditEntry
-from pilothouse.domain.roles import Actor
 from pilothouse.operations.services import Services
 from pilothouse.presentation.pages.work_pages import audit_page
 

@@ -9,12 +9,12 @@ from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens import asking_again, breaking_glass, deciding
 from pilothouse.console.screens.page import PageView
 from pilothouse.console.session.actions import Action, key_of
-from pilothouse.domain.break_glass import BrokenGlass, Review
-from pilothouse.domain.dossier import Changes
-from pilothouse.domain.promotion import RequestAct, is_left_to_deploy, obstacle_to
+from pilothouse.domain.audit.dossier import Changes
+from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.promotion.break_glass import BrokenGlass, Review
+from pilothouse.domain.promotion.request_rules import RequestAct, is_left_to_deploy, obstacle_to
+from pilothouse.domain.promotion.teams import teams_text
 from pilothouse.domain.records import PromotionRequest, RequestStatus
-from pilothouse.domain.roles import Actor
-from pilothouse.domain.teams import teams_text
 from pilothouse.operations.services import Services
 from pilothouse.presentation.pages.request_page import obstacle_text, request_page
 

@@ -12,8 +12,8 @@ from pilothouse.console.screens.base import View
 from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
-from pilothouse.domain.monitoring import Fleet
-from pilothouse.domain.roles import Actor
+from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.monitoring.monitoring import Fleet
 from pilothouse.operations.services import Services
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.tables.fleet_rows import (

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from pilothouse.console.screens.lists import PagedView, check_model
 from pilothouse.console.session.actions import Action
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.records import Deployment
-from pilothouse.domain.roles import Actor
 from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.registry_rows import deployment_history_table
 from pilothouse.presentation.tables.table import Table

@@ -10,10 +10,10 @@ from pilothouse.console.screens.page import PageView
 from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.pager import Pager
-from pilothouse.domain.incidents import Incident
+from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.models.version_stage import Standing
+from pilothouse.domain.monitoring.incidents import Incident
 from pilothouse.domain.records import Alert, Job
-from pilothouse.domain.roles import Actor
-from pilothouse.domain.version_stage import Standing
 from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.incidents import incident_head, incident_story, member_table
 

@@ -6,9 +6,9 @@ from typing import Any
 from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens.base import View
 from pilothouse.domain.errors import PilothouseError
-from pilothouse.domain.incidents import Incident
+from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.monitoring.incidents import Incident
 from pilothouse.domain.records import AlertStatus
-from pilothouse.domain.roles import Actor
 
 _LISTED = 6
 """Alerts that a question names."""

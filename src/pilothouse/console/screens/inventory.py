@@ -11,8 +11,8 @@ from pilothouse.console.screens.lists import ListData, TableView, list_data
 from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
-from pilothouse.domain.inventory import InventoryEntry, ReviewOutcome
-from pilothouse.domain.roles import Actor
+from pilothouse.domain.audit.inventory import InventoryEntry, ReviewOutcome
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.inventory_rows import inventory_cells, inventory_table
 

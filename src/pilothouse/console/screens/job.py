@@ -14,9 +14,9 @@ from pilothouse.console.widgets.log import LogView
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.prompt import Prompt
 from pilothouse.console.widgets.tones import line
+from pilothouse.domain.formats.safe_text import safe
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.records import Job
-from pilothouse.domain.roles import Actor
-from pilothouse.domain.safe_text import safe
 from pilothouse.operations.services import Services
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.documents import Line

@@ -6,8 +6,8 @@ from typing import Any
 from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens.base import View
 from pilothouse.console.screens.loading import Started
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.records import Job
-from pilothouse.domain.roles import Actor
 
 
 def refusal(name: str, job: Job | None) -> str:

@@ -7,10 +7,10 @@ from pilothouse.console.screens import job_actions
 from pilothouse.console.screens.lists import PagedView
 from pilothouse.console.session.actions import Action
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.jobs.jobs import JobStatus
 from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.records import Job
-from pilothouse.domain.roles import Actor
 from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.table import Table
 from pilothouse.presentation.tables.work_rows import job_table

@@ -9,8 +9,8 @@ from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.retention import EVERYTHING, LegalHold, parse_scope, scope_text
-from pilothouse.domain.roles import Actor
 from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.legal_hold_rows import hold_cells, hold_table
 

@@ -11,9 +11,9 @@ from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.tones import line
-from pilothouse.domain.lineage import LineageNode
-from pilothouse.domain.roles import Actor
-from pilothouse.domain.safe_text import LINE_LIMIT, safe
+from pilothouse.domain.audit.lineage import LineageNode
+from pilothouse.domain.formats.safe_text import LINE_LIMIT, safe
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.operations.services import Services
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.documents import text_line

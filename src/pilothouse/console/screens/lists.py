@@ -12,8 +12,8 @@ from textual.app import ComposeResult
 from pilothouse.console.screens.base import View
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.domain.errors import NotFoundError
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.listing import Page, Query, parse_filter
-from pilothouse.domain.roles import Actor
 from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.table import Table
 

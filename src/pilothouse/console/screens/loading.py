@@ -16,7 +16,7 @@ from pilothouse.console.contract import ConsoleApp
 from pilothouse.console.session.session import Session
 from pilothouse.domain.equality import same
 from pilothouse.domain.errors import PilothouseError
-from pilothouse.domain.roles import Actor
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.presentation.cell import Tone
 
 if TYPE_CHECKING:

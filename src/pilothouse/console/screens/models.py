@@ -2,8 +2,8 @@
 
 from pilothouse.console.screens.lists import ListData, TableView, list_data
 from pilothouse.console.session.actions import Action
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.records import Model
-from pilothouse.domain.roles import Actor
 from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.registry_rows import model_table
 

@@ -18,8 +18,8 @@ from pilothouse.console.screens.monitor_loading import (
 from pilothouse.console.screens.monitor_pictures import MonitorPictures
 from pilothouse.console.session import exporting
 from pilothouse.console.session.actions import Action
-from pilothouse.domain.monitoring import MonitorView
-from pilothouse.domain.roles import Actor
+from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.monitoring.monitoring import MonitorView
 from pilothouse.operations.services import Services
 from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.charts.monitor_charts import PANELS, whole_span

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.listing import Query
-from pilothouse.domain.monitoring import FeatureDistribution, MonitorView
-from pilothouse.domain.roles import Actor
+from pilothouse.domain.monitoring.monitoring import FeatureDistribution, MonitorView
 from pilothouse.operations.services import Services
 from pilothouse.presentation.charts.chart import window_at
 from pilothouse.presentation.charts.monitor_points import Other

@@ -13,7 +13,7 @@ from pilothouse.console.widgets.chart import ChartView
 from pilothouse.console.widgets.frame_parts import OneLine
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
-from pilothouse.domain.monitoring import MonitorView
+from pilothouse.domain.monitoring.monitoring import MonitorView
 from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.charts.braille import SMALLEST
 from pilothouse.presentation.charts.chart import Chart, Point, marks_of, times_of

@@ -9,7 +9,7 @@ from textual.widgets import Static
 
 from pilothouse.console.screens.base import View
 from pilothouse.console.widgets.tones import line
-from pilothouse.domain.safe_text import safe, safe_block
+from pilothouse.domain.formats.safe_text import safe, safe_block
 from pilothouse.presentation.cell import Cell
 
 

@@ -9,9 +9,9 @@ from pilothouse.console.screens.lists import PagedView
 from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.listing import Page, Query
-from pilothouse.domain.monitoring import OutcomeConflict, WaitingOutcome
-from pilothouse.domain.roles import Actor
+from pilothouse.domain.monitoring.monitoring import OutcomeConflict, WaitingOutcome
 from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.rejected_rows import conflict_table, waiting_table
 from pilothouse.presentation.tables.table import Table

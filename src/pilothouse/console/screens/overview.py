@@ -12,12 +12,12 @@ from pilothouse.console.screens.base import View
 from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
-from pilothouse.domain.deployment_groups import DeploymentGroup
-from pilothouse.domain.inventory import open_items_text
+from pilothouse.domain.audit.inventory import open_items_text
+from pilothouse.domain.formats.safe_text import safe
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.listing import Query
-from pilothouse.domain.monitoring import Health, ModelOverview, TargetState
-from pilothouse.domain.roles import Actor
-from pilothouse.domain.safe_text import safe
+from pilothouse.domain.monitoring.deployment_groups import DeploymentGroup
+from pilothouse.domain.monitoring.monitoring import Health, ModelOverview, TargetState
 from pilothouse.operations.services import Services
 from pilothouse.presentation.cells import HEALTH, Cell, Tone
 from pilothouse.presentation.pages.feed import feed_table, waiting_text

@@ -5,9 +5,9 @@ from typing import Any
 
 from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens.base import View
-from pilothouse.domain.evaluation import GateOutcome
+from pilothouse.domain.models.evaluation import GateOutcome
+from pilothouse.domain.models.version_stage import VersionStage
 from pilothouse.domain.records import Version
-from pilothouse.domain.version_stage import VersionStage
 from pilothouse.presentation.version_texts import history_note
 
 ABSENT = "there is no version yet"

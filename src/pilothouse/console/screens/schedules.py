@@ -3,8 +3,8 @@
 from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens.lists import ListData, TableView, list_data
 from pilothouse.console.session.actions import Action
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.records import Schedule
-from pilothouse.domain.roles import Actor
 from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.work_rows import schedule_table
 from pilothouse.presentation.texts import time_text

@@ -17,8 +17,8 @@ from pilothouse.console.screens.loading import Started
 from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.field import TextField
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.roles import Actor
-from pilothouse.domain.safe_text import safe
+from pilothouse.domain.formats.safe_text import safe
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.operations.services import Services
 from pilothouse.presentation.pages.training_form import Field, fields_of, introduction, read_fields
 

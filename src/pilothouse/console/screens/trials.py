@@ -12,8 +12,8 @@ from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.records import Job
-from pilothouse.domain.roles import Actor
 from pilothouse.domain.search import TrialLine
 from pilothouse.operations.services import Services
 from pilothouse.presentation.cells import Cell

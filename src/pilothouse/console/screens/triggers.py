@@ -10,8 +10,8 @@ from pilothouse.console.screens.lists import check_model
 from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.pager import Pager
-from pilothouse.domain.roles import Actor
-from pilothouse.domain.triggers import ActivityEntry, Starter
+from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.jobs.triggers import ActivityEntry, Starter
 from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.trigger_rows import (
     activity_lines,

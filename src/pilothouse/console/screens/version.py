@@ -14,9 +14,9 @@ from pilothouse.console.screens.base import View
 from pilothouse.console.screens.loading import Started
 from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.pager import Pager
-from pilothouse.domain.decisions import DecisionOn
+from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.promotion.decisions import DecisionOn
 from pilothouse.domain.records import Model, Run, Version
-from pilothouse.domain.roles import Actor
 from pilothouse.operations.services import Services
 from pilothouse.presentation.documents import Line, text_line
 from pilothouse.presentation.pages.version_pages import PAGES, version_page

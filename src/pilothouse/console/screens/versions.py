@@ -6,9 +6,9 @@ from dataclasses import replace
 from pilothouse.console.screens import requesting
 from pilothouse.console.screens.lists import ListData, PagedView
 from pilothouse.console.session.actions import Action
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.records import Model, Version
-from pilothouse.domain.roles import Actor
 from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.registry_rows import version_table
 from pilothouse.presentation.tables.table import Table

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from textual.binding import Binding
 
-from pilothouse.domain.roles import Permission
+from pilothouse.domain.identity.roles import Permission
 
 EVERYWHERE = "everywhere"
 

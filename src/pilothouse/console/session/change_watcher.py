@@ -10,7 +10,7 @@ from textual.message import Message
 
 from pilothouse.console.session.session import Session, Status
 from pilothouse.domain.errors import AccessEndedError, PilothouseError
-from pilothouse.domain.roles import Actor
+from pilothouse.domain.identity.roles import Actor
 
 if TYPE_CHECKING:
     from pilothouse.operations.services import Services

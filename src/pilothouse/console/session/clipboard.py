@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from pilothouse.domain.safe_text import safe_block
+from pilothouse.domain.formats.safe_text import safe_block
 
 if TYPE_CHECKING:
     from textual.app import App

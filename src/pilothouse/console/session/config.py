@@ -13,8 +13,8 @@ from rich.style import Style
 from pilothouse.console.session.actions import ACTIONS, EVERYWHERE, RESERVED, actions_of, key_name, printed
 from pilothouse.console.session.views import COMMANDS, VIEWS, parse_command
 from pilothouse.console.widgets.tones import SKINS
-from pilothouse.domain.bounded_toml import one_line_each, parse_toml
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.formats.bounded_toml import one_line_each, parse_toml
 from pilothouse.presentation.cell import Tone
 
 PLACEHOLDERS = ("MODEL", "VERSION", "TARGET", "JOB", "ALERT", "REQUEST", "NAME", "ACTOR", "WORKSPACE")

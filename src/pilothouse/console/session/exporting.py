@@ -13,8 +13,8 @@ from pathlib import Path
 from pilothouse.console.session.clipboard import LONGEST_BYTES
 from pilothouse.console.session.session import Session
 from pilothouse.domain.errors import UnavailableError
-from pilothouse.domain.monitoring import MonitorView
-from pilothouse.domain.safe_text import safe
+from pilothouse.domain.formats.safe_text import safe
+from pilothouse.domain.monitoring.monitoring import MonitorView
 from pilothouse.presentation.charts.chart import Chart
 from pilothouse.presentation.charts.monitor_points import Other
 from pilothouse.presentation.charts.series_csv import series_csv

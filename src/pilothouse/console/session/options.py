@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pilothouse.domain.trusted_start import TrustedStart
+    from pilothouse.domain.identity.trusted_start import TrustedStart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from pilothouse.domain.roles import Actor
+from pilothouse.domain.identity.roles import Actor
 
 if TYPE_CHECKING:
     from pilothouse.console.session.config import ConsoleConfig
     from pilothouse.console.session.options import ConsoleOptions
-    from pilothouse.domain.break_glass import BrokenGlass
-    from pilothouse.domain.monitoring import DaemonState
+    from pilothouse.domain.monitoring.monitoring import DaemonState
+    from pilothouse.domain.promotion.break_glass import BrokenGlass
     from pilothouse.domain.records import Automation
     from pilothouse.domain.replay import Replay
     from pilothouse.operations.services import Services

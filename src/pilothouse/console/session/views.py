@@ -138,7 +138,7 @@ def parse_command(
 
 def _options(models: tuple[str, ...], targets: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     """The known values of each argument."""
-    from pilothouse.domain.jobs import JobStatus
+    from pilothouse.domain.jobs.jobs import JobStatus
 
     versions = tuple(f"{model}/" for model in models)
     return {

@@ -3,7 +3,7 @@
 from textual import events
 from textual.widgets import Input
 
-from pilothouse.domain.safe_text import safe
+from pilothouse.domain.formats.safe_text import safe
 
 LONGEST = 4_000
 

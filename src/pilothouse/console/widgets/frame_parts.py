@@ -9,7 +9,7 @@ from textual.widgets import Static
 from pilothouse.console.session.actions import TABS, Action
 from pilothouse.console.session.session import Session
 from pilothouse.console.widgets.tones import STYLES, line
-from pilothouse.domain.safe_text import one_line, safe
+from pilothouse.domain.formats.safe_text import one_line, safe
 from pilothouse.presentation.break_glass import glass_text
 from pilothouse.presentation.cell import Cell, Tone
 from pilothouse.presentation.documents import text_line, wrap
@@ -17,7 +17,7 @@ from pilothouse.presentation.texts import replay_text, solo_text, time_text
 from pilothouse.presentation.width import clip, display_width
 
 if TYPE_CHECKING:
-    from pilothouse.domain.monitoring import DaemonState
+    from pilothouse.domain.monitoring.monitoring import DaemonState
 
 _GLASSES = 3
 """Deployments by breaking the glass that have a line each."""

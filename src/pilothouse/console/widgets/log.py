@@ -11,7 +11,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from pilothouse.console.widgets.tones import STYLES
-from pilothouse.domain.safe_text import LINE_LIMIT, safe
+from pilothouse.domain.formats.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.documents import text_line, wrap
 from pilothouse.presentation.width import clip, display_width
 

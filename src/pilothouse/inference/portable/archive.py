@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from pilothouse.domain.bounded_json import parse_json
 from pilothouse.domain.errors import IntegrityError
-from pilothouse.domain.safe_text import one_line
+from pilothouse.domain.formats.bounded_json import parse_json
+from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.inference.portable.program import FORMAT, MAXIMUM_DEPTH, MAXIMUM_NODES, Array, Node, Program
 
 PROGRAM = "program.json"

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pilothouse.domain.errors import PilothouseError
-from pilothouse.domain.safe_text import one_line
+from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.inference.columns import InputColumns, Numbers
 from pilothouse.inference.portable.archive import from_bytes, to_bytes
 from pilothouse.inference.portable.conversion.model import converted

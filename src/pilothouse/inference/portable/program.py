@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pilothouse.domain.errors import IntegrityError
-from pilothouse.domain.safe_text import one_line
+from pilothouse.domain.formats.safe_text import one_line
 
 FORMAT = 1
 """Number of the format. A reader refuses any other."""

@@ -5,9 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from pilothouse.domain.alert_explanation import AlertExplanation, ExplainedFeature, WindowVerdict
-from pilothouse.domain.change_diagnosis import Diagnosis
-from pilothouse.domain.findings import (
+from pilothouse.domain.formats.time_units import to_us
+from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.models.model_spec import METRICS, ModelSpec
+from pilothouse.domain.monitoring.alert_explanation import AlertExplanation, ExplainedFeature, WindowVerdict
+from pilothouse.domain.monitoring.change_diagnosis import Diagnosis
+from pilothouse.domain.monitoring.findings import (
     DriftFinding,
     MultivariateFinding,
     PerformanceFinding,
@@ -16,12 +19,9 @@ from pilothouse.domain.findings import (
     Window,
     known,
 )
-from pilothouse.domain.incidents import CLASSES, JOINT
-from pilothouse.domain.judging import why_not_judged
-from pilothouse.domain.model_spec import METRICS, ModelSpec
+from pilothouse.domain.monitoring.incidents import CLASSES, JOINT
+from pilothouse.domain.monitoring.judging import why_not_judged
 from pilothouse.domain.records import Alert, Deployment
-from pilothouse.domain.roles import Actor
-from pilothouse.domain.time_units import to_us
 from pilothouse.operations.alerts import change_evidence
 from pilothouse.operations.alerts.alerts import get_alert
 from pilothouse.operations.alerts.explaining_windows import (

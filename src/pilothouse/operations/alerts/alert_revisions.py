@@ -3,11 +3,11 @@
 Doing it again changes nothing. What an alert said before is in the audit log, from which the past shows it.
 """
 
-from pilothouse.domain.findings import PerformanceFinding
-from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.formats.time_units import to_us
+from pilothouse.domain.identity.roles import DAEMON, Permission
+from pilothouse.domain.models.model_spec import ModelSpec
+from pilothouse.domain.monitoring.findings import PerformanceFinding
 from pilothouse.domain.records import Alert
-from pilothouse.domain.roles import DAEMON, Permission
-from pilothouse.domain.time_units import to_us
 from pilothouse.operations.alerts import alerting, explanations
 from pilothouse.operations.alerts.alerting import Rule
 from pilothouse.operations.alerts.explanations import AlertText

@@ -8,21 +8,21 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from pilothouse.domain.alert_rules import Turn, turn
-from pilothouse.domain.change_diagnosis import Diagnosis
 from pilothouse.domain.errors import ConflictError
-from pilothouse.domain.findings import (
+from pilothouse.domain.formats.time_units import from_us, to_us
+from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.models.model_spec import METRICS, ModelSpec, MonitoringSpec
+from pilothouse.domain.monitoring.alert_rules import Turn, turn
+from pilothouse.domain.monitoring.change_diagnosis import Diagnosis
+from pilothouse.domain.monitoring.findings import (
     DriftFinding,
     MultivariateFinding,
     PerformanceFinding,
     QualityFinding,
     TrafficFinding,
 )
-from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.incidents import CLASSES, JOINT
-from pilothouse.domain.model_spec import METRICS, ModelSpec, MonitoringSpec
+from pilothouse.domain.monitoring.incidents import CLASSES, JOINT
 from pilothouse.domain.records import Alert, AlertStatus
-from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.operations.alerts import change_evidence, explanations
 from pilothouse.operations.alerts.alerts import open_alert, resolve_alert_automatically
 from pilothouse.operations.alerts.explanations import AlertText, Occasion

@@ -5,8 +5,8 @@ from typing import Any
 
 from pilothouse.domain.errors import ConflictError, NotFoundError
 from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.identity.roles import DAEMON, Actor, Permission
 from pilothouse.domain.records import Alert, AlertStatus
-from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.operations.alerts.incident_cost import judge
 from pilothouse.operations.alerts.incident_grouping import add_to_incident
 from pilothouse.operations.authorisation import Change, changing, clean_text, reading, reason_given

@@ -10,11 +10,16 @@ from collections.abc import Sequence
 from statistics import median
 from typing import TypeVar
 
-from pilothouse.domain.change_diagnosis import Diagnosis, Evidence, Measured, diagnose
-from pilothouse.domain.evaluation import MetricValue
-from pilothouse.domain.findings import DriftFinding, EstimateFinding, PerformanceFinding, QualityFinding
+from pilothouse.domain.formats.time_units import to_us
+from pilothouse.domain.models.evaluation import MetricValue
+from pilothouse.domain.monitoring.change_diagnosis import Diagnosis, Evidence, Measured, diagnose
+from pilothouse.domain.monitoring.findings import (
+    DriftFinding,
+    EstimateFinding,
+    PerformanceFinding,
+    QualityFinding,
+)
 from pilothouse.domain.records import Alert
-from pilothouse.domain.time_units import to_us
 from pilothouse.operations.alerts.explaining_windows import Firing, explaining, monitor_of, windows_of
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection

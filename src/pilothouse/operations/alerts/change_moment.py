@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.formats.time_units import DAY_US, SECOND_US, from_us, to_us
+from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.domain.records import Alert
-from pilothouse.domain.time_units import DAY_US, SECOND_US, from_us, to_us
 from pilothouse.operations.alerts.explaining_windows import monitor_of
 from pilothouse.operations.services import Services
 from pilothouse.statistics.change_point import daily_loss, locate

@@ -4,11 +4,12 @@ again, is explained by the windows since then."""
 from dataclasses import dataclass
 from datetime import datetime
 
-from pilothouse.domain.incidents import CLASSES, JOINT
+from pilothouse.domain.formats.time_units import to_us
+from pilothouse.domain.monitoring.incidents import CLASSES, JOINT
 from pilothouse.domain.records import Alert
-from pilothouse.domain.time_units import to_us
 from pilothouse.sqlite import Connection
-from pilothouse.store import alerts, audit
+from pilothouse.store import alerts
+from pilothouse.store.log import audit
 from pilothouse.telemetry import readings
 from pilothouse.telemetry.readings import DRIFT, MULTIVARIATE, PERFORMANCE, QUALITY, TRAFFIC, Reading
 

@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pilothouse.domain.alert_rules import Flow
-from pilothouse.domain.dataclass_reader import format_duration
-from pilothouse.domain.findings import (
+from pilothouse.domain.formats.time_units import DAY_US, from_us
+from pilothouse.domain.models.dataclass_reader import format_duration
+from pilothouse.domain.models.model_spec import MonitoringSpec
+from pilothouse.domain.monitoring.alert_rules import Flow
+from pilothouse.domain.monitoring.findings import (
     DriftFinding,
     MultivariateFinding,
     PerformanceFinding,
     QualityFinding,
     TrafficFinding,
 )
-from pilothouse.domain.incidents import CLASSES, JOINT
-from pilothouse.domain.model_spec import MonitoringSpec
-from pilothouse.domain.time_units import DAY_US, from_us
+from pilothouse.domain.monitoring.incidents import CLASSES, JOINT
 from pilothouse.operations.monitoring.statistic_names import direction_of, direction_text, measured_text
 from pilothouse.statistics.performance.performance_verdicts import rate_of
 from pilothouse.statistics.profiles.specification import SCORE

@@ -12,8 +12,8 @@ from contextlib import suppress
 from datetime import datetime
 
 from pilothouse.domain.errors import IntegrityError, UnavailableError
-from pilothouse.domain.incident_cost import cost_of
-from pilothouse.domain.incidents import Cost, cause_text, telling
+from pilothouse.domain.monitoring.incident_cost import cost_of
+from pilothouse.domain.monitoring.incidents import Cost, cause_text, telling
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import alerts, incidents

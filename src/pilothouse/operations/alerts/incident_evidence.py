@@ -4,7 +4,9 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from pilothouse.domain.findings import (
+from pilothouse.domain.formats.time_units import DAY_US, to_us
+from pilothouse.domain.identifiers import VersionReference
+from pilothouse.domain.monitoring.findings import (
     DriftFinding,
     EstimateFinding,
     EstimateVerdict,
@@ -12,11 +14,9 @@ from pilothouse.domain.findings import (
     QualityFinding,
     TrafficFinding,
 )
-from pilothouse.domain.identifiers import VersionReference
-from pilothouse.domain.incident_cost import Drifting, Evidence, PerformanceLoss, Slow, Unanswered
-from pilothouse.domain.incidents import DATA
+from pilothouse.domain.monitoring.incident_cost import Drifting, Evidence, PerformanceLoss, Slow, Unanswered
+from pilothouse.domain.monitoring.incidents import DATA
 from pilothouse.domain.records import Alert
-from pilothouse.domain.time_units import DAY_US, to_us
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles.specification import SCORE
 from pilothouse.store import runs, versions

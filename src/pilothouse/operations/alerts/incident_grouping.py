@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 
-from pilothouse.domain import incidents as rules
-from pilothouse.domain.incidents import Membership
-from pilothouse.domain.model_file import spec_from_plain
+from pilothouse.domain.identity.roles import DAEMON, Permission
+from pilothouse.domain.models.model_file import spec_from_plain
+from pilothouse.domain.monitoring import incidents as rules
+from pilothouse.domain.monitoring.incidents import Membership
 from pilothouse.domain.records import Alert
-from pilothouse.domain.roles import DAEMON, Permission
 from pilothouse.operations.alerts.incident_cost import judge
 from pilothouse.operations.authorisation import changing
 from pilothouse.operations.services import Services

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from pilothouse.domain.errors import ConflictError, NotFoundError
 from pilothouse.domain.identifiers import check_name
-from pilothouse.domain.incident_cost import NOTHING, cost_of
-from pilothouse.domain.incidents import Cost, Incident, by_cost, status_of, telling
+from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.domain.listing import Page, Query
+from pilothouse.domain.monitoring.incident_cost import NOTHING, cost_of
+from pilothouse.domain.monitoring.incidents import Cost, Incident, by_cost, status_of, telling
 from pilothouse.domain.records import Alert, AlertStatus, Job
-from pilothouse.domain.roles import Actor, Permission
 from pilothouse.operations.alerts.alerts import record_status, set_status_in
 from pilothouse.operations.alerts.incident_cost import judge
 from pilothouse.operations.alerts.incident_evidence import SharedFigures, gather_evidence

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from pilothouse.domain.alert_explanation import AlertExplanation
-from pilothouse.domain.model_spec import ModelSpec
-from pilothouse.domain.monitoring import DistributionBin
-from pilothouse.domain.time_units import to_us
+from pilothouse.domain.formats.time_units import to_us
+from pilothouse.domain.models.model_spec import ModelSpec
+from pilothouse.domain.monitoring.alert_explanation import AlertExplanation
+from pilothouse.domain.monitoring.monitoring import DistributionBin
 from pilothouse.operations.monitoring.baselines import reference_profile
 from pilothouse.operations.monitoring.window_closing import grids
 from pilothouse.operations.services import Services

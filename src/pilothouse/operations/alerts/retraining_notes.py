@@ -1,7 +1,7 @@
 """Notes about the retrainings that alerts asked for: the job, or why none started. The monitor keeps them in telemetry."""
 
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.records import Alert
-from pilothouse.domain.roles import Actor
 from pilothouse.operations.authorisation import authorise
 from pilothouse.operations.services import Services
 from pilothouse.telemetry import readings

@@ -1,9 +1,9 @@
 """Silence: a live target that sends nothing opens an alert. It is judged by the wall clock, since no window closes without
 events."""
 
-from pilothouse.domain.alert_rules import Flow, flowing_since, next_look_us, silent_for
+from pilothouse.domain.formats.time_units import from_us, to_us
+from pilothouse.domain.monitoring.alert_rules import Flow, flowing_since, next_look_us, silent_for
 from pilothouse.domain.records import Alert
-from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.operations.alerts.alerting import AlertChanges, Deployed, new_alert, try_to_resolve
 from pilothouse.operations.alerts.alerts import open_alert
 from pilothouse.operations.alerts.explanations import silence as silence_text

@@ -2,16 +2,23 @@
 
 from datetime import datetime
 
+from pilothouse.domain.formats.time_units import from_us
 from pilothouse.domain.identifiers import VersionReference
-from pilothouse.domain.jobs import JobStatus
-from pilothouse.domain.model_spec import ModelSpec, TriggerSpec
-from pilothouse.domain.promotion import state_of
+from pilothouse.domain.identity.roles import DAEMON, Actor
+from pilothouse.domain.jobs.jobs import JobStatus
+from pilothouse.domain.jobs.triggers import (
+    ActivityEntry,
+    ActivityState,
+    EventStatus,
+    Firing,
+    Refusal,
+    Starter,
+)
+from pilothouse.domain.models.model_spec import ModelSpec, TriggerSpec
+from pilothouse.domain.models.version_stage import VersionStage
+from pilothouse.domain.promotion.request_rules import state_of
+from pilothouse.domain.promotion.request_standing import RequestState
 from pilothouse.domain.records import Automation, Job, Schedule
-from pilothouse.domain.request_standing import RequestState
-from pilothouse.domain.roles import DAEMON, Actor
-from pilothouse.domain.time_units import from_us
-from pilothouse.domain.triggers import ActivityEntry, ActivityState, EventStatus, Firing, Refusal, Starter
-from pilothouse.domain.version_stage import VersionStage
 from pilothouse.operations.alerts.retraining_notes import retrainings
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.automation import retraining

@@ -1,4 +1,4 @@
-"""Handlers of each kind of job: its preparation, and the record of its result. The kinds are in ``domain/job_kinds.py``."""
+"""Handlers of each kind of job: its preparation, the record of its result (kinds: ``domain/jobs/job_kinds.py``)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

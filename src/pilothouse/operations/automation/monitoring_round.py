@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from weakref import WeakKeyDictionary
 
-from pilothouse.domain.alert_rules import Span
 from pilothouse.domain.errors import PilothouseError
-from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.formats.time_units import from_us, to_us
+from pilothouse.domain.models.model_spec import ModelSpec
+from pilothouse.domain.monitoring.alert_rules import Span
 from pilothouse.domain.records import Alert, Deployment
-from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.operations.alerts import alert_revisions, alerting, incident_cost, incident_grouping, silence
 from pilothouse.operations.automation import retraining
 from pilothouse.operations.model_files import spec_in_force

@@ -3,14 +3,14 @@
 import functools
 from datetime import datetime
 
-from pilothouse.domain.alert_rules import RetrainingState, why_not_retrain
 from pilothouse.domain.errors import AutomationPausedError, PilothouseError
+from pilothouse.domain.formats.time_units import from_us, to_us
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.identity.roles import DAEMON
+from pilothouse.domain.jobs.triggers import Hindrance, Refusal, why_over_budget
+from pilothouse.domain.models.model_spec import ModelSpec
+from pilothouse.domain.monitoring.alert_rules import RetrainingState, why_not_retrain
 from pilothouse.domain.records import Alert, AlertStatus
-from pilothouse.domain.roles import DAEMON
-from pilothouse.domain.time_units import from_us, to_us
-from pilothouse.domain.triggers import Hindrance, Refusal, why_over_budget
 from pilothouse.operations.alerts.alerts import note_retraining
 from pilothouse.operations.alerts.change_moment import ChangeMoment, moment_of_change
 from pilothouse.operations.automation.triggers import running_training, starts_of_the_day

@@ -21,8 +21,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.safe_text import one_line
-from pilothouse.domain.time_parsing import zone
+from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.formats.time_parsing import zone
 from pilothouse.store.schedules import Rule
 
 _A_DAY_AND_MORE = timedelta(hours=26)

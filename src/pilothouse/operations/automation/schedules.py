@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from pilothouse.domain.errors import ConflictError, NotFoundError, PilothouseError
+from pilothouse.domain.identity.roles import DAEMON, Actor, Permission
 from pilothouse.domain.records import Schedule
-from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.operations.authorisation import changing, clean_text, reading
 from pilothouse.operations.automation.schedule_times import due_times, nominal_times, start_of
 from pilothouse.operations.model_files import spec_in_force

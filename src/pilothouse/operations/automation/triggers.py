@@ -11,11 +11,11 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from pilothouse.domain.errors import PilothouseError
-from pilothouse.domain.model_file import spec_from_plain
-from pilothouse.domain.model_spec import ModelSpec, TriggerSpec
-from pilothouse.domain.roles import DAEMON, Actor, Permission
-from pilothouse.domain.time_units import SECOND_US, from_us, to_us
-from pilothouse.domain.triggers import EventStatus, Hindrance, Refusal, TriggerState, why_not_start
+from pilothouse.domain.formats.time_units import SECOND_US, from_us, to_us
+from pilothouse.domain.identity.roles import DAEMON, Actor, Permission
+from pilothouse.domain.jobs.triggers import EventStatus, Hindrance, Refusal, TriggerState, why_not_start
+from pilothouse.domain.models.model_file import spec_from_plain
+from pilothouse.domain.models.model_spec import ModelSpec, TriggerSpec
 from pilothouse.operations.authorisation import changing, reading
 from pilothouse.operations.jobs.trainings import TrainingOptions, start_training
 from pilothouse.operations.model_files import spec_in_force

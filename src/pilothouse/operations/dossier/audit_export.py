@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import IO, Literal
 
-from pilothouse.domain.csv_text import csv_text
+from pilothouse.domain.formats.csv_text import csv_text
+from pilothouse.domain.formats.safe_text import safe_json
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.records import AuditEntry
-from pilothouse.domain.roles import Actor
-from pilothouse.domain.safe_text import safe_json
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.services import Services
-from pilothouse.store import audit
+from pilothouse.store.log import audit
 
 Format = Literal["jsonl", "csv"]
 COLUMNS = ("seq", "recorded_at", "actor", "action", "subject", "detail", "previous", "hash", "rows")

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from pilothouse import __version__
-from pilothouse.domain.dataclass_reader import to_plain
-from pilothouse.domain.dossier import Attachment, Dossier, Page
+from pilothouse.domain.audit.dossier import Attachment, Dossier, Page
 from pilothouse.domain.errors import InvalidInputError, UnavailableError
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.roles import Actor, Permission
+from pilothouse.domain.identity.roles import Actor, Permission
+from pilothouse.domain.models.dataclass_reader import to_plain
 from pilothouse.interop import signing_keys
 from pilothouse.interop.cyclonedx import ml_bom
 from pilothouse.interop.model_signing import bundle

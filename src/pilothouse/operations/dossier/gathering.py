@@ -3,11 +3,11 @@
 import json
 from typing import Any
 
-from pilothouse.domain.dossier import Changes, Dossier, IncidentFact
+from pilothouse.domain.audit.dossier import Changes, Dossier, IncidentFact
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.records import Alert, AuditEntry, PromotionRequest, Version
-from pilothouse.domain.roles import Actor
 from pilothouse.operations.alerts import incidents
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.catalogue import require_request, require_run, require_version
@@ -18,7 +18,8 @@ from pilothouse.operations.promotion.approved_before import changes_since_approv
 from pilothouse.operations.promotion.rules_in_force import with_rules
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import alerts, audit, deployments, requests, runs
+from pilothouse.store import alerts, deployments, requests, runs
+from pilothouse.store.log import audit
 
 _MOST_ENTRIES = 100_000
 

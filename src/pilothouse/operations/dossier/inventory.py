@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import date
 
-from pilothouse.domain.dataclass_reader import read_dataclass
+from pilothouse.domain.audit.inventory import InventoryEntry, ModelReview, ReviewOutcome, due_date, is_due
 from pilothouse.domain.errors import InvalidInputError, NotAllowedError
-from pilothouse.domain.inventory import InventoryEntry, ModelReview, ReviewOutcome, due_date, is_due
-from pilothouse.domain.model_spec import InventorySpec
-from pilothouse.domain.roles import Actor, Permission
+from pilothouse.domain.identity.roles import Actor, Permission
+from pilothouse.domain.models.dataclass_reader import read_dataclass
+from pilothouse.domain.models.model_spec import InventorySpec
 from pilothouse.operations.authorisation import Change, as_now, changing, reading, reason_given
 from pilothouse.operations.catalogue import require_model, spec_of_model
 from pilothouse.operations.promotion.rules_in_force import present_policy

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from pilothouse.domain.errors import UnavailableError
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.records import AuditEntry
-from pilothouse.domain.roles import Actor
 from pilothouse.operations.services import Services
 from pilothouse.operations.transparency import proofs
 

@@ -4,9 +4,14 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from pilothouse.domain.dossier import MonitoredMonth
-from pilothouse.domain.findings import DriftFinding, EstimateFinding, PerformanceFinding, QualityFinding
-from pilothouse.domain.time_units import from_us
+from pilothouse.domain.audit.dossier import MonitoredMonth
+from pilothouse.domain.formats.time_units import from_us
+from pilothouse.domain.monitoring.findings import (
+    DriftFinding,
+    EstimateFinding,
+    PerformanceFinding,
+    QualityFinding,
+)
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.telemetry import Stream, readings

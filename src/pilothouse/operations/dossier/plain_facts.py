@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from pilothouse.domain.dataclass_reader import to_plain
+from pilothouse.domain.models.dataclass_reader import to_plain
 from pilothouse.domain.records import PromotionRequest
 
 

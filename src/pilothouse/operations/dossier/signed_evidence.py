@@ -5,7 +5,7 @@ import io
 import json
 from dataclasses import replace
 
-from pilothouse.domain.roles import Actor
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.interop import signing_keys
 from pilothouse.operations.dossier import audit_export, log_proofs, signing_key
 from pilothouse.operations.dossier.plain_facts import request_facts

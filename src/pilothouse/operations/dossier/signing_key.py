@@ -1,7 +1,7 @@
 """Key by which a workspace signs what it hands out: made at its first use, readable by the workspace's account alone."""
 
 from pilothouse.domain.errors import IntegrityError, UnavailableError
-from pilothouse.domain.roles import Actor, Permission
+from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.interop import signing_keys
 from pilothouse.operations.authorisation import authorise, changing
 from pilothouse.operations.services import Services

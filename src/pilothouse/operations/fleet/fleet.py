@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from pilothouse.domain.deployment_state import counts_as_known
-from pilothouse.domain.monitoring import Fleet, Health, RollOut, ServingState
+from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.monitoring.deployment_state import counts_as_known
+from pilothouse.domain.monitoring.monitoring import Fleet, Health, RollOut, ServingState
 from pilothouse.domain.records import RequestStatus
-from pilothouse.domain.roles import Actor
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.fleet.health import as_shown, known_health_of_models
 from pilothouse.operations.services import Services

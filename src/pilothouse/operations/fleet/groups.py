@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Collection, Iterable
 
-from pilothouse.domain.deployment_groups import DeploymentGroup, GroupMember
-from pilothouse.domain.deployment_state import as_known, counts_as_known
-from pilothouse.domain.monitoring import Health, Place
-from pilothouse.domain.roles import Actor
+from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.monitoring.deployment_groups import DeploymentGroup, GroupMember
+from pilothouse.domain.monitoring.deployment_state import as_known, counts_as_known
+from pilothouse.domain.monitoring.monitoring import Health, Place
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.services import Services
 from pilothouse.operations.states.watching import unwatched

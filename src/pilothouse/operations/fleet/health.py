@@ -6,11 +6,16 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from pilothouse.domain.deployment_state import HEARD, counts_as_known, model_as_known, state_as_known
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.listing import Page, Query
-from pilothouse.domain.model_spec import primary_metric
-from pilothouse.domain.monitoring import Health, ModelOverview, ServingState, TargetState
-from pilothouse.domain.roles import Actor
+from pilothouse.domain.models.model_spec import primary_metric
+from pilothouse.domain.monitoring.deployment_state import (
+    HEARD,
+    counts_as_known,
+    model_as_known,
+    state_as_known,
+)
+from pilothouse.domain.monitoring.monitoring import Health, ModelOverview, ServingState, TargetState
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.fleet.processes import BEAT_EVERY_S, REPORT_IS_OLD_S
 from pilothouse.operations.promotion.promotions import count_waiting

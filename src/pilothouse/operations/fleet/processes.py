@@ -9,17 +9,18 @@ from typing import Any
 
 from pilothouse.confinement import probe
 from pilothouse.domain.confinement import describe
-from pilothouse.domain.jobs import JobStatus, ProcessName
-from pilothouse.domain.monitoring import DaemonState
+from pilothouse.domain.formats.wire import ServingReport
+from pilothouse.domain.identity.roles import DAEMON, Actor, Permission
+from pilothouse.domain.jobs.jobs import JobStatus, ProcessName
+from pilothouse.domain.monitoring.monitoring import DaemonState
 from pilothouse.domain.records import Job
-from pilothouse.domain.roles import DAEMON, Actor, Permission
-from pilothouse.domain.wire import ServingReport
 from pilothouse.operations.authorisation import change_in, changing, reading
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
 from pilothouse.operations.states.watching import BEGINS
 from pilothouse.sqlite import Connection
-from pilothouse.store import audit, deployment_states, jobs, processes, workspace
+from pilothouse.store import deployment_states, jobs, processes, workspace
+from pilothouse.store.log import audit
 from pilothouse.store.processes import LastReport
 from pilothouse.system.leader import leader
 from pilothouse.system.processes import own_name

@@ -6,7 +6,7 @@ import time
 from urllib.parse import urlsplit
 
 from pilothouse.domain.errors import NotFoundError, UnavailableError
-from pilothouse.domain.roles import Actor
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.operations import catalogue
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.fleet import targets

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
 
-from pilothouse.domain.bounded_json import parse_json
+from pilothouse.domain.formats.bounded_json import parse_json
 from pilothouse.domain.replay import Replay
 from pilothouse.operations.services import Services
 from pilothouse.system.files import write_atomically

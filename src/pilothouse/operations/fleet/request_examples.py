@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pilothouse.domain.bounded_json import parse_json
-from pilothouse.domain.categories import category_text
 from pilothouse.domain.errors import InvalidInputError, NotFoundError, UnavailableError
-from pilothouse.domain.model_file import spec_from_plain
-from pilothouse.domain.model_spec import ModelSpec
-from pilothouse.domain.monitoring import TargetState
-from pilothouse.domain.roles import Actor
+from pilothouse.domain.formats.bounded_json import parse_json
+from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.models.model_file import spec_from_plain
+from pilothouse.domain.models.model_spec import ModelSpec
+from pilothouse.domain.monitoring.categories import category_text
+from pilothouse.domain.monitoring.monitoring import TargetState
 from pilothouse.operations import catalogue
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.fleet import health, targets

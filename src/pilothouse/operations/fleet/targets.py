@@ -5,8 +5,8 @@ import secrets
 from dataclasses import replace
 
 from pilothouse.domain.errors import NotFoundError
+from pilothouse.domain.identity.roles import DAEMON, Actor, Permission
 from pilothouse.domain.records import Target
-from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.operations.authorisation import changing, reading
 from pilothouse.operations.services import Services
 from pilothouse.store import targets

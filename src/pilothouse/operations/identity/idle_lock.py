@@ -1,7 +1,7 @@
 """Idle lock of consoles: a setting of the workspace, and what happens to a session that was locked."""
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.roles import Actor, Permission
+from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.operations.authorisation import changing, clean_text
 from pilothouse.operations.identity import passphrases
 from pilothouse.operations.services import Services

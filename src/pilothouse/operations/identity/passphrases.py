@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 
 from pilothouse.domain.errors import ConflictError, NotAllowedError, NotFoundError
-from pilothouse.domain.roles import Actor, Permission
+from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.operations.authorisation import Change, changing, reading, reason_given
 from pilothouse.operations.services import Services
 from pilothouse.signing.passphrases import Stretched, matches, stretch
 from pilothouse.sqlite import Connection
-from pilothouse.store import passphrases, row_checks, workspace
-from pilothouse.store.passphrases import MOST_WRONG, StoredPassphrase
+from pilothouse.store import workspace
+from pilothouse.store.governance import passphrases
+from pilothouse.store.governance.passphrases import MOST_WRONG, StoredPassphrase
+from pilothouse.store.log import row_checks
 
 
 @dataclass(frozen=True, slots=True)

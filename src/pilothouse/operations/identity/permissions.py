@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
-from pilothouse.domain.roles import Actor, Grant, Permission, Role
-from pilothouse.domain.scopes import Reach
+from pilothouse.domain.identity.roles import Actor, Grant, Permission, Role
+from pilothouse.domain.identity.scopes import Reach
 from pilothouse.operations.authorisation import (
     grants_in_force,
     permits,
@@ -15,7 +15,8 @@ from pilothouse.operations.authorisation import (
 )
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import access, models, targets, users
+from pilothouse.store import models, targets
+from pilothouse.store.governance import access, users
 
 ACTIONS = {
     **{permission.name.lower().replace("_", "-"): permission for permission in Permission},

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from pilothouse.domain.errors import ConflictError, NotAllowedError, NotFoundError
-from pilothouse.domain.proposals import LASTS, Proposal, ProposalStatus, Second, check_words
-from pilothouse.domain.roles import Actor, Permission
+from pilothouse.domain.identity.roles import Actor, Permission
+from pilothouse.domain.promotion.proposals import LASTS, Proposal, ProposalStatus, Second, check_words
 from pilothouse.operations.authorisation import (
     DUAL_CONTROL,
     TWO_PEOPLE,
@@ -20,7 +20,8 @@ from pilothouse.operations.authorisation import (
 )
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import access, persons, proposals, workspace
+from pilothouse.store import workspace
+from pilothouse.store.governance import access, persons, proposals
 
 _READ = (".toml", ".py", ".json", ".yaml", ".yml", ".txt")
 """Ends of the names of files that a model's rules can lie in."""

@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.roles import Actor
-from pilothouse.domain.ssh_keys import is_certificate, key_of, read_certificate
-from pilothouse.domain.users import KeyUse, UserKey
+from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.identity.ssh_keys import is_certificate, key_of, read_certificate
+from pilothouse.domain.identity.users import KeyUse, UserKey
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.services import Services
-from pilothouse.store import users
+from pilothouse.store.governance import users
 
 _OPTIONS = "restrict,pty,agent-forwarding"
 """Nothing but a terminal and the agent that signs: no forwarding of ports or displays, no file of the user's own."""

@@ -11,17 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from pilothouse.domain.errors import InvalidInputError, NotAllowedError
-from pilothouse.domain.identity import Identity, IdentityKind
-from pilothouse.domain.persons import check_name
-from pilothouse.domain.roles import Actor
-from pilothouse.domain.ssh_keys import Certificate, is_certificate, key_of, read_certificate
-from pilothouse.domain.trusted_start import TrustedStart
-from pilothouse.domain.users import KeyUse
+from pilothouse.domain.identity.identity import Identity, IdentityKind
+from pilothouse.domain.identity.persons import check_name
+from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.identity.ssh_keys import Certificate, is_certificate, key_of, read_certificate
+from pilothouse.domain.identity.trusted_start import TrustedStart
+from pilothouse.domain.identity.users import KeyUse
 from pilothouse.operations.authorisation import as_now, check_standing
 from pilothouse.operations.identity.users import key_in_force
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import users
+from pilothouse.store.governance import users
 
 _LONGEST = 65_536
 _PUBLIC_KEY = "publickey "

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError
-from pilothouse.domain.persons import check_name, folded
-from pilothouse.domain.roles import DAEMON, Actor, Permission
-from pilothouse.domain.ssh_keys import PublicKey
-from pilothouse.domain.users import KeyUse, User, UserKey
+from pilothouse.domain.identity.persons import check_name, folded
+from pilothouse.domain.identity.roles import DAEMON, Actor, Permission
+from pilothouse.domain.identity.ssh_keys import PublicKey
+from pilothouse.domain.identity.users import KeyUse, User, UserKey
 from pilothouse.operations.authorisation import (
     Change,
     changing,
@@ -20,7 +20,7 @@ from pilothouse.operations.authorisation import (
 from pilothouse.operations.identity import dual_control
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import persons, users
+from pilothouse.store.governance import persons, users
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from datetime import datetime
 from pathlib import Path
 
 from pilothouse.domain.errors import IntegrityError, NotFoundError
+from pilothouse.domain.formats.time_units import HOUR_S, from_us, to_us
+from pilothouse.domain.formats.wire import BatchReceipt, LabelReceipt, Outcome, PredictionBatch
 from pilothouse.domain.identifiers import VersionReference, check_name, version_uri
-from pilothouse.domain.monitoring import RejectedEvents
-from pilothouse.domain.roles import Actor, Permission
-from pilothouse.domain.time_units import HOUR_S, from_us, to_us
-from pilothouse.domain.wire import BatchReceipt, LabelReceipt, Outcome, PredictionBatch
+from pilothouse.domain.identity.roles import Actor, Permission
+from pilothouse.domain.monitoring.monitoring import RejectedEvents
 from pilothouse.operations.authorisation import authorise, changing
 from pilothouse.operations.catalogue import require_model, require_version, spec_of_model
 from pilothouse.operations.promotion.deployments import private_columns

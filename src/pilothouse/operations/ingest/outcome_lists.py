@@ -7,9 +7,9 @@ past both lists are empty.
 from collections.abc import Callable
 from typing import TypeVar
 
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.listing import Page, Query
-from pilothouse.domain.monitoring import OutcomeConflict, WaitingOutcome
-from pilothouse.domain.roles import Actor
+from pilothouse.domain.monitoring.monitoring import OutcomeConflict, WaitingOutcome
 from pilothouse.operations.authorisation import authorise
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection

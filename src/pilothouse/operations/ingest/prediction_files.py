@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.model_spec import ModelSpec
-from pilothouse.domain.safe_text import one_line
-from pilothouse.domain.table_form import EVENT_TIME, OUTCOME_COLUMNS, TableForm, outcome_form, prediction_form
-from pilothouse.domain.wire import CodedTexts, Outcome, PackedTimings, PredictionBatch, code_width
+from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.formats.wire import CodedTexts, Outcome, PackedTimings, PredictionBatch, code_width
+from pilothouse.domain.models.model_spec import ModelSpec
+from pilothouse.domain.models.table_form import (
+    EVENT_TIME,
+    OUTCOME_COLUMNS,
+    TableForm,
+    outcome_form,
+    prediction_form,
+)
 from pilothouse.statistics.profiles.specification import CategoricalColumn, ProfileSpecification
 from pilothouse.system.files import sha256_file
 from pilothouse.telemetry.admission import MISSING_TIME

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pilothouse.domain.roles import Actor, Permission
-from pilothouse.domain.time_units import to_us
+from pilothouse.domain.formats.time_units import to_us
+from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.operations.authorisation import authorise, changing
 from pilothouse.operations.ingest.ingest import version_facts
 from pilothouse.operations.services import Services

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.records import Job
-from pilothouse.domain.roles import Actor
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.catalogue import require_model
 from pilothouse.operations.jobs.trainings import (

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.safe_text import one_line
+from pilothouse.domain.formats.safe_text import one_line
 
 MODEL_FILE_LIMIT = 2_000
 MODEL_BYTES_LIMIT = 64 << 20

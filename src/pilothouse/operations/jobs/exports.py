@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pilothouse.domain.errors import NotFoundError
+from pilothouse.domain.formats.time_units import from_us, to_us
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.operations.services import Services
 from pilothouse.telemetry import Stream
 from pilothouse.telemetry.columns import Features, Ints, Predictions

@@ -7,10 +7,10 @@ a failure that may pass by itself alarms nobody.
 from collections.abc import Sequence
 from datetime import timedelta
 
-from pilothouse.domain.jobs import Cause, JobStatus, RetryOn, back_off_s, retry_reason
+from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.identity.roles import DAEMON, Permission
+from pilothouse.domain.jobs.jobs import Cause, JobStatus, RetryOn, back_off_s, retry_reason
 from pilothouse.domain.records import Job
-from pilothouse.domain.roles import DAEMON, Permission
-from pilothouse.domain.safe_text import one_line
 from pilothouse.execution.pipeline import JobOutcome
 from pilothouse.operations.authorisation import Change, changing
 from pilothouse.operations.jobs.jobs import ClaimedJob, check_held, discard_files_of, finish_job, require_job

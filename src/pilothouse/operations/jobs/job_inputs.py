@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from pilothouse.domain.errors import ConflictError, IntegrityError, InvalidInputError, NotFoundError
+from pilothouse.domain.formats.time_units import to_us
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.job_kinds import KINDS
-from pilothouse.domain.jobs import StepRequest
-from pilothouse.domain.model_file import spec_from_plain, spec_to_plain
-from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.jobs.job_kinds import KINDS
+from pilothouse.domain.jobs.jobs import StepRequest
+from pilothouse.domain.models.model_file import spec_from_plain, spec_to_plain
+from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.domain.records import Version
-from pilothouse.domain.time_units import to_us
 from pilothouse.operations.catalogue import require_run, require_version
 from pilothouse.operations.jobs.code_facts import (
     CodeFacts,

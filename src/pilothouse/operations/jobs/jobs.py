@@ -11,18 +11,19 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from pilothouse.domain.errors import ConflictError, NotFoundError, StaleAttemptError
-from pilothouse.domain.job_kinds import KINDS
-from pilothouse.domain.jobs import JobStatus
+from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.identity.roles import DAEMON, Actor, Permission
+from pilothouse.domain.jobs.job_kinds import KINDS
+from pilothouse.domain.jobs.jobs import JobStatus
 from pilothouse.domain.records import Job
-from pilothouse.domain.roles import DAEMON, Actor, Permission
-from pilothouse.domain.safe_text import one_line
 from pilothouse.execution.step_files import discard_files
 from pilothouse.operations.authorisation import Change, changing, clean_text, reading
 from pilothouse.operations.catalogue import require_in_use
 from pilothouse.operations.jobs.job_logs import LOG_LIMIT, read_steps
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import alerts, audit, job_queue, jobs
+from pilothouse.store import alerts, job_queue, jobs
+from pilothouse.store.log import audit
 
 if TYPE_CHECKING:
     from pilothouse.execution.pipeline import JobOutcome

@@ -4,9 +4,9 @@ are."""
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pilothouse.domain.code_reach import reached_files
 from pilothouse.domain.errors import ConflictError, InvalidInputError
-from pilothouse.domain.loosening import differing_files
+from pilothouse.domain.models.code_reach import reached_files
+from pilothouse.domain.promotion.loosening import differing_files
 from pilothouse.operations.jobs.code_facts import folder_files
 from pilothouse.system.files import sha256_file
 

@@ -4,7 +4,7 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pilothouse.domain.roles import Actor
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.operations.jobs.job_logs import Part, list_parts, read_parts
 from pilothouse.operations.jobs.jobs import get_job
 from pilothouse.operations.services import Services

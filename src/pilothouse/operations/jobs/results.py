@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from pilothouse.domain.errors import IntegrityError
-from pilothouse.domain.evaluation import GateOutcome, GateResult, PortableForm
+from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.formats.time_units import from_us
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.jobs import StepResult
-from pilothouse.domain.model_file import spec_from_plain
-from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.identity.roles import DAEMON, Permission
+from pilothouse.domain.jobs.jobs import StepResult
+from pilothouse.domain.models.evaluation import GateOutcome, GateResult, PortableForm
+from pilothouse.domain.models.model_file import spec_from_plain
+from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.domain.records import Job, Snapshot, Version, VersionStatus
-from pilothouse.domain.roles import DAEMON, Permission
-from pilothouse.domain.safe_text import one_line
-from pilothouse.domain.time_units import from_us
 from pilothouse.execution.pipeline import JobOutcome
 from pilothouse.operations.authorisation import Change, changing
 from pilothouse.operations.jobs.code_facts import pack_folder

@@ -7,13 +7,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.errors import ConflictError, NotFoundError
-from pilothouse.domain.jobs import JobStatus, StepExit, StepRequest, StepResult
-from pilothouse.domain.model_file import spec_from_plain
-from pilothouse.domain.model_spec import METRICS, Scalar, SearchSpec
+from pilothouse.domain.formats.canonical import canonical_digest
+from pilothouse.domain.identity.roles import DAEMON, Actor, Permission
+from pilothouse.domain.jobs.jobs import JobStatus, StepExit, StepRequest, StepResult
+from pilothouse.domain.models.model_file import spec_from_plain
+from pilothouse.domain.models.model_spec import METRICS, Scalar, SearchSpec
 from pilothouse.domain.records import Job
-from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.domain.search import Ask, TrialLine, TrialState, draw, mean, next_step
 from pilothouse.execution.pipeline import ParkedError
 from pilothouse.operations.authorisation import changing, reading

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pilothouse
-from pilothouse.domain.canonical import canonical_digest
-from pilothouse.domain.jobs import StepRequest, StepResult
-from pilothouse.domain.roles import DAEMON
+from pilothouse.domain.formats.canonical import canonical_digest
+from pilothouse.domain.identity.roles import DAEMON
+from pilothouse.domain.jobs.jobs import StepRequest, StepResult
 from pilothouse.operations.authorisation import change_in
 from pilothouse.operations.jobs.code_facts import folder_digest
 from pilothouse.operations.jobs.job_inputs import judging_copy, model_copy, read_prepared

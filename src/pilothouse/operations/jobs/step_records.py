@@ -5,14 +5,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from pilothouse.domain.dataclass_reader import read_dataclass
 from pilothouse.domain.errors import IntegrityError
-from pilothouse.domain.evaluation import ColumnSummary, ComparedRows, GateResult, MetricValue, PortableForm
+from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.formats.time_units import from_us
 from pilothouse.domain.identifiers import check_digest
-from pilothouse.domain.jobs import StepResult
+from pilothouse.domain.jobs.jobs import StepResult
+from pilothouse.domain.models.dataclass_reader import read_dataclass
+from pilothouse.domain.models.evaluation import (
+    ColumnSummary,
+    ComparedRows,
+    GateResult,
+    MetricValue,
+    PortableForm,
+)
 from pilothouse.domain.records import Snapshot
-from pilothouse.domain.safe_text import one_line
-from pilothouse.domain.time_units import from_us
 from pilothouse.store.runs import RunFile
 
 _T = TypeVar("_T")

@@ -7,10 +7,10 @@ from typing import Any
 
 from pilothouse.domain.errors import AutomationPausedError, InvalidInputError, ModelFileError, NotFoundError
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.model_file import spec_from_plain, spec_to_plain
-from pilothouse.domain.model_spec import ModelSpec, Scalar
+from pilothouse.domain.identity.roles import DAEMON, Actor, Permission
+from pilothouse.domain.models.model_file import spec_from_plain, spec_to_plain
+from pilothouse.domain.models.model_spec import ModelSpec, Scalar
 from pilothouse.domain.records import Job, Model
-from pilothouse.domain.roles import DAEMON, Actor, Permission
 from pilothouse.operations.authorisation import Change, changing, clean_text, reading
 from pilothouse.operations.catalogue import require_in_use, require_model, require_version, spec_of_model
 from pilothouse.operations.jobs.jobs import require_job

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterable
 
+from pilothouse.domain.audit.lineage import Affected, AffectedVersion, Stay
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.lineage import Affected, AffectedVersion, Stay
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.records import RequestStatus, Version
-from pilothouse.domain.roles import Actor
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.catalogue import require_run, require_version
 from pilothouse.operations.services import Services

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pilothouse.domain.evaluation import GateResult
+from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.models.evaluation import GateResult
 from pilothouse.domain.records import Version
-from pilothouse.domain.roles import Actor
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.catalogue import require_run, require_version
 from pilothouse.operations.models import paired_predictions

@@ -5,9 +5,9 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from pilothouse.domain.dataclass_reader import to_plain
 from pilothouse.domain.errors import UnavailableError
-from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.models.dataclass_reader import to_plain
+from pilothouse.domain.models.model_spec import ModelSpec
 
 _MODULE = "pilothouse.training.estimator_check"
 _TIMEOUT_S = 60

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pilothouse.domain.categories import category_text
-from pilothouse.domain.column_facts import ColumnFacts, FactKind, FileFacts, TimeFacts
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.table_form import MISSING_WORDS, ColumnKind, TableForm
+from pilothouse.domain.models.column_facts import ColumnFacts, FactKind, FileFacts, TimeFacts
+from pilothouse.domain.models.table_form import MISSING_WORDS, ColumnKind, TableForm
+from pilothouse.domain.monitoring.categories import category_text
 from pilothouse.tables.cells import converted, is_nested
 from pilothouse.tables.reader import guess_kinds, open_table
 from pilothouse.tables.times import HAS_OFFSET, UTC_TIME

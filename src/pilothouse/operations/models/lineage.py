@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from pilothouse.domain.audit.lineage import LineageNode
 from pilothouse.domain.identifiers import VersionReference, version_uri
-from pilothouse.domain.lineage import LineageNode
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.records import Alert, Deployment, Job, PromotionRequest, Run, Version
-from pilothouse.domain.roles import Actor
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.catalogue import require_run, require_version
 from pilothouse.operations.services import Services

@@ -14,8 +14,8 @@ import numpy as np
 
 from pilothouse.artifacts import ArtifactStore
 from pilothouse.domain.errors import InvalidInputError, PilothouseError
-from pilothouse.domain.model_file import spec_from_plain
-from pilothouse.domain.model_spec import Task
+from pilothouse.domain.models.model_file import spec_from_plain
+from pilothouse.domain.models.model_spec import Task
 from pilothouse.domain.records import Version
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.performance.pairing import paired_rows

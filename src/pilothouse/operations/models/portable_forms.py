@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from pilothouse.domain.errors import ConflictError
-from pilothouse.domain.evaluation import PortableForm
 from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.identity.roles import Actor, Permission
+from pilothouse.domain.models.evaluation import PortableForm
 from pilothouse.domain.records import Version
-from pilothouse.domain.roles import Actor, Permission
 from pilothouse.operations.authorisation import changing
 from pilothouse.operations.catalogue import require_model, require_version
 from pilothouse.operations.services import Services

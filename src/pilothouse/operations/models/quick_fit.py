@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from pilothouse.confinement import probe
 from pilothouse.domain.confinement import confines, unheld
 from pilothouse.domain.errors import PilothouseError
-from pilothouse.domain.evaluation import MetricValue
-from pilothouse.domain.first_settings import QuickFit
-from pilothouse.domain.jobs import JobStatus, StepRequest, StepResult
-from pilothouse.domain.model_file import spec_to_plain
-from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.jobs.jobs import JobStatus, StepRequest, StepResult
+from pilothouse.domain.models.evaluation import MetricValue
+from pilothouse.domain.models.first_settings import QuickFit
+from pilothouse.domain.models.model_file import spec_to_plain
+from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.execution.launcher_client import Launcher
 from pilothouse.execution.pipeline import run_pipeline
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
-from pilothouse.domain.model_spec import ModelSpec
-from pilothouse.domain.table_form import training_form
+from pilothouse.domain.models.model_spec import ModelSpec
+from pilothouse.domain.models.table_form import training_form
 from pilothouse.sqlite.foreign_sqlite import QueryError, query_columns
 
 

@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pilothouse.domain.categories import category_text
-from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
-from pilothouse.domain.judging import window_notes
-from pilothouse.domain.missing_words import word_like_a_value
-from pilothouse.domain.model_spec import CsvSpec, ModelSpec, Scalar
-from pilothouse.domain.safe_text import one_line
-from pilothouse.domain.table_form import TableForm, training_form
-from pilothouse.domain.time_units import DAY_US, SECOND_US
+from pilothouse.domain.formats.missing_words import word_like_a_value
+from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.formats.time_units import DAY_US, SECOND_US
+from pilothouse.domain.models.dataclass_reader import format_duration
+from pilothouse.domain.models.model_spec import CsvSpec, ModelSpec, Scalar
+from pilothouse.domain.models.table_form import TableForm, training_form
+from pilothouse.domain.monitoring.categories import category_text
+from pilothouse.domain.monitoring.judging import window_notes
 
 if TYPE_CHECKING:
     import pyarrow as pa

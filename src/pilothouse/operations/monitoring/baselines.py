@@ -4,9 +4,9 @@ import hashlib
 from dataclasses import dataclass
 
 from pilothouse.domain.errors import NotFoundError
-from pilothouse.domain.evaluation import MetricValue
+from pilothouse.domain.formats.time_units import DAY_US
 from pilothouse.domain.identifiers import VersionReference, version_uri
-from pilothouse.domain.time_units import DAY_US
+from pilothouse.domain.models.evaluation import MetricValue
 from pilothouse.operations.monitoring import loaded_references
 from pilothouse.operations.monitoring.loaded_references import LoadedReference
 from pilothouse.operations.services import Services

@@ -6,10 +6,10 @@ from datetime import datetime
 import numpy as np
 
 from pilothouse.domain.errors import NotFoundError
-from pilothouse.domain.findings import DriftFinding
-from pilothouse.domain.monitoring import DistributionBin, FeatureDistribution
-from pilothouse.domain.roles import Actor
-from pilothouse.domain.time_units import DAY_S, HOUR_S, MINUTE_S, SECOND_US, to_us
+from pilothouse.domain.formats.time_units import DAY_S, HOUR_S, MINUTE_S, SECOND_US, to_us
+from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.monitoring.findings import DriftFinding
+from pilothouse.domain.monitoring.monitoring import DistributionBin, FeatureDistribution
 from pilothouse.operations.authorisation import authorise
 from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.monitoring.baselines import reference_profile

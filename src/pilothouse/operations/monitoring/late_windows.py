@@ -12,12 +12,12 @@ from heapq import heappop, heappush
 from itertools import chain, groupby
 from operator import attrgetter
 
-from pilothouse.domain.alert_rules import Span
 from pilothouse.domain.errors import PilothouseError
-from pilothouse.domain.findings import DriftFinding
-from pilothouse.domain.judging import MOST_TOGETHER
-from pilothouse.domain.model_spec import ModelSpec
-from pilothouse.domain.time_units import SECOND_US, to_us
+from pilothouse.domain.formats.time_units import SECOND_US, to_us
+from pilothouse.domain.models.model_spec import ModelSpec
+from pilothouse.domain.monitoring.alert_rules import Span
+from pilothouse.domain.monitoring.findings import DriftFinding
+from pilothouse.domain.monitoring.judging import MOST_TOGETHER
 from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.monitoring import weeks_before, window_closing
 from pilothouse.operations.services import Services

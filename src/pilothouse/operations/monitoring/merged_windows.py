@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pilothouse.domain.alert_rules import Span
-from pilothouse.domain.judging import MOST_TOGETHER, windows_together
+from pilothouse.domain.monitoring.alert_rules import Span
+from pilothouse.domain.monitoring.judging import MOST_TOGETHER, windows_together
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pilothouse.domain.alert_rules import Span
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.model_spec import ModelSpec
-from pilothouse.domain.roles import Actor, Permission
-from pilothouse.domain.time_units import from_us, to_us
+from pilothouse.domain.formats.time_units import from_us, to_us
+from pilothouse.domain.identity.roles import Actor, Permission
+from pilothouse.domain.models.model_spec import ModelSpec
+from pilothouse.domain.monitoring.alert_rules import Span
 from pilothouse.operations.authorisation import changing, clean_text
 from pilothouse.operations.catalogue import require_model
 from pilothouse.operations.model_files import spec_in_force

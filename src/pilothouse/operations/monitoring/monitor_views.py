@@ -5,9 +5,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
-from pilothouse.domain.deployment_state import state_as_known
 from pilothouse.domain.errors import NotFoundError
-from pilothouse.domain.findings import (
+from pilothouse.domain.formats.time_units import from_us
+from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.models.model_spec import ModelSpec
+from pilothouse.domain.monitoring.deployment_state import state_as_known
+from pilothouse.domain.monitoring.findings import (
     DriftFinding,
     EstimateFinding,
     Finding,
@@ -17,11 +20,8 @@ from pilothouse.domain.findings import (
     Window,
     WindowFinding,
 )
-from pilothouse.domain.model_spec import ModelSpec
-from pilothouse.domain.monitoring import MonitorView, RevisedWindow, Suspicion, TimelineMark
+from pilothouse.domain.monitoring.monitoring import MonitorView, RevisedWindow, Suspicion, TimelineMark
 from pilothouse.domain.records import Alert, Deployment
-from pilothouse.domain.roles import Actor
-from pilothouse.domain.time_units import from_us
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.monitoring.baselines import baseline_p95_ms, reference_performance

@@ -13,13 +13,13 @@ from pilothouse.domain.errors import (
     NotFoundError,
     PilothouseError,
 )
-from pilothouse.domain.findings import ClosedWindow, GiveAway, MultivariateFinding, Window
+from pilothouse.domain.formats.time_units import from_us, to_us
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.judging import why_not_judged
-from pilothouse.domain.model_file import spec_from_plain
+from pilothouse.domain.identity.roles import DAEMON, Actor, Permission
+from pilothouse.domain.models.model_file import spec_from_plain
+from pilothouse.domain.monitoring.findings import ClosedWindow, GiveAway, MultivariateFinding, Window
+from pilothouse.domain.monitoring.judging import why_not_judged
 from pilothouse.domain.records import Deployment, Job
-from pilothouse.domain.roles import DAEMON, Actor, Permission
-from pilothouse.domain.time_units import from_us, to_us
 from pilothouse.execution.pipeline import JobOutcome
 from pilothouse.operations.authorisation import changing, clean_text, reading
 from pilothouse.operations.catalogue import require_model, require_version

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
-from pilothouse.domain.evaluation import MetricValue
-from pilothouse.domain.roles import Actor
-from pilothouse.domain.time_units import DAY_S, DAY_US, from_us, to_us
+from pilothouse.domain.formats.time_units import DAY_S, DAY_US, from_us, to_us
+from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.models.evaluation import MetricValue
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.services import Services

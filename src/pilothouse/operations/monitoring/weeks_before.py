@@ -15,11 +15,11 @@ from operator import attrgetter
 
 import numpy as np
 
-from pilothouse.domain.alert_rules import Span
-from pilothouse.domain.drift_comparison import WeeksBefore
-from pilothouse.domain.findings import DriftFinding
-from pilothouse.domain.model_spec import MonitoringSpec
-from pilothouse.domain.time_units import DAY_S, DAY_US, SECOND_US, from_us, to_us
+from pilothouse.domain.formats.time_units import DAY_S, DAY_US, SECOND_US, from_us, to_us
+from pilothouse.domain.models.model_spec import MonitoringSpec
+from pilothouse.domain.monitoring.alert_rules import Span
+from pilothouse.domain.monitoring.drift_comparison import WeeksBefore
+from pilothouse.domain.monitoring.findings import DriftFinding
 from pilothouse.operations.monitoring.baselines import Baseline
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection

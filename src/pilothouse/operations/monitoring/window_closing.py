@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from pilothouse.domain.alert_rules import Span, due_spans, level_of
-from pilothouse.domain.drift_comparison import WeeksBefore
-from pilothouse.domain.findings import (
+from pilothouse.domain.formats.time_units import DAY_S, DAY_US, SECOND_US, from_us, to_us
+from pilothouse.domain.models.model_spec import METRICS, ModelSpec
+from pilothouse.domain.monitoring.alert_rules import Span, due_spans, level_of
+from pilothouse.domain.monitoring.drift_comparison import WeeksBefore
+from pilothouse.domain.monitoring.findings import (
     ClosedWindow,
     DriftFinding,
     Finding,
@@ -22,9 +24,7 @@ from pilothouse.domain.findings import (
     TrafficFinding,
     Window,
 )
-from pilothouse.domain.judging import performance_grid
-from pilothouse.domain.model_spec import METRICS, ModelSpec
-from pilothouse.domain.time_units import DAY_S, DAY_US, SECOND_US, from_us, to_us
+from pilothouse.domain.monitoring.judging import performance_grid
 from pilothouse.operations.monitoring import merged_windows, weeks_before, window_estimates
 from pilothouse.operations.monitoring.baselines import Baseline, baseline_of, baseline_p95_ms
 from pilothouse.operations.monitoring.merged_windows import Merged

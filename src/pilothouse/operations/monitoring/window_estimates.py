@@ -7,11 +7,11 @@ estimated first: judged again, or by a back-fill, it learns from the same.
 import math
 from dataclasses import replace
 
-from pilothouse.domain.alert_rules import Span
-from pilothouse.domain.evaluation import MetricValue
-from pilothouse.domain.findings import EstimateFinding, PerformanceFinding, finite_or_none, known
-from pilothouse.domain.model_spec import ModelSpec
-from pilothouse.domain.time_units import SECOND_US, to_us
+from pilothouse.domain.formats.time_units import SECOND_US, to_us
+from pilothouse.domain.models.evaluation import MetricValue
+from pilothouse.domain.models.model_spec import ModelSpec
+from pilothouse.domain.monitoring.alert_rules import Span
+from pilothouse.domain.monitoring.findings import EstimateFinding, PerformanceFinding, finite_or_none, known
 from pilothouse.operations.monitoring.baselines import estimator_of
 from pilothouse.operations.services import Services
 from pilothouse.statistics import performance_estimation

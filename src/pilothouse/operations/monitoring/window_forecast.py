@@ -3,10 +3,10 @@
 from contextlib import suppress
 
 from pilothouse.domain.errors import IntegrityError
+from pilothouse.domain.formats.time_units import DAY_S, DAY_US
 from pilothouse.domain.identifiers import VersionReference
-from pilothouse.domain.judging import window_notes
-from pilothouse.domain.model_spec import ModelSpec
-from pilothouse.domain.time_units import DAY_S, DAY_US
+from pilothouse.domain.models.model_spec import ModelSpec
+from pilothouse.domain.monitoring.judging import window_notes
 from pilothouse.operations.monitoring.baselines import rows_a_day
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection

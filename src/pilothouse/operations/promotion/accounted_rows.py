@@ -3,11 +3,12 @@ past Pilothouse counts for nothing. All raise IntegrityError that names it, and 
 
 from collections.abc import Sequence
 
+from pilothouse.domain.identity.users import KeyUse
 from pilothouse.domain.records import PromotionRequest, Version
-from pilothouse.domain.users import KeyUse
 from pilothouse.operations.catalogue import require_model, require_run
 from pilothouse.sqlite import Connection
-from pilothouse.store import deployments, row_checks, targets
+from pilothouse.store import deployments, targets
+from pilothouse.store.log import row_checks
 
 _NEWEST = 20
 """Deployments of a model on a target that are compared: which version was there before follows from the newest."""

@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from pilothouse.domain.dossier import Change, Changes
+from pilothouse.domain.audit.dossier import Change, Changes
 from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.records import PromotionRequest
-from pilothouse.domain.roles import Actor
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.catalogue import require_request, require_version
 from pilothouse.operations.models import comparisons

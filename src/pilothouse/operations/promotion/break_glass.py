@@ -4,7 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from pilothouse.domain.break_glass import (
+from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
+from pilothouse.domain.identifiers import parse_reference, version_uri
+from pilothouse.domain.identity.persons import Persons
+from pilothouse.domain.identity.roles import DAEMON, Actor, Grant, Permission
+from pilothouse.domain.promotion.break_glass import (
     LONGEST,
     REVIEWERS,
     USUAL,
@@ -13,11 +17,7 @@ from pilothouse.domain.break_glass import (
     Review,
     obstacle_to_review,
 )
-from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
-from pilothouse.domain.identifiers import parse_reference, version_uri
-from pilothouse.domain.persons import Persons
 from pilothouse.domain.records import PromotionRequest, RequestStatus, RollBackStep, Version, VersionStatus
-from pilothouse.domain.roles import DAEMON, Actor, Grant, Permission
 from pilothouse.operations.authorisation import Change, as_now, changing, present, reading, reason_given
 from pilothouse.operations.catalogue import require_version
 from pilothouse.operations.promotion.accounted_rows import check_rules, check_version
@@ -27,7 +27,8 @@ from pilothouse.operations.promotion.request_filing import file_request, targets
 from pilothouse.operations.promotion.rules_in_force import parts_where_four_eyes, require_with_rules
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import access, broken_glass, deployments, persons, requests, workspace
+from pilothouse.store import deployments, requests, workspace
+from pilothouse.store.governance import access, broken_glass, persons
 
 SETTING = "break_glass"
 """Setting, ``yes`` where somebody may deploy alone in an emergency; ``no`` where nothing is set."""

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from pilothouse.domain.decisions import DecisionSignature
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
-from pilothouse.domain.records import PromotionRequest
-from pilothouse.domain.statements import (
+from pilothouse.domain.identity.users import KeyUse, UserKey
+from pilothouse.domain.promotion.decisions import DecisionSignature
+from pilothouse.domain.promotion.statements import (
     NAMESPACE,
     Component,
     LogHead,
@@ -15,7 +15,7 @@ from pilothouse.domain.statements import (
     parse_statement,
     signable_forms,
 )
-from pilothouse.domain.users import KeyUse, UserKey
+from pilothouse.domain.records import PromotionRequest
 from pilothouse.operations.authorisation import Change
 from pilothouse.operations.identity import passphrases
 from pilothouse.operations.identity.passphrases import Proof
@@ -23,7 +23,8 @@ from pilothouse.operations.promotion.accounted_rows import check_keys
 from pilothouse.signing import sshsig
 from pilothouse.signing.sshsig import SshSignature
 from pilothouse.sqlite import Connection
-from pilothouse.store import audit, printed_statements, users
+from pilothouse.store.governance import printed_statements, users
+from pilothouse.store.log import audit
 
 OLDEST = timedelta(days=1)
 """Age of a statement up to which its signature is taken."""

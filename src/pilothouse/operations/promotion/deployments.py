@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from weakref import WeakKeyDictionary
 
-from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.errors import ConflictError, NotFoundError
+from pilothouse.domain.formats.canonical import canonical_digest
+from pilothouse.domain.formats.wire import DesiredState, DesiredVersion
 from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.domain.records import Deployment, Hold, RollBackStep
-from pilothouse.domain.roles import Actor, Permission
-from pilothouse.domain.wire import DesiredState, DesiredVersion
 from pilothouse.operations.authorisation import Change, changing, reading, reason_given
 from pilothouse.operations.catalogue import require_model, require_version, spec_of_model
 from pilothouse.operations.promotion.accounted_rows import check_version

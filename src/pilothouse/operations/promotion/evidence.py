@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pilothouse.domain.canonical import canonical_digest
-from pilothouse.domain.dataclass_reader import to_plain
+from pilothouse.domain.formats.canonical import canonical_digest
+from pilothouse.domain.models.dataclass_reader import to_plain
 from pilothouse.domain.records import Run, Version
 from pilothouse.operations.catalogue import require_run
 from pilothouse.sqlite import Connection

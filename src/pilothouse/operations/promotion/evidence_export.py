@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pilothouse.domain.canonical import canonical_json
-from pilothouse.domain.decisions import Decision
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.formats.canonical import canonical_json
+from pilothouse.domain.formats.safe_text import safe
+from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.identity.users import KeyUse, UserKey
+from pilothouse.domain.promotion.decisions import Decision
+from pilothouse.domain.promotion.statements import NAMESPACE, Component
 from pilothouse.domain.records import AuditEntry, PromotionRequest
-from pilothouse.domain.roles import Actor
-from pilothouse.domain.safe_text import safe
-from pilothouse.domain.statements import NAMESPACE, Component
-from pilothouse.domain.users import KeyUse, UserKey
 from pilothouse.operations.authorisation import present, reading
 from pilothouse.operations.promotion.accounted_rows import check_keys, check_request
 from pilothouse.operations.promotion.rules_in_force import require_with_rules
@@ -23,7 +23,8 @@ from pilothouse.operations.services import Services
 from pilothouse.signing.allowed_signers import AllowedSigner, allowed_signers, revocation_list
 from pilothouse.signing.keys import PublicKey, parse_blob
 from pilothouse.sqlite import Connection
-from pilothouse.store import audit, broken_glass, users
+from pilothouse.store.governance import broken_glass, users
+from pilothouse.store.log import audit
 from pilothouse.system.destinations import check_new_folder
 from pilothouse.system.files import write_atomically
 

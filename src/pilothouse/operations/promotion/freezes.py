@@ -1,12 +1,12 @@
 """Freeze windows: set, lifted, listed; whether a model is frozen now."""
 
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError
-from pilothouse.domain.freezes import FreezeWindow, checked
-from pilothouse.domain.roles import Actor, Permission
+from pilothouse.domain.identity.roles import Actor, Permission
+from pilothouse.domain.promotion.freezes import FreezeWindow, checked
 from pilothouse.operations.authorisation import changing, reading, reason_given
 from pilothouse.operations.catalogue import require_model
 from pilothouse.operations.services import Services
-from pilothouse.store import freezes
+from pilothouse.store.governance import freezes
 
 _LONGEST_NAME = 60
 

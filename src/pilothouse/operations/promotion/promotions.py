@@ -4,15 +4,16 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from pilothouse.domain.decisions import Comment, Decision, DecisionSignature
 from pilothouse.domain.errors import ConflictError, NotAllowedError
-from pilothouse.domain.freezes import freeze_of, freeze_text
 from pilothouse.domain.identifiers import parse_reference, version_uri
-from pilothouse.domain.promotion import Obstacle, RequestAct, completes, is_agreed, obstacle_to, parts_of
+from pilothouse.domain.identity.roles import DAEMON, Actor, Permission
+from pilothouse.domain.promotion import request_rules as rules
+from pilothouse.domain.promotion.decisions import Comment, Decision, DecisionSignature
+from pilothouse.domain.promotion.freezes import freeze_of, freeze_text
+from pilothouse.domain.promotion.request_rules import Obstacle, RequestAct
+from pilothouse.domain.promotion.request_standing import WaitingRequest, changes_text, judged_looser_text
+from pilothouse.domain.promotion.statements import digest_of
 from pilothouse.domain.records import PromotionRequest, RequestStatus
-from pilothouse.domain.request_standing import WaitingRequest, changes_text, judged_looser_text
-from pilothouse.domain.roles import DAEMON, Actor, Permission
-from pilothouse.domain.statements import digest_of
 from pilothouse.operations.authorisation import (
     Change,
     as_now,
@@ -116,11 +117,11 @@ def approve(
         require_in_use(change.connection, request.model)
         _check_incumbents(change.connection, request)
         _check_rows(change.connection, request)
-        if completes(request, as_now(change.connection, change.actor)):
+        if rules.completes(request, as_now(change.connection, change.actor)):
             reason = _complete(change, request, reason, proof)
         else:
             reason = _decide(change, request, "approve", reason, proof)
-        if is_agreed(require_with_rules(change.connection, request_id)):
+        if rules.is_agreed(require_with_rules(change.connection, request_id)):
             version = require_version(change.connection, version_uri(request.model, request.version))
             deploy_request(
                 services, change, request, version, kind="promotion", reason=reason or request.reason
@@ -345,7 +346,7 @@ _OF_THE_REQUEST = (
 
 def _refuse_obstacle(change: Change, request: PromotionRequest, act: RequestAct) -> None:
     actor = as_now(change.connection, change.actor)
-    obstacle = obstacle_to(act, request, actor, change.at)
+    obstacle = rules.obstacle_to(act, request, actor, change.at)
     if obstacle is None:
         return
     message = _refusal(obstacle, act, request, actor, change.at)
@@ -380,7 +381,7 @@ def _refusal(
             another = ": another person's approval is needed" if act is RequestAct.APPROVE else ""
             return f"{actor.name} has decided on request {number} already{another}"
         case Obstacle.AUTHOR:
-            part = parts_of(request, actor)[0]
+            part = rules.parts_of(request, actor)[0]
             return f"{part}, and the policy says four eyes: somebody else must approve"
         case Obstacle.GATES:
             assert request.in_force is not None

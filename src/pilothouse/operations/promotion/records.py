@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from pilothouse.domain.deployment_state import as_known
 from pilothouse.domain.identifiers import VersionReference
-from pilothouse.domain.monitoring import Health
+from pilothouse.domain.monitoring.deployment_state import as_known
+from pilothouse.domain.monitoring.monitoring import Health
 from pilothouse.domain.records import Alert, Deployment, RollBackStep
 from pilothouse.operations.authorisation import Change
 from pilothouse.operations.promotion.rules_in_force import judged_looser

@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pilothouse.domain.identifiers import VersionReference
-from pilothouse.domain.persons import Author, folded
+from pilothouse.domain.identity.persons import Author, folded
+from pilothouse.domain.identity.roles import DAEMON
 from pilothouse.domain.records import Job, RequestStatus, Version
-from pilothouse.domain.roles import DAEMON
 from pilothouse.operations.catalogue import require_run
 from pilothouse.sqlite import Connection
-from pilothouse.store import audit, jobs, models, persons, requests, schedules, versions
+from pilothouse.store import jobs, models, requests, schedules, versions
+from pilothouse.store.governance import persons
+from pilothouse.store.log import audit
 from pilothouse.store.models import StoredSpec
 
 _SCHEDULE_CHANGES = ("schedule.paused", "schedule.resumed")

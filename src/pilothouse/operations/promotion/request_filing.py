@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.errors import ConflictError, IntegrityError, NotAllowedError, NotFoundError
-from pilothouse.domain.evaluation import GateOutcome
-from pilothouse.domain.freezes import freeze_of
+from pilothouse.domain.formats.canonical import canonical_digest
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.policies import EffectivePolicy
-from pilothouse.domain.promotion import effective_policy
+from pilothouse.domain.identity.roles import DAEMON, Permission
+from pilothouse.domain.models.evaluation import GateOutcome
+from pilothouse.domain.promotion.freezes import freeze_of
+from pilothouse.domain.promotion.policies import EffectivePolicy
+from pilothouse.domain.promotion.request_rules import effective_policy
+from pilothouse.domain.promotion.request_standing import judged_looser_text
 from pilothouse.domain.records import PromotionRequest, Version, VersionStatus
-from pilothouse.domain.request_standing import judged_looser_text
-from pilothouse.domain.roles import DAEMON, Permission
 from pilothouse.operations.authorisation import Change, changing
 from pilothouse.operations.catalogue import require_in_use, require_request, require_run, spec_of_model
 from pilothouse.operations.promotion.accounted_rows import check_rules
@@ -28,7 +28,8 @@ from pilothouse.operations.promotion.request_authors import authors_of
 from pilothouse.operations.promotion.rules_in_force import judged_looser, present_policy, require_with_rules
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import deployments, freezes, requests, targets, workspace
+from pilothouse.store import deployments, requests, targets, workspace
+from pilothouse.store.governance import freezes
 
 
 def advance_automatically(

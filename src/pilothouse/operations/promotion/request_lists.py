@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from pilothouse.domain.decisions import DecisionOn
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.listing import Page, Query
+from pilothouse.domain.promotion.decisions import DecisionOn
 from pilothouse.domain.records import PromotionRequest
-from pilothouse.domain.roles import Actor
 from pilothouse.operations.authorisation import as_now, present, reading
 from pilothouse.operations.catalogue import require_version
 from pilothouse.operations.promotion.promotions import decidable_models

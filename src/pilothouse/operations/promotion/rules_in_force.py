@@ -6,35 +6,31 @@ from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 
-from pilothouse.domain.canonical import canonical_json
-from pilothouse.domain.decisions import Decision
-from pilothouse.domain.freezes import freeze_of
-from pilothouse.domain.gates_in_force import Judge, not_passed
+from pilothouse.domain.formats.canonical import canonical_json
 from pilothouse.domain.identifiers import VersionReference
-from pilothouse.domain.model_file import spec_from_plain
-from pilothouse.domain.model_spec import ModelSpec, PromotionSpec
-from pilothouse.domain.persons import Author, Persons, folded
-from pilothouse.domain.policies import EffectivePolicy
-from pilothouse.domain.promotion import RequestAct, effective_policy, parts_of, personal_obstacle
+from pilothouse.domain.identity.persons import Author, Persons, folded
+from pilothouse.domain.identity.roles import Actor, Permission
+from pilothouse.domain.models.model_file import spec_from_plain
+from pilothouse.domain.models.model_spec import ModelSpec, PromotionSpec
+from pilothouse.domain.promotion.decisions import Decision
+from pilothouse.domain.promotion.freezes import freeze_of
+from pilothouse.domain.promotion.gates_in_force import Judge, not_passed
+from pilothouse.domain.promotion.policies import EffectivePolicy
+from pilothouse.domain.promotion.request_rules import (
+    RequestAct,
+    effective_policy,
+    parts_of,
+    personal_obstacle,
+)
+from pilothouse.domain.promotion.request_standing import RulesAtDecision, RulesInForce
+from pilothouse.domain.promotion.teams import missing_of
 from pilothouse.domain.records import PromotionRequest, RequestStatus, Version, WorkspacePolicy
-from pilothouse.domain.request_standing import RulesAtDecision, RulesInForce
-from pilothouse.domain.roles import Actor, Permission
-from pilothouse.domain.teams import missing_of
 from pilothouse.operations.authorisation import permits
 from pilothouse.operations.catalogue import require_request, spec_of_model
 from pilothouse.sqlite import Connection
-from pilothouse.store import (
-    access,
-    audit,
-    freezes,
-    models,
-    persons,
-    requests,
-    teams,
-    users,
-    versions,
-    workspace,
-)
+from pilothouse.store import models, requests, versions, workspace
+from pilothouse.store.governance import access, freezes, persons, teams, users
+from pilothouse.store.log import audit
 from pilothouse.store.models import StoredSpec
 from pilothouse.store.requests import Candidate
 

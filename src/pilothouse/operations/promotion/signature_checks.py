@@ -2,16 +2,17 @@
 
 from collections.abc import Mapping
 
-from pilothouse.domain.decisions import Decision, DecisionSignature
 from pilothouse.domain.errors import IntegrityError, InvalidInputError
+from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.identity.users import KeyUse, UserKey
+from pilothouse.domain.promotion.decisions import Decision, DecisionSignature
+from pilothouse.domain.promotion.statements import NAMESPACE, parse_statement
 from pilothouse.domain.records import PromotionRequest
-from pilothouse.domain.roles import Actor
-from pilothouse.domain.statements import NAMESPACE, parse_statement
-from pilothouse.domain.users import KeyUse, UserKey
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.services import Services
 from pilothouse.signing import sshsig
-from pilothouse.store import requests, users
+from pilothouse.store import requests
+from pilothouse.store.governance import users
 
 
 def examine(services: Services, actor: Actor) -> str:

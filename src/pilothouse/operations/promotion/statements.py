@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pilothouse.domain.errors import ConflictError, NotFoundError
-from pilothouse.domain.promotion import RequestAct
+from pilothouse.domain.identity.roles import Actor, Permission
+from pilothouse.domain.identity.users import KeyUse, UserKey
+from pilothouse.domain.promotion.request_rules import RequestAct
+from pilothouse.domain.promotion.statements import NAMESPACE, Component
 from pilothouse.domain.records import PromotionRequest
-from pilothouse.domain.roles import Actor, Permission
-from pilothouse.domain.statements import NAMESPACE, Component
-from pilothouse.domain.users import KeyUse, UserKey
 from pilothouse.operations.authorisation import authorise, changing, clean_text, present, reading
 from pilothouse.operations.promotion.components import Signed, key_to_sign, statement_of, usable_keys
 from pilothouse.operations.promotion.promotions import open_request, reach_of
@@ -19,7 +19,7 @@ from pilothouse.operations.services import Services
 from pilothouse.signing import agent
 from pilothouse.signing.agent import AgentKey
 from pilothouse.signing.certificates import is_certificate, parse_certificate
-from pilothouse.store import printed_statements
+from pilothouse.store.governance import printed_statements
 
 
 @dataclass(frozen=True, slots=True)

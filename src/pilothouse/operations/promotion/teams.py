@@ -3,12 +3,12 @@
 import re
 
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError
-from pilothouse.domain.persons import check_name
-from pilothouse.domain.roles import Actor, Permission
-from pilothouse.domain.teams import TeamMember
+from pilothouse.domain.identity.persons import check_name
+from pilothouse.domain.identity.roles import Actor, Permission
+from pilothouse.domain.promotion.teams import TeamMember
 from pilothouse.operations.authorisation import changing, reading, reason_given
 from pilothouse.operations.services import Services
-from pilothouse.store import teams
+from pilothouse.store.governance import teams
 
 _TEAM = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 

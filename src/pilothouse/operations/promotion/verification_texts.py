@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pilothouse.domain.statements import NAMESPACE
+from pilothouse.domain.promotion.statements import NAMESPACE
 from pilothouse.signing.allowed_signers import principal, time_option
 
 

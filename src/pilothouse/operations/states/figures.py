@@ -3,9 +3,11 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from pilothouse.domain.alert_rules import level_of
-from pilothouse.domain.deployment_state import Figures, TrendPoint, Verdict
-from pilothouse.domain.findings import (
+from pilothouse.domain.formats.time_units import DAY_US, SECOND_US, from_us
+from pilothouse.domain.models.model_spec import ModelSpec, MonitoringSpec
+from pilothouse.domain.monitoring.alert_rules import level_of
+from pilothouse.domain.monitoring.deployment_state import Figures, TrendPoint, Verdict
+from pilothouse.domain.monitoring.findings import (
     DriftFinding,
     MultivariateFinding,
     PerformanceFinding,
@@ -13,10 +15,8 @@ from pilothouse.domain.findings import (
     TrafficFinding,
     Window,
 )
-from pilothouse.domain.judging import next_judged_performance, why_not_judged, windows_wanted
-from pilothouse.domain.model_spec import ModelSpec, MonitoringSpec
-from pilothouse.domain.monitoring import Suspicion
-from pilothouse.domain.time_units import DAY_US, SECOND_US, from_us
+from pilothouse.domain.monitoring.judging import next_judged_performance, why_not_judged, windows_wanted
+from pilothouse.domain.monitoring.monitoring import Suspicion
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.performance.performance_verdicts import Loss, loss_of
 from pilothouse.statistics.profiles.specification import SCORE

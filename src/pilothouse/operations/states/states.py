@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pilothouse.domain.deployment_state import (
+from pilothouse.domain.formats.time_units import from_us
+from pilothouse.domain.identity.roles import DAEMON
+from pilothouse.domain.monitoring.deployment_state import (
     Facts,
     Figures,
     TrendPoint,
@@ -20,10 +22,8 @@ from pilothouse.domain.deployment_state import (
     reason,
     worst,
 )
-from pilothouse.domain.monitoring import Health, ServingState
+from pilothouse.domain.monitoring.monitoring import Health, ServingState
 from pilothouse.domain.records import Alert
-from pilothouse.domain.roles import DAEMON
-from pilothouse.domain.time_units import from_us
 from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection

@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pilothouse.domain.audit.log_anchors import Anchor, AnchorKind, AnchorState
 from pilothouse.domain.errors import IntegrityError, InvalidInputError, PilothouseError
-from pilothouse.domain.log_anchors import Anchor, AnchorKind, AnchorState
-from pilothouse.domain.roles import Actor
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.services import Services
 from pilothouse.operations.transparency import delivery, log_keys
 from pilothouse.operations.transparency.tree_walk import Walk
 from pilothouse.sqlite import Connection
-from pilothouse.store import audit, log_anchors, log_heads, log_tree
-from pilothouse.store.log_heads import SignedHead
+from pilothouse.store.log import audit, log_anchors, log_heads, log_tree
+from pilothouse.store.log.log_heads import SignedHead
 from pilothouse.transparency import checkpoints, notes, proofs
 from pilothouse.transparency.checkpoints import SignedCheckpoint
 from pilothouse.transparency.notes import PublicKey

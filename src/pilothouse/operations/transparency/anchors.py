@@ -3,14 +3,15 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pilothouse.domain.audit.log_anchors import Anchor, AnchorKind, AnchorState
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError
 from pilothouse.domain.identifiers import check_name
-from pilothouse.domain.log_anchors import Anchor, AnchorKind, AnchorState
-from pilothouse.domain.roles import Actor, Permission
+from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.operations.authorisation import changing, clean_text, reading
 from pilothouse.operations.services import Services
 from pilothouse.operations.transparency.heads import ADDED, QUORUM, QUORUM_SET, REMOVED, looked_at, quorum
-from pilothouse.store import log_anchors, workspace
+from pilothouse.store import workspace
+from pilothouse.store.log import log_anchors
 from pilothouse.system.destinations import check_outside_state
 from pilothouse.transparency.notes import COSIGNATURE, parse_key
 

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
+from pilothouse.domain.audit.log_anchors import Anchor, AnchorKind, AnchorState, Delivery
 from pilothouse.domain.errors import IntegrityError, InvalidInputError, PilothouseError, UnavailableError
-from pilothouse.domain.log_anchors import Anchor, AnchorKind, AnchorState, Delivery
-from pilothouse.domain.roles import Actor
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.operations.authorisation import authorise
 from pilothouse.operations.services import Services
 from pilothouse.operations.transparency import senders
-from pilothouse.store import log_anchors, log_heads
-from pilothouse.store.log_heads import SignedHead
-from pilothouse.store.log_tree import Tree
+from pilothouse.store.log import log_anchors, log_heads
+from pilothouse.store.log.log_heads import SignedHead
+from pilothouse.store.log.log_tree import Tree
 from pilothouse.transparency import checkpoints, merkle, notes
 from pilothouse.transparency.checkpoints import SignedCheckpoint
 from pilothouse.transparency.notes import Signature

@@ -4,18 +4,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from pilothouse.domain.audit.log_anchors import AnchorKind, AnchorState
 from pilothouse.domain.errors import IntegrityError, NotFoundError
-from pilothouse.domain.log_anchors import AnchorKind, AnchorState
+from pilothouse.domain.identity.roles import DAEMON, Actor
 from pilothouse.domain.records import AuditHead
-from pilothouse.domain.roles import DAEMON, Actor
 from pilothouse.operations.authorisation import authorise, reading
 from pilothouse.operations.services import Services
 from pilothouse.operations.transparency import log_keys, senders
 from pilothouse.sqlite import Connection
-from pilothouse.store import audit, log_anchors, log_heads, workspace
+from pilothouse.store import workspace
 from pilothouse.store.listing import marks
-from pilothouse.store.log_heads import SignedHead
-from pilothouse.store.log_tree import Tree
+from pilothouse.store.log import audit, log_anchors, log_heads
+from pilothouse.store.log.log_heads import SignedHead
+from pilothouse.store.log.log_tree import Tree
 from pilothouse.transparency import checkpoints
 from pilothouse.transparency.checkpoints import Checkpoint, SignedCheckpoint
 from pilothouse.transparency.notes import PublicKey

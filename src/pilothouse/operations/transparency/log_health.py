@@ -1,13 +1,13 @@
 """What the doctor says of the log: its key, its newest head, and anchors that do not take it."""
 
+from pilothouse.domain.audit.log_anchors import AnchorState
 from pilothouse.domain.errors import IntegrityError, UnavailableError
-from pilothouse.domain.log_anchors import AnchorState
-from pilothouse.domain.roles import Actor
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.services import Services
 from pilothouse.operations.transparency import heads, log_keys
-from pilothouse.store import log_heads
-from pilothouse.store.log_tree import Tree
+from pilothouse.store.log import log_heads
+from pilothouse.store.log.log_tree import Tree
 
 
 def examine(services: Services, actor: Actor) -> str:

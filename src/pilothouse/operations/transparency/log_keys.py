@@ -12,11 +12,12 @@ from pilothouse.domain.errors import (
     NotFoundError,
     UnavailableError,
 )
-from pilothouse.domain.roles import Actor, Permission
+from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.operations.authorisation import changing
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import audit, workspace
+from pilothouse.store import workspace
+from pilothouse.store.log import audit
 from pilothouse.system import files
 from pilothouse.system.paths import WorkspacePaths
 from pilothouse.transparency import notes

@@ -6,14 +6,14 @@ from importlib import resources
 from pathlib import Path
 
 from pilothouse.domain.errors import IntegrityError, InvalidInputError, NotFoundError, UnavailableError
-from pilothouse.domain.roles import Actor
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.services import Services
 from pilothouse.operations.transparency import log_keys
 from pilothouse.operations.transparency.heads import quorum, sign
 from pilothouse.sqlite import Connection
-from pilothouse.store import audit, log_anchors, log_heads, log_tree
-from pilothouse.store.log_tree import Tree
+from pilothouse.store.log import audit, log_anchors, log_heads, log_tree
+from pilothouse.store.log.log_tree import Tree
 from pilothouse.system import files
 from pilothouse.system.destinations import check_outside_state
 from pilothouse.transparency import checkpoints, merkle, notes, policies, proofs, tiles

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pilothouse.domain.errors import InvalidInputError, PilothouseError, UnavailableError
-from pilothouse.domain.safe_text import safe
+from pilothouse.domain.formats.safe_text import safe
 from pilothouse.operations.transparency.witness_folder import Witness
 from pilothouse.transparency import witness_requests
 from pilothouse.transparency.witness_requests import Refusal

@@ -4,11 +4,11 @@ import json
 import logging
 from dataclasses import dataclass
 
-from pilothouse.domain.bounded_json import parse_json
 from pilothouse.domain.errors import PilothouseError
+from pilothouse.domain.formats.bounded_json import parse_json
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.roles import DAEMON, Permission
-from pilothouse.domain.upgrade import VersionCheck
+from pilothouse.domain.identity.roles import DAEMON, Permission
+from pilothouse.domain.models.upgrade import VersionCheck
 from pilothouse.execution.launcher_client import Launcher
 from pilothouse.inference.safe_format import scikit_learn_here
 from pilothouse.operations.authorisation import changing

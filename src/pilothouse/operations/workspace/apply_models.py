@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.domain.errors import ModelFileError, NotAllowedError
-from pilothouse.domain.loosening import differing_files, loosened, loosened_by_new
-from pilothouse.domain.model_file import spec_from_plain
-from pilothouse.domain.model_spec import STORED_KEYS, ModelSpec
-from pilothouse.domain.roles import Actor, Permission
-from pilothouse.domain.target_file import TARGETS_FILE, TargetDescription
+from pilothouse.domain.identity.roles import Actor, Permission
+from pilothouse.domain.models.dataclass_reader import format_duration
+from pilothouse.domain.models.model_file import spec_from_plain
+from pilothouse.domain.models.model_spec import STORED_KEYS, ModelSpec
+from pilothouse.domain.models.target_file import TARGETS_FILE, TargetDescription
+from pilothouse.domain.promotion.loosening import differing_files, loosened, loosened_by_new
 from pilothouse.operations.authorisation import (
     Change,
     as_now,
@@ -31,7 +31,9 @@ from pilothouse.operations.workspace import target_files
 from pilothouse.operations.workspace.file_reading import MODEL_FILE, Examination, ReadFile, read_model_files
 from pilothouse.operations.workspace.target_files import TargetChanges
 from pilothouse.sqlite import Connection
-from pilothouse.store import access, audit, deployments, models, schedules, targets
+from pilothouse.store import deployments, models, schedules, targets
+from pilothouse.store.governance import access
+from pilothouse.store.log import audit
 
 _DURATIONS = frozenset(
     {"outcome_delay", "holdout", "lookback", "timeout", "expires", "window", "step", "performance_window",

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pilothouse.domain.errors import IntegrityError, InvalidInputError
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.records import AuditEntry, AuditHead
-from pilothouse.domain.roles import Actor
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.services import Services
-from pilothouse.store import audit, audit_agreement, row_agreement
-from pilothouse.store.row_agreement import Tampering
+from pilothouse.store.log import audit, audit_agreement, row_agreement
+from pilothouse.store.log.row_agreement import Tampering
 
 
 @dataclass(frozen=True, slots=True)

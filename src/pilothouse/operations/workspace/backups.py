@@ -22,14 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
+from pilothouse.domain.identity.roles import Actor, Permission
+from pilothouse.domain.models.target_file import TARGETS_FILE
 from pilothouse.domain.records import AuditHead
-from pilothouse.domain.roles import Actor, Permission
-from pilothouse.domain.target_file import TARGETS_FILE
 from pilothouse.operations.authorisation import authorise, changing
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace.restores import ARTIFACTS, FORMAT, MANIFEST, MODELS, REGISTRY, TELEMETRY
-from pilothouse.store import audit
 from pilothouse.store.connection import Registry
+from pilothouse.store.log import audit
 from pilothouse.system.destinations import check_outside_state
 from pilothouse.system.files import sha256_file, sync_folder
 

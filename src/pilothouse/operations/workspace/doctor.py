@@ -17,10 +17,10 @@ from pilothouse.domain.confinement import (
 )
 from pilothouse.domain.doctor import Finding, end_text
 from pilothouse.domain.errors import IntegrityError, PilothouseError, UnavailableError
-from pilothouse.domain.jobs import JobStatus
-from pilothouse.domain.monitoring import ServingState
-from pilothouse.domain.roles import Actor, Permission
-from pilothouse.domain.upgrade import release_line
+from pilothouse.domain.identity.roles import Actor, Permission
+from pilothouse.domain.jobs.jobs import JobStatus
+from pilothouse.domain.models.upgrade import release_line
+from pilothouse.domain.monitoring.monitoring import ServingState
 from pilothouse.inference.safe_format import scikit_learn_here
 from pilothouse.operations.alerts import incident_cost
 from pilothouse.operations.authorisation import authorise, changing, clock_is_behind
@@ -32,16 +32,8 @@ from pilothouse.operations.transparency import log_health
 from pilothouse.operations.workspace import audits, serving_checks, write_state
 from pilothouse.sqlite import Database, driver
 from pilothouse.sqlite.connection import check_file_system, check_library
-from pilothouse.store import (
-    audit,
-    deployment_states,
-    deployments,
-    incidents,
-    jobs,
-    portable_models,
-    row_digests,
-    versions,
-)
+from pilothouse.store import deployment_states, deployments, incidents, jobs, portable_models, versions
+from pilothouse.store.log import audit, row_digests
 from pilothouse.store.used_versions import used_versions
 
 _LOW_DISK = 1 << 30

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pilothouse.domain.canonical import canonical_digest
 from pilothouse.domain.errors import InvalidInputError, ModelFileError
-from pilothouse.domain.model_file import read_spec, spec_to_plain
-from pilothouse.domain.model_spec import ModelSpec
-from pilothouse.domain.target_file import TargetDescription
-from pilothouse.domain.target_selection import without_places
-from pilothouse.domain.time_parsing import moment
-from pilothouse.domain.toml_lines import with_lines
+from pilothouse.domain.formats.canonical import canonical_digest
+from pilothouse.domain.formats.time_parsing import moment
+from pilothouse.domain.formats.toml_lines import with_lines
+from pilothouse.domain.models.model_file import read_spec, spec_to_plain
+from pilothouse.domain.models.model_spec import ModelSpec
+from pilothouse.domain.models.target_file import TargetDescription
+from pilothouse.domain.models.target_selection import without_places
 from pilothouse.operations.automation.schedule_times import check_rule, is_zone
 from pilothouse.operations.jobs.judging_code import judging_code
 from pilothouse.operations.models.estimator_faults import estimator_faults

@@ -14,8 +14,8 @@ from pilothouse.domain.errors import (
     NotFoundError,
     UnavailableError,
 )
-from pilothouse.domain.evaluation import ComparedRows
-from pilothouse.domain.safe_text import safe
+from pilothouse.domain.formats.safe_text import safe
+from pilothouse.domain.models.evaluation import ComparedRows
 from pilothouse.operations.catalogue import require_version
 from pilothouse.operations.jobs.step_records import compared_in
 from pilothouse.operations.services import Services

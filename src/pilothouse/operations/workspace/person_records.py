@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError
-from pilothouse.domain.persons import PersonName, folded
-from pilothouse.domain.roles import DAEMON, Actor, Permission
+from pilothouse.domain.identity.persons import PersonName, folded
+from pilothouse.domain.identity.roles import DAEMON, Actor, Permission
 from pilothouse.operations.authorisation import changing, clean_text, reading
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import persons
+from pilothouse.store.governance import persons
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,13 @@ import tempfile
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pilothouse.domain.bounded_json import parse_json
 from pilothouse.domain.errors import ConflictError, IntegrityError, NotFoundError, UnavailableError
+from pilothouse.domain.formats.bounded_json import parse_json
+from pilothouse.domain.models.target_file import TARGETS_FILE
 from pilothouse.domain.records import AuditHead
-from pilothouse.domain.target_file import TARGETS_FILE
-from pilothouse.store import audit, versions
+from pilothouse.store import versions
 from pilothouse.store.connection import Registry
+from pilothouse.store.log import audit
 from pilothouse.system.destinations import check_outside_state
 from pilothouse.system.files import sync_folder
 from pilothouse.system.paths import WorkspacePaths

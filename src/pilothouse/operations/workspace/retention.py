@@ -3,16 +3,17 @@
 from collections.abc import Callable
 
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
+from pilothouse.domain.formats.time_units import DAY_S, SECOND_US, to_us
 from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.domain.retention import LegalHold, RetentionReport, RetentionShare, hold_on, kept_for
-from pilothouse.domain.roles import Actor, Permission
-from pilothouse.domain.time_units import DAY_S, SECOND_US, to_us
 from pilothouse.operations.authorisation import authorise, changing, reading, reason_given
 from pilothouse.operations.catalogue import require_model
 from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import audit, legal_holds, targets, workspace
+from pilothouse.store import legal_holds, targets, workspace
+from pilothouse.store.log import audit
 from pilothouse.telemetry import Stream, kept_rejections, retention
 from pilothouse.telemetry.streams import list_streams
 

@@ -1,10 +1,10 @@
 """Sessions of consoles as they are recorded: who opened each, on what terminal, and how it ended."""
 
-from pilothouse.domain.roles import Actor, Permission
-from pilothouse.domain.sessions import LOST, ConsoleSession, Place
+from pilothouse.domain.identity.roles import Actor, Permission
+from pilothouse.domain.identity.sessions import LOST, ConsoleSession, Place
 from pilothouse.operations.authorisation import change_in, changing, clean_text, reading
 from pilothouse.operations.services import Services
-from pilothouse.store import sessions
+from pilothouse.store.governance import sessions
 from pilothouse.system.processes import is_alive, own_name
 
 

@@ -4,17 +4,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from importlib.util import find_spec
 
-from pilothouse.domain.dataclass_reader import to_plain
 from pilothouse.domain.errors import ModelFileError
-from pilothouse.domain.records import Target
-from pilothouse.domain.roles import Actor, Permission
-from pilothouse.domain.target_file import (
+from pilothouse.domain.identity.roles import Actor, Permission
+from pilothouse.domain.models.dataclass_reader import to_plain
+from pilothouse.domain.models.target_file import (
     FILE_KEYS,
     TARGETS_FILE,
     TargetDescription,
     load_targets,
     targets_text,
 )
+from pilothouse.domain.records import Target
 from pilothouse.operations.authorisation import authorise, reading
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace.file_reading import MODEL_FILE, ReadFile, read_model_files, read_text

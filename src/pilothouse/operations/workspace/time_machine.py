@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import Any
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.roles import Actor
-from pilothouse.domain.time_parsing import parse_moment
-from pilothouse.domain.time_units import from_us, to_us
+from pilothouse.domain.formats.time_parsing import parse_moment
+from pilothouse.domain.formats.time_units import from_us, to_us
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.operations.authorisation import authorise, reading
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states

@@ -16,10 +16,10 @@ from pilothouse.artifacts import ArtifactStore
 from pilothouse.confinement import probe
 from pilothouse.domain.confinement import confines
 from pilothouse.domain.errors import IntegrityError, PilothouseError
-from pilothouse.domain.evaluation import PortableForm
-from pilothouse.domain.jobs import JobStatus, StepRequest, StepResult
-from pilothouse.domain.roles import Actor, Permission
-from pilothouse.domain.upgrade import Outcome, VersionCheck, judged, tied_text
+from pilothouse.domain.identity.roles import Actor, Permission
+from pilothouse.domain.jobs.jobs import JobStatus, StepRequest, StepResult
+from pilothouse.domain.models.evaluation import PortableForm
+from pilothouse.domain.models.upgrade import Outcome, VersionCheck, judged, tied_text
 from pilothouse.execution.launcher_client import Launcher
 from pilothouse.execution.pipeline import judge
 from pilothouse.operations.authorisation import authorise

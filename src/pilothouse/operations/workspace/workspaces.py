@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
-from pilothouse.domain.identity import Identity, IdentityKind
-from pilothouse.domain.persons import check_name, folded
+from pilothouse.domain.identity.identity import Identity, IdentityKind
+from pilothouse.domain.identity.persons import check_name, folded
+from pilothouse.domain.identity.roles import DAEMON, PERMISSIONS, READERS, Actor, Grant, Permission, Role
+from pilothouse.domain.identity.scopes import ALL_TARGETS, TargetChoice
+from pilothouse.domain.promotion.statements import Component
 from pilothouse.domain.records import WorkspacePolicy
-from pilothouse.domain.roles import DAEMON, PERMISSIONS, READERS, Actor, Grant, Permission, Role
-from pilothouse.domain.scopes import ALL_TARGETS, TargetChoice
-from pilothouse.domain.statements import Component
 from pilothouse.operations.authorisation import (
     OPEN_READING,
     Change,
@@ -28,9 +28,10 @@ from pilothouse.operations.promotion.teams import check_team
 from pilothouse.operations.services import Services, wall_clock
 from pilothouse.operations.workspace import person_records
 from pilothouse.sqlite import Connection
-from pilothouse.store import access, persons, workspace
-from pilothouse.store import teams as team_store
+from pilothouse.store import workspace
 from pilothouse.store.connection import Registry
+from pilothouse.store.governance import access, persons
+from pilothouse.store.governance import teams as team_store
 from pilothouse.system.leader import check_not_led
 from pilothouse.system.paths import WorkspacePaths
 

@@ -7,11 +7,11 @@ too full even for the row, the mark is set all the same; the row of the opening 
 import shutil
 
 from pilothouse.domain.errors import ConflictError, IntegrityError, UnavailableError
-from pilothouse.domain.roles import DAEMON, Actor, Permission
+from pilothouse.domain.identity.roles import DAEMON, Actor, Permission
 from pilothouse.operations.authorisation import authorise, changing, reason_given
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import audits
-from pilothouse.store import audit, seals
+from pilothouse.store.log import audit, seals
 from pilothouse.system.write_guard import Cause, ReadOnly
 
 LEAST_FREE = 64 << 20

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from pilothouse.domain.time_units import DAY_S
+from pilothouse.domain.formats.time_units import DAY_S
 from pilothouse.presentation.cell import Cell, Tone
 from pilothouse.presentation.texts import count_text, figure
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from pilothouse.domain.drift_comparison import Course
-from pilothouse.domain.findings import DriftFinding, WindowFinding
-from pilothouse.domain.monitoring import MonitorView
-from pilothouse.domain.safe_text import safe
+from pilothouse.domain.formats.safe_text import safe
+from pilothouse.domain.monitoring.drift_comparison import Course
+from pilothouse.domain.monitoring.findings import DriftFinding, WindowFinding
+from pilothouse.domain.monitoring.monitoring import MonitorView
 from pilothouse.presentation import verdicts
 from pilothouse.presentation.cells import Cell, Tone
 from pilothouse.presentation.charts.chart import Band, Chart, Level, Point, Series

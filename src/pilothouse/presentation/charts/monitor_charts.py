@@ -7,15 +7,15 @@ import math
 from collections.abc import Iterable
 from dataclasses import replace
 
-from pilothouse.domain.findings import (
+from pilothouse.domain.formats.safe_text import safe
+from pilothouse.domain.models.model_spec import higher_is_better
+from pilothouse.domain.monitoring.findings import (
     EstimateFinding,
     EstimateVerdict,
     PerformanceFinding,
     WindowFinding,
 )
-from pilothouse.domain.model_spec import higher_is_better
-from pilothouse.domain.monitoring import FeatureDistribution, MonitorView, TimelineMark
-from pilothouse.domain.safe_text import safe
+from pilothouse.domain.monitoring.monitoring import FeatureDistribution, MonitorView, TimelineMark
 from pilothouse.presentation import verdicts
 from pilothouse.presentation.cells import Cell, Tone
 from pilothouse.presentation.charts.chart import (

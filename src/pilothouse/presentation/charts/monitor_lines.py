@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from pilothouse.domain.monitoring import Health, MonitorView, TargetState
-from pilothouse.domain.safe_text import safe
+from pilothouse.domain.formats.safe_text import safe
+from pilothouse.domain.monitoring.monitoring import Health, MonitorView, TargetState
 from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.cells import HEALTH
 from pilothouse.presentation.charts.chart import MARK_LEGEND, Chart, Mark, Point, span_texts

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pilothouse.domain.findings import Finding, Window, WindowFinding
-from pilothouse.domain.monitoring import Health, MonitorView
-from pilothouse.domain.safe_text import safe
+from pilothouse.domain.formats.safe_text import safe
+from pilothouse.domain.monitoring.findings import Finding, Window, WindowFinding
+from pilothouse.domain.monitoring.monitoring import Health, MonitorView
 from pilothouse.presentation.charts.chart import Point
 from pilothouse.presentation.texts import counted, day_text, time_text
 

@@ -5,9 +5,9 @@ import io
 import math
 from collections.abc import Iterator
 
-from pilothouse.domain.csv_text import csv_text
-from pilothouse.domain.findings import EstimateFinding, Finding, PerformanceFinding, WindowFinding
-from pilothouse.domain.monitoring import MonitorView
+from pilothouse.domain.formats.csv_text import csv_text
+from pilothouse.domain.monitoring.findings import EstimateFinding, Finding, PerformanceFinding, WindowFinding
+from pilothouse.domain.monitoring.monitoring import MonitorView
 
 COLUMNS = (
     "model", "target", "series", "window_start", "window_end", "rows", "value", "low", "high", "reference", "significant",

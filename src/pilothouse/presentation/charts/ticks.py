@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 
-from pilothouse.domain.time_units import DAY_S
+from pilothouse.domain.formats.time_units import DAY_S
 from pilothouse.presentation.charts.chart import Chart
 
 LABEL = 7

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from pilothouse.domain.safe_text import safe_block
+from pilothouse.domain.formats.safe_text import safe_block
 from pilothouse.presentation.dossier.blocks import Block, Facts, Grid, Section
 
 _LONGEST = 100_000

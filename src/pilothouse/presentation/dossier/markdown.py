@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from pilothouse.domain.safe_text import LINE_LIMIT, safe, safe_block
+from pilothouse.domain.formats.safe_text import LINE_LIMIT, safe, safe_block
 from pilothouse.presentation.dossier.blocks import Block, Facts, Grid, Section
 
 _MEANT = str.maketrans({character: f"\\{character}" for character in "\\`*_{}[]<>#|~!"})

@@ -1,6 +1,6 @@
 """What people read of a dossier: the page with everything, and the model card alone."""
 
-from pilothouse.domain.dossier import Dossier, Page
+from pilothouse.domain.audit.dossier import Dossier, Page
 from pilothouse.presentation.dossier.html_page import html_page
 from pilothouse.presentation.dossier.markdown import markdown
 from pilothouse.presentation.dossier.sections import all_sections, card_sections, name_of

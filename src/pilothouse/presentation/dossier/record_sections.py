@@ -2,7 +2,7 @@
 
 import json
 
-from pilothouse.domain.dossier import Dossier
+from pilothouse.domain.audit.dossier import Dossier
 from pilothouse.domain.records import PromotionRequest
 from pilothouse.presentation.dossier.blocks import Block, Grid, Section, Text, facts, section
 from pilothouse.presentation.texts import code_text, count_text, policy_text, time_text, tree_lines

@@ -2,11 +2,11 @@
 
 import json
 
-from pilothouse.domain.dossier import Dossier
-from pilothouse.domain.evaluation import ColumnSummary, GateOutcome
+from pilothouse.domain.audit.dossier import Dossier
+from pilothouse.domain.formats.time_units import from_us
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.model_spec import InventorySpec
-from pilothouse.domain.time_units import from_us
+from pilothouse.domain.models.evaluation import ColumnSummary, GateOutcome
+from pilothouse.domain.models.model_spec import InventorySpec
 from pilothouse.presentation.dossier.blocks import Grid, Section, Text, facts, section
 from pilothouse.presentation.dossier.record_sections import record_sections
 from pilothouse.presentation.texts import count_text, day_text, flatten, size_text, time_text, value_text

@@ -3,12 +3,12 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from pilothouse.domain.alert_explanation import AlertExplanation, WindowVerdict
-from pilothouse.domain.findings import DriftFinding
-from pilothouse.domain.judging import together_text
-from pilothouse.domain.monitoring import DistributionBin, Health
+from pilothouse.domain.formats.safe_text import LINE_LIMIT, safe
+from pilothouse.domain.monitoring.alert_explanation import AlertExplanation, WindowVerdict
+from pilothouse.domain.monitoring.findings import DriftFinding
+from pilothouse.domain.monitoring.judging import together_text
+from pilothouse.domain.monitoring.monitoring import DistributionBin, Health
 from pilothouse.domain.records import Alert, Deployment
-from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.cells import Cell, Tone, alert_cell, health_cell
 from pilothouse.presentation.documents import BLANK, Line, aligned, pairs, section, text_line
 from pilothouse.presentation.texts import figure, time_text, window_moment, window_text

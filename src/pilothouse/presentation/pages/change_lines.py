@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from itertools import groupby
 
-from pilothouse.domain.dossier import Change, Changes
+from pilothouse.domain.audit.dossier import Change, Changes
+from pilothouse.domain.formats.safe_text import LINE_LIMIT, safe
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.documents import Line, aligned, section, text_line
 from pilothouse.presentation.texts import ABSENT, day_text

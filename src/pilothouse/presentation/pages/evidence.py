@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pilothouse.domain.evaluation import passed_though_worse
-from pilothouse.domain.safe_text import LINE_LIMIT, safe
+from pilothouse.domain.formats.safe_text import LINE_LIMIT, safe
+from pilothouse.domain.models.evaluation import passed_though_worse
 from pilothouse.presentation.cells import gate_cell
 from pilothouse.presentation.texts import ABSENT, count_text, figure, flatten, value_text
 from pilothouse.presentation.version_texts import EQUAL

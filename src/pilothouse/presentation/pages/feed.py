@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from pilothouse.domain.deployment_state import outage_text
+from pilothouse.domain.formats.safe_text import safe
+from pilothouse.domain.monitoring.deployment_state import outage_text
+from pilothouse.domain.promotion.request_standing import WaitingRequest
 from pilothouse.domain.records import AuditEntry
-from pilothouse.domain.request_standing import WaitingRequest
-from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cells import Cell, Tone, cell
 from pilothouse.presentation.tables.table import Table, table_of
 from pilothouse.presentation.texts import age_text

@@ -9,7 +9,7 @@ from enum import Enum
 from itertools import islice
 from typing import Any
 
-from pilothouse.domain.safe_text import LINE_LIMIT, safe, safe_block
+from pilothouse.domain.formats.safe_text import LINE_LIMIT, safe, safe_block
 from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.documents import BLANK, Line, heading, text_line
 from pilothouse.presentation.width import clip

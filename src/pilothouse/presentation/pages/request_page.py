@@ -3,16 +3,21 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from pilothouse.domain.break_glass import BrokenGlass
-from pilothouse.domain.dossier import Changes
-from pilothouse.domain.freezes import freeze_of, freeze_text
-from pilothouse.domain.promotion import Obstacle, is_left_to_deploy, parts_of, state_of
+from pilothouse.domain.audit.dossier import Changes
+from pilothouse.domain.formats.safe_text import safe
+from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.promotion.break_glass import BrokenGlass
+from pilothouse.domain.promotion.freezes import freeze_of, freeze_text
+from pilothouse.domain.promotion.request_rules import Obstacle, is_left_to_deploy, parts_of, state_of
+from pilothouse.domain.promotion.request_standing import (
+    RequestState,
+    changes_text,
+    ends_text,
+    judged_looser_text,
+)
+from pilothouse.domain.promotion.statements import MEANINGS
+from pilothouse.domain.promotion.teams import teams_text
 from pilothouse.domain.records import PromotionRequest, RequestStatus
-from pilothouse.domain.request_standing import RequestState, changes_text, ends_text, judged_looser_text
-from pilothouse.domain.roles import Actor
-from pilothouse.domain.safe_text import safe
-from pilothouse.domain.statements import MEANINGS
-from pilothouse.domain.teams import teams_text
 from pilothouse.presentation.break_glass import glass_lines
 from pilothouse.presentation.cells import Cell, Tone, request_cell
 from pilothouse.presentation.decision_texts import component_text

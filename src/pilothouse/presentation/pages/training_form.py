@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pilothouse.domain.assignments import parse_assignments, parse_scalar
-from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.model_spec import ModelSpec, Scalar
+from pilothouse.domain.models.assignments import parse_assignments, parse_scalar
+from pilothouse.domain.models.dataclass_reader import format_duration
+from pilothouse.domain.models.model_spec import ModelSpec, Scalar
 
 AS_OF, REASON, OTHERS = "as_of", "reason", "others"
 """Fields that are no key of the model file. OTHERS takes parameters by name."""

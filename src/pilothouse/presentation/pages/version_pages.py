@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from pilothouse.domain.decisions import DecisionOn
-from pilothouse.domain.evaluation import ColumnSummary, MetricValue
+from pilothouse.domain.formats.safe_text import LINE_LIMIT, safe
+from pilothouse.domain.models.evaluation import ColumnSummary, MetricValue
+from pilothouse.domain.promotion.decisions import DecisionOn
 from pilothouse.domain.records import Run, Snapshot, Version
-from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.cells import Cell, Tone, cell, gate_cell, metric_cells
 from pilothouse.presentation.decision_texts import decision_text
 from pilothouse.presentation.documents import Line, aligned, pairs, section, text_line

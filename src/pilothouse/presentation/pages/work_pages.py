@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from pilothouse.domain.monitoring import MonitorView
+from pilothouse.domain.formats.safe_text import LINE_LIMIT, safe
+from pilothouse.domain.monitoring.monitoring import MonitorView
 from pilothouse.domain.records import AuditEntry, Job
-from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.cells import Cell, Tone, cell, job_cell, progress_bar, sparkline
 from pilothouse.presentation.documents import Line, pairs, section, text_line
 from pilothouse.presentation.tables.table import Table, table_of

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import product
 
-from pilothouse.domain.monitoring import Fleet, Health, RollOut, TargetState
+from pilothouse.domain.formats.safe_text import safe
+from pilothouse.domain.monitoring.monitoring import Fleet, Health, RollOut, TargetState
 from pilothouse.domain.records import Deployment
-from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cells import HEALTH, Cell, Tone, cell
 from pilothouse.presentation.tables.table import Column, Row, Table
 from pilothouse.presentation.texts import counted, span_text

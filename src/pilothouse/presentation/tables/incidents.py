@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from pilothouse.domain.incidents import SERVING, Incident
-from pilothouse.domain.monitoring import Health
+from pilothouse.domain.formats.safe_text import LINE_LIMIT, safe
+from pilothouse.domain.models.version_stage import Standing
+from pilothouse.domain.monitoring.incidents import SERVING, Incident
+from pilothouse.domain.monitoring.monitoring import Health
 from pilothouse.domain.records import AlertStatus, Job, Target
-from pilothouse.domain.safe_text import LINE_LIMIT, safe
-from pilothouse.domain.version_stage import Standing
 from pilothouse.presentation.cells import Cell, Tone, alert_cell, cell, job_cell
 from pilothouse.presentation.documents import Line, pairs, section, text_line
 from pilothouse.presentation.tables.table import Table, table_of

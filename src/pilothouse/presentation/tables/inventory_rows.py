@@ -4,10 +4,10 @@ import csv
 import io
 from collections.abc import Sequence
 
-from pilothouse.domain.csv_text import csv_text
-from pilothouse.domain.inventory import InventoryEntry, ModelReview, ReviewOutcome
-from pilothouse.domain.model_spec import InventorySpec
-from pilothouse.domain.safe_text import safe
+from pilothouse.domain.audit.inventory import InventoryEntry, ModelReview, ReviewOutcome
+from pilothouse.domain.formats.csv_text import csv_text
+from pilothouse.domain.formats.safe_text import safe
+from pilothouse.domain.models.model_spec import InventorySpec
 from pilothouse.presentation.cells import Cell, Tone, cell
 from pilothouse.presentation.tables.table import Table, table_of
 from pilothouse.presentation.texts import day_text

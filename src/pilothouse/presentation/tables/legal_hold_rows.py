@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from pilothouse.domain.formats.safe_text import LINE_LIMIT, safe
 from pilothouse.domain.retention import LegalHold
-from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.cells import Cell, cell
 from pilothouse.presentation.tables.table import Table, table_of
 from pilothouse.presentation.texts import ago_text, time_text

@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Iterator
 
-from pilothouse.domain.lineage import Affected, AffectedVersion, LineageNode
-from pilothouse.domain.safe_text import LINE_LIMIT, safe
+from pilothouse.domain.audit.lineage import Affected, AffectedVersion, LineageNode
+from pilothouse.domain.formats.safe_text import LINE_LIMIT, safe
 from pilothouse.presentation.cells import Cell, Tone, cell, stage_cell
 from pilothouse.presentation.tables.table import Row, Table, read_columns, table_of
 from pilothouse.presentation.texts import counted, day_text

@@ -3,17 +3,17 @@
 from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import datetime
 
-from pilothouse.domain.deployment_groups import DeploymentGroup, GroupMember
-from pilothouse.domain.evaluation import GateOutcome, GateResult
-from pilothouse.domain.model_spec import higher_is_better
-from pilothouse.domain.monitoring import (
+from pilothouse.domain.formats.safe_text import safe
+from pilothouse.domain.models.evaluation import GateOutcome, GateResult
+from pilothouse.domain.models.model_spec import higher_is_better
+from pilothouse.domain.monitoring.deployment_groups import DeploymentGroup, GroupMember
+from pilothouse.domain.monitoring.monitoring import (
     Health,
     ModelOverview,
     ServingState,
     TargetState,
 )
 from pilothouse.domain.records import Deployment, Model, RollBackStep, Version
-from pilothouse.domain.safe_text import safe
 from pilothouse.presentation.cells import (
     HEALTH,
     Cell,

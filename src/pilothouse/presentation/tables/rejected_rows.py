@@ -4,8 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from pilothouse.domain.monitoring import OutcomeConflict, RejectedEvents, RejectionReason, WaitingOutcome
-from pilothouse.domain.safe_text import safe
+from pilothouse.domain.formats.safe_text import safe
+from pilothouse.domain.monitoring.monitoring import (
+    OutcomeConflict,
+    RejectedEvents,
+    RejectionReason,
+    WaitingOutcome,
+)
 from pilothouse.presentation.cells import cell
 from pilothouse.presentation.tables.table import Table, table_of
 from pilothouse.presentation.texts import ago_text, time_text

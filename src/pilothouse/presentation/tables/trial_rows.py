@@ -3,10 +3,10 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from pilothouse.domain.jobs import JobStatus
-from pilothouse.domain.model_spec import SearchSpec
+from pilothouse.domain.formats.safe_text import LINE_LIMIT, safe
+from pilothouse.domain.jobs.jobs import JobStatus
+from pilothouse.domain.models.model_spec import SearchSpec
 from pilothouse.domain.records import Job
-from pilothouse.domain.safe_text import LINE_LIMIT, safe
 from pilothouse.domain.search import TrialLine, TrialState
 from pilothouse.presentation.cells import Cell, Tone, cell, job_cell
 from pilothouse.presentation.documents import Line, aligned, section, text_line

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from pilothouse.domain.dataclass_reader import format_duration
-from pilothouse.domain.safe_text import safe
-from pilothouse.domain.triggers import ActivityEntry, ActivityState, EventStatus, Firing, Starter
+from pilothouse.domain.formats.safe_text import safe
+from pilothouse.domain.jobs.triggers import ActivityEntry, ActivityState, EventStatus, Firing, Starter
+from pilothouse.domain.models.dataclass_reader import format_duration
 from pilothouse.presentation.cells import Cell, Tone, cell
 from pilothouse.presentation.documents import Line, pairs
 from pilothouse.presentation.tables.table import Table, table_of

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from pilothouse.domain.jobs import JobStatus
-from pilothouse.domain.promotion import is_left_to_deploy, state_of
+from pilothouse.domain.jobs.jobs import JobStatus
+from pilothouse.domain.promotion.request_rules import is_left_to_deploy, state_of
+from pilothouse.domain.promotion.request_standing import changes_text, ends_text
 from pilothouse.domain.records import AuditEntry, Job, PromotionRequest, Schedule
-from pilothouse.domain.request_standing import changes_text, ends_text
 from pilothouse.presentation.cells import Cell, cell, job_cell, progress_bar, request_cell
 from pilothouse.presentation.tables.table import Table, table_of
 from pilothouse.presentation.texts import age_text, ago_text, flatten, span_text, time_text, value_text

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-from pilothouse.domain.categories import category_text
 from pilothouse.domain.errors import InvalidInputError, UnavailableError
+from pilothouse.domain.monitoring.categories import category_text
 
 
 def infer_body(

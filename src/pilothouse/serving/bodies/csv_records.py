@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.identifiers import PredictionId
-from pilothouse.domain.safe_text import one_line
 from pilothouse.inference.predictor import Prediction
 from pilothouse.inference.schema import InputSchema
 from pilothouse.serving.bodies.protocol import MAXIMUM_ROWS, Inference

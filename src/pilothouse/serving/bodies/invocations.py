@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.identifiers import PredictionId
-from pilothouse.domain.safe_text import one_line
 from pilothouse.inference.predictor import Prediction
 from pilothouse.inference.schema import InputSchema
 from pilothouse.serving.bodies.non_finite import with_null_for_nan

@@ -27,8 +27,8 @@ import numpy.typing as npt
 
 from pilothouse import __version__
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.identifiers import PredictionId
-from pilothouse.domain.safe_text import one_line
 from pilothouse.inference.columns import InputColumns, with_missing
 from pilothouse.inference.predictor import Prediction
 from pilothouse.inference.schema import InputSchema

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
-from pilothouse.domain.categories import category_text
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.identifiers import PredictionId
-from pilothouse.domain.safe_text import one_line
+from pilothouse.domain.monitoring.categories import category_text
 from pilothouse.inference.columns import InputColumns, with_missing
 from pilothouse.inference.predictor import Prediction
 from pilothouse.inference.schema import InputSchema

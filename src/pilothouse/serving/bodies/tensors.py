@@ -15,9 +15,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from pilothouse.domain.categories import category_text
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.time_units import to_us
+from pilothouse.domain.formats.time_units import to_us
+from pilothouse.domain.monitoring.categories import category_text
 
 MAXIMUM_TEXT = 1_024
 """Characters of one category or timestamp."""

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 
 from pilothouse.domain.errors import ConflictError, IntegrityError, InvalidInputError, PilothouseError
-from pilothouse.domain.safe_text import one_line
+from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.serving.delivery.hub_client import HubClient
 from pilothouse.serving.delivery.segments import read_segment, to_batch
 from pilothouse.serving.delivery.spool import Sealed, Spool

@@ -14,8 +14,8 @@ from pilothouse.domain.errors import (
     PilothouseError,
     UnavailableError,
 )
-from pilothouse.domain.safe_text import one_line
-from pilothouse.domain.wire import BatchReceipt, DesiredState, PredictionBatch, ServingReport
+from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.formats.wire import BatchReceipt, DesiredState, PredictionBatch, ServingReport
 from pilothouse.serving.delivery.hub_address import HubConnection
 
 MAXIMUM_ANSWER_BYTES = 2 * 2**30

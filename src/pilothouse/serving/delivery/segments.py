@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from pilothouse.domain.errors import IntegrityError
-from pilothouse.domain.wire import PredictionBatch, RequestTiming, code_texts, pack_timings
+from pilothouse.domain.formats.wire import PredictionBatch, RequestTiming, code_texts, pack_timings
 
 _FRAME = struct.Struct("<II")
 """Head of a frame: length of the body, CRC-32 of the body."""

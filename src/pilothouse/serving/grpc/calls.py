@@ -9,7 +9,7 @@ from urllib.parse import quote
 import msgspec
 
 from pilothouse.domain.errors import InvalidInputError, NotFoundError, PilothouseError
-from pilothouse.domain.safe_text import one_line
+from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.serving.bodies.forms import Form, header_of
 from pilothouse.serving.grpc.inferences import LARGE_BYTES, MODEL_INFER, unpacked
 from pilothouse.serving.grpc.messages import decode, encode

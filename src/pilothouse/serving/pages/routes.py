@@ -12,7 +12,7 @@ from typing import Any
 
 from pilothouse import __version__
 from pilothouse.domain.errors import NotFoundError
-from pilothouse.domain.safe_text import one_line
+from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.serving.bodies.forms import INVOCATIONS, RECORDS, TENSORS, header_of
 from pilothouse.serving.bodies.protocol import encode, model_metadata, server_metadata
 from pilothouse.serving.pages import metrics_page, schemas

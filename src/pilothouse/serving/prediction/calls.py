@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pilothouse.domain.errors import PilothouseError
+from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.identifiers import PredictionId
-from pilothouse.domain.safe_text import one_line
 from pilothouse.inference.columns import InputColumns
 from pilothouse.inference.predictor import Prediction
 from pilothouse.serving.delivery.segments import PredictionRecord

@@ -19,8 +19,8 @@ import msgspec
 
 from pilothouse.artifacts import ArtifactStore
 from pilothouse.domain.errors import IntegrityError, NotFoundError, PilothouseError
-from pilothouse.domain.safe_text import one_line
-from pilothouse.domain.wire import DesiredState, DesiredVersion, ServingReport
+from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.formats.wire import DesiredState, DesiredVersion, ServingReport
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.safe_format import tie
 from pilothouse.serving.delivery.hub_client import HubClient

@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 
 from pilothouse import __version__
-from pilothouse.domain.safe_text import one_line
-from pilothouse.domain.wire import DesiredVersion
+from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.formats.wire import DesiredVersion
 from pilothouse.serving.versions.baseline import Baseline
 from pilothouse.system.files import write_atomically
 from pilothouse.system.processes import boot_id

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from pilothouse.artifacts import ArtifactStore
 from pilothouse.domain.errors import IntegrityError, NotFoundError, UnavailableError
-from pilothouse.domain.safe_text import one_line
-from pilothouse.domain.wire import DesiredVersion
+from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.formats.wire import DesiredVersion
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.schema import InputSchema
 from pilothouse.serving.delivery.segments import Stream

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from pilothouse.domain.errors import InvalidInputError, PilothouseError
-from pilothouse.domain.safe_text import one_line
+from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.serving.web.compression import Headers
 from pilothouse.serving.web.http import HttpError
 from pilothouse.system.files import read_plain_file

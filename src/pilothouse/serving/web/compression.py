@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Sequence
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.safe_text import one_line
+from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.serving.web.http import HttpError
 
 Headers = Sequence[tuple[bytes, bytes]]

@@ -15,7 +15,7 @@ from pilothouse.domain.errors import (
     PilothouseError,
     UnavailableError,
 )
-from pilothouse.domain.safe_text import LINE_LIMIT, one_line
+from pilothouse.domain.formats.safe_text import LINE_LIMIT, one_line
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

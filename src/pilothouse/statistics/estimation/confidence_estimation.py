@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pilothouse.domain.evaluation import MetricValue
+from pilothouse.domain.models.evaluation import MetricValue
 from pilothouse.statistics.arrays import Floats, Ints, frozen
 from pilothouse.statistics.estimation.expected_metrics import EXPECTED, Expected
 from pilothouse.statistics.estimation.probability_calibration import (

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pilothouse.domain.evaluation import MetricValue
-from pilothouse.domain.model_spec import higher_is_better
+from pilothouse.domain.models.evaluation import MetricValue
+from pilothouse.domain.models.model_spec import higher_is_better
 from pilothouse.statistics.arrays import Floats
 
 FORECASTS = {

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.model_spec import METRICS
+from pilothouse.domain.models.model_spec import METRICS
 from pilothouse.statistics.arrays import AnyArray, Floats, ratio
 from pilothouse.statistics.performance import intervals, ranking
 from pilothouse.statistics.performance.metrics import losses, needs_probabilities

@@ -11,8 +11,8 @@ import math
 import numpy as np
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.evaluation import MetricValue
-from pilothouse.domain.model_spec import METRICS, Task
+from pilothouse.domain.models.evaluation import MetricValue
+from pilothouse.domain.models.model_spec import METRICS, Task
 from pilothouse.statistics.arrays import AnyArray, Floats, Ints
 from pilothouse.statistics.performance import intervals, ranking
 from pilothouse.statistics.profiles.outcome_profile import REGRESSION_SUMS, SMALLEST_PROBABILITY

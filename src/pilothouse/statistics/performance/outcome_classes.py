@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pilothouse.domain.evaluation import MetricValue
+from pilothouse.domain.models.evaluation import MetricValue
 from pilothouse.statistics.performance import outcomes
 from pilothouse.statistics.profiles.outcome_profile import OutcomeProfile, merge_all
 from pilothouse.statistics.profiles.specification import ProfileSpecification

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.evaluation import MetricValue
-from pilothouse.domain.model_spec import METRICS, NOT_WATCHED, SHOWN_ONLY, Task
+from pilothouse.domain.models.evaluation import MetricValue
+from pilothouse.domain.models.model_spec import METRICS, NOT_WATCHED, SHOWN_ONLY, Task
 from pilothouse.statistics.arrays import Floats, Ints, ratio
 from pilothouse.statistics.performance import intervals, ranking
 from pilothouse.statistics.profiles.outcome_profile import (

@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from enum import Enum
 
-from pilothouse.domain.evaluation import SMALLEST_LOSS, SMALLEST_RISE, MetricValue
-from pilothouse.domain.findings import PerformanceFinding, finite_or_none
-from pilothouse.domain.model_spec import METRICS, Direction, MonitoringSpec
+from pilothouse.domain.models.evaluation import SMALLEST_LOSS, SMALLEST_RISE, MetricValue
+from pilothouse.domain.models.model_spec import METRICS, Direction, MonitoringSpec
+from pilothouse.domain.monitoring.findings import PerformanceFinding, finite_or_none
 from pilothouse.statistics.performance.intervals import quantile
 
 SINGLE_WINDOW = 10.0

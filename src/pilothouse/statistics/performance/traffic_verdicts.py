@@ -2,7 +2,7 @@
 
 import math
 
-from pilothouse.domain.findings import TrafficFinding, finite_or_none
+from pilothouse.domain.monitoring.findings import TrafficFinding, finite_or_none
 from pilothouse.statistics.performance import intervals
 from pilothouse.statistics.profiles import latency
 from pilothouse.statistics.profiles.latency import LatencyProfile

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pilothouse.domain.categories import category_text
+from pilothouse.domain.monitoring.categories import category_text
 from pilothouse.statistics.arrays import AnyArray, Ints
 
 

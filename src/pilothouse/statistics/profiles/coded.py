@@ -6,7 +6,7 @@ from itertools import repeat
 
 import numpy as np
 
-from pilothouse.domain.wire import CodedTexts, code_texts, code_width
+from pilothouse.domain.formats.wire import CodedTexts, code_texts, code_width
 from pilothouse.statistics.arrays import AnyArray
 
 

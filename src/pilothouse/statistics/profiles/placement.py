@@ -7,8 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from pilothouse.domain.categories import category_text
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.monitoring.categories import category_text
 from pilothouse.statistics.arrays import Flags, Floats, Ints
 from pilothouse.statistics.profiles.coded import CodedColumn
 from pilothouse.statistics.profiles.specification import (

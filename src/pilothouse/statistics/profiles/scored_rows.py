@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pilothouse.domain.categories import category_text
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.model_spec import METRICS, Task
+from pilothouse.domain.models.model_spec import METRICS, Task
+from pilothouse.domain.monitoring.categories import category_text
 from pilothouse.statistics.arrays import AnyArray, Floats, Ints
 from pilothouse.statistics.profiles.classes import class_codes
 

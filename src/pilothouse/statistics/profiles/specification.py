@@ -15,9 +15,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pilothouse.domain.categories import category_text
 from pilothouse.domain.errors import IntegrityError, InvalidInputError
-from pilothouse.domain.model_spec import Task
+from pilothouse.domain.models.model_spec import Task
+from pilothouse.domain.monitoring.categories import category_text
 from pilothouse.statistics.arrays import AnyArray, Floats, frozen
 from pilothouse.statistics.encoding import pack, unpack
 

@@ -21,7 +21,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from pilothouse.domain.findings import Power
+from pilothouse.domain.monitoring.findings import Power
 from pilothouse.statistics.arrays import Floats
 from pilothouse.statistics.distances.distances import jensen_shannon
 from pilothouse.statistics.distances.drift import scale_of

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from pilothouse.domain.findings import Grounds, QualityFinding
+from pilothouse.domain.monitoring.findings import Grounds, QualityFinding
 from pilothouse.statistics.profiles.profile import Histogram, Profile, histogram
 from pilothouse.statistics.profiles.specification import CategoricalColumn, Column, ProfileSpecification
 from pilothouse.statistics.significance.calibration import EFFECT, FEWEST_ROWS, Calibration, Null

@@ -17,7 +17,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from pilothouse.domain.findings import DriftFinding, Grounds
+from pilothouse.domain.monitoring.findings import DriftFinding, Grounds
 from pilothouse.statistics.distances import drift
 from pilothouse.statistics.distances.window_drift import prepare, window_drift
 from pilothouse.statistics.profiles.profile import Profile, histogram, present_rows

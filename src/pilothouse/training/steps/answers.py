@@ -7,8 +7,8 @@ differences), ``written_with`` and ``scikit_learn`` (releases of scikit-learn: o
 """
 
 from pilothouse.domain.errors import PilothouseError
-from pilothouse.domain.jobs import StepRequest, StepResult
-from pilothouse.domain.safe_text import one_line
+from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.jobs.jobs import StepRequest, StepResult
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.safe_format import scikit_learn_here, written_with
 from pilothouse.inference.schema import InputSchema

@@ -10,9 +10,9 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.evaluation import MetricValue
-from pilothouse.domain.jobs import StepRequest, StepResult
-from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.jobs.jobs import StepRequest, StepResult
+from pilothouse.domain.models.evaluation import MetricValue
+from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.statistics.performance.blocks import time_blocks
 from pilothouse.statistics.performance.comparison import paired_bootstrap
 from pilothouse.training.gates import REPEATS

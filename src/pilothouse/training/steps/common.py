@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pilothouse.domain.errors import PilothouseError
-from pilothouse.domain.failures import cause_of
-from pilothouse.domain.jobs import StepRequest, StepResult
-from pilothouse.domain.model_file import spec_from_plain
-from pilothouse.domain.model_spec import ModelSpec
-from pilothouse.domain.safe_text import one_line
+from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.jobs.failures import cause_of
+from pilothouse.domain.jobs.jobs import StepRequest, StepResult
+from pilothouse.domain.models.model_file import spec_from_plain
+from pilothouse.domain.models.model_spec import ModelSpec
 
 _LONGEST = 2_000
 

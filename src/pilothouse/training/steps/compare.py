@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from pilothouse.domain.jobs import StepRequest, StepResult
+from pilothouse.domain.jobs.jobs import StepRequest, StepResult
 from pilothouse.inference.schema import InputSchema
 from pilothouse.tables.cells import few_types
 from pilothouse.training.digests import content_digest

@@ -5,7 +5,7 @@ Record: ``portable`` (why there is none, and on how many rows it was compared), 
 answer in this environment as it did when it was evaluated: what is converted has to be what was approved.
 """
 
-from pilothouse.domain.jobs import StepRequest, StepResult
+from pilothouse.domain.jobs.jobs import StepRequest, StepResult
 from pilothouse.inference.portable.packaging import packaged
 from pilothouse.inference.schema import InputSchema
 from pilothouse.training.environment import environment

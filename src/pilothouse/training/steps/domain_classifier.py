@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.jobs import StepRequest, StepResult
-from pilothouse.domain.time_units import DAY_US
+from pilothouse.domain.formats.time_units import DAY_US
+from pilothouse.domain.jobs.jobs import StepRequest, StepResult
 from pilothouse.inference.schema import InputSchema
 from pilothouse.statistics.reference import FEWEST_DAYS, FEWEST_ROWS
 from pilothouse.training import domain_classifier as classifier

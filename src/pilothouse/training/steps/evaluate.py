@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from pilothouse.domain.jobs import StepRequest, StepResult
-from pilothouse.domain.judging import window_notes
-from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.jobs.jobs import StepRequest, StepResult
+from pilothouse.domain.models.model_spec import ModelSpec
+from pilothouse.domain.monitoring.judging import window_notes
 from pilothouse.inference.portable.packaging import packaged
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.schema import InputSchema

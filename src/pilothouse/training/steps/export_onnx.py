@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from pilothouse.domain.jobs import StepRequest, StepResult
+from pilothouse.domain.jobs.jobs import StepRequest, StepResult
 from pilothouse.inference.portable.packaging import chosen_rows, rows_compared
 from pilothouse.inference.schema import InputSchema
 from pilothouse.training.onnx_export import Differences, OnnxModel, differences, rows_with_missing, written

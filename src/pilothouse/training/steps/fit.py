@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from pilothouse.domain.jobs import StepRequest, StepResult
-from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.jobs.jobs import StepRequest, StepResult
+from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.safe_format import dump_model
 from pilothouse.training.environment import environment

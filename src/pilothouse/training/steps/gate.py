@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.jobs import StepRequest, StepResult
+from pilothouse.domain.jobs.jobs import StepRequest, StepResult
 from pilothouse.training.gates import function_gate
 from pilothouse.training.steps.common import Report, input_path, spec_of, step, write_output
 from pilothouse.training.user_code import call, load_function

@@ -12,10 +12,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pilothouse.domain.dataclass_reader import format_duration
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.jobs import StepRequest, StepResult
-from pilothouse.domain.model_spec import ModelSpec
+from pilothouse.domain.jobs.jobs import StepRequest, StepResult
+from pilothouse.domain.models.dataclass_reader import format_duration
+from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.training.change_split import split_since
 from pilothouse.training.data_checks import check_columns, data_gates, duplicate_rows
 from pilothouse.training.digests import content_digest

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from pilothouse.confinement.syscalls import number_of
-from pilothouse.domain.jobs import StepResult
+from pilothouse.domain.jobs.jobs import StepResult
 
 SHARED = Path("/dev/shm")
 LEFT = "left-by-a-step-of-the-tests"

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from pilothouse.domain.jobs import StepResult
+from pilothouse.domain.jobs.jobs import StepResult
 
 
 def run(request, report):

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.jobs import StepResult
+from pilothouse.domain.jobs.jobs import StepResult
 
 
 def run(request, report):

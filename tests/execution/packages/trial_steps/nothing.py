@@ -1,6 +1,6 @@
 """Do nothing, to see what a step costs."""
 
-from pilothouse.domain.jobs import StepResult
+from pilothouse.domain.jobs.jobs import StepResult
 
 
 def run(request, report):

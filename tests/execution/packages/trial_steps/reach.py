@@ -6,7 +6,7 @@ import socket
 import sqlite3
 from pathlib import Path
 
-from pilothouse.domain.jobs import StepResult
+from pilothouse.domain.jobs.jobs import StepResult
 
 
 def run(request, report):

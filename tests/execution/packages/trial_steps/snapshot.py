@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pilothouse.domain.jobs import StepResult
+from pilothouse.domain.jobs.jobs import StepResult
 
 
 def run(request, report):

@@ -6,7 +6,7 @@ import sys
 import threading
 from pathlib import Path
 
-from pilothouse.domain.jobs import StepResult
+from pilothouse.domain.jobs.jobs import StepResult
 
 
 def run(request, report):

@@ -1,6 +1,6 @@
 """Say what came in."""
 
-from pilothouse.domain.jobs import StepResult
+from pilothouse.domain.jobs.jobs import StepResult
 
 
 def run(request, report):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import joblib
 
-from pilothouse.domain.jobs import StepResult
+from pilothouse.domain.jobs.jobs import StepResult
 
 
 def busy(folder, number):

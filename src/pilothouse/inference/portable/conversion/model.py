@@ -3,7 +3,7 @@
 from importlib.metadata import version
 from typing import Any
 
-from pilothouse.domain.categories import category_text
+from pilothouse.domain.monitoring.categories import category_text
 from pilothouse.inference import encoding
 from pilothouse.inference.known_categories import known_categories
 from pilothouse.inference.portable.conversion.registry import convert

@@ -1,0 +1,1 @@
+"""What an auditor asks for: inventory, lineage, dossiers, anchors of the log."""

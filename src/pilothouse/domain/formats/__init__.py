@@ -1,0 +1,1 @@
+"""Texts, times and files from outside: read within bounds, made safe, written one way."""

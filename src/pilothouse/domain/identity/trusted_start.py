@@ -1,0 +1,16 @@
+"""Trusted start: what sshd said of somebody whom it let in with a key."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pilothouse.domain.identity.identity import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedStart:
+    """A user, how sshd knew them, where they came from, and until when their key is valid (None: without end)."""
+
+    name: str
+    identity: Identity
+    address: str
+    valid_until: datetime | None = None

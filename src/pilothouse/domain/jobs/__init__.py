@@ -1,0 +1,1 @@
+"""Jobs: kinds, states, failures, what triggers one."""

@@ -1,0 +1,1 @@
+"""Models as their users describe them: model files, targets, evaluations, versions' lives."""

@@ -1,0 +1,1 @@
+"""What monitoring finds, and what follows from it: findings, states, alerts, incidents."""

@@ -1,0 +1,1 @@
+"""From a request to a decision: policies, statements, separations, freezes, broken glass."""

@@ -1,0 +1,1 @@
+"""SQL on who may decide: grants, users, teams, freezes, proposals, broken glass."""

@@ -1,0 +1,51 @@
+"""Digests of all rows that decide, taken when a release brings the registry up to date: the audit entry ``rows.sealed``."""
+
+import time
+
+from pilothouse.domain.formats.time_units import from_us
+from pilothouse.domain.records import AuditEntry
+from pilothouse.sqlite import Connection
+from pilothouse.store.log import audit, audit_agreement, row_agreement, row_digests
+from pilothouse.store.log.row_agreement import Difference
+
+ACTOR = "pilothouse"
+_NAMED = 100
+
+
+def differences(connection: Connection) -> list[Difference] | None:
+    """Rows that are not what their digests say, before a release changes them; None where there are no digests yet."""
+    begun = connection.execute("SELECT 1 FROM main.sqlite_schema WHERE name = 'row_digests'").fetchone()
+    return list(row_agreement.differences(connection)) if begun else None
+
+
+def seal(connection: Connection, before: list[Difference] | None) -> None:
+    """Store the digests of the rows that have none or another one, with an entry that names what disagreed before, and, of
+    the time before the digests, which entries are earlier than the one before them.
+
+    Rows that differed ``before`` keep their digest, so that they go on differing. It is None where there were no digests:
+    then it is what the entries say that counts, which goes on being compared.
+    """
+    newest = audit.newest_recorded(connection)
+    if newest is None:
+        return
+    head = audit.head(connection)
+    known = {(one.table, one.key) for one in before or ()}
+    changed = [row for row in row_digests.seal(connection) if (row.table, row.key) not in known]
+    differing = _by_the_log(connection) if before is None else [str(one) for one in before]
+    detail = {
+        "rows": len(changed),
+        "disagreements": differing[:_NAMED],
+        "disagreeing": len(differing),
+        "ran_back": audit.ran_back(connection) if before is None else [],
+    }
+    at = max(from_us(time.time_ns() // 1_000), newest)
+    entry = AuditEntry(head.count + 1, at, ACTOR, audit.SEALED, "registry", detail, head.hash, "")
+    audit.add(connection, entry, row_digests.digest_of(changed) if changed else None)
+    row_digests.store(connection, entry.seq, changed)
+
+
+def _by_the_log(connection: Connection) -> list[str]:
+    try:
+        return list(audit_agreement.disagreements(connection))
+    except (LookupError, TypeError, AttributeError, ValueError) as error:  # entries that we never wrote
+        return [f"the rows cannot be compared with the audit log: {error!r}"]
