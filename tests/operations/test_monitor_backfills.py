@@ -100,6 +100,10 @@ def test_windows_stay_as_they_are_until_the_rules_change_and_alerts_to_be_drawn_
     after = closed(services, DRIFT)
     assert (after[0].start_us, after[0].end_us, after[0].rows) == (first.start_us, first.end_us, first.rows)
     assert [reading.judged for reading in after] == [False, True]
+    # What rests on it and lies outside of the range is judged again by the monitor.
+    monitoring_round.evaluate_windows(services)
+    assert [reading.judged for reading in closed(services, DRIFT)] == [False, False]
+    assert set(again(services)[DRIFT].outcomes) == {"same"}
 
 
 def test_rows_older_than_any_window_get_windows_of_their_own(services: Services) -> None:

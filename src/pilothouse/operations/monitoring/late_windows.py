@@ -16,7 +16,6 @@ from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.formats.time_units import SECOND_US, to_us
 from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.domain.monitoring.alert_rules import Span
-from pilothouse.domain.monitoring.findings import DriftFinding
 from pilothouse.domain.monitoring.judging import MOST_TOGETHER
 from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.monitoring import weeks_before, window_closing
@@ -25,7 +24,7 @@ from pilothouse.sqlite import Connection
 from pilothouse.statistics.significance import null_windows
 from pilothouse.telemetry import Stream, late_days, readings, revisions
 from pilothouse.telemetry.late_days import OF_OUTCOMES, OF_ROWS, Kind, LateDay
-from pilothouse.telemetry.readings import DRIFT, Reading, findings_of
+from pilothouse.telemetry.readings import DRIFT
 from pilothouse.telemetry.streams import get_stream, list_streams
 
 _AT_MOST = 200
@@ -136,7 +135,9 @@ class _Judging:
             windows = window_closing.recomputed_windows(self.services, stream, self.spec, self.monitor, span)
             for name, closed in windows.items():
                 with self.services.telemetry.transaction() as connection:
-                    rested_on = _rested_on(readings.find(connection, stream_id, name, end_us), name)
+                    rested_on = weeks_before.rested_on(
+                        readings.find(connection, stream_id, name, end_us), name
+                    )
                     outcome = revisions.replace(
                         connection,
                         stream_id,
@@ -150,7 +151,7 @@ class _Judging:
                         ends.add(end_us)
                         revisions.draw_again(connection, stream_id, name, ends, self.spec.monitoring.of)
                     now = readings.find(connection, stream_id, name, end_us)
-                    if rested_on != _rested_on(now, name):
+                    if rested_on != weeks_before.rested_on(now, name):
                         self._follow(connection, stream, span)
                 self.judged_again(stream, self.spec, name, end_us)
         self.round_.changed += sum(map(len, changed.values()))
@@ -165,14 +166,6 @@ class _Judging:
         if self.round_.judged < _AT_MOST:
             self.settled.append(note)
             self.add(resting, "findings")
-
-
-def _rested_on(reading: Reading | None, monitor: str) -> frozenset[tuple[str, str]] | None:
-    """The part of a reading of inputs that the judgement of later windows rests on; None without a verdict."""
-    if monitor != DRIFT or reading is None or not reading.judged:
-        return None
-    found = findings_of(reading, DriftFinding)
-    return frozenset((f.feature, f.compared_with) for f in found if f.significant)
 
 
 def _earlier(

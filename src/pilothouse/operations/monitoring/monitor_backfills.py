@@ -4,12 +4,12 @@ force.
 The monitor judges windows again by itself when something has come late (``late_windows``). A back-fill does so for a range,
 oldest window first over all versions and targets, since each is judged beside those before it, whatever version answered then;
 the earlier figures are kept. It also closes windows of rows
-older than any there were before. It draws no alerts: they keep what was known when they were drawn. A second back-fill gives
-the same figures.
+older than any there were before, and leaves a note for the monitor of windows outside of the range whose verdicts rest on one
+that has changed. It draws no alerts: they keep what was known when they were drawn. A second back-fill gives the same figures.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,11 +21,12 @@ from pilothouse.domain.monitoring.alert_rules import Span
 from pilothouse.operations.authorisation import changing, clean_text
 from pilothouse.operations.catalogue import require_model
 from pilothouse.operations.model_files import spec_in_force
-from pilothouse.operations.monitoring import window_closing
+from pilothouse.operations.monitoring import weeks_before, window_closing
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
 from pilothouse.sqlite import Connection
-from pilothouse.telemetry import Stream, readings, revisions
+from pilothouse.telemetry import Stream, late_days, readings, revisions
+from pilothouse.telemetry.readings import DRIFT
 from pilothouse.telemetry.revisions import Change
 from pilothouse.telemetry.streams import list_streams
 
@@ -120,12 +121,17 @@ def _backfill(services: Services, spec: ModelSpec, tasks: Sequence[_Task]) -> li
     monitors = list(window_closing.grids(spec))
     every = [(task, span) for task in tasks for span in task.spans]
     every.sort(key=lambda window: (monitors.index(window[0].monitor), window[1].end_us))
+    within = {(task.stream.id, task.monitor, span.end_us) for task, span in every}
     outcomes: dict[tuple[int, str], dict[Change, int]] = defaultdict(lambda: defaultdict(int))
     for task, span in every:
         windows = window_closing.recomputed_windows(services, task.stream, spec, task.monitor, span)
         for name, closed in windows.items():
             with services.telemetry.transaction() as connection:
+                before = readings.find(connection, task.stream.id, name, span.end_us)
                 outcome = revisions.replace(connection, task.stream.id, name, closed, to_us(services.now()))
+                now = readings.find(connection, task.stream.id, name, span.end_us)
+                if weeks_before.rested_on(before, name) != weeks_before.rested_on(now, name):
+                    _leave_note(services, connection, spec, task.stream, span, within)
             if name == task.monitor:
                 outcomes[task.stream.id, name][outcome] += 1
     return [
@@ -139,3 +145,17 @@ def _backfill(services: Services, spec: ModelSpec, tasks: Sequence[_Task]) -> li
         )
         for task in tasks
     ]
+
+
+def _leave_note(
+    services: Services,
+    connection: Connection,
+    spec: ModelSpec,
+    stream: Stream,
+    span: Span,
+    within: Set[tuple[int, str, int]],
+) -> None:
+    """Have the monitor judge the windows again that rest on a changed one, where some are not back-filled themselves."""
+    resting = weeks_before.resting_on(connection, stream, spec.monitoring, span)
+    if any((other.id, DRIFT, later.end_us) not in within for other, later in resting):
+        late_days.note_findings(connection, stream.id, span, to_us(services.now()))

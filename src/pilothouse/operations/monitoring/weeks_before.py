@@ -30,7 +30,7 @@ from pilothouse.statistics.significance.null_windows import RECENT
 from pilothouse.telemetry import Stream, readings, revisions
 from pilothouse.telemetry import rollup as rolled
 from pilothouse.telemetry.columns import Features, Ints, Predictions
-from pilothouse.telemetry.readings import DRIFT, findings_of
+from pilothouse.telemetry.readings import DRIFT, Reading, findings_of
 from pilothouse.telemetry.retention import deleted_before_us
 from pilothouse.telemetry.stored_rows import sampled_rows
 from pilothouse.telemetry.streams import list_streams
@@ -107,6 +107,14 @@ def past_of(
         notes,
         [features for _, features in sorted(found.windows, key=lambda w: w[0], reverse=True)],
     )
+
+
+def rested_on(reading: Reading | None, monitor: str) -> frozenset[tuple[str, str]] | None:
+    """The part of a reading of inputs that the judgement of later windows rests on; None without a verdict."""
+    if monitor != DRIFT or reading is None or not reading.judged:
+        return None
+    found = findings_of(reading, DriftFinding)
+    return frozenset((f.feature, f.compared_with) for f in found if f.significant)
 
 
 def resting_on(
