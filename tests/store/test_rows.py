@@ -16,16 +16,20 @@ from pilothouse.domain.identity.roles import Actor, Role
 from pilothouse.domain.identity.ssh_keys import read_key
 from pilothouse.domain.promotion.break_glass import Review
 from pilothouse.domain.records import AuditHead
+from pilothouse.domain.rollouts.rollout import RolloutEvent
 from pilothouse.operations import automation_switch
 from pilothouse.operations.identity import passphrases, proposals, users
 from pilothouse.operations.promotion import break_glass, freezes, promotions, statements, teams
 from pilothouse.operations.promotion.components import Passphrase
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import audits, doctor, person_records, retention, sessions, workspaces
+from pilothouse.store import rollouts
 from pilothouse.store.log import audit, row_agreement, row_digests
 from pilothouse.store.log.deciding_tables import DECIDING, EXEMPT
 from pilothouse.store.log.row_agreement import Difference, Tampering
 from support import raw_writes
+from support.rollout_plans import TWO_WAVES
+from support.rollout_records import recorded_rollout
 from support.ssh_keys import ED25519_KEYS
 from support.templates import copy_of
 
@@ -82,6 +86,10 @@ def build(root: Path) -> None:
             "INSERT INTO target_tokens (target_id, digest, issued_by, recorded_at) VALUES (1, ?, 'ada', 1)",
             ("a" * 64,),
         )
+        rollouts.put_plan(connection, "careful", TWO_WAVES, by="ada", at=example.time)
+        rollout = recorded_rollout(connection, example, TWO_WAVES, version=3, names=("jfk",))
+        event = RolloutEvent(what="made", actor="pat", recorded_at=example.time, wave=0, step=0, text="")
+        rollouts.add_event(connection, rollout, event)
         connection.execute("INSERT INTO run_artifacts VALUES (1, 'log', ?, 5)", ("b" * 64,))
         connection.execute("INSERT INTO latency_baselines VALUES (1, 1, 900, 1)")
         connection.execute("INSERT INTO target_serving VALUES (1, 8103, 'c.pem', 'k.pem', 'tokens')")

@@ -30,6 +30,8 @@ class VersionStatus(StrEnum):
 
 class RequestStatus(StrEnum):
     OPEN = "open"
+    APPROVED = "approved"
+    """Its version goes out by a plan: what became of it is the state of its roll-out."""
     DEPLOYED = "deployed"
     REJECTED = "rejected"
     WITHDRAWN = "withdrawn"

@@ -224,6 +224,17 @@ def _step_17(connection: Connection) -> None:
     _grow_the_tree(connection)
 
 
+def _name_approved_requests(connection: Connection) -> None:
+    """Allow the status ``approved`` of requests; every stored row fits this CHECK too."""
+    rewrite_table(
+        connection, "promotion_requests", "('open', 'deployed',", "('open', 'approved', 'deployed',"
+    )
+
+
+def _step_18(connection: Connection) -> None:
+    _name_approved_requests(connection)
+
+
 MIGRATIONS: dict[str, Migration] = {
     "registry_1": Migration(
         parts=("0001_access.sql", "0001_lineage.sql", "0001_operation.sql"),
@@ -288,6 +299,19 @@ MIGRATIONS: dict[str, Migration] = {
             "team_members",
             "user_keys",
             "users",
+        ),
+    ),
+    "registry_18": Migration(
+        parts=("0018_rollouts.sql",),
+        change=_step_18,
+        append_only=(
+            "plans",
+            "rollout_events",
+        ),
+        never_deleted=(
+            "rollout_evidence",
+            "rollout_targets",
+            "rollouts",
         ),
     ),
 }

@@ -63,6 +63,8 @@ def governance_views(wall: int) -> Mapping[str, View]:
         "passphrases": View(f"t.recorded_at <= {wall}"),
         "passphrase_tries": View(f"t.recorded_at <= {wall}"),
         "comments": View(f"t.recorded_at <= {OF_REQUEST}"),
+        "plans": View(f"t.recorded_at <= {wall}"),
+        **_rollouts(),
         "broken_glass": View(
             f"t.recorded_at <= {OF_MODEL}",
             {
@@ -77,4 +79,60 @@ def governance_views(wall: int) -> Mapping[str, View]:
             "EXISTS (SELECT 1 FROM temp.past_walls w JOIN main.broken_glass g ON g.model_id = w.model_id "
             "WHERE g.id = t.broken_glass_id AND t.recorded_at <= w.wall)"
         ),
+    }
+
+
+def _rollouts() -> dict[str, View]:
+    """Roll-outs by their events: a row itself says where a roll-out is now."""
+    wall = "(SELECT w.wall FROM temp.past_walls w JOIN main.rollouts r ON r.model_id = w.model_id WHERE r.id = t.rollout_id)"
+
+    def newest(column: str, *what: str) -> str:
+        """What the newest event of these kinds says of a roll-out ``t``."""
+        kinds = ", ".join(f"'{one}'" for one in what)
+        return (
+            f"(SELECT {column} FROM main.rollout_events e WHERE e.rollout_id = t.id AND e.what IN ({kinds}) "  # noqa: S608 - ours
+            f"AND e.recorded_at <= {OF_MODEL} ORDER BY e.id DESC LIMIT 1)"
+        )
+
+    def of_target(column: str) -> str:
+        """What the newest event that names a target ``t`` among those whose state it changed says."""
+        return (
+            f"(SELECT {column} FROM main.rollout_events e, json_each(e.figures, '$.targets') named "  # noqa: S608 - ours
+            "WHERE e.rollout_id = t.rollout_id AND named.value = (SELECT x.name FROM main.targets x WHERE x.id = t.target_id) "
+            f"AND e.recorded_at <= {wall} ORDER BY e.id DESC LIMIT 1)"
+        )
+
+    ended = f"t.ended_at IS NOT NULL AND t.ended_at <= {OF_MODEL}"
+    paused = f"coalesce({newest('e.what', 'paused', 'resumed')} = 'paused', 0)"
+    steps, state = ("made", "entered", "passed"), of_target("e.figures ->> '$.state'")
+    return {
+        "rollouts": View(
+            f"t.recorded_at <= {OF_MODEL}",
+            {
+                "state": f"CASE WHEN {ended} THEN t.state WHEN {paused} THEN 'paused' ELSE 'running' END",
+                "why": f"CASE WHEN {ended} THEN t.why WHEN {paused} THEN {newest('e.text', 'paused')} ELSE '' END",
+                **{
+                    name: f"CASE WHEN {ended} THEN t.{name} END"
+                    for name in ("ended_at", "ended_by", "superseded_by")
+                },
+                "wave": newest("coalesce(e.figures ->> '$.to[0]', e.wave)", *steps),
+                "step": newest("coalesce(e.figures ->> '$.to[1]', e.step)", *steps),
+                "entered_at": newest("iif(e.what = 'entered', e.recorded_at, NULL)", *steps),
+                "patience_from": "NULL",
+                "released_by": newest("iif(e.what = 'released', e.actor, '')", *steps, "released"),
+            },
+        ),
+        "rollout_targets": View(
+            f"(SELECT r.recorded_at FROM main.rollouts r WHERE r.id = t.rollout_id) <= {wall}",  # noqa: S608 - ours
+            {
+                "state": f"coalesce({state}, 'waiting')",
+                "share": of_target("e.figures ->> '$.share'"),
+                "entered_at": of_target("e.recorded_at"),
+                "entered_clock": "NULL",
+                "open": f"(SELECT r.ended_at IS NULL OR r.ended_at > {wall} FROM main.rollouts r "  # noqa: S608 - ours
+                "WHERE r.id = t.rollout_id)",
+            },
+        ),
+        "rollout_events": View(f"t.recorded_at <= {wall}"),
+        "rollout_evidence": View(f"t.folded_at <= {wall}"),
     }

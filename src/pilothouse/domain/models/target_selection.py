@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any
+from typing import Any, Protocol
 
 from pilothouse.domain.formats.wildcards import fits
 from pilothouse.domain.models.dataclass_reader import read_dataclass
@@ -61,8 +61,8 @@ def resolved(
     chosen = [targets[name] for name in selection.names if name in targets]
     faults += _unknown_names(selection.names, targets)
     if selection.select:
-        tests = list(_tests(selection.select))
-        fitting = [target for _, target in sorted(targets.items()) if all(test(target) for test in tests)]
+        fits_all = selector(selection.select)
+        fitting = [target for _, target in sorted(targets.items()) if fits_all(target)]
         chosen += [target for target in fitting if target.name not in selection.names]
         if not fitting:
             faults.append(f"targets.select: fits none of the {len(targets)} targets of {TARGETS_FILE}")
@@ -81,14 +81,19 @@ def _shape_faults(selection: TargetSelection) -> Iterator[str]:
         yield 'targets: expected names or select, e.g. select = { environment = "production" }'
     for name in dict.fromkeys(name for name in selection.names if selection.names.count(name) > 1):
         yield f"targets.names: {name!r} is named twice; expected each target once"
-    for key, value in selection.select.items():
+    yield from select_faults("targets.select", selection.select)
+
+
+def select_faults(path: str, select: Mapping[str, Any]) -> Iterator[str]:
+    """One line for each fault of a selection at ``path`` of a file."""
+    for key, value in select.items():
         if key == "labels" and isinstance(value, dict):
             for label, texts in value.items():
-                yield from _text_faults(f"targets.select.labels.{label}", texts)
+                yield from _text_faults(f"{path}.labels.{label}", texts)
         elif key in _KEYS:
-            yield from _text_faults(f"targets.select.{key}", value)
+            yield from _text_faults(f"{path}.{key}", value)
         else:
-            yield f"targets.select.{key}: unknown key; expected one of {', '.join(_KEYS)}, labels.LABEL"
+            yield f"{path}.{key}: unknown key; expected one of {', '.join(_KEYS)}, labels.LABEL"
 
 
 def _text_faults(path: str, value: object) -> Iterator[str]:
@@ -105,7 +110,20 @@ def _unknown_names(names: Iterable[str], targets: Mapping[str, TargetDescription
             yield f"targets.names[{i}]: {name!r} is not in {TARGETS_FILE}{hint}"
 
 
-def _tests(select: Mapping[str, Any]) -> Iterator[Callable[[TargetDescription], bool]]:
+class Selectable(Protocol):
+    """What a selection looks at: a target as a file or as the registry describes it."""
+
+    @property
+    def labels(self) -> Mapping[str, str]: ...
+
+
+def selector(select: Mapping[str, Any]) -> Callable[[Selectable], bool]:
+    """Test of a target that a faultless selection selects; an empty one selects every target."""
+    tests = list(_tests(select))
+    return lambda target: all(test(target) for test in tests)
+
+
+def _tests(select: Mapping[str, Any]) -> Iterator[Callable[[Selectable], bool]]:
     """Tests of a target, all of which a selected one passes."""
     for key, wanted in select.items():
         if key == "labels":
@@ -115,15 +133,13 @@ def _tests(select: Mapping[str, Any]) -> Iterator[Callable[[TargetDescription], 
             yield _test(attrgetter(key), wanted)
 
 
-def _test(
-    value_of: Callable[[TargetDescription], str], wanted: str | list[str]
-) -> Callable[[TargetDescription], bool]:
+def _test(value_of: Callable[[Selectable], str], wanted: str | list[str]) -> Callable[[Selectable], bool]:
     """True for a target of whose value one of the texts fits and none excludes. An absent value fits no text."""
     texts = [wanted] if isinstance(wanted, str) else wanted
     excluding = [text[1:] for text in texts if text.startswith("!")]
     including = [text for text in texts if not text.startswith("!")]
 
-    def test(target: TargetDescription) -> bool:
+    def test(target: Selectable) -> bool:
         value = value_of(target)
         if not value:
             return not including

@@ -182,6 +182,13 @@ DECIDING: Mapping[str, DecidingTable] = {
     "freeze_windows": DecidingTable(_name("the freeze {n}", n="x.name")),
     "team_members": DecidingTable(_name("{n} in the team {t}", n="x.name", t="x.team")),
     "proposals": DecidingTable(_name("proposal {n}", n="x.id")),
+    "plans": DecidingTable(_name("the plan {n} of {d}", n="x.name", d=_DAY.format("x.recorded_at"))),
+    "rollouts": DecidingTable(_name("roll-out {n}", n="x.id")),
+    "rollout_targets": DecidingTable(
+        _name("roll-out {r}: its target {t}", r="x.rollout_id", t=_TARGET.format("x.target_id")),
+        ("rollout_id", "target_id"),
+    ),
+    "rollout_events": DecidingTable(_name("roll-out {r}: its event {n}", r="x.rollout_id", n="x.id")),
     "alerts": DecidingTable(_name("alert {n}", n="x.id")),
     "incidents": DecidingTable(
         _name("incident {n}", n="x.id"),
@@ -230,6 +237,7 @@ EXEMPT: Mapping[str, str] = {
     "log_deliveries": "how far each anchor is: what the anchors hold is what counts",
     "deployment_states": "follows from other tables and from telemetry: the doctor computes it again",
     "model_states": "follows from other tables and from telemetry: the doctor computes it again",
+    "rollout_evidence": "follows from telemetry; the event of a verdict carries its figures",
     "_sqlite_migrations": "of the library that migrates: the definitions themselves are compared",
 }
 """Tables whose rows have no digest, each with the reason."""

@@ -1,0 +1,52 @@
+"""What a changed plan drops of the evidence or the time that the plan before it asked for."""
+
+from collections.abc import Iterator
+
+from pilothouse.domain.models.dataclass_reader import format_duration
+from pilothouse.domain.rollouts.plan import GoOn, Plan, Step, StepKind, Wave
+
+_RANK = {GoOn.TIME: 0, GoOn.EVIDENCE: 1, GoOn.HAND: 1}
+"""A person's word and a verdict are not compared: each is more than time alone."""
+
+
+def looser(old: Plan, new: Plan) -> Iterator[str]:
+    """One line for each respect in which ``new`` asks for less than ``old``; none where it asks for as much everywhere.
+
+    Waves are compared in their order. A wave that selects other targets counts as looser: what was first may then be last.
+    """
+    if new.false_rollbacks < old.false_rollbacks:
+        yield f"false_rollbacks falls from {old.false_rollbacks:g} to {new.false_rollbacks:g}: harm is found later"
+    if new.margin > old.margin:
+        yield f"margin rises from {old.margin:g} to {new.margin:g}: more counts as not worse"
+    if len(new.waves) < len(old.waves):
+        yield f"it has {len(new.waves)} waves in place of {len(old.waves)}"
+    for number, (before, after) in enumerate(zip(old.waves, new.waves, strict=False), 1):
+        yield from _wave(f"wave {number} ({after.name})", before, after)
+
+
+def _wave(name: str, old: Wave, new: Wave) -> Iterator[str]:
+    if old.select != new.select:
+        yield f"{name} selects other targets"
+    if len(new.steps) < len(old.steps):
+        yield f"{name} has {len(new.steps)} steps in place of {len(old.steps)}"
+        return
+    for place, before in enumerate(
+        old.steps, len(new.steps) - len(old.steps)
+    ):  # from the last: a first step may be added
+        yield from _step(f"{name}, step {place + 1}", before, new.steps[place])
+
+
+def _step(name: str, old: Step, new: Step) -> Iterator[str]:
+    if new.kind is not old.kind:
+        yield f"{name} is {new.kind} in place of {old.kind}"
+        return
+    if new.kind is StepKind.CANARY and (new.share or 0) > (old.share or 0):
+        yield f"{name} answers {new.share:g} of the requests in place of {old.share:g}"
+    if new.ends_by is not old.ends_by and _RANK[new.ends_by] <= _RANK[old.ends_by]:
+        yield f"{name} ends by {new.ends_by} in place of {old.ends_by}"
+    if new.requests < old.requests:
+        yield f"{name} asks for {new.requests} requests in place of {old.requests}"
+    if new.bake < old.bake:
+        yield f"{name} bakes for {format_duration(new.bake)} in place of {format_duration(old.bake)}"
+    if new.clock is not old.clock:
+        yield f"{name} bakes by the {new.clock} clock in place of the {old.clock} clock"
