@@ -2,7 +2,11 @@
 
 import os
 import signal
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -13,6 +17,7 @@ from pilothouse.system.processes import is_alive
 from support import wait_until
 from support.soak_plan import size
 from support.ssh_door import Door
+from support.ssh_keys import certify
 from support.sshd import needs_sshd
 from support.terminals import Terminal, screen_of
 
@@ -20,6 +25,10 @@ pytestmark = needs_sshd
 SOON_S = 2.0
 """Within which a console is gone whose user is disabled, or whose connection is."""
 TIMES = size(3, 100)
+_TIME = "%Y%m%d%H%M%SZ"
+"""Times in UTC as ssh-keygen reads them."""
+AT_ONCE = 4
+"""Consoles that are open when their connections are killed: each takes a second to start, which they share."""
 
 
 @pytest.fixture
@@ -39,8 +48,12 @@ def open_sessions(door: Door) -> list[ConsoleSession]:
     return sessions.list_sessions(door.services, ada, open_only=True)
 
 
+def started(door: Door, key: Path) -> Terminal:
+    return Terminal(door.services.paths.root, command=door.sshd.command(key, options=("-tt",)))
+
+
 def opened(door: Door, key: Path) -> Terminal:
-    terminal = Terminal(door.services.paths.root, command=door.sshd.command(key, options=("-tt",)))
+    terminal = started(door, key)
     wait_until(lambda: open_sessions(door), 30)
     return terminal
 
@@ -107,20 +120,76 @@ def test_a_console_ends_with_the_key_that_it_was_opened_by(door: Door, oscar: Pa
         assert other.process.poll() is None
 
 
+@pytest.mark.parametrize("what", ["certificate", "key"])
+def test_a_console_ends_with_the_time_of_its_certificate_or_key(door: Door, what: str) -> None:
+    door.add("pat")
+    if what == "certificate":
+        door.trust("pat", "authority")
+    for seconds in (4, 16, 64):  # a busy machine takes long to open one
+        end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
+        own = door.key(f"for {seconds} s")
+        if what == "certificate":
+            certify(
+                door.key("authority"), own, "pat", valid=f"{end - timedelta(days=1):{_TIME}}:{end:{_TIME}}"
+            )
+        else:
+            door.bind("pat", f"for {seconds} s", valid_before=end)
+        with started(door, own) as terminal:
+            wait_until(lambda: terminal.process.poll() is not None or open_sessions(door))
+            if not open_sessions(door):
+                continue
+            wait_until(lambda: terminal.process.poll() is not None, seconds + SOON_S)
+            said = terminal.read_all()
+        session = newest(door)
+        assert session.closed_at is not None
+        assert f"this console has ended: the time of the {what} is over that pat came with".encode() in said
+        assert session.ending == f"the time of the {what} is over that pat came with"
+        assert session.closed_at >= end
+        print(f"closed {(session.closed_at - end).total_seconds():.2f} s after the end of the {what}")
+        assert door.sshd.run(own, "pilothouse", "whoami").code == 255, "nor does another one open"
+        return
+    raise AssertionError("no console was open before its time was over")
+
+
 @pytest.mark.parametrize("killed", ["client", "sshd"])
-def test_a_console_goes_with_its_connection(door: Door, oscar: Path, killed: str) -> None:
-    for _ in range(TIMES):
-        gone_with(door, oscar, killed)
+def test_consoles_go_with_their_connections(door: Door, oscar: Path, killed: str) -> None:
+    rounds = [min(AT_ONCE, TIMES - done) for done in range(0, TIMES, AT_ONCE)]
+    times = [one for count in rounds for one in gone_with(door, oscar, killed, count)]
+
+    assert len(times) == TIMES
+    print(
+        f"the {killed} killed {TIMES} times: until the console was gone and its session closed {median(times):.2f} s in the "
+        f"median, {max(times):.2f} s at the longest; load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+    )
 
 
-def gone_with(door: Door, key: Path, killed: str) -> None:
-    """Open a console, kill the client or the sshd of its session; the console is gone soon and its session closed."""
-    with opened(door, key) as terminal:
-        (session,) = open_sessions(door)
-        number = terminal.process.pid if killed == "client" else parent_of(session.process.pid)
-        os.kill(number, signal.SIGKILL)
-        wait_until(lambda: not is_alive(session.process) and not open_sessions(door), SOON_S)
-    assert newest(door).ending == "hung up"
+def gone_with(door: Door, key: Path, killed: str, count: int) -> list[float]:
+    """Open consoles, each through a connection of its own; kill the client or the sshd of each. Every console is gone soon and
+    its session closed: seconds from the first kill."""
+    with ExitStack() as stack:
+        terminals = [stack.enter_context(started(door, key)) for _ in range(count)]
+        wait_until(lambda: len(open_sessions(door)) == count, 30)
+        opened = open_sessions(door)
+        clients = [terminal.process.pid for terminal in terminals]
+        numbers = clients if killed == "client" else [parent_of(one.process.pid) for one in opened]
+        assert len(set(numbers)) == count
+        begun = time.monotonic()
+        for number in numbers:
+            os.kill(number, signal.SIGKILL)
+        times: dict[int, float] = {}
+
+        def all_gone() -> bool:
+            still = {one.id for one in open_sessions(door)}
+            for one in opened:
+                if one.id not in times and one.id not in still and not is_alive(one.process):
+                    times[one.id] = time.monotonic() - begun
+            return len(times) == count
+
+        wait_until(all_gone, SOON_S)
+    ada = workspaces.identify(door.services, "ada")
+    ended = sessions.list_sessions(door.services, ada, limit=count)
+    assert {(one.id, one.ending) for one in ended} == {(one.id, "hung up") for one in opened}
+    return list(times.values())
 
 
 def parent_of(pid: int) -> int:
