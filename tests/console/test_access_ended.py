@@ -8,11 +8,12 @@ import pytest
 
 from pilothouse.console.app import Console
 from pilothouse.console.screenshots import settle
-from pilothouse.domain.errors import NotAllowedError
+from pilothouse.domain.errors import AccessEndedError, NotAllowedError
 from pilothouse.domain.identity.identity import Identity, IdentityKind
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.identity.ssh_keys import read_key
 from pilothouse.domain.identity.trusted_start import TrustedStart
+from pilothouse.operations import automation_switch
 from pilothouse.operations.identity import users
 from pilothouse.operations.services import Services
 from support import example
@@ -64,6 +65,21 @@ async def test_it_ends_with_the_user_and_with_the_key(
             change(services, example.person(services, "ada"))
 
     assert await ends(app, act) == reason
+
+
+async def test_an_operation_is_refused_before_the_console_has_seen_that_its_time_is_over(
+    make_console, workspace: Path
+) -> None:
+    until = example.NOW + timedelta(hours=1)
+    app = make_console("pat", trusted=start_of_pat(workspace, valid_until=until))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        services = app.session.services
+        assert services is not None
+        services.now = lambda: until
+        for act in (automation_switch.status, lambda s, a: automation_switch.pause(s, a, "why")):
+            with pytest.raises(AccessEndedError, match="the time of the key is over that pat came with"):
+                act(services, app.session.actor)
 
 
 async def test_it_ends_with_the_time_of_its_key(make_console, workspace: Path) -> None:

@@ -10,12 +10,13 @@ from pilothouse.domain.errors import AccessEndedError, NotAllowedError
 from pilothouse.domain.identity.identity import Identity, IdentityKind
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.identity.ssh_keys import read_key
+from pilothouse.domain.identity.users import KeyUse
 from pilothouse.operations import automation_switch
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.identity import trusted_starts, users
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.workspace import sessions, workspaces
-from support.ssh_keys import ED25519_KEYS
+from support.ssh_keys import ED25519_KEYS, certify, make_key, needs_ssh_keygen, public
 
 
 @pytest.fixture
@@ -122,6 +123,34 @@ def test_the_time_of_a_key_is_known_to_the_start(example: Example, said: dict[st
     example.pass_time(hours=1)
     with pytest.raises(NotAllowedError, match="in force"):
         trusted_starts.begin(services, "pat", said)
+
+
+@needs_ssh_keygen
+@pytest.mark.parametrize("first", ["certificate", "authority"])
+def test_a_start_by_certificate_ends_with_what_ends_first(
+    example: Example, said: dict[str, str], tmp_path: Path, first: str
+) -> None:
+    ada, services = example.actor("ada"), example.services
+    soon, later = example.time + timedelta(hours=1), example.time + timedelta(hours=2)
+    ends = {"certificate": later, "authority": later, first: soon}
+    authority, own = make_key(tmp_path, "authority"), make_key(tmp_path, "own")
+    terms = users.KeyTerms(use=KeyUse.AUTHORITY, valid_before=ends["authority"])
+    users.add_key(services, ada, "pat", read_key(public(authority)), terms)
+    valid = f"{example.time - timedelta(hours=1):%Y%m%d%H%M%SZ}:{ends['certificate']:%Y%m%d%H%M%SZ}"
+    certificate = certify(authority, own, "pat", valid=valid).read_text()
+    Path(said["SSH_USER_AUTH"]).write_text(f"publickey {' '.join(certificate.split()[:2])}\n")
+
+    start = trusted_starts.begin(services, "pat", said)
+    assert start.valid_until == soon
+    pat = trusted_starts.actor_of(services, start)
+    example.pass_time(hours=1)
+    for act in (
+        lambda: trusted_starts.actor_of(services, start),
+        lambda: promotions.list_requests(services, pat),
+        lambda: automation_switch.pause(services, pat, "why"),
+    ):
+        with pytest.raises(AccessEndedError, match="the time of the certificate is over that pat came with"):
+            act()
 
 
 def test_identity_is_on_sessions_decisions_and_grants(example: Example, said: dict[str, str]) -> None:

@@ -99,6 +99,12 @@ def check_standing(connection: Connection, actor: Actor) -> None:
         raise AccessEndedError(ended)
 
 
+def check_time(services: Services, actor: Actor) -> None:
+    """Raise AccessEndedError where the time is over of the key or the certificate that the actor came with."""
+    if ended := actor.ending(services.now()):
+        raise AccessEndedError(ended)
+
+
 def check_second(
     services: Services,
     connection: Connection,
@@ -143,6 +149,7 @@ def authorise(
     Raises NotAllowedError."""
     if permission is not Permission.READ:
         _refuse_read_only(services, permission)
+    check_time(services, actor)
     with services.registry.read() as connection:
         check(connection, actor, permission, model, targets)
 
@@ -150,6 +157,7 @@ def authorise(
 @contextmanager
 def reading(services: Services, actor: Actor) -> Iterator[Connection]:
     """A read transaction on the registry for an actor who may read. Raises NotAllowedError."""
+    check_time(services, actor)
     with services.registry.read() as connection:
         check(connection, actor, Permission.READ)
         yield connection
@@ -241,6 +249,7 @@ def changing(
     """
     if not even_read_only:
         _refuse_read_only(services, permission)
+    check_time(services, actor)
     with services.registry.transaction() as connection:
         check(connection, actor, permission, model, targets)
         if not alone:

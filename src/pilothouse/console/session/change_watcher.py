@@ -57,6 +57,7 @@ class Watcher:
         looked_at = 0.0
         while not self._ended.is_set():
             try:
+                _check_time(self._session)
                 fresh = data_versions(self._session)
             except Exception as error:  # noqa: BLE001 - as in look
                 latest = _problem(error)
@@ -110,7 +111,7 @@ def _status(session: Session, services: "Services") -> Status:
     from pilothouse.operations.promotion import break_glass
     from pilothouse.operations.workspace import workspaces
 
-    _check_key_time(session, services)
+    _check_time(session)
     versions = data_versions(session)
     # The heartbeat moves all the time; leaving it out lets an unchanged state be an equal value.
     daemon = replace(processes.daemon_state(services), heartbeat_at=None)
@@ -152,11 +153,12 @@ def _actor(session: Session, services: "Services") -> Actor:
     return workspaces.identify(services, options.user, options.as_name, uid=options.uid)
 
 
-def _check_key_time(session: Session, services: "Services") -> None:
-    """Raise AccessEndedError once the time is over of the key that the user came with."""
-    trusted = session.options.trusted
-    if trusted and trusted.valid_until and services.now() >= trusted.valid_until:
-        raise AccessEndedError(f"the time of the key is over that {trusted.name} came with")
+def _check_time(session: Session) -> None:
+    """Raise AccessEndedError once the time is over of the key or the certificate that the user came with."""
+    from pilothouse.operations.authorisation import check_time
+
+    if session.options.trusted is not None and session.services is not None:
+        check_time(session.services, session.options.trusted.actor)
 
 
 def _telemetry_version(services: "Services") -> int:

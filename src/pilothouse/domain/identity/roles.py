@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from pilothouse.domain.identity.identity import Identity, IdentityKind
@@ -151,6 +152,17 @@ class Actor:
     """Account of the system, where the name is its own."""
     also: tuple[str, ...] = ()
     """Other names of the same person, folded."""
+    until: datetime | None = None
+    """When the key or the certificate ends that they came with; None: it has no end."""
+
+    def ending(self, now: datetime) -> str:
+        """Why they may act no more, by the time of what they came with; empty where they may."""
+        if self.until is None or now < self.until:
+            return ""
+        is_certified = self.identity is not None and self.identity.kind is IdentityKind.SSH_CERTIFICATE
+        return (
+            f"the time of the {'certificate' if is_certified else 'key'} is over that {self.name} came with"
+        )
 
     @property
     def names(self) -> frozenset[str]:

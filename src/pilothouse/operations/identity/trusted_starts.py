@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from pilothouse.domain.errors import InvalidInputError, NotAllowedError
@@ -17,7 +18,7 @@ from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.identity.ssh_keys import Certificate, is_certificate, key_of, read_certificate
 from pilothouse.domain.identity.trusted_start import TrustedStart
 from pilothouse.domain.identity.users import KeyUse
-from pilothouse.operations.authorisation import as_now, check_standing
+from pilothouse.operations.authorisation import as_now, check_standing, check_time
 from pilothouse.operations.identity.users import key_in_force
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
@@ -57,14 +58,16 @@ def begin(services: Services, name: str, environment: Mapping[str, str]) -> Trus
             address=address[:60],
             identity=replace(starts[0].identity, subject=user.subject),
         )
-        check_standing(connection, Actor(name, identity=start.identity))
+        check_standing(connection, start.actor)
         return start
 
 
 def actor_of(services: Services, start: TrustedStart) -> Actor:
-    """The user with the roles held now. Raises AccessEndedError once they, or their key, are in force no more."""
+    """The user with the roles held now. Raises AccessEndedError once they, their key or their certificate are in force no
+    more."""
+    check_time(services, start.actor)
     with services.registry.read() as connection:
-        actor = as_now(connection, Actor(start.name, identity=start.identity))
+        actor = as_now(connection, start.actor)
         check_standing(connection, actor)
         return actor
 
@@ -112,4 +115,10 @@ def _by_certificate(
     if now < certificate.valid_after or (certificate.valid_before and now >= certificate.valid_before):
         raise NotAllowedError("the certificate is not valid at this time")
     identity = Identity(IdentityKind.SSH_CERTIFICATE, "", certificate.key.fingerprint, signed_by)
-    return TrustedStart(name, identity, "", known.valid_before)
+    return TrustedStart(name, identity, "", _earlier(known.valid_before, certificate.valid_before))
+
+
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    """The earlier of two ends, of which each may be none."""
+    ends = [end for end in (one, other) if end is not None]
+    return min(ends) if ends else None
