@@ -13,12 +13,13 @@ from pilothouse.domain.errors import IntegrityError
 from pilothouse.statistics.arrays import Floats, Ints, frozen
 from pilothouse.statistics.encoding import unpack
 
-_GROWTH = math.log(1.019)
+GROWTH = math.log(1.019)
+"""Natural logarithm of the factor between buckets: bucket b holds the latencies from exp((b − ½) GROWTH) µs on."""
 _LONGEST_US = 86_400e6
-_BUCKETS = math.ceil(math.log(_LONGEST_US) / _GROWTH) + 1
+BUCKETS = math.ceil(math.log(_LONGEST_US) / GROWTH) + 1
 """Number of the last bucket. Buckets reach from 1 µs to a day; what is shorter or longer counts in the first or the
 last one."""
-_MIDDLES_US = frozen(np.exp(np.arange(_BUCKETS + 1) * _GROWTH))
+_MIDDLES_US = frozen(np.exp(np.arange(BUCKETS + 1) * GROWTH))
 """Latency in µs that each bucket stands for. One table for all readers: exp of one number and exp of many may differ
 in the last bit, by processor."""
 
@@ -77,7 +78,7 @@ def profile_latencies(
     micros = np.fmin(
         np.fmax(np.asarray(latencies_us, dtype=np.float64), 1.0), _LONGEST_US
     )  # NaN: the shortest
-    counts = np.bincount(np.rint(np.log(micros) / _GROWTH).astype(np.int64), minlength=1)
+    counts = np.bincount(np.rint(np.log(micros) / GROWTH).astype(np.int64), minlength=1)
     total = int(np.rint(micros).sum())
     longest = math.ceil(micros.max()) if micros.size else 0
     of_calls = (0, 0) if calls is None else tuple(int(np.clip(us, 0, _LONGEST_US).sum()) for us in calls)
@@ -87,7 +88,7 @@ def profile_latencies(
 def merge_all(profiles: Iterable[LatencyProfile]) -> LatencyProfile:
     """Latency profile of all the requests; of no profiles the empty one. Exact and associative."""
     parts = list(profiles)
-    counts = np.zeros(_BUCKETS + 1, np.int64)
+    counts = np.zeros(BUCKETS + 1, np.int64)
     for part in parts:
         counts[part.buckets] += part.counts
     return _sparse(
@@ -148,7 +149,7 @@ def decode(data: bytes) -> LatencyProfile:
         _, width, first, requests, rows, total, longest = _FRAME.unpack_from(data)
         counts = np.frombuffer(data, f"<u{width}", offset=_FRAME.size).astype(np.int64)
         buckets = np.flatnonzero(counts)
-        if buckets.size and first + int(buckets[-1]) > _BUCKETS:
+        if buckets.size and first + int(buckets[-1]) > BUCKETS:
             raise ValueError("buckets out of range")
         if int(counts.sum()) != requests:
             raise ValueError(f"{int(counts.sum())} requests counted, expected {requests}")
@@ -194,7 +195,7 @@ def _percentiles_of_frames(stored: Sequence[bytes], kind: np.dtype[Any], percent
     frames = np.array([_FRAME.unpack_from(data)[2:] for data in stored], np.int64)
     first, requests, longest = frames[:, 0], frames[:, 1], frames[:, 4]
     sizes = np.array([len(data) for data in stored]) - _FRAME.size
-    if (sizes % kind.itemsize).any() or (first + sizes // kind.itemsize > _BUCKETS + 1).any():
+    if (sizes % kind.itemsize).any() or (first + sizes // kind.itemsize > BUCKETS + 1).any():
         raise ValueError("buckets out of range")
     ends = np.cumsum(sizes // kind.itemsize)
     counts = np.frombuffer(b"".join([data[_FRAME.size :] for data in stored]), kind)
@@ -213,7 +214,7 @@ def _percentiles_of_frames(stored: Sequence[bytes], kind: np.dtype[Any], percent
 def _decode_first_format(data: bytes) -> LatencyProfile:
     header, arrays = unpack("L", data)
     buckets, counts = arrays["buckets"], arrays["counts"]
-    if len(buckets) != len(counts) or (buckets.size and int(buckets.max()) > _BUCKETS):
+    if len(buckets) != len(counts) or (buckets.size and int(buckets.max()) > BUCKETS):
         raise ValueError("buckets out of range")
     return LatencyProfile(
         header["requests"], header["rows"], header["total"], header["longest"], buckets, counts
