@@ -36,6 +36,7 @@ _COMMANDS = {
     "review": ("inventory:review", "Record the review of a model."),
     "train": ("jobs:train", "Start a training."),
     "reproduce": ("jobs:reproduce", "Train a version again from its record and compare."),
+    "replay": ("replays:replay", "Have a version answer recorded production traffic again."),
     "jobs": ("jobs:jobs", "List jobs."),
     "job": ("jobs:job", "Show one job."),
     "logs": ("jobs:logs", "Print a job's log."),

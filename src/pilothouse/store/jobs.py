@@ -135,6 +135,15 @@ def about_version(connection: Connection, version_id: int) -> list[Job]:
     )
 
 
+def replays_of(connection: Connection, model: str, version_id: int) -> list[Job]:
+    """Replays of a version that came to their end, newest first."""
+    return selected(
+        connection,
+        "WHERE m.name = ? AND j.version_id = ? AND j.kind = 'replay' AND j.status = 'succeeded' ORDER BY j.id DESC",
+        (model, version_id),
+    )
+
+
 def add(connection: Connection, job: NewJob, *, at: datetime) -> int:
     """Queue a job; returns its number."""
     columns = columns_of(job, "deadline", "parent", "after")

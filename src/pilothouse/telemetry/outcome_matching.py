@@ -341,7 +341,12 @@ def read_outcomes(connection: Connection, batch_id: int, rows: int, classes: boo
     kind = "<u2" if classes else "<f8"
     if row is not None:
         return np.frombuffer(row[0], kind).copy()
-    return np.full(rows, _UNKNOWN_CLASS if classes else np.nan, kind)
+    return empty_outcomes(rows, classes)
+
+
+def empty_outcomes(rows: int, classes: bool) -> AnyOutcomes:
+    """Outcomes of rows of which none is known."""
+    return np.full(rows, _UNKNOWN_CLASS if classes else np.nan, "<u2" if classes else "<f8")
 
 
 def known_rows(kept_outcomes: AnyOutcomes) -> Ints:

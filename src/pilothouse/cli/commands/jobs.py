@@ -22,14 +22,17 @@ from pilothouse.cli.session import Session
 from pilothouse.domain.formats.safe_text import safe_block
 from pilothouse.domain.jobs.job_kinds import is_significant
 from pilothouse.domain.jobs.jobs import JobStatus
+from pilothouse.domain.jobs.replays import read_replay
 from pilothouse.domain.listing import Query
 from pilothouse.domain.models.assignments import parse_assignments
 from pilothouse.domain.models.dataclass_reader import parse_duration
 from pilothouse.domain.records import Job
 from pilothouse.operations import listings
-from pilothouse.operations.jobs import backfills, searches, trainings
+from pilothouse.operations.jobs import backfills, replays, searches, trainings
 from pilothouse.operations.jobs import jobs as job_operations
 from pilothouse.presentation import texts
+from pilothouse.presentation.documents import Line
+from pilothouse.presentation.pages.replay_page import replay_page
 from pilothouse.presentation.pages.work_pages import job_facts
 from pilothouse.presentation.tables.work_rows import job_table
 
@@ -122,7 +125,11 @@ def job(session: Session, number: int) -> None:
     record = job_operations.get_job(session.services, session.actor, number)
     if printed_as_json(session, record):
         return
-    _show(session, record)
+    show_job(session, record)
+    if (found := read_replay(record.result)) is not None:
+        show_lines(
+            [Line(), *replay_page(found, replays.inputs_of_examples(session.services, session.actor, found))]
+        )
 
 
 @click.command()
@@ -271,15 +278,31 @@ def _backfill_monitoring(
 
 
 def started(session: Session, job: Job, wait: bool) -> int:
-    """Report that a job is queued, or wait for its end; say that it waits where no daemon runs. Returns the exit code."""
-    from pilothouse.operations.fleet import processes
-
-    if not job.status.ended and not processes.daemon_state(session.services).running:
-        say("no daemon runs, so the job waits: start one with pilothouse daemon start")
+    """Report that a job is queued, or wait for its end. Returns the exit code."""
+    say_without_daemon(session, job)
     if not wait:
         if not printed_as_json(session, job):
             say(f"job {job.id} is queued; follow it with pilothouse logs -f {job.id}")
         return 0
+    job = followed(session, job)
+    if not printed_as_json(session, job):
+        show_job(session, job)
+    if job.refused_by:
+        say(f"{job.model}/{job.version} was refused by its gates: {', '.join(job.refused_by)}")
+    well = job.result.get("identical", True) and not is_significant(job.result) and not job.refused_by
+    return 0 if job.status is JobStatus.SUCCEEDED and well else 1
+
+
+def say_without_daemon(session: Session, job: Job) -> None:
+    """Say that a job waits, where no daemon runs."""
+    from pilothouse.operations.fleet import processes
+
+    if not job.status.ended and not processes.daemon_state(session.services).running:
+        say("no daemon runs, so the job waits: start one with pilothouse daemon start")
+
+
+def followed(session: Session, job: Job) -> Job:
+    """Wait for the end of a job, telling its steps."""
     shown = ""
     while not job.status.ended:
         line = f"{job.status} {job.step} {job.progress:.0%} {job.message}".strip()
@@ -288,15 +311,10 @@ def started(session: Session, job: Job, wait: bool) -> int:
             shown = line
         time.sleep(_POLL_S)
         job = job_operations.get_job(session.services, session.actor, job.id)
-    if not printed_as_json(session, job):
-        _show(session, job)
-    if job.refused_by:
-        say(f"{job.model}/{job.version} was refused by its gates: {', '.join(job.refused_by)}")
-    well = job.result.get("identical", True) and not is_significant(job.result) and not job.refused_by
-    return 0 if job.status is JobStatus.SUCCEEDED and well else 1
+    return job
 
 
-def _show(session: Session, job: Job) -> None:
+def show_job(session: Session, job: Job) -> None:
     show_pairs(
         (
             ("job", job.id),

@@ -64,6 +64,8 @@ class EvidenceView(PageView[PromotionRequest]):
             return breaking_glass.refusal_to_review(self._glass, self.session.actor)
         if action.name == breaking_glass.BREAK:
             return "" if request.status is RequestStatus.OPEN else f"the request is {request.status}"
+        if action.name == "replay":
+            return "" if _replay_job(request) else "the evidence holds no replay: pilothouse replay makes one"
         services = self.session.services
         if action.name not in set(RequestAct) or services is None:
             return ""
@@ -148,6 +150,10 @@ class EvidenceView(PageView[PromotionRequest]):
         if self._glass:
             breaking_glass.ask_review(self, self._glass, Review.TAKE_BACK)
 
+    def do_replay(self) -> None:
+        if self.data and (job := _replay_job(self.data)):
+            self.open_view("replay", str(job))
+
     def do_version(self) -> None:
         if self.data:
             self.open_view("version", f"{self.data.model}/{self.data.version}")
@@ -163,3 +169,14 @@ class EvidenceView(PageView[PromotionRequest]):
             return f"comment kept with request {request.id}"
 
         self.confirm(question, operation)
+
+
+def _replay_job(request: PromotionRequest) -> int | None:
+    """Number of the first job whose replay is in the evidence."""
+    replays = request.evidence.get("replays")
+    jobs = (
+        [one.get("job") for one in replays if isinstance(one, dict)]
+        if isinstance(replays, list | tuple)
+        else []
+    )
+    return next((job for job in jobs if isinstance(job, int)), None)

@@ -185,6 +185,9 @@ class JobView(PageView[JobData]):
     def do_trials(self) -> None:
         self.open_view("trials", self.number)
 
+    def do_result(self) -> None:
+        self.open_view("replay", self.number)
+
     def do_cancel(self) -> None:
         if self.data:
             job_actions.cancel(self, [self.data.job])

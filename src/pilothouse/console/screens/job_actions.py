@@ -22,6 +22,8 @@ def refusal(name: str, job: Job | None) -> str:
         return "the job has made no version"
     if name == "trials" and job.kind not in ("train", "trial"):
         return f"a {job.kind} searches nothing: a training does"
+    if name == "result" and job.kind != "replay":
+        return f"a {job.kind} replays nothing: its result is on its own page"
     return ""
 
 

@@ -62,6 +62,9 @@ class JobsView(PagedView[Job]):
     def do_trials(self) -> None:
         self.open_view("trials", self.key)
 
+    def do_result(self) -> None:
+        self.open_view("replay", self.key)
+
     def do_cancel(self) -> None:
         job_actions.cancel(self, self.chosen)
 

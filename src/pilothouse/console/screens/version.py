@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.widgets import Static
 
 from pilothouse.console.dialogs import Ask
-from pilothouse.console.screens import breaking_glass, requesting
+from pilothouse.console.screens import breaking_glass, replay, requesting
 from pilothouse.console.screens.base import View
 from pilothouse.console.screens.loading import Started
 from pilothouse.console.session.actions import Action
@@ -139,6 +139,10 @@ class VersionView(View[VersionData]):
     def do_compare(self) -> None:
         if self.data:
             requesting.ask_compare(self, self.data.version, self.data.model.aliases.get("champion"))
+
+    def do_replay(self) -> None:
+        if self.data:
+            replay.ask(self, self.data.version)
 
     def do_tree(self) -> None:
         if self.data:

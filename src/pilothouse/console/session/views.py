@@ -44,6 +44,7 @@ VIEWS: dict[str, ViewName] = {
         ViewName("jobs", "jobs:JobsView", "jobs", (), ("STATUS",)),
         ViewName("job", "job:JobView", "jobs", ("JOB",), aliases=("log",)),
         ViewName("trials", "trials:TrialsView", "jobs", (), ("JOB",), ("search",)),
+        ViewName("replay", "replay:ReplayView", "jobs", ("JOB",)),
         ViewName("train", "train:TrainView", "train", (), ("MODEL",)),
         ViewName("deployments", "deployments:DeploymentsView", "deployments", (), ("MODEL",), ("deploy",)),
         ViewName("history", "history:HistoryView", "deployments", (), ("MODEL",)),

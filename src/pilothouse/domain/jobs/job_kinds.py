@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pilothouse.domain.jobs.replays import replay_lines
+
 
 @dataclass(frozen=True, slots=True)
 class Wire:
@@ -146,6 +148,10 @@ KINDS: dict[str, JobKind] = {
     ),
     # Scores several versions on the same labelled rows.
     "backtest": JobKind(steps=(Step("backtest"),)),
+    # Has a version answer recorded production traffic, beside the one that answered it.
+    "replay": JobKind(
+        steps=(Step("replay"),), result_lines=lambda result, _: replay_lines(result), about_version=True
+    ),
     # One candidate of a training's search, queued by the training itself.
     "trial": JobKind(steps=(Step("trial"),), result_lines=lambda _, __: []),
     # Tells a window's rows from the training rows.

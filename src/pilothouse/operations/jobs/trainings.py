@@ -166,7 +166,7 @@ def _as_of(change: Change, as_of: datetime | None) -> datetime:
     """Time by which the outcome of a row has to be known. Raises InvalidInputError."""
     if as_of is None:
         return change.at
-    _check_zone("as_of", as_of)
+    check_zone("as_of", as_of)
     if as_of > change.at and change.actor.name == DAEMON.name:
         return change.at  # an event clock may run a little ahead of the wall clock
     if as_of > change.at:
@@ -174,7 +174,7 @@ def _as_of(change: Change, as_of: datetime | None) -> datetime:
     return as_of
 
 
-def _check_zone(name: str, time: datetime | None) -> None:
+def check_zone(name: str, time: datetime | None) -> None:
     if time is not None and time.tzinfo is None:
         raise InvalidInputError(f"{name}: {time.isoformat()} has no time zone; add one, e.g. Z for UTC")
 
@@ -210,8 +210,8 @@ def start_backtest(
     since, until, target = options.since, options.until, options.target
     if not numbers:
         raise InvalidInputError("a backtest needs at least one version to score")
-    _check_zone("since", since)
-    _check_zone("until", until)
+    check_zone("since", since)
+    check_zone("until", until)
     if since is not None and until is not None and since >= until:
         raise InvalidInputError(f"since {since.isoformat()} is not before until {until.isoformat()}")
     with changing(services, actor, Permission.TRAIN, model) as change:
@@ -288,7 +288,7 @@ def _check_order(change: Change, options: TrainingOptions) -> None:
         raise InvalidInputError(
             f"priority: found {priority}; expected {LOWEST_PRIORITY} to {HIGHEST_PRIORITY}"
         )
-    _check_zone("deadline", deadline)
+    check_zone("deadline", deadline)
     if deadline is not None and deadline <= change.at:
         raise InvalidInputError(f"deadline: {deadline.isoformat()} has passed; expected a time to come")
     for number in options.after:

@@ -4,16 +4,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from pilothouse.domain.formats.canonical import canonical_digest
+from pilothouse.domain.jobs.replays import KIND, TrafficReplay, read_replay
 from pilothouse.domain.models.dataclass_reader import to_plain
 from pilothouse.domain.records import Run, Version
 from pilothouse.operations.catalogue import require_run
 from pilothouse.sqlite import Connection
-from pilothouse.store import deployments, runs
+from pilothouse.store import deployments, jobs, runs
 
 
 def gather_evidence(connection: Connection, version: Version, targets: Sequence[str]) -> dict[str, Any]:
     """Evidence for a version on these targets, as JSON data; its ``canonical_digest`` identifies it."""
     run = require_run(connection, version)
+    replays = newest_replays(connection, version, targets)
     return {
         "model": version.model,
         "version": version.number,
@@ -36,7 +38,25 @@ def gather_evidence(connection: Connection, version: Version, targets: Sequence[
             "predictions": version.predictions_digest,
             **_portable(version),
         },
+        **({"replays": [{"job": job, KIND: to_plain(replay)} for job, replay in replays]} if replays else {}),
     }
+
+
+def newest_replays(
+    connection: Connection, version: Version, targets: Sequence[str]
+) -> list[tuple[int, TrafficReplay]]:
+    """Job and result of the newest replay of a version against each version that is live on these targets; only replays of
+    traffic of targets on which that one is live."""
+    live_on: dict[int, set[str]] = {}
+    for target, number in incumbents(connection, version.model, targets).items():
+        if number is not None and number != version.number:
+            live_on.setdefault(number, set()).add(target)
+    found: dict[int, tuple[int, TrafficReplay]] = {}
+    for job in jobs.replays_of(connection, version.model, version.id) if live_on else ():
+        against, replay = int(job.options["against"]), read_replay(job.result)
+        if replay is not None and live_on.get(against, set()) & {*replay.traffic.targets}:
+            found.setdefault(against, (job.id, replay))
+    return [found[number] for number in sorted(found)]
 
 
 def _portable(version: Version) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pilothouse.domain.formats.safe_text import LINE_LIMIT, safe
+from pilothouse.domain.jobs.replays import check_text, most_changed, read_replay, replay_line, stored_text
 from pilothouse.domain.models.evaluation import passed_though_worse
 from pilothouse.presentation.cells import gate_cell
 from pilothouse.presentation.texts import ABSENT, count_text, figure, flatten, value_text
@@ -22,6 +23,8 @@ def evidence_sections(
     """
     facts = {key: value for key, value in evidence.items() if key not in shown}
     sections: list[Section] = []
+    for replay in _take_tables(facts, "replays"):
+        sections.append(("Replay of recorded traffic", _replay_rows(replay)))
     gates = _take_tables(facts, "gates")
     compares = [gate for gate in gates if str(gate.get("gate", "")).startswith("comparison")]
     for title, shown_gates in (
@@ -52,6 +55,31 @@ def evidence_sections(
     if isinstance(environment, Mapping):
         sections.append((_title(_ENVIRONMENT), _environment_rows(environment, packages)))
     return [(title, rows) for title, rows in sections if rows]
+
+
+def _replay_rows(table: Mapping[str, Any]) -> list[list[str]]:
+    """What a replay found, its one line first, and where to read all of it."""
+    replay, job = read_replay(table), value_text(table.get("job"))
+    if replay is None:
+        return [["job", safe(job), "its result is of a newer release"]]
+    check = replay.found.check
+    whole = bool(check.rows) and check.equal == check.rows
+    rows = [
+        [f"v{replay.version} against v{replay.against}", replay_line(replay)],
+        [f"{'●' if whole else '▲'} check on itself", check_text(replay)],
+        ["recorded", f"{', '.join(replay.traffic.targets)}: {stored_text(replay.traffic)}"],
+    ]
+    if changed := most_changed(replay):
+        rows.append(["changed most", changed])
+    if latency := replay.found.latency:
+        rows.append(
+            [
+                "a call",
+                f"median {latency.version_p50:.3f} ms against {latency.against_p50:.3f} ms, on one machine in one run",
+            ]
+        )
+    rows.append(["all of it", f"job {job}: pilothouse job {job}"])
+    return [[safe(name), safe(text, LINE_LIMIT)] for name, text in rows]
 
 
 def _form(artifacts: object) -> list[str]:

@@ -74,7 +74,7 @@ def paired_bootstrap(
         for weights in _resamples(first.rows, blocks, repeats, np.random.default_rng(seed))
     ]
     differences = np.concatenate(drawn)
-    tail = _expanded_tail(first.rows if blocks is None else len(np.unique(blocks)), confidence)
+    tail = expanded_tail(first.rows if blocks is None else len(np.unique(blocks)), confidence)
     low, high = np.nanquantile(differences, (tail, 1 - tail))
     return Comparison(
         metric,
@@ -88,7 +88,7 @@ def paired_bootstrap(
     )
 
 
-def _expanded_tail(units: int, confidence: float) -> float:
+def expanded_tail(units: int, confidence: float) -> float:
     """Share of resamples outside the interval on each side, for so many units that are drawn."""
     from scipy.stats import norm, t
 

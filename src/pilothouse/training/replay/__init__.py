@@ -1,0 +1,1 @@
+"""Replay of recorded traffic: rows from files, answers of two versions, and what they show."""
