@@ -10,6 +10,7 @@ from pilothouse.artifacts import ArtifactStore
 from pilothouse.domain.errors import NotFoundError
 from pilothouse.operations.services import Services, wall_clock
 from pilothouse.operations.states import states
+from pilothouse.sqlite import Progress
 from pilothouse.store.connection import Registry
 from pilothouse.system.leader import check_not_led
 from pilothouse.system.paths import WorkspacePaths
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
     from pilothouse.telemetry import TelemetryStore
 
 
-def open_workspace(root: Path, *, create: bool = False) -> Services:
+def open_workspace(root: Path, *, create: bool = False, progress: Progress | None = None) -> Services:
     """Open the workspace in ``root``; with ``create`` also make what is missing of it.
 
-    A registry of an older schema is brought up to date. Raises NotFoundError (no workspace), ConflictError (older schema
+    A registry of an older schema is brought up to date; ``progress`` is told how many rows of its audit log of how many are,
+    which takes seconds for a million. Raises NotFoundError (no workspace), ConflictError (older schema
     while a daemon runs), UnavailableError (newer schema, unsafe file system or library) or IntegrityError (damaged).
     """
     paths = WorkspacePaths(root.resolve())
@@ -33,7 +35,7 @@ def open_workspace(root: Path, *, create: bool = False) -> Services:
         raise NotFoundError(
             f"{root} is not a workspace: it has no state/registry.db; make one with pilothouse init"
         )
-    registry = Registry.upgrade(paths.registry, lambda: check_not_led(paths.daemon_lock))
+    registry = Registry.upgrade(paths.registry, lambda: check_not_led(paths.daemon_lock), progress)
     services = Services(
         paths=paths,
         registry=registry,

@@ -8,12 +8,11 @@ import pytest
 
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.sqlite import driver
-from pilothouse.store import migrations
 from pilothouse.store.connection import Registry
-from pilothouse.store.log import audit, log_tree
+from pilothouse.store.log import audit
 from pilothouse.store.log.log_tree import Tree
-from pilothouse.store.migrations import MIGRATIONS
 from pilothouse.transparency import merkle
+from support import older_registry
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -95,22 +94,7 @@ def test_a_workspace_of_an_older_release_has_its_tree_when_it_is_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "registry.db"
-    with monkeypatch.context() as patch:
-        patch.setattr(migrations, "MIGRATIONS", dict(list(MIGRATIONS.items())[:16]))
-        patch.setattr(log_tree, "grow", lambda *_: None)
-        Registry.create(path).close()
-        connection = driver.connect(str(path), isolation_level=None)
-        connection.row_factory = driver.Row
-        connection.execute("BEGIN")
-        audit.make_room(connection)
-        audit.append_all(
-            connection, at=AT, actor="ada", changes=[("tests.wrote", str(i), {}) for i in range(1_000)]
-        )
-        audit.publish(connection)
-        connection.execute("COMMIT")
-        connection.execute("PRAGMA user_version = 16")
-        connection.close()
-
+    older_registry.make(path, 1_000, monkeypatch)
     registry = Registry.upgrade(path)
     try:
         assert stored(registry) == [(8, 0), (8, 1), (8, 2)]

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pilothouse.cli.progress import progress
 from pilothouse.domain.errors import NotAllowedError, NotFoundError
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.identity.trusted_start import TrustedStart
@@ -70,7 +71,8 @@ class Session:
     def _present(self) -> "Services":
         from pilothouse.composition import open_workspace
 
-        return open_workspace(self.root)
+        with progress("rows of the audit log are brought to this release") as tell:
+            return open_workspace(self.root, progress=tell)
 
     @cached_property
     def actor(self) -> Actor:

@@ -91,6 +91,7 @@ class Console(ConsoleApp):
         self.idle_lock = IdleLock(self)
         self._looking = False
         self._in_trouble = False
+        self._upgrading = False
         self.watcher: change_watcher.Watcher | None = None
 
     @property
@@ -122,8 +123,9 @@ class Console(ConsoleApp):
         return self._typed.settled
 
     def _takes_keys(self) -> bool:
-        """False while the workspace is being opened without trouble: the first view is about to replace the screen."""
-        return self.current_mode != "opening" or bool(self.fault) or self._in_trouble
+        """False while the workspace is being opened without trouble: the first view is about to replace the screen. Where that
+        takes long, the console can be left."""
+        return self.current_mode != "opening" or bool(self.fault) or self._in_trouble or self._upgrading
 
     async def on_fence(self, message: Fence) -> None:
         await self._typed.arrived(message.number)
@@ -174,6 +176,12 @@ class Console(ConsoleApp):
 
     def _look(self) -> None:
         self.post_message(change_watcher.look(self.session))
+
+    def on_upgrading(self, message: change_watcher.Upgrading) -> None:
+        """Show how far the workspace is brought to this release."""
+        self._upgrading = True
+        if isinstance(self.screen, OpeningView):
+            self.screen.upgrading(message.done, message.total)
 
     async def on_looked(self, message: change_watcher.Looked) -> None:
         """Reload the view on top where something has changed."""

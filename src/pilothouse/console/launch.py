@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from pilothouse.console.app import Console
 from pilothouse.console.session import command_history
 from pilothouse.console.session import config as configuration
+from pilothouse.console.session.change_watcher import Upgrading
 from pilothouse.domain.errors import InvalidInputError, PilothouseError
 from pilothouse.domain.formats.safe_text import safe
 
@@ -52,7 +53,10 @@ def launch(root: Path, options: "ConsoleOptions") -> int:
     def opener() -> "Services":
         from pilothouse.composition import open_workspace
 
-        services = open_workspace(root)
+        def tell(done: int, total: int) -> None:
+            app.post_message(Upgrading(done, total))
+
+        services = open_workspace(root, progress=tell)
         services.read_only = options.read_only
         return services
 

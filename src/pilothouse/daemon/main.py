@@ -13,7 +13,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -104,7 +104,7 @@ def _lead(
     from pilothouse.daemon.threads import DaemonThreads
     from pilothouse.operations.fleet import processes
 
-    services = open_workspace(paths.root)
+    services = open_workspace(paths.root, progress=say_progress())
     left: list[str] = []
     try:
         # opened here, so that a damaged file is reported before the daemon counts as running
@@ -137,6 +137,21 @@ def _lead(
     finally:
         if not left:  # closing a connection that a busy thread uses would crash the process
             services.close()
+
+
+def say_progress() -> Callable[[int, int], None]:
+    """What says in the log how far the registry is brought to this release: at its begin, and each tenth."""
+    said = -1
+
+    def tell(done: int, total: int) -> None:
+        nonlocal said
+        if (tenth := 10 * done // max(total, 1)) > said:
+            said = tenth
+            text = f"{done:,} of {total:,} rows of the audit log are brought to this release"
+            say(log, logging.INFO, text, done=done, total=total)
+            service_manager.notify(f"STATUS={text}")
+
+    return tell
 
 
 def _say_isolation(offered: Offered) -> None:

@@ -2,6 +2,6 @@
 
 from pilothouse.sqlite.connection import Connection, Row, driver
 from pilothouse.sqlite.database import Database
-from pilothouse.sqlite.schema import Schema
+from pilothouse.sqlite.schema import Progress, Schema
 
-__all__ = ["Connection", "Database", "Row", "Schema", "driver"]
+__all__ = ["Connection", "Database", "Progress", "Row", "Schema", "driver"]

@@ -12,6 +12,7 @@ from pilothouse.domain.errors import IntegrityError, UnavailableError
 from pilothouse.sqlite.connection import Connection, connect, driver
 from pilothouse.sqlite.errors import errors_named
 from pilothouse.sqlite.schema import (
+    Progress,
     Schema,
     check_file,
     check_schema,
@@ -70,12 +71,15 @@ class Database:
         return cls.upgrade(path)
 
     @classmethod
-    def upgrade(cls, path: Path, before: Callable[[], None] | None = None) -> Self:
+    def upgrade(
+        cls, path: Path, before: Callable[[], None] | None = None, progress: Progress | None = None
+    ) -> Self:
         """Open a file, first bringing an older schema up to date. Safe when several processes do so at once.
 
-        ``before`` is called where the schema is older; what it raises keeps the file as it is.
+        ``before`` is called where the schema is older; what it raises keeps the file as it is. ``progress`` is told how far it
+        is where that takes long.
         """
-        upgrade_file(path, cls.schema, before)
+        upgrade_file(path, cls.schema, before, progress)
         return cls(path)
 
     @contextmanager

@@ -19,10 +19,14 @@ from pilothouse.sqlite.connection import (
 from pilothouse.sqlite.errors import errors_named
 from pilothouse.sqlite.transactions import unit_of_work
 
+Progress = Callable[[int, int], None]
+"""What is told how many rows of how many are brought up to date."""
+
 
 @dataclass(frozen=True)
 class Schema:
-    """Tables of one kind of file. ``migrate`` brings any older version up to date inside the caller's transaction."""
+    """Tables of one kind of file. ``migrate`` brings any older version up to date inside the caller's transaction, and tells
+    how far it is where somebody asks."""
 
     kind: str
     """Name of the file in messages: ``registry``."""
@@ -30,7 +34,7 @@ class Schema:
     """Number in the file's header that tells it from any other SQLite file."""
     version: int
     """Version that this release reads and writes, in ``PRAGMA user_version``."""
-    migrate: Callable[[Connection], None]
+    migrate: Callable[[Connection, Progress | None], None]
     gives_back: bool = False
     """True where freed pages can be given back to the file system a few at a time."""
 
@@ -65,10 +69,16 @@ def create_file(path: Path, schema: Schema) -> None:
         draft.unlink(missing_ok=True)
 
 
-def upgrade_file(path: Path, schema: Schema, before: Callable[[], None] | None = None) -> None:
+def upgrade_file(
+    path: Path,
+    schema: Schema,
+    before: Callable[[], None] | None = None,
+    progress: Progress | None = None,
+) -> None:
     """Bring an older version up to date and set the file to WAL. Safe when several processes do so at once.
 
-    ``before`` is called first where the file is of an older version; what it raises keeps the file as it is.
+    ``before`` is called first where the file is of an older version; what it raises keeps the file as it is, and so does
+    whatever interrupts it: all of it is one transaction.
     """
     check_file(path, schema)
     with errors_named(path):
@@ -79,7 +89,7 @@ def upgrade_file(path: Path, schema: Schema, before: Callable[[], None] | None =
             if pragma(connection, "user_version") < schema.version:
                 if before is not None:
                     before()
-                _bring_up_to_date(connection, schema)
+                _bring_up_to_date(connection, schema, progress)
             else:
                 enter_wal(connection)  # a copy is not in it
         finally:
@@ -132,16 +142,16 @@ def expected_definitions(schema: Schema) -> set[tuple[str, str, str]]:
     connection = driver.connect(":memory:", isolation_level=None)
     try:
         connection.execute("BEGIN")
-        schema.migrate(connection)
+        schema.migrate(connection, None)
         return definitions_of(connection)
     finally:
         connection.close()
 
 
-def _bring_up_to_date(connection: Connection, schema: Schema) -> None:
+def _bring_up_to_date(connection: Connection, schema: Schema, progress: Progress | None = None) -> None:
     enter_wal(connection)
     with unit_of_work(connection, "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK"):
         if pragma(connection, "user_version") < schema.version:  # else another process was first
-            schema.migrate(connection)
+            schema.migrate(connection, progress)
             connection.execute(f"PRAGMA application_id = {schema.application_id}")
             connection.execute(f"PRAGMA user_version = {schema.version}")

@@ -12,7 +12,7 @@ from typing import Any
 
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.formats.canonical import canonical_json
-from pilothouse.sqlite import Connection, Schema, driver
+from pilothouse.sqlite import Connection, Progress, Schema, driver
 from pilothouse.store.log import log_tree, row_baseline
 
 APPEND_ONLY = (
@@ -57,6 +57,8 @@ class Migration:
 
     parts: tuple[str, ...] = ()
     change: Callable[[Connection], None] | None = None
+    fill: Callable[[Connection, Progress | None], None] | None = None
+    """As ``change``, after it, where that takes long for many rows: it tells how far it is."""
     append_only: tuple[str, ...] = ()
     """New tables whose rows never change and are never deleted."""
     never_deleted: tuple[str, ...] = ()
@@ -213,15 +215,10 @@ def _name_broken_glass(connection: Connection) -> None:
     )
 
 
-def _grow_the_tree(connection: Connection) -> None:
+def _grow_the_tree(connection: Connection, progress: Progress | None) -> None:
     """Put the subtrees of the audit log on record; a million rows take some seconds."""
     (count,) = connection.execute("SELECT coalesce(max(seq), 0) FROM audit").fetchone()
-    log_tree.grow(connection, 0, count)
-
-
-def _step_17(connection: Connection) -> None:
-    _name_broken_glass(connection)
-    _grow_the_tree(connection)
+    log_tree.grow(connection, 0, count, progress)
 
 
 def _name_approved_requests(connection: Connection) -> None:
@@ -279,7 +276,8 @@ MIGRATIONS: dict[str, Migration] = {
             "0017_teams.sql",
             "0017_transparency.sql",
         ),
-        change=_step_17,
+        change=_name_broken_glass,
+        fill=_grow_the_tree,
         append_only=(
             "broken_glass_reviews",
             "decision_signatures",
@@ -318,31 +316,33 @@ MIGRATIONS: dict[str, Migration] = {
 """Migrations by name, in order."""
 
 
-def apply_migrations(connection: Connection) -> None:
+def apply_migrations(connection: Connection, progress: Progress | None = None) -> None:
     """Bring the schema up to date, and seal the rows that decide as they are then. The caller has begun an immediate
-    transaction, and commits it."""
+    transaction, and commits it. ``progress`` is told how many rows of the audit log of how many are brought up to date."""
     named, connection.row_factory = connection.row_factory, driver.Row
     try:
         before = row_baseline.differences(connection)
-        _migrate(connection)
+        _migrate(connection, progress)
         row_baseline.seal(connection, before)
     finally:
         connection.row_factory = named
 
 
-def _migrate(connection: Connection) -> None:
+def _migrate(connection: Connection, progress: Progress | None) -> None:
     library = _import_without_pandas()
     migrations = library.Migrations("registry")
     for name, migration in MIGRATIONS.items():
-        migrations(name=name)(functools.partial(_apply, migration))
+        migrations(name=name)(functools.partial(_apply, migration, progress))
     migrations.apply(library.Database(connection))
 
 
-def _apply(migration: Migration, db: Any) -> None:
+def _apply(migration: Migration, progress: Progress | None, db: Any) -> None:
     for part in migration.parts:
         _execute_script(db.conn, resources.files(__package__).joinpath("schema", part).read_text())
     if migration.change is not None:
         migration.change(db.conn)
+    if migration.fill is not None:
+        migration.fill(db.conn, progress)
     for table in migration.append_only:
         _refuse(db.conn, table, "UPDATE")
     for table in migration.append_only + migration.never_deleted:

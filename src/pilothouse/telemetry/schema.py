@@ -4,7 +4,7 @@ All times are microseconds since 1970, UTC. A *stream* is one version of one mod
 rolled up belongs to a stream, so that windows never mix versions.
 """
 
-from pilothouse.sqlite import Connection, Database, Schema
+from pilothouse.sqlite import Connection, Database, Progress, Schema
 
 _FIRST = """
 CREATE TABLE specifications (
@@ -355,7 +355,7 @@ MIGRATIONS = (
 """Scripts of which each brings the schema from its index to the next; ``PRAGMA user_version`` counts those applied."""
 
 
-def _migrate(connection: Connection) -> None:
+def _migrate(connection: Connection, _: Progress | None = None) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     for script in MIGRATIONS[version:]:
         for statement in script.split(";\n"):

@@ -12,11 +12,11 @@ from pilothouse.cli.output import (
     output_stream,
     parse_time,
     printed_as_json,
-    progress,
     say,
     say_rest,
     show_rows,
 )
+from pilothouse.cli.progress import progress
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.operations.dossier import audit_export

@@ -44,6 +44,28 @@ class OpeningView(View[None]):
                 [Cell("It is tried again every half second. ", "dim"), Cell("q", "strong"), Cell(" leaves.", "dim")],
             )  # fmt: skip
 
+    def upgrading(self, done: int, total: int) -> None:
+        """Show how many rows of how many are brought to this release."""
+        from pilothouse.presentation.cells import progress_bar  # the first frame does without it
+
+        if self.app.fault:
+            return
+        parts = [
+            Text("opening the workspace …"),
+            line(),
+            line(
+                Cell(f"{progress_bar(done / max(total, 1), 30)}  ", "info"),
+                Cell(f"{done:,} of {total:,} rows"),
+            ),
+            Text("of the audit log are brought to this release. It is done once."),
+            line(),
+            line(
+                Cell("q", "strong"),
+                Cell(" leaves: the workspace stays as it was, and the next start begins again.", "dim"),
+            ),
+        ]
+        self.query_one("#trouble", Static).update(Text("\n").join(parts))
+
     def _say_fault(self, message: str) -> None:
         self._put(
             "✖ The console's configuration is not valid", message,

@@ -33,6 +33,15 @@ class Looked(Message):
         self.problem = problem
 
 
+class Upgrading(Message):
+    """How many rows of the audit log of how many are brought to this release, while the workspace is being opened."""
+
+    def __init__(self, done: int, total: int) -> None:
+        super().__init__()
+        self.done = done
+        self.total = total
+
+
 class Watcher:
     """The thread. It reports only differences; ``stop`` waits until it has ended."""
 

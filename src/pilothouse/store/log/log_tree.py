@@ -1,9 +1,12 @@
 """Merkle tree of the audit log: its leaves are the hashes of the rows, and hashes of complete subtrees are on record."""
 
 from pilothouse.domain.errors import IntegrityError
-from pilothouse.sqlite import Connection
+from pilothouse.sqlite import Connection, Progress
 from pilothouse.transparency import merkle
 from pilothouse.transparency.tiles import HEIGHT, WIDTH
+
+_TOLD_EVERY = 32
+"""Subtrees of 256 rows after which it is told how far the tree is: a hundred times a million rows."""
 
 
 def entry(row_hash: str) -> bytes:
@@ -15,9 +18,10 @@ def entry(row_hash: str) -> bytes:
         return row_hash.encode()
 
 
-def grow(connection: Connection, before: int, after: int) -> None:
+def grow(connection: Connection, before: int, after: int, progress: Progress | None = None) -> None:
     """Put the subtrees on record that are complete with the rows up to ``after``, in the transaction that added those after
-    ``before``. Where a row is missing it stops, and the verification says so: no change waits for it."""
+    ``before``. Where a row is missing it stops, and the verification says so: no change waits for it. ``progress`` is told now
+    and then how many rows of how many are in the tree."""
     if before // WIDTH == after // WIDTH:
         return
     level = HEIGHT
@@ -33,6 +37,8 @@ def grow(connection: Connection, before: int, after: int) -> None:
             connection.execute(
                 "INSERT INTO main.log_subtrees VALUES (?, ?, ?)", (level, place, merkle.fold(below))
             )
+            if progress is not None and level == HEIGHT and place % _TOLD_EVERY == 0:
+                progress(place << HEIGHT, after)
         level += HEIGHT
 
 
