@@ -44,7 +44,7 @@ OPENED = (
     "version flight-delay/3 code", "version flight-delay/2 data", "compare flight-delay/1 flight-delay/3", "approvals",
     "evidence 3", "monitor flight-delay jfk", "jobs", "job 6", "trials 7", "deployments", "history",
     "fleet", "lineage flight-delay/3", "affected flight-delay/1", "alerts", "alert 3", "alert 4", "schedules", "triggers",
-    "legal-holds", "outcomes", "rejected", "entry 7",
+    "legal-holds", "outcomes", "rejected", "entry 7", "log",
     "train flight-delay",  # the last: its fields take keys
 )[: None if LONG_FORM else 4]  # fmt: skip
 LOOKED_AT = (b"\x1b", b"y", b"\x1b", b"\x1b[F", b"\x17", b"\x17") if LONG_FORM else (b"\x1b",)

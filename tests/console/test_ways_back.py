@@ -19,8 +19,8 @@ STARTS = {
     "evidence": "evidence 3", "monitor": "monitor flight-delay jfk", "rejected": "rejected", "outcomes": "outcomes",
     "jobs": "jobs", "job": "job 7", "trials": "trials 7", "train": "train flight-delay", "deployments": "deployments",
     "history": "history", "fleet": "fleet", "alerts": "alerts", "incident": "incident 1", "alert": "alert 1",
-    "schedules": "schedules", "triggers": "triggers", "audit": "audit", "entry": "entry 5", "legal-holds": "legal-holds",
-    "affected": "affected flight-delay/1", "inventory": "inventory",
+    "schedules": "schedules", "triggers": "triggers", "audit": "audit", "entry": "entry 5", "log": "log",
+    "legal-holds": "legal-holds", "affected": "affected flight-delay/1", "inventory": "inventory",
 }  # fmt: skip
 """A command for each view that has actions."""
 

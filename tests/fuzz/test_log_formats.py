@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from pilothouse.operations.transparency import anchored
+from pilothouse.operations.transparency import kept_heads
 from pilothouse.transparency import checkpoints, merkle, notes, policies, proofs, tiles, witness_requests
 from pilothouse.transparency.checkpoints import Checkpoint
 from pilothouse.transparency.notes import COSIGNATURE, ED25519, PrivateKey
@@ -116,7 +116,7 @@ def test_files_that_somebody_kept(tmp_path: Path) -> None:
 
     def read(data: bytes) -> None:
         path.write_bytes(data)
-        for kept in anchored.read_kept(path):
+        for kept in kept_heads.read_kept(path):
             assert kept.head.checkpoint.size >= 0
 
     for name, whole in (("a line of an anchor", LINE), ("a kept head", str(HEAD)), ("a kept proof", PROOF)):

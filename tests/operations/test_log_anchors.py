@@ -15,7 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.domain.audit.log_anchors import AnchorKind, Delivery
+from pilothouse.domain.audit.log_anchors import (
+    AnchorKind,
+    AnchorStanding,
+    Coverage,
+    Delivery,
+    DeliveryFault,
+)
 from pilothouse.domain.errors import (
     ConflictError,
     InvalidInputError,
@@ -120,6 +126,129 @@ def test_a_failing_anchor_is_tried_again_and_says_since_when(log: Log, tmp_path:
     (finding,) = [one for one in doctor.diagnose(services, ada) if one.check == "transparency"]
     assert finding.ok, finding.finding
     assert f"{count(services)}" in finding.finding
+
+
+def standing_of(services: Services, actor: Actor) -> AnchorStanding:
+    state = heads.status(services, actor)
+    return state.anchors[0].standing(state.signed_size)
+
+
+def test_what_a_file_holds_is_compared_with_the_rows_each_time(log: Log, tmp_path: Path) -> None:
+    services, ada = log
+    path = tmp_path / "heads.jsonl"
+    anchors.add(services, ada, "vault", AnchorKind.FILE, str(path))
+    heads.sign(services, ada)
+    assert standing_of(services, ada) is AnchorStanding.BEHIND
+    delivery.deliver(services, DAEMON)
+    assert standing_of(services, ada) is AnchorStanding.AGREES
+    first = path.read_text()
+    add_rows(services, 3)
+    heads.sign(services, ada)
+    assert standing_of(services, ada) is AnchorStanding.BEHIND
+    delivery.deliver(services, DAEMON)
+    assert (standing_of(services, ada), heads.contradictions(services, ada)) == (AnchorStanding.AGREES, [])
+    both = path.read_text()
+
+    path.write_text(first)
+    (said,) = heads.status(services, ada).contradictions
+    assert said.endswith(f"its newest is of {count(services) - 3:,}: lines were taken out")
+    path.write_text(both)
+    path.unlink()
+    assert standing_of(services, ada) is AnchorStanding.UNREACHABLE
+    path.write_text(both)
+    assert standing_of(services, ada) is AnchorStanding.AGREES
+
+
+def test_no_head_goes_into_a_file_that_holds_another_history_and_everybody_is_told(
+    log: Log, tmp_path: Path
+) -> None:
+    services, ada = log
+    path = tmp_path / "heads.jsonl"
+    anchors.add(services, ada, "vault", AnchorKind.FILE, str(path))
+    heads.sign(services, ada)
+    delivery.deliver(services, DAEMON)
+    kept = path.read_text()
+    owner = Owner(services)
+    owner.write_anew(5, {"another": 1})
+    owner.forget_heads()
+    owner.leave()
+    heads.sign(services, ada)
+    assert heads.contradictions(services, ada) == [], "the owner has forgotten all heads on record"
+    assert standing_of(services, ada) is AnchorStanding.CONTRADICTS, "and not those in the file"
+    (refused,) = delivery.deliver(services, DAEMON)
+    assert refused.delivery.fault is DeliveryFault.CONTRADICTS
+    assert path.read_text() == kept
+    (said,) = heads.contradictions(services, ada)
+    assert said.startswith(
+        f"vault contradicts this log: its head of {count(services):,} rows is not of this log"
+    )
+    (finding,) = [one for one in doctor.diagnose(services, ada) if one.check == "transparency"]
+    assert (finding.ok, said in finding.finding) == (False, True)
+
+
+def test_a_log_whose_end_was_cut_off_contradicts_its_own_head_and_its_anchors(
+    log: Log, tmp_path: Path
+) -> None:
+    services, ada = log
+    anchors.add(services, ada, "vault", AnchorKind.FILE, str(tmp_path / "heads.jsonl"))
+    heads.sign(services, ada)
+    delivery.deliver(services, DAEMON)
+    size = count(services)
+    owner = Owner(services)
+    owner.cut(size - 4)
+    owner.leave()
+    own, vault = heads.status(services, ada).contradictions
+    assert own == f"a head of {size} rows is signed, and the log has {size - 4}: its end was cut off"
+    assert vault.endswith(f"goes on where this log ends: rows {size - 3} to {size} were cut off")
+    assert heads.contradictions(services, ada) == [own]
+
+
+def test_what_cannot_be_read_back_is_sent_and_not_said_to_agree(log: Log, tmp_path: Path) -> None:
+    services, ada = log
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as system_log:
+        system_log.bind(str(tmp_path / "log"))
+        anchors.add(services, ada, "syslog", AnchorKind.SYSLOG, str(tmp_path / "log"))
+        heads.sign(services, ada)
+        delivery.deliver(services, DAEMON)
+    assert standing_of(services, ada) is AnchorStanding.SENT
+    add_rows(services, 3)
+    heads.sign(services, ada)
+    (failed,) = delivery.deliver(services, DAEMON)
+    assert failed.delivery.fault is DeliveryFault.UNREACHABLE
+    assert standing_of(services, ada) is AnchorStanding.UNREACHABLE
+
+
+def test_a_witness_that_does_not_know_the_log_is_not_one_that_contradicts_it(
+    log: Log, tmp_path: Path
+) -> None:
+    services, ada = log
+    stranger = Witness.create(tmp_path / "witness", "w.example/1")
+    with serving(stranger.folder) as (url, _):
+        anchors.add(services, ada, "w1", AnchorKind.WITNESS, url, key=str(stranger.key.public))
+        heads.sign(services, ada)
+        (refused,) = delivery.deliver(services, DAEMON)
+    assert refused.delivery.fault is DeliveryFault.REFUSED
+    assert standing_of(services, ada) is AnchorStanding.REFUSED
+    assert heads.contradictions(services, ada) == []
+
+
+def test_coverage_of_a_row_is_what_its_proof_says(log: Log, tmp_path: Path) -> None:
+    services, ada = log
+    anchors.add(services, ada, "vault", AnchorKind.FILE, str(tmp_path / "heads.jsonl"))
+    assert proofs.coverage(services, ada, 7) == Coverage(6)
+    with pytest.raises(NotFoundError, match="no signed head has audit row 7 yet"):
+        proofs.existing_proof(services, ada, 7)
+    head = heads.sign(services, ada)
+    delivery.deliver(services, DAEMON)
+    found = proofs.coverage(services, ada, 7)
+    assert (found.leaf, found.head_size, found.holders, found.fault) == (6, head.size, ("vault",), "")
+    assert found.hashes == len(proofs.existing_proof(services, ada, 7).hashes)
+    add_rows(services, 1)
+    assert proofs.coverage(services, ada, count(services)) == Coverage(count(services) - 1)
+    owner = Owner(services)
+    owner.write_anew(7, {"another": 1})
+    owner.leave()
+    assert "cannot be proven" in proofs.coverage(services, ada, 7).fault
 
 
 def test_pauses_grow_and_a_clock_that_ran_back_waits_for_nothing() -> None:

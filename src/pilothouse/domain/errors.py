@@ -11,6 +11,7 @@ PilothouseError            exit code 1
 │   ├── AutomationPausedError             automation asked while all of it is paused
 │   └── ModelRetiredError                 a retired model was to be trained, requested or deployed
 ├── IntegrityError         exit code 6   bytes, chain or database are not what was recorded
+│   └── ContradictionError                somebody keeps a head that the audit log does not extend
 ├── UnavailableError       exit code 7   the daemon, the hub, a lock, a disk: try again, or start it
 └── StaleAttemptError      exit code 5   a worker whose lease passed to another tries to commit
 """
@@ -80,6 +81,10 @@ class IntegrityError(PilothouseError):
     """Stored bytes, the audit chain or the database are not what was recorded."""
 
     exit_code = 6
+
+
+class ContradictionError(IntegrityError):
+    """An anchor or a witness holds a head that the audit log does not extend."""
 
 
 class UnavailableError(PilothouseError):

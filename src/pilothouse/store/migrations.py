@@ -312,6 +312,7 @@ MIGRATIONS: dict[str, Migration] = {
             "rollouts",
         ),
     ),
+        parts=("0018_log_deliveries.sql",),
 }
 """Migrations by name, in order."""
 

@@ -11,13 +11,15 @@ from pilothouse.cli.output import (
     printed_as_json,
     say,
     show_pairs,
-    show_table,
+    show_rows,
 )
 from pilothouse.cli.session import Session
-from pilothouse.domain.audit.log_anchors import AnchorKind, AnchorState
+from pilothouse.domain.audit.log_anchors import AnchorKind, AnchorState, LogStatus
 from pilothouse.domain.errors import UnavailableError
+from pilothouse.domain.formats.safe_text import safe
 from pilothouse.operations.transparency import anchors as operations
 from pilothouse.operations.transparency import delivery, heads, proofs
+from pilothouse.presentation.tables.log_rows import NOTHING_KEEPS, anchor_table, log_facts
 from pilothouse.transparency.notes import encode
 
 
@@ -32,66 +34,42 @@ def log() -> None:
 def status(session: Session) -> None:
     """Show the log's key, its newest signed head, and how far each anchor is."""
     state = heads.status(session.services, session.actor)
-    if printed_as_json(session, {**_facts(state), "anchors": [_anchor_facts(one) for one in state.anchors]}):
+    if printed_as_json(session, _facts(state)):
         return
-    signed = (
-        f"{state.signed_size:,} rows, {state.signed_at:%Y-%m-%d %H:%M:%S} UTC"
-        if state.signed_at
-        else "none yet"
-    )
-    show_pairs(
-        [
-            ("origin", state.key.name if state.key else "none yet: the first signed head makes one"),
-            ("key", state.key or ""),
-            ("rows", f"{state.rows.count:,}"),
-            ("signed head", signed),
-            ("quorum", _quorum_text(state)),
-        ]
-    )
-    _show_anchors(state.anchors)
+    for text in state.contradictions:
+        click.echo(safe(f"✖ {text}", limit=2_000))
+    show_pairs((name, shown.text) for name, shown in log_facts(state))
+    _show_anchors(session, state.anchors, state.signed_size)
 
 
-def _facts(state: heads.LogStatus) -> dict[str, object]:
+def _facts(state: LogStatus) -> dict[str, object]:
     return {
-        "origin": state.key.name if state.key else None,
-        "key": str(state.key) if state.key else None,
-        "rows": state.rows.count,
+        "origin": state.origin or None,
+        "key": state.key or None,
+        "rows": state.rows,
         "signed_size": state.signed_size,
+        "signed_root": state.signed_root or None,
         "signed_at": state.signed_at,
         "quorum": state.quorum,
         "cosigned_size": state.cosigned_size,
+        "contradictions": state.contradictions,
+        "anchors": [_anchor_facts(one, state.signed_size) for one in state.anchors],
     }
 
 
-def _quorum_text(state: heads.LogStatus) -> str:
-    if not state.quorum:
-        return "no witness need sign a head"
-    reached = (
-        f"a head of {state.cosigned_size:,} rows has them" if state.cosigned_size else "no head has them yet"
-    )
-    return f"{state.quorum} of {sum(bool(one.anchor.key) for one in state.anchors)} witnesses: {reached}"
-
-
-def _anchor_facts(state: AnchorState) -> dict[str, object]:
+def _anchor_facts(state: AnchorState, newest: int) -> dict[str, object]:
     anchor, delivery = state.anchor, state.delivery
     return {
         "name": anchor.name, "kind": anchor.kind, "place": anchor.place, "key": anchor.key or None,
+        "state": state.standing(newest), "holds": state.held.size, "holds_since": state.held.since,
+        "contradiction": state.contradiction or None,
         "sent_size": delivery.sent_size, "sent_at": delivery.sent_at, "tried_at": delivery.tried_at,
         "failing_since": delivery.failing_since, "error": delivery.error,
     }  # fmt: skip
 
 
-def _show_anchors(states: list[AnchorState]) -> None:
-    show_table(
-        ("anchor", "kind", "place", "last head", "sent", "failing since", "error"),
-        (
-            (s.anchor.name, s.anchor.kind, s.anchor.place, s.delivery.sent_size or "none",
-             f"{s.delivery.sent_at:%Y-%m-%d %H:%M:%S}" if s.delivery.sent_at else "",
-             f"{s.delivery.failing_since:%Y-%m-%d %H:%M:%S}" if s.delivery.failing_since else "", s.delivery.error)
-            for s in states
-        ),
-        empty="nothing keeps the heads: pilothouse log anchors add file NAME PATH, or pilothouse log witness add",
-    )  # fmt: skip
+def _show_anchors(session: Session, states: list[AnchorState], newest: int) -> None:
+    show_rows(anchor_table(states, newest, session.services.now()), empty=NOTHING_KEEPS)
 
 
 @log.command()
@@ -111,7 +89,8 @@ def checkpoint(session: Session, sign: bool) -> None:
         "root": encode(head.checkpoint.root),
     }
     if not printed_as_json(
-        session, {**facts, "note": str(head), "sent": [_anchor_facts(one) for one in tried]}
+        session,
+        {**facts, "note": str(head), "sent": [_anchor_facts(one, head.checkpoint.size) for one in tried]},
     ):
         click.echo(str(head), nl=False)
     failed = [one for one in tried if one.delivery.failures]
@@ -236,9 +215,9 @@ def remove_anchor(session: Session, name: str) -> None:
 @click.pass_obj
 def list_anchors(session: Session) -> None:
     """List anchors and witnesses with how far each is."""
-    states = operations.states(session.services, session.actor)
-    if not printed_as_json(session, [_anchor_facts(one) for one in states]):
-        _show_anchors(states)
+    state = heads.status(session.services, session.actor)
+    if not printed_as_json(session, [_anchor_facts(one, state.signed_size) for one in state.anchors]):
+        _show_anchors(session, state.anchors, state.signed_size)
 
 
 @log.group("witness")

@@ -97,6 +97,9 @@ class AuditView(PagedView[AuditEntry]):
     def do_open(self) -> None:
         self.open_view("entry", self.key)
 
+    def do_log(self) -> None:
+        self.open_view("log")
+
     def do_holds(self) -> None:
         self.open_view("legal-holds")
 

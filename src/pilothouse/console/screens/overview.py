@@ -11,7 +11,7 @@ from textual.widgets import Static
 from pilothouse.console.screens.base import View
 from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.grid import Grid
-from pilothouse.console.widgets.tones import line
+from pilothouse.console.widgets.tones import line, paragraph
 from pilothouse.domain.audit.inventory import open_items_text
 from pilothouse.domain.formats.safe_text import safe
 from pilothouse.domain.identity.roles import Actor
@@ -22,6 +22,7 @@ from pilothouse.operations.services import Services
 from pilothouse.presentation.cells import HEALTH, Cell, Tone
 from pilothouse.presentation.pages.feed import feed_table, waiting_text
 from pilothouse.presentation.tables.fleet_rows import overview_tiles
+from pilothouse.presentation.tables.log_rows import contradiction_cells
 from pilothouse.presentation.tables.registry_rows import (
     counts_text,
     group_key,
@@ -58,6 +59,8 @@ class OverviewData:
     """The requests that wait for the user's signature."""
     reviews: str = ""
     """What is open in the inventory of models."""
+    contradictions: tuple[str, ...] = ()
+    """What anchors and witnesses hold against the audit log."""
     groupings: tuple[str, ...] = ()
     """What the models can be grouped by."""
     by: str = ""
@@ -89,6 +92,7 @@ class OverviewView(View[OverviewData]):
         """What the cursor goes to once the next table is shown."""
 
     def body(self) -> ComposeResult:
+        yield Static(markup=False, id="grave", classes="text")
         yield Static(markup=False, id="tiles")
         yield Static(markup=False, id="waiting")
         yield Grid(id="models")
@@ -118,6 +122,7 @@ class OverviewView(View[OverviewData]):
         from pilothouse.operations.dossier import inventory
         from pilothouse.operations.fleet import groups, health
         from pilothouse.operations.promotion import promotions
+        from pilothouse.operations.transparency import heads
         from pilothouse.operations.workspace import audits
 
         now = services.now()
@@ -127,6 +132,7 @@ class OverviewView(View[OverviewData]):
             models=models,
             lately=feed_table(audits.show(services, actor, limit=_LOOKED_AT), now),
             counts=tuple(health.watch(services, actor).counts.items()),
+            contradictions=tuple(heads.contradictions(services, actor)),
             reviews=open_items_text(inventory.open_items(services, actor)),
             waiting=tuple(waiting_text(r, now) for r in promotions.waiting_for(services, actor)),
             groupings=groups.groupings(services, actor),
@@ -181,6 +187,9 @@ class OverviewView(View[OverviewData]):
             table = overview_table(data.models)
         self._grid.put(table)
         self._go_to_sought(table)
+        grave = self.query_one("#grave", Static)
+        grave.display = bool(data.contradictions)
+        grave.update(paragraph(*contradiction_cells(data.contradictions, more="  (:log)")))
         box = self.query_one("#waiting", Static)
         box.display = bool(data.waiting or data.reviews)
         box.update(line(*_open_items(data)))

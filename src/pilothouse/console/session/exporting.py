@@ -1,7 +1,8 @@
-"""Export of the monitor's series: files in one folder of the user's home under generated names, or the clipboard.
+"""Exports of the console, the monitor's series among them: files under generated names in one folder of the user's home, or
+the clipboard.
 
 Somebody who works through a shared account over SSH has no use for a file of that account, and should not leave any: they get
-the series through the terminal's clipboard (OSC 52).
+it through the terminal's clipboard (OSC 52).
 """
 
 import os
@@ -51,6 +52,15 @@ def export(session: Session, view: MonitorView, charts: Sequence[Chart], other: 
     for ending, content in (("csv", table), ("txt", f"{title}\n\n{text}"), ("svg", svg(shown, title))):
         _write(folder / f"{stem}.{ending}", content)
     return ExportResult(f"wrote {stem}.csv, .txt and .svg to {folder}")
+
+
+def export_text(session: Session, name: str, text: str) -> ExportResult:
+    """Write a text under a name of ours, or return it for the clipboard. Raises UnavailableError where it cannot be written."""
+    if shared_account(session):
+        return ExportResult(f"{name} is on your clipboard", text)
+    folder = _folder()
+    _write(folder / name, text)
+    return ExportResult(f"wrote {folder / name}")
 
 
 def shared_account(session: Session) -> bool:

@@ -42,7 +42,7 @@ VIEWS: dict[str, ViewName] = {
         ViewName("rejected", "rejected:RejectedView", "monitor"),
         ViewName("outcomes", "outcomes:OutcomesView", "monitor", (), ("WHICH",)),
         ViewName("jobs", "jobs:JobsView", "jobs", (), ("STATUS",)),
-        ViewName("job", "job:JobView", "jobs", ("JOB",), aliases=("log",)),
+        ViewName("job", "job:JobView", "jobs", ("JOB",), aliases=("logs",)),
         ViewName("trials", "trials:TrialsView", "jobs", (), ("JOB",), ("search",)),
         ViewName("replay", "replay:ReplayView", "jobs", ("JOB",)),
         ViewName("train", "train:TrainView", "train", (), ("MODEL",)),
@@ -56,6 +56,7 @@ VIEWS: dict[str, ViewName] = {
         ViewName("triggers", "triggers:TriggersView", "schedules", (), ("MODEL",), ("automation",)),
         ViewName("audit", "audit:AuditView", "audit", (), ("TEXT",)),
         ViewName("entry", "entry:EntryView", "audit", ("SEQ",)),
+        ViewName("log", "transparency_log:TransparencyLogView", "audit", aliases=("transparency", "anchors")),
         ViewName("legal-holds", "legal_holds:HoldsView", "audit", aliases=("holds",)),
         ViewName("affected", "affected:AffectedView", "models", ("MODEL/NUMBER|DIGEST",)),
     )

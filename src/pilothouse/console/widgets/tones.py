@@ -33,6 +33,11 @@ def use_skin(skin: Mapping[Tone, str]) -> None:
         STYLES[tone] = Style.parse(style)
 
 
+def paragraph(*cells: Cell) -> Text:
+    """Safe cells as one Text that goes on below where a line is full."""
+    return Text.assemble(*((cell.text, STYLES[cell.tone]) for cell in cells))
+
+
 def line(*cells: Cell) -> Text:
     """Safe cells as one Text: no markup is interpreted."""
     text = Text(no_wrap=True, overflow="ellipsis", end="")

@@ -1,6 +1,5 @@
 """The log's rows against what anchors and witnesses hold: a changed row, a cut end, a log that was written anew."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,27 +9,18 @@ from pilothouse.domain.errors import IntegrityError, InvalidInputError, Pilothou
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.services import Services
-from pilothouse.operations.transparency import delivery, log_keys
+from pilothouse.operations.transparency import delivery, kept_heads, log_keys
+from pilothouse.operations.transparency.kept_heads import Kept, read_kept
 from pilothouse.operations.transparency.tree_walk import Walk
 from pilothouse.sqlite import Connection
 from pilothouse.store.log import audit, log_anchors, log_heads, log_tree
 from pilothouse.store.log.log_heads import SignedHead
-from pilothouse.transparency import checkpoints, notes, proofs
+from pilothouse.transparency import checkpoints, notes
 from pilothouse.transparency.checkpoints import SignedCheckpoint
 from pilothouse.transparency.notes import PublicKey
 
 _ROWS_AT_ONCE = 25_600
-_LONGEST_LINE = 1 << 20
 ON_RECORD = "the heads on record"
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """Head that somebody has kept: where, and since when by their word."""
-
-    source: str
-    head: SignedCheckpoint
-    time: str = ""
 
 
 @dataclass(slots=True)
@@ -155,44 +145,8 @@ def _of_anchor(state: AnchorState, known: _Known, found: Comparison) -> Iterator
         return
     newest = max((one.head.checkpoint.size for one in kept), default=0)
     if kept and newest < state.delivery.sent_size:
-        found.faults.append(
-            f"{source}: it was sent a head of {state.delivery.sent_size:,} rows, and its newest is of {newest:,}: lines were "
-            "taken out"
-        )
+        found.faults.append(f"{source}: {kept_heads.taken_out_text(state.delivery.sent_size, newest)}")
     yield from kept
-
-
-def read_kept(path: Path) -> Iterator[Kept]:
-    """Heads in a file: lines of JSON with the head as ``note``, behind what a system log puts before; or a head, or a proof."""
-    try:
-        with path.open(encoding="utf-8", errors="replace") as stream:
-            first = stream.read(1)
-            stream.seek(0)
-            if (
-                first
-                and first not in "{<"
-                and "\n\n\N{EM DASH} " in (text := stream.read(notes.LONGEST_NOTE))
-            ):
-                is_proof = text.startswith(proofs.FIRST_LINE)
-                yield Kept(str(path), proofs.parse(text).head if is_proof else checkpoints.parse(text))
-                return
-            stream.seek(0)
-            while line := stream.readline(_LONGEST_LINE):
-                if (kept := _of_line(str(path), line)) is not None:
-                    yield kept
-    except OSError as error:
-        raise InvalidInputError(f"{path} cannot be read: {error.strerror}") from None
-
-
-def _of_line(source: str, line: str) -> Kept | None:
-    begin = line.find('{"')
-    if begin < 0 or '"note"' not in line:
-        return None
-    try:
-        facts = json.loads(line[begin:])
-        return Kept(source, checkpoints.parse(facts["note"]), str(facts.get("time", ""))[:40])
-    except (ValueError, LookupError, TypeError, RecursionError, PilothouseError):
-        return None
 
 
 def _own(
@@ -288,15 +242,9 @@ def _judge(kept: Sequence[Kept], roots: dict[int, bytes], found: Comparison) -> 
     for source, one in contradicting.items():
         size, when = one.head.checkpoint.size, f", of {one.time}," if one.time else ""
         if size > found.rows:
-            found.faults.append(
-                f"{source}: its head of {size:,} rows{when} goes on where this log ends: rows {found.rows + 1:,} to {size:,} "
-                "were cut off"
-            )
+            found.faults.append(f"{source}: {kept_heads.cut_text(size, found.rows, when)}")
         else:
-            found.faults.append(
-                f"{source}: its head of {size:,} rows{when} is not of this log: from a row among {agreed + 1:,} to {size:,} on "
-                "rows were changed, or the log was written anew"
-            )
+            found.faults.append(f"{source}: {kept_heads.changed_text(size, agreed + 1, when)}")
 
 
 def _ask_witnesses(services: Services, known: _Known, found: Comparison) -> None:

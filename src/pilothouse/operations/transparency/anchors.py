@@ -9,7 +9,8 @@ from pilothouse.domain.identifiers import check_name
 from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.operations.authorisation import changing, clean_text, reading
 from pilothouse.operations.services import Services
-from pilothouse.operations.transparency.heads import ADDED, QUORUM, QUORUM_SET, REMOVED, looked_at, quorum
+from pilothouse.operations.transparency.heads import ADDED, QUORUM, QUORUM_SET, REMOVED, quorum
+from pilothouse.operations.transparency.held_heads import looked_at
 from pilothouse.store import workspace
 from pilothouse.store.log import log_anchors
 from pilothouse.system.destinations import check_outside_state
@@ -87,7 +88,7 @@ def set_quorum(services: Services, actor: Actor, least: int) -> None:
 def states(services: Services, actor: Actor) -> list[AnchorState]:
     """Anchors with how far each is."""
     with reading(services, actor) as connection:
-        return looked_at(log_anchors.states(connection))
+        return looked_at(connection, log_anchors.states(connection))
 
 
 def _checked_place(kind: AnchorKind, place: str) -> str:

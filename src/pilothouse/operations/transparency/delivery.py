@@ -2,12 +2,18 @@
 
 from pathlib import Path
 
-from pilothouse.domain.audit.log_anchors import Anchor, AnchorKind, AnchorState, Delivery
-from pilothouse.domain.errors import IntegrityError, InvalidInputError, PilothouseError, UnavailableError
+from pilothouse.domain.audit.log_anchors import Anchor, AnchorKind, AnchorState, Delivery, DeliveryFault
+from pilothouse.domain.errors import (
+    ContradictionError,
+    IntegrityError,
+    InvalidInputError,
+    PilothouseError,
+    UnavailableError,
+)
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.operations.authorisation import authorise
 from pilothouse.operations.services import Services
-from pilothouse.operations.transparency import senders
+from pilothouse.operations.transparency import held_heads, senders
 from pilothouse.store.log import log_anchors, log_heads
 from pilothouse.store.log.log_heads import SignedHead
 from pilothouse.store.log.log_tree import Tree
@@ -52,6 +58,8 @@ def _deliver_to(services: Services, state: AnchorState, head: SignedHead) -> Anc
                 whole = log_heads.cosigned(connection, head)
             message = senders.line_of(whole, services.now())
             if anchor.kind is AnchorKind.FILE:
+                with services.registry.read() as connection:
+                    held_heads.check_file(connection, Path(anchor.place))
                 senders.append_line(
                     Path(anchor.place),
                     message,
@@ -62,9 +70,16 @@ def _deliver_to(services: Services, state: AnchorState, head: SignedHead) -> Anc
                 senders.send_to_syslog(anchor.place, message)
         after = before.sent(head.size, services.now())
     except PilothouseError as error:
-        after = before.failed(str(error), services.now())
+        after = before.failed(str(error), services.now(), _fault(error))
     _put(services, anchor, after, head, line)
     return AnchorState(anchor, after)
+
+
+def _fault(error: PilothouseError) -> DeliveryFault:
+    if isinstance(error, ContradictionError):
+        return DeliveryFault.CONTRADICTS
+    is_refusal = isinstance(error, InvalidInputError | IntegrityError)
+    return DeliveryFault.REFUSED if is_refusal else DeliveryFault.UNREACHABLE
 
 
 def _put(services: Services, anchor: Anchor, after: Delivery, head: SignedHead, line: str) -> None:
@@ -77,7 +92,7 @@ def _put(services: Services, anchor: Anchor, after: Delivery, head: SignedHead, 
 def cosign(services: Services, anchor: Anchor, head: SignedHead, known: int = 0) -> Signature:
     """Signature of a witness under a head; ``known`` is the size that it has seen last, as far as is known here.
 
-    Raises IntegrityError where it has seen what this log does not extend, UnavailableError where it does not answer, or
+    Raises ContradictionError where it has seen what this log does not extend, UnavailableError where it does not answer, or
     InvalidInputError where it does not know this log, or its answer is none.
     """
     old = min(known, head.size)
@@ -89,14 +104,14 @@ def cosign(services: Services, anchor: Anchor, head: SignedHead, known: int = 0)
             break
         seen = checkpoints.number(answer.text.strip())
         if seen > head.size:
-            raise IntegrityError(
+            raise ContradictionError(
                 f"it has signed a head of {seen:,} rows and this log's has {head.size:,}: rows {head.size + 1:,} to {seen:,} "
                 "were cut off, or a backup was restored in place"
             )
         old = seen
     said = answer.text.strip().partition("\n")[0]
     if answer.status == 422:
-        raise IntegrityError(
+        raise ContradictionError(
             f"it has signed a head of {old:,} rows that this log does not begin with: a row among the first {old:,} was "
             "changed, or the log was written anew"
         )

@@ -1,16 +1,13 @@
 """Heads of the log: signed when something was decided and every so many rows, never one that does not extend the one before."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 
-from pilothouse.domain.audit.log_anchors import AnchorKind, AnchorState
+from pilothouse.domain.audit.log_anchors import LogStatus, contradictions_of
 from pilothouse.domain.errors import IntegrityError, NotFoundError
 from pilothouse.domain.identity.roles import DAEMON, Actor
-from pilothouse.domain.records import AuditHead
 from pilothouse.operations.authorisation import authorise, reading
 from pilothouse.operations.services import Services
-from pilothouse.operations.transparency import log_keys, senders
+from pilothouse.operations.transparency import held_heads, log_keys
 from pilothouse.sqlite import Connection
 from pilothouse.store import workspace
 from pilothouse.store.listing import marks
@@ -19,7 +16,7 @@ from pilothouse.store.log.log_heads import SignedHead
 from pilothouse.store.log.log_tree import Tree
 from pilothouse.transparency import checkpoints
 from pilothouse.transparency.checkpoints import Checkpoint, SignedCheckpoint
-from pilothouse.transparency.notes import PublicKey
+from pilothouse.transparency.notes import encode
 
 ADDED, REMOVED, QUORUM_SET = "log.anchor_added", "log.anchor_removed", "log.quorum_set"
 """Actions of the entries about anchors."""
@@ -107,47 +104,37 @@ def newest(services: Services, actor: Actor) -> SignedCheckpoint:
         return log_heads.cosigned(connection, head)
 
 
-@dataclass(frozen=True, slots=True)
-class LogStatus:
-    """State of the log: its rows, its newest signed head, and how far each anchor is."""
-
-    key: PublicKey | None
-    rows: AuditHead
-    signed_size: int
-    signed_at: datetime | None
-    quorum: int
-    anchors: list[AnchorState]
-    cosigned_size: int
-    """Size of the newest head that enough witnesses have signed; 0 for none."""
-
-
 def status(services: Services, actor: Actor) -> LogStatus:
-    """State of the log and of its anchors."""
+    """State of the log and of its anchors. Files of anchors are looked at; no witness is asked."""
     with reading(services, actor) as connection:
-        newest = log_heads.newest(connection)
-        states, least = looked_at(log_anchors.states(connection)), quorum(connection)
+        newest, least = log_heads.newest(connection), quorum(connection)
+        known = [] if services.at is not None else log_anchors.states(connection)
+        states = held_heads.looked_at(connection, known)
         sizes = sorted((s.delivery.sent_size for s in states if s.anchor.key), reverse=True)
+        key = log_keys.current(connection)
         return LogStatus(
-            log_keys.current(connection),
-            audit.head(connection),
-            newest.size if newest else 0,
-            newest.recorded_at if newest else None,
-            least,
-            states,
-            sizes[least - 1] if 0 < least <= len(sizes) else 0,
+            origin=key.name if key else "",
+            key=str(key) if key else "",
+            rows=audit.head(connection).count,
+            signed_size=newest.size if newest else 0,
+            signed_root=encode(newest.root) if newest else "",
+            signed_at=newest.recorded_at if newest else None,
+            quorum=least,
+            cosigned_size=sizes[least - 1] if 0 < least <= len(sizes) else 0,
+            anchors=states,
+            is_past=services.at is not None,
+            fault=held_heads.fault_of(connection, newest),
         )
 
 
-def looked_at(states: list[AnchorState]) -> list[AnchorState]:
-    """The states, with an error for each file that heads were sent to and that is gone."""
-    return [
-        replace(state, delivery=replace(state.delivery, error=f"{state.anchor.place}: {senders.GONE}"))
-        if state.anchor.kind is AnchorKind.FILE
-        and state.delivery.sent_size
-        and senders.is_missing(Path(state.anchor.place))
-        else state
-        for state in states
-    ]
+def contradictions(services: Services, actor: Actor) -> list[str]:
+    """What is on record that contradicts the rows, a line each: what a screen looks at each time, so that no file is read. None
+    in the past, where what anchors held then is not known."""
+    if services.at is not None:
+        return []
+    with reading(services, actor) as connection:
+        fault = held_heads.fault_of(connection, log_heads.newest(connection))
+        return [*filter(None, [fault]), *contradictions_of(log_anchors.states(connection))]
 
 
 def quorum(connection: Connection) -> int:

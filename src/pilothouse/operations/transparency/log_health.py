@@ -3,11 +3,8 @@
 from pilothouse.domain.audit.log_anchors import AnchorState
 from pilothouse.domain.errors import IntegrityError, UnavailableError
 from pilothouse.domain.identity.roles import Actor
-from pilothouse.operations.authorisation import reading
 from pilothouse.operations.services import Services
 from pilothouse.operations.transparency import heads, log_keys
-from pilothouse.store.log import log_heads
-from pilothouse.store.log.log_tree import Tree
 
 
 def examine(services: Services, actor: Actor) -> str:
@@ -15,17 +12,8 @@ def examine(services: Services, actor: Actor) -> str:
     if fault := log_keys.fault(services):
         raise IntegrityError(fault)
     state = heads.status(services, actor)
-    if state.signed_size > state.rows.count:
-        raise IntegrityError(
-            f"a head of {state.signed_size:,} rows is signed, and the log has {state.rows.count:,}: its end was cut off"
-        )
-    with reading(services, actor) as connection:
-        newest = log_heads.newest(connection)
-        if newest is not None and Tree(connection).root(newest.size) != newest.root:
-            raise IntegrityError(
-                f"the first {newest.size:,} rows are not those of the newest signed head: the log was written anew, or "
-                "the tree on record was changed; pilothouse audit verify --anchors says more"
-            )
+    if state.contradictions:
+        raise IntegrityError("; ".join(state.contradictions))
     failing = [_failing(one) for one in state.anchors if one.delivery.error]
     if failing:
         raise UnavailableError("; ".join(failing))
@@ -35,7 +23,7 @@ def examine(services: Services, actor: Actor) -> str:
     quorum = f"; {state.quorum} witnesses have signed one of {state.cosigned_size:,}" if state.quorum else ""
     gone = f"; {services.paths.log_key} is not here: the next head makes a new key, and the log a new origin"
     return (
-        f"the newest head is of {state.signed_size:,} of {state.rows.count:,} rows; "
+        f"the newest head is of {state.signed_size:,} of {state.rows:,} rows; "
         f"{kept or 'nothing keeps it elsewhere: pilothouse log anchors add'}{quorum}"
         f"{gone if log_keys.is_gone(services) else ''}"
     )

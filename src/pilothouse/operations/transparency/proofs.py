@@ -1,10 +1,12 @@
 """What strangers are given: a proof of one row, a proof that one head extends another, whom to believe, the tiles."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
+from pilothouse.domain.audit.log_anchors import Coverage
 from pilothouse.domain.errors import IntegrityError, InvalidInputError, NotFoundError, UnavailableError
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.operations.authorisation import reading
@@ -53,18 +55,68 @@ def row_proof(services: Services, actor: Actor, seq: int) -> Proof:
     if newest is None or newest.size < seq or key is None or newest.origin != key.name:
         sign(services, actor)
     with reading(services, actor) as connection:
+        return _proof(connection, seq, _best_head(connection, seq))
+
+
+def existing_proof(services: Services, actor: Actor, seq: int) -> Proof:
+    """As ``row_proof``, and no head is signed for it: NotFoundError where none has the row yet."""
+    with reading(services, actor) as connection:
+        if not _is_covered(connection, seq):
+            raise NotFoundError(
+                f"no signed head has audit row {seq} yet: the daemon signs one, or pilothouse log checkpoint --sign"
+            )
+        return _proof(connection, seq, _best_head(connection, seq))
+
+
+def coverage(services: Services, actor: Actor, seq: int) -> Coverage:
+    """Place of an audit row in the log, and what covers it. Nothing is signed, and no file of an anchor is read: what they hold
+    is what is on record. Raises NotFoundError (no such row)."""
+    with reading(services, actor) as connection:
+        if not 1 <= seq <= audit.head(connection).count:
+            raise NotFoundError(f"there is no audit row {seq}")
+        found = Coverage(seq - 1, holders=tuple(_holders(connection, seq)))
+        if not _is_covered(connection, seq):
+            return found
         head = _best_head(connection, seq)
-        tree = Tree(connection)
-        size = head.checkpoint.size
-        proof = Proof(seq - 1, tuple(merkle.inclusion_proof(seq - 1, size, tree.subtree)), head)
-        (entry,) = log_tree.entries(connection, seq - 1, 1)
+        on_record = log_heads.of_size(connection, head.checkpoint.size)
+        believed = _policy(connection)
+        found = replace(
+            found,
+            head_size=head.checkpoint.size,
+            head_at=on_record.recorded_at if on_record else None,
+            head_root=notes.encode(head.checkpoint.root),
+            cosigners=tuple(sorted(believed.cosigners(head))),
+            is_enough=believed.is_met(believed.cosigners(head)),
+        )
         try:
-            proofs.check(proof, entry, keys=_policy(connection).logs)
+            return replace(found, hashes=len(_proof(connection, seq, head).hashes))
         except IntegrityError as error:
-            raise IntegrityError(
-                f"audit row {seq} cannot be proven: {error}; pilothouse audit verify --anchors says more"
-            ) from None
-        return proof
+            return replace(found, fault=str(error))
+
+
+def _is_covered(connection: Connection, seq: int) -> bool:
+    key = log_keys.current(connection)
+    return key is not None and bool(log_heads.covering(connection, key.name, seq, 1))
+
+
+def _holders(connection: Connection, seq: int) -> Iterator[str]:
+    for state in log_anchors.states(connection):
+        if state.delivery.sent_size >= seq and not state.contradiction:
+            yield state.anchor.name
+
+
+def _proof(connection: Connection, seq: int, head: SignedCheckpoint) -> Proof:
+    tree = Tree(connection)
+    try:
+        hashes = merkle.inclusion_proof(seq - 1, head.checkpoint.size, tree.subtree)
+        proof = Proof(seq - 1, tuple(hashes), head)
+        (entry,) = log_tree.entries(connection, seq - 1, 1)
+        proofs.check(proof, entry, keys=_policy(connection).logs)
+    except IntegrityError as error:
+        raise IntegrityError(
+            f"audit row {seq} cannot be proven: {error}; pilothouse audit verify --anchors says more"
+        ) from None
+    return proof
 
 
 def _best_head(connection: Connection, size: int) -> SignedCheckpoint:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from pilothouse.domain.audit.log_anchors import Coverage
 from pilothouse.domain.formats.safe_text import LINE_LIMIT, safe
 from pilothouse.domain.monitoring.monitoring import MonitorView
 from pilothouse.domain.records import AuditEntry, Job
@@ -80,8 +81,8 @@ def _order(job: Job) -> list[tuple[str, str]]:
     return [("order", text)] if text else []
 
 
-def audit_page(entry: AuditEntry) -> list[Line]:
-    """An entry of the audit log with everything that is hashed."""
+def audit_page(entry: AuditEntry, coverage: Coverage) -> list[Line]:
+    """An entry of the audit log with everything that is hashed, and its place in the transparency log."""
     facts = [
         ("recorded", entry.recorded_at.isoformat()),
         ("who", entry.actor),
@@ -91,7 +92,38 @@ def audit_page(entry: AuditEntry) -> list[Line]:
         ("previous", entry.previous),
     ]
     detail = pairs((key, value_text(value)) for key, value in flatten(entry.detail))
-    return [*section(f"Entry {entry.seq}", pairs(facts)), *section("Detail", detail)]
+    return [
+        *section(f"Entry {entry.seq}", pairs(facts)),
+        *section("Detail", detail),
+        *section("Transparency log", coverage_lines(coverage)),
+    ]
+
+
+def coverage_lines(coverage: Coverage) -> list[Line]:
+    """Leaf of an entry, the signed head that proves it, and who holds a head that has it."""
+    held = ", ".join(coverage.holders)
+    head_time = f", signed {time_text(coverage.head_at)}" if coverage.head_at else ""
+    enough = "" if coverage.is_enough else "; fewer than the quorum asks for"
+    proven = [
+        ("head", f"of {coverage.head_size:,} rows{head_time}, root {coverage.head_root}"),
+        ("proof", coverage.fault or f"holds: {coverage.hashes} hashes from the entry to that root"),
+        ("cosigned", f"{', '.join(coverage.cosigners) or 'by no witness'}{enough}"),
+    ]
+    uncovered = [("head", "none that is signed has it yet: the daemon signs one soon after a decision")]
+    facts = [
+        ("leaf", f"{coverage.leaf:,}"),
+        *(proven if coverage.head_size else uncovered),
+        (
+            "anchored",
+            f"yes: {held} took a head that has it"
+            if held
+            else "no: nothing outside holds a head that has it",
+        ),
+    ]
+    tones: dict[str, Tone] = {"anchored": "good" if held else "warn"}
+    tones |= {"proof": "bad"} if coverage.fault else {}
+    tones |= {} if coverage.head_size else {"head": "warn"}
+    return pairs(facts, tones)
 
 
 def feature_table(view: MonitorView) -> Table:

@@ -2,13 +2,19 @@
 
 from datetime import datetime
 
-from pilothouse.domain.audit.log_anchors import Anchor, AnchorKind, AnchorState, Delivery
+from pilothouse.domain.audit.log_anchors import (
+    Anchor,
+    AnchorKind,
+    AnchorState,
+    Delivery,
+    DeliveryFault,
+)
 from pilothouse.domain.formats.time_units import to_us
 from pilothouse.sqlite import Connection
 from pilothouse.store.values import from_row, insert
 
 _COLUMNS = "id, name, kind, place, key, added_by, recorded_at"
-_DELIVERY = "sent_size, sent_at, tried_at, failures, failing_since, error"
+_DELIVERY = "sent_size, sent_at, tried_at, failures, failing_since, error, fault"
 
 
 def add(
@@ -44,7 +50,11 @@ def delivery(connection: Connection, anchor: int) -> Delivery:
         f"SELECT {_DELIVERY} FROM log_deliveries WHERE anchor_id = ?",  # noqa: S608 - ours
         (anchor,),
     ).fetchone()
-    return from_row(Delivery, row) if row else Delivery()
+    return (
+        from_row(Delivery, row, fault=DeliveryFault(row["fault"]) if row["fault"] else None)
+        if row
+        else Delivery()
+    )
 
 
 def put_delivery(connection: Connection, anchor: int, delivery: Delivery) -> None:
@@ -54,8 +64,17 @@ def put_delivery(connection: Connection, anchor: int, delivery: Delivery) -> Non
         for at in (delivery.sent_at, delivery.tried_at, delivery.failing_since)
     ]
     connection.execute(
-        f"INSERT OR REPLACE INTO log_deliveries (anchor_id, {_DELIVERY}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - ours
-        (anchor, delivery.sent_size, times[0], times[1], delivery.failures, times[2], delivery.error),
+        f"INSERT OR REPLACE INTO log_deliveries (anchor_id, {_DELIVERY}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - ours
+        (
+            anchor,
+            delivery.sent_size,
+            times[0],
+            times[1],
+            delivery.failures,
+            times[2],
+            delivery.error,
+            delivery.fault or "",
+        ),
     )
 
 

@@ -63,6 +63,29 @@ def all_heads(connection: Connection) -> list[SignedHead]:
     ]
 
 
+def origins(connection: Connection) -> set[str]:
+    """Every origin under which a head was signed."""
+    return {row[0] for row in connection.execute("SELECT DISTINCT origin FROM log_heads")}
+
+
+def of_size(connection: Connection, size: int) -> SignedHead | None:
+    """The newest head of so many rows."""
+    row = connection.execute(
+        "SELECT * FROM log_heads WHERE size = ? ORDER BY id DESC LIMIT 1", (size,)
+    ).fetchone()
+    return from_row(SignedHead, row) if row else None
+
+
+def newest_cosigned(connection: Connection, anchor: int) -> SignedHead | None:
+    """The newest head under which a witness has signed."""
+    row = connection.execute(
+        "SELECT h.* FROM log_cosignatures c JOIN log_heads h ON h.id = c.head_id WHERE c.anchor_id = ? "
+        "ORDER BY c.id DESC LIMIT 1",
+        (anchor,),
+    ).fetchone()
+    return from_row(SignedHead, row) if row else None
+
+
 def put_cosignature(connection: Connection, head: int, anchor: int, line: str, *, at: datetime) -> None:
     """Put a witness's signature under a head on record; a second one of the same witness says nothing more."""
     connection.execute(
