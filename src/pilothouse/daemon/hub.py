@@ -4,6 +4,7 @@
 ``GET /v1/desired``         what the target should serve               DesiredState; 304 while ``If-None-Match`` holds
 ``GET /v1/artifacts/D``     bytes of an artifact that state names      octets
 ``POST /v1/batches``        PredictionBatch                            BatchReceipt, after the commit
+``POST /v1/pairs``          PairBatch                                  BatchReceipt, after the commit
 ``POST /v1/labels``         list of Outcome                            LabelReceipt, after the commit
 ``POST /v1/report``         ServingReport                              empty map
 ==========================  =========================================  ==========================================
@@ -21,11 +22,17 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from pilothouse.daemon.hub_checks import MAXIMUM_BATCH_ROWS, check_batch, check_outcomes, check_report
+from pilothouse.daemon.hub_checks import (
+    MAXIMUM_BATCH_ROWS,
+    check_batch,
+    check_outcomes,
+    check_pairs,
+    check_report,
+)
 from pilothouse.daemon.hub_writer import BatchWriter
 from pilothouse.domain.errors import InvalidInputError, NotAllowedError, NotFoundError
 from pilothouse.domain.formats.safe_text import one_line
-from pilothouse.domain.formats.wire import Outcome, PredictionBatch, ServingReport
+from pilothouse.domain.formats.wire import Outcome, PairBatch, PredictionBatch, ServingReport
 from pilothouse.domain.identifiers import check_digest
 from pilothouse.operations.fleet import targets
 from pilothouse.operations.fleet.processes import Pulse
@@ -100,6 +107,9 @@ async def _answered(
         batch = await in_thread(lambda: _batch(services, target, body))
         receipt = await asyncio.wrap_future(writer.submit(batch))
         return 200, _ENCODER.encode(receipt), {}
+    if (method, path) == ("POST", "/v1/pairs"):
+        body = await http.read_body(scope, receive, MAXIMUM_BATCH_BYTES, room)
+        return await in_thread(lambda: _pairs(services, target, body))
     if (method, path) == ("POST", "/v1/labels"):
         body = await http.read_body(scope, receive, MAXIMUM_LABEL_BYTES, room)
         return await in_thread(lambda: _labels(services, target, body))
@@ -128,7 +138,8 @@ def _desired(services: Services, target: str, known_revision: str) -> http.Answe
 
 def _artifact(services: Services, target: str, digest: str) -> http.Answer:
     """Artifact that the target is to serve: a token opens no other file of the workspace."""
-    versions = deployments.desired_state(services, target).versions
+    state = deployments.desired_state(services, target)
+    versions = [*state.versions, *(trial.version for trial in state.trials)]
     if not any(digest in version.digests for version in versions):
         raise NotFoundError("the target's versions have no such artifact")
     return 200, services.artifacts.read(digest), {}
@@ -149,6 +160,19 @@ def _batch(services: Services, target: str, body: bytes) -> PredictionBatch:
     if batch.target != target:
         raise NotAllowedError("the token is another target's")
     return batch
+
+
+def _pairs(services: Services, target: str, body: bytes) -> http.Answer:
+    try:
+        batch = _decode(body, PairBatch, "a PairBatch")
+        if batch.target == target:
+            check_pairs(batch)
+    except InvalidInputError as error:
+        ingest.count_refused(services, target, 1, str(error))
+        raise
+    if batch.target != target:
+        raise NotAllowedError("the token is another target's")
+    return 200, _ENCODER.encode(ingest.ingest_pairs(services, batch)), {}
 
 
 def _labels(services: Services, target: str, body: bytes) -> http.Answer:

@@ -5,15 +5,19 @@ are judged, and counted, where telemetry is stored.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+
+import numpy as np
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.formats.wire import (
     AN_OUTCOME,
     CodedTexts,
     Outcome,
+    PairBatch,
     PredictionBatch,
     ServingReport,
+    code_width,
     is_outcome,
 )
 from pilothouse.domain.identifiers import check_name
@@ -32,14 +36,14 @@ _PRODUCER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 def check_batch(batch: PredictionBatch) -> None:
     """Check a batch. Raises InvalidInputError naming what does not fit."""
     check_name(batch.model, "model")
-    if not _PRODUCER.fullmatch(batch.producer):
-        raise InvalidInputError(
-            "producer: expected 1 to 64 letters, digits, hyphens or underscores; a prediction id is made from it"
-        )
+    _check_producers([batch.producer])
     _check_range("sequence", batch.sequence, _LARGEST)
     _check_range("version", batch.version, _LARGEST)
     _check_range("errors", batch.errors, _LARGEST)
     _check_range("rows", batch.rows, MAXIMUM_BATCH_ROWS)
+    _check_range("rollout", batch.rollout, _LARGEST)
+    if not 0 <= batch.share <= 1:
+        raise InvalidInputError(f"share: found {batch.share:g}; expected 0 to 1")
     lengths = {"event_times": len(batch.event_times) / 8, "scores": len(batch.scores) / 8}
     lengths.update({name: len(column) / 8 for name, column in batch.numeric.items()})
     lengths.update({name: len(column) for name, column in batch.categorical.items()})
@@ -61,6 +65,55 @@ def check_batch(batch: PredictionBatch) -> None:
         _check_range("requests.rows", request.rows, batch.rows)
         _check_range("requests.latency_us", request.latency_us, _LARGEST)
         _check_range("requests.at_us", request.at_us, _LARGEST)
+
+
+def check_pairs(batch: PairBatch) -> None:
+    """Check a batch of pairs. Raises InvalidInputError naming what does not fit."""
+    check_name(batch.model, "model")
+    asked = batch.requests
+    _check_producers([batch.producer, *asked.producers.vocabulary])
+    for name in (
+        "sequence", "rollout", "champion", "challenger", "dropped", "failed", "unfit",
+    ):  # fmt: skip
+        _check_range(name, getattr(batch, name), _LARGEST)
+    _check_range("rows", batch.rows, MAXIMUM_BATCH_ROWS)
+    columns = (batch.event_times, batch.champion_scores, batch.challenger_scores)
+    lengths = {len(column) / 8 for column in columns} | {
+        float(len(labels)) for labels in (batch.champion_labels, batch.challenger_labels) if len(labels)
+    }
+    if lengths - {batch.rows}:
+        raise InvalidInputError(
+            f"pairs: columns of {min(lengths):g} and {max(lengths):g} values for {batch.rows} rows"
+        )
+    if len(batch.champion_labels) != len(batch.challenger_labels):
+        raise InvalidInputError("pairs: one of two versions has labels")
+    for labels in (batch.champion_labels, batch.challenger_labels, asked.producers):
+        _check_texts("pairs", _distinct("pairs", labels))
+        _check_codes(labels)
+    listed = (asked.sequences, asked.offsets, asked.rows, asked.champion_us, asked.challenger_us)
+    if {len(column) for column in listed} != {8 * len(asked.producers)}:
+        raise InvalidInputError("pairs: the columns of their requests have not one length")
+    numbers = np.array([np.frombuffer(column, "<i8") for column in listed])
+    if (numbers < 0).any():
+        raise InvalidInputError("pairs: a number of a request is below 0")
+    rows = numbers[2]
+    if (rows == 0).any() or (rows > batch.rows).any() or int(rows.sum()) != batch.rows:
+        raise InvalidInputError(f"pairs: the requests have {int(rows.sum())} rows; expected {batch.rows}")
+
+
+def _check_codes(column: CodedTexts) -> None:
+    width = code_width(len(column.vocabulary))
+    if len(column.codes) % width or None in column.vocabulary:
+        raise InvalidInputError("pairs: a column of texts is cut, or has none in a row")
+    if column.codes and int(np.frombuffer(column.codes, f"<u{width}").max()) >= len(column.vocabulary):
+        raise InvalidInputError("pairs: a text beyond its vocabulary")
+
+
+def _check_producers(names: Iterable[str | None]) -> None:
+    if not all(name is not None and _PRODUCER.fullmatch(name) for name in names):
+        raise InvalidInputError(
+            "producer: expected 1 to 64 letters, digits, hyphens or underscores; a prediction id is made from it"
+        )
 
 
 def _distinct(name: str, column: Sequence[str | None] | CodedTexts) -> set[str]:
@@ -92,6 +145,10 @@ def check_report(report: ServingReport) -> None:
         for name, number in numbers.items():
             _check_range(f"{name[:80]!a}", number, _LARGEST)
     names = [*report.loaded, *report.failed, *report.baseline_latency_us]
+    for trial in report.trials:
+        _check_range("rollout", trial.rollout, _LARGEST)
+        _check_range("version", trial.version, _LARGEST)
+        names += [trial.model, trial.mode, trial.state, trial.reason]
     _check_texts("models", [*names, *report.failed.values()], _MAXIMUM_NAMES)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 
 from pilothouse.domain.errors import PilothouseError, UnavailableError
 from pilothouse.domain.formats.safe_text import one_line
@@ -24,9 +25,11 @@ from pilothouse.serving.pages import routes
 from pilothouse.serving.pages.route import Asked, Names, Route, Standing
 from pilothouse.serving.pages.traffic import Traffic, Version
 from pilothouse.serving.prediction.calls import Answer, Deliver, Work
+from pilothouse.serving.prediction.shadow import Shadow
+from pilothouse.serving.prediction.trial_arms import arm_of, read_for_arm
 from pilothouse.serving.prediction.turns import Outbox, Turns
 from pilothouse.serving.prediction.worker import Worker
-from pilothouse.serving.versions.live_versions import LoadedVersion, Roster
+from pilothouse.serving.versions.live_versions import SHADOW, LoadedTrial, LoadedVersion, Roster
 from pilothouse.serving.web import http
 from pilothouse.serving.web.access import Access
 from pilothouse.serving.web.compression import Headers
@@ -37,6 +40,9 @@ log = logging.getLogger(__name__)
 
 MAXIMUM_WAITING = 1_000
 """Requests that may wait for an answer at once; the next is told to come back."""
+Times = npt.NDArray[np.int64]
+_Read = tuple[LoadedVersion, Inference | PilothouseError]
+"""Version that answers a request, and the request or what is wrong with it."""
 _FAULT = "internal error; the server's log says more"
 _LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{0,5})?", re.IGNORECASE)
 """Hosts under which a server on the loopback interface answers."""
@@ -54,13 +60,15 @@ class ServingApp:
         only_loopback: bool,
         access: Access | None = None,
         rejected: Mapping[Version, int] | None = None,
+        shadow: Shadow | None = None,
     ) -> None:
-        """``access`` None lets everybody in; ``rejected`` counts the predictions that the hub did not take, by version."""
+        """``access`` None lets everybody in; ``rejected`` counts the predictions that the hub did not take, by version; without
+        a ``shadow`` no challenger answers copies."""
         self._roster, self._spool = roster, spool
         self._turns = Turns(worker, spool)
         self._outbox: Outbox | None = None
         self._only_loopback, self._access = only_loopback, access
-        self._traffic, self._rejected = Traffic(), rejected
+        self._traffic, self._rejected, self._shadow = Traffic(), rejected, shadow
         self._waiting = 0
         self._room = http.BodyRoom()
 
@@ -98,11 +106,11 @@ class ServingApp:
             route, names = self._find(scope)
             if route.form is None or http.header(scope, b"content-encoding") is not None:
                 return None
-            loaded = routes.version_asked(self._roster(), names)
+            asked = routes.version_asked(self._roster(), names)
             self._check_room()
         except PilothouseError:  # refused, and counted as refused, on the other way
             return None
-        return partial(self._answer_body, loaded, route.form, scope["headers"], time.perf_counter_ns())
+        return partial(self._answer_body, asked, route.form, scope["headers"], time.perf_counter_ns())
 
     async def _route(self, scope: Scope, receive: Receive, form: Form | None = None) -> http.Answer:
         try:
@@ -110,13 +118,13 @@ class ServingApp:
             roster = self._roster()
             if route.answer is not None:
                 return route.answer(Asked(roster, names, scope["headers"], self._standing))
-            loaded = routes.version_asked(roster, names)
+            asked = routes.version_asked(roster, names)
         except PilothouseError as error:
             self._traffic.refuse(http.status_of(error))
             raise
-        asked = form or route.form
-        assert asked is not None
-        return await self._infer(scope, receive, loaded, asked)
+        form = form or route.form
+        assert form is not None
+        return await self._infer(scope, receive, asked, form)
 
     def _standing(self) -> Standing:
         return Standing(
@@ -126,6 +134,7 @@ class ServingApp:
             self._spool.sealed_bytes,
             self._rejected or {},
             self._access is not None and self._access.secured,
+            self._shadow.counts if self._shadow is not None else {},
         )
 
     def _find(self, scope: Scope) -> tuple[Route, Names]:
@@ -144,42 +153,49 @@ class ServingApp:
         if self._waiting >= MAXIMUM_WAITING:
             raise UnavailableError(f"{MAXIMUM_WAITING} requests wait already; try again")
 
-    async def _infer(self, scope: Scope, receive: Receive, loaded: LoadedVersion, form: Form) -> http.Answer:
+    async def _infer(
+        self, scope: Scope, receive: Receive, asked: LoadedVersion | LoadedTrial, form: Form
+    ) -> http.Answer:
         """Answer to an inference request; every failure but the client's departure is counted as an error of the version."""
-        began_ns, version = time.perf_counter_ns(), (loaded.version.model, loaded.version.version)
+        began_ns = time.perf_counter_ns()
+        loaded = arm_of(asked, scope["headers"]) if isinstance(asked, LoadedTrial) else asked
         try:
-            rows, (body, headers) = await self._predict(scope, receive, loaded, form)
+            self._check_room()  # before the body is read
+            self._waiting += 1
+            try:
+                body = await http.read_body(scope, receive, MAXIMUM_BODY_BYTES, self._room, packed=True)
+                received_ns = time.perf_counter_ns()
+                loaded, request = await _read(body, scope, asked, form)
+                if isinstance(request, PilothouseError):
+                    raise request
+                times = _times(request)
+                result = await self._answered(loaded, request, times, received_ns)
+            finally:
+                self._waiting -= 1
+            body, headers = _written(loaded, form, request, result)
         except http.ClientGoneError:
             raise
         except (
             Exception
         ) as error:  # any failure is an error to this client: it is counted, and answered further up
             self._spool.count_error(loaded.stream)
-            self._traffic.fail(version, http.status_of(error), began_ns)
+            self._traffic.fail(_name(loaded), http.status_of(error), began_ns)
             raise
-        self._traffic.answer(version, rows, began_ns)
+        self._traffic.answer(_name(loaded), request.columns.rows, began_ns)
+        self._shade(asked, request, times, result)
         return 200, body, headers
 
-    async def _predict(
-        self, scope: Scope, receive: Receive, loaded: LoadedVersion, form: Form
-    ) -> tuple[int, Written]:
-        """Number of rows, and the answer."""
-        self._check_room()  # before the body is read
-        self._waiting += 1
-        try:
-            body = await http.read_body(scope, receive, MAXIMUM_BODY_BYTES, self._room, packed=True)
-            received_ns = time.perf_counter_ns()
-            request = await _read(body, scope, loaded, form)
-            result = await self._answered(loaded, request, received_ns)
-        finally:
-            self._waiting -= 1
-        return request.columns.rows, _written(loaded, form, request, result)
-
     def _answer_body(
-        self, loaded: LoadedVersion, form: Form, headers: Headers, began_ns: int, body: bytes, reply: Reply
+        self,
+        asked: LoadedVersion | LoadedTrial,
+        form: Form,
+        headers: Headers,
+        began_ns: int,
+        body: bytes,
+        reply: Reply,
     ) -> None:
         """Answer a request whose body is there. As in ``_infer``, every failure is counted; ``reply`` is called once."""
-        received_ns, version = time.perf_counter_ns(), (loaded.version.model, loaded.version.version)
+        received_ns = time.perf_counter_ns()
         self._waiting += 1
 
         def settle(outcome: Answer | Exception) -> None:
@@ -188,20 +204,35 @@ class ServingApp:
                 if isinstance(outcome, Exception):
                     raise outcome
                 answer: http.Answer = 200, *_written(loaded, form, request, outcome)
-                self._traffic.answer(version, request.columns.rows, began_ns)
+                self._traffic.answer(_name(loaded), request.columns.rows, began_ns)
             except Exception as error:  # noqa: BLE001 - any failure is an error to this client
                 self._spool.count_error(loaded.stream)
-                self._traffic.fail(version, http.status_of(error), began_ns)
-                answer = http.failure(error, log, fault=_FAULT)
+                self._traffic.fail(_name(loaded), http.status_of(error), began_ns)
+                reply(http.failure(error, log, fault=_FAULT))
+                return
             reply(answer)
+            self._shade(asked, request, times, outcome)
 
+        loaded = asked if isinstance(asked, LoadedVersion) else asked.champion
         try:
-            request = form.read(body, headers, loaded.schema, loaded.private)
-            self._submit(loaded, request, received_ns, settle)
+            loaded, read = _read_here(body, headers, asked, form)
+            if isinstance(read, PilothouseError):
+                raise read
+            request, times = read, _times(read)
+            self._submit(loaded, request, times, received_ns, settle)
         except Exception as error:  # noqa: BLE001 - counted and answered as every other
             settle(error)
 
-    async def _answered(self, loaded: LoadedVersion, request: Inference, received_ns: int) -> Answer:
+    def _shade(
+        self, asked: LoadedVersion | LoadedTrial, request: Inference, times: Times, result: Answer
+    ) -> None:
+        """Offer an answered request to the shadow, where it is one of a trial there."""
+        if isinstance(asked, LoadedTrial) and asked.mode == SHADOW and self._shadow is not None:
+            self._shadow.offer(asked, request.columns, times, result)
+
+    async def _answered(
+        self, loaded: LoadedVersion, request: Inference, times: Times, received_ns: int
+    ) -> Answer:
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
         def deliver(outcome: Answer | PilothouseError) -> None:
@@ -212,17 +243,14 @@ class ServingApp:
             else:
                 future.set_result(outcome)
 
-        self._submit(loaded, request, received_ns, deliver)
+        self._submit(loaded, request, times, received_ns, deliver)
         return await future
 
-    def _submit(self, loaded: LoadedVersion, request: Inference, received_ns: int, deliver: Deliver) -> None:
+    def _submit(
+        self, loaded: LoadedVersion, request: Inference, times: Times, received_ns: int, deliver: Deliver
+    ) -> None:
         """Have a request answered; ``deliver`` is called in the event loop."""
         outbox = self._outbox = self._outbox or Outbox(asyncio.get_running_loop())
-        times, arrival = request.event_times, time.time_ns() // 1_000
-        if times is None:
-            times = np.full(request.columns.rows, arrival, dtype=np.int64)
-        else:
-            times = np.where(times == NO_TIME, arrival, times)
 
         def post(outcome: Answer | PilothouseError) -> None:
             outbox.post(partial(deliver, outcome))
@@ -244,8 +272,27 @@ def _written(loaded: LoadedVersion, form: Form, request: Inference, result: Answ
     return form.write(schema, loaded.version.version, request, result.prediction, result.first, report)
 
 
-async def _read(body: bytes, scope: Scope, loaded: LoadedVersion, form: Form) -> Inference:
-    given = (body, scope["headers"], loaded.schema, loaded.private)
+def _name(loaded: LoadedVersion) -> Version:
+    return loaded.version.model, loaded.version.version
+
+
+def _times(request: Inference) -> Times:
+    """Event times of a request's rows: that of its arrival where they have none."""
+    times, arrival = request.event_times, time.time_ns() // 1_000
+    if times is None:
+        return np.full(request.columns.rows, arrival, dtype=np.int64)
+    return np.where(times == NO_TIME, arrival, times)
+
+
+def _read_here(body: bytes, headers: Headers, asked: LoadedVersion | LoadedTrial, form: Form) -> _Read:
+    """Request as the version that answers it has read it."""
+    if isinstance(asked, LoadedTrial):
+        return read_for_arm(asked, form, body, headers)
+    return asked, form.read(body, headers, asked.schema, asked.private)
+
+
+async def _read(body: bytes, scope: Scope, asked: LoadedVersion | LoadedTrial, form: Form) -> _Read:
+    given = (body, scope["headers"], asked, form)
     if len(body) <= form.large and http.header(scope, b"content-encoding") is None:
-        return form.read(*given)
-    return await asyncio.to_thread(form.read, *given)
+        return _read_here(*given)
+    return await asyncio.to_thread(_read_here, *given)

@@ -16,6 +16,7 @@ from pilothouse.serving.delivery.batch_shipper import Shipper
 from pilothouse.serving.delivery.hub_client import HubClient
 from pilothouse.serving.delivery.spool import Spool
 from pilothouse.serving.delivery.spool_limits import SpoolLimits
+from pilothouse.serving.prediction.shadow import Shadow
 from pilothouse.serving.prediction.worker import Worker
 from pilothouse.serving.versions.follower import Follower
 from pilothouse.serving.web.access import Access
@@ -46,7 +47,7 @@ def run(assignment: Assignment, listeners: Listeners, access: Access, on_started
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     hub, token_file, folder = assignment.hub, assignment.token_file, assignment.folder
     spool = Spool(folder / "spool", assignment.target, SpoolLimits(total_bytes=assignment.spool_mb * 2**20))
-    worker = Worker(spool)
+    worker, shadow = Worker(spool), Shadow(spool)
     shipper = Shipper(spool, HubClient(hub, token_file))
     host, port = listeners.http.getsockname()[:2]
     follower = Follower(
@@ -60,8 +61,9 @@ def run(assignment: Assignment, listeners: Listeners, access: Access, on_started
         only_loopback=ipaddress.ip_address(host).is_loopback,
         access=access,
         rejected=shipper.rejected,
+        shadow=shadow,
     )
-    for part in (spool, worker, shipper, follower):
+    for part in (spool, worker, shipper, shadow, follower):
         part.start()
     try:
         # Connections wait meanwhile: after a restart they are answered by the versions of before, not refused.
@@ -74,6 +76,7 @@ def run(assignment: Assignment, listeners: Listeners, access: Access, on_started
         # in the order in which work flows: each part finishes what the one before has handed on
         follower.stop()
         worker.stop()
+        shadow.stop()
         spool.close()
         shipper.stop(_LAST_SHIPPING_S)
         log.info("stopped; %d segments wait for the hub", spool.segments)

@@ -41,6 +41,7 @@ from pilothouse.telemetry.kept_rejections import KeptRows
 from pilothouse.telemetry.outcome_matching import StoredBatch
 from pilothouse.telemetry.requests import joined_requests, requests_of
 from pilothouse.telemetry.streams import Stream, StreamKey
+from pilothouse.telemetry.trials import arms
 from pilothouse.telemetry.waiting_outcomes import Tally
 from pilothouse.telemetry.write_cache import WriteCache
 
@@ -249,6 +250,7 @@ class Intake:
         )
         self._count(waiting_outcomes.forget_waiting(self.connection, batch, admission.by_the_clock))
         if facts is not None and batch.errors:
+            arms.count(self.connection, batch, facts, None, self.now_us)
             key = batch.model, batch.version, batch.target
             errors = self._errors.setdefault(key, _Errors())
             errors.count += batch.errors
@@ -301,7 +303,8 @@ class Intake:
         rollup.add(self.connection, facts.specification, stream.id, parts, self.known)
         late_days.note_rows(self.connection, stream.id, times, self.now_us)
         first = 0
-        for part in accepted:
+        for part, asked in zip(accepted, requests, strict=True):
+            arms.count(self.connection, part.batch, facts, asked, self.now_us)
             self._keep_batch(part, stream, segment, first, facts, waiting)
             first += part.predictions.rows
 
@@ -335,6 +338,7 @@ class Intake:
             "segment_start": first,
         }
         batch_id = insert(self.connection, "batches", columns)
+        arms.follow(self.connection, batch, batch_id, facts, self.now_us)
         if predictions.ids:
             self.connection.executemany(
                 "INSERT INTO foreign_ids VALUES (?,?,?)",

@@ -26,6 +26,7 @@ from pilothouse.telemetry import slices as sliced
 from pilothouse.telemetry.columns import AnyOutcomes, Features, Ints, Predictions
 from pilothouse.telemetry.rollup import floor_to
 from pilothouse.telemetry.streams import get_stream
+from pilothouse.telemetry.trials import register
 from pilothouse.telemetry.waiting_outcomes import (
     WAITING_AT_MOST,
     Tally,
@@ -252,6 +253,9 @@ def _apply(
     tally.joined += changed
     if changed:
         _cut(connection, batch, specification, joined, folds)
+        rows = np.array([row for listed in joined.values() for row in listed], np.int64)
+        known_now = rows, kept_outcomes[rows]
+        register.note_outcomes(connection, batch.id, classes, predictions.offsets, known_now, now_us)
         connection.execute(
             "INSERT OR REPLACE INTO outcomes VALUES (?,?)", (batch.id, kept_outcomes.tobytes())
         )

@@ -222,6 +222,10 @@ def showing(
         "kept_rejections": (f"t.received <= {wall_us}", {}),
         "rejected_totals": (f"t.last <= {wall_us}", {}),
         "deletions": (f"t.recorded <= {wall_us}", {}),
+        "trials": (f"t.first_received <= {wall_us}", {}),
+        "trial_pairs": (f"t.received <= {wall_us}", {}),
+        "trial_outcomes": (f"t.received <= {wall_us}", {}),
+        "trial_arms": (f"t.hour <= {wall_us}", {}),
     }
 
     def prepare(connection: Connection) -> None:

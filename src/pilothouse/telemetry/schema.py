@@ -5,6 +5,7 @@ rolled up belongs to a stream, so that windows never mix versions.
 """
 
 from pilothouse.sqlite import Connection, Database, Progress, Schema
+from pilothouse.telemetry.trials.tables import TRIALS
 
 _FIRST = """
 CREATE TABLE specifications (
@@ -351,6 +352,7 @@ MIGRATIONS = (
     _WORKLIST,
     _KEPT_REJECTIONS,
     _LATE,
+    TRIALS,
 )
 """Scripts of which each brings the schema from its index to the next; ``PRAGMA user_version`` counts those applied."""
 

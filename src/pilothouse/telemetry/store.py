@@ -10,7 +10,13 @@ import numpy as np
 
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.formats.time_units import DAY_S, from_us
-from pilothouse.domain.formats.wire import BatchReceipt, LabelReceipt, Outcome, PredictionBatch
+from pilothouse.domain.formats.wire import (
+    BatchReceipt,
+    LabelReceipt,
+    Outcome,
+    PairBatch,
+    PredictionBatch,
+)
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.schema import create_file, upgrade_file
 from pilothouse.statistics.profiles.specification import ProfileSpecification
@@ -25,6 +31,7 @@ from pilothouse.telemetry.retakes import prediction_ids
 from pilothouse.telemetry.rollup import LatencyWindows, Window
 from pilothouse.telemetry.schema import TelemetryFile
 from pilothouse.telemetry.streams import Stream
+from pilothouse.telemetry.trials.intake import take_pairs
 from pilothouse.telemetry.waiting_outcomes import Tally
 from pilothouse.telemetry.write_cache import WriteCache
 
@@ -77,6 +84,15 @@ class TelemetryStore(TelemetryFile):
             receipts = [intake.take(batch) for batch in batches]
             intake.keep()
         return receipts
+
+    def append_pairs(self, batch: PairBatch, lookup: Lookup, now_us: int) -> BatchReceipt:
+        """Take in pairs of a shadow, with the outcomes that are known of them; a batch twice counts once."""
+        facts = lookup(batch.model, batch.champion), lookup(batch.model, batch.challenger)
+        with self.transaction() as connection:
+            receipt = take_pairs(connection, batch, facts, loader(connection), now_us)
+            faults.reach("before the commit of pairs")
+        faults.reach("after the commit of pairs")
+        return receipt
 
     def believed_times(
         self, times: Ints, model: str, target: str, now_us: int, *, history: bool, rows_of_file: int = 0

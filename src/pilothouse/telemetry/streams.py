@@ -227,7 +227,7 @@ def write_rejections(
     """Count what was not taken in, for good, and keep some of the newest rows of each reason as examples; never a column
     that the version does not know."""
     for rejection in rejections:
-        _count_rejected(connection, rejection.reason, rejection.count, rejection.example, now_us)
+        count_rejected(connection, rejection.reason, rejection.count, rejection.example, now_us)
         data = None if rejection.kept else _rows_as_they_came(batch, rejection, facts)
         _keep_example(connection, rejection.reason, rejection.count, rejection.example, now_us, batch, data)
         _drop_old_examples(connection, rejection.reason)
@@ -236,7 +236,7 @@ def write_rejections(
 def write_refusal(connection: Connection, rows: int, example: str, now_us: int) -> None:
     """Count rows that could not be read as a batch, with the newest fault as example."""
     _keep_example(connection, RejectionReason.UNREADABLE, rows, example[:200], now_us)
-    _count_rejected(connection, RejectionReason.UNREADABLE, rows, example[:200], now_us)
+    count_rejected(connection, RejectionReason.UNREADABLE, rows, example[:200], now_us)
     _drop_old_examples(connection, RejectionReason.UNREADABLE)
 
 
@@ -244,15 +244,16 @@ def write_faults(connection: Connection, faults: list[tuple[RejectionReason, str
     """Count outcomes that could not be used, and keep some as examples: (reason, example)."""
     for reason in sorted({reason for reason, _ in faults}):
         examples = [example[:200] for named, example in faults if named == reason]
-        _count_rejected(connection, reason, len(examples), examples[-1], now_us)
+        count_rejected(connection, reason, len(examples), examples[-1], now_us)
         for example in examples[-EXAMPLES_A_REASON:]:
             _keep_example(connection, reason, 1, example, now_us)
         _drop_old_examples(connection, reason)
 
 
-def _count_rejected(
+def count_rejected(
     connection: Connection, reason: RejectionReason, count: int, example: str, now_us: int
 ) -> None:
+    """Count rows of a reason for good; ``example`` is the newest."""
     connection.execute(
         "INSERT INTO rejected_totals VALUES (?,?,?,?) ON CONFLICT (reason) DO UPDATE SET "
         "count = count + excluded.count, last = excluded.last, example = excluded.example",

@@ -117,6 +117,59 @@ class PredictionBatch:
     errors: int = 0
     """Requests since the batch before that were answered with an error."""
     foreign_ids: list[str] = field(default_factory=list)
+    rollout: int = 0
+    """Roll-out whose trial was under way when these were answered, each by one of its two versions; 0 where none was, and for
+    requests that asked for a version by its number."""
+    share: float = 0.0
+    """Share of requests that went to the challenger of that trial; 0 in the shadow."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairedRequests:
+    """Requests that both versions of a trial answered, one entry each; their rows are consecutive in the batch.
+
+    ``producers`` with the little-endian int64 ``sequences`` and ``offsets`` is the id of a request's first row as the champion
+    answered it; those of its other rows count on. ``champion_us`` and ``challenger_us`` are the processor time of the calls
+    of the two models in microseconds, 0 where a call answered other requests too.
+    """
+
+    producers: CodedTexts
+    sequences: bytes
+    offsets: bytes
+    rows: bytes
+    champion_us: bytes
+    challenger_us: bytes
+
+    def __len__(self) -> int:
+        return len(self.rows) // 8
+
+
+@dataclass(frozen=True, slots=True)
+class PairBatch:
+    """Answers of two versions to the same rows on one target, one producer, in the order in which they were spooled.
+
+    Times, scores and labels are as in ``PredictionBatch``. ``dropped``, ``failed`` and ``unfit`` count requests since the batch
+    before that the champion answered and the challenger did not: because too many waited, because it failed, because it needs
+    other columns.
+    """
+
+    producer: str
+    sequence: int
+    target: str
+    rollout: int
+    model: str
+    champion: int
+    challenger: int
+    rows: int
+    event_times: bytes
+    champion_scores: bytes
+    challenger_scores: bytes
+    champion_labels: CodedTexts
+    challenger_labels: CodedTexts
+    requests: PairedRequests
+    dropped: int = 0
+    failed: int = 0
+    unfit: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +254,21 @@ class DesiredVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class DesiredTrial:
+    """Version that a target should try beside the live one of its model: the challenger of a roll-out.
+
+    In the ``shadow`` it answers copies of requests, whose answers nobody sees; as a ``canary`` it answers a ``share`` (0 to 1)
+    of the requests, chosen by a hash of their keys with ``salt``.
+    """
+
+    rollout: int
+    version: DesiredVersion
+    mode: str
+    share: float = 0.0
+    salt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DesiredState:
     """The hub's answer to ``GET /v1/desired``; ``revision`` changes when anything in it does."""
 
@@ -208,6 +276,20 @@ class DesiredState:
     revision: str
     versions: list[DesiredVersion]
     private_columns: dict[str, list[str]] = field(default_factory=dict)
+    trials: list[DesiredTrial] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class TrialReport:
+    """State of a trial as its serving process reports it: ``answers``, ``loading`` or ``failed``; the reason why it failed, or
+    why the challenger answers no request though it is loaded."""
+
+    rollout: int
+    model: str
+    version: int
+    mode: str
+    state: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,3 +306,4 @@ class ServingReport:
     spooled_batches: int
     baseline_latency_us: dict[str, int] = field(default_factory=dict)
     """Model name to the p95 of one row measured on this machine when the version was loaded."""
+    trials: list[TrialReport] = field(default_factory=list)

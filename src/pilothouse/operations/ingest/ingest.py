@@ -8,7 +8,13 @@ from pathlib import Path
 
 from pilothouse.domain.errors import IntegrityError, NotFoundError
 from pilothouse.domain.formats.time_units import HOUR_S, from_us, to_us
-from pilothouse.domain.formats.wire import BatchReceipt, LabelReceipt, Outcome, PredictionBatch
+from pilothouse.domain.formats.wire import (
+    BatchReceipt,
+    LabelReceipt,
+    Outcome,
+    PairBatch,
+    PredictionBatch,
+)
 from pilothouse.domain.identifiers import VersionReference, check_name, version_uri
 from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.domain.monitoring.monitoring import RejectedEvents
@@ -67,6 +73,12 @@ def ingest_batch(services: Services, batch: PredictionBatch) -> BatchReceipt:
 def ingest_batches(services: Services, batches: Sequence[PredictionBatch]) -> list[BatchReceipt]:
     """``ingest_batch`` for several, in their order and in one transaction, to share the cost of a commit."""
     return services.telemetry.append_many(batches, _lookup(services), to_us(services.now()))
+
+
+def ingest_pairs(services: Services, batch: PairBatch) -> BatchReceipt:
+    """Take in pairs of a shadow; returns after the commit. Those that cannot be believed are counted. Raises
+    UnavailableError."""
+    return services.telemetry.append_pairs(batch, _lookup(services), to_us(services.now()))
 
 
 def _lookup(services: Services) -> Lookup:

@@ -6,10 +6,22 @@ import threading
 import time
 from collections import Counter
 
-from pilothouse.domain.errors import ConflictError, IntegrityError, InvalidInputError, PilothouseError
+from pilothouse.domain.errors import (
+    ConflictError,
+    IntegrityError,
+    InvalidInputError,
+    NotFoundError,
+    PilothouseError,
+)
 from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.formats.wire import BatchReceipt, PairBatch
 from pilothouse.serving.delivery.hub_client import HubClient
-from pilothouse.serving.delivery.segments import read_segment, to_batch
+from pilothouse.serving.delivery.segments import (
+    SegmentContent,
+    SegmentHeader,
+    batch_of,
+    read_segment,
+)
 from pilothouse.serving.delivery.spool import Sealed, Spool
 from pilothouse.serving.prediction.vital_threads import vital_thread
 
@@ -59,13 +71,22 @@ class Shipper:
                 pause = _FIRST_PAUSE_S
         self._hub.close()
 
+    def _sent(self, content: SegmentContent) -> BatchReceipt:
+        batch = batch_of(content)
+        try:
+            return self._hub.send_batch(batch)
+        except NotFoundError as error:
+            if isinstance(batch, PairBatch):  # a hub of before trials never will take it
+                raise InvalidInputError(str(error)) from None
+            raise
+
     def _ship(self, segment: Sealed) -> None:
         """Send one segment and remove it. Raises PilothouseError where it is to be tried again."""
         try:
             content = read_segment(segment.path, segment.size)
             if content is None:
                 raise IntegrityError(f"{segment.path.name} has lost its header")
-            receipt = self._hub.send_batch(to_batch(content.header, content.records))
+            receipt = self._sent(content)
         except (InvalidInputError, ConflictError, IntegrityError) as error:
             path = self._spool.set_aside(segment)
             log.error("a segment can never be taken and was moved to %s: %s", path, error)
@@ -73,7 +94,8 @@ class Shipper:
         except OSError as error:
             raise PilothouseError(f"{segment.path.name} cannot be read: {error.strerror}") from None
         if receipt.rejected:
-            version = (content.header.model, content.header.version)
+            header = content.header
+            version = header.model, header.version if isinstance(header, SegmentHeader) else header.challenger
             self.rejected[version] += receipt.rejected
             why = (
                 one_line(", ".join(f"{reason} ({n})" for reason, n in receipt.reasons.items()))

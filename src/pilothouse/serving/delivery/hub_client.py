@@ -15,7 +15,13 @@ from pilothouse.domain.errors import (
     UnavailableError,
 )
 from pilothouse.domain.formats.safe_text import one_line
-from pilothouse.domain.formats.wire import BatchReceipt, DesiredState, PredictionBatch, ServingReport
+from pilothouse.domain.formats.wire import (
+    BatchReceipt,
+    DesiredState,
+    PairBatch,
+    PredictionBatch,
+    ServingReport,
+)
 from pilothouse.serving.delivery.hub_address import HubConnection
 
 MAXIMUM_ANSWER_BYTES = 2 * 2**30
@@ -49,6 +55,10 @@ class HubClient:
         self._token = ""
         self._connection: HubConnection | None = None
 
+    def another(self) -> "HubClient":
+        """Client of the same hub, for another thread."""
+        return HubClient(self._hub, self._token_file)
+
     def desired(self, revision: str) -> DesiredState | None:
         """Desired state, or None where that is still ``revision``."""
         status, body = self._ask("GET", "/v1/desired", headers={"If-None-Match": f'"{revision}"'})
@@ -58,9 +68,10 @@ class HubClient:
         """Bytes that the hub has under ``digest``; the caller verifies them."""
         return self._ask("GET", f"/v1/artifacts/{digest}")[1]
 
-    def send_batch(self, batch: PredictionBatch) -> BatchReceipt:
+    def send_batch(self, batch: PredictionBatch | PairBatch) -> BatchReceipt:
         """Receipt of a batch, which says that it is committed."""
-        return _decode(self._ask("POST", "/v1/batches", _ENCODER.encode(batch))[1], BatchReceipt)
+        path = "/v1/pairs" if isinstance(batch, PairBatch) else "/v1/batches"
+        return _decode(self._ask("POST", path, _ENCODER.encode(batch))[1], BatchReceipt)
 
     def report(self, report: ServingReport) -> None:
         """Send the state of this process to the hub."""

@@ -3,7 +3,8 @@
 Each frame is its length and CRC-32 (two little-endian uint32) and a msgpack body. A frame that is short or whose checksum
 does not fit ends the file: it was being written when the process or the machine stopped, and its request was not
 acknowledged. So do zeros: a file that grows has room ahead of it (``reserve``), since a flush that need not record a new
-length takes two thirds of the time. A segment becomes one ``PredictionBatch``; its rows are the batch's, in order.
+length takes two thirds of the time. A segment becomes one ``PredictionBatch``, or one ``PairBatch`` (``pair_records``); its
+rows are the batch's, in order.
 """
 
 import os
@@ -16,7 +17,14 @@ from pathlib import Path
 import msgspec
 
 from pilothouse.domain.errors import IntegrityError
-from pilothouse.domain.formats.wire import PredictionBatch, RequestTiming, code_texts, pack_timings
+from pilothouse.domain.formats.wire import (
+    PairBatch,
+    PredictionBatch,
+    RequestTiming,
+    code_texts,
+    pack_timings,
+)
+from pilothouse.serving.delivery.pair_records import PairHeader, PairRecord, to_pair_batch
 
 _FRAME = struct.Struct("<II")
 """Head of a frame: length of the body, CRC-32 of the body."""
@@ -33,6 +41,23 @@ class Stream:
     version: int
     numeric: tuple[str, ...]
     categorical: tuple[str, ...]
+    rollout: int = 0
+    """Roll-out of whose trial its requests are, and its share; 0 outside of one."""
+    share: float = 0.0
+
+    def header(self, producer: str, sequence: int, target: str) -> "SegmentHeader":
+        """Header of a new segment."""
+        return SegmentHeader(
+            producer,
+            sequence,
+            target,
+            self.model,
+            self.version,
+            list(self.numeric),
+            list(self.categorical),
+            rollout=self.rollout,
+            share=self.share,
+        )
 
 
 class SegmentHeader(msgspec.Struct, frozen=True, array_like=True, tag="segment"):
@@ -46,6 +71,8 @@ class SegmentHeader(msgspec.Struct, frozen=True, array_like=True, tag="segment")
     numeric: list[str]
     categorical: list[str]
     format: int = _FORMAT
+    rollout: int = 0
+    share: float = 0.0
 
 
 class PredictionRecord(msgspec.Struct, frozen=True, array_like=True, tag="prediction"):
@@ -69,10 +96,11 @@ class ErrorRecord(msgspec.Struct, frozen=True, array_like=True, tag="errors"):
     count: int
 
 
-Record = PredictionRecord | ErrorRecord
+Header = SegmentHeader | PairHeader
+Record = PredictionRecord | ErrorRecord | PairRecord
 
 _ENCODER = msgspec.msgpack.Encoder()
-_HEADER = msgspec.msgpack.Decoder(SegmentHeader)
+_HEADER = msgspec.msgpack.Decoder(Header)
 _RECORD = msgspec.msgpack.Decoder(Record)
 
 
@@ -80,7 +108,7 @@ _RECORD = msgspec.msgpack.Decoder(Record)
 class SegmentContent:
     """Whole frames of a segment file. ``whole_bytes`` is where the last of them ends."""
 
-    header: SegmentHeader
+    header: Header
     records: tuple[Record, ...]
     whole_bytes: int
     is_torn: bool
@@ -88,11 +116,11 @@ class SegmentContent:
 
     @property
     def rows(self) -> int:
-        """Number of predictions."""
-        return sum(record.rows for record in self.records if isinstance(record, PredictionRecord))
+        """Number of predictions, or of pairs."""
+        return sum(record.rows for record in self.records if not isinstance(record, ErrorRecord))
 
 
-def frame(body: SegmentHeader | Record) -> bytes:
+def frame(body: Header | Record) -> bytes:
     """Bytes of a header or record in the file."""
     data = _ENCODER.encode(body)
     return _FRAME.pack(len(data), zlib.crc32(data)) + data
@@ -140,8 +168,17 @@ def truncate(path: Path, whole_bytes: int) -> None:
         os.close(descriptor)
 
 
+def batch_of(content: SegmentContent) -> PredictionBatch | PairBatch:
+    """Batch of a segment, as the hub takes it."""
+    if isinstance(content.header, SegmentHeader):
+        return to_batch(content.header, content.records)
+    return to_pair_batch(
+        content.header, [record for record in content.records if isinstance(record, PairRecord)]
+    )
+
+
 def to_batch(header: SegmentHeader, records: Sequence[Record]) -> PredictionBatch:
-    """Batch of a segment's records, as the hub takes it."""
+    """Batch of the records of a segment of predictions."""
     predictions = [record for record in records if isinstance(record, PredictionRecord)]
     return PredictionBatch(
         producer=header.producer,
@@ -165,6 +202,8 @@ def to_batch(header: SegmentHeader, records: Sequence[Record]) -> PredictionBatc
             [RequestTiming(r.rows, r.latency_us, r.at_us, r.called_us, r.usual_us) for r in predictions]
         ),
         errors=sum(record.count for record in records if isinstance(record, ErrorRecord)),
+        rollout=header.rollout,
+        share=header.share,
     )
 
 

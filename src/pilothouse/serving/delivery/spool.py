@@ -24,10 +24,10 @@ from pathlib import Path
 
 from pilothouse.domain.errors import IntegrityError, PilothouseError, UnavailableError
 from pilothouse.domain.identifiers import PredictionId
+from pilothouse.serving.delivery.pair_records import PairRecord, PairStream
 from pilothouse.serving.delivery.segments import (
     ErrorRecord,
     PredictionRecord,
-    SegmentHeader,
     Stream,
     frame,
     read_segment,
@@ -74,12 +74,15 @@ class _Open:
     completions: list[tuple[Completion, PredictionId]] = field(default_factory=list)
 
 
+AnyStream = Stream | PairStream
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Prediction to write, or (without a record) an error to count."""
+    """Prediction or pairs to write, or (without a record) an error to count."""
 
-    stream: Stream
-    record: PredictionRecord | None
+    stream: AnyStream
+    record: PredictionRecord | PairRecord | None
     complete: Completion
 
 
@@ -95,9 +98,9 @@ class Spool:
         self._folder, self._target = folder, target
         self._limits = limits or SpoolLimits()
         self._entries: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
-        self._open: dict[Stream, _Open] = {}
-        self._errors: dict[Stream, int] = {}
-        self._producers: dict[Stream, tuple[str, int]] = {}
+        self._open: dict[AnyStream, _Open] = {}
+        self._errors: dict[AnyStream, int] = {}
+        self._producers: dict[AnyStream, tuple[str, int]] = {}
         self._serial = 0
         self._sealed: deque[Sealed] = deque()
         self._changed = threading.Condition()
@@ -152,6 +155,11 @@ class Spool:
     def check(self) -> None:
         """Raise UnavailableError while nothing more can be taken: before a prediction is made for nothing."""
         self._space.check()
+
+    @property
+    def takes_pairs(self) -> bool:
+        """True while there is room for more than predictions: pairs leave them half of the spool."""
+        return not self._space.refusal and self._sealed_bytes < self._limits.total_bytes // 2
 
     @property
     def segments(self) -> int:
@@ -292,7 +300,7 @@ class Spool:
                 continue
             del self._errors[stream]
 
-    def _segment(self, stream: Stream) -> _Open:
+    def _segment(self, stream: AnyStream) -> _Open:
         segment = self._open.get(stream)
         if segment is not None:
             return segment
@@ -302,15 +310,7 @@ class Spool:
         path = self._folder / name
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         segment = _Open(path, descriptor, producer, sequence, time.monotonic())
-        header = SegmentHeader(
-            producer,
-            sequence,
-            self._target,
-            stream.model,
-            stream.version,
-            list(stream.numeric),
-            list(stream.categorical),
-        )
+        header = stream.header(producer, sequence, self._target)
         segment.waiting.append(frame(header))
         self._producers[stream] = (producer, sequence + 1)
         self._open[stream] = segment
@@ -344,7 +344,7 @@ class Spool:
             segment.waiting, segment.waiting_rows = [], 0
             done += completions
 
-    def _give_up(self, stream: Stream, segment: _Open) -> None:
+    def _give_up(self, stream: AnyStream, segment: _Open) -> None:
         """After a failed write: cut off what was not acknowledged, and never write to this file again."""
         log.error("%s: a write failed; the segment ends at its last safe record", segment.path.name)
         try:
@@ -369,7 +369,7 @@ class Spool:
             or now - segment.opened >= self._limits.age_s
         )
 
-    def _seal(self, stream: Stream, segment: _Open) -> None:
+    def _seal(self, stream: AnyStream, segment: _Open) -> None:
         del self._open[stream]
         if segment.reserved > segment.size:
             with contextlib.suppress(OSError):  # the room stays: whoever reads the file sees its end

@@ -13,6 +13,7 @@ from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.serving.bodies.forms import Form, header_of
 from pilothouse.serving.grpc.inferences import LARGE_BYTES, MODEL_INFER, unpacked
 from pilothouse.serving.grpc.messages import decode, encode
+from pilothouse.serving.prediction.trial_arms import KEY
 from pilothouse.serving.web import compression, http
 from pilothouse.serving.web.compression import Headers
 
@@ -182,5 +183,5 @@ def _as_http(headers: Headers) -> list[tuple[bytes, bytes]]:
     return [
         (b"host" if name == b":authority" else name, value)
         for name, value in headers
-        if name in (b":authority", b"authorization")
+        if name in (b":authority", b"authorization", KEY)
     ]

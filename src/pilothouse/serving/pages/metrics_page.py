@@ -15,6 +15,8 @@ TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 Labels = Mapping[str, str]
+_OUTCOMES = ("paired", "dropped", "failed", "unfit")
+"""What may become of a request in the shadow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,32 @@ def _families(roster: Roster, standing: Standing) -> Iterator[Family]:
         "pilothouse_rejected_rows",
         "Predictions that the hub did not take.",
         ((dict(_labels(*version)), count) for version, count in sorted((standing.rejected or {}).items())),
+    )
+    yield counter(
+        "pilothouse_shadow_requests",
+        "Requests that the challenger of a trial answered too, or not and why.",
+        (
+            (
+                {
+                    **dict(_labels(stream.model, stream.challenger)),
+                    "rollout": str(stream.rollout),
+                    "champion": str(stream.champion),
+                    "outcome": outcome,
+                },
+                count,
+            )
+            for stream, counts in sorted(standing.shadows.items(), key=lambda item: str(item[0]))
+            for outcome, count in zip(_OUTCOMES, (counts.paired, *counts.alone), strict=True)
+        ),
+    )
+    yield Family(
+        "pilothouse_trial",
+        "info",
+        "Version that is tried beside the live one, and how.",
+        tuple(
+            ("_info", {**dict(_labels(model, trial.named.version.version)), "mode": trial.mode}, 1)
+            for model, trial in sorted(roster.trials.items())
+        ),
     )
     yield gauge("pilothouse_open_requests", "Requests that are being answered.", standing.waiting)
     yield gauge("pilothouse_spool_segments", "Segments that wait for the hub.", standing.segments)

@@ -1,11 +1,13 @@
 """Route of a serving process: its path, what it takes and answers, and how the published description speaks of it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pilothouse.serving.bodies.forms import Form
+from pilothouse.serving.delivery.pair_records import PairStream
 from pilothouse.serving.pages.traffic import Traffic
+from pilothouse.serving.prediction.shadow import ShadowCounts
 from pilothouse.serving.versions.live_versions import LoadedVersion, Roster
 from pilothouse.serving.web import http
 from pilothouse.serving.web.compression import Headers
@@ -30,6 +32,8 @@ class Standing:
     """Predictions that the hub has rejected, by version."""
     secured: bool = False
     """True where requests need a token."""
+    shadows: Mapping[PairStream, ShadowCounts] = field(default_factory=dict)
+    """Requests that were, or were not, compared in the shadow."""
 
 
 @dataclass(frozen=True, slots=True)

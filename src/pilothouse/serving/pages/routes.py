@@ -19,7 +19,7 @@ from pilothouse.serving.pages import metrics_page, schemas
 from pilothouse.serving.pages.openapi import description
 from pilothouse.serving.pages.route import Answering, Asked, Names, Route
 from pilothouse.serving.pages.triton_documents import model_config, statistics
-from pilothouse.serving.versions.live_versions import LoadedVersion, Roster
+from pilothouse.serving.versions.live_versions import LoadedTrial, LoadedVersion, Roster
 from pilothouse.serving.web import http
 
 _PLAIN = "text/plain; charset=utf-8"
@@ -42,14 +42,17 @@ def check_method(route: Route, method: str) -> None:
         )
 
 
-def version_asked(roster: Roster, names: Names) -> LoadedVersion:
-    """Version that a path of predictions names; where it names no model, that of the only one. Raises NotFoundError or
-    UnavailableError."""
+def version_asked(roster: Roster, names: Names) -> LoadedVersion | LoadedTrial:
+    """Version that a path of predictions names; where it names no model, that of the only one. It is a trial's where there is
+    one and no version is named. Raises NotFoundError or UnavailableError."""
     if "model" in names:
-        return roster.find(names["model"], names.get("version"))
-    loaded = roster.only()
-    if loaded is not None:
+        loaded = roster.find(names["model"], names.get("version"))
+        if roster.trials and "version" not in names:
+            return roster.trials.get(names["model"], loaded)
         return loaded
+    only = roster.only()
+    if only is not None:
+        return roster.trials.get(only.version.model, only)
     if len(roster.desired) == 1 or not roster.known:
         return roster.find(next(iter(roster.desired), ""), None)
     served = ", ".join(sorted(roster.desired)) or "none"

@@ -39,7 +39,7 @@ class Answer:
     prediction: Prediction
     first: PredictionId
     called_ns: int = 0
-    """Duration of the call of the model, and its processor time (at most as much), of a rehearsal."""
+    """Duration of the call of the model, and its processor time (at most as much); 0 where it answered others too."""
     computed_ns: int = 0
 
 
@@ -82,13 +82,13 @@ def call(group: Sequence[Work]) -> list[Entry]:
     delivers its answer. Rehearsals are delivered at once. Raises ModelFailedError."""
     began, computed = time.perf_counter_ns(), time.process_time_ns()
     loaded = group[0].loaded
-    prediction = _predict(loaded, _joined([work.columns for work in group]))
+    prediction = _predict(loaded, joined([work.columns for work in group]))
     called = time.perf_counter_ns() - began
     # of all threads, for a model may share its work out; what others did meanwhile hides waiting, never invents it
     computed = min(time.process_time_ns() - computed, called)
     loaded.costs.note(len(prediction.scores), computed)
     if len(group) == 1:
-        return list(_entries(group[0], prediction, called, computed))
+        return list(_entries(group[0], prediction, called, computed, is_alone=True))
     entries: list[Entry] = []
     start = 0
     for work in group:
@@ -109,7 +109,9 @@ def call_together_or_alone(group: Sequence[Work]) -> list[Entry]:
         return []
 
 
-def _entries(work: Work, prediction: Prediction, called_ns: int, computed_ns: int) -> Iterator[Entry]:
+def _entries(
+    work: Work, prediction: Prediction, called_ns: int, computed_ns: int, *, is_alone: bool = False
+) -> Iterator[Entry]:
     """Entry of one request; none of a rehearsal, which is delivered."""
     if work.rehearsal:
         work.deliver(Answer(prediction, PredictionId("rehearsal", 0, 0), called_ns, computed_ns))
@@ -130,7 +132,12 @@ def _entries(work: Work, prediction: Prediction, called_ns: int, computed_ns: in
     )
 
     def complete(outcome: PredictionId | PilothouseError) -> None:
-        work.deliver(outcome if isinstance(outcome, PilothouseError) else Answer(prediction, outcome))
+        if isinstance(outcome, PilothouseError):
+            work.deliver(outcome)
+        elif is_alone:
+            work.deliver(Answer(prediction, outcome, called_ns, computed_ns))
+        else:
+            work.deliver(Answer(prediction, outcome))
 
     yield Entry(stream, record, complete)
 
@@ -147,7 +154,8 @@ def _predict(loaded: LoadedVersion, columns: InputColumns) -> Prediction:
     return prediction
 
 
-def _joined(parts: Sequence[InputColumns]) -> InputColumns:
+def joined(parts: Sequence[InputColumns]) -> InputColumns:
+    """Columns of several requests, one after another; all have the same."""
     if len(parts) == 1:
         return parts[0]
     return InputColumns(

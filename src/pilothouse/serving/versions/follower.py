@@ -4,33 +4,26 @@ Where a version cannot be fetched or loaded, the one before goes on answering an
 artifacts are kept in the folder, so that the process starts while the hub is away.
 """
 
-import contextlib
-import hashlib
-import importlib
 import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
-from pilothouse.artifacts import ArtifactStore
-from pilothouse.domain.errors import IntegrityError, NotFoundError, PilothouseError
+from pilothouse.domain.errors import IntegrityError, PilothouseError
 from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.formats.wire import DesiredState, DesiredVersion, ServingReport
-from pilothouse.inference.predictor import Predictor
-from pilothouse.inference.safe_format import tie
 from pilothouse.serving.delivery.hub_client import HubClient
-from pilothouse.serving.libraries import SKOPS_LIBRARIES
 from pilothouse.serving.prediction.calls import Work
 from pilothouse.serving.prediction.vital_threads import vital_thread
-from pilothouse.serving.versions.baseline import Baseline, measure_baseline, rehearse
-from pilothouse.serving.versions.kept_baselines import KeptBaselines
 from pilothouse.serving.versions.kept_versions import KeptVersions
-from pilothouse.serving.versions.live_versions import LoadedVersion, Roster, load_predictor
+from pilothouse.serving.versions.live_versions import LoadedTrial, LoadedVersion, Roster
+from pilothouse.serving.versions.trials import Trials
+from pilothouse.serving.versions.version_loader import CannotLoadError, VersionLoader
 from pilothouse.system.files import write_atomically
 
 log = logging.getLogger(__name__)
@@ -68,11 +61,8 @@ class Follower:
         """Follower of a target. ``spooled`` gives the number of segments that wait; ``submit`` takes the requests that a
         new version is measured with."""
         self.roster = Roster()
-        self._submit = submit
         self._target, self._hub, self._port, self._spooled = target, hub, port, spooled
         self._file = folder / "desired.msgpack"
-        self._artifacts = ArtifactStore(folder / "artifacts")
-        self._baselines = KeptBaselines(folder)
         self._state: DesiredState | None = None
         self._retries: dict[DesiredVersion, _Retry] = {}
         self._kept = KeptVersions()
@@ -84,15 +74,19 @@ class Follower:
         """True while the versions are loaded that the process before this one served."""
         self._able = threading.Event()
         self._stopping = threading.Event()
+        self._loader = VersionLoader(folder, hub, submit, self._stopping)
+        self._trials = Trials(folder, hub.another(), self._stopping)
         self._thread = vital_thread(self._run, "follower")
 
     def start(self) -> None:
         self._thread.start()
+        self._trials.start()
 
     def stop(self) -> None:
         """Stop following; live versions stay."""
         self._stopping.set()
         self._thread.join(5.0)
+        self._trials.stop()
 
     def wait_until_able(self, timeout_s: float) -> None:
         """Wait until every kept version is live, or the hub was asked once; that long at most."""
@@ -119,6 +113,7 @@ class Follower:
                 self.on_started()
             self._retry()
             self._drop_kept()
+            self._put_trials()
             self._stopping.wait(pause)
         self._hub.close()
 
@@ -166,10 +161,14 @@ class Follower:
         failed = {
             model: why for model, why in self.roster.failed.items() if desired.get(model) in self._retries
         }
-        self.roster = Roster(True, desired, live, kept, failed)
+        self.roster = Roster(True, desired, live, kept, failed, _still(state, self.roster.trials))
         for version in state.versions:
             if not self._answers(version):
                 self._load(version)
+        # only now: of a challenger that was promoted the loaded model has just been taken over
+        private = {trial.version.model: _private(state, trial.version.model) for trial in state.trials}
+        self._trials.desire(state.trials, private)
+        self._put_trials()
         self._forget_artifacts()
 
     def _answers(self, version: DesiredVersion) -> bool:
@@ -182,51 +181,21 @@ class Follower:
             self._load(version)
 
     def _load(self, version: DesiredVersion) -> None:
-        """Fetch, load, measure and swap in a version; where that fails, note the reason and plan the next try."""
+        """Load, measure and swap in a version; where that fails, note the reason and plan the next try."""
         assert self._state is not None
+        tried = self._trials.loaded(version)
         try:
-            predictor = self._fetched_predictor(version)
-            loaded = LoadedVersion(version, predictor, _private(self._state, version.model), baseline_us=0)
-            baseline = self._baseline(loaded, self._state)
-        except PilothouseError as error:
-            self._failed(version, f"{self._tie(version)}{error}")
-        except Exception as error:  # a model may raise anything while it is tried: the one before answers on
-            log.debug("loading failed", exc_info=True)
-            self._failed(version, f"{self._tie(version)}{type(error).__name__}: {error}")
+            loaded = self._loader.load(
+                version,
+                _private(self._state, version.model),
+                self._state.versions,
+                again=self._recalls,
+                predictor=tried.predictor if tried else None,
+            )
+        except CannotLoadError as error:
+            self._failed(version, str(error))
         else:
-            self._swap(replace(loaded, baseline_us=baseline.p95_us, stretch=baseline.stretch))
-
-    def _tie(self, version: DesiredVersion) -> str:
-        """Words before the reason why a version cannot be loaded: that another scikit-learn wrote it, and what helps."""
-        try:
-            tied = tie(self._artifacts.read(version.model_digest))
-        except PilothouseError:  # it did not even come
-            return ""
-        return f"{tied}; where the former is installed, pilothouse upgrade --convert helps: " if tied else ""
-
-    def _fetched_predictor(self, version: DesiredVersion) -> Predictor:
-        """Predictor of a version whose files are fetched: the skops file, and what reading one takes, only where the portable
-        form does not do. Raises PilothouseError."""
-        self._fetch(version.schema_digest)
-        if version.portable_digest:
-            try:
-                self._fetch(version.portable_digest)
-                return load_predictor(version, self._artifacts)
-            except PilothouseError as error:
-                log.warning("%s/%d: %s", version.model, version.version, one_line(str(error)))
-        self._fetch(version.model_digest)
-        _import_libraries()
-        return load_predictor(version, self._artifacts)
-
-    def _baseline(self, loaded: LoadedVersion, state: DesiredState) -> Baseline:
-        """Baseline of a version, which has answered for it. Raises as ``measure_baseline`` does."""
-        kept = self._baselines.find(loaded.version) if self._recalls else None
-        if kept is not None:
-            rehearse(loaded, self._submit, self._stopping)
-            return kept
-        measured = measure_baseline(loaded, self._submit, self._stopping)
-        self._baselines.keep(loaded.version, measured, state.versions)
-        return measured
+            self._swap(loaded)
 
     def _swap(self, loaded: LoadedVersion) -> None:
         model, before = loaded.version.model, self.roster.live.get(loaded.version.model)
@@ -238,6 +207,12 @@ class Follower:
             failed={name: why for name, why in self.roster.failed.items() if name != model},
         )
         log.info("models:/%s/%d is live", model, loaded.version.version)
+
+    def _put_trials(self) -> None:
+        """Take what has become of the trials into the roster."""
+        trials = self._trials.beside(self.roster.live)
+        if trials != self.roster.trials:
+            self.roster = replace(self.roster, trials=trials)
 
     def _drop_kept(self) -> None:
         """Drop versions of before whose time is over."""
@@ -254,29 +229,12 @@ class Follower:
             log.error("models:/%s/%d cannot be loaded: %s", version.model, version.version, one_line(why))
         self.roster = replace(self.roster, failed={**self.roster.failed, version.model: reason})
 
-    def _fetch(self, digest: str) -> None:
-        """Fetch an artifact into the folder, its bytes verified. Raises PilothouseError."""
-        try:
-            self._artifacts.read(digest)
-            return
-        except NotFoundError:
-            pass
-        except IntegrityError as error:
-            log.warning("%s; fetching it again", error)
-            self._artifacts.path(digest).unlink(missing_ok=True)
-        data = self._hub.artifact(digest)
-        actual = hashlib.sha256(data).hexdigest()
-        if actual != digest:
-            raise IntegrityError(f"the hub sent {actual} for artifact {digest}; not loaded")
-        self._artifacts.put_bytes(data)
-
     def _forget_artifacts(self) -> None:
-        """Remove artifacts that neither the desired nor the live versions need."""
-        versions = [*self.roster.desired.values(), *(loaded.version for loaded in self.roster.live.values())]
-        needed = {digest for v in versions for digest in v.digests}
-        for digest in [digest for digest in self._artifacts.digests() if digest not in needed]:
-            with contextlib.suppress(OSError, NotFoundError):
-                self._artifacts.path(digest).unlink()
+        """Remove artifacts that no desired version, trial or live version needs."""
+        assert self._state is not None
+        tried = [trial.version for trial in self._state.trials]
+        live = [loaded.version for loaded in self.roster.live.values()]
+        self._loader.forget_but([*self.roster.desired.values(), *tried, *live])
 
     def _report(self) -> None:
         roster = self.roster
@@ -288,6 +246,7 @@ class Follower:
             failed=dict(roster.failed),
             spooled_batches=self._spooled(),
             baseline_latency_us={model: loaded.baseline_us for model, loaded in roster.live.items()},
+            trials=self._trials.reports(roster.trials),
         )
         now = time.monotonic()
         changed = self._reported is None or report != replace(
@@ -298,15 +257,21 @@ class Follower:
             self._reported, self._reported_at = report, now
 
 
+def _still(state: DesiredState, trials: Mapping[str, LoadedTrial]) -> dict[str, LoadedTrial]:
+    """Trials that are desired as they are: the others end at once, whatever is loaded then."""
+    return {
+        model: trial
+        for model, trial in trials.items()
+        if any(
+            (trial.rollout, trial.mode, trial.named.version) == (other.rollout, other.mode, other.version)
+            for other in state.trials
+        )
+    }
+
+
 def _private(state: DesiredState, model: str) -> tuple[str, ...]:
     return tuple(sorted(state.private_columns.get(model, [])))
 
 
 def _with_private(loaded: LoadedVersion, private: tuple[str, ...]) -> LoadedVersion:
     return loaded if loaded.private == private else replace(loaded, private=private)
-
-
-def _import_libraries() -> None:
-    """Import what loading a skops file imports, which takes seconds where it is for the first time; the load is a fraction."""
-    for name in SKOPS_LIBRARIES:
-        importlib.import_module(name)

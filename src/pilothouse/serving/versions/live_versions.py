@@ -15,6 +15,9 @@ from pilothouse.serving.prediction.call_costs import CallCosts
 
 log = logging.getLogger(__name__)
 
+SHADOW, CANARY = "shadow", "canary"
+"""Kinds of trials."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedVersion:
@@ -28,6 +31,9 @@ class LoadedVersion:
     stretch: float = 1.0
     """Duration of a call over its processor time in that measurement: the load of the machine under which it was taken."""
     costs: CallCosts = field(default_factory=CallCosts, compare=False)
+    rollout: int = 0
+    """Roll-out in whose trial it answers, and the share of the challenger; 0 for answers outside of one."""
+    share: float = 0.0
     stream: Stream = field(init=False)
     """Stream in which its predictions are spooled, with the columns that are kept: private ones never."""
 
@@ -38,12 +44,30 @@ class LoadedVersion:
             self.version.version,
             tuple(name for name in self.schema.numeric if name not in hidden),
             tuple(name for name in self.schema.categorical if name not in hidden),
+            self.rollout,
+            self.share,
         )
         object.__setattr__(self, "stream", stream)
 
     @property
     def schema(self) -> InputSchema:
         return self.predictor.schema
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedTrial:
+    """Challenger beside the live version of its model, both as they answer in the trial of a roll-out (``versions.trials``)."""
+
+    rollout: int
+    mode: str
+    share: float
+    salt: bytes
+    champion: LoadedVersion
+    challenger: LoadedVersion
+    named: LoadedVersion
+    """Challenger as it answers those who ask for it by its number."""
+    unfit: str = ""
+    """Reason why it answers none of the champion's requests; empty where it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +82,8 @@ class Roster:
     kept: Mapping[str, LoadedVersion] = field(default_factory=dict)
     """Version that was live before, by model, while it is kept for clients that ask for it by its number."""
     failed: Mapping[str, str] = field(default_factory=dict)
+    trials: Mapping[str, LoadedTrial] = field(default_factory=dict)
+    """Trials that go on, by model."""
 
     @property
     def ready(self) -> bool:
@@ -86,17 +112,24 @@ class Roster:
             raise NotFoundError(f"there is no model {one_line(model, 80)} here; served: {known}")
         if version is None or version == str(loaded.version.version):
             return loaded
-        kept = self.kept.get(model)
-        if kept is not None and version == str(kept.version.version):
-            return kept
+        for other in self._others(model):
+            if version == str(other.version.version):
+                return other
         raise NotFoundError(
             f"version {one_line(version, 40)} of {model} is not loaded; version {loaded.version.version} is live"
         )
 
     def loaded(self, model: str) -> list[LoadedVersion]:
         """Versions of ``model`` that answer, by number."""
-        found = [versions[model] for versions in (self.live, self.kept) if model in versions]
-        return sorted(found, key=lambda loaded: loaded.version.version)
+        live = [self.live[model]] if model in self.live else []
+        return sorted([*live, *self._others(model)], key=lambda loaded: loaded.version.version)
+
+    def _others(self, model: str) -> list[LoadedVersion]:
+        """Versions that answer those alone who ask for them: the one before, and the canary."""
+        trial, kept = self.trials.get(model), self.kept.get(model)
+        canary = trial.named if trial is not None and trial.mode == CANARY else None
+        found = {other.version.version: other for other in (canary, kept) if other is not None}
+        return list(found.values())
 
 
 def load_predictor(version: DesiredVersion, artifacts: ArtifactStore) -> Predictor:

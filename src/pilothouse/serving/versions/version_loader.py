@@ -1,0 +1,132 @@
+"""Loader of versions: fetches their files from the hub, verifies, loads and measures them."""
+
+import contextlib
+import hashlib
+import importlib
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pilothouse.artifacts import ArtifactStore
+from pilothouse.domain.errors import IntegrityError, NotFoundError, PilothouseError
+from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.formats.wire import DesiredVersion
+from pilothouse.inference.predictor import Predictor
+from pilothouse.inference.safe_format import tie
+from pilothouse.serving.delivery.hub_client import HubClient
+from pilothouse.serving.libraries import SKOPS_LIBRARIES
+from pilothouse.serving.prediction.calls import Work
+from pilothouse.serving.versions.baseline import Baseline, measure_baseline, rehearse
+from pilothouse.serving.versions.kept_baselines import KeptBaselines
+from pilothouse.serving.versions.live_versions import LoadedVersion, load_predictor
+
+log = logging.getLogger(__name__)
+
+
+class CannotLoadError(PilothouseError):
+    """Reason why a version cannot be loaded."""
+
+
+class VersionLoader:
+    """Files of a target's versions in its folder, and what is loaded of them. For one thread."""
+
+    def __init__(
+        self, folder: Path, hub: HubClient, submit: Callable[[Work], None], stopping: threading.Event
+    ) -> None:
+        """``submit`` takes the requests with which a version is measured, until ``stopping``."""
+        self._hub, self._submit, self._stopping = hub, submit, stopping
+        self._artifacts = ArtifactStore(folder / "artifacts")
+        self._baselines = KeptBaselines(folder)
+
+    def load(
+        self,
+        version: DesiredVersion,
+        private: tuple[str, ...],
+        needed: Sequence[DesiredVersion] | None = None,
+        *,
+        again: bool = False,
+        predictor: Predictor | None = None,
+    ) -> LoadedVersion:
+        """Version that is fetched, loaded, and has answered requests for its baseline, which is kept with those of ``needed``
+        where they are given. ``again``: the process before this one served it, so that one that it measured counts;
+        ``predictor``: it is loaded already.
+
+        Raises CannotLoadError with the reason, whatever it is.
+        """
+        try:
+            loaded = LoadedVersion(
+                version, predictor or self._fetched_predictor(version), private, baseline_us=0
+            )
+            baseline = self._baseline(loaded, needed, again)
+        except PilothouseError as error:
+            raise CannotLoadError(f"{self._tie(version)}{error}") from None
+        except Exception as error:  # a model may raise anything while it is tried
+            log.debug("loading failed", exc_info=True)
+            raise CannotLoadError(f"{self._tie(version)}{type(error).__name__}: {error}") from None
+        return replace(loaded, baseline_us=baseline.p95_us, stretch=baseline.stretch)
+
+    def forget_but(self, versions: Iterable[DesiredVersion]) -> None:
+        """Remove artifacts that none of these versions needs."""
+        needed = {digest for version in versions for digest in version.digests}
+        for digest in [digest for digest in self._artifacts.digests() if digest not in needed]:
+            with contextlib.suppress(OSError, NotFoundError):
+                self._artifacts.path(digest).unlink()
+
+    def _tie(self, version: DesiredVersion) -> str:
+        """Words before the reason why a version cannot be loaded: that another scikit-learn wrote it, and what helps."""
+        try:
+            tied = tie(self._artifacts.read(version.model_digest))
+        except PilothouseError:  # it did not even come
+            return ""
+        return f"{tied}; where the former is installed, pilothouse upgrade --convert helps: " if tied else ""
+
+    def _fetched_predictor(self, version: DesiredVersion) -> Predictor:
+        """Predictor of a version whose files are fetched: the skops file, and what reading one takes, only where the portable
+        form does not do. Raises PilothouseError."""
+        self._fetch(version.schema_digest)
+        if version.portable_digest:
+            try:
+                self._fetch(version.portable_digest)
+                return load_predictor(version, self._artifacts)
+            except PilothouseError as error:
+                log.warning("%s/%d: %s", version.model, version.version, one_line(str(error)))
+        self._fetch(version.model_digest)
+        _import_libraries()
+        return load_predictor(version, self._artifacts)
+
+    def _baseline(
+        self, loaded: LoadedVersion, needed: Sequence[DesiredVersion] | None, again: bool
+    ) -> Baseline:
+        """Baseline of a version, which has answered for it. Raises as ``measure_baseline`` does."""
+        kept = self._baselines.find(loaded.version) if again else None
+        if kept is not None:
+            rehearse(loaded, self._submit, self._stopping)
+            return kept
+        measured = measure_baseline(loaded, self._submit, self._stopping)
+        if needed is not None:
+            self._baselines.keep(loaded.version, measured, needed)
+        return measured
+
+    def _fetch(self, digest: str) -> None:
+        """Fetch an artifact into the folder, its bytes verified. Raises PilothouseError."""
+        try:
+            self._artifacts.read(digest)
+            return
+        except NotFoundError:
+            pass
+        except IntegrityError as error:
+            log.warning("%s; fetching it again", error)
+            self._artifacts.path(digest).unlink(missing_ok=True)
+        data = self._hub.artifact(digest)
+        actual = hashlib.sha256(data).hexdigest()
+        if actual != digest:
+            raise IntegrityError(f"the hub sent {actual} for artifact {digest}; not loaded")
+        self._artifacts.put_bytes(data)
+
+
+def _import_libraries() -> None:
+    """Import what loading a skops file imports, which takes seconds where it is for the first time; the load is a fraction."""
+    for name in SKOPS_LIBRARIES:
+        importlib.import_module(name)

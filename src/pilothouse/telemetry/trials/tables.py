@@ -1,0 +1,71 @@
+"""Tables of trials in telemetry.db."""
+
+TRIALS = """
+CREATE TABLE trials (             -- roll-outs of which something has come
+  id INTEGER PRIMARY KEY,
+  rollout INTEGER NOT NULL,
+  model TEXT NOT NULL,
+  target TEXT NOT NULL,
+  classes TEXT NOT NULL,          -- JSON: what labels and outcomes are the numbers of; empty for a regression
+  first_received INTEGER NOT NULL,
+  UNIQUE (rollout, model, target)
+) STRICT;
+
+CREATE TABLE trial_pairs (        -- segments of pairs; id is the order in which they came, and is never used again
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  trial_id INTEGER REFERENCES trials(id),        -- NULL: of a version that is not registered, or of other classes
+  producer_id INTEGER NOT NULL REFERENCES producers(id),
+  sequence INTEGER NOT NULL,
+  checksum INTEGER NOT NULL,
+  champion INTEGER NOT NULL,
+  challenger INTEGER NOT NULL,
+  rows INTEGER NOT NULL,
+  rejected INTEGER NOT NULL,
+  requests INTEGER NOT NULL,
+  dropped INTEGER NOT NULL,       -- requests that the champion alone answered, and why
+  failed INTEGER NOT NULL,
+  unfit INTEGER NOT NULL,
+  received INTEGER NOT NULL,
+  data BLOB,                      -- NULL: no row was kept, or retention has deleted them
+  UNIQUE (producer_id, sequence)
+) STRICT;
+CREATE INDEX trial_pairs_of_trial ON trial_pairs (trial_id, id);
+
+CREATE TABLE trial_links (        -- batches of predictions of which a segment has pairs
+  producer_id INTEGER NOT NULL REFERENCES producers(id),
+  sequence INTEGER NOT NULL,
+  pairs_id INTEGER NOT NULL REFERENCES trial_pairs(id),
+  PRIMARY KEY (producer_id, sequence, pairs_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX trial_links_of_pairs ON trial_links (pairs_id);
+
+CREATE TABLE trial_arms (         -- requests of each version since the trial began, by the hour of their arrival
+  trial_id INTEGER NOT NULL REFERENCES trials(id),
+  share REAL NOT NULL,            -- of the challenger; 0: in the shadow
+  version INTEGER NOT NULL,
+  hour INTEGER NOT NULL,
+  requests INTEGER NOT NULL,
+  rows INTEGER NOT NULL,
+  errors INTEGER NOT NULL,
+  latency BLOB NOT NULL,
+  PRIMARY KEY (trial_id, share, version, hour)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE trial_batches (      -- batches of a canary's arms
+  batch_id INTEGER PRIMARY KEY REFERENCES batches(id),
+  trial_id INTEGER NOT NULL REFERENCES trials(id),
+  share REAL NOT NULL
+) STRICT;
+
+CREATE TABLE trial_outcomes (     -- rows whose outcome has become known, in that order; id is never used again
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  trial_id INTEGER NOT NULL REFERENCES trials(id),
+  pairs_id INTEGER REFERENCES trial_pairs(id),   -- of a shadow
+  batch_id INTEGER REFERENCES batches(id),       -- of a canary
+  received INTEGER NOT NULL,
+  data BLOB NOT NULL              -- numbers of the rows, and their outcomes
+) STRICT;
+CREATE INDEX trial_outcomes_of_trial ON trial_outcomes (trial_id, id);
+CREATE INDEX trial_outcomes_of_pairs ON trial_outcomes (pairs_id) WHERE pairs_id IS NOT NULL;
+CREATE INDEX trial_outcomes_of_batch ON trial_outcomes (batch_id) WHERE batch_id IS NOT NULL;
+"""
