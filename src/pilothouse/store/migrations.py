@@ -300,7 +300,10 @@ MIGRATIONS: dict[str, Migration] = {
         ),
     ),
     "registry_18": Migration(
-        parts=("0018_rollouts.sql",),
+        parts=(
+            "0018_log_deliveries.sql",
+            "0018_rollouts.sql",
+        ),
         change=_step_18,
         append_only=(
             "plans",
@@ -312,7 +315,6 @@ MIGRATIONS: dict[str, Migration] = {
             "rollouts",
         ),
     ),
-        parts=("0018_log_deliveries.sql",),
 }
 """Migrations by name, in order."""
 
