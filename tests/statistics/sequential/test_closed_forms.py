@@ -166,28 +166,38 @@ def test_two_arms_of_errors_are_the_likelihood_ratio_of_two_bernoulli_laws():
         assert 1 + gain * float(block.values[0]) == pytest.approx(ratio, rel=1e-12)
 
 
+def ratios():
+    """Logarithms of the ratios that are bet on beyond the null, with their weights: largest at a doubling."""
+    steps = np.geomspace(math.log(1.02), math.log(1000), 32)
+    around = 1 / (1 + np.log(steps / math.log(2)) ** 2)
+    return list(zip(steps, around / around.sum(), strict=True))
+
+
+RATIOS = ratios()
+
+
 def test_errors_of_two_arms_are_the_binomial_test_of_where_they_came_from():
     share, errors = 0.1, (7, 12)
     state = arm_errors.ArmErrors((arm_errors.Stage(share, 500, 4_000, *errors),))
     for null in (1.0, 1.5):
         expected = 0.0
-        for step in np.geomspace(math.log(1.02), math.log(1000), 32):
+        for step, weight in RATIOS:
             ratio = null * math.exp(step)
             bet, before = (share * r / (share * r + 1 - share) for r in (ratio, null))
-            expected += (bet / before) ** errors[0] * ((1 - bet) / (1 - before)) ** errors[1] / 32
+            expected += weight * (bet / before) ** errors[0] * ((1 - bet) / (1 - before)) ** errors[1]
         assert math.exp(arm_errors.log_e_ratio(state, math.log(null), 1)) == pytest.approx(expected, rel=1e-9)
 
 
 def test_stages_multiply_within_each_bet():
     stages = (arm_errors.Stage(0.1, 90, 800, 4, 9), arm_errors.Stage(0.5, 400, 410, 11, 8))
     total = 0.0
-    for step in np.geomspace(math.log(1.02), math.log(1000), 32):
+    for step, weight in RATIOS:
         wealth = 1.0
         for stage in stages:
             p, rho = stage.share, math.exp(step)
             q = p * rho / (p * rho + 1 - p)
             wealth *= (q / p) ** stage.challenger_errors * ((1 - q) / (1 - p)) ** stage.champion_errors
-        total += wealth / 32
+        total += weight * wealth
     found = arm_errors.log_e_ratio(arm_errors.ArmErrors(stages), 0.0, 1)
     assert math.exp(found) == pytest.approx(total, rel=1e-9)
 

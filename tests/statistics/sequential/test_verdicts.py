@@ -258,3 +258,66 @@ def test_no_traffic_of_a_required_test_is_neither_pass_nor_fail():
 def test_weights_that_do_not_fit_are_refused(weights):
     with pytest.raises(InvalidInputError):
         combine({"a": QUIET}, 0.05, weights)
+
+
+# --- the interval and the outcome say the same
+
+
+def made(rng: np.random.Generator, size: int) -> list[tuple[Verdict, Settings]]:
+    """Verdicts of all tests on some traffic, with effects near to what is asked."""
+    worse = rng.uniform(-0.05, 0.1)
+    base = rng.random(size) * 0.8
+    moved = np.clip(base + worse + rng.normal(0, 0.1, size), 0, 1)
+    wrong = (rng.random(size) < 0.2 + max(worse, 0), rng.random(size) < 0.2)
+    half = size // 2
+    slow = profile_latencies((1.25 + worse) * rng.lognormal(9, 0.3, size), np.ones(size))
+    usual = profile_latencies(rng.lognormal(9, 0.3, size), np.ones(size))
+    thresholds = (0.2, 0.4, 0.6)
+    ours, theirs = answer_events.above(moved, thresholds), answer_events.above(base, thresholds)
+    errors = arm_errors.Stage(0.3, half, size, int(wrong[0][:half].sum()), int(wrong[1].sum()))
+    labels = [np.where(scores > 0.4, "a", "b").tolist() for scores in (moved, base)]
+    ratios, factors = Settings(margin=1.2, harm_above=1.1), Settings(margin=1.3, harm_above=1.2)
+    differences, shares = Settings(margin=0.04, harm_above=0.01), Settings(margin=0.12, harm_above=0.08)
+    two = two_arms.collect(0.5, moved[:half], base[half:])
+    return [
+        (paired_errors.verdict(paired_errors.count(*wrong), differences), differences),
+        (paired_losses.verdict(paired_losses.collect(moved, base, 1.0), differences), differences),
+        (two_arms.verdict(two, differences, 0.4), differences),
+        (arm_errors.verdict(arm_errors.ArmErrors((errors,)), ratios), ratios),
+        (latency_ratio.verdict(latency_ratio.collect(slow, usual), factors), factors),
+        (decisions.verdict(decisions.collect(*labels), shares), shares),
+        (paired_answers.verdict(paired_answers.collect(ours, theirs), shares), shares),
+        (
+            arm_answers.verdict(
+                arm_answers.collect(0.5, ours[:half], theirs[half:]), shares, (0.75, 0.5, 0.25)
+            ),
+            shares,
+        ),
+    ]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_harm_is_where_the_lower_end_is_above_what_is_harmless(seed):
+    rng = np.random.default_rng([11, seed])
+    for verdict, settings in made(rng, int(rng.choice([60, 600, 3_000]))):
+        # a latency's ends are whole buckets: 2 %
+        near = 0.02 * settings.harm_above if settings.harm_above > 1.15 else 1e-6
+        if verdict.low > settings.harm_above + near:
+            assert verdict.outcome is Outcome.HARM
+        if verdict.low < settings.harm_above - near:
+            assert verdict.outcome is not Outcome.HARM
+        if verdict.high is not None and verdict.high < settings.margin - near:
+            assert verdict.decided
+        if verdict.high is None or verdict.high > settings.margin + near:
+            assert verdict.outcome is not Outcome.NOT_WORSE
+        assert (verdict.outcome is Outcome.HARM) == (verdict.e_value >= verdict.needed)
+        assert verdict.decided == (verdict.more == 0)
+
+
+def test_all_outcomes_occur_among_these():
+    seen = {
+        verdict.outcome
+        for seed in range(12)
+        for verdict, _ in made(np.random.default_rng([11, seed]), 3_000 if seed % 2 else 600)
+    }
+    assert seen == {Outcome.HARM, Outcome.NOT_WORSE, Outcome.UNDECIDED}

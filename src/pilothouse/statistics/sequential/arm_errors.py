@@ -19,11 +19,15 @@ import numpy as np
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.statistics.arrays import Floats, frozen
+from pilothouse.statistics.sequential.bets import mixed
 from pilothouse.statistics.sequential.verdicts import Settings, Verdict, crossing, decide, no_traffic
 
 RATIOS = 32
 """Number of ratios that are bet on, from 2 % to a thousandfold beyond the null, on either side."""
 _STEPS: Floats = frozen(np.geomspace(math.log(1.02), math.log(1000.0), RATIOS))
+_AROUND: Floats = frozen(1 / (1 + np.log(_STEPS / math.log(2.0)) ** 2))
+_LOG_WEIGHTS: Floats = frozen(np.log(_AROUND / _AROUND.sum()))
+"""Weights around a ratio of two, as those of ``bets`` around the expected effect."""
 _FARTHEST = math.log(1e6)
 
 
@@ -79,9 +83,7 @@ def log_e_ratio(state: ArmErrors, log_null: float, side: int, times: float = 1.0
         # log of the logistic function is −log(1 + e^−x)
         total += stage.challenger_errors * (np.logaddexp(0, -null) - np.logaddexp(0, -bets))
         total += stage.champion_errors * (np.logaddexp(0, null) - np.logaddexp(0, bets))
-    total = times * total
-    top = float(total.max())
-    return top + math.log(float(np.exp(total - top).mean()))
+    return mixed(times * total, _LOG_WEIGHTS)
 
 
 def verdict(state: ArmErrors, settings: Settings) -> Verdict:

@@ -80,7 +80,7 @@ def _below(counts: Counts) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class RatioEvidence:
     """The two arms' counts, ready for many factors."""
 
     challenger: Floats
@@ -138,12 +138,12 @@ def _half_kept(log_e: Floats) -> Floats:
     return np.logaddexp(_HALF, _HALF + log_e)
 
 
-def evidence_of(state: TwoLatencies, quantile: float = 0.95) -> Evidence:
+def evidence_of(state: TwoLatencies, quantile: float = 0.95) -> RatioEvidence:
     """The evidence about the ratio of the arms' ``quantile``."""
     held = [bucket for bucket, _ in state.champion] or [0]
     within = np.arange(max(held[0] - 1, 0), min(held[-1] + 2, BUCKETS + 1))
     buckets = np.unique(np.concatenate([within, [0, BUCKETS]])).astype(np.int64)
-    return Evidence(_below(state.challenger), _below(state.champion), buckets, quantile)
+    return RatioEvidence(_below(state.challenger), _below(state.champion), buckets, quantile)
 
 
 def verdict(state: TwoLatencies, settings: Settings, quantile: float = 0.95) -> Verdict:
