@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler
@@ -26,7 +26,9 @@ import numpy as np
 from pilothouse.domain.formats.wire import (
     BatchReceipt,
     DesiredState,
+    DesiredTrial,
     DesiredVersion,
+    PairBatch,
     PredictionBatch,
     ServingReport,
 )
@@ -135,6 +137,9 @@ class TestHub:
     artifacts: dict[str, bytes] = field(default_factory=dict)
     state: DesiredState | None = None
     batches: list[PredictionBatch] = field(default_factory=list)
+    pairs: list[PairBatch] = field(default_factory=list)
+    knows_pairs: bool = True
+    """False for a hub of before trials."""
     reports: list[ServingReport] = field(default_factory=list)
     refuse_batches_with: int = 0
     lose_receipts: int = 0
@@ -162,11 +167,25 @@ class TestHub:
         self.store(*models)
         self.desire(*models, private=private)
 
-    def desire(self, *models: ModelFile, private: dict[str, list[str]] | None = None) -> None:
-        """Desire exactly these versions."""
+    def desire(
+        self,
+        *models: ModelFile,
+        private: dict[str, list[str]] | None = None,
+        trials: Sequence[DesiredTrial] = (),
+    ) -> None:
+        """Desire exactly these versions, and try these."""
         self.state = DesiredState(
-            self.target, secrets.token_hex(4), [model.desired for model in models], private or {}
+            self.target,
+            secrets.token_hex(4),
+            [model.desired for model in models],
+            private or {},
+            list(trials),
         )
+
+    def try_beside(self, live: ModelFile, challenger: ModelFile, mode: str, share: float = 0.0) -> None:
+        """Desire a version, and another in the trial of roll-out 5."""
+        self.store(live, challenger)
+        self.desire(live, trials=[DesiredTrial(5, challenger.desired, mode, share, "salt")])
 
     def start(self) -> None:
         """Listen."""
@@ -233,13 +252,17 @@ class TestHub:
             self.answer(request, 200)
         elif self.refuse_batches_with:
             self.answer(request, self.refuse_batches_with, b'{"error": "refused for the test"}')
+        elif request.path == "/v1/pairs" and not self.knows_pairs:
+            self.answer(request, 404, b'{"error": "there is no such route"}')
         else:
-            batch = msgspec.msgpack.decode(body, type=PredictionBatch)
+            of_pairs = request.path == "/v1/pairs"
+            kept: list[Any] = self.pairs if of_pairs else self.batches
+            batch = msgspec.msgpack.decode(body, type=PairBatch if of_pairs else PredictionBatch)
             with self.lock:
                 key = (batch.producer, batch.sequence)
-                duplicate = any((b.producer, b.sequence) == key for b in self.batches)
+                duplicate = any((b.producer, b.sequence) == key for b in kept)
                 if not duplicate:
-                    self.batches.append(batch)
+                    kept.append(batch)
                 if self.lose_receipts:  # committed, and the receipt never arrives
                     self.lose_receipts -= 1
                     request.close_connection = True

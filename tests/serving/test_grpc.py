@@ -27,6 +27,7 @@ from serving_kit import CATEGORIES, NUMBERS, ModelFile, ServingProcess, TestHub,
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.serving.grpc.calls import SERVICE, Outcome, answer, refusal
 from pilothouse.serving.grpc.messages import MESSAGES, Bounds, decode, encode
+from pilothouse.serving.prediction.trial_arms import takes
 from pilothouse.serving.web import http
 from support import leftovers, wait_until
 
@@ -419,3 +420,25 @@ def test_a_packed_message_is_read_off_the_event_loop_and_handed_on_packed(
     assert threads[0] is not threading.current_thread()
     assert app.scopes[0]["body"] == packed
     assert (b"content-encoding", b"deflate") in app.scopes[0]["headers"]
+
+
+def test_a_canary_is_asked_by_key_over_grpc_too(
+    launch: Launch, hub: TestHub, first: ModelFile, second: ModelFile
+) -> None:
+    hub.try_beside(first, second, "canary", 0.5)
+    server = launch(hub, "--grpc-port", "0")
+    server.wait_until_ready()
+    wait_until(lambda: hub.report is not None and [t.state for t in hub.report.trials] == ["answers"])
+    client = Client(grpc_port(server))
+    for number in range(24):
+        key = f"customer-{number}"
+        expected = "2" if takes(b"salt", 0.5, key.encode()) else "1"
+        for message, headers in ((infer(id="r7"), {"x_request_key": key}), (infer(id=key), {})):
+            code, _, answered = client.call("ModelInfer", message, **headers)
+            assert (code, decode("ModelInferResponse", answered)["model_version"]) == (0, expected)
+    hub.try_beside(first, second, "shadow")
+    wait_until(lambda: hub.report is not None and [t.mode for t in hub.report.trials] == ["shadow"])
+    for _ in range(3):
+        assert client.call("ModelInfer", infer())[0] == 0
+    wait_until(lambda: sum(batch.rows for batch in hub.pairs) == 9)
+    client.close()

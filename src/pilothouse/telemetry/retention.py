@@ -91,28 +91,38 @@ def delete_some(connection: Connection, stream_id: int, received_before_us: int,
     connection.executemany(
         "DELETE FROM outcome_conflicts WHERE batch_id IN (SELECT id FROM batches WHERE segment_id=?)", ids
     )
+    connection.executemany(
+        "DELETE FROM trial_outcomes WHERE batch_id IN (SELECT id FROM batches WHERE segment_id=?)", ids
+    )
     connection.executemany("UPDATE batches SET segment_id=NULL WHERE segment_id=?", ids)
     connection.executemany("DELETE FROM segments WHERE id=?", ids)
     deleted = Stored(sum(row[1] for row in segments), sum(row[3] for row in segments))
     before = max(row[2] for row in segments) + 1
-    # one note a stream until the audit log has it: a deletion takes many short transactions
+    model, version, target = connection.execute(
+        "SELECT model, version, target FROM streams WHERE id=?", (stream_id,)
+    ).fetchone()
+    note_deletion(connection, (model, version, target), before, deleted, now_us)
+    return deleted
+
+
+def note_deletion(
+    connection: Connection, stream: tuple[str, int, str], before_us: int, deleted: Stored, now_us: int
+) -> None:
+    """Note a deletion of events before a time; one note for each model, version and target until the audit log has it, since a
+    deletion takes many short transactions."""
     note = connection.execute(
-        "SELECT id FROM deletions WHERE audited=0 AND (model, version, target) = "
-        "(SELECT model, version, target FROM streams WHERE id=?)",
-        (stream_id,),
+        "SELECT id FROM deletions WHERE audited=0 AND model=? AND version=? AND target=?", stream
     ).fetchone()
     if note is not None:
         connection.execute(
             "UPDATE deletions SET rows=rows+?, bytes=bytes+?, before=max(before, ?) WHERE id=?",
-            (deleted.rows, deleted.bytes, before, note[0]),
+            (deleted.rows, deleted.bytes, before_us, note[0]),
         )
-    else:
-        connection.execute(
-            "INSERT INTO deletions (model, version, target, before, rows, bytes, recorded) "
-            "SELECT model, version, target, ?, ?, ?, ? FROM streams WHERE id=?",
-            (before, deleted.rows, deleted.bytes, now_us, stream_id),
-        )
-    return deleted
+        return
+    connection.execute(
+        "INSERT INTO deletions (model, version, target, before, rows, bytes, recorded) VALUES (?,?,?,?,?,?,?)",
+        (*stream, before_us, deleted.rows, deleted.bytes, now_us),
+    )
 
 
 def to_audit(connection: Connection) -> list[Deletion]:

@@ -1,13 +1,13 @@
 """Deployments: as they are recorded, roll-back, holds, and the desired state of each target."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from weakref import WeakKeyDictionary
 
 from pilothouse.domain.errors import ConflictError, NotFoundError
 from pilothouse.domain.formats.canonical import canonical_digest
-from pilothouse.domain.formats.wire import DesiredState, DesiredVersion
+from pilothouse.domain.formats.wire import DesiredState, DesiredTrial, DesiredVersion
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.domain.records import Deployment, Hold, RollBackStep
@@ -18,7 +18,7 @@ from pilothouse.operations.promotion.activation import put_live
 from pilothouse.operations.promotion.records import with_records
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import deployments, runs, targets
+from pilothouse.store import deployments, rollouts, runs, targets
 from pilothouse.store.connection import Registry
 
 
@@ -146,19 +146,35 @@ def desired_state(services: Services, target: str) -> DesiredState:
         if targets.target_id(connection, target) is None:
             raise NotFoundError(f"there is no target {target!r}")
         files = deployments.live_files(connection, target)
-        trained = _trained_private(services, connection, [file.run_id for file in files])
+        tried = rollouts.trials_on(connection, target)
+        runs_of = [(f.model, f.run_id) for f in files] + [(t.model, t.run_id) for t in tried]
+        trained = _trained_private(services, connection, [run_id for _, run_id in runs_of])
         private = {
             file.model: sorted(
-                {*trained[file.run_id], *spec_of_model(connection, file.model).data.private}
-            )  # making one private works at once
+                {
+                    *spec_of_model(connection, file.model).data.private,  # making one private works at once
+                    *(name for model, run in runs_of if model == file.model for name in trained[run]),
+                }
+            )
             for file in files
         }
     versions = [
         DesiredVersion(f.model, f.version, f.model_digest, f.schema_digest, f.portable_digest) for f in files
     ]
     named = [[v.model, v.version, v.model_digest, v.schema_digest, v.portable_digest] for v in versions]
-    revision = canonical_digest([target, named, private])
-    state = DesiredState(target, revision, versions, private)
+    trials = [
+        DesiredTrial(
+            t.rollout,
+            DesiredVersion(t.model, t.version, t.model_digest, t.schema_digest, t.portable_digest),
+            t.mode,
+            t.share,
+            t.salt,
+        )
+        for t in tried
+    ]
+    # as in earlier releases where nothing is tried, so that a new daemon has nothing loaded again
+    revision = canonical_digest([target, named, private, *map(asdict, trials)])
+    state = DesiredState(target, revision, versions, private, trials)
     known.states[target] = (seen, state)
     return state
 

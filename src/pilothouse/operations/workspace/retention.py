@@ -16,6 +16,8 @@ from pilothouse.store import legal_holds, targets, workspace
 from pilothouse.store.log import audit
 from pilothouse.telemetry import Stream, kept_rejections, retention
 from pilothouse.telemetry.streams import list_streams
+from pilothouse.telemetry.trials import deletion as pair_deletion
+from pilothouse.telemetry.trials.deletion import StoredTrial
 
 _SETTING = "keep_rows_days"
 _WAITING_S = 180 * DAY_S
@@ -103,11 +105,14 @@ def apply(services: Services, actor: Actor) -> RetentionReport:
     now_us = to_us(services.now())
     shares = []
     with services.telemetry.read() as connection:
-        streams = list_streams(connection)
+        streams, trials = list_streams(connection), pair_deletion.list_trials(connection)
     for stream in streams:
         share = _share(services, stream)
         shares.append(share)
         while share.rows and not share.held and _delete_some(services, stream, now_us):
+            continue
+    for trial in trials:
+        while _delete_pairs(services, trial, now_us):
             continue
     expired = _until_none(
         services, lambda c: retention.expire_waiting(c, now_us - _WAITING_S * SECOND_US, now_us)
@@ -122,7 +127,7 @@ def apply(services: Services, actor: Actor) -> RetentionReport:
 
 
 def _share(services: Services, stream: Stream) -> RetentionShare:
-    keep_s, hold = _rule(services, stream)
+    keep_s, hold = _rule(services, stream.model, stream.target)
     with services.telemetry.read() as connection:
         stored = retention.stored_rows(connection, stream.id)
         due = retention.Stored()
@@ -133,12 +138,12 @@ def _share(services: Services, stream: Stream) -> RetentionShare:
     )
 
 
-def _rule(services: Services, stream: Stream) -> tuple[int | None, str]:
-    """Seconds for which the rows of a stream are kept now, and the scope of the hold on their deletion."""
+def _rule(services: Services, model: str, target: str) -> tuple[int | None, str]:
+    """Seconds for which the rows of a model on a target are kept now, and the scope of the hold on their deletion."""
     with services.registry.read() as connection:
-        spec = spec_in_force(connection, stream.model)
+        spec = spec_in_force(connection, model)
         days = _setting_days(connection)
-        hold = hold_on(legal_holds.all_holds(connection), stream.model, stream.target)
+        hold = hold_on(legal_holds.all_holds(connection), model, target)
     keep_s = kept_for(
         None if days is None else days * DAY_S,
         spec.monitoring.keep_rows if spec else None,
@@ -149,11 +154,20 @@ def _rule(services: Services, stream: Stream) -> tuple[int | None, str]:
 
 def _delete_some(services: Services, stream: Stream, now_us: int) -> bool:
     """Delete a part in a short transaction; False where nothing is left, or a hold was placed meanwhile."""
-    keep_s, hold = _rule(services, stream)
+    keep_s, hold = _rule(services, stream.model, stream.target)
     if keep_s is None or hold:
         return False
     with services.telemetry.transaction() as connection:
         return bool(retention.delete_some(connection, stream.id, now_us - keep_s * SECOND_US, now_us).rows)
+
+
+def _delete_pairs(services: Services, trial: StoredTrial, now_us: int) -> bool:
+    """As ``_delete_some``, of the pairs of a trial."""
+    keep_s, hold = _rule(services, trial.model, trial.target)
+    if keep_s is None or hold:
+        return False
+    with services.telemetry.transaction() as connection:
+        return bool(pair_deletion.delete_some(connection, trial, now_us - keep_s * SECOND_US, now_us).rows)
 
 
 def _write_audit(services: Services, actor: Actor) -> None:
