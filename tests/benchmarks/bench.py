@@ -36,6 +36,7 @@ MODULES = (
     "charts",
     "serving",
     "serving_hosts",
+    "trials",
 )
 
 

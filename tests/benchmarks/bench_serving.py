@@ -96,8 +96,8 @@ def _mixed(name: str, servers: list[Server], schemas: list[InputSchema]) -> None
     p99: dict[str, list[float]] = {server.build: [] for server in servers}
     for number in range(ROUNDS + 1):
         for server in servers if number % 2 else servers[::-1]:
-            behind = _client(server.port, heavy, 8, _body(schemas[0], 17), SECONDS + 1)
-            figures = _load(server.port, light, 4, _body(schemas[-1], 1))
+            behind = _client(server.port, heavy, 8, body(schemas[0], 17), SECONDS + 1)
+            figures = _load(server.port, light, 4, body(schemas[-1], 1))
             behind.communicate()
             if number:
                 p99[server.build].append(figures["p99_us"] / 1_000)
@@ -162,7 +162,7 @@ def _serving(*names: str) -> Iterator[tuple[list[Server], list[InputSchema]]]:
     builds = {"ours": here}
     if os.environ.get("SERVING_BESIDE"):
         builds["beside"] = Path(os.environ["SERVING_BESIDE"])
-    trained = [_train(name) for name in names]
+    trained = [train(name) for name in names]
     with contextlib.ExitStack() as stack:
         servers = []
         for build, folder in builds.items():
@@ -171,11 +171,11 @@ def _serving(*names: str) -> Iterator[tuple[list[Server], list[InputSchema]]]:
             hub.start()
             stack.callback(hub.stop)
             hub.deploy(*((portable if build == "ours" else model) for model, portable, _ in trained))
-            process = _start(folder / "src", names[0], place / "ewr", hub)
+            process = start(folder / "src", names[0], place / "ewr", hub)
             stack.callback(process.terminate)
             process.wait_for_port()
             process.wait_until_ready()
-            bodies = {rows: _body(trained[0][2], rows) for rows, _ in CELLS}
+            bodies = {rows: body(trained[0][2], rows) for rows, _ in CELLS}
             servers.append(Server(build, process.process.pid, process.port, bodies))
         if len(names) == 1 and names[0] != "constant" and mlserver.PYTHON.exists():
             servers.append(stack.enter_context(_peer(names[0])))
@@ -199,7 +199,7 @@ def _peer(name: str) -> Iterator[Server]:
             yield Server("mlserver", process.pid, port, bodies)
 
 
-def _start(source: Path, name: str, folder: Path, hub: kit.TestHub) -> kit.ServingProcess:
+def start(source: Path, name: str, folder: Path, hub: kit.TestHub) -> kit.ServingProcess:
     folder.mkdir(mode=0o700)
     (folder / "token").write_text(hub.token)
     log = folder.parent / "log"
@@ -216,7 +216,7 @@ def _schema(name: str) -> InputSchema:
     return InputSchema(name, "binary", ("0", "1"), "at", tuple(columns), (), ("NA", ""))
 
 
-def _train(name: str) -> tuple[kit.ModelFile, kit.ModelFile, InputSchema]:
+def train(name: str) -> tuple[kit.ModelFile, kit.ModelFile, InputSchema]:
     """Model as skops has it, in the portable form where it has one, and its schema."""
     schema = _schema(name)
     columns, outcomes = _rows(schema)
@@ -246,7 +246,7 @@ def _rows(schema: InputSchema) -> tuple[InputColumns, Any]:
     return columns, outcomes
 
 
-def _body(schema: InputSchema, rows: int) -> bytes:
+def body(schema: InputSchema, rows: int) -> bytes:
     random = np.random.default_rng(rows)
     records = [
         {column: float(random.normal()) for column in schema.numeric}

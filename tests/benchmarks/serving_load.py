@@ -44,7 +44,7 @@ def measure(port: int, path: str, connections: int, seconds: float, body: bytes)
             for key, _ in selector.select():
                 connection = key.data
                 connection.received += connection.socket.recv(1 << 18)
-                if not _is_whole(connection.received):
+                if not is_whole(connection.received):
                     continue
                 now = time.perf_counter_ns()
                 if not connection.is_first:
@@ -63,7 +63,8 @@ def measure(port: int, path: str, connections: int, seconds: float, body: bytes)
     }
 
 
-def _is_whole(received: bytes) -> bool:
+def is_whole(received: bytes) -> bool:
+    """Whether an answer has come; raises RuntimeError where it is an error."""
     head, found, body = received.partition(b"\r\n\r\n")
     if not found:
         return False

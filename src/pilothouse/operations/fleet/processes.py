@@ -9,7 +9,7 @@ from typing import Any
 
 from pilothouse.confinement import probe
 from pilothouse.domain.confinement import describe
-from pilothouse.domain.formats.wire import ServingReport
+from pilothouse.domain.formats.wire import ServingReport, TrialReport
 from pilothouse.domain.identity.roles import DAEMON, Actor, Permission
 from pilothouse.domain.jobs.jobs import JobStatus, ProcessName
 from pilothouse.domain.monitoring.monitoring import DaemonState
@@ -174,6 +174,11 @@ class Pulse:
             else:
                 self._repeated[report.target] = self._services.now()
             self._reports[report.target] = report
+
+    def trials(self) -> dict[str, list[TrialReport]]:
+        """What the serving processes that have reported to this daemon last said of their trials, by target."""
+        with self._lock:
+            return {target: list(report.trials) for target, report in self._reports.items()}
 
     def forget(self, target: str) -> None:
         """Forget what the process of a target has said, since it has ended: a report that waits to be written is no word of the

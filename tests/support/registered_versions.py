@@ -1,0 +1,90 @@
+"""Versions of ``delay`` in a small workspace, registered as a finished training leaves them, and promoted."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+
+from pilothouse.domain.records import Snapshot, VersionStatus
+from pilothouse.inference.safe_format import dump_model
+from pilothouse.inference.schema import InputColumn, InputSchema
+from pilothouse.operations.promotion import promotions
+from pilothouse.statistics.profiles.specification import build_specification
+from pilothouse.store import jobs, models, runs, versions
+from support.small_workspace import SmallWorkspace
+
+SCHEMA = InputSchema(
+    "delay", "binary", ("0", "1"), "at", (InputColumn("wind", "number"), InputColumn("load", "number"))
+)
+NOW = datetime(2025, 3, 1, tzinfo=UTC)
+
+
+def register(shop: SmallWorkspace, number: int) -> tuple[str, str]:
+    """A version of ``delay`` as a finished training would leave it; returns the digests of its model and schema."""
+    from pilothouse.training.estimators import build_pipeline
+
+    rng = np.random.default_rng(number)
+    rows = rng.normal(10, 3, (400, 2))
+    pipeline = build_pipeline(
+        "sklearn.ensemble.HistGradientBoostingClassifier", {"max_iter": 5}, SCHEMA, seed=number, threads=1
+    )
+    import pandas as pd
+
+    pipeline.fit(pd.DataFrame(rows, columns=["wind", "load"]), (rows[:, 0] > 10).astype(int))
+    columns = {"wind": rows[:, 0], "load": rows[:, 1]}
+    specification = build_specification("binary", columns, {}, rng.random(400), ("0", "1"))
+    store = shop.services.artifacts
+    model_bytes = dump_model(pipeline)
+    model, schema = store.put_bytes(model_bytes), store.put_bytes(SCHEMA.to_bytes())
+    other = store.put_bytes(f"snapshot {number}".encode())
+    snapshot = Snapshot(other, other, other, 400, 300, 100, NOW, NOW, NOW)
+    with shop.services.registry.transaction() as connection:
+        stored = models.spec_in_force(connection, "delay")
+        found = models.find(connection, "delay")
+        assert stored is not None
+        assert found is not None
+        training = jobs.NewJob(
+            kind="train", model_id=found.id, spec_id=stored.id, created_by="sam", reason="", options={}
+        )
+        job = jobs.add(connection, training, at=NOW)
+        key = runs.add_snapshot(connection, snapshot, schema={}, at=NOW)
+        run = runs.NewRun(
+            found.id,
+            job,
+            stored.id,
+            key,
+            None,
+            stored.spec,
+            {},
+            0,
+            "sam",
+            "",
+            NOW,
+            NOW,
+            1.0,
+            1.0,
+            {},
+            {},
+            {},
+            None,
+        )
+        run_id = runs.add(connection, run, {}, at=NOW)
+        version = versions.NewVersion(
+            model_id=found.id,
+            number=number,
+            run_id=run_id,
+            status=VersionStatus.CANDIDATE,
+            model_digest=model,
+            model_bytes=len(model_bytes),
+            schema_digest=schema,
+            profile_spec_digest=store.put_bytes(specification.to_bytes()),
+            reference_digest=other,
+            predictions_digest=other,
+        )
+        versions.add(connection, version, at=NOW)
+    return model, schema
+
+
+def promote(shop: SmallWorkspace, number: int) -> None:
+    """Put a version live on ``ewr``."""
+    asked = promotions.request_promotion(shop.services, shop.scientist, f"delay/{number}", ["ewr"], "a test")
+    promotions.approve(shop.services, shop.approver, asked.id, asked.evidence_digest)
