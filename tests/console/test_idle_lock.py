@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from test_changes import until
 from test_hostile_text import texts_on
 from textual.pilot import Pilot
@@ -10,9 +11,11 @@ from textual.widgets import Input
 from pilothouse.console.app import Console
 from pilothouse.console.idle_lock import IdleLock, Locked
 from pilothouse.console.screenshots import settle
-from pilothouse.operations.identity import idle_lock, passphrases
+from pilothouse.domain.identity.ssh_keys import read_key
+from pilothouse.operations.identity import idle_lock, passphrases, users
 from pilothouse.operations.workspace import audits
 from support import example
+from support.soft_keys import SoftKey, agent
 
 PHRASE = "seven old bicycles"
 
@@ -50,6 +53,11 @@ def seen(app: Console) -> str:
     return "\n".join(texts_on(app))
 
 
+def words(app: Console) -> str:
+    """What is seen, without the frame of the dialog and the ends of its lines."""
+    return " ".join(seen(app).replace("│", " ").split())
+
+
 def actions(workspace: Path) -> list[str]:
     with example.opened(workspace) as services:
         return [entry.action for entry in audits.show(services, example.person(services, "ada"))]
@@ -74,8 +82,10 @@ async def test_it_locks_after_its_time_without_a_key_and_shows_nothing_else(
         await lock(app, clock, pilot)
         shown = seen(app)
         assert "locked: pat" in shown
-        assert "no passphrase of yours unlocks it" in shown
-        for word in ("flight-delay", "ewr", "Models", "pilothouse"):
+        assert "nothing of yours unlocks it" in words(app)
+        assert "no SSH key is bound to pat" in words(app)
+        assert "connect with ssh -A" in words(app)
+        for word in ("flight-delay", "ewr", "Models", "overview"):
             assert word not in shown
         for key in (
             "colon",
@@ -134,3 +144,57 @@ async def test_without_the_setting_it_never_locks(make_console, workspace: Path)
         clock.now += 1e9
         app.idle_lock.check()
         assert not isinstance(app.screen, Locked)
+
+
+async def test_the_persons_own_key_in_the_agent_unlocks_it(
+    make_console, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(workspace)
+    soft = SoftKey()
+    with example.opened(workspace) as services:
+        users.add_user(services, example.person(services, "ada"), "pat", keys=[read_key(soft.line)])
+    with agent(soft.write(tmp_path / "id")) as socket:
+        monkeypatch.setenv("SSH_AUTH_SOCK", socket)
+        app = make_console()
+        clock = timed(app)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            await lock(app, clock, pilot)
+            assert f"Enter unlocks it with {soft.public.fingerprint}" in words(app)
+            assert not app.screen.query_one(Input).display, "there is no passphrase to type"
+            monkeypatch.setenv("SSH_AUTH_SOCK", f"{socket}.gone")
+            await pilot.press("enter")
+            await until(pilot, lambda: "the SSH agent is not there" in words(app))
+            assert isinstance(app.screen, Locked)
+            monkeypatch.setenv("SSH_AUTH_SOCK", socket)
+            await pilot.press("enter")
+            await until(pilot, lambda: not isinstance(app.screen, Locked) and "flight-delay" in seen(app))
+    assert actions(workspace)[0] == "session.unlocked"
+
+
+async def test_either_unlocks_it_where_both_are_there(
+    make_console, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(workspace, passphrase=PHRASE)
+    soft = SoftKey()
+    with example.opened(workspace) as services:
+        users.add_user(services, example.person(services, "ada"), "pat", keys=[read_key(soft.line)])
+    with agent(soft.write(tmp_path / "id")) as socket:
+        monkeypatch.setenv("SSH_AUTH_SOCK", socket)
+        app = make_console()
+        clock = timed(app)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            for typed in (PHRASE, ""):
+                await lock(app, clock, pilot)
+                await until(pilot, lambda: "or type your passphrase" in words(app))
+                app.screen.query_one(Input).value = typed
+                await pilot.press("enter")
+                await until(pilot, lambda: not isinstance(app.screen, Locked) and "flight-delay" in seen(app))
+    with example.opened(workspace) as services:
+        unlocked = [
+            entry.detail["by"]
+            for entry in audits.show(services, example.person(services, "ada"))
+            if entry.action == "session.unlocked"
+        ]
+    assert unlocked == ["key", "passphrase"]

@@ -194,7 +194,8 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "upgrades.convert": (lambda s, a: upgrades.convert(s, a, None), OPERATION),  # type: ignore[arg-type]
     "idle_lock.set_idle_lock": (lambda s, a: idle_lock.set_idle_lock(s, a, 600), ADMINS),
     "idle_lock.note_lock": (lambda s, a: idle_lock.note_lock(s, a, None), EVERYBODY),
-    "idle_lock.can_unlock": (lambda s, a: idle_lock.can_unlock(s, a), EVERYBODY),
+    "idle_lock.ways": (lambda s, a: idle_lock.ways(s, a, ""), EVERYBODY),
+    "idle_lock.unlock_with_agent": (lambda s, a: idle_lock.unlock_with_agent(s, a, None, ""), EVERYBODY),
     "ssh_lines.authorized_keys": (lambda s, a: ssh_lines.authorized_keys(s, a), EVERYBODY),
     "permissions.explain": (lambda s, a: permissions.explain(s, a, "pat", "approve", "delay"), EVERYBODY),
     "users.list_users": (lambda s, a: users.list_users(s, a), EVERYBODY),

@@ -10,12 +10,16 @@ from statistics import median
 
 import pytest
 
+from pilothouse.domain.identity.roles import Permission
 from pilothouse.domain.identity.sessions import ConsoleSession
-from pilothouse.operations.identity import users
-from pilothouse.operations.workspace import sessions, workspaces
+from pilothouse.operations.authorisation import changing
+from pilothouse.operations.identity import idle_lock, users
+from pilothouse.operations.workspace import audits, sessions, workspaces
+from pilothouse.store import workspace
 from pilothouse.system.processes import is_alive
 from support import wait_until
 from support.soak_plan import size
+from support.soft_keys import agent
 from support.ssh_door import Door
 from support.ssh_keys import certify
 from support.sshd import needs_sshd
@@ -118,6 +122,35 @@ def test_a_console_ends_with_the_key_that_it_was_opened_by(door: Door, oscar: Pa
         users.revoke_key(door.services, ada, "oscar", first.fingerprint, "laptop lost")
         wait_until(lambda: terminal.process.poll() is not None, SOON_S)
         assert other.process.poll() is None
+
+
+def test_a_locked_console_is_unlocked_by_the_agent_that_the_connection_forwards(door: Door) -> None:
+    services, ada = door.services, workspaces.identify(door.services, "ada")
+    with changing(services, ada, Permission.SET_POLICY) as change:  # sooner than an admin may have it
+        workspace.set_setting(change.connection, idle_lock.SETTING, "1")
+        change.record("idle_lock.set", "workspace", {"after": 1})
+    oscar = door.add("oscar")
+    with agent(oscar) as sock:
+        command = door.sshd.command(oscar, options=("-tt", "-A"))
+        command[command.index("IdentityAgent=none")] = f"IdentityAgent={sock}"
+        with Terminal(services.paths.root, command=command) as terminal:
+
+            def shown() -> str:
+                lines = screen_of(terminal, 80, 24).display
+                return " ".join("\n".join(lines).replace("│", " ").split())
+
+            wait_until(lambda: "locked: oscar" in shown() and "Enter unlocks it with SHA256" in shown(), 30)
+            assert "Over" not in shown()
+            with changing(services, ada, Permission.SET_POLICY) as change:
+                workspace.set_setting(change.connection, idle_lock.SETTING, "")
+                change.record("idle_lock.set", "workspace", {"after": None})
+            terminal.write(b"\r")
+            wait_until(lambda: "1Over" in shown(), 30)
+            terminal.write(b":quit\r")
+            terminal.process.wait(10)
+    entries = audits.show(services, ada, text="session.unlocked")
+    key = users.keys_of(services, ada, "oscar").keys[0].fingerprint
+    assert [(one.actor, one.detail["by"], one.detail["key"]) for one in entries] == [("oscar", "key", key)]
 
 
 @pytest.mark.parametrize("what", ["certificate", "key"])

@@ -3,7 +3,6 @@ past Pilothouse counts for nothing. All raise IntegrityError that names it, and 
 
 from collections.abc import Sequence
 
-from pilothouse.domain.identity.users import KeyUse
 from pilothouse.domain.records import PromotionRequest, Version
 from pilothouse.operations.catalogue import require_model, require_run
 from pilothouse.sqlite import Connection
@@ -32,13 +31,6 @@ def check_request(connection: Connection, request: PromotionRequest) -> None:
     )
     for table in ("person_names", "grants"):
         row_checks.check_rows(connection, table)
-
-
-def check_keys(connection: Connection, name: str) -> None:
-    """A user, and the keys that are bound to their name."""
-    row_checks.check_rows(connection, "users", "name", [name], also_named=f"the user {name} of ")
-    for kind in KeyUse:
-        row_checks.check_rows(connection, "user_keys", "user", [name], also_named=f"the {kind} of {name}, ")
 
 
 def check_rules(connection: Connection, model: str) -> None:

@@ -19,7 +19,7 @@ from pilothouse.domain.records import PromotionRequest
 from pilothouse.operations.authorisation import Change
 from pilothouse.operations.identity import passphrases
 from pilothouse.operations.identity.passphrases import Proof
-from pilothouse.operations.promotion.accounted_rows import check_keys
+from pilothouse.operations.identity.signing_keys import check_keys, key_on_record
 from pilothouse.signing import sshsig
 from pilothouse.signing.sshsig import SshSignature
 from pilothouse.sqlite import Connection
@@ -167,7 +167,7 @@ def _checked_signature(
             f"the statement names the key {statement.key}, and {signature.key.fingerprint} has signed it"
         )
     _check_time(change, statement)
-    key = _key_on_record(change, signature)
+    key = key_on_record(change, signature)
     kind = Component.HARDWARE_KEY if signature.key.in_hardware else Component.KEY
     if request.rules.signature.rank > kind.rank:
         raise NotAllowedError(
@@ -232,50 +232,3 @@ def _check_time(change: Change, statement: Statement) -> None:
     head = audit.head(change.connection, statement.log.count)
     if (head.count, head.hash) != (statement.log.count, statement.log.hash):
         raise ConflictError(f"the statement names another audit log than this one: {again}")
-
-
-def _key_on_record(change: Change, signature: SshSignature) -> UserKey:
-    """Key of the actor's by which the signature counts: the one that signed, or the authority of its certificate. Raises
-    NotAllowedError where there is none in force."""
-    name, fingerprint = change.actor.name, signature.key.fingerprint
-    certificate = signature.certificate
-    if certificate is not None:
-        certificate.check_unrestricted()
-    in_force = users.keys_in_force(change.connection, change.at, user=name)
-    found = next((k for k in in_force if k.kind is KeyUse.KEY and k.fingerprint == fingerprint), None)
-    if found is not None:
-        return found
-    bound = any(key.kind is KeyUse.KEY for key in users.with_fingerprint(change.connection, fingerprint))
-    if certificate is not None and not bound:  # no certificate brings a revoked key back, or lends somebody's
-        authority = certificate.authority.fingerprint
-        found = next((k for k in in_force if k.kind is KeyUse.AUTHORITY and k.fingerprint == authority), None)
-        if found is not None:
-            certificate.check(name, change.at)
-            return found
-        raise NotAllowedError(
-            f"the certificate is of an authority that is not on record for {name}: {authority}"
-        )
-    raise NotAllowedError(_why_not(change, fingerprint))
-
-
-def _why_not(change: Change, fingerprint: str) -> str:
-    """Why a key does not count."""
-    name, at = change.actor.name, change.at
-    known = users.with_fingerprint(change.connection, fingerprint)
-    own = [key for key in known if key.user == name]
-    if not own:
-        other = next((key.user for key in known if key.kind is KeyUse.KEY), None)
-        if other is not None:
-            return f"the signature is by {other}'s key, not by one of {name}'s"
-        return (
-            f"the key {fingerprint} is not on record for {name}: "
-            f"an admin binds it (pilothouse users keys {name} --add KEY.pub)"
-        )
-    key = own[-1]
-    if key.revoked_at is not None:
-        return f"the key {fingerprint} was revoked on {key.revoked_at:%Y-%m-%d}: {key.revoked_why}"
-    if key.valid_before is not None and key.valid_before <= at:
-        return f"the key {fingerprint} expired at {key.valid_before:%Y-%m-%d %H:%M} UTC"
-    if key.valid_after is not None and key.valid_after > at:
-        return f"the key {fingerprint} is valid from {key.valid_after:%Y-%m-%d %H:%M} UTC on"
-    return f"{name} is disabled, and so are their keys"

@@ -16,7 +16,8 @@ from pilothouse.domain.promotion.decisions import Decision
 from pilothouse.domain.promotion.statements import NAMESPACE, Component
 from pilothouse.domain.records import AuditEntry, PromotionRequest
 from pilothouse.operations.authorisation import present, reading
-from pilothouse.operations.promotion.accounted_rows import check_keys, check_request
+from pilothouse.operations.identity.signing_keys import check_keys
+from pilothouse.operations.promotion.accounted_rows import check_request
 from pilothouse.operations.promotion.rules_in_force import require_with_rules
 from pilothouse.operations.promotion.verification_texts import ExportedDecision, readme
 from pilothouse.operations.services import Services

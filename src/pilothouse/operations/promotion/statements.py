@@ -2,23 +2,20 @@
 
 import base64
 import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pilothouse.domain.errors import ConflictError, NotFoundError
+from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.identity.roles import Actor, Permission
-from pilothouse.domain.identity.users import KeyUse, UserKey
 from pilothouse.domain.promotion.request_rules import RequestAct
 from pilothouse.domain.promotion.statements import NAMESPACE, Component
-from pilothouse.domain.records import PromotionRequest
 from pilothouse.operations.authorisation import authorise, changing, clean_text, present, reading
+from pilothouse.operations.identity.signing_keys import chosen
 from pilothouse.operations.promotion.components import Signed, key_to_sign, statement_of, usable_keys
 from pilothouse.operations.promotion.promotions import open_request, reach_of
 from pilothouse.operations.promotion.rules_in_force import require_with_rules
 from pilothouse.operations.services import Services
 from pilothouse.signing import agent
 from pilothouse.signing.agent import AgentKey
-from pilothouse.signing.certificates import is_certificate, parse_certificate
 from pilothouse.store.governance import printed_statements
 
 
@@ -76,7 +73,7 @@ def agent_key(services: Services, actor: Actor, request_id: int, socket: str) ->
         request = require_with_rules(connection, request_id)
         at = present(services, connection)
         usable = usable_keys(connection, actor.name, request.rules.signature, at)
-    return _chosen(held, usable, request, actor.name)
+    return chosen(held, usable, actor.name, in_hardware=request.rules.signature is Component.HARDWARE_KEY)
 
 
 def sign_with_agent(
@@ -105,25 +102,3 @@ def sign_with_agent(
             connection, request, verdict, reason, actor.name, key.key.fingerprint, at
         ).to_bytes()
     return Signed(agent.sign(socket, key, data, NAMESPACE), data)
-
-
-def _chosen(
-    held: Sequence[AgentKey], usable: Sequence[UserKey], request: PromotionRequest, name: str
-) -> AgentKey:
-    """First key of the agent that is one of somebody's own, else the first certificate of an authority of theirs."""
-    own = {key.fingerprint for key in usable if key.kind is KeyUse.KEY}
-    authorities = {key.fingerprint for key in usable if key.kind is KeyUse.AUTHORITY}
-    for one in held:
-        if one.key.fingerprint in own and not is_certificate(one.blob):
-            return one
-    for one in held:
-        if not is_certificate(one.blob):
-            continue
-        certificate = parse_certificate(one.blob)
-        is_enough = one.key.in_hardware or request.rules.signature is not Component.HARDWARE_KEY
-        if certificate.authority.fingerprint in authorities and name in certificate.principals and is_enough:
-            return one
-    listed = ", ".join(sorted({one.key.fingerprint for one in held})) or "none"
-    raise NotFoundError(
-        f"the SSH agent holds no key of {name} that can sign this (it holds {listed}): see pilothouse users keys {name}"
-    )
