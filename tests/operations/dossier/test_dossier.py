@@ -310,7 +310,7 @@ def test_the_page_stands_by_itself_and_obeys_nothing(folder: Path) -> None:
     assert "&lt;script&gt;" in page
     assert re.findall(r".<script|.\]\(http", card) == ["\\<script", "\\](http"] * 2
     assert "@media print" in page
-    assert "max-width: 30rem" in page
+    assert "max-width: 40rem" in page
 
 
 def test_the_bill_of_materials_keeps_intervals_slices_and_what_was_said(folder: Path) -> None:
@@ -394,6 +394,16 @@ def test_folders_that_are_in_use_or_the_workspaces_own_are_refused(approved: Exa
     with pytest.raises(InvalidInputError, match="name another place"):
         _write(approved, approved.services.paths.state / "dossier")
     assert [path.name for path in taken.iterdir()] == ["file"]
+
+
+def test_a_narrow_screen_is_told_the_column_of_each_cell(folder: Path) -> None:
+    page = (folder / "dossier.html").read_text()
+    cells = re.findall(r"<td\b[^>]*>", page)
+    names = [re.search(r' data-name="([^"]+)"', cell) for cell in cells]
+    assert cells
+    assert all(names)
+    assert {"version 1", "version 2", "detail", "value"} <= {one[1] for one in names if one}
+    assert "attr(data-name)" in page
 
 
 def test_a_version_that_nobody_asked_for_has_a_dossier_too(example: Example, tmp_path: Path) -> None:
