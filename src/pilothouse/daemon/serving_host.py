@@ -1,22 +1,19 @@
 """Client of the serving host in the daemon: starts it, orders processes, hears of their ends, starts it again if it died."""
 
-import contextlib
-import json
 import logging
 import math
 import os
-import socket
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pilothouse.confinement import probe
 from pilothouse.daemon.logs import say
 from pilothouse.serving.host import Order, write_order
+from pilothouse.system.controlled_process import CLEAN_ENVIRONMENT, ControlledProcess, ending_text
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +34,7 @@ class End:
     @property
     def how(self) -> str:
         """``signal 9``, ``exit code 7``; empty where nobody knows."""
-        if self.code is None:
-            return ""
-        return f"signal {-self.code}" if self.code < 0 else f"exit code {self.code}"
+        return "" if self.code is None else ending_text(self.code)
 
 
 class ServingHost:
@@ -96,33 +91,17 @@ class ServingHost:
         self._on_end()
 
 
-class _Connection:
-    """Host process with its socket, and a thread that hands on what it says."""
+class _Connection(ControlledProcess):
+    """Host process. A target whose process the host has not told the end of has none that is known once the host is gone."""
 
     def __init__(self, workspace: Path, take: Callable[[str, End], None], *, skops: bool) -> None:
-        own_end, host_end = socket.socketpair()
-        with host_end:
-            command = [sys.executable, "-I", "-m", "pilothouse.serving.host"]
-            command += ["--control", str(host_end.fileno()), "--workspace", str(workspace)]
-            command += ["--skops"] if skops else []
-            self.process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=(host_end.fileno(),),
-                start_new_session=True,  # a Ctrl-C at the daemon's terminal is the daemon's to handle
-                cwd="/",
-                env=_environment(),
-            )
-        self._socket = own_end
         self._take = take
-        self._lock = threading.Lock()
         self._ordered: set[str] = set()
         """Targets whose process has not ended."""
-        self._is_closing = False
-        self.alive = True
-        self._reader = threading.Thread(target=self._read, name="serving host", daemon=True)
-        self._reader.start()
+        self._lost: set[str] = set()
+        command = [sys.executable, "-I", "-m", "pilothouse.serving.host", "--workspace", str(workspace)]
+        command += ["--skops"] if skops else []
+        super().__init__(command, _environment(), name="serving host", patience_s=_PATIENCE_S)
 
     def send(self, order: Order) -> None:
         """Send an order. A host that is gone is noticed by the reader."""
@@ -130,47 +109,28 @@ class _Connection:
             alive = self.alive
             if alive:
                 self._ordered.add(order.target)
-        if not alive:
+        if alive:
+            self.tell(write_order(order))
+        else:
             self._take(order.target, End(None))
-            return
-        with contextlib.suppress(OSError):
-            self._socket.sendall(write_order(order))
 
-    def close(self) -> None:
-        """End the host and wait for it."""
-        self._is_closing = True
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        try:
-            self.process.wait(timeout=_PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self._reader.join()
-        self._socket.close()
-
-    def _read(self) -> None:
-        with contextlib.suppress(OSError), self._socket.makefile("rb") as lines:
-            for line in lines:
-                said = json.loads(line)
-                with self._lock:
-                    self._ordered.discard(said["ended"])
-                self._take(said["ended"], End(said["code"], said["port_taken"]))
+    def hear(self, said: dict[str, Any]) -> None:
         with self._lock:
-            self.alive = False
-            lost, self._ordered = self._ordered, set()
-        if self._is_closing:
-            return
-        code = self.process.wait()
-        how = End(code).how
+            self._ordered.discard(said["ended"])
+        self._take(said["ended"], End(said["code"], said["port_taken"]))
+
+    def gone(self) -> None:
+        self._lost, self._ordered = self._ordered, set()
+
+    def died(self, code: int) -> None:
         say(
             log,
             logging.ERROR,
-            f"the serving host ended: {how}; the processes that it has started serve on",
+            f"the serving host ended: {ending_text(code)}; the processes that it has started serve on",
             pid=self.process.pid,
             exit_code=code,
         )
-        for target in lost:
+        for target in self._lost:
             self._take(target, End(None))
 
 
@@ -178,9 +138,7 @@ def _environment() -> dict[str, str]:
     """Environment of the host, and so of every serving process: nothing that could be a secret."""
     kept = {name: os.environ[name] for name in (probe.ABSENT,) if name in os.environ}
     return {
-        "PATH": "/usr/bin:/bin",
-        "LANG": "C.UTF-8",
-        "TZ": "UTC",
+        **CLEAN_ENVIRONMENT,
         # several targets share the cores
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",

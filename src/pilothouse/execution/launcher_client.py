@@ -1,13 +1,10 @@
 """Client of the launcher in the daemon: starts it, hands it steps, receives their exits, and starts it again if it died."""
 
-import contextlib
 import dataclasses
 import json
 import logging
 import os
 import queue
-import socket
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -21,6 +18,7 @@ from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.jobs.jobs import ProgressLine, StepExit, StepRequest, StepResult
 from pilothouse.execution.step_files import EARLY_END, ProgressTail, check_inputs, read_result
 from pilothouse.execution.step_process import HASH_SEED, PROGRESS_FILE, REQUEST_FILE
+from pilothouse.system.controlled_process import CLEAN_ENVIRONMENT, ControlledProcess, ending_text
 from pilothouse.system.files import write_atomically
 
 log = logging.getLogger(__name__)
@@ -29,6 +27,8 @@ Isolation = Literal["require", "warn"]
 STEPS_PACKAGE = "pilothouse.training.steps"
 _LOOK_EVERY_S = 0.1
 """Seconds between two looks at a step's progress and cancellation."""
+_PATIENCE_S = 15.0
+"""Seconds that the launcher has to end, and its steps with it."""
 _LOST = StepExit(None, None, 0.0, 0.0, "signalled")
 """Exit of a step whose launcher died."""
 
@@ -169,29 +169,13 @@ class Launcher:
         return command
 
 
-class _Connection:
-    """Launcher process with its socket, and a thread that hands each answer to the caller that waits for it."""
+class _Connection(ControlledProcess):
+    """Launcher process. Each answer is handed to the caller that waits for it."""
 
     def __init__(self, command: list[str]) -> None:
-        own_end, launcher_end = socket.socketpair()
-        with launcher_end:
-            self.process = subprocess.Popen(
-                [*command, "--control", str(launcher_end.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=(launcher_end.fileno(),),
-                start_new_session=True,  # a Ctrl-C at the daemon's terminal is the daemon's to handle
-                cwd="/",
-                env=_environment(),
-            )
-        self._socket = own_end
-        self._lock = threading.Lock()
         self._last = 0
         self._waiting: dict[int, queue.SimpleQueue[dict[str, Any] | None]] = {}
-        self.alive = True
-        self._is_closing = False
-        self._reader = threading.Thread(target=self._read, name="launcher", daemon=True)
-        self._reader.start()
+        super().__init__(command, _environment(), name="launcher", patience_s=_PATIENCE_S)
 
     def submit(
         self, request: dict[str, Any], grace_s: float
@@ -210,51 +194,28 @@ class _Connection:
 
     def send(self, message: dict[str, Any]) -> None:
         """Send one line. A launcher that is gone is noticed by the reader."""
-        with contextlib.suppress(OSError), self._lock:
-            self._socket.sendall(json.dumps(message).encode() + b"\n")
+        self.tell(json.dumps(message).encode() + b"\n")
 
-    def close(self) -> None:
-        """End the launcher and wait for it."""
-        self._is_closing = True
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        try:
-            self.process.wait(timeout=15)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self._reader.join()
-        self._socket.close()
+    def hear(self, said: dict[str, Any]) -> None:
+        if "exit" in said:
+            with self._lock:
+                answers = self._waiting.pop(said.pop("exit"))
+            answers.put(said)
 
-    def _read(self) -> None:
-        with contextlib.suppress(OSError), self._socket.makefile("rb") as lines:
-            for line in lines:
-                answer = json.loads(line)
-                if "exit" in answer:
-                    self._hand_over(answer.pop("exit"), answer)
-        with self._lock:
-            self.alive = False
-            ended_by_itself = not self._is_closing
-            for answers in self._waiting.values():
-                answers.put(None)
-        if ended_by_itself:
-            code = self.process.wait()
-            how = f"signal {-code}" if code < 0 else f"exit code {code}"
-            facts = {"pid": self.process.pid, "exit_code": code, "steps": len(self._waiting)}
-            log.error("the launcher of steps ended: %s", how, extra={"facts": facts})
+    def gone(self) -> None:
+        for answers in self._waiting.values():
+            answers.put(None)
 
-    def _hand_over(self, number: int, answer: dict[str, Any]) -> None:
-        with self._lock:
-            self._waiting.pop(number).put(answer)
+    def died(self, code: int) -> None:
+        facts = {"pid": self.process.pid, "exit_code": code, "steps": len(self._waiting)}
+        log.error("the launcher of steps ended: %s", ending_text(code), extra={"facts": facts})
 
 
 def _environment() -> dict[str, str]:
     """Environment of the launcher, and so of every step: nothing that could be a secret."""
     kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
     return {
-        "PATH": "/usr/bin:/bin",
-        "LANG": "C.UTF-8",
-        "TZ": "UTC",
+        **CLEAN_ENVIRONMENT,
         "OPENBLAS_NUM_THREADS": "1",
         "GOMP_SPINCOUNT": "1000",  # a busy machine: threads that wait by spinning made a fit 10 to 50 times slower
         # Libraries draw at random in the order of a set of names: the same training has to draw the same (river's KMeans).
