@@ -137,6 +137,11 @@ def with_unwatched(session: Session, records: Iterable[object]) -> list[dict[str
     return [{**plain(record), "unwatched": text} for record in records]
 
 
+_REASON = "Why, for the record."
+reason_option = click.option("--reason", required=True, help=_REASON)
+optional_reason_option = click.option("--reason", default="", help=_REASON)
+
+
 def json_option(command: F) -> F:
     """Add ``--json`` to a command that prints data."""
 
@@ -147,6 +152,19 @@ def json_option(command: F) -> F:
     return click.option(
         "--json", is_flag=True, expose_value=False, callback=remember, help="Print data as JSON."
     )(command)
+
+
+def shown_group(show: Callable[[Session], None]) -> click.Group:
+    """Group of commands named and described as ``show`` is, which is what it does without a command, also as JSON."""
+
+    @click.group(show.__name__, invoke_without_command=True, help=show.__doc__)
+    @json_option
+    @click.pass_context
+    def group(ctx: click.Context) -> None:
+        if ctx.invoked_subcommand is None:
+            show(ctx.obj)
+
+    return group
 
 
 def output_option(command: F) -> F:

@@ -1,6 +1,8 @@
 """Commands about access: roles, the workspace's policy, trusted wrappers."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import click
 
@@ -9,6 +11,7 @@ from pilothouse.cli.output import (
     json_option,
     plain,
     printed_as_json,
+    reason_option,
     say,
     say_solo,
     show_pairs,
@@ -85,50 +88,47 @@ def _chosen(given: dict[str, str | None], labels: Sequence[str]) -> TargetChoice
     return TargetChoice.of(rules)
 
 
+def _takes_a_grant(act: Callable[[Session, str, Grant], None]) -> Callable[..., None]:
+    """NAME, ROLE and the options of its scope, handed on as a name and a grant."""
+
+    @click.argument("name")
+    @click.argument("role", type=_GRANTABLE)
+    @_scoped
+    @click.pass_obj
+    @functools.wraps(act)
+    def command(
+        session: Session,
+        /,
+        name: str,
+        role: str,
+        model: str,
+        labels: tuple[str, ...],
+        deny: bool,
+        **given: str | None,
+    ) -> None:
+        act(session, name, Grant(Role(role), model, deny, _chosen(given, labels)))
+
+    return command
+
+
 @click.command()
-@click.argument("name")
-@click.argument("role", type=_GRANTABLE)
-@_scoped
-@click.pass_obj
-def grant(
-    session: Session,
-    /,
-    name: str,
-    role: str,
-    model: str,
-    labels: tuple[str, ...],
-    deny: bool,
-    **given: str | None,
-) -> None:
+@_takes_a_grant
+def grant(session: Session, name: str, held: Grant) -> None:
     """Grant ROLE to NAME, or deny it."""
-    held = Grant(Role(role), model, deny, _chosen(given, labels))
-    workspaces.grant_role(
-        session.services, session.actor, name, held.role, model=model, targets=held.targets, deny=deny
-    )
+    workspaces.grant_role(session.services, session.actor, name, **_terms(held))
     say(f"{name} is {held}")
 
 
 @click.command()
-@click.argument("name")
-@click.argument("role", type=_GRANTABLE)
-@_scoped
-@click.pass_obj
-def revoke(
-    session: Session,
-    /,
-    name: str,
-    role: str,
-    model: str,
-    labels: tuple[str, ...],
-    deny: bool,
-    **given: str | None,
-) -> None:
+@_takes_a_grant
+def revoke(session: Session, name: str, held: Grant) -> None:
     """Revoke ROLE from NAME, or its denial: what was granted with the same options."""
-    held = Grant(Role(role), model, deny, _chosen(given, labels))
-    workspaces.revoke_role(
-        session.services, session.actor, name, held.role, model=model, targets=held.targets, deny=deny
-    )
+    workspaces.revoke_role(session.services, session.actor, name, **_terms(held))
     say(f"{name} is no longer {held}")
+
+
+def _terms(held: Grant) -> dict[str, Any]:
+    return {"role": held.role, "model": held.model, "targets": held.targets, "deny": held.deny}
 
 
 @click.command()
@@ -176,7 +176,7 @@ def persons_list(session: Session) -> None:
 @persons.command("join")
 @click.argument("name")
 @click.argument("other")
-@click.option("--reason", required=True, help="Why, for the record.")
+@reason_option
 @click.pass_obj
 def persons_join(session: Session, name: str, other: str, reason: str) -> None:
     """Declare that NAME and OTHER are one person, for good."""
@@ -274,7 +274,7 @@ def _four_eyes_text(rules: WorkspacePolicy) -> str:
 @click.option(
     "--idle-lock", metavar="TIME", help="Consoles lock themselves after so long without a key: 10m, or off."
 )
-@click.option("--reason", required=True, help="Why, for the record.")
+@reason_option
 @click.pass_obj
 def policy_set(
     session: Session,

@@ -5,7 +5,9 @@ import click
 from pilothouse.cli.output import (
     json_option,
     limit_option,
+    optional_reason_option,
     printed_as_json,
+    reason_option,
     say,
     say_rest,
     show_pairs,
@@ -75,7 +77,7 @@ def schedule_show(session: Session, number: int, limit: int) -> None:
 
 @schedule.command("pause")
 @click.argument("number", type=int)
-@click.option("--reason", required=True, help="Why, for the record.")
+@reason_option
 @click.pass_obj
 def schedule_pause(session: Session, number: int, reason: str) -> None:
     """Pause schedule NUMBER."""
@@ -135,7 +137,7 @@ def pause(session: Session, reason: str) -> None:
 
 
 @click.command()
-@click.option("--reason", default="", help="Why, for the record.")
+@optional_reason_option
 @click.pass_obj
 def resume(session: Session, reason: str) -> None:
     """Resume automation."""

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import click
 
-from pilothouse.cli.output import json_option, printed_as_json, say, say_unwatched, show_table
+from pilothouse.cli.output import json_option, printed_as_json, reason_option, say, say_unwatched, show_table
 from pilothouse.cli.session import Session
 from pilothouse.domain.models.dataclass_reader import parse_duration
 from pilothouse.domain.promotion.break_glass import REVIEWERS, Review
@@ -81,7 +81,7 @@ def break_glass_list(session: Session, open_only: bool) -> None:
 @click.argument("number", type=int)
 @click.option("--keep", "verdict", flag_value=str(Review.KEEP), help="It stays.")
 @click.option("--take-back", "verdict", flag_value=str(Review.TAKE_BACK), help="Go back at once.")
-@click.option("--reason", required=True, help="Why, for the record.")
+@reason_option
 @click.pass_obj
 def break_glass_review(session: Session, number: int, verdict: str | None, reason: str) -> None:
     """Look at break-glass NUMBER as another person."""

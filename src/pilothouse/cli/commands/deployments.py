@@ -11,6 +11,7 @@ from pilothouse.cli.output import (
     plain,
     printed_as_json,
     read_pages,
+    reason_option,
     say,
     say_rest,
     say_unwatched,
@@ -68,7 +69,7 @@ def rollback(session: Session, model: str, targets: tuple[str, ...], reason: str
 
 @click.command("lift-hold")
 @click.argument("model")
-@click.option("--reason", required=True, help="Why, for the record.")
+@reason_option
 @click.pass_obj
 def lift_hold(session: Session, model: str, reason: str) -> None:
     """Let automatic deployment of MODEL run again."""

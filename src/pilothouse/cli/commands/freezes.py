@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import click
 
-from pilothouse.cli.output import json_option, printed_as_json, say, show_table
+from pilothouse.cli.output import json_option, printed_as_json, reason_option, say, show_table
 from pilothouse.cli.session import Session
 from pilothouse.domain.promotion.freezes import frozen_until
 from pilothouse.operations.promotion import freezes as operations
@@ -23,7 +23,7 @@ def freeze() -> None:
 @click.option("--to", "ends", required=True, help="The same for its end.")
 @click.option("--timezone", default="UTC", show_default=True, help="Zone of both, e.g. Europe/Berlin.")
 @click.option("--model", default="", help="For this model only.")
-@click.option("--reason", required=True, help="Why, for the record.")
+@reason_option
 @click.pass_obj
 def freeze_set(
     session: Session, name: str, begins: str, ends: str, timezone: str, model: str, reason: str
@@ -37,7 +37,7 @@ def freeze_set(
 
 @freeze.command("lift")
 @click.argument("name")
-@click.option("--reason", required=True, help="Why, for the record.")
+@reason_option
 @click.pass_obj
 def freeze_lift(session: Session, name: str, reason: str) -> None:
     """End the freeze NAME for good."""

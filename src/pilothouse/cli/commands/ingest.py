@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pilothouse.cli.output import json_option, plain, printed_as_json, say, show_rows
+from pilothouse.cli.output import json_option, plain, printed_as_json, say, show_rows, shown_group
 from pilothouse.cli.session import Session
 from pilothouse.domain.formats.wire import LabelReceipt
 from pilothouse.presentation import texts
@@ -20,17 +20,12 @@ _history = click.option(
 )
 
 
-@click.group(invoke_without_command=True)
-@json_option
-@click.pass_context
-def rejected(context: click.Context) -> None:
+@shown_group
+def rejected(session: Session) -> None:
     """Events that were not taken, counted by reason (or retry)."""
-    if context.invoked_subcommand is not None:
-        return
     from pilothouse.operations.ingest import ingest as operation
     from pilothouse.operations.ingest import retries
 
-    session: Session = context.obj
     rejections = operation.rejected(session.services, session.actor)
     if printed_as_json(session, rejections):
         return

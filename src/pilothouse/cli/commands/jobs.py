@@ -8,6 +8,7 @@ import click
 from pilothouse.cli.output import (
     json_option,
     limit_option,
+    optional_reason_option,
     parse_time,
     printed_as_json,
     read_pages,
@@ -45,7 +46,7 @@ _POLL_S = 0.3
 @click.option(
     "--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Override training.* or data.lookback."
 )
-@click.option("--reason", default="", help="Why, for the record.")
+@optional_reason_option
 @click.option("--priority", default=0, show_default=True, help="-100 to 100: a higher one is taken first.")
 @click.option("--deadline", metavar="TIME", help="End it where it has not ended by then.")
 @click.option("--after", metavar="JOB", type=int, multiple=True, help="Only once that job has succeeded.")
@@ -151,7 +152,7 @@ def logs(session: Session, number: int, follow: bool) -> None:
 
 @click.command()
 @click.argument("number", type=int)
-@click.option("--reason", default="", help="Why, for the record.")
+@optional_reason_option
 @click.pass_obj
 def cancel(session: Session, number: int, reason: str) -> None:
     """Cancel a job: at once where it waits, else its processes are ended."""
@@ -207,7 +208,7 @@ def trials(session: Session, number: int) -> None:
 @click.option("--version", type=int, help="Of monitor: this version's windows alone.")
 @click.option("--target", help="Of monitor: this target's windows alone.")
 @click.option("--priority", default=-10, show_default=True, help="-100 to 100: a higher one is taken first.")
-@click.option("--reason", default="", help="Why, for the record.")
+@optional_reason_option
 @json_option
 @click.pass_obj
 def backfill(

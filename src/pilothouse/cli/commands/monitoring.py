@@ -11,6 +11,7 @@ import click
 from pilothouse.cli.output import (
     json_option,
     limit_option,
+    optional_reason_option,
     parse_time,
     plain,
     printed_as_json,
@@ -244,7 +245,7 @@ def _draw(view: MonitorView) -> None:
 @click.option(
     "--window", nargs=2, metavar="START END", help="Event times; the newest closed window of drift otherwise."
 )
-@click.option("--reason", default="", help="Why, for the record.")
+@optional_reason_option
 @click.option(
     "--wait", is_flag=True, help="Wait for the answer; the exit code is 1 where the features drift."
 )

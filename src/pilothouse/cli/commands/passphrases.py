@@ -4,13 +4,12 @@ import sys
 
 import click
 
-from pilothouse.cli.output import json_option, printed_as_json, say, show_pairs
+from pilothouse.cli.output import printed_as_json, reason_option, say, show_pairs, shown_group
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.operations.identity import passphrases as operations
 
 _LONGEST = 10_000
-_reason = click.option("--reason", required=True, help="Why, for the record.")
 
 
 def ask_passphrase(words: str) -> str:
@@ -24,14 +23,9 @@ def ask_passphrase(words: str) -> str:
     return line.rstrip("\r\n")
 
 
-@click.group(invoke_without_command=True)
-@json_option
-@click.pass_context
-def passphrase(ctx: click.Context) -> None:
+@shown_group
+def passphrase(session: Session) -> None:
     """Your passphrase, the second component of your decisions. Without a command, whether it is set."""
-    if ctx.invoked_subcommand is not None:
-        return
-    session: Session = ctx.obj
     standing = operations.standing(session.services, session.actor)
     if printed_as_json(session, standing):
         return
@@ -59,7 +53,7 @@ def set_(session: Session) -> None:
 
 @passphrase.command()
 @click.argument("name")
-@_reason
+@reason_option
 @click.pass_obj
 def unlock(session: Session, name: str, reason: str) -> None:
     """Let NAME try again after five wrong passphrases."""
@@ -69,7 +63,7 @@ def unlock(session: Session, name: str, reason: str) -> None:
 
 @passphrase.command()
 @click.argument("name")
-@_reason
+@reason_option
 @click.pass_obj
 def remove(session: Session, name: str, reason: str) -> None:
     """Take the passphrase of NAME away, who has forgotten it and sets another."""

@@ -5,6 +5,7 @@ import click
 from pilothouse.cli.output import (
     json_option,
     limit_option,
+    optional_reason_option,
     printed_as_json,
     read_pages,
     say,
@@ -27,7 +28,7 @@ from pilothouse.presentation.texts import counted
 @click.option(
     "--target", "targets", multiple=True, help="Only there (again for more); all of the model's otherwise."
 )
-@click.option("--reason", default="", help="Why, for the record.")
+@optional_reason_option
 @click.option(
     "--again",
     "number",
@@ -90,7 +91,7 @@ def requests(session: Session, status: str | None, model: str | None, limit: int
 
 @click.command()
 @click.argument("number", type=int)
-@click.option("--reason", default="", help="Why, for the record.")
+@optional_reason_option
 @click.pass_obj
 def withdraw(session: Session, number: int, reason: str) -> None:
     """Withdraw request NUMBER."""

@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 
 import click
 
-from pilothouse.cli.output import json_option, printed_as_json, say, show_table
+from pilothouse.cli.output import json_option, printed_as_json, reason_option, say, show_table
 from pilothouse.cli.session import Session
 from pilothouse.operations.identity import proposals as operations
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.option("--reason", required=True, help="Why, for the record.")
+@reason_option
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, required=True, metavar="-- COMMAND...")
 @click.pass_context
 def propose(ctx: click.Context, reason: str, words: tuple[str, ...]) -> None:
@@ -65,7 +65,7 @@ def proposals_accept(ctx: click.Context, number: int, reason: str) -> None:
 
 @proposals.command("reject")
 @click.argument("number", type=int)
-@click.option("--reason", required=True, help="Why, for the record.")
+@reason_option
 @click.pass_obj
 def proposals_reject(session: Session, number: int, reason: str) -> None:
     """Reject proposal NUMBER, or withdraw it where it is yours."""

@@ -2,7 +2,7 @@
 
 import click
 
-from pilothouse.cli.output import json_option, printed_as_json, say, show_table
+from pilothouse.cli.output import json_option, printed_as_json, reason_option, say, show_table
 from pilothouse.cli.session import Session
 from pilothouse.operations.promotion import teams as operations
 
@@ -30,7 +30,7 @@ def teams_list(session: Session) -> None:
 @teams.command("add")
 @click.argument("team")
 @click.argument("name")
-@click.option("--reason", required=True, help="Why, for the record.")
+@reason_option
 @click.pass_obj
 def teams_add(session: Session, team: str, name: str, reason: str) -> None:
     """Add NAME to TEAM."""
@@ -41,7 +41,7 @@ def teams_add(session: Session, team: str, name: str, reason: str) -> None:
 @teams.command("remove")
 @click.argument("team")
 @click.argument("name")
-@click.option("--reason", required=True, help="Why, for the record.")
+@reason_option
 @click.pass_obj
 def teams_remove(session: Session, team: str, name: str, reason: str) -> None:
     """Take NAME out of TEAM."""

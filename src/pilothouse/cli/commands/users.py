@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pilothouse.cli.output import json_option, printed_as_json, say, show_table
+from pilothouse.cli.output import json_option, printed_as_json, reason_option, say, show_table, shown_group
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.domain.formats.time_parsing import parse_moment
@@ -15,19 +15,13 @@ from pilothouse.domain.identity.users import KeyUse, UserKey
 from pilothouse.operations.identity import users as operations
 from pilothouse.presentation.texts import time_text
 
-_reason = click.option("--reason", required=True, help="Why, for the record.")
 _FILE = click.Path(dir_okay=False, allow_dash=True)
 _LONGEST_FILE = 65_536
 
 
-@click.group(invoke_without_command=True)
-@json_option
-@click.pass_context
-def users(ctx: click.Context) -> None:
+@shown_group
+def users(session: Session) -> None:
     """Users: people who come with a key of their own. Without a command, list them."""
-    if ctx.invoked_subcommand is not None:
-        return
-    session: Session = ctx.obj
     listed = operations.list_users(session.services, session.actor)
     if printed_as_json(session, listed):
         return
@@ -63,7 +57,7 @@ def add(session: Session, name: str, key_file: str | None, subject: str) -> None
 
 @users.command("disable")
 @click.argument("name")
-@_reason
+@reason_option
 @click.pass_obj
 def disable(session: Session, name: str, reason: str) -> None:
     """Let NAME in no more: their keys stop at once, their open consoles end."""
@@ -73,7 +67,7 @@ def disable(session: Session, name: str, reason: str) -> None:
 
 @users.command("enable")
 @click.argument("name")
-@_reason
+@reason_option
 @click.pass_obj
 def enable(session: Session, name: str, reason: str) -> None:
     """Let NAME in again, with the keys that were not revoked."""
