@@ -14,6 +14,7 @@ import pytest
 from fixtures.registries import ADMIN, PEOPLE, Example, make_example
 from pilothouse.domain.audit.inventory import ReviewOutcome
 from pilothouse.domain.audit.log_anchors import AnchorKind
+from pilothouse.domain.erasure import Erasure, Plan, Selection
 from pilothouse.domain.errors import NotAllowedError, PilothouseError
 from pilothouse.domain.identity.roles import DAEMON, READERS, Actor, Grant, Permission, Role
 from pilothouse.domain.identity.scopes import TargetChoice
@@ -32,6 +33,7 @@ from pilothouse.operations.dossier import (
     signed_evidence,
     signing_key,
 )
+from pilothouse.operations.erasure import after_restore, carrying_out, planning
 from pilothouse.operations.fleet import targets
 from pilothouse.operations.identity import idle_lock, passphrases, permissions, proposals, ssh_lines, users
 from pilothouse.operations.jobs import backfills, searches
@@ -71,7 +73,25 @@ ADMINS = frozenset({Role.ADMIN})
 DECIDERS = frozenset({Role.APPROVER})
 REVIEWERS = frozenset({Role.APPROVER, Role.AUDITOR})
 
+
+def _ordered(services: Services) -> Erasure:
+    """An order that is on nobody's record."""
+    plan = Plan("", ("carrier",), 0, "salt")
+    return Erasure(
+        id=9, plan=plan, plan_digest=plan.digest, reason="ticket 7", ordered_by="ada", second="", repeats="",
+        recorded_at=services.now(),
+    )  # fmt: skip
+
+
 TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
+    "planning.make_plan": (lambda s, a: planning.make_plan(s, a, Selection(where=(("carrier", "UA"),))), ADMINS),
+    "carrying_out.order": (lambda s, a: carrying_out.order(s, a, "abcdef"), ADMINS),
+    "carrying_out.carry_out": (lambda s, a: carrying_out.carry_out(s, a, _ordered(s)), ADMINS),
+    "carrying_out.finish": (lambda s, a: carrying_out.finish(s, a), ADMINS),
+    "carrying_out.get": (lambda s, a: carrying_out.get(s, a, 1), EVERYBODY),
+    "carrying_out.list_erasures": (lambda s, a: carrying_out.list_erasures(s, a), EVERYBODY),
+    "after_restore.take": (lambda s, a: after_restore.take(s, a, s.paths.root / "nowhere"), ADMINS),
+    "after_restore.take_none": (lambda s, a: after_restore.take_none(s, a, "known"), ADMINS),
     "alerts.count_alerts": (lambda s, a: alerts.count_alerts(s, a), EVERYBODY),
     "alerts.list_alerts": (lambda s, a: alerts.list_alerts(s, a), EVERYBODY),
     "alerts.get_alert": (lambda s, a: alerts.get_alert(s, a, 1), EVERYBODY),
@@ -270,6 +290,9 @@ SCOPES: dict[str, tuple[Grant, Reached]] = {
 """Scopes of a grant, whose role the test sets, and what each holds of the workspace."""
 
 MODULES = (
+    planning,
+    carrying_out,
+    after_restore,
     idle_lock,
     ssh_lines,
     alerts,

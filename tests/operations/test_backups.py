@@ -94,7 +94,7 @@ def test_a_restored_workspace_is_the_same_and_can_be_worked_in(services: Service
     (services.paths.models / "demo" / "helper.py").write_text("x = 1\n")
     summary = back_up(services, tmp_path / "copy.tar")
 
-    head = restores.restore(summary.file, tmp_path / "restored")
+    head = restores.restore(summary.file, tmp_path / "restored").head
 
     assert (head.count, head.hash) == (summary.audit_count, summary.audit_hash)
     again = open_workspace(tmp_path / "restored")

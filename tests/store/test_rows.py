@@ -114,6 +114,14 @@ def build(root: Path) -> None:
             "INSERT INTO log_anchors (name, kind, place, key, added_by, recorded_at) "
             "VALUES ('vault', 'file', '/a', '', 'ada', 1)"
         )
+        connection.execute(
+            "INSERT INTO erasures VALUES (1, '{}', ?, 'ticket 7', 'ada', '', '', 1)", ("e" * 64,)
+        )
+        said = '{"erasure":1,"ordered_by":"ada","plan":"' + "e" * 64 + '","reason":"ticket 7"}'
+        connection.execute("INSERT INTO tombstones VALUES (1, ?, 'ff', 'PEM', 2)", (said,))
+        connection.execute(
+            "INSERT INTO erased_files VALUES (1, ?, ?, 'train of delay/1', 2, 9)", ("f" * 64, "1" * 64)
+        )
         connection.execute("INSERT INTO trigger_cursors VALUES (1, 'rows', '{}', 1)")
         connection.execute(
             "INSERT INTO trigger_events (model_id, trigger, key, what, status, reason, seen_at, recorded_at) "

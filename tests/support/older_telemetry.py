@@ -5,7 +5,14 @@ from typing import Any
 
 def make_form_5(connection: Any) -> None:
     """Take back what the steps after the fifth have changed."""
-    for table in ("kept_rejections", "rejected_ids", "earlier_readings", "late_days"):
+    for table in (
+        "kept_rejections",
+        "rejected_ids",
+        "earlier_readings",
+        "late_days",
+        "erased_rows",
+        "erasures",
+    ):
         connection.execute(f"DROP TABLE {table}")
     for index in ("clocks_moved", "clocks_to_look_at", "retrainings_paused"):
         connection.execute(f"DROP INDEX {index}")

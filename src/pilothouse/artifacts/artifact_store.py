@@ -3,21 +3,42 @@
 import contextlib
 import errno
 import hashlib
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pilothouse.domain.errors import IntegrityError, NotFoundError, UnavailableError
 from pilothouse.domain.identifiers import check_digest
-from pilothouse.system.files import sync_folder
+from pilothouse.system.files import read_plain_file, sync_folder, write_atomically
 
 _CHUNK = 1 << 20
 
 
+_ERASED = ".erased"
+"""End of the name of the mark that stands where a file was that has lost rows."""
+_LONGEST_CHAIN = 10_000
+_LONGEST_MARK = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What stands in the place of a file whose rows were erased: how many of them, and the digest of what is left."""
+
+    digest: str
+    left: str
+    rows: int
+    of_rows: int
+    plan: str
+    """Digest of the erasure's plan."""
+
+
 class ArtifactStore:
-    """Files of one workspace. None is ever changed or removed here."""
+    """Files of one workspace. None is ever changed; one is removed only where rows of it are erased (``erase``), and then a
+    mark stands in its place."""
 
     def __init__(self, root: Path) -> None:
         self._folder = root / "sha256"
@@ -48,6 +69,57 @@ class ArtifactStore:
                 incoming.keep(self._path_of(digest.hexdigest()))
         return digest.hexdigest()
 
+    def erase(self, mark: Mark, rest: bytes) -> None:
+        """Replace a file by what is left of it, under its own digest, and by a mark. Twice is as good as once, also after an
+        end in the middle. Raises IntegrityError where ``rest`` has not the digest that the mark says, UnavailableError (disk).
+        """
+        if self.put_bytes(rest) != mark.left:
+            raise IntegrityError(
+                f"what is left of artifact {mark.digest} has another digest than {mark.left}"
+            )
+        path = self._mark_of(mark.digest)
+        try:
+            if not path.exists():
+                write_atomically(path, json.dumps(asdict(mark), sort_keys=True).encode(), 0o444)
+            self._path_of(mark.digest).unlink(missing_ok=True)
+            sync_folder(path.parent)
+        except OSError as error:
+            raise _failed(path, error) from error
+
+    def mark(self, digest: str) -> Mark | None:
+        """Mark in the place of a file that has lost rows; None for any other. Raises IntegrityError where it is no mark."""
+        path = self._mark_of(digest)
+        if not path.exists():
+            return None
+        try:
+            plain = json.loads(read_plain_file(path, _LONGEST_MARK))
+            mark = Mark(**plain)
+            if mark.digest != digest or check_digest(mark.left) == digest:
+                raise ValueError("it is of another file")
+        except (ValueError, TypeError) as error:
+            raise IntegrityError(f"{path} is no mark of an erasure ({error}); restore a backup") from None
+        return mark
+
+    def left_of(self, digest: str) -> str:
+        """Digest of what is left of a file after all erasures; its own where it has lost nothing."""
+        for _ in range(_LONGEST_CHAIN):
+            mark = None if self.has(digest) else self.mark(digest)
+            if mark is None:
+                return digest
+            digest = mark.left
+        raise IntegrityError(f"artifact {digest}: the marks of its erasures lead nowhere; restore a backup")
+
+    def marks(self) -> Iterator[Mark]:
+        """Every mark, in the order of the files."""
+        for path in sorted(self._folder.glob(f"[0-9a-f][0-9a-f]/*{_ERASED}")):
+            mark = self.mark(path.name.removesuffix(_ERASED))
+            if mark is not None:
+                yield mark
+
+    def mark_path(self, digest: str) -> Path:
+        """Path of a file's mark, which need not be there."""
+        return self._mark_of(digest)
+
     def read(self, digest: str) -> bytes:
         """Bytes of an artifact, hashed after they were read. Raises NotFoundError, or IntegrityError where they have
         changed."""
@@ -66,6 +138,11 @@ class ArtifactStore:
         """Path of the file. Raises InvalidInputError (not a digest) or NotFoundError."""
         path = self._path_of(digest)
         if not path.is_file():
+            if (mark := self.mark(digest)) is not None:
+                raise NotFoundError(
+                    f"artifact {digest} is not there any more: {mark.rows:,} of its {mark.of_rows:,} rows were erased, and "
+                    f"what is left has the digest {mark.left}; pilothouse erase list names the tombstone"
+                )
             raise NotFoundError(
                 f"there is no artifact {digest}: it was never stored here, or its file was removed"
             )
@@ -86,6 +163,10 @@ class ArtifactStore:
 
     def _path_of(self, digest: str) -> Path:
         return self._folder / check_digest(digest)[:2] / digest
+
+    def _mark_of(self, digest: str) -> Path:
+        path = self._path_of(digest)
+        return path.with_name(path.name + _ERASED)
 
 
 class _Incoming:

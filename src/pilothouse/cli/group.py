@@ -84,6 +84,7 @@ _COMMANDS = {
         "What retention would delete of old predictions; --apply deletes it.",
     ),
     "legal-hold": ("retention:legal_hold", "Stop the deletion of predictions, or lift such a stop."),
+    "erase": ("erase:erase", "Erase a person's rows for good, with a signed tombstone."),
     "drift": ("comparing:drift", "Compare two files column by column, outside of any workspace."),
     "schedules": ("automation:schedules", "List schedules with their next times."),
     "schedule": ("automation:schedule", "Show, pause or resume a schedule."),

@@ -122,6 +122,8 @@ class Run:
     window_notes: tuple[str, ...] = ()
     """Targets whose windows will hold fewer rows than a verdict takes, by the rows it was trained on."""
     fitted: tuple[str, ...] = ()
+    erased: tuple[str, ...] = ()
+    """Lines about rows of its snapshot that were erased since."""
 
 
 @dataclass(frozen=True, slots=True)

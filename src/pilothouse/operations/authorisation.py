@@ -30,7 +30,7 @@ OPEN_READING = "open_reading"
 
 DUAL_CONTROL = "dual_control"
 """The setting: ``yes`` where changes of access and rules need two people."""
-TWO_PEOPLE = frozenset({Permission.GRANT, Permission.SET_POLICY, Permission.LOOSEN})
+TWO_PEOPLE = frozenset({Permission.GRANT, Permission.SET_POLICY, Permission.LOOSEN, Permission.ERASE})
 """Permissions of which two people make use together under dual control."""
 STEPPED_BACK = "clock.stepped_back"
 """Action of the entry that says that the clock was behind the log, once for each step."""

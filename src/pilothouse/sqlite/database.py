@@ -4,7 +4,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -169,6 +169,22 @@ class Database:
                 destination.execute("PRAGMA journal_mode = DELETE")
             finally:
                 destination.close()
+
+    def rewrite(self) -> bool:
+        """Write the file anew and empty its write-ahead log, so that nothing of rows that were deleted or changed is left in
+        either. Others wait meanwhile. False where a reader keeps the log from being emptied; try again.
+
+        Not inside of a unit of work. VACUUM: https://www.sqlite.org/lang_vacuum.html
+        """
+        with self._working() as opened, opened.queue.turn():
+            if self.guard is not None:
+                self.guard()
+            # of its own: VACUUM copies into a temporary file, and a change of where that lies drops temporary tables
+            with closing(connect(self.path)) as connection:
+                connection.execute("PRAGMA temp_store = FILE")
+                connection.execute("VACUUM")
+                (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
 
     def close(self) -> None:
         """Close the connections of all threads, for good. One that is in use is closed by its thread when that is done.

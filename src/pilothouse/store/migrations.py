@@ -301,13 +301,17 @@ MIGRATIONS: dict[str, Migration] = {
     ),
     "registry_18": Migration(
         parts=(
+            "0018_erasures.sql",
             "0018_log_deliveries.sql",
             "0018_rollouts.sql",
         ),
         change=_step_18,
         append_only=(
+            "erased_files",
+            "erasures",
             "plans",
             "rollout_events",
+            "tombstones",
         ),
         never_deleted=(
             "rollout_evidence",

@@ -46,6 +46,11 @@ def governance_views(wall: int) -> Mapping[str, View]:
                 for name in ("lifted_at", "lifted_by", "lift_reason")
             },
         ),
+        "erasures": View(f"t.recorded_at <= {wall}"),
+        "tombstones": View(f"t.recorded_at <= {wall}"),
+        "erased_files": View(
+            f"t.erasure_id IN (SELECT s.erasure_id FROM main.tombstones s WHERE s.recorded_at <= {wall})"  # noqa: S608 - numbers
+        ),
         "legal_holds": View(
             f"t.placed_at <= {wall}",
             {

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pilothouse.domain.erasure import erased_text
 from pilothouse.domain.formats.canonical import canonical_digest, canonical_json
 from pilothouse.domain.models.evaluation import ColumnSummary
 from pilothouse.domain.records import Run, Snapshot
 from pilothouse.sqlite import Connection, Row
+from pilothouse.store import erasures
 from pilothouse.store.values import columns_of, from_json, from_row, insert
 
 _SELECT = (
@@ -76,7 +78,7 @@ def add(connection: Connection, run: NewRun, files: Mapping[str, RunFile], *, at
 def find(connection: Connection, run_id: int) -> Run | None:
     """Run of that number with its snapshot, or None."""
     row = connection.execute(_SELECT + "WHERE r.id = ?", (run_id,)).fetchone()
-    return _run(row) if row else None
+    return _run(connection, row) if row else None
 
 
 def files_of(connection: Connection, run_id: int) -> dict[str, RunFile]:
@@ -118,7 +120,7 @@ def newest_record(connection: Connection, model: str) -> dict[str, Any]:
     return dict(from_json(row["record"])) if row else {}
 
 
-def _run(row: Row) -> Run:
+def _run(connection: Connection, row: Row) -> Run:
     columns = tuple(ColumnSummary(**column) for column in from_json(row["columns"]))
     snapshot = from_row(Snapshot, row, columns=columns)
     evaluated = from_json(row["record"]).get("evaluate", {})
@@ -129,4 +131,8 @@ def _run(row: Row) -> Run:
         triggered_by_alert=row["alert_id"],
         window_notes=tuple(evaluated.get("window_notes", ())),
         fitted=tuple(evaluated.get("fitted", ())),
+        erased=tuple(
+            erased_text(number, rows, of_rows, at)
+            for _, number, rows, of_rows, at in erasures.losses(connection, (row["artifact_digest"],))
+        ),
     )

@@ -122,7 +122,8 @@ def artifact_digests(connection: Connection) -> Iterator[str]:
         "UNION SELECT profile_spec_digest FROM versions UNION SELECT reference_digest FROM versions "
         "UNION SELECT predictions_digest FROM versions UNION SELECT artifact_digest FROM snapshots "
         "UNION SELECT digest FROM run_artifacts "
-        "UNION SELECT digest FROM portable_models WHERE digest IS NOT NULL ORDER BY digest"
+        "UNION SELECT digest FROM portable_models WHERE digest IS NOT NULL "
+        "UNION SELECT left_digest FROM erased_files ORDER BY digest"
     )
     for row in rows:
         yield row["digest"]

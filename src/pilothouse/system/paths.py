@@ -76,6 +76,21 @@ class WorkspacePaths:
         return self.state / "signing-key.pem"
 
     @property
+    def erasure_plans(self) -> Path:
+        """Folder of plans of erasures that were looked at and not ordered yet."""
+        return self.state / "erasures"
+
+    @property
+    def tombstones(self) -> Path:
+        """Folder of the tombstones of erasures, to be kept with the backups; beside ``state``."""
+        return self.root / "erasures"
+
+    @property
+    def restored(self) -> Path:
+        """File that says of which backup the workspace was restored, until its erasures are known."""
+        return self.state / "restored.json"
+
+    @property
     def libraries(self) -> Path:
         """File that says under which scikit-learn the live versions were looked at last."""
         return self.state / "libraries.json"

@@ -29,6 +29,7 @@ _OF_A_ROW = (
     RejectionReason.NO_TIME,
     RejectionReason.NO_SCORE,
     RejectionReason.WRONG_LABEL,
+    RejectionReason.ERASED,
 )
 
 MISSING_TIME = -(1 << 63)
@@ -128,9 +129,10 @@ def admit(
     limits: Limits,
     taken_ids: frozenset[int] = frozenset(),
     believed: Believed | None = None,
+    erased_ids: frozenset[int] = frozenset(),
 ) -> Admission:
-    """Admission of a batch. ``taken_ids`` are the offsets of rows whose foreign id is in use already; ``believed`` is given
-    for a part of a file."""
+    """Admission of a batch. ``taken_ids`` are the offsets of rows whose foreign id is in use already, ``erased_ids`` of rows
+    whose id names one that was erased; ``believed`` is given for a part of a file."""
     if facts is None:
         return _refuse(
             batch, clock, RejectionReason.UNKNOWN_VERSION, f"{batch.model}/{batch.version} is not registered"
@@ -149,6 +151,8 @@ def admit(
         _mark(reasons, codes == len(classes), RejectionReason.WRONG_LABEL)
     if taken_ids:
         reasons[list(taken_ids)] = _OF_A_ROW.index(RejectionReason.TAKEN_ID)
+    if erased_ids:
+        reasons[list(erased_ids)] = _OF_A_ROW.index(RejectionReason.ERASED)
     _mark(reasons, (times > now_us + limits.future_us) & (reasons == 0), RejectionReason.FUTURE)
     if believed is None:
         moved = _judge_times(times, reasons, clock, now_us, limits)
@@ -178,9 +182,14 @@ def admit(
     if not all_kept:
         features = Features(
             {name: values[rows] for name, values in features.numeric.items()},
-            {name: texts.take(rows) for name, texts in features.categorical.items()},
+            {name: _coded_anew(texts, kept) for name, texts in features.categorical.items()},
         )
     return Admission(predictions, features, moved, rejections)
+
+
+def _coded_anew(texts: CodedColumn, rows: Ints) -> CodedColumn:
+    """Texts of the rows that are kept, without those of the others in their vocabulary, which is stored."""
+    return CodedColumn.of(texts.take(rows).texts())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -326,7 +335,7 @@ def _row_rejections(
             example = f"row {first}: score {scores[first]}"
         elif reason is RejectionReason.WRONG_LABEL:
             example = f"row {first}: label {labels.vocabulary[labels.codes[first]]!r}"
-        elif reason is RejectionReason.NO_TIME:
+        elif reason in (RejectionReason.NO_TIME, RejectionReason.ERASED):
             example = f"row {first}"
         elif reason is RejectionReason.TAKEN_ID:
             example = f"row {first}: id {batch.foreign_ids[first]!r}"

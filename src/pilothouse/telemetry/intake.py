@@ -16,6 +16,7 @@ from pilothouse.domain.monitoring.monitoring import RejectionReason
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.inserts import insert
 from pilothouse.telemetry import (
+    erased_rows,
     kept_rejections,
     late_days,
     outcome_matching,
@@ -210,28 +211,35 @@ class Intake:
             if deployment not in self.known.clocks:
                 self.known.clocks[deployment] = streams.read_clock(self.connection, *deployment)
             self._clocks[deployment] = self.known.clocks[deployment]
+        taken, erased = self._ids_in_use(batch)
         admission = admit(
             batch,
             self.facts[batch.model, batch.version],
             self._clocks[deployment],
             self.now_us,
             self.limits,
-            self._taken_ids(batch),
+            taken,
             believed,
+            erased,
         )
         self._clocks[deployment] = admission.clock
         return admission
 
-    def _taken_ids(self, batch: PredictionBatch) -> frozenset[int]:
-        """Offsets of rows whose foreign id is in use: in the store, earlier in this transaction or in the batch itself."""
-        taken, seen = [], set[int]()
+    def _ids_in_use(self, batch: PredictionBatch) -> tuple[frozenset[int], frozenset[int]]:
+        """Offsets of rows whose foreign id is in use (in the store, earlier in this transaction or in the batch itself), and of
+        those whose id names a row that was erased."""
+        taken, erased, seen = [], [], set[int]()
         for offset, text in enumerate(batch.foreign_ids):
             number = waiting_outcomes.hash_id(text)
-            row = self.connection.execute("SELECT 1 FROM foreign_ids WHERE hash=?", (number,)).fetchone()
-            if number in self._ids or number in seen or row is not None:
+            row = self.connection.execute(
+                "SELECT batch_id, offset FROM foreign_ids WHERE hash=?", (number,)
+            ).fetchone()
+            if row is not None and erased_rows.is_erased(self.connection, *row):
+                erased.append(offset)
+            elif number in self._ids or number in seen or row is not None:
                 taken.append(offset)
             seen.add(number)
-        return frozenset(taken)
+        return frozenset(taken), frozenset(erased)
 
     def _sort(
         self,

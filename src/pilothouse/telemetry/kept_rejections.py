@@ -25,6 +25,8 @@ KEPT_BYTES = 64 << 20
 """Bytes of kept rows at most; the oldest go first."""
 _KEPT_AT_MOST = 10_000
 """Rejections whose rows are kept at most."""
+_ID_IS_ANOTHERS = (RejectionReason.TAKEN_ID, RejectionReason.ERASED)
+"""Reasons that leave outcomes to the row that had the id before."""
 _LOOK_EVERY = 64
 """Rejections after which the bounds are looked at."""
 _IDS_AT_MOST = 1_000_000
@@ -74,7 +76,7 @@ def keep(
     for rejection in rejections:
         if not rejection.offsets:
             continue
-        if batch.foreign_ids and rejection.reason is not RejectionReason.TAKEN_ID:
+        if batch.foreign_ids and rejection.reason not in _ID_IS_ANOTHERS:
             ids = [batch.foreign_ids[row] for row in rejection.offsets]
             _keep_ids(connection, ids)
             if rejection.reason not in BY_THE_CLOCK:

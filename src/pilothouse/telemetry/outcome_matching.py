@@ -21,7 +21,7 @@ from pilothouse.domain.monitoring.monitoring import RejectionReason
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles import outcome_profile
 from pilothouse.statistics.profiles.specification import ProfileSpecification
-from pilothouse.telemetry import late_days, streams
+from pilothouse.telemetry import erased_rows, late_days, streams
 from pilothouse.telemetry import slices as sliced
 from pilothouse.telemetry.columns import AnyOutcomes, Features, Ints, Predictions
 from pilothouse.telemetry.rollup import floor_to
@@ -89,7 +89,9 @@ def join(
         batch = load(batch_id)
         if not batch.predictions.rows:
             reason = RejectionReason.EXPIRED if batch.expired else RejectionReason.NO_SUCH_ROW
-            tally.faults += [(reason, text) for _, text, _ in wanted]
+            tally.faults += [
+                _missing(connection, batch_id, reason, offset, text) for offset, text, _ in wanted
+            ]
             continue
         if target is not None and get_stream(connection, batch.stream_id).target != target:
             tally.faults += [(RejectionReason.NOT_ITS_OWN, f"{text}, from {target}") for _, text, _ in wanted]
@@ -228,7 +230,7 @@ def _apply(
             _as_number(value) if not classes else codes.get(class_of(value, codes) or "")
         )
         if row is None:
-            tally.faults.append((RejectionReason.NO_SUCH_ROW, text))
+            tally.faults.append(_missing(connection, batch.id, RejectionReason.NO_SUCH_ROW, offset, text))
         elif known is None and value in MISSING_WORDS:
             tally.without += 1
         elif known is None:
@@ -266,6 +268,15 @@ def _apply(
             "UPDATE clocks SET moved = moved + 1 WHERE (model, target) = (SELECT model, target FROM streams WHERE id=?)",
             (batch.stream_id,),
         )
+
+
+def _missing(
+    connection: Connection, batch_id: int, reason: RejectionReason, offset: int, text: str
+) -> tuple[RejectionReason, str]:
+    """Fault of an outcome whose prediction is not stored; without its id where it was erased."""
+    if erased_rows.is_erased(connection, batch_id, offset):
+        return RejectionReason.ERASED, "an outcome"
+    return reason, text
 
 
 def _cut(

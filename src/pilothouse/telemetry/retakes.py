@@ -13,7 +13,7 @@ from pilothouse.domain.formats.wire import CodedTexts, PackedTimings, Prediction
 from pilothouse.domain.identifiers import PredictionId
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles.coded import CodedColumn
-from pilothouse.telemetry import streams
+from pilothouse.telemetry import erased_rows, streams
 from pilothouse.telemetry.columns import NO_REQUESTS, Ints, decode_predictions
 from pilothouse.telemetry.waiting_outcomes import hash_id
 
@@ -29,18 +29,20 @@ def prediction_ids(batch: PredictionBatch) -> list[str]:
 
 
 def rows_not_taken(connection: Connection, batch: PredictionBatch) -> list[int]:
-    """Rows of a batch that was received before of which nothing is stored; none where retention has deleted its rows."""
+    """Rows of a batch that was received before of which nothing is stored; none where retention has deleted its rows, and none
+    that was erased."""
     head = connection.execute(
-        "SELECT b.segment_id, b.segment_start, b.rows FROM batches b JOIN producers p ON p.id = b.producer_id "
+        "SELECT b.segment_id, b.segment_start, b.rows, b.id FROM batches b JOIN producers p ON p.id = b.producer_id "
         "WHERE p.name=? AND b.sequence=?",
         (batch.producer, batch.sequence),
     ).fetchone()
     if head is None:
         return list(range(batch.rows))
-    segment, first, rows = head
+    segment, first, rows, number = head
     if rows and segment is None:
         return []
     taken = np.zeros(batch.rows, np.bool_)
+    taken[erased_rows.of_batch(connection, number)] = True  # nor are they to come back
     if rows:
         (data,) = connection.execute("SELECT predictions FROM segments WHERE id=?", (segment,)).fetchone()
         taken[decode_predictions(data).offsets[first : first + rows]] = True

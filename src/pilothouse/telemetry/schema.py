@@ -342,6 +342,18 @@ CREATE INDEX late_days_to_look_at ON late_days (look_at);
 """``late`` may be ``findings`` too, and so may the ``kind`` of a late day, whose times are then a window's bounds: see
 ``late_days`` and ``readings``. The comments above are part of the tables of every file, so they stay as they were."""
 
+_ERASED = """
+CREATE TABLE erased_rows (        -- rows of a person that were erased: neither they nor their outcomes are taken in again
+  batch_id INTEGER PRIMARY KEY REFERENCES batches(id),
+  offsets BLOB NOT NULL           -- int64, in order: places in the batch as it came
+) STRICT;
+
+CREATE TABLE erasures (           -- plans of the registry's erasures that were carried out here, and what each took
+  plan TEXT PRIMARY KEY,
+  report TEXT NOT NULL
+) STRICT;
+"""
+
 MIGRATIONS = (
     _FIRST,
     _SEGMENTS,
@@ -353,6 +365,7 @@ MIGRATIONS = (
     _KEPT_REJECTIONS,
     _LATE,
     TRIALS,
+    _ERASED,
 )
 """Scripts of which each brings the schema from its index to the next; ``PRAGMA user_version`` counts those applied."""
 

@@ -228,7 +228,8 @@ def write_rejections(
     that the version does not know."""
     for rejection in rejections:
         count_rejected(connection, rejection.reason, rejection.count, rejection.example, now_us)
-        data = None if rejection.kept else _rows_as_they_came(batch, rejection, facts)
+        is_row_kept = not rejection.kept and rejection.reason is not RejectionReason.ERASED
+        data = _rows_as_they_came(batch, rejection, facts) if is_row_kept else None
         _keep_example(connection, rejection.reason, rejection.count, rejection.example, now_us, batch, data)
         _drop_old_examples(connection, rejection.reason)
 

@@ -18,7 +18,7 @@ from pilothouse.cli.output import (
 )
 from pilothouse.cli.progress import progress
 from pilothouse.cli.session import Session
-from pilothouse.domain.errors import IntegrityError
+from pilothouse.domain.errors import IntegrityError, PilothouseError
 from pilothouse.operations.dossier import audit_export
 from pilothouse.operations.workspace import audits
 from pilothouse.presentation.tables.work_rows import audit_table
@@ -70,20 +70,24 @@ def verify(
     """Recompute the whole chain, and compare every row that decides; exit code 6 names those that are wrong."""
     with progress("entries verified") as tell:
         found = audits.examine(session.services, session.actor, known=known, progress=tell)
+    erased, broken = _erasures(session)
     compared = _compared(session, kept, keys) if anchors or kept or keys else None
     head, fault = found.head, found.fault
     contradictions = compared.faults if compared is not None else []
     facts = {
-        "verified": found.is_sound and not contradictions,
+        "verified": found.is_sound and not contradictions and broken is None,
         "count": head.count if head is not None else None,
         "hash": head.hash if head is not None else None,
         "fault": fault,
         "rows": found.rows,
+        "erasures": erased,
         **({"anchors": compared} if compared is not None else {}),
     }
     is_printed = printed_as_json(session, facts)
     if found.is_sound and head is not None and not is_printed:
         say(f"{head.count} entries verified, and every row is what they say; head {head.count}:{head.hash}")
+        if broken is None and erased != "none":
+            say(f"erasures: {erased}")
     if compared is not None and not is_printed:
         for line in (*compared.faults, *compared.notes):
             say(line)
@@ -100,6 +104,18 @@ def verify(
         )
     if contradictions:
         raise IntegrityError("the log is not the one whose heads were kept")
+    if broken is not None:
+        raise broken
+
+
+def _erasures(session: Session) -> tuple[str, PilothouseError | None]:
+    """What holds of erasures, or what is wrong."""
+    from pilothouse.operations.workspace import erasure_checks
+
+    try:
+        return erasure_checks.examine(session.services), None
+    except PilothouseError as error:
+        return str(error), error
 
 
 def _compared(session: Session, kept: tuple[Path, ...], keys: tuple[str, ...]) -> "Comparison":

@@ -61,6 +61,10 @@ def proposals_accept(ctx: click.Context, number: int, reason: str) -> None:
         command, parsed = _parsed(ctx, proposal.words)
         with parsed:
             command.invoke(parsed)
+    if proposal.words[0] == "erase":
+        from pilothouse.cli.commands.erase import carry_out_accepted
+
+        carry_out_accepted(session)
 
 
 @proposals.command("reject")

@@ -1,5 +1,6 @@
 """Commands about the workspace: init, apply, status, backup, doctor."""
 
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -19,6 +20,7 @@ from pilothouse.cli.output import (
 from pilothouse.cli.session import Session, os_user
 from pilothouse.domain.audit.inventory import open_items_text
 from pilothouse.domain.formats.safe_text import safe
+from pilothouse.domain.identity.roles import DAEMON
 from pilothouse.domain.monitoring.monitoring import Health, ModelOverview
 from pilothouse.operations import automation_switch
 from pilothouse.operations.promotion import break_glass
@@ -208,18 +210,44 @@ def backup(session: Session, file: Path) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), required=False)
 @click.option("--verify", is_flag=True, help="Only verify the backup; nothing is kept.")
-def restore(file: Path, folder: Path | None, verify: bool) -> None:
-    """Unpack a backup into a new FOLDER and verify it."""
+@click.option(
+    "--erasures",
+    type=click.Path(exists=True, path_type=Path),
+    help="Tombstones of erasures since the backup: the folder erasures/ that was kept, or a workspace.",
+)
+@click.pass_obj
+def restore(session: Session, file: Path, folder: Path | None, verify: bool, erasures: Path | None) -> None:
+    """Unpack a backup into a new FOLDER and verify it. What was erased since the backup is erased in it again."""
+    from pilothouse.operations.erasure import after_restore
     from pilothouse.operations.workspace import restores
 
     if verify == (folder is not None):
         raise click.UsageError("name a new folder, or --verify to only examine the backup")
     if folder is None:
-        head = restores.verify_backup(file)
-        say(f"{file}: sound; its audit log has the head {head.count}:{head.hash}")
+        found = restores.verify_backup(file)
+        say(f"{file}: sound; its audit log has the head {found.head.count}:{found.head.hash}")
+        say(
+            f"{after_restore.known_text(found.erasures)} what was erased after {found.made_at} is still in it"
+        )
         return
-    restores.restore(file, folder)
+    found = restores.restore(file, folder)
     say(f"{folder}: restored and verified")
+    place = erasures or after_restore.live_workspace(session.workspace, found.head)
+    if place is None:
+        after_restore.note_unknown(folder, found.made_at)
+        say(
+            f"{after_restore.known_text(found.erasures)} what was erased after {found.made_at} is in it again: pilothouse -w "
+            f"{folder} erase take PLACE, with the tombstones that were kept (or --none); pilothouse doctor says so until then"
+        )
+        return
+    from pilothouse.composition import open_workspace
+
+    with closing(open_workspace(folder)) as restored:
+        taken = after_restore.take(restored, DAEMON, place)
+    say(
+        f"{after_restore.known_text(found.erasures)} {len(taken.carried_out):,} of the {taken.found:,} tombstones in {place} "
+        "were carried out in it now"
+    )
 
 
 @click.command("read-only")

@@ -52,6 +52,7 @@ class Permission(StrEnum):
     REPAIR = "write states on record anew"
     CONVERT = "write a version's portable form"
     RETENTION = "delete old predictions, or hold them"
+    ERASE = "erase a person's rows"
     RUN_DAEMON = "record what the daemon did"
 
 
@@ -99,7 +100,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     - {Permission.RUN_DAEMON, Permission.DECIDE, Permission.BREAK_GLASS, Permission.REVIEW},
     Role.DAEMON: _EVERYBODY
     | {Permission.TRAIN, Permission.REQUEST, Permission.INGEST, Permission.RUN_DAEMON, Permission.BACKUP}
-    | {Permission.RETENTION},
+    | {Permission.RETENTION, Permission.ERASE},
 }
 """An admin sets rules and does not sign: whoever should do both is granted both, and the audit log says so."""
 

@@ -66,9 +66,13 @@ def _training_lines(result: Mapping[str, Any], version: int | None) -> list[str]
 def _reproduction_lines(result: Mapping[str, Any], _: int | None) -> list[str]:
     if "identical" not in result:
         return []
+    gone = [f"not compared: {line}" for line in result.get("not_compared", ())]
     if result["identical"]:
-        return ["identical: same rows, code and parameters; predictions on the hold-out equal bit for bit"]
-    return ["not identical:", *(f"  {line}" for line in result.get("differences", ()))]
+        return [
+            "identical: same rows, code and parameters; predictions on the hold-out equal bit for bit",
+            *gone,
+        ]
+    return ["not identical:", *(f"  {line}" for line in result.get("differences", ())), *gone]
 
 
 def is_significant(result: Mapping[str, Any]) -> bool:

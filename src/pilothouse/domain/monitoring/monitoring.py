@@ -260,6 +260,7 @@ class RejectionReason(StrEnum):
     TOO_MANY_WAIT = "too many outcomes wait"
     NEVER_CAME = "outcome whose prediction never came"
     CONFLICT = "another outcome was there"
+    ERASED = "erased before"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pilothouse.domain.errors import InvalidInputError
 
 LASTS = timedelta(days=7)
 """Time after which nobody can accept a proposal."""
-COMMANDS = ("grant", "revoke", "policy", "wrapper", "persons", "teams", "freeze", "log", "apply")
+COMMANDS = ("grant", "revoke", "policy", "wrapper", "persons", "teams", "freeze", "log", "apply", "erase")
 """Commands that can be proposed: those that need two people under dual control."""
 _LONGEST = 2_000
 

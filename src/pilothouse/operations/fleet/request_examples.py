@@ -100,7 +100,7 @@ def request_example(services: Services, actor: Actor, model: str, target: str) -
     if file is None:
         raise NotFoundError(f"the rows that {model}/{number} held out are not on record")
     private = frozenset(deployments.private_columns(services, model))
-    row = _row(services.artifacts.path(file.digest), spec, private)
+    row = _row(services.artifacts.path(services.artifacts.left_of(file.digest)), spec, private)
     tokens = services.paths.client_tokens(target)
     return RequestExample(
         model, number, target, address.url, {"rows": [row]}, str(tokens) if tokens.exists() else ""

@@ -31,6 +31,7 @@ from pilothouse.operations.jobs.code_facts import (
 )
 from pilothouse.operations.jobs.jobs import ClaimedJob
 from pilothouse.operations.jobs.judging_code import check_as_applied, judging_code
+from pilothouse.operations.jobs.lost_rows import check_reproducible
 from pilothouse.operations.jobs.trainings import spec_of_job, stored_spec
 from pilothouse.operations.models.source_columns import source_path
 from pilothouse.operations.services import Services
@@ -204,6 +205,7 @@ def prepare_reproduction(services: Services, claim: ClaimedJob, folder: Path) ->
         files = runs.files_of(connection, run.id)
         plain = runs.spec_of(connection, run.id)
         record = runs.record_of(connection, run.id)
+        is_whole = not check_reproducible(connection, version)
     missing = [name for name in ("train", "holdout", "model_folder") if name not in files]
     if missing:
         raise NotFoundError(
@@ -214,19 +216,19 @@ def prepare_reproduction(services: Services, claim: ClaimedJob, folder: Path) ->
     if folder_digest(model_copy(services, claim)) != run.code.get("folder_digest"):
         raise IntegrityError(f"{reference}: the stored code is not the code that was recorded")
     write_prepared(folder, Prepared(spec=plain, started_us=to_us(services.now()), code=dict(run.code)))
-    train, holdout = (artifact_path(services, files[name].digest) for name in ("train", "holdout"))
+    train, holdout = (rows_path(services, files[name].digest) for name in ("train", "holdout"))
     recorded = {
         "parameters": run.parameters,
         **run.environment,
         "train_digest": record.get("train_digest"),
-        "holdout_digest": record.get("holdout_digest"),
+        "holdout_digest": record.get("holdout_digest") if is_whole else None,
     }
     inputs = {
         "train": train,
         "holdout": holdout,
         "recorded_model": model_path(services, version),
         "recorded_schema": artifact_path(services, version.schema_digest),
-        "recorded_predictions": artifact_path(services, version.predictions_digest),
+        "recorded_predictions": rows_path(services, version.predictions_digest),
     }
     # The record holds the parameters that the search chose: the search does not run again.
     tried = spec.training.search.parameters if spec.training.search else {}
@@ -319,6 +321,11 @@ def model_path(services: Services, version: Version) -> str:
     leaves as it is. Raises IntegrityError or NotFoundError."""
     form = version.portable
     return artifact_path(services, form.digest if form and form.digest else version.model_digest)
+
+
+def rows_path(services: Services, digest: str) -> str:
+    """Path of a file with rows, of what is left of it where rows were erased. Raises IntegrityError or NotFoundError."""
+    return artifact_path(services, services.artifacts.left_of(digest))
 
 
 def artifact_path(services: Services, digest: str) -> str:

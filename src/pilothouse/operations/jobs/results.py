@@ -17,10 +17,12 @@ from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.domain.records import Job, Snapshot, Version, VersionStatus
 from pilothouse.execution.pipeline import JobOutcome
 from pilothouse.operations.authorisation import Change, changing
+from pilothouse.operations.catalogue import require_version
 from pilothouse.operations.jobs.code_facts import pack_folder
 from pilothouse.operations.jobs.job_inputs import Prepared, code_diff, model_copy, read_prepared
 from pilothouse.operations.jobs.job_logs import read_bytes
 from pilothouse.operations.jobs.jobs import ClaimedJob, check_held, finish_job
+from pilothouse.operations.jobs.lost_rows import lost_of
 from pilothouse.operations.jobs.step_records import (
     change_notes_in,
     finite,
@@ -120,6 +122,11 @@ def record_reproduction(services: Services, claim: ClaimedJob, outcome: JobOutco
         "environment": [one_line(str(line), 500) for line in record.get("environment", [])[:100]],
     }
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        version = require_version(
+            change.connection, version_uri(claim.job.model, int(claim.job.options["version"]))
+        )
+        if gone := lost_of(change.connection, version).get("holdout"):
+            result["not_compared"] = gone
         job = finish_job(change, claim, outcome, result)
         reference = version_uri(claim.job.model, int(claim.job.options["version"]))
         change.record("version.reproduced", reference, {"job": claim.job.id, **result})

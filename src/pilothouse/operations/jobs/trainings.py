@@ -15,6 +15,7 @@ from pilothouse.operations.authorisation import Change, changing, clean_text, re
 from pilothouse.operations.catalogue import require_in_use, require_model, require_version, spec_of_model
 from pilothouse.operations.jobs.jobs import require_job
 from pilothouse.operations.jobs.judging_code import check_as_applied, judging_code
+from pilothouse.operations.jobs.lost_rows import check_reproducible
 from pilothouse.operations.models.source_columns import source_path
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
@@ -180,12 +181,14 @@ def check_zone(name: str, time: datetime | None) -> None:
 
 
 def start_reproduction(services: Services, actor: Actor, reference: str, *, reason: str = "") -> Job:
-    """Queue a reproduction of a version from its record. Raises NotFoundError or NotAllowedError."""
+    """Queue a reproduction of a version from its record. Raises NotFoundError, NotAllowedError, or ConflictError where training
+    rows were erased."""
     reason = clean_text(reason, "the reason")
     with reading(services, actor) as connection:
         model = require_version(connection, reference).model
     with changing(services, actor, Permission.TRAIN, model) as change:
         version = require_version(change.connection, reference)
+        check_reproducible(change.connection, version)
         reason = reason or f"reproduce {version_uri(model, version.number)}"
         registered = require_model(change.connection, model)
         new = _new_job(change, "reproduce", registered, reason, {"version": version.number})

@@ -75,6 +75,7 @@ def _snapshot(connection: Connection, run: Run) -> LineageNode:
         f"{data.rows:,} rows, {_time(data.first_row_at)} to {_time(data.last_row_at)}; "
         f"{data.training_rows:,} to train on, {data.holdout_rows:,} held out"
     )
+    detail = "; ".join([detail, *run.erased])
     spec = runs.spec_of(connection, run.id)
     source = LineageNode(
         "source", spec["data"]["source"], f"sha256 {data.source_digest[:12]}", data.source_digest
@@ -188,6 +189,7 @@ def _reproduction(job: Job) -> LineageNode:
     if "identical" not in job.result:
         return LineageNode("reproduction", f"job {job.id}", str(job.status))
     text = "identical" if job.result["identical"] else f"differs: {'; '.join(job.result['differences'])}"
+    text = "; not compared: ".join([text, *job.result.get("not_compared", ())])
     return LineageNode("reproduction", f"job {job.id}", f"{_time(job.ended_at)} by {job.created_by}: {text}")
 
 

@@ -29,6 +29,7 @@ from pilothouse.operations.jobs.job_inputs import (
     PreparedJob,
     artifact_path,
     requests_of,
+    rows_path,
     write_prepared,
 )
 from pilothouse.operations.jobs.jobs import ClaimedJob, check_held, finish_job
@@ -132,7 +133,7 @@ def prepare(services: Services, claim: ClaimedJob, folder: Path) -> PreparedJob:
     write_prepared(folder, Prepared(spec=stored.spec, started_us=to_us(services.now())))
     inputs = {
         "window": str(folder / "rows.parquet"),
-        "train": artifact_path(services, files["train"].digest),
+        "train": rows_path(services, files["train"].digest),
         "schema": artifact_path(services, version.schema_digest),
     }
     match = next((target.match for target in spec.targets if target.name == options["target"]), {})

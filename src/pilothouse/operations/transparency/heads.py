@@ -26,7 +26,7 @@ EVERY = timedelta(hours=1)
 """Time after which one is signed where there is any new row."""
 DECISIONS = (
     "request", "deployment", "model", "role", "policy", "person", "persons", "user", "key", "wrapper", "glass", "freeze",
-    "hold", "legal_hold", "workspace", "log",
+    "hold", "legal_hold", "erasure", "workspace", "log",
 )  # fmt: skip
 """What an entry is about after which a head is signed at once: the first part of its action."""
 QUORUM = "log_quorum"

@@ -134,6 +134,9 @@ def _write(services: Services, actor: Actor, archive: _Archive, scratch: Path) -
         head = audit.head(connection)
     for digest in services.artifacts.digests():
         archive.add(f"{ARTIFACTS}/{digest[:2]}/{digest}", services.artifacts.path(digest), 0o444)
+    for mark in services.artifacts.marks():
+        path = services.artifacts.mark_path(mark.digest)
+        archive.add(f"{ARTIFACTS}/{mark.digest[:2]}/{path.name}", path, 0o444)
     if (paths.root / TARGETS_FILE).is_file():
         archive.add(TARGETS_FILE, paths.root / TARGETS_FILE, 0o644)
     for path in _regular_files(paths.models, archive):

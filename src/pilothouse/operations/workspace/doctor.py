@@ -29,7 +29,7 @@ from pilothouse.operations.promotion import signature_checks
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
 from pilothouse.operations.transparency import log_health
-from pilothouse.operations.workspace import audits, serving_checks, write_state
+from pilothouse.operations.workspace import audits, erasure_checks, serving_checks, write_state
 from pilothouse.sqlite import Database, driver
 from pilothouse.sqlite.connection import check_file_system, check_library
 from pilothouse.store import deployment_states, deployments, incidents, jobs, portable_models, versions
@@ -68,6 +68,7 @@ def diagnose(services: Services, actor: Actor, *, full: bool = False) -> list[Fi
         "states": lambda: _states(services),
         "seal": lambda: write_state.check_seal(services),
         "artifacts": lambda: _artifacts(services),
+        "erasures": lambda: erasure_checks.examine(services),
         "portable": lambda: _portable(services),
         "scikit-learn": lambda: _scikit_learn(services),
         "clients": lambda: serving_checks.examine(services),
@@ -201,7 +202,7 @@ def _incidents(services: Services) -> str:
 def _artifacts(services: Services) -> str:
     with services.registry.read() as connection:
         for digest in versions.artifact_digests(connection):
-            services.artifacts.path(digest)  # raises where the file is missing
+            services.artifacts.path(services.artifacts.left_of(digest))  # raises where the file is missing
     count = size = 0
     for digest in services.artifacts.digests():
         size += len(services.artifacts.read(digest))

@@ -6,14 +6,17 @@ import re
 import shutil
 import tarfile
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from pilothouse.artifacts import ArtifactStore
 from pilothouse.domain.errors import ConflictError, IntegrityError, NotFoundError, UnavailableError
 from pilothouse.domain.formats.bounded_json import parse_json
+from pilothouse.domain.formats.safe_text import safe
 from pilothouse.domain.models.target_file import TARGETS_FILE
 from pilothouse.domain.records import AuditHead
-from pilothouse.store import versions
+from pilothouse.store import erasures, versions
 from pilothouse.store.connection import Registry
 from pilothouse.store.log import audit
 from pilothouse.system.destinations import check_outside_state
@@ -28,12 +31,22 @@ ARTIFACTS = "state/artifacts/sha256"
 MODELS = "models"
 
 _ARTIFACT = re.compile(re.escape(ARTIFACTS) + r"/([0-9a-f]{2})/(\1[0-9a-f]{62})")
+_MARK = re.compile(_ARTIFACT.pattern + r"\.erased")
 _MANIFEST_LIMIT = 1 << 30
 _CHUNK = 1 << 20
 
 
-def restore(file: Path, root: Path) -> AuditHead:
-    """Unpack and verify a backup into ``root``, which must be empty or not exist; returns the head of its audit log.
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a backup holds: head of its audit log, when it was made, and how many erasures it knows."""
+
+    head: AuditHead
+    made_at: str
+    erasures: int
+
+
+def restore(file: Path, root: Path) -> Restored:
+    """Unpack and verify a backup into ``root``, which must be empty or not exist.
 
     Verified are path and digest of every file, SQLite's own check of the registry, the chain of the audit log and its head as
     the backup noted it, and the presence of every artifact that the registry names. Raises NotFoundError, ConflictError
@@ -56,7 +69,7 @@ def restore(file: Path, root: Path) -> AuditHead:
                     manifest = _unpack(file, tar, unpacked)
             except (tarfile.TarError, EOFError, ValueError) as error:
                 _refuse(file, str(error))
-            head = _verify(file, WorkspacePaths(unpacked), manifest)
+            found = _verify(file, WorkspacePaths(unpacked), manifest)
             if root.exists():
                 root.rmdir()
             unpacked.rename(root)
@@ -68,11 +81,11 @@ def restore(file: Path, root: Path) -> AuditHead:
         raise UnavailableError(
             f"{root} cannot be written: {error.strerror or error}: check the disk"
         ) from error
-    return head
+    return found
 
 
-def verify_backup(file: Path) -> AuditHead:
-    """Verify a backup as ``restore`` does, in a temporary folder beside it; returns the head of its audit log.
+def verify_backup(file: Path) -> Restored:
+    """Verify a backup as ``restore`` does, in a temporary folder beside it.
 
     Raises what ``restore`` raises.
     """
@@ -125,7 +138,7 @@ def _unpack(file: Path, tar: tarfile.TarFile, folder: Path) -> dict[str, Any]:
 
 def _is_expected(name: str) -> bool:
     """True for names that ``backup`` writes: below ``models`` any that does not lead out of it."""
-    if name in (REGISTRY, TELEMETRY, TARGETS_FILE) or _ARTIFACT.fullmatch(name):
+    if name in (REGISTRY, TELEMETRY, TARGETS_FILE) or _ARTIFACT.fullmatch(name) or _MARK.fullmatch(name):
         return True
     parts = name.split("/")
     plain = all(part not in ("", ".", "..") for part in parts) and "\0" not in name and "\\" not in name
@@ -154,7 +167,11 @@ def _read_manifest(file: Path, data: bytes) -> dict[str, Any]:
         raise UnavailableError(
             f"{file} has the format {version}, this Pilothouse knows {FORMAT}: restore it with a newer Pilothouse"
         )
-    return {"files": listed, "head": head}
+    return {
+        "files": listed,
+        "head": head,
+        "made_at": safe(str(plain.get("created_at", "an unknown time")), limit=40),
+    }
 
 
 def _compare(file: Path, listed: dict[str, Any], unpacked: dict[str, Any]) -> None:
@@ -170,7 +187,7 @@ def _compare(file: Path, listed: dict[str, Any], unpacked: dict[str, Any]) -> No
         _refuse(file, f"it holds no {REGISTRY}")
 
 
-def _verify(file: Path, paths: WorkspacePaths, manifest: dict[str, Any]) -> AuditHead:
+def _verify(file: Path, paths: WorkspacePaths, manifest: dict[str, Any]) -> Restored:
     with contextlib.closing(Registry.upgrade(paths.registry)) as registry:
         registry.check()
         with registry.read() as connection:
@@ -180,10 +197,15 @@ def _verify(file: Path, paths: WorkspacePaths, manifest: dict[str, Any]) -> Audi
                     file,
                     f"its audit log ends at row {head.count}, and the backup noted {manifest['head'].count}",
                 )
+            artifacts = ArtifactStore(paths.artifacts)
+            replaced, known = erasures.replaced(connection), len(erasures.every(connection))
             for digest in versions.artifact_digests(connection):
-                if not (paths.artifacts / "sha256" / digest[:2] / digest).exists():
+                left = artifacts.left_of(digest)
+                if not artifacts.has(left):
                     _refuse(file, f"the registry names artifact {digest}, which is not in it")
-    return head
+                if left != digest and digest not in replaced:
+                    _refuse(file, f"artifact {digest} is replaced by another, and no tombstone in it says so")
+    return Restored(head, manifest["made_at"], known)
 
 
 def _refuse(file: Path, reason: str) -> NoReturn:

@@ -47,8 +47,8 @@ class Trials:
         digests = {
             "model": version.model_digest,
             "schema": version.schema_digest,
-            "holdout": version.holdout_digest,
-            "predictions": version.predictions_digest,
+            "holdout": self.artifacts.left_of(version.holdout_digest),
+            "predictions": self.artifacts.left_of(version.predictions_digest),
             **({"portable": version.portable_digest} if version.portable_digest else {}),
         }
         for digest in digests.values():

@@ -164,6 +164,7 @@ def _data(dossier: Dossier) -> Section:
                 ("rows sha256", rows.content_digest),
                 ("snapshot sha256", rows.artifact_digest),
                 ("source sha256", rows.source_digest),
+                *(("erased", text) for text in dossier.run.erased),
                 ("never stored", ", ".join(data.get("private", ()))),
             ]
         ),

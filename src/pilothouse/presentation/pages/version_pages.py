@@ -191,6 +191,7 @@ def _data(version: Version, run: Run) -> list[Line]:
         ("rows' sha256", data.content_digest),
         ("source's sha256", data.source_digest),
         ("snapshot", data.artifact_digest),
+        *(("erased", text) for text in run.erased),
     ]
     return [
         *section("Rows", pairs(facts)),

@@ -29,6 +29,7 @@ _MEANINGS: dict[str, str] = {
     RejectionReason.NO_TIME: "A row without a time: name its column for pilothouse ingest.",
     RejectionReason.NO_SCORE: "Not a finite number: look at the model's output on that row.",
     RejectionReason.WRONG_LABEL: "Not one of the model's classes.",
+    RejectionReason.ERASED: "The row was erased for good, with its outcome (pilothouse erase list).",
     RejectionReason.TAKEN_ID: "Another prediction has this id: outcomes could not tell them apart.",
     RejectionReason.TAKEN_SEQUENCE: "Two senders use one producer name: give each its own.",
     RejectionReason.PRIVATE_COLUMN: "The rows were kept; the column is private and never stored.",

@@ -221,6 +221,11 @@ DECIDING: Mapping[str, DecidingTable] = {
         ("version_id", "target_id"),
     ),
     "legal_holds": DecidingTable(_name("legal hold {n}", n="x.id")),
+    "erasures": DecidingTable(_name("erasure {n} by {a}", n="x.id", a="x.ordered_by")),
+    "tombstones": DecidingTable(_name("the tombstone {n}", n="x.erasure_id"), ("erasure_id",)),
+    "erased_files": DecidingTable(
+        _name("tombstone {n}: the file {f}", n="x.erasure_id", f="x.digest"), ("erasure_id", "digest")
+    ),
     "log_anchors": DecidingTable(_name("the anchor {n} of the log, a {k}", n="x.name", k="x.kind")),
     "sessions": DecidingTable(_name("session {n} of {a}", n="x.id", a="x.actor")),
 }

@@ -22,6 +22,7 @@ _WITH_THEIR_PARENT = {
     "version_gates": "version_id",
     "run_artifacts": "run_id",
     "request_authors": "request_id",
+    "erased_files": "erasure_id",
 }
 """Tables without row numbers whose rows are all written with their parent, whose number grows."""
 
@@ -41,6 +42,8 @@ _WRITTEN_AGAIN = {
     ),
     "legal_holds": ("lifted_by", "lifted_at", "lift_reason"),
     "log_anchors": ("removed_by", "removed_at"),
+    "snapshots": ("columns",),
+    "step_results": ("record",),
     "promotion_requests": ("status", "closed_at", "closed_by", "superseded_by"),
     "sessions": ("closed_at", "ending"),
     "target_tokens": ("revoked_at",),
