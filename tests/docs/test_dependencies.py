@@ -81,6 +81,10 @@ def imported() -> dict[str, set[str]]:
         for module in modules_of(ast.parse(path.read_text("utf-8"))):
             if module in sys.stdlib_module_names or module == "pilothouse":
                 continue
+            if (
+                path.parent.name == "verifier" and path.with_name(f"{module}.py").exists()
+            ):  # files that go together
+                continue
             for name in distributions.get(module, [module]):
                 found.setdefault(normal(name), set()).add(str(path.relative_to(SOURCE)))
     return found

@@ -20,7 +20,8 @@ from pilothouse.domain.identity.roles import DAEMON, READERS, Actor, Grant, Perm
 from pilothouse.domain.identity.scopes import TargetChoice
 from pilothouse.domain.identity.ssh_keys import read_key
 from pilothouse.domain.listing import Query
-from pilothouse.domain.promotion.break_glass import Review
+from pilothouse.domain.promotion.break_glass import Emergency, Review
+from pilothouse.domain.promotion.conditions import NewCondition
 from pilothouse.domain.records import Target
 from pilothouse.operations import authorisation, automation_switch, catalogue, listings
 from pilothouse.operations.alerts import alerts
@@ -45,12 +46,14 @@ from pilothouse.operations.promotion import (
     deployments,
     evidence_export,
     freezes,
+    glass_components,
     promotions,
     request_lists,
     signature_checks,
     statements,
     teams,
 )
+from pilothouse.operations.promotion.attached import conditions, documents
 from pilothouse.operations.services import Services
 from pilothouse.operations.transparency import anchored, anchors, delivery, heads, log_keys, proofs
 from pilothouse.operations.workspace import audits, sessions, upgrades, workspaces
@@ -110,6 +113,17 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "automation_switch.status": (lambda s, a: automation_switch.status(s, a), EVERYBODY),
     "break_glass.break_glass": (
         lambda s, a: break_glass.break_glass(s, a, "delay/1", reason="night"), frozenset({Role.OPERATOR, Role.APPROVER})),
+    "break_glass.asked_component": (lambda s, a: break_glass.asked_component(s, a, "delay/1"), EVERYBODY),
+    "break_glass.waiting_for_review": (lambda s, a: break_glass.waiting_for_review(s, a), EVERYBODY),
+    "glass_components.print_glass_statement": (
+        lambda s, a: glass_components.print_glass_statement(s, a, Emergency("delay/1", ("ewr",), "night")),
+        frozenset({Role.OPERATOR, Role.APPROVER})),
+    "glass_components.glass_agent_key": (
+        lambda s, a: glass_components.glass_agent_key(s, a, "delay/1", "/nowhere"),
+        frozenset({Role.OPERATOR, Role.APPROVER})),
+    "glass_components.sign_glass_with_agent": (
+        lambda s, a: glass_components.sign_glass_with_agent(s, a, Emergency("delay/1", ("ewr",), "night"), "/nowhere"),
+        frozenset({Role.OPERATOR, Role.APPROVER})),
     "break_glass.review": (
         lambda s, a: break_glass.review(s, a, 1, Review.KEEP, "seen"), frozenset({Role.APPROVER, Role.ADMIN})),
     "break_glass.list_broken": (lambda s, a: break_glass.list_broken(s, a), EVERYBODY),
@@ -122,6 +136,13 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "teams.add_member": (lambda s, a: teams.add_member(s, a, "risk", "pat", "hired"), ADMINS),
     "teams.remove_member": (lambda s, a: teams.remove_member(s, a, "risk", "pat", "left"), ADMINS),
     "teams.list_members": (lambda s, a: teams.list_members(s, a), EVERYBODY),
+    "documents.attach": (
+        lambda s, a: documents.attach(s, a, 1, "report", "report.pdf", b"%PDF"), EVERYBODY - {Role.VIEWER}),
+    "documents.list_documents": (lambda s, a: documents.list_documents(s, a, 1), EVERYBODY),
+    "documents.read_document": (lambda s, a: documents.read_document(s, a, 1, "report"), EVERYBODY),
+    "conditions.confirm": (lambda s, a: conditions.confirm(s, a, 1, "seen"), DECIDERS),
+    "conditions.list_conditions": (lambda s, a: conditions.list_conditions(s, a), EVERYBODY),
+    "conditions.late_and_own": (lambda s, a: conditions.late_and_own(s, a), EVERYBODY),
     "proposals.propose": (lambda s, a: proposals.propose(s, a, ["grant", "eve", "viewer"], "hired"), ADMINS),
     "proposals.accepting": (lambda s, a: proposals.accepting(s, a, 1).__enter__(), ADMINS),
     "proposals.reject": (lambda s, a: proposals.reject(s, a, 1, "no"), ADMINS),
@@ -179,6 +200,8 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "promotions.count_waiting": (lambda s, a: promotions.count_waiting(s, a), EVERYBODY),
     "request_lists.requests_page": (lambda s, a: request_lists.requests_page(s, a, Query()), EVERYBODY),
     "request_lists.signed_decisions": (lambda s, a: request_lists.signed_decisions(s, a, "delay/1"), EVERYBODY),
+    "request_lists.waiting_items": (lambda s, a: request_lists.waiting_items(s, a), EVERYBODY),
+    "request_lists.count_items": (lambda s, a: request_lists.count_items(s, a), EVERYBODY),
     "promotions.waiting_for": (lambda s, a: promotions.waiting_for(s, a), EVERYBODY),
     "backfills.backfill": (
         lambda s, a: backfills.backfill(
@@ -261,7 +284,7 @@ REACHED: dict[str, Reached] = {
         (
             "promotions.request_promotion", "deployments.roll_back", "deployments.lift_hold", "backfills.backfill",
             "monitor_backfills.backfill_monitoring", "schedules.pause_schedule", "schedules.resume_schedule",
-            "inventory.review", "break_glass.break_glass", "break_glass.review",
+            "inventory.review", "break_glass.break_glass", "break_glass.review", "glass_components.glass_agent_key",
         ),
         ("delay", {"ewr", "jfk"}),
     ),
@@ -269,11 +292,13 @@ REACHED: dict[str, Reached] = {
         (
             "alerts.acknowledge", "alerts.resolve", "promotions.approve", "promotions.reject", "promotions.withdraw",
             "promotions.comment", "promotions.request_again", "statements.print_statement", "statements.agent_key",
-            "statements.sign_with_agent",
+            "statements.sign_with_agent", "documents.attach", "glass_components.print_glass_statement",
+            "glass_components.sign_glass_with_agent",
         ),
         ("delay", {"ewr"}),
     ),
     "targets.issue_token": ("", {"ewr"}),
+    "conditions.confirm": ("delay", {"jfk"}),
 }  # fmt: skip
 """Model and targets that an operation of the table is about; those that are left out are about the whole workspace."""
 
@@ -307,12 +332,15 @@ MODULES = (
     break_glass,
     catalogue,
     comparisons,
+    conditions,
     delivery,
     deployments,
+    documents,
     dossiers,
     evidence_export,
     freezes,
     gathering,
+    glass_components,
     inventory,
     heads,
     listings,
@@ -377,6 +405,11 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
     alerts.open_alert(services, slow)
     workspaces.set_break_glass(services, example.actor(ADMIN), allowed=True)
     break_glass.break_glass(services, example.actor("sid"), "delay/2", ["jfk"], reason="night")
+    deployed = promotions.request_promotion(services, example.actor("sam"), "delay/1", ["jfk"])
+    condition = NewCondition("reviewed", str(Role.APPROVER), example.time + timedelta(days=30))
+    promotions.approve(
+        services, example.actor("pia"), deployed.id, deployed.evidence_digest, condition=condition
+    )
     yield example
     services.close()
 

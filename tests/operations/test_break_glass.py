@@ -7,11 +7,26 @@ import pytest
 from fixtures.registries import Example
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
 from pilothouse.domain.identity.roles import Role
-from pilothouse.domain.promotion.break_glass import BrokenGlass, Review
-from pilothouse.operations.promotion import break_glass, deployments, promotions
+from pilothouse.domain.identity.ssh_keys import read_key
+from pilothouse.domain.listing import Query
+from pilothouse.domain.promotion.break_glass import BrokenGlass, Emergency, Review
+from pilothouse.domain.promotion.glass_statements import MEANING
+from pilothouse.domain.promotion.statements import Component
+from pilothouse.operations.identity import passphrases, users
+from pilothouse.operations.promotion import (
+    break_glass,
+    deployments,
+    glass_components,
+    promotions,
+    request_lists,
+    signature_checks,
+)
+from pilothouse.operations.promotion.components import Passphrase, Signed
 from pilothouse.operations.workspace import audits, person_records, workspaces
-from pilothouse.presentation.break_glass import glass_text
+from pilothouse.presentation.break_glass import glass_text, signed_text, superseded_text
 from pilothouse.sqlite import driver
+from pilothouse.store.governance import broken_glass
+from support.soft_keys import SoftKey
 
 
 @pytest.fixture
@@ -285,3 +300,115 @@ def test_one_that_was_rolled_back_by_hand_is_no_longer_live(example: Example) ->
     (found,) = break_glass.list_broken(example.services, example.actor("vera"))
     assert found.live_on == ()
     assert "by oscar no longer live, 0 of 2" in glass_text(found)
+
+
+def ask_for(example: Example, component: Component) -> None:
+    workspaces.set_workspace_policy(
+        example.services, example.actor("ada"), signature=component, reason="a bank"
+    )
+
+
+def test_a_policy_that_asks_for_a_passphrase_asks_whoever_breaks_the_glass(example: Example) -> None:
+    ask_for(example, Component.PASSPHRASE)
+    oscar = example.actor("oscar")
+    passphrases.set_passphrase(example.services, oscar, "a long enough one")
+    assert break_glass.asked_component(example.services, oscar, "delay/2") is Component.PASSPHRASE
+    with pytest.raises(NotAllowedError, match="needs a passphrase, as each decision does"):
+        break_it(example)
+    with pytest.raises(NotAllowedError, match="wrong passphrase"):
+        break_it(example, component=Passphrase("another one entirely"))
+    assert live(example) == {"ewr": 1, "jfk": 1}
+
+    glass = break_it(example, component=Passphrase("a long enough one"))
+
+    assert glass.signature is not None
+    assert glass.signature.kind is Component.PASSPHRASE
+    assert MEANING in glass.signature.statement
+    assert "oscar broke it with a passphrase" in signed_text(glass)
+    (entry,) = [one for one in audits.show(example.services, oscar) if one.action == "glass.broken"]
+    assert entry.detail["second_component"]["kind"] == "passphrase"
+
+
+def test_a_policy_that_asks_for_a_key_takes_the_persons_own_over_this_very_thing(
+    example: Example,
+) -> None:
+    ask_for(example, Component.KEY)
+    services, ada, oscar = example.services, example.actor("ada"), example.actor("oscar")
+    keys = {"oscar": SoftKey(), "pat": SoftKey()}
+    for name, soft in keys.items():
+        users.add_user(services, ada, name)
+        users.add_key(services, ada, name, read_key(soft.line), users.KeyTerms())
+    emergency = Emergency("delay/2", ("ewr",), "all delays are 0")
+    printed = glass_components.print_glass_statement(services, oscar, emergency).text.encode()
+
+    def sign(data: bytes, who: str = "oscar") -> Signed:
+        return Signed(keys[who].sshsig(data), data)
+
+    for component, why in (
+        (None, "needs a signature by an SSH key"),
+        (sign(printed, "pat"), "names the key"),
+        (sign(printed.replace(b'"ewr"', b'"jfk"')), "it is for the targets"),
+        (sign(printed.replace(b"delays are 0", b"delays are 1")), "its reason is"),
+        (sign(printed.replace(b'"seconds":14400', b'"seconds":259200')), "it lasts"),
+        (Signed(keys["oscar"].sshsig(printed)), "without its statement"),
+        (sign(b'{"form":"pilothouse/break-glass/1"}'), "is none of breaking the glass"),
+    ):
+        with pytest.raises((NotAllowedError, InvalidInputError), match=why):
+            break_it(example, targets=["ewr"], component=component)
+    glass = break_it(example, targets=["ewr"], component=sign(printed))
+    assert glass.signature is not None
+    assert glass.signature.fingerprint == keys["oscar"].public.fingerprint
+    assert signature_checks.examine(services, ada) == "1 signature of a decision holds"
+    deployments.roll_back(services, oscar, "delay", ["ewr"], reason="over")
+    with pytest.raises(ConflictError):  # the same signature does not serve twice
+        break_it(example, targets=["ewr"], component=sign(printed))
+
+
+def test_the_table_itself_wants_the_component(example: Example) -> None:
+    ask_for(example, Component.PASSPHRASE)
+    request = promotions.request_promotion(example.services, example.actor("sam"), "delay/2")
+    with (
+        pytest.raises(ConflictError, match="a second component of breaking the glass"),
+        example.services.registry.transaction() as connection,
+    ):
+        broken_glass.add(
+            connection,
+            model="delay",
+            request_id=request.id,
+            by="oscar",
+            reason="night",
+            at=example.time,
+            expires_at=example.time + timedelta(hours=1),
+        )
+
+
+def test_what_it_supersedes_is_named_and_on_record(example: Example) -> None:
+    broader = promotions.request_promotion(example.services, example.actor("sam"), "delay/2")
+    glass = break_it(example, targets=["ewr"])
+    assert glass.superseded == (broader.id,)
+    assert superseded_text(glass).startswith(f"it superseded request {broader.id}, which was open")
+    (entry,) = [
+        one for one in audits.show(example.services, example.actor("aud")) if one.action == "glass.broken"
+    ]
+    assert entry.detail["superseded"] == [broader.id]
+
+
+def test_a_review_that_is_due_waits_for_who_may_review(example: Example) -> None:
+    def waits(name: str) -> list[int]:
+        items = request_lists.waiting_items(example.services, example.actor(name))
+        assert items.by_model == request_lists.count_items(example.services, example.actor(name))
+        return [one.id for one in items.reviews]
+
+    glass = break_it(example, "pia")
+    assert {name: waits(name) for name in ("pat", "pia", "ada", "oscar", "vera")} == {
+        "pat": [1], "pia": [], "ada": [1], "oscar": [], "vera": [],
+    }  # fmt: skip
+    page, mine = request_lists.requests_page(
+        example.services, example.actor("pat"), Query(where=request_lists.OPEN)
+    )
+    assert [one.id for one in page.rows] == [glass.request_id]
+    assert mine == {glass.request_id}
+    review(example, "pat")
+    assert (waits("pat"), waits("ada")) == ([], [1])
+    review(example, "ada")
+    assert waits("ada") == []

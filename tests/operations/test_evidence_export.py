@@ -16,13 +16,23 @@ from pilothouse.domain.errors import ConflictError, IntegrityError, InvalidInput
 from pilothouse.domain.identity.roles import Role
 from pilothouse.domain.identity.ssh_keys import read_key
 from pilothouse.domain.identity.users import KeyUse
+from pilothouse.domain.promotion.break_glass import Emergency
+from pilothouse.domain.promotion.conditions import NewCondition
 from pilothouse.domain.promotion.statements import Component
 from pilothouse.domain.records import PromotionRequest
 from pilothouse.interop import signing_keys
 from pilothouse.operations.dossier import signed_evidence
 from pilothouse.operations.dossier.sealing import MANIFEST, SIGNATURE, seal
 from pilothouse.operations.identity import passphrases, users
-from pilothouse.operations.promotion import evidence_export, promotions, statements
+from pilothouse.operations.promotion import (
+    break_glass,
+    evidence_export,
+    glass_components,
+    promotions,
+    signature_checks,
+    statements,
+)
+from pilothouse.operations.promotion.attached import documents
 from pilothouse.operations.promotion.components import Passphrase, Signed
 from pilothouse.operations.workspace import workspaces
 from support.soft_keys import SoftKey, keygen
@@ -400,3 +410,83 @@ def test_the_log_has_the_decisions_and_a_proof_of_another_row_is_found(
     code, text = verify(folder)
     assert code == 1
     assert f"WRONG  log/entry-{rows[0]}.tlog-proof: " in text
+
+
+def test_documents_and_a_condition_are_in_it_and_verified(
+    example: Example, keys: dict[str, SoftKey], tmp_path: Path
+) -> None:
+    example.add_version()
+    request = promotions.request_promotion(example.services, example.actor("sam"), "delay/1")
+    hostile = "r\x1b[2J.sh"
+    documents.attach(
+        example.services, example.actor("sam"), request.id, "validation report", hostile, b"#!/bin/sh\n"
+    )
+    condition = NewCondition("reviewed", "auditor", example.time + timedelta(days=30))
+    for name, soft in keys.items():
+        printed = statements.print_statement(
+            example.services,
+            example.actor(name),
+            request.id,
+            "approve",
+            "fine",
+            soft.public.fingerprint,
+            condition if name == "pat" else None,
+        )
+        request = promotions.get_request(example.services, example.actor(name), request.id)
+        signed = Signed(soft.sshsig(printed.text.encode()))
+        request = promotions.approve(
+            example.services, example.actor(name), request.id, request.shown_digest, "", signed
+        )
+    assert request.decisions[0].condition is not None
+    folder = exported(example, request, tmp_path / "out")
+    digest = hashlib.sha256(b"#!/bin/sh\n").hexdigest()
+    assert (folder / "documents" / digest).read_bytes() == b"#!/bin/sh\n"
+    assert (folder / "documents" / digest).stat().st_mode & 0o111 == 0
+    code, text = verify(folder)
+    assert code == 0, text
+    for said in (
+        "ok     request 1: its 1 documents are those on record",
+        "ok     request 1: pat's decision (approve) was given on documents that are here",
+        "ok     request 1: pat's statement (approve) is about what is here",
+    ):
+        assert said in text.splitlines()
+    assert "signatures of decisions hold" in signature_checks.examine(example.services, example.actor("aud"))
+    (folder / "documents" / digest).write_bytes(b"another")
+    sealed_anew(folder)
+    code, text = verify(folder)
+    assert code == 1
+    assert "WRONG  request 1: its 1 documents are those on record" in text
+
+
+def test_what_was_deployed_alone_says_so_and_its_signature_is_verified(
+    example: Example, tmp_path: Path
+) -> None:
+    services, ada, oscar = example.services, example.actor("ada"), example.actor("oscar")
+    workspaces.set_workspace_policy(services, ada, signature=Component.KEY, reason="a bank")
+    workspaces.set_break_glass(services, ada, allowed=True)
+    soft = SoftKey()
+    users.add_user(services, ada, "oscar")
+    users.add_key(services, ada, "oscar", read_key(soft.line), users.KeyTerms())
+    example.add_version()
+    printed = glass_components.print_glass_statement(services, oscar, Emergency("delay/1", None, "night"))
+    data = printed.text.encode()
+    glass = break_glass.break_glass(
+        services, oscar, "delay/1", reason="night", component=Signed(soft.sshsig(data), data)
+    )
+    request = promotions.get_request(services, ada, glass.request_id)
+    folder = exported(example, request, tmp_path / "out")
+    code, text = verify(folder)
+    assert code == 0, text
+    for said in (
+        "       request 1: the policy was not met: oscar broke the glass",
+        "ok     request 1: oscar's statement (break-glass) is about what is here",
+        "ok     request 1: oscar's statement (break-glass) is the one in the log",
+        f"ok     request 1: oscar's statement (break-glass) is signed by {soft.public.fingerprint}",
+    ):
+        assert said in text.splitlines()
+    statement = folder / "break-glass.json"
+    statement.write_text(statement.read_text().replace('"night"', '"day"'))
+    sealed_anew(folder)
+    code, text = verify(folder)
+    assert code == 1
+    assert "WRONG  request 1: oscar's statement (break-glass): another reason" in text

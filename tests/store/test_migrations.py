@@ -274,9 +274,9 @@ def test_a_workspace_of_an_older_form_keeps_the_policy_that_it_had(
     registry.close()
 
     assert (
-        rows == [(2, 0, 1, "ada", 99, "none", "{}", "")]
+        rows == [(2, 0, 1, "ada", 99, "none", "{}", "[]", "")]
         if was_set
-        else [(0, 0, 1, "upgrade", 77, "none", "{}", "")]
+        else [(0, 0, 1, "upgrade", 77, "none", "{}", "[]", "")]
     )
     assert (policy.approvals, policy.four_eyes, policy.allow_automatic) == (2 if was_set else 0, False, True)
 

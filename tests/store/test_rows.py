@@ -83,6 +83,17 @@ def build(root: Path) -> None:
     retention.place_hold(services, ada, reason="a lawsuit", model="delay", target="")
     with services.registry.transaction() as connection:
         connection.execute(
+            "INSERT INTO approval_conditions (request_id, approver, text, by, due, recorded_at) "
+            "SELECT request_id, actor, 'reviewed', 'vera', recorded_at + 9, recorded_at FROM decisions WHERE id = 1"
+        )
+        connection.execute(
+            "INSERT INTO broken_glass_signatures (request_id, actor, kind, statement, verified_at) "
+            "VALUES (4, 'oscar', 'passphrase', json_object('model', 'delay', 'version', 2, 'name', 'oscar', 'key', ''), 1)"
+        )
+        connection.execute(
+            "INSERT INTO request_documents VALUES (1, 4, 'report', 'r.pdf', 5, ?, 'sam', 1)", ("e" * 64,)
+        )
+        connection.execute(
             "INSERT INTO target_tokens (target_id, digest, issued_by, recorded_at) VALUES (1, ?, 'ada', 1)",
             ("a" * 64,),
         )

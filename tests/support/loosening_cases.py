@@ -58,6 +58,7 @@ BASE: dict[str, Any] = {
         "expires": "7d",
         "signature": "key",
         "teams": {"risk": 2},
+        "documents": ["validation report", "bias review"],
     },
     "targets": [
         {"name": "ewr", "region": "us-east", "match": {"carrier": "AA"}},
@@ -96,7 +97,14 @@ BASE: dict[str, Any] = {
 }
 GATE = "def check(holdout, predictions, metrics):\n    return metrics['auc']['value'] > 0.6, 'auc'\n"
 
-AUTOMATIC = {"approvals": 0, "four_eyes": False, "automatic": True, "signature": "none", "teams": {}}
+AUTOMATIC = {
+    "approvals": 0,
+    "four_eyes": False,
+    "automatic": True,
+    "signature": "none",
+    "teams": {},
+    "documents": [],
+}
 
 CHANGES: dict[str, tuple[str, Any]] = {
     "task": ("task", "regression"),
@@ -165,6 +173,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "promotion.automatic": ("promotion.automatic", True),
     "promotion.expires": ("promotion.expires", "30d"),
     "promotion.teams": ("promotion.teams", {"risk": 1}),
+    "promotion.documents": ("promotion.documents", ["bias review"]),
     "promotion.signature": ("promotion.signature", "passphrase"),
     "targets.name": ("targets.1.name", "lga"),
     "targets.region": ("targets.0.region", "eu"),

@@ -49,6 +49,12 @@ _COMMANDS = {
     "evidence": ("evidence:evidence", "Show a request with its evidence, or export it for strangers."),
     "statement": ("decisions:statement", "Print what to sign with an SSH key, to decide on a request."),
     "approve": ("decisions:approve", "Approve a request on the evidence shown."),
+    "attach": ("documents:attach", "Attach a document to a request."),
+    "document": ("documents:document", "Write a document of a request to a file."),
+    "conditions": (
+        "conditions:conditions",
+        "Conditions on which somebody approved, until they are confirmed.",
+    ),
     "reject": ("decisions:reject", "Reject a request, with a reason."),
     "withdraw": ("promotions:withdraw", "Withdraw a request."),
     "break-glass": ("break_glass:break_glass", "Deploy alone in an emergency; two others look at it."),

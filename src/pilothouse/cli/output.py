@@ -14,7 +14,7 @@ from typing import IO, Any, TypeVar
 import click
 
 from pilothouse.cli.session import Session
-from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.domain.formats.safe_text import safe, safe_json
 from pilothouse.domain.listing import Page, Query
 from pilothouse.presentation.cells import cell
@@ -27,6 +27,7 @@ WIDE = 10_000
 F = TypeVar("F", bound=Callable[..., Any])
 R = TypeVar("R")
 _WINDOW = 1_000
+_LONGEST_READ = 1 << 16
 
 
 def plain(value: Any) -> Any:
@@ -233,3 +234,37 @@ def _numeric(cell: str) -> bool:
     return cell.removesuffix("%").removesuffix(" ms").replace(".", "").replace(",", "").lstrip(
         "−-"
     ).isdigit() or cell in ("", "–")
+
+
+def read_short(name: str) -> str:
+    """Text of a short file, such as a signature, or of the input to its end. Raises NotFoundError or InvalidInputError."""
+    if name == "-":
+        data = sys.stdin.buffer.read(_LONGEST_READ + 1)
+    else:
+        try:
+            with Path(name).open("rb") as stream:
+                data = stream.read(_LONGEST_READ + 1)
+        except FileNotFoundError:
+            raise NotFoundError(f"{name}: no such file") from None
+        except OSError as error:
+            raise InvalidInputError(f"{name}: {error.strerror}") from None
+    return data.decode("utf-8", "replace")
+
+
+class _OnOption(click.Option):
+    """Option ``--on``, whose other name ``--target`` works too and is in no help."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """As ever, under the first name."""
+        record = super().get_help_record(ctx)
+        return record and (record[0].replace(", --target", ""), record[1])
+
+
+def on_option(name: str, **settings: Any) -> Callable[[F], F]:
+    """``--on TARGET`` for the parameter of that name; ``--target`` is the same."""
+    return click.option("--on", "--target", name, cls=_OnOption, **{"metavar": "TARGET", **settings})
+
+
+def targets_option(text: str) -> Callable[[F], F]:
+    """``--on TARGET``, once for each."""
+    return on_option("targets", multiple=True, help=text)

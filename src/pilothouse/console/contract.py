@@ -82,6 +82,9 @@ class ViewLike(Protocol):
     async def action_act(self, name: str) -> None:
         """Perform an action."""
 
+    def offers(self, action: Action) -> bool:
+        """Whether the footer has the key now."""
+
     def why_not(self, action: Action) -> str:
         """The reason why an action is refused now; empty if it is allowed."""
 

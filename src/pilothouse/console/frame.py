@@ -45,7 +45,7 @@ class Frame:
         actions = view.actions()
         self.header.put([*view.crumbs(), *view.notes()], view.TOP, view.session)
         self.banner.put(view.session)
-        shown = [action for action in actions if action.footer and action.label]
+        shown = [action for action in actions if view.offers(action) and action.label]
         self.footer.put([(action, not view.why_not(action)) for action in shown])
         taken = frozenset(key for action in actions for key in action.key_list if len(key) == 1)
         for widget in view.lists:

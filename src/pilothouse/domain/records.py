@@ -11,6 +11,7 @@ from pilothouse.domain.models.evaluation import ColumnSummary, GateResult, Metri
 from pilothouse.domain.models.version_stage import Standing
 from pilothouse.domain.promotion.break_glass import BrokenGlass
 from pilothouse.domain.promotion.decisions import Comment, Decision
+from pilothouse.domain.promotion.documents import RequestDocument, shown_digest
 from pilothouse.domain.promotion.policies import EffectivePolicy
 from pilothouse.domain.promotion.request_standing import (
     DeploymentEnd,
@@ -190,6 +191,13 @@ class PromotionRequest:
     """How it was deployed without its approvals."""
     decided_by: RulesAtDecision | None = None
     """Of a closed request with decisions: the rules of the last one."""
+    documents: tuple[RequestDocument, ...] = ()
+    """Documents that were attached, in their order: of each name the newest counts."""
+
+    @property
+    def shown_digest(self) -> str:
+        """Digest of what is shown, evidence and documents, by which an approver names it."""
+        return shown_digest(self.evidence_digest, self.documents)
 
     @property
     def rules(self) -> EffectivePolicy:
@@ -382,6 +390,7 @@ class WorkspacePolicy:
     signature: Component = Component.NONE
     teams: dict[str, int] = field(default_factory=dict)
     """Approvals needed of each team at least, for every model."""
+    documents: tuple[str, ...] = ()
     solo: str = ""  # the one person who runs the workspace, until somebody else may approve
 
 

@@ -202,11 +202,14 @@ def code_text(code: Mapping[str, Any]) -> str:
 def policy_text(policy: "EffectivePolicy") -> str:
     """``2 approvals, four eyes, expires after 1w``."""
     from pilothouse.domain.models.dataclass_reader import format_duration
+    from pilothouse.domain.promotion.documents import names_text
     from pilothouse.domain.promotion.teams import teams_text
 
     parts = [counted(policy.needed, "approval")]
     if policy.teams:
         parts.append(f"among them {teams_text(policy.teams)}")
+    if policy.documents:
+        parts.append(f"with {safe(names_text(policy.documents), 2_000)} attached")
     if policy.four_eyes:
         parts.append("four eyes (the approver has no part in the version)")
     if policy.solo:

@@ -121,9 +121,11 @@ _ON_TARGETS = (
 )
 
 
-def requests_at(now: datetime, mine: Iterable[int]) -> Listing:
+def requests_at(now: datetime, mine: Iterable[int], deployed: Iterable[int] = ()) -> Listing:
     """Promotion requests at a time: whether an open one has expired depends on it. ``mine`` are the numbers of those that
-    wait for the reader."""
+    wait for the reader; ``deployed``: of those of them that are listed among the open ones though they are closed."""
+    closed = json.dumps([int(number) for number in deployed])
+    stored = f"CASE WHEN r.id IN (SELECT value FROM json_each('{closed}')) THEN 'open' ELSE r.status END"  # noqa: S608
     state = state_expression(to_us(now))
     numbers = json.dumps([int(number) for number in mine])
     waits = f"CASE WHEN r.id IN (SELECT value FROM json_each('{numbers}')) THEN 'you' ELSE '' END"  # noqa: S608 - numbers
@@ -136,7 +138,7 @@ def requests_at(now: datetime, mine: Iterable[int]) -> Listing:
             "approved": "(SELECT count(*) FROM decisions c WHERE c.request_id = r.id AND c.verdict = 'approve')",
             "by": "r.requested_by", "asked": "r.recorded_at", "expires": "r.expires_at", "reason": "r.reason",
             "waits": waits,
-            "stored": "r.status",
+            "stored": "r.status" if closed == "[]" else stored,
         },
         "lower(r.id || ' ' || r.status || ' ' || r.requested_by || ' ' || r.reason)",
         f"r.status = 'open' AND ({EXPIRES} <= {to_us(now):d} OR {OUTDATED})",

@@ -301,19 +301,25 @@ MIGRATIONS: dict[str, Migration] = {
     ),
     "registry_18": Migration(
         parts=(
+            "0018_conditions.sql",
+            "0018_documents.sql",
             "0018_erasures.sql",
+            "0018_glass_signatures.sql",
             "0018_log_deliveries.sql",
             "0018_rollouts.sql",
         ),
         change=_step_18,
         append_only=(
+            "broken_glass_signatures",
             "erased_files",
             "erasures",
             "plans",
+            "request_documents",
             "rollout_events",
             "tombstones",
         ),
         never_deleted=(
+            "approval_conditions",
             "rollout_evidence",
             "rollout_targets",
             "rollouts",

@@ -67,6 +67,15 @@ def governance_views(wall: int) -> Mapping[str, View]:
         "printed_statements": View(f"t.recorded_at <= {OF_REQUEST}"),
         "passphrases": View(f"t.recorded_at <= {wall}"),
         "passphrase_tries": View(f"t.recorded_at <= {wall}"),
+        "request_documents": View(f"t.recorded_at <= {OF_REQUEST}"),
+        "approval_conditions": View(
+            f"t.recorded_at <= {OF_REQUEST}",
+            {
+                name: f"CASE WHEN t.confirmed_at <= {OF_REQUEST} THEN t.{name} END"
+                for name in ("confirmed_by", "confirmed_at", "remark")
+            },
+        ),
+        "broken_glass_signatures": View(f"t.verified_at <= {OF_REQUEST}"),
         "comments": View(f"t.recorded_at <= {OF_REQUEST}"),
         "plans": View(f"t.recorded_at <= {wall}"),
         **_rollouts(),

@@ -57,13 +57,18 @@ EXPIRES = f"min(r.expires_at, r.recorded_at + 1000000 * coalesce({_EXPIRES_NOW},
 WAITS = (
     "r.status = 'open' AND r.model_id IN (SELECT m.id FROM models m WHERE m.name IN (SELECT value FROM json_each(:models))) "  # noqa: S608 - ours
     "AND r.expires_at > :now "
-    "AND NOT EXISTS (SELECT 1 FROM decisions c WHERE c.request_id = r.id "
-    "AND lower(c.actor) IN (SELECT value FROM json_each(:names))) "
     f"AND NOT {OUTDATED} AND {EXPIRES} > :now"
 )
-"""A request waits for the approval of the person of these ``:names`` (folded, as JSON), who may decide on ``:models`` (names as
-JSON), at the time ``:now``, unless four eyes or gates in force stand in the way:
-``domain/promotion/request_rules.py`` (``obstacle_to``) says the same of one request."""
+"""A request waits for the approval of somebody who may decide on ``:models`` (names as JSON), at the time ``:now``, unless
+something of theirs or in the rules in force stands in the way: ``domain/promotion/request_rules.py`` (``obstacle_to``) says
+the same of one request."""
+
+DECIDED = (
+    "EXISTS (SELECT 1 FROM decisions c WHERE c.request_id = r.id "
+    "AND lower(c.actor) IN (SELECT value FROM json_each(:names)))"
+)
+"""The person of these ``:names`` (folded, as JSON) has decided on a request: it waits for them only to be completed."""
+APPROVALS = "(SELECT count(*) FROM decisions a WHERE a.request_id = r.id AND a.verdict = 'approve')"
 
 OWN = (
     "(lower(r.requested_by) IN (SELECT value FROM json_each(:names)) "

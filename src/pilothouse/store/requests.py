@@ -18,7 +18,17 @@ from pilothouse.domain.promotion.request_standing import DeploymentEnd, Incumben
 from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.sqlite import Connection, Row
 from pilothouse.sqlite.conditions import where
-from pilothouse.store.request_conditions import CHANGED_TARGETS, ENDED_TARGETS, EXPIRES, OUTDATED, OWN, WAITS
+from pilothouse.store.governance import conditions, documents
+from pilothouse.store.request_conditions import (
+    APPROVALS,
+    CHANGED_TARGETS,
+    DECIDED,
+    ENDED_TARGETS,
+    EXPIRES,
+    OUTDATED,
+    OWN,
+    WAITS,
+)
 from pilothouse.store.values import columns_of, from_json, from_row, insert
 
 _SELECT = (
@@ -135,7 +145,7 @@ def models_with_open(connection: Connection) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Open request that waits for somebody unless four eyes or gates in force stand in the way."""
+    """Open request that waits for somebody unless something of theirs or in the rules in force stands in the way."""
 
     id: int
     model: str
@@ -144,6 +154,12 @@ class Candidate:
     """By the policy that is frozen in it."""
     own: bool
     """The person has a part in what it asks for."""
+    decided: bool
+    """The person has decided on it."""
+    approvals: int
+    """Given, whether or not each counts now."""
+    asks_documents: bool
+    """By the policy that is frozen in it."""
 
 
 def target_names(connection: Connection, request_id: int) -> list[str]:
@@ -161,7 +177,8 @@ def candidates(
     """Requests of these models that may wait for the person of these folded names, oldest first."""
     rows = connection.execute(
         "SELECT r.id, m.name AS model, v.number AS version, json_extract(r.policy, '$.four_eyes') AS four_eyes, "  # noqa: S608 - ours
-        f"{OWN} AS own "
+        f"{OWN} AS own, {DECIDED} AS decided, {APPROVALS} AS approvals, "
+        "json_extract(r.policy, '$.documents') IS NOT NULL AS asks_documents "
         "FROM promotion_requests r JOIN models m ON m.id = r.model_id JOIN versions v ON v.id = r.version_id "
         f"WHERE {WAITS} ORDER BY r.id",
         {"names": json.dumps(list(names)), "models": json.dumps(list(models)), "now": to_us(now)},
@@ -242,7 +259,8 @@ def add_decision(connection: Connection, request_id: int, decision: Decision) ->
     ):  # first: a decision without the component that the policy asks for is refused
         columns = {"request_id": request_id, "actor": decision.actor, **columns_of(decision.signature)}
         insert(connection, "decision_signatures", columns)
-    columns = {"request_id": request_id, **columns_of(decision, "signature", "person", "void")}
+    left_out = ("signature", "person", "void", "condition")
+    columns = {"request_id": request_id, **columns_of(decision, *left_out)}
     insert(connection, "decisions", columns)
 
 
@@ -254,7 +272,10 @@ def _select(
     connection: Connection, rest: str, values: tuple[Any, ...], *, remarks: bool = False
 ) -> list[PromotionRequest]:
     rows = connection.execute(_SELECT + rest, values).fetchall()
-    numbers = json.dumps([row["id"] for row in rows])
+    keys = [row["id"] for row in rows]
+    numbers = json.dumps(keys)
+    attached = documents.of_requests(connection, keys)
+    on_condition = conditions.of_requests(connection, keys)
     targets = _by_request(
         connection,
         "SELECT rt.request_id, t.name FROM request_targets rt JOIN targets t ON t.id = rt.target_id "
@@ -298,6 +319,7 @@ def _select(
                     signature=signatures.get((row["id"], decision["actor"])),
                     person="",
                     void="",
+                    condition=on_condition.get((row["id"], decision["actor"])),
                 )
                 for decision in decisions[row["id"]]
             ),
@@ -308,6 +330,7 @@ def _select(
             in_force=None,
             glass=None,
             decided_by=None,
+            documents=tuple(attached.get(row["id"], ())),
         )
         for row in rows
     ]

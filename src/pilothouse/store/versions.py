@@ -123,6 +123,7 @@ def artifact_digests(connection: Connection) -> Iterator[str]:
         "UNION SELECT predictions_digest FROM versions UNION SELECT artifact_digest FROM snapshots "
         "UNION SELECT digest FROM run_artifacts "
         "UNION SELECT digest FROM portable_models WHERE digest IS NOT NULL "
+        "UNION SELECT digest FROM request_documents "
         "UNION SELECT left_digest FROM erased_files ORDER BY digest"
     )
     for row in rows:

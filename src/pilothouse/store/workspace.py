@@ -1,12 +1,10 @@
 """Settings of the workspace, its policy, and the state of automation."""
 
-from collections.abc import Mapping
 from datetime import datetime
 
-from pilothouse.domain.promotion.statements import Component
 from pilothouse.domain.records import Automation, WorkspacePolicy
 from pilothouse.sqlite import Connection
-from pilothouse.store.values import from_row, insert
+from pilothouse.store.values import columns_of, from_row, insert
 
 _SOLO = "solo"
 
@@ -48,20 +46,9 @@ def set_solo(connection: Connection, name: str) -> None:
     set_setting(connection, _SOLO, name)
 
 
-def add_policy(
-    connection: Connection,
-    *,
-    approvals: int,
-    four_eyes: bool,
-    allow_automatic: bool,
-    signature: Component = Component.NONE,
-    teams: Mapping[str, int] | None = None,
-    by: str,
-    at: datetime,
-) -> None:
+def add_policy(connection: Connection, policy: WorkspacePolicy, *, by: str, at: datetime) -> None:
     """Put a policy in force."""
-    rules = {"approvals": approvals, "four_eyes": four_eyes, "allow_automatic": allow_automatic}
-    columns = {**rules, "signature": signature, "teams": dict(teams or {}), "set_by": by, "recorded_at": at}
+    columns = columns_of(policy, "solo") | {"set_by": by, "recorded_at": at}
     insert(connection, "workspace_policies", columns)
 
 

@@ -20,12 +20,13 @@ from fixtures.registries import ADMIN, Example
 from pilothouse.domain.audit.inventory import ReviewOutcome
 from pilothouse.domain.errors import ConflictError, InvalidInputError
 from pilothouse.domain.identity.ssh_keys import read_key
+from pilothouse.domain.promotion.break_glass import Review
 from pilothouse.domain.promotion.statements import Component
 from pilothouse.interop import signing_keys
 from pilothouse.operations.dossier import dossiers, inventory
 from pilothouse.operations.dossier.gathering import gather
 from pilothouse.operations.identity import users
-from pilothouse.operations.promotion import promotions, statements
+from pilothouse.operations.promotion import break_glass, promotions, statements
 from pilothouse.operations.promotion.components import Signed
 from pilothouse.operations.workspace import audits, workspaces, write_state
 from pilothouse.presentation.dossier.pages import dossier_pages
@@ -467,3 +468,27 @@ def test_a_statement_that_was_changed_is_refused(
     _manifest_anew(signed)
     wrong = [line for line in _verify(signed).stdout.splitlines() if line.startswith("WRONG")]
     assert any(said in line for line in wrong), wrong
+
+
+@needs_tools
+def test_a_deployment_that_one_person_made_alone_says_that_the_policy_was_not_met(
+    approved: Example, tmp_path: Path
+) -> None:
+    services = approved.services
+    workspaces.set_break_glass(services, approved.actor("ada"), allowed=True)
+    approved.add_version(incumbents=(2,))
+    glass = break_glass.break_glass(services, approved.actor("oscar"), "delay/3", reason="night")
+    break_glass.review(services, approved.actor("pat"), glass.id, Review.KEEP, "right")
+    folder = _write(approved, tmp_path / "glass", reference="delay/3").folder
+    facts = json.loads((folder / "dossier.json").read_text())
+    (request,) = facts["requests"]
+    assert request["policy_met"] == "no: oscar broke the glass and deployed it alone, with 0 of 1 approvals"
+    assert [one["actor"] for one in request["glass"]["reviews"]] == ["pat"]
+    page = (folder / "dossier.html").read_text()
+    assert "no: oscar broke the glass and deployed it alone" in page
+    answer = _verify(folder)
+    assert answer.returncode == 0, answer.stdout
+    assert "the policy was not met: oscar broke the glass" in answer.stdout
+    before = _write(approved, tmp_path / "regular", reference="delay/2").folder
+    (request,) = json.loads((before / "dossier.json").read_text())["requests"]
+    assert request["policy_met"] == "yes: 1 of 1 approvals"

@@ -9,6 +9,7 @@ import click
 from pilothouse.cli.output import (
     F,
     json_option,
+    on_option,
     plain,
     printed_as_json,
     reason_option,
@@ -23,6 +24,7 @@ from pilothouse.domain.formats.safe_text import safe
 from pilothouse.domain.identity.roles import Grant, Role
 from pilothouse.domain.identity.scopes import LABEL, TargetChoice
 from pilothouse.domain.models.dataclass_reader import format_duration, parse_duration
+from pilothouse.domain.promotion.documents import names_text
 from pilothouse.domain.promotion.statements import Component
 from pilothouse.domain.promotion.teams import teams_text
 from pilothouse.domain.records import WorkspacePolicy
@@ -59,7 +61,7 @@ def _scoped(command: F) -> F:
     for option in reversed(
         (
             click.option("--model", default="", help="For this model only."),
-            click.option("--target", help="On the targets of this name only; * stands for any text."),
+            on_option("target", help="On the targets of this name only; * stands for any text."),
             click.option("--region", help="On the targets of this region only."),
             click.option("--product", help="On the targets of this product only."),
             click.option("--business-unit", help="On the targets of this business unit only."),
@@ -135,9 +137,7 @@ def _terms(held: Grant) -> dict[str, Any]:
 @click.argument("name")
 @click.argument("action")
 @click.argument("model", default="")
-@click.option(
-    "--on", "on", metavar="TARGET", multiple=True, help="On this target; else on all of the model's."
-)
+@on_option("on", multiple=True, help="On this target; else on all of the model's.")
 @json_option
 @click.pass_obj
 def can(session: Session, name: str, action: str, model: str, on: tuple[str, ...]) -> int:
@@ -220,6 +220,7 @@ def policy_show(session: Session) -> None:
             ("four eyes", _four_eyes_text(rules)),
             ("decisions need", rules.signature.words if rules.signature.rank else "no second component"),
             ("of teams at least", teams_text(rules.teams) or "nothing"),
+            ("documents at least", names_text(rules.documents) or "none"),
             ("automatic deployment", "as the model says" if rules.allow_automatic else "forbidden"),
             ("set by", rules.set_by or "nobody: the default"),
             ("access and rules", "two admins (dual control)" if dual else "one admin"),
@@ -255,6 +256,20 @@ def _four_eyes_text(rules: WorkspacePolicy) -> str:
     help="So many approvals of this team for every model, 0 for none (again for more).",
 )
 @click.option(
+    "--document",
+    "documents",
+    multiple=True,
+    metavar="NAME",
+    help='This document must be attached before an approval, for every model: "validation report" (again for more).',
+)
+@click.option(
+    "--no-document",
+    "no_documents",
+    multiple=True,
+    metavar="NAME",
+    help="It is no longer asked for (again for more).",
+)
+@click.option(
     "--open-reading/--no-open-reading", default=None, help="Whether somebody who holds no role may read."
 )
 @click.option(
@@ -283,6 +298,8 @@ def policy_set(
     automatic: bool | None,
     signature: str | None,
     teams: tuple[str, ...],
+    documents: tuple[str, ...],
+    no_documents: tuple[str, ...],
     open_reading: bool | None,
     plugins: bool | None,
     may_break_glass: bool | None,
@@ -291,7 +308,8 @@ def policy_set(
     reason: str,
 ) -> None:
     """Set the policy; what is not named stays."""
-    rules = (approvals, four_eyes, automatic, signature, teams or None)
+    asked = dict.fromkeys(documents, True) | dict.fromkeys(no_documents, False)
+    rules = (approvals, four_eyes, automatic, signature, teams or None, asked or None)
     if all(
         rule is None for rule in (*rules, open_reading, plugins, may_break_glass, dual_control, idle_lock)
     ):
@@ -305,6 +323,7 @@ def policy_set(
             allow_automatic=automatic,
             signature=None if signature is None else Component(signature),
             teams=dict(map(_of_team, teams)),
+            documents=asked,
             reason=reason,
         )
     if open_reading is not None:

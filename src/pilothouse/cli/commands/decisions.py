@@ -1,24 +1,22 @@
 """Commands that decide on a request: approve, reject, and the statement that is signed elsewhere."""
 
 import sys
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from pilothouse.cli.commands.passphrases import ask_passphrase
-from pilothouse.cli.output import json_option, printed_as_json, say, say_solo
+from pilothouse.cli.output import json_option, printed_as_json, read_short, say, say_solo
 from pilothouse.cli.session import Session
-from pilothouse.domain.errors import InvalidInputError, NotFoundError
-from pilothouse.domain.formats.safe_text import safe_json
-from pilothouse.domain.promotion.statements import Component
+from pilothouse.domain.formats.safe_text import safe, safe_json
+from pilothouse.domain.promotion.conditions import Condition, NewCondition, due_on, wording
+from pilothouse.domain.promotion.statements import Component, Declaration
 from pilothouse.domain.records import PromotionRequest
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.promotion.components import Passphrase, SecondComponent, Signed
 from pilothouse.presentation.pages.request_page import approvers_text
 from pilothouse.presentation.texts import counted
 
-_LONGEST = 1 << 16
 F = TypeVar("F")
 
 
@@ -37,6 +35,37 @@ def _component_options(command: F) -> F:
     return command
 
 
+def _condition_options(command: F) -> F:
+    """Add the options that name the condition of an approval."""
+    for option in (
+        click.option("--due", metavar="WHEN", help="By when: 30d, or a date such as 2027-03-31."),
+        click.option(
+            "--confirmed-by",
+            "by",
+            metavar="WHO",
+            help="Who confirms it: a name, or a role for whoever holds it.",
+        ),
+        click.option(
+            "--on-condition",
+            "text",
+            metavar="TEXT",
+            help='Approve on a condition that somebody confirms after the deployment, e.g. "reviewed after 30 days".',
+        ),
+    ):
+        command = option(command)  # type: ignore[type-var]
+    return command
+
+
+def _condition(session: Session, text: str | None, by: str | None, due: str | None) -> NewCondition | None:
+    if text is None and by is None and due is None:
+        return None
+    if text is None or by is None or due is None:
+        raise click.UsageError(
+            "a condition needs all three: --on-condition TEXT --confirmed-by WHO --due WHEN"
+        )
+    return NewCondition(text.strip(), by.strip(), due_on(due, session.services.now()))
+
+
 @click.command()
 @click.argument("number", type=int)
 @click.option(
@@ -47,11 +76,20 @@ def _component_options(command: F) -> F:
     "A signed statement names it.",
 )
 @click.option("--reason", default="", help="Remark for the record.")
+@_condition_options
 @_component_options
 @json_option
 @click.pass_obj
 def approve(
-    session: Session, number: int, digest: str | None, reason: str, signature: str | None, agent: bool
+    session: Session,
+    number: int,
+    digest: str | None,
+    reason: str,
+    signature: str | None,
+    agent: bool,
+    text: str | None,
+    by: str | None,
+    due: str | None,
 ) -> None:
     """Approve request NUMBER on the evidence that you read.
 
@@ -63,10 +101,17 @@ def approve(
             f"--evidence is missing, the digest of what you read: it is from pilothouse evidence {number}"
         )
     request = promotions.get_request(session.services, session.actor, number)
-    digest = request.evidence_digest if digest is None else digest
-    component = _component(session, request, "approve", reason, digest, signature, agent)
+    digest = request.shown_digest if digest is None else digest
+    declared = Declaration("approve", reason, _condition(session, text, by, due))
+    component = _component(session, request, declared, digest, signature, agent)
     decided = promotions.approve(
-        session.services, session.actor, number, evidence_digest=digest, reason=reason, component=component
+        session.services,
+        session.actor,
+        number,
+        evidence_digest=digest,
+        reason=reason,
+        component=component,
+        condition=declared.condition,
     )
     if printed_as_json(session, decided):
         return
@@ -74,6 +119,8 @@ def approve(
     rules = decided.in_force
     more = [*rules.tightened, approvers_text(decided)] if rules else []
     say("; ".join([f"request {number} is {decided.status}: {approved}", *more]))
+    if condition := _made(decided, session.actor.name):
+        say(f"condition {condition.id}: {safe(wording(condition), 2_000)}")
     say_solo(session)
 
 
@@ -85,9 +132,15 @@ def approve(
 def reject(session: Session, number: int, reason: str, signature: str | None, agent: bool) -> None:
     """Reject request NUMBER."""
     request = promotions.get_request(session.services, session.actor, number)
-    component = _component(session, request, "reject", reason, request.evidence_digest, signature, agent)
+    declared = Declaration("reject", reason)
+    component = _component(session, request, declared, request.shown_digest, signature, agent)
     decided = promotions.reject(session.services, session.actor, number, reason=reason, component=component)
     say(f"request {number} is {decided.status}")
+
+
+def _made(request: PromotionRequest, name: str) -> Condition | None:
+    """Condition of somebody's approval."""
+    return next((one.condition for one in request.decisions if one.actor == name), None)
 
 
 @click.command()
@@ -95,9 +148,19 @@ def reject(session: Session, number: int, reason: str, signature: str | None, ag
 @click.option("--approve/--reject", "approves", default=None, help="What the statement says.")
 @click.option("--reason", default="", help="Remark for the record, part of what is signed.")
 @click.option("--key", default="", metavar="FINGERPRINT", help="The key that signs, where you have several.")
+@_condition_options
 @json_option
 @click.pass_obj
-def statement(session: Session, number: int, approves: bool | None, reason: str, key: str) -> None:
+def statement(
+    session: Session,
+    number: int,
+    approves: bool | None,
+    reason: str,
+    key: str,
+    text: str | None,
+    by: str | None,
+    due: str | None,
+) -> None:
     """Print the statement by which you decide on request NUMBER, to be signed where your key is.
 
     Standard output is the statement to the byte, standard error the line that signs it. The signature goes to
@@ -108,7 +171,10 @@ def statement(session: Session, number: int, approves: bool | None, reason: str,
     if approves is None:
         raise click.UsageError("say what it states: --approve or --reject")
     verdict = "approve" if approves else "reject"
-    printed = statements.print_statement(session.services, session.actor, number, verdict, reason, key)
+    condition = _condition(session, text, by, due)
+    printed = statements.print_statement(
+        session.services, session.actor, number, verdict, reason, key, condition
+    )
     if printed_as_json(session, {**_plain(printed), "command": printed.command}):
         return
     if sys.stdout.isatty():
@@ -135,8 +201,7 @@ def _plain(printed: Any) -> dict[str, Any]:
 def _component(
     session: Session,
     request: PromotionRequest,
-    verdict: str,
-    reason: str,
+    declared: Declaration,
     digest: str,
     signature: str | None,
     agent: bool,
@@ -145,30 +210,22 @@ def _component(
     if signature is not None:
         if agent:
             raise click.UsageError("--agent and --signature exclude each other")
-        return Signed(_read(signature))
+        return Signed(read_short(signature))
     if agent:
         from pilothouse.operations.promotion import statements
         from pilothouse.signing.agent import socket_of
 
         say(f"the SSH agent is asked to sign as {session.actor.name}: confirm there, or touch the key")
         return statements.sign_with_agent(
-            session.services, session.actor, request.id, verdict, reason, digest, socket_of()
+            session.services,
+            session.actor,
+            request.id,
+            declared.verdict,
+            declared.reason,
+            digest,
+            socket_of(),
+            declared.condition,
         )
     if request.rules.signature is Component.PASSPHRASE:
         return Passphrase(ask_passphrase(f"passphrase of {session.actor.name}"))
     return None
-
-
-def _read(name: str) -> str:
-    """Text of a file, or of the input up to its end."""
-    if name == "-":
-        data = sys.stdin.buffer.read(_LONGEST + 1)
-    else:
-        try:
-            with Path(name).open("rb") as stream:
-                data = stream.read(_LONGEST + 1)
-        except FileNotFoundError:
-            raise NotFoundError(f"{name}: no such file") from None
-        except OSError as error:
-            raise InvalidInputError(f"{name}: {error.strerror}") from None
-    return data.decode("utf-8", "replace")

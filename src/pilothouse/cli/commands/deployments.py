@@ -17,6 +17,7 @@ from pilothouse.cli.output import (
     say_unwatched,
     show_rows,
     show_table,
+    targets_option,
     with_unwatched,
 )
 from pilothouse.cli.session import Session
@@ -34,9 +35,7 @@ _PATIENCE_S = 30.0
 
 @click.command()
 @click.argument("model")
-@click.option(
-    "--target", "targets", multiple=True, help="Only there (again for more); all of the model's otherwise."
-)
+@targets_option("Only there (again for more); all of the model's otherwise.")
 @click.option("--reason", default="", help="Why, for the record; needed, except for a plan.")
 @click.option("--plan", is_flag=True, help="Only show what would be done.")
 @json_option

@@ -27,7 +27,11 @@ def evidence() -> None:
 
 @evidence.command()
 @click.argument("number", type=int)
-@click.option("--digest", is_flag=True, help="Print its digest alone, to approve what you have read.")
+@click.option(
+    "--digest",
+    is_flag=True,
+    help="Print the digest alone of what it shows, to approve what you have read.",
+)
 @click.option("--all", "everything", is_flag=True, help="List the packages of the environment too.")
 @json_option
 @click.pass_obj
@@ -35,10 +39,17 @@ def show(session: Session, number: int, digest: bool, everything: bool) -> None:
     """Show request NUMBER with its evidence; the word show may be left out."""
     promotion_request = promotions.get_request(session.services, session.actor, number)
     if digest and not session.as_json:
-        click.echo(promotion_request.evidence_digest)
+        click.echo(promotion_request.shown_digest)
         return
     changes = approved_before.changes_of_request(session.services, session.actor, promotion_request)
-    if printed_as_json(session, {**plain(promotion_request), "changes": changes}):
+    if printed_as_json(
+        session,
+        {
+            **plain(promotion_request),
+            "shown_digest": promotion_request.shown_digest,
+            "changes": changes,
+        },
+    ):
         return
     say_solo(session)
     click.echo(f"request {promotion_request.id}")

@@ -4,7 +4,15 @@ from pathlib import Path
 
 import click
 
-from pilothouse.cli.output import json_option, plain, printed_as_json, say, show_rows, shown_group
+from pilothouse.cli.output import (
+    json_option,
+    on_option,
+    plain,
+    printed_as_json,
+    say,
+    show_rows,
+    shown_group,
+)
 from pilothouse.cli.session import Session
 from pilothouse.domain.formats.wire import LabelReceipt
 from pilothouse.presentation import texts
@@ -62,7 +70,7 @@ def retry(session: Session, history: bool) -> int:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--model", required=True, help="The model that predicted.")
 @click.option("--version", type=int, required=True, help="Its version.")
-@click.option("--target", required=True, help="Where it ran.")
+@on_option("target", required=True, help="Where it ran.")
 @_history
 @json_option
 @click.pass_obj

@@ -8,6 +8,7 @@ import click
 from pilothouse.cli.output import (
     json_option,
     limit_option,
+    on_option,
     optional_reason_option,
     parse_time,
     printed_as_json,
@@ -206,7 +207,7 @@ def trials(session: Session, number: int) -> None:
     help="A training as of each date, a backtest of what is live on each window, or the monitors' closed windows again.",
 )
 @click.option("--version", type=int, help="Of monitor: this version's windows alone.")
-@click.option("--target", help="Of monitor: this target's windows alone.")
+@on_option("target", help="Of monitor: this target's windows alone.")
 @click.option("--priority", default=-10, show_default=True, help="-100 to 100: a higher one is taken first.")
 @optional_reason_option
 @json_option

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from pilothouse.cli.output import json_option, printed_as_json, say, show_pairs
+from pilothouse.cli.output import json_option, on_option, printed_as_json, say, show_pairs
 from pilothouse.cli.session import Session, find_workspace
 from pilothouse.domain.confinement import NONE, PAGE, verdict_in_force
 from pilothouse.domain.doctor import end_text
@@ -168,7 +168,7 @@ def _running_pairs(state: DaemonState) -> Iterator[tuple[str, str]]:
 
 
 @click.command()
-@click.option("--target", required=True, help="The target whose versions are served.")
+@on_option("target", required=True, help="The target whose versions are served.")
 @click.option(
     "--port", type=int, help="The target's port in targets.toml otherwise, or a free one; 0 picks a free one."
 )

@@ -12,6 +12,7 @@ from pilothouse.cli.output import (
     say_rest,
     say_solo,
     show_rows,
+    targets_option,
 )
 from pilothouse.cli.session import Session
 from pilothouse.domain.listing import Page, Query
@@ -25,9 +26,7 @@ from pilothouse.presentation.texts import counted
 
 @click.command()
 @click.argument("reference", required=False)
-@click.option(
-    "--target", "targets", multiple=True, help="Only there (again for more); all of the model's otherwise."
-)
+@targets_option("Only there (again for more); all of the model's otherwise.")
 @optional_reason_option
 @click.option(
     "--again",

@@ -2,7 +2,7 @@
 
 import click
 
-from pilothouse.cli.output import json_option, printed_as_json, say, show_rows, show_table
+from pilothouse.cli.output import json_option, on_option, printed_as_json, say, show_rows, show_table
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.formats.time_units import DAY_S
@@ -64,7 +64,7 @@ def list_(session: Session) -> None:
 
 @legal_hold.command()
 @click.option("--model", default="", help="Only predictions of this model.")
-@click.option("--target", default="", help="Only predictions on this target.")
+@on_option("target", default="", help="Only predictions on this target.")
 @click.option("--reason", required=True, help="Why.")
 @click.pass_obj
 def place(session: Session, model: str, target: str, reason: str) -> None:

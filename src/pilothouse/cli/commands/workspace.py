@@ -23,9 +23,10 @@ from pilothouse.domain.formats.safe_text import safe
 from pilothouse.domain.identity.roles import DAEMON
 from pilothouse.domain.monitoring.monitoring import Health, ModelOverview
 from pilothouse.operations import automation_switch
-from pilothouse.operations.promotion import break_glass
+from pilothouse.operations.promotion import break_glass, request_lists
 from pilothouse.operations.workspace import apply_models, backups, workspaces, write_state
 from pilothouse.presentation import texts
+from pilothouse.presentation.pages.feed import late_text, waiting_texts
 from pilothouse.transparency.notes import check_name as check_key_name
 
 EXIT_CODES = {
@@ -152,6 +153,7 @@ def status(session: Session) -> int:
     paused = automation_switch.status(session.services, session.actor)
     solo = workspaces.solo_person(session.services)
     reviews = inventory.open_items(session.services, session.actor)
+    items = request_lists.waiting_items(session.services, session.actor)
     if not printed_as_json(
         session,
         {
@@ -163,6 +165,12 @@ def status(session: Session) -> int:
             "broken_glass": [
                 plain(one) for one in break_glass.list_broken(session.services, session.actor, open_only=True)
             ],
+            "waiting": {
+                "requests": items.requests,
+                "reviews": [one.id for one in items.reviews],
+                "conditions": items.conditions,
+            },
+            "late_conditions": items.late,
             "inventory": {entry.model: entry.open_items for entry in reviews},
             "models": models,
         },
@@ -184,6 +192,10 @@ def status(session: Session) -> int:
         say_solo(session)
         say_glass(session)
         say_unwatched(session)
+        if texts_waiting := waiting_texts(items, session.services.now()):
+            say(f"waits for you: {' · '.join(texts_waiting)}")
+        if text := late_text(items.late):
+            say(f"late conditions: {text} (pilothouse conditions list)")
         if text := open_items_text(reviews):
             say(f"open in the inventory: {text}")
     if watch.unwatched and fleet is Health.NOT_JUDGED:

@@ -226,6 +226,10 @@ class View(LoadingScreen[T]):
             ),
         )
 
+    def offers(self, action: Action) -> bool:
+        """Whether the footer has the key now: not where what it does is over for good."""
+        return action.footer
+
     def say(self, text: str, tone: Tone = "") -> None:
         """Show a message in the footer until the next key."""
         self.frame.footer.say(text, tone)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pilothouse.console.dialogs import Ask, AskPaste, AskSecret
 from pilothouse.console.screens.base import View
 from pilothouse.domain.errors import PilothouseError
+from pilothouse.domain.promotion.conditions import NewCondition
 from pilothouse.domain.promotion.statements import MEANINGS, Component
 from pilothouse.domain.records import PromotionRequest
 from pilothouse.presentation.cell import Tone
@@ -29,6 +30,8 @@ class Verdict:
     title: str
     effect: Sequence[str]
     tone: Tone = "strong"
+    condition: NewCondition | None = None
+    """Condition on which it approves."""
 
     @property
     def field(self) -> str:
@@ -103,7 +106,14 @@ def _by_agent(view: View[Any], request: PromotionRequest, verdict: Verdict, text
         from pilothouse.signing.agent import socket_of
 
         signed = statements.sign_with_agent(
-            services, actor, request.id, verdict.name, text, request.evidence_digest, socket_of()
+            services,
+            actor,
+            request.id,
+            verdict.name,
+            text,
+            request.shown_digest,
+            socket_of(),
+            verdict.condition,
         )
         return _decided(services, actor, request, verdict, text, signed)
 
@@ -117,7 +127,10 @@ def _print(view: View[Any], request: PromotionRequest, verdict: Verdict, text: s
     def operation(services: Any, actor: Any) -> str:
         from pilothouse.operations.promotion import statements
 
-        printed.append(statements.print_statement(services, actor, request.id, verdict.name, text))
+        condition = verdict.condition
+        printed.append(
+            statements.print_statement(services, actor, request.id, verdict.name, text, condition=condition)
+        )
         return f"the statement on request {request.id} can be signed for a day"
 
     view.perform("", operation, lambda: _ask_for_signature(view, request, verdict, text, printed[0]))
@@ -167,7 +180,10 @@ def _decided(
     from pilothouse.operations.promotion import promotions
 
     if verdict.name == "approve":
-        done = promotions.approve(services, actor, request.id, request.evidence_digest, text, component)
+        condition = verdict.condition
+        done = promotions.approve(
+            services, actor, request.id, request.shown_digest, text, component, condition
+        )
     else:
         done = promotions.reject(services, actor, request.id, text, component)
     approved = f"{done.approvals} of {counted(done.approvals_needed, 'approval')}"

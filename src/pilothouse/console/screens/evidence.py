@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from pilothouse.console.dialogs import Ask
-from pilothouse.console.screens import asking_again, breaking_glass, deciding
+from pilothouse.console.screens import asking_again, breaking_glass, conditions, deciding
 from pilothouse.console.screens.page import PageView
 from pilothouse.console.session.actions import Action, key_of
 from pilothouse.domain.audit.dossier import Changes
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.promotion.break_glass import BrokenGlass, Review
+from pilothouse.domain.promotion.conditions import NewCondition, wording
 from pilothouse.domain.promotion.request_rules import RequestAct, is_left_to_deploy, obstacle_to
 from pilothouse.domain.promotion.teams import teams_text
 from pilothouse.domain.records import PromotionRequest, RequestStatus
@@ -66,7 +67,12 @@ class EvidenceView(PageView[PromotionRequest]):
             return "" if request.status is RequestStatus.OPEN else f"the request is {request.status}"
         if action.name == "replay":
             return "" if _replay_job(request) else "the evidence holds no replay: pilothouse replay makes one"
+        if action.name == "confirm":
+            return conditions.to_confirm(request, self.session.actor)[1]
         services = self.session.services
+        if action.name == "on_condition" and services is not None:
+            obstacle = obstacle_to(RequestAct.APPROVE, request, self.session.actor, services.now())
+            return obstacle_text(obstacle, request, self.session.actor) if obstacle else ""
         if action.name not in set(RequestAct) or services is None:
             return ""
         act = RequestAct(action.name)
@@ -74,13 +80,43 @@ class EvidenceView(PageView[PromotionRequest]):
         obstacle = obstacle_to(act, request, actor, services.now())
         return obstacle_text(obstacle, request, actor, key_of(self.actions(), "again")) if obstacle else ""
 
+    def offers(self, action: Action) -> bool:
+        """Keys that decide are offered while there is something to decide, those for what was deployed while that waits."""
+        request = self.data
+        if request is None:
+            return True
+        if action.name in ("approve", "reject", "withdraw", "on_condition"):
+            return request.status is RequestStatus.OPEN and action.footer
+        if action.name == "again":
+            return not self.refusal(action)
+        if action.name in (breaking_glass.KEEP, breaking_glass.TAKE_BACK):
+            return self._glass is not None and not self.refusal(action)
+        return not self.refusal(action) if action.name == "confirm" else action.footer
+
+    async def do_on_condition(self) -> None:
+        if self.data is not None and self.session.services is not None:
+            conditions.ask(self, self.session.services.now(), self._approve_on)
+
+    def do_confirm(self) -> None:
+        if self.data is not None:
+            condition, _ = conditions.to_confirm(self.data, self.session.actor)
+            if condition is not None:
+                conditions.ask_to_confirm(self, condition)
+
+    def _approve_on(self, condition: NewCondition) -> None:
+        self.run_worker(self._approve(condition))
+
     async def do_approve(self) -> None:
+        await self._approve(None)
+
+    async def _approve(self, condition: NewCondition | None) -> None:
         if self.data is None:
             return
         request = self.data
         needed = request.approvals_needed
         last = request.approvals + 1 >= needed
         targets = " ".join(request.targets)
+        attached = " and the documents" if request.documents else ""
         asked = request.in_force.missing_teams if request.in_force else {}
         effect = (
             f"version {request.version} goes live on {targets} at once" if last else "nothing is deployed yet"
@@ -96,9 +132,11 @@ class EvidenceView(PageView[PromotionRequest]):
                 f"All approvals are there: {effect}."
                 if is_left_to_deploy(request)
                 else f"This is approval {request.approvals + 1} of {needed}: {effect}.",
-                f"You approve as {self.session.actor.name}, on the evidence shown:",
-                f"sha256 {request.evidence_digest[:32]}…",
+                *([f"On condition: {wording(condition)}."] if condition else []),
+                f"You approve as {self.session.actor.name}, on the evidence{attached} shown:",
+                f"sha256 {request.shown_digest[:32]}…",
             ),
+            condition=condition,
         )
         await deciding.ask(self, request, verdict)
 
@@ -138,9 +176,9 @@ class EvidenceView(PageView[PromotionRequest]):
         if self.data:
             asking_again.ask(self, self.data)
 
-    def do_break_glass(self) -> None:
+    async def do_break_glass(self) -> None:
         if self.data:
-            breaking_glass.ask(self, self.data.model, self.data.version, self.data.targets)
+            await breaking_glass.ask(self, self.data.model, self.data.version, self.data.targets)
 
     def do_keep(self) -> None:
         if self._glass:

@@ -20,7 +20,7 @@ from pilothouse.domain.monitoring.deployment_groups import DeploymentGroup
 from pilothouse.domain.monitoring.monitoring import Health, ModelOverview, TargetState
 from pilothouse.operations.services import Services
 from pilothouse.presentation.cells import HEALTH, Cell, Tone
-from pilothouse.presentation.pages.feed import feed_table, waiting_text
+from pilothouse.presentation.pages.feed import feed_table, late_text, waiting_texts
 from pilothouse.presentation.tables.fleet_rows import overview_tiles
 from pilothouse.presentation.tables.log_rows import contradiction_cells
 from pilothouse.presentation.tables.registry_rows import (
@@ -58,6 +58,7 @@ class OverviewData:
     waiting: tuple[str, ...] = ()
     """The requests that wait for the user's signature."""
     reviews: str = ""
+    late: str = ""
     """What is open in the inventory of models."""
     contradictions: tuple[str, ...] = ()
     """What anchors and witnesses hold against the audit log."""
@@ -121,12 +122,13 @@ class OverviewView(View[OverviewData]):
     def _load_models(self, services: Services, actor: Actor) -> OverviewData:
         from pilothouse.operations.dossier import inventory
         from pilothouse.operations.fleet import groups, health
-        from pilothouse.operations.promotion import promotions
+        from pilothouse.operations.promotion import request_lists
         from pilothouse.operations.transparency import heads
         from pilothouse.operations.workspace import audits
 
         now = services.now()
         models = tuple(health.overview(services, actor))
+        items = request_lists.waiting_items(services, actor)
         wanted = None if self._shows_all(len(models)) else self._unfolded_by_hand
         return OverviewData(
             models=models,
@@ -134,7 +136,8 @@ class OverviewView(View[OverviewData]):
             counts=tuple(health.watch(services, actor).counts.items()),
             contradictions=tuple(heads.contradictions(services, actor)),
             reviews=open_items_text(inventory.open_items(services, actor)),
-            waiting=tuple(waiting_text(r, now) for r in promotions.waiting_for(services, actor)),
+            waiting=waiting_texts(items, now),
+            late=late_text(items.late),
             groupings=groups.groupings(services, actor),
             by=self.by,
             groups=tuple(groups.groups(services, actor, self.by, wanted)) if self.by else (),
@@ -191,7 +194,7 @@ class OverviewView(View[OverviewData]):
         grave.display = bool(data.contradictions)
         grave.update(paragraph(*contradiction_cells(data.contradictions, more="  (:log)")))
         box = self.query_one("#waiting", Static)
-        box.display = bool(data.waiting or data.reviews)
+        box.display = bool(data.waiting or data.reviews or data.late)
         box.update(line(*_open_items(data)))
         self.show_selected()
         self.focus_body()
@@ -377,13 +380,14 @@ class OverviewView(View[OverviewData]):
 
 
 def _open_items(data: OverviewData) -> list[Cell]:
-    """Requests that wait for the user, then what is open in the inventory."""
-    waiting = (
-        [Cell("◆ waits for you (i): ", "strong"), Cell(" · ".join(data.waiting))] if data.waiting else []
+    """What waits for the user, then conditions that are late, and what is open in the inventory."""
+    items: tuple[tuple[str, Tone, str], ...] = (
+        ("◆ waits for you (i): ", "strong", " · ".join(data.waiting)),
+        ("◆ late conditions: ", "bad", data.late),
+        ("◆ open (:inventory): ", "warn", safe(data.reviews, 1_000)),
     )
-    gap = [Cell("   ")] if data.waiting and data.reviews else []
-    reviews = [Cell("◆ open (:inventory): ", "warn"), Cell(safe(data.reviews, 1_000))] if data.reviews else []
-    return [*waiting, *gap, *reviews]
+    shown = [(Cell(head, tone), Cell(text)) for head, tone, text in items if text]
+    return [cell for number, pair in enumerate(shown) for cell in ([Cell("   ")] if number else []) + [*pair]]
 
 
 def _first(models: tuple[ModelOverview, ...]) -> str:

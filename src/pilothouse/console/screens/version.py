@@ -130,11 +130,11 @@ class VersionView(View[VersionData]):
         if self.data:
             requesting.ask(self, self.data.version, self.data.model.targets)
 
-    def do_break_glass(self) -> None:
+    async def do_break_glass(self) -> None:
         if self.data:
             version = self.data.version
             left = [target for target in self.data.model.targets if target not in version.live_on]
-            breaking_glass.ask(self, version.model, version.number, left)
+            await breaking_glass.ask(self, version.model, version.number, left)
 
     def do_compare(self) -> None:
         if self.data:

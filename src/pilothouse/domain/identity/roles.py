@@ -34,6 +34,8 @@ class Permission(StrEnum):
     REQUEST = "request a promotion"
     DECIDE = "approve or reject a promotion"
     COMMENT = "comment on a request"
+    ATTACH = "attach a document to a request"
+    CONFIRM = "confirm a condition of an approval"
     BREAK_GLASS = "break the glass: deploy alone in an emergency"
     REVIEW_GLASS = "review a deployment by breaking the glass"
     REVIEW = "record the review of a model"
@@ -63,6 +65,8 @@ _SCIENTIST = _EVERYBODY | {
     Permission.CANCEL_JOB,
     Permission.REQUEST,
     Permission.COMMENT,
+    Permission.ATTACH,
+    Permission.CONFIRM,
     Permission.INGEST,
 }
 _OPERATOR = _EVERYBODY | {
@@ -70,6 +74,8 @@ _OPERATOR = _EVERYBODY | {
     Permission.CANCEL_JOB,
     Permission.REQUEST,
     Permission.COMMENT,
+    Permission.ATTACH,
+    Permission.CONFIRM,
     Permission.ROLL_BACK,
     Permission.BREAK_GLASS,
     Permission.LIFT_HOLD,
@@ -85,13 +91,15 @@ _OPERATOR = _EVERYBODY | {
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.VIEWER: _EVERYBODY,
-    Role.AUDITOR: _EVERYBODY | {Permission.REVIEW},
+    Role.AUDITOR: _EVERYBODY | {Permission.REVIEW, Permission.ATTACH, Permission.CONFIRM},
     Role.DATA_SCIENTIST: _SCIENTIST,
     Role.OPERATOR: _OPERATOR,
     Role.APPROVER: _EVERYBODY
     | {
         Permission.DECIDE,
         Permission.COMMENT,
+        Permission.ATTACH,
+        Permission.CONFIRM,
         Permission.BREAK_GLASS,
         Permission.REVIEW_GLASS,
         Permission.REVIEW,

@@ -1,7 +1,7 @@
 """Reading a ``model.toml``: strictly, all faults at once, one line each with the file and the key path."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
@@ -15,6 +15,7 @@ from pilothouse.domain.models.dataclass_reader import bare_durations, read_datac
 from pilothouse.domain.models.model_spec import METRICS, NOT_WATCHED, ModelSpec, TargetSpec
 from pilothouse.domain.models.target_file import TargetDescription
 from pilothouse.domain.models.target_selection import resolved, without_places
+from pilothouse.domain.promotion.documents import MOST, name_fault
 
 _ESTIMATOR = re.compile(r"sklearn(\.[A-Za-z_]\w*)+")
 _LONGEST_JITTER = 86_400
@@ -240,8 +241,16 @@ def _ranges(spec: ModelSpec) -> Iterable[str]:
         yield f"promotion.approvals: found {spec.promotion.approvals}; expected 0 or more"
     if spec.promotion.approvals == 0 and not spec.promotion.automatic:
         yield "promotion.approvals: 0 needs promotion.automatic = true; expected 1 or more otherwise"
+    yield from _documents(spec.promotion.documents or ())
     if spec.promotion.expires < 60:
         yield f"promotion.expires: found {spec.promotion.expires} s; expected a minute or more"
+
+
+def _documents(names: Sequence[str]) -> Iterable[str]:
+    if len({*names}) != len(names) or len(names) > MOST:
+        yield f"promotion.documents: found {len(names)} names; expected {MOST} at most, each once"
+    for fault in filter(None, map(name_fault, names)):
+        yield f"promotion.documents: {fault}"
 
 
 def _inventory(spec: ModelSpec) -> Iterable[str]:

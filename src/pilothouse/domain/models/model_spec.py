@@ -16,7 +16,18 @@ STORED_KEYS = {"outcome_delay": "truth_delay"}
 steps that hold them, whose results are found again by that. A model file may use either name."""
 
 LATER_KEYS = frozenset(
-    {"missing", "csv", "block", "require", "preprocessing", "portable", "inventory", "signature", "teams"}
+    {
+        "missing",
+        "csv",
+        "block",
+        "require",
+        "preprocessing",
+        "portable",
+        "inventory",
+        "signature",
+        "teams",
+        "documents",
+    }
 )
 """Keys of later releases: not stored where they are not given, so that specifications from before keep their digest."""
 
@@ -233,6 +244,8 @@ class PromotionSpec:
     """Second component of every decision (``domain.statements.Component``); None: as the workspace says."""
     teams: dict[str, int] | None = None
     """Approvals needed of each team; one person stands for one team. The workspace may ask for more."""
+    documents: tuple[str, ...] | None = None
+    """Documents that must be attached to a request before somebody approves it. The workspace may ask for more."""
 
 
 @dataclass(frozen=True, slots=True)

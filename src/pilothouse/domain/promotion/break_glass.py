@@ -4,11 +4,13 @@ It is taken back when its time ends, unless two others have said that it stays. 
 they say, have looked at it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.promotion.decisions import DecisionSignature
 
 REVIEWERS = 2
 """Other persons who must look at it."""
@@ -22,6 +24,16 @@ class Review(StrEnum):
 
     KEEP = "keep"
     TAKE_BACK = "take back"
+
+
+@dataclass(frozen=True, slots=True)
+class Emergency:
+    """What somebody deploys alone, why, and for how long. ``targets``: None for all of the model."""
+
+    reference: str
+    targets: Sequence[str] | None
+    reason: str
+    lasts: timedelta = USUAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +70,10 @@ class BrokenGlass:
     reviews: tuple[GlassReview, ...] = ()
     live_on: tuple[str, ...] = ()
     """Targets on which its deployment is live now."""
+    superseded: tuple[int, ...] = ()
+    """Requests that were open for some of its targets, and that it closed."""
+    signature: DecisionSignature | None = None
+    """Second component with which it was broken."""
 
     @property
     def is_kept(self) -> bool:

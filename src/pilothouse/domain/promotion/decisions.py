@@ -1,9 +1,10 @@
 """Decisions on requests, what they are signed with, and comments."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from pilothouse.domain.identity.identity import Identity
+from pilothouse.domain.promotion.conditions import Condition
 from pilothouse.domain.promotion.statements import Component
 
 
@@ -39,6 +40,10 @@ class Decision:
     """Name that stands for the person, by all that is known now."""
     void: str = ""
     """Reason why an approval of an open request does not count now."""
+    documents: dict[str, str] = field(default_factory=dict, hash=False)
+    """sha256 of each document that was attached then, by its name."""
+    condition: Condition | None = None
+    """Condition on which it was approved."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,21 @@
 """The policy by which a promotion is decided."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from pilothouse.domain.formats.canonical import canonical_digest
 from pilothouse.domain.models.dataclass_reader import format_duration
+from pilothouse.domain.promotion.documents import names_text
 from pilothouse.domain.promotion.statements import Component
 from pilothouse.domain.promotion.teams import teams_text
 
-_LATER: dict[str, Any] = {"solo": False, "signature": str(Component.NONE), "teams": {}}
+_LATER: dict[str, Any] = {
+    "solo": False,
+    "signature": str(Component.NONE),
+    "teams": {},
+    "documents": [],
+}
 """Fields of later releases, with the value that is not stored."""
 
 
@@ -28,6 +34,8 @@ class EffectivePolicy:
     """Second component of each decision."""
     teams: dict[str, int] = field(default_factory=dict)
     """Approvals needed of each team, by name. One person stands for one team."""
+    documents: tuple[str, ...] = ()
+    """Documents that must be attached before somebody approves, by name."""
 
     @property
     def needed(self) -> int:
@@ -37,13 +45,14 @@ class EffectivePolicy:
     def to_plain(self) -> dict[str, Any]:
         """Plain data that is stored in a request, and hashed; what later releases added only where it is set, as digests were
         before it."""
-        plain = asdict(self) | {"signature": str(self.signature)}
+        plain = asdict(self) | {"signature": str(self.signature), "documents": list(self.documents)}
         return {key: value for key, value in plain.items() if value != _LATER.get(key)}
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> "EffectivePolicy":
         """Policy of the plain data of one."""
-        return cls(**plain | {"signature": Component(plain.get("signature", Component.NONE))})
+        signature = Component(plain.get("signature", Component.NONE))
+        return cls(**plain | {"signature": signature, "documents": tuple(plain.get("documents", ()))})
 
     @property
     def digest(self) -> str:
@@ -62,6 +71,7 @@ class EffectivePolicy:
             solo=self.solo and not four_eyes,
             signature=max(self.signature, other.signature, key=lambda component: component.rank),
             teams=team_counts(self.teams, other.teams),
+            documents=all_documents(self.documents, other.documents),
         )
 
     def tighter_than(self, other: "EffectivePolicy") -> Iterator[tuple[str, str]]:
@@ -81,6 +91,13 @@ class EffectivePolicy:
             and team_counts(dict(self.teams), dict(other.teams)) != other.teams
         ):
             yield "teams", f"approved by {teams_text(dict(self.teams))}"
+        if more := sorted({*self.documents} - {*other.documents}):
+            yield "documents", f"with {names_text(more)} attached"
+
+
+def all_documents(*asked: Iterable[str]) -> tuple[str, ...]:
+    """Every document that is asked for, by name."""
+    return tuple(sorted({name for one in asked for name in one}))
 
 
 def team_counts(*asked: Mapping[str, int]) -> dict[str, int]:

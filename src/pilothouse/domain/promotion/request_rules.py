@@ -6,8 +6,9 @@ from enum import StrEnum
 from pilothouse.domain.identity.persons import Author
 from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.domain.models.model_spec import PromotionSpec
+from pilothouse.domain.promotion.documents import missing_of, names_text, replaced_since
 from pilothouse.domain.promotion.freezes import freeze_of
-from pilothouse.domain.promotion.policies import EffectivePolicy, team_counts
+from pilothouse.domain.promotion.policies import EffectivePolicy, all_documents, team_counts
 from pilothouse.domain.promotion.request_standing import RequestState
 from pilothouse.domain.promotion.statements import Component
 from pilothouse.domain.records import PromotionRequest, RequestStatus, WorkspacePolicy
@@ -16,13 +17,15 @@ from pilothouse.domain.records import PromotionRequest, RequestStatus, Workspace
 def effective_policy(model: PromotionSpec, floor: WorkspacePolicy) -> EffectivePolicy:
     """The tighter of both in every respect.
 
-    A floor that asks for approvals, signatures or teams rules automatic deployment out, else a model file could walk round it.
+    A floor that asks for approvals rules automatic deployment out, else a model file could walk round it; so does a
+    signature, team or document that either asks for.
     Whatever is not automatic takes at least one approval. In a workspace of one person a model's four eyes is off, and the
     policy says so; the floor's own four eyes holds.
     """
     signature = max(Component(model.signature or Component.NONE), floor.signature, key=lambda one: one.rank)
     teams = team_counts(model.teams or {}, floor.teams)
-    decided = floor.approvals > 0 or signature is not Component.NONE or bool(teams)
+    documents = all_documents(model.documents or (), floor.documents)
+    decided = floor.approvals > 0 or signature is not Component.NONE or bool(teams or documents)
     automatic = model.automatic and floor.allow_automatic and not decided
     approvals = max(model.approvals, floor.approvals)
     return EffectivePolicy(
@@ -33,6 +36,7 @@ def effective_policy(model: PromotionSpec, floor: WorkspacePolicy) -> EffectiveP
         solo=bool(floor.solo) and model.four_eyes and not floor.four_eyes,
         signature=signature,
         teams=teams,
+        documents=documents,
     )
 
 
@@ -40,6 +44,7 @@ class RequestAct(StrEnum):
     APPROVE = "approve"
     REJECT = "reject"
     WITHDRAW = "withdraw"
+    ATTACH = "attach"
     AGAIN = "again"
     """Ask anew for what an outdated or lapsed request asked for."""
 
@@ -61,6 +66,8 @@ class Obstacle(StrEnum):
     """Nothing is promoted now."""
     GATES = "gates"
     """The version was judged by looser gates than those in force."""
+    DOCUMENTS = "documents"
+    """A document that the policy asks for is not attached."""
     OF_ANOTHER = "of another"
     """The actor neither asked for it nor is an admin."""
 
@@ -76,6 +83,9 @@ def state_of(request: PromotionRequest, now: datetime) -> RequestState:
     return RequestState.OUTDATED if request.outdated_by else RequestState.OPEN
 
 
+REPLACED = "given on another"
+"""Beginning of the reason why an approval on a document that was replaced does not count."""
+
 _LAPSED = (RequestState.OUTDATED, RequestState.EXPIRED, RequestState.WITHDRAWN)
 """States in which what was asked for is neither decided nor waits for a decision."""
 
@@ -84,13 +94,17 @@ def obstacle_to(act: RequestAct, request: PromotionRequest, actor: Actor, now: d
     """Obstacle to ``actor``'s act under the rules in force, or None. Whether the role permits the act is not looked at."""
     state = state_of(request, now)
     if act is RequestAct.AGAIN:
-        if state is RequestState.OPEN:
+        if state is RequestState.OPEN and not documents_replaced(request):
             return Obstacle.WAITS
+        if state is RequestState.OPEN:
+            return None
         return None if state in _LAPSED else Obstacle.CLOSED
     if request.status is not RequestStatus.OPEN:
         return Obstacle.CLOSED
     if state is RequestState.EXPIRED:
         return Obstacle.EXPIRED
+    if act is RequestAct.ATTACH:
+        return None
     if act is RequestAct.APPROVE and state is RequestState.OUTDATED:
         return Obstacle.OUTDATED
     if act is RequestAct.APPROVE and request.in_force and request.in_force.judged_looser:
@@ -101,6 +115,8 @@ def obstacle_to(act: RequestAct, request: PromotionRequest, actor: Actor, now: d
         and freeze_of(request.in_force.freezes, request.model, now)
     ):
         return Obstacle.FROZEN
+    if act is RequestAct.APPROVE and missing_documents(request):
+        return Obstacle.DOCUMENTS
     if act is RequestAct.WITHDRAW:
         is_theirs = actor.has_name(request.requested_by) or actor.might(Permission.SET_POLICY, request.model)
         return None if is_theirs else Obstacle.OF_ANOTHER
@@ -117,6 +133,20 @@ def personal_obstacle(act: RequestAct, request: PromotionRequest, actor: Actor) 
     return None
 
 
+def missing_documents(request: PromotionRequest) -> tuple[str, ...]:
+    """Documents that the rules ask for and that are not attached."""
+    return missing_of(request.rules.documents, request.documents)
+
+
+def documents_replaced(request: PromotionRequest) -> bool:
+    """True where somebody approved on a document that was replaced since: that approval counts no more, and nobody decides
+    twice, so the request can be made anew while it is open."""
+    return any(
+        decision.verdict == "approve" and replaced_since(decision.documents, request.documents)
+        for decision in request.decisions
+    )
+
+
 def is_agreed(request: PromotionRequest) -> bool:
     """True where enough persons have approved, and of each team as many as the rules in force ask for."""
     missing = request.in_force.missing_teams if request.in_force else {}
@@ -127,6 +157,18 @@ def is_left_to_deploy(request: PromotionRequest) -> bool:
     """True of an open request that got its last approval otherwise than by a decision: somebody joined a team, or the rules in
     force ask for less. Nothing deploys by that alone."""
     return request.status is RequestStatus.OPEN and request.in_force is not None and is_agreed(request)
+
+
+def policy_met_text(request: PromotionRequest) -> str:
+    """Whether the policy was met when a request was deployed, in words; empty where it was not deployed."""
+    if request.status is not RequestStatus.DEPLOYED:
+        return ""
+    given = f"{request.approvals} of {request.approvals_needed} approvals"
+    if request.glass is not None:
+        lacking = names_text(missing_documents(request))
+        without = f", without {lacking}" if lacking else ""
+        return f"no: {request.glass.actor} broke the glass and deployed it alone, with {given}{without}"
+    return f"yes: {given}" if request.decisions else "yes: it asks for no approval"
 
 
 def completes(request: PromotionRequest, actor: Actor) -> bool:

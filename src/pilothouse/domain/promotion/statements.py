@@ -1,8 +1,8 @@
 """Statement that a person signs when they decide on a request: one line of JSON by RFC 8785, for everybody to read."""
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.formats.bounded_json import JsonError, parse_json
 from pilothouse.domain.formats.canonical import rfc8785_json
+from pilothouse.domain.promotion.conditions import NewCondition, condition_from_plain
 
 NAMESPACE = "approval@pilothouse"
 """Namespace of the signatures: one over something else counts for nothing here, and one from here for nothing elsewhere."""
@@ -55,6 +56,16 @@ class LogHead:
     hash: str
 
 
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What somebody says of a request."""
+
+    verdict: str
+    """``approve`` or ``reject``."""
+    reason: str = ""
+    condition: NewCondition | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
     """What one person says of one request. ``key``: fingerprint of the key that signs it; empty under a passphrase."""
@@ -72,6 +83,10 @@ class Statement:
     key: str
     time: datetime
     log: LogHead
+    documents: Mapping[str, str] = field(default_factory=dict)
+    """sha256 of each document that is attached, by its name."""
+    condition: NewCondition | None = None
+    """Condition on which it approves."""
 
     @property
     def meaning(self) -> str:
@@ -96,10 +111,19 @@ class Statement:
                     "key": self.key,
                     "time": f"{self.time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
                     "log": {"count": self.log.count, "hash": self.log.hash},
+                    **self._added(),
                 }
             )
         except ValueError as error:
             raise InvalidInputError(f"the statement cannot be written: {error}") from None
+
+    def _added(self) -> dict[str, object]:
+        """What statements say only where there is any."""
+        attached = {name: {"sha256": digest} for name, digest in self.documents.items()}
+        return {
+            **({"documents": attached} if attached else {}),
+            **({"condition": self.condition.plain} if self.condition else {}),
+        }
 
     def differences(self, other: "Statement") -> Iterator[str]:
         """Words for each respect in which it is not what ``other`` says; time, log and key are left out."""
@@ -118,11 +142,14 @@ _COMPARED = {
     "targets": "it is for the targets",
     "evidence": "it is on the evidence",
     "policy": "it is under the policy",
+    "documents": "it is on the documents",
 }
 
 
 def _shown(value: object) -> str:
     text = " ".join(value) if isinstance(value, tuple) else str(value)
+    if isinstance(value, Mapping):
+        text = ", ".join(f"{name} {digest[:12]}" for name, digest in value.items()) or "none"
     return text if len(text) <= 40 else f"{text[:24]}…"
 
 
@@ -167,11 +194,20 @@ def _statement(plain: Any) -> Statement:
         key=plain["key"],
         time=datetime.strptime(plain["time"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC),
         log=LogHead(plain["log"]["count"], plain["log"]["hash"]),
+        documents={name: one["sha256"] for name, one in plain.get("documents", {}).items()},
+        condition=condition_from_plain(plain["condition"]) if "condition" in plain else None,
     )
     texts = (statement.model, statement.evidence, statement.policy, statement.reason, statement.name)
     numbers = (statement.request, statement.version, statement.log.count)
     if not all(
-        isinstance(text, str) for text in (*texts, *statement.targets, statement.key, statement.log.hash)
+        isinstance(text, str)
+        for text in (
+            *texts,
+            *statement.targets,
+            *statement.documents.values(),
+            statement.key,
+            statement.log.hash,
+        )
     ):
         raise TypeError("a text is none")
     if not all(type(number) is int for number in numbers):

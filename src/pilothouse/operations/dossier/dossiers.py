@@ -187,6 +187,8 @@ def _model_digests(dossier: Dossier) -> dict[str, str]:
 _OF_EVIDENCE = {
     "evidence.json": "evidence as it was decided on",
     "policy.json": "policy frozen with it",
+    "break-glass.json": "statement of who deployed it alone, by breaking the glass",
+    "documents.json": "documents that were attached, by their sha256",
     "decisions.json": "decisions as they are on record",
     "allowed_signers": "keys of those who decided, as of then",
     "README.txt": "how signatures are verified by hand",
@@ -203,6 +205,8 @@ def _evidence_files(exports: Mapping[int, EvidenceExport]) -> dict[str, _File]:
 
 
 def _what(name: str) -> str:
+    if name.startswith("documents/"):
+        return "document that was attached to the request"
     if name.endswith("revoked_keys"):
         return "keys that were revoked (KRL)"
     return "signature of a statement (SSHSIG)" if name.endswith(".sig") else "statement of a decision"

@@ -1,6 +1,7 @@
 """Everything on record about a version, gathered into one value."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from pilothouse.domain.audit.dossier import Changes, Dossier, IncidentFact
@@ -14,6 +15,7 @@ from pilothouse.operations.catalogue import require_request, require_run, requir
 from pilothouse.operations.dossier import inventory
 from pilothouse.operations.dossier.monitored_months import monitored_months
 from pilothouse.operations.models.lineage import lineage
+from pilothouse.operations.promotion import break_glass
 from pilothouse.operations.promotion.approved_before import changes_since_approved
 from pilothouse.operations.promotion.rules_in_force import with_rules
 from pilothouse.operations.services import Services
@@ -33,6 +35,8 @@ def gather(services: Services, actor: Actor, reference: str) -> Dossier:
         specification = runs.spec_of(connection, run.id)
         numbers = [one.id for one in requests.of_version(connection, version.id)]
         asked = with_rules(connection, [require_request(connection, number) for number in numbers])
+    asked = [replace(one, glass=break_glass.of_request(services, actor, one.id)) for one in asked]
+    with reading(services, actor) as connection:
         history = deployments.of_version(connection, version.id)
         raised = alerts.of_version(connection, version.id)
         entries = _entries(connection, version, asked, raised)
@@ -107,6 +111,7 @@ def _entries(
     """Entries of the audit log about the model, the version, its requests, deployments and alerts, by number."""
     uri = version_uri(version.model, version.number)
     subjects = [version.model, uri, f"{uri} on *", f"{version.model}@*"]
+    subjects += [f"break-glass {one.glass.id}" for one in asked if one.glass]
     subjects += [f"request {one.id}" for one in asked] + [f"alert {one.id}" for one in raised]
     found = {
         entry.seq: entry

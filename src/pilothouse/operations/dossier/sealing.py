@@ -6,14 +6,13 @@ from importlib import resources
 from pilothouse.interop import signing_keys
 
 MANIFEST, SIGNATURE, KEY = "manifest.sha256", "manifest.sig", "signing-key.pem"
+_VERIFIER = ("verify.sh", "verify.py", "verify_folder.py", "verify_requests.py")
 _PACKAGE = "pilothouse.operations.dossier.verifier"
 
 
 def verifier_files() -> dict[str, bytes]:
-    """``verify.sh`` and ``verify.py``, which verify the folder in which they lie."""
-    return {
-        name: resources.files(_PACKAGE).joinpath(name).read_bytes() for name in ("verify.sh", "verify.py")
-    }
+    """``verify.sh`` and ``verify.py`` with its parts, which verify the folder in which they lie."""
+    return {name: resources.files(_PACKAGE).joinpath(name).read_bytes() for name in _VERIFIER}
 
 
 def seal(digests: Mapping[str, str], private: bytes) -> dict[str, bytes]:

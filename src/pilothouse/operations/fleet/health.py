@@ -18,7 +18,7 @@ from pilothouse.domain.monitoring.deployment_state import (
 from pilothouse.domain.monitoring.monitoring import Health, ModelOverview, ServingState, TargetState
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.fleet.processes import BEAT_EVERY_S, REPORT_IS_OLD_S
-from pilothouse.operations.promotion.promotions import count_waiting
+from pilothouse.operations.promotion.request_lists import count_items
 from pilothouse.operations.services import Services
 from pilothouse.operations.states.watching import unwatched
 from pilothouse.sqlite import Connection
@@ -58,7 +58,7 @@ class Watch:
 
 def overview(services: Services, actor: Actor) -> list[ModelOverview]:
     """One row a model, the worst health first. Raises NotAllowedError."""
-    waiting = count_waiting(services, actor)
+    waiting = count_items(services, actor)
     models = []
     with reading(services, actor) as connection:
         watched = not unwatched(services, connection)

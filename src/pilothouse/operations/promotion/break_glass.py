@@ -13,21 +13,39 @@ from pilothouse.domain.promotion.break_glass import (
     REVIEWERS,
     USUAL,
     BrokenGlass,
+    Emergency,
     GlassReview,
     Review,
     obstacle_to_review,
 )
+from pilothouse.domain.promotion.decisions import DecisionSignature
+from pilothouse.domain.promotion.statements import Component
 from pilothouse.domain.records import PromotionRequest, RequestStatus, RollBackStep, Version, VersionStatus
-from pilothouse.operations.authorisation import Change, as_now, changing, present, reading, reason_given
+from pilothouse.operations.authorisation import (
+    Change,
+    as_now,
+    changing,
+    permits,
+    present,
+    reading,
+    reason_given,
+)
 from pilothouse.operations.catalogue import require_version
 from pilothouse.operations.promotion.accounted_rows import check_rules, check_version
 from pilothouse.operations.promotion.activation import deploy_request
+from pilothouse.operations.promotion.components import SecondComponent, proved, signed_with
 from pilothouse.operations.promotion.deployments import go_back
+from pilothouse.operations.promotion.glass_components import glass_component
 from pilothouse.operations.promotion.request_filing import file_request, targets_to_request
-from pilothouse.operations.promotion.rules_in_force import parts_where_four_eyes, require_with_rules
+from pilothouse.operations.promotion.rules_in_force import (
+    parts_where_four_eyes,
+    present_policy,
+    require_with_rules,
+)
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import deployments, requests, workspace
+from pilothouse.store import targets as target_store
 from pilothouse.store.governance import access, broken_glass, persons
 
 SETTING = "break_glass"
@@ -43,24 +61,26 @@ def break_glass(
     *,
     reason: str,
     lasts: timedelta = USUAL,
+    component: SecondComponent | None = None,
 ) -> BrokenGlass:
     """Put a version live on targets (where None, on all of the model) without the approvals that the policy asks for.
 
     The version has passed the gates it was judged by; gates that were tightened since, and a comparison with what is live
-    that is missing, are no obstacle and stand in the evidence. An open request for the same is what is deployed.
-    ``lasts``: time after which the daemon takes the deployment back, five minutes to three days.
+    that is missing, are no obstacle and stand in the evidence. An open request for the same is what is deployed; others that
+    are open for any of the targets are superseded, and named. ``lasts``: time after which the daemon takes the deployment back,
+    five minutes to three days; ``component``: what the policy asks for beside the session.
 
-    Raises NotFoundError, NotAllowedError (role, workspace, failed gate), InvalidInputError (no reason, time) or ConflictError
-    (live there already, deploys itself).
+    Raises NotFoundError, NotAllowedError (role, workspace, failed gate, second component), InvalidInputError (no reason, time)
+    or ConflictError (live there already, deploys itself).
     """
     reason = reason_given(reason, "breaking the glass")
     if not _SHORTEST <= lasts <= LONGEST:
         raise InvalidInputError(
             f"breaking the glass lasts {lasts}: expected five minutes to {LONGEST.days} days"
         )
-    with changing(
-        services, actor, Permission.BREAK_GLASS, parse_reference(reference).model, targets
-    ) as change:
+    model = parse_reference(reference).model
+    proof = proved(services, actor, component)
+    with changing(services, actor, Permission.BREAK_GLASS, model, targets) as change:
         if workspace.setting(change.connection, SETTING) != "yes":
             raise NotAllowedError(
                 "this workspace lets nobody break the glass: an admin allows it with pilothouse policy set --break-glass"
@@ -81,29 +101,70 @@ def break_glass(
             raise ConflictError(
                 f"{version.model} deploys without hands by its policy: request the version, nothing needs to be broken"
             )
-        number = broken_glass.add(
-            change.connection,
-            model=version.model,
-            request_id=request.id,
-            by=actor.name,
-            reason=reason,
-            at=change.at,
-            expires_at=change.at + lasts,
-        )
-        change.record(
-            "glass.broken",
-            f"break-glass {number}",
-            {
-                "request": request.id,
-                "version": version_uri(version.model, version.number),
-                "targets": list(request.targets),
-                "reason": reason,
-                "until": (change.at + lasts).isoformat(),
-                "approvals_needed": request.approvals_needed,
-            },
-        )
+        emergency = Emergency(reference, targets, reason, lasts)
+        signature = glass_component(change, version, emergency, request.rules.signature, proof)
+        number = _record(change, request, emergency, signature)
         deploy_request(services, change, request, version, kind="break-glass", reason=reason)
         return _required(change.connection, number)
+
+
+def asked_component(services: Services, actor: Actor, reference: str) -> Component:
+    """Second component that breaking the glass for a model's version needs by the rules in force. Raises NotFoundError."""
+    with reading(services, actor) as connection:
+        version = require_version(connection, reference)
+        asked = [present_policy(connection, version.model).signature]
+        for request in requests.open_for(
+            connection, version.model, target_store.targets_of(connection, version.model)
+        ):
+            if request.version == version.number:
+                asked.append(require_with_rules(connection, request.id).rules.signature)
+        return max(asked, key=lambda component: component.rank)
+
+
+def waiting_for_review(services: Services, actor: Actor) -> list[BrokenGlass]:
+    """Broken glass that two others have not looked at, and that the actor may look at now, oldest first."""
+    with reading(services, actor) as connection:
+        reader = as_now(connection, actor)
+        return [
+            glass
+            for glass in reversed(judged(connection, open_only=True))
+            if permits(connection, reader, Permission.REVIEW_GLASS, glass.model)
+            and not obstacle_to_review(glass, reader)
+        ]
+
+
+def _record(
+    change: Change, request: PromotionRequest, emergency: Emergency, signature: DecisionSignature | None
+) -> int:
+    """Record who broke the glass; returns its number."""
+    if signature is not None:
+        broken_glass.add_signature(change.connection, request.id, change.actor.name, signature)
+    number = broken_glass.add(
+        change.connection,
+        model=request.model,
+        request_id=request.id,
+        by=change.actor.name,
+        reason=emergency.reason,
+        at=change.at,
+        expires_at=change.at + emergency.lasts,
+    )
+    superseded = list(_required(change.connection, number).superseded)
+    change.record(
+        "glass.broken",
+        f"break-glass {number}",
+        {
+            "request": request.id,
+            "version": version_uri(request.model, request.version),
+            "targets": list(request.targets),
+            "reason": emergency.reason,
+            "until": (change.at + emergency.lasts).isoformat(),
+            "approvals_needed": request.approvals_needed,
+            "approvals": request.approvals,
+            **({"superseded": superseded} if superseded else {}),
+            **signed_with(signature),
+        },
+    )
+    return number
 
 
 def review(services: Services, actor: Actor, number: int, verdict: Review, reason: str) -> BrokenGlass:
@@ -141,7 +202,7 @@ def take_back_expired(services: Services) -> list[BrokenGlass]:
     """Take back what nobody has let stand and whose time has ended, for the daemon; returns it."""
     with services.registry.read() as connection:
         now = present(services, connection)
-        numbers = [glass.id for glass in _listed(connection, open_only=True) if glass.runs_out(now)]
+        numbers = [glass.id for glass in judged(connection, open_only=True) if glass.runs_out(now)]
     expired: list[BrokenGlass] = []
     for number in sorted(
         numbers
@@ -157,13 +218,13 @@ def take_back_expired(services: Services) -> list[BrokenGlass]:
 def list_broken(services: Services, actor: Actor, *, open_only: bool = False) -> list[BrokenGlass]:
     """Deployments by breaking the glass, newest first."""
     with reading(services, actor) as connection:
-        return _listed(connection, open_only=open_only)
+        return judged(connection, open_only=open_only)
 
 
 def of_request(services: Services, actor: Actor, request_id: int) -> BrokenGlass | None:
     """How a request was deployed by breaking the glass; None where it was not."""
     with reading(services, actor) as connection:
-        return next(iter(_listed(connection, request=request_id)), None)
+        return next(iter(judged(connection, request=request_id)), None)
 
 
 def is_allowed(services: Services, actor: Actor) -> bool:
@@ -222,21 +283,21 @@ def _refuse_authors(change: Change, glass: BrokenGlass) -> None:
         raise NotAllowedError(f"{parts[0]}, and the policy says four eyes: somebody else lets it stand")
 
 
-def _listed(
+def judged(
     connection: Connection, *, number: int | None = None, request: int | None = None, open_only: bool = False
 ) -> list[BrokenGlass]:
-    """As they are on record, each review with its person and whether it counts now."""
+    """Broken glass as it is on record, each review with its person and whether it counts now."""
     found = broken_glass.listed(connection, number=number, request=request, open_only=open_only)
     if not any(glass.reviews for glass in found):
         return found
     known, grants = persons.persons(connection), access.all_grants(connection)
-    return [replace(glass, reviews=_judged(glass, known, grants)) for glass in found]
+    return [replace(glass, reviews=_reviews(glass, known, grants)) for glass in found]
 
 
-def _judged(
+def _reviews(
     glass: BrokenGlass, known: Persons, grants: Mapping[str, tuple[Grant, ...]]
 ) -> tuple[GlassReview, ...]:
-    judged: list[GlassReview] = []
+    counted: list[GlassReview] = []
     breaker = known.subject(glass.actor)
     for review in glass.reviews:
         person = known.subject(review.actor)
@@ -244,16 +305,16 @@ def _judged(
         void = ""
         if person == breaker:
             void = f"{review.actor} and {glass.actor}, who broke the glass, are one person"
-        elif any(person == other.person for other in judged):
+        elif any(person == other.person for other in counted):
             void = "a second review by one person"
         elif not held.allows(Permission.REVIEW_GLASS, glass.model):
             void = f"{review.actor} may no longer review"
-        judged.append(replace(review, person=person, void=void))
-    return tuple(judged)
+        counted.append(replace(review, person=person, void=void))
+    return tuple(counted)
 
 
 def _required(connection: Connection, number: int) -> BrokenGlass:
-    found = _listed(connection, number=number)
+    found = judged(connection, number=number)
     if not found:
         raise NotFoundError(f"there is no break-glass {number}: pilothouse break-glass list names them")
     return found[0]

@@ -5,13 +5,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.identity.users import KeyUse, UserKey
 from pilothouse.domain.promotion.decisions import DecisionSignature
+from pilothouse.domain.promotion.documents import digests_of
+from pilothouse.domain.promotion.glass_statements import GlassStatement
 from pilothouse.domain.promotion.statements import (
     NAMESPACE,
     Component,
+    Declaration,
     LogHead,
     Statement,
+    digest_of,
     parse_statement,
     signable_forms,
 )
@@ -20,6 +25,7 @@ from pilothouse.operations.authorisation import Change
 from pilothouse.operations.identity import passphrases
 from pilothouse.operations.identity.passphrases import Proof
 from pilothouse.operations.identity.signing_keys import check_keys, key_on_record
+from pilothouse.operations.services import Services
 from pilothouse.signing import sshsig
 from pilothouse.signing.sshsig import SshSignature
 from pilothouse.sqlite import Connection
@@ -51,11 +57,25 @@ class Signed:
 SecondComponent = Passphrase | Signed
 
 
+def proved(services: Services, actor: Actor, component: SecondComponent | None) -> Proof | Signed | None:
+    """A passphrase is proved before the transaction: a wrong one stays on record though nothing is decided."""
+    return (
+        passphrases.prove(services, actor, component.text) if isinstance(component, Passphrase) else component
+    )
+
+
+def signed_with(signature: DecisionSignature | None) -> dict[str, object]:
+    """Second component of what somebody did, in its audit row."""
+    if signature is None:
+        return {}
+    digests = {"statement": digest_of(signature.statement.encode()), "key": signature.fingerprint}
+    return {"second_component": {"kind": str(signature.kind), **digests}}
+
+
 def statement_of(
     connection: Connection,
     request: PromotionRequest,
-    verdict: str,
-    reason: str,
+    declared: Declaration,
     name: str,
     key: str,
     at: datetime,
@@ -69,12 +89,14 @@ def statement_of(
         targets=request.targets,
         evidence=request.evidence_digest,
         policy=request.policy_digest,
-        verdict=verdict,
-        reason=reason,
+        verdict=declared.verdict,
+        reason=declared.reason,
         name=name,
         key=key,
         time=at.replace(microsecond=0),
         log=LogHead(head.count, head.hash),
+        documents=digests_of(request.documents),
+        condition=declared.condition,
     )
 
 
@@ -112,29 +134,26 @@ def key_to_sign(keys: Sequence[UserKey], name: str, wanted: str) -> str:
 def checked(
     change: Change,
     request: PromotionRequest,
-    verdict: str,
-    reason: str,
+    declared: Declaration,
     component: Proof | Signed | None,
-) -> tuple[DecisionSignature | None, str]:
-    """Second component of a decision as it is stored, and the decision's reason, which a signed statement may bring.
+) -> tuple[DecisionSignature | None, Declaration]:
+    """Second component of a decision as it is stored, and what is declared: a signed statement may bring reason and condition.
 
     Raises NotAllowedError, ConflictError or InvalidInputError, each in one line, where it is not what the policy asks for.
     """
     asked = request.rules.signature
     if component is None:
         if asked is not Component.NONE:
-            raise NotAllowedError(missing_text(request, verdict))
-        return None, reason
+            raise NotAllowedError(missing_text(request, declared.verdict))
+        return None, declared
     if isinstance(component, Proof):
         if asked.rank > Component.PASSPHRASE.rank:
             raise NotAllowedError(f"request {request.id} needs {asked.words}: a passphrase is not enough")
         passphrases.accept(change, component)
-        statement = statement_of(
-            change.connection, request, verdict, reason, change.actor.name, "", change.at
-        )
+        statement = statement_of(change.connection, request, declared, change.actor.name, "", change.at)
         text = statement.to_bytes().decode()
-        return DecisionSignature(Component.PASSPHRASE, text, change.at), reason
-    return _checked_signature(change, request, verdict, reason, component)
+        return DecisionSignature(Component.PASSPHRASE, text, change.at), declared
+    return _checked_signature(change, request, declared, component)
 
 
 def missing_text(request: PromotionRequest, verdict: str) -> str:
@@ -149,19 +168,39 @@ def missing_text(request: PromotionRequest, verdict: str) -> str:
 
 
 def _checked_signature(
-    change: Change, request: PromotionRequest, verdict: str, reason: str, component: Signed
-) -> tuple[DecisionSignature, str]:
+    change: Change, request: PromotionRequest, declared: Declaration, component: Signed
+) -> tuple[DecisionSignature, Declaration]:
     check_keys(change.connection, change.actor.name)
     signature = sshsig.parse(component.text)
-    data, statement = _signed_statement(change, request, verdict, signature, component)
+    data, statement = _signed_statement(change, request, declared.verdict, signature, component)
     name = change.actor.name
-    expected = statement_of(change.connection, request, verdict, reason, name, statement.key, change.at)
+    expected = statement_of(change.connection, request, declared, name, statement.key, change.at)
     if wrong := next(statement.differences(expected), None):
         raise NotAllowedError(f"the signed statement does not fit: {wrong}")
-    if reason and statement.reason != reason:
+    if declared.reason and statement.reason != declared.reason:
         raise ConflictError(
             "the reason differs from the one in the signed statement: leave it out, or sign another"
         )
+    if declared.condition and statement.condition != declared.condition:
+        raise ConflictError(
+            "the condition differs from the one in the signed statement: leave it out, or sign another"
+        )
+    of = f"request {request.id}"
+    stored = accepted(change, signature, statement, data, request.rules.signature, of, component.text)
+    return stored, Declaration(declared.verdict, statement.reason, statement.condition)
+
+
+def accepted(
+    change: Change,
+    signature: SshSignature,
+    statement: Statement | GlassStatement,
+    data: bytes,
+    asked: Component,
+    what: str,
+    text: str,
+) -> DecisionSignature:
+    """Signature over a statement that says the right thing, as it is stored: by a key of the actor's that is in force, of now,
+    and by one that is enough. ``what`` needs it; ``text``: as it was handed in."""
     if statement.key != signature.key.fingerprint:
         raise NotAllowedError(
             f"the statement names the key {statement.key}, and {signature.key.fingerprint} has signed it"
@@ -169,19 +208,16 @@ def _checked_signature(
     _check_time(change, statement)
     key = key_on_record(change, signature)
     kind = Component.HARDWARE_KEY if signature.key.in_hardware else Component.KEY
-    if request.rules.signature.rank > kind.rank:
-        raise NotAllowedError(
-            f"request {request.id} needs {request.rules.signature.words}: {key.fingerprint} is in a file"
-        )
-    stored = DecisionSignature(
+    if asked.rank > kind.rank:
+        raise NotAllowedError(f"{what} needs {asked.words}: {key.fingerprint} is in a file")
+    return DecisionSignature(
         kind,
         data.decode(),
         change.at,
-        sshsig.by_plain_key(signature) if key.kind is KeyUse.KEY else sshsig.normalised(component.text),
+        sshsig.by_plain_key(signature) if key.kind is KeyUse.KEY else sshsig.normalised(text),
         signature.key.fingerprint,
         key.id,
     )
-    return stored, statement.reason
 
 
 def _signed_statement(
@@ -218,7 +254,7 @@ def _forms(printed: Sequence[bytes]) -> Iterator[tuple[Statement, bytes]]:
             yield statement, form
 
 
-def _check_time(change: Change, statement: Statement) -> None:
+def _check_time(change: Change, statement: Statement | GlassStatement) -> None:
     """Raise ConflictError unless the statement is of now, and of this log."""
     again = "print another one and sign that"
     if statement.time < change.at - OLDEST:

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,23 +12,28 @@ from pilothouse.domain.formats.canonical import canonical_json
 from pilothouse.domain.formats.safe_text import safe
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.identity.users import KeyUse, UserKey
+from pilothouse.domain.promotion.break_glass import BrokenGlass
+from pilothouse.domain.promotion.conditions import wording
 from pilothouse.domain.promotion.decisions import Decision
+from pilothouse.domain.promotion.documents import current
 from pilothouse.domain.promotion.statements import NAMESPACE, Component
 from pilothouse.domain.records import AuditEntry, PromotionRequest
 from pilothouse.operations.authorisation import present, reading
 from pilothouse.operations.identity.signing_keys import check_keys
 from pilothouse.operations.promotion.accounted_rows import check_request
+from pilothouse.operations.promotion.break_glass import judged
 from pilothouse.operations.promotion.rules_in_force import require_with_rules
 from pilothouse.operations.promotion.verification_texts import ExportedDecision, readme
 from pilothouse.operations.services import Services
 from pilothouse.signing.allowed_signers import AllowedSigner, allowed_signers, revocation_list
 from pilothouse.signing.keys import PublicKey, parse_blob
 from pilothouse.sqlite import Connection
-from pilothouse.store.governance import broken_glass, users
+from pilothouse.store.governance import users
 from pilothouse.store.log import audit
 from pilothouse.system.destinations import check_new_folder
 from pilothouse.system.files import write_atomically
 
+_BROKEN = "glass.broken"
 _DECISIONS = ("request.approved", "request.refused")
 
 
@@ -50,10 +55,12 @@ def export_evidence(services: Services, actor: Actor, request_id: int) -> Eviden
     """
     with reading(services, actor) as connection:
         request = require_with_rules(connection, request_id)
+        request = replace(request, glass=next(iter(judged(connection, request=request_id)), None))
         check_request(connection, request)
-        for decision in request.decisions:
-            check_keys(connection, decision.actor)
-        return _exported(connection, request, present(services, connection))
+        for name in _signers_of(request):
+            check_keys(connection, name)
+        exported = _exported(connection, request, present(services, connection))
+    return replace(exported, files={**exported.files, **_document_files(services, request)})
 
 
 def write(exported: EvidenceExport, folder: Path) -> None:
@@ -71,7 +78,9 @@ def write(exported: EvidenceExport, folder: Path) -> None:
 def _exported(connection: Connection, request: PromotionRequest, now: datetime) -> EvidenceExport:
     rows = audit.about(connection, f"request {request.id}", _DECISIONS)
     entries = {entry.actor: entry for entry in rows}
-    keys = [key for decision in request.decisions for key in users.keys_of(connection, decision.actor)]
+    if request.glass:
+        rows += audit.about(connection, f"break-glass {request.glass.id}", (_BROKEN,))
+    keys = [key for name in _signers_of(request) for key in users.keys_of(connection, name)]
     keys = list({key.id: key for key in keys}.values())
     revoked = [key for key in keys if key.revoked_at is not None]
     files: dict[str, bytes] = {
@@ -94,14 +103,55 @@ def _exported(connection: Connection, request: PromotionRequest, now: datetime) 
             if decision.signature.signature is not None:
                 files[f"{one.stem}.sig"] = decision.signature.signature.encode()
     files["decisions.json"] = (canonical_json(records) + "\n").encode()
-    files["allowed_signers"] = allowed_signers(_signers(request.decisions, keys), NAMESPACE).encode()
+    files |= _glass_files(request.glass)
+    files["allowed_signers"] = allowed_signers(_signers(_signers_of(request), keys), NAMESPACE).encode()
     if revoked:
         files["revoked_keys"] = revocation_list(map(_public, revoked), now)
     what = f"{request.model} version {request.version} on {', '.join(request.targets)}: {request.status}"
-    if broken_glass.listed(connection, request=request.id):
+    if request.glass:
         what += " by breaking the glass: one person alone, without all the approvals that its policy asks for"
     files["README.txt"] = readme(request.id, what, exported, notes).encode()
     return EvidenceExport(request, tuple(rows), files, tuple(exported))
+
+
+def _signers_of(request: PromotionRequest) -> dict[str, list[datetime]]:
+    """When somebody signed anything about a request, by their names."""
+    times: dict[str, list[datetime]] = {}
+    for decision in request.decisions:
+        times.setdefault(decision.actor, []).append(decision.recorded_at)
+    if request.glass:
+        times.setdefault(request.glass.actor, []).append(request.glass.recorded_at)
+    return times
+
+
+def _glass_files(glass: BrokenGlass | None) -> dict[str, bytes]:
+    """Statement of who broke the glass, and its signature."""
+    signature = glass.signature if glass else None
+    if signature is None:
+        return {}
+    files = {"break-glass.json": signature.statement.encode()}
+    return files | ({"break-glass.sig": signature.signature.encode()} if signature.signature else {})
+
+
+def _document_files(services: Services, request: PromotionRequest) -> dict[str, bytes]:
+    """Documents under their digests, which no reader takes for a program, and what is on record of each."""
+    if not request.documents:
+        return {}
+    newest = current(request.documents)
+    listed = [
+        {
+            "document": one.name,
+            "file": one.file,
+            "bytes": one.size,
+            "sha256": one.digest,
+            "attached_by": one.attached_by,
+            "recorded_at": one.recorded_at.isoformat(),
+            "replaced": one not in newest,
+        }
+        for one in request.documents
+    ]
+    files = {f"documents/{one.digest}": services.artifacts.read(one.digest) for one in request.documents}
+    return {"documents.json": (canonical_json(listed) + "\n").encode(), **files}
 
 
 def _revoked_by(revoked: Iterable[UserKey], at: datetime) -> list[UserKey]:
@@ -128,16 +178,20 @@ def _decision(decision: Decision, stem: str, revoked: Sequence[UserKey]) -> Expo
 def _note(decision: Decision, one: ExportedDecision) -> str:
     by = f"{one.kind} {one.fingerprint}".rstrip()
     reason = f": {safe(decision.reason, 4_000)}" if decision.reason else ""
+    reason += f"; on condition: {safe(wording(decision.condition), 4_000)}" if decision.condition else ""
     return f"{safe(decision.actor)}, {decision.verdict}, {decision.recorded_at:%Y-%m-%d %H:%M:%S} UTC, {by}{reason}"
 
 
 def _record(decision: Decision, one: ExportedDecision, entry: AuditEntry | None) -> dict[str, Any]:
     row = None if entry is None else {"seq": entry.seq, "hash": entry.hash}
     plain = {
-        name: value for name, value in asdict(decision).items() if name not in ("signature", "void", "person")
+        name: value
+        for name, value in asdict(decision).items()
+        if name not in ("signature", "void", "person", "condition")
     }
     return {
         **plain,
+        "condition": decision.condition.plain if decision.condition else None,
         "recorded_at": decision.recorded_at.isoformat(),
         "files": one.stem if decision.signature else None,
         "component": str(decision.signature.kind) if decision.signature else None,
@@ -147,10 +201,10 @@ def _record(decision: Decision, one: ExportedDecision, entry: AuditEntry | None)
     }
 
 
-def _signers(decisions: Iterable[Decision], keys: Iterable[UserKey]) -> Iterable[AllowedSigner]:
+def _signers(signed: Mapping[str, Sequence[datetime]], keys: Iterable[UserKey]) -> Iterable[AllowedSigner]:
     """Keys that were on record, and not revoked, when one of their owners decided."""
     for key in keys:
-        times = [decision.recorded_at for decision in decisions if decision.actor == key.user]
+        times = signed.get(key.user, ())
         if any(key.added_at <= at and not (key.revoked_at and key.revoked_at <= at) for at in times):
             begin = max(key.added_at, key.valid_after or key.added_at)
             # whole seconds are all that is written: a part of one more is valid rather than a part less

@@ -2,17 +2,18 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
 
 from pilothouse.domain.errors import ConflictError, NotAllowedError
 from pilothouse.domain.identifiers import parse_reference, version_uri
 from pilothouse.domain.identity.roles import DAEMON, Actor, Permission
 from pilothouse.domain.promotion import request_rules as rules
+from pilothouse.domain.promotion.conditions import NewCondition
 from pilothouse.domain.promotion.decisions import Comment, Decision, DecisionSignature
-from pilothouse.domain.promotion.freezes import freeze_of, freeze_text
-from pilothouse.domain.promotion.request_rules import Obstacle, RequestAct
-from pilothouse.domain.promotion.request_standing import WaitingRequest, changes_text, judged_looser_text
-from pilothouse.domain.promotion.statements import digest_of
+from pilothouse.domain.promotion.documents import digests_of
+from pilothouse.domain.promotion.refusals import OF_THE_REQUEST, refusal_text
+from pilothouse.domain.promotion.request_rules import RequestAct
+from pilothouse.domain.promotion.request_standing import WaitingRequest
+from pilothouse.domain.promotion.statements import Declaration
 from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.operations.authorisation import (
     Change,
@@ -24,13 +25,24 @@ from pilothouse.operations.authorisation import (
     reason_given,
 )
 from pilothouse.operations.catalogue import require_in_use, require_request, require_version
-from pilothouse.operations.identity import passphrases
 from pilothouse.operations.identity.passphrases import Proof
 from pilothouse.operations.promotion.accounted_rows import check_request, check_rules, check_version
 from pilothouse.operations.promotion.activation import deploy_request, drop_challenger, was
-from pilothouse.operations.promotion.components import Passphrase, SecondComponent, Signed, checked
+from pilothouse.operations.promotion.attached.conditions import check_conditional, record_condition
+from pilothouse.operations.promotion.components import (
+    SecondComponent,
+    Signed,
+    checked,
+    proved,
+    signed_with,
+)
 from pilothouse.operations.promotion.evidence import incumbents
-from pilothouse.operations.promotion.request_filing import check_requestable, file_request, targets_to_request
+from pilothouse.operations.promotion.request_filing import (
+    carry_documents,
+    check_requestable,
+    file_request,
+    targets_to_request,
+)
 from pilothouse.operations.promotion.rules_in_force import require_with_rules, waiting_for_person, with_rules
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
@@ -68,8 +80,8 @@ def request_promotion(
 def request_again(services: Services, actor: Actor, request_id: int) -> PromotionRequest:
     """Request anew what an outdated, expired or withdrawn request asked for, with fresh evidence against what is live now.
 
-    The targets and the reason are the old request's, without targets that are gone or where the version is live; an open
-    request is superseded in the same transaction. Raises NotFoundError, NotAllowedError (role, failed gate) or
+    The targets, the reason and the documents are the old request's, without targets that are gone or where the version is
+    live; an open request is superseded in the same transaction. Raises NotFoundError, NotAllowedError (role, failed gate) or
     ConflictError (still decidable, decided, live there already, not compared with what is live).
     """
     with changing(services, actor, Permission.REQUEST, *reach_of(services, request_id)) as change:
@@ -87,7 +99,9 @@ def request_again(services: Services, actor: Actor, request_id: int) -> Promotio
         check_requestable(change.connection, version, targets)
         check_rules(change.connection, version.model)
         check_version(change.connection, version, targets)
-        return file_request(services, change, version, targets, old.reason)
+        filed = file_request(services, change, version, targets, old.reason)
+        carry_documents(change, old, filed)
+        return require_with_rules(change.connection, filed.id)
 
 
 def approve(
@@ -97,30 +111,33 @@ def approve(
     evidence_digest: str,
     reason: str = "",
     component: SecondComponent | None = None,
+    condition: NewCondition | None = None,
 ) -> PromotionRequest:
-    """Approve a request; ``evidence_digest`` is that of the evidence that the approver was shown, or its first digits.
-    ``component``: what the policy asks for beside the session.
+    """Approve a request; ``evidence_digest`` is that of what the approver was shown (``shown_digest``), or its first digits.
+    ``component``: what the policy asks for beside the session; ``condition``: what somebody confirms after the deployment.
 
     The last approval that the rules in force need deploys, in the same transaction. Where none is missing any more, because
     somebody joined a team or the rules ask for less, an approver who says so again deploys. Raises NotFoundError,
     NotAllowedError (role, four eyes, second component) or ConflictError (closed, expired, outdated, other evidence).
     """
     reason = clean_text(reason, "the reason")
-    proof = _proof(services, actor, component)
+    proof = proved(services, actor, component)
     with changing(services, actor, Permission.DECIDE, *reach_of(services, request_id)) as change:
         request = open_request(change, request_id, RequestAct.APPROVE)
-        if len(evidence_digest) < _FEWEST_DIGITS or not request.evidence_digest.startswith(evidence_digest):
+        if len(evidence_digest) < _FEWEST_DIGITS or not request.shown_digest.startswith(evidence_digest):
+            attached = " with its documents" if request.documents else ""
             raise ConflictError(
-                f"request {request_id}: the evidence named ({evidence_digest}) is not the one on file; "
+                f"request {request_id}: the evidence named ({evidence_digest}) is not the one on file{attached}; "
                 f"read it with pilothouse evidence {request_id} and name its digest (at least {_FEWEST_DIGITS} digits)"
             )
         require_in_use(change.connection, request.model)
         _check_incumbents(change.connection, request)
         _check_rows(change.connection, request)
+        declared = Declaration("approve", reason, condition)
         if rules.completes(request, as_now(change.connection, change.actor)):
-            reason = _complete(change, request, reason, proof)
+            reason = _complete(change, request, declared, proof)
         else:
-            reason = _decide(change, request, "approve", reason, proof)
+            reason = _decide(change, request, declared, proof)
         if rules.is_agreed(require_with_rules(change.connection, request_id)):
             version = require_version(change.connection, version_uri(request.model, request.version))
             deploy_request(
@@ -136,11 +153,11 @@ def reject(
 
     Raises NotFoundError, NotAllowedError, ConflictError or InvalidInputError (no reason)."""
     reason = reason_given(reason, "rejecting a request")
-    proof = _proof(services, actor, component)
+    proof = proved(services, actor, component)
     with changing(services, actor, Permission.DECIDE, *reach_of(services, request_id)) as change:
         request = open_request(change, request_id, RequestAct.REJECT)
         _check_rows(change.connection, request)
-        _decide(change, request, "reject", reason, proof)
+        _decide(change, request, Declaration("reject", reason), proof)
         _close(change, request, RequestStatus.REJECTED, reason)
         return require_with_rules(change.connection, request_id)
 
@@ -251,47 +268,50 @@ def _check_rows(connection: Connection, request: PromotionRequest) -> None:
     check_version(connection, version, request.targets)
 
 
-def _proof(services: Services, actor: Actor, component: SecondComponent | None) -> Proof | Signed | None:
-    """A passphrase is proved before the transaction: a wrong one stays on record though nothing is decided."""
-    return (
-        passphrases.prove(services, actor, component.text) if isinstance(component, Passphrase) else component
-    )
-
-
 def _decide(
-    change: Change, request: PromotionRequest, verdict: str, reason: str, component: Proof | Signed | None
+    change: Change, request: PromotionRequest, declared: Declaration, component: Proof | Signed | None
 ) -> str:
     """Record a decision; returns its reason."""
-    signature, reason = checked(change, request, verdict, reason, component)
+    signature, declared = checked(change, request, declared, component)
+    check_conditional(change, request, declared)
+    verdict = declared.verdict
     decision = Decision(
         change.actor.name,
         verdict,
-        reason,
+        declared.reason,
         request.evidence_digest,
         request.policy_digest,
         change.at,
         signature,
         change.actor.identity,
+        documents=digests_of(request.documents),
     )
     requests.add_decision(change.connection, request.id, decision)
+    record_condition(change, request, declared.condition)
     action = "request.approved" if verdict == "approve" else "request.refused"
-    _record(change, action, request, reason, request.approvals + (verdict == "approve"), signature)
-    return reason
+    _record(change, action, request, declared, request.approvals + (verdict == "approve"), signature)
+    return declared.reason
 
 
-def _complete(change: Change, request: PromotionRequest, reason: str, proof: Proof | Signed | None) -> str:
+def _complete(
+    change: Change, request: PromotionRequest, declared: Declaration, proof: Proof | Signed | None
+) -> str:
     """Record that somebody who approved before deploys what all have approved; returns the reason. Their decision stays as it
     is; a component that is handed in with it must hold."""
-    signature, reason = checked(change, request, "approve", reason, proof) if proof else (None, reason)
-    _record(change, "request.completed", request, reason, request.approvals, signature)
-    return reason
+    signature, declared = checked(change, request, declared, proof) if proof else (None, declared)
+    if declared.condition is not None:
+        raise ConflictError(
+            f"{change.actor.name} has approved request {request.id} before: a condition is made with it; comment on it"
+        )
+    _record(change, "request.completed", request, declared, request.approvals, signature)
+    return declared.reason
 
 
 def _record(
     change: Change,
     action: str,
     request: PromotionRequest,
-    reason: str,
+    declared: Declaration,
     approvals: int,
     signature: DecisionSignature | None,
 ) -> None:
@@ -301,23 +321,17 @@ def _record(
         {
             "version": version_uri(request.model, request.version),
             "targets": list(request.targets),
-            "reason": reason,
+            "reason": declared.reason,
             "evidence_digest": request.evidence_digest,
             "policy_digest": request.policy_digest,
             "approvals": approvals,
             "needed": request.approvals_needed,
             "policy_in_force": request.rules.to_plain(),
-            **_signed_with(signature),
+            **({"documents": attached} if (attached := digests_of(request.documents)) else {}),
+            **({"condition": declared.condition.plain} if declared.condition else {}),
+            **signed_with(signature),
         },
     )
-
-
-def _signed_with(signature: DecisionSignature | None) -> dict[str, object]:
-    """Second component of a decision in its audit row."""
-    if signature is None:
-        return {}
-    digests = {"statement": digest_of(signature.statement.encode()), "key": signature.fingerprint}
-    return {"second_component": {"kind": str(signature.kind), **digests}}
 
 
 def _close(change: Change, request: PromotionRequest, status: RequestStatus, reason: str) -> None:
@@ -333,64 +347,13 @@ def open_request(change: Change, request_id: int, act: RequestAct) -> PromotionR
     return request
 
 
-_OF_THE_REQUEST = (
-    Obstacle.CLOSED,
-    Obstacle.EXPIRED,
-    Obstacle.OUTDATED,
-    Obstacle.WAITS,
-    Obstacle.GATES,
-    Obstacle.FROZEN,
-)
-"""Obstacles that lie in the request, whoever acts."""
-
-
 def _refuse_obstacle(change: Change, request: PromotionRequest, act: RequestAct) -> None:
     actor = as_now(change.connection, change.actor)
     obstacle = rules.obstacle_to(act, request, actor, change.at)
     if obstacle is None:
         return
-    message = _refusal(obstacle, act, request, actor, change.at)
-    if obstacle in _OF_THE_REQUEST:
-        raise ConflictError(message)
-    raise NotAllowedError(message)
-
-
-def _refusal(
-    obstacle: Obstacle, act: RequestAct, request: PromotionRequest, actor: Actor, now: datetime
-) -> str:
-    number = request.id
-    match obstacle:
-        case Obstacle.CLOSED:
-            done = "ask for another version" if act is RequestAct.AGAIN else "nothing can be decided on it"
-            return f"request {number} is {request.status} already: {done}"
-        case Obstacle.EXPIRED:
-            return (
-                f"request {number} expired at {request.expires_by:%Y-%m-%d %H:%M} UTC: "
-                f"ask anew with pilothouse request --again {number}"
-            )
-        case Obstacle.OUTDATED:
-            return (
-                f"request {number} is outdated, {changes_text(request.outdated_by, request.version)}: "
-                f"ask anew with pilothouse request --again {number}"
-            )
-        case Obstacle.WAITS:
-            return f"request {number} waits for a decision, and its evidence holds: nothing needs asking anew"
-        case Obstacle.OF_ANOTHER:
-            return f"{actor.name} may not withdraw request {number}: only {request.requested_by}, who made it, or an admin"
-        case Obstacle.DECIDED:
-            another = ": another person's approval is needed" if act is RequestAct.APPROVE else ""
-            return f"{actor.name} has decided on request {number} already{another}"
-        case Obstacle.AUTHOR:
-            part = rules.parts_of(request, actor)[0]
-            return f"{part}, and the policy says four eyes: somebody else must approve"
-        case Obstacle.GATES:
-            assert request.in_force is not None
-            return judged_looser_text(request.model, request.version, request.in_force.judged_looser)
-        case Obstacle.FROZEN:
-            assert request.in_force is not None
-            frozen = freeze_of(request.in_force.freezes, request.model, now)
-            assert frozen is not None
-            return f"{request.model} is {freeze_text(*frozen)}: approve then; rolling back and breaking the glass go on"
+    message = refusal_text(obstacle, act, request, actor, change.at)
+    raise (ConflictError if obstacle in OF_THE_REQUEST else NotAllowedError)(message)
 
 
 def reach_of(services: Services, request_id: int) -> tuple[str, tuple[str, ...]]:

@@ -1,6 +1,7 @@
 """Filing of a promotion request: the checks before it, what is frozen in it, and automatic deployment."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from pilothouse.domain.errors import ConflictError, IntegrityError, NotAllowedError, NotFoundError
@@ -8,11 +9,12 @@ from pilothouse.domain.formats.canonical import canonical_digest
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.identity.roles import DAEMON, Permission
 from pilothouse.domain.models.evaluation import GateOutcome
+from pilothouse.domain.promotion.documents import current, digests_of
 from pilothouse.domain.promotion.freezes import freeze_of
 from pilothouse.domain.promotion.policies import EffectivePolicy
 from pilothouse.domain.promotion.request_rules import effective_policy
 from pilothouse.domain.promotion.request_standing import judged_looser_text
-from pilothouse.domain.records import PromotionRequest, Version, VersionStatus
+from pilothouse.domain.records import PromotionRequest, RequestStatus, Version, VersionStatus
 from pilothouse.operations.authorisation import Change, changing
 from pilothouse.operations.catalogue import require_in_use, require_request, require_run, spec_of_model
 from pilothouse.operations.promotion.accounted_rows import check_rules
@@ -29,7 +31,7 @@ from pilothouse.operations.promotion.rules_in_force import judged_looser, presen
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import deployments, requests, targets, workspace
-from pilothouse.store.governance import freezes
+from pilothouse.store.governance import documents, freezes
 
 
 def advance_automatically(
@@ -112,6 +114,17 @@ def file_request(
             services, change, require_request(connection, number), version, kind="automatic", reason=reason
         )
     return require_with_rules(connection, number)
+
+
+def carry_documents(change: Change, old: PromotionRequest, new: PromotionRequest) -> None:
+    """Attach the documents of a request to the one that asks anew for the same, as they are on record."""
+    carried = [replace(one, recorded_at=change.at) for one in current(old.documents)]
+    if new.status is not RequestStatus.OPEN or not carried:
+        return
+    for one in carried:
+        documents.add(change.connection, new.id, one)
+    detail = {"from": old.id, "documents": digests_of(carried)}
+    change.record("documents.carried_over", f"request {new.id}", detail)
 
 
 def _deploys_itself(

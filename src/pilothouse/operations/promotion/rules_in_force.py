@@ -13,12 +13,15 @@ from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.domain.models.model_file import spec_from_plain
 from pilothouse.domain.models.model_spec import ModelSpec, PromotionSpec
 from pilothouse.domain.promotion.decisions import Decision
+from pilothouse.domain.promotion.documents import names_text, replaced_since
 from pilothouse.domain.promotion.freezes import freeze_of
 from pilothouse.domain.promotion.gates_in_force import Judge, not_passed
 from pilothouse.domain.promotion.policies import EffectivePolicy
 from pilothouse.domain.promotion.request_rules import (
+    REPLACED,
     RequestAct,
     effective_policy,
+    obstacle_to,
     parts_of,
     personal_obstacle,
 )
@@ -113,7 +116,21 @@ def waiting_for_person(
         and not _looser(connection, candidate.model, candidate.version)
         and not freeze_of(windows, candidate.model, now)
         and not (for_targets and not _for_its_targets(connection, actor, candidate))
+        and _is_ready(connection, actor, candidate, policies[candidate.model], now)
     ]
+
+
+def _is_ready(
+    connection: Connection, actor: Actor, candidate: Candidate, policy: EffectivePolicy, now: datetime
+) -> bool:
+    """True where the rule itself lets the person approve. It is asked of few: of those that somebody completes who approved
+    before, once enough approvals are there, and of those that documents are asked for."""
+    if candidate.decided and candidate.approvals < policy.needed:
+        return False
+    if not (candidate.decided or candidate.asks_documents or policy.documents):
+        return True
+    request = require_with_rules(connection, candidate.id)
+    return obstacle_to(RequestAct.APPROVE, request, actor, now) is None
 
 
 def _for_its_targets(connection: Connection, actor: Actor, candidate: Candidate) -> bool:
@@ -166,6 +183,10 @@ def _decisions(
             void = f"{decision.actor} may no longer approve"
         elif decision.verdict == "approve" and (parts := parts_where_four_eyes(request, actor)):
             void = f"four eyes: {parts[0]}"
+        elif decision.verdict == "approve" and (
+            replaced := replaced_since(decision.documents, request.documents)
+        ):
+            void = f"{REPLACED} {names_text(replaced)} than is attached now"
         elif before is not None:
             void = f"{decision.actor} and {before.actor} are one person"
         decided.append(replace(decision, person=person, void=void))

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.identity.roles import Actor, Permission
+from pilothouse.domain.promotion.conditions import NewCondition
 from pilothouse.domain.promotion.request_rules import RequestAct
-from pilothouse.domain.promotion.statements import NAMESPACE, Component
+from pilothouse.domain.promotion.statements import NAMESPACE, Component, Declaration
 from pilothouse.operations.authorisation import authorise, changing, clean_text, present, reading
 from pilothouse.operations.identity.signing_keys import chosen
+from pilothouse.operations.promotion.attached.conditions import check_conditional
 from pilothouse.operations.promotion.components import Signed, key_to_sign, statement_of, usable_keys
 from pilothouse.operations.promotion.promotions import open_request, reach_of
 from pilothouse.operations.promotion.rules_in_force import require_with_rules
@@ -41,7 +43,13 @@ class PrintedStatement:
 
 
 def print_statement(
-    services: Services, actor: Actor, request_id: int, verdict: str, reason: str = "", key: str = ""
+    services: Services,
+    actor: Actor,
+    request_id: int,
+    verdict: str,
+    reason: str = "",
+    key: str = "",
+    condition: NewCondition | None = None,
 ) -> PrintedStatement:
     """Statement by which the actor decides on a request once a key of theirs has signed it; it is kept, and on record.
 
@@ -50,11 +58,11 @@ def print_statement(
     reason = clean_text(reason, "the reason")
     with changing(services, actor, Permission.DECIDE, *reach_of(services, request_id)) as change:
         request = open_request(change, request_id, RequestAct(verdict))
+        declared = Declaration(verdict, reason, condition)
+        check_conditional(change, request, declared)
         keys = usable_keys(change.connection, actor.name, request.rules.signature, change.at)
         fingerprint = key_to_sign(keys, actor.name, key)
-        statement = statement_of(
-            change.connection, request, verdict, reason, actor.name, fingerprint, change.at
-        )
+        statement = statement_of(change.connection, request, declared, actor.name, fingerprint, change.at)
         data = statement.to_bytes()
         printed_statements.add(change.connection, request_id, actor.name, verdict, data, at=change.at)
         detail = {"verdict": verdict, "key": fingerprint, "evidence_digest": request.evidence_digest}
@@ -84,8 +92,10 @@ def sign_with_agent(
     reason: str,
     evidence_digest: str,
     socket: str,
+    condition: NewCondition | None = None,
 ) -> Signed:
-    """Signature of the actor's statement by the agent at ``socket``; ``evidence_digest``: of what the actor was shown.
+    """Signature of the actor's statement by the agent at ``socket``; ``evidence_digest``: of what the actor was
+    shown, its documents too.
 
     Raises UnavailableError (no agent, no answer, refused), NotFoundError (no key in it) or ConflictError (other evidence).
     """
@@ -94,11 +104,10 @@ def sign_with_agent(
     with reading(services, actor) as connection:
         request = require_with_rules(connection, request_id)
         at = present(services, connection)
-        if not evidence_digest or not request.evidence_digest.startswith(evidence_digest):
+        if not evidence_digest or not request.shown_digest.startswith(evidence_digest):
             raise ConflictError(
                 f"request {request_id}: the evidence named is not the one on file: read it again"
             )
-        data = statement_of(
-            connection, request, verdict, reason, actor.name, key.key.fingerprint, at
-        ).to_bytes()
+        declared = Declaration(verdict, reason, condition)
+        data = statement_of(connection, request, declared, actor.name, key.key.fingerprint, at).to_bytes()
     return Signed(agent.sign(socket, key, data, NAMESPACE), data)

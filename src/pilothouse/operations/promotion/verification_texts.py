@@ -55,6 +55,9 @@ policy.json       the rules by which it was decided; its sha256 is in each state
 decision-N.json   the statement that a person signed, to the byte: one line of JSON (RFC 8785)
 decision-N.sig    the signature of it (SSHSIG), in the namespace {namespace}
 decisions.json    the decisions as the registry has them, with the row of the audit log of each
+documents.json    documents that were attached, with the sha256 of each; documents/: these, each under its sha256
+                  (absent where there are none); a statement names the documents that it was given on
+break-glass.json  what somebody signed who deployed it alone, and break-glass.sig its signature (absent where nobody did)
 allowed_signers   keys of those who decided, as they were on record at the time of the decision
 *.revoked_keys    keys that had been revoked by then (KRL); absent where there were none
 revoked_keys      keys that have been revoked until this export (KRL); absent where there are none

@@ -1,15 +1,17 @@
 """Creation of a workspace, identities and roles in it, its settings, and the policy under every model's policy."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
 from pilothouse.domain.identity.identity import Identity, IdentityKind
 from pilothouse.domain.identity.persons import check_name, folded
 from pilothouse.domain.identity.roles import DAEMON, PERMISSIONS, READERS, Actor, Grant, Permission, Role
 from pilothouse.domain.identity.scopes import ALL_TARGETS, TargetChoice
+from pilothouse.domain.promotion.documents import MOST, name_fault
 from pilothouse.domain.promotion.statements import Component
 from pilothouse.domain.records import WorkspacePolicy
 from pilothouse.operations.authorisation import (
@@ -280,71 +282,64 @@ def workspace_policy(services: Services, actor: Actor) -> WorkspacePolicy:
         return workspace.policy(connection)
 
 
+class PolicyChange(TypedDict, total=False):
+    """What is set of the workspace's policy; what is None, or left out, stays as it is."""
+
+    approvals: int | None
+    four_eyes: bool | None
+    allow_automatic: bool | None
+    signature: Component | None
+    teams: Mapping[str, int] | None
+    """Changed one by one; 0 asks nothing of one."""
+    documents: Mapping[str, bool] | None
+    """Changed one by one; False asks for one no more."""
+
+
 def set_workspace_policy(
-    services: Services,
-    actor: Actor,
-    *,
-    approvals: int | None = None,
-    four_eyes: bool | None = None,
-    allow_automatic: bool | None = None,
-    signature: Component | None = None,
-    teams: Mapping[str, int] | None = None,
-    reason: str = "",
+    services: Services, actor: Actor, *, reason: str = "", **rules: Unpack[PolicyChange]
 ) -> WorkspacePolicy:
-    """Set the floor; a value of None stays as it is, ``teams`` are changed one by one, 0 asks nothing of
-    one. Open requests take what is tighter, never what is looser."""
-    if approvals is not None and not 0 <= approvals <= 100:
-        raise InvalidInputError(f"approvals: found {approvals}; expected 0 to 100")
-    for team, count in (teams or {}).items():
-        check_team(team)
-        if not 0 <= count <= 100:
-            raise InvalidInputError(f"approvals of the team {team}: found {count}; expected 0 to 100")
+    """Set the floor. Open requests take what is tighter, never what is looser."""
+    _check_rules(rules)
     reason = clean_text(reason, "the reason")
     with changing(services, actor, Permission.SET_POLICY) as change:
         with_members = {member.team for member in team_store.members(change.connection)}
         if empty := sorted(
-            team for team, count in (teams or {}).items() if count and team not in with_members
+            team for team, count in (rules.get("teams") or {}).items() if count and team not in with_members
         ):
             raise ConflictError(
                 f"the team {empty[0]} has no member, so nobody could approve anything: pilothouse teams add {empty[0]} NAME"
             )
-        return _put_policy(
-            change,
-            reason,
-            approvals=approvals,
-            four_eyes=four_eyes,
-            allow_automatic=allow_automatic,
-            signature=signature,
-            teams=teams,
-        )
+        return _put_policy(change, reason, **rules)
 
 
-def _put_policy(
-    change: Change,
-    reason: str,
-    *,
-    approvals: int | None = None,
-    four_eyes: bool | None = None,
-    allow_automatic: bool | None = None,
-    signature: Component | None = None,
-    teams: Mapping[str, int] | None = None,
-) -> WorkspacePolicy:
-    """Put a policy in force, with its audit row; a value of None stays as it is."""
+def _check_rules(rules: PolicyChange) -> None:
+    """Raise InvalidInputError where a value is out of bounds, or a name is none."""
+    approvals, documents = rules.get("approvals"), rules.get("documents") or {}
+    if approvals is not None and not 0 <= approvals <= 100:
+        raise InvalidInputError(f"approvals: found {approvals}; expected 0 to 100")
+    for team, count in (rules.get("teams") or {}).items():
+        check_team(team)
+        if not 0 <= count <= 100:
+            raise InvalidInputError(f"approvals of the team {team}: found {count}; expected 0 to 100")
+    if fault := next(filter(None, map(name_fault, documents)), ""):
+        raise InvalidInputError(fault)
+
+
+def _put_policy(change: Change, reason: str, **rules: Unpack[PolicyChange]) -> WorkspacePolicy:
+    """Put a policy in force, with its audit row. Raises ConflictError where it asks for too many documents."""
     before = workspace.policy(change.connection)
-    workspace.add_policy(
-        change.connection,
-        approvals=before.approvals if approvals is None else approvals,
-        four_eyes=before.four_eyes if four_eyes is None else four_eyes,
-        allow_automatic=before.allow_automatic if allow_automatic is None else allow_automatic,
-        signature=before.signature if signature is None else signature,
-        teams={team: n for team, n in {**before.teams, **(teams or {})}.items() if n},
-        by=change.actor.name,
-        at=change.at,
-    )
-    after = workspace.policy(change.connection)
+    plain = ("approvals", "four_eyes", "allow_automatic", "signature")
+    asked = dict.fromkeys(before.documents, True) | dict(rules.get("documents") or {})
+    documents = tuple(sorted(name for name, wanted in asked.items() if wanted))
+    if len(documents) > MOST:
+        raise ConflictError(f"the policy would ask for {len(documents)} documents: expected {MOST} at most")
+    teams = {team: n for team, n in {**before.teams, **(rules.get("teams") or {})}.items() if n}
+    changed: dict[str, Any] = {name: value for name in plain if (value := rules.get(name)) is not None}
+    after = replace(before, **changed, teams=teams, documents=documents)
+    workspace.add_policy(change.connection, after, by=change.actor.name, at=change.at)
     detail = {"reason": reason, "before": _rules(before), "after": _rules(after)}
     change.record("policy.set", "workspace", detail)
-    return after
+    return workspace.policy(change.connection)
 
 
 def _identity_of_other(connection: Connection, user: str) -> Identity:
@@ -368,4 +363,5 @@ def _rules(policy: WorkspacePolicy) -> dict[str, Any]:
         "allow_automatic": policy.allow_automatic,
         **({"signature": str(policy.signature)} if policy.signature.rank else {}),
         **({"teams": policy.teams} if policy.teams else {}),
+        **({"documents": list(policy.documents)} if policy.documents else {}),
     }

@@ -3,7 +3,10 @@
 import json
 
 from pilothouse.domain.audit.dossier import Dossier
+from pilothouse.domain.promotion.documents import current
+from pilothouse.domain.promotion.request_rules import policy_met_text
 from pilothouse.domain.records import PromotionRequest
+from pilothouse.presentation.break_glass import glass_text, signed_text
 from pilothouse.presentation.dossier.blocks import Block, Grid, Section, Text, facts, section
 from pilothouse.presentation.texts import code_text, count_text, policy_text, time_text, tree_lines
 
@@ -67,6 +70,48 @@ def _request(dossier: Dossier, request: PromotionRequest) -> list[Block]:
         ("remark of", "at", "text"),
         tuple((one.actor, f"{time_text(one.recorded_at)} UTC", one.text) for one in request.comments),
     )
+    documents = Grid(
+        ("document", "file", "bytes", "by", "at", "sha256"),
+        tuple(
+            (
+                one.name if one in current(request.documents) else f"{one.name} (replaced)",
+                one.file,
+                count_text(one.size),
+                one.attached_by,
+                f"{time_text(one.recorded_at)} UTC",
+                one.digest,
+            )
+            for one in request.documents
+        ),
+    )
+    conditions = Grid(
+        ("condition of", "text", "confirmed by", "by when", "stands", "remark"),
+        tuple(
+            (
+                one.approver,
+                one.text,
+                one.confirmed_by or one.by,
+                f"{one.due:%Y-%m-%d}",
+                one.standing(dossier.made_at),
+                one.remark or "",
+            )
+            for one in (decision.condition for decision in request.decisions)
+            if one is not None
+        ),
+    )
+    reviews = Grid(
+        ("looked at by", "at", "verdict", "reason", "counts"),
+        tuple(
+            (
+                one.actor,
+                f"{time_text(one.recorded_at)} UTC",
+                str(one.verdict),
+                one.reason,
+                f"no: {one.void}" if one.void else "yes",
+            )
+            for one in (request.glass.reviews if request.glass else ())
+        ),
+    )
     signed = dossier.signatures.get(request.id, ())
     return [
         facts(
@@ -76,13 +121,17 @@ def _request(dossier: Dossier, request: PromotionRequest) -> list[Block]:
                 ("why", request.reason or "no reason given"),
                 ("targets", ", ".join(request.targets)),
                 ("policy", policy_text(request.rules)),
+                ("policy met", policy_met_text(request)),
+                ("broken glass", glass_text(request.glass) if request.glass else ""),
+                ("reason of that", request.glass.reason if request.glass else ""),
+                ("signed", signed_text(request.glass) if request.glass else ""),
                 ("with a part in it", "; ".join(dict.fromkeys(map(str, request.authors)))),
                 ("evidence sha256", request.evidence_digest),
                 ("policy sha256", request.policy_digest),
                 ("signed statements", ", ".join(signed) or "none"),
             ]
         ),
-        *(one for one in (decisions, comments) if one.rows),
+        *(one for one in (documents, decisions, reviews, conditions, comments) if one.rows),
     ]
 
 

@@ -6,8 +6,11 @@ from typing import Any
 
 from pilothouse.domain.formats.safe_text import safe
 from pilothouse.domain.monitoring.deployment_state import outage_text
+from pilothouse.domain.promotion.conditions import Condition
 from pilothouse.domain.promotion.request_standing import WaitingRequest
+from pilothouse.domain.promotion.waiting import WaitingItems
 from pilothouse.domain.records import AuditEntry
+from pilothouse.presentation.break_glass import to_review_text
 from pilothouse.presentation.cells import Cell, Tone, cell
 from pilothouse.presentation.tables.table import Table, table_of
 from pilothouse.presentation.texts import age_text
@@ -34,6 +37,26 @@ def waiting_text(request: WaitingRequest, now: datetime) -> str:
     """``flight-delay v3, asked by sam 2d ago``."""
     origin = f"asked by {safe(request.requested_by)} {age_text(request.recorded_at, now)}"
     return f"{safe(request.model)} v{request.version}, {origin}"
+
+
+def waiting_texts(items: WaitingItems, now: datetime) -> tuple[str, ...]:
+    """A text for each item that waits for a person: broken glass first."""
+    return (
+        *map(to_review_text, items.reviews),
+        *(waiting_text(request, now) for request in items.requests),
+        *map(to_confirm_text, items.conditions),
+    )
+
+
+def to_confirm_text(condition: Condition) -> str:
+    """``condition 3 of delay v7, due 2026-12-29: reviewed after 30 days``."""
+    of = f"condition {condition.id} of {condition.model} v{condition.version}"
+    return safe(f"{of}, due {condition.due:%Y-%m-%d}: {condition.text}", 200)
+
+
+def late_text(conditions: Sequence[Condition]) -> str:
+    """Conditions that are late, and who is to confirm them; empty where none is."""
+    return safe("; ".join(f"{to_confirm_text(one)} ({one.by})" for one in conditions), 1_000)
 
 
 def _describe(entry: AuditEntry) -> Sentence | None:
@@ -117,11 +140,20 @@ _SENTENCES: dict[str, Callable[[str, Mapping[str, Any]], Sentence | None]] = {
     "alert.resolved": _plain("{} resolved"),
     "automation.paused": _plain("paused all automation", "warn"),
     "automation.resumed": _plain("resumed automation", "good"),
+    "condition.confirmed": lambda subject, detail: (
+        f"confirmed a condition of {subject}: {detail.get('remark')}",
+        "good",
+    ),
     "daemon.started": _plain("the daemon started", "dim"),
     "daemon.stopped": _plain("the daemon stopped", "dim"),
     "daemon.ended": _plain("the daemon had ended without saying so", "warn"),
     "deployment.made": _deployed,
     "deployment.rolled_back": _rolled_back,
+    "document.attached": lambda subject, detail: (
+        f"attached {detail.get('document')} to {subject}"
+        + (", in place of another" if detail.get("before") else ""),
+        "info",
+    ),
     "freeze.lifted": _plain("lifted the freeze {}", "warn"),
     "freeze.set": lambda subject, detail: (f"set the freeze {subject}: {detail.get('rule')}", "info"),
     "glass.broken": _glass_broken,

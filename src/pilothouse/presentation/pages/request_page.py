@@ -7,8 +7,15 @@ from pilothouse.domain.audit.dossier import Changes
 from pilothouse.domain.formats.safe_text import safe
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.promotion.break_glass import BrokenGlass
+from pilothouse.domain.promotion.documents import names_text
 from pilothouse.domain.promotion.freezes import freeze_of, freeze_text
-from pilothouse.domain.promotion.request_rules import Obstacle, is_left_to_deploy, parts_of, state_of
+from pilothouse.domain.promotion.request_rules import (
+    Obstacle,
+    is_left_to_deploy,
+    missing_documents,
+    parts_of,
+    state_of,
+)
 from pilothouse.domain.promotion.request_standing import (
     RequestState,
     changes_text,
@@ -22,6 +29,7 @@ from pilothouse.presentation.break_glass import glass_lines
 from pilothouse.presentation.cells import Cell, Tone, request_cell
 from pilothouse.presentation.decision_texts import component_text
 from pilothouse.presentation.documents import Line, aligned, pairs, section, text_line
+from pilothouse.presentation.pages.attached_lines import attached_cells, document_lines
 from pilothouse.presentation.pages.change_lines import change_lines
 from pilothouse.presentation.pages.evidence import evidence_sections
 from pilothouse.presentation.texts import policy_text, time_text
@@ -59,6 +67,7 @@ def request_page(
         ("policy", policy_text(request.policy)),
         *_in_force(request, now),
         ("evidence", request.evidence_digest),
+        *([("to approve", f"{request.shown_digest}, evidence and documents")] if request.documents else []),
     ]
     status = request_cell(state_of(request, now))
     version = Cell(
@@ -79,6 +88,7 @@ def request_page(
         lines += change_lines(
             changes, request.model, request.version, everything=packages and widest > WIDEST
         )
+    lines += document_lines(request)
     lines += decisions if is_open else []
     lines += section("Comments", _comments(request))
     if request.rules.four_eyes:
@@ -102,6 +112,8 @@ def _in_force(request: PromotionRequest, now: datetime) -> Iterator[tuple[str, s
         yield "in force", "; ".join(rules.tightened)
     if frozen := freeze_of(rules.freezes, request.model, now):
         yield "frozen", freeze_text(*frozen)
+    if missing := missing_documents(request):
+        yield "missing", f"{names_text(missing)}: pilothouse attach {request.id} --document … FILE"
     if rules.missing_teams:
         yield "still needed", f"{teams_text(rules.missing_teams)}; one person stands for one team"
     if rules.judged_looser:
@@ -186,6 +198,8 @@ def obstacle_text(obstacle: Obstacle, request: PromotionRequest, actor: Actor, k
             return "its version was judged by looser gates than those in force: train again"
         case Obstacle.FROZEN:
             return "frozen: nothing is promoted now"
+        case Obstacle.DOCUMENTS:
+            return f"missing: {safe(names_text(missing_documents(request)), 400)}"
         case Obstacle.OF_ANOTHER:
             return f"only {safe(request.requested_by)}, who made it, or an admin withdraws it"
 
@@ -213,6 +227,7 @@ def _decisions(request: PromotionRequest) -> list[Line]:
         void = f"does not count, {decision.void}  " if decision.void else ""
         text = f"{void}{time_text(decision.recorded_at)}  on evidence {decision.evidence_digest[:12]}…  {decision.reason}"
         rows.append((verdict, Cell(safe(decision.actor), "strong"), Cell(safe(text, 2_000))))
+        rows += [(Cell(""), Cell(""), cell) for cell in attached_cells(request, decision)]
         if decision.signature is not None:
             rows.append((Cell(""), Cell(""), Cell(component_text(decision), "dim")))
             rows.append((Cell(""), Cell(""), Cell(f"“{MEANINGS[decision.verdict]}”", "dim")))

@@ -158,6 +158,12 @@ DECIDING: Mapping[str, DecidingTable] = {
         _name("the passphrase of {a} of {d}", a="x.name", d=_DAY.format("x.recorded_at"))
     ),
     "passphrase_tries": DecidingTable(_name("passphrase {p}: try {n}", p="x.passphrase_id", n="x.id")),
+    "request_documents": DecidingTable(
+        _name("request {r}: the document {n}, number {i}", r="x.request_id", n="x.name", i="x.id")
+    ),
+    "approval_conditions": DecidingTable(
+        _name("request {r}: the condition of {a}", r="x.request_id", a="x.approver")
+    ),
     "comments": DecidingTable(
         _name("request {r}: comment {n}, by {a}", r="x.request_id", n="x.id", a="x.actor")
     ),
@@ -178,6 +184,9 @@ DECIDING: Mapping[str, DecidingTable] = {
     "broken_glass": DecidingTable(_name("break-glass {n} of {m}", n="x.id", m=_MODEL.format("x.model_id"))),
     "broken_glass_reviews": DecidingTable(
         _name("break-glass {n}: its review by {a}", n="x.broken_glass_id", a="x.actor")
+    ),
+    "broken_glass_signatures": DecidingTable(
+        _name("request {r}: the signature of {a}, who broke the glass", r="x.request_id", a="x.actor")
     ),
     "freeze_windows": DecidingTable(_name("the freeze {n}", n="x.name")),
     "team_members": DecidingTable(_name("{n} in the team {t}", n="x.name", t="x.team")),

@@ -1,1 +1,1 @@
-"""What verifies a dossier without Pilothouse: ``verify.sh`` and ``verify.py`` are copied into each."""
+"""What verifies a dossier without Pilothouse: ``verify.sh`` and ``verify.py`` with its parts are copied into each."""
