@@ -98,6 +98,22 @@ def test_an_update_names_each_difference(services: Services) -> None:
     assert (spec.training.seed, spec.data.holdout) == (8, 21 * 86_400)
 
 
+@pytest.mark.parametrize(
+    ("name", "before", "after", "value"),
+    [("C", "1", "1.0", 1.0), ("tol", "1.0", "1", 1), ("dual", "0", "false", False)],
+)
+def test_a_parameter_of_another_type_is_another_one(
+    services: Services, name: str, before: str, after: str, value: float | bool
+) -> None:
+    for text in (before, after):
+        write_model(services.paths.root, MODEL.replace("C = 1.0", f"{name} = {text}"))
+        (change,) = apply_models.apply(services, actor(services, SCIENTIST))
+
+    assert change.differences == (f"training.parameters.{name}: {before} → {after}",)
+    kept = catalogue.get_spec(services, actor(services, SCIENTIST), "demo").training.parameters[name]
+    assert (kept, type(kept)) == (value, type(value))
+
+
 def test_a_schedule_with_a_day_of_the_month_and_a_weekday_is_named(services: Services) -> None:
     either, weekly = (
         f'\n[[automation.schedule]]\nname = "{name}"\ncron = "{cron}"\n'

@@ -41,6 +41,7 @@ def test_times_and_sizes_are_short() -> None:
 
 def test_records_in_words() -> None:
     assert parameters_text({"max_iter": 120, "search": {"folds": 3}}) == "max_iter=120 search.folds=3"
+    assert parameters_text({"a": 1, "b": 1.0, "c": True, "d": 0.1}) == "a=1 b=1.0 c=yes d=0.1"
     assert (
         code_text({"commit": "a" * 40, "branch": "main", "dirty": True})
         == "commit aaaaaaaaaaaa on main, uncommitted changes"

@@ -175,9 +175,14 @@ def value_text(value: Any) -> str:
     return ABSENT if value is None or value == "" else str(value)
 
 
+def parameter_text(value: Any) -> str:
+    """A parameter as it was given: 1 and 1.0 are two settings to an estimator (one feature, or all of them)."""
+    return repr(value) if isinstance(value, float) else value_text(value)
+
+
 def parameters_text(parameters: Mapping[str, Any]) -> str:
     """``max_iter=120 learning_rate=0.1``; nested tables in dotted keys."""
-    return " ".join(f"{key}={value_text(value)}" for key, value in flatten(parameters)) or ABSENT
+    return " ".join(f"{key}={parameter_text(value)}" for key, value in flatten(parameters)) or ABSENT
 
 
 def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

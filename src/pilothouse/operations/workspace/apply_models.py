@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pilothouse.domain.errors import ModelFileError, NotAllowedError
+from pilothouse.domain.formats.canonical import canonical_json
 from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.domain.models.dataclass_reader import format_duration
 from pilothouse.domain.models.model_file import spec_from_plain
@@ -345,7 +346,7 @@ def _differences(before: Any, after: Any, path: str) -> Iterator[str]:
         for i in range(max(len(before), len(after))):
             old, new = (items[i] if i < len(items) else None for items in (before, after))
             yield from _differences(old, new, f"{path}[{i}]")
-    elif before != after:
+    elif canonical_json(before) != canonical_json(after):  # 1 == 1.0 == True, and to an estimator they differ
         yield f"{path}: {_shown(before, path)} → {_shown(after, path)}"
 
 

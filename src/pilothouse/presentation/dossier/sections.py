@@ -9,7 +9,15 @@ from pilothouse.domain.models.evaluation import ColumnSummary, GateOutcome
 from pilothouse.domain.models.model_spec import InventorySpec
 from pilothouse.presentation.dossier.blocks import Grid, Section, Text, facts, section
 from pilothouse.presentation.dossier.record_sections import record_sections
-from pilothouse.presentation.texts import count_text, day_text, flatten, size_text, time_text, value_text
+from pilothouse.presentation.texts import (
+    count_text,
+    day_text,
+    flatten,
+    parameter_text,
+    size_text,
+    time_text,
+    value_text,
+)
 from pilothouse.presentation.version_texts import portable_text, standing_text
 
 
@@ -190,7 +198,8 @@ def _method(dossier: Dossier) -> Section:
         ("", "fitted, in this order"), tuple((str(i), step) for i, step in enumerate(run.fitted, 1))
     )
     parameters = Grid(
-        ("parameter", "value"), tuple((name, value_text(value)) for name, value in flatten(run.parameters))
+        ("parameter", "value"),
+        tuple((name, parameter_text(value)) for name, value in flatten(run.parameters)),
     )
     trials = Grid(
         ("candidate", "facts"),

@@ -1,13 +1,13 @@
 """Frozen evidence of a promotion request as titled sections of safe cells, for console and command line."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pilothouse.domain.formats.safe_text import LINE_LIMIT, safe
 from pilothouse.domain.jobs.replays import check_text, most_changed, read_replay, replay_line, stored_text
 from pilothouse.domain.models.evaluation import passed_though_worse
 from pilothouse.presentation.cells import gate_cell
-from pilothouse.presentation.texts import ABSENT, count_text, figure, flatten, value_text
+from pilothouse.presentation.texts import ABSENT, count_text, figure, flatten, parameter_text, value_text
 from pilothouse.presentation.version_texts import EQUAL
 
 Section = tuple[str, list[list[str]]]
@@ -50,7 +50,10 @@ def evidence_sections(
     environment = facts.pop(_ENVIRONMENT, None)
     tables = {key: facts.pop(key) for key, value in [*facts.items()] if isinstance(value, Mapping)}
     order = sorted(tables, key=lambda key: _ORDER.index(key) if key in _ORDER else len(_ORDER))
-    sections += [(_title(key), _rows(tables[key])) for key in order]
+    sections += [
+        (_title(key), _rows(tables[key], parameter_text if key == "training" else value_text))
+        for key in order
+    ]
     sections.append(("Facts", _rows({_title(key): value for key, value in facts.items()})))
     if isinstance(environment, Mapping):
         sections.append((_title(_ENVIRONMENT), _environment_rows(environment, packages)))
@@ -96,9 +99,9 @@ _ENVIRONMENT = "environment"
 _ORDER = ("data", "training", "code", "artifacts")
 
 
-def _rows(table: Mapping[str, Any]) -> list[list[str]]:
+def _rows(table: Mapping[str, Any], text_of: Callable[[Any], str] = value_text) -> list[list[str]]:
     """Name and value of each fact that is known."""
-    shown = ((name, value_text(value)) for name, value in flatten(table))
+    shown = ((name, text_of(value)) for name, value in flatten(table))
     return [[safe(name), safe(text, LINE_LIMIT)] for name, text in shown if text != ABSENT]
 
 

@@ -17,6 +17,7 @@ from pilothouse.presentation.texts import (
     count_text,
     figure,
     flatten,
+    parameter_text,
     size_text,
     time_text,
     value_text,
@@ -169,7 +170,7 @@ def _gates(version: Version, run: Run) -> list[Line]:
 
 def _parameters(version: Version, run: Run) -> list[Line]:
     return [
-        *section("Parameters", pairs((key, value_text(value)) for key, value in flatten(run.parameters))),
+        *section("Parameters", pairs((key, parameter_text(value)) for key, value in flatten(run.parameters))),
         *section("Seed", pairs([("seed", run.seed)])),
         *_fitted(run),
     ]

@@ -14,6 +14,7 @@ from pilothouse.presentation.texts import (
     ABSENT,
     figure,
     flatten,
+    parameter_text,
     result_lines,
     span_text,
     time_text,
@@ -37,7 +38,7 @@ def job_facts(job: Job, now: datetime, attempts: Sequence[str] = (), *, figures:
     timing = f"{span_text(took)}" if took is not None else "waiting for the daemon"
     by = f"{job.created_by} {time_text(job.created_at)}: {job.reason or 'no reason given'}"
     options = " ".join(
-        f"{key}={value_text(value)}" for key, value in flatten(job.options) if value not in ("", None, {})
+        f"{key}={parameter_text(value)}" for key, value in flatten(job.options) if value not in ("", None, {})
     )
     lines = [
         head,

@@ -15,10 +15,10 @@ from pilothouse.presentation.texts import (
     ABSENT,
     counted,
     figure,
+    parameter_text,
     parameters_text,
     signed_figure,
     span_text,
-    value_text,
 )
 
 _STATES: Mapping[TrialState | JobStatus, tuple[str, Tone]] = {
@@ -141,7 +141,7 @@ def two_trials(first: TrialLine, second: TrialLine, metric: str) -> list[Line]:
 
 
 def _known(parameters: Mapping[str, object], name: str) -> str:
-    return value_text(parameters[name]) if name in parameters else ABSENT
+    return parameter_text(parameters[name]) if name in parameters else ABSENT
 
 
 def _beside(name: str, a: str, b: str) -> tuple[Cell, ...]:
