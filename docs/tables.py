@@ -218,6 +218,7 @@ _LOOSER = {
     Looser.OFF: "`false`",
     Looser.WEAKER: "weaker",
     Looser.FEWER_APPROVALS: "fewer of a team",
+    Looser.REPLACED: "another, or none",
     Looser.NOT_BETTER: "no longer `better`",
     Looser.LOWER_TIER: "lower, or none",
     Looser.LATER: "later, or none",

@@ -13,6 +13,7 @@ from pilothouse.domain.models.model_file import load_spec
 from pilothouse.domain.models.model_spec import METRICS, Duration, ModelSpec
 from pilothouse.domain.models.target_file import TargetFile, load_targets
 from pilothouse.domain.models.target_selection import TargetSelection
+from pilothouse.domain.rollouts.plan_file import PlanFile
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
 
@@ -57,7 +58,9 @@ def default_text(field: dataclasses.Field[Any], hint: Any) -> str:
 
 
 def test_every_key_is_documented_with_its_default() -> None:
-    assert documented() == actual() | actual(TargetSelection, "targets.") | actual(TargetFile)
+    assert documented() == actual() | actual(TargetSelection, "targets.") | actual(TargetFile) | actual(
+        PlanFile
+    )
 
 
 def test_metrics_are_documented() -> None:

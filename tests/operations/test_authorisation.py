@@ -25,6 +25,7 @@ from pilothouse.domain.promotion.conditions import NewCondition
 from pilothouse.domain.records import Target
 from pilothouse.operations import authorisation, automation_switch, catalogue, listings
 from pilothouse.operations.alerts import alerts
+from pilothouse.operations.authorisation import changing
 from pilothouse.operations.automation import schedules, triggers
 from pilothouse.operations.dossier import (
     audit_export,
@@ -40,6 +41,7 @@ from pilothouse.operations.identity import idle_lock, passphrases, permissions, 
 from pilothouse.operations.jobs import backfills, searches
 from pilothouse.operations.models import comparisons, portable_forms
 from pilothouse.operations.monitoring import monitor_backfills
+from pilothouse.operations.plans import plans_in_force
 from pilothouse.operations.promotion import (
     approved_before,
     break_glass,
@@ -54,12 +56,16 @@ from pilothouse.operations.promotion import (
     teams,
 )
 from pilothouse.operations.promotion.attached import conditions, documents
+from pilothouse.operations.rollouts import steering, views
 from pilothouse.operations.services import Services
 from pilothouse.operations.transparency import anchored, anchors, delivery, heads, log_keys, proofs
 from pilothouse.operations.workspace import audits, sessions, upgrades, workspaces
+from pilothouse.store import rollouts
 from pilothouse.store import targets as target_store
 from pilothouse.store.alerts import NewAlert
 from pilothouse.store.governance import access
+from support.rollout_plans import plan
+from support.rollout_records import recorded_rollout
 from support.ssh_keys import ED25519_KEYS
 
 _PHRASE = "a long enough one"
@@ -74,6 +80,7 @@ SCIENCE = frozenset({Role.DATA_SCIENTIST, Role.OPERATOR, Role.ADMIN})
 OPERATION = frozenset({Role.OPERATOR, Role.ADMIN})
 ADMINS = frozenset({Role.ADMIN})
 DECIDERS = frozenset({Role.APPROVER})
+STEERERS = frozenset({Role.APPROVER, Role.OPERATOR, Role.ADMIN})
 REVIEWERS = frozenset({Role.APPROVER, Role.AUDITOR})
 
 
@@ -133,6 +140,15 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
         lambda s, a: freezes.set_freeze(s, a, "x", "22:00", "06:00", "UTC", reason="nights"), ADMINS),
     "freezes.lift_freeze": (lambda s, a: freezes.lift_freeze(s, a, "x", "over"), ADMINS),
     "freezes.list_freezes": (lambda s, a: freezes.list_freezes(s, a), EVERYBODY),
+    "plans_in_force.list_plans": (lambda s, a: plans_in_force.list_plans(s, a), EVERYBODY),
+    "plans_in_force.set_floor_plan": (lambda s, a: plans_in_force.set_floor_plan(s, a, "", "none"), ADMINS),
+    "views.list_rollouts": (lambda s, a: views.list_rollouts(s, a), EVERYBODY),
+    "views.rollout_of_request": (lambda s, a: views.rollout_of_request(s, a, 1), EVERYBODY),
+    "views.show_rollout": (lambda s, a: views.show_rollout(s, a, 1), EVERYBODY),
+    "steering.pause": (lambda s, a: steering.pause(s, a, 1, "lunch"), STEERERS),
+    "steering.resume": (lambda s, a: steering.resume(s, a, 1), STEERERS),
+    "steering.go_on": (lambda s, a: steering.go_on(s, a, 1), STEERERS),
+    "steering.abort": (lambda s, a: steering.abort(s, a, 1, "no"), OPERATION),
     "teams.add_member": (lambda s, a: teams.add_member(s, a, "risk", "pat", "hired"), ADMINS),
     "teams.remove_member": (lambda s, a: teams.remove_member(s, a, "risk", "pat", "left"), ADMINS),
     "teams.list_members": (lambda s, a: teams.list_members(s, a), EVERYBODY),
@@ -297,6 +313,9 @@ REACHED: dict[str, Reached] = {
         ),
         ("delay", {"ewr"}),
     ),
+    **dict.fromkeys(
+        ("steering.pause", "steering.resume", "steering.go_on", "steering.abort"), ("delay", {"jfk"})
+    ),
     "targets.issue_token": ("", {"ewr"}),
     "conditions.confirm": ("delay", {"jfk"}),
 }  # fmt: skip
@@ -318,6 +337,9 @@ MODULES = (
     planning,
     carrying_out,
     after_restore,
+    plans_in_force,
+    steering,
+    views,
     idle_lock,
     ssh_lines,
     alerts,
@@ -390,6 +412,11 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
         ewr = Target("ewr", "us-east", "", "", labels={"tier": "gold"})
         target_store.put_targets(connection, [ewr], at=example.time)
     promotions.request_promotion(services, example.actor("sam"), "delay/1", ["ewr"])
+    by_hand = plan({"name": "all", "step": [{"kind": "live", "go_on": "hand"}]})
+    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        number = recorded_rollout(change.connection, example, by_hand, version=1, names=("jfk",))
+        rollouts.enter(change.connection, number, at=change.at)
+        change.record("rollout.made", "roll-out 1")
     slow = NewAlert(
         model="delay",
         version=1,

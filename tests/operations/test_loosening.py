@@ -31,7 +31,9 @@ from support.loosening_cases import (
 
 @pytest.fixture
 def services(tmp_path: Path) -> Services:
-    return make_workspace(tmp_path)
+    services = make_workspace(tmp_path)
+    (services.paths.root / "plans.toml").write_text('[[plan]]\nname = "careful"\nwave = [{ name = "all" }]\n')
+    return services
 
 
 def write(services: Services, plain: dict[str, Any], **code: str) -> None:
@@ -44,7 +46,8 @@ def write(services: Services, plain: dict[str, Any], **code: str) -> None:
 
 
 def apply(services: Services, who: str) -> PlannedChange:
-    (change,) = apply_models.apply(services, actor(services, who))
+    of_plans, change = apply_models.apply(services, actor(services, who))
+    assert of_plans.model == "plans.toml"
     return change
 
 
@@ -269,7 +272,7 @@ class TestSequences:
         apply_base(services)
         folder = services.paths.models / "demo"
         shutil.rmtree(folder)
-        (missing,) = apply_models.apply(services, actor(services, SCIENTIST))
+        _, missing = apply_models.apply(services, actor(services, SCIENTIST))
         assert missing.action == "missing"
         write(services, changed(BASE, "gates.metric.0.minimum", 0.1))
 
@@ -336,10 +339,10 @@ def test_a_plan_names_who_may_apply_it(services: Services) -> None:
     workspaces.grant_role(services, actor(services, ADMIN), "zoe", Role.ADMIN, model="demo")
     write(services, changed(BASE, "monitoring.fire", 3))
 
-    (planned,) = apply_models.plan(services, actor(services, SCIENTIST))
+    _, planned = apply_models.plan(services, actor(services, SCIENTIST))
     assert planned.loosens == ("monitoring.fire: 2 → 3 (an alert takes more windows)",)
     assert (planned.admins, planned.permitted) == ((ADMIN, "zoe"), False)
-    (theirs,) = apply_models.plan(services, actor(services, ADMIN))
+    _, theirs = apply_models.plan(services, actor(services, ADMIN))
     assert theirs.permitted
     with pytest.raises(NotAllowedError, match=r"that takes an admin \(eve or zoe\), and nothing was applied"):
         apply_models.apply(services, actor(services, SCIENTIST))

@@ -59,6 +59,7 @@ BASE: dict[str, Any] = {
         "signature": "key",
         "teams": {"risk": 2},
         "documents": ["validation report", "bias review"],
+        "plan": "careful",
     },
     "targets": [
         {"name": "ewr", "region": "us-east", "match": {"carrier": "AA"}},
@@ -175,6 +176,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "promotion.teams": ("promotion.teams", {"risk": 1}),
     "promotion.documents": ("promotion.documents", ["bias review"]),
     "promotion.signature": ("promotion.signature", "passphrase"),
+    "promotion.plan": ("promotion.plan", None),
     "targets.name": ("targets.1.name", "lga"),
     "targets.region": ("targets.0.region", "eu"),
     "targets.product": ("targets.0.product", "arrivals"),

@@ -62,6 +62,8 @@ _COMMANDS = {
     "proposals": ("proposals:proposals", "Changes that wait for a second person."),
     "teams": ("teams:teams", "Teams whose approval a policy asks for."),
     "freeze": ("freezes:freeze", "Times in which nothing is promoted."),
+    "plans": ("rollouts:plans", "Plans by which versions go out: waves, and the steps of each."),
+    "rollout": ("rollouts:rollout", "Roll-outs on their way: look, pause, resume, let go on, abort."),
     "comment": ("promotions:comment", "Remark on a request."),
     "rollback": ("deployments:rollback", "Go back to the version before, on one target or all."),
     "lift-hold": ("deployments:lift_hold", "Let automatic deployment run again after a roll-back."),

@@ -17,13 +17,13 @@ REMOTE = {
         "status", "doctor", "models", "versions", "show", "compare", "lineage", "jobs", "job", "logs", "trials", "requests",
         "evidence", "deployments", "deployed", "targets", "curl", "monitor", "multivariate", "incidents", "performance",
         "alerts", "alert", "rejected", "schedules", "triggers", "audit", "roles", "can", "sessions", "whoami", "users",
-        "persons", "inventory", "dossier", "console", "document",
+        "persons", "inventory", "dossier", "console", "document", "plans",
     ),
     "acting": (
         "train", "reproduce", "cancel", "retry", "backfill", "request", "statement", "approve", "reject", "withdraw", "comment",
         "rollback", "lift-hold", "incident", "ack", "resolve", "schedule", "pause", "resume", "retention", "legal-hold",
         "read-only", "writable", "token", "grant", "revoke", "policy", "wrapper", "break-glass", "freeze", "teams", "review",
-        "passphrase", "propose", "proposals", "attach", "conditions",
+        "passphrase", "propose", "proposals", "attach", "conditions", "rollout",
     ),
 }  # fmt: skip
 """Commands by what they are for. Left out: those that read or write files by path (init, apply, new, backup, restore, ingest,

@@ -8,6 +8,7 @@ from pilothouse.daemon.hub import hub_app
 from pilothouse.daemon.hub_server import HubServer
 from pilothouse.daemon.job_supervisor import run_slot
 from pilothouse.daemon.log_keeper import keep_log
+from pilothouse.daemon.rollout_keeper import keep_rollouts
 from pilothouse.daemon.scheduler import ScheduleKeeper
 from pilothouse.daemon.serving_supervisor import ServingSupervisor
 from pilothouse.daemon.thread_loop import ThreadGroup, Wakeup, repeat, watch
@@ -125,6 +126,9 @@ class DaemonThreads:
         parts.start("monitor", self._monitor)
         parts.start("schedules", functools.partial(self._schedules.run, wakeup("schedules")))
         parts.start("triggers", functools.partial(keep_triggers, services, wakeup()))
+        rollouts = wakeup()
+        telemetry_wakeups.append(rollouts)
+        parts.start("roll-outs", functools.partial(keep_rollouts, services, rollouts))
         parts.start("log", functools.partial(keep_log, services, wakeup()))
         parts.start("housekeeping", self._keep_house)
         parts.start("heartbeat", self._beat)

@@ -219,7 +219,9 @@ class PromotionRequest:
     @property
     def approvals_needed(self) -> int:
         """Approvals that deploy it: at least one, unless it went live without any."""
-        went_live_alone = self.status is RequestStatus.DEPLOYED and not self.decisions
+        went_live_alone = (
+            self.status in (RequestStatus.APPROVED, RequestStatus.DEPLOYED) and not self.decisions
+        )
         return max(0 if went_live_alone else 1, self.rules.needed)
 
 
@@ -391,6 +393,8 @@ class WorkspacePolicy:
     teams: dict[str, int] = field(default_factory=dict)
     """Approvals needed of each team at least, for every model."""
     documents: tuple[str, ...] = ()
+    plan: str = ""
+    """Plan that every model's versions go out by at least; empty: none."""
     solo: str = ""  # the one person who runs the workspace, until somebody else may approve
 
 

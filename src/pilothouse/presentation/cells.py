@@ -39,6 +39,7 @@ _JOBS: dict[JobStatus, tuple[str, Tone]] = {
 _REQUESTS: dict[RequestState, tuple[str, Tone]] = {
     RequestState.OPEN: ("◆", "info"),
     RequestState.OUTDATED: ("▲", "warn"),
+    RequestState.APPROVED: ("◐", "info"),
     RequestState.DEPLOYED: ("●", "good"),
     RequestState.ROLLED_BACK: ("◌", "dim"),
     RequestState.REPLACED: ("◌", "dim"),

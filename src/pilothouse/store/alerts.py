@@ -115,13 +115,15 @@ def unresolved_of_kind(connection: Connection, kind: str) -> list[Alert]:
 
 
 def unresolved_of_replaced(connection: Connection) -> list[tuple[Alert, int | None]]:
-    """Alerts that are not resolved though another version is live where they fired, or none: with that version."""
+    """Alerts that are not resolved though another version is live where they fired, or none: with that version. That a roll-out
+    went back is for a person to look at."""
     rows = connection.execute(
         "SELECT a.*, a.incident_id AS incident, m.name AS model, v.number AS version, t.name AS target, n.number AS now "
         "FROM alerts a JOIN models m ON m.id = a.model_id JOIN versions v ON v.id = a.version_id "
         "JOIN targets t ON t.id = a.target_id LEFT JOIN deployments d ON d.model_id = a.model_id "
         "AND d.target_id = a.target_id AND d.ended_at IS NULL LEFT JOIN versions n ON n.id = d.version_id "
-        "WHERE a.status IN ('open', 'acknowledged') AND d.version_id IS NOT a.version_id ORDER BY a.id DESC"
+        "WHERE a.status IN ('open', 'acknowledged') AND a.kind <> 'rollout' AND d.version_id IS NOT a.version_id "
+        "ORDER BY a.id DESC"
     )
     return [(from_row(Alert, row), row["now"]) for row in rows]
 
@@ -131,7 +133,8 @@ def cut_off(connection: Connection, model: str, version: int, targets: Iterable[
     the newest of each finding, oldest first."""
     rows = connection.execute(
         _SELECT  # noqa: S608 - a text of our own
-        + "WHERE m.name = ? AND v.number = ? AND t.name IN (SELECT value FROM json_each(?)) AND a.kind <> 'silence' "
+        + "WHERE m.name = ? AND v.number = ? AND t.name IN (SELECT value FROM json_each(?)) "
+        "AND a.kind NOT IN ('silence', 'rollout') "
         "AND a.status = 'resolved' AND a.handled_by = ? AND a.resolved_at >= (SELECT max(d.ended_at) FROM deployments d "
         "WHERE d.model_id = a.model_id AND d.target_id = a.target_id AND d.version_id = a.version_id) "
         "AND NOT EXISTS (SELECT 1 FROM alerts n WHERE n.model_id = a.model_id AND n.target_id = a.target_id "

@@ -228,8 +228,14 @@ def _name_approved_requests(connection: Connection) -> None:
     )
 
 
+def _name_alerts_of_roll_outs(connection: Connection) -> None:
+    """Allow the kind ``rollout`` of alerts; every stored row fits this CHECK too."""
+    rewrite_table(connection, "alerts", "'errors', 'silence')", "'errors', 'silence', 'rollout')")
+
+
 def _step_18(connection: Connection) -> None:
     _name_approved_requests(connection)
+    _name_alerts_of_roll_outs(connection)
 
 
 MIGRATIONS: dict[str, Migration] = {

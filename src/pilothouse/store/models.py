@@ -179,6 +179,17 @@ def promotions_applied(connection: Connection, name: str) -> list[tuple[datetime
     return [(from_us(row["recorded_at"]), from_json(row["promotion"])) for row in rows]
 
 
+def plans_named(connection: Connection, names: Iterable[str]) -> dict[str, str]:
+    """Plan of these names that a model file in force names, by model."""
+    rows = connection.execute(
+        "SELECT m.name, json_extract(s.spec, '$.promotion.plan') AS plan FROM model_specs s JOIN models m ON m.id = s.model_id "
+        "WHERE s.id IN (SELECT max(id) FROM model_specs GROUP BY model_id) "
+        "AND json_extract(s.spec, '$.promotion.plan') IN (SELECT value FROM json_each(?)) ORDER BY m.name",
+        (canonical_json(list(names)),),
+    )
+    return {row["name"]: row["plan"] for row in rows}
+
+
 def history(connection: Connection, name: str, until: int) -> list[StoredSpec]:
     """Specifications of a model up to one of a number, oldest first."""
     rows = connection.execute(f"{_SELECT_SPEC}WHERE m.name = ? AND s.id <= ? ORDER BY s.id", (name, until))

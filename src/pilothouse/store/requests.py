@@ -117,7 +117,8 @@ def deployed_before(connection: Connection, model: str, other_than: int, at: dat
     """Number of the request of another version that went live last by a time, or None."""
     row = connection.execute(
         "SELECT r.id FROM models m JOIN promotion_requests r ON r.model_id = m.id JOIN versions v ON v.id = r.version_id "
-        "WHERE m.name = ? AND r.status = 'deployed' AND v.number <> ? AND r.closed_at <= ? "
+        "WHERE m.name = ? AND v.number <> ? AND (r.status = 'deployed' OR EXISTS (SELECT 1 FROM rollouts x "
+        "WHERE x.request_id = r.id AND x.state = 'completed')) AND r.closed_at <= ? "
         "ORDER BY r.closed_at DESC, r.id DESC LIMIT 1",
         (model, other_than, to_us(at)),
     ).fetchone()

@@ -1,4 +1,5 @@
-"""Roll-outs on their way, found from what is unfinished: open requests, versions that load or fail, requests half deployed."""
+"""Versions on their way without a plan, found from what is unfinished: open requests, versions that load or fail, requests
+half deployed. Those with a plan are objects of their own (``store/rollouts.py``)."""
 
 from collections.abc import Sequence
 
@@ -12,6 +13,7 @@ _UNFINISHED = (
     # a version that a serving process has yet to load, or could not load
     "UNION SELECT d.request_id FROM deployment_states s JOIN deployments d ON d.id = s.deployment_id "
     "WHERE s.serving IN ('loading', 'failed') AND d.ended_at IS NULL AND d.request_id IS NOT NULL "
+    "AND NOT EXISTS (SELECT 1 FROM rollouts x WHERE x.request_id = d.request_id AND x.ended_at IS NULL) "
     # a version that is live on a part of the targets, where nothing newer has come to the others
     "UNION SELECT q.id FROM (SELECT request_id, count(*) AS live FROM deployments "
     "WHERE ended_at IS NULL AND request_id IS NOT NULL GROUP BY request_id) c "

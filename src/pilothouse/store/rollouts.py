@@ -147,6 +147,23 @@ def unfinished_numbers(connection: Connection) -> list[int]:
     ]
 
 
+def unfinished_models(connection: Connection) -> list[tuple[int, str]]:
+    """Number and model of each roll-out that has not ended, newest first."""
+    rows = connection.execute(
+        "SELECT r.id, m.name FROM rollouts r JOIN models m ON m.id = r.model_id WHERE r.ended_at IS NULL ORDER BY r.id DESC"
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def of_numbers(connection: Connection, numbers: Iterable[int]) -> list[Rollout]:
+    """Roll-outs of these numbers, newest first."""
+    return _rollouts(
+        connection,
+        "WHERE r.id IN (SELECT value FROM json_each(?)) ORDER BY r.id DESC",
+        (canonical_json(list(numbers)),),
+    )
+
+
 def unfinished_on(connection: Connection, model: str, targets: Iterable[str]) -> list[Rollout]:
     """Roll-outs of a model that have not ended and have any of these targets."""
     return _rollouts(

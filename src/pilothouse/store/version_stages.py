@@ -31,8 +31,10 @@ _WITHOUT = f"CASE WHEN v.id < {_NEWEST_LIVE} THEN 'retired' ELSE 'candidate' END
 STAGE = (
     f"CASE WHEN v.status = 'refused' THEN 'refused' WHEN v.id NOT IN {_WITH_ACTS} THEN {_WITHOUT} "
     "WHEN EXISTS (SELECT 1 FROM deployments d WHERE d.version_id = v.id AND d.ended_at IS NULL) THEN 'live' "
-    "WHEN EXISTS (SELECT 1 FROM promotion_requests q WHERE q.version_id = v.id AND q.status = 'open') THEN 'requested' "
+    "WHEN EXISTS (SELECT 1 FROM promotion_requests q WHERE q.version_id = v.id AND q.status = 'open') "
+    "OR EXISTS (SELECT 1 FROM rollouts x WHERE x.version_id = v.id AND x.ended_at IS NULL) THEN 'requested' "
     f"ELSE coalesce((SELECT stage FROM (SELECT 'rejected' AS stage, c.recorded_at AS at, 0 AS rank FROM {_REJECTION} "
+    "UNION ALL SELECT 'rolled back', x.ended_at, 2 FROM rollouts x WHERE x.version_id = v.id AND x.state = 'rolled back' "
     f"UNION ALL SELECT {_END}, n.recorded_at, 1 FROM {_SUCCESSOR}) ORDER BY at DESC, rank DESC LIMIT 1), {_WITHOUT}) END"
 )
 """Stage of the version ``v``: as ``domain/models/version_stage.py`` says from the acts."""
@@ -51,6 +53,13 @@ UNION ALL
 SELECT v.id, 1, 'requested', r.requested_by, r.recorded_at, r.id, r.reason, {OUTDATED}
 FROM chosen v JOIN promotion_requests r ON r.id =
   (SELECT max(o.id) FROM promotion_requests o WHERE o.version_id = v.id AND o.status = 'open')
+UNION ALL
+SELECT v.id, 1, 'requested', x.made_by, x.recorded_at, x.request_id, 'its roll-out is on its way', 0
+FROM chosen v JOIN rollouts x ON x.id = (SELECT max(o.id) FROM rollouts o WHERE o.version_id = v.id AND o.ended_at IS NULL)
+UNION ALL
+SELECT v.id, 1, 'rolled back', x.ended_by, x.ended_at, x.request_id, x.why, 0
+FROM chosen v JOIN rollouts x ON x.id =
+  (SELECT max(o.id) FROM rollouts o WHERE o.version_id = v.id AND o.state = 'rolled back')
 UNION ALL
 SELECT v.id, 1, 'rejected', c.actor, c.recorded_at, q.id, c.reason, 0 FROM chosen v, {_REJECTION}
 UNION ALL

@@ -30,6 +30,7 @@ from pilothouse.domain.promotion.teams import teams_text
 from pilothouse.domain.records import WorkspacePolicy
 from pilothouse.operations.identity import idle_lock as locks
 from pilothouse.operations.identity import permissions, proposals
+from pilothouse.operations.plans import plans_in_force
 from pilothouse.operations.promotion import break_glass
 from pilothouse.operations.workspace import person_records, workspaces
 from pilothouse.presentation import texts
@@ -221,6 +222,7 @@ def policy_show(session: Session) -> None:
             ("decisions need", rules.signature.words if rules.signature.rank else "no second component"),
             ("of teams at least", teams_text(rules.teams) or "nothing"),
             ("documents at least", names_text(rules.documents) or "none"),
+            ("plan at least", rules.plan or "none: all targets at once, or as the model says"),
             ("automatic deployment", "as the model says" if rules.allow_automatic else "forbidden"),
             ("set by", rules.set_by or "nobody: the default"),
             ("access and rules", "two admins (dual control)" if dual else "one admin"),
@@ -255,6 +257,7 @@ def _four_eyes_text(rules: WorkspacePolicy) -> str:
     metavar="NAME=NUMBER",
     help="So many approvals of this team for every model, 0 for none (again for more).",
 )
+@click.option("--plan", help='Plan of plans.toml that every model goes out by at least; "" for none.')
 @click.option(
     "--document",
     "documents",
@@ -300,6 +303,7 @@ def policy_set(
     teams: tuple[str, ...],
     documents: tuple[str, ...],
     no_documents: tuple[str, ...],
+    plan: str | None,
     open_reading: bool | None,
     plugins: bool | None,
     may_break_glass: bool | None,
@@ -311,7 +315,8 @@ def policy_set(
     asked = dict.fromkeys(documents, True) | dict.fromkeys(no_documents, False)
     rules = (approvals, four_eyes, automatic, signature, teams or None, asked or None)
     if all(
-        rule is None for rule in (*rules, open_reading, plugins, may_break_glass, dual_control, idle_lock)
+        rule is None
+        for rule in (*rules, plan, open_reading, plugins, may_break_glass, dual_control, idle_lock)
     ):
         raise click.UsageError("name what to set, e.g. --approvals 1")
     if any(rule is not None for rule in rules):
@@ -326,6 +331,8 @@ def policy_set(
             documents=asked,
             reason=reason,
         )
+    if plan is not None:
+        plans_in_force.set_floor_plan(session.services, session.actor, plan, reason)
     if open_reading is not None:
         workspaces.set_open_reading(session.services, session.actor, allowed=open_reading, reason=reason)
     if plugins is not None:

@@ -40,6 +40,7 @@ class Permission(StrEnum):
     REVIEW_GLASS = "review a deployment by breaking the glass"
     REVIEW = "record the review of a model"
     ROLL_BACK = "roll back a deployment"
+    ROLL_OUT = "pause a roll-out or let it go on"
     LIFT_HOLD = "lift a hold on automatic deployment"
     HANDLE_ALERT = "acknowledge or resolve an alert"
     PAUSE = "pause or resume automation"
@@ -77,6 +78,7 @@ _OPERATOR = _EVERYBODY | {
     Permission.ATTACH,
     Permission.CONFIRM,
     Permission.ROLL_BACK,
+    Permission.ROLL_OUT,
     Permission.BREAK_GLASS,
     Permission.LIFT_HOLD,
     Permission.HANDLE_ALERT,
@@ -97,6 +99,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.APPROVER: _EVERYBODY
     | {
         Permission.DECIDE,
+        Permission.ROLL_OUT,
         Permission.COMMENT,
         Permission.ATTACH,
         Permission.CONFIRM,

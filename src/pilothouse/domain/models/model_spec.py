@@ -27,6 +27,7 @@ LATER_KEYS = frozenset(
         "signature",
         "teams",
         "documents",
+        "plan",
     }
 )
 """Keys of later releases: not stored where they are not given, so that specifications from before keep their digest."""
@@ -246,6 +247,8 @@ class PromotionSpec:
     """Approvals needed of each team; one person stands for one team. The workspace may ask for more."""
     documents: tuple[str, ...] | None = None
     """Documents that must be attached to a request before somebody approves it. The workspace may ask for more."""
+    plan: str | None = None
+    """Plan of ``plans.toml`` by which its versions go out; None: all targets at once, or as the workspace says."""
 
 
 @dataclass(frozen=True, slots=True)

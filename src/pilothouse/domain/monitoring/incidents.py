@@ -12,6 +12,8 @@ from pilothouse.domain.records import Alert, AlertStatus
 
 DATA = frozenset({"data_quality", "data_drift", "score_drift", "performance"})
 """Kinds that can be one story of one version: faulty values drift, drift moves the scores, and the metric falls."""
+ROLLOUT = "rollout"
+"""Kind of the alert that a roll-out opens which went back."""
 SERVING = frozenset({"latency", "errors", "silence"})
 """Kinds that are about answering, whatever the data say."""
 JOINT = "multivariate"
@@ -136,6 +138,9 @@ def why_joined(new: Alert, member: Alert, reach: timedelta) -> Joining | None:
     if new.model != member.model:
         return None
     here = new.target == member.target
+    if ROLLOUT in (new.kind, member.kind):
+        same = here and new.version == member.version and new.kind != member.kind
+        return Joining(0, f"the roll-out of version {new.version} went back because of it") if same else None
     if {new.kind, member.kind} <= SERVING:
         return _serving(new, member, here)
     if not {new.kind, member.kind} <= DATA or new.version != member.version:
@@ -258,6 +263,7 @@ def cause_text(alerts: Sequence[Alert]) -> str:
     answers = [_ANSWERS[kind] for kind in ("silence", "errors", "latency") if kind in kinds]
     metrics = list(dict.fromkeys(a.subject for a in alerts if a.kind == "performance"))
     lost = f"{' and '.join(metrics)} worse" if metrics else ""
+    answers += ["a roll-out went back"] if ROLLOUT in kinds else []
     others = " and ".join(causes + answers)
     return f"{lost} while {others}" if lost and others else lost or others or "something changed"
 

@@ -359,6 +359,12 @@ class RollOut:
     """Targets of ``there`` whose serving process still answers with another version, or with none."""
     failed: tuple[str, ...] = ()
     """Targets of ``there`` whose serving process could not load it, or does not report."""
+    rollout: int | None = None
+    """Number of its roll-out, where it goes out by a plan."""
+    step: str = ""
+    """State of that and its place in the plan: ``running, 2 of 3 rest: canary 10 %``."""
+    trials: tuple[str, ...] = ()
+    """Targets of ``to_come`` where it answers a copy or a share of the requests."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ class Looser(Enum):
     """A weaker second component of decisions."""
     FEWER_APPROVALS = auto()
     """A team of which fewer approvals are asked."""
+    REPLACED = auto()
+    """A name that gives way to another, or to none: what stands behind the names is not compared."""
     NOT_BETTER = auto()
     """``better`` that gives way to another word."""
     LOWER_TIER = auto()
@@ -129,6 +131,9 @@ KEYS: dict[str, KeyRule] = {
     "promotion.automatic": KeyRule(Looser.ON, "versions go live without hands"),
     "promotion.expires": KeyRule(Looser.RAISED, "older evidence is decided on"),
     "promotion.signature": KeyRule(Looser.WEAKER, "less proves who decided"),
+    "promotion.plan": KeyRule(
+        Looser.REPLACED, "not comparable: its versions go out by another plan, or at once"
+    ),
     "promotion.teams": KeyRule(Looser.FEWER_APPROVALS, "a team is asked less, or not at all"),
     "promotion.documents": KeyRule(Looser.FEWER, "it is approved without a document"),
     "targets.name": KeyRule(Looser.TABLE, "no version is compared with what is live there"),
@@ -210,5 +215,6 @@ _TESTS: dict[Looser, Callable[[Any, Any], bool]] = {
     Looser.FEWER_APPROVALS: lambda old, new: any(
         (new or {}).get(team, 0) < count for team, count in (old or {}).items()
     ),
+    Looser.REPLACED: lambda old, new: old is not None,
     Looser.NOT_BETTER: lambda old, new: old == "better",
 }

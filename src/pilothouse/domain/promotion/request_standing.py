@@ -77,6 +77,7 @@ class RequestState(StrEnum):
     OPEN = "open"
     OUTDATED = "outdated"
     EXPIRED = "expired"
+    APPROVED = "approved"
     DEPLOYED = "deployed"
     REPLACED = "replaced"
     """It was deployed, and other versions have been promoted in its place since."""

@@ -116,6 +116,15 @@ class Rollout:
         wave = self.plan.waves[self.wave]
         return wave, wave.steps[self.step]
 
+    @property
+    def place_text(self) -> str:
+        """``2 of 3 rest: canary 10 %``."""
+        current = self.current
+        if current is None:
+            return "every wave is through"
+        wave, step = current
+        return f"{self.wave + 1} of {len(self.plan.waves)} {wave.name}: {step.title}"
+
     def of_wave(self, number: int) -> tuple[RolloutTarget, ...]:
         return tuple(one for one in self.targets if one.wave == number)
 

@@ -7,12 +7,13 @@ from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.monitoring.deployment_state import counts_as_known
 from pilothouse.domain.monitoring.monitoring import Fleet, Health, RollOut, ServingState
 from pilothouse.domain.records import RequestStatus
+from pilothouse.domain.rollouts.rollout import PlaceState, Rollout
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.fleet.health import as_shown, known_health_of_models
 from pilothouse.operations.services import Services
 from pilothouse.operations.states.watching import unwatched
-from pilothouse.sqlite import Row
-from pilothouse.store import deployment_states, roll_outs
+from pilothouse.sqlite import Connection, Row
+from pilothouse.store import deployment_states, roll_outs, rollout_facts, rollouts
 from pilothouse.store import fleet as store
 
 _OTHERS = 20
@@ -36,14 +37,18 @@ def fleet(services: Services, actor: Actor, chosen: str = "", room: int | None =
         shown = [number for number, model in requests if model in window]
         others = [number for number, model in requests if model not in window][:_OTHERS]
         rows = roll_outs.targets_of(connection, [*shown, *others])
+        planned = rollouts.unfinished_models(connection)
+        by_plan = [number for number, model in planned if model in window]
+        by_plan += [number for number, model in planned if model not in window][:_OTHERS]
+        found = [_by_plan(connection, one) for one in rollouts.of_numbers(connection, by_plan)]
         places = store.places(connection)
         counts = counts_as_known(
             deployment_states.count_by_health(connection), watched=not unwatched(services, connection)
         )
     return Fleet(
         states=tuple(states),
-        roll_outs=tuple(_roll_outs(rows)),
-        more_roll_outs=len(requests) - len(shown) - len(others),
+        roll_outs=(*found, *_roll_outs(rows)),
+        more_roll_outs=len(requests) - len(shown) - len(others) + len(planned) - len(by_plan),
         models=tuple(models),
         first=first,
         window=tuple(window),
@@ -56,6 +61,25 @@ def _first(models: Sequence[str], chosen: str, room: int) -> int:
     """Position of the first model shown, so that the chosen one is among ``room`` models."""
     position = models.index(chosen) if chosen in models else 0
     return max(0, min(position - room + 1, len(models) - room)) if position >= room else 0
+
+
+def _by_plan(connection: Connection, rollout: Rollout) -> RollOut:
+    """A roll-out by a plan, as it is on record."""
+    serving = {place.target: place.serving for place in rollout_facts.places(connection, rollout.id)}
+    there = [one.target for one in rollout.targets if one.state is PlaceState.LIVE]
+    return RollOut(
+        model=rollout.model,
+        version=rollout.version,
+        request=rollout.request_id,
+        waits=False,
+        there=tuple(there),
+        to_come=tuple(one.target for one in rollout.targets if one.state is not PlaceState.LIVE),
+        under_way=tuple(target for target in there if serving[target] is ServingState.LOADING),
+        failed=tuple(target for target in there if serving[target] in _NOT_ANSWERING),
+        rollout=rollout.id,
+        step=f"{rollout.state}, {rollout.place_text}",
+        trials=tuple(one.target for one in rollout.targets if one.state.is_trial),
+    )
 
 
 def _roll_outs(rows: Sequence[Row]) -> list[RollOut]:

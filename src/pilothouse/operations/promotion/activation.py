@@ -1,18 +1,21 @@
-"""Activation of a version: the swap of deployments and of the champion, in the transaction of the decision."""
+"""Activation of a version: swap of deployments and champion, or a roll-out by a plan, in the transaction of the decision."""
 
+import secrets
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.records import Deployment, PromotionRequest, RequestStatus, Version
+from pilothouse.domain.rollouts.plan import Plan
+from pilothouse.domain.rollouts.rollout import PlaceState, RolloutEvent, RolloutState, first_wave
 from pilothouse.operations.authorisation import Change
 from pilothouse.operations.catalogue import require_run
 from pilothouse.operations.promotion.records import reopen_alerts
 from pilothouse.operations.promotion.rules_in_force import judged_looser
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
-from pilothouse.store import aliases, deployments, jobs, requests
+from pilothouse.store import aliases, deployments, jobs, requests, rollouts
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
@@ -80,13 +83,83 @@ def put_live(
 def deploy_request(
     services: Services, change: Change, request: PromotionRequest, version: Version, *, kind: str, reason: str
 ) -> None:
-    """Close a request by putting its version live on its targets."""
+    """Close a request by putting its version live on its targets, or by a roll-out where its evidence shows a plan: breaking
+    the glass follows none. Unfinished roll-outs on the same targets are superseded."""
+    _supersede(change, request)
+    if "plan" in request.evidence and kind != "break-glass":
+        _roll_out(change, request, kind=kind)
+        return
     requests.close(change.connection, request.id, RequestStatus.DEPLOYED, by=change.actor.name, at=change.at)
     change.record(
         f"request.{RequestStatus.DEPLOYED}", f"request {request.id}", {"kind": kind, **was(request)}
     )
     drop_challenger(change, request)
     put_live(services, change, version, request.targets, kind=kind, reason=reason, request_id=request.id)
+
+
+def _roll_out(change: Change, request: PromotionRequest, *, kind: str) -> None:
+    """Close a request as approved, and record its roll-out by the plan that its evidence shows."""
+    shown = request.evidence["plan"]
+    plan, waves = Plan.from_plain(shown["plan"]), shown["targets"]
+    connection = change.connection
+    requests.close(connection, request.id, RequestStatus.APPROVED, by=change.actor.name, at=change.at)
+    drop_challenger(change, request)
+    new = rollouts.NewRollout(
+        request_id=request.id,
+        model=request.model,
+        version=request.version,
+        kind=kind,
+        plan=plan,
+        waves=waves,
+        salt=secrets.token_hex(16),
+        first_wave=first_wave(plan, {number for number, names in enumerate(waves) if names}),
+        made_by=change.actor.name,
+    )
+    number = rollouts.add(connection, new, at=change.at)
+    event = RolloutEvent(
+        what="made", actor=change.actor.name, recorded_at=change.at, wave=new.first_wave, step=0,
+        text=f"request {request.id} was approved",
+    )  # fmt: skip
+    rollouts.add_event(connection, number, event)
+    change.record(
+        "rollout.made",
+        f"roll-out {number}",
+        {
+            "request": request.id,
+            "version": version_uri(request.model, request.version),
+            "targets": list(request.targets),
+            "plan": plan.name,
+            "plan_digest": plan.digest,
+            "kind": kind,
+            **was(request),
+        },
+    )
+
+
+def _supersede(change: Change, request: PromotionRequest) -> None:
+    """End the unfinished roll-outs on a request's targets: what is live by them stays, trials end."""
+    for old in rollouts.unfinished_on(change.connection, request.model, request.targets):
+        trials = [one.target for one in old.targets if one.state.is_trial]
+        rollouts.set_targets(change.connection, old.id, PlaceState.BACK, dict.fromkeys(trials), at=change.at)
+        why = f"request {request.id} for v{request.version} took its place; what is live by it stays"
+        rollouts.end(
+            change.connection,
+            old.id,
+            RolloutState.SUPERSEDED,
+            why=why,
+            by=change.actor.name,
+            at=change.at,
+            superseded_by=request.id,
+        )
+        figures = {"state": str(PlaceState.BACK), "targets": trials} if trials else {}
+        event = RolloutEvent(
+            what=str(RolloutState.SUPERSEDED), actor=change.actor.name, recorded_at=change.at, wave=old.wave,
+            step=old.step, text=why, figures=figures,
+        )  # fmt: skip
+        rollouts.add_event(change.connection, old.id, event)
+        change.record(
+            "rollout.superseded", f"roll-out {old.id}", {"by": request.id, "before": str(old.state)}
+        )
 
 
 def was(request: PromotionRequest) -> dict[str, str]:

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.formats.canonical import canonical_digest
 from pilothouse.domain.jobs.replays import KIND, TrafficReplay, read_replay
 from pilothouse.domain.models.dataclass_reader import to_plain
-from pilothouse.domain.records import Run, Version
+from pilothouse.domain.records import PromotionRequest, Run, Version
 from pilothouse.operations.catalogue import require_run
+from pilothouse.operations.plans.plans_in_force import check_plan, plan_evidence
 from pilothouse.sqlite import Connection
 from pilothouse.store import deployments, jobs, runs
 
@@ -24,6 +26,7 @@ def gather_evidence(connection: Connection, version: Version, targets: Sequence[
         "gates": [{**to_plain(gate), "outcome": str(gate.outcome)} for gate in version.gates],
         "incumbents": incumbents(connection, version.model, targets),
         "compared_with": compared_versions(connection, run),
+        **plan_evidence(connection, version.model, targets),
         "data": {**_data(run), **_change(connection, run)},
         "training": _training(run),
         "fitted": list(run.fitted),
@@ -71,6 +74,19 @@ def incumbents(connection: Connection, model: str, targets: Sequence[str]) -> di
     """Number of the live version on each of these targets; None where there is none."""
     live = {deployment.target: deployment.version for deployment in deployments.live(connection, model=model)}
     return {target: live.get(target) for target in targets}
+
+
+def check_current(connection: Connection, request: PromotionRequest) -> None:
+    """Raise ConflictError where the evidence compares with something else than is live, or shows another plan than the one in
+    force."""
+    live = incumbents(connection, request.model, request.targets)
+    frozen = request.evidence.get("incumbents")
+    if live != frozen:
+        raise ConflictError(
+            f"request {request.id}: its evidence does not compare with what is live on {', '.join(request.targets)}: "
+            f"ask anew with pilothouse request --again {request.id}"
+        )
+    check_plan(connection, request.id, request.model, request.evidence.get("plan"))
 
 
 def compared_versions(connection: Connection, run: Run) -> list[int] | None:

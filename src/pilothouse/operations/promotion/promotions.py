@@ -36,7 +36,7 @@ from pilothouse.operations.promotion.components import (
     proved,
     signed_with,
 )
-from pilothouse.operations.promotion.evidence import incumbents
+from pilothouse.operations.promotion.evidence import check_current
 from pilothouse.operations.promotion.request_filing import (
     carry_documents,
     check_requestable,
@@ -116,7 +116,8 @@ def approve(
     """Approve a request; ``evidence_digest`` is that of what the approver was shown (``shown_digest``), or its first digits.
     ``component``: what the policy asks for beside the session; ``condition``: what somebody confirms after the deployment.
 
-    The last approval that the rules in force need deploys, in the same transaction. Where none is missing any more, because
+    The last approval that the rules in force need deploys, or makes a roll-out by the plan of the evidence, in the same
+    transaction. Where none is missing any more, because
     somebody joined a team or the rules ask for less, an approver who says so again deploys. Raises NotFoundError,
     NotAllowedError (role, four eyes, second component) or ConflictError (closed, expired, outdated, other evidence).
     """
@@ -131,7 +132,7 @@ def approve(
                 f"read it with pilothouse evidence {request_id} and name its digest (at least {_FEWEST_DIGITS} digits)"
             )
         require_in_use(change.connection, request.model)
-        _check_incumbents(change.connection, request)
+        check_current(change.connection, request)
         _check_rows(change.connection, request)
         declared = Declaration("approve", reason, condition)
         if rules.completes(request, as_now(change.connection, change.actor)):
@@ -248,16 +249,6 @@ def decidable_models(connection: Connection, actor: Actor) -> list[str]:
     return [
         model for model in requests.models_with_open(connection) if reader.might(Permission.DECIDE, model)
     ]
-
-
-def _check_incumbents(connection: Connection, request: PromotionRequest) -> None:
-    live = incumbents(connection, request.model, request.targets)
-    frozen = request.evidence.get("incumbents")
-    if live != frozen:
-        raise ConflictError(
-            f"request {request.id}: its evidence does not compare with what is live on {', '.join(request.targets)}: "
-            f"ask anew with pilothouse request --again {request.id}"
-        )
 
 
 def _check_rows(connection: Connection, request: PromotionRequest) -> None:

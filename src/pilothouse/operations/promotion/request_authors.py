@@ -6,10 +6,11 @@ from typing import Any
 from pilothouse.domain.identifiers import VersionReference
 from pilothouse.domain.identity.persons import Author, folded
 from pilothouse.domain.identity.roles import DAEMON
-from pilothouse.domain.records import Job, RequestStatus, Version
+from pilothouse.domain.records import Job, PromotionRequest, RequestStatus, Version
+from pilothouse.domain.rollouts.rollout import RolloutState
 from pilothouse.operations.catalogue import require_run
 from pilothouse.sqlite import Connection
-from pilothouse.store import jobs, models, requests, schedules, versions
+from pilothouse.store import jobs, models, requests, rollouts, schedules, versions
 from pilothouse.store.governance import persons
 from pilothouse.store.log import audit
 from pilothouse.store.models import StoredSpec
@@ -124,6 +125,14 @@ def _named(spec: dict[str, Any], kind: str, name: str) -> Any:
 def _earlier_requesters(connection: Connection, version: Version) -> Iterator[Author]:
     """Persons whose requests for the version have come to nothing: another one who asks in their place is no second pair."""
     for request in requests.of_version(connection, version.id):
-        if request.status is not RequestStatus.DEPLOYED and request.requested_by != DAEMON.name:
+        if not _came_about(connection, request) and request.requested_by != DAEMON.name:
             uri = f"{version.model}/{version.number}"
             yield Author(request.requested_by, f"requested {uri} before (request {request.id})")
+
+
+def _came_about(connection: Connection, request: PromotionRequest) -> bool:
+    """True where the request put its version live on all of its targets."""
+    if request.status is RequestStatus.APPROVED:
+        rollout = rollouts.of_request(connection, request.id)
+        return rollout is not None and rollout.state is RolloutState.COMPLETED
+    return request.status is RequestStatus.DEPLOYED

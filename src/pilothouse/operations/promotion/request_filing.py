@@ -17,6 +17,7 @@ from pilothouse.domain.promotion.request_standing import judged_looser_text
 from pilothouse.domain.records import PromotionRequest, RequestStatus, Version, VersionStatus
 from pilothouse.operations.authorisation import Change, changing
 from pilothouse.operations.catalogue import require_in_use, require_request, require_run, spec_of_model
+from pilothouse.operations.plans.plans_in_force import plan_evidence
 from pilothouse.operations.promotion.accounted_rows import check_rules
 from pilothouse.operations.promotion.activation import (
     CHALLENGER,
@@ -174,7 +175,8 @@ def check_gates_in_force(connection: Connection, version: Version) -> None:
 
 
 def check_requestable(connection: Connection, version: Version, targets: Sequence[str]) -> None:
-    """Raise NotAllowedError (a gate failed, or tightened since) or ConflictError (not compared with what is live)."""
+    """Raise NotAllowedError (a gate failed, or tightened since) or ConflictError (not compared with what is live; a target that
+    no wave of the plan selects)."""
     uri = version_uri(version.model, version.number)
     if version.status is not VersionStatus.CANDIDATE:
         failed = [
@@ -184,6 +186,7 @@ def check_requestable(connection: Connection, version: Version, targets: Sequenc
             f"{uri} failed {'; '.join(failed) or 'a gate'}: it cannot be requested; train another version"
         )
     check_gates_in_force(connection, version)
+    plan_evidence(connection, version.model, targets)  # raises where no wave selects one of them
     if spec_of_model(connection, version.model).gates.comparison is None:
         return
     compared = compared_versions(connection, require_run(connection, version))

@@ -13,6 +13,8 @@ from pilothouse.domain.models.model_file import spec_from_plain
 from pilothouse.domain.models.model_spec import STORED_KEYS, ModelSpec
 from pilothouse.domain.models.target_file import TARGETS_FILE, TargetDescription
 from pilothouse.domain.promotion.loosening import differing_files, loosened, loosened_by_new
+from pilothouse.domain.rollouts.plan import Plan
+from pilothouse.domain.rollouts.plan_file import PLANS_FILE
 from pilothouse.operations.authorisation import (
     Change,
     as_now,
@@ -25,6 +27,8 @@ from pilothouse.operations.authorisation import (
 )
 from pilothouse.operations.automation.schedule_times import gives_either_day
 from pilothouse.operations.monitoring import window_forecast
+from pilothouse.operations.plans import plan_files
+from pilothouse.operations.plans.plan_files import PlanChanges
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
@@ -50,7 +54,7 @@ _TARGETS = "targets"
 
 @dataclass(frozen=True, slots=True)
 class PlannedChange:
-    """Change that applying makes, or made, to one model, or to the targets where ``model`` is ``targets.toml``.
+    """Change that applying makes, or made, to one model, or to targets or plans where ``model`` is the name of their file.
 
     ``action``: ``create``, ``update``, ``unchanged``, or ``missing`` for a model whose file is gone; it stays in the
     registry as it is. ``differences`` are lines such as ``training.seed: 7 → 8``. ``loosens`` are those that need an admin,
@@ -72,11 +76,13 @@ class PlannedChange:
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """What was read: model files by model, and the targets of ``targets.toml`` where there is one."""
+    """What was read: model files by model, and the targets and plans of ``targets.toml`` and ``plans.toml`` where there are
+    any."""
 
     root: Path
     models: dict[str, ReadFile]
     targets: Mapping[str, TargetDescription] | None
+    plans: Mapping[str, Plan] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +91,14 @@ class _Plan:
 
     entries: int
     targets: TargetChanges
+    plans: PlanChanges
     models: list[PlannedChange]
     shown: list[PlannedChange]
-    """The change of the targets, where there is one, and those of the models."""
+    """The changes of targets and plans, where there are any, and those of the models."""
 
     @property
     def changes_anything(self) -> bool:
-        return bool(self.targets.put) or any(one.action in _CHANGING for one in self.models)
+        return bool(self.targets.put or self.plans.put) or any(one.action in _CHANGING for one in self.models)
 
 
 def plan(services: Services, actor: Actor, folder: Path | None = None) -> list[PlannedChange]:
@@ -124,6 +131,7 @@ def apply(services: Services, actor: Actor, folder: Path | None = None) -> list[
             planned = _planned(services, change.connection, actor, files)
         _check_permitted(services, change, planned)
         _apply_targets(change, planned.targets)
+        plan_files.put_plans(change, planned.plans)
         keys = targets.target_ids(change.connection)
         for one in planned.models:
             if one.action in _CHANGING:
@@ -141,7 +149,8 @@ def _check_permitted(services: Services, change: Change, planned: _Plan) -> None
     refused = [one for one in planned.shown if one.loosens and not one.permitted]
     for one in planned.shown:
         if one.loosens and one.permitted:
-            check_second(services, change.connection, actor, Permission.LOOSEN, one.model)
+            of_model = "" if one.model in (TARGETS_FILE, PLANS_FILE) else one.model
+            check_second(services, change.connection, actor, Permission.LOOSEN, of_model)
     if not refused:
         return
     admins = " or ".join(sorted({name for one in refused for name in one.admins}))
@@ -206,12 +215,18 @@ def _read_files(services: Services, actor: Actor, folder: Path | None, *, thorou
     root = folder or services.paths.models
     problems: list[str] = []
     described = target_files.read_targets_file(services, problems)
+    plans = plan_files.read_plans_file(services, problems)
     examination = Examination(known, thorough)
     files = read_model_files(services, root, described, problems, examination=examination)
     problems += target_files.disagreements(files.values(), described)
+    if not problems:
+        with reading(services, actor) as connection:
+            places = target_files.planned_targets(connection, files.values(), described).put
+            specs = [file.spec for file in files.values()]
+            problems += plan_files.plan_faults(connection, plans, specs, places)
     if problems:
         raise ModelFileError(problems)
-    return _Files(root, files, described)
+    return _Files(root, files, described, plans)
 
 
 def _planned(services: Services, connection: Connection, actor: Actor, files: _Files) -> _Plan:
@@ -237,7 +252,11 @@ def _planned(services: Services, connection: Connection, actor: Actor, files: _F
             TARGETS_FILE, described.action, described.differences, described.loosens, tuple(faults)
         )
         shown.insert(0, _with_appliers(connection, actor, of_targets, of_model=""))
-    return _Plan(audit.head(connection).count, described, planned, shown)
+    plans = plan_files.planned_plans(connection, files.plans)
+    if plans.action:
+        of_plans = PlannedChange(PLANS_FILE, plans.action, plans.differences, plans.loosens)
+        shown.insert(bool(described.action), _with_appliers(connection, actor, of_plans, of_model=""))
+    return _Plan(audit.head(connection).count, described, plans, planned, shown)
 
 
 def _with_appliers(

@@ -364,4 +364,5 @@ def _rules(policy: WorkspacePolicy) -> dict[str, Any]:
         **({"signature": str(policy.signature)} if policy.signature.rank else {}),
         **({"teams": policy.teams} if policy.teams else {}),
         **({"documents": list(policy.documents)} if policy.documents else {}),
+        **({"plan": policy.plan} if policy.plan else {}),
     }

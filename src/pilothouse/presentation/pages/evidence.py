@@ -7,6 +7,7 @@ from pilothouse.domain.formats.safe_text import LINE_LIMIT, safe
 from pilothouse.domain.jobs.replays import check_text, most_changed, read_replay, replay_line, stored_text
 from pilothouse.domain.models.evaluation import passed_though_worse
 from pilothouse.presentation.cells import gate_cell
+from pilothouse.presentation.tables.rollouts import plan_of_evidence
 from pilothouse.presentation.texts import ABSENT, count_text, figure, flatten, parameter_text, value_text
 from pilothouse.presentation.version_texts import EQUAL
 
@@ -33,6 +34,8 @@ def evidence_sections(
     ):
         if shown_gates:
             sections.append((title, [_gate_row(gate) for gate in shown_gates]))
+    if (shown_plan := facts.pop("plan", None)) is not None:
+        sections.append(("How it goes out: the plan that is approved with it", plan_of_evidence(shown_plan)))
     if form := _form(facts.get("artifacts")):
         sections.append(("Form that is served", [form]))
     metrics = _take_tables(facts, "metrics")

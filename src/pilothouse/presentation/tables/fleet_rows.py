@@ -39,6 +39,7 @@ def fleet_table(fleet: Fleet, chosen: str, grouping: str, now: datetime) -> Tabl
         for r in reversed(fleet.roll_outs)
         for t in r.to_come
     }
+    coming |= {(r.model, t): f" ◑v{r.version}" for r in fleet.roll_outs for t in r.trials}
     coming |= {(r.model, t): " ▶ loads" for r in fleet.roll_outs for t in r.under_way}
     coming |= {(r.model, t): " ✖ failed" for r in fleet.roll_outs for t in r.failed}
     rows: list[Row] = []
@@ -80,10 +81,12 @@ def _roll_out_lines(roll_outs: Sequence[RollOut]) -> list[Cell]:
             *(f"● {safe(t)}" for t in r.there if t not in behind),
             *(f"▶ {safe(t)} loads" for t in r.under_way),
             *(f"✖ {safe(t)} failed" for t in r.failed),
-            *(f"○ {safe(t)} to come" for t in r.to_come),
+            *(f"◑ {safe(t)} on trial" for t in r.trials),
+            *(f"○ {safe(t)} to come" for t in r.to_come if t not in r.trials),
         ]
+        by = f"request {r.request}" if r.rollout is None else f"roll-out {r.rollout}: {safe(r.step)}"
         text = f"◐ {safe(r.model)} v{r.version} rolls out, {done} of {total}: {'  '.join(targets)}"
-        lines.append(Cell(f" {text} (request {r.request})", "bad" if r.failed else "info"))
+        lines.append(Cell(f" {text} ({by})", "bad" if r.failed else "info"))
     return lines
 
 

@@ -1,0 +1,165 @@
+"""Commands about roll-outs and the plans that they follow."""
+
+from datetime import UTC, datetime
+
+import click
+
+from pilothouse.cli.output import (
+    json_option,
+    limit_option,
+    printed_as_json,
+    say,
+    say_unwatched,
+    show_lines,
+    show_rows,
+    show_table,
+)
+from pilothouse.cli.session import Session
+from pilothouse.domain.rollouts.rollout import Rollout
+from pilothouse.domain.rollouts.view import RolloutView
+from pilothouse.operations.plans import plans_in_force
+from pilothouse.operations.rollouts import steering, views
+from pilothouse.presentation.pages.rollout_page import rollout_lines
+from pilothouse.presentation.tables.rollouts import plan_rows, rollout_table
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def plans(session: Session) -> None:
+    """List plans with their waves and the steps of each (plans.toml, promotion.plan)."""
+    found = plans_in_force.list_plans(session.services, session.actor)
+    plain = [
+        {
+            **one.plan.to_plain(),
+            "digest": one.plan.digest,
+            "applied_by": one.applied_by,
+            "floor": one.is_floor,
+        }
+        for one in found
+    ]
+    if printed_as_json(session, plain):
+        return
+    show_table(
+        ("plan", "wave", "targets", "steps"),
+        (
+            (f"{one.plan.name}{' (policy)' if one.is_floor else ''}" if i == 0 else "", *row)
+            for one in found
+            for i, row in enumerate(plan_rows(one.plan))
+        ),
+        empty="no plan: describe one in plans.toml, then pilothouse apply",
+    )
+
+
+@click.group()
+def rollout() -> None:
+    """Roll-outs: a version on its way over its targets, by the plan that its approvers signed."""
+
+
+@rollout.command("list")
+@click.option("--model", help="Only this model's.")
+@click.option("--all", "everything", is_flag=True, help="Those that have ended too.")
+@limit_option
+@json_option
+@click.pass_obj
+def rollout_list(session: Session, model: str | None, everything: bool, limit: int) -> None:
+    """List roll-outs on their way, newest first."""
+    found = views.list_rollouts(
+        session.services, session.actor, model=model, unfinished=not everything, limit=limit
+    )
+    if printed_as_json(session, [_plain(one) for one in found]):
+        return
+    table = rollout_table(found, datetime.now(UTC))
+    show_rows(table, empty=table.empty)
+    say_unwatched(session)
+
+
+@rollout.command("show")
+@click.argument("number", type=int)
+@json_option
+@click.pass_obj
+def rollout_show(session: Session, number: int) -> None:
+    """Show roll-out NUMBER: its waves, what it waits for, its evidence, what happened."""
+    view = views.show_rollout(session.services, session.actor, number)
+    if printed_as_json(session, _plain_view(view)):
+        return
+    show_lines(rollout_lines(view, datetime.now(UTC)))
+    say_unwatched(session)
+
+
+@rollout.command("pause")
+@click.argument("number", type=int)
+@click.option("--reason", required=True, help="Why, for the record.")
+@click.pass_obj
+def rollout_pause(session: Session, number: int, reason: str) -> None:
+    """Let roll-out NUMBER take no step forward; what is found against it takes it back all the same."""
+    steering.pause(session.services, session.actor, number, reason)
+    say(f"roll-out {number} is paused")
+
+
+@rollout.command("resume")
+@click.argument("number", type=int)
+@click.option("--reason", default="", help="Why, for the record.")
+@click.pass_obj
+def rollout_resume(session: Session, number: int, reason: str) -> None:
+    """Let the paused roll-out NUMBER go on."""
+    steering.resume(session.services, session.actor, number, reason)
+    say(f"roll-out {number} goes on")
+
+
+@rollout.command("go-on")
+@click.argument("number", type=int)
+@click.option("--reason", default="", help="Why; needed where the plan does not leave it to a person.")
+@click.pass_obj
+def rollout_go_on(session: Session, number: int, reason: str) -> None:
+    """Let the step at which roll-out NUMBER is end."""
+    steering.go_on(session.services, session.actor, number, reason)
+    say(f"the step of roll-out {number} may end")
+
+
+@rollout.command("abort")
+@click.argument("number", type=int)
+@click.option("--reason", required=True, help="Why, for the record.")
+@click.pass_obj
+def rollout_abort(session: Session, number: int, reason: str) -> None:
+    """End roll-out NUMBER: every target that it touched goes back to what was live there."""
+    done = steering.abort(session.services, session.actor, number, reason)
+    back = [one.target for one in done.targets if one.state == "back"]
+    say(f"roll-out {number} is aborted: {', '.join(back) or 'no target had to go'} back")
+
+
+def _plain(one: Rollout) -> dict[str, object]:
+    return {
+        "id": one.id,
+        "request": one.request_id,
+        "model": one.model,
+        "version": one.version,
+        "state": one.state,
+        "plan": one.plan.name,
+        "plan_digest": one.plan.digest,
+        "wave": one.wave,
+        "step": one.step,
+        "entered_at": one.entered_at,
+        "why": one.why,
+        "made_by": one.made_by,
+        "recorded_at": one.recorded_at,
+        "ended_at": one.ended_at,
+        "ended_by": one.ended_by,
+        "superseded_by": one.superseded_by,
+        "targets": list(one.targets),
+    }
+
+
+def _plain_view(view: RolloutView) -> dict[str, object]:
+    return {
+        **_plain(view.rollout),
+        "waves": view.rollout.plan.to_plain()["wave"],
+        "places": [
+            {"target": one.place.target, "live": one.live, "serving": one.serving} for one in view.places
+        ],
+        "evidence": view.evidence,
+        "next": view.next,
+        "until": view.until,
+        "may": sorted(view.may),
+        "events": list(view.events),
+    }

@@ -1,0 +1,43 @@
+"""Keeper of roll-outs in the daemon: a turn at every change of registry or telemetry, and each second."""
+
+import functools
+import logging
+
+from pilothouse.daemon.logs import say
+from pilothouse.daemon.thread_loop import Wakeup, repeat
+from pilothouse.domain.rollouts.rules import GoBack, Pause
+from pilothouse.operations.rollouts import keeper
+from pilothouse.operations.services import Services
+from pilothouse.operations.workspace import write_state
+
+log = logging.getLogger(__name__)
+
+_LOOK_AT_LEAST_EVERY_S = 1.0
+_RESTS_S = 0.1
+"""Least rest after a turn: a stream of telemetry leaves time to others."""
+
+
+def keep_rollouts(services: Services, wakeup: Wakeup) -> None:
+    """Look until the daemon stops."""
+    repeat(
+        wakeup,
+        functools.partial(_turn, services, wakeup),
+        at_least_every_s=_LOOK_AT_LEAST_EVERY_S,
+        rest_s=_RESTS_S,
+    )
+
+
+def _turn(services: Services, wakeup: Wakeup) -> None:
+    if write_state.state(services) is not None:
+        return
+    for done in keeper.keep(services, wakeup.stop.is_set):
+        rollout, act = done.rollout, done.act
+        named = f"roll-out {rollout.id} of {rollout.uri}"
+        if done.fault:
+            say(log, logging.ERROR, f"{named}: {done.fault}", rollout=rollout.id)
+        elif isinstance(act, GoBack):
+            say(log, logging.WARNING, f"{named} goes back: {act.breach.why}", rollout=rollout.id)
+        elif isinstance(act, Pause):
+            say(log, logging.WARNING, f"{named} is paused: {act.why}", rollout=rollout.id)
+        else:
+            say(log, logging.INFO, f"{named}: {type(act).__name__.lower()}", rollout=rollout.id)

@@ -1,0 +1,98 @@
+"""Facts of a roll-out: gathered from registry and telemetry, for the rule that says what comes next."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+
+from pilothouse.domain.monitoring.monitoring import ServingState
+from pilothouse.domain.promotion.freezes import freeze_of, freeze_text
+from pilothouse.domain.rollouts.rollout import PlaceState, Rollout
+from pilothouse.domain.rollouts.rules import Breach, Facts, PlaceFacts, StepEvidence
+from pilothouse.operations.rollouts.evidence import evidence_of
+from pilothouse.operations.services import Services
+from pilothouse.sqlite import Connection
+from pilothouse.store import deployments, rollout_facts, workspace
+from pilothouse.store.governance import freezes
+from pilothouse.store.rollout_facts import ServedPlace
+
+ALERTS_AGAINST = ("performance", "errors", "latency", "data_quality")
+"""Kinds of alert that speak against a version which goes out. Inputs that drift do so whichever version answers."""
+_ENDS_AGAINST = 3
+"""Ends of a serving process since the version is live, where the version before had fewer in as long a time."""
+_LOOKED_BACK = timedelta(hours=1)
+
+
+def gather(services: Services, connection: Connection, rollout: Rollout, now: datetime) -> Facts:
+    """Facts of an unfinished roll-out as they are on record, with the evidence that is folded."""
+    served = {place.target: place for place in rollout_facts.places(connection, rollout.id)}
+    clocks = services.event_clocks(rollout.model)
+    return Facts(
+        now=now,
+        places=_places(rollout, served, clocks),
+        blocked=blocked(connection, rollout, served, now),
+        breaches=tuple(_breaches(connection, rollout, served, now)),
+        evidence=evidence_of(services, connection, rollout) if rollout.entered_at else StepEvidence(),
+    )
+
+
+def blocked(
+    connection: Connection, rollout: Rollout, served: Mapping[str, ServedPlace], now: datetime
+) -> str:
+    """Why no step forward is taken now; empty where one may be."""
+    if frozen := freeze_of(freezes.in_force(connection), rollout.model, now):
+        return f"{rollout.model} is {freeze_text(*frozen)}"
+    if held := deployments.holds(connection, rollout.model):
+        return f"a hold is set on {rollout.model} ({held[0].reason}): pilothouse lift-hold {rollout.model} ends it"
+    automation = workspace.automation(connection)
+    if automation.paused:
+        return f"automation is paused by {automation.actor}: {automation.reason}"
+    unheard = [place.target for place in served.values() if place.serving is ServingState.NOT_HEARD]
+    if unheard:
+        return f"the serving process of {unheard[0]} has not been heard of since the daemon started"
+    return ""
+
+
+def _places(
+    rollout: Rollout, served: Mapping[str, ServedPlace], clocks: Mapping[str, datetime]
+) -> dict[str, PlaceFacts]:
+    places: dict[str, PlaceFacts] = {}
+    for one in rollout.targets:
+        place = served[one.target]
+        is_live = one.state is PlaceState.LIVE and place.live == rollout.version
+        places[one.target] = PlaceFacts(
+            answers=place.serving is not ServingState.DOWN,
+            ready=not is_live or place.serving not in (ServingState.LOADING, ServingState.FAILED),
+            live=place.live,
+            clock=clocks.get(one.target),
+        )
+    return places
+
+
+def _breaches(
+    connection: Connection, rollout: Rollout, served: Mapping[str, ServedPlace], now: datetime
+) -> Iterator[Breach]:
+    """What speaks against the version, the surest first."""
+    live = [one for one in rollout.targets if one.state is PlaceState.LIVE]
+    for one in live:
+        place = served[one.target]
+        if place.live == rollout.version and place.serving is ServingState.FAILED:
+            why = place.fault or "its serving process said so"
+            yield Breach("not loaded", f"{one.target} cannot load {rollout.uri}: {why}", one.target)
+    for alert in rollout_facts.alerts_against(connection, rollout.id, ALERTS_AGAINST):
+        figures = {**alert.figures, "alert": alert.id}
+        yield Breach("alert", f"alert {alert.id} on {alert.target}: {alert.summary}", alert.target, figures)
+    for one in live:
+        if one.entered_at is None:
+            continue
+        ends = rollout_facts.process_ends(connection, one.target, one.entered_at, now)
+        if ends < _ENDS_AGAINST:
+            continue
+        length = max(now - one.entered_at, _LOOKED_BACK)
+        before = rollout_facts.process_ends(connection, one.target, one.entered_at - length, one.entered_at)
+        if before < ends:
+            yield Breach(
+                "process",
+                f"the serving process of {one.target} has ended {ends} times since {rollout.uri} is live there, "
+                f"and {before} times in the {round(length.total_seconds() / 60)} minutes before",
+                one.target,
+                {"ends": ends, "ends_before": before},
+            )

@@ -1,0 +1,340 @@
+"""Roll-outs from the last approval to their end: waves, dead targets, what is found against them, people, other requests."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fixtures.registries import raised
+from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError
+from pilothouse.domain.identity.roles import DAEMON, Permission
+from pilothouse.domain.records import AlertStatus, RequestStatus
+from pilothouse.domain.rollouts.rollout import RolloutState
+from pilothouse.operations import automation_switch
+from pilothouse.operations.alerts import alerts, incidents
+from pilothouse.operations.authorisation import changing
+from pilothouse.operations.promotion import deployments, freezes, promotions
+from pilothouse.operations.rollouts import steering
+from pilothouse.operations.workspace import doctor, workspaces
+from pilothouse.store import deployments as deployment_store
+from pilothouse.store import rollouts as store
+from support.rollout_plans import TWO_WAVES, plan
+from support.rollout_workspace import RolloutWorkspace
+
+Make = Callable[..., RolloutWorkspace]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    return lambda of=TWO_WAVES, **other: RolloutWorkspace(tmp_path / "workspace", of, **other)
+
+
+def test_a_version_goes_out_in_waves_that_bake(make: Make) -> None:
+    place = make()
+    number = place.begin()
+
+    assert place.live() == {"ewr": 1, "jfk": 1, "lga": 1}  # the keeper takes every step
+    place.keep()
+    assert place.live() == {"ewr": 2, "jfk": 1, "lga": 1}
+    place.keep()
+    assert place.states(number) == {"ewr": "live", "jfk": "waiting", "lga": "waiting"}
+    place.example.pass_time(hours=1)
+    place.keep()
+    assert place.live() == {"ewr": 2, "jfk": 2, "lga": 2}
+    assert place.rollout(number).state is RolloutState.COMPLETED
+    assert place.events(number) == ["made", "entered", "passed", "entered", "passed", "completed"]
+    assert place.keep() == []
+
+
+def test_the_evidence_shows_the_plan_and_the_request_ends_as_approved(make: Make) -> None:
+    place = make()
+
+    request = place.request(2)
+    assert request.evidence["plan"]["targets"] == [["ewr"], ["jfk", "lga"]]
+    assert request.evidence["plan"]["digest"] == TWO_WAVES.digest
+    place.example.pass_time(minutes=1)
+    done = promotions.approve(place.services, place.example.actor("pat"), request.id, request.evidence_digest)
+    assert done.status is RequestStatus.APPROVED
+    with pytest.raises(ConflictError, match="is approved already"):
+        promotions.reject(place.services, place.example.actor("pia"), request.id, "late")
+
+
+def test_a_plan_that_was_changed_since_takes_another_request(make: Make) -> None:
+    place = make()
+    request = place.request(2)
+    place.put_plan(plan({"name": "all"}))
+
+    with pytest.raises(ConflictError, match="its evidence shows another plan than the one in force"):
+        promotions.approve(place.services, place.example.actor("pat"), request.id, request.evidence_digest)
+
+
+def test_a_request_for_targets_that_no_wave_selects_is_refused_before_it_is_filed(make: Make) -> None:
+    place = make(plan({"name": "first", "select": {"name": ["ewr", "jfk"]}}))
+
+    with pytest.raises(ConflictError, match="no wave of the plan careful selects lga"):
+        place.request(2)
+    assert place.request(2, "ewr").evidence["plan"]["targets"] == [["ewr"]]
+
+
+def test_an_automatic_decision_goes_out_by_the_plan_too(make: Make) -> None:
+    place = make(automatic=True, approvals=0)
+    workspaces.set_workspace_policy(
+        place.services, place.example.actor("ada"), approvals=0, allow_automatic=True, reason="a test"
+    )
+    request = place.request(2)
+
+    assert request.status is RequestStatus.APPROVED
+    place.keep()
+    assert place.live() == {"ewr": 2, "jfk": 1, "lga": 1}
+    with place.services.registry.read() as connection:
+        found = store.of_request(connection, request.id)
+    assert found is not None
+    assert found.kind == "automatic"
+
+
+def test_a_dead_target_is_passed_over_and_catches_up(make: Make) -> None:
+    place = make()
+    place.report("jfk", 1)
+    place.silence("jfk")
+    number = place.begin()
+    place.keep()
+    place.example.pass_time(hours=1)
+    place.keep()
+
+    assert place.live() == {"ewr": 2, "jfk": 1, "lga": 2}
+    assert place.states(number) == {"ewr": "live", "jfk": "passed over", "lga": "live"}
+    assert place.rollout(number).state is RolloutState.RUNNING
+    place.report("jfk", 1)
+    place.keep()
+    assert place.live() == {"ewr": 2, "jfk": 2, "lga": 2}
+    place.report("jfk", 2)
+    place.keep()
+    assert place.rollout(number).state is RolloutState.COMPLETED
+
+
+def test_a_target_that_loads_holds_its_wave(make: Make) -> None:
+    place = make(plan({"name": "first", "select": {"name": "ewr"}}, {"name": "rest"}))
+    place.report("ewr", 1)
+    number = place.begin()
+    place.keep()
+    place.keep()
+    assert place.states(number) == {"ewr": "live", "jfk": "waiting", "lga": "waiting"}
+
+    place.report("ewr", 2)
+    place.keep()
+    assert place.rollout(number).state is RolloutState.COMPLETED
+
+
+def found_not_loaded(place: RolloutWorkspace) -> str:
+    place.report("ewr", 1, failed="sklearn.Foo is not allowed")
+    return "ewr cannot load delay/2: sklearn.Foo is not allowed"
+
+
+def found_by_an_alert(place: RolloutWorkspace) -> str:
+    raised(
+        place.example, "performance", "ewr", version=2, severity="critical", effective_at=place.example.time
+    )
+    return "performance on ewr"
+
+
+def found_dying(place: RolloutWorkspace) -> str:
+    for _ in range(3):
+        place.example.pass_time(seconds=20)
+        place.report("ewr", 2)
+        place.silence("ewr")
+    return "the serving process of ewr has ended 3 times since delay/2 is live there, and 0 times in the 60 minutes before"
+
+
+@pytest.mark.parametrize("find", [found_not_loaded, found_by_an_alert, found_dying])
+@pytest.mark.parametrize("paused", [False, True])
+def test_what_is_found_against_it_takes_every_touched_target_back(
+    make: Make, find: Callable[[RolloutWorkspace], str], paused: bool
+) -> None:
+    place = make()
+    for target in ("ewr", "jfk"):
+        place.report(target, 1)
+    number = place.begin()
+    place.keep()
+    place.example.pass_time(minutes=5)
+    if paused:
+        steering.pause(place.services, place.example.actor("oscar"), number, "lunch")
+    why = find(place)
+    place.keep()
+
+    assert place.live() == {"ewr": 1, "jfk": 1, "lga": 1}
+    rollout = place.rollout(number)
+    assert rollout.state is RolloutState.ROLLED_BACK
+    assert why in rollout.why
+    assert place.states(number) == {"ewr": "back", "jfk": "waiting", "lga": "waiting"}
+    reader = place.example.actor("vera")
+    (hold,) = deployments.list_holds(place.services, reader)
+    assert why in hold.reason
+    (alert,) = [one for one in alerts.list_alerts(place.services, reader) if one.kind == "rollout"]
+    assert alert.severity == "critical"
+    assert why in alert.summary
+    incident = next(
+        one for one in incidents.list_incidents(place.services, reader) if alert.incident == one.id
+    )
+    assert incident.status is AlertStatus.OPEN
+    assert place.keep() == []
+    with place.services.registry.read() as connection:
+        assert store.rolled_back(connection, "delay") == {2: number}
+
+
+def test_an_alert_that_the_version_before_has_too_is_none_against_the_new_one(make: Make) -> None:
+    place = make()
+    raised(place.example, "data_quality", "ewr", effective_at=place.example.time)
+    number = place.begin()
+    place.keep()
+    place.example.pass_time(minutes=5)
+    raised(place.example, "data_quality", "ewr", version=2, effective_at=place.example.time)
+    place.keep()
+
+    assert place.rollout(number).state is RolloutState.RUNNING
+
+
+@pytest.mark.parametrize("what", ["frozen", "hold", "automation is paused"])
+def test_freezes_holds_and_paused_automation_keep_it_where_it_is_and_not_from_going_back(
+    make: Make, what: str
+) -> None:
+    place = make()
+    place.report("ewr", 1)
+    number = place.begin()
+    place.keep()
+    place.report("ewr", 2)
+    ada, oscar = place.example.actor("ada"), place.example.actor("oscar")
+    if what == "frozen":
+        freezes.set_freeze(
+            place.services, ada, "all", "2026-01-01 00:00", "2027-01-01 00:00", "UTC", reason="year"
+        )
+    elif what == "hold":
+        _hold(place)
+    else:
+        automation_switch.pause(place.services, oscar, "a storm")
+    place.example.pass_time(hours=2)
+    assert place.keep() == []
+    assert place.live()["jfk"] == 1
+
+    place.report("ewr", 1, failed="no memory")
+    place.keep()
+    assert place.live() == {"ewr": 1, "jfk": 1, "lga": 1}
+    assert place.rollout(number).state is RolloutState.ROLLED_BACK
+
+
+def _hold(place: RolloutWorkspace) -> None:
+    with changing(place.services, DAEMON, Permission.RUN_DAEMON) as change:
+        deployment_store.set_hold(change.connection, "delay", reason="looks odd", by="oscar", at=change.at)
+        change.record("hold.set", "delay")
+
+
+BY_HAND = plan(
+    {"name": "first", "select": {"name": "ewr"}, "step": [{"kind": "live", "go_on": "hand"}]},
+    {"name": "rest"},
+)
+
+
+def test_people_pause_resume_and_let_it_go_on(make: Make) -> None:
+    place = make(BY_HAND)
+    number = place.begin()
+    place.keep()
+    oscar = place.example.actor("oscar")
+
+    assert place.keep() == []
+    steering.pause(place.services, oscar, number, "lunch")
+    with pytest.raises(ConflictError, match="resume it first"):
+        steering.go_on(place.services, oscar, number)
+    steering.resume(place.services, oscar, number)
+    steering.go_on(place.services, oscar, number)
+    with pytest.raises(ConflictError, match="oscar has let roll-out 1 go on already"):
+        steering.go_on(place.services, oscar, number)
+    place.keep()
+
+    assert place.rollout(number).state is RolloutState.COMPLETED
+    assert place.events(number) == [
+        "made", "entered", "paused", "resumed", "released", "passed", "entered", "passed", "completed",
+    ]  # fmt: skip
+
+
+def test_a_step_ends_without_what_the_plan_asks_for_only_by_somebody_who_decides_and_says_why(
+    make: Make,
+) -> None:
+    place = make()
+    number = place.begin()
+    place.keep()
+
+    with pytest.raises(NotAllowedError, match="may not approve or reject"):
+        steering.go_on(place.services, place.example.actor("oscar"), number, "in a hurry")
+    with pytest.raises(
+        InvalidInputError, match="ending a step of a roll-out without its time needs a reason"
+    ):
+        steering.go_on(place.services, place.example.actor("pat"), number)
+    steering.go_on(place.services, place.example.actor("pat"), number, "nobody flies tonight")
+    place.keep()
+    assert place.live() == {"ewr": 2, "jfk": 2, "lga": 2}
+
+
+def test_an_abort_takes_it_back_with_a_reason(make: Make) -> None:
+    place = make()
+    number = place.begin()
+    place.keep()
+
+    steering.abort(place.services, place.example.actor("oscar"), number, "the desk calls")
+
+    assert place.live() == {"ewr": 1, "jfk": 1, "lga": 1}
+    assert place.rollout(number).state is RolloutState.ABORTED
+    assert place.rollout(number).why == "oscar: the desk calls"
+    with pytest.raises(ConflictError, match="is aborted already"):
+        steering.pause(place.services, place.example.actor("oscar"), number, "again")
+    assert place.keep() == []
+
+
+def test_where_nothing_was_live_before_it_stays_and_says_so(make: Make) -> None:
+    place = make(live=False)
+    number = place.begin(2)
+    place.keep()
+    steering.abort(place.services, place.example.actor("oscar"), number, "wrong one")
+
+    assert place.live() == {"ewr": 2}
+    with place.services.registry.read() as connection:
+        last = store.events(connection, number)[-1]
+    assert last.figures["nothing_before"] == ["ewr"]
+
+
+def test_a_roll_back_by_hand_on_one_of_its_targets_ends_it_there(make: Make) -> None:
+    place = make()
+    number = place.begin()
+    place.keep()
+    deployments.roll_back(place.services, place.example.actor("oscar"), "delay", ["ewr"], reason="slow")
+    place.keep()
+
+    assert place.rollout(number).state is RolloutState.ABORTED
+    assert "another version is live on ewr" in place.rollout(number).why
+    assert place.live() == {"ewr": 1, "jfk": 1, "lga": 1}
+
+
+def test_a_newer_approved_request_supersedes_it(make: Make) -> None:
+    place = make()
+    first = place.begin()
+    place.keep()
+    place.example.add_version(incumbents=(1, 2))
+    second = place.begin(3)
+
+    assert place.rollout(first).state is RolloutState.SUPERSEDED
+    assert place.rollout(first).superseded_by == place.rollout(second).request_id
+    assert place.live() == {"ewr": 2, "jfk": 1, "lga": 1}
+    place.keep()
+    assert place.live() == {"ewr": 3, "jfk": 1, "lga": 1}
+    steering.abort(place.services, place.example.actor("oscar"), second, "no")
+    assert place.live() == {"ewr": 2, "jfk": 1, "lga": 1}  # what was live before this one
+
+
+def test_everything_that_it_wrote_is_accounted_for(make: Make) -> None:
+    place = make()
+    place.report("ewr", 1)
+    place.begin()
+    place.keep()
+    place.report("ewr", 1, failed="no memory")
+    place.keep()
+
+    found = doctor.diagnose(place.services, place.example.actor("ada"))
+    assert {one.check: one.text for one in found if one.check in ("records", "registry") and not one.ok} == {}
