@@ -17,25 +17,31 @@ _RESTS_S = 0.1
 """Least rest after a turn: a stream of telemetry leaves time to others."""
 
 
-def keep_rollouts(services: Services, wakeup: Wakeup) -> None:
-    """Look until the daemon stops."""
+def keep_rollouts(services: Services, wakeup: Wakeup, *, serves: bool) -> None:
+    """Look until the daemon stops. ``serves``: this daemon starts serving processes."""
+    faults: dict[int, str] = {}
     repeat(
         wakeup,
-        functools.partial(_turn, services, wakeup),
+        functools.partial(_turn, services, wakeup, serves, faults),
         at_least_every_s=_LOOK_AT_LEAST_EVERY_S,
         rest_s=_RESTS_S,
     )
 
 
-def _turn(services: Services, wakeup: Wakeup) -> None:
+def _turn(services: Services, wakeup: Wakeup, serves: bool, faults: dict[int, str]) -> None:
+    """One turn. ``faults``: what was said last of each roll-out that met one, which is said once."""
     if write_state.state(services) is not None:
         return
-    for done in keeper.keep(services, wakeup.stop.is_set):
+    for done in keeper.keep(services, wakeup.stop.is_set, serves=serves):
         rollout, act = done.rollout, done.act
         named = f"roll-out {rollout.id} of {rollout.uri}"
         if done.fault:
-            say(log, logging.ERROR, f"{named}: {done.fault}", rollout=rollout.id)
-        elif isinstance(act, GoBack):
+            if faults.get(rollout.id) != done.fault:
+                say(log, logging.ERROR, f"{named}: {done.fault}", rollout=rollout.id)
+            faults[rollout.id] = done.fault
+            continue
+        faults.pop(rollout.id, None)
+        if isinstance(act, GoBack):
             say(log, logging.WARNING, f"{named} goes back: {act.breach.why}", rollout=rollout.id)
         elif isinstance(act, Pause):
             say(log, logging.WARNING, f"{named} is paused: {act.why}", rollout=rollout.id)

@@ -128,7 +128,10 @@ class DaemonThreads:
         parts.start("triggers", functools.partial(keep_triggers, services, wakeup()))
         rollouts = wakeup()
         telemetry_wakeups.append(rollouts)
-        parts.start("roll-outs", functools.partial(keep_rollouts, services, rollouts))
+        parts.start(
+            "roll-outs",
+            functools.partial(keep_rollouts, services, rollouts, serves=self._supervisor is not None),
+        )
         parts.start("log", functools.partial(keep_log, services, wakeup()))
         parts.start("housekeeping", self._keep_house)
         parts.start("heartbeat", self._beat)

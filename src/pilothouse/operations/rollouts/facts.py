@@ -21,13 +21,20 @@ _ENDS_AGAINST = 3
 _LOOKED_BACK = timedelta(hours=1)
 
 
-def gather(services: Services, connection: Connection, rollout: Rollout, now: datetime) -> Facts:
-    """Facts of an unfinished roll-out as they are on record, with the evidence that is folded."""
+_FIRST_REPORT = timedelta(minutes=1)
+"""Time that a serving process has to report for the first time, where the daemon starts them: after that nobody serves."""
+
+
+def gather(
+    services: Services, connection: Connection, rollout: Rollout, now: datetime, *, serves: bool = False
+) -> Facts:
+    """Facts of an unfinished roll-out as they are on record, with the evidence that is folded. ``serves``: the daemon starts
+    serving processes, so that one which has not reported yet may come."""
     served = {place.target: place for place in rollout_facts.places(connection, rollout.id)}
     clocks = services.event_clocks(rollout.model)
     return Facts(
         now=now,
-        places=_places(rollout, served, clocks),
+        places=_places(rollout, served, clocks, now - _FIRST_REPORT if serves else None),
         blocked=blocked(connection, rollout, served, now),
         breaches=tuple(_breaches(connection, rollout, served, now)),
         evidence=evidence_of(services, connection, rollout) if rollout.entered_at else StepEvidence(),
@@ -52,15 +59,22 @@ def blocked(
 
 
 def _places(
-    rollout: Rollout, served: Mapping[str, ServedPlace], clocks: Mapping[str, datetime]
+    rollout: Rollout,
+    served: Mapping[str, ServedPlace],
+    clocks: Mapping[str, datetime],
+    may_come_since: datetime | None,
 ) -> dict[str, PlaceFacts]:
+    """Facts by target. A process that has not reported may come where its target is live since ``may_come_since``."""
     places: dict[str, PlaceFacts] = {}
     for one in rollout.targets:
         place = served[one.target]
         is_live = one.state is PlaceState.LIVE and place.live == rollout.version
+        is_recent = may_come_since and one.entered_at and one.entered_at > may_come_since
+        to_come = is_recent and place.serving is ServingState.NOT_REPORTED
+        loads = to_come or place.serving in (ServingState.LOADING, ServingState.FAILED)
         places[one.target] = PlaceFacts(
             answers=place.serving is not ServingState.DOWN,
-            ready=not is_live or place.serving not in (ServingState.LOADING, ServingState.FAILED),
+            ready=not (is_live and loads),
             live=place.live,
             clock=clocks.get(one.target),
         )

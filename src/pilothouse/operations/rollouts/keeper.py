@@ -26,8 +26,9 @@ class Done:
     fault: str = ""
 
 
-def keep(services: Services, stop: Callable[[], bool] = lambda: False) -> list[Done]:
+def keep(services: Services, stop: Callable[[], bool] = lambda: False, *, serves: bool = False) -> list[Done]:
     """Carry out what follows for every unfinished roll-out; a fault of one keeps none of the others. Cheap where nothing does.
+    ``serves``: this daemon starts serving processes.
 
     Each act is looked for in its own transaction again: whatever was decided meanwhile counts.
     """
@@ -38,7 +39,7 @@ def keep(services: Services, stop: Callable[[], bool] = lambda: False) -> list[D
         for _ in range(_MOST):
             if stop():
                 return done
-            one = _step(services, number)
+            one = _step(services, number, serves)
             if one is None:
                 break
             done.append(one)
@@ -47,9 +48,9 @@ def keep(services: Services, stop: Callable[[], bool] = lambda: False) -> list[D
     return done
 
 
-def _step(services: Services, number: int) -> Done | None:
+def _step(services: Services, number: int, serves: bool) -> Done | None:
     """Carry out the next act of a roll-out; None where it waits."""
-    if isinstance(_next(services, number), Wait):
+    if isinstance(_next(services, number, serves), Wait):
         return None
     rollout: Rollout | None = None
     act: Act = Wait("")
@@ -57,7 +58,8 @@ def _step(services: Services, number: int) -> Done | None:
         with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
             rollout = rollouts.find(change.connection, number)
             assert rollout is not None
-            act = next_act(rollout, gather(services, change.connection, rollout, change.at))
+            facts = gather(services, change.connection, rollout, change.at, serves=serves)
+            act = next_act(rollout, facts)
             if isinstance(act, Wait):
                 return None
             carry_out(services, change, rollout, act)
@@ -68,8 +70,9 @@ def _step(services: Services, number: int) -> Done | None:
     return Done(rollout, act)
 
 
-def _next(services: Services, number: int) -> Act:
+def _next(services: Services, number: int, serves: bool) -> Act:
     with services.registry.read() as connection:
         rollout = rollouts.find(connection, number)
         assert rollout is not None
-        return next_act(rollout, gather(services, connection, rollout, present(services, connection)))
+        now = present(services, connection)
+        return next_act(rollout, gather(services, connection, rollout, now, serves=serves))

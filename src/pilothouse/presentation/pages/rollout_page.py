@@ -45,7 +45,9 @@ def rollout_lines(view: RolloutView, now: datetime) -> list[Line]:
 
 
 def _next(view: RolloutView) -> str:
-    return f"{view.next} (until {time_text(view.until)} at the latest)" if view.until else view.next
+    """What it waits for, and when it pauses for want of that."""
+    pauses = view.until is not None and not view.next.startswith("bakes until")
+    return f"{view.next} (it pauses at {time_text(view.until)} for want of that)" if pauses else view.next
 
 
 def _waves(view: RolloutView, now: datetime) -> Iterator[Line]:
