@@ -6,7 +6,6 @@ import pytest
 
 from pilothouse.domain.errors import ModelFileError
 from pilothouse.domain.models.target_file import TargetDescription
-from pilothouse.domain.rollouts import plan_file
 from pilothouse.domain.rollouts.plan import Clock, GoOn, Plan, StepKind, placed
 from pilothouse.domain.rollouts.plan_changes import looser
 from pilothouse.domain.rollouts.plan_file import load_plans
@@ -37,13 +36,6 @@ name = "rest"
 """
 
 
-@pytest.fixture
-def trials(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plans may name every kind of step."""
-    monkeypatch.setattr(plan_file, "REFUSED_KINDS", {})
-
-
-@pytest.mark.usefixtures("trials")
 def test_a_file_says_every_step_and_what_it_leaves_out_holds_as_documented() -> None:
     careful = load_plans(CAREFUL)["careful"]
 
@@ -66,7 +58,6 @@ WAVE = '[[plan]]\nname = "a"\n[[plan.wave]]\nname = "first"\n'
 STEP = f"{WAVE}[[plan.wave.step]]\n"
 
 
-@pytest.mark.usefixtures("trials")
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
@@ -95,6 +86,8 @@ STEP = f"{WAVE}[[plan.wave.step]]\n"
             "found 0.1 after 0.2; expected shares that do not fall",
         ),
         ("[[plan]]\nname = 'a'\nfalse_rollbacks = 0\nwave = [{ name = 'x' }]\n", "false_rollbacks: found 0"),
+        ("[[plan]]\nname = 'a'\nslower = 1.0\nwave = [{ name = 'x' }]\n", "slower: found 1.0"),
+        ("[[plan]]\nname = 'a'\nchanged = 1.0\nwave = [{ name = 'x' }]\n", "changed: found 1.0"),
         ("[[plan]]\nname = 'a'\nmargin = 1.5\nwave = [{ name = 'x' }]\n", "margin: found 1.5"),
         (
             '[[plan]]\nname = "a"\nwave = [{ name = "x\\u001b[2J" }]\n',
@@ -108,13 +101,6 @@ def test_each_fault_is_one_line_with_its_place(text: str, fault: str) -> None:
 
     assert any(fault in line for line in raised.value.problems), raised.value.problems
     assert all(line.isprintable() for line in raised.value.problems)
-
-
-def test_kinds_that_nothing_carries_out_yet_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan_file, "REFUSED_KINDS", {StepKind.SHADOW: "shadow steps need something"})
-
-    with pytest.raises(ModelFileError, match="shadow steps need something"):
-        load_plans(CAREFUL)
 
 
 def described(name: str, **other: Any) -> TargetDescription:
@@ -158,6 +144,8 @@ def change(of: Plan, **step: Any) -> Plan:
         (change(TRIALS, clock="event"), "by the event clock"),
         (plan(*TRIALS.to_plain()["wave"][:1]), "1 waves in place of 2"),
         (plan(*TRIALS.to_plain()["wave"], margin=0.05), "margin rises from 0.01 to 0.05"),
+        (plan(*TRIALS.to_plain()["wave"], slower=3.0), "slower rises from 1.5 to 3"),
+        (plan(*TRIALS.to_plain()["wave"], changed=0.2), ""),
         (plan(*TRIALS.to_plain()["wave"], false_rollbacks=0.001), "harm is found later"),
         (plan(*TRIALS.to_plain()["wave"], false_rollbacks=0.05, margin=0.0), ""),
     ],

@@ -2,11 +2,13 @@
 
 import functools
 import logging
+from collections.abc import Callable
 
 from pilothouse.daemon.logs import say
 from pilothouse.daemon.thread_loop import Wakeup, repeat
 from pilothouse.domain.rollouts.rules import GoBack, Pause
 from pilothouse.operations.rollouts import keeper
+from pilothouse.operations.rollouts.facts import Serving
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import write_state
 
@@ -17,22 +19,22 @@ _RESTS_S = 0.1
 """Least rest after a turn: a stream of telemetry leaves time to others."""
 
 
-def keep_rollouts(services: Services, wakeup: Wakeup, *, serves: bool) -> None:
-    """Look until the daemon stops. ``serves``: this daemon starts serving processes."""
+def keep_rollouts(services: Services, wakeup: Wakeup, serving: Callable[[], Serving]) -> None:
+    """Look until the daemon stops. ``serving`` gives what the daemon knows of serving processes."""
     faults: dict[int, str] = {}
     repeat(
         wakeup,
-        functools.partial(_turn, services, wakeup, serves, faults),
+        functools.partial(_turn, services, wakeup, serving, faults),
         at_least_every_s=_LOOK_AT_LEAST_EVERY_S,
         rest_s=_RESTS_S,
     )
 
 
-def _turn(services: Services, wakeup: Wakeup, serves: bool, faults: dict[int, str]) -> None:
+def _turn(services: Services, wakeup: Wakeup, serving: Callable[[], Serving], faults: dict[int, str]) -> None:
     """One turn. ``faults``: what was said last of each roll-out that met one, which is said once."""
     if write_state.state(services) is not None:
         return
-    for done in keeper.keep(services, wakeup.stop.is_set, serves=serves):
+    for done in keeper.keep(services, wakeup.stop.is_set, serving()):
         rollout, act = done.rollout, done.act
         named = f"roll-out {rollout.id} of {rollout.uri}"
         if done.fault:

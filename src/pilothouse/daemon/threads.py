@@ -20,6 +20,7 @@ from pilothouse.operations.automation.monitoring_round import evaluate_windows
 from pilothouse.operations.fleet.processes import BEAT_EVERY_S, Pulse
 from pilothouse.operations.jobs import job_attempts
 from pilothouse.operations.promotion import break_glass, promotions
+from pilothouse.operations.rollouts.facts import Serving
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import after_upgrade, write_state
 from pilothouse.store import jobs as stored_jobs
@@ -130,7 +131,7 @@ class DaemonThreads:
         telemetry_wakeups.append(rollouts)
         parts.start(
             "roll-outs",
-            functools.partial(keep_rollouts, services, rollouts, serves=self._supervisor is not None),
+            functools.partial(keep_rollouts, services, rollouts, self._serving),
         )
         parts.start("log", functools.partial(keep_log, services, wakeup()))
         parts.start("housekeeping", self._keep_house)
@@ -150,6 +151,10 @@ class DaemonThreads:
         left = self._threads.join(patience_s)
         self._hub.close()
         return left
+
+    def _serving(self) -> Serving:
+        """What this daemon knows of serving processes now."""
+        return Serving(self._supervisor is not None, self._pulse.trials())
 
     def _supervise(self, wakeup: Wakeup) -> None:
         assert self._supervisor is not None

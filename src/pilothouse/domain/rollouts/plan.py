@@ -98,6 +98,10 @@ class Plan:
     """Rate of roll-backs without cause that is promised, over a whole roll-out."""
     margin: float = 0.01
     """Loss of the task by which the new version may be worse and still counts as not worse."""
+    slower: float = 1.5
+    """p95 of a canary over that of the version before, from which on it counts as harm."""
+    changed: float | None = None
+    """Share of decisions that may differ in the shadow; more counts as harm. None: they are shown and stop nothing."""
 
     @property
     def waves(self) -> tuple[Wave, ...]:
@@ -109,6 +113,8 @@ class Plan:
             "name": self.name,
             "false_rollbacks": self.false_rollbacks,
             "margin": self.margin,
+            "slower": self.slower,
+            "changed": self.changed,
             "wave": [
                 {
                     "name": wave.name,

@@ -18,6 +18,11 @@ def looser(old: Plan, new: Plan) -> Iterator[str]:
         yield f"false_rollbacks falls from {old.false_rollbacks:g} to {new.false_rollbacks:g}: harm is found later"
     if new.margin > old.margin:
         yield f"margin rises from {old.margin:g} to {new.margin:g}: more counts as not worse"
+    if new.slower > old.slower:
+        yield f"slower rises from {old.slower:g} to {new.slower:g}: a slower version goes out"
+    if old.changed is not None and (new.changed is None or new.changed > old.changed):
+        now = "is gone" if new.changed is None else f"rises from {old.changed:g} to {new.changed:g}"
+        yield f"changed {now}: more decisions may differ"
     if len(new.waves) < len(old.waves):
         yield f"it has {len(new.waves)} waves in place of {len(old.waves)}"
     for number, (before, after) in enumerate(zip(old.waves, new.waves, strict=False), 1):

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from pilothouse.domain.models.dataclass_reader import format_duration
-from pilothouse.domain.rollouts.plan import Clock, GoOn, Step
+from pilothouse.domain.rollouts.plan import Clock, GoOn, Step, StepKind
 from pilothouse.domain.rollouts.rollout import STATE_IN, PlaceState, Rollout, RolloutState, RolloutTarget
 
 _NAMED = 3
@@ -149,9 +149,12 @@ def next_act(rollout: Rollout, facts: Facts) -> Act:
     if rollout.current is None:
         missing = [one.target for one in rollout.targets if one.state is PlaceState.PASSED_OVER]
         return Wait(f"every wave is through; {named(missing)} does not answer") if missing else Complete()
+    step = rollout.current[1]
+    if step.kind is not StepKind.LIVE and not _compared(rollout):
+        return Pass("nothing is live on its targets that it could be compared with")
     if rollout.entered_at is None:
         return _entry(rollout, facts)
-    return _judged(rollout, facts, rollout.current[1])
+    return _judged(rollout, facts, step)
 
 
 def _taken(rollout: Rollout, facts: Facts) -> tuple[str, ...]:
@@ -176,8 +179,14 @@ def catch_up_step(rollout: Rollout, target: RolloutTarget) -> Step:
     return steps[rollout.step] if target.wave == rollout.wave else steps[-1]
 
 
+def _compared(rollout: Rollout) -> list[RolloutTarget]:
+    """Targets of the wave with a version beside which the new one can be tried."""
+    return [one for one in rollout.of_wave(rollout.wave) if one.before is not None]
+
+
 def _entry(rollout: Rollout, facts: Facts) -> Enter:
-    names = [one.target for one in rollout.of_wave(rollout.wave)]
+    is_live = rollout.current is not None and rollout.current[1].kind is StepKind.LIVE
+    names = [one.target for one in (rollout.of_wave(rollout.wave) if is_live else _compared(rollout))]
     return Enter(
         tuple(name for name in names if facts.places[name].answers),
         tuple(name for name in names if not facts.places[name].answers),

@@ -34,7 +34,7 @@ from pilothouse.operations.catalogue import require_version
 from pilothouse.operations.promotion.accounted_rows import check_version
 from pilothouse.operations.promotion.activation import put_live
 from pilothouse.operations.promotion.deployments import go_back
-from pilothouse.operations.rollouts.evidence import note_traffic
+from pilothouse.operations.rollouts import evidence
 from pilothouse.operations.services import Services
 from pilothouse.store import deployments, rollouts
 from pilothouse.store.alerts import NewAlert
@@ -189,7 +189,7 @@ def _take(
     clocks = services.event_clocks(rollout.model)
     entered: dict[str, datetime | None] = {target: clocks.get(target) for target in targets}
     rollouts.set_targets(change.connection, rollout.id, STATE_IN[kind], entered, at=change.at, share=share)
-    note_traffic(services, change, rollout, targets)
+    evidence.begin(services, change, rollout, targets, kind)
 
 
 def _pass(change: Change, rollout: Rollout, why: str) -> None:

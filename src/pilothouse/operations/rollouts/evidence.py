@@ -1,27 +1,33 @@
-"""Evidence of a roll-out's step: how many requests the version has answered since the step began.
+"""Evidence of a roll-out's steps: begun with a step, folded from telemetry, judged.
 
-Statistics and watermark are written together, so that a daemon that was killed goes on from the same numbers.
+The statistics are loaded only once a roll-out has a trial: commands and consoles that show others do not wait for them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from pilothouse.domain.rollouts.plan import StepKind
 from pilothouse.domain.rollouts.rollout import Rollout
-from pilothouse.domain.rollouts.rules import Outcome, StepEvidence
+from pilothouse.domain.rollouts.rules import Breach, Outcome, StepEvidence
 from pilothouse.operations.authorisation import Change
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import rollouts
+from pilothouse.store.rollouts import EvidenceRow
 
 TRAFFIC = "traffic"
-"""Name of the count of rows that the version had answered on a target when the step began there."""
+"""Name of the count of rows that the version had answered on a target when a live step began there."""
 
 
-def note_traffic(services: Services, change: Change, rollout: Rollout, targets: Iterable[str]) -> None:
-    """Keep how many rows the version had answered on targets, at the begin of a step there."""
+def begin(
+    services: Services, change: Change, rollout: Rollout, targets: Sequence[str], kind: StepKind
+) -> None:
+    """Keep what the evidence of a step that begins on targets is counted from."""
+    if kind is not StepKind.LIVE:
+        _begin_trials(change, rollout, targets)
+        return
     answered = _answered(services, rollout)
     rows = [
-        rollouts.EvidenceRow(
+        EvidenceRow(
             wave=rollout.wave,
             step=rollout.step,
             target=target,
@@ -35,21 +41,63 @@ def note_traffic(services: Services, change: Change, rollout: Rollout, targets: 
     rollouts.put_evidence(change.connection, rollout.id, rows)
 
 
-def evidence_of(services: Services, connection: Connection, rollout: Rollout) -> StepEvidence:
-    """What the tests of the step at which a roll-out is say so far."""
-    if rollout.current is None:
-        return StepEvidence()
-    _, step = rollout.current
+def _begin_trials(change: Change, rollout: Rollout, targets: Sequence[str]) -> None:
+    from pilothouse.operations.rollouts.trial_folding import first_rows
+
+    there = {(row.wave, row.target, row.test) for row in rollouts.evidence(change.connection, rollout.id)}
     rows = [
         row
-        for row in rollouts.evidence(connection, rollout.id)
-        if (row.wave, row.step, row.test) == (rollout.wave, rollout.step, TRAFFIC)
+        for target in targets
+        for row in first_rows(change.connection, rollout, target, change.at)
+        if (row.wave, row.target, row.test) not in there
     ]
+    rollouts.put_evidence(change.connection, rollout.id, rows)
+
+
+def fold(services: Services, rollout: Rollout) -> None:
+    """Fold what has come of a roll-out's trials; nothing is written where nothing has. It decides nothing: whatever follows
+    from it is an act of its own."""
+    with services.registry.read() as connection:
+        rows = [row for row in rollouts.evidence(connection, rollout.id) if row.test != TRAFFIC]
+    if not rows:
+        return
+    from pilothouse.operations.rollouts import trial_folding
+
+    with services.reading_telemetry() as telemetry:
+        if telemetry is None:
+            return
+        changed = trial_folding.fold(telemetry, rollout, rows, services.now())
+    if changed:
+        with services.registry.transaction() as connection:
+            rollouts.put_evidence(connection, rollout.id, changed)
+
+
+def judged(
+    services: Services, connection: Connection, rollout: Rollout
+) -> tuple[StepEvidence, Breach | None]:
+    """What the tests of the step at which a roll-out is say so far, and harm that the tests of any step have found."""
+    rows = rollouts.evidence(connection, rollout.id)
+    trials = [row for row in rows if row.test != TRAFFIC]
+    harm: Breach | None = None
+    if trials:
+        from pilothouse.operations.rollouts.trial_verdicts import judge
+
+        found = judge(rollout, trials)
+        if rollout.current is not None and rollout.current[1].kind is not StepKind.LIVE:
+            return found.step, found.harm
+        harm = found.harm
+    if rollout.current is None or rollout.entered_at is None:
+        return StepEvidence(), harm
+    return _traffic(services, rollout, rows), harm
+
+
+def _traffic(services: Services, rollout: Rollout, rows: Sequence[EvidenceRow]) -> StepEvidence:
+    """Rows that the version has answered since a live step began."""
     answered = _answered(services, rollout)
-    requests = sum(max(0, answered.get(row.target, 0) - row.statistics["before"]) for row in rows)
-    outcome = Outcome.UNDECIDED if requests else Outcome.NO_TRAFFIC
-    words = f"{requests:,} requests" if requests and step.kind is StepKind.LIVE else ""
-    return StepEvidence(requests, outcome, words)
+    here = [row for row in rows if (row.wave, row.step, row.test) == (rollout.wave, rollout.step, TRAFFIC)]
+    count = sum(max(0, answered.get(row.target, 0) - row.statistics["before"]) for row in here)
+    outcome = Outcome.UNDECIDED if count else Outcome.NO_TRAFFIC
+    return StepEvidence(count, outcome, f"{count:,} requests" if count else "")
 
 
 def _answered(services: Services, rollout: Rollout) -> dict[str, int]:

@@ -1,13 +1,15 @@
 """Facts of a roll-out: gathered from registry and telemetry, for the rule that says what comes next."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from pilothouse.domain.formats.wire import TrialReport
 from pilothouse.domain.monitoring.monitoring import ServingState
 from pilothouse.domain.promotion.freezes import freeze_of, freeze_text
-from pilothouse.domain.rollouts.rollout import PlaceState, Rollout
-from pilothouse.domain.rollouts.rules import Breach, Facts, PlaceFacts, StepEvidence
-from pilothouse.operations.rollouts.evidence import evidence_of
+from pilothouse.domain.rollouts.rollout import PlaceState, Rollout, RolloutTarget
+from pilothouse.domain.rollouts.rules import Breach, Facts, PlaceFacts
+from pilothouse.operations.rollouts.evidence import judged
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import deployments, rollout_facts, workspace
@@ -25,19 +27,37 @@ _FIRST_REPORT = timedelta(minutes=1)
 """Time that a serving process has to report for the first time, where the daemon starts them: after that nobody serves."""
 
 
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What the daemon knows of serving processes beyond what is on record. ``starts``: it starts them, so that one which has
+    not reported yet may come; ``trials``: what each target last said of its trials."""
+
+    starts: bool = False
+    trials: Mapping[str, Sequence[TrialReport]] = field(default_factory=dict)
+
+    def trial(self, rollout: Rollout, target: str) -> TrialReport | None:
+        """What a target says of a roll-out's trial; None where it has said nothing of it."""
+        named = (one for one in self.trials.get(target, ()) if one.rollout == rollout.id)
+        return next(named, None)
+
+
+UNKNOWN = Serving()
+
+
 def gather(
-    services: Services, connection: Connection, rollout: Rollout, now: datetime, *, serves: bool = False
+    services: Services, connection: Connection, rollout: Rollout, now: datetime, serving: Serving = UNKNOWN
 ) -> Facts:
-    """Facts of an unfinished roll-out as they are on record, with the evidence that is folded. ``serves``: the daemon starts
-    serving processes, so that one which has not reported yet may come."""
+    """Facts of an unfinished roll-out as they are on record, with the evidence that is folded."""
     served = {place.target: place for place in rollout_facts.places(connection, rollout.id)}
     clocks = services.event_clocks(rollout.model)
+    evidence, harm = judged(services, connection, rollout)
+    breaches = [*_breaches(connection, rollout, served, serving, now), *([harm] if harm else [])]
     return Facts(
         now=now,
-        places=_places(rollout, served, clocks, now - _FIRST_REPORT if serves else None),
+        places=_places(rollout, served, clocks, serving, now),
         blocked=blocked(connection, rollout, served, now),
-        breaches=tuple(_breaches(connection, rollout, served, now)),
-        evidence=evidence_of(services, connection, rollout) if rollout.entered_at else StepEvidence(),
+        breaches=tuple(breaches),
+        evidence=evidence,
     )
 
 
@@ -62,27 +82,38 @@ def _places(
     rollout: Rollout,
     served: Mapping[str, ServedPlace],
     clocks: Mapping[str, datetime],
-    may_come_since: datetime | None,
+    serving: Serving,
+    now: datetime,
 ) -> dict[str, PlaceFacts]:
-    """Facts by target. A process that has not reported may come where its target is live since ``may_come_since``."""
+    """Facts by target."""
     places: dict[str, PlaceFacts] = {}
     for one in rollout.targets:
         place = served[one.target]
         is_live = one.state is PlaceState.LIVE and place.live == rollout.version
-        is_recent = may_come_since and one.entered_at and one.entered_at > may_come_since
-        to_come = is_recent and place.serving is ServingState.NOT_REPORTED
+        is_recent = one.entered_at is not None and now - one.entered_at < _FIRST_REPORT
+        to_come = serving.starts and is_recent and place.serving is ServingState.NOT_REPORTED
         loads = to_come or place.serving in (ServingState.LOADING, ServingState.FAILED)
         places[one.target] = PlaceFacts(
             answers=place.serving is not ServingState.DOWN,
-            ready=not (is_live and loads),
+            ready=not (is_live and loads) and not (one.state.is_trial and _loads(serving, rollout, one)),
             live=place.live,
             clock=clocks.get(one.target),
         )
     return places
 
 
+def _loads(serving: Serving, rollout: Rollout, one: RolloutTarget) -> bool:
+    """True where a target has yet to load the version that it tries; where nobody hears of it, nobody knows."""
+    said = serving.trial(rollout, one.target)
+    return serving.starts and (said is None or said.state == "loading" or said.mode != one.state)
+
+
 def _breaches(
-    connection: Connection, rollout: Rollout, served: Mapping[str, ServedPlace], now: datetime
+    connection: Connection,
+    rollout: Rollout,
+    served: Mapping[str, ServedPlace],
+    serving: Serving,
+    now: datetime,
 ) -> Iterator[Breach]:
     """What speaks against the version, the surest first."""
     live = [one for one in rollout.targets if one.state is PlaceState.LIVE]
@@ -91,6 +122,10 @@ def _breaches(
         if place.live == rollout.version and place.serving is ServingState.FAILED:
             why = place.fault or "its serving process said so"
             yield Breach("not loaded", f"{one.target} cannot load {rollout.uri}: {why}", one.target)
+    for one in rollout.targets:
+        said = serving.trial(rollout, one.target) if one.state.is_trial else None
+        if said is not None and said.state == "failed":
+            yield Breach("not loaded", f"{one.target} cannot load {rollout.uri}: {said.reason}", one.target)
     for alert in rollout_facts.alerts_against(connection, rollout.id, ALERTS_AGAINST):
         figures = {**alert.figures, "alert": alert.id}
         yield Breach("alert", f"alert {alert.id} on {alert.target}: {alert.summary}", alert.target, figures)

@@ -9,7 +9,8 @@ from pilothouse.domain.rollouts.rollout import Rollout
 from pilothouse.domain.rollouts.rules import Act, Wait, next_act
 from pilothouse.operations.authorisation import changing, present
 from pilothouse.operations.rollouts.acts import carry_out
-from pilothouse.operations.rollouts.facts import gather
+from pilothouse.operations.rollouts.evidence import fold
+from pilothouse.operations.rollouts.facts import UNKNOWN, Serving, gather
 from pilothouse.operations.services import Services
 from pilothouse.store import rollouts
 
@@ -26,9 +27,11 @@ class Done:
     fault: str = ""
 
 
-def keep(services: Services, stop: Callable[[], bool] = lambda: False, *, serves: bool = False) -> list[Done]:
-    """Carry out what follows for every unfinished roll-out; a fault of one keeps none of the others. Cheap where nothing does.
-    ``serves``: this daemon starts serving processes.
+def keep(
+    services: Services, stop: Callable[[], bool] = lambda: False, serving: Serving = UNKNOWN
+) -> list[Done]:
+    """Fold what has come, and carry out what follows for every unfinished roll-out; a fault of one keeps none of the others.
+    Cheap where nothing does.
 
     Each act is looked for in its own transaction again: whatever was decided meanwhile counts.
     """
@@ -39,7 +42,7 @@ def keep(services: Services, stop: Callable[[], bool] = lambda: False, *, serves
         for _ in range(_MOST):
             if stop():
                 return done
-            one = _step(services, number, serves)
+            one = _step(services, number, serving)
             if one is None:
                 break
             done.append(one)
@@ -48,31 +51,32 @@ def keep(services: Services, stop: Callable[[], bool] = lambda: False, *, serves
     return done
 
 
-def _step(services: Services, number: int, serves: bool) -> Done | None:
+def _step(services: Services, number: int, serving: Serving) -> Done | None:
     """Carry out the next act of a roll-out; None where it waits."""
-    if isinstance(_next(services, number, serves), Wait):
-        return None
-    rollout: Rollout | None = None
+    with services.registry.read() as connection:
+        seen = rollouts.find(connection, number)
+    assert seen is not None
     act: Act = Wait("")
     try:
+        fold(services, seen)
+        if isinstance(_next(services, number, serving), Wait):
+            return None
         with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
             rollout = rollouts.find(change.connection, number)
             assert rollout is not None
-            facts = gather(services, change.connection, rollout, change.at, serves=serves)
-            act = next_act(rollout, facts)
+            act = next_act(rollout, gather(services, change.connection, rollout, change.at, serving))
             if isinstance(act, Wait):
                 return None
             carry_out(services, change, rollout, act)
     except PilothouseError as error:
-        if rollout is None:
-            raise
-        return Done(rollout, act, str(error))
+        return Done(seen, act, str(error))
     return Done(rollout, act)
 
 
-def _next(services: Services, number: int, serves: bool) -> Act:
+def _next(services: Services, number: int, serving: Serving) -> Act:
     with services.registry.read() as connection:
         rollout = rollouts.find(connection, number)
         assert rollout is not None
-        now = present(services, connection)
-        return next_act(rollout, gather(services, connection, rollout, now, serves=serves))
+        return next_act(
+            rollout, gather(services, connection, rollout, present(services, connection), serving)
+        )

@@ -1,0 +1,219 @@
+"""Pairs and arms of a roll-out's trials, folded from telemetry into the sufficient statistics of its tests.
+
+Statistics and watermark are one row: a daemon that was killed goes on from there to the same numbers. A row belongs to a wave
+and a target; what comes late, such as an outcome, is folded also when the wave has gone on.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from pilothouse.domain.formats.canonical import canonical_json
+from pilothouse.domain.identifiers import VersionReference
+from pilothouse.domain.rollouts.plan import Step, StepKind
+from pilothouse.domain.rollouts.rollout import Rollout
+from pilothouse.operations.catalogue import spec_of_model
+from pilothouse.sqlite import Connection
+from pilothouse.statistics.arrays import Flags, Floats
+from pilothouse.statistics.sequential import (
+    arm_errors,
+    decisions,
+    latency_ratio,
+    paired_errors,
+    paired_losses,
+    two_arms,
+)
+from pilothouse.statistics.sequential.decisions import Decisions
+from pilothouse.statistics.sequential.paired_errors import PairedErrors
+from pilothouse.statistics.sequential.paired_losses import PairedLosses
+from pilothouse.statistics.sequential.records import from_plain, to_plain
+from pilothouse.statistics.sequential.two_arms import TwoArms
+from pilothouse.store import versions
+from pilothouse.store.rollouts import EvidenceRow
+from pilothouse.telemetry import trial_pairs
+from pilothouse.telemetry.trial_pairs import ArmOutcomes, Pairs, TrialName
+
+PAIRS, PAIR_LOSS, ARMS, ARM_LOSS = "pairs", "pair loss", "arms", "arm loss"
+"""Tests of a trial as rows name them: of a shadow before and with outcomes, of a canary before and with outcomes."""
+OF_KIND = {StepKind.SHADOW: (PAIRS, PAIR_LOSS), StepKind.CANARY: (ARMS, ARM_LOSS)}
+_SCALES = 3.0
+"""Cut of a regression's absolute errors, in mean absolute errors of the version before on its hold-out."""
+_USUAL_ERROR = 0.2
+"""Share of wrong answers that is expected where none is on record; whatever it is, the rates hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is fixed of a target's tests before the first observation. ``scale``: cut of a regression's absolute errors; None
+    where labels are right or wrong. ``centre``: mean loss that is expected, from 0 to 1."""
+
+    scale: float | None
+    centre: float
+
+
+def first_rows(connection: Connection, rollout: Rollout, target: str, at: datetime) -> list[EvidenceRow]:
+    """Empty rows of the trial that begins on a target, with its terms; none where the wave has had one of its kind there."""
+    assert rollout.current is not None
+    _, step = rollout.current
+    terms = _terms(connection, rollout, target)
+    place = trial_place(rollout, rollout.wave, step.kind)
+    return [
+        EvidenceRow(
+            wave=rollout.wave,
+            step=place,
+            target=target,
+            test=test,
+            statistics={"scale": terms.scale, "centre": terms.centre},
+            watermark={"after": 0},
+            folded_at=at,
+        )
+        for test in OF_KIND[step.kind]
+    ]
+
+
+def trial_place(rollout: Rollout, wave: int, kind: StepKind) -> int:
+    """Number of the first step of a kind in a wave: its rows stand under it."""
+    return next(i for i, step in enumerate(rollout.plan.waves[wave].steps) if step.kind is kind)
+
+
+def _terms(connection: Connection, rollout: Rollout, target: str) -> Terms:
+    before = next(one.before for one in rollout.targets if one.target == target)
+    champion = versions.find(connection, VersionReference(rollout.model, before)) if before else None
+    if spec_of_model(connection, rollout.model).task == "regression":
+        error = champion.metric("mae") or champion.metric("rmse") if champion else None
+        return Terms(_SCALES * error.value if error is not None and error.value > 0 else 1.0, 1 / _SCALES)
+    accuracy = champion.metric("accuracy") if champion else None
+    return Terms(None, 1 - accuracy.value if accuracy is not None else _USUAL_ERROR)
+
+
+def fold(telemetry: Connection, rollout: Rollout, rows: list[EvidenceRow], at: datetime) -> list[EvidenceRow]:
+    """Rows that something new was folded into."""
+    return [changed for row in rows if row.test in _FOLDS for changed in _folded(telemetry, rollout, row, at)]
+
+
+def _folded(telemetry: Connection, rollout: Rollout, row: EvidenceRow, at: datetime) -> Iterator[EvidenceRow]:
+    trial = TrialName(rollout.id, rollout.model, row.target)
+    statistics, after = dict(row.statistics), int(row.watermark["after"])
+    found, reached = _FOLDS[row.test](telemetry, rollout, trial, statistics, after)
+    if reached != after or canonical_json(found) != canonical_json(row.statistics):
+        yield EvidenceRow(
+            wave=row.wave,
+            step=row.step,
+            target=row.target,
+            test=row.test,
+            statistics=found,
+            watermark={"after": reached},
+            folded_at=at,
+        )
+
+
+Folded = tuple[dict[str, Any], int]
+
+
+def _fold_pairs(
+    telemetry: Connection, rollout: Rollout, trial: TrialName, held: dict[str, Any], after: int
+) -> Folded:
+    more = True
+    while more:
+        new = trial_pairs.new_pairs(telemetry, trial, after)
+        after, more = new.watermark, new.more
+        for name in ("rows", "requests", "dropped", "failed", "unfit"):
+            held[name] = held.get(name, 0) + getattr(new, name)
+        if new.classes:
+            names = [*new.classes, "?"]  # −1: a class that the trial does not have
+            labels = [[names[i] for i in column] for column in (new.challenger_labels, new.champion_labels)]
+            seen = decisions.collect(labels[0], labels[1])
+            before = from_plain(Decisions, held["decisions"]) if "decisions" in held else Decisions()
+            held["decisions"] = to_plain(before.plus(seen))
+    return held, after
+
+
+def _fold_pair_loss(
+    telemetry: Connection, rollout: Rollout, trial: TrialName, held: dict[str, Any], after: int
+) -> Folded:
+    more = True
+    while more:
+        new = trial_pairs.judged_pairs(telemetry, trial, after)
+        after, more = new.watermark, new.more
+        held["loss"] = to_plain(_pair_loss(held, new))
+    return held, after
+
+
+def _pair_loss(held: dict[str, Any], new: Pairs) -> PairedErrors | PairedLosses:
+    scale = held["scale"]
+    if scale is None:
+        counts = from_plain(PairedErrors, held["loss"]) if "loss" in held else PairedErrors()
+        wrong = [_wrong(labels, new.outcomes) for labels in (new.challenger_labels, new.champion_labels)]
+        return counts.plus(paired_errors.count(wrong[0], wrong[1]))
+    losses = from_plain(PairedLosses, held["loss"]) if "loss" in held else PairedLosses()
+    ours, theirs = (np.abs(scores - new.outcomes) for scores in (new.challenger_scores, new.champion_scores))
+    return losses.plus(paired_losses.truncated(ours, theirs, scale))
+
+
+def _wrong(labels: Any, outcomes: Floats) -> Flags:
+    return np.asarray(labels != outcomes, np.bool_)
+
+
+def _fold_arms(
+    telemetry: Connection, rollout: Rollout, trial: TrialName, held: dict[str, Any], after: int
+) -> Folded:
+    """Counts of the arms are summed over the whole trial in telemetry: they replace those before."""
+    errors, latencies, answered = arm_errors.ArmErrors(), {}, {}
+    by_share: dict[float, dict[bool, trial_pairs.Arm]] = {}
+    for arm in trial_pairs.arms(telemetry, trial):
+        by_share.setdefault(arm.share, {})[arm.version == rollout.version] = arm
+    for share, of in sorted(by_share.items()):
+        new, old = of.get(True), of.get(False)
+        stage = arm_errors.Stage(
+            share,
+            new.requests + new.errors if new else 0,
+            old.requests + old.errors if old else 0,
+            new.errors if new else 0,
+            old.errors if old else 0,
+        )
+        errors = errors.plus(arm_errors.ArmErrors((stage,)))
+        answered[f"{share:g}"] = stage.challenger
+        if new and old:
+            latencies[f"{share:g}"] = to_plain(latency_ratio.collect(new.latencies, old.latencies))
+    return {**held, "errors": to_plain(errors), "latencies": latencies, "answered": answered}, after
+
+
+def _fold_arm_loss(
+    telemetry: Connection, rollout: Rollout, trial: TrialName, held: dict[str, Any], after: int
+) -> Folded:
+    more = True
+    while more:
+        new = trial_pairs.judged_arms(telemetry, trial, after)
+        after, more = new.watermark, new.more
+        ours = from_plain(TwoArms, held["loss"]) if "loss" in held else TwoArms()
+        losses = _arm_losses(held["scale"], new)
+        for share in np.unique(new.shares):
+            here, is_new = new.shares == share, new.versions == rollout.version
+            ours = ours.plus(two_arms.collect(float(share), losses[here & is_new], losses[here & ~is_new]))
+        held["loss"] = to_plain(ours)
+    return held, after
+
+
+def _arm_losses(scale: float | None, new: ArmOutcomes) -> Floats:
+    if scale is None:
+        return _wrong(new.labels, new.outcomes).astype(np.float64)
+    return np.minimum(np.abs(new.scores - new.outcomes), scale) / scale
+
+
+_FOLDS = {
+    PAIRS: _fold_pairs,
+    PAIR_LOSS: _fold_pair_loss,
+    ARMS: _fold_arms,
+    ARM_LOSS: _fold_arm_loss,
+}
+
+
+def requests_in(rows: list[EvidenceRow], step: Step) -> int:
+    """Pairs of a shadow, or requests that the new version answered at the share of a canary, over the targets of these rows."""
+    if step.kind is StepKind.SHADOW:
+        return sum(row.statistics.get("rows", 0) for row in rows if row.test == PAIRS)
+    share = f"{step.share or 0:g}"
+    return sum(row.statistics.get("answered", {}).get(share, 0) for row in rows if row.test == ARMS)
