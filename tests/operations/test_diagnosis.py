@@ -1,11 +1,13 @@
 """What the doctor finds: a healthy workspace, and each fault by its name."""
 
+import shlex
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from fixtures.registries import START, Example, raised
 from pilothouse.domain.confinement import Promise
+from pilothouse.domain.doctor import Finding
 from pilothouse.domain.errors import NotAllowedError
 from pilothouse.domain.formats.wire import ServingReport
 from pilothouse.domain.identity.roles import Role
@@ -310,3 +312,29 @@ def test_without_a_daemon_what_cannot_be_told_is_part_of_its_finding(example: Ex
     isolation = [f for f in doctor.diagnose(example.services, example.actor("ada")) if f.check == "isolation"]
     assert isolation[0].finding.endswith("see docs/security.md, Which layer holds what")
     assert [f.finding.partition(":")[0] for f in isolation[1:]] == [str(promise) for promise in Promise]
+
+
+def test_a_secret_that_is_open_to_others_is_a_fault_with_the_command_that_mends_it(example: Example) -> None:
+    paths, ada = example.services.paths, example.actor("ada")
+
+    def finding() -> Finding:
+        return next(one for one in doctor.diagnose(example.services, ada) if one.check == "secrets")
+
+    token = paths.serving_folder("ewr") / "token"
+    token.parent.mkdir(parents=True)
+    for path in (paths.signing_key, paths.log_key, token):
+        path.write_text("secret")
+        path.chmod(0o600)
+    assert finding() == Finding("secrets", True, "3 files with a secret, each its owner's alone")
+    paths.log_key.chmod(0o640)
+    token.chmod(0o604)
+    found = finding()
+    assert not found.ok
+    assert (
+        f"state/log.key is open to others (640): run chmod 600 {shlex.quote(str(paths.log_key))}"
+        in found.finding
+    )
+    assert "state/serving/ewr/token is open to others (604)" in found.finding
+    for path in (paths.log_key, token):
+        path.chmod(0o600)
+    assert finding().ok

@@ -186,7 +186,9 @@ def test_four_eyes_count_who_asked_anew(example: Example) -> None:
 def test_who_may_not_request_may_not_ask_anew(example: Example) -> None:
     request = outdate(example)
 
-    with pytest.raises(NotAllowedError, match="may not request a promotion"):
+    with pytest.raises(
+        NotAllowedError, match=r"vera may not ask anew for request 3 of delay: it needs the role"
+    ):
         promotions.request_again(example.services, example.actor("vera"), request.id)
 
 
@@ -334,3 +336,25 @@ def test_a_deployed_request_says_that_its_version_was_rolled_back_or_replaced_si
     assert shown() == ["deployed", "rolled back"]
     assert read(example, 1).ended_by == ()
     assert {end.target for end in read(example, 2).ended_by} == {"ewr", "jfk"}
+
+
+def test_a_rolled_back_request_stays_so_when_another_request_puts_its_version_live(example: Example) -> None:
+    for number in (1, 2):
+        example.add_version()
+        sign(example, ask(example, f"delay/{number}"))
+        example.pass_time(hours=1)
+    deployments.roll_back(example.services, example.actor("oscar"), "delay", reason="slow")
+    example.pass_time(hours=1)
+
+    def shown(number: int) -> tuple[RequestState, list[int]]:
+        state = state_of(read(example, number), example.time)
+        query = Query(where=(("status", str(state)),))
+        found = request_lists.requests_page(example.services, example.actor("vera"), query)[0]
+        return state, [one.id for one in found.rows]
+
+    assert shown(2) == (RequestState.ROLLED_BACK, [2])
+    sign(example, ask(example, "delay/2", "oscar"))
+    assert shown(2) == (RequestState.ROLLED_BACK, [2])
+    assert shown(3) == (RequestState.DEPLOYED, [3])
+    assert shown(1) == (RequestState.REPLACED, [1])
+    assert [end.how for end in read(example, 2).ended_by] == ["rolled back", "rolled back"]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,9 @@ from pilothouse.domain.formats.safe_text import safe, safe_json
 from pilothouse.domain.listing import Page, Query
 from pilothouse.presentation.cells import cell
 from pilothouse.presentation.documents import Line, wrap
+from pilothouse.presentation.tables.folded import folded_lines
 from pilothouse.presentation.tables.table import Column, Row, Table, plain_lines
+from pilothouse.presentation.width import display_width
 
 WIDE = 10_000
 """Width of lines that are not cut, since they may be piped on."""
@@ -76,12 +79,22 @@ def show_rows(table: Table, *, empty: str, key: str = "") -> None:
     if key:
         rows = tuple(dataclasses.replace(row, cells=(cell(row.key), *row.cells)) for row in table.rows)
         table = dataclasses.replace(table, columns=(Column(key, "right"), *table.columns), rows=rows)
-    for line in plain_lines(table, WIDE):
+    lines = plain_lines(table, WIDE)
+    width = _columns()
+    if max(map(display_width, lines)) > width:
+        lines = folded_lines(table, width)
+    for line in lines:
         click.echo(line)
 
 
-def show_lines(lines: Iterable[Line], width: int = WIDE) -> None:
-    """Print a text of the console, wrapped at ``width``, without the blank lines at its end."""
+def _columns() -> int:
+    """Width of the terminal that is written to, where it is one: what is piped on is whole."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE
+
+
+def show_lines(lines: Iterable[Line], width: int | None = None) -> None:
+    """Print a text of the console, wrapped at ``width`` or at a terminal's, without the blank lines at its end."""
+    width = _columns() if width is None else width
     shown = [
         "".join(cell.text for cell in part.cells).rstrip() for line in lines for part in wrap(line, width)
     ]

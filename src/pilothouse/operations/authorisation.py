@@ -79,17 +79,23 @@ def places(connection: Connection, model: str, targets: Targets = None) -> list[
 
 
 def check(
-    connection: Connection, actor: Actor, permission: Permission, model: str = "", targets: Targets = None
+    connection: Connection,
+    actor: Actor,
+    permission: Permission,
+    model: str = "",
+    targets: Targets = None,
+    *,
+    act: str = "",
 ) -> None:
     """Raise NotAllowedError unless the actor holds the permission now, for the model and the targets that are named.
 
     The registry decides, not ``actor.grants``: a revoked role is gone for open sessions too. AccessEndedError, one of these,
-    where they were let in and are no more.
+    where they were let in and are no more. ``act``: what is about to be done, in the words of the refusal.
     """
     check_standing(connection, actor)
     held = replace(actor, grants=grants_in_force(connection, actor.name))
     if not permits(connection, held, permission, model, targets):
-        raise NotAllowedError(_refusal(held, permission, model))
+        raise NotAllowedError(_refusal(held, permission, model, act))
 
 
 def check_standing(connection: Connection, actor: Actor) -> None:
@@ -112,6 +118,8 @@ def check_second(
     permission: Permission,
     model: str = "",
     targets: Targets = None,
+    *,
+    act: str = "",
 ) -> None:
     """Raise NotAllowedError where dual control is on, the change is one of access or rules, and no other person who may do it
     has proposed it."""
@@ -120,8 +128,8 @@ def check_second(
     second = services.second
     if second is None:
         raise NotAllowedError(
-            f"{actor.name} may not {permission} alone: dual control is on. Propose it with pilothouse propose --reason … -- "
-            "and the command; another admin accepts it"
+            f"{actor.name} may not {act or permission} alone: dual control is on. Propose it with pilothouse propose "
+            "--reason … -- and the command; another admin accepts it"
         )
     known = persons.persons(connection)
     other = Actor(second.name, grants_in_force(connection, second.name), also=known.names(second.name))
@@ -239,10 +247,11 @@ def changing(
     *,
     even_read_only: bool = False,
     alone: bool = False,
+    act: str = "",
 ) -> Iterator[Change]:
     """A transaction for a permitted change and its audit rows, rolled back on an error. ``model`` and ``targets`` are what it
     is about; ``even_read_only``: also from a console that was opened read-only; ``alone``: by one person under dual control
-    too.
+    too; ``act``: what a refusal calls it, where the permission is for more.
 
     Raises NotAllowedError, or UnavailableError (the clock is behind the log). A change without an audit row is a fault of the
     program and is rolled back too.
@@ -251,9 +260,9 @@ def changing(
         _refuse_read_only(services, permission)
     check_time(services, actor)
     with services.registry.transaction() as connection:
-        check(connection, actor, permission, model, targets)
+        check(connection, actor, permission, model, targets, act=act)
         if not alone:
-            check_second(services, connection, actor, permission, model, targets)
+            check_second(services, connection, actor, permission, model, targets, act=act)
         change = change_in(services, connection, actor)
         _note_account(change)
         before = connection.total_changes
@@ -309,13 +318,14 @@ def roles_needed(permission: Permission) -> str:
     return f"it needs the role {' or '.join(roles)}" if roles else "only the daemon does that"
 
 
-def _refusal(actor: Actor, permission: Permission, model: str) -> str:
+def _refusal(actor: Actor, permission: Permission, model: str, act: str) -> str:
+    done = act or permission
     if any(permission in grant.permissions for grant in actor.grants):
-        explained = f"pilothouse can {actor.name} {permission.name.lower().replace('_', '-')} {model}".strip()
+        explained = f"pilothouse can {actor.name} {permission.word} {model}".strip()
         return (
-            f"{actor.name} may not {permission}{f' of {model}' if model else ''} here: the role is held for less, "
+            f"{actor.name} may not {done}{f' of {model}' if model else ''} here: the role is held for less, "
             f"or is denied; {explained} says which"
         )
-    needed, action = roles_needed(permission), f"{permission} of {model}" if model else str(permission)
+    needed, action = roles_needed(permission), f"{done} of {model}" if model else str(done)
     can_grant = any(role is not Role.DAEMON and permission in PERMISSIONS[role] for role in Role)
     return f"{actor.name} may not {action}: {needed}" + ("; an admin can grant it" if can_grant else "")

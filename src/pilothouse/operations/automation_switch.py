@@ -25,7 +25,9 @@ def status(services: Services, actor: Actor) -> Automation:
 
 
 def _switch(services: Services, actor: Actor, *, paused: bool, reason: str) -> Automation:
-    with changing(services, actor, Permission.PAUSE) as change:
+    with changing(
+        services, actor, Permission.PAUSE, act=f"{'pause' if paused else 'resume'} automation"
+    ) as change:
         before = workspace.automation(change.connection)
         if before.paused == paused:
             state = f"paused already, by {before.actor}: {before.reason}" if paused else "not paused"

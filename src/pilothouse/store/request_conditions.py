@@ -20,7 +20,16 @@ CHANGED_TARGETS = (
 )
 """Changes that outdate open requests, whose numbers are bound as JSON: a row for each target."""
 
-_LAST = "d.id = (SELECT max(e.id) FROM deployments e WHERE e.version_id = r.version_id AND e.target_id = rt.target_id)"
+_OWN = (
+    "coalesce(e.request_id, (SELECT o.request_id FROM deployments o WHERE o.version_id = e.version_id "
+    "AND o.target_id = e.target_id AND o.id < e.id AND o.request_id IS NOT NULL ORDER BY o.id DESC LIMIT 1)) = r.id"
+)
+"""A deployment ``e`` is the request's own: made by it, or by a roll-back to what it had deployed. What another request
+deployed of the same version is that one's."""
+_LAST = (
+    "d.id = (SELECT max(e.id) FROM deployments e WHERE e.version_id = r.version_id AND e.target_id = rt.target_id "  # noqa: S608 - ours
+    f"AND {_OWN})"
+)
 SUCCESSOR = (
     "n.id = (SELECT min(s.id) FROM deployments s WHERE s.target_id = d.target_id AND +s.model_id = d.model_id "
     "AND s.id > d.id)"
@@ -34,8 +43,8 @@ _ENDED = (
 """A target ``rt`` of a deployed request on which the last deployment ``d`` of its version was ended by another one, ``n``."""
 _HOW = "CASE n.kind WHEN 'rollback' THEN 'rolled back' ELSE 'replaced' END"
 _LIVE_SOMEWHERE = (
-    "EXISTS (SELECT 1 FROM request_targets l JOIN deployments e ON e.model_id = l.model_id AND e.target_id = l.target_id "
-    "AND e.ended_at IS NULL WHERE l.request_id = r.id AND e.version_id = r.version_id)"
+    "EXISTS (SELECT 1 FROM request_targets l JOIN deployments e ON e.model_id = l.model_id AND e.target_id = l.target_id "  # noqa: S608 - ours
+    f"AND e.ended_at IS NULL WHERE l.request_id = r.id AND e.version_id = r.version_id AND {_OWN})"
 )
 
 ENDED_TARGETS = (

@@ -13,6 +13,7 @@ from pilothouse.domain.records import RequestStatus
 from pilothouse.operations.authorisation import changing
 from pilothouse.operations.automation import schedules
 from pilothouse.operations.dossier import inventory
+from pilothouse.operations.identity import permissions
 from pilothouse.operations.jobs import jobs, trainings
 from pilothouse.operations.promotion import break_glass, promotions
 from pilothouse.operations.workspace import audits, workspaces
@@ -76,6 +77,18 @@ def test_the_owner_does_not_review_where_four_eyes_holds(example: Example) -> No
     example.apply(owner="pat")
     with pytest.raises(NotAllowedError, match="pat owns delay"):
         _review(example)
+    said = permissions.explain(example.services, example.actor("ada"), "pat", "review", "delay")
+    assert (said.allowed, "pat owns delay" in said.sentence) == (False, True)
+
+
+def test_whether_somebody_can_review_takes_the_validator_into_account(example: Example) -> None:
+    example.apply(inventory={"validator": "pia"})
+    ada = example.actor("ada")
+    for name, may in (("pia", True), ("pat", False), ("vera", False)):
+        assert permissions.explain(example.services, ada, name, "review", "delay").allowed is may, name
+    said = permissions.explain(example.services, ada, "pat", "review", "delay").sentence
+    assert said.endswith("its model file names pia as its validator")
+    assert permissions.explain(example.services, ada, "pat", "review").allowed, "of no model in particular"
     assert _review(example, by="pia").review is not None
     with pytest.raises(ModelFileError, match="'Pat' is the owner too"):
         spec_from_plain(plain_spec(owner="pat", inventory={"validator": "Pat"}))

@@ -185,6 +185,7 @@ def add_anchor() -> None:
 @click.pass_obj
 def add_file(session: Session, name: str, path: str) -> None:
     """Put each head at the end of the file PATH, which may belong to another owner."""
+    operations.check_takes_lines(AnchorKind.FILE, path)
     _say_added(session, operations.add(session.services, session.actor, name, AnchorKind.FILE, path).place)
 
 
@@ -196,6 +197,7 @@ def add_file(session: Session, name: str, path: str) -> None:
 @click.pass_obj
 def add_syslog(session: Session, name: str, socket: str) -> None:
     """Send each head to the system's log."""
+    operations.check_takes_lines(AnchorKind.SYSLOG, socket)
     _say_added(
         session, operations.add(session.services, session.actor, name, AnchorKind.SYSLOG, socket).place
     )

@@ -1,5 +1,7 @@
 """Commands about promotion: requests, withdrawal, comments."""
 
+from collections.abc import Sequence
+
 import click
 
 from pilothouse.cli.output import (
@@ -18,8 +20,9 @@ from pilothouse.cli.session import Session
 from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.promotion.request_standing import RequestState
 from pilothouse.domain.records import PromotionRequest, RequestStatus
+from pilothouse.operations import catalogue
 from pilothouse.operations.promotion import promotions, request_lists
-from pilothouse.presentation.pages.request_page import approvers_text
+from pilothouse.presentation.pages.request_page import approvers_text, left_out_text
 from pilothouse.presentation.tables.work_rows import request_table
 from pilothouse.presentation.texts import counted
 
@@ -45,7 +48,9 @@ def request(
         raise click.UsageError("name a version (REFERENCE), or a request with --again REQUEST")
     if number is not None and (targets or reason):
         raise click.UsageError("--again takes the targets and the reason of the request: leave them out")
+    asked: Sequence[str] = targets
     if number is not None:
+        asked = promotions.get_request(session.services, session.actor, number).targets
         filed = promotions.request_again(session.services, session.actor, number)
     else:
         assert reference is not None
@@ -54,6 +59,9 @@ def request(
         )
     if printed_as_json(session, filed):
         return
+    existing = catalogue.get_model(session.services, session.actor, filed.model).targets
+    if text := left_out_text(asked or existing, filed, existing):
+        say(text)
     if filed.status is RequestStatus.OPEN:
         needs = counted(filed.approvals_needed, "approval")
         say(f"request {filed.id} is open; needs {needs}; {approvers_text(filed)}")

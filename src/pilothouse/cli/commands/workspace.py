@@ -78,7 +78,7 @@ def init(
         if target or name or yes or plan:
             raise click.UsageError("--target, --name, --yes and --plan go with --from FILE")
         workspaces.initialise(root, admin, demo=demo, solo=solo)
-        _say_made(root, admin, solo=solo)
+        _say_made(root, admin, solo=solo, demo=demo)
         _make_log_key(root, admin, origin)
         say(
             "describe targets in targets.toml and models in models/NAME/model.toml, then run pilothouse apply"
@@ -89,7 +89,7 @@ def init(
     if not first_models.wanted(session, first, yes=yes, plan=plan):
         return
     workspaces.initialise(root, admin, demo=demo, solo=solo)
-    _say_made(root, admin, solo=solo)
+    _say_made(root, admin, solo=solo, demo=demo)
     _make_log_key(root, admin, origin)
     first_models.write(session, first)
 
@@ -107,8 +107,18 @@ def _make_log_key(root: Path, admin: str, origin: str) -> None:
         services.close()
 
 
-def _say_made(root: Path, admin: str, *, solo: bool) -> None:
+def _say_made(root: Path, admin: str, *, solo: bool, demo: bool) -> None:
     say(f"workspace made in {root}; {admin} is its admin")
+    if admin != (you := os_user()):
+        how = (
+            "or anybody with --as " + admin
+            if demo
+            else "and nobody else can: make it anew if that is no user here"
+        )
+        say(
+            f"you are {you} and hold no role in it: the system's user {admin} grants you one "
+            f"(pilothouse grant {you} ROLE), {how}"
+        )
     if solo:
         say(texts.solo_text(admin))
 

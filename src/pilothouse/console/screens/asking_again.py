@@ -6,7 +6,7 @@ from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens.base import View
 from pilothouse.domain.promotion.request_rules import RequestAct, obstacle_to
 from pilothouse.domain.records import PromotionRequest, RequestStatus
-from pilothouse.presentation.pages.request_page import obstacle_text
+from pilothouse.presentation.pages.request_page import left_out_text, obstacle_text
 
 
 def refusal(view: View[Any], request: PromotionRequest | None) -> str:
@@ -33,9 +33,13 @@ def ask(view: View[Any], request: PromotionRequest) -> None:
     )
 
     def operation(services: Any, actor: Any, _: str) -> str:
+        from pilothouse.operations import catalogue
         from pilothouse.operations.promotion import promotions
 
         filed = promotions.request_again(services, actor, request.id)
-        return f"request {filed.id} is {filed.status}; it asks for what request {request.id} asked for"
+        existing = catalogue.get_model(services, actor, filed.model).targets
+        text = left_out_text(request.targets, filed, existing)
+        done = f"request {filed.id} is {filed.status}; it asks for what request {request.id} asked for"
+        return f"{done}; {text}" if text else done
 
     view.confirm(question, operation)

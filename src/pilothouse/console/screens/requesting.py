@@ -29,10 +29,12 @@ def ask(view: View[Any], version: Version, targets: tuple[str, ...]) -> None:
     """Ask for the reason, then file the request."""
     reference = f"models:/{version.model}/{version.number}"
     left = [target for target in targets if target not in version.live_on]
+    live = [target for target in targets if target in version.live_on]
     question = Ask(
         f"Request the promotion of {version.model} version {version.number}?",
         [
             f"Targets: {' '.join(left) or 'all of the model'}.",
+            *([f"Not asked for, since it is live there already: {' '.join(live)}."] if live else []),
             *filter(None, [history_note(version.standing)]),
             "Its evidence is frozen now; approvers see it in their inbox. An open request for the same targets is superseded.",
         ],

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from pilothouse.domain.models.model_spec import InventorySpec
+from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.models.model_spec import InventorySpec, ModelSpec
 
 
 class ReviewOutcome(StrEnum):
@@ -86,3 +87,15 @@ def is_due(due: str, retired: str, today: date) -> bool:
 def open_items_text(entries: Sequence[InventoryEntry]) -> str:
     """``flight-delay: review due since 2027-03-31; bike-demand: found unfit by bo``; empty where nothing is open."""
     return "; ".join(f"{entry.model}: {', '.join(entry.open_items)}" for entry in entries if entry.open_items)
+
+
+def obstacle_to_review(spec: ModelSpec, reviewer: Actor, *, four_eyes: bool) -> str:
+    """Reason why somebody may not review a model, whatever their role; empty where they may. ``four_eyes``: by the policy
+    in force."""
+    validator = spec.inventory.validator if spec.inventory else ""
+    if validator and not reviewer.has_name(validator):
+        return f"its model file names {validator} as its validator"
+    if four_eyes and reviewer.has_name(spec.owner):
+        said = "and the policy says four eyes: somebody else must review it"
+        return f"{reviewer.name} owns {spec.name}, {said}"
+    return ""

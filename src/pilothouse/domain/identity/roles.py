@@ -58,6 +58,22 @@ class Permission(StrEnum):
     ERASE = "erase a person's rows"
     RUN_DAEMON = "record what the daemon did"
 
+    @property
+    def word(self) -> str:
+        """How ``pilothouse can`` calls it: by the command that needs it, where there is one."""
+        return _WORDS.get(self.name, self.name.lower().replace("_", "-"))
+
+
+_WORDS = {
+    "DECIDE": "approve",
+    "ROLL_BACK": "rollback",
+    "HANDLE_ALERT": "ack",
+    "CANCEL_JOB": "cancel",
+    "SET_POLICY": "policy",
+    "FREEZE": "read-only",
+    "RETENTION": "retention",
+}
+
 
 _EVERYBODY = frozenset({Permission.READ})
 _SCIENTIST = _EVERYBODY | {

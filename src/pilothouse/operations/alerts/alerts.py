@@ -54,7 +54,10 @@ def acknowledge(services: Services, actor: Actor, alert_id: int, note: str = "")
     Raises NotFoundError, NotAllowedError or ConflictError (not open).
     """
     note = clean_text(note, "the note")
-    with changing(services, actor, Permission.HANDLE_ALERT, *_reach_of(services, alert_id)) as change:
+    act = f"acknowledge alert {alert_id}"
+    with changing(
+        services, actor, Permission.HANDLE_ALERT, *_reach_of(services, alert_id), act=act
+    ) as change:
         alert = _require(change.connection, alert_id)
         if alert.status is not AlertStatus.OPEN:
             raise ConflictError(f"alert {alert_id} is {alert.status} already{_by(alert)}")
@@ -68,7 +71,10 @@ def acknowledge(services: Services, actor: Actor, alert_id: int, note: str = "")
 def resolve(services: Services, actor: Actor, alert_id: int, reason: str) -> Alert:
     """Resolve an alert. Raises NotFoundError, NotAllowedError, InvalidInputError (no reason) or ConflictError (resolved)."""
     reason = reason_given(reason, "resolving an alert")
-    with changing(services, actor, Permission.HANDLE_ALERT, *_reach_of(services, alert_id)) as change:
+    act = f"resolve alert {alert_id}"
+    with changing(
+        services, actor, Permission.HANDLE_ALERT, *_reach_of(services, alert_id), act=act
+    ) as change:
         alert = _unresolved(change.connection, alert_id)
         return _set_status(services, change, alert, AlertStatus.RESOLVED, reason)
 

@@ -229,7 +229,8 @@ def _switch(services: Services, actor: Actor, schedule_id: int, *, paused: bool,
     reason = clean_text(reason, "the reason")
     with services.registry.read() as connection:
         model = _require(connection, schedule_id).model
-    with changing(services, actor, Permission.SCHEDULE, model) as change:
+    act = f"{'pause' if paused else 'resume'} schedule {schedule_id}"
+    with changing(services, actor, Permission.SCHEDULE, model, act=act) as change:
         before = _require(change.connection, schedule_id)
         if before.paused == paused:
             raise ConflictError(f"schedule {schedule_id} is {'paused' if paused else 'on'} already")

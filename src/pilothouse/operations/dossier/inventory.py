@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 from datetime import date
 
-from pilothouse.domain.audit.inventory import InventoryEntry, ModelReview, ReviewOutcome, due_date, is_due
+from pilothouse.domain.audit.inventory import (
+    InventoryEntry,
+    ModelReview,
+    ReviewOutcome,
+    due_date,
+    is_due,
+    obstacle_to_review,
+)
 from pilothouse.domain.errors import InvalidInputError, NotAllowedError
 from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.domain.models.dataclass_reader import read_dataclass
@@ -99,15 +106,10 @@ def review(
 
 def _check_reviewer(change: Change, model: str) -> None:
     spec, reviewer = spec_of_model(change.connection, model), as_now(change.connection, change.actor)
-    validator = spec.inventory.validator if spec.inventory else ""
-    if validator and not reviewer.has_name(validator):
-        raise NotAllowedError(
-            f"{change.actor.name} may not review {model}: its model file names {validator} as its validator"
-        )
-    if present_policy(change.connection, model).four_eyes and reviewer.has_name(spec.owner):
-        raise NotAllowedError(
-            f"{change.actor.name} owns {model}, and the policy says four eyes: somebody else must review it"
-        )
+    if obstacle := obstacle_to_review(
+        spec, reviewer, four_eyes=present_policy(change.connection, model).four_eyes
+    ):
+        raise NotAllowedError(f"{change.actor.name} may not review {model}: {obstacle}")
 
 
 def _day(text: str) -> str:

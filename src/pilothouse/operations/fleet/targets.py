@@ -32,7 +32,8 @@ def issue_token(services: Services, actor: Actor, target: str) -> str:
     """
     token = f"ph_{secrets.token_urlsafe(32)}"
     permission = Permission.RUN_DAEMON if actor.name == DAEMON.name else Permission.GRANT
-    with changing(services, actor, permission, targets=[target], alone=True) as change:
+    act = f"issue a token of {target}"
+    with changing(services, actor, permission, targets=[target], alone=True, act=act) as change:
         key = targets.target_id(change.connection, target)
         if key is None:
             raise NotFoundError(

@@ -3,23 +3,28 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pilothouse.domain.audit.inventory import obstacle_to_review
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.domain.identity.roles import Actor, Grant, Permission, Role
 from pilothouse.domain.identity.scopes import Reach
+from pilothouse.domain.promotion.request_rules import effective_policy
 from pilothouse.operations.authorisation import (
+    as_now,
     grants_in_force,
     permits,
     places,
     reading,
     roles_needed,
 )
+from pilothouse.operations.catalogue import spec_of_model
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import models, targets
+from pilothouse.store import models, targets, workspace
 from pilothouse.store.governance import access, users
 
 ACTIONS = {
     **{permission.name.lower().replace("_", "-"): permission for permission in Permission},
+    **{permission.word: permission for permission in Permission},
     "approve": Permission.DECIDE,
     "reject": Permission.DECIDE,
     "rollback": Permission.ROLL_BACK,
@@ -32,6 +37,9 @@ ACTIONS = {
     "retry": Permission.CANCEL_JOB,
     "resume": Permission.PAUSE,
     "withdraw": Permission.REQUEST,
+    "writable": Permission.FREEZE,
+    "conditions": Permission.CONFIRM,
+    "break-glass": Permission.BREAK_GLASS,
 }
 """What people ask for, by the words of the commands and by the names of permissions."""
 
@@ -76,14 +84,25 @@ def explain(
         own = access.grants_of(connection, name)
         verdicts = tuple(_verdict(grant, permission, reach, own) for grant in held.grants)
         ended = users.ending(connection, name, None)
+        is_review = permission is Permission.REVIEW and model
+        other = _other_reviewer(connection, as_now(connection, held), model) if is_review else ""
     about = f"{permission}{f' of {model}' if model else ''}{f' on {_listed(on)}' if on else ''}"
     if ended:
         return Explanation(False, f"no: {ended}", verdicts)
+    if allowed and other:
+        return Explanation(False, f"no: {name} may not {about}: {other}", verdicts)
     if allowed:
         return Explanation(True, f"yes: {name} may {about}", verdicts)
     denied = any(verdict.verdict == "denies" for verdict in verdicts)
     why = "a grant denies it, and that wins" if denied else roles_needed(permission)
     return Explanation(False, f"no: {name} may not {about}: {why}", verdicts)
+
+
+def _other_reviewer(connection: Connection, reviewer: Actor, model: str) -> str:
+    """Why somebody whose role permits it may not review the model; empty where they may."""
+    spec = spec_of_model(connection, model)
+    policy = effective_policy(spec.promotion, workspace.policy(connection))
+    return obstacle_to_review(spec, reviewer, four_eyes=policy.four_eyes)
 
 
 def _verdict(grant: Grant, permission: Permission, reach: Reach, own: Sequence[Grant]) -> GrantVerdict:

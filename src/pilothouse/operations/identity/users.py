@@ -75,7 +75,7 @@ def add_user(
     if folded(name) == DAEMON.name:
         raise InvalidInputError(f"{name!r} is the daemon's own name: nobody is a user of it")
     subject = clean_text(subject, "the subject")
-    with changing(services, actor, Permission.GRANT, alone=True) as change:
+    with changing(services, actor, Permission.GRANT, alone=True, act=f"add the user {name}") as change:
         known = users.newest(change.connection, name)
         if known is not None:
             again = f": let them in again with pilothouse users enable {name}" if known.disabled_at else ""
@@ -98,7 +98,7 @@ def disable_user(services: Services, actor: Actor, name: str, reason: str) -> No
     Raises InvalidInputError (no reason), NotFoundError, ConflictError (disabled already) or NotAllowedError.
     """
     reason = reason_given(reason, "disabling a user")
-    with changing(services, actor, Permission.GRANT, alone=True) as change:
+    with changing(services, actor, Permission.GRANT, alone=True, act=f"disable {name}") as change:
         user = _required(change.connection, name)
         if not users.disable(change.connection, name, reason, by=actor.name, at=change.at):
             raise ConflictError(f"{name} is disabled already, by {user.disabled_by}: {user.disabled_why}")
@@ -113,7 +113,7 @@ def enable_user(services: Services, actor: Actor, name: str, reason: str) -> Non
     Raises InvalidInputError (no reason), NotFoundError or ConflictError (not disabled).
     """
     reason = reason_given(reason, "enabling a user")
-    with changing(services, actor, Permission.GRANT, alone=True) as change:
+    with changing(services, actor, Permission.GRANT, alone=True, act=f"enable {name}") as change:
         user = _required(change.connection, name)
         if user.disabled_at is None:
             raise ConflictError(f"{name} is not disabled")
@@ -128,7 +128,7 @@ def add_key(services: Services, actor: Actor, name: str, key: PublicKey, terms: 
 
     Raises NotFoundError (no user), ConflictError (bound already) or InvalidInputError (its time is over).
     """
-    with changing(services, actor, Permission.GRANT, alone=True) as change:
+    with changing(services, actor, Permission.GRANT, alone=True, act=f"bind a key to {name}") as change:
         _required(change.connection, name)
         return _add_key(change, name, key, terms)
 
@@ -136,7 +136,7 @@ def add_key(services: Services, actor: Actor, name: str, key: PublicKey, terms: 
 def revoke_key(services: Services, actor: Actor, name: str, fingerprint: str, reason: str) -> None:
     """Let a key in no more, from now on. Raises NotFoundError (not theirs, or revoked already), InvalidInputError."""
     reason = reason_given(reason, "revoking a key")
-    with changing(services, actor, Permission.GRANT, alone=True) as change:
+    with changing(services, actor, Permission.GRANT, alone=True, act=f"revoke a key of {name}") as change:
         _required(change.connection, name)
         theirs = [key for key in users.keys_of(change.connection, name) if key.revoked_at is None]
         found = next((key for key in theirs if key.fingerprint == fingerprint), None)

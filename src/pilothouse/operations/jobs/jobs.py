@@ -101,7 +101,7 @@ def cancel_job(services: Services, actor: Actor, number: int, *, reason: str = "
     """
     reason = clean_text(reason, "the reason")
     model = get_job(services, actor, number).model
-    with changing(services, actor, Permission.CANCEL_JOB, model) as change:
+    with changing(services, actor, Permission.CANCEL_JOB, model, act=f"cancel job {number}") as change:
         job = require_job(change.connection, number)
         if job.status.ended:
             raise ConflictError(f"job {number} has ended already: {job.status}")
@@ -130,7 +130,7 @@ def retry_job(services: Services, actor: Actor, number: int) -> Job:
     Raises NotFoundError, NotAllowedError or ConflictError (it has not ended, its model is retired).
     """
     model = get_job(services, actor, number).model
-    with changing(services, actor, Permission.CANCEL_JOB, model) as change:
+    with changing(services, actor, Permission.CANCEL_JOB, model, act=f"retry job {number}") as change:
         job = require_job(change.connection, number)
         if not job.status.ended:
             raise ConflictError(f"job {number} is {job.status}: it can be retried when it has ended")

@@ -84,7 +84,8 @@ def request_again(services: Services, actor: Actor, request_id: int) -> Promotio
     live; an open request is superseded in the same transaction. Raises NotFoundError, NotAllowedError (role, failed gate) or
     ConflictError (still decidable, decided, live there already, not compared with what is live).
     """
-    with changing(services, actor, Permission.REQUEST, *reach_of(services, request_id)) as change:
+    act = f"ask anew for request {request_id}"
+    with changing(services, actor, Permission.REQUEST, *reach_of(services, request_id), act=act) as change:
         old = require_with_rules(change.connection, request_id)
         _refuse_obstacle(change, old, RequestAct.AGAIN)
         version = require_version(change.connection, version_uri(old.model, old.version))
@@ -123,7 +124,8 @@ def approve(
     """
     reason = clean_text(reason, "the reason")
     proof = proved(services, actor, component)
-    with changing(services, actor, Permission.DECIDE, *reach_of(services, request_id)) as change:
+    act = f"approve request {request_id}"
+    with changing(services, actor, Permission.DECIDE, *reach_of(services, request_id), act=act) as change:
         request = open_request(change, request_id, RequestAct.APPROVE)
         if len(evidence_digest) < _FEWEST_DIGITS or not request.shown_digest.startswith(evidence_digest):
             attached = " with its documents" if request.documents else ""
@@ -155,7 +157,8 @@ def reject(
     Raises NotFoundError, NotAllowedError, ConflictError or InvalidInputError (no reason)."""
     reason = reason_given(reason, "rejecting a request")
     proof = proved(services, actor, component)
-    with changing(services, actor, Permission.DECIDE, *reach_of(services, request_id)) as change:
+    act = f"reject request {request_id}"
+    with changing(services, actor, Permission.DECIDE, *reach_of(services, request_id), act=act) as change:
         request = open_request(change, request_id, RequestAct.REJECT)
         _check_rows(change.connection, request)
         _decide(change, request, Declaration("reject", reason), proof)
@@ -166,7 +169,8 @@ def reject(
 def withdraw(services: Services, actor: Actor, request_id: int, reason: str = "") -> PromotionRequest:
     """Withdraw a request, as its requester or an admin. Raises NotFoundError, NotAllowedError or ConflictError."""
     reason = clean_text(reason, "the reason")
-    with changing(services, actor, Permission.REQUEST, *reach_of(services, request_id)) as change:
+    act = f"withdraw request {request_id}"
+    with changing(services, actor, Permission.REQUEST, *reach_of(services, request_id), act=act) as change:
         request = open_request(change, request_id, RequestAct.WITHDRAW)
         _close(change, request, RequestStatus.WITHDRAWN, reason)
         return require_with_rules(change.connection, request_id)

@@ -56,7 +56,8 @@ def print_statement(
     Raises NotFoundError (no such request, no key), NotAllowedError or ConflictError (not to be decided, several keys).
     """
     reason = clean_text(reason, "the reason")
-    with changing(services, actor, Permission.DECIDE, *reach_of(services, request_id)) as change:
+    act = f"{verdict} request {request_id}"
+    with changing(services, actor, Permission.DECIDE, *reach_of(services, request_id), act=act) as change:
         request = open_request(change, request_id, RequestAct(verdict))
         declared = Declaration(verdict, reason, condition)
         check_conditional(change, request, declared)

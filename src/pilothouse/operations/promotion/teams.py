@@ -18,7 +18,7 @@ def add_member(services: Services, actor: Actor, team: str, name: str, reason: s
     reason = reason_given(reason, "adding somebody to a team")
     check_team(team)
     check_name(name)
-    with changing(services, actor, Permission.GRANT) as change:
+    with changing(services, actor, Permission.GRANT, act=f"add {name} to the team {team}") as change:
         if any((one.team, one.name) == (team, name) for one in teams.members(change.connection)):
             raise ConflictError(f"{name} is in the team {team} already")
         teams.add(change.connection, team, name, by=actor.name, reason=reason, at=change.at)
@@ -28,7 +28,7 @@ def add_member(services: Services, actor: Actor, team: str, name: str, reason: s
 def remove_member(services: Services, actor: Actor, team: str, name: str, reason: str) -> None:
     """Take somebody out of a team. Raises NotFoundError, NotAllowedError or InvalidInputError (no reason)."""
     reason = reason_given(reason, "taking somebody out of a team")
-    with changing(services, actor, Permission.GRANT) as change:
+    with changing(services, actor, Permission.GRANT, act=f"take {name} out of the team {team}") as change:
         if not teams.remove(change.connection, team, name, by=actor.name, at=change.at):
             raise NotFoundError(f"{name} is not in the team {team}: pilothouse teams list names the members")
         change.record("team.left", name, {"team": team, "reason": reason})

@@ -1,5 +1,6 @@
 """Which anchors take the log's heads, and how many witnesses must have signed one."""
 
+import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -109,3 +110,22 @@ def _checked_place(kind: AnchorKind, place: str) -> str:
     if kind is AnchorKind.FILE:
         check_outside_state(Path(place))
     return place
+
+
+def check_takes_lines(kind: AnchorKind, place: str) -> None:
+    """Raise InvalidInputError where no head can go to a file or socket now, which is not made by this: said when an anchor is
+    added by hand, rather than by the first head that does not arrive."""
+    file = Path(place)
+    if kind is AnchorKind.SYSLOG and not file.is_socket():
+        raise InvalidInputError(f"{place}: there is no socket of a system's log here")
+    if kind is not AnchorKind.FILE or not file.is_absolute():
+        return
+    if file.is_symlink() or (file.exists() and not file.is_file() and not file.is_fifo()):
+        raise InvalidInputError(f"{file} is a link, or no plain file: expected a file that heads go to")
+    at = file if file.exists() else file.parent
+    if not at.exists():
+        raise InvalidInputError(f"{file}: there is no folder {at}: make it, or name another file")
+    if not os.access(at, os.W_OK):
+        raise InvalidInputError(
+            f"{file} cannot be written by the account that runs this: give it the right to, or name another file"
+        )

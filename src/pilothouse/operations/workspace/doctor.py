@@ -29,7 +29,7 @@ from pilothouse.operations.promotion import signature_checks
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
 from pilothouse.operations.transparency import log_health
-from pilothouse.operations.workspace import audits, erasure_checks, serving_checks, write_state
+from pilothouse.operations.workspace import audits, erasure_checks, private_files, serving_checks, write_state
 from pilothouse.sqlite import Database, driver
 from pilothouse.sqlite.connection import check_file_system, check_library
 from pilothouse.store import deployment_states, deployments, incidents, jobs, portable_models, versions
@@ -73,6 +73,7 @@ def diagnose(services: Services, actor: Actor, *, full: bool = False) -> list[Fi
         "scikit-learn": lambda: _scikit_learn(services),
         "clients": lambda: serving_checks.examine(services),
         "orphans": lambda: _orphans(services),
+        "secrets": lambda: private_files.examine(services),
         "clock": lambda: _clock(services),
         "writing": lambda: _writing(services),
     }

@@ -40,7 +40,7 @@ def join(services: Services, actor: Actor, name: str, other: str, reason: str = 
     reason = clean_text(reason, "the reason")
     if DAEMON.name in (folded(name), folded(other)):
         raise InvalidInputError(f"{DAEMON.name!r} is the daemon's own name: it is nobody's second name")
-    with changing(services, actor, Permission.GRANT) as change:
+    with changing(services, actor, Permission.GRANT, act=f"join {name} and {other}") as change:
         known, names = persons.persons(change.connection), persons.known_names(change.connection)
         for one in (name, other):
             if one not in names:

@@ -155,7 +155,7 @@ def grant_role(
             f"{role} is about reading, which is of the whole workspace: grant it without targets"
         )
     grant = Grant(role, model, deny, targets)
-    with changing(services, actor, Permission.GRANT) as change:
+    with changing(services, actor, Permission.GRANT, act=f"grant {name} a role") as change:
         if model:
             require_model(change.connection, model)
         same = persons.alike(change.connection, name)
@@ -190,7 +190,7 @@ def revoke_role(
     deny: bool = False,
 ) -> None:
     """Revoke a role, or the denial of one. Raises NotFoundError (not held) or ConflictError (the last admin)."""
-    with changing(services, actor, Permission.GRANT) as change:
+    with changing(services, actor, Permission.GRANT, act=f"revoke a role of {name}") as change:
         grant = Grant(role, model, deny, targets)
         if not access.end_grant(change.connection, name, grant, by=actor.name, at=change.at):
             raise NotFoundError(f"{name} is not {grant}: see pilothouse roles")
@@ -210,7 +210,7 @@ def trust_wrapper(services: Services, actor: Actor, user: str, *, trusted: bool 
     Raises InvalidInputError (no user name), ConflictError (trusted already) or NotFoundError (not trusted).
     """
     check_name(user)
-    with changing(services, actor, Permission.GRANT) as change:
+    with changing(services, actor, Permission.GRANT, act="change who may hand over names") as change:
         before = _wrappers(change.connection)
         if trusted and user in before:
             raise ConflictError(f"{user} is trusted to hand over names already")
@@ -225,7 +225,7 @@ def trust_wrapper(services: Services, actor: Actor, user: str, *, trusted: bool 
 
 def set_open_reading(services: Services, actor: Actor, *, allowed: bool, reason: str = "") -> None:
     """Set whether people without a role may read."""
-    with changing(services, actor, Permission.GRANT) as change:
+    with changing(services, actor, Permission.GRANT, act="change who may read") as change:
         action = "reading.opened" if allowed else "reading.closed"
         _set_switch(change, OPEN_READING, allowed, action, reason)
 

@@ -141,6 +141,19 @@ def approvers_text(request: PromotionRequest) -> str:
     return f"can be approved by {names}{of_teams}"
 
 
+def left_out_text(asked: Sequence[str], filed: PromotionRequest, existing: Sequence[str]) -> str:
+    """Targets that were meant and that the request does not ask for, with the reason; empty where it asks for all."""
+    left = [target for target in asked if target not in filed.targets]
+    gone = [target for target in left if target not in existing]
+    live = [target for target in left if target in existing]
+    texts = (
+        f"{', '.join(live)} ({filed.model} v{filed.version} is live there already)" if live else "",
+        f"{', '.join(gone)} (the model file names it no more)" if gone else "",
+    )
+    said = " and ".join(filter(None, texts))
+    return safe(f"not asked for: {said}", 2_000) if said else ""
+
+
 def _with_other_names(name: str, others: Sequence[str]) -> str:
     return f"{name} (also {', '.join(others)})" if others else name
 

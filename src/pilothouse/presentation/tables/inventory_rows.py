@@ -34,7 +34,7 @@ def inventory_table(entries: Sequence[InventoryEntry]) -> Table:
             "TIER": _tier,
             "OWNER ~6": lambda e: cell(e.owner),
             "VALIDATOR ~6": lambda e: cell(_said(e).validator or NOT_SAID),
-            "NEXT": lambda e: cell(e.due or NOT_SAID, "bad" if e.is_due else ""),
+            "NEXT": lambda e: Cell(f"▲ {e.due}", "bad") if e.is_due else cell(e.due or NOT_SAID),
             "FOUND": lambda e: _FOUND[e.review.outcome] if e.review else Cell("never", "dim"),
             "STATE": _state,
             "INTENDED USE ~16 !1": lambda e: cell(_said(e).intended_use or e.description),

@@ -40,8 +40,9 @@ def sort_key(text: str) -> tuple[int, float, str] | None:
 
 
 def column_name(title: str) -> str:
-    """The name of a column in filters: the first word of its title, in lower case."""
-    return re.sub(r"[^a-z0-9_]", "", (title.split() or [""])[0].casefold())
+    """The name of a column in filters: the first word of its title, in lower case; ``by`` of one that ends so."""
+    words = title.casefold().split() or [""]
+    return "by" if words[-1] == "by" else re.sub(r"[^a-z0-9_]", "", words[0])
 
 
 def empty_text(table: Table, row_filter: RowFilter, typed: str) -> str:

@@ -26,7 +26,7 @@ def request_table(
             "TARGETS ~7-18": lambda r: cell(" ".join(r.targets)),
             "STATUS": lambda r: request_cell(state_of(r, now)),
             ">APPROVED !4": lambda r: cell(f"{r.approvals}/{r.approvals_needed}"),
-            "BY ~5 !5": lambda r: cell(r.requested_by),
+            "ASKED BY ~8 !5": lambda r: cell(r.requested_by),
             "ASKED !2": lambda r: _age(r.recorded_at, now, exact),
             "EXPIRES !3": lambda r: cell(_expiry(r, now, exact)),
             "REASON ~8 !6": _request_reason,
