@@ -221,6 +221,7 @@ _LOOSER = {
     Looser.REPLACED: "another, or none",
     Looser.NOT_BETTER: "no longer `better`",
     Looser.LOWER_TIER: "lower, or none",
+    Looser.SHORTER: "shorter, or none",
     Looser.LATER: "later, or none",
     Looser.TABLE: "see below",
     Looser.NEVER: "never",

@@ -38,7 +38,7 @@ from pilothouse.operations.dossier import (
 from pilothouse.operations.erasure import after_restore, carrying_out, planning
 from pilothouse.operations.fleet import targets
 from pilothouse.operations.identity import idle_lock, passphrases, permissions, proposals, ssh_lines, users
-from pilothouse.operations.jobs import backfills, searches
+from pilothouse.operations.jobs import backfills, replays, searches
 from pilothouse.operations.models import comparisons, portable_forms
 from pilothouse.operations.monitoring import monitor_backfills
 from pilothouse.operations.plans import plans_in_force
@@ -64,6 +64,7 @@ from pilothouse.store import rollouts
 from pilothouse.store import targets as target_store
 from pilothouse.store.alerts import NewAlert
 from pilothouse.store.governance import access
+from support.replay_values import replay_of
 from support.rollout_plans import plan
 from support.rollout_records import recorded_rollout
 from support.ssh_keys import ED25519_KEYS
@@ -205,6 +206,9 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "sessions.open_session": (lambda s, a: sessions.open_session(s, a, "xterm"), EVERYBODY),
     "sessions.count_sessions": (lambda s, a: sessions.count_sessions(s, a), EVERYBODY),
     "sessions.list_sessions": (lambda s, a: sessions.list_sessions(s, a), EVERYBODY),
+    "replays.start_replay": (lambda s, a: replays.start_replay(s, a, "delay/2"), SCIENCE),
+    "replays.get_replay": (lambda s, a: replays.get_replay(s, a, 1), EVERYBODY),
+    "replays.inputs_of_examples": (lambda s, a: replays.inputs_of_examples(s, a, replay_of()), EVERYBODY),
     "promotions.request_promotion": (lambda s, a: promotions.request_promotion(s, a, "delay/2"), SCIENCE),
     "promotions.approve": (lambda s, a: promotions.approve(s, a, 1, "0" * 64), DECIDERS),
     "promotions.reject": (lambda s, a: promotions.reject(s, a, 1, "no"), DECIDERS),
@@ -301,6 +305,7 @@ REACHED: dict[str, Reached] = {
             "promotions.request_promotion", "deployments.roll_back", "deployments.lift_hold", "backfills.backfill",
             "monitor_backfills.backfill_monitoring", "schedules.pause_schedule", "schedules.resume_schedule",
             "inventory.review", "break_glass.break_glass", "break_glass.review", "glass_components.glass_agent_key",
+            "replays.start_replay",
         ),
         ("delay", {"ewr", "jfk"}),
     ),
@@ -374,6 +379,7 @@ MODULES = (
     promotions,
     proposals,
     proofs,
+    replays,
     request_lists,
     schedules,
     searches,

@@ -60,6 +60,7 @@ BASE: dict[str, Any] = {
         "teams": {"risk": 2},
         "documents": ["validation report", "bias review"],
         "plan": "careful",
+        "replay": "28d",
     },
     "targets": [
         {"name": "ewr", "region": "us-east", "match": {"carrier": "AA"}},
@@ -173,6 +174,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "promotion.four_eyes": ("promotion.four_eyes", False),
     "promotion.automatic": ("promotion.automatic", True),
     "promotion.expires": ("promotion.expires", "30d"),
+    "promotion.replay": ("promotion.replay", "1d"),
     "promotion.teams": ("promotion.teams", {"risk": 1}),
     "promotion.documents": ("promotion.documents", ["bias review"]),
     "promotion.signature": ("promotion.signature", "passphrase"),

@@ -26,6 +26,7 @@ from pilothouse.operations.automation import job_handlers
 from pilothouse.operations.catalogue import require_version
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.jobs import job_inputs, jobs, trainings
+from pilothouse.operations.jobs.job_inputs import PreparedJob
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models, workspaces
@@ -47,7 +48,7 @@ _ESTIMATORS = {
 }
 
 
-def model_text(task: str = "binary", extra: str = "") -> str:
+def model_text(task: str = "binary", extra: str = "", training: str = "") -> str:
     return f"""
 name = "{MODEL}"
 task = "{task}"
@@ -68,6 +69,7 @@ holdout = "10d"
 [training]
 estimator = "{_ESTIMATORS[task]}"
 seed = 3
+{training}
 
 [training.parameters]
 max_iter = 20
@@ -113,13 +115,13 @@ def arrivals(first: datetime, days: int, per_day: int = 60, seed: int = 0) -> pd
     )
 
 
-def make_replayed(root: Path, task: str = "binary", extra: str = "") -> Services:
+def make_replayed(root: Path, task: str = "binary", extra: str = "", training: str = "") -> Services:
     """Version 1 (a stump) live on both targets, version 2 a candidate; nothing has been asked yet."""
 
     def build(folder: Path) -> None:
-        _build(folder, task, extra).close()
+        _build(folder, model_text(task, extra, training)).close()
 
-    copy_of(("replayed", task, extra), build, root)
+    copy_of(("replayed", task, extra, training), build, root)
     return until_the_test_ends(opened(root))
 
 
@@ -129,7 +131,7 @@ def opened(root: Path) -> Services:
     return services
 
 
-def _build(root: Path, task: str, extra: str) -> Services:
+def _build(root: Path, text: str) -> Services:
     workspaces.initialise(root, "eve", demo=True, clock=lambda: NOW)
     services = opened(root)
     for name, role in (("ann", Role.DATA_SCIENTIST), ("bob", Role.APPROVER), ("olga", Role.OPERATOR)):
@@ -138,9 +140,9 @@ def _build(root: Path, task: str, extra: str) -> Services:
     arrivals(START, TRAINED_DAYS).to_parquet(root / "data" / "rows.parquet", index=False)
     folder = root / "models" / MODEL
     folder.mkdir(parents=True)
-    (folder / "model.toml").write_text(model_text(task, extra))
+    (folder / "model.toml").write_text(text)
     apply_models.apply(services, actor(services, "eve"))
-    train(services, {"training.parameters.max_iter": 2})
+    train(services, {"training.parameters.max_iter": 6})
     deploy(services, 1)
     train(services, {})
     return services
@@ -150,9 +152,9 @@ def actor(services: Services, name: str) -> Actor:
     return workspaces.identify(services, name)
 
 
-def train(services: Services, overrides: dict[str, Any]) -> Job:
-    """Train a version to its end; it must come out of it."""
-    options = trainings.TrainingOptions(as_of=TRAFFIC, overrides=overrides)
+def train(services: Services, overrides: dict[str, Any], *, until: datetime = TRAFFIC) -> Job:
+    """Train a version on what was known by then; it must come out of it."""
+    options = trainings.TrainingOptions(as_of=until, overrides=overrides)
     trainings.start_training(services, actor(services, "ann"), MODEL, options)
     job = run_next(services)
     assert job.version, job.error
@@ -184,26 +186,21 @@ class HereRunner:
 
 
 def run_next(services: Services, runner: HereRunner | None = None) -> Job:
-    """Claim the next job, run it and record it, or its failure."""
+    """Claim the next job, run it and record it."""
     claim = jobs.claim_job(services, "here", 600)
     assert claim is not None
-    prepared = job_handlers.prepare(services, claim)
-    outcome = run_pipeline(
-        runner or HereRunner(),
-        prepared.kind,
-        prepared.requests,
-        cancel=threading.Event(),
-        on_progress=lambda *_: None,
-    )
-    assert outcome.status.ended
-    record(services, claim, outcome)
-    return jobs.get_job(services, actor(services, "eve"), claim.job.id)
-
-
-def record(services: Services, claim: jobs.ClaimedJob, outcome: JobOutcome) -> None:
+    outcome = outcome_of(job_handlers.prepare(services, claim), runner or HereRunner())
     assert outcome.status == "succeeded", outcome.error
     job_handlers.record(services, claim, outcome)
     jobs.discard_files_of(services, claim.job.id)
+    return jobs.get_job(services, actor(services, "eve"), claim.job.id)
+
+
+def outcome_of(prepared: PreparedJob, runner: HereRunner) -> JobOutcome:
+    """End of the steps of a job."""
+    return run_pipeline(
+        runner, prepared.kind, prepared.requests, cancel=threading.Event(), on_progress=lambda *_: None
+    )
 
 
 def predictor_of(services: Services, number: int) -> Predictor:

@@ -242,6 +242,8 @@ def _ranges(spec: ModelSpec) -> Iterable[str]:
     if spec.promotion.approvals == 0 and not spec.promotion.automatic:
         yield "promotion.approvals: 0 needs promotion.automatic = true; expected 1 or more otherwise"
     yield from _documents(spec.promotion.documents or ())
+    if spec.promotion.replay is not None and spec.promotion.replay < 86_400:
+        yield f"promotion.replay: found {spec.promotion.replay} s; expected a day or more"
     if spec.promotion.expires < 60:
         yield f"promotion.expires: found {spec.promotion.expires} s; expected a minute or more"
 

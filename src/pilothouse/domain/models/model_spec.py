@@ -28,6 +28,7 @@ LATER_KEYS = frozenset(
         "teams",
         "documents",
         "plan",
+        "replay",
     }
 )
 """Keys of later releases: not stored where they are not given, so that specifications from before keep their digest."""
@@ -249,6 +250,8 @@ class PromotionSpec:
     """Documents that must be attached to a request before somebody approves it. The workspace may ask for more."""
     plan: str | None = None
     """Plan of ``plans.toml`` by which its versions go out; None: all targets at once, or as the workspace says."""
+    replay: Duration | None = None
+    """A version is requested only once it has been replayed over so much recorded traffic, against what is live."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,8 @@ class Looser(Enum):
     """``better`` that gives way to another word."""
     LOWER_TIER = auto()
     """A lower risk tier, or none."""
+    SHORTER = auto()
+    """A shorter time, or none."""
     LATER = auto()
     """A later date, or none."""
     TABLE = auto()
@@ -136,6 +138,9 @@ KEYS: dict[str, KeyRule] = {
     ),
     "promotion.teams": KeyRule(Looser.FEWER_APPROVALS, "a team is asked less, or not at all"),
     "promotion.documents": KeyRule(Looser.FEWER, "it is approved without a document"),
+    "promotion.replay": KeyRule(
+        Looser.SHORTER, "a version answers less recorded traffic before it is requested, or none"
+    ),
     "targets.name": KeyRule(Looser.TABLE, "no version is compared with what is live there"),
     "targets.region": _NAMED,
     "targets.product": _NAMED,
@@ -210,6 +215,7 @@ _TESTS: dict[Looser, Callable[[Any, Any], bool]] = {
     Looser.ON: lambda old, new: bool(new),
     Looser.OFF: lambda old, new: not new,
     Looser.LOWER_TIER: lambda old, new: _TIERS.index(new or "") < _TIERS.index(old or ""),
+    Looser.SHORTER: lambda old, new: (new or 0) < (old or 0),
     Looser.LATER: lambda old, new: not new or new > old,
     Looser.WEAKER: _weaker,
     Looser.FEWER_APPROVALS: lambda old, new: any(

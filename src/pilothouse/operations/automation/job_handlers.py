@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pilothouse.execution.pipeline import JobOutcome
-from pilothouse.operations.jobs import job_inputs, replays, results
+from pilothouse.operations.jobs import job_inputs, replay_jobs, results
 from pilothouse.operations.jobs.job_inputs import PreparedJob
 from pilothouse.operations.jobs.jobs import ClaimedJob
 from pilothouse.operations.monitoring import multivariate
@@ -24,7 +24,7 @@ HANDLERS: dict[str, JobHandlers] = {
     "train": JobHandlers(job_inputs.prepare_training, results.record_training),
     "reproduce": JobHandlers(job_inputs.prepare_reproduction, results.record_reproduction),
     "backtest": JobHandlers(job_inputs.prepare_backtest, results.record_backtest),
-    "replay": JobHandlers(replays.prepare, replays.record),
+    "replay": JobHandlers(replay_jobs.prepare, replay_jobs.record),
     "trial": JobHandlers(job_inputs.prepare_trial, results.record_trial),
     "domain_classifier": JobHandlers(multivariate.prepare, multivariate.record),
 }

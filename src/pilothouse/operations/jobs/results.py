@@ -23,6 +23,7 @@ from pilothouse.operations.jobs.job_inputs import Prepared, code_diff, model_cop
 from pilothouse.operations.jobs.job_logs import read_bytes
 from pilothouse.operations.jobs.jobs import ClaimedJob, check_held, finish_job
 from pilothouse.operations.jobs.lost_rows import lost_of
+from pilothouse.operations.jobs.replays import advance_after_replays
 from pilothouse.operations.jobs.step_records import (
     change_notes_in,
     finite,
@@ -32,7 +33,6 @@ from pilothouse.operations.jobs.step_records import (
     snapshot_in,
     window_notes_in,
 )
-from pilothouse.operations.promotion.request_filing import advance_automatically
 from pilothouse.operations.services import Services
 from pilothouse.store import jobs as job_rows
 from pilothouse.store import portable_models, runs, versions
@@ -92,12 +92,17 @@ def record_training(services: Services, claim: ClaimedJob, outcome: JobOutcome) 
         version = versions.find_by_id(change.connection, version_id)
         assert version is not None
         _record_version(change, claim, version, snapshot, run, failed)
-        request = advance_automatically(services, version, by_automation=claim.job.created_by == DAEMON.name)
+        by_automation = claim.job.created_by == DAEMON.name
+        request, replays = advance_after_replays(services, version, by_automation=by_automation)
         result: dict[str, Any] = {"version": number, "status": str(version.status), "failed_gates": failed}
         notes = [
             *change_notes_in(*(_step(outcome, step).record for step in ("snapshot", "fit"))),
             *window_notes_in(_step(outcome, "evaluate").record),
         ]
+        if replays:
+            notes.append(
+                f"its request waits for the replay of recorded traffic, job {', '.join(map(str, replays))}"
+            )
         if notes:
             result["notes"] = notes
         if request is not None:

@@ -39,7 +39,7 @@ from pilothouse.operations.promotion.components import (
 from pilothouse.operations.promotion.evidence import check_current
 from pilothouse.operations.promotion.request_filing import (
     carry_documents,
-    check_requestable,
+    check_before_request,
     file_request,
     targets_to_request,
 )
@@ -65,15 +65,13 @@ def request_promotion(
 
     Where the policy in force is automatic, no hold is set and automation runs, the version goes live at once and the
     request is returned as deployed. Raises NotFoundError, NotAllowedError (role, failed gate) or ConflictError
-    (live there already, not compared with what is live).
+    (live there already, not compared with what is live, not replayed).
     """
     reason = clean_text(reason, "the reason")
     with changing(services, actor, Permission.REQUEST, parse_reference(reference).model, targets) as change:
         version = require_version(change.connection, reference)
         targets = targets_to_request(change.connection, version, targets)
-        check_requestable(change.connection, version, targets)
-        check_rules(change.connection, version.model)
-        check_version(change.connection, version, targets)
+        check_before_request(services, change.connection, version, targets)
         return file_request(services, change, version, targets, reason)
 
 
@@ -97,9 +95,7 @@ def request_again(services: Services, actor: Actor, request_id: int) -> Promotio
                 f"request {version_uri(old.model, old.version)} for others"
             )
         targets = targets_to_request(change.connection, version, left)
-        check_requestable(change.connection, version, targets)
-        check_rules(change.connection, version.model)
-        check_version(change.connection, version, targets)
+        check_before_request(services, change.connection, version, targets)
         filed = file_request(services, change, version, targets, old.reason)
         carry_documents(change, old, filed)
         return require_with_rules(change.connection, filed.id)

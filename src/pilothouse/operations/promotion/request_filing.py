@@ -8,6 +8,7 @@ from pilothouse.domain.errors import ConflictError, IntegrityError, NotAllowedEr
 from pilothouse.domain.formats.canonical import canonical_digest
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.identity.roles import DAEMON, Permission
+from pilothouse.domain.jobs.replays import is_worse
 from pilothouse.domain.models.evaluation import GateOutcome
 from pilothouse.domain.promotion.documents import current, digests_of
 from pilothouse.domain.promotion.freezes import freeze_of
@@ -18,7 +19,7 @@ from pilothouse.domain.records import PromotionRequest, RequestStatus, Version, 
 from pilothouse.operations.authorisation import Change, changing
 from pilothouse.operations.catalogue import require_in_use, require_request, require_run, spec_of_model
 from pilothouse.operations.plans.plans_in_force import plan_evidence
-from pilothouse.operations.promotion.accounted_rows import check_rules
+from pilothouse.operations.promotion.accounted_rows import check_rules, check_version
 from pilothouse.operations.promotion.activation import (
     CHALLENGER,
     deploy_request,
@@ -26,8 +27,14 @@ from pilothouse.operations.promotion.activation import (
     move_alias,
     was,
 )
-from pilothouse.operations.promotion.evidence import compared_versions, gather_evidence, incumbents
+from pilothouse.operations.promotion.evidence import (
+    compared_versions,
+    gather_evidence,
+    incumbents,
+    newest_replays,
+)
 from pilothouse.operations.promotion.request_authors import authors_of
+from pilothouse.operations.promotion.required_replay import check_replayed
 from pilothouse.operations.promotion.rules_in_force import judged_looser, present_policy, require_with_rules
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
@@ -44,20 +51,17 @@ def advance_automatically(
     alert or a schedule trained (``by_automation``) where the model file sets ``automation.request``. Where a check refuses
     the request, the audit log says why. None where nothing was requested.
     """
-    if version.status is not VersionStatus.CANDIDATE:
+    if not asks_itself(services, version, by_automation=by_automation):
         return None
     with services.registry.read() as connection:
-        spec = spec_of_model(connection, version.model)
-        policy = effective_policy(spec.promotion, workspace.policy(connection))
         paused = workspace.automation(connection).paused
-    if not (policy.automatic or (by_automation and spec.automation.request)):
-        return None
     with changing(services, DAEMON, Permission.REQUEST, version.model) as change:
         try:
             if paused:
                 raise ConflictError("automation is paused")
             targets = targets_to_request(change.connection, version, None)
             check_requestable(change.connection, version, targets)
+            check_replayed(services, change.connection, version, targets)
             check_rules(change.connection, version.model)
         except (ConflictError, IntegrityError, NotAllowedError) as obstacle:
             change.record(
@@ -67,6 +71,16 @@ def advance_automatically(
         return file_request(
             services, change, version, targets, "passed every gate after a training without hands"
         )
+
+
+def asks_itself(services: Services, version: Version, *, by_automation: bool) -> bool:
+    """True for a candidate that is requested without a person."""
+    if version.status is not VersionStatus.CANDIDATE:
+        return False
+    with services.registry.read() as connection:
+        spec = spec_of_model(connection, version.model)
+        policy = effective_policy(spec.promotion, workspace.policy(connection))
+    return policy.automatic or (by_automation and spec.automation.request)
 
 
 def file_request(
@@ -131,7 +145,8 @@ def carry_documents(change: Change, old: PromotionRequest, new: PromotionRequest
 def _deploys_itself(
     change: Change, version: Version, targets: Sequence[str], policy: EffectivePolicy
 ) -> bool:
-    """True where the policy is automatic, nothing stops it, and a gate has compared the version with what it replaces."""
+    """True where the policy is automatic, nothing stops it, a gate has compared the version with what it replaces, and no
+    replay of the evidence shows it to be worse."""
     connection = change.connection
     replaces = any(incumbents(connection, version.model, targets).values())
     uncompared = any(
@@ -141,6 +156,7 @@ def _deploys_itself(
     return (
         policy.automatic
         and not (replaces and uncompared)
+        and not any(is_worse(replay) for _, replay in newest_replays(connection, version, targets))
         and not workspace.automation(connection).paused
         and not deployments.holds(connection, version.model)
         and not freeze_of(freezes.in_force(connection), version.model, change.at)
@@ -172,6 +188,17 @@ def check_gates_in_force(connection: Connection, version: Version) -> None:
     """Raise NotAllowedError where the version was judged by looser gates than those in force, and may not pass these."""
     if lines := judged_looser(connection, version):
         raise NotAllowedError(judged_looser_text(version.model, version.number, lines))
+
+
+def check_before_request(
+    services: Services, connection: Connection, version: Version, targets: Sequence[str]
+) -> None:
+    """All that stands against a request of a version on these targets. Raises NotAllowedError, ConflictError (not compared with
+    what is live, not replayed) or IntegrityError (a row that it rests on was changed past Pilothouse)."""
+    check_requestable(connection, version, targets)
+    check_replayed(services, connection, version, targets)
+    check_rules(connection, version.model)
+    check_version(connection, version, targets)
 
 
 def check_requestable(connection: Connection, version: Version, targets: Sequence[str]) -> None:

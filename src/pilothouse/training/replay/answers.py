@@ -66,8 +66,6 @@ class Answers:
     version_labels: Any
     outcomes: Any
     slices: dict[str, Any]
-    probabilities: tuple[Any, Any] | None
-    """Of both versions, float64[rows, classes of the schema], where they are asked for."""
     inputs: list[MetInput]
     scored_s: float = 0.0
 
@@ -109,8 +107,6 @@ def answer_all(
     against: Predictor,
     version: Predictor,
     slices: Sequence[str],
-    *,
-    probabilities: bool,
     said: Callable[[int], None],
 ) -> Answers:
     """Have both versions answer every row of the files. ``slices``: features that are cut by; ``said`` is called with the rows
@@ -146,7 +142,7 @@ def answer_all(
                 of_block["then_labels"] = (
                     classes.codes(block.labels) if block.labels else np.full(block.rows, NONE, np.int32)
                 )
-                of_block |= _labels(classes, against, version, answered, keep=probabilities)
+                of_block |= _labels(classes, against, version, answered)
             else:
                 of_block["outcomes"] = block.outcomes
             for name, values in of_block.items():
@@ -158,7 +154,6 @@ def answer_all(
     no_labels = np.empty(0, np.int32)
     columns = ("origin", "times", "batches", "places", "then", "against", "version", "outcomes")
     labels = ("then_labels", "against_labels", "version_labels")
-    kept = (whole["against_all"], whole["version_all"]) if "version_all" in whole else None
     return Answers(
         origins=origins,
         classes=classes,
@@ -166,7 +161,6 @@ def answer_all(
         **{name: whole[name] for name in columns},
         **{name: whole.get(name, no_labels) for name in labels},
         slices={name: whole[f"slice:{name}"] for name in names},
-        probabilities=kept,
         inputs=met.inputs(),
         scored_s=scored_s,
     )
@@ -196,16 +190,13 @@ def _answer(block: Block, against: Predictor, version: Predictor, met: _Met) -> 
 
 
 def _labels(
-    classes: Names, against: Predictor, version: Predictor, answered: dict[str, Any], *, keep: bool
+    classes: Names, against: Predictor, version: Predictor, answered: dict[str, Any]
 ) -> dict[str, Any]:
-    """Label of each row by both, and the probabilities where they are kept."""
-    labels: dict[str, Any] = {}
+    """Label of each row by both."""
+    labels = {}
     for side, predictor in (("against", against), ("version", version)):
         codes = np.array([classes.number(name) for name in predictor.schema.classes], np.int32)
-        probabilities = answered[f"{side}_all"]
-        labels[f"{side}_labels"] = codes[probabilities.argmax(axis=1)]
-        if keep:
-            labels[f"{side}_all"] = probabilities
+        labels[f"{side}_labels"] = codes[answered[f"{side}_all"].argmax(axis=1)]
     return labels
 
 

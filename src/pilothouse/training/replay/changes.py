@@ -191,7 +191,9 @@ def score_counts(decided: Decisions, version: Any) -> ScoreCounts:
 def examples_of(answers: Answers, decided: Decisions, most: int) -> list[Mapping[str, Any]]:
     """Rows that changed most, those that are decided otherwise first; each names its batch and its place in it."""
     candidates = np.flatnonzero(decided.changed)
-    order = candidates[np.argsort(-decided.moved[candidates], kind="stable")[:most]]
+    # rows that moved alike in the order of their times, however they are stored
+    keys = (answers.places, answers.batches, answers.times, -decided.moved)
+    order = candidates[np.lexsort([key[candidates] for key in keys])[:most]]
     by, classes = answered_by(answers), answers.classes.listed
 
     def label(codes: Any, row: int) -> str:

@@ -90,11 +90,7 @@ def _scored(answers: Answers, task: Task, chosen: Any, side: int, classes: tuple
     outcomes = answers.outcomes[chosen].astype(np.int64)
     # the classes of the versions have the first numbers; another one may be an outcome all the same
     names = (*classes, *answers.classes.listed[len(classes) :]) if task == "multiclass" else classes
-    probabilities = None
-    if answers.probabilities is not None:
-        given = answers.probabilities[side][chosen]
-        probabilities = np.hstack((given, np.zeros((len(given), len(names) - given.shape[1]))))
-    return ScoredRows(task, names, outcomes, scores, labels, probabilities)
+    return ScoredRows(task, names, outcomes, scores, labels, None)
 
 
 def _by_rows(metric: str, first: ScoredRows, second: ScoredRows, labels: Any, seed: int) -> Comparison:
@@ -113,7 +109,7 @@ def _part(rows: ScoredRows, chosen: Any) -> ScoredRows:
         rows.outcomes[chosen],
         rows.scores[chosen],
         rows.labels[chosen] if len(rows.labels) else rows.labels,
-        None if rows.probabilities is None else rows.probabilities[chosen],
+        None,
     )
 
 

@@ -18,7 +18,6 @@ from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.jobs.jobs import StepRequest, StepResult
 from pilothouse.domain.jobs.replays import LeftOut
 from pilothouse.inference.predictor import Predictor
-from pilothouse.statistics.performance.metrics import needs_probabilities
 from pilothouse.training.replay import changes, figures
 from pilothouse.training.replay.answers import answer_all
 from pilothouse.training.replay.recorded import read_file
@@ -27,8 +26,6 @@ from pilothouse.training.steps.common import Report, input_path, spec_of, step
 
 EXAMPLES = 10
 _MOST_INPUTS = 40
-_MOST_PROBABILITIES = 5_000_000
-"""Probabilities of a version that are kept, 40 MB, for a metric that needs those of all classes."""
 _ROWS = re.compile(r"rows_(\d+)")
 _LIBRARIES = ("scikit-learn", "numpy", "scipy")
 
@@ -49,7 +46,6 @@ def run(request: StepRequest, report: Report) -> StepResult:
     files = sorted((name for name in request.inputs if _ROWS.fullmatch(name)), key=lambda name: int(name[5:]))
     paths, left_out = _usable([input_path(request, name) for name in files], against, version)
     total, task, metric = int(options["rows"]), version.schema.task, spec.primary_metric
-    keep = needs_probabilities(metric, task) and total * len(version.schema.classes) <= _MOST_PROBABILITIES
     if not paths:
         raise InvalidInputError(
             f"replay: no recorded row has what both versions need: {left_out[0].why if left_out else 'no rows'}"
@@ -59,8 +55,7 @@ def run(request: StepRequest, report: Report) -> StepResult:
         against,
         version,
         options["slices"],
-        probabilities=keep,
-        said=lambda done: report(0.8 * done / max(total, 1), f"answered {done:,} of {total:,} rows", {}),
+        lambda done: report(0.8 * done / max(total, 1), f"answered {done:,} of {total:,} rows", {}),
     )
     report(0.8, f"comparing the answers to {answers.rows:,} rows", {})
     number = int(options["against"])

@@ -1,0 +1,69 @@
+"""The replay that a model file asks for before a version is requested (``promotion.replay``)."""
+
+from collections.abc import Sequence
+
+from pilothouse.domain.errors import ConflictError
+from pilothouse.domain.formats.time_units import SECOND_US
+from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.jobs.replays import TrafficReplay, read_replay
+from pilothouse.domain.models.dataclass_reader import format_duration
+from pilothouse.domain.records import Version
+from pilothouse.operations.catalogue import spec_of_model
+from pilothouse.operations.promotion.evidence import incumbents
+from pilothouse.operations.services import Services
+from pilothouse.sqlite import Connection
+from pilothouse.store import jobs
+from pilothouse.telemetry.streams import read_clock
+
+
+def missing_replays(
+    services: Services, connection: Connection, version: Version, targets: Sequence[str]
+) -> dict[int, list[str]]:
+    """Live versions against which a version has yet to be replayed, each with the targets on which it is live.
+
+    Nothing is missing where the model file asks for no replay, nothing is live on a target, or it was never asked there. A
+    replay counts that covers as much time as is asked for, and ends no longer than that before the newest event.
+    """
+    length = spec_of_model(connection, version.model).promotion.replay
+    if length is None:
+        return {}
+    done = [read_replay(job.result) for job in jobs.replays_of(connection, version.model, version.id)]
+    missing: dict[int, list[str]] = {}
+    with services.telemetry.read() as telemetry:
+        for target, number in incumbents(connection, version.model, targets).items():
+            clock = read_clock(telemetry, version.model, target)
+            if number is None or number == version.number or clock is None:
+                continue
+            since_us = clock.event_us - length * SECOND_US
+            if not any(
+                replay and _covers(replay, number, target, length * SECOND_US, since_us) for replay in done
+            ):
+                missing.setdefault(number, []).append(target)
+    return missing
+
+
+def check_replayed(
+    services: Services, connection: Connection, version: Version, targets: Sequence[str]
+) -> None:
+    """Raise ConflictError where a replay is asked for and has not been made."""
+    missing = missing_replays(services, connection, version, targets)
+    if not missing:
+        return
+    length = spec_of_model(connection, version.model).promotion.replay
+    assert length is not None
+    uri = version_uri(version.model, version.number)
+    number, names = next(iter(missing.items()))
+    raise ConflictError(
+        f"{uri} has not been replayed against version {number}, live on {', '.join(names)}, over {format_duration(length)} "
+        f"of recorded traffic (promotion.replay): run pilothouse replay {uri} --against {version.model}/{number} first"
+    )
+
+
+def _covers(replay: TrafficReplay, against: int, target: str, length_us: int, since_us: int) -> bool:
+    traffic = replay.traffic
+    return (
+        replay.against == against
+        and target in traffic.targets
+        and traffic.until_us - traffic.since_us >= length_us
+        and traffic.until_us > since_us
+    )
