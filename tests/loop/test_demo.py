@@ -91,6 +91,7 @@ def test_the_story_happens_and_its_report_is_what_the_store_holds(tmp_path: Path
     assert report["audit_verified"] is True
     assert report["audit_entries"] <= audits.verify(services, reader).count
     assert report["reproduced"] == ["models:/flight-delay/1"]
+    assert report["replays"] == 1
     retrained = {"ewr", "jfk", "lga", "dc"} if LONG else {"dc"}
     assert set(report["targets"]) == retrained
     for name in sorted(retrained - {"dc"}):

@@ -16,6 +16,7 @@ from pilothouse.demo.steps import Demo
 from pilothouse.domain.errors import IntegrityError, UnavailableError
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.jobs.jobs import JobStatus
+from pilothouse.domain.jobs.replays import TrafficReplay, check_text, read_replay
 from pilothouse.domain.models.model_spec import METRICS
 from pilothouse.domain.records import Deployment, Job, RequestStatus, VersionStatus
 from pilothouse.operations import catalogue
@@ -91,6 +92,7 @@ def gather(demo: Demo, tally: Tally) -> dict[str, Any]:
             job.created_by == "daemon" and job.kind == "train" and job.status is JobStatus.SUCCEEDED
             for job in jobs.list_jobs(services, reader, limit=500)
         ),
+        "replays": len(_replays(demo)),
         "reproduced": [
             version_uri(job.model, job.version or 0)
             for job in jobs.list_jobs(services, reader, limit=500)
@@ -116,6 +118,7 @@ def examine(demo: Demo, figures: dict[str, Any], tally: Tally) -> list[Check]:
         Check("the audit log is whole", figures["audit_verified"], f"{figures['audit_entries']} entries"),
         Check("a version was trained again to the same", bool(figures["reproduced"]),
               ", ".join(figures["reproduced"]) or "none"),
+        _replay_check(demo),
         Check("alerts opened", figures["alerts_opened"] >= 1, f"{figures['alerts_opened']} opened",
               comes_later=True),
     ]  # fmt: skip
@@ -134,6 +137,22 @@ def examine(demo: Demo, figures: dict[str, Any], tally: Tally) -> list[Check]:
                   comes_later=not targets)
         )  # fmt: skip
     return checks
+
+
+def _replays(demo: Demo) -> list[TrafficReplay]:
+    """Replays that came to their end, newest first."""
+    listed = jobs.list_jobs(demo.services, demo.approver, limit=500)
+    return [replay for job in listed if (replay := read_replay(job.result)) is not None]
+
+
+def _replay_check(demo: Demo) -> Check:
+    found = _replays(demo)
+    equal = bool(found) and all(one.found.check.rows == one.found.check.equal for one in found)
+    return Check(
+        "recorded traffic was replayed, and the champion answered as it did then",
+        equal,
+        "; ".join(check_text(one) for one in found) or "none",
+    )
 
 
 def judged(check: Check, cut: date | None) -> Check:

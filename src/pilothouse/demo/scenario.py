@@ -134,9 +134,11 @@ def settle(demo: Demo, tally: Tally) -> None:
 
 
 def finish(demo: Demo, days: int) -> None:
-    """A challenger trained on the newest rows alone meets the gates; the champion is trained again from its record."""
+    """A challenger trained on the newest rows alone meets the gates and answers the recorded traffic; the champion is trained
+    again from its record."""
     as_of = FIRST_DAY[FLIGHTS] + timedelta(days=days)
-    _train(demo, FLIGHTS, as_of, "challenger on the newest 90 days alone", _NEWEST_ONLY)
+    challenger = _train(demo, FLIGHTS, as_of, "challenger on the newest 90 days alone", _NEWEST_ONLY)
+    demo.progress.say(f"{challenger} {steps.replay(demo, challenger)}")
     job = trainings.start_reproduction(demo.services, demo.scientist, version_uri(FLIGHTS, 1))
     done = steps.wait_for_job(demo, job)
     demo.progress.say(

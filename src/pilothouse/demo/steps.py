@@ -9,12 +9,13 @@ from typing import Any
 from pilothouse.demo.progress import Progress
 from pilothouse.demo.workspace import APPROVER, SCIENTIST, os_user
 from pilothouse.domain.errors import NotAllowedError, PilothouseError, UnavailableError
-from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.identifiers import parse_reference, version_uri
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.jobs.jobs import JobStatus
+from pilothouse.domain.jobs.replays import check_text, read_replay, replay_line
 from pilothouse.domain.records import Job, PromotionRequest
 from pilothouse.operations.fleet import health
-from pilothouse.operations.jobs import jobs, trainings
+from pilothouse.operations.jobs import jobs, replays, trainings
 from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models, workspaces
@@ -68,6 +69,17 @@ def wait_for_job(demo: Demo, job: Job) -> Job:
     if job.status is not JobStatus.SUCCEEDED:
         raise UnavailableError(f"job {job.id} ({job.kind} {job.model}) {job.status}: {job.error}")
     return job
+
+
+def replay(demo: Demo, reference: str) -> str:
+    """Have a version answer the recorded traffic of 28 days again, beside the champion; what it found, in one line."""
+    model = parse_reference(reference).model
+    options = replays.ReplayOptions(against=f"{model}@champion")
+    job = wait_for_job(demo, replays.start_replay(demo.services, demo.scientist, reference, options))
+    found = read_replay(job.result)
+    if found is None:
+        raise UnavailableError(f"job {job.id} (replay {reference}) has left no result")
+    return f"{replay_line(found)}; {check_text(found)}"
 
 
 def expect_refusal(demo: Demo, reference: str) -> str:

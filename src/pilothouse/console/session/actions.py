@@ -205,7 +205,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("job", "retry", "r", "retry", "Queue the ended job again with the same inputs.", Permission.CANCEL_JOB),
     Action("job", "trials", "t", "trials", "Compare what the training's search has tried."),
     Action("job", "result", "s", "replay", "Show what the replay found.", footer=False),
-    Action("replay", "job", "j", "job", "Show the job and its log."),
+    Action("replay", "job", "l", "log", "Show the job and its log."),
     Action("replay", "version", "v", "version", "Show the version that was replayed."),
     Action("trials", "open", "enter", "log", "Show the log of the candidate's last trial."),
     Action("trials", "compare", "equals_sign", "compare", "Two marked candidates side by side; one alone against the best."),

@@ -63,6 +63,15 @@ def evidence_sections(
     return [(title, rows) for title, rows in sections if rows]
 
 
+def replay_lines_of(evidence: Mapping[str, Any]) -> list[str]:
+    """The one line of each replay in the evidence."""
+    tables = evidence.get("replays")
+    replays = [read_replay(table) for table in tables] if isinstance(tables, list | tuple) else []
+    return [
+        f"v{replay.version} against v{replay.against} {replay_line(replay)}" for replay in replays if replay
+    ]
+
+
 def _replay_rows(table: Mapping[str, Any]) -> list[list[str]]:
     """What a replay found, its one line first, and where to read all of it."""
     replay, job = read_replay(table), value_text(table.get("job"))

@@ -222,6 +222,9 @@ def _inputs(replay: TrafficReplay) -> Iterator[Line]:
 
 
 def _examples(examples: Sequence[ReplayExample], inputs: Inputs | None) -> Iterator[Line]:
+    if examples:
+        what = "class and score" if examples[0].label_then else "answer"
+        yield text_line(f"{what} then → now, and the row as it is stored", "dim")
     for one in examples:
         then, now = (f"{label} {figure(score)}".strip() for label, score in
                      ((one.label_then, one.score_then), (one.label_now, one.score_now)))  # fmt: skip

@@ -31,7 +31,7 @@ from pilothouse.presentation.decision_texts import component_text
 from pilothouse.presentation.documents import Line, aligned, pairs, section, text_line
 from pilothouse.presentation.pages.attached_lines import attached_cells, document_lines
 from pilothouse.presentation.pages.change_lines import change_lines
-from pilothouse.presentation.pages.evidence import evidence_sections
+from pilothouse.presentation.pages.evidence import evidence_sections, replay_lines_of
 from pilothouse.presentation.texts import policy_text, time_text
 
 WIDEST = 26
@@ -63,6 +63,7 @@ def request_page(
         ("why", request.reason or "no reason given"),
         ("asked by", f"{request.requested_by} on {time_text(request.recorded_at)}{trained}"),
         ("replaces", _replaced(request)),
+        *(("replayed", line) for line in replay_lines_of(request.evidence)),
         ("approvals", f"{request.approvals} of {request.approvals_needed}, {until}"),
         ("policy", policy_text(request.policy)),
         *_in_force(request, now),
