@@ -35,7 +35,7 @@ from pilothouse.operations.dossier import (
     signed_evidence,
     signing_key,
 )
-from pilothouse.operations.erasure import after_restore, carrying_out, planning
+from pilothouse.operations.erasure import after_restore, carrying_out, exports, planning
 from pilothouse.operations.fleet import targets
 from pilothouse.operations.identity import idle_lock, passphrases, permissions, proposals, ssh_lines, users
 from pilothouse.operations.jobs import backfills, replays, searches
@@ -99,6 +99,7 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "carrying_out.order": (lambda s, a: carrying_out.order(s, a, "abcdef"), ADMINS),
     "carrying_out.carry_out": (lambda s, a: carrying_out.carry_out(s, a, _ordered(s)), ADMINS),
     "carrying_out.finish": (lambda s, a: carrying_out.finish(s, a), ADMINS),
+    "exports.export": (lambda s, a: exports.export(s, a, 1), EVERYBODY),
     "carrying_out.get": (lambda s, a: carrying_out.get(s, a, 1), EVERYBODY),
     "carrying_out.list_erasures": (lambda s, a: carrying_out.list_erasures(s, a), EVERYBODY),
     "after_restore.take": (lambda s, a: after_restore.take(s, a, s.paths.root / "nowhere"), ADMINS),
@@ -339,6 +340,7 @@ SCOPES: dict[str, tuple[Grant, Reached]] = {
 """Scopes of a grant, whose role the test sets, and what each holds of the workspace."""
 
 MODULES = (
+    exports,
     planning,
     carrying_out,
     after_restore,

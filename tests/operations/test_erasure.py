@@ -25,7 +25,7 @@ from pilothouse.domain.errors import (
 from pilothouse.domain.formats.wire import Outcome
 from pilothouse.domain.identity.roles import DAEMON, Role
 from pilothouse.domain.promotion.proposals import Second
-from pilothouse.operations.erasure import after_restore, carrying_out, planning, tombstones
+from pilothouse.operations.erasure import after_restore, carrying_out, exports, planning, tombstones
 from pilothouse.operations.identity import proposals
 from pilothouse.operations.jobs import trainings
 from pilothouse.operations.models import lineage
@@ -41,6 +41,7 @@ from pilothouse.operations.workspace import (
     write_state,
 )
 from pilothouse.store import erasures, runs
+from pilothouse.system.turns import turn
 from pilothouse.telemetry import kept_rejections
 from pilothouse.telemetry.admission import BY_THE_CLOCK
 from support import patients
@@ -318,8 +319,47 @@ def test_a_restored_workspace_of_a_log_that_goes_on_finds_the_tombstones_by_itse
     erased(services)
     found = restores.restore(tmp_path / "before.tar", tmp_path / "again")
 
-    assert after_restore.live_workspace(services.paths.root, found.head) == services.paths.root
-    assert after_restore.live_workspace(services.paths.root, replace(found.head, hash="0" * 64)) is None
+    root, another = services.paths.root, replace(found.head, hash="0" * 64)
+    assert after_restore.live_workspace(root, tmp_path / "before.tar", found.head) == root
+    assert after_restore.live_workspace(None, root / "backups" / "old.tar", found.head) == root
+    assert after_restore.live_workspace(None, root / "backups" / "old.tar", another) is None
+
+
+def test_a_backup_of_an_erasure_that_is_not_finished_is_restored_and_finished(
+    services: Services, tmp_path: Path
+) -> None:
+    plan = planning.make_plan(services, admin(services), SELECTION, REASON).plan
+    ordered = carrying_out.order(services, admin(services), plan.digest)
+    carrying_out._erase_files(services, ordered.plan)
+    backups.backup(services, admin(services), tmp_path / "middle.tar")
+
+    restores.restore(tmp_path / "middle.tar", tmp_path / "again")
+
+    with closing(open_workspace(tmp_path / "again")) as again:
+        with pytest.raises(UnavailableError, match="not finished"):
+            erasure_checks.examine(again)
+        assert len(carrying_out.finish(again, admin(again))) == 1
+        assert erasure_checks.examine(again).startswith("1 tombstone")
+    assert patients.everything(tmp_path / "again") == []
+
+
+def test_no_backup_is_made_while_an_erasure_goes_on_and_none_goes_on_while_one_is_made(
+    services: Services, tmp_path: Path
+) -> None:
+    plan = planning.make_plan(services, admin(services), SELECTION, REASON).plan
+    ordered = carrying_out.order(services, admin(services), plan.digest)
+    with (
+        turn(services.paths.copying_lock, "", alone=False),
+        pytest.raises(UnavailableError, match="order stands"),
+    ):
+        carrying_out.carry_out(services, admin(services), ordered)
+    with (
+        turn(services.paths.copying_lock, "", alone=True),
+        pytest.raises(UnavailableError, match="try again"),
+    ):
+        backups.backup(services, admin(services), tmp_path / "now.tar")
+    assert not (tmp_path / "now.tar").exists()
+    assert carrying_out.carry_out(services, admin(services), ordered).is_complete
 
 
 def test_a_tombstone_that_was_changed_is_not_taken(services: Services, tmp_path: Path) -> None:
@@ -376,6 +416,26 @@ def test_predictions_are_named_by_ids_too(services: Services) -> None:
     plan = planning.make_plan(services, admin(services), Selection(predictions=ids)).plan
     assert [len(one.offsets) for one in plan.batches] == [1, 1]
     assert (len(plan.waiting), plan.files, plan.ids) == (1, (), 3)
+
+
+def test_a_stranger_verifies_the_tombstone_with_openssl_and_python(
+    services: Services, tmp_path: Path
+) -> None:
+    erased(services)
+    exports.write(exports.export(services, admin(services), 1), tmp_path / "for you")
+
+    readme = (tmp_path / "for you" / "README.txt").read_text()
+    commands = [line for line in readme.splitlines() if line.startswith(("openssl ", "python3 "))]
+    assert len(commands) == 3
+    for command in commands:
+        said = subprocess.run(
+            command.split(), cwd=tmp_path / "for you", capture_output=True, text=True, check=False
+        )
+        assert said.returncode == 0, (command, said.stdout, said.stderr)
+    statement = tmp_path / "for you" / "tombstone.json"
+    statement.write_text(statement.read_text().replace("ticket 4711", "ticket 4712"))
+    said = subprocess.run(commands[0].split(), cwd=tmp_path / "for you", capture_output=True, check=False)
+    assert said.returncode == 1
 
 
 def test_a_second_person_leaves_what_the_first_has_left(services: Services) -> None:

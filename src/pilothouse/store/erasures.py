@@ -87,7 +87,7 @@ def files_of(connection: Connection, number: int) -> list[ErasedFile]:
 
 
 def replaced(connection: Connection) -> set[str]:
-    """Digests of the files that have lost rows."""
+    """Digests of the files that have lost rows, by tombstones."""
     return {row[0] for row in connection.execute("SELECT digest FROM erased_files")}
 
 

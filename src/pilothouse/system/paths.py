@@ -86,6 +86,11 @@ class WorkspacePaths:
         return self.root / "erasures"
 
     @property
+    def copying_lock(self) -> Path:
+        """File that backups lock together, and an erasure alone: a copy is of before it or of after it."""
+        return self.state / "copying.lock"
+
+    @property
     def restored(self) -> Path:
         """File that says of which backup the workspace was restored, until its erasures are known."""
         return self.state / "restored.json"

@@ -75,7 +75,7 @@ def verify(
     head, fault = found.head, found.fault
     contradictions = compared.faults if compared is not None else []
     facts = {
-        "verified": found.is_sound and not contradictions and broken is None,
+        "verified": found.is_sound and not contradictions and not broken,
         "count": head.count if head is not None else None,
         "hash": head.hash if head is not None else None,
         "fault": fault,
@@ -86,7 +86,7 @@ def verify(
     is_printed = printed_as_json(session, facts)
     if found.is_sound and head is not None and not is_printed:
         say(f"{head.count} entries verified, and every row is what they say; head {head.count}:{head.hash}")
-        if broken is None and erased != "none":
+        if not broken and erased != "none":
             say(f"erasures: {erased}")
     if compared is not None and not is_printed:
         for line in (*compared.faults, *compared.notes):
@@ -104,18 +104,18 @@ def verify(
         )
     if contradictions:
         raise IntegrityError("the log is not the one whose heads were kept")
-    if broken is not None:
-        raise broken
+    if broken:
+        raise IntegrityError(erased)
 
 
-def _erasures(session: Session) -> tuple[str, PilothouseError | None]:
-    """What holds of erasures, or what is wrong."""
+def _erasures(session: Session) -> tuple[str, bool]:
+    """What holds of erasures, or what does not, and whether that is damage; one that is not finished is none."""
     from pilothouse.operations.workspace import erasure_checks
 
     try:
-        return erasure_checks.examine(session.services), None
+        return erasure_checks.examine(session.services), False
     except PilothouseError as error:
-        return str(error), error
+        return str(error), isinstance(error, IntegrityError)
 
 
 def _compared(session: Session, kept: tuple[Path, ...], keys: tuple[str, ...]) -> "Comparison":

@@ -2,7 +2,6 @@
 
 import sys
 from pathlib import Path
-from typing import TextIO
 
 import click
 
@@ -10,7 +9,7 @@ from pilothouse.cli.output import json_option, printed_as_json, say, show_pairs,
 from pilothouse.cli.session import Session
 from pilothouse.domain.erasure import Erasure, Selection, counts_of
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.operations.erasure import after_restore, carrying_out, planning
+from pilothouse.operations.erasure import after_restore, carrying_out, exports, planning
 
 _MOST_SHOWN = 20
 
@@ -32,7 +31,7 @@ def erase() -> None:
 @click.option(
     "--predictions",
     "id_file",
-    type=click.File("r"),
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
     help="A file with one prediction id a line; - for standard input.",
 )
 @click.option("--model", default="", help="Look at this model alone.")
@@ -47,12 +46,12 @@ def erase_plan(
     session: Session,
     named: tuple[str, ...],
     ids: tuple[str, ...],
-    id_file: TextIO | None,
+    id_file: Path | None,
     model: str,
     reason: str,
 ) -> None:
     """Show what would go, by place, and where else the value stands. Nothing is erased."""
-    lines = tuple(line.strip() for line in id_file if line.strip()) if id_file is not None else ()
+    lines = _lines(id_file) if id_file is not None else ()
     selection = Selection(tuple(map(_condition, named)), (*ids, *lines), model)
     report = planning.make_plan(session.services, session.actor, selection, reason)
     plan = report.plan
@@ -167,10 +166,22 @@ def erase_list(session: Session) -> None:
 
 @erase.command("show")
 @click.argument("number", type=int)
+@click.option(
+    "--output",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write it into a new folder, with signature, key and proofs, for somebody without Pilothouse.",
+)
 @json_option
 @click.pass_obj
-def erase_show(session: Session, number: int) -> None:
+def erase_show(session: Session, number: int, folder: Path | None) -> None:
     """Show tombstone NUMBER: who, when, why, and what each place lost."""
+    if folder is not None:
+        files = exports.export(session.services, session.actor, number)
+        exports.write(files, folder)
+        if not printed_as_json(session, {"folder": str(folder), "files": sorted(files)}):
+            say(f"{folder}: {len(files)} files; README.txt says how openssl and Python verify them")
+        return
     erasure = carrying_out.get(session.services, session.actor, number)
     if printed_as_json(session, erasure):
         return
@@ -204,6 +215,15 @@ def _condition(text: str) -> tuple[str, str]:
     if not column:
         raise InvalidInputError(f"--where {text!r}: expected COLUMN=VALUE")
     return column, value if equals else _typed(column)
+
+
+def _lines(file: Path) -> tuple[str, ...]:
+    """Lines of a file, or of standard input, that hold something. Raises InvalidInputError."""
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInputError(f"{file} cannot be read as lines of text: {error}") from None
+    return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
 def _typed(column: str) -> str:

@@ -254,7 +254,7 @@ def restore(session: Session, file: Path, folder: Path | None, verify: bool, era
         return
     found = restores.restore(file, folder)
     say(f"{folder}: restored and verified")
-    place = erasures or after_restore.live_workspace(session.workspace, found.head)
+    place = erasures or after_restore.live_workspace(session.workspace, file, found.head)
     if place is None:
         after_restore.note_unknown(folder, found.made_at)
         say(

@@ -14,6 +14,7 @@ from pilothouse.operations.authorisation import reading
 from pilothouse.operations.catalogue import require_request, require_run, require_version
 from pilothouse.operations.dossier import inventory
 from pilothouse.operations.dossier.monitored_months import monitored_months
+from pilothouse.operations.jobs import lost_rows
 from pilothouse.operations.models.lineage import lineage
 from pilothouse.operations.promotion import break_glass
 from pilothouse.operations.promotion.approved_before import changes_since_approved
@@ -113,6 +114,7 @@ def _entries(
     subjects = [version.model, uri, f"{uri} on *", f"{version.model}@*"]
     subjects += [f"break-glass {one.glass.id}" for one in asked if one.glass]
     subjects += [f"request {one.id}" for one in asked] + [f"alert {one.id}" for one in raised]
+    subjects += [f"erasure {number}" for number in lost_rows.erasures_of(connection, version)]
     found = {
         entry.seq: entry
         for subject in subjects

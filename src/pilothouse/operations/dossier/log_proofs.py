@@ -15,6 +15,8 @@ PROVEN = (
     "glass.broken",
     "glass.reviewed",
     "model.reviewed",
+    "erasure.ordered",
+    "erasure.completed",
 )
 """Actions of the entries that are proven: what people decided."""
 POLICY, VERIFIER = "log/policy", "log/verify_proof.py"

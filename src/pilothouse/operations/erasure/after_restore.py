@@ -1,5 +1,6 @@
 """Erasures of before in a workspace that was restored from an older backup: carried out again, by the places in their plans."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -73,19 +74,17 @@ def take_none(services: Services, actor: Actor, reason: str) -> None:
     services.paths.restored.unlink(missing_ok=True)
 
 
-def live_workspace(given: Path | None, head: AuditHead) -> Path | None:
-    """The workspace that is named, or the nearest one upwards, where its audit log goes on from that of a backup: its
-    tombstones are all that there are. None elsewhere."""
-    here = Path.cwd()
-    for folder in [given] if given is not None else [here, *here.parents]:
+def live_workspace(given: Path | None, file: Path, head: AuditHead) -> Path | None:
+    """The workspace that is named, or the nearest one above the backup's file or above here, where its audit log goes on from
+    that of the backup: its tombstones are all that there are. None elsewhere."""
+    above = [file.absolute().parent, *file.absolute().parents, Path.cwd(), *Path.cwd().parents]
+    for folder in dict.fromkeys([given] if given is not None else above):
         registry = folder / "state" / "registry.db"
         if not registry.exists():
             continue
-        try:
-            with read_as_it_is(registry) as (connection, _):
-                return folder if audit.head(connection, head.count) == head else None
-        except PilothouseError:
-            return None
+        with contextlib.suppress(PilothouseError), read_as_it_is(registry) as (connection, _):
+            if audit.head(connection, head.count) == head:
+                return folder
     return None
 
 

@@ -34,10 +34,15 @@ from pilothouse.sqlite import Connection, Database
 from pilothouse.store import erasures, legal_holds
 from pilothouse.store.log import audit, seals
 from pilothouse.system import files
+from pilothouse.system.turns import turn
 from pilothouse.telemetry import erasing, erasing_examples
 from pilothouse.telemetry.faults import reach
 
 _TRIES = 5
+_BUSY = (
+    "a backup is being made, or another process carries an erasure out: the order stands; run pilothouse erase finish when "
+    "that is done"
+)
 _SUMMARISED = "erasure.summaries"
 
 
@@ -100,8 +105,16 @@ def carry_out(services: Services, actor: Actor, erasure: Erasure) -> Erasure:
     with services.registry.read() as connection:
         if erasures.of_plan(connection, erasure.plan_digest) is None:
             raise NotFoundError(f"erasure {erasure.id} was never ordered: pilothouse erase apply does it")
-    key = private_key(services, actor)
     reach("erasure ordered")
+    with turn(services.paths.copying_lock, _BUSY, alone=True):
+        done = _carry_out(services, actor, erasure, private_key(services, actor))
+    reach("erasure complete")
+    tombstones.put_file(services, done)
+    planning.forget_plan(services, done.plan)
+    return done
+
+
+def _carry_out(services: Services, actor: Actor, erasure: Erasure, key: bytes) -> Erasure:
     gone = _erase_files(services, erasure.plan)
     reach("erasure of files done")
     report = _erase_predictions(services, erasure.plan)
@@ -122,9 +135,6 @@ def carry_out(services: Services, actor: Actor, erasure: Erasure) -> Erasure:
             _put_tombstone(change, done, gone, rows, elsewhere, key)
         done = erasures.find(change.connection, erasure.id)
         assert done is not None
-    reach("erasure complete")
-    tombstones.put_file(services, done)
-    planning.forget_plan(services, done.plan)
     return done
 
 

@@ -166,7 +166,9 @@ def _in_files(services: Services, selection: Selection) -> tuple[list[FileRows],
                     answers = services.artifacts.left_of(version["predictions"])
                     found.setdefault(
                         answers,
-                        FileRows(answers, f"predictions of {name}", tuple(matched[0]), matched[1]),
+                        FileRows(
+                            answers, f"predictions on the hold-out of {name}", tuple(matched[0]), matched[1]
+                        ),
                     )
         log = version["log"] and services.artifacts.left_of(version["log"])
         if log and log not in looked:

@@ -22,9 +22,10 @@ def lost_of(connection: Connection, version: Version) -> dict[str, list[str]]:
     return lost
 
 
-def lost_lines(connection: Connection, version: Version) -> tuple[str, ...]:
-    """All of it, as lines."""
-    return tuple(text for texts in lost_of(connection, version).values() for text in texts)
+def erasures_of(connection: Connection, version: Version) -> list[int]:
+    """Numbers of the erasures by which a version's files have lost rows."""
+    digests = tuple(file.digest for file in runs.files_of(connection, version.run_id).values())
+    return sorted({number for _, number, *_ in erasures.losses(connection, digests)})
 
 
 def check_reproducible(connection: Connection, version: Version) -> list[str]:

@@ -32,6 +32,7 @@ from pilothouse.store.connection import Registry
 from pilothouse.store.log import audit
 from pilothouse.system.destinations import check_outside_state
 from pilothouse.system.files import sha256_file, sync_folder
+from pilothouse.system.turns import turn
 
 _SKIPPED = frozenset({"__pycache__", ".git", ".venv", "venv", "node_modules"})
 
@@ -93,12 +94,16 @@ def backup(services: Services, actor: Actor, file: Path) -> BackupSummary:
     """Copy the live workspace into ``file``, which must not exist; it appears whole or not at all.
 
     Raises NotAllowedError, ConflictError (the file exists), InvalidInputError (a path inside
-    the copied folders) or UnavailableError (disk).
+    the copied folders) or UnavailableError (disk, or an erasure is being carried out).
     """
     authorise(services, actor, Permission.BACKUP)
     file = file.absolute()
     _check_destination(services, file)
-    with _temporary(file) as (stream, scratch):
+    busy = "an erasure is being carried out, and a copy is of before it or of after it: try again"
+    with (
+        turn(services.paths.copying_lock, busy, alone=False),
+        _temporary(file) as (stream, scratch),
+    ):
         with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
             archive = _Archive(tar)
             head = _write(services, actor, archive, scratch)

@@ -198,14 +198,16 @@ def _verify(file: Path, paths: WorkspacePaths, manifest: dict[str, Any]) -> Rest
                     f"its audit log ends at row {head.count}, and the backup noted {manifest['head'].count}",
                 )
             artifacts = ArtifactStore(paths.artifacts)
-            replaced, known = erasures.replaced(connection), len(erasures.every(connection))
+            known = erasures.every(connection)
+            ordered = {erasure.plan_digest for erasure in known}
             for digest in versions.artifact_digests(connection):
                 left = artifacts.left_of(digest)
                 if not artifacts.has(left):
                     _refuse(file, f"the registry names artifact {digest}, which is not in it")
-                if left != digest and digest not in replaced:
-                    _refuse(file, f"artifact {digest} is replaced by another, and no tombstone in it says so")
-    return Restored(head, manifest["made_at"], known)
+                mark = None if left == digest else artifacts.mark(digest)
+                if mark is not None and mark.plan not in ordered:
+                    _refuse(file, f"artifact {digest} is replaced by another, and no erasure in it says so")
+    return Restored(head, manifest["made_at"], len(known))
 
 
 def _refuse(file: Path, reason: str) -> NoReturn:
