@@ -255,6 +255,15 @@ def test_a_version_that_lost_training_rows_is_not_reproduced_and_says_why(servic
         trainings.start_reproduction(services, actor(services, SCIENTIST), "demo/1")
 
 
+def test_a_training_on_a_source_that_still_holds_the_rows_does_not_store_them_again(
+    services: Services,
+) -> None:
+    erased(services)
+    with pytest.raises(ConflictError, match=r"of these \d+ rows were erased .* erase them there"):
+        patients.train(services)
+    assert erasure_checks.examine(services).startswith("1 tombstone")
+
+
 def test_damage_is_told_from_erasure(services: Services) -> None:
     erased(services)
     with services.registry.read() as connection:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pilothouse.domain.errors import IntegrityError, NotFoundError, UnavailableError
+from pilothouse.domain.errors import ConflictError, IntegrityError, NotFoundError, UnavailableError
 from pilothouse.domain.identifiers import check_digest
 from pilothouse.system.files import read_plain_file, sync_folder, write_atomically
 
@@ -44,8 +44,9 @@ class ArtifactStore:
         self._folder = root / "sha256"
 
     def put_bytes(self, data: bytes) -> str:
-        """Store ``data`` durably and return its digest. Raises UnavailableError (disk)."""
+        """Store ``data`` durably and return its digest. Raises ConflictError (rows of it were erased) or UnavailableError."""
         digest = hashlib.sha256(data).hexdigest()
+        self._check_not_erased(digest)
         if not self.has(digest):
             with _Incoming(self._folder) as incoming:
                 incoming.write(data)
@@ -53,7 +54,8 @@ class ArtifactStore:
         return digest
 
     def put_file(self, path: Path) -> str:
-        """Copy a file in durably and return the digest of the bytes copied. Raises NotFoundError, UnavailableError."""
+        """Copy a file in durably and return the digest of the bytes copied. Raises NotFoundError, ConflictError (rows of it
+        were erased) or UnavailableError."""
         digest = hashlib.sha256()
         # Hashed while it is copied: what is stored is what was hashed, even if the file changes meanwhile.
         with _Incoming(self._folder) as incoming:
@@ -65,6 +67,7 @@ class ArtifactStore:
                 while chunk := source.read(_CHUNK):
                     digest.update(chunk)
                     incoming.write(chunk)
+            self._check_not_erased(digest.hexdigest())
             if not self.has(digest.hexdigest()):
                 incoming.keep(self._path_of(digest.hexdigest()))
         return digest.hexdigest()
@@ -160,6 +163,14 @@ class ArtifactStore:
         """Every digest, in order."""
         for folder in sorted(self._folder.glob("[0-9a-f][0-9a-f]")):
             yield from sorted(file.name for file in folder.iterdir() if len(file.name) == 64)
+
+    def _check_not_erased(self, digest: str) -> None:
+        """Raise ConflictError where a file has lost rows, so that it is not to come back whole."""
+        if (mark := self.mark(digest)) is not None:
+            raise ConflictError(
+                f"{mark.rows:,} of these {mark.of_rows:,} rows were erased (pilothouse erase list), and are still in what they "
+                "were read from: erase them there, then run it again"
+            )
 
     def _path_of(self, digest: str) -> Path:
         return self._folder / check_digest(digest)[:2] / digest
