@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.formats import ssh_wire as wire
+from pilothouse.domain.identity.ssh_keys import KINDS
 from pilothouse.domain.promotion.statements import parse_statement
-from pilothouse.signing import sshsig, wire
+from pilothouse.signing import sshsig
 from pilothouse.signing.certificates import parse_certificate
-from pilothouse.signing.keys import PLAIN, check_signature, parse_blob
+from pilothouse.signing.keys import check_signature, parse_blob
 from support.soft_keys import NAMESPACE, SoftKey
 
 SOFT = SoftKey(hardware=True)
@@ -50,7 +52,7 @@ def test_any_bytes_as_key_certificate_and_statement(data: bytes) -> None:
         refused_at_most(lambda read=read: read(data))
 
 
-@given(st.sampled_from(sorted(PLAIN)), st.lists(st.binary(max_size=300), max_size=4), st.binary(max_size=80))
+@given(st.sampled_from(sorted(KINDS)), st.lists(st.binary(max_size=300), max_size=4), st.binary(max_size=80))
 def test_any_fields_of_a_key_and_any_signature(kind: str, fields: list[bytes], raw: bytes) -> None:
     blob = wire.string(kind) + b"".join(map(wire.string, fields))
     for data in (blob, wire.string(kind) + wire.string(b"nistp256") + blob[4 + len(kind) :]):

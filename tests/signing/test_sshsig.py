@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.signing import sshsig, wire
+from pilothouse.domain.formats import ssh_wire as wire
+from pilothouse.signing import sshsig
 from pilothouse.signing.allowed_signers import (
     AllowedSigner,
     allowed_signers,

@@ -15,9 +15,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from pilothouse.domain.formats.ssh_wire import string
 from pilothouse.signing.keys import PublicKey, parse_blob
 from pilothouse.signing.sshsig import armored, bytes_to_sign
-from pilothouse.signing.wire import string
 
 NAMESPACE = "approval@pilothouse"
 

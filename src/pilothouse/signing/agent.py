@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pilothouse.domain.errors import InvalidInputError, UnavailableError
+from pilothouse.domain.formats.ssh_wire import Reader, string
+from pilothouse.domain.identity.ssh_keys import RSA
 from pilothouse.signing.certificates import is_certificate, parse_certificate
-from pilothouse.signing.keys import RSA, PublicKey, parse_blob
+from pilothouse.signing.keys import PublicKey, parse_blob
 from pilothouse.signing.sshsig import armored, bytes_to_sign
-from pilothouse.signing.wire import Reader, string
 
 _FAILURE, _REQUEST_IDENTITIES, _IDENTITIES, _SIGN_REQUEST, _SIGN_RESPONSE = 5, 11, 12, 13, 14
 _RSA_SHA2_512 = 4

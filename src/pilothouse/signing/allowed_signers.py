@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from pilothouse.domain.formats.ssh_wire import string
 from pilothouse.signing.keys import PublicKey
-from pilothouse.signing.wire import string
 
 _KRL_MAGIC = b"SSHKRL\n\0"
 _KRL_VERSION = 1

@@ -4,13 +4,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.signing.keys import PLAIN, PublicKey, check_signature, parse_blob, skip_fields
-from pilothouse.signing.wire import LONGEST, Reader, string
+from pilothouse.domain.formats.ssh_wire import LONGEST, Reader, string
+from pilothouse.domain.identity.ssh_keys import CERTIFICATE, KINDS
+from pilothouse.signing.keys import PublicKey, check_signature, parse_blob, skip_fields
 
-_SUFFIX = "-cert-v01@openssh.com"
 _USER = 1
 _KNOWN_OPTIONS = frozenset({b"force-command", b"source-address", b"verify-required"})
 _FOREVER = 2**64 - 1
+_LAST_SECOND = 253_402_300_799
+"""The end of the year 9999, in seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,11 @@ class Certificate:
     restrictions: tuple[str, ...]
     """Options that bind a login to an address or a command, which nobody can hold a signature to."""
     blob: bytes
+
+    @property
+    def ends(self) -> datetime | None:
+        """When it ends; None: never, or after all the times there are."""
+        return datetime.fromtimestamp(self.valid_before, UTC) if self.valid_before <= _LAST_SECOND else None
 
     def check_unrestricted(self) -> None:
         """Raise InvalidInputError where it is for some logins alone: a signature is none of them."""
@@ -55,25 +62,43 @@ class Certificate:
 
 
 def _shown(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(min(seconds, 253_402_300_799), UTC):%Y-%m-%d %H:%M} UTC"
+    return f"{datetime.fromtimestamp(min(seconds, _LAST_SECOND), UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def is_certificate(blob: bytes) -> bool:
     """True where the bytes say that they are a certificate."""
     length = int.from_bytes(blob[:4], "big")
-    return blob[4 : 4 + length].endswith(_SUFFIX.encode())
+    return blob[4 : 4 + length].endswith(CERTIFICATE.encode())
 
 
 def parse_certificate(blob: bytes) -> Certificate:
     """Certificate of a user of these bytes, with the signature of its authority checked. Raises InvalidInputError."""
+    certificate, signed, signature = _read(blob)
+    try:
+        check_signature(certificate.authority, signature, signed)
+    except InvalidInputError:
+        raise InvalidInputError(
+            f"the certificate {certificate.key_id!r} is not signed by the authority that it names"
+        ) from None
+    return certificate
+
+
+def read_certificate(blob: bytes) -> Certificate:
+    """Certificate of a user of these bytes, whose signature sshd has checked or will check: it is not checked here. Raises
+    InvalidInputError."""
+    return _read(blob)[0]
+
+
+def _read(blob: bytes) -> tuple[Certificate, bytes, bytes]:
+    """Certificate, the bytes that its authority has signed, and the signature."""
     if len(blob) > LONGEST:
         raise InvalidInputError("the certificate is too long")
     reader = Reader(blob, "the certificate")
     name = reader.text()
-    kind = name.removesuffix(_SUFFIX)
+    kind = name.removesuffix(CERTIFICATE)
     if kind.startswith("sk-"):
         kind += "@openssh.com"
-    if not name.endswith(_SUFFIX) or kind not in PLAIN:
+    if not name.endswith(CERTIFICATE) or kind not in KINDS:
         raise InvalidInputError(f"the certificate is of the kind {name[:60]!r}, which is not known")
     reader.string()  # a nonce
     key = parse_blob(string(kind) + skip_fields(kind, reader))
@@ -94,13 +119,7 @@ def parse_certificate(blob: bytes) -> Certificate:
         raise InvalidInputError(
             f"the certificate {key_id!r} has an option that is not known: {min(unknown)[:60]!r}"
         )
-    try:
-        check_signature(authority, signature, signed)
-    except InvalidInputError:
-        raise InvalidInputError(
-            f"the certificate {key_id!r} is not signed by the authority that it names"
-        ) from None
-    return Certificate(
+    certificate = Certificate(
         key,
         authority,
         key_id,
@@ -112,6 +131,7 @@ def parse_certificate(blob: bytes) -> Certificate:
         tuple(sorted(name.decode() for name in options - {b"verify-required"})),
         blob,
     )
+    return certificate, signed, signature
 
 
 def _names(options: bytes) -> set[bytes]:

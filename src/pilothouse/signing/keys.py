@@ -6,18 +6,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.signing.wire import LONGEST, Reader
+from pilothouse.domain.formats.ssh_wire import LONGEST, Reader
+from pilothouse.domain.identity.ssh_keys import (
+    CURVES,
+    ED25519,
+    HARDWARE,
+    KINDS,
+    RSA,
+    SK_ECDSA,
+    SK_ED25519,
+    fingerprint_of,
+    read_fields,
+)
 
-ED25519, RSA = "ssh-ed25519", "ssh-rsa"
-SK_ED25519, SK_ECDSA = "sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com"
-_CURVES = {f"ecdsa-sha2-nistp{bits}": bits for bits in (256, 384, 521)}
 _RSA_SIGNATURES = frozenset({"rsa-sha2-256", "rsa-sha2-512"})
 """Signatures of RSA keys; ``ssh-rsa``, which is over SHA-1, is none of them."""
-_SHORTEST_RSA, _LONGEST_RSA = 2_048, 16_384
-"""Bits of a modulus; longer ones take seconds."""
-HARDWARE = frozenset({SK_ED25519, SK_ECDSA})
-"""Kinds whose private key never leaves a device, which wants to be touched."""
-PLAIN = frozenset({ED25519, RSA, *_CURVES, *HARDWARE})
 
 PRESENT, VERIFIED = 0x01, 0x04
 """Flags of a device: it was touched; its PIN or its reader of fingers was asked."""
@@ -61,47 +64,23 @@ class Device:
         return bool(self.flags & VERIFIED)
 
 
-def fingerprint_of(blob: bytes) -> str:
-    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
-
-
 def parse_blob(blob: bytes) -> PublicKey:
     """Public key of these bytes; of a kind that can be checked, and whole. Raises InvalidInputError."""
     if len(blob) > LONGEST:
         raise InvalidInputError("the key is too long")
     reader = Reader(blob, "the key")
     kind = reader.text()
-    if kind not in PLAIN:
-        raise InvalidInputError(
-            f"the key is of the kind {kind[:60]!r}; expected one of {', '.join(sorted(PLAIN))}"
-        )
-    _fields(kind, reader)
+    if kind not in KINDS:
+        raise InvalidInputError(f"the key is of the kind {kind[:60]!r}; expected one of {', '.join(KINDS)}")
+    read_fields(kind, reader)
     reader.end()
     return PublicKey(kind, blob)
-
-
-def _fields(kind: str, reader: Reader) -> dict[str, Any]:
-    """Fields of a key after its kind, which a certificate of it has too."""
-    if kind == RSA:
-        exponent, modulus = reader.number(), reader.number()
-        if not _SHORTEST_RSA <= (bits := modulus.bit_length()) <= _LONGEST_RSA:
-            raise InvalidInputError(
-                f"the RSA key has {bits} bits; expected {_SHORTEST_RSA} to {_LONGEST_RSA}"
-            )
-        return {"exponent": exponent, "modulus": modulus}
-    fields: dict[str, Any] = {}
-    if kind in _CURVES or kind == SK_ECDSA:
-        fields["curve"] = reader.text()
-    fields["point"] = reader.string()
-    if kind in HARDWARE:
-        fields["application"] = reader.string()
-    return fields
 
 
 def skip_fields(kind: str, reader: Reader) -> bytes:
     """Bytes of the fields of a key, which are read past."""
     before = reader.position
-    _fields(kind, reader)
+    read_fields(kind, reader)
     return reader.since(before)
 
 
@@ -123,7 +102,7 @@ def check_signature(key: PublicKey, signature: bytes, message: bytes) -> Device 
     fields = Reader(key.blob, "the key")
     fields.string()
     try:
-        _check(key.kind, _fields(key.kind, fields), algorithm, raw, message, device)
+        _check(key.kind, read_fields(key.kind, fields), algorithm, raw, message, device)
     except (InvalidSignature, UnsupportedAlgorithm, ValueError):
         raise InvalidInputError("the signature is not over these bytes by this key") from None
     if device is not None and not device.touched:
@@ -155,7 +134,7 @@ def _check(
     elif kind in (ED25519, SK_ED25519):
         Ed25519PublicKey.from_public_bytes(fields["point"]).verify(raw, message)
     else:
-        bits = 256 if kind == SK_ECDSA else _CURVES[kind]
+        bits = 256 if kind == SK_ECDSA else CURVES[kind]
         if fields["curve"] != f"nistp{bits}":
             raise ValueError("another curve")
         curves: dict[int, tuple[ec.EllipticCurve, hashes.HashAlgorithm]] = {

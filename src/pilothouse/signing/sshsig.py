@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass
 
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.formats.ssh_wire import Reader, string
 from pilothouse.signing.certificates import Certificate, is_certificate, parse_certificate
 from pilothouse.signing.keys import Device, PublicKey, check_signature, parse_blob
-from pilothouse.signing.wire import Reader, string
 
 _MAGIC = b"SSHSIG"
 _VERSION = 1

@@ -1,37 +1,33 @@
-"""Public keys and certificates of OpenSSH as lines and blobs (RFC 4253, PROTOCOL.certkeys): read and checked, never signed."""
+"""Public keys of OpenSSH as lines and blobs (RFC 4253, RFC 5656, PROTOCOL.u2f): read and checked, never signed with."""
 
 import base64
 import binascii
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from typing import Any
 
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.formats.ssh_wire import Reader
 
-HARDWARE = "sk-"
-"""How the type of a key begins whose private part is in a device."""
-_CERTIFICATE = "-cert-v01@openssh.com"
-_FIELDS = {
-    "ssh-ed25519": 1,
-    "ecdsa-sha2-nistp256": 2,
-    "ecdsa-sha2-nistp384": 2,
-    "ecdsa-sha2-nistp521": 2,
-    "ssh-rsa": 2,
-    "sk-ssh-ed25519@openssh.com": 2,
-    "sk-ecdsa-sha2-nistp256@openssh.com": 3,
-}
-"""Types of keys that are taken, each with the number of fields of its blob after the type."""
-_SMALLEST_RSA = 2048
+ED25519, RSA = "ssh-ed25519", "ssh-rsa"
+SK_ED25519, SK_ECDSA = "sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com"
+CURVES = {f"ecdsa-sha2-nistp{bits}": bits for bits in (256, 384, 521)}
+"""Kinds of ECDSA keys, each with the bits of its curve."""
+HARDWARE = frozenset({SK_ED25519, SK_ECDSA})
+"""Kinds whose private key never leaves a device, which wants to be touched."""
+KINDS = (ED25519, *CURVES, RSA, SK_ED25519, SK_ECDSA)
+"""Kinds of keys that are taken."""
+CERTIFICATE = "-cert-v01@openssh.com"
+"""How the kind of a certificate ends."""
+_SHORTEST_RSA, _LONGEST_RSA = 2_048, 16_384
+"""Bits of a modulus; longer ones take seconds."""
 _LONGEST_LINE = 16_384
 _LONGEST_COMMENT = 200
-_FOR_USERS = 1
-"""Type of a certificate for users, not for hosts."""
-_NEVER_ENDS = 2**64 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A public key: its type, its blob in base64, its comment."""
+    """A public key: its kind, its blob in base64, its comment."""
 
     key_type: str
     public_key: str
@@ -45,20 +41,7 @@ class PublicKey:
     @property
     def is_hardware(self) -> bool:
         """True where the private part is in a device."""
-        return self.key_type.startswith(HARDWARE)
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """A certificate for a user: whose key, signed by which authority, for which names and how long (None: without end)."""
-
-    key: PublicKey
-    authority: PublicKey
-    key_id: str
-    serial: int
-    principals: tuple[str, ...]
-    valid_after: datetime
-    valid_before: datetime | None
+        return self.key_type in HARDWARE
 
 
 def fingerprint_of(blob: bytes) -> str:
@@ -78,116 +61,51 @@ def read_key(text: str) -> PublicKey:
         raise InvalidInputError("the line is too long for a public key")
     key_type, _, rest = line.partition(" ")
     blob, _, comment = rest.strip().partition(" ")
-    if key_type.endswith(_CERTIFICATE):
+    if is_certificate(key_type):
         raise InvalidInputError("this is a certificate: add the key of the authority that signs such")
-    if key_type not in _FIELDS:
-        expected = ", ".join(_FIELDS)
+    if key_type not in KINDS:
+        expected = ", ".join(KINDS)
         raise InvalidInputError(f"the line does not begin with a type of key that is taken: {expected}")
     return key_of(key_type, blob, comment.strip())
 
 
 def key_of(key_type: str, text: str, comment: str = "") -> PublicKey:
-    """Key of a type and a blob in base64. Raises InvalidInputError where they are not a whole key of that type."""
-    blob = _decoded(text)
-    reader = _Reader(blob)
-    if reader.text() != key_type or key_type not in _FIELDS:
+    """Key of a kind and a blob in base64. Raises InvalidInputError where they are not a whole key of that kind."""
+    blob = decoded(text)
+    reader = Reader(blob, "the key's data (copy the whole line again)")
+    if reader.text() != key_type or key_type not in KINDS:
         raise InvalidInputError(f"the key's data are not those of a key of the type {key_type}")
-    fields = [reader.string() for _ in range(_FIELDS[key_type])]
+    read_fields(key_type, reader)
     reader.end()
-    if key_type == "ssh-rsa" and (bits := int.from_bytes(fields[1]).bit_length()) < _SMALLEST_RSA:
-        raise InvalidInputError(f"an RSA key of {bits} bits is too short: expected {_SMALLEST_RSA} at least")
     return PublicKey(key_type, base64.b64encode(blob).decode(), comment[:_LONGEST_COMMENT])
 
 
+def read_fields(kind: str, reader: Reader) -> dict[str, Any]:
+    """Fields of a key after its kind, which a certificate of it has too. Raises InvalidInputError."""
+    if kind == RSA:
+        exponent, modulus = reader.number(), reader.number()
+        if not _SHORTEST_RSA <= (bits := modulus.bit_length()) <= _LONGEST_RSA:
+            raise InvalidInputError(
+                f"the RSA key has {bits} bits; expected {_SHORTEST_RSA} to {_LONGEST_RSA}"
+            )
+        return {"exponent": exponent, "modulus": modulus}
+    fields: dict[str, Any] = {}
+    if kind in CURVES or kind == SK_ECDSA:
+        fields["curve"] = reader.text()
+    fields["point"] = reader.string()
+    if kind in HARDWARE:
+        fields["application"] = reader.string()
+    return fields
+
+
 def is_certificate(key_type: str) -> bool:
-    """True for the type of a certificate."""
-    return key_type.endswith(_CERTIFICATE)
+    """True for the kind of a certificate."""
+    return key_type.endswith(CERTIFICATE)
 
 
-def read_certificate(key_type: str, text: str) -> Certificate:
-    """Certificate of a type and a blob in base64. Its signature is sshd's to check. Raises InvalidInputError."""
-    reader = _Reader(_decoded(text))
-    plain_type = key_type.removesuffix(_CERTIFICATE)
-    if plain_type.startswith(HARDWARE):
-        plain_type += "@openssh.com"
-    if reader.text() != key_type or plain_type not in _FIELDS:
-        raise InvalidInputError(f"the data are not those of a certificate of the type {key_type}")
-    reader.string()  # the nonce
-    own = b"".join(_packed(part) for part in (plain_type.encode(), *_fields(reader, plain_type)))
-    serial, kind = reader.number(8), reader.number(4)
-    key_id = reader.text()
-    listed = _Reader(reader.string())
-    principals: list[str] = []
-    while not listed.is_at_end:
-        principals.append(listed.text())
-    after, before = reader.number(8), reader.number(8)
-    reader.string(), reader.string(), reader.string()  # critical options, extensions, reserved
-    authority = reader.string()
-    if kind != _FOR_USERS:
-        raise InvalidInputError("the certificate is not one for users")
-    return Certificate(
-        key_of(plain_type, base64.b64encode(own).decode()),
-        key_of(_Reader(authority).text(), base64.b64encode(authority).decode()),
-        key_id,
-        serial,
-        tuple(principals),
-        _time(after),
-        None if before == _NEVER_ENDS else _time(before),
-    )
-
-
-def _fields(reader: "_Reader", plain_type: str) -> list[bytes]:
-    return [reader.string() for _ in range(_FIELDS[plain_type])]
-
-
-def _packed(part: bytes) -> bytes:
-    return len(part).to_bytes(4) + part
-
-
-def _time(seconds: int) -> datetime:
-    try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (OverflowError, ValueError, OSError):
-        return datetime.max.replace(tzinfo=UTC)
-
-
-def _decoded(text: str) -> bytes:
+def decoded(text: str) -> bytes:
+    """Blob of its base64. Raises InvalidInputError."""
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise InvalidInputError("the key's data are not base64: copy the whole line again") from None
-
-
-class _Reader:
-    """Values of SSH's binary form, one after the other. Raises InvalidInputError at a value that is cut off."""
-
-    def __init__(self, blob: bytes) -> None:
-        self._blob = blob
-        self._at = 0
-
-    @property
-    def is_at_end(self) -> bool:
-        return self._at == len(self._blob)
-
-    def number(self, size: int) -> int:
-        return int.from_bytes(self._take(size))
-
-    def string(self) -> bytes:
-        return self._take(self.number(4))
-
-    def text(self) -> str:
-        try:
-            return self.string().decode()
-        except UnicodeDecodeError:
-            raise InvalidInputError("the key's data hold a text that is not UTF-8") from None
-
-    def end(self) -> None:
-        if not self.is_at_end:
-            raise InvalidInputError("the key's data do not end where the key ends: copy the line again")
-
-    def _take(self, size: int) -> bytes:
-        taken = self._blob[self._at : self._at + size]
-        if len(taken) != size:
-            raise InvalidInputError("the key's data are cut off: copy the whole line again")
-        self._at += size
-        return taken

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.identity.roles import Actor
-from pilothouse.domain.identity.ssh_keys import is_certificate, key_of, read_certificate
+from pilothouse.domain.identity.ssh_keys import decoded, is_certificate, key_of
 from pilothouse.domain.identity.users import KeyUse, UserKey
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.services import Services
+from pilothouse.signing.certificates import read_certificate
 from pilothouse.store.governance import users
 
 _OPTIONS = "restrict,pty,agent-forwarding"
@@ -33,7 +34,7 @@ def keys_command(services: Services, account: str, key_type: str, text: str) -> 
         if not is_certificate(key_type):
             fingerprint, kind, named = key_of(key_type, text).fingerprint, KeyUse.KEY, None
         else:
-            certificate = read_certificate(key_type, text)
+            certificate = read_certificate(decoded(text))
             fingerprint, kind = certificate.authority.fingerprint, KeyUse.AUTHORITY
             named = set(certificate.principals)
     except InvalidInputError:

@@ -15,12 +15,13 @@ from pilothouse.domain.errors import InvalidInputError, NotAllowedError
 from pilothouse.domain.identity.identity import Identity, IdentityKind
 from pilothouse.domain.identity.persons import check_name
 from pilothouse.domain.identity.roles import Actor
-from pilothouse.domain.identity.ssh_keys import Certificate, is_certificate, key_of, read_certificate
+from pilothouse.domain.identity.ssh_keys import decoded, is_certificate, key_of
 from pilothouse.domain.identity.trusted_start import TrustedStart
 from pilothouse.domain.identity.users import KeyUse
 from pilothouse.operations.authorisation import as_now, check_standing, check_time
 from pilothouse.operations.identity.users import key_in_force
 from pilothouse.operations.services import Services
+from pilothouse.signing.certificates import Certificate, read_certificate
 from pilothouse.sqlite import Connection
 from pilothouse.store.governance import users
 
@@ -89,7 +90,8 @@ def _start(services: Services, connection: Connection, name: str, line: str) -> 
     key_type, _, text = line.partition(" ")
     try:
         if is_certificate(key_type):
-            return _by_certificate(services, connection, name, read_certificate(key_type, text.split(" ")[0]))
+            certificate = read_certificate(decoded(text.split(" ")[0]))
+            return _by_certificate(services, connection, name, certificate)
         key = key_of(key_type, text.split(" ")[0])
     except InvalidInputError as error:
         raise NotAllowedError(f"the key that sshd names is none: {error}") from None
@@ -112,10 +114,9 @@ def _by_certificate(
     if named != {name}:
         others = ", ".join(sorted(named)) or "nobody here"
         raise NotAllowedError(f"the certificate names {others}; expected {name} alone")
-    if now < certificate.valid_after or (certificate.valid_before and now >= certificate.valid_before):
-        raise NotAllowedError("the certificate is not valid at this time")
+    certificate.check(name, now)
     identity = Identity(IdentityKind.SSH_CERTIFICATE, "", certificate.key.fingerprint, signed_by)
-    return TrustedStart(name, identity, "", _earlier(known.valid_before, certificate.valid_before))
+    return TrustedStart(name, identity, "", _earlier(known.valid_before, certificate.ends))
 
 
 def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
