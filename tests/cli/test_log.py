@@ -80,7 +80,10 @@ def test_from_the_first_head_to_a_proof_for_strangers(workspace, root: Path, tmp
         assert "agree with" in sound.err
     assert workspace("witness", "show", str(folder), "--json").json["logs"][0]["size"] == head.checkpoint.size
     assert "vault" in workspace("log", "anchors", "list").out
-    assert "1 of 1 witnesses" in workspace("log", "status").out
+    shown = workspace("log", "status").out
+    assert "1 of 1 witness: met by the newest head" in shown
+    assert shown.count("● agrees") == 2
+    assert [one["state"] for one in workspace("log", "status", "--json").json["anchors"]] == ["agrees"] * 2
 
     assert workspace("log", "proof", "3", "--output", str(tmp_path / "3.tlog-proof")).code == 0
     assert workspace("log", "policy", "--output", str(tmp_path / "policy")).code == 0
@@ -131,6 +134,7 @@ def test_verify_with_anchors_names_what_contradicts(workspace, root: Path, tmp_p
         owner.leave()
     finally:
         services.close()
+    assert "✖" not in workspace("log", "status").out, "nothing on record says so any more"
     found = workspace("audit", "verify", "--anchor", str(kept))
     assert found.code == 6
     assert f"{kept}: its head of" in found.err
@@ -139,6 +143,21 @@ def test_verify_with_anchors_names_what_contradicts(workspace, root: Path, tmp_p
     assert facts.json["verified"] is False
     assert facts.json["anchors"]["faults"]
     assert workspace("audit", "verify", "--anchor", str(tmp_path / "nothing")).code == 2
+
+
+def test_a_contradiction_is_the_first_line_of_the_status(workspace, root: Path) -> None:
+    assert workspace("log", "checkpoint", "--sign").code == 0
+    services = open_workspace(root)
+    try:
+        owner = Owner(services)
+        owner.write_anew(5, {"another": 1})
+        owner.leave()
+    finally:
+        services.close()
+    shown = workspace("log", "status")
+    assert shown.out.startswith("✖ the first ")
+    assert "not those of the newest signed head" in shown.out.split("\n")[0]
+    assert len(workspace("log", "status", "--json").json["contradictions"]) == 1
 
 
 def test_the_daemon_signs_after_a_decision_and_sends(workspace, root: Path, tmp_path: Path) -> None:

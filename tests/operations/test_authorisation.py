@@ -58,7 +58,15 @@ from pilothouse.operations.promotion import (
 from pilothouse.operations.promotion.attached import conditions, documents
 from pilothouse.operations.rollouts import steering, views
 from pilothouse.operations.services import Services
-from pilothouse.operations.transparency import anchored, anchors, delivery, heads, log_keys, proofs
+from pilothouse.operations.transparency import (
+    anchored,
+    anchors,
+    contradictions,
+    delivery,
+    heads,
+    log_keys,
+    proofs,
+)
 from pilothouse.operations.workspace import audits, sessions, upgrades, workspaces
 from pilothouse.store import rollouts
 from pilothouse.store import targets as target_store
@@ -276,7 +284,7 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "heads.sign": (lambda s, a: heads.sign(s, a), EVERYBODY),
     "heads.newest": (lambda s, a: heads.newest(s, a), EVERYBODY),
     "heads.status": (lambda s, a: heads.status(s, a), EVERYBODY),
-    "heads.contradictions": (lambda s, a: heads.contradictions(s, a), EVERYBODY),
+    "contradictions.on_record": (lambda s, a: contradictions.on_record(s, a), EVERYBODY),
     "proofs.coverage": (lambda s, a: proofs.coverage(s, a, 1), EVERYBODY),
     "proofs.existing_proof": (lambda s, a: proofs.existing_proof(s, a, 1), EVERYBODY),
     "proofs.policy": (lambda s, a: proofs.policy(s, a), EVERYBODY),
@@ -362,6 +370,7 @@ MODULES = (
     catalogue,
     comparisons,
     conditions,
+    contradictions,
     delivery,
     deployments,
     documents,

@@ -31,7 +31,7 @@ from pilothouse.domain.errors import (
 )
 from pilothouse.domain.identity.roles import DAEMON, Actor
 from pilothouse.operations.services import Services
-from pilothouse.operations.transparency import anchored, anchors, delivery, heads, proofs
+from pilothouse.operations.transparency import anchored, anchors, contradictions, delivery, heads, proofs
 from pilothouse.operations.transparency.senders import Answer, append_line, ask_witness
 from pilothouse.operations.transparency.witness_folder import Witness
 from pilothouse.operations.workspace import audits, doctor, workspaces
@@ -146,7 +146,10 @@ def test_what_a_file_holds_is_compared_with_the_rows_each_time(log: Log, tmp_pat
     heads.sign(services, ada)
     assert standing_of(services, ada) is AnchorStanding.BEHIND
     delivery.deliver(services, DAEMON)
-    assert (standing_of(services, ada), heads.contradictions(services, ada)) == (AnchorStanding.AGREES, [])
+    assert (standing_of(services, ada), contradictions.on_record(services, ada)) == (
+        AnchorStanding.AGREES,
+        [],
+    )
     both = path.read_text()
 
     path.write_text(first)
@@ -173,12 +176,12 @@ def test_no_head_goes_into_a_file_that_holds_another_history_and_everybody_is_to
     owner.forget_heads()
     owner.leave()
     heads.sign(services, ada)
-    assert heads.contradictions(services, ada) == [], "the owner has forgotten all heads on record"
+    assert contradictions.on_record(services, ada) == [], "the owner has forgotten all heads on record"
     assert standing_of(services, ada) is AnchorStanding.CONTRADICTS, "and not those in the file"
     (refused,) = delivery.deliver(services, DAEMON)
     assert refused.delivery.fault is DeliveryFault.CONTRADICTS
     assert path.read_text() == kept
-    (said,) = heads.contradictions(services, ada)
+    (said,) = contradictions.on_record(services, ada)
     assert said.startswith(
         f"vault contradicts this log: its head of {count(services):,} rows is not of this log"
     )
@@ -200,7 +203,7 @@ def test_a_log_whose_end_was_cut_off_contradicts_its_own_head_and_its_anchors(
     own, vault = heads.status(services, ada).contradictions
     assert own == f"a head of {size} rows is signed, and the log has {size - 4}: its end was cut off"
     assert vault.endswith(f"goes on where this log ends: rows {size - 3} to {size} were cut off")
-    assert heads.contradictions(services, ada) == [own]
+    assert contradictions.on_record(services, ada) == [own]
 
 
 def test_what_cannot_be_read_back_is_sent_and_not_said_to_agree(log: Log, tmp_path: Path) -> None:
@@ -229,7 +232,7 @@ def test_a_witness_that_does_not_know_the_log_is_not_one_that_contradicts_it(
         (refused,) = delivery.deliver(services, DAEMON)
     assert refused.delivery.fault is DeliveryFault.REFUSED
     assert standing_of(services, ada) is AnchorStanding.REFUSED
-    assert heads.contradictions(services, ada) == []
+    assert contradictions.on_record(services, ada) == []
 
 
 def test_coverage_of_a_row_is_what_its_proof_says(log: Log, tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ import pytest
 from serving_kit import ModelFile, TestHub, body_of, outputs_of, short_folder, wait_until
 
 from pilothouse.confinement import probe
-from pilothouse.daemon import serving_host
 from pilothouse.daemon.serving_host import ServingHost
 from pilothouse.daemon.serving_supervisor import ServingProcess, read_process_file
 from pilothouse.domain.confinement import confines
@@ -26,6 +25,7 @@ from pilothouse.inference.portable.conversion.model import converted
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.schema import InputSchema
 from pilothouse.serving.host import Order
+from pilothouse.system import controlled_process
 from pilothouse.system.processes import descendants, is_alive, kill_group
 from support.soak_plan import size
 
@@ -341,12 +341,12 @@ def test_a_process_keeps_nothing_of_the_host_and_reaches_neither_it_nor_its_sibl
     monkeypatch.setenv(probe.ABSENT, absent)
     if not confines(probe.offered()):
         pytest.skip("this kernel gives too little")
-    popen = serving_host.subprocess.Popen
+    popen = controlled_process.subprocess.Popen
 
     def with_a_stand_in(command: list[str], **options: object) -> object:
         return popen([*command[:2], "-c", _NOT_ITS_OWN, *command[4:]], **options)  # type: ignore[call-overload]
 
-    monkeypatch.setattr(serving_host.subprocess, "Popen", with_a_stand_in)
+    monkeypatch.setattr(controlled_process.subprocess, "Popen", with_a_stand_in)
     targets = ("ewr", "jfk")
     for target in targets:
         hosted.order(TestHub(hub.path, target))

@@ -123,7 +123,7 @@ class OverviewView(View[OverviewData]):
         from pilothouse.operations.dossier import inventory
         from pilothouse.operations.fleet import groups, health
         from pilothouse.operations.promotion import request_lists
-        from pilothouse.operations.transparency import heads
+        from pilothouse.operations.transparency import contradictions
         from pilothouse.operations.workspace import audits
 
         now = services.now()
@@ -134,7 +134,7 @@ class OverviewView(View[OverviewData]):
             models=models,
             lately=feed_table(audits.show(services, actor, limit=_LOOKED_AT), now),
             counts=tuple(health.watch(services, actor).counts.items()),
-            contradictions=tuple(heads.contradictions(services, actor)),
+            contradictions=tuple(contradictions.on_record(services, actor)),
             reviews=open_items_text(inventory.open_items(services, actor)),
             waiting=waiting_texts(items, now),
             late=late_text(items.late),

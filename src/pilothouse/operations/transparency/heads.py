@@ -2,12 +2,13 @@
 
 from datetime import datetime, timedelta
 
-from pilothouse.domain.audit.log_anchors import LogStatus, contradictions_of
+from pilothouse.domain.audit.log_anchors import LogStatus
 from pilothouse.domain.errors import IntegrityError, NotFoundError
 from pilothouse.domain.identity.roles import DAEMON, Actor
 from pilothouse.operations.authorisation import authorise, reading
 from pilothouse.operations.services import Services
 from pilothouse.operations.transparency import held_heads, log_keys
+from pilothouse.operations.transparency.contradictions import fault_of
 from pilothouse.sqlite import Connection
 from pilothouse.store import workspace
 from pilothouse.store.listing import marks
@@ -123,18 +124,8 @@ def status(services: Services, actor: Actor) -> LogStatus:
             cosigned_size=sizes[least - 1] if 0 < least <= len(sizes) else 0,
             anchors=states,
             is_past=services.at is not None,
-            fault=held_heads.fault_of(connection, newest),
+            fault=fault_of(connection, newest),
         )
-
-
-def contradictions(services: Services, actor: Actor) -> list[str]:
-    """What is on record that contradicts the rows, a line each: what a screen looks at each time, so that no file is read. None
-    in the past, where what anchors held then is not known."""
-    if services.at is not None:
-        return []
-    with reading(services, actor) as connection:
-        fault = held_heads.fault_of(connection, log_heads.newest(connection))
-        return [*filter(None, [fault]), *contradictions_of(log_anchors.states(connection))]
 
 
 def quorum(connection: Connection) -> int:

@@ -43,21 +43,6 @@ def check_file(connection: Connection, path: Path) -> None:
         raise ContradictionError(said)
 
 
-def fault_of(connection: Connection, newest: SignedHead | None) -> str:
-    """What is wrong with the log by its own newest signed head; empty for nothing."""
-    rows = audit.head(connection).count
-    if newest is None:
-        return ""
-    if newest.size > rows:
-        return f"a head of {newest.size:,} rows is signed, and the log has {rows:,}: its end was cut off"
-    if kept_heads.contradiction(_checkpoint(newest), Tree(connection), rows):
-        return (
-            f"the first {newest.size:,} rows are not those of the newest signed head: the log was written anew, or the tree "
-            "on record was changed; pilothouse audit verify --anchors says more"
-        )
-    return ""
-
-
 def _with_missing_file(state: AnchorState) -> AnchorState:
     anchor, delivery = state.anchor, state.delivery
     if anchor.kind is AnchorKind.FILE and delivery.sent_size and senders.is_missing(Path(anchor.place)):
