@@ -54,7 +54,7 @@ class DeploymentsView(PagedView[TargetState]):
         return self.record.model if self.record else ""
 
     def refusal(self, action: Action) -> str:
-        if action.name in ("history", "fleet"):
+        if action.name in ("history", "fleet", "rollouts"):
             return ""
         if self.record is None:
             return "there is no target yet"
@@ -65,6 +65,9 @@ class DeploymentsView(PagedView[TargetState]):
             if bare:
                 return f"nothing is live on {bare[0]}"
         return ""
+
+    def do_rollouts(self) -> None:
+        self.open_view("rollouts", *filter(None, [self.model]))
 
     def do_open(self) -> None:
         if self.record:

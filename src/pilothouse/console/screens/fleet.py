@@ -108,6 +108,8 @@ class FleetView(View[FleetData]):
         return self.model
 
     def refusal(self, action: Action) -> str:
+        if action.name == "rollouts":
+            return ""
         if self.data is None or not self.data.fleet.places:
             return "there is no target yet"
         if action.name == "open" and not self.target:
@@ -140,6 +142,9 @@ class FleetView(View[FleetData]):
 
     def do_live(self) -> None:
         self.open_view("deployments")
+
+    def do_rollouts(self) -> None:
+        self.open_view("rollouts")
 
     def do_versions(self) -> None:
         self.open_view("versions", self.model)

@@ -49,6 +49,8 @@ VIEWS: dict[str, ViewName] = {
         ViewName("deployments", "deployments:DeploymentsView", "deployments", (), ("MODEL",), ("deploy",)),
         ViewName("history", "history:HistoryView", "deployments", (), ("MODEL",)),
         ViewName("fleet", "fleet:FleetView", "deployments"),
+        ViewName("rollouts", "rollouts:RolloutsView", "deployments", (), ("MODEL",)),
+        ViewName("rollout", "rollout:RolloutPage", "deployments", ("ROLL-OUT",)),
         ViewName("alerts", "alerts:AlertsView", "alerts", (), ("MODEL",), ("incidents",)),
         ViewName("incident", "incident:IncidentView", "alerts", ("INCIDENT",)),
         ViewName("alert", "alert:AlertView", "alerts", ("ALERT",), aliases=("why",)),
