@@ -264,6 +264,15 @@ def test_a_training_on_a_source_that_still_holds_the_rows_does_not_store_them_ag
     assert erasure_checks.examine(services).startswith("1 tombstone")
 
 
+def test_a_plan_names_the_sources_in_which_the_person_still_stands(services: Services) -> None:
+    assert planning.make_plan(services, admin(services), SELECTION).sources == ()
+    source = services.paths.root / "data" / "rows.parquet"
+    source.write_bytes(patients.parquet(patients.table()))
+    assert planning.make_plan(services, admin(services), SELECTION).sources == (
+        f"{source}, the source of demo",
+    )
+
+
 def test_damage_is_told_from_erasure(services: Services) -> None:
     erased(services)
     with services.registry.read() as connection:

@@ -66,6 +66,7 @@ def erase_plan(
             "unnamed": report.unnamed,
             "stays": report.elsewhere,
             "searched": report.is_searched,
+            "sources": report.sources,
             "backups": report.backups,
         },
     ):
@@ -106,6 +107,8 @@ def _say_where_it_stands(report: planning.PlanReport) -> None:
         say("the value is too short to be searched for beside rows")
     for place in report.elsewhere:
         say(f"it stays in {place}")
+    for source in report.sources:
+        say(f"it stands in {source}: erase it there first, or the next training stores it again")
     for backup in report.backups:
         say(f"{backup} may hold it: delete it, or keep it with the tombstones (docs/erasure.md)")
 

@@ -44,6 +44,8 @@ class PlanReport:
     """Places whose rows have not the columns, so that none can be found there."""
     elsewhere: tuple[str, ...]
     """Places in which a value stands beside what the plan takes."""
+    sources: tuple[str, ...]
+    """Sources of models in which a value stands: they are the user's own, and the next training reads them."""
     backups: tuple[str, ...]
     """Backups in the workspace that may hold the rows."""
     is_searched: bool
@@ -90,6 +92,7 @@ def make_plan(services: Services, actor: Actor, selection: Selection, reason: st
         plan,
         tuple(unnamed + lacking),
         tuple(residue.search(services, selection.values, plan)),
+        tuple(residue.in_sources(services, selection.values, selection.model)),
         tuple(backups_of(services)),
         any(len(value) >= residue.SHORTEST for value in selection.values),
     )

@@ -15,11 +15,13 @@ from pathlib import Path
 import zstandard
 
 from pilothouse.domain.erasure import Plan
+from pilothouse.domain.models.model_file import spec_from_plain
 from pilothouse.operations.erasure.files_with_rows import TABLE, pattern_of
+from pilothouse.operations.models.source_columns import source_path
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.encoding import expand
-from pilothouse.store import erasures
+from pilothouse.store import erasures, models
 from pilothouse.telemetry.columns import decode_features, decode_predictions
 
 SHORTEST = 4
@@ -67,6 +69,31 @@ def search(services: Services, values: Iterable[str], plan: Plan) -> list[str]:
     return found
 
 
+def in_sources(services: Services, values: Iterable[str], model: str) -> list[str]:
+    """Sources of a model (of all where it is empty) in which a value stands, each as a line: the next training reads it."""
+    searched = [value for value in values if len(value) >= SHORTEST]
+    if not searched:
+        return []
+    pattern, found = pattern_of(searched), []
+    with services.registry.read() as connection:
+        stored = {name: models.spec_in_force(connection, name) for name in models.names(connection)}
+    for name, applied in stored.items():
+        if applied is None or model not in ("", name):
+            continue
+        source = source_path(spec_from_plain(applied.spec), services.paths.root / applied.folder)
+        files = [source] if source.is_file() else sorted(source.rglob("*"))
+        if any(_holds(path, pattern) for path in files):
+            found.append(f"{source}, the source of {name}")
+    return found
+
+
+def _holds(path: Path, pattern: "re.Pattern[bytes]") -> bool:
+    try:
+        return path.is_file() and any(pattern.search(form) for form in unpacked(path.read_bytes()))
+    except OSError:
+        return False
+
+
 def _with_name(line: str, named: dict[str, str]) -> str:
     digest = line.rpartition("/")[2]
     return f"{line} ({named[digest]})" if digest in named else line
@@ -76,11 +103,7 @@ def _files(root: Path, pattern: "re.Pattern[bytes]") -> Iterator[str]:
     for path in sorted(root.rglob("*")):
         if path.is_symlink() or not path.is_file() or path.name.startswith(_SKIPPED):
             continue
-        try:
-            data = path.read_bytes()
-        except OSError:
-            continue
-        if any(pattern.search(form) for form in unpacked(data)):
+        if _holds(path, pattern):
             yield path.relative_to(root).as_posix()
 
 
