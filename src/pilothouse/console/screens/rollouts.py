@@ -33,7 +33,7 @@ class RolloutsView(TableView[Rollout]):
         return self.record.model if self.record else self._model
 
     def refusal(self, action: Action) -> str:
-        return "" if self.record or action.name == "live" else "there is no roll-out here"
+        return "" if self.record else "there is no roll-out here"
 
     def do_open(self) -> None:
         self.open_view("rollout", self.key)
@@ -45,6 +45,3 @@ class RolloutsView(TableView[Rollout]):
     def do_monitor(self) -> None:
         if self.record:
             self.open_view("monitor", self.record.model)
-
-    def do_live(self) -> None:
-        self.open_view("deployments", *((self._model,) if self._model else ()))

@@ -239,7 +239,6 @@ ACTIONS: tuple[Action, ...] = (
     Action("rollouts", "open", "enter", "roll-out", "Show the roll-out: its waves, what it waits for, its evidence."),
     Action("rollouts", "evidence", "e", "evidence", "Show the request that it carries out."),
     Action("rollouts", "monitor", "m", "monitor", "Watch its model."),
-    Action("rollouts", "live", "d", "deployments", "The list of deployments."),
     Action("rollout", "pause", "p", "pause/resume", "Let it take no step forward; again to let it go on.", Permission.ROLL_OUT),
     Action("rollout", "go_on", "n", "go on", "Let the step at which it is end.", Permission.ROLL_OUT),
     Action("rollout", "abort", "ctrl+l", "abort", "Take every target that it touched back to what was live before.",

@@ -1,0 +1,265 @@
+"""Shadow and canary of a roll-out: what is folded from telemetry, what the tests say of it, and that a kill changes no number."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pilothouse.domain.formats.wire import Outcome as Known
+from pilothouse.domain.formats.wire import TrialReport, code_texts
+from pilothouse.domain.rollouts.plan import Plan
+from pilothouse.domain.rollouts.rollout import RolloutState
+from pilothouse.operations.rollouts import keeper, views
+from pilothouse.operations.rollouts.facts import Serving
+from pilothouse.store import rollouts
+from pilothouse.telemetry import VersionFacts
+from support.flight_batches import NOW_US, batch_of, flights, specification
+from support.rollout_plans import plan
+from support.rollout_workspace import RolloutWorkspace
+from support.trial_batches import pairs_of
+
+SHADOW = plan(
+    {
+        "name": "first",
+        "select": {"name": "ewr"},
+        "step": [{"kind": "shadow", "requests": 100, "patience": "1d"}, {"kind": "live"}],
+    },
+    {"name": "rest"},
+    margin=0.1,
+)
+CANARY = plan(
+    {
+        "name": "first",
+        "select": {"name": "ewr"},
+        "step": [{"kind": "canary", "share": 0.5, "requests": 100}, {"kind": "live"}],
+    },
+    {"name": "rest"},
+    margin=0.2,
+)
+SIZE = 17
+
+
+def facts(model: str, version: int) -> VersionFacts:
+    return VersionFacts(specification())
+
+
+class Trial:
+    """A roll-out in the trial of its first wave, whose requests the test sends to telemetry."""
+
+    def __init__(self, root: Path, of: Plan) -> None:
+        self.place = RolloutWorkspace(root, of)
+        self.number = self.place.begin()
+        self.place.keep()
+        self.sent = 0
+
+    def rows(self, count: int) -> pd.DataFrame:
+        """Rows whose labels alternate."""
+        found = flights().iloc[30_000 : 30_000 + count].copy()
+        found["score"] = np.where(np.arange(count) % 2 == 0, 0.2, 0.8)
+        found["label"] = (found["score"] > 0.5).astype(int).astype(str)
+        return found
+
+    def shadow(self, requests: int, *, worse: float = 0.0, both: float = 0.1) -> None:
+        """Requests that both answered, with their outcomes: they differ on a share ``worse`` of the rows, and the version before
+        is wrong on a share ``both``."""
+        telemetry = self.place.services.telemetry
+        draw = np.random.default_rng(self.sent + 1)
+        rows = self.rows(requests * SIZE)
+        labels = rows["label"].to_numpy()
+        flipped = np.where(labels == "1", "0", "1")
+        alone = draw.random(len(rows)) < worse
+        outcome = np.where(draw.random(len(rows)) < both, flipped, labels)
+        for i in range(requests):
+            number, part = self.sent + i + 1, slice(i * SIZE, (i + 1) * SIZE)
+            batch = batch_of(rows.iloc[part], number, model="delay", version=1)
+            telemetry.append(dataclasses.replace(batch, rollout=self.number), facts, NOW_US)
+            pairs = pairs_of(rows.iloc[part], number, [(number, 0)], SIZE, model="delay")
+            theirs = code_texts(np.where(alone[part], flipped[part], labels[part]).tolist())
+            telemetry.append_pairs(
+                dataclasses.replace(pairs, rollout=self.number, challenger_labels=theirs), facts, NOW_US
+            )
+            telemetry.add_outcomes(
+                [Known(f"ewr-1.{number}.{j}", str(value)) for j, value in enumerate(outcome[part])], NOW_US
+            )
+        self.sent += requests
+
+    def canary(self, requests: int, *, worse: float, errors: int = 0) -> None:
+        """As many requests of one row to each arm, with their outcomes."""
+        telemetry = self.place.services.telemetry
+        draw = np.random.default_rng(3)
+        rows = self.rows(requests)
+        for version in (1, 2):
+            producer = f"arm-{version}"
+            batch = batch_of(rows, 1, producer=producer, model="delay", version=version)
+            timing = dataclasses.replace(batch.requests[0], rows=1)
+            arm = dataclasses.replace(
+                batch,
+                requests=[timing] * requests,
+                rollout=self.number,
+                share=0.5,
+                errors=errors if version == 2 else 0,
+            )
+            telemetry.append(arm, facts, NOW_US)
+            labels = rows["label"].to_numpy()
+            wrong = draw.random(requests) < (0.1 + (worse if version == 2 else 0.0))
+            outcome = np.where(wrong, np.where(labels == "1", "0", "1"), labels)
+            telemetry.add_outcomes(
+                [Known(f"{producer}.1.{j}", value) for j, value in enumerate(outcome)], NOW_US
+            )
+
+
+def test_a_shadow_goes_on_by_the_evidence_of_its_pairs(tmp_path: Path) -> None:
+    trial = Trial(tmp_path / "workspace", SHADOW)
+    place, number = trial.place, trial.number
+
+    assert place.states(number)["ewr"] == "shadow"
+    assert place.live() == {"ewr": 1, "jfk": 1, "lga": 1}
+    assert place.keep() == []
+    trial.shadow(5)
+    assert place.keep() == []  # fewer than the plan asks for
+    shown = views.show_rollout(place.services, place.example.actor("vera"), number)
+    assert shown.evidence.requests == 5 * SIZE
+    assert shown.next == "85 of 100 requests"
+    trial.shadow(35)
+    place.keep()
+
+    assert place.live() == {"ewr": 2, "jfk": 2, "lga": 2}
+    with place.services.registry.read() as connection:
+        passed = next(one for one in rollouts.events(connection, number) if one.what == "passed")
+    assert passed.text.startswith("not worse: 680 pairs; losses +0 (")
+
+
+def test_a_shadow_that_is_worse_comes_back_and_nobody_was_answered_by_it(tmp_path: Path) -> None:
+    trial = Trial(tmp_path / "workspace", SHADOW)
+    place, number = trial.place, trial.number
+    trial.shadow(20, worse=0.3)
+    place.keep()
+
+    rollout = place.rollout(number)
+    assert rollout.state is RolloutState.ROLLED_BACK
+    assert rollout.why.startswith("harm in wave 1: shadow losses, +0.")
+    assert place.live() == {"ewr": 1, "jfk": 1, "lga": 1}
+    assert place.states(number) == {"ewr": "back", "jfk": "waiting", "lga": "waiting"}
+    with place.services.registry.read() as connection:
+        assert rollouts.trials_on(connection, "ewr") == []
+        assert rollouts.events(connection, number)[-1].figures["test"] == "wave 1: shadow losses"
+
+
+def test_outcomes_that_come_when_the_wave_has_gone_on_take_it_back_too(tmp_path: Path) -> None:
+    by_time = plan(
+        {
+            "name": "first",
+            "select": {"name": "ewr"},
+            "step": [{"kind": "shadow", "go_on": "time"}, {"kind": "live", "bake": "1h"}],
+        },
+        {"name": "rest"},
+    )
+    trial = Trial(tmp_path / "workspace", by_time)
+    place, number = trial.place, trial.number
+    place.keep()
+    assert place.live()["ewr"] == 2
+    trial.shadow(20, worse=0.3)
+    place.keep()
+
+    assert place.rollout(number).state is RolloutState.ROLLED_BACK
+    assert place.live()["ewr"] == 1
+
+
+@pytest.mark.parametrize(
+    ("worse", "errors", "state", "said"),
+    [
+        (0.0, 0, RolloutState.COMPLETED, ""),
+        (0.35, 0, RolloutState.ROLLED_BACK, "harm in wave 1: canary losses"),
+        (0.0, 60, RolloutState.ROLLED_BACK, "harm in wave 1: canary failed requests"),
+    ],
+)
+def test_a_canary_is_judged_by_losses_and_failures_of_its_arms(
+    tmp_path: Path, worse: float, errors: int, state: RolloutState, said: str
+) -> None:
+    trial = Trial(tmp_path / "workspace", CANARY)
+    place, number = trial.place, trial.number
+    assert place.states(number)["ewr"] == "canary"
+    trial.canary(600, worse=worse, errors=errors)
+    place.keep()
+
+    assert place.rollout(number).state is state
+    assert place.rollout(number).why.startswith(said)
+    with place.services.registry.read() as connection:
+        rows = rollouts.evidence(connection, number)
+    (arms,) = [row for row in rows if row.test == "arms"]
+    assert arms.statistics["answered"] == {"0.5": 600 + errors}
+
+
+def test_a_target_that_cannot_load_its_challenger_takes_it_back(tmp_path: Path) -> None:
+    trial = Trial(tmp_path / "workspace", SHADOW)
+    place, number = trial.place, trial.number
+
+    def says(state: str) -> Serving:
+        report = TrialReport(number, "delay", 2, "shadow", state, "no memory" if state == "failed" else "")
+        return Serving(starts=True, trials={"ewr": [report]})
+
+    assert keeper.keep(place.services, serving=Serving(starts=True)) == []
+    assert keeper.keep(place.services, serving=says("loading")) == []
+    keeper.keep(place.services, serving=says("failed"))
+    assert place.rollout(number).why == "ewr cannot load delay/2: no memory"
+
+
+def test_where_nothing_is_live_to_compare_with_a_trial_is_left_out(tmp_path: Path) -> None:
+    place = RolloutWorkspace(tmp_path / "workspace", SHADOW, live=False)
+    number = place.begin()
+    place.keep()
+
+    assert place.live() == {"ewr": 2, "jfk": 2, "lga": 2}
+    with place.services.registry.read() as connection:
+        passed = next(one for one in rollouts.events(connection, number) if one.what == "passed")
+    assert passed.text == "nothing is live on its targets that it could be compared with"
+
+
+def test_folded_in_parts_or_at_once_or_after_a_kill_the_numbers_are_the_same(tmp_path: Path) -> None:
+    kept = []
+    for name, parts in (("parts", (4, 1, 7)), ("once", (12,)), ("killed", (12,))):
+        trial = Trial(tmp_path / name, SHADOW)
+        for requests in parts:
+            trial.shadow(requests)
+            if name != "killed":
+                trial.place.keep()
+        if name == "killed":
+            assert _killed_while_folding(trial.place.example.root) == -signal.SIGKILL
+            trial.place.keep()
+        with trial.place.services.registry.read() as connection:
+            rows = rollouts.evidence(connection, trial.number)
+        kept.append(
+            [(row.test, json.dumps(row.statistics["loss"])) for row in rows if "loss" in row.statistics]
+        )
+        assert [row.statistics["rows"] for row in rows if row.test == "pairs"] == [12 * SIZE]
+
+    assert kept[1] == kept[2]
+    assert [test for test, _ in kept[0]] == ["pair loss"]
+
+
+def _killed_while_folding(root: Path) -> int:
+    """Exit code of a keeper that is killed after it has written what it folded, and before that is committed."""
+    script = textwrap.dedent(
+        """
+        import os, signal, sys
+        from pathlib import Path
+        from pilothouse.composition import open_workspace
+        from pilothouse.operations.rollouts import evidence, keeper
+        put = evidence.rollouts.put_evidence
+        def killed(*given):
+            put(*given)
+            os.kill(os.getpid(), signal.SIGKILL)
+        evidence.rollouts.put_evidence = killed
+        keeper.keep(open_workspace(Path(sys.argv[1])))
+        """
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(root)], check=False, env=os.environ)
+    return done.returncode
