@@ -1,4 +1,4 @@
-"""Shadow and canary of a roll-out: what is folded from telemetry, what the tests say of it, and that a kill changes no number."""
+"""Shadow and canary of a roll-out: what is folded from telemetry, what the tests say of it; a kill changes no number."""
 
 import dataclasses
 import json
@@ -68,8 +68,8 @@ class Trial:
         return found
 
     def shadow(self, requests: int, *, worse: float = 0.0, both: float = 0.1) -> None:
-        """Requests that both answered, with their outcomes: they differ on a share ``worse`` of the rows, and the version before
-        is wrong on a share ``both``."""
+        """Requests that both answered, with their outcomes: they differ on a share ``worse`` of the rows, the one before
+        errs on a share ``both``."""
         telemetry = self.place.services.telemetry
         draw = np.random.default_rng(self.sent + 1)
         rows = self.rows(requests * SIZE)

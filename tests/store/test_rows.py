@@ -12,12 +12,12 @@ import pytest
 from fixtures.registries import make_example, raised
 from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import IntegrityError, NotAllowedError
-from pilothouse.domain.identity.roles import Actor, Role
+from pilothouse.domain.identity.roles import DAEMON, Actor, Permission, Role
 from pilothouse.domain.identity.ssh_keys import read_key
 from pilothouse.domain.promotion.break_glass import Review
 from pilothouse.domain.records import AuditHead
-from pilothouse.domain.rollouts.rollout import RolloutEvent
 from pilothouse.operations import automation_switch
+from pilothouse.operations.authorisation import changing
 from pilothouse.operations.identity import passphrases, proposals, users
 from pilothouse.operations.promotion import break_glass, freezes, promotions, statements, teams
 from pilothouse.operations.promotion.components import Passphrase
@@ -29,7 +29,6 @@ from pilothouse.store.log.deciding_tables import DECIDING, EXEMPT
 from pilothouse.store.log.row_agreement import Difference, Tampering
 from support import raw_writes
 from support.rollout_plans import TWO_WAVES
-from support.rollout_records import recorded_rollout
 from support.ssh_keys import ED25519_KEYS
 from support.templates import copy_of
 
@@ -80,6 +79,16 @@ def build(root: Path) -> None:
     freezes.set_freeze(services, ada, "nights", "22:00", "06:00", "UTC", reason="few are there")
     teams.add_member(services, ada, "risk", "pat", "hired for it")
     proposals.propose(services, ada, ["revoke", "vera", "viewer"], "left")
+    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        rollouts.put_plan(change.connection, "careful", TWO_WAVES, by="ada", at=example.time)
+        change.record("plans.described", "plans.toml")
+    example.apply(
+        automation={"schedule": [{"name": "nightly", "action": "train", "cron": "0 3 * * *"}]},
+        promotion={"plan": "careful"},
+    )
+    example.add_version()
+    request = promotions.request_promotion(services, example.actor("sam"), "delay/5", ["jfk"])
+    promotions.approve(services, example.actor("pat"), request.id, request.evidence_digest)
     retention.place_hold(services, ada, reason="a lawsuit", model="delay", target="")
     with services.registry.transaction() as connection:
         connection.execute(
@@ -97,10 +106,6 @@ def build(root: Path) -> None:
             "INSERT INTO target_tokens (target_id, digest, issued_by, recorded_at) VALUES (1, ?, 'ada', 1)",
             ("a" * 64,),
         )
-        rollouts.put_plan(connection, "careful", TWO_WAVES, by="ada", at=example.time)
-        rollout = recorded_rollout(connection, example, TWO_WAVES, version=3, names=("jfk",))
-        event = RolloutEvent(what="made", actor="pat", recorded_at=example.time, wave=0, step=0, text="")
-        rollouts.add_event(connection, rollout, event)
         connection.execute("INSERT INTO run_artifacts VALUES (1, 'log', ?, 5)", ("b" * 64,))
         connection.execute("INSERT INTO latency_baselines VALUES (1, 1, 900, 1)")
         connection.execute("INSERT INTO target_serving VALUES (1, 8103, 'c.pem', 'k.pem', 'tokens')")
