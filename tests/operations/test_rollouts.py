@@ -14,7 +14,7 @@ from pilothouse.operations import automation_switch
 from pilothouse.operations.alerts import alerts, incidents
 from pilothouse.operations.authorisation import changing
 from pilothouse.operations.promotion import deployments, freezes, promotions
-from pilothouse.operations.rollouts import steering
+from pilothouse.operations.rollouts import keeper, steering
 from pilothouse.operations.workspace import doctor, workspaces
 from pilothouse.store import deployments as deployment_store
 from pilothouse.store import rollouts as store
@@ -338,3 +338,21 @@ def test_everything_that_it_wrote_is_accounted_for(make: Make) -> None:
 
     found = doctor.diagnose(place.services, place.example.actor("ada"))
     assert {one.check: one.text for one in found if one.check in ("records", "registry") and not one.ok} == {}
+
+
+def test_a_keeper_that_waits_looks_again_when_something_changes_or_time_has_passed(make: Make) -> None:
+    place = make()
+    number = place.begin()
+    kept = keeper.Keeper(place.services)
+    assert [type(one.act).__name__ for one in kept.keep()] == ["Enter"]
+    assert kept.keep() == []
+
+    place.example.pass_time(hours=1)
+    assert kept.keep()
+    assert place.rollout(number).state is RolloutState.COMPLETED
+    second = place.example.add_version(incumbents=(2,))
+    number = place.begin(second.number)
+    assert kept.keep()
+    assert kept.keep() == []
+    place.report("ewr", 2, failed="no memory")
+    assert [type(one.act).__name__ for one in kept.keep()] == ["GoBack"]

@@ -24,17 +24,17 @@ def keep_rollouts(services: Services, wakeup: Wakeup, serving: Callable[[], Serv
     faults: dict[int, str] = {}
     repeat(
         wakeup,
-        functools.partial(_turn, services, wakeup, serving, faults),
+        functools.partial(_turn, services, wakeup, keeper.Keeper(services, serving), faults),
         at_least_every_s=_LOOK_AT_LEAST_EVERY_S,
         rest_s=_RESTS_S,
     )
 
 
-def _turn(services: Services, wakeup: Wakeup, serving: Callable[[], Serving], faults: dict[int, str]) -> None:
+def _turn(services: Services, wakeup: Wakeup, kept: keeper.Keeper, faults: dict[int, str]) -> None:
     """One turn. ``faults``: what was said last of each roll-out that met one, which is said once."""
     if write_state.state(services) is not None:
         return
-    for done in keeper.keep(services, wakeup.stop.is_set, serving()):
+    for done in kept.keep(wakeup.stop.is_set):
         rollout, act = done.rollout, done.act
         named = f"roll-out {rollout.id} of {rollout.uri}"
         if done.fault:
