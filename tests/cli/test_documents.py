@@ -1,5 +1,6 @@
 """Documents and conditions on the command line: files in and out, and nothing of them on a terminal."""
 
+import hashlib
 import io
 import os
 import sys
@@ -60,6 +61,7 @@ def test_a_document_goes_in_is_decided_on_and_comes_out_as_it_was(run, report: P
     assert "DOCUMENTS" in page
     assert "17 bytes, re" in page
     assert "port.pdf, attached by sam" in page
+    assert f"    sha256 {hashlib.sha256(HOSTILE).hexdigest()}" in page.splitlines()
     assert "\x1b[31m" not in page
     assert "owned" not in page
     assert run("approve", "1", "--evidence", digest).code != 0, "that was without the document"

@@ -1,10 +1,12 @@
 """Documents of requests: asked for by the policy, kept by digest, and part of what a decision is bound to."""
 
 import hashlib
+from pathlib import Path
 
 import pytest
 
 from fixtures.registries import Example
+from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import (
     ConflictError,
     IntegrityError,
@@ -12,14 +14,16 @@ from pilothouse.domain.errors import (
     NotAllowedError,
     NotFoundError,
 )
+from pilothouse.domain.identity.roles import Actor, Permission, Role
 from pilothouse.domain.promotion import documents as rule
 from pilothouse.domain.promotion.statements import Component
 from pilothouse.domain.records import AuditEntry, PromotionRequest, RequestStatus
-from pilothouse.operations.identity import passphrases
+from pilothouse.operations.authorisation import TWO_PEOPLE
+from pilothouse.operations.identity import passphrases, proposals
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.promotion.attached import documents
 from pilothouse.operations.promotion.components import Passphrase
-from pilothouse.operations.workspace import audits, doctor, workspaces
+from pilothouse.operations.workspace import audits, backups, doctor, restores, workspaces
 from pilothouse.sqlite import driver
 
 REPORT = "validation report"
@@ -249,3 +253,25 @@ def test_a_document_whose_bytes_were_changed_is_not_handed_out(
     path.write_bytes(b"forged")
     with pytest.raises(IntegrityError, match="damaged"):
         documents.read_document(example.services, example.actor("vera"), 1, REPORT)
+
+
+def test_asking_for_fewer_documents_takes_two_people_under_dual_control(example: Example) -> None:
+    services, ada = example.services, example.actor("ada")
+    workspaces.set_workspace_policy(services, ada, documents={REPORT: True}, reason="bank")
+    workspaces.grant_role(services, ada, "eve", Role.ADMIN)
+    proposals.set_dual_control(services, ada, on=True)
+    with pytest.raises(NotAllowedError, match="may not set the workspace's policy alone: dual control is on"):
+        workspaces.set_workspace_policy(services, ada, documents={REPORT: False}, reason="in a hurry")
+    assert workspaces.workspace_policy(services, ada).documents == (REPORT,)
+    assert Permission.LOOSEN in TWO_PEOPLE, "and so does a model file that asks for fewer"
+
+
+def test_a_backup_holds_the_documents(example: Example, request_: PromotionRequest, tmp_path: Path) -> None:
+    (one,) = attach(example, request_).documents
+    backups.backup(example.services, example.actor("ada"), tmp_path / "backup.tar")
+    restores.restore(tmp_path / "backup.tar", tmp_path / "restored")
+    services = open_workspace(tmp_path / "restored")
+    try:
+        assert documents.read_document(services, Actor("ada"), 1, REPORT) == (one, PDF)
+    finally:
+        services.close()

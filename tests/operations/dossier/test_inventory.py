@@ -68,7 +68,7 @@ def test_the_named_validator_reviews_and_nobody_else(example: Example) -> None:
     example.apply(inventory=SAID)
     with pytest.raises(NotAllowedError, match="names pat as its validator"):
         _review(example, by="pia")
-    with pytest.raises(NotAllowedError, match="may not record the review of a model"):
+    with pytest.raises(NotAllowedError, match="sam may not record a review of delay"):
         _review(example, by="sam")
     assert _review(example).review is not None
 

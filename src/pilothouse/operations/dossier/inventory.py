@@ -71,7 +71,7 @@ def review(
     InvalidInputError (no reason, a date that is none or has come).
     """
     reason = reason_given(reason, "a review")
-    with changing(services, actor, Permission.REVIEW, model) as change:
+    with changing(services, actor, Permission.REVIEW, model, act="record a review") as change:
         registered = require_model(change.connection, model)
         _check_reviewer(change, model)
         if not change.at.date().isoformat() < _day(next_review):

@@ -86,7 +86,8 @@ def explain(
         ended = users.ending(connection, name, None)
         is_review = permission is Permission.REVIEW and model
         other = _other_reviewer(connection, as_now(connection, held), model) if is_review else ""
-    about = f"{permission}{f' of {model}' if model else ''}{f' on {_listed(on)}' if on else ''}"
+    what = str(permission).removesuffix(" of a model") if model else str(permission)
+    about = f"{what}{f' of {model}' if model else ''}{f' on {_listed(on)}' if on else ''}"
     if ended:
         return Explanation(False, f"no: {ended}", verdicts)
     if allowed and other:

@@ -80,7 +80,7 @@ def break_glass(
         )
     model = parse_reference(reference).model
     proof = proved(services, actor, component)
-    with changing(services, actor, Permission.BREAK_GLASS, model, targets) as change:
+    with changing(services, actor, Permission.BREAK_GLASS, model, targets, act="break the glass") as change:
         if workspace.setting(change.connection, SETTING) != "yes":
             raise NotAllowedError(
                 "this workspace lets nobody break the glass: an admin allows it with pilothouse policy set --break-glass"
@@ -174,7 +174,8 @@ def review(services: Services, actor: Actor, number: int, verdict: Review, reaso
     ConflictError (closed).
     """
     reason = reason_given(reason, "a review")
-    with changing(services, actor, Permission.REVIEW_GLASS, _model_of(services, number)) as change:
+    act, model = f"review break-glass {number}", _model_of(services, number)
+    with changing(services, actor, Permission.REVIEW_GLASS, model, act=act) as change:
         glass = _required(change.connection, number)
         if obstacle := obstacle_to_review(glass, as_now(change.connection, actor)):
             raise (ConflictError if glass.closed_at else NotAllowedError)(obstacle)

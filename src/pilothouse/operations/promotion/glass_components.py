@@ -75,7 +75,9 @@ def print_glass_statement(
     """
     reason_given(emergency.reason, "breaking the glass")
     model = parse_reference(emergency.reference).model
-    with changing(services, actor, Permission.BREAK_GLASS, model, emergency.targets) as change:
+    with changing(
+        services, actor, Permission.BREAK_GLASS, model, emergency.targets, act="break the glass"
+    ) as change:
         version = require_version(change.connection, emergency.reference)
         asked = present_policy(change.connection, version.model).signature
         keys = usable_keys(change.connection, actor.name, asked, change.at)

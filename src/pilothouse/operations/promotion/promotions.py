@@ -175,7 +175,8 @@ def withdraw(services: Services, actor: Actor, request_id: int, reason: str = ""
 def comment(services: Services, actor: Actor, request_id: int, text: str) -> PromotionRequest:
     """Comment on a request, open or closed. Raises NotFoundError, NotAllowedError or InvalidInputError (no text)."""
     text = reason_given(text, "a comment")
-    with changing(services, actor, Permission.COMMENT, *reach_of(services, request_id)) as change:
+    act = f"comment on request {request_id}"
+    with changing(services, actor, Permission.COMMENT, *reach_of(services, request_id), act=act) as change:
         requests.add_comment(change.connection, request_id, Comment(actor.name, text, change.at))
         change.record("request.commented", f"request {request_id}", {"text": text})
         return require_with_rules(change.connection, request_id)

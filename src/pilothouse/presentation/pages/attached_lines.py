@@ -7,24 +7,26 @@ from pilothouse.domain.promotion.conditions import wording
 from pilothouse.domain.promotion.decisions import Decision
 from pilothouse.domain.promotion.documents import current, digests_of, names_text
 from pilothouse.domain.records import PromotionRequest
-from pilothouse.presentation.cells import Cell
-from pilothouse.presentation.documents import Line, aligned, section
+from pilothouse.presentation.cells import Cell, Tone
+from pilothouse.presentation.documents import Line, section
 from pilothouse.presentation.texts import count_text, time_text
 
 
 def document_lines(request: PromotionRequest) -> list[Line]:
     """Documents by name, those that were replaced dim below the one that counts; nothing of what is in them."""
-    rows = []
+    lines: list[Line] = []
     for newest in current(request.documents):
         for one in reversed([one for one in request.documents if one.name == newest.name]):
             is_newest = one == newest
-            text = (
-                f"{count_text(one.size)} bytes, {one.file}, attached by {one.attached_by} {time_text(one.recorded_at)}  "
-                f"sha256 {one.digest}"
+            name = one.name if is_newest else f"  replaced: {one.name}"
+            by = f"attached by {one.attached_by} {time_text(one.recorded_at)}"
+            text = f"  {count_text(one.size)} bytes, {one.file}, {by}"
+            tone: Tone = "" if is_newest else "dim"
+            lines.append(
+                Line((Cell(safe(name), "strong" if is_newest else "dim"), Cell(safe(text, 1_000), tone)), 4)
             )
-            name = Cell(safe(one.name), "strong") if is_newest else Cell("  replaced", "dim")
-            rows.append((name, Cell(safe(text, 1_000), "" if is_newest else "dim")))
-    return section("Documents", aligned(rows))
+            lines.append(Line((Cell(f"    sha256 {safe(one.digest)}", "dim"),), 4))
+    return section("Documents", lines)
 
 
 def attached_cells(request: PromotionRequest, decision: Decision) -> Iterator[Cell]:

@@ -68,7 +68,7 @@ def request_page(
         ("policy", policy_text(request.policy)),
         *_in_force(request, now),
         ("evidence", request.evidence_digest),
-        *([("to approve", f"{request.shown_digest}, evidence and documents")] if request.documents else []),
+        *([("to approve", f"{request.shown_digest} (evidence and documents)")] if request.documents else []),
     ]
     status = request_cell(state_of(request, now))
     version = Cell(
@@ -139,7 +139,9 @@ def approvers_text(request: PromotionRequest) -> str:
     if len(rules.can_approve) < missing:
         more = " more" if request.approvals else ""
         return f"{missing}{more} needed, and only {names} can approve: grant another approver"
-    return f"can be approved by {names}{of_teams}"
+    lacking = missing_documents(request)
+    once = f" once {safe(names_text(lacking), 400)} is attached" if lacking else ""
+    return f"can be approved by {names}{of_teams}{once}"
 
 
 def left_out_text(asked: Sequence[str], filed: PromotionRequest, existing: Sequence[str]) -> str:

@@ -9,7 +9,9 @@ from pilothouse.presentation.width import clip, display_width
 
 _GAP = 2
 _LEAST = 8
-"""Columns that a text keeps at least, or its longest word where that is shorter."""
+"""Columns that the text of a block has at least."""
+_WORD = 20
+"""Columns up to which a word is never broken."""
 
 
 def folded_lines(table: Table, width: int) -> list[str]:
@@ -19,9 +21,7 @@ def folded_lines(table: Table, width: int) -> list[str]:
     texts = [[cell.text for cell in row.cells] for row in table.rows]
     wanted = [max(map(display_width, column)) for column in zip(titles, *texts, strict=True)]
     room = width - _GAP * (len(titles) - 1)
-    least = [
-        max(_longest_word([title]), min(_LEAST, most)) for title, most in zip(titles, wanted, strict=True)
-    ]
+    least = [_least(column) for column in zip(titles, *texts, strict=True)]
     if sum(least) > room:
         return _blocks(titles, texts, width)
     widths = list(wanted)
@@ -32,8 +32,11 @@ def folded_lines(table: Table, width: int) -> list[str]:
     return [line for row in [titles, *texts] for line in _folded(row, widths, aligns)]
 
 
-def _longest_word(texts: Sequence[str]) -> int:
-    return max((display_width(word) for text in texts for word in text.split()), default=0)
+def _least(column: Sequence[str]) -> int:
+    """Width below which a column's words would be broken, but for very long ones."""
+    title, *texts = column
+    word = max((display_width(word) for text in texts for word in text.split()), default=0)
+    return max([*map(display_width, title.split()), min(word, _WORD), 1])
 
 
 def _folded(row: Sequence[str], widths: Sequence[int], aligns: Sequence[str]) -> list[str]:

@@ -55,7 +55,8 @@ def confirm(services: Services, actor: Actor, number: int, remark: str) -> Condi
     with services.registry.read() as connection:
         condition = _required(connection, number)
         targets = requests.target_names(connection, condition.request_id)
-    with changing(services, actor, Permission.CONFIRM, condition.model, targets) as change:
+    act = f"confirm condition {number}"
+    with changing(services, actor, Permission.CONFIRM, condition.model, targets, act=act) as change:
         condition = _required(change.connection, number)
         if obstacle := obstacle_to_confirm(condition, as_now(change.connection, actor)):
             raise (NotAllowedError if condition.is_open else ConflictError)(obstacle)

@@ -39,7 +39,8 @@ def attach(
     reach = reach_of(services, request_id)
     authorise(services, actor, Permission.ATTACH, *reach)  # before anything is stored
     digest = services.artifacts.put_bytes(data)
-    with changing(services, actor, Permission.ATTACH, *reach) as change:
+    act = f"attach a document to request {request_id}"
+    with changing(services, actor, Permission.ATTACH, *reach, act=act) as change:
         request = open_request(change, request_id, RequestAct.ATTACH)
         before = digests_of(request.documents).get(name)
         _check_room(request, name, digest, len(data))
