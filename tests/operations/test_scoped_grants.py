@@ -36,7 +36,7 @@ def test_an_approver_for_a_region_approves_there_alone(example: Example) -> None
     workspaces.grant_role(services, ada, "eve", Role.APPROVER, targets=EAST)
     example.add_version()
     both = promotions.request_promotion(services, example.actor("sam"), "delay/1")
-    with pytest.raises(NotAllowedError, match=r"eve may not .* pilothouse can eve decide delay says which"):
+    with pytest.raises(NotAllowedError, match=r"eve may not .* pilothouse can eve approve delay says which"):
         promotions.approve(services, example.actor("eve"), both.id, both.evidence_digest)
     assert "eve" not in promotions.get_request(services, ada, both.id).in_force.can_approve  # type: ignore[union-attr]
 
