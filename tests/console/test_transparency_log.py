@@ -130,6 +130,14 @@ async def test_an_entry_says_which_head_covers_it_and_writes_its_proof(
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+async def test_a_log_that_nothing_keeps_says_how_to_have_it_kept(make_console) -> None:
+    app = make_console("pat", start="log")
+    async with app.run_test(size=(120, 30)) as pilot:
+        await settle(pilot)
+        assert "none yet: the daemon signs one" in seen(pilot)
+        assert "nothing keeps the heads: pilothouse log anchors add file NAME PATH" in seen(pilot)
+
+
 async def test_the_past_says_what_is_not_recorded(make_console, workspace: Path, tmp_path: Path) -> None:
     with anchored(workspace, tmp_path / "heads.jsonl"):
         app = make_console("pat", start="log", at="2013-08-10")

@@ -39,7 +39,7 @@ def status(session: Session) -> None:
     for text in state.contradictions:
         click.echo(safe(f"✖ {text}", limit=2_000))
     show_pairs((name, shown.text) for name, shown in log_facts(state))
-    _show_anchors(session, state.anchors, state.signed_size)
+    _show_anchors(session, state)
 
 
 def _facts(state: LogStatus) -> dict[str, object]:
@@ -68,8 +68,8 @@ def _anchor_facts(state: AnchorState, newest: int) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _show_anchors(session: Session, states: list[AnchorState], newest: int) -> None:
-    show_rows(anchor_table(states, newest, session.services.now()), empty=NOTHING_KEEPS)
+def _show_anchors(session: Session, state: LogStatus) -> None:
+    show_rows(anchor_table(state, session.services.now()), empty=NOTHING_KEEPS)
 
 
 @log.command()
@@ -219,7 +219,7 @@ def list_anchors(session: Session) -> None:
     """List anchors and witnesses with how far each is."""
     state = heads.status(session.services, session.actor)
     if not printed_as_json(session, [_anchor_facts(one, state.signed_size) for one in state.anchors]):
-        _show_anchors(session, state.anchors, state.signed_size)
+        _show_anchors(session, state)
 
 
 @log.group("witness")

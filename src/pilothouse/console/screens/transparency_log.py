@@ -56,7 +56,7 @@ class TransparencyLogView(TableView[AnchorState]):
 
         status = heads.status(services, actor)
         now = services.now()
-        table = anchor_table(status.anchors, status.signed_size, now)
+        table = anchor_table(status, now)
         records = {state.anchor.name: state for state in status.anchors}
         return LogData(records, table, status, tuple(log_facts(status, now)))
 

@@ -97,11 +97,11 @@ def standing_cell(standing: AnchorStanding) -> Cell:
     return Cell(f"{glyph} {standing}", tone)
 
 
-def anchor_table(states: Sequence[AnchorState], newest: int, now: datetime) -> Table:
+def anchor_table(state: LogStatus, now: datetime) -> Table:
     """Anchors and witnesses, those that contradict first."""
-    order = list(AnchorStanding)
+    order, newest = list(AnchorStanding), state.signed_size
     table = table_of(
-        sorted(states, key=lambda one: (order.index(one.standing(newest)), one.anchor.name)),
+        sorted(state.anchors, key=lambda one: (order.index(one.standing(newest)), one.anchor.name)),
         {
             "NAME ~8": lambda s: cell(s.anchor.name, "strong"),
             "KIND": lambda s: cell(s.anchor.kind, "dim"),
@@ -118,7 +118,8 @@ def anchor_table(states: Sequence[AnchorState], newest: int, now: datetime) -> T
         empty=NOTHING_KEEPS,
         fields=lambda s: (("place", s.anchor.place),),
     )
-    return replace(table, past="what anchors and witnesses held then is not recorded")
+    past = "what anchors and witnesses held then is not recorded"
+    return replace(table, past=past if state.is_past else "")
 
 
 def anchor_cells(state: AnchorState, newest: int) -> list[list[Cell]]:
