@@ -80,6 +80,7 @@ async def test_it_locks_after_its_time_without_a_key_and_shows_nothing_else(
         assert not isinstance(app.screen, Locked), "a key was pressed in between"
 
         await lock(app, clock, pilot)
+        await until(pilot, lambda: "(pilothouse passphrase set)" in words(app))
         shown = seen(app)
         assert "locked: pat" in shown
         assert "nothing of yours unlocks it" in words(app)
@@ -160,7 +161,7 @@ async def test_the_persons_own_key_in_the_agent_unlocks_it(
         async with app.run_test(size=(80, 24)) as pilot:
             await settle(pilot)
             await lock(app, clock, pilot)
-            assert f"Enter unlocks it with {soft.public.fingerprint}" in words(app)
+            await until(pilot, lambda: f"Enter unlocks it with {soft.public.fingerprint}" in words(app))
             assert not app.screen.query_one(Input).display, "there is no passphrase to type"
             monkeypatch.setenv("SSH_AUTH_SOCK", f"{socket}.gone")
             await pilot.press("enter")

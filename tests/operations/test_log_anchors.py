@@ -162,6 +162,38 @@ def test_what_a_file_holds_is_compared_with_the_rows_each_time(log: Log, tmp_pat
     assert standing_of(services, ada) is AnchorStanding.AGREES
 
 
+@pytest.mark.parametrize("what", ["garbage", "lines", "folder", "pipe", "link"])
+def test_whatever_lies_where_the_file_was_breaks_nothing(log: Log, tmp_path: Path, what: str) -> None:
+    services, ada = log
+    path = tmp_path / "heads.jsonl"
+    anchors.add(services, ada, "vault", AnchorKind.FILE, str(path))
+    heads.sign(services, ada)
+    delivery.deliver(services, DAEMON)
+    kept = path.read_bytes()
+    path.unlink()
+    match what:
+        case "garbage":
+            path.write_bytes(os.urandom(200_000))
+        case "lines":
+            path.write_bytes(b'{"note": 7}\n{"note": "x\\u202e"}\n[' + b"[" * 70_000)
+        case "folder":
+            path.mkdir()
+        case "pipe":
+            os.mkfifo(path)
+        case "link":
+            (tmp_path / "elsewhere").write_bytes(kept)
+            path.symlink_to(tmp_path / "elsewhere")
+    open_before = sum(1 for _ in Path("/proc/self/fd").iterdir())
+    if what in ("garbage", "lines"):
+        assert standing_of(services, ada) is AnchorStanding.CONTRADICTS
+        (said,) = heads.status(services, ada).contradictions
+        assert said == "vault contradicts this log: its end holds no head of this log"
+    else:
+        assert standing_of(services, ada) is AnchorStanding.SENT, "what it holds cannot be read"
+        assert heads.status(services, ada).contradictions == []
+    assert sum(1 for _ in Path("/proc/self/fd").iterdir()) == open_before
+
+
 def test_no_head_goes_into_a_file_that_holds_another_history_and_everybody_is_told(
     log: Log, tmp_path: Path
 ) -> None:

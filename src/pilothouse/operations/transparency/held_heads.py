@@ -55,7 +55,11 @@ def _with_missing_file(state: AnchorState) -> AnchorState:
 
 def _in_file(connection: Connection, state: AnchorState, origins: set[str], tree: Tree, rows: int) -> Held:
     delivery = state.delivery
-    kept = kept_heads.newest_in_file(Path(state.anchor.place), origins)
+    try:
+        must_hold = bool(delivery.sent_size)
+        kept = kept_heads.newest_in_file(Path(state.anchor.place), origins, must_hold=must_hold)
+    except ContradictionError as error:
+        return Held(0, None, True, str(error))
     if kept is None:
         return _sent(connection, state, tree, rows)
     head = kept.head.checkpoint

@@ -2,11 +2,12 @@
 
 import json
 import os
+import stat
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pilothouse.domain.errors import IntegrityError, InvalidInputError, PilothouseError
+from pilothouse.domain.errors import ContradictionError, IntegrityError, InvalidInputError, PilothouseError
 from pilothouse.store.log.log_tree import Tree
 from pilothouse.transparency import checkpoints, notes, proofs
 from pilothouse.transparency.checkpoints import Checkpoint, SignedCheckpoint
@@ -53,18 +54,30 @@ def contradiction(head: Checkpoint, tree: Tree, rows: int) -> str:
         return str(error)
 
 
-def newest_in_file(path: Path, origins: Collection[str]) -> Kept | None:
-    """The newest head of one of the origins at the end of a file; None where there is none, or the file cannot be read."""
+def newest_in_file(path: Path, origins: Collection[str], *, must_hold: bool = False) -> Kept | None:
+    """The newest head of one of the origins at the end of a file; None where there is none, or the file cannot be read.
+
+    Raises ContradictionError where it ``must_hold`` one, can be read, is not empty, and has none there.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            size = os.fstat(descriptor).st_size
-            end = os.pread(descriptor, _LOOKED_AT, max(0, size - _LOOKED_AT)) if file.seekable() else b""
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                return None
+            end = os.pread(descriptor, _LOOKED_AT, max(0, status.st_size - _LOOKED_AT))
+        finally:
+            os.close(descriptor)
     except OSError:
         return None
     lines = end.decode("utf-8", "replace").split("\n")
-    found = (_of_line(str(path), line) for line in reversed(lines))
-    return next((one for one in found if one is not None and one.head.checkpoint.origin in origins), None)
+    for line in reversed(lines):
+        one = _of_line(str(path), line)
+        if one is not None and one.head.checkpoint.origin in origins:
+            return one
+    if end and must_hold:
+        raise ContradictionError("its end holds no head of this log")
+    return None
 
 
 def read_kept(path: Path) -> Iterator[Kept]:
