@@ -112,7 +112,7 @@ class Shadow:
         answer: Answer,
     ) -> None:
         """Have a request that the champion has answered compared, if there is time for it."""
-        counts = self._counts(_stream(trial))
+        counts = self._counts(trial.pairs)
         if trial.unfit:
             counts.unfit += 1
         elif self._offered_rows - self._taken_rows >= _MOST_ROWS or not self._spool.takes_pairs:
@@ -145,7 +145,7 @@ class Shadow:
         except Exception:  # a fault of ours: the champion answers on
             log.exception("%d requests could not be compared in the shadow", len(offers))
             for offer in offers:
-                self.counts[_stream(offer.trial)].lost += 1
+                self.counts[offer.trial.pairs].lost += 1
 
     def _compare(self, offers: Sequence[_Offer]) -> None:
         by_trial: dict[int, list[_Offer]] = {}
@@ -153,7 +153,7 @@ class Shadow:
             by_trial.setdefault(id(offer.trial), []).append(offer)
         paired: dict[PairStream, list[_Paired]] = {}
         for group in by_trial.values():
-            stream = _stream(group[0].trial)
+            stream = group[0].trial.pairs
             answered = list(self._answered(group))
             self.counts[stream].failed += len(group) - sum(len(part.offers) for part in answered)
             paired.setdefault(stream, []).extend(answered)
@@ -184,7 +184,7 @@ class Shadow:
     def _call(self, offers: list[_Offer]) -> list[_Paired]:
         challenger = offers[0].trial.challenger
         try:
-            columns = joined([columns_for(challenger.schema, offer.columns) for offer in offers])
+            columns = columns_for(challenger.schema, joined([offer.columns for offer in offers]))
             began = time.thread_time_ns()
             prediction = challenger.predictor.predict_columns(columns)
             if prediction.scores.shape != (columns.rows,) or not np.isfinite(prediction.scores).all():
@@ -224,11 +224,6 @@ class Shadow:
 def _less(counts: Alone, before: Alone) -> Alone:
     dropped, failed, unfit = (now - then for now, then in zip(counts, before, strict=True))
     return dropped, failed, unfit
-
-
-def _stream(trial: LoadedTrial) -> PairStream:
-    champion, challenger = trial.champion.version, trial.challenger.version
-    return PairStream(trial.rollout, champion.model, champion.version, challenger.version)
 
 
 def _record(paired: Sequence[_Paired], counts: Alone) -> PairRecord:

@@ -10,6 +10,7 @@ from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.formats.wire import DesiredVersion
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.schema import InputSchema
+from pilothouse.serving.delivery.pair_records import PairStream
 from pilothouse.serving.delivery.segments import Stream
 from pilothouse.serving.prediction.call_costs import CallCosts
 
@@ -68,6 +69,13 @@ class LoadedTrial:
     """Challenger as it answers those who ask for it by its number."""
     unfit: str = ""
     """Reason why it answers none of the champion's requests; empty where it does."""
+    pairs: PairStream = field(init=False)
+    """Stream in which the pairs of a shadow are spooled."""
+
+    def __post_init__(self) -> None:
+        champion, challenger = self.champion.version, self.challenger.version
+        stream = PairStream(self.rollout, champion.model, champion.version, challenger.version)
+        object.__setattr__(self, "pairs", stream)
 
 
 @dataclass(frozen=True, slots=True)
