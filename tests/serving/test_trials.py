@@ -535,3 +535,36 @@ def test_the_messages_of_the_release_before_and_of_this_one_read_each_other() ->
     before = msgspec.msgpack.decode(msgspec.msgpack.encode(new), type=Before)
     assert (before.target, before.versions) == ("ewr", [version])
     assert re.fullmatch(r"[a-z]+", new.trials[0].mode)
+
+
+def test_a_full_spool_refuses_predictions_only_after_it_has_dropped_pairs(
+    launch: Launch, hub: TestHub, first: ModelFile, second: ModelFile
+) -> None:
+    """The hub away and room for a MiB: what was answered is at the hub later, pairs or a count for each of it."""
+    hub.try_beside(first, second, "shadow")
+    server = launch(hub, "--spool-mb", "1")
+    server.wait_until_ready()
+    in_trial(hub)
+    hub.stop()
+    answered: list[str] = []
+    requests, status = 0, 200
+    while status == 200:
+        status, answer = server.infer("flight-delay", body_of(800))
+        if status == 200:
+            requests += 1
+            answered += outputs_of(answer)["prediction_id"]
+    assert (status, "the spool holds" in answer["error"]) == (503, True)
+    hub.start()
+    wait_until(lambda: set(answered) <= set(hub.prediction_ids()))
+    wait_until(lambda: server.infer("flight-delay", body_of(1))[0] == 200)
+    server.terminate()
+
+    def counted() -> tuple[int, int]:
+        batches = pairs_of(hub)
+        return sum(len(b.requests) for b in batches), sum(b.dropped for b in batches)
+
+    wait_until(lambda: sum(counted()) == requests + 1)
+    paired, dropped = counted()
+    assert paired + dropped == requests + 1
+    assert dropped > 0
+    assert paired > 1
