@@ -133,9 +133,14 @@ def measure(services: Services, flights: pd.DataFrame, folder: Path) -> None:
             told = child("peer", {"model": path, "matrix": str(services.paths.root / "matrix.parquet")})
             for name, values in told.items():
                 note(found, f"scikit-learn v{number} {name}", values)
+        tell(found)
+
+
+def tell(found: dict[str, list[float]]) -> None:
+    """Medians of the runs so far."""
     median = {name: statistics.median(values) for name, values in found.items()}
     for name, value in median.items():
-        unit = "MB" if "memory" in name else "s"
+        unit = "MB" if "memory" in name else "" if "threads" in name else "s"
         print(f"{name:42} {value:9.2f} {unit}   of {', '.join(f'{v:.2f}' for v in found[name])}")
     whole = median["export"] + median["step seconds"]
     for what in ("frame", "encoded matrix"):

@@ -197,6 +197,10 @@ _SENTENCES: dict[str, Callable[[str, Mapping[str, Any]], Sentence | None]] = {
     "target.answers": _plain("{} answers again", "good"),
     "target.down": _target_down,
     "version.registered": _registered,
+    "version.replayed": lambda subject, detail: (
+        f"{subject} replayed against v{detail.get('against')}: {detail.get('found')}",
+        "info",
+    ),
     "version.reproduced": _reproduced,
     "workspace.backed_up": _plain("backed up the workspace"),
 }
