@@ -1,5 +1,6 @@
 """A replay by a real daemon in a confined process: by the command, killed in the middle, cancelled."""
 
+import contextlib
 import json
 import os
 import signal
@@ -78,17 +79,19 @@ def test_a_replay_that_is_killed_in_the_middle_is_run_again_and_recorded_once(
 ) -> None:
     services, daemon = running
     ann = actor(services, "ann")
+    first = replays.start_replay(services, ann, f"{MODEL}/2")
+    wait_until(lambda: jobs.get_job(services, ann, first.id).status.ended, timeout=60)
     idle = set(descendants(daemon))
-    while True:  # a step that ends before it is seen is asked for again
+
+    def workers() -> list[int]:
+        return [pid for pid in descendants(daemon) if pid not in idle]
+
+    for _ in range(50):  # a step that ends before it is seen is asked for again
         job = replays.start_replay(services, ann, f"{MODEL}/2")
-
-        def started(number: int = job.id) -> bool:
-            return jobs.get_job(services, ann, number).step == "replay"
-
-        wait_until(started, timeout=30)
-        workers = [pid for pid in descendants(daemon) if pid not in idle]
-        for pid in workers:
-            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda number=job.id: workers() or _settled(services, number), timeout=30)
+        for pid in workers():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         wait_until(lambda number=job.id: _settled(services, number), timeout=30)
         if jobs.get_job(services, ann, job.id).failures:
             break
