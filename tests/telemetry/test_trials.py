@@ -9,12 +9,14 @@ import textwrap
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from pilothouse.domain.erasure import BatchRows
 from pilothouse.domain.formats.wire import BatchReceipt, Outcome, PairBatch, code_texts
 from pilothouse.sqlite.schema import definitions_of
 from pilothouse.statistics.profiles.latency import percentile_ms
-from pilothouse.telemetry import TelemetryStore, VersionFacts, schema
+from pilothouse.telemetry import TelemetryStore, VersionFacts, erasing, schema
 from pilothouse.telemetry.past import showing
 from pilothouse.telemetry.streams import rejected_counts
 from pilothouse.telemetry.trial_pairs import (
@@ -268,6 +270,49 @@ def test_pairs_go_after_their_time_and_their_counts_stay(store: TelemetryStore) 
     store.append_pairs(later, lookup, NOW_US)
     with store.read() as connection:
         assert judged_pairs(connection, TRIAL).rows == 34
+    store.check()
+
+
+@pytest.mark.parametrize("order", ["erased first", "pairs first"])
+def test_pairs_of_erased_rows_go_and_their_counts_stay(store: TelemetryStore, order: str) -> None:
+    rows = sample(51)
+    for batch in batches(rows, 17):
+        store.append(in_trial(batch), lookup, NOW_US)
+    store.add_outcomes(outcomes(rows), NOW_US)
+
+    def erase() -> None:
+        named = BatchRows("flight-delay", 1, "ewr", "ewr-1", 2, (3,))
+        with store.transaction() as connection:
+            assert [one.rows for one in erasing.erase(connection, [named])] == [1]
+
+    if order == "erased first":
+        erase()
+    for number in range(3):
+        part = pairs_of(rows.iloc[17 * number : 17 * number + 17], number, [(number + 1, 0)])
+        store.append_pairs(part, lookup, NOW_US)
+    if order == "pairs first":
+        assert judged(store).rows == 51
+        erase()
+    left = pd.concat([rows.iloc[:17], rows.iloc[34:]])
+    with store.read() as connection:
+        assert new_pairs(connection, TRIAL).champion_scores.tolist() == left["score"].tolist()
+        assert pair_counts(connection, TRIAL).paired == 3
+    assert judged(store).rows == 34
+    store.check()
+
+
+def test_outcomes_of_a_canary_go_with_an_erased_row_of_their_batch(store: TelemetryStore) -> None:
+    rows = sample(34)
+    for number in range(2):
+        store.append(arm(rows.iloc[17 * number : 17 * number + 17], number, 1 + number, 0.2), lookup, NOW_US)
+    late = [Outcome(f"arm-{1 + i // 17}.{i // 17}.{i % 17}", str(v)) for i, v in enumerate(rows["late"])]
+    store.add_outcomes(late[:20], NOW_US)
+    with store.transaction() as connection:
+        erasing.erase(connection, [BatchRows("flight-delay", 2, "ewr", "arm-2", 1, (0,))])
+    store.add_outcomes(late[20:], NOW_US)
+    with store.read() as connection:
+        found = judged_arms(connection, TRIAL)
+    assert found.scores.tolist() == rows["score"].iloc[:17].tolist()
     store.check()
 
 

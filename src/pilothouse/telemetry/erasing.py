@@ -29,6 +29,7 @@ from pilothouse.telemetry.columns import (
 )
 from pilothouse.telemetry.outcome_matching import known_rows
 from pilothouse.telemetry.streams import list_streams
+from pilothouse.telemetry.trials import deletion
 from pilothouse.telemetry.waiting_outcomes import hash_id
 
 Where = Sequence[tuple[str, str]]
@@ -111,6 +112,7 @@ def erase(connection: Connection, batches: Iterable[BatchRows]) -> list[ErasedRo
         if row is None:
             continue  # of a workspace that was restored to a time before the batch
         erased_rows.add(connection, row[0], named.offsets)
+        deletion.forget_batch(connection, row[0])
         if row[8] is not None:  # else retention has deleted it
             by_segment[row[8]][row[0]] = set(named.offsets)
             streams[row[8]] = row[5:8]

@@ -1,5 +1,6 @@
-"""Deletion of pairs after their time. The heads of their batches stay: one that is sent again is still known, and counted."""
+"""Deletion of pairs, after their time or with erased rows. Heads of their batches stay: one that comes again is known, and counted."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pilothouse.sqlite import Connection
@@ -36,11 +37,28 @@ def delete_some(connection: Connection, trial: StoredTrial, received_before_us: 
     ).fetchall()
     if not segments:
         return Stored()
-    ids = [(number,) for number, *_ in segments]
-    connection.executemany("DELETE FROM trial_outcomes WHERE pairs_id=?", ids)
-    connection.executemany("DELETE FROM trial_links WHERE pairs_id=?", ids)
-    connection.executemany("UPDATE trial_pairs SET data=NULL WHERE id=?", ids)
+    _empty(connection, [number for number, *_ in segments])
     deleted = Stored(sum(row[1] for row in segments), sum(row[2] for row in segments))
     stream = trial.model, segments[-1][3], trial.target
     retention.note_deletion(connection, stream, received_before_us, deleted, now_us)
     return deleted
+
+
+def forget_batch(connection: Connection, batch_id: int) -> None:
+    """Delete what trials hold of the rows of a batch: outcomes in an arm of a canary, and the pairs of every segment that has some
+    of it. What was folded into a roll-out's evidence stays: sums that name nobody."""
+    connection.execute("DELETE FROM trial_outcomes WHERE batch_id=?", (batch_id,))
+    connection.execute("DELETE FROM trial_batches WHERE batch_id=?", (batch_id,))
+    pairs = connection.execute(
+        "SELECT l.pairs_id FROM batches b JOIN trial_links l ON l.producer_id=b.producer_id AND l.sequence=b.sequence "
+        "WHERE b.id=?",
+        (batch_id,),
+    ).fetchall()
+    _empty(connection, [number for (number,) in pairs])
+
+
+def _empty(connection: Connection, segments: Iterable[int]) -> None:
+    ids = [(number,) for number in segments]
+    connection.executemany("DELETE FROM trial_outcomes WHERE pairs_id=?", ids)
+    connection.executemany("DELETE FROM trial_links WHERE pairs_id=?", ids)
+    connection.executemany("UPDATE trial_pairs SET data=NULL WHERE id=?", ids)

@@ -14,11 +14,11 @@ from pilothouse.domain.monitoring.monitoring import RejectionReason
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.inserts import insert
 from pilothouse.statistics.profiles.coded import CodedColumn
-from pilothouse.telemetry import streams
+from pilothouse.telemetry import erased_rows, streams
 from pilothouse.telemetry.admission import VersionFacts
 from pilothouse.telemetry.columns import Ints
 from pilothouse.telemetry.outcome_matching import StoredBatch, known_rows, read_outcomes
-from pilothouse.telemetry.trials import register
+from pilothouse.telemetry.trials import deletion, register
 from pilothouse.telemetry.trials.columns import StoredPairs, encode_pairs
 
 
@@ -147,6 +147,11 @@ def _link(
         ).fetchone()
         if row is None:
             continue
+        if erased_rows.of_batch(
+            connection, row[0]
+        ).size:  # they waited in a spool while rows of it were erased
+            deletion.forget_batch(connection, row[0])
+            return
         stored = load(row[0])
         if not stored.predictions.rows:
             continue
