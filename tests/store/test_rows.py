@@ -19,6 +19,7 @@ from pilothouse.domain.records import AuditHead
 from pilothouse.operations import automation_switch
 from pilothouse.operations.authorisation import changing
 from pilothouse.operations.identity import passphrases, proposals, users
+from pilothouse.operations.plans import plans_in_force
 from pilothouse.operations.promotion import break_glass, freezes, promotions, statements, teams
 from pilothouse.operations.promotion.components import Passphrase
 from pilothouse.operations.services import Services
@@ -82,10 +83,7 @@ def build(root: Path) -> None:
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
         rollouts.put_plan(change.connection, "careful", TWO_WAVES, by="ada", at=example.time)
         change.record("plans.described", "plans.toml")
-    example.apply(
-        automation={"schedule": [{"name": "nightly", "action": "train", "cron": "0 3 * * *"}]},
-        promotion={"plan": "careful"},
-    )
+    plans_in_force.set_floor_plan(services, ada, "careful", "a bank")
     example.add_version()
     request = promotions.request_promotion(services, example.actor("sam"), "delay/5", ["jfk"])
     promotions.approve(services, example.actor("pat"), request.id, request.evidence_digest)
@@ -244,7 +242,7 @@ SPECIAL = {
         "the workspace's policy of 2026-09-21 was inserted",
     ),
     "the policy loosened": (
-        "UPDATE workspace_policies SET approvals = 0, four_eyes = 0",
+        "UPDATE workspace_policies SET approvals = 0, four_eyes = 0 WHERE id = 1",
         "the workspace's policy of 2026-05-03 was changed",
     ),
     "dates swapped": (
