@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.formats.canonical import rfc8785_json
+from pilothouse.domain.promotion.conditions import NewCondition
 from pilothouse.domain.promotion.statements import Component, LogHead, Statement, parse_statement
 
 STATEMENT = Statement(
@@ -122,3 +123,22 @@ def test_differences_are_named() -> None:
         "it is for request 17, not 18",
         "it is in the name of ada, not eve",
     ]
+
+
+def test_documents_and_a_condition_are_there_only_where_there_are_any() -> None:
+    assert b"documents" not in STATEMENT.to_bytes()
+    assert b"condition" not in STATEMENT.to_bytes()
+    condition = NewCondition("reviewed", "auditor", datetime(2027, 1, 2, tzinfo=UTC))
+    full = dataclasses.replace(STATEMENT, documents={"größe": "d" * 64, "a": "e" * 64}, condition=condition)
+    read = parse_statement(full.to_bytes())
+    assert (read.documents, read.condition) == (full.documents, condition)
+    assert list(full.differences(STATEMENT)) == [
+        "it is on the documents größe dddddddddddd, a eeeeeeeeeeee, not none"
+    ]
+    for value in (b"[]", b"7", b'"x"', b"null", b'{"a":7}', b'{"a":{"sha256":7}}', b'{"a":[]}'):
+        start, end = full.to_bytes().index(b'"documents":'), full.to_bytes().index(b',"evidence"')
+        with pytest.raises(InvalidInputError, match="none of Pilothouse's"):
+            parse_statement(full.to_bytes()[:start] + b'"documents":' + value + full.to_bytes()[end:])
+    for wrong in (b'"auditor"', b'"reviewed"', b'"2027-01-02T00:00:00Z"'):
+        with pytest.raises(InvalidInputError, match="none of Pilothouse's"):
+            parse_statement(full.to_bytes().replace(wrong, b"7"))

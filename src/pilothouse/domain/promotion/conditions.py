@@ -122,7 +122,7 @@ def due_on(when: str, now: datetime) -> datetime:
         if _DAY.fullmatch(when):
             return datetime.strptime(when, "%Y-%m-%d").replace(hour=23, minute=59, tzinfo=UTC)
         return now.replace(microsecond=0) + timedelta(seconds=parse_duration(when))
-    except ValueError:
+    except (ValueError, InvalidInputError):
         raise InvalidInputError(f"{when!r} is no time: expected 30d, or a day such as 2027-03-31") from None
 
 

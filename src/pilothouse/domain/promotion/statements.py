@@ -160,7 +160,7 @@ def parse_statement(data: bytes) -> Statement:
         raise InvalidInputError(f"the statement has {len(data):,} bytes; expected {_LONGEST:,} at most")
     try:
         statement = _statement(parse_json(data))
-    except (JsonError, KeyError, TypeError, ValueError):
+    except (AttributeError, JsonError, KeyError, TypeError, ValueError):
         raise InvalidInputError(
             "the statement is none of Pilothouse's: print it with pilothouse statement"
         ) from None
@@ -178,7 +178,7 @@ def signable_forms(statement: Statement) -> tuple[bytes, bytes]:
 
 
 def _statement(plain: Any) -> Statement:
-    """Raises KeyError, TypeError or ValueError where it is none."""
+    """Raises AttributeError, KeyError, TypeError or ValueError where it is none."""
     if plain["form"] != FORM or plain["meaning"] != MEANINGS[plain["verdict"]]:
         raise ValueError("another form")
     statement = Statement(

@@ -11,7 +11,7 @@ from typing import Any
 from verify_folder import Report, canonical, plain, read, read_json, sha256
 
 FORM = "pilothouse/decision/1"
-DECIDED = ("actor", "verdict", "reason", "evidence_digest", "policy_digest")
+DECIDED = ("actor", "verdict", "reason", "evidence_digest", "policy_digest", "documents")
 VERDICTS = {"request.approved": "approve", "request.refused": "reject"}
 
 
@@ -161,9 +161,9 @@ def check_statements(report: Report, facts: Any) -> None:
         place = place_of(facts, request)
         name = "request %d: " % request["id"]
         listed = read_json(place + "decisions.json")
-        same = [[one[key] for key in DECIDED] for one in listed]
+        same = [[one.get(key) for key in DECIDED] for one in listed]
         report.say(
-            same == [[one[key] for key in DECIDED] for one in request["decisions"]],
+            same == [[one.get(key) for key in DECIDED] for one in request["decisions"]],
             name + "its decisions agree",
         )
         about = read_json(place + "evidence.json")
