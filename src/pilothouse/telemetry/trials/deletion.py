@@ -1,4 +1,4 @@
-"""Deletion of pairs, after their time or with erased rows. Heads of their batches stay: one that comes again is known, and counted."""
+"""Deletion of pairs, after their time or with erased rows. Heads of their batches stay: one that comes again is known."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -45,8 +45,8 @@ def delete_some(connection: Connection, trial: StoredTrial, received_before_us: 
 
 
 def forget_batch(connection: Connection, batch_id: int) -> None:
-    """Delete what trials hold of the rows of a batch: outcomes in an arm of a canary, and the pairs of every segment that has some
-    of it. What was folded into a roll-out's evidence stays: sums that name nobody."""
+    """Delete what trials hold of the rows of a batch: outcomes in an arm of a canary, and whole segments of pairs. What was
+    folded into a roll-out's evidence stays: sums that name nobody."""
     connection.execute("DELETE FROM trial_outcomes WHERE batch_id=?", (batch_id,))
     connection.execute("DELETE FROM trial_batches WHERE batch_id=?", (batch_id,))
     pairs = connection.execute(
