@@ -14,8 +14,8 @@ from pilothouse.operations import automation_switch
 from pilothouse.operations.alerts import alerts, incidents
 from pilothouse.operations.authorisation import changing
 from pilothouse.operations.promotion import deployments, freezes, promotions
-from pilothouse.operations.rollouts import keeper, steering
-from pilothouse.operations.workspace import doctor, workspaces
+from pilothouse.operations.rollouts import keeper, steering, views
+from pilothouse.operations.workspace import doctor, time_machine, workspaces
 from pilothouse.store import deployments as deployment_store
 from pilothouse.store import rollouts as store
 from support.rollout_plans import TWO_WAVES, plan
@@ -356,3 +356,32 @@ def test_a_keeper_that_waits_looks_again_when_something_changes_or_time_has_pass
     assert kept.keep() == []
     place.report("ewr", 2, failed="no memory")
     assert [type(one.act).__name__ for one in kept.keep()] == ["GoBack"]
+
+
+def test_in_the_past_a_roll_out_is_where_it_was(make: Make) -> None:
+    place = make()
+    number = place.begin()
+    ada = place.example.actor("ada")
+    seen = []
+    for act in (
+        lambda: None,
+        place.keep,
+        lambda: steering.pause(place.services, place.example.actor("oscar"), number, "lunch"),
+        lambda: steering.resume(place.services, place.example.actor("oscar"), number),
+        lambda: steering.abort(place.services, place.example.actor("oscar"), number, "no"),
+    ):
+        act()
+        rollout = place.rollout(number)
+        seen.append((place.example.time, str(rollout.state), rollout.why, rollout.wave, place.states(number)))
+        place.example.pass_time(minutes=5)
+
+    for time, state, why, wave, states in seen:
+        past = time_machine.open_past(place.services, ada, time)
+        try:
+            (found,) = views.list_rollouts(past, ada)
+            events = views.show_rollout(past, ada, number).events
+        finally:
+            past.close()
+        assert (str(found.state), found.why, found.wave) == (state, why, wave)
+        assert {one.target: str(one.state) for one in found.targets} == states
+        assert all(event.recorded_at <= time for event in events)
