@@ -15,12 +15,11 @@ from pilothouse.cli.output import (
     show_table,
 )
 from pilothouse.cli.session import Session
-from pilothouse.domain.rollouts.rollout import Rollout
 from pilothouse.domain.rollouts.view import RolloutView
 from pilothouse.operations.plans import plans_in_force
 from pilothouse.operations.rollouts import steering, views
 from pilothouse.presentation.pages.rollout_page import rollout_lines
-from pilothouse.presentation.tables.rollouts import plan_rows, rollout_table
+from pilothouse.presentation.tables.rollouts import plan_rows, rollout_plain, rollout_table
 
 
 @click.command()
@@ -67,7 +66,7 @@ def rollout_list(session: Session, model: str | None, everything: bool, limit: i
     found = views.list_rollouts(
         session.services, session.actor, model=model, unfinished=not everything, limit=limit
     )
-    if printed_as_json(session, [_plain(one) for one in found]):
+    if printed_as_json(session, [rollout_plain(one) for one in found]):
         return
     table = rollout_table(found, datetime.now(UTC))
     show_rows(table, empty=table.empty)
@@ -128,31 +127,9 @@ def rollout_abort(session: Session, number: int, reason: str) -> None:
     say(f"roll-out {number} is aborted: {', '.join(back) or 'no target had to go'} back")
 
 
-def _plain(one: Rollout) -> dict[str, object]:
-    return {
-        "id": one.id,
-        "request": one.request_id,
-        "model": one.model,
-        "version": one.version,
-        "state": one.state,
-        "plan": one.plan.name,
-        "plan_digest": one.plan.digest,
-        "wave": one.wave,
-        "step": one.step,
-        "entered_at": one.entered_at,
-        "why": one.why,
-        "made_by": one.made_by,
-        "recorded_at": one.recorded_at,
-        "ended_at": one.ended_at,
-        "ended_by": one.ended_by,
-        "superseded_by": one.superseded_by,
-        "targets": list(one.targets),
-    }
-
-
 def _plain_view(view: RolloutView) -> dict[str, object]:
     return {
-        **_plain(view.rollout),
+        **rollout_plain(view.rollout),
         "waves": view.rollout.plan.to_plain()["wave"],
         "places": [
             {"target": one.place.target, "live": one.live, "serving": one.serving} for one in view.places

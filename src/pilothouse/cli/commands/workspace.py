@@ -156,6 +156,8 @@ def status(session: Session) -> int:
     14 not watched, 20 critical, 21 down."""
     from pilothouse.operations.dossier import inventory
     from pilothouse.operations.fleet import health
+    from pilothouse.operations.rollouts import views
+    from pilothouse.presentation.tables.rollouts import rollout_plain
 
     models = health.overview(session.services, session.actor)
     fleet = models[0].health if models else Health.NOT_DEPLOYED
@@ -164,6 +166,7 @@ def status(session: Session) -> int:
     solo = workspaces.solo_person(session.services)
     reviews = inventory.open_items(session.services, session.actor)
     items = request_lists.waiting_items(session.services, session.actor)
+    on_their_way = views.list_rollouts(session.services, session.actor, unfinished=True)
     if not printed_as_json(
         session,
         {
@@ -181,6 +184,7 @@ def status(session: Session) -> int:
                 "conditions": items.conditions,
             },
             "late_conditions": items.late,
+            "rollouts": [rollout_plain(one) for one in on_their_way],
             "inventory": {entry.model: entry.open_items for entry in reviews},
             "models": models,
         },
@@ -199,6 +203,10 @@ def status(session: Session) -> int:
             f"fleet: {fleet}"
             + (f"; automation is paused by {paused.actor}: {paused.reason}" if paused.paused else "")
         )
+        for one in on_their_way:
+            say(
+                f"roll-out {one.id} of {one.uri} is {one.state}: {one.place_text}{f' ({one.why})' if one.why else ''}"
+            )
         say_solo(session)
         say_glass(session)
         say_unwatched(session)

@@ -129,3 +129,26 @@ def plan_of_evidence(shown: Mapping[str, Any]) -> list[list[str]]:
 def _targets(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(safe(name) for name in names[:_NAMED]) + more or "no target of this request"
+
+
+def rollout_plain(one: Rollout) -> dict[str, object]:
+    """A roll-out for JSON, without the text of its plan."""
+    return {
+        "id": one.id,
+        "request": one.request_id,
+        "model": one.model,
+        "version": one.version,
+        "state": one.state,
+        "plan": one.plan.name,
+        "plan_digest": one.plan.digest,
+        "wave": one.wave,
+        "step": one.step,
+        "entered_at": one.entered_at,
+        "why": one.why,
+        "made_by": one.made_by,
+        "recorded_at": one.recorded_at,
+        "ended_at": one.ended_at,
+        "ended_by": one.ended_by,
+        "superseded_by": one.superseded_by,
+        "targets": list(one.targets),
+    }
