@@ -15,7 +15,8 @@ from pilothouse.domain.promotion.decisions import Decision
 from pilothouse.domain.promotion.policies import EffectivePolicy
 from pilothouse.domain.promotion.request_rules import Obstacle, RequestAct, effective_policy, obstacle_to
 from pilothouse.domain.promotion.request_standing import RulesInForce
-from pilothouse.domain.records import PromotionRequest, RequestStatus, WorkspacePolicy
+from pilothouse.domain.promotion.workspace_rules import WorkspacePolicy
+from pilothouse.domain.records import PromotionRequest, RequestStatus
 
 _OPEN_FLOOR = WorkspacePolicy(approvals=0, four_eyes=False, allow_automatic=True)
 

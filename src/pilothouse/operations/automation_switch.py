@@ -2,7 +2,7 @@
 
 from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.identity.roles import Actor, Permission
-from pilothouse.domain.records import Automation
+from pilothouse.domain.promotion.workspace_rules import Automation
 from pilothouse.operations.authorisation import changing, clean_text, reading, reason_given
 from pilothouse.operations.services import Services
 from pilothouse.store import workspace

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from pilothouse.domain.records import Automation, WorkspacePolicy
+from pilothouse.domain.promotion.workspace_rules import Automation, WorkspacePolicy
 from pilothouse.sqlite import Connection
 from pilothouse.store.values import columns_of, from_row, insert
 

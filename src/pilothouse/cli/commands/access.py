@@ -27,7 +27,7 @@ from pilothouse.domain.models.dataclass_reader import format_duration, parse_dur
 from pilothouse.domain.promotion.documents import names_text
 from pilothouse.domain.promotion.statements import Component
 from pilothouse.domain.promotion.teams import teams_text
-from pilothouse.domain.records import WorkspacePolicy
+from pilothouse.domain.promotion.workspace_rules import WorkspacePolicy
 from pilothouse.operations.identity import idle_lock as locks
 from pilothouse.operations.identity import permissions, proposals
 from pilothouse.operations.plans import plans_in_force

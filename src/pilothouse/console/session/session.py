@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pilothouse.console.session.options import ConsoleOptions
     from pilothouse.domain.monitoring.monitoring import DaemonState
     from pilothouse.domain.promotion.break_glass import BrokenGlass
-    from pilothouse.domain.records import Automation
+    from pilothouse.domain.promotion.workspace_rules import Automation
     from pilothouse.domain.replay import Replay
     from pilothouse.operations.services import Services
 

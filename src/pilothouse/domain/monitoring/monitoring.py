@@ -80,10 +80,8 @@ class TimelineMark:
 
 @dataclass(frozen=True, slots=True)
 class RevisedWindow:
-    """A window that was judged again because something of it came late (``after.late``), or by a back-fill.
-
-    The figures are those of performance, measured or estimated; None for another monitor, and where there was none.
-    """
+    """A window that was judged again because something of it came late (``after.late``), or by a back-fill. The figures are
+    those of performance, measured or estimated; None for another monitor, and where there was none."""
 
     monitor: str
     version: int | None

@@ -11,7 +11,8 @@ from pilothouse.domain.promotion.freezes import freeze_of
 from pilothouse.domain.promotion.policies import EffectivePolicy, all_documents, team_counts
 from pilothouse.domain.promotion.request_standing import RequestState
 from pilothouse.domain.promotion.statements import Component
-from pilothouse.domain.records import PromotionRequest, RequestStatus, WorkspacePolicy
+from pilothouse.domain.promotion.workspace_rules import WorkspacePolicy
+from pilothouse.domain.records import PromotionRequest, RequestStatus
 
 
 def effective_policy(model: PromotionSpec, floor: WorkspacePolicy) -> EffectivePolicy:

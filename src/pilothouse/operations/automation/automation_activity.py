@@ -18,7 +18,8 @@ from pilothouse.domain.models.model_spec import ModelSpec, TriggerSpec
 from pilothouse.domain.models.version_stage import VersionStage
 from pilothouse.domain.promotion.request_rules import state_of
 from pilothouse.domain.promotion.request_standing import RequestState
-from pilothouse.domain.records import Automation, Job, Schedule
+from pilothouse.domain.promotion.workspace_rules import Automation
+from pilothouse.domain.records import Job, Schedule
 from pilothouse.operations.alerts.retraining_notes import retrainings
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.automation import retraining

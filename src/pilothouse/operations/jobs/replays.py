@@ -27,8 +27,8 @@ from pilothouse.operations.jobs.jobs import (
 )
 from pilothouse.operations.jobs.trainings import check_zone, queue
 from pilothouse.operations.model_files import spec_in_force
+from pilothouse.operations.promotion.attached.required_replay import missing_replays
 from pilothouse.operations.promotion.request_filing import advance_automatically, asks_itself
-from pilothouse.operations.promotion.required_replay import missing_replays
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import deployments, jobs, targets

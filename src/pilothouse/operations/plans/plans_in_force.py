@@ -6,7 +6,7 @@ from typing import Any
 
 from pilothouse.domain.errors import ConflictError, NotFoundError
 from pilothouse.domain.identity.roles import Actor, Permission
-from pilothouse.domain.records import WorkspacePolicy
+from pilothouse.domain.promotion.workspace_rules import WorkspacePolicy
 from pilothouse.domain.rollouts.plan import Plan, placed, uncovered_text
 from pilothouse.domain.rollouts.plan_changes import looser
 from pilothouse.operations.authorisation import changing, clean_text, reading

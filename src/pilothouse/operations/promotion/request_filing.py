@@ -27,6 +27,7 @@ from pilothouse.operations.promotion.activation import (
     move_alias,
     was,
 )
+from pilothouse.operations.promotion.attached.required_replay import check_replayed
 from pilothouse.operations.promotion.evidence import (
     compared_versions,
     gather_evidence,
@@ -34,7 +35,6 @@ from pilothouse.operations.promotion.evidence import (
     newest_replays,
 )
 from pilothouse.operations.promotion.request_authors import authors_of
-from pilothouse.operations.promotion.required_replay import check_replayed
 from pilothouse.operations.promotion.rules_in_force import judged_looser, present_policy, require_with_rules
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection

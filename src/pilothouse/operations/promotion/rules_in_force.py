@@ -27,7 +27,8 @@ from pilothouse.domain.promotion.request_rules import (
 )
 from pilothouse.domain.promotion.request_standing import RulesAtDecision, RulesInForce
 from pilothouse.domain.promotion.teams import missing_of
-from pilothouse.domain.records import PromotionRequest, RequestStatus, Version, WorkspacePolicy
+from pilothouse.domain.promotion.workspace_rules import WorkspacePolicy
+from pilothouse.domain.records import PromotionRequest, RequestStatus, Version
 from pilothouse.operations.authorisation import permits
 from pilothouse.operations.catalogue import require_request, spec_of_model
 from pilothouse.sqlite import Connection

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from pilothouse.domain.errors import ModelFileError, NotAllowedError
-from pilothouse.domain.formats.canonical import canonical_json
 from pilothouse.domain.identity.roles import Actor, Permission
-from pilothouse.domain.models.dataclass_reader import format_duration
 from pilothouse.domain.models.model_file import spec_from_plain
-from pilothouse.domain.models.model_spec import STORED_KEYS, ModelSpec
+from pilothouse.domain.models.model_spec import ModelSpec
+from pilothouse.domain.models.spec_differences import TARGETS, differences
 from pilothouse.domain.models.target_file import TARGETS_FILE, TargetDescription
 from pilothouse.domain.promotion.loosening import differing_files, loosened, loosened_by_new
 from pilothouse.domain.rollouts.plan import Plan
@@ -40,16 +39,7 @@ from pilothouse.store import deployments, models, schedules, targets
 from pilothouse.store.governance import access
 from pilothouse.store.log import audit
 
-_DURATIONS = frozenset(
-    {"outcome_delay", "holdout", "lookback", "timeout", "expires", "window", "step", "performance_window",
-     "performance_step", "silence", "cooldown", "every"}
-)  # fmt: skip
-_FILE_KEYS = {stored: key for key, stored in STORED_KEYS.items()}
-
-
 _CHANGING = ("create", "update")
-_TARGETS = "targets"
-"""Key of a specification under which its targets are listed: compared by name, not by place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,12 +290,12 @@ def _planned_one(
         return PlannedChange(name, "unchanged", notes=tuple(notes))
     before = models.spec_in_force(connection, name)
     assert before is not None
-    differences = list(_differences(before.spec, file.plain, ""))
+    found = list(differences(before.spec, file.plain))
     if before.folder != file.folder:
-        differences.append(f"folder: {before.folder} → {file.folder}")
+        found.append(f"folder: {before.folder} → {file.folder}")
     if files := differing_files(before.judging_code or {}, file.judging_code):
-        differences.append(f"gates.function: {', '.join(files)}")
-    if not differences:
+        found.append(f"gates.function: {', '.join(files)}")
+    if not found:
         return PlannedChange(name, "unchanged", notes=tuple(notes))
     named = set(_names(file.plain))
     live = [deployment.target for deployment in deployments.live(connection, model=name)]
@@ -328,12 +318,12 @@ def _planned_one(
     if before.folder != file.folder and not Path(file.spec.data.source).is_absolute():
         loosens.append(f"folder: {before.folder} → {file.folder} (not comparable: the source lies beside it)")
     notes += window_forecast.expected_rows(services, file.spec)
-    return PlannedChange(name, "update", tuple(differences), tuple(loosens), tuple(notes))
+    return PlannedChange(name, "update", tuple(found), tuple(loosens), tuple(notes))
 
 
 def _names(plain: Mapping[str, Any]) -> list[str]:
     """Names of the targets of a specification as plain data, in its order."""
-    return [target["name"] for target in plain[_TARGETS]]
+    return [target["name"] for target in plain[TARGETS]]
 
 
 def _notes(spec: ModelSpec) -> Iterator[str]:
@@ -351,51 +341,3 @@ def _summary(spec: ModelSpec) -> Iterator[str]:
     yield f"data.source: {spec.data.source}"
     yield f"training: {spec.training.estimator or spec.training.function}"
     yield f"targets: {', '.join(target.name for target in spec.targets)}"
-
-
-def _differences(before: Any, after: Any, path: str) -> Iterator[str]:
-    if isinstance(before, dict) and isinstance(after, dict):
-        for key in [*before, *(key for key in after if key not in before)]:
-            name = _FILE_KEYS.get(key, key)
-            key_path = f"{path}.{name}" if path else str(name)
-            yield from _differences(before.get(key), after.get(key), key_path)
-    elif path == _TARGETS:
-        yield from _target_differences(before, after)
-    elif isinstance(before, list) and isinstance(after, list) and _are_tables(*before, *after):
-        for i in range(max(len(before), len(after))):
-            old, new = (items[i] if i < len(items) else None for items in (before, after))
-            yield from _differences(old, new, f"{path}[{i}]")
-    elif canonical_json(before) != canonical_json(after):  # 1 == 1.0 == True, and to an estimator they differ
-        yield f"{path}: {_shown(before, path)} → {_shown(after, path)}"
-
-
-def _target_differences(before: list[Any], after: list[Any]) -> Iterator[str]:
-    old, new = ({target["name"]: target for target in targets} for targets in (before, after))
-    for words, names in (("new", new.keys() - old.keys()), ("gone", old.keys() - new.keys())):
-        if names:
-            yield f"{_TARGETS}: {words}: {', '.join(sorted(names))}"
-    for name in old.keys() & new.keys():
-        yield from _differences(old[name], new[name], f"{_TARGETS}.{name}")
-    if old.keys() == new.keys() and list(old) != list(new):
-        yield f"{_TARGETS}: in another order"
-
-
-def _are_tables(*items: Any) -> bool:
-    return all(isinstance(item, dict) for item in items)
-
-
-def _shown(value: Any, path: str) -> str:
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int) and path.rpartition(".")[2] in _DURATIONS:
-        return format_duration(value)
-    if isinstance(value, list):
-        return "[" + ", ".join(_shown(item, "") for item in value) + "]"
-    if isinstance(value, dict):
-        inner = ", ".join(
-            f"{key} = {_shown(item, key)}" for key, item in value.items() if item not in (None, "", {})
-        )
-        return f"{{ {inner} }}"
-    return str(value)

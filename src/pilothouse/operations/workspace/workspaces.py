@@ -13,7 +13,7 @@ from pilothouse.domain.identity.roles import DAEMON, PERMISSIONS, READERS, Actor
 from pilothouse.domain.identity.scopes import ALL_TARGETS, TargetChoice
 from pilothouse.domain.promotion.documents import MOST, name_fault
 from pilothouse.domain.promotion.statements import Component
-from pilothouse.domain.records import WorkspacePolicy
+from pilothouse.domain.promotion.workspace_rules import WorkspacePolicy
 from pilothouse.operations.authorisation import (
     OPEN_READING,
     Change,
