@@ -107,16 +107,18 @@ def answer_all(
     against: Predictor,
     version: Predictor,
     slices: Sequence[str],
+    rows: int,
     said: Callable[[int], None],
 ) -> Answers:
-    """Have both versions answer every row of the files. ``slices``: features that are cut by; ``said`` is called with the rows
-    done. Raises IntegrityError where a version gives no finite number for a row."""
+    """Have both versions answer every row of the files, of which there are ``rows`` at most: columns are made at that length
+    once, for what grows block by block leaves holes in the memory. ``slices``: features that are cut by; ``said`` is called
+    with the rows done. Raises IntegrityError where a version gives no finite number for a row."""
     classes = Names()
     for name in (*against.schema.classes, *version.schema.classes):
         classes.number(name)
     names = {name: Names(most=MOST_VALUES) for name in slices}
     origins: list[Origin] = []
-    parts: dict[str, list[Any]] = {}
+    columns: dict[str, Any] = {}
     met, scored_s, done = _Met(), 0.0, 0
     for path in paths:
         origin, blocks = read_file(path)
@@ -146,19 +148,20 @@ def answer_all(
             else:
                 of_block["outcomes"] = block.outcomes
             for name, values in of_block.items():
-                parts.setdefault(name, []).append(values)
+                if name not in columns:
+                    columns[name] = np.empty(rows, values.dtype)
+                columns[name][done : done + block.rows] = values
             done += block.rows
             said(done)
-    # each list is let go as soon as it is joined: the peak is one column twice
-    whole = {name: np.concatenate(parts.pop(name)) for name in list(parts)}
+    whole = {name: values[:done] for name, values in columns.items()}
     no_labels = np.empty(0, np.int32)
-    columns = ("origin", "times", "batches", "places", "then", "against", "version", "outcomes")
+    kept = ("origin", "times", "batches", "places", "then", "against", "version", "outcomes")
     labels = ("then_labels", "against_labels", "version_labels")
     return Answers(
         origins=origins,
         classes=classes,
         slice_names=names,
-        **{name: whole[name] for name in columns},
+        **{name: whole[name] for name in kept},
         **{name: whole.get(name, no_labels) for name in labels},
         slices={name: whole[f"slice:{name}"] for name in names},
         inputs=met.inputs(),

@@ -86,8 +86,8 @@ def _scored(answers: Answers, task: Task, chosen: Any, side: int, classes: tuple
     scores = (answers.against, answers.version)[side][chosen]
     if task == "regression":
         return ScoredRows(task, (), answers.outcomes[chosen], scores, np.empty(0, np.int64), None)
-    labels = (answers.against_labels, answers.version_labels)[side][chosen].astype(np.int64)
-    outcomes = answers.outcomes[chosen].astype(np.int64)
+    labels = (answers.against_labels, answers.version_labels)[side][chosen]
+    outcomes = answers.outcomes[chosen]
     # the classes of the versions have the first numbers; another one may be an outcome all the same
     names = (*classes, *answers.classes.listed[len(classes) :]) if task == "multiclass" else classes
     return ScoredRows(task, names, outcomes, scores, labels, None)

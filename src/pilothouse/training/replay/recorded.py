@@ -87,7 +87,7 @@ class Block:
 def read_file(path: Path) -> tuple[Origin, Iterator[Block]]:
     """Origin of a file's rows, and its blocks one by one. Raises IntegrityError where it is no such file."""
     try:
-        reader = pa.ipc.open_stream(pa.memory_map(str(path)))
+        reader = pa.ipc.open_stream(pa.OSFile(str(path)))
         about = {key.decode(): value.decode() for key, value in (reader.schema.metadata or {}).items()}
         fields = {
             field.name.removeprefix(FEATURE): field.type

@@ -55,12 +55,10 @@ def run(request: StepRequest, report: Report) -> StepResult:
         against,
         version,
         options["slices"],
+        total,
         lambda done: report(0.8 * done / max(total, 1), f"answered {done:,} of {total:,} rows", {}),
     )
     report(0.8, f"comparing the answers to {answers.rows:,} rows", {})
-    number = int(options["against"])
-    decided = changes.decisions_of(answers, number)
-    moved = [float(value) for value in np.percentile(decided.moved, (50, 95, 100))]
     drift = [
         figures.score_drift(int(options[side]), scores, _optional(request, f"{side}_holdout"))
         for side, scores in (("against", answers.against), ("version", answers.version))
@@ -68,6 +66,9 @@ def run(request: StepRequest, report: Report) -> StepResult:
     outcomes = figures.outcome_figures(
         answers, task, metric, options["trained_until_us"], (against.schema, version.schema), request.seed
     )
+    number = int(options["against"])
+    decided = changes.decisions_of(answers, number)
+    moved = [float(value) for value in np.percentile(decided.moved, (50, 95, 100))]
     report(0.95, "timing single calls", {})
     latency = figures.call_latency(paths, against, version)
     found = {
