@@ -385,3 +385,21 @@ def test_in_the_past_a_roll_out_is_where_it_was(make: Make) -> None:
         assert (str(found.state), found.why, found.wave) == (state, why, wave)
         assert {one.target: str(one.state) for one in found.targets} == states
         assert all(event.recorded_at <= time for event in events)
+
+
+def test_going_back_leaves_what_somebody_has_put_live_meanwhile(make: Make) -> None:
+    place = make()
+    number = place.begin()
+    place.keep()
+    place.example.pass_time(hours=1)
+    place.keep()
+    assert place.rollout(number).state is RolloutState.COMPLETED
+    place.example.add_version(incumbents=(2,))
+    number = place.begin(3)
+    place.keep()
+    oscar = place.example.actor("oscar")
+    deployments.roll_back(place.services, oscar, "delay", ["ewr"], reason="slow")
+    deployments.roll_back(place.services, oscar, "delay", ["ewr"], reason="slower")
+    steering.abort(place.services, oscar, number, "enough")
+
+    assert place.live() == {"ewr": 1, "jfk": 2, "lga": 2}

@@ -100,9 +100,15 @@ def end(
 
 
 def take_back(services: Services, change: Change, rollout: Rollout, why: str) -> dict[str, Any]:
-    """Take every touched target back to the version that was live there before: trials end, and what is live is replaced in one
-    swap. Returns the figures of the event; where nothing was live before, the version stays, and they say so."""
-    live = [one for one in rollout.targets if one.state is PlaceState.LIVE]
+    """Take every touched target back to the version that was live there before: trials end, and what is live is replaced in
+    one swap. Where somebody has put another version live since, that stays. Returns the figures of the event; they name the
+    targets on which nothing was live before, where the version stays."""
+    now = {one.target: one.version for one in deployments.live(change.connection, model=rollout.model)}
+    live = [
+        one
+        for one in rollout.targets
+        if one.state is PlaceState.LIVE and now.get(one.target) == rollout.version
+    ]
     trials = [one.target for one in rollout.targets if one.state.is_trial]
     back = [one for one in live if one.before is not None and one.before != rollout.version]
     steps = [
