@@ -21,7 +21,7 @@ help:
 	@echo "make check   what CI runs: lint, types, layers, tests"
 	@echo "make bench   medians and ratios on this machine"
 	@echo "make bench-fleet  what a fleet of 10 to 200,000 deployments costs, into docs/performance.md (an hour)"
-	@echo "make bench-verdicts  false alarms and detection beside the peers, into docs/monitoring.md (a quarter of an hour)"
+	@echo "make bench-verdicts  false alarms and detection beside the peers, of monitors and roll-outs, into docs (half an hour)"
 	@echo "make bench-streams  nine streams through the whole product, into docs/monitoring.md (twenty minutes)"
 	@echo "make bench-ablation  what each part of the drift verdict is worth, into docs/statistics.md (half an hour)"
 

@@ -1,7 +1,8 @@
 """False alarms and windows until detection, for Pilothouse, Evidently and NannyML on the same windows.
 
-``make bench-verdicts`` runs all and prints the tables of docs/monitoring.md; ``--short`` a few minutes' part without large
-windows, ``--only WORDS`` kinds of data whose name begins with one of them. Peers judge with interpreters of their own
+``make bench-verdicts`` runs all and prints the tables of docs/monitoring.md and docs/rollouts.md; ``--short`` a few minutes'
+part without large windows, ``--only WORDS`` kinds of data whose name begins with one of them (``performance``, ``real`` and
+``rollouts`` among them). Peers judge with interpreters of their own
 (``.peers/NAME/bin/python``) and are left out where they are not built. Seeds are fixed and printed.
 """
 
@@ -26,6 +27,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(HERE))
 
+from bench_rollouts import tables as rollouts  # noqa: E402
 from verdict_files import (  # noqa: E402
     DEFAULT,
     LEAD,
@@ -306,7 +308,7 @@ def main() -> None:
     parser.add_argument(
         "--times", type=int, default=1, help="so many times the references of the documented run"
     )
-    parser.add_argument("--write", action="store_true", help="put the tables into docs/monitoring.md")
+    parser.add_argument("--write", action="store_true", help="put the tables into the documents")
     chosen = parser.parse_args()
     pages: dict[str, str] = {}
     results: dict[str, dict[str, Outcome]] = {}
@@ -326,8 +328,12 @@ def main() -> None:
         pages["performance"] = shown(performance, chosen.short, chosen.times)
     if not chosen.only or "real" in chosen.only:
         pages["real"] = shown(real, chosen.short)
+    of_rollouts = {}
+    if not chosen.only or "rollouts" in chosen.only:
+        of_rollouts = rollouts(100) if chosen.short else rollouts()
     if chosen.write:
         write(pages)
+        write(of_rollouts, "rollouts.md")
 
 
 if __name__ == "__main__":
