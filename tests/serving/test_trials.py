@@ -49,6 +49,11 @@ def in_trial(hub: TestHub, state: str = "answers") -> None:
     wait_until(lambda: hub.report is not None and [t.state for t in hub.report.trials] == [state])
 
 
+def shadowing(server: ServingProcess) -> None:
+    """Until this process says itself that the shadow goes on: the last report may be of the process before it."""
+    wait_until(lambda: b'mode="shadow"' in server.ask("GET", "/metrics")[1])
+
+
 def answered_by(server: ServingProcess, path: str = f"{MODEL}/infer", rows: int = 1, **headers: str) -> str:
     status, body = server.ask("POST", path, body_of(rows), **headers)
     assert status == 200, body
@@ -483,7 +488,7 @@ def test_a_process_that_was_killed_shadows_on_and_every_pair_counts_once(
             server.kill()
         server = launch(hub)
         server.wait_until_ready()
-        in_trial(hub)
+        shadowing(server)
     last = outputs_of(server.infer("flight-delay", body_of(1))[1])["prediction_id"]
     wait_until(lambda: last[0] in {id_ for batch in pairs_of(hub) for id_ in paired_ids(batch)})
     server.terminate()

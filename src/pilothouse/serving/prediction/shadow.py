@@ -35,6 +35,8 @@ _MOST_ROWS = 16_384
 """Rows that may wait; a request beyond them is dropped."""
 _ROWS_A_CALL = 256
 """Rows from which no further request joins a call: a long one would hold the interpreter from the champion."""
+_SHORTEST_NS = 1_000
+"""Processor time of a call below which it is not compared: the clock has missed it."""
 _SAID_EVERY_S = 60.0
 """Seconds between two lines in the log about a challenger that fails."""
 
@@ -168,7 +170,7 @@ class Shadow:
     def _answered(self, group: Sequence[_Offer]) -> list[_Paired]:
         """Answers to the requests of one trial: to one alone, its call timed as the champion's was, to the others together.
         Those that the challenger fails on are left out."""
-        alone = next((offer for offer in group if offer.answer.computed_ns), None)
+        alone = next((offer for offer in group if offer.answer.computed_ns >= _SHORTEST_NS), None)
         parts = [[alone]] if alone is not None else []
         rows = _ROWS_A_CALL
         for offer in group:

@@ -101,6 +101,7 @@ class Follower:
         while not self._stopping.is_set():
             try:
                 self._follow()
+                self._put_trials()  # what is reported goes on
                 self._report()
                 pause = POLL_S
             except PilothouseError as error:

@@ -89,14 +89,17 @@ class Trials:
     def reports(self, beside: Mapping[str, LoadedTrial]) -> list[TrialReport]:
         """State of every desired trial, of which ``beside`` go on."""
         with self._changed:
-            wanted, failed, loaded = dict(self._wanted), dict(self._failed), dict(self._loaded)
+            wanted, failed, loaded = dict(self._wanted), dict(self._failed), set(self._loaded)
         reports = []
         for version, (trial, _) in wanted.items():
-            reason = failed.get(version, "")
-            state = "failed" if reason else "answers" if version in loaded else "loading"
             going = beside.get(version.model)
-            if state == "answers" and going is not None and going.challenger.version == version:
-                reason = going.unfit
+            reason, state = failed.get(version, ""), "loading"
+            if reason:
+                state = "failed"
+            elif going is not None and going.named.version == version:
+                state, reason = "answers", going.unfit
+            elif version in loaded:
+                reason = "no other version of the model is live, or another is tried"
             reports.append(
                 TrialReport(trial.rollout, version.model, version.version, trial.mode, state, reason)
             )
