@@ -145,12 +145,12 @@ def test_a_condition_is_made_listed_and_confirmed(run, report: Path) -> None:
 
 
 def test_the_policy_names_documents_one_by_one(run) -> None:
-    words = ("policy", "set", "--document", "bias review", "--document", "plan", "--reason", "bank")
+    words = ("policy", "set", "--document", "bias review", "--document", "model card", "--reason", "bank")
     assert run(*words, name="ada").code == 0
-    assert run("policy", "set", "--no-document", "plan", "--reason", "bank", name="ada").code == 0
+    assert run("policy", "set", "--no-document", "model card", "--reason", "bank", name="ada").code == 0
     shown = run("policy", "show").out
     assert "bias review" in shown
-    assert "plan" not in shown
+    assert "model card" not in shown
 
 
 @pytest.mark.parametrize("option", ["--on", "--target"])

@@ -107,6 +107,7 @@ def test_outputs_are_all_known() -> None:
     assert found == {
         *(" ".join(words[:2]) for words in TEXTS),
         "document",  # a new file, or a pipe: tests/cli/test_documents.py
+        "erase show",  # a new folder: tests/operations/test_erasure.py
         "dossier",  # a new folder, or a tar: tests/operations/dossier
         "evidence export",  # a new folder: tests/operations/test_evidence_export.py
         "export onnx",  # a new file: tests/daemon/test_onnx_export.py

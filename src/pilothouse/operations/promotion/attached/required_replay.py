@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pilothouse.domain.errors import ConflictError
-from pilothouse.domain.formats.time_units import SECOND_US
+from pilothouse.domain.formats.time_units import SECOND_US, to_us
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.jobs.replays import TrafficReplay, read_replay
 from pilothouse.domain.models.dataclass_reader import format_duration
@@ -13,7 +13,6 @@ from pilothouse.operations.promotion.evidence import incumbents
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import jobs
-from pilothouse.telemetry.streams import read_clock
 
 
 def missing_replays(
@@ -29,16 +28,15 @@ def missing_replays(
         return {}
     done = [read_replay(job.result) for job in jobs.replays_of(connection, version.model, version.id)]
     missing: dict[int, list[str]] = {}
-    with services.telemetry.read() as telemetry:
-        for target, number in incumbents(connection, version.model, targets).items():
-            clock = read_clock(telemetry, version.model, target)
-            if number is None or number == version.number or clock is None:
-                continue
-            since_us = clock.event_us - length * SECOND_US
-            if not any(
-                replay and _covers(replay, number, target, length * SECOND_US, since_us) for replay in done
-            ):
-                missing.setdefault(number, []).append(target)
+    clocks = services.event_clocks(version.model)
+    for target, number in incumbents(connection, version.model, targets).items():
+        if number is None or number == version.number or target not in clocks:
+            continue
+        since_us = to_us(clocks[target]) - length * SECOND_US
+        if not any(
+            replay and _covers(replay, number, target, length * SECOND_US, since_us) for replay in done
+        ):
+            missing.setdefault(number, []).append(target)
     return missing
 
 
