@@ -160,3 +160,18 @@ def test_a_source_that_changes_meanwhile_fails_the_training(bench: Bench) -> Non
     changed = bench.run("verify", spec(), {"source": source}, {"source_digest": digest})
     assert not changed.ok
     assert "changed during the training" in changed.error
+
+
+def test_values_of_columns_that_are_carried_along_are_not_on_record(bench: Bench) -> None:
+    frame = rows()
+    frame["patient"] = [f"id-{i % 50}" for i in range(len(frame))]
+    frame["number"] = 4_711 + np.arange(len(frame)) % 50
+    frame["born"] = pd.Timestamp("1970-05-01", tz="UTC")
+    record = bench.run("snapshot", spec(), {"source": bench.source(frame)}, {}).record
+    columns = {column["name"]: column for column in record["columns"]}
+    for name, distinct in (("patient", 50), ("number", 50), ("born", 1)):
+        named = ("minimum", "maximum", "mean", "deviation", "frequent")
+        assert [value for key in named if (value := columns[name][key])] == []
+        assert columns[name]["distinct"] == distinct
+    assert columns["wind"]["mean"] is not None
+    assert set(columns["port"]["frequent"]) == {"N", "S"}

@@ -8,15 +8,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pilothouse.domain.models.evaluation import ColumnSummary
+from pilothouse.domain.models.model_spec import DataSpec
 from pilothouse.domain.monitoring.categories import category_text
 
 FREQUENT = 10
 """Most frequent values of a categorical column that are named."""
 
 
-def summarise(table: pa.Table, categoricals: tuple[str, ...]) -> list[ColumnSummary]:
-    """Summary of each column. Times have minimum and maximum in microseconds since 1970."""
-    return [_summary(name, table.column(name), name in categoricals) for name in table.column_names]
+def summarise(table: pa.Table, data: DataSpec) -> list[ColumnSummary]:
+    """Summary of each column. Times have minimum and maximum in microseconds since 1970.
+
+    Of a column that is carried along (no feature, slice, outcome or timestamp) the counts alone: it may say who somebody is,
+    and what is recorded of a version stays.
+    """
+    used = {data.target, data.timestamp, *data.features, *data.slices}
+    found = (_summary(name, table.column(name), name in data.categoricals) for name in table.column_names)
+    return [one if one.name in used else _counts_of(one) for one in found]
+
+
+def _counts_of(summary: ColumnSummary) -> ColumnSummary:
+    return ColumnSummary(summary.name, summary.kind, summary.missing, summary.distinct)
 
 
 def _summary(name: str, column: pa.ChunkedArray, categorical: bool) -> ColumnSummary:

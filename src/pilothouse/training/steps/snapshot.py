@@ -101,7 +101,7 @@ def _questions_older(changed_us: int | None, train: pa.Table, spec: ModelSpec, s
 
 def _facts(rows: pa.Table, train: pa.Table, holdout: pa.Table, spec: ModelSpec) -> dict[str, Any]:
     times = micros(rows, spec.data.timestamp)
-    columns = summarise(rows, spec.data.categoricals)
+    columns = summarise(rows, spec.data)
     duplicates = duplicate_rows(rows)
     leakage = single_feature_scores(rows, spec)
     classes = 0 if spec.task == "regression" else len(class_order(rows.column(spec.data.target)))
