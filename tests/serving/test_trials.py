@@ -305,14 +305,16 @@ def trial(first: ModelFile, second: ModelFile) -> LoadedTrial:
     return LoadedTrial(ROLLOUT, "shadow", 0.0, b"", champion, tried, tried)
 
 
-def offer(shadow: Shadow, trial: LoadedTrial, number: int, temp: float, rows: int = 2) -> None:
+def offer(
+    shadow: Shadow, trial: LoadedTrial, number: int, temp: float, rows: int = 2, computed_ns: int = 5_000
+) -> None:
     columns = InputColumns(
         rows,
         {name: np.full(rows, temp) for name in NUMBERS},
         {name: ["AA"] * rows for name in CATEGORIES},
     )
     prediction = trial.champion.predictor.predict_columns(columns)
-    answer = Answer(prediction, PredictionId("p", 0, number * rows), 9_000, 5_000)
+    answer = Answer(prediction, PredictionId("p", 0, number * rows), 9_000, computed_ns)
     shadow.offer(trial, columns, np.arange(rows, dtype=np.int64), answer)
 
 
@@ -358,6 +360,28 @@ def test_requests_share_calls_in_the_shadow_but_for_the_one_that_is_timed(
     assert refusing.calls == [2, 256, 256, 86]
     (batch,) = shadowed(tmp_path)
     assert (np.frombuffer(batch.requests.challenger_us, "<i8") > 0).sum() == 1
+
+
+def test_a_call_is_timed_only_beside_one_of_the_champions_that_was(
+    trial: LoadedTrial, tmp_path: Path
+) -> None:
+    spool = Spool(tmp_path, "ewr", SpoolLimits(free_bytes=0))
+    spool.start()
+    shadow = Shadow(spool)
+    for number, computed_ns in enumerate(
+        (0, 400, 6_000)
+    ):  # one shared its call, of one the clock saw nothing
+        offer(shadow, trial, number, 0.5, computed_ns=computed_ns)
+    offer(shadow, trial, 3, 666.0, computed_ns=0)  # makes the others be asked one by one
+    shadow.start()
+    shadow.stop()
+    spool.close()
+    (batch,) = shadowed(tmp_path)
+    asked = batch.requests
+    times = zip(
+        np.frombuffer(asked.champion_us, "<i8"), np.frombuffer(asked.challenger_us, "<i8"), strict=True
+    )
+    assert sorted((int(ours), bool(theirs)) for ours, theirs in times) == [(0, False), (0, False), (6, True)]
 
 
 def test_what_is_too_much_for_the_shadow_is_dropped_and_counted(trial: LoadedTrial, tmp_path: Path) -> None:

@@ -197,7 +197,8 @@ class Shadow:
             self._say(offers[0].trial, error)
             return []
         took_us = max((time.thread_time_ns() - began) // 1_000, 1)
-        return [_Paired(offers, prediction, took_us if len(offers) == 1 else 0)]
+        is_timed = len(offers) == 1 and offers[0].answer.computed_ns >= _SHORTEST_NS
+        return [_Paired(offers, prediction, took_us if is_timed else 0)]
 
     def _say(self, trial: LoadedTrial, error: Exception) -> None:
         if time.monotonic() - self._said_at >= _SAID_EVERY_S:
