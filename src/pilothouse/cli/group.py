@@ -16,7 +16,10 @@ from pilothouse.system.supported import check_system
 
 _COMMANDS = {
     "init": ("workspace:init", "Make a workspace in a folder."),
-    "apply": ("workspace:apply", "Read targets.toml and the model files and bring the registry up to them."),
+    "apply": (
+        "workspace:apply",
+        "Read targets.toml, plans.toml and the model files and bring the registry up to them.",
+    ),
     "new": ("first_models:new", "Look at a file and write a first, commented model.toml for it."),
     "status": ("workspace:status", "The fleet's health in text, with an exit code."),
     "backup": ("workspace:backup", "Copy a live workspace soundly into one file."),
@@ -63,7 +66,7 @@ _COMMANDS = {
     "teams": ("teams:teams", "Teams whose approval a policy asks for."),
     "freeze": ("freezes:freeze", "Times in which nothing is promoted."),
     "plans": ("rollouts:plans", "Plans by which versions go out: waves, and the steps of each."),
-    "rollout": ("rollouts:rollout", "Roll-outs on their way: look, pause, resume, let go on, abort."),
+    "rollout": ("rollouts:rollout", "Watch and steer roll-outs: pause, resume, go on, abort."),
     "comment": ("promotions:comment", "Remark on a request."),
     "rollback": ("deployments:rollback", "Go back to the version before, on one target or all."),
     "lift-hold": ("deployments:lift_hold", "Let automatic deployment run again after a roll-back."),

@@ -182,7 +182,7 @@ def break_glass_list(session: Session, open_only: bool) -> None:
 
 @break_glass.command("review")
 @click.argument("number", type=int)
-@click.option("--keep", "verdict", flag_value=str(Review.KEEP), help="It stays.")
+@click.option("--keep", "verdict", flag_value=str(Review.KEEP), help="Let the version stay.")
 @click.option("--take-back", "verdict", flag_value=str(Review.TAKE_BACK), help="Go back at once.")
 @reason_option
 @click.pass_obj

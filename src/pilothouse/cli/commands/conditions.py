@@ -14,7 +14,12 @@ def conditions() -> None:
 
 
 @conditions.command("list")
-@click.option("--all", "everything", is_flag=True, help="Those that are confirmed, or not deployed, too.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Also those that are confirmed, and those whose request is not deployed.",
+)
 @json_option
 @click.pass_obj
 def conditions_list(session: Session, everything: bool) -> None:

@@ -24,14 +24,16 @@ from pilothouse.system.files import write_atomically
 @click.option(
     "--document", "name", required=True, help='What it is, as the policy says: "validation report".'
 )
-@click.option("--file-name", default="", help="How the file is called, where it comes from the input (-).")
+@click.option(
+    "--file-name", default="", help="Name of the file on record, where it comes from the input (-)."
+)
 @json_option
 @click.pass_obj
 def attach(session: Session, number: int, source: str, name: str, file_name: str) -> None:
     """Attach FILE to the open request REQUEST; - reads the input.
 
-    It is kept by its sha256, as it is, and nobody reads it for you. One of the same name takes the place of that before,
-    which stays on record; an approval that was given on that one counts no more.
+    The file is stored under its sha256 and never opened. A document of the same name replaces the one before, which stays on
+    record; an approval that was given on the one before counts no more.
     """
     data = _read(source)
     file_name = file_name or (name if source == "-" else Path(source).name)
@@ -61,10 +63,10 @@ def attach(session: Session, number: int, source: str, name: str, file_name: str
     required=True,
     metavar="FILE",
     type=click.Path(dir_okay=False, allow_dash=True),
-    help="A new file; - for the output, where that is no terminal.",
+    help="A new file; - for standard output, where that is no terminal.",
 )
 @click.option(
-    "--sha256", "digest", default="", help="The one whose sha256 begins so, where one was replaced."
+    "--sha256", "digest", default="", help="The document whose sha256 begins so, where one was replaced."
 )
 @click.pass_obj
 def document(session: Session, number: int, name: str, target: str, digest: str) -> None:

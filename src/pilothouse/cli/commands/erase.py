@@ -32,7 +32,7 @@ def erase() -> None:
     "--predictions",
     "id_file",
     type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
-    help="A file with one prediction id a line; - for standard input.",
+    help="The predictions whose ids a file lists, one a line; - for standard input.",
 )
 @click.option("--model", default="", help="Look at this model alone.")
 @click.option(
@@ -50,7 +50,7 @@ def erase_plan(
     model: str,
     reason: str,
 ) -> None:
-    """Show what would go, by place, and where else the value stands. Nothing is erased."""
+    """Show the rows that an erasure would take, by place, and where else the value stands. Nothing is erased."""
     lines = _lines(id_file) if id_file is not None else ()
     selection = Selection(tuple(map(_condition, named)), (*ids, *lines), model)
     report = planning.make_plan(session.services, session.actor, selection, reason)
@@ -117,7 +117,10 @@ def _say_where_it_stands(report: planning.PlanReport) -> None:
 @click.argument("plan")
 @click.pass_obj
 def erase_apply(session: Session, plan: str) -> None:
-    """Erase what PLAN names. Under dual control: pilothouse propose --reason R -- erase apply PLAN."""
+    """Erase what PLAN names: the digits that pilothouse erase plan --reason printed.
+
+    Under dual control: pilothouse propose --reason R -- erase apply PLAN.
+    """
     ordered = carrying_out.order(session.services, session.actor, plan)
     if session.services.second is None:  # else it is carried out after the acceptance of the proposal
         say_tombstone(carrying_out.carry_out(session.services, session.actor, ordered))
@@ -132,7 +135,7 @@ def carry_out_accepted(session: Session) -> None:
 @erase.command("finish")
 @click.pass_obj
 def erase_finish(session: Session) -> None:
-    """Go on with erasures that were interrupted."""
+    """Carry out erasures that were ordered and interrupted."""
     done = carrying_out.finish(session.services, session.actor)
     for erasure in done:
         say_tombstone(erasure)

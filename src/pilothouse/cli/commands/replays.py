@@ -14,16 +14,32 @@ from pilothouse.presentation.pages.replay_page import replay_page
 @click.command()
 @click.argument("reference")
 @click.option(
-    "--against", metavar="REFERENCE", help="The version to compare with; else the one that is live there."
+    "--against",
+    metavar="REFERENCE",
+    help="The version to compare with; else the one that is live on the targets.",
 )
-@click.option("--from", "since", metavar="TIME", help="Rows from then on; else 28 days.")
-@click.option("--to", "until", metavar="TIME", help="Rows before then; else until the newest day.")
+@click.option(
+    "--from",
+    "since",
+    metavar="TIME",
+    help="Rows from this time on; else as long before --to as promotion.replay says, or 28 days.",
+)
+@click.option(
+    "--to",
+    "until",
+    metavar="TIME",
+    help="Rows before this time; else up to the end of the newest day with traffic.",
+)
 @click.option(
     "--on", "targets", metavar="TARGET", multiple=True, help="Only rows served there; may be repeated."
 )
 @click.option("--rows", type=int, help="A stratified sample of so many rows; else every stored row.")
 @click.option(
-    "--seed", type=int, default=0, show_default=True, help="Of the sample: the same seed draws the same rows."
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Seed of the sample: the same seed draws the same rows.",
 )
 @click.option("--reason", default="", help="Why, for the record.")
 @click.option("--wait/--no-wait", default=True, help="Wait for the result (the default).")
@@ -43,7 +59,8 @@ def replay(
 ) -> int:
     """Have a version answer recorded production traffic again, beside the version that is live.
 
-    The exit code is 0 only if it came to its end and the version is not shown to be worse where outcomes are known.
+    It runs as a job of the daemon. The exit code is 0 only if the job came to its end and the version is not shown to be
+    worse where outcomes are known.
     """
     options = replays.ReplayOptions(
         against=against,

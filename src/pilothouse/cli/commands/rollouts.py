@@ -26,7 +26,7 @@ from pilothouse.presentation.tables.rollouts import plan_rows, rollout_plain, ro
 @json_option
 @click.pass_obj
 def plans(session: Session) -> None:
-    """List plans with their waves and the steps of each (plans.toml, promotion.plan)."""
+    """List the plans in force, which plans.toml describes: waves of targets, and the steps of each."""
     found = plans_in_force.list_plans(session.services, session.actor)
     plain = [
         {
@@ -52,12 +52,12 @@ def plans(session: Session) -> None:
 
 @click.group()
 def rollout() -> None:
-    """Roll-outs: a version on its way over its targets, by the plan that its approvers signed."""
+    """Watch and steer roll-outs: versions that go out in waves of targets, by the plan that their approvers signed."""
 
 
 @rollout.command("list")
 @click.option("--model", help="Only this model's.")
-@click.option("--all", "everything", is_flag=True, help="Those that have ended too.")
+@click.option("--all", "everything", is_flag=True, help="Also those that have ended.")
 @limit_option
 @json_option
 @click.pass_obj
@@ -91,7 +91,7 @@ def rollout_show(session: Session, number: int) -> None:
 @click.option("--reason", required=True, help="Why, for the record.")
 @click.pass_obj
 def rollout_pause(session: Session, number: int, reason: str) -> None:
-    """Let roll-out NUMBER take no step forward; what is found against it takes it back all the same."""
+    """Pause roll-out NUMBER: it takes no step forward until it is resumed. Harm that is found takes it back all the same."""
     steering.pause(session.services, session.actor, number, reason)
     say(f"roll-out {number} is paused")
 
@@ -101,17 +101,21 @@ def rollout_pause(session: Session, number: int, reason: str) -> None:
 @click.option("--reason", default="", help="Why, for the record.")
 @click.pass_obj
 def rollout_resume(session: Session, number: int, reason: str) -> None:
-    """Let the paused roll-out NUMBER go on."""
+    """Resume the paused roll-out NUMBER; the patience of its step begins anew."""
     steering.resume(session.services, session.actor, number, reason)
     say(f"roll-out {number} goes on")
 
 
 @rollout.command("go-on")
 @click.argument("number", type=int)
-@click.option("--reason", default="", help="Why; needed where the plan does not leave it to a person.")
+@click.option("--reason", default="", help="Why, for the record; needed where the step does not end by hand.")
 @click.pass_obj
 def rollout_go_on(session: Session, number: int, reason: str) -> None:
-    """Let the step at which roll-out NUMBER is end."""
+    """End the current step of roll-out NUMBER, so that the next one begins.
+
+    Where the plan says hand, the least time and number of requests still hold. Where it says time or evidence, the step ends
+    without them: that takes an approver, and a reason.
+    """
     steering.go_on(session.services, session.actor, number, reason)
     say(f"the step of roll-out {number} may end")
 
@@ -121,7 +125,7 @@ def rollout_go_on(session: Session, number: int, reason: str) -> None:
 @click.option("--reason", required=True, help="Why, for the record.")
 @click.pass_obj
 def rollout_abort(session: Session, number: int, reason: str) -> None:
-    """End roll-out NUMBER: every target that it touched goes back to what was live there."""
+    """End roll-out NUMBER, and take every target that it touched back to the version that was live there before."""
     done = steering.abort(session.services, session.actor, number, reason)
     back = [one.target for one in done.targets if one.state == "back"]
     say(f"roll-out {number} is aborted: {', '.join(back) or 'no target had to go'} back")
