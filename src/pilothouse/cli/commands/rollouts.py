@@ -91,7 +91,10 @@ def rollout_show(session: Session, number: int) -> None:
 @click.option("--reason", required=True, help="Why, for the record.")
 @click.pass_obj
 def rollout_pause(session: Session, number: int, reason: str) -> None:
-    """Pause roll-out NUMBER: it takes no step forward until it is resumed. Harm that is found takes it back all the same."""
+    """Pause roll-out NUMBER: it takes no step forward.
+
+    It goes on once it is resumed. What is found against its version takes it back all the same.
+    """
     steering.pause(session.services, session.actor, number, reason)
     say(f"roll-out {number} is paused")
 
@@ -101,7 +104,10 @@ def rollout_pause(session: Session, number: int, reason: str) -> None:
 @click.option("--reason", default="", help="Why, for the record.")
 @click.pass_obj
 def rollout_resume(session: Session, number: int, reason: str) -> None:
-    """Resume the paused roll-out NUMBER; the patience of its step begins anew."""
+    """Resume the paused roll-out NUMBER.
+
+    The patience of its step begins anew.
+    """
     steering.resume(session.services, session.actor, number, reason)
     say(f"roll-out {number} goes on")
 
@@ -125,7 +131,10 @@ def rollout_go_on(session: Session, number: int, reason: str) -> None:
 @click.option("--reason", required=True, help="Why, for the record.")
 @click.pass_obj
 def rollout_abort(session: Session, number: int, reason: str) -> None:
-    """End roll-out NUMBER, and take every target that it touched back to the version that was live there before."""
+    """End roll-out NUMBER, and take its targets back.
+
+    Every target that it touched goes back to the version that was live there before.
+    """
     done = steering.abort(session.services, session.actor, number, reason)
     back = [one.target for one in done.targets if one.state == "back"]
     say(f"roll-out {number} is aborted: {', '.join(back) or 'no target had to go'} back")

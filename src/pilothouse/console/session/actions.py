@@ -239,7 +239,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("rollouts", "open", "enter", "roll-out", "Show the roll-out: its waves, what it waits for, its evidence."),
     Action("rollouts", "evidence", "e", "evidence", "Show the request that it carries out."),
     Action("rollouts", "monitor", "m", "monitor", "Watch its model."),
-    Action("rollout", "pause", "p", "pause/resume", "Pause it: no step forward is taken; again to resume it.", Permission.ROLL_OUT),
+    Action("rollout", "pause", "p", "pause/resume", "Pause it, so that it takes no step; or resume it.", Permission.ROLL_OUT),
     Action("rollout", "go_on", "n", "go on", "End its current step, so that the next one begins.", Permission.ROLL_OUT),
     Action("rollout", "abort", "ctrl+l", "abort", "Take every target that it touched back to what was live before.",
            Permission.ROLL_BACK, dangerous=True),
