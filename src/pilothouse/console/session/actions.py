@@ -131,7 +131,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("version", "request", "r", "request", "Ask for the promotion of the version.", Permission.REQUEST),
     Action("version", "compare", "equals_sign", "compare", "Compare the version with another, the champion by default."),
     Action("version", "reproduce", "x", "reproduce", "Train it again: is it identical?", Permission.TRAIN),
-    Action("version", "replay", "p", "replay", "Have it answer the recorded traffic of the last 28 days.", Permission.TRAIN),
+    Action("version", "replay", "p", "replay", "Replay: have it answer recorded production traffic.", Permission.TRAIN),
     Action("version", "break_glass", "ctrl+g", "break glass", "In an emergency: put it live on every target at once, alone.",
            Permission.BREAK_GLASS, footer=False, dangerous=True),
     Action("version", "tree", "l", "lineage", "Its lineage as a tree that folds: back to rows and code, on to what followed."),
