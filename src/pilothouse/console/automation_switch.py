@@ -17,7 +17,7 @@ def ask(view: ViewLike) -> None:
             [
                 f"Paused by {status.automation.actor}: {status.automation.reason}",
                 "",
-                "Schedules, retraining on alerts and automatic deployment run again.",
+                "Schedules, retraining on alerts, automatic deployment and roll-outs run again.",
             ],
             field="reason",
             confirm="resume",
@@ -27,7 +27,7 @@ def ask(view: ViewLike) -> None:
             "Pause all automation?",
             [
                 "No schedule fires, no alert starts a retraining, nothing is deployed automatically, until somebody resumes.",
-                "Serving, monitoring and people go on. Every screen says so.",
+                "No roll-out takes a step forward. Serving, monitoring and people go on. Every screen says so.",
             ],
             field="reason",
             required=True,

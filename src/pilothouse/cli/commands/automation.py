@@ -131,7 +131,7 @@ def triggers(session: Session, model: str | None, events: bool, limit: int) -> N
 @click.option("--reason", required=True, help="Why; every screen shows it.")
 @click.pass_obj
 def pause(session: Session, reason: str) -> None:
-    """Pause all automation: schedules, retraining, automatic deployment."""
+    """Pause all automation: schedules, retraining, automatic deployment, steps of roll-outs."""
     automation_switch.pause(session.services, session.actor, reason=reason)
     say("automation is paused; resume it with pilothouse resume")
 

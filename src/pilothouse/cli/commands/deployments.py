@@ -71,7 +71,7 @@ def rollback(session: Session, model: str, targets: tuple[str, ...], reason: str
 @reason_option
 @click.pass_obj
 def lift_hold(session: Session, model: str, reason: str) -> None:
-    """Let automatic deployment of MODEL run again."""
+    """Let automatic deployment of MODEL run again, and its roll-outs go on."""
     deployment_operations.lift_hold(session.services, session.actor, model, reason=reason)
     say(f"automatic deployment of {model} is no longer held")
 
