@@ -1,6 +1,7 @@
 """Roll-outs from the last approval to their end: waves, dead targets, what is found against them, people, other requests."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,15 @@ import pytest
 from fixtures.registries import raised
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError
 from pilothouse.domain.identity.roles import DAEMON, Permission
+from pilothouse.domain.promotion.conditions import NewCondition
+from pilothouse.domain.promotion.request_rules import policy_met_text
 from pilothouse.domain.records import AlertStatus, RequestStatus
 from pilothouse.domain.rollouts.rollout import RolloutState
 from pilothouse.operations import automation_switch
 from pilothouse.operations.alerts import alerts, incidents
 from pilothouse.operations.authorisation import changing
 from pilothouse.operations.promotion import deployments, freezes, promotions
+from pilothouse.operations.promotion.attached import conditions
 from pilothouse.operations.rollouts import keeper, steering, views
 from pilothouse.operations.workspace import doctor, time_machine, workspaces
 from pilothouse.store import deployments as deployment_store
@@ -143,6 +147,35 @@ def found_dying(place: RolloutWorkspace) -> str:
         place.report("ewr", 2)
         place.silence("ewr")
     return "the serving process of ewr has ended 3 times since delay/2 is live there, and 0 times in the 60 minutes before"
+
+
+def test_a_request_by_another_plan_than_the_one_in_force_is_made_anew_while_it_is_open(make: Make) -> None:
+    place = make(TWO_WAVES)
+    old = place.request(2)
+    place.put_plan(plan({"name": "all"}, name=TWO_WAVES.name))
+    anew = promotions.request_again(place.services, place.example.actor("sam"), old.id)
+    assert (anew.version, anew.targets, anew.status) == (2, old.targets, "open")
+    before = promotions.get_request(place.services, place.example.actor("sam"), old.id)
+    assert (before.status, before.superseded_by) == ("superseded", anew.id)
+    with pytest.raises(ConflictError, match="nothing needs asking anew"):
+        promotions.request_again(place.services, place.example.actor("sam"), anew.id)
+
+
+def test_conditions_of_a_request_that_goes_out_by_a_plan_count_from_its_approval(make: Make) -> None:
+    place = make(TWO_WAVES)
+    request = place.request(2)
+    condition = NewCondition("looked at after a month", "aud", place.example.time + timedelta(days=30))
+    pat = place.example.actor("pat")
+    approved = promotions.approve(
+        place.services, pat, request.id, request.evidence_digest, condition=condition
+    )
+    assert approved.status == "approved"
+    assert policy_met_text(approved) == "yes: 1 of 1 approvals"
+    (open_one,) = conditions.list_conditions(place.services, pat)
+    assert open_one.standing(place.example.time) == "open"
+    done = conditions.confirm(place.services, place.example.actor("aud"), open_one.id, "fine")
+    assert done.standing(place.example.time) == "confirmed"
+    assert conditions.list_conditions(place.services, pat) == []
 
 
 @pytest.mark.parametrize("find", [found_not_loaded, found_by_an_alert, found_dying])

@@ -16,7 +16,7 @@ from support import until_the_test_ends, wait_until
 from support.leftovers import held
 
 
-def make_tables(connection: Connection) -> None:
+def make_tables(connection: Connection, progress: object = None) -> None:
     connection.execute("CREATE TABLE t(n INTEGER NOT NULL) STRICT")
 
 
@@ -24,7 +24,7 @@ class Numbers(Database):
     schema = Schema("list of numbers", 7, 1, make_tables)
 
 
-def add_column(connection: Connection) -> None:
+def add_column(connection: Connection, progress: object = None) -> None:
     connection.execute("ALTER TABLE t ADD COLUMN m INTEGER")
 
 

@@ -18,9 +18,12 @@ from support.terminals import Terminal, screen_of
 
 ROWS = 20_000
 WAITING = """
+import signal
 import sys
 from pathlib import Path
 from pilothouse.composition import open_workspace
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what starts the tests may ignore it
 
 def tell(done, total):
     if done:

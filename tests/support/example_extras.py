@@ -1,5 +1,5 @@
-"""The frozen workspace with more in it: a search with its trials, triggers and what they did, legal holds, outcomes without
-their prediction. Apart from ``example``, so that what other tests see stays as it is."""
+"""The frozen workspace with more in it: a search with its trials, triggers and what they did, legal holds, a roll-out, a
+replay, outcomes without their prediction. Apart from ``example``, so that what other tests see stays as it is."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +15,8 @@ from pilothouse.operations.workspace import apply_models, retention, workspaces
 from pilothouse.store import jobs as stored
 from pilothouse.store import triggers
 from support import example
+from support.rollout_plans import plan
+from support.rollout_records import running_rollout
 
 SEARCH = """
 [training.search]
@@ -40,6 +42,7 @@ model = "bike-demand"
 state = "deployed"
 """
 MINUTE = timedelta(minutes=1)
+ALL_AT_ONCE = plan({"name": "all"})
 
 
 def add(root: Path) -> int:
@@ -62,6 +65,8 @@ def add(root: Path) -> int:
         example.at(services, example.NOW - MINUTE)
         retention.lift_hold(services, ada, held.id, "the case is closed")
         _outcomes(services)
+        _rollout(services)
+        _replay(services)
         return number
 
 
@@ -134,6 +139,24 @@ def _trigger(services: Services) -> None:
         )
         event = next(e for e in triggers.waiting(connection, "flight-delay") if e.trigger == "upstream")
         triggers.started(connection, event.id, 1, at=at)
+
+
+def _rollout(services: Services) -> None:
+    with services.registry.transaction() as connection:
+        running_rollout(connection, services.now(), ALL_AT_ONCE, 1, ("washington",), "bike-demand")
+
+
+def _replay(services: Services) -> None:
+    with services.registry.transaction() as connection:
+        (search,) = connection.execute(
+            "SELECT id FROM jobs WHERE kind = 'train' ORDER BY id DESC LIMIT 1"
+        ).fetchone()
+        origin = stored.origin_of(connection, search)
+        job = stored.NewJob(
+            kind="replay", model_id=origin.model_id, spec_id=origin.spec_id, created_by="sam", reason="before it is requested",
+            options={"version": 3, "against": 2},
+        )  # fmt: skip
+        stored.add(connection, job, at=services.now())
 
 
 def _outcomes(services: Services) -> None:

@@ -1,6 +1,6 @@
 """Roll-outs put into a registry as an approval does, without the operations."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from fixtures.registries import Example
@@ -17,27 +17,32 @@ POLICY = EffectivePolicy(approvals=1, automatic=False, expires=86_400, four_eyes
 
 
 def approved_request(
-    connection: Connection, example: Example, version: int, names: tuple[str, ...], plan: Plan
+    connection: Connection,
+    at: datetime,
+    version: int,
+    names: tuple[str, ...],
+    plan: Plan,
+    model: str = "delay",
 ) -> int:
     """An approved request whose evidence shows a plan."""
     evidence: dict[str, Any] = {
-        "incumbents": incumbents(connection, "delay", names),
+        "incumbents": incumbents(connection, model, names),
         "plan": {"plan": plan.to_plain(), "digest": plan.digest},
     }
     new = requests.NewRequest(
-        model="delay",
+        model=model,
         version=version,
         targets=names,
         requested_by="sam",
         trained_by="sam",
         reason="better",
-        expires_at=example.time + timedelta(days=1),
+        expires_at=at + timedelta(days=1),
         policy=POLICY,
         evidence=evidence,
         evidence_digest=canonical_digest(evidence),
     )
-    number = requests.add(connection, new, at=example.time)
-    requests.close(connection, number, RequestStatus.APPROVED, by="pat", at=example.time)
+    number = requests.add(connection, new, at=at)
+    requests.close(connection, number, RequestStatus.APPROVED, by="pat", at=at)
     return number
 
 
@@ -50,7 +55,19 @@ def recorded_rollout(
     names: tuple[str, ...] = ("ewr", "jfk"),
 ) -> int:
     """A running roll-out of a version over targets of the example."""
-    number = approved_request(connection, example, version, names, plan)
+    return running_rollout(connection, example.time, plan, version, names)
+
+
+def running_rollout(
+    connection: Connection,
+    at: datetime,
+    plan: Plan,
+    version: int,
+    names: tuple[str, ...],
+    model: str = "delay",
+) -> int:
+    """A running roll-out of any model's version, before its first step."""
+    number = approved_request(connection, at, version, names, plan, model)
     known = [one for one in targets.all_targets(connection) if one.name in names]
     waves = placed(plan, known).waves
     used = {wave for wave, of_wave in enumerate(waves) if of_wave}
@@ -58,7 +75,7 @@ def recorded_rollout(
         connection,
         rollouts.NewRollout(
             request_id=number,
-            model="delay",
+            model=model,
             version=version,
             kind="promotion",
             plan=plan,
@@ -67,5 +84,5 @@ def recorded_rollout(
             first_wave=first_wave(plan, used),
             made_by="pat",
         ),
-        at=example.time,
+        at=at,
     )

@@ -13,6 +13,8 @@ from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.identity.roles import Actor, Permission, Role
 from pilothouse.domain.models.dataclass_reader import parse_duration
 
+IN_EFFECT = ("approved", "deployed")
+"""Statuses of a request whose version goes out, or went out: from then on its conditions count."""
 SOON = timedelta(days=7)
 """Time before its day from which a condition waits for whoever confirms it."""
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -48,15 +50,15 @@ class Condition:
     due: datetime
     recorded_at: datetime
     status: str
-    """Status of its request: it is an item once that was deployed."""
+    """Status of its request: it is an item once that was deployed, or goes out by a plan."""
     confirmed_by: str | None = None
     confirmed_at: datetime | None = None
     remark: str | None = None
 
     @property
     def is_open(self) -> bool:
-        """True where it has to be confirmed: its request was deployed and nobody has."""
-        return self.confirmed_at is None and self.status == "deployed"
+        """True where it has to be confirmed: its request was deployed, or goes out by a plan, and nobody has."""
+        return self.confirmed_at is None and self.status in IN_EFFECT
 
     def is_late(self, now: datetime) -> bool:
         return self.is_open and self.due <= now

@@ -161,8 +161,8 @@ def is_left_to_deploy(request: PromotionRequest) -> bool:
 
 
 def policy_met_text(request: PromotionRequest) -> str:
-    """Whether the policy was met when a request was deployed, in words; empty where it was not deployed."""
-    if request.status is not RequestStatus.DEPLOYED:
+    """Whether the policy was met when a request was approved or deployed, in words; empty where it was neither."""
+    if request.status not in (RequestStatus.APPROVED, RequestStatus.DEPLOYED):
         return ""
     given = f"{request.approvals} of {request.approvals_needed} approvals"
     if request.glass is not None:

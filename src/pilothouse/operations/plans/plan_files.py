@@ -53,7 +53,7 @@ def planned_plans(connection: Connection, described: Mapping[str, Plan] | None) 
     """What the file changes of the plans in force; without a file they stay as they are."""
     stored = {name: recorded.plan for name, recorded in rollouts.plans(connection).items()}
     if described is None:
-        return PlanChanges({}, "missing" if stored else "")
+        return PlanChanges({}, "missing: the plans in force stay" if stored else "")
     put: dict[str, Plan | None] = {
         name: plan
         for name, plan in described.items()
@@ -118,7 +118,10 @@ def plan_faults(
             yield f"{spec.name}: promotion.plan: {uncovered_text(name, left)}"
     floor = workspace.policy(connection).plan
     if floor and floor not in plans:
-        yield f"{PLANS_FILE}: the workspace's policy asks for the plan {floor!r}, which is not there (policy set --plan)"
+        yield (
+            f"{PLANS_FILE}: the workspace's policy asks for the plan {floor!r}, which is not there: put it back, "
+            'or name another with pilothouse policy set --plan NAME ("" for none)'
+        )
     here, gone = {spec.name for spec in specs}, rollouts.plans(connection).keys() - plans.keys()
     for model, name in models.plans_named(connection, gone).items() if gone else ():
         if model not in here:

@@ -7,6 +7,7 @@ from typing import Any
 from pilothouse.domain.errors import ConflictError, NotFoundError
 from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.domain.promotion.workspace_rules import WorkspacePolicy
+from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.domain.rollouts.plan import Plan, placed, uncovered_text
 from pilothouse.domain.rollouts.plan_changes import looser
 from pilothouse.operations.authorisation import changing, clean_text, reading
@@ -34,7 +35,12 @@ def plan_in_force(connection: Connection, model: str) -> Plan | None:
     floor, own = workspace.policy(connection).plan, spec_of_model(connection, model).promotion.plan or ""
     for name in filter(None, (floor, own)):
         if name not in plans:
-            raise ConflictError(f"there is no plan {name!r}: write it into plans.toml, then pilothouse apply")
+            by = (
+                "the workspace's policy (pilothouse policy set --plan)" if name == floor else "promotion.plan"
+            )
+            raise ConflictError(
+                f"there is no plan {name!r}, which {by} asks for: write it into plans.toml, then pilothouse apply"
+            )
     if floor and (not own or any(looser(plans[floor], plans[own]))):
         return plans[floor]
     return plans[own] if own else None
@@ -55,15 +61,27 @@ def plan_evidence(connection: Connection, model: str, targets: Sequence[str]) ->
 
 
 def check_plan(connection: Connection, request_id: int, model: str, shown: dict[str, Any] | None) -> None:
-    """Raise ConflictError where a request's versions would go out by another plan now than its evidence shows."""
+    """Raise ConflictError where a request's version would go out by another plan now than its evidence shows."""
     now = plan_in_force(connection, model)
-    digest = shown["digest"] if shown else None
-    if (now.digest if now else None) != digest:
+    if _digest(now) != (shown["digest"] if shown else None):
         names = f"the plan {now.name} as it is now" if now else "no plan: to all targets at once"
         raise ConflictError(
             f"request {request_id}: its evidence shows another plan than the one in force ({names}): "
-            f"withdraw it and ask anew with pilothouse request --again {request_id}"
+            f"ask anew with pilothouse request --again {request_id}"
         )
+
+
+def is_by_another_plan(connection: Connection, request: PromotionRequest) -> bool:
+    """True where an open request's evidence shows another plan than the one in force: nobody can approve it."""
+    shown = request.evidence.get("plan")
+    is_open = request.status is RequestStatus.OPEN
+    return is_open and _digest(plan_in_force(connection, request.model)) != (
+        shown["digest"] if shown else None
+    )
+
+
+def _digest(plan: Plan | None) -> str | None:
+    return plan.digest if plan else None
 
 
 def list_plans(services: Services, actor: Actor) -> list[PlanInForce]:

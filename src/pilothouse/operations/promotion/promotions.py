@@ -26,6 +26,7 @@ from pilothouse.operations.authorisation import (
 )
 from pilothouse.operations.catalogue import require_in_use, require_request, require_version
 from pilothouse.operations.identity.passphrases import Proof
+from pilothouse.operations.plans.plans_in_force import is_by_another_plan
 from pilothouse.operations.promotion.accounted_rows import check_request, check_rules, check_version
 from pilothouse.operations.promotion.activation import deploy_request, drop_challenger, was
 from pilothouse.operations.promotion.attached.conditions import check_conditional, record_condition
@@ -76,16 +77,18 @@ def request_promotion(
 
 
 def request_again(services: Services, actor: Actor, request_id: int) -> PromotionRequest:
-    """Request anew what an outdated, expired or withdrawn request asked for, with fresh evidence against what is live now.
+    """Request anew what an outdated, expired or withdrawn request asked for, or one whose evidence shows another plan than the
+    one in force, with fresh evidence against what is live now.
 
     The targets, the reason and the documents are the old request's, without targets that are gone or where the version is
-    live; an open request is superseded in the same transaction. Raises NotFoundError, NotAllowedError (role, failed gate) or
+    live; an open one is superseded in the same transaction. Raises NotFoundError, NotAllowedError (role, failed gate) or
     ConflictError (still decidable, decided, live there already, not compared with what is live).
     """
     act = f"ask anew for request {request_id}"
     with changing(services, actor, Permission.REQUEST, *reach_of(services, request_id), act=act) as change:
         old = require_with_rules(change.connection, request_id)
-        _refuse_obstacle(change, old, RequestAct.AGAIN)
+        if not is_by_another_plan(change.connection, old):
+            _refuse_obstacle(change, old, RequestAct.AGAIN)
         version = require_version(change.connection, version_uri(old.model, old.version))
         existing = target_store.targets_of(change.connection, old.model)
         left = [target for target in old.targets if target in existing]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from pilothouse.domain.formats.time_units import to_us
-from pilothouse.domain.promotion.conditions import Condition, NewCondition
+from pilothouse.domain.promotion.conditions import IN_EFFECT, Condition, NewCondition
 from pilothouse.sqlite import Connection
 from pilothouse.store.values import columns_of, from_row, insert
 
@@ -44,9 +44,11 @@ def find(connection: Connection, number: int) -> Condition | None:
 
 
 def open_ones(connection: Connection) -> list[Condition]:
-    """Conditions of deployed requests that nobody has confirmed, the earliest due first."""
+    """Conditions that nobody has confirmed, of requests that go out or went out, the earliest due first."""
     rows = connection.execute(
-        f"{_SELECT} WHERE c.confirmed_at IS NULL AND r.status = 'deployed' ORDER BY c.due, c.id"
+        f"{_SELECT} WHERE c.confirmed_at IS NULL AND r.status IN (SELECT value FROM json_each(?)) "  # noqa: S608 - ours
+        "ORDER BY c.due, c.id",
+        (json.dumps(IN_EFFECT),),
     )
     return [from_row(Condition, row) for row in rows]
 

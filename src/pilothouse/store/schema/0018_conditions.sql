@@ -25,5 +25,5 @@ CREATE TRIGGER conditions_are_confirmed_once BEFORE UPDATE ON approval_condition
 WHEN OLD.confirmed_at IS NOT NULL OR NEW.confirmed_at IS NULL OR OLD.id <> NEW.id OR OLD.request_id <> NEW.request_id
   OR OLD.approver <> NEW.approver OR OLD.text <> NEW.text OR OLD.by <> NEW.by OR OLD.due <> NEW.due
   OR OLD.recorded_at <> NEW.recorded_at
-  OR NOT EXISTS (SELECT 1 FROM promotion_requests r WHERE r.id = NEW.request_id AND r.status = 'deployed')
-BEGIN SELECT RAISE(ABORT, 'a condition never changes; it is confirmed once, after the deployment'); END;
+  OR NOT EXISTS (SELECT 1 FROM promotion_requests r WHERE r.id = NEW.request_id AND r.status IN ('approved', 'deployed'))
+BEGIN SELECT RAISE(ABORT, 'a condition never changes; it is confirmed once, from the last approval on'); END;
