@@ -128,6 +128,17 @@ def test_files_that_changed_since_are_not_applied(example: Example) -> None:
         raise AssertionError
 
 
+@pytest.mark.parametrize("file", ["targets.toml", "plans.toml"])
+def test_plans_and_targets_that_changed_since_are_not_applied(example: Example, file: str) -> None:
+    number = propose(example, "ada", "apply")
+    (example.root / file).write_text("# written after the proposal\n")
+    with (
+        pytest.raises(ConflictError, match="are not what they were"),
+        proposals.accepting(example.services, example.actor("bea"), number),
+    ):
+        raise AssertionError
+
+
 def test_it_takes_two_admins_to_turn_it_on(tmp_path: Path) -> None:
     example = make_example(tmp_path / "w")
     with pytest.raises(ConflictError, match="needs two admins"):

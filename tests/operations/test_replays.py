@@ -429,7 +429,12 @@ def test_a_model_file_can_ask_for_a_replay_before_a_request(tmp_path: Path) -> N
         ConflictError, match=r"has not been replayed against version 1, live on north, south, over 2w"
     ):
         promotions.request_promotion(services, ann, f"{MODEL}/2")
-    replay(services, since=TRAFFIC + timedelta(days=15))  # too short a time
+    short = replay(services, since=TRAFFIC + timedelta(days=15)).traffic
+    later = replay(
+        services, since=TRAFFIC + timedelta(days=15), until=TRAFFIC + timedelta(days=9_000)
+    ).traffic
+    assert (later.since_us, later.until_us) == (short.since_us, short.until_us)  # time to come is no traffic
+    assert replay(services, rows=1).traffic.sample == 1
     with pytest.raises(ConflictError, match=r"promotion\.replay"):
         promotions.request_promotion(services, ann, f"{MODEL}/2")
     assert replay(services).traffic.days == 14

@@ -14,6 +14,8 @@ from pilothouse.domain.models.dataclass_reader import read_dataclass
 from pilothouse.domain.models.model_spec import Task
 
 KIND = "replay"
+MOST_ROWS = 2_000_000
+"""Rows beyond which a replay draws a sample, so that its step stays within the memory of a small machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pilothouse.domain.formats.time_units import DAY_US
+from pilothouse.domain.jobs.replays import MOST_ROWS
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles.coded import CodedColumn
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 BLOCK_ROWS = 50_000
 """Rows in memory at once; a few more, for a segment is not cut."""
-MOST_ROWS = 2_000_000
-"""Rows beyond which a replay draws a sample, so that its step stays within the memory of a small machine."""
 FEATURE = "feature:"
 _FILE = "rows-{}.arrow"
 

@@ -52,7 +52,7 @@ class ReplayOptions:
     since: datetime | None = None
     """As long before ``until`` as ``promotion.replay`` says where None, else 28 days."""
     until: datetime | None = None
-    """The end of the newest day on the targets where None."""
+    """The end of the newest day on the targets where None, and at the latest."""
     targets: Sequence[str] = ()
     """Only rows served there; every target of the model where empty."""
     rows: int | None = None
@@ -219,14 +219,15 @@ def _against(
 def _span(
     services: Services, model: str, names: Sequence[str], options: ReplayOptions, usual: timedelta
 ) -> tuple[datetime, datetime]:
+    with services.telemetry.read() as connection:
+        clocks = [read_clock(connection, model, name) for name in names]
+    events = [clock.event_us for clock in clocks if clock is not None]
     until = options.until
+    if events:
+        end = from_us(max(events) - max(events) % DAY_US + DAY_US)  # the newest day is whole
+        until = end if until is None else min(until, end)  # time to come is no traffic that was replayed
     if until is None:
-        with services.telemetry.read() as connection:
-            clocks = [read_clock(connection, model, name) for name in names]
-        events = [clock.event_us for clock in clocks if clock is not None]
-        if not events:
-            raise NotFoundError(f"{model} has no recorded traffic on {', '.join(names)} yet")
-        until = from_us(max(events) - max(events) % DAY_US + DAY_US)  # the newest day is whole
+        raise NotFoundError(f"{model} has no recorded traffic on {', '.join(names)} yet")
     since = options.since if options.since is not None else until - usual
     if since >= until:
         raise InvalidInputError(f"since {since.isoformat()} is not before until {until.isoformat()}")

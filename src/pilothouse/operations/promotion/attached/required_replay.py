@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.formats.time_units import SECOND_US, to_us
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.jobs.replays import TrafficReplay, read_replay
+from pilothouse.domain.jobs.replays import MOST_ROWS, TrafficReplay, read_replay
 from pilothouse.domain.models.dataclass_reader import format_duration
 from pilothouse.domain.records import Version
 from pilothouse.operations.catalogue import spec_of_model
@@ -21,7 +21,8 @@ def missing_replays(
     """Live versions against which a version has yet to be replayed, each with the targets on which it is live.
 
     Nothing is missing where the model file asks for no replay, nothing is live on a target, or it was never asked there. A
-    replay counts that covers as much time as is asked for, and ends no longer than that before the newest event.
+    replay counts that covers as much time as is asked for, ends no longer than that before the newest event, and took every
+    stored row or as many as a replay takes at most: a sample of one row, which anybody may draw, shows nothing.
     """
     length = spec_of_model(connection, version.model).promotion.replay
     if length is None:
@@ -62,6 +63,7 @@ def _covers(replay: TrafficReplay, against: int, target: str, length_us: int, si
     return (
         replay.against == against
         and target in traffic.targets
+        and (traffic.sample is None or traffic.sample >= MOST_ROWS)
         and traffic.until_us - traffic.since_us >= length_us
         and traffic.until_us > since_us
     )
