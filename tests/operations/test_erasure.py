@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pilothouse.composition import open_workspace
-from pilothouse.domain.erasure import Erasure, Selection
+from pilothouse.domain.erasure import Erasure, Selection, tombstone
 from pilothouse.domain.errors import (
     ConflictError,
     IntegrityError,
@@ -24,7 +24,9 @@ from pilothouse.domain.errors import (
 )
 from pilothouse.domain.formats.wire import Outcome
 from pilothouse.domain.identity.roles import DAEMON, Role
+from pilothouse.domain.models.dataclass_reader import to_plain
 from pilothouse.domain.promotion.proposals import Second
+from pilothouse.interop import signing_keys
 from pilothouse.operations.erasure import after_restore, carrying_out, exports, planning, tombstones
 from pilothouse.operations.identity import proposals
 from pilothouse.operations.jobs import trainings
@@ -426,6 +428,57 @@ def test_under_dual_control_another_admin_proposes_it(services: Services) -> Non
     (done,) = carrying_out.finish(services, who)
     assert (done.id, done.second) == (ordered.id, "fay")
     assert patients.everything(services.paths.root) == []
+
+
+def test_a_tombstone_that_somebody_has_signed_themselves_takes_two_people_too(
+    services: Services, tmp_path: Path
+) -> None:
+    """A file with a plan and a key of one's own is quickly written: dual control must not be walked round by it."""
+    who = admin(services)
+    workspaces.grant_role(services, who, "fay", Role.ADMIN)
+    plan = planning.make_plan(services, who, SELECTION, REASON).plan
+    key, place = signing_keys.make_key(), tmp_path / "forged"
+    erasure = Erasure(
+        id=1, plan=plan, plan_digest=plan.digest, reason=REASON, ordered_by="fay", second="ada", repeats="",
+        recorded_at=services.now(),
+    )  # fmt: skip
+    statement = tombstone(erasure, [], [], {}, (1, "0" * 64), services.now())
+    plain = {
+        "form": "pilothouse/erasure-file/1",
+        "plan": to_plain(plan),
+        "statement": statement.decode(),
+        "signature": signing_keys.sign(key, statement).hex(),
+        "public_key": signing_keys.public_part(key).decode(),
+    }
+    place.mkdir()
+    (place / "forged.json").write_text(json.dumps(plain))
+    proposals.set_dual_control(services, who, on=True)
+    before = stored(services)
+    with pytest.raises(NotAllowedError, match="may not erase a person's rows alone"):
+        after_restore.take(services, who, place)
+    assert carrying_out.list_erasures(services, who) == []
+    assert stored(services) == before
+    number = proposals.propose(services, actor(services, "fay"), ["erase", "take", str(place)], "kept").id
+    with proposals.accepting(services, who, number):
+        assert len(after_restore.take(services, who, place).carried_out) == 1
+    assert stored(services) == before  # ordered, and not carried out before the acceptance is on record
+    (done,) = carrying_out.finish(services, who)
+    assert (done.second, len(done.repeats)) == ("fay", 64)
+    assert patients.everything(services.paths.root) == []
+
+
+def test_a_plan_of_before_another_erasure_is_made_anew(services: Services) -> None:
+    who = admin(services)
+    selections = SELECTION, Selection(where=(("patient_id", OTHER),))
+    first, second = (planning.make_plan(services, who, selection, REASON).plan for selection in selections)
+    ordered = carrying_out.order(services, who, first.digest)
+    with pytest.raises(ConflictError, match="make the plan anew"):
+        carrying_out.order(services, who, second.digest)
+    carrying_out.carry_out(services, who, ordered)
+    with pytest.raises(ConflictError, match="make the plan anew"):
+        carrying_out.order(services, who, second.digest)
+    erased(services, selections[1])
+    assert not {PERSON, OTHER} & {who for _, who, _, _ in stored(services)}
 
 
 def test_predictions_are_named_by_ids_too(services: Services) -> None:

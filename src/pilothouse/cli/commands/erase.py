@@ -208,6 +208,12 @@ def erase_take(session: Session, place: Path | None, is_none: bool, reason: str)
         say("on record: nothing was erased since the backup")
         return
     taken = after_restore.take(session.services, session.actor, place)
+    if session.services.second is not None:
+        say(
+            f"{len(taken.carried_out):,} of {taken.found:,} tombstones are ordered, and carried out now; then run "
+            "pilothouse erase take once more: it finds all of them known, and the doctor is content"
+        )
+        return
     for erasure in taken.carried_out:
         say_tombstone(erasure)
     say(

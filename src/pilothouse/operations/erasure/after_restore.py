@@ -10,17 +10,17 @@ from pilothouse.domain.erasure import (
     APPLIED_AGAIN,
     NONE_SINCE,
     Erasure,
-    Plan,
     facts_of,
     statement_digest,
 )
 from pilothouse.domain.errors import ConflictError, PilothouseError
-from pilothouse.domain.identity.roles import Actor, Permission
+from pilothouse.domain.identity.roles import DAEMON, Actor, Permission
 from pilothouse.domain.records import AuditHead
 from pilothouse.operations.authorisation import authorise, changing, reason_given
 from pilothouse.operations.erasure import carrying_out, tombstones
+from pilothouse.operations.erasure.tombstones import Filed
 from pilothouse.operations.services import Services
-from pilothouse.operations.workspace.erasure_checks import restored_from
+from pilothouse.operations.workspace.erasure_checks import restored_from, signing_keys_of
 from pilothouse.store import erasures
 from pilothouse.store.log import audit
 from pilothouse.store.used_versions import read_as_it_is
@@ -30,7 +30,7 @@ from pilothouse.system.paths import WorkspacePaths
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Tombstones that were found at a place, known here already, and carried out now."""
+    """Tombstones found at a place, known here already, and carried out now (ordered, while a proposal is accepted)."""
 
     found: int
     known: int
@@ -40,25 +40,31 @@ class Taken:
 def take(services: Services, actor: Actor, place: Path) -> Taken:
     """Carry out the erasures whose tombstones lie at a place, as far as they are not known here; one after another.
 
-    An order of its own is recorded for each: it says what it repeats. Raises NotAllowedError, NotFoundError, IntegrityError (a
+    An order of its own is recorded for each: it says what it repeats. Under dual control one person alone repeats only what a
+    key of this workspace has signed, for two have ordered that; anybody can sign a file with a key of their own. While a
+    proposal is accepted they are ordered, and carried out after it. Raises NotAllowedError, NotFoundError, IntegrityError (a
     tombstone is not as it was signed), ConflictError or UnavailableError.
     """
     authorise(services, actor, Permission.ERASE)
     listed = tombstones.read_files(place)
-    done = carrying_out.finish(services, actor)
+    is_accepted = services.second is not None
+    done = [] if is_accepted else carrying_out.finish(services, actor)
     known = 0
-    for plan, statement in listed:
+    for filed in listed:
         with services.registry.read() as connection:
-            is_known = erasures.of_plan(connection, plan.digest) is not None
+            is_known = erasures.of_plan(connection, filed.plan.digest) is not None
         if is_known:
             known += 1
-        else:
-            done.append(carrying_out.carry_out(services, actor, _order(services, actor, plan, statement)))
+            continue
+        ordered = _order(services, actor, filed)
+        done.append(ordered if is_accepted else carrying_out.carry_out(services, actor, ordered))
     with changing(services, actor, Permission.ERASE, alone=True) as change:
+        what = "ordered" if is_accepted else "carried_out"
         change.record(
-            APPLIED_AGAIN, "workspace", {"tombstones": len(listed), "known": known, "carried_out": len(done)}
+            APPLIED_AGAIN, "workspace", {"tombstones": len(listed), "known": known, what: len(done)}
         )
-    services.paths.restored.unlink(missing_ok=True)
+    if not is_accepted:
+        services.paths.restored.unlink(missing_ok=True)
     return Taken(len(listed), known, tuple(done))
 
 
@@ -98,9 +104,12 @@ def known_text(count: int) -> str:
     return f"it knows {count:,} erasure{'s' * (count != 1)};" if count else "it knows no erasure;"
 
 
-def _order(services: Services, actor: Actor, plan: Plan, statement: str) -> Erasure:
-    with changing(services, actor, Permission.ERASE, alone=True) as change:
-        number = carrying_out.put_order(change, plan, repeats=statement_digest(statement))
+def _order(services: Services, actor: Actor, filed: Filed) -> Erasure:
+    """Order what a tombstone says. The daemon does it in a workspace that is being restored, in which nobody is yet."""
+    with services.registry.read() as connection:
+        is_ours = filed.public_key in signing_keys_of(connection)
+    with changing(services, actor, Permission.ERASE, alone=is_ours or actor == DAEMON) as change:
+        number = carrying_out.put_order(change, filed.plan, repeats=statement_digest(filed.statement))
         found = erasures.find(change.connection, number)
         assert found is not None
     return found

@@ -66,6 +66,8 @@ def put_order(change: Change, plan: Plan, *, repeats: str = "") -> int:
     _check_free(change.connection, plan)
     if erasures.of_plan(change.connection, plan.digest) is not None:
         raise ConflictError("this plan is ordered already: pilothouse erase finish carries it out")
+    if not repeats:
+        _check_as_planned(change.connection, plan)
     number = erasures.add(
         change.connection,
         plan,
@@ -180,6 +182,23 @@ def _check_free(connection: Connection, plan: Plan) -> None:
     if running:
         raise ConflictError(
             f"job {running[0]} runs, and may have read the rows: wait for its end, or cancel it; then make the plan anew"
+        )
+
+
+def _check_as_planned(connection: Connection, plan: Plan) -> None:
+    """Raise ConflictError where another erasure has written a file or a record of the plan anew, or will: the plan names rows
+    of it by their places before, and they would stay while the tombstone says that they are gone."""
+    others = erasures.unfinished(connection)
+    written = erasures.replaced(connection) | {file.digest for other in others for file in other.plan.files}
+    cut = {(cell.table, cell.key) for other in others for cell in other.plan.cells}
+    if (
+        any(file.digest in written for file in plan.files)
+        or any((cell.table, cell.key) in cut for cell in plan.cells)
+        or summaries.have_changed(connection, plan.cells)
+    ):
+        raise ConflictError(
+            "another erasure was ordered since this plan was made, and writes some of its places anew: let it end "
+            "(pilothouse erase finish), then make the plan anew"
         )
 
 

@@ -50,6 +50,12 @@ def erase(connection: Connection, cells: Collection[Cell]) -> int:
     return count
 
 
+def have_changed(connection: Connection, cells: Collection[Cell]) -> bool:
+    """True where a record is not as it was when an entry of it was found."""
+    texts = {table: dict(erasures.summaries(connection, table)) for table in {cell.table for cell in cells}}
+    return any(_digest(texts[cell.table].get(cell.key, "")) != cell.before for cell in cells)
+
+
 def _of_column(plain: Any, column: str) -> list[dict[str, Any]]:
     """Summaries of a column in a record: a list of them, or a record that holds such a list."""
     listed = plain.get("columns") if isinstance(plain, dict) else plain

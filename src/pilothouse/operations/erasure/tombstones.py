@@ -1,6 +1,7 @@
 """Tombstones as files: to be kept with the backups, so that a workspace that is restored from an older one knows them."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,16 @@ from pilothouse.system import files
 
 _LONGEST = 64 << 20
 _FORM = "pilothouse/erasure-file/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """Tombstone of a file, with its plan. ``public_key`` is the one in the file, over which its signature holds: whose it is
+    the file does not show."""
+
+    plan: Plan
+    statement: str
+    public_key: str
 
 
 def put_file(services: Services, erasure: Erasure) -> Path:
@@ -34,8 +45,8 @@ def put_file(services: Services, erasure: Erasure) -> Path:
     return path
 
 
-def read_files(place: Path) -> list[tuple[Plan, str]]:
-    """Plans and statements of the files in a folder, of one file, or of a workspace, in the order in which they were completed.
+def read_files(place: Path) -> list[Filed]:
+    """Tombstones of the files in a folder, of one file, or of a workspace, in the order in which they were completed.
 
     Raises NotFoundError (no such place) or IntegrityError (a file is not as it was signed).
     """
@@ -46,10 +57,10 @@ def read_files(place: Path) -> list[tuple[Plan, str]]:
             f"{place} does not exist: name the folder of tombstones that is kept with the backups"
         )
     found = [_read(path) for path in paths]
-    return sorted(found, key=lambda pair: str(facts_of(pair[1])["completed_at"]))
+    return sorted(found, key=lambda filed: str(facts_of(filed.statement)["completed_at"]))
 
 
-def _read(path: Path) -> tuple[Plan, str]:
+def _read(path: Path) -> Filed:
     plain: Any = files.parse_json(files.read_plain_file(path, _LONGEST), path)
     try:
         if plain["form"] != _FORM:
@@ -62,4 +73,4 @@ def _read(path: Path) -> tuple[Plan, str]:
             raise ValueError("its statement is of another plan")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise IntegrityError(f"{path} is no tombstone of an erasure: {error}") from None
-    return plan, statement
+    return Filed(plan, statement, key)

@@ -59,6 +59,11 @@ def restored_from(path: Path) -> str | None:
         return "a backup"
 
 
+def signing_keys_of(connection: Connection) -> set[object]:
+    """Public parts of the keys by which this workspace has signed, as its log names them."""
+    return {entry.detail.get("public") for entry in audit.of_actions(connection, "signing_key.made")}
+
+
 def tombstone_texts(connection: Connection, digests: dict[str, str]) -> list[str]:
     """A line for each loss of these files (name by digest): ``the training rows: 12 of 3,183 rows were erased on …``."""
     return [
@@ -79,8 +84,7 @@ def _check_tombstone(connection: Connection, erasure: Erasure) -> None:
         is_signed = False
     if not is_signed:
         raise IntegrityError(f"{name} does not have a signature of its key: it is not what was signed")
-    keys = {entry.detail.get("public") for entry in audit.of_actions(connection, "signing_key.made")}
-    if erasure.public_key not in keys:
+    if erasure.public_key not in signing_keys_of(connection):
         raise IntegrityError(f"{name} is signed by a key that the audit log does not name")
     if erasure.plan.digest != erasure.plan_digest or facts["plan"] != erasure.plan_digest:
         raise IntegrityError(f"{name} is of another plan than the one on record")
