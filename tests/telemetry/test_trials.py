@@ -237,6 +237,42 @@ def test_pairs_that_cannot_be_believed_are_rejected_by_requests_and_counted(stor
         assert new_pairs(connection, TRIAL).champion_scores[:17].tolist() == rows["score"].iloc[:17].tolist()
 
 
+@pytest.mark.parametrize("order", ["pairs first", "outcomes first"])
+def test_pairs_of_another_targets_batches_take_no_outcome_of_them(store: TelemetryStore, order: str) -> None:
+    """A prediction id names producer and sequence, and clients see it: a target may say them of batches that are not its own."""
+    rows = sample(34)
+    for batch in batches(rows, 17):
+        store.append(in_trial(batch), lookup, NOW_US)
+    foreign = pairs_of(rows, 0, [(1, 0), (2, 0)], target="jfk", producer="pairs-jfk")
+    own = pairs_of(rows, 0, [(1, 0), (2, 0)])
+    for what in ("pairs", "outcomes") if order == "pairs first" else ("outcomes", "pairs"):
+        if what == "pairs":
+            for batch in (foreign, dataclasses.replace(foreign, sequence=1, target="ewr", champion=3), own):
+                store.append_pairs(batch, lookup, NOW_US)
+        else:
+            store.add_outcomes(outcomes(rows), NOW_US)
+    with store.read() as connection:
+        assert judged_pairs(connection, TrialName(ROLLOUT, "flight-delay", "jfk")).rows == 0
+        assert connection.execute("SELECT count(DISTINCT pairs_id) FROM trial_outcomes").fetchone() == (1,)
+    assert judged(store).rows == 34
+    store.check()
+
+
+def test_pairs_with_another_challenger_are_no_evidence_of_this_one(store: TelemetryStore) -> None:
+    rows = sample(34)
+    for batch in batches(rows, 17):
+        store.append(in_trial(batch), lookup, NOW_US)
+    store.add_outcomes(outcomes(rows), NOW_US)
+    sent = pairs_of(rows.iloc[:17], 0, [(1, 0)]), pairs_of(rows.iloc[17:], 1, [(2, 0)], alone=(1, 2, 3))
+    for batch in (dataclasses.replace(sent[0], challenger=3), sent[1]):
+        store.append_pairs(batch, lookup, NOW_US)
+    of_two = dataclasses.replace(TRIAL, challenger=2)
+    with store.read() as connection:
+        found = new_pairs(connection, of_two)
+        assert (found.rows, found.dropped, judged_pairs(connection, of_two).rows) == (17, 1, 17)
+        assert (new_pairs(connection, TRIAL).rows, judged_pairs(connection, TRIAL).rows) == (34, 34)
+
+
 def test_a_pair_takes_few_bytes(store: TelemetryStore) -> None:
     rows = sample(4_080)
     store.append_pairs(pairs_of(rows, 0, [(n, 0) for n in range(240)]), lookup, NOW_US)

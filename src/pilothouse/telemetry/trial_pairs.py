@@ -21,11 +21,13 @@ _ROWS_AT_ONCE = 50_000
 
 @dataclass(frozen=True, slots=True)
 class TrialName:
-    """Trial of a roll-out on one target."""
+    """Trial of a roll-out on one target. ``challenger``: pairs of this version alone count, whatever a target says (a number of
+    a roll-out comes again where a registry was restored); None: of whichever."""
 
     rollout: int
     model: str
     target: str
+    challenger: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,8 +116,9 @@ def new_pairs(connection: Connection, trial: TrialName, after: int = 0, most: in
     parts: list[tuple[dict[str, Any], tuple[int, int, int, int]]] = []
     rows, watermark, more = 0, after, False
     for pairs_id, data, *counts in connection.execute(
-        "SELECT id, data, requests, dropped, failed, unfit FROM trial_pairs WHERE trial_id=? AND id>? ORDER BY id",
-        (number, after),
+        "SELECT id, data, requests, dropped, failed, unfit FROM trial_pairs WHERE trial_id=? AND id>? "
+        "AND challenger=coalesce(?, challenger) ORDER BY id",
+        (number, after, trial.challenger),
     ):
         if rows >= most:
             more = True
@@ -145,8 +148,8 @@ def judged_pairs(
     opened: tuple[int, dict[str, Any]] = (-1, {})
     for entry, judged, pairs_id, data in connection.execute(
         "SELECT o.id, o.data, p.id, p.data FROM trial_outcomes o JOIN trial_pairs p ON p.id = o.pairs_id "
-        "WHERE o.trial_id=? AND o.id>? AND p.data IS NOT NULL ORDER BY o.id",
-        (number, after),
+        "WHERE o.trial_id=? AND o.id>? AND p.data IS NOT NULL AND p.challenger=coalesce(?, p.challenger) ORDER BY o.id",
+        (number, after, trial.challenger),
     ):
         if total >= most:
             more = True

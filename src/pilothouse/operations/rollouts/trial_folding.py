@@ -95,7 +95,7 @@ def fold(telemetry: Connection, rollout: Rollout, rows: list[EvidenceRow], at: d
 
 
 def _folded(telemetry: Connection, rollout: Rollout, row: EvidenceRow, at: datetime) -> Iterator[EvidenceRow]:
-    trial = TrialName(rollout.id, rollout.model, row.target)
+    trial = TrialName(rollout.id, rollout.model, row.target, rollout.version)
     statistics, after = dict(row.statistics), int(row.watermark["after"])
     found, reached = _FOLDS[row.test](telemetry, rollout, trial, statistics, after)
     if reached != after or canonical_json(found) != canonical_json(row.statistics):

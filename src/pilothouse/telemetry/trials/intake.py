@@ -72,7 +72,7 @@ def take_pairs(
     }
     number = insert(connection, "trial_pairs", columns)
     if kept is not None and rows and champion is not None:
-        _link(connection, number, kept, champion.specification.classes, load, now_us)
+        _link(connection, batch, number, kept, champion.specification.classes, load, now_us)
     return _receipt(connection, batch, reasons, now_us, rows)
 
 
@@ -129,13 +129,15 @@ def _believed(
 
 def _link(
     connection: Connection,
+    batch: PairBatch,
     number: int,
     pairs: StoredPairs,
     classes: Sequence[str],
     load: Callable[[int], StoredBatch],
     now_us: int,
 ) -> None:
-    """Note which batches the pairs are of, and take in the outcomes that are known of them already."""
+    """Note which batches the pairs are of, and take in the outcomes that are known already of those of their champion on their
+    target."""
     named = np.unique(np.stack([pairs.producers, pairs.sequences], axis=1), axis=0).tolist()
     connection.executemany(
         "INSERT INTO trial_links VALUES (?,?,?)",
@@ -143,7 +145,9 @@ def _link(
     )
     for producer, sequence in named:
         row = connection.execute(
-            "SELECT id FROM batches WHERE producer_id=? AND sequence=?", (producer, sequence)
+            "SELECT b.id, s.model, s.version, s.target FROM batches b LEFT JOIN streams s ON s.id = b.stream_id "
+            "WHERE b.producer_id=? AND b.sequence=?",
+            (producer, sequence),
         ).fetchone()
         if row is None:
             continue
@@ -152,6 +156,8 @@ def _link(
         ).size:  # they waited in a spool while rows of it were erased
             deletion.forget_batch(connection, row[0])
             return
+        if tuple(row[1:]) != (batch.model, batch.champion, batch.target):
+            continue
         stored = load(row[0])
         if not stored.predictions.rows:
             continue

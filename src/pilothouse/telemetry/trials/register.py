@@ -84,10 +84,12 @@ def note_outcomes(
     if arm is not None:
         _put(connection, arm[0], ("batch_id", batch_id), rows, classes, outcomes, now_us)
     segments = connection.execute(
-        "SELECT l.pairs_id FROM batches b JOIN trial_links l ON l.producer_id = b.producer_id AND "
-        "l.sequence = b.sequence WHERE b.id=? ORDER BY l.pairs_id",
+        "SELECT p.id FROM batches b JOIN streams s ON s.id = b.stream_id JOIN trial_links l ON "
+        "l.producer_id = b.producer_id AND l.sequence = b.sequence JOIN trial_pairs p ON p.id = l.pairs_id "
+        "JOIN trials t ON t.id = p.trial_id WHERE b.id=? AND t.target = s.target AND t.model = s.model "
+        "AND p.champion = s.version ORDER BY p.id",
         (batch_id,),
-    ).fetchall()
+    ).fetchall()  # what a target says of another's batches, or of another version's, are no pairs of its own
     for (pairs_id,) in segments:
         note_pair_outcomes(connection, pairs_id, batch_id, classes, (offsets, rows, outcomes), now_us)
 
