@@ -8,7 +8,7 @@ import pytest
 
 from fixtures.registries import raised
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError
-from pilothouse.domain.identity.roles import DAEMON, Permission
+from pilothouse.domain.identity.roles import DAEMON, Permission, Role
 from pilothouse.domain.promotion.conditions import NewCondition
 from pilothouse.domain.promotion.request_rules import policy_met_text
 from pilothouse.domain.records import AlertStatus, RequestStatus
@@ -301,6 +301,13 @@ def test_a_step_ends_without_what_the_plan_asks_for_only_by_somebody_who_decides
         InvalidInputError, match="ending a step of a roll-out without its time needs a reason"
     ):
         steering.go_on(place.services, place.example.actor("pat"), number)
+    workspaces.grant_role(place.services, place.example.actor("ada"), "sam", Role.APPROVER)
+    with pytest.raises(NotAllowedError, match="the policy says four eyes: somebody else ends this step"):
+        steering.go_on(place.services, place.example.actor("sam"), number, "in a hurry")
+    offered = [
+        views.show_rollout(place.services, place.example.actor(who), number).may for who in ("sam", "pat")
+    ]
+    assert ["go-on" in may for may in offered] == [False, True]
     steering.go_on(place.services, place.example.actor("pat"), number, "nobody flies tonight")
     place.keep()
     assert place.live() == {"ewr": 2, "jfk": 2, "lga": 2}

@@ -239,7 +239,7 @@ def test_pairs_that_cannot_be_believed_are_rejected_by_requests_and_counted(stor
 
 @pytest.mark.parametrize("order", ["pairs first", "outcomes first"])
 def test_pairs_of_another_targets_batches_take_no_outcome_of_them(store: TelemetryStore, order: str) -> None:
-    """A prediction id names producer and sequence, and clients see it: a target may say them of batches that are not its own."""
+    """A prediction id names producer and sequence, and clients see it: a target may say them of batches of another's."""
     rows = sample(34)
     for batch in batches(rows, 17):
         store.append(in_trial(batch), lookup, NOW_US)

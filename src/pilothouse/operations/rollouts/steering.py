@@ -1,10 +1,12 @@
 """Roll-outs steered by people: paused, resumed, let go on, aborted."""
 
-from pilothouse.domain.errors import ConflictError, NotFoundError
+from pilothouse.domain.errors import ConflictError, NotAllowedError, NotFoundError
+from pilothouse.domain.identity.persons import Author
 from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.domain.rollouts.plan import GoOn
 from pilothouse.domain.rollouts.rollout import Rollout, RolloutState
-from pilothouse.operations.authorisation import Change, changing, check, clean_text, reason_given
+from pilothouse.operations.authorisation import Change, as_now, changing, check, clean_text, reason_given
+from pilothouse.operations.promotion.rules_in_force import parts_where_four_eyes, require_with_rules
 from pilothouse.operations.rollouts.acts import end, record, take_back
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
@@ -43,7 +45,8 @@ def resume(services: Services, actor: Actor, number: int, reason: str = "") -> R
 
 def go_on(services: Services, actor: Actor, number: int, reason: str = "") -> Rollout:
     """Let the step at which a roll-out is end. Where the plan leaves that to a person, the least time and number still hold;
-    any other step it ends without what it lacks, which takes somebody who may decide on requests, and a reason.
+    any other step it ends without what it lacks, which takes somebody who may decide on requests, and a reason; where four eyes
+    holds, nobody with a part in what goes out.
 
     Raises NotFoundError, NotAllowedError, InvalidInputError (no reason) or ConflictError (not running, no step begun).
     """
@@ -62,6 +65,10 @@ def go_on(services: Services, actor: Actor, number: int, reason: str = "") -> Ro
         _, step = rollout.current
         if step.ends_by is not GoOn.HAND:
             check(change.connection, actor, Permission.DECIDE, *reach)
+            if parts := parts_in(change.connection, as_now(change.connection, actor), rollout):
+                raise NotAllowedError(
+                    f"{parts[0]}, and the policy says four eyes: somebody else ends this step"
+                )
             reason = reason_given(reason, f"ending a step of a roll-out without its {step.ends_by}")
         rollouts.release(change.connection, number, actor.name)
         record(change, rollout, "released", reason, {"ends_by": str(step.ends_by)})
@@ -80,6 +87,12 @@ def abort(services: Services, actor: Actor, number: int, reason: str) -> Rollout
         figures = take_back(services, change, rollout, f"roll-out {number} aborted: {reason}")
         end(change, rollout, RolloutState.ABORTED, f"{actor.name}: {reason}", figures)
         return require_rollout(change.connection, number)
+
+
+def parts_in(connection: Connection, actor: Actor, rollout: Rollout) -> list[Author]:
+    """The person's parts in what goes out, where four eyes holds: who may not approve it ends no step without what the approval
+    asked for."""
+    return parts_where_four_eyes(require_with_rules(connection, rollout.request_id), actor)
 
 
 def _open(change: Change, number: int) -> Rollout:

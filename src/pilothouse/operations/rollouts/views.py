@@ -8,7 +8,7 @@ from pilothouse.domain.rollouts.rules import next_act
 from pilothouse.domain.rollouts.view import PlaceView, RolloutView, next_words
 from pilothouse.operations.authorisation import as_now, permits, present, reading
 from pilothouse.operations.rollouts.facts import gather
-from pilothouse.operations.rollouts.steering import require_rollout
+from pilothouse.operations.rollouts.steering import parts_in, require_rollout
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import rollout_facts, rollouts
@@ -70,7 +70,8 @@ def _may(connection: Connection, actor: Actor, rollout: Rollout) -> frozenset[st
     acts = {"abort"} if allowed(Permission.ROLL_BACK) else set()
     if allowed(Permission.ROLL_OUT):
         acts.add("resume" if rollout.state is RolloutState.PAUSED else "pause")
-        if _may_end(rollout) or (_has_begun(rollout) and allowed(Permission.DECIDE)):
+        decides = _has_begun(rollout) and allowed(Permission.DECIDE)
+        if _may_end(rollout) or (decides and not parts_in(connection, reader, rollout)):
             acts.add("go-on")
     return frozenset(acts)
 
