@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.formats.wire import Outcome as Known
 from pilothouse.domain.formats.wire import TrialReport, code_texts
 from pilothouse.domain.rollouts.plan import Plan
@@ -196,6 +197,48 @@ def test_a_canary_is_judged_by_losses_and_failures_of_its_arms(
         rows = rollouts.evidence(connection, number)
     (arms,) = [row for row in rows if row.test == "arms"]
     assert arms.statistics["answered"] == {"0.5": 600 + errors}
+
+
+@pytest.mark.parametrize("share", [1.0, 1e-320, 0.25])
+def test_a_share_that_no_step_of_the_plan_has_is_no_evidence(tmp_path: Path, share: float) -> None:
+    """What a target says of its share is believed only where the plan asks for it; one that cannot be reckoned with would stop
+    every roll-out."""
+    trial = Trial(tmp_path / "workspace", CANARY)
+    place = trial.place
+    trial.canary(60, worse=0.0)
+    place.keep()
+    with place.services.registry.read() as connection:
+        before = rollouts.evidence(connection, trial.number)
+    rows = trial.rows(40)
+    for version in (1, 2):
+        batch = batch_of(rows, 2, producer=f"arm-{version}", model="delay", version=version)
+        told = dataclasses.replace(batch, rollout=trial.number, share=share, errors=30)
+        place.services.telemetry.append(told, facts, NOW_US)
+        known = [Known(f"arm-{version}.2.{j}", str(version - 1)) for j in range(40)]
+        place.services.telemetry.add_outcomes(known, NOW_US)
+    assert place.keep() == []  # without a fault
+    with place.services.registry.read() as connection:
+        after = rollouts.evidence(connection, trial.number)
+    assert [one.statistics for one in after] == [one.statistics for one in before]
+
+
+def test_what_cannot_be_folded_keeps_no_roll_out_from_going_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = Trial(tmp_path / "workspace", CANARY)
+    place, number = trial.place, trial.number
+
+    def damaged(*_: object) -> None:
+        raise IntegrityError("stored pairs are damaged")
+
+    monkeypatch.setattr(keeper, "fold", damaged)
+    (done,) = keeper.keep(place.services)
+    assert done.fault == "stored pairs are damaged"
+    assert place.rollout(number).state is RolloutState.RUNNING
+    failed = Serving(True, {"ewr": [TrialReport(number, "delay", 2, "canary", "failed", "no such file")]})
+    keeper.keep(place.services, serving=failed)
+    assert place.rollout(number).state is RolloutState.ROLLED_BACK
+    assert place.live() == {"ewr": 1, "jfk": 1, "lga": 1}
 
 
 def test_a_target_that_cannot_load_its_challenger_takes_it_back(tmp_path: Path) -> None:

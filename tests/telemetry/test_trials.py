@@ -273,6 +273,17 @@ def test_pairs_with_another_challenger_are_no_evidence_of_this_one(store: Teleme
         assert (new_pairs(connection, TRIAL).rows, judged_pairs(connection, TRIAL).rows) == (34, 34)
 
 
+def test_pairs_of_classes_without_labels_are_rejected(store: TelemetryStore) -> None:
+    none = code_texts([])
+    sent = dataclasses.replace(
+        pairs_of(sample(34), 0, [(1, 0), (2, 0)]), champion_labels=none, challenger_labels=none
+    )
+    receipt = store.append_pairs(sent, lookup, NOW_US)
+    assert (receipt.accepted, receipt.rejected) == (0, 34)
+    with store.read() as connection:
+        assert new_pairs(connection, TRIAL).rows == 0
+
+
 def test_a_pair_takes_few_bytes(store: TelemetryStore) -> None:
     rows = sample(4_080)
     store.append_pairs(pairs_of(rows, 0, [(n, 0) for n in range(240)]), lookup, NOW_US)

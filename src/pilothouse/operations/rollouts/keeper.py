@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.identity.roles import DAEMON, Permission
 from pilothouse.domain.rollouts.rollout import Rollout
-from pilothouse.domain.rollouts.rules import Act, Wait, next_act
+from pilothouse.domain.rollouts.rules import Act, GoBack, Leave, Wait, next_act
 from pilothouse.operations.authorisation import changing, present
 from pilothouse.operations.rollouts.acts import carry_out
 from pilothouse.operations.rollouts.evidence import fold
@@ -17,6 +17,8 @@ from pilothouse.store import rollouts
 
 _LOOK_AGAIN = timedelta(seconds=5)
 """Time after which a roll-out is looked at again though nothing has changed: freezes end by the clock."""
+_BACK = GoBack, Leave
+"""Acts that take no step forward."""
 _MOST = 100
 """Acts of one roll-out in one turn: a plan has fewer; the others have their turn meanwhile."""
 
@@ -98,20 +100,32 @@ def _step(services: Services, number: int, serving: Serving) -> Done | Wait:
     assert seen is not None
     act: Act = Wait("")
     try:
-        fold(services, seen)
+        fault = _fold(services, seen)
         act = _next(services, number, serving)
+        if fault and not isinstance(act, _BACK):
+            return Done(seen, act, fault)
         if isinstance(act, Wait):
             return act
         with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
             rollout = rollouts.find(change.connection, number)
             assert rollout is not None
             act = next_act(rollout, gather(services, change.connection, rollout, change.at, serving))
-            if isinstance(act, Wait):
-                return act
+            if isinstance(act, Wait) or (fault and not isinstance(act, _BACK)):
+                return Done(seen, act, fault) if fault else act
             carry_out(services, change, rollout, act)
     except PilothouseError as error:
         return Done(seen, act, str(error))
     return Done(rollout, act)
+
+
+def _fold(services: Services, rollout: Rollout) -> str:
+    """Fold what has come; returns the fault that it met. What cannot be folded holds a roll-out where it is, and keeps none
+    from going back by what is known."""
+    try:
+        fold(services, rollout)
+    except PilothouseError as error:
+        return str(error)
+    return ""
 
 
 def _next(services: Services, number: int, serving: Serving) -> Act:

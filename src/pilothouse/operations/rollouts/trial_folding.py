@@ -163,8 +163,10 @@ def _fold_arms(
     """Counts of the arms are summed over the whole trial in telemetry: they replace those before."""
     errors, latencies, answered = arm_errors.ArmErrors(), {}, {}
     by_share: dict[float, dict[bool, trial_pairs.Arm]] = {}
+    planned = _shares(rollout)
     for arm in trial_pairs.arms(telemetry, trial):
-        by_share.setdefault(arm.share, {})[arm.version == rollout.version] = arm
+        if arm.share in planned:
+            by_share.setdefault(arm.share, {})[arm.version == rollout.version] = arm
     for share, of in sorted(by_share.items()):
         new, old = of.get(True), of.get(False)
         stage = arm_errors.Stage(
@@ -190,11 +192,17 @@ def _fold_arm_loss(
         after, more = new.watermark, new.more
         ours = from_plain(TwoArms, held["loss"]) if "loss" in held else TwoArms()
         losses = _arm_losses(held["scale"], new)
-        for share in np.unique(new.shares):
+        for share in _shares(rollout) & {*new.shares.tolist()}:
             here, is_new = new.shares == share, new.versions == rollout.version
-            ours = ours.plus(two_arms.collect(float(share), losses[here & is_new], losses[here & ~is_new]))
+            ours = ours.plus(two_arms.collect(share, losses[here & is_new], losses[here & ~is_new]))
         held["loss"] = to_plain(ours)
     return held, after
+
+
+def _shares(rollout: Rollout) -> set[float]:
+    """Shares of the plan's canaries: what a target says of another share was never asked of it, and is no evidence."""
+    steps = (step for _, _, step in rollout.plan.steps())
+    return {step.share for step in steps if step.share is not None}
 
 
 def _arm_losses(scale: float | None, new: ArmOutcomes) -> Floats:

@@ -47,7 +47,7 @@ def take_pairs(
     kept: StoredPairs | None = None
     if champion is None or challenger is None:
         reasons[RejectionReason.UNKNOWN_VERSION] = batch.rows
-    elif champion.specification.classes != challenger.specification.classes:
+    elif champion.specification.classes != challenger.specification.classes or _lacks_labels(batch, champion):
         reasons[RejectionReason.WRONG_LABEL] = batch.rows
     else:
         classes = champion.specification.classes
@@ -74,6 +74,10 @@ def take_pairs(
     if kept is not None and rows and champion is not None:
         _link(connection, batch, number, kept, champion.specification.classes, load, now_us)
     return _receipt(connection, batch, reasons, now_us, rows)
+
+
+def _lacks_labels(batch: PairBatch, champion: VersionFacts) -> bool:
+    return bool(batch.rows and champion.specification.classes and not len(batch.champion_labels))
 
 
 def _believed(
