@@ -89,6 +89,20 @@ def test_a_document_is_kept_to_the_byte_with_who_and_when(
     assert not findings["artifacts"].ok
 
 
+def test_a_document_that_is_refused_leaves_nothing_behind(
+    example: Example, request_: PromotionRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attach(example, request_)
+    stored = list(example.services.artifacts.digests())
+    monkeypatch.setattr(documents, "LARGEST_TOGETHER", len(PDF) + 3)
+    with pytest.raises(ConflictError, match="its documents would be more than"):
+        attach(example, request_, b"four")
+    promotions.withdraw(example.services, example.actor("sam"), 1)
+    with pytest.raises(ConflictError, match="request 1 is withdrawn already"):
+        attach(example, request_, b"one")
+    assert list(example.services.artifacts.digests()) == stored
+
+
 def test_an_approver_names_the_documents_with_the_evidence(
     example: Example, request_: PromotionRequest
 ) -> None:

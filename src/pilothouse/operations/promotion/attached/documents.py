@@ -1,5 +1,6 @@
 """Documents of a request: attached as bytes with a name, kept by their digest, handed out as they came. Nothing reads them."""
 
+import hashlib
 from collections.abc import Sequence
 
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError
@@ -13,9 +14,17 @@ from pilothouse.domain.promotion.documents import (
     digests_of,
     name_fault,
 )
-from pilothouse.domain.promotion.request_rules import REPLACED, RequestAct
+from pilothouse.domain.promotion.request_rules import REPLACED, RequestAct, obstacle_to
 from pilothouse.domain.records import PromotionRequest
-from pilothouse.operations.authorisation import Change, authorise, changing, clean_text, reading
+from pilothouse.operations.authorisation import (
+    Change,
+    as_now,
+    authorise,
+    changing,
+    clean_text,
+    present,
+    reading,
+)
 from pilothouse.operations.promotion.promotions import open_request, reach_of
 from pilothouse.operations.promotion.rules_in_force import require_with_rules
 from pilothouse.operations.services import Services
@@ -37,8 +46,12 @@ def attach(
     file = clean_text(file, "the name of the file")[:_LONGEST_FILE] or name
     check_size(len(data), file)
     reach = reach_of(services, request_id)
-    authorise(services, actor, Permission.ATTACH, *reach)  # before anything is stored
-    digest = services.artifacts.put_bytes(data)
+    authorise(services, actor, Permission.ATTACH, *reach)
+    digest = hashlib.sha256(data).hexdigest()
+    if _is_taken(services, actor, request_id, name, digest, len(data)):
+        services.artifacts.put_bytes(
+            data
+        )  # not what is refused: nothing would name it, and nothing would delete it
     act = f"attach a document to request {request_id}"
     with changing(services, actor, Permission.ATTACH, *reach, act=act) as change:
         request = open_request(change, request_id, RequestAct.ATTACH)
@@ -56,6 +69,16 @@ def attach(
         after = require_with_rules(change.connection, request_id)
         _record(change, request_id, document, before, _lost(request, after))
         return after
+
+
+def _is_taken(services: Services, actor: Actor, request_id: int, name: str, digest: str, size: int) -> bool:
+    """True where the request takes a document now. Raises ConflictError where it has no room for this one."""
+    with services.registry.read() as connection:
+        request, now = require_with_rules(connection, request_id), present(services, connection)
+        if obstacle_to(RequestAct.ATTACH, request, as_now(connection, actor), now):
+            return False
+    _check_room(request, name, digest, size)
+    return True
 
 
 def check_size(size: int, file: str) -> None:
