@@ -107,7 +107,9 @@ class RolloutPage(PageView[RolloutData]):
     def do_go_on(self) -> None:
         if self.data is None or self.data.view.rollout.current is None:
             return
-        number, (_, step) = self.data.view.rollout.id, self.data.view.rollout.current
+        rollout = self.data.view.rollout
+        assert rollout.current is not None
+        number, (_, step), shown = rollout.id, rollout.current, (rollout.wave, rollout.step)
         by_hand = step.ends_by is GoOn.HAND
         question = Ask(
             f"Let the step of roll-out {number} end?",
@@ -125,7 +127,7 @@ class RolloutPage(PageView[RolloutData]):
         def operation(services: Services, actor: Actor, reason: str) -> str:
             from pilothouse.operations.rollouts import steering
 
-            steering.go_on(services, actor, number, reason)
+            steering.go_on(services, actor, number, reason, shown=shown)
             return f"the step of roll-out {number} may end"
 
         self.confirm(question, operation)

@@ -110,8 +110,10 @@ def _step(services: Services, number: int, serving: Serving) -> Done | Wait:
             rollout = rollouts.find(change.connection, number)
             assert rollout is not None
             act = next_act(rollout, gather(services, change.connection, rollout, change.at, serving))
-            if isinstance(act, Wait) or (fault and not isinstance(act, _BACK)):
-                return Done(seen, act, fault) if fault else act
+            if fault and not isinstance(act, _BACK):
+                return Done(seen, act, fault)
+            if isinstance(act, Wait):
+                return act
             carry_out(services, change, rollout, act)
     except PilothouseError as error:
         return Done(seen, act, str(error))

@@ -43,12 +43,15 @@ def resume(services: Services, actor: Actor, number: int, reason: str = "") -> R
         return require_rollout(change.connection, number)
 
 
-def go_on(services: Services, actor: Actor, number: int, reason: str = "") -> Rollout:
+def go_on(
+    services: Services, actor: Actor, number: int, reason: str = "", *, shown: tuple[int, int] | None = None
+) -> Rollout:
     """Let the step at which a roll-out is end. Where the plan leaves that to a person, the least time and number still hold;
     any other step it ends without what it lacks, which takes somebody who may decide on requests, and a reason; where four eyes
-    holds, nobody with a part in what goes out.
+    holds, nobody with a part in what goes out. ``shown``: wave and step that the person saw (None: whichever it is at).
 
-    Raises NotFoundError, NotAllowedError, InvalidInputError (no reason) or ConflictError (not running, no step begun).
+    Raises NotFoundError, NotAllowedError, InvalidInputError (no reason) or ConflictError (not running, no step begun, at
+    another step by now).
     """
     reason = clean_text(reason, "the reason")
     reach = _reach_of(services, number)
@@ -59,6 +62,10 @@ def go_on(services: Services, actor: Actor, number: int, reason: str = "") -> Ro
         if rollout.current is None or rollout.entered_at is None:
             raise ConflictError(
                 f"no step of roll-out {number} has begun that could end: pilothouse rollout show {number}"
+            )
+        if shown is not None and shown != (rollout.wave, rollout.step):
+            raise ConflictError(
+                f"roll-out {number} has gone on meanwhile, and is at {rollout.place_text}: look again"
             )
         if rollout.released_by:
             raise ConflictError(f"{rollout.released_by} has let roll-out {number} go on already")
