@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from pilothouse.artifacts.artifact_store import Mark
 from pilothouse.composition import open_workspace
-from pilothouse.domain.erasure import Erasure, Selection, tombstone
+from pilothouse.domain.erasure import Erasure, Selection, facts_of, tombstone
 from pilothouse.domain.errors import (
     ConflictError,
     IntegrityError,
@@ -29,7 +30,7 @@ from pilothouse.domain.promotion.proposals import Second
 from pilothouse.interop import signing_keys
 from pilothouse.operations.erasure import after_restore, carrying_out, exports, planning, tombstones
 from pilothouse.operations.identity import proposals
-from pilothouse.operations.jobs import trainings
+from pilothouse.operations.jobs import job_inputs, lost_rows, trainings
 from pilothouse.operations.models import lineage
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import (
@@ -297,6 +298,33 @@ def test_damage_is_told_from_erasure(services: Services) -> None:
     services.artifacts.mark_path(digest).with_name(digest).write_bytes(path.read_bytes())
     with pytest.raises(IntegrityError, match="its file is back"):
         erasure_checks.examine(services)
+
+
+def test_a_mark_that_no_order_has_made_is_not_followed(services: Services) -> None:
+    """Somebody with the files lays other rows in the place of those that a version was judged on."""
+    plan = planning.make_plan(services, admin(services), SELECTION, REASON).plan
+    with services.registry.read() as connection:
+        digest = runs.files_of(connection, 1)["holdout"].digest
+    assert lost_rows.left_of(services, digest) == digest
+    other = b"other rows"
+    services.artifacts.erase(Mark(digest, services.artifacts.put_bytes(other), 1, 14, plan.digest), other)
+    with pytest.raises(IntegrityError, match="is replaced, and no erasure on record says so"):
+        job_inputs.rows_path(services, digest)
+    ordered = carrying_out.order(services, admin(services), plan.digest)
+    assert lost_rows.left_of(services, digest) != digest  # under way: its tombstone is not written yet
+    carrying_out.carry_out(services, admin(services), ordered)
+    services.artifacts.mark_path(digest).unlink()
+    services.artifacts.erase(Mark(digest, services.artifacts.put_bytes(b"more"), 2, 14, plan.digest), b"more")
+    with pytest.raises(IntegrityError, match="is replaced, and no erasure on record says so"):
+        lost_rows.left_of(services, digest)
+
+
+def test_what_is_left_of_a_hold_out_can_be_read(services: Services) -> None:
+    done = erased(services)
+    assert done.statement is not None
+    for file in facts_of(done.statement)["files"]:
+        assert lost_rows.left_of(services, file["digest"]) == file["left"]
+        assert job_inputs.rows_path(services, file["digest"]).endswith(file["left"])
 
 
 def test_a_backup_of_before_does_not_bring_the_rows_back_where_the_tombstones_are_kept(

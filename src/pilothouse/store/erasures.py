@@ -71,6 +71,15 @@ def of_plan(connection: Connection, digest: str) -> Erasure | None:
     return _erasure(row) if row else None
 
 
+def is_ordered(connection: Connection, digest: str, left: str, plan: str) -> bool:
+    """Whether an order on record takes rows out of a file, and its tombstone, where there is one, says that this is left."""
+    erasure = of_plan(connection, plan)
+    if erasure is None or digest not in {file.digest for file in erasure.plan.files}:
+        return False
+    lost = {(file.digest, file.left) for file in files_of(connection, erasure.id)}
+    return not erasure.is_complete or (digest, left) in lost
+
+
 def unfinished(connection: Connection) -> list[Erasure]:
     """Orders that are not carried out yet."""
     rows = connection.execute(f"{_SELECT} WHERE t.erasure_id IS NULL ORDER BY e.id")

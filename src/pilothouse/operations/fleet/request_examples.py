@@ -15,6 +15,7 @@ from pilothouse.domain.monitoring.monitoring import TargetState
 from pilothouse.operations import catalogue
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.fleet import health, targets
+from pilothouse.operations.jobs.lost_rows import left_of
 from pilothouse.operations.promotion import deployments
 from pilothouse.operations.services import Services
 from pilothouse.store import runs
@@ -100,7 +101,7 @@ def request_example(services: Services, actor: Actor, model: str, target: str) -
     if file is None:
         raise NotFoundError(f"the rows that {model}/{number} held out are not on record")
     private = frozenset(deployments.private_columns(services, model))
-    row = _row(services.artifacts.path(services.artifacts.left_of(file.digest)), spec, private)
+    row = _row(services.artifacts.path(left_of(services, file.digest)), spec, private)
     tokens = services.paths.client_tokens(target)
     return RequestExample(
         model, number, target, address.url, {"rows": [row]}, str(tokens) if tokens.exists() else ""

@@ -31,7 +31,7 @@ from pilothouse.operations.jobs.code_facts import (
 )
 from pilothouse.operations.jobs.jobs import ClaimedJob
 from pilothouse.operations.jobs.judging_code import check_as_applied, judging_code
-from pilothouse.operations.jobs.lost_rows import check_reproducible
+from pilothouse.operations.jobs.lost_rows import check_reproducible, left_of
 from pilothouse.operations.jobs.trainings import spec_of_job, stored_spec
 from pilothouse.operations.models.source_columns import source_path
 from pilothouse.operations.services import Services
@@ -325,7 +325,7 @@ def model_path(services: Services, version: Version) -> str:
 
 def rows_path(services: Services, digest: str) -> str:
     """Path of a file with rows, of what is left of it where rows were erased. Raises IntegrityError or NotFoundError."""
-    return artifact_path(services, services.artifacts.left_of(digest))
+    return artifact_path(services, left_of(services, digest))
 
 
 def artifact_path(services: Services, digest: str) -> str:

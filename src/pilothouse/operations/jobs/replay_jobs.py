@@ -34,6 +34,7 @@ from pilothouse.operations.jobs.job_inputs import (
     attempt_folder,
     model_path,
     requests_of,
+    rows_path,
     write_prepared,
 )
 from pilothouse.operations.jobs.jobs import (
@@ -100,7 +101,7 @@ def prepare(services: Services, claim: ClaimedJob, folder: Path) -> PreparedJob:
     for side, version in sides.items():
         inputs[f"{side}_model"] = model_path(services, version)
         inputs[f"{side}_schema"] = artifact_path(services, version.schema_digest)
-        inputs[f"{side}_holdout"] = artifact_path(services, version.predictions_digest)
+        inputs[f"{side}_holdout"] = rows_path(services, version.predictions_digest)
     step_options = {
         "version": sides["version"].number,
         "against": sides["against"].number,
