@@ -74,6 +74,15 @@ def as_is(entry: tarfile.TarInfo, data: bytes) -> tuple[tarfile.TarInfo, bytes]:
     return entry, data
 
 
+def test_descriptions_of_targets_and_plans_are_in_a_backup(services: Services, tmp_path: Path) -> None:
+    files = {"targets.toml": "# where\n", "plans.toml": "# how\n"}
+    for name, text in files.items():
+        (services.paths.root / name).write_text(text)
+    restores.restore(back_up(services, tmp_path / "copy.tar").file, tmp_path / "restored")
+    assert {name: (tmp_path / "restored" / name).read_text() for name in files} == files
+    assert all((tmp_path / "restored" / name).stat().st_mode & 0o777 == 0o644 for name in files)
+
+
 def test_a_backup_of_an_earlier_form_is_opened(services: Services, tmp_path: Path) -> None:
     services.telemetry.check()
     connection = driver.connect(str(services.paths.telemetry), isolation_level=None)

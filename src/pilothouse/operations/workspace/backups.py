@@ -25,6 +25,7 @@ from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundE
 from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.domain.models.target_file import TARGETS_FILE
 from pilothouse.domain.records import AuditHead
+from pilothouse.domain.rollouts.plan_file import PLANS_FILE
 from pilothouse.operations.authorisation import authorise, changing
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace.restores import ARTIFACTS, FORMAT, MANIFEST, MODELS, REGISTRY, TELEMETRY
@@ -142,8 +143,9 @@ def _write(services: Services, actor: Actor, archive: _Archive, scratch: Path) -
     for mark in services.artifacts.marks():
         path = services.artifacts.mark_path(mark.digest)
         archive.add(f"{ARTIFACTS}/{mark.digest[:2]}/{path.name}", path, 0o444)
-    if (paths.root / TARGETS_FILE).is_file():
-        archive.add(TARGETS_FILE, paths.root / TARGETS_FILE, 0o644)
+    for name in (TARGETS_FILE, PLANS_FILE):
+        if (paths.root / name).is_file():
+            archive.add(name, paths.root / name, 0o644)
     for path in _regular_files(paths.models, archive):
         mode = 0o755 if path.stat().st_mode & stat.S_IXUSR else 0o644
         archive.add(f"{MODELS}/{path.relative_to(paths.models).as_posix()}", path, mode)

@@ -16,6 +16,7 @@ from pilothouse.domain.formats.bounded_json import parse_json
 from pilothouse.domain.formats.safe_text import safe
 from pilothouse.domain.models.target_file import TARGETS_FILE
 from pilothouse.domain.records import AuditHead
+from pilothouse.domain.rollouts.plan_file import PLANS_FILE
 from pilothouse.store import erasures, versions
 from pilothouse.store.connection import Registry
 from pilothouse.store.log import audit
@@ -138,7 +139,11 @@ def _unpack(file: Path, tar: tarfile.TarFile, folder: Path) -> dict[str, Any]:
 
 def _is_expected(name: str) -> bool:
     """True for names that ``backup`` writes: below ``models`` any that does not lead out of it."""
-    if name in (REGISTRY, TELEMETRY, TARGETS_FILE) or _ARTIFACT.fullmatch(name) or _MARK.fullmatch(name):
+    if (
+        name in (REGISTRY, TELEMETRY, TARGETS_FILE, PLANS_FILE)
+        or _ARTIFACT.fullmatch(name)
+        or _MARK.fullmatch(name)
+    ):
         return True
     parts = name.split("/")
     plain = all(part not in ("", ".", "..") for part in parts) and "\0" not in name and "\\" not in name
@@ -150,7 +155,7 @@ def _mode(name: str, recorded: int) -> int:
         return 0o444
     if name.startswith(f"{MODELS}/"):
         return 0o755 if recorded & 0o100 else 0o644
-    if name == TARGETS_FILE:
+    if name in (TARGETS_FILE, PLANS_FILE):
         return 0o644
     return 0o600
 
