@@ -166,3 +166,12 @@ def test_a_step_taken_out_is_said_and_one_put_before_is_not() -> None:
 
     assert list(looser(TRIALS, shorter)) == ["wave 1 (first) has 2 steps in place of 3"]
     assert list(looser(shorter, TRIALS)) == []
+
+
+def test_a_canary_put_before_the_shadow_is_said() -> None:
+    plain = TRIALS.to_plain()
+    plain["wave"][0]["step"].insert(0, {"kind": "canary", "share": 0.1, "go_on": "time"})
+
+    assert list(looser(TRIALS, Plan.from_plain(plain))) == [
+        "wave 1 (first) has a canary before its shadow: it answers before anything is known of it"
+    ]

@@ -35,9 +35,12 @@ def _wave(name: str, old: Wave, new: Wave) -> Iterator[str]:
     if len(new.steps) < len(old.steps):
         yield f"{name} has {len(new.steps)} steps in place of {len(old.steps)}"
         return
-    for place, before in enumerate(
-        old.steps, len(new.steps) - len(old.steps)
-    ):  # from the last: a first step may be added
+    added = len(new.steps) - len(old.steps)
+    if old.steps[0].kind is StepKind.SHADOW and any(
+        step.kind is StepKind.CANARY for step in new.steps[:added]
+    ):
+        yield f"{name} has a canary before its shadow: it answers before anything is known of it"
+    for place, before in enumerate(old.steps, added):  # from the last: a first step may be added
         yield from _step(f"{name}, step {place + 1}", before, new.steps[place])
 
 
