@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -264,6 +265,100 @@ def test_where_nothing_is_live_to_compare_with_a_trial_is_left_out(tmp_path: Pat
     with place.services.registry.read() as connection:
         passed = next(one for one in rollouts.events(connection, number) if one.what == "passed")
     assert passed.text == "nothing is live on its targets that it could be compared with"
+
+
+def test_two_canaries_of_one_share_have_one_test_of_their_latency(tmp_path: Path) -> None:
+    twice = plan(
+        {
+            "name": "first",
+            "select": {"name": "ewr"},
+            "step": [
+                {"kind": "canary", "share": 0.5, "go_on": "hand"},
+                {"kind": "canary", "share": 0.5, "requests": 100},
+                {"kind": "live"},
+            ],
+        },
+        {"name": "rest"},
+    )
+    trial = Trial(tmp_path / "workspace", twice)
+    trial.canary(600, worse=0.35)
+    trial.place.keep()
+
+    assert trial.place.rollout(trial.number).state is RolloutState.ROLLED_BACK
+
+
+def test_errors_of_every_version_that_was_live_beside_the_challenger_count(tmp_path: Path) -> None:
+    trial = Trial(tmp_path / "workspace", CANARY)
+    rows = trial.rows(300)
+    for version, errors in ((1, 60), (2, 60), (3, 0)):  # somebody rolled the live version back in its midst
+        batch = batch_of(rows, 1, producer=f"arm-{version}", model="delay", version=version)
+        timing = dataclasses.replace(batch.requests[0], rows=1)
+        arm = dataclasses.replace(
+            batch, requests=[timing] * 300, rollout=trial.number, share=0.5, errors=errors
+        )
+        trial.place.services.telemetry.append(arm, facts, NOW_US)
+    trial.place.keep()
+
+    assert trial.place.rollout(trial.number).state is RolloutState.RUNNING
+    with trial.place.services.registry.read() as connection:
+        (arms,) = [row for row in rollouts.evidence(connection, trial.number) if row.test == "arms"]
+    (stage,) = arms.statistics["errors"]["stages"]
+    counts = {
+        name: stage[name] for name in ("challenger", "champion", "challenger_errors", "champion_errors")
+    }
+    assert counts == {"challenger": 360, "champion": 660, "challenger_errors": 60, "champion_errors": 60}
+
+
+def test_a_challenger_with_which_the_process_dies_goes_back(tmp_path: Path) -> None:
+    trial = Trial(tmp_path / "workspace", SHADOW)
+    place = trial.place
+    for _ in range(3):
+        place.example.pass_time(seconds=20)
+        place.report("ewr", 1)
+        place.silence("ewr")
+    place.keep()
+
+    said = "the serving process of ewr has ended 3 times since delay/2 is tried there"
+    assert place.rollout(trial.number).why.startswith(said)
+    assert place.states(trial.number)["ewr"] == "back"
+
+
+def test_pairs_that_cannot_be_read_hold_it_and_keep_it_from_no_way_back(tmp_path: Path) -> None:
+    trial = Trial(tmp_path / "workspace", SHADOW)
+    place, number = trial.place, trial.number
+    trial.shadow(1)
+    with sqlite3.connect(place.services.paths.telemetry) as connection:
+        connection.execute("UPDATE trial_pairs SET data = x'00'")
+    connection.close()
+    (done,) = keeper.keep(place.services)
+    assert "the bytes are damaged" in done.fault
+    assert place.states(number)["ewr"] == "shadow"
+
+    report = TrialReport(number, "delay", 2, "shadow", "failed", "no memory")
+    keeper.keep(place.services, serving=Serving(starts=True, trials={"ewr": [report]}))
+    assert place.rollout(number).state is RolloutState.ROLLED_BACK
+
+
+def test_requests_of_a_target_that_catches_up_are_none_of_another_wave(tmp_path: Path) -> None:
+    counted = plan(
+        {"name": "first", "select": {"name": ["ewr", "jfk"]}},
+        {"name": "rest", "step": [{"kind": "live", "requests": 10}]},
+    )
+    place = RolloutWorkspace(tmp_path / "workspace", counted)
+    place.report("ewr", 1)
+    place.silence("ewr")
+    number = place.begin()
+    place.keep()
+    assert place.live() == {"ewr": 1, "jfk": 2, "lga": 2}
+    place.report("ewr", 1)
+    place.keep()
+    assert place.live()["ewr"] == 2
+    place.report("ewr", 2)
+    rows = flights().iloc[30_000 : 30_000 + SIZE]
+    place.services.telemetry.append(batch_of(rows, 1, model="delay", version=2), facts, NOW_US)
+    place.keep()
+
+    assert place.rollout(number).state is RolloutState.RUNNING
 
 
 def test_folded_in_parts_or_at_once_or_after_a_kill_the_numbers_are_the_same(tmp_path: Path) -> None:

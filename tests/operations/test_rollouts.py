@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ from pilothouse.operations.workspace import doctor, time_machine, workspaces
 from pilothouse.store import deployments as deployment_store
 from pilothouse.store import rollouts as store
 from support.rollout_plans import TWO_WAVES, plan
-from support.rollout_workspace import RolloutWorkspace
+from support.rollout_workspace import TARGETS, RolloutWorkspace
 
 Make = Callable[..., RolloutWorkspace]
 
@@ -445,3 +446,44 @@ def test_going_back_leaves_what_somebody_has_put_live_meanwhile(make: Make) -> N
     steering.abort(place.services, oscar, number, "enough")
 
     assert place.live() == {"ewr": 1, "jfk": 2, "lga": 2}
+
+
+def test_going_back_is_to_no_version_that_somebody_rolled_back_while_it_waited(make: Make) -> None:
+    place = make()
+    place.begin()
+    place.keep()
+    place.example.pass_time(hours=1)
+    place.keep()
+    place.example.add_version(incumbents=(2,))
+    number = place.begin(3)
+    deployments.roll_back(place.services, place.example.actor("oscar"), "delay", ["ewr"], reason="slow")
+    deployments.lift_hold(place.services, place.example.actor("ada"), "delay", "seen")
+    place.keep()
+    assert place.live() == {"ewr": 3, "jfk": 2, "lga": 2}
+    steering.abort(place.services, place.example.actor("oscar"), number, "enough")
+
+    assert place.live() == {"ewr": 1, "jfk": 2, "lga": 2}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"targets": [{"name": "ewr"}, {"name": "jfk"}]}, "names lga no longer"),
+        ({"inventory": {"retired": "nobody asks for it"}}, "delay is retired (nobody asks for it)"),
+    ],
+)
+def test_a_model_file_that_takes_a_target_or_the_model_out_keeps_it_where_it_is(
+    make: Make, changed: dict[str, Any], said: str
+) -> None:
+    place = make()
+    number = place.begin()
+    place.keep()
+    usual = {"targets": [{"name": name} for name in TARGETS], "promotion": {"plan": "careful"}}
+    place.example.apply(**{**usual, **changed})
+    place.example.pass_time(hours=2)
+
+    assert place.keep() == []
+    assert place.live() == {"ewr": 2, "jfk": 1, "lga": 1}
+    assert said in views.show_rollout(place.services, place.example.actor("vera"), number).next
+    steering.abort(place.services, place.example.actor("oscar"), number, "enough")
+    assert place.live() == {"ewr": 1, "jfk": 1, "lga": 1}

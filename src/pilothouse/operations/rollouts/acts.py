@@ -101,8 +101,9 @@ def end(
 
 def take_back(services: Services, change: Change, rollout: Rollout, why: str) -> dict[str, Any]:
     """Take every touched target back to the version that was live there before: trials end, and what is live is replaced in
-    one swap. Where somebody has put another version live since, that stays. Returns the figures of the event; they name the
-    targets on which nothing was live before, where the version stays."""
+    one swap. Where somebody has put another version live since, that stays. Which one was before is what a roll-back by hand
+    finds: not one that somebody rolled back while the roll-out waited, nor one put live by breaking the glass alone. Returns
+    the figures of the event; they name the targets on which nothing was live before, where the version stays."""
     now = {one.target: one.version for one in deployments.live(change.connection, model=rollout.model)}
     live = [
         one
@@ -110,11 +111,15 @@ def take_back(services: Services, change: Change, rollout: Rollout, why: str) ->
         if one.state is PlaceState.LIVE and now.get(one.target) == rollout.version
     ]
     trials = [one.target for one in rollout.targets if one.state.is_trial]
-    back = [one for one in live if one.before is not None and one.before != rollout.version]
+    before = deployments.versions_before(change.connection, rollout.model)
+    back = [
+        one
+        for one in live
+        if one.before not in (None, rollout.version) and (rollout.model, one.target) in before
+    ]
     steps = [
-        RollBackStep(rollout.model, one.target, rollout.version, one.before)
+        RollBackStep(rollout.model, one.target, rollout.version, before[rollout.model, one.target])
         for one in back
-        if one.before is not None
     ]
     if steps:
         go_back(services, change, rollout.model, steps, why)

@@ -94,7 +94,12 @@ def judged(
 def _traffic(services: Services, rollout: Rollout, rows: Sequence[EvidenceRow]) -> StepEvidence:
     """Rows that the version has answered since a live step began."""
     answered = _answered(services, rollout)
-    here = [row for row in rows if (row.wave, row.step, row.test) == (rollout.wave, rollout.step, TRAFFIC)]
+    of_wave = {one.target for one in rollout.of_wave(rollout.wave)}  # others catch up meanwhile
+    here = [
+        row
+        for row in rows
+        if (row.wave, row.step, row.test) == (rollout.wave, rollout.step, TRAFFIC) and row.target in of_wave
+    ]
     count = sum(max(0, answered.get(row.target, 0) - row.statistics["before"]) for row in here)
     outcome = Outcome.UNDECIDED if count else Outcome.NO_TRAFFIC
     return StepEvidence(count, outcome, f"{count:,} requests" if count else "")

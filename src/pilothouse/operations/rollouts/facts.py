@@ -8,18 +8,19 @@ from pilothouse.domain.formats.wire import TrialReport
 from pilothouse.domain.monitoring.monitoring import ServingState
 from pilothouse.domain.promotion.freezes import freeze_of, freeze_text
 from pilothouse.domain.rollouts.rollout import PlaceState, Rollout, RolloutTarget
-from pilothouse.domain.rollouts.rules import Breach, Facts, PlaceFacts, StepEvidence
+from pilothouse.domain.rollouts.rules import Breach, Facts, PlaceFacts, StepEvidence, named
+from pilothouse.operations.catalogue import spec_of_model
 from pilothouse.operations.rollouts.evidence import judged
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import deployments, rollout_facts, workspace
+from pilothouse.store import deployments, rollout_facts, targets, workspace
 from pilothouse.store.governance import freezes
 from pilothouse.store.rollout_facts import ServedPlace
 
 ALERTS_AGAINST = ("performance", "errors", "latency", "data_quality")
 """Kinds of alert that speak against a version which goes out. Inputs that drift do so whichever version answers."""
 _ENDS_AGAINST = 3
-"""Ends of a serving process since the version is live, where the version before had fewer in as long a time."""
+"""Ends of a serving process since the version is live or tried, where there were fewer in as long a time before."""
 _LOOKED_BACK = timedelta(hours=1)
 
 
@@ -76,6 +77,20 @@ def blocked(
     automation = workspace.automation(connection)
     if automation.paused:
         return f"automation is paused by {automation.actor}: {automation.reason}"
+    spec = spec_of_model(connection, rollout.model)
+    if spec.inventory is not None and spec.inventory.retired:
+        return f"{rollout.model} is retired ({spec.inventory.retired}): it takes no deployment"
+    named_now = targets.targets_of(connection, rollout.model)
+    left_out = [
+        one.target
+        for one in rollout.targets
+        if one.state is not PlaceState.LIVE and one.target not in named_now
+    ]
+    if left_out:
+        return (
+            f"the model file of {rollout.model} names {named(left_out)} no longer: "
+            "request the version for the targets that are left, which takes the place of this roll-out, or abort it"
+        )
     unheard = [place.target for place in served.values() if place.serving is ServingState.NOT_HEARD]
     if unheard:
         return f"the serving process of {unheard[0]} has not been heard of since the daemon started"
@@ -133,7 +148,7 @@ def _breaches(
     for alert in rollout_facts.alerts_against(connection, rollout.id, ALERTS_AGAINST):
         figures = {**alert.figures, "alert": alert.id}
         yield Breach("alert", f"alert {alert.id} on {alert.target}: {alert.summary}", alert.target, figures)
-    for one in live:
+    for one in rollout.touched:  # a challenger runs in the process that answers
         if one.entered_at is None:
             continue
         ends = rollout_facts.process_ends(connection, one.target, one.entered_at, now)
@@ -144,7 +159,8 @@ def _breaches(
         if before < ends:
             yield Breach(
                 "process",
-                f"the serving process of {one.target} has ended {ends} times since {rollout.uri} is live there, "
+                f"the serving process of {one.target} has ended {ends} times since {rollout.uri} is "
+                f"{'live' if one.state is PlaceState.LIVE else 'tried'} there, "
                 f"and {before} times in the {round(length.total_seconds() / 60)} minutes before",
                 one.target,
                 {"ends": ends, "ends_before": before},

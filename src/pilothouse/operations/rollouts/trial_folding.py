@@ -18,6 +18,7 @@ from pilothouse.domain.rollouts.rollout import Rollout
 from pilothouse.operations.catalogue import spec_of_model
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.arrays import Flags, Floats
+from pilothouse.statistics.profiles import latency
 from pilothouse.statistics.sequential import (
     arm_errors,
     decisions,
@@ -162,24 +163,26 @@ def _fold_arms(
 ) -> Folded:
     """Counts of the arms are summed over the whole trial in telemetry: they replace those before."""
     errors, latencies, answered = arm_errors.ArmErrors(), {}, {}
-    by_share: dict[float, dict[bool, trial_pairs.Arm]] = {}
+    by_share: dict[float, tuple[list[trial_pairs.Arm], list[trial_pairs.Arm]]] = {}
     planned = _shares(rollout)
     for arm in trial_pairs.arms(telemetry, trial):
         if arm.share in planned:
-            by_share.setdefault(arm.share, {})[arm.version == rollout.version] = arm
-    for share, of in sorted(by_share.items()):
-        new, old = of.get(True), of.get(False)
+            by_share.setdefault(arm.share, ([], []))[arm.version == rollout.version].append(arm)
+    for share, (old, new) in sorted(
+        by_share.items()
+    ):  # somebody may have rolled the live version back: then two are old
         stage = arm_errors.Stage(
             share,
-            new.requests + new.errors if new else 0,
-            old.requests + old.errors if old else 0,
-            new.errors if new else 0,
-            old.errors if old else 0,
+            sum(arm.requests + arm.errors for arm in new),
+            sum(arm.requests + arm.errors for arm in old),
+            sum(arm.errors for arm in new),
+            sum(arm.errors for arm in old),
         )
         errors = errors.plus(arm_errors.ArmErrors((stage,)))
         answered[f"{share:g}"] = stage.challenger
         if new and old:
-            latencies[f"{share:g}"] = to_plain(latency_ratio.collect(new.latencies, old.latencies))
+            both = [latency.merge_all([arm.latencies for arm in arms]) for arms in (new, old)]
+            latencies[f"{share:g}"] = to_plain(latency_ratio.collect(both[0], both[1]))
     return {**held, "errors": to_plain(errors), "latencies": latencies, "answered": answered}, after
 
 

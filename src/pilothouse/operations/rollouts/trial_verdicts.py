@@ -59,7 +59,7 @@ class Judged:
 def judge(rollout: Rollout, rows: list[EvidenceRow]) -> Judged:
     """The verdict from the folded rows of a roll-out."""
     plan = rollout.plan
-    names = list(_tests(rollout))
+    names = list(dict.fromkeys(_tests(rollout)))  # two canaries of one share have one test of their p95
     if not names:
         return Judged(StepEvidence(), None)
     of_waves = {
