@@ -29,6 +29,7 @@ from pilothouse.domain.identifiers import PredictionId
 from pilothouse.inference.columns import InputColumns
 from pilothouse.inference.predictor import Prediction, Predictor
 from pilothouse.inference.schema import InputColumn, InputSchema
+from pilothouse.serving.delivery.hub_client import HubClient
 from pilothouse.serving.delivery.pair_records import PairStream
 from pilothouse.serving.delivery.segments import batch_of, read_segment
 from pilothouse.serving.delivery.spool import Spool
@@ -36,8 +37,9 @@ from pilothouse.serving.delivery.spool_limits import SpoolLimits
 from pilothouse.serving.prediction.calls import Answer
 from pilothouse.serving.prediction.shadow import Shadow
 from pilothouse.serving.prediction.trial_arms import takes
+from pilothouse.serving.versions.follower import _still
 from pilothouse.serving.versions.live_versions import LoadedTrial, LoadedVersion
-from pilothouse.serving.versions.trials import unfit
+from pilothouse.serving.versions.trials import Trials, unfit
 
 Launch = Callable[..., ServingProcess]
 MODEL = "/v2/models/flight-delay"
@@ -280,6 +282,18 @@ def test_a_challenger_that_cannot_be_loaded_is_reported_and_stops_nothing(
     assert answered_by(server) == "1"
 
 
+def test_a_challenger_that_the_hub_is_away_for_has_not_failed(first: ModelFile, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("token")
+    wanted = DesiredTrial(ROLLOUT, first.desired, "shadow")
+    trials = Trials(tmp_path, HubClient(tmp_path / "none.sock", tmp_path / "token"), threading.Event())
+    trials.desire([wanted], {})
+    trials._load(wanted, ())
+
+    (report,) = trials.reports({})
+    assert report.state == "loading"
+    assert "the hub does not answer" in report.reason
+
+
 class Refusing:
     """A real predictor that fails where it finds the value 666, and notes the rows of every call."""
 
@@ -303,6 +317,16 @@ def trial(first: ModelFile, second: ModelFile) -> LoadedTrial:
     refusing: Any = Refusing(challenger.predictor)
     tried = LoadedVersion(second.desired, refusing, (), 0)
     return LoadedTrial(ROLLOUT, "shadow", 0.0, b"", champion, tried, tried)
+
+
+def test_a_trial_of_which_a_column_was_made_private_ends_at_once(trial: LoadedTrial) -> None:
+    def still(*private: str) -> dict[str, LoadedTrial]:
+        wanted = DesiredTrial(ROLLOUT, trial.named.version, trial.mode)
+        state = DesiredState("ewr", "a", [], {"flight-delay": list(private)}, [wanted])
+        return _still(state, {"flight-delay": trial})
+
+    assert still() == {"flight-delay": trial}
+    assert still("temp") == {}
 
 
 def offer(

@@ -259,11 +259,13 @@ class Follower:
 
 
 def _still(state: DesiredState, trials: Mapping[str, LoadedTrial]) -> dict[str, LoadedTrial]:
-    """Trials that are desired as they are: the others end at once, whatever is loaded then."""
+    """Trials that are desired as they are: the others end at once, whatever is loaded then. One of which a column was made
+    private begins anew: its versions would still keep it."""
     return {
         model: trial
         for model, trial in trials.items()
-        if any(
+        if trial.champion.private == trial.challenger.private == _private(state, model)
+        and any(
             (trial.rollout, trial.mode, trial.named.version) == (other.rollout, other.mode, other.version)
             for other in state.trials
         )

@@ -20,7 +20,7 @@ from pilothouse.serving.delivery.hub_client import HubClient
 from pilothouse.serving.prediction.calls import Work, call_together_or_alone
 from pilothouse.serving.prediction.vital_threads import vital_thread
 from pilothouse.serving.versions.live_versions import CANARY, SHADOW, LoadedTrial, LoadedVersion
-from pilothouse.serving.versions.version_loader import CannotLoadError, VersionLoader
+from pilothouse.serving.versions.version_loader import CannotFetchError, CannotLoadError, VersionLoader
 from pilothouse.system.files import write_atomically
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,8 @@ class Trials:
         self._wanted: dict[DesiredVersion, tuple[DesiredTrial, tuple[str, ...]]] = {}
         self._loaded: dict[DesiredVersion, LoadedVersion] = {}
         self._failed: dict[DesiredVersion, str] = {}
+        self._unfetched: dict[DesiredVersion, str] = {}
+        """Challengers that the hub was away for: that is said, and is no failure of theirs."""
         self._retry_at: dict[DesiredVersion, tuple[float, float]] = {}
         """Moment of the next try of a challenger, by the monotonic clock, and the pause before it."""
         self._thread = vital_thread(self._run, "trials")
@@ -64,7 +66,7 @@ class Trials:
         """Have the challengers of these trials loaded, and forget all others. ``private``: columns by model."""
         with self._changed:
             self._wanted = {trial.version: (trial, private.get(trial.version.model, ())) for trial in trials}
-            for known in (self._loaded, self._failed, self._retry_at):
+            for known in (self._loaded, self._failed, self._unfetched, self._retry_at):
                 for version in known.keys() - self._wanted.keys():
                     del known[version]
             self._changed.notify_all()
@@ -90,6 +92,7 @@ class Trials:
         """State of every desired trial, of which ``beside`` go on."""
         with self._changed:
             wanted, failed, loaded = dict(self._wanted), dict(self._failed), set(self._loaded)
+            unfetched = dict(self._unfetched)
         reports = []
         for version, (trial, _) in wanted.items():
             going = beside.get(version.model)
@@ -98,6 +101,8 @@ class Trials:
                 state = "failed"
             elif going is not None and going.named.version == version:
                 state, reason = "answers", going.unfit
+            elif version in unfetched:
+                reason = unfetched[version]
             elif version in loaded:
                 reason = "no other version of the model is live, or another is tried"
             reports.append(
@@ -132,29 +137,34 @@ class Trials:
                 loaded = self._loader.load(version, private)
             finally:
                 self._mark.unlink(missing_ok=True)
+        except CannotFetchError as error:
+            self._fail(version, one_line(str(error)), self._unfetched)
+            return
         except Exception as error:  # whatever it is: the live version answers on
             if not isinstance(error, CannotLoadError):
                 log.exception("models:/%s/%d could not be tried", version.model, version.version)
-            self._fail(version, one_line(str(error)) or type(error).__name__)
+            self._fail(version, one_line(str(error)) or type(error).__name__, self._failed)
             return
         with self._changed:
             if version in self._wanted:
                 self._loaded[version] = loaded
                 self._failed.pop(version, None)
+                self._unfetched.pop(version, None)
                 log.info("models:/%s/%d is in a trial (%s)", version.model, version.version, trial.mode)
 
-    def _fail(self, version: DesiredVersion, reason: str) -> None:
+    def _fail(self, version: DesiredVersion, reason: str, noted: dict[DesiredVersion, str]) -> None:
+        """Plan the next try of a challenger, and note the reason."""
         with self._changed:
             if version not in self._wanted:
                 return
             _, before = self._retry_at.get(version, (0.0, 0.0))
             pause = min(before * 2, _LONGEST_RETRY_S) if before else _FIRST_RETRY_S
             self._retry_at[version] = time.monotonic() + pause, pause
-            if self._failed.get(version) != reason:
+            if noted.get(version) != reason:
                 log.error(
                     "models:/%s/%d, in a trial, cannot be loaded: %s", version.model, version.version, reason
                 )
-            self._failed[version] = reason
+            noted[version] = reason
 
     def _put_mark(self, trial: DesiredTrial) -> None:
         """Note on disk that a challenger is being loaded. Raises CannotLoadError where the process has ended at it twice."""

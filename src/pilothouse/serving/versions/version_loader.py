@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pilothouse.artifacts import ArtifactStore
-from pilothouse.domain.errors import IntegrityError, NotFoundError, PilothouseError
+from pilothouse.domain.errors import IntegrityError, NotFoundError, PilothouseError, UnavailableError
 from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.formats.wire import DesiredVersion
 from pilothouse.inference.predictor import Predictor
@@ -27,6 +27,10 @@ log = logging.getLogger(__name__)
 
 class CannotLoadError(PilothouseError):
     """Reason why a version cannot be loaded."""
+
+
+class CannotFetchError(CannotLoadError):
+    """The hub is away: nothing is said against the version."""
 
 
 class VersionLoader:
@@ -60,6 +64,8 @@ class VersionLoader:
                 version, predictor or self._fetched_predictor(version), private, baseline_us=0
             )
             baseline = self._baseline(loaded, needed, again)
+        except CannotFetchError:
+            raise
         except PilothouseError as error:
             raise CannotLoadError(f"{self._tie(version)}{error}") from None
         except Exception as error:  # a model may raise anything while it is tried
@@ -119,7 +125,10 @@ class VersionLoader:
         except IntegrityError as error:
             log.warning("%s; fetching it again", error)
             self._artifacts.path(digest).unlink(missing_ok=True)
-        data = self._hub.artifact(digest)
+        try:
+            data = self._hub.artifact(digest)
+        except UnavailableError as error:
+            raise CannotFetchError(str(error)) from None
         actual = hashlib.sha256(data).hexdigest()
         if actual != digest:
             raise IntegrityError(f"the hub sent {actual} for artifact {digest}; not loaded")
