@@ -9,7 +9,7 @@ from pilothouse.console.screens.page import PageView
 from pilothouse.console.session.actions import Action
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.rollouts.plan import GoOn
-from pilothouse.domain.rollouts.rollout import RolloutState
+from pilothouse.domain.rollouts.rollout import PlaceState, RolloutState
 from pilothouse.domain.rollouts.view import RolloutView
 from pilothouse.operations.services import Services
 from pilothouse.presentation.pages.rollout_page import rollout_lines
@@ -137,11 +137,13 @@ class RolloutPage(PageView[RolloutData]):
             return
         rollout = self.data.view.rollout
         back = [f"{one.target} to {_before(one.before)}" for one in rollout.touched]
+        is_live = any(one.state is PlaceState.LIVE for one in rollout.touched)
         question = Ask(
             f"Abort roll-out {rollout.id} of {rollout.model} v{rollout.version}?",
             [
                 f"Back at once: {', '.join(back)}." if back else "No target has anything of it yet.",
-                "Automatic deployment of the model is held. Only a new request tries the version again.",
+                *(["Automatic deployment of the model is held."] if is_live else []),
+                "Only a new request tries the version again.",
             ],
             field="reason",
             required=True,

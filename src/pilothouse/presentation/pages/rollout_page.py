@@ -46,7 +46,7 @@ def rollout_lines(view: RolloutView, now: datetime) -> list[Line]:
 
 def _next(view: RolloutView) -> str:
     """What it waits for, and when it pauses for want of that."""
-    pauses = view.until is not None and not view.next.startswith("bakes until")
+    pauses = view.until is not None and not view.next.startswith(("bakes until", "about to"))
     return f"{view.next} (it pauses at {time_text(view.until)} for want of that)" if pauses else view.next
 
 
