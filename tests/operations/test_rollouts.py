@@ -487,3 +487,29 @@ def test_a_model_file_that_takes_a_target_or_the_model_out_keeps_it_where_it_is(
     assert said in views.show_rollout(place.services, place.example.actor("vera"), number).next
     steering.abort(place.services, place.example.actor("oscar"), number, "enough")
     assert place.live() == {"ewr": 1, "jfk": 1, "lga": 1}
+
+
+LATER_TRIAL = plan(
+    {"name": "first", "select": {"name": "ewr"}},
+    {"name": "rest", "step": [{"kind": "canary", "share": 0.1, "requests": 10}, {"kind": "live"}]},
+)
+
+
+def test_trials_that_end_with_a_roll_back_by_hand_elsewhere_have_ended_in_the_past_too(make: Make) -> None:
+    place = make(LATER_TRIAL)
+    number = place.begin()
+    place.keep()
+    assert place.states(number) == {"ewr": "live", "jfk": "canary", "lga": "canary"}
+    deployments.roll_back(place.services, place.example.actor("oscar"), "delay", ["ewr"], reason="slow")
+    place.keep()
+    now = place.states(number)
+    assert now == {"ewr": "live", "jfk": "back", "lga": "back"}
+
+    time = place.example.time
+    place.example.pass_time(minutes=5)
+    past = time_machine.open_past(place.services, place.example.actor("ada"), time)
+    try:
+        (found,) = views.list_rollouts(past, place.example.actor("ada"))
+    finally:
+        past.close()
+    assert {one.target: str(one.state) for one in found.targets} == now

@@ -1,6 +1,6 @@
 """Acts of a roll-out, each one change in the caller's transaction: a daemon that is killed has done all of it or nothing."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -59,8 +59,9 @@ def carry_out(services: Services, change: Change, rollout: Rollout, act: Act) ->
             _go_back(services, change, rollout, breach)
         case Leave(targets):
             why = f"another version is live on {named(targets)} in place of v{rollout.version}: the others stay as they are"
-            _end_trials(change, rollout)
-            end(change, rollout, RolloutState.ABORTED, why, {"taken": list(targets)})
+            trials = _end_trials(change, rollout)
+            ended = {"state": str(PlaceState.BACK), "targets": trials} if trials else {}
+            end(change, rollout, RolloutState.ABORTED, why, {"taken": list(targets), **ended})
 
 
 def record(
@@ -247,6 +248,8 @@ def _go_back(services: Services, change: Change, rollout: Rollout, breach: Breac
     )
 
 
-def _end_trials(change: Change, rollout: Rollout) -> None:
-    trials: Iterable[str] = [one.target for one in rollout.targets if one.state.is_trial]
+def _end_trials(change: Change, rollout: Rollout) -> list[str]:
+    """End the trials of a roll-out that is left; returns their targets."""
+    trials = [one.target for one in rollout.targets if one.state.is_trial]
     rollouts.set_targets(change.connection, rollout.id, PlaceState.BACK, dict.fromkeys(trials), at=change.at)
+    return trials
