@@ -223,6 +223,10 @@ def test_pairs_that_cannot_be_believed_are_rejected_by_requests_and_counted(stor
     texts = ["7", *rows["label"].tolist()[1:]]
     labels = dataclasses.replace(good, sequence=1, champion_labels=code_texts(texts))
     assert store.append_pairs(labels, lookup, NOW_US).reasons == {"unknown label": 17}
+    without = dataclasses.replace(
+        good, sequence=3, champion_labels=code_texts([]), challenger_labels=code_texts([])
+    )
+    assert store.append_pairs(without, lookup, NOW_US).reasons == {"unknown label": 51}
     unknown = dataclasses.replace(good, sequence=2, challenger=9)
     assert store.append_pairs(unknown, lookup, NOW_US).reasons == {"unknown version": 51}
     assert store.append_pairs(unknown, lookup, NOW_US) == BatchReceipt(0, 51, duplicate=True)
@@ -232,7 +236,7 @@ def test_pairs_that_cannot_be_believed_are_rejected_by_requests_and_counted(stor
     }
     with store.read() as connection:
         assert new_pairs(connection, TRIAL).rows == 68
-        assert sum(one.count for one in rejected_counts(connection)) == 17 + 17 + 51 + 51
+        assert sum(one.count for one in rejected_counts(connection)) == 17 + 17 + 51 + 51 + 51
     with store.read() as connection:
         assert new_pairs(connection, TRIAL).champion_scores[:17].tolist() == rows["score"].iloc[:17].tolist()
 

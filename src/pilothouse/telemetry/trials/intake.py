@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from pilothouse.domain.formats.wire import BatchReceipt, PairBatch
+from pilothouse.domain.formats.wire import BatchReceipt, CodedTexts, PairBatch
 from pilothouse.domain.monitoring.monitoring import RejectionReason
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.inserts import insert
@@ -98,7 +98,7 @@ def _believed(
     ]
     numbers: dict[str | None, int] = {name: number for number, name in enumerate(classes)}
     labels = [
-        CodedColumn.of(column).mapped(numbers, -1) if classes else np.empty(0, np.int64)
+        _coded(column, numbers, batch.rows) if classes else np.empty(0, np.int64)
         for column in (batch.champion_labels, batch.challenger_labels)
     ]
     request_of = np.repeat(np.arange(len(rows)), rows)
@@ -129,6 +129,11 @@ def _believed(
         champion_us[whole],
         challenger_us[whole],
     )
+
+
+def _coded(column: CodedTexts, numbers: dict[str | None, int], rows: int) -> Ints:
+    """Number of the class of each row, -1 for another; a batch may come without labels."""
+    return CodedColumn.of(column).mapped(numbers, -1) if len(column) else np.full(rows, -1, np.int64)
 
 
 def _link(
