@@ -187,3 +187,11 @@ def test_the_event_clock_counts_from_where_each_target_stood() -> None:
     assert waits(one, {"ewr": ahead, "jfk": behind}) == "bakes until 2026-05-02 13:00 by the events of jfk"
     assert waits(one, {"ewr": ahead, "jfk": PlaceFacts(live=2)}).endswith("no event has come from jfk")
     assert isinstance(act(one, {"ewr": ahead, "jfk": ahead}), Pass)
+
+
+def test_a_wave_of_which_no_target_answered_bakes_from_when_one_caught_up() -> None:
+    late = inside(with_target(fresh(), "ewr", PlaceState.PASSED_OVER), PlaceState.LIVE)
+    late = with_target(late, "ewr", PlaceState.LIVE, entered_at=START + 2 * HOUR)
+
+    assert waits(late, now=START + 2.5 * HOUR) == "bakes until 2026-05-03 15:00:00 UTC"
+    assert isinstance(act(late, now=START + 3 * HOUR), Pass)

@@ -513,3 +513,13 @@ def test_trials_that_end_with_a_roll_back_by_hand_elsewhere_have_ended_in_the_pa
     finally:
         past.close()
     assert {one.target: str(one.state) for one in found.targets} == now
+
+
+def test_before_the_first_event_a_step_bakes_from_when_the_live_version_took_effect(make: Make) -> None:
+    place = make(plan({"name": "all", "step": [{"kind": "live", "bake": "1h", "clock": "event"}]}))
+    number = place.begin()
+    place.keep()
+
+    with place.services.registry.read() as connection:
+        live = {one.target: one.effective_at for one in deployment_store.live(connection, model="delay")}
+    assert {one.target: one.entered_clock for one in place.rollout(number).targets} == live

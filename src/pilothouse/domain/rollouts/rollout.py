@@ -68,7 +68,7 @@ class RolloutTarget:
     entered_at: datetime | None = None
     """When it came into this state, by the wall clock."""
     entered_clock: datetime | None = None
-    """Its event clock then; None where nothing had come from it."""
+    """Its event clock then, or where nothing had come from it the event time at which its live version took effect."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -250,12 +250,13 @@ def _missing(rollout: Rollout, facts: Facts, step: Step) -> Iterator[_Missing]:
 def _unbaked(
     rollout: Rollout, facts: Facts, step: Step, places: Sequence[RolloutTarget]
 ) -> Iterator[_Missing]:
-    bake = timedelta(seconds=step.bake)
-    assert rollout.entered_at is not None
+    bake, began = timedelta(seconds=step.bake), rollout.entered_at
+    assert began is not None
     if not bake:
         return
     if step.clock is Clock.WALL:
-        ends = rollout.entered_at + bake
+        # since the first of them has it: where none answered when the step began, nothing has baked before one caught up
+        ends = min(one.entered_at or began for one in places) + bake
         if facts.now < ends:
             yield _Missing(f"bakes until {ends:%Y-%m-%d %H:%M:%S} UTC", ends)
         return

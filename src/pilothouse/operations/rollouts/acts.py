@@ -199,7 +199,11 @@ def _take(
             request_id=rollout.request_id,
         )
     clocks = services.event_clocks(rollout.model)
-    entered: dict[str, datetime | None] = {target: clocks.get(target) for target in targets}
+    live = {one.target: one.effective_at for one in deployments.live(change.connection, model=rollout.model)}
+    # before its first event the clock of a target stands where its live version took effect
+    entered: dict[str, datetime | None] = {
+        target: clocks.get(target) or live.get(target) for target in targets
+    }
     rollouts.set_targets(change.connection, rollout.id, STATE_IN[kind], entered, at=change.at, share=share)
     evidence.begin(services, change, rollout, targets, kind)
 
