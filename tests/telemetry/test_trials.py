@@ -448,3 +448,20 @@ def test_a_file_of_the_release_before_gets_the_tables(tmp_path: Path) -> None:
     store.append(in_trial(batch_of(rows, 1)), lookup, NOW_US)
     store.close()
     fresh.close()
+
+
+def test_after_a_restore_what_comes_is_read_though_its_numbers_were_given_out_before(
+    store: TelemetryStore,
+) -> None:
+    rows = sample(34)
+    for batch in batches(rows, 17):
+        store.append(in_trial(batch), lookup, NOW_US)
+    store.append_pairs(pairs_of(rows.iloc[:17], 0, [(1, 0)]), lookup, NOW_US)
+    with store.read() as connection:  # what was folded after the copy is not in it
+        watermark = new_pairs(connection, TRIAL, 7).watermark
+        judged = judged_pairs(connection, TRIAL, 7).watermark
+        assert judged_arms(connection, TRIAL, 7).watermark == judged == 0
+    assert watermark == 1
+    store.append_pairs(pairs_of(rows.iloc[17:], 1, [(2, 0)]), lookup, NOW_US)
+    with store.read() as connection:
+        assert new_pairs(connection, TRIAL, watermark).rows == 17

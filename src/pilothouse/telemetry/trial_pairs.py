@@ -113,6 +113,7 @@ def new_pairs(connection: Connection, trial: TrialName, after: int = 0, most: in
     if found is None:
         return _pairs(after, False, (), [])
     number, classes = found
+    after = _given_out(connection, "trial_pairs", after)
     parts: list[tuple[dict[str, Any], tuple[int, int, int, int]]] = []
     rows, watermark, more = 0, after, False
     for pairs_id, data, *counts in connection.execute(
@@ -143,6 +144,7 @@ def judged_pairs(
     if found is None:
         return _pairs(after, False, (), [])
     number, classes = found
+    after = _given_out(connection, "trial_outcomes", after)
     parts: list[tuple[dict[str, Any], tuple[int, int, int, int]]] = []
     total, watermark, more = 0, after, False
     opened: tuple[int, dict[str, Any]] = (-1, {})
@@ -171,6 +173,7 @@ def judged_arms(
     which the outcomes became known."""
     found = _find(connection, trial)
     number, classes = found or (-1, ())
+    after = _given_out(connection, "trial_outcomes", after)
     numbers: dict[str | None, int] = {name: place for place, name in enumerate(classes)}
     parts: list[tuple[Any, ...]] = []
     total, watermark, more = 0, after, False
@@ -232,6 +235,13 @@ def arms(connection: Connection, trial: TrialName) -> list[Arm]:
         errors = sum(count for count, _ in listed)
         summed.append(Arm(version, share, latencies.requests, latencies.rows, errors, latencies))
     return summed
+
+
+def _given_out(connection: Connection, table: str, after: int) -> int:
+    """A watermark, or the newest number of a table where it lies beyond: a backup's telemetry is older than its registry, and
+    what comes after a restore gets the numbers that were folded in between."""
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name=?", (table,)).fetchone()
+    return min(after, row[0] if row else 0)
 
 
 def _find(connection: Connection, trial: TrialName) -> tuple[int, tuple[str, ...]] | None:
