@@ -17,6 +17,7 @@ from pilothouse.domain.rollouts.rollout import RolloutState
 from pilothouse.operations import automation_switch
 from pilothouse.operations.alerts import alerts, incidents
 from pilothouse.operations.authorisation import changing
+from pilothouse.operations.fleet.processes import note_serving_end
 from pilothouse.operations.promotion import deployments, freezes, promotions
 from pilothouse.operations.promotion.attached import conditions
 from pilothouse.operations.rollouts import keeper, steering, views
@@ -179,7 +180,17 @@ def test_conditions_of_a_request_that_goes_out_by_a_plan_count_from_its_approval
     assert conditions.list_conditions(place.services, pat) == []
 
 
-@pytest.mark.parametrize("find", [found_not_loaded, found_by_an_alert, found_dying])
+def found_not_coming_up(place: RolloutWorkspace) -> str:
+    note_serving_end(place.services, "ewr", end="signal 9")
+    place.example.pass_time(seconds=30)
+    note_serving_end(place.services, "ewr", end="signal 9")  # one outage
+    place.keep()
+    assert place.live()["ewr"] == 2
+    place.example.pass_time(seconds=90)
+    return "the serving process of ewr has ended since delay/2 is live there, and has not come up again in 120 seconds"
+
+
+@pytest.mark.parametrize("find", [found_not_loaded, found_by_an_alert, found_dying, found_not_coming_up])
 @pytest.mark.parametrize("paused", [False, True])
 def test_what_is_found_against_it_takes_every_touched_target_back(
     make: Make, find: Callable[[RolloutWorkspace], str], paused: bool

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pilothouse.domain.formats.canonical import canonical_json
-from pilothouse.domain.formats.time_units import to_us
+from pilothouse.domain.formats.time_units import from_us, to_us
 from pilothouse.domain.monitoring.monitoring import ServingState
 from pilothouse.domain.records import Alert
 from pilothouse.sqlite import Connection
-from pilothouse.store.processes import DOWN
+from pilothouse.store.processes import ANSWERS, DOWN
 from pilothouse.store.values import from_row
 
 
@@ -64,3 +64,17 @@ def process_ends(connection: Connection, target: str, since: datetime, until: da
         (target, DOWN, to_us(since), to_us(until)),
     ).fetchone()
     return int(count)
+
+
+def down_since(connection: Connection, target: str, since: datetime) -> datetime | None:
+    """Since when a target's serving process, which the daemon saw end after a time, has not come up though the daemon that runs
+    now starts it; None where it has answered since, or where only its reports stayed away."""
+    row = connection.execute(
+        "SELECT max(recorded_at, coalesce((SELECT started_at FROM processes WHERE name = 'daemon'), 0)) AS since, action, "
+        "detail ->> '$.end' AS end, detail ->> '$.cause' AS cause FROM audit "
+        "WHERE subject = ? AND +action IN (?, ?) AND recorded_at > ? ORDER BY seq DESC LIMIT 1",
+        (target, DOWN, ANSWERS, to_us(since)),
+    ).fetchone()
+    if row is None or row["action"] != DOWN or not (row["end"] or row["cause"]):
+        return None
+    return from_us(row["since"])

@@ -22,6 +22,8 @@ ALERTS_AGAINST = ("performance", "errors", "latency", "data_quality")
 _ENDS_AGAINST = 3
 """Ends of a serving process since the version is live or tried, where there were fewer in as long a time before."""
 _LOOKED_BACK = timedelta(hours=1)
+_DOWN_AGAINST = timedelta(minutes=2)
+"""Time for which a process that has ended, and is started again and again, does not come up: its ends are one outage then."""
 
 
 _FIRST_REPORT = timedelta(minutes=1)
@@ -151,6 +153,15 @@ def _breaches(
     for one in rollout.touched:  # a challenger runs in the process that answers
         if one.entered_at is None:
             continue
+        down = rollout_facts.down_since(connection, one.target, one.entered_at)
+        if down is not None and now - down >= _DOWN_AGAINST:
+            yield Breach(
+                "process",
+                f"the serving process of {one.target} has ended since {rollout.uri} is {_word(one)} there, and has not come "
+                f"up again in {round((now - down).total_seconds())} seconds",
+                one.target,
+                {"down_s": (now - down).total_seconds()},
+            )
         ends = rollout_facts.process_ends(connection, one.target, one.entered_at, now)
         if ends < _ENDS_AGAINST:
             continue
@@ -159,9 +170,12 @@ def _breaches(
         if before < ends:
             yield Breach(
                 "process",
-                f"the serving process of {one.target} has ended {ends} times since {rollout.uri} is "
-                f"{'live' if one.state is PlaceState.LIVE else 'tried'} there, "
+                f"the serving process of {one.target} has ended {ends} times since {rollout.uri} is {_word(one)} there, "
                 f"and {before} times in the {round(length.total_seconds() / 60)} minutes before",
                 one.target,
                 {"ends": ends, "ends_before": before},
             )
+
+
+def _word(one: RolloutTarget) -> str:
+    return "live" if one.state is PlaceState.LIVE else "tried"
