@@ -24,7 +24,14 @@ from serving_kit import (
     wait_until,
 )
 
-from pilothouse.domain.formats.wire import DesiredState, DesiredTrial, DesiredVersion, PairBatch
+from pilothouse.domain.errors import UnavailableError
+from pilothouse.domain.formats.wire import (
+    DesiredState,
+    DesiredTrial,
+    DesiredVersion,
+    PairBatch,
+    ServingReport,
+)
 from pilothouse.domain.identifiers import PredictionId
 from pilothouse.inference.columns import InputColumns
 from pilothouse.inference.predictor import Prediction, Predictor
@@ -34,10 +41,10 @@ from pilothouse.serving.delivery.pair_records import PairStream
 from pilothouse.serving.delivery.segments import batch_of, read_segment
 from pilothouse.serving.delivery.spool import Spool
 from pilothouse.serving.delivery.spool_limits import SpoolLimits
-from pilothouse.serving.prediction.calls import Answer
+from pilothouse.serving.prediction.calls import Answer, Work, call_together_or_alone
 from pilothouse.serving.prediction.shadow import Shadow
 from pilothouse.serving.prediction.trial_arms import takes
-from pilothouse.serving.versions.follower import _still
+from pilothouse.serving.versions.follower import Follower, _still
 from pilothouse.serving.versions.live_versions import LoadedTrial, LoadedVersion
 from pilothouse.serving.versions.trials import Trials, unfit
 
@@ -292,6 +299,51 @@ def test_a_challenger_that_the_hub_is_away_for_has_not_failed(first: ModelFile, 
     (report,) = trials.reports({})
     assert report.state == "loading"
     assert "the hub does not answer" in report.reason
+
+
+class ComingBack(HubClient):
+    """A hub that is away while the files of a version are fetched, and back before anything is reported."""
+
+    def __init__(self, folder: Path, file: ModelFile) -> None:
+        super().__init__(folder / "none.sock", folder / "token")
+        self.file, self.is_away, self.reports = file, False, list[ServingReport]()
+        self.told = threading.Event()
+
+    def desired(self, revision: str) -> DesiredState | None:
+        if self.is_away and revision:
+            self.is_away = False
+        return None if revision else DesiredState("ewr", "a", [self.file.desired])
+
+    def artifact(self, digest: str) -> bytes:
+        if not self.reports and not self.told.is_set():
+            self.told.set()
+            self.is_away = True
+        if self.is_away:
+            raise UnavailableError("the hub does not answer")
+        return self.file.model if digest == self.file.desired.model_digest else self.file.schema
+
+    def report(self, report: ServingReport) -> None:
+        if self.is_away:
+            raise UnavailableError("the hub does not answer")
+        self.reports.append(report)
+
+
+def test_a_live_version_that_the_hub_was_away_for_is_loaded_before_it_is_reported(
+    first: ModelFile, tmp_path: Path
+) -> None:
+    def submit(work: Work) -> None:
+        call_together_or_alone([work])
+
+    hub = ComingBack(tmp_path, first)
+    follower = Follower("ewr", tmp_path, hub, 1, lambda: 0, submit)
+    follower.start()
+    try:
+        wait_until(lambda: bool(hub.reports))
+    finally:
+        follower.stop()
+
+    assert hub.told.is_set()
+    assert (hub.reports[0].loaded, hub.reports[0].failed) == ({"flight-delay": 1}, {})
 
 
 class Refusing:

@@ -77,4 +77,4 @@ def down_since(connection: Connection, target: str, since: datetime) -> datetime
     ).fetchone()
     if row is None or row["action"] != DOWN or not (row["end"] or row["cause"]):
         return None
-    return from_us(row["since"])
+    return from_us(int(row["since"]))

@@ -23,7 +23,7 @@ from pilothouse.serving.prediction.vital_threads import vital_thread
 from pilothouse.serving.versions.kept_versions import KeptVersions
 from pilothouse.serving.versions.live_versions import LoadedTrial, LoadedVersion, Roster
 from pilothouse.serving.versions.trials import Trials
-from pilothouse.serving.versions.version_loader import CannotLoadError, VersionLoader
+from pilothouse.serving.versions.version_loader import CannotFetchError, CannotLoadError, VersionLoader
 from pilothouse.system.files import write_atomically
 
 log = logging.getLogger(__name__)
@@ -65,6 +65,8 @@ class Follower:
         self._file = folder / "desired.msgpack"
         self._state: DesiredState | None = None
         self._retries: dict[DesiredVersion, _Retry] = {}
+        self._unfetched: set[DesiredVersion] = set()
+        """Of these, those that the hub was away for."""
         self._kept = KeptVersions()
         self._reported_at = 0.0
         self._reported: ServingReport | None = None
@@ -101,6 +103,8 @@ class Follower:
         while not self._stopping.is_set():
             try:
                 self._follow()
+                if pause != POLL_S:
+                    self._fetch_again()
                 self._put_trials()  # what is reported goes on
                 self._report()
                 pause = POLL_S
@@ -181,6 +185,11 @@ class Follower:
         for version in [version for version, retry in self._retries.items() if retry.at <= now]:
             self._load(version)
 
+    def _fetch_again(self) -> None:
+        """Load at once what the hub was away for, now that it is back: the first report is not to say that it has failed."""
+        for version in [version for version in self._retries if version in self._unfetched]:
+            self._load(version)
+
     def _load(self, version: DesiredVersion) -> None:
         """Load, measure and swap in a version; where that fails, note the reason and plan the next try."""
         assert self._state is not None
@@ -194,8 +203,10 @@ class Follower:
                 predictor=tried.predictor if tried else None,
             )
         except CannotLoadError as error:
+            (self._unfetched.add if isinstance(error, CannotFetchError) else self._unfetched.discard)(version)
             self._failed(version, str(error))
         else:
+            self._unfetched.discard(version)
             self._swap(loaded)
 
     def _swap(self, loaded: LoadedVersion) -> None:
