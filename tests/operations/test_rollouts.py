@@ -137,6 +137,7 @@ def found_not_loaded(place: RolloutWorkspace) -> str:
 
 
 def found_by_an_alert(place: RolloutWorkspace) -> str:
+    place.example.pass_time(seconds=1)
     raised(
         place.example, "performance", "ewr", version=2, severity="critical", effective_at=place.example.time
     )
@@ -224,6 +225,28 @@ def test_what_is_found_against_it_takes_every_touched_target_back(
     assert place.keep() == []
     with place.services.registry.read() as connection:
         assert store.rolled_back(connection, "delay") == {2: number}
+
+
+def test_a_version_that_an_alert_took_back_goes_out_again_by_a_new_request(make: Make) -> None:
+    place = make()
+    first = place.begin()
+    place.keep()
+    found_by_an_alert(place)
+    place.keep()
+    assert place.rollout(first).state is RolloutState.ROLLED_BACK
+    place.example.pass_time(minutes=5)
+    deployments.lift_hold(place.services, place.example.actor("oscar"), "delay", "looked at")
+
+    second = place.begin()
+    place.keep()
+    assert place.live()["ewr"] == 2
+    assert place.rollout(second).state is RolloutState.RUNNING
+    assert _has_open_alert(place), "the alert of before stands again, for everybody to see"
+
+
+def _has_open_alert(place: RolloutWorkspace) -> bool:
+    found = alerts.list_alerts(place.services, place.example.actor("oscar"), status=AlertStatus.OPEN)
+    return any((one.kind, one.version, one.target) == ("performance", 2, "ewr") for one in found)
 
 
 def test_an_alert_that_the_version_before_has_too_is_none_against_the_new_one(make: Make) -> None:

@@ -41,12 +41,13 @@ def places(connection: Connection, number: int) -> list[ServedPlace]:
 
 def alerts_against(connection: Connection, number: int, kinds: Iterable[str]) -> list[Alert]:
     """Alerts of these kinds of a roll-out's version that opened on a target since it was live there by the roll-out, and that
-    nobody has resolved; without those that the version before has had there too since then or shortly before: oldest first."""
+    nobody has resolved; without those that the version before has had there too since then or shortly before: oldest first.
+    One that its going live has opened again was known to whoever asked for the version anew."""
     rows = connection.execute(
         "SELECT a.*, a.incident_id AS incident, m.name AS model, v.number AS version, t.name AS target "
         "FROM rollout_targets rt JOIN rollouts r ON r.id = rt.rollout_id "
         "JOIN alerts a ON a.model_id = rt.model_id AND a.target_id = rt.target_id AND a.version_id = r.version_id "
-        "AND a.status <> 'resolved' AND a.recorded_at >= rt.entered_at "
+        "AND a.status <> 'resolved' AND a.recorded_at > rt.entered_at "
         "JOIN models m ON m.id = a.model_id JOIN versions v ON v.id = a.version_id JOIN targets t ON t.id = a.target_id "
         "WHERE rt.rollout_id = ? AND rt.state IN ('live', 'canary') AND a.kind IN (SELECT value FROM json_each(?)) "
         "AND NOT EXISTS (SELECT 1 FROM alerts b WHERE b.model_id = a.model_id AND b.target_id = a.target_id "
