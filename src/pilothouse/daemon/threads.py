@@ -39,6 +39,7 @@ _PATIENCE_S = {
     "serving": 120.0,
     "monitor": 1_800.0,
     "schedules": 3_600.0,
+    "roll-outs": 300.0,
     "housekeeping": 120.0,
     "heartbeat": 60.0,
 }
@@ -127,7 +128,7 @@ class DaemonThreads:
         parts.start("monitor", self._monitor)
         parts.start("schedules", functools.partial(self._schedules.run, wakeup("schedules")))
         parts.start("triggers", functools.partial(keep_triggers, services, wakeup()))
-        rollouts = wakeup()
+        rollouts = wakeup("roll-outs")
         telemetry_wakeups.append(rollouts)
         parts.start(
             "roll-outs",
