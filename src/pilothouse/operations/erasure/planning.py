@@ -26,6 +26,8 @@ from pilothouse.store import erasures, versions
 from pilothouse.system import files
 from pilothouse.telemetry import erasing, erasing_examples
 
+_FEWEST_DIGITS = 12
+"""Digits of a plan at least: fewer could be met by another plan on purpose."""
 _LONGEST_NAME = 64
 _ROWS = ("snapshot", "train", "holdout")
 _LOG = "log.txt"
@@ -100,7 +102,7 @@ def make_plan(services: Services, actor: Actor, selection: Selection, reason: st
 
 def read_plan(services: Services, name: str) -> Plan:
     """Plan by the first digits of its digest. Raises NotFoundError, InvalidInputError (several) or IntegrityError."""
-    if not 6 <= len(name) <= _LONGEST_NAME or set(name) - set("0123456789abcdef"):
+    if not _FEWEST_DIGITS <= len(name) <= _LONGEST_NAME or set(name) - set("0123456789abcdef"):
         raise InvalidInputError(f"{name[:70]!r} is no plan: expected what pilothouse erase plan printed")
     found = sorted(services.paths.erasure_plans.glob(f"{name}*.json"))
     if not found:
