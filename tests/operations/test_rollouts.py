@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from fixtures.registries import raised
-from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError
+from pilothouse.domain.errors import ConflictError, IntegrityError, InvalidInputError, NotAllowedError
 from pilothouse.domain.identity.roles import DAEMON, Permission, Role
 from pilothouse.domain.promotion.conditions import NewCondition
 from pilothouse.domain.promotion.request_rules import policy_met_text
 from pilothouse.domain.records import AlertStatus, RequestStatus
-from pilothouse.domain.rollouts.rollout import RolloutState
+from pilothouse.domain.rollouts.rollout import Rollout, RolloutState
 from pilothouse.operations import automation_switch
 from pilothouse.operations.alerts import alerts, incidents
 from pilothouse.operations.authorisation import changing
@@ -22,6 +22,7 @@ from pilothouse.operations.promotion import deployments, freezes, promotions
 from pilothouse.operations.promotion.attached import conditions
 from pilothouse.operations.rollouts import keeper, steering, views
 from pilothouse.operations.workspace import doctor, time_machine, workspaces
+from pilothouse.sqlite import Connection
 from pilothouse.store import deployments as deployment_store
 from pilothouse.store import rollouts as store
 from support.rollout_plans import TWO_WAVES, plan
@@ -415,6 +416,25 @@ def test_everything_that_it_wrote_is_accounted_for(make: Make) -> None:
 
     found = doctor.diagnose(place.services, place.example.actor("ada"))
     assert {one.check: one.text for one in found if one.check in ("records", "registry") and not one.ok} == {}
+
+
+def test_a_roll_out_that_cannot_be_read_holds_none_of_the_others(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = make()
+    broken, other = place.begin(2, "ewr"), place.begin(2, "jfk")
+    find = store.find
+
+    def cannot_read_one(connection: Connection, number: int) -> Rollout | None:
+        if number == broken:
+            raise IntegrityError(f"the plan of roll-out {number} cannot be read")
+        return find(connection, number)
+
+    monkeypatch.setattr(store, "find", cannot_read_one)
+    done = {(one.number, one.fault) for one in keeper.keep(place.services)}
+    assert (broken, f"the plan of roll-out {broken} cannot be read") in done
+    assert (other, "") in done
+    assert place.live() == {"ewr": 1, "jfk": 2, "lga": 1}
 
 
 def test_a_keeper_that_waits_looks_again_when_something_changes_or_time_has_passed(make: Make) -> None:

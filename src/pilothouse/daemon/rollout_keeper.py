@@ -35,17 +35,16 @@ def _turn(services: Services, wakeup: Wakeup, kept: keeper.Keeper, faults: dict[
     if write_state.state(services) is not None:
         return
     for done in kept.keep(wakeup.stop.is_set):
-        rollout, act = done.rollout, done.act
-        named = f"roll-out {rollout.id} of {rollout.uri}"
+        named, number, act = done.name, done.number, done.act
         if done.fault:
-            if faults.get(rollout.id) != done.fault:
-                say(log, logging.ERROR, f"{named}: {done.fault}", rollout=rollout.id)
-            faults[rollout.id] = done.fault
+            if faults.get(number) != done.fault:
+                say(log, logging.ERROR, f"{named}: {done.fault}", rollout=number)
+            faults[number] = done.fault
             continue
-        faults.pop(rollout.id, None)
+        faults.pop(number, None)
         if isinstance(act, GoBack):
-            say(log, logging.WARNING, f"{named} goes back: {act.breach.why}", rollout=rollout.id)
+            say(log, logging.WARNING, f"{named} goes back: {act.breach.why}", rollout=number)
         elif isinstance(act, Pause):
-            say(log, logging.WARNING, f"{named} is paused: {act.why}", rollout=rollout.id)
+            say(log, logging.WARNING, f"{named} is paused: {act.why}", rollout=number)
         else:
-            say(log, logging.INFO, f"{named}: {type(act).__name__.lower()}", rollout=rollout.id)
+            say(log, logging.INFO, f"{named}: {type(act).__name__.lower()}", rollout=number)

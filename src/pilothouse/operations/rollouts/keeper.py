@@ -27,7 +27,9 @@ _MOST = 100
 class Done:
     """Act that was carried out, or the fault that it met; that roll-out is looked at again in the next turn."""
 
-    rollout: Rollout
+    number: int
+    name: str
+    """``roll-out 3 of delay/2``."""
     act: Act
     fault: str = ""
 
@@ -95,15 +97,17 @@ def keep(
 
 def _step(services: Services, number: int, serving: Serving) -> Done | Wait:
     """Carry out the next act of a roll-out, where it does not wait."""
-    with services.registry.read() as connection:
-        seen = rollouts.find(connection, number)
-    assert seen is not None
+    name = f"roll-out {number}"
     act: Act = Wait("")
     try:
+        with services.registry.read() as connection:
+            seen = rollouts.find(connection, number)
+        assert seen is not None
+        name = f"roll-out {number} of {seen.uri}"
         fault = _fold(services, seen)
         act = _next(services, number, serving)
         if fault and not isinstance(act, _BACK):
-            return Done(seen, act, fault)
+            return Done(number, name, act, fault)
         if isinstance(act, Wait):
             return act
         with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
@@ -111,13 +115,13 @@ def _step(services: Services, number: int, serving: Serving) -> Done | Wait:
             assert rollout is not None
             act = next_act(rollout, gather(services, change.connection, rollout, change.at, serving))
             if fault and not isinstance(act, _BACK):
-                return Done(seen, act, fault)
+                return Done(number, name, act, fault)
             if isinstance(act, Wait):
                 return act
             carry_out(services, change, rollout, act)
-    except PilothouseError as error:
-        return Done(seen, act, str(error))
-    return Done(rollout, act)
+    except PilothouseError as error:  # a plan that cannot be read, too: the others go on
+        return Done(number, name, act, str(error))
+    return Done(number, name, act)
 
 
 def _fold(services: Services, rollout: Rollout) -> str:
