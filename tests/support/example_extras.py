@@ -8,12 +8,13 @@ from typing import Any
 from pilothouse.domain.formats.canonical import canonical_json
 from pilothouse.domain.formats.wire import Outcome
 from pilothouse.domain.identity.roles import Role
+from pilothouse.domain.rollouts.rollout import RolloutState
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.jobs import jobs, trainings
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models, retention, workspaces
 from pilothouse.store import jobs as stored
-from pilothouse.store import triggers
+from pilothouse.store import rollouts, triggers
 from support import example
 from support.rollout_plans import plan
 from support.rollout_records import running_rollout
@@ -143,7 +144,9 @@ def _trigger(services: Services) -> None:
 
 def _rollout(services: Services) -> None:
     with services.registry.transaction() as connection:
-        running_rollout(connection, services.now(), ALL_AT_ONCE, 1, ("washington",), "bike-demand")
+        number = running_rollout(connection, services.now(), ALL_AT_ONCE, 1, ("washington",), "bike-demand")
+        why = "the desk was short"
+        rollouts.end(connection, number, RolloutState.ABORTED, why=why, by="pat", at=services.now())
 
 
 def _replay(services: Services) -> None:
