@@ -3,6 +3,7 @@
 import json
 import pwd
 import subprocess
+import tempfile
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from support.sshd import ACCOUNT, needs_sshd, running_sshd
 pytestmark = needs_sshd
 
 
+OUTSIDE = Path(tempfile.gettempdir()) / "pilothouse-over-ssh"
 REFUSED = (
     "pilothouse --as ada whoami",
     "pilothouse -w /tmp status",
@@ -35,11 +37,11 @@ REFUSED = (
     "pilothouse --json --as status console --as ada --config /dev/stdin",
     "pilothouse --json --as status daemon stop",
     "pilothouse --json --as status daemon start --isolation warn",
-    "pilothouse --json --as status log verifier --output /tmp/pilothouse-over-ssh",
-    "pilothouse --json --as status witness init /tmp/pilothouse-over-ssh --name w",
+    f"pilothouse --json --as status log verifier --output {OUTSIDE}",
+    f"pilothouse --json --as status witness init {OUTSIDE} --name w",
     "pilothouse --json --as status drift /etc/passwd /etc/passwd",
     "pilothouse --json --as status ssh sshd-config",
-    "pilothouse --json -w status init /tmp/pilothouse-over-ssh",
+    f"pilothouse --json -w status init {OUTSIDE}",
     "pilothouse --json -w/tmp status",
     "pilothouse --json --workspace=/tmp status",
     "pilothouse --json --at=2013-07-04 status",
@@ -86,7 +88,7 @@ def test_everything_else_is_refused_in_one_line(door: Door, oscar: Path) -> None
         assert refused.code in (2, 4), (asked, refused)
         assert (refused.out, refused.err.count("\n")) == ("", 1), (asked, refused)
         assert refused.err.startswith("pilothouse: ")
-    assert not Path("/tmp/pilothouse-over-ssh").exists()
+    assert not OUTSIDE.exists()
     assert not (Path(pwd.getpwnam(ACCOUNT).pw_dir) / "-").exists(), "- is no folder"
 
 

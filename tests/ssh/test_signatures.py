@@ -1,6 +1,7 @@
 """Approvals through a real sshd: signed by the agent that the connection forwards, or on the laptop and sent through it."""
 
 import subprocess
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def test_no_file_of_the_server_is_read_or_written(door: Door, request_1: Promoti
     for words in (
         "pilothouse approve 1 --signature /etc/hostname",
         "pilothouse reject 1 --reason no --signature /etc/hostname",
-        "pilothouse evidence export 1 --output /tmp/somewhere",
+        f"pilothouse evidence export 1 --output {tempfile.gettempdir()}/somewhere",
     ):
         refused = door.sshd.run(pat, words)
         assert (refused.code, "refused over SSH" in refused.err) == (4, True), words

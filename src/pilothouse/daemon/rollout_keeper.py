@@ -31,7 +31,7 @@ def keep_rollouts(services: Services, wakeup: Wakeup, serving: Callable[[], Serv
 
 
 def _turn(services: Services, wakeup: Wakeup, kept: keeper.Keeper, faults: dict[int, str]) -> None:
-    """One turn. ``faults``: what was said last of each roll-out that met one, which is said once."""
+    """One turn. ``faults``: the last fault of each roll-out that met one, by its number: the log has each fault once."""
     if write_state.state(services) is not None:
         return
     for done in kept.keep(wakeup.stop.is_set):

@@ -1,7 +1,7 @@
 """Replay of a version over recorded production traffic: what it found, as values, and in one line.
 
-``against`` is the version with which ``version`` is compared, as a rule the one that is live. Of the recorded rows only names
-and answers are kept here, never their features: these are read from telemetry while they are stored.
+``against`` is the version with which ``version`` is compared, as a rule the one that is live. A result keeps the
+prediction ids and the answers of recorded rows, never their features: a page reads those from telemetry while they are stored.
 """
 
 from collections.abc import Mapping

@@ -5,12 +5,12 @@ It names no request: it is signed before one is made.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.formats.bounded_json import JsonError, parse_json
 from pilothouse.domain.formats.canonical import rfc8785_json
-from pilothouse.domain.promotion.statements import LogHead
+from pilothouse.domain.promotion.statements import LogHead, differing, signer, signer_from_plain
 
 FORM = "pilothouse/break-glass/1"
 MEANING = "In an emergency I deploy this version on these targets alone, without the approvals that the policy asks for."
@@ -46,10 +46,7 @@ class GlassStatement:
                     "seconds": self.lasts_s,
                     "meaning": MEANING,
                     "reason": self.reason,
-                    "name": self.name,
-                    "key": self.key,
-                    "time": f"{self.time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
-                    "log": {"count": self.log.count, "hash": self.log.hash},
+                    **signer(self.name, self.key, self.time, self.log),
                 }
             )
         except ValueError as error:
@@ -57,10 +54,7 @@ class GlassStatement:
 
     def differences(self, other: "GlassStatement") -> Iterator[str]:
         """Words for each respect in which it is not what ``other`` says; time, log and key are left out."""
-        for name, words in _COMPARED.items():
-            mine, theirs = getattr(self, name), getattr(other, name)
-            if mine != theirs:
-                yield f"{words} {str(mine)[:40]!r}, not {str(theirs)[:40]!r}"
+        return differing(_COMPARED, self, other)
 
 
 _COMPARED = {
@@ -89,10 +83,7 @@ def parse_glass_statement(data: bytes) -> GlassStatement:
             targets=tuple(plain["targets"]),
             lasts_s=plain["seconds"],
             reason=plain["reason"],
-            name=plain["name"],
-            key=plain["key"],
-            time=datetime.strptime(plain["time"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC),
-            log=LogHead(plain["log"]["count"], plain["log"]["hash"]),
+            **signer_from_plain(plain),
         )
         own = statement.to_bytes()
     except (JsonError, KeyError, TypeError, ValueError):

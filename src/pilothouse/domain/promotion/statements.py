@@ -107,10 +107,7 @@ class Statement:
                     "verdict": self.verdict,
                     "meaning": self.meaning,
                     "reason": self.reason,
-                    "name": self.name,
-                    "key": self.key,
-                    "time": f"{self.time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
-                    "log": {"count": self.log.count, "hash": self.log.hash},
+                    **signer(self.name, self.key, self.time, self.log),
                     **self._added(),
                 }
             )
@@ -127,10 +124,7 @@ class Statement:
 
     def differences(self, other: "Statement") -> Iterator[str]:
         """Words for each respect in which it is not what ``other`` says; time, log and key are left out."""
-        for name, words in _COMPARED.items():
-            mine, theirs = getattr(self, name), getattr(other, name)
-            if mine != theirs:
-                yield f"{words} {_shown(mine)}, not {_shown(theirs)}"
+        return differing(_COMPARED, self, other)
 
 
 _COMPARED = {
@@ -144,6 +138,33 @@ _COMPARED = {
     "policy": "it is under the policy",
     "documents": "it is on the documents",
 }
+
+
+def signer(name: str, key: str, time: datetime, log: LogHead) -> dict[str, object]:
+    """Who signs a statement, with which key, when, and after which row of the log: as every statement says it."""
+    return {
+        "name": name,
+        "key": key,
+        "time": f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "log": {"count": log.count, "hash": log.hash},
+    }
+
+
+def signer_from_plain(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields ``name``, ``key``, ``time`` and ``log`` of a statement's plain data. Raises KeyError, TypeError or ValueError."""
+    return {
+        "name": plain["name"],
+        "key": plain["key"],
+        "time": datetime.strptime(plain["time"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC),
+        "log": LogHead(plain["log"]["count"], plain["log"]["hash"]),
+    }
+
+
+def differing(compared: Mapping[str, str], mine: object, theirs: object) -> Iterator[str]:
+    """Words for each field in which two statements differ; ``compared``: the words for each field that is compared."""
+    for name, words in compared.items():
+        if (one := getattr(mine, name)) != (other := getattr(theirs, name)):
+            yield f"{words} {_shown(one)}, not {_shown(other)}"
 
 
 def _shown(value: object) -> str:
@@ -190,10 +211,7 @@ def _statement(plain: Any) -> Statement:
         policy=plain["policy"]["sha256"],
         verdict=plain["verdict"],
         reason=plain["reason"],
-        name=plain["name"],
-        key=plain["key"],
-        time=datetime.strptime(plain["time"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC),
-        log=LogHead(plain["log"]["count"], plain["log"]["hash"]),
+        **signer_from_plain(plain),
         documents={name: one["sha256"] for name, one in plain.get("documents", {}).items()},
         condition=condition_from_plain(plain["condition"]) if "condition" in plain else None,
     )

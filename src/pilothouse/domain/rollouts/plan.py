@@ -32,7 +32,7 @@ class GoOn(StrEnum):
     HAND = "hand"
     """A person who says so."""
     TIME = "time"
-    """The least time and the least number of requests, where nothing speaks against the version."""
+    """The least time and the least number of requests, where no fault of the version was found."""
 
 
 class Clock(StrEnum):

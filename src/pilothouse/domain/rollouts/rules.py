@@ -51,7 +51,7 @@ class StepEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """Something that speaks against the version: every touched target goes back."""
+    """Fault of the version (harm, a failed load, an alert, a process that dies): every touched target goes back."""
 
     kind: str
     """``not loaded``, ``process``, ``alert`` or ``harm``."""

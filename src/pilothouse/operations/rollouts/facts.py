@@ -136,7 +136,7 @@ def _breaches(
     serving: Serving,
     now: datetime,
 ) -> Iterator[Breach]:
-    """What speaks against the version, the surest first."""
+    """Faults of the version, the surest first."""
     live = [one for one in rollout.targets if one.state is PlaceState.LIVE]
     for one in live:
         place = served[one.target]
