@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from pilothouse.cli import failures, main
 from pilothouse.cli.commands.jobs import started
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import ConflictError, IntegrityError, NotAllowedError, NotFoundError
-from pilothouse.domain.identity.roles import DAEMON
 from pilothouse.domain.jobs.jobs import JobStatus
 from pilothouse.domain.models.evaluation import GateOutcome
 from pilothouse.domain.records import RequestStatus, VersionStatus
@@ -310,28 +308,6 @@ class TestPromotion:
         version = trained(services, by_daemon=True)
 
         assert version.live_on == ("ewr", "jfk")
-
-    def test_a_change_that_a_live_version_was_trained_about_is_remembered_until_another_is_live(
-        self, services: Services
-    ) -> None:
-        change = datetime(2013, 2, 1, tzinfo=UTC)
-        trainings.start_training(
-            services, DAEMON, "demo", trainings.TrainingOptions(changed_at=change), reason="drift"
-        )
-        held = claim(services)
-        results.record_training(services, held, outcome_of(services, held))
-        unheard = queue(services)
-        self.approve(services, 1)
-        after = queue(services)
-
-        assert "known_change" not in unheard.options, "the version is not live"
-        assert after.options["known_change"] == change.isoformat()
-        jobs.cancel_job(services, actor(services, SCIENTIST), unheard.id)
-        prepared = job_handlers.prepare(services, claim(services))
-        (snapshot,) = [request for request in prepared.requests if request.step == "snapshot"]
-        assert snapshot.options["known_change_us"] == int(change.timestamp() * 1e6)
-        about_another = queue(services, changed_at=change + timedelta(days=9))
-        assert "known_change" not in about_another.options
 
     def test_what_is_live_is_given_to_the_next_evaluation(self, services: Services) -> None:
         first = trained(services, by_daemon=True)

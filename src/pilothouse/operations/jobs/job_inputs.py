@@ -138,8 +138,6 @@ def prepare_training(services: Services, claim: ClaimedJob, folder: Path) -> Pre
     of_rows: dict[str, Any] = {"as_of_us": prepared.as_of_us}
     if job.options.get("changed_at"):
         of_rows["changed_us"] = to_us(datetime.fromisoformat(job.options["changed_at"]))
-    elif job.options.get("known_change"):
-        of_rows["known_change_us"] = to_us(datetime.fromisoformat(job.options["known_change"]))
     requests: StepInputs = {
         "snapshot": ({"source": str(source)}, of_rows),
         "search": ({"model_folder": copy}, {}),

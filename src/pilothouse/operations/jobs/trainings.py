@@ -19,7 +19,7 @@ from pilothouse.operations.jobs.lost_rows import check_reproducible
 from pilothouse.operations.models.source_columns import source_path
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import alerts, deployments, jobs, models, runs, targets, workspace
+from pilothouse.store import alerts, jobs, models, targets, workspace
 from pilothouse.store.jobs import NewJob
 
 _OVERRIDABLE = ("data.lookback",)
@@ -93,8 +93,6 @@ def start_training(
         }
         if options.changed_at is not None:
             job_options["changed_at"] = options.changed_at.isoformat()
-        elif known := _known_change(change.connection, model):
-            job_options["known_change"] = known
         if options.fresh:
             job_options["fresh"] = True
         if options.alert is not None and alerts.find(change.connection, options.alert) is None:
@@ -127,18 +125,6 @@ def _check_judging_code(services: Services, actor: Actor, model: str) -> None:
         return
     now = judging_code(folder, spec.gates.function, [source_path(spec, folder)])
     check_as_applied(spec.gates.function, applied.judging_code, now)
-
-
-def _known_change(connection: Connection, model: str) -> str | None:
-    """Newest change that a live version was trained about, in ISO form: later trainings ask too what rows from before it are
-    worth, else the next one by the clock would learn the old world again."""
-    found: list[str] = []
-    for number in deployments.live_runs(connection, model):
-        run = runs.find(connection, number)
-        job = run and jobs.find(connection, run.job_id)
-        if job and (moment := job.options.get("changed_at") or job.options.get("known_change")):
-            found.append(moment)
-    return max(found, key=datetime.fromisoformat, default=None)
 
 
 def _audited(options: TrainingOptions) -> dict[str, Any]:

@@ -1,25 +1,22 @@
 """``snapshot`` step: the exact rows of a training, cut in time, checked and digested. Runs no user code.
 
-Inputs: ``source`` (a file or folder). Options: ``as_of_us`` (microseconds or None); where a training is about a change,
-``changed_us``, its moment (see ``change_split``); where a live version was trained about one, ``known_change_us``. Outputs:
-``snapshot``, ``train`` and ``holdout`` (parquet, sorted by time, without private and excluded columns). Record: the digests of
-rows and source, counts, times in microseconds, the schema, a summary of each column, the results of the data checks, ``split``,
-how hold-out and training rows were chosen, and ``changed_us`` where rows from before a change are in question (``recency``).
+Inputs: ``source`` (a file or folder). Options: ``as_of_us`` (microseconds or None) and, where a training is about a change,
+``changed_us``, its moment (see ``change_split``). Outputs: ``snapshot``, ``train`` and ``holdout`` (parquet, sorted by time,
+without private and excluded columns). Record: the digests of rows and source, counts, times in microseconds, the schema, a
+summary of each column, the results of the data checks, and ``split``, how hold-out and training rows were chosen.
 """
 
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.formats.time_units import DAY_US
 from pilothouse.domain.jobs.jobs import StepRequest, StepResult
 from pilothouse.domain.models.dataclass_reader import format_duration
 from pilothouse.domain.models.model_spec import ModelSpec
-from pilothouse.training.change_split import FEWEST_BLOCKS, ChangeSplit, split_since
+from pilothouse.training.change_split import split_since
 from pilothouse.training.data_checks import check_columns, data_gates, duplicate_rows
 from pilothouse.training.digests import content_digest
 from pilothouse.training.leakage import single_feature_scores
@@ -44,8 +41,7 @@ def run(request: StepRequest, report: Report) -> StepResult:
     read_as = f" ({dialect})" if dialect else ""
     report(0.4, f"{rows.num_rows} rows are known{read_as}", {"rows": rows.num_rows})
     changed_us = request.options.get("changed_us")
-    train, holdout, split = _split(rows, spec, changed_us)
-    change = changed_us if changed_us is not None else request.options.get("known_change_us")
+    train, holdout, split, is_cut = _split(rows, spec, changed_us)
     files = {"snapshot": rows, "train": train, "holdout": holdout}
     outputs = {name: _write(request, name, part) for name, part in files.items()}
     report(0.6, "checking the rows", {"training_rows": train.num_rows, "holdout_rows": holdout.num_rows})
@@ -57,14 +53,15 @@ def run(request: StepRequest, report: Report) -> StepResult:
         "source_digest": digest,
         "unlabelled_rows": known.unlabelled,
         "dialect": dialect,
-        **({"split": split.text} if split.text else {}),
-        **({"changed_us": change} if _questions_older(change, train, spec, split) else {}),
+        **({"split": split} if split else {}),
+        **({"changed_us": changed_us} if is_cut else {}),
     }
     return StepResult(ok=True, outputs=outputs, record=record)
 
 
-def _split(rows: pa.Table, spec: ModelSpec, changed_us: int | None) -> tuple[pa.Table, pa.Table, ChangeSplit]:
-    """Rows for training and hold-out, and how they were chosen where the training is about a change."""
+def _split(rows: pa.Table, spec: ModelSpec, changed_us: int | None) -> tuple[pa.Table, pa.Table, str, bool]:
+    """Rows for training and hold-out; how they were chosen where there was a change, and whether days since it were held out in
+    turn: only then are rows from before it in question (see ``recency``)."""
     if not rows.num_rows:
         raise InvalidInputError(
             "data: no row of the source has an outcome that is known by then"
@@ -76,27 +73,20 @@ def _split(rows: pa.Table, spec: ModelSpec, changed_us: int | None) -> tuple[pa.
             + "; expected some: see as_of, data.outcome_delay and the times in the source"
         )
     times = micros(rows, spec.data.timestamp)
-    split = ChangeSplit(None, "")
+    text = ""
     if changed_us is not None:
         fewest = spec.gates.comparison.minimum_rows if spec.gates.comparison else 1
         split = split_since(times, spec.data.holdout, changed_us, fewest)
+        text = split.text
         if split.holdout is not None:
-            return rows.filter(pa.array(~split.holdout)), rows.filter(pa.array(split.holdout)), split
+            return rows.filter(pa.array(~split.holdout)), rows.filter(pa.array(split.holdout)), text, True
     start = holdout_start(times, spec.data.holdout)
     if start == 0:
         raise InvalidInputError(
             f"data.holdout: all {rows.num_rows} rows lie in the newest {format_duration(spec.data.holdout)}; "
             "expected older rows to train on"
         )
-    return rows.slice(0, start), rows.slice(start), split
-
-
-def _questions_older(changed_us: int | None, train: pa.Table, spec: ModelSpec, split: ChangeSplit) -> bool:
-    """Whether enough days since a change are trained on to ask what the rows from before it are worth."""
-    if changed_us is None or split.holdout is not None:
-        return changed_us is not None
-    times = micros(train, spec.data.timestamp)
-    return len(np.unique(times[times >= changed_us] // DAY_US)) >= FEWEST_BLOCKS
+    return rows.slice(0, start), rows.slice(start), text, False
 
 
 def _facts(rows: pa.Table, train: pa.Table, holdout: pa.Table, spec: ModelSpec) -> dict[str, Any]:
