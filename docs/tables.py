@@ -69,7 +69,17 @@ _BESIDE = {
     ),
     "system": ("`domain`", "What the operating system gives: processes, files, paths."),
 }
-_ROOMS = ("cli", "operations", "statistics", "presentation", "console", "training", "inference")
+_ROOMS = (
+    "cli",
+    "operations",
+    "statistics",
+    "presentation",
+    "console",
+    "store",
+    "telemetry",
+    "training",
+    "inference",
+)
 """Packages whose folders are listed one by one, each by the first sentence of its docstring."""
 JSON = "json"
 """The option that every command has that shows something: it stands in the usage line."""

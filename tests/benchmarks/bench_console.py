@@ -27,8 +27,8 @@ from pilothouse.domain.listing import Query, parse_filter
 from pilothouse.domain.monitoring.findings import ClosedWindow, PerformanceFinding, Window
 from pilothouse.operations import listings
 from pilothouse.operations.jobs import trainings
-from pilothouse.telemetry import readings
-from pilothouse.telemetry.streams import find_stream
+from pilothouse.telemetry.intake.streams import find_stream
+from pilothouse.telemetry.windows import readings
 from support import example, many_rows
 
 MINIMAL = (

@@ -38,8 +38,8 @@ from pilothouse.operations.ingest import ingest
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import audits, doctor, workspaces
-from pilothouse.store import fleet as fleet_store
-from pilothouse.telemetry import worklist
+from pilothouse.store.deployed import fleet as fleet_store
+from pilothouse.telemetry.windows import worklist
 from support import fleet_workspace
 from support.fleet_workspace import ADMIN, APPROVER, NOW, SCIENTIST, model_name, target_name
 

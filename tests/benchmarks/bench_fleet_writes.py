@@ -21,8 +21,8 @@ from pilothouse.operations.promotion import activation, promotions
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models, audits, doctor
 from pilothouse.store.log import audit
-from pilothouse.telemetry import streams
-from pilothouse.telemetry.admission import Clock
+from pilothouse.telemetry.intake import streams
+from pilothouse.telemetry.intake.admission import Clock
 
 MODELS = int(os.environ.get("FLEET_MODELS", "1000"))
 TARGETS = int(os.environ.get("FLEET_TARGETS", "200"))

@@ -23,7 +23,7 @@ from pilothouse.operations.ingest import ingest, outcome_lists
 from pilothouse.operations.services import Services
 from pilothouse.store import listing
 from pilothouse.store.log import audit
-from pilothouse.telemetry import outcome_lists as outcome_store
+from pilothouse.telemetry.outcomes import outcome_lists as outcome_store
 from support import example, many_rows
 
 COUNT = 100_000

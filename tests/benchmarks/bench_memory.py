@@ -34,7 +34,7 @@ from pilothouse.operations.services import Services
 from pilothouse.serving.delivery.hub_client import HubClient
 from pilothouse.statistics import reference as references
 from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
-from pilothouse.store import deployments
+from pilothouse.store.deployed import deployments
 from pilothouse.store.log import audit
 from support.monitored_flights import AIRPORTS, admin, make_watched, register, traffic
 

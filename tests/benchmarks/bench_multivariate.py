@@ -15,7 +15,7 @@ from bench import show
 from threadpoolctl import threadpool_limits
 
 from pilothouse.domain.formats.time_units import DAY_US
-from pilothouse.training.domain_classifier import Side, learn, separate
+from pilothouse.training.data.domain_classifier import Side, learn, separate
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PEER = ROOT / ".peers" / "nannyml" / "bin" / "python"

@@ -29,7 +29,7 @@ from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.safe_format import dump_model
 from pilothouse.inference.schema import InputColumn, InputSchema
 from pilothouse.serving.bodies.client_codec import infer_body
-from pilothouse.training.estimators import build_pipeline
+from pilothouse.training.models.estimators import build_pipeline
 
 ROUNDS = int(os.environ.get("SERVING_ROUNDS", "5"))
 SECONDS = float(os.environ.get("SERVING_SECONDS", "2"))

@@ -37,10 +37,10 @@ from pilothouse.operations.jobs import jobs, trainings
 from pilothouse.operations.promotion import deployments
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models, workspaces
-from pilothouse.store import runs
+from pilothouse.store.work import runs
 from pilothouse.system.paths import WorkspacePaths
-from pilothouse.telemetry import readings
-from pilothouse.telemetry.readings import Reading, RetrainingNote
+from pilothouse.telemetry.windows import readings
+from pilothouse.telemetry.windows.readings import Reading, RetrainingNote
 from support import wait_until
 
 ADMIN, SCIENTIST = "olga", "ada"

@@ -18,7 +18,7 @@ from stream_play import Learnt, Played, day_at, score
 from pilothouse.domain.formats.time_units import from_us
 from pilothouse.domain.monitoring.findings import EstimateFinding
 from pilothouse.domain.records import Alert
-from pilothouse.telemetry.readings import DRIFT, ESTIMATE, PERFORMANCE, Reading, finding_of
+from pilothouse.telemetry.windows.readings import DRIFT, ESTIMATE, PERFORMANCE, Reading, finding_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PEER = ROOT / ".peers" / "nannyml" / "bin" / "python"

@@ -58,7 +58,7 @@ def test_options_of_a_first_model_go_with_a_file(pilothouse) -> None:
 
 
 def test_guesses_are_asked_on_a_terminal(workspace, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pilothouse.cli.commands.first_models._is_terminal", lambda: True)
+    monkeypatch.setattr("pilothouse.cli.commands.models.first_models._is_terminal", lambda: True)
     data = root / "data" / "rows.csv"
 
     def type_in(text: str) -> None:

@@ -18,7 +18,7 @@ from pilothouse.inference.columns import InputColumns
 from pilothouse.inference.encoding import frame
 from pilothouse.inference.safe_format import dump_model
 from pilothouse.inference.schema import InputColumn, InputSchema
-from pilothouse.training.estimators import build_pipeline
+from pilothouse.training.models.estimators import build_pipeline
 
 
 def numbers_alone() -> ModelFile:

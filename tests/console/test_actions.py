@@ -7,8 +7,8 @@ import pytest
 from test_approval_by_keyboard import footer
 
 from pilothouse.console.dialogs import help_lines
-from pilothouse.console.screens.alerts import AlertsView
 from pilothouse.console.screens.base import View
+from pilothouse.console.screens.monitoring.alerts import AlertsView
 from pilothouse.console.screenshots import settle
 from pilothouse.console.session import views
 from pilothouse.console.session.actions import ACTIONS, EVERYWHERE, actions_of

@@ -18,7 +18,7 @@ from pilothouse.operations.fleet import replays
 from pilothouse.operations.jobs import trainings
 from pilothouse.operations.workspace import workspaces
 from pilothouse.store.workspace import set_solo
-from pilothouse.telemetry import readings
+from pilothouse.telemetry.windows import readings
 from support import example
 
 

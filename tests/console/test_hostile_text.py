@@ -14,7 +14,7 @@ from pilothouse.operations.alerts import alerts
 from pilothouse.operations.jobs import jobs, trainings
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.workspace import apply_models, workspaces
-from pilothouse.store.alerts import NewAlert
+from pilothouse.store.deployed.alerts import NewAlert
 from support import example, wait_until
 from support.terminals import Terminal
 

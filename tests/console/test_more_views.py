@@ -25,7 +25,7 @@ from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
 from pilothouse.operations.workspace import retention
-from pilothouse.store import processes
+from pilothouse.store.deployed import processes
 from support import example, example_extras, many_rows
 
 VIEWS = (
@@ -353,7 +353,7 @@ async def test_a_long_history_of_deployments_is_read_window_by_window(crowded: P
 async def test_hostile_text_stays_text(workspace: Path, make_console, view: str) -> None:
     from pilothouse.domain.formats.wire import Outcome
     from pilothouse.operations.ingest import ingest
-    from pilothouse.store import triggers
+    from pilothouse.store.work import triggers
 
     with example.opened(workspace) as services:
         retention.place_hold(services, example.person(services, "rex"), KEPT)

@@ -221,7 +221,7 @@ CRASH = """
 import sys
 from pilothouse.cli.main import main
 from pilothouse.console.screens.overview import OverviewView
-from pilothouse.console.screens.jobs import JobsView
+from pilothouse.console.screens.work.jobs import JobsView
 from pilothouse.console.app import Console
 def broken(*_):
     secret = "hunter2"

@@ -25,7 +25,7 @@ from pilothouse.operations.fleet import processes
 from pilothouse.operations.jobs import jobs
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.workspace import apply_models, audits
-from pilothouse.store import processes as stored
+from pilothouse.store.deployed import processes as stored
 from pilothouse.system.leader import leader
 from pilothouse.system.processes import descendants, is_alive, kill_group, name_of
 from support import wait_until

@@ -16,7 +16,7 @@ from pilothouse.domain.models.evaluation import PortableForm
 from pilothouse.inference.safe_format import scikit_learn_here
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.workspace import audits, doctor, upgrades
-from pilothouse.store import portable_models
+from pilothouse.store.models import portable_models
 from support import wait_until
 from support.small_workspace import SmallWorkspace, make_small_workspace
 

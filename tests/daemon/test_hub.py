@@ -34,7 +34,7 @@ from pilothouse.operations.fleet import targets
 from pilothouse.operations.fleet.processes import Pulse
 from pilothouse.operations.ingest import ingest
 from pilothouse.serving.bodies.client_codec import infer_body, read_answer
-from pilothouse.store import processes
+from pilothouse.store.deployed import processes
 from pilothouse.system.processes import own_name
 from support import leftovers, wait_until
 from support.registered_versions import SCHEMA, promote, register

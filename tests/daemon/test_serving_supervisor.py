@@ -21,7 +21,7 @@ from pilothouse.execution.launcher_client import Isolation
 from pilothouse.operations.fleet import health
 from pilothouse.operations.promotion import promotions
 from pilothouse.sqlite import Connection
-from pilothouse.store import targets
+from pilothouse.store.models import targets
 from pilothouse.system.processes import is_alive, own_name
 from support import until_the_test_ends, wait_until
 from support.histories import History

@@ -108,7 +108,7 @@ def test_every_command_stands_in_the_reference_and_no_other():
 
 
 def test_exit_codes_are_those_of_the_errors():
-    from pilothouse.cli.commands.workspace import EXIT_CODES, EXIT_UNWATCHED
+    from pilothouse.cli.commands.workspaces.workspace import EXIT_CODES, EXIT_UNWATCHED
     from pilothouse.cli.failures import INTERNAL_ERROR
     from pilothouse.domain.errors import PilothouseError
 

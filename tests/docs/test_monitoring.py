@@ -14,7 +14,7 @@ from pilothouse.operations.monitoring import window_closing
 from pilothouse.statistics import reference
 from pilothouse.statistics.performance import performance_verdicts, traffic_verdicts
 from pilothouse.statistics.significance import calibration, multiplicity, null_windows, overdispersion
-from pilothouse.telemetry import admission, rollup
+from pilothouse.telemetry.intake import admission, rollup
 
 PAGE = (DOCUMENTS / "monitoring.md").read_text("utf-8")
 TEXT = words_of("monitoring.md", "statistics.md")

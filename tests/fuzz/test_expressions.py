@@ -13,7 +13,7 @@ from pilothouse.domain.formats.time_parsing import moment, parse_moment
 from pilothouse.domain.listing import like, parse_filter
 from pilothouse.operations.automation.schedule_times import check_rule, gives_either_day, nominal_times
 from pilothouse.serving.bodies.tensors import event_time
-from pilothouse.store.schedules import Rule
+from pilothouse.store.work.schedules import Rule
 from support.fuzzing import TOKENS, fuzz, text_like
 
 NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)

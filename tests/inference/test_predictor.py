@@ -15,7 +15,7 @@ from pilothouse.inference.encoding import frame, split
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.safe_format import dump_model, load_model
 from pilothouse.inference.schema import InputColumn, InputSchema
-from pilothouse.training.estimators import build_pipeline
+from pilothouse.training.models.estimators import build_pipeline
 
 SCHEMA = InputSchema(
     model="late",

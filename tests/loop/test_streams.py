@@ -13,7 +13,7 @@ from stream_play import Played, play
 from stream_scores import count_alerts, first_gain, metric_of
 
 from pilothouse.domain.formats.time_units import from_us
-from pilothouse.telemetry.readings import PERFORMANCE
+from pilothouse.telemetry.windows.readings import PERFORMANCE
 
 pytestmark = pytest.mark.loop
 

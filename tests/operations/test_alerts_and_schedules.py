@@ -24,8 +24,8 @@ from pilothouse.operations.automation.schedule_times import check_rule, due_time
 from pilothouse.operations.fleet import targets
 from pilothouse.operations.jobs import trainings
 from pilothouse.operations.workspace import apply_models, audits
-from pilothouse.store.alerts import NewAlert
-from pilothouse.store.schedules import Fire, Rule
+from pilothouse.store.deployed.alerts import NewAlert
+from pilothouse.store.work.schedules import Fire, Rule
 from support.job_workspace import MODEL, SCIENTIST, actor, make_workspace, write_model
 
 

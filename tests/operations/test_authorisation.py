@@ -68,10 +68,10 @@ from pilothouse.operations.transparency import (
     proofs,
 )
 from pilothouse.operations.workspace import audits, sessions, upgrades, workspaces
-from pilothouse.store import rollouts
-from pilothouse.store import targets as target_store
-from pilothouse.store.alerts import NewAlert
+from pilothouse.store.deployed.alerts import NewAlert
 from pilothouse.store.governance import access
+from pilothouse.store.models import targets as target_store
+from pilothouse.store.promotion import rollouts
 from support.replay_values import replay_of
 from support.rollout_plans import plan
 from support.rollout_records import recorded_rollout

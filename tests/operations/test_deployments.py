@@ -10,7 +10,7 @@ from pilothouse.domain.records import Deployment, RollBackStep
 from pilothouse.operations import catalogue
 from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.sqlite import Connection
-from pilothouse.store import runs
+from pilothouse.store.work import runs
 
 
 def promote(example: Example, number: int, *targets: str) -> None:

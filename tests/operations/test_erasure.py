@@ -43,10 +43,11 @@ from pilothouse.operations.workspace import (
     workspaces,
     write_state,
 )
-from pilothouse.store import erasures, runs
+from pilothouse.store import erasures
+from pilothouse.store.work import runs
 from pilothouse.system.turns import turn
-from pilothouse.telemetry import kept_rejections
-from pilothouse.telemetry.admission import BY_THE_CLOCK
+from pilothouse.telemetry.intake import kept_rejections
+from pilothouse.telemetry.intake.admission import BY_THE_CLOCK
 from support import patients
 from support.job_workspace import ADMIN, SCIENTIST, actor, queue
 from support.patients import NOW_US, OTHER, PEOPLE, PERSON, SELECTION, admin, batch, lookup, stored

@@ -17,9 +17,9 @@ from pilothouse.operations.monitoring import monitor_backfills, monitor_views, w
 from pilothouse.operations.monitoring.baselines import estimator_of
 from pilothouse.operations.services import Services
 from pilothouse.presentation.texts import estimate_note
-from pilothouse.telemetry import readings, revisions
-from pilothouse.telemetry.readings import ESTIMATE, PERFORMANCE, finding_of
-from pilothouse.telemetry.streams import find_stream, get_stream
+from pilothouse.telemetry.intake.streams import find_stream, get_stream
+from pilothouse.telemetry.windows import readings, revisions
+from pilothouse.telemetry.windows.readings import ESTIMATE, PERFORMANCE, finding_of
 from support.flight_batches import CATEGORICAL, NUMERIC, batches
 from support.monitored_flights import MODEL, admin, calibrate_ahead, make_watched, on_day, send, traffic
 

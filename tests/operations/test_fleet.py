@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.cli import failures, main
-from pilothouse.cli.commands.workspace import EXIT_UNWATCHED
+from pilothouse.cli.commands.workspaces.workspace import EXIT_UNWATCHED
 from pilothouse.composition import open_workspace
 from pilothouse.domain.listing import Query, parse_filter
 from pilothouse.domain.monitoring.monitoring import Health, ServingState

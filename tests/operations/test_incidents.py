@@ -10,7 +10,7 @@ from pilothouse.domain.records import AlertStatus
 from pilothouse.operations.alerts import alerts, incident_grouping, incidents
 from pilothouse.operations.workspace import audits
 from pilothouse.sqlite import driver
-from pilothouse.store import alerts as alert_rows
+from pilothouse.store.deployed import alerts as alert_rows
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pilothouse.operations.ingest import ingest
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models, audits, workspaces
 from pilothouse.presentation.receipts import Receipt, predictions_line
-from pilothouse.telemetry.streams import find_stream
+from pilothouse.telemetry.intake.streams import find_stream
 from support.flight_batches import CATEGORICAL, NOW_US, NUMERIC, batch_of
 from support.monitored_flights import MODEL, admin, make_watched, traffic, write_model
 

@@ -9,8 +9,8 @@ from fixtures.registries import START, Example, raised
 from pilothouse.domain.monitoring.incidents import Cost
 from pilothouse.domain.records import AlertStatus
 from pilothouse.operations.alerts import alerts, incident_cost, incidents
-from pilothouse.store import alerts as alert_rows
-from pilothouse.store import incidents as incident_rows
+from pilothouse.store.deployed import alerts as alert_rows
+from pilothouse.store.deployed import incidents as incident_rows
 
 
 @pytest.fixture

@@ -21,9 +21,9 @@ from pilothouse.operations.monitoring import late_windows, monitor_views, window
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
 from pilothouse.operations.workspace import time_machine
-from pilothouse.telemetry import late_days, readings
-from pilothouse.telemetry.readings import DRIFT, ESTIMATE, PERFORMANCE, QUALITY, TRAFFIC, finding_of
-from pilothouse.telemetry.streams import find_stream
+from pilothouse.telemetry.intake.streams import find_stream
+from pilothouse.telemetry.windows import late_days, readings
+from pilothouse.telemetry.windows.readings import DRIFT, ESTIMATE, PERFORMANCE, QUALITY, TRAFFIC, finding_of
 from support.flight_batches import batches
 from support.monitored_flights import (
     admin,

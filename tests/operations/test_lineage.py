@@ -14,7 +14,7 @@ from pilothouse.operations.models import lineage
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models
-from pilothouse.store.alerts import NewAlert
+from pilothouse.store.deployed.alerts import NewAlert
 from support.job_workspace import (
     APPROVER,
     MODEL,

@@ -12,9 +12,9 @@ from pilothouse.domain.identity.roles import DAEMON, Actor
 from pilothouse.operations.services import Services
 from pilothouse.operations.transparency import anchors, heads, log_keys, proofs
 from pilothouse.operations.workspace import audits, doctor
+from pilothouse.store.history.past import Moment, PastRegistry
 from pilothouse.store.log import log_anchors, log_heads
 from pilothouse.store.log.log_tree import Tree
-from pilothouse.store.past import Moment, PastRegistry
 from pilothouse.transparency import checkpoints, merkle, notes, tiles
 from pilothouse.transparency import proofs as proof_files
 from support import until_the_test_ends

@@ -15,7 +15,7 @@ from pilothouse.operations.jobs import job_inputs, trainings
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models, audits, workspaces
 from pilothouse.operations.workspace.apply_models import PlannedChange
-from pilothouse.store import models
+from pilothouse.store.models import models
 from support.job_workspace import ADMIN, SCIENTIST, actor, claim, make_workspace, queue
 from support.loosening_cases import (
     AUTOMATIC,

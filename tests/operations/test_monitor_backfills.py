@@ -13,9 +13,9 @@ from pilothouse.operations.monitoring import monitor_backfills
 from pilothouse.operations.monitoring.monitor_backfills import BackfilledMonitor
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models, audits
-from pilothouse.telemetry import readings
-from pilothouse.telemetry.readings import DRIFT, PERFORMANCE, TRAFFIC
-from pilothouse.telemetry.streams import find_stream
+from pilothouse.telemetry.intake.streams import find_stream
+from pilothouse.telemetry.windows import readings
+from pilothouse.telemetry.windows.readings import DRIFT, PERFORMANCE, TRAFFIC
 from support.monitored_flights import (
     MODEL,
     admin,

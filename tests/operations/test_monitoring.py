@@ -26,10 +26,10 @@ from pilothouse.operations.ingest import ingest
 from pilothouse.operations.jobs import jobs
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models, workspaces
-from pilothouse.store import processes
-from pilothouse.telemetry import readings
-from pilothouse.telemetry.readings import DRIFT, PERFORMANCE, TRAFFIC
-from pilothouse.telemetry.streams import find_stream
+from pilothouse.store.deployed import processes
+from pilothouse.telemetry.intake.streams import find_stream
+from pilothouse.telemetry.windows import readings
+from pilothouse.telemetry.windows.readings import DRIFT, PERFORMANCE, TRAFFIC
 from support.flight_batches import batch_of
 from support.monitored_flights import (
     MODEL,

@@ -18,7 +18,7 @@ from pilothouse.operations.jobs import exports, jobs
 from pilothouse.operations.monitoring import monitor_views, multivariate
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models
-from pilothouse.telemetry.streams import find_stream
+from pilothouse.telemetry.intake.streams import find_stream
 from support.monitored_flights import (
     MODEL,
     admin,

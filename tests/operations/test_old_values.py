@@ -21,9 +21,9 @@ from pilothouse.operations.identity import users
 from pilothouse.operations.promotion import deployments, freezes, promotions, teams
 from pilothouse.operations.transparency import anchors
 from pilothouse.operations.workspace import retention, workspaces
-from pilothouse.store import deployments as deployment_store
 from pilothouse.store import legal_holds, workspace
-from pilothouse.store.alerts import NewAlert
+from pilothouse.store.deployed import deployments as deployment_store
+from pilothouse.store.deployed.alerts import NewAlert
 from pilothouse.store.log import audit
 from pilothouse.store.log.deciding_tables import DECIDING
 from support.soft_keys import SoftKey

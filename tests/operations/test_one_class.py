@@ -19,9 +19,9 @@ from pilothouse.operations.states import states
 from pilothouse.presentation.pages.alert_page import explanation_page
 from pilothouse.statistics.performance.outcome_classes import vanished_classes
 from pilothouse.statistics.profiles.outcome_profile import profile_outcomes
-from pilothouse.telemetry import readings
-from pilothouse.telemetry.readings import PERFORMANCE, finding_of
-from pilothouse.telemetry.streams import find_stream
+from pilothouse.telemetry.intake.streams import find_stream
+from pilothouse.telemetry.windows import readings
+from pilothouse.telemetry.windows.readings import PERFORMANCE, finding_of
 from support.flight_batches import specification
 from support.monitored_flights import admin, make_watched, send, traffic
 

@@ -16,8 +16,8 @@ from pilothouse.operations.ingest import ingest, retries
 from pilothouse.operations.ingest.ingest import FileReceipt
 from pilothouse.operations.services import Services, wall_clock
 from pilothouse.operations.workspace import audits
-from pilothouse.telemetry import kept_rejections
-from pilothouse.telemetry.streams import find_stream
+from pilothouse.telemetry.intake import kept_rejections
+from pilothouse.telemetry.intake.streams import find_stream
 from support.flight_batches import CATEGORICAL, NUMERIC, batch_of
 from support.monitored_flights import admin, make_watched, traffic
 

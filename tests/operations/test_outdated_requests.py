@@ -14,7 +14,7 @@ from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.operations.fleet import fleet, health
 from pilothouse.operations.promotion import deployments, promotions, request_lists
 from pilothouse.operations.workspace import workspaces
-from pilothouse.store import requests
+from pilothouse.store.promotion import requests
 
 PEOPLE = ("ada", "oscar", "pat", "pia", "sam", "vera")
 

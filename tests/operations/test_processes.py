@@ -13,8 +13,8 @@ from pilothouse.operations.states import states
 from pilothouse.operations.workspace import audits
 from pilothouse.presentation.pages.feed import feed_table
 from pilothouse.presentation.tables.registry_rows import serving_text
-from pilothouse.store import deployment_states as stored_states
-from pilothouse.store import processes as stored
+from pilothouse.store.deployed import deployment_states as stored_states
+from pilothouse.store.deployed import processes as stored
 from pilothouse.system.leader import leadership
 from support.daemons import stand_for_daemon
 

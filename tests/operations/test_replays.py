@@ -24,7 +24,7 @@ from pilothouse.operations.workspace import apply_models, audits, workspaces
 from pilothouse.operations.workspace import retention as retention_rules
 from pilothouse.statistics.performance.metrics import compute_metrics
 from pilothouse.statistics.profiles.scored_rows import scored_rows
-from pilothouse.telemetry import retention
+from pilothouse.telemetry.rows import retention
 from support import replayed
 from support.replayed import (
     MODEL,

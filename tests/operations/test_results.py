@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.cli import failures, main
-from pilothouse.cli.commands.jobs import started
+from pilothouse.cli.commands.models.jobs import started
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import ConflictError, IntegrityError, NotAllowedError, NotFoundError
 from pilothouse.domain.jobs.jobs import JobStatus
@@ -25,7 +25,7 @@ from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models, workspaces
 from pilothouse.presentation.pages.version_pages import version_page
 from pilothouse.presentation.texts import result_lines
-from pilothouse.store import runs
+from pilothouse.store.work import runs
 from support.job_workspace import (
     ADMIN,
     APPROVER,

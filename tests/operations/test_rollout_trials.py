@@ -21,7 +21,7 @@ from pilothouse.domain.rollouts.plan import Plan
 from pilothouse.domain.rollouts.rollout import RolloutState
 from pilothouse.operations.rollouts import keeper, views
 from pilothouse.operations.rollouts.facts import Serving
-from pilothouse.store import rollouts
+from pilothouse.store.promotion import rollouts
 from pilothouse.telemetry import VersionFacts
 from support.flight_batches import NOW_US, batch_of, flights, specification
 from support.rollout_plans import plan

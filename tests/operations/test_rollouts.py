@@ -23,8 +23,8 @@ from pilothouse.operations.promotion.attached import conditions
 from pilothouse.operations.rollouts import keeper, steering, views
 from pilothouse.operations.workspace import doctor, time_machine, workspaces
 from pilothouse.sqlite import Connection
-from pilothouse.store import deployments as deployment_store
-from pilothouse.store import rollouts as store
+from pilothouse.store.deployed import deployments as deployment_store
+from pilothouse.store.promotion import rollouts as store
 from support.rollout_plans import TWO_WAVES, plan
 from support.rollout_workspace import TARGETS, RolloutWorkspace
 

@@ -9,7 +9,7 @@ import pytest
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.formats.time_parsing import moment
 from pilothouse.operations.automation.schedule_times import check_rule, due_times, nominal_times, start_of
-from pilothouse.store.schedules import Rule
+from pilothouse.store.work.schedules import Rule
 from support.cron_by_minutes import ZONES, changes, check
 
 

@@ -10,8 +10,8 @@ from pilothouse.domain.records import Target
 from pilothouse.operations.identity import permissions, users
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.workspace import audits, workspaces
-from pilothouse.store import targets
 from pilothouse.store.log import audit_agreement
+from pilothouse.store.models import targets
 
 EAST = TargetChoice.of({"region": "us-east"})
 

@@ -15,10 +15,10 @@ from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.fleet import health
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.services import Services
-from pilothouse.store import processes
+from pilothouse.store.deployed import processes
 from pilothouse.system.processes import own_name
-from pilothouse.telemetry import readings
-from pilothouse.telemetry.streams import find_stream
+from pilothouse.telemetry.intake.streams import find_stream
+from pilothouse.telemetry.windows import readings
 from support.flight_batches import batch_of
 from support.monitored_flights import admin, calibrate_ahead, make_watched, send, traffic
 

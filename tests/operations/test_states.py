@@ -23,8 +23,8 @@ from pilothouse.operations.states import states
 from pilothouse.operations.workspace import audits, time_machine, workspaces
 from pilothouse.store import workspace
 from pilothouse.system.processes import own_name
-from pilothouse.telemetry import readings
-from pilothouse.telemetry.streams import find_stream
+from pilothouse.telemetry.intake.streams import find_stream
+from pilothouse.telemetry.windows import readings
 from support import fleet_workspace, until_the_test_ends
 from support.daemons import stand_for_daemon
 from support.histories import History, Judged

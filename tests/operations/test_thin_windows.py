@@ -23,9 +23,9 @@ from pilothouse.operations.workspace import apply_models
 from pilothouse.presentation.charts.monitor_charts import heat_map, monitor_charts
 from pilothouse.presentation.pages.alert_page import explanation_page
 from pilothouse.presentation.pages.work_pages import feature_table
-from pilothouse.telemetry import readings
-from pilothouse.telemetry.readings import DRIFT, ESTIMATE, PERFORMANCE, QUALITY, Reading
-from pilothouse.telemetry.streams import find_stream
+from pilothouse.telemetry.intake.streams import find_stream
+from pilothouse.telemetry.windows import readings
+from pilothouse.telemetry.windows.readings import DRIFT, ESTIMATE, PERFORMANCE, QUALITY, Reading
 from support.flight_batches import batches
 from support.monitored_flights import (
     MODEL,

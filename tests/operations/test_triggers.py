@@ -12,7 +12,7 @@ from pilothouse.domain.records import Job
 from pilothouse.operations import automation_switch
 from pilothouse.operations.automation import automation_activity, triggers
 from pilothouse.operations.jobs import jobs
-from pilothouse.store import jobs as stored
+from pilothouse.store.work import jobs as stored
 from pilothouse.system.fingerprint import fingerprint
 
 
@@ -142,7 +142,7 @@ def test_a_crash_between_start_and_record_starts_no_second(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("pilothouse.store.triggers.started", crash)
+        patch.setattr("pilothouse.store.work.triggers.started", crash)
         with pytest.raises(KeyboardInterrupt):
             look(example, minutes=2)
     assert look(example) == ["job 1"]

@@ -33,9 +33,11 @@ from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import time_machine
 from pilothouse.statistics import reference as references
 from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
-from pilothouse.telemetry import Stream, late_days, readings, retention, revisions
-from pilothouse.telemetry.readings import DRIFT
-from pilothouse.telemetry.streams import find_stream
+from pilothouse.telemetry import Stream
+from pilothouse.telemetry.intake.streams import find_stream
+from pilothouse.telemetry.rows import retention
+from pilothouse.telemetry.windows import late_days, readings, revisions
+from pilothouse.telemetry.windows.readings import DRIFT
 from support.flight_batches import batches, columns_of, flights
 from support.monitored_flights import APRIL, MODEL, admin, deploy, make_watched, on_day, register
 

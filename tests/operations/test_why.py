@@ -12,7 +12,7 @@ from pilothouse.operations.automation import monitoring_round
 from pilothouse.operations.services import Services
 from pilothouse.presentation.documents import wrap
 from pilothouse.presentation.pages.alert_page import bar, explanation_page
-from pilothouse.store.alerts import diagnosis_of
+from pilothouse.store.deployed.alerts import diagnosis_of
 from support.monitored_flights import admin, calibrate_ahead, make_watched, on_day, send
 
 

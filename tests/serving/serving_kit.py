@@ -78,7 +78,7 @@ def train(
     """A model on made-up flights, of histogram gradient boosting if nothing else is asked for."""
     from pilothouse.inference.columns import InputColumns
     from pilothouse.inference.encoding import frame
-    from pilothouse.training.estimators import build_pipeline
+    from pilothouse.training.models.estimators import build_pipeline
 
     rng = np.random.default_rng(seed)
     n = 600

@@ -530,7 +530,7 @@ def _portable(shape: InputSchema) -> bytes:
     from pilothouse.inference.columns import InputColumns
     from pilothouse.inference.encoding import frame
     from pilothouse.inference.safe_format import dump_model
-    from pilothouse.training.estimators import build_pipeline
+    from pilothouse.training.models.estimators import build_pipeline
 
     rng = np.random.default_rng(4)
     columns = InputColumns(

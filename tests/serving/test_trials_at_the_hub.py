@@ -32,9 +32,9 @@ from pilothouse.domain.rollouts.rollout import PlaceState
 from pilothouse.operations.fleet import targets
 from pilothouse.operations.fleet.processes import Pulse
 from pilothouse.operations.promotion import deployments
-from pilothouse.store import rollouts
+from pilothouse.store.promotion import rollouts
 from pilothouse.system.processes import own_name
-from pilothouse.telemetry.streams import list_streams
+from pilothouse.telemetry.intake.streams import list_streams
 from pilothouse.telemetry.trial_pairs import (
     TrialName,
     arms,

@@ -15,10 +15,11 @@ from pilothouse.operations.jobs import job_attempts, results
 from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import retention, workspaces
-from pilothouse.store import requests as stored_requests
 from pilothouse.store.log import audit, audit_agreement
-from pilothouse.telemetry import TelemetryStore, VersionFacts, rollup
-from pilothouse.telemetry.columns import decode_predictions
+from pilothouse.store.promotion import requests as stored_requests
+from pilothouse.telemetry import TelemetryStore, VersionFacts
+from pilothouse.telemetry.intake import rollup
+from pilothouse.telemetry.rows.columns import decode_predictions
 from support import flight_batches
 from support.job_workspace import (
     ADMIN,
@@ -152,7 +153,7 @@ def registry_state(root: Path) -> dict[str, Any]:
     try:
         services.registry.check()
         with services.registry.read() as connection:
-            from pilothouse.store import versions
+            from pilothouse.store.models import versions
 
             audit.verify(connection)
             assert list(audit_agreement.disagreements(connection)) == []

@@ -16,8 +16,8 @@ from pilothouse.domain.identity.roles import Role
 from pilothouse.domain.jobs.jobs import JobStatus
 from pilothouse.operations.jobs import trainings
 from pilothouse.operations.workspace import audits, workspaces, write_state
-from pilothouse.store import versions
 from pilothouse.store.log import audit_agreement
+from pilothouse.store.models import versions
 from support import wait_until
 from support.small_workspace import SmallWorkspace, make_small_workspace
 

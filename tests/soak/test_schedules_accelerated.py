@@ -17,8 +17,8 @@ from pilothouse.operations.automation import schedules
 from pilothouse.operations.automation.schedule_times import nominal_times, start_of
 from pilothouse.operations.automation.schedules import Due
 from pilothouse.operations.jobs import trainings
-from pilothouse.store import jobs as stored_jobs
-from pilothouse.store import schedules as stored
+from pilothouse.store.work import jobs as stored_jobs
+from pilothouse.store.work import schedules as stored
 from support.soak_plan import seeded, size
 
 SCHEDULES = [

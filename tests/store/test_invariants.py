@@ -12,8 +12,8 @@ from pilothouse.operations.automation import schedules
 from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.operations.workspace import workspaces
 from pilothouse.sqlite import driver
-from pilothouse.store import processes
 from pilothouse.store.connection import Registry
+from pilothouse.store.deployed import processes
 from pilothouse.store.migrations import APPEND_ONLY, NEVER_DELETED
 
 

@@ -11,8 +11,8 @@ from pilothouse.operations import listings
 from pilothouse.operations.alerts import incident_cost, incidents
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import windows
-from pilothouse.store import incidents as incident_rows
 from pilothouse.store import listing
+from pilothouse.store.deployed import incidents as incident_rows
 from pilothouse.store.log import audit
 from support import example, many_rows
 

@@ -10,10 +10,12 @@ import pytest
 from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.monitoring.change_diagnosis import Change, Diagnosis
 from pilothouse.sqlite import driver
-from pilothouse.store import alerts, incidents, migrations, schedules, workspace
+from pilothouse.store import migrations, workspace
 from pilothouse.store.connection import Registry
+from pilothouse.store.deployed import alerts, incidents
 from pilothouse.store.migrations import MIGRATIONS, SCHEMA
-from pilothouse.store.schedules import RunState
+from pilothouse.store.work import schedules
+from pilothouse.store.work.schedules import RunState
 
 
 def schema_of(registry: Registry) -> dict[str, str]:

@@ -13,9 +13,12 @@ from pilothouse.domain.jobs.jobs import JobStatus
 from pilothouse.domain.records import AlertStatus, RequestStatus
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.conditions import where
-from pilothouse.store import alerts, deployments, incidents, inventory, jobs, requests, targets, versions
 from pilothouse.store.connection import Registry
+from pilothouse.store.deployed import alerts, deployments, incidents
 from pilothouse.store.log import audit
+from pilothouse.store.models import inventory, targets, versions
+from pilothouse.store.promotion import requests
+from pilothouse.store.work import jobs
 
 PACKAGE = Path(pilothouse.__file__).parent
 QUERIES: dict[str, Callable[[Connection], object]] = {

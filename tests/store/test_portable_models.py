@@ -10,9 +10,9 @@ from pilothouse.domain.models.evaluation import PortableForm
 from pilothouse.operations.jobs.step_records import portable_in
 from pilothouse.operations.models.portable_forms import Converted, record_form, without_form
 from pilothouse.operations.promotion import promotions
-from pilothouse.store import portable_models, versions
 from pilothouse.store.log import audit
-from pilothouse.store.runs import RunFile
+from pilothouse.store.models import portable_models, versions
+from pilothouse.store.work.runs import RunFile
 from support.job_workspace import ADMIN, APPROVER, SCIENTIST, actor, applied, trained
 
 TIED = PortableForm(None, 0, "KNeighborsClassifier has no portable form", 0, {"scikit-learn": "1.9.1"})

@@ -14,7 +14,7 @@ from pilothouse.domain.rollouts.rollout import PlaceState, RolloutEvent, Rollout
 from pilothouse.operations.authorisation import changing
 from pilothouse.operations.promotion import promotions
 from pilothouse.sqlite import Connection
-from pilothouse.store import rollouts
+from pilothouse.store.promotion import rollouts
 from support.rollout_plans import TRIALS, TWO_WAVES, plan
 from support.rollout_records import recorded_rollout
 

@@ -24,10 +24,10 @@ from pilothouse.operations.promotion import break_glass, freezes, promotions, st
 from pilothouse.operations.promotion.components import Passphrase
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import audits, doctor, person_records, retention, sessions, workspaces
-from pilothouse.store import rollouts
 from pilothouse.store.log import audit, row_agreement, row_digests
 from pilothouse.store.log.deciding_tables import DECIDING, EXEMPT
 from pilothouse.store.log.row_agreement import Difference, Tampering
+from pilothouse.store.promotion import rollouts
 from support import raw_writes
 from support.rollout_plans import TWO_WAVES
 from support.ssh_keys import ED25519_KEYS

@@ -8,7 +8,8 @@ import pytest
 from pilothouse.domain.identifiers import VersionReference
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models
-from pilothouse.store import models, runs, versions
+from pilothouse.store.models import models, versions
+from pilothouse.store.work import runs
 from support.job_workspace import MODEL, SCIENTIST, actor, applied, trained, write_model
 
 

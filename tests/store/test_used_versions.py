@@ -8,7 +8,7 @@ import pytest
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.models.evaluation import PortableForm
 from pilothouse.operations.promotion import promotions
-from pilothouse.store import portable_models, used_versions
+from pilothouse.store.models import portable_models, used_versions
 from support.job_workspace import SCIENTIST, actor, applied, trained
 
 

@@ -6,7 +6,7 @@ from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 from pilothouse.operations.automation.schedule_times import nominal_times
-from pilothouse.store.schedules import Rule
+from pilothouse.store.work.schedules import Rule
 
 MINUTE = timedelta(minutes=1)
 CRONS = {

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 
 from pilothouse.operations.services import Services
-from pilothouse.store import processes
+from pilothouse.store.deployed import processes
 from pilothouse.system.processes import own_name
 
 

@@ -23,11 +23,14 @@ from pilothouse.operations.jobs import jobs, trainings
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models, workspaces
-from pilothouse.store import deployments, models, processes, runs, versions, workspace
-from pilothouse.store.alerts import NewAlert
+from pilothouse.store import workspace
 from pilothouse.store.connection import Registry
+from pilothouse.store.deployed import deployments, processes
+from pilothouse.store.deployed.alerts import NewAlert
 from pilothouse.store.governance import access
 from pilothouse.store.log import audit
+from pilothouse.store.models import models, versions
+from pilothouse.store.work import runs
 from pilothouse.system.paths import WorkspacePaths
 from support.daemons import stand_for_daemon
 from support.example_telemetry import keep_reference, observe

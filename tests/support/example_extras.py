@@ -13,8 +13,9 @@ from pilothouse.operations.ingest import ingest
 from pilothouse.operations.jobs import jobs, trainings
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models, retention, workspaces
-from pilothouse.store import jobs as stored
-from pilothouse.store import rollouts, triggers
+from pilothouse.store.promotion import rollouts
+from pilothouse.store.work import jobs as stored
+from pilothouse.store.work import triggers
 from support import example
 from support.rollout_plans import plan
 from support.rollout_records import running_rollout

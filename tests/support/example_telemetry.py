@@ -19,8 +19,8 @@ from pilothouse.operations.ingest.ingest import ingest_batch
 from pilothouse.operations.services import Services
 from pilothouse.statistics import reference as references
 from pilothouse.statistics.profiles.specification import build_specification
-from pilothouse.telemetry import readings
-from pilothouse.telemetry.streams import find_stream
+from pilothouse.telemetry.intake.streams import find_stream
+from pilothouse.telemetry.windows import readings
 
 WEEKS = 9
 

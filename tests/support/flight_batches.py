@@ -12,8 +12,8 @@ from pilothouse.statistics.profiles import outcome_profile
 from pilothouse.statistics.profiles.outcome_profile import OutcomeProfile
 from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
 from pilothouse.telemetry import TelemetryStore
+from pilothouse.telemetry.intake.streams import find_stream
 from pilothouse.telemetry.store import read_outcome_days
-from pilothouse.telemetry.streams import find_stream
 
 NUMERIC = (
     "distance",

@@ -41,8 +41,8 @@ from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.operations.states import states
 from pilothouse.operations.workspace import apply_models, workspaces
 from pilothouse.system.processes import own_name
-from pilothouse.telemetry import readings, revisions
-from pilothouse.telemetry.streams import find_stream
+from pilothouse.telemetry.intake.streams import find_stream
+from pilothouse.telemetry.windows import readings, revisions
 from support.daemons import stand_for_daemon
 from support.example_telemetry import keep_reference
 from support.templates import copy_of

@@ -23,8 +23,10 @@ from pilothouse.operations.states import states
 from pilothouse.operations.workspace import apply_models, workspaces
 from pilothouse.statistics import reference as references
 from pilothouse.statistics.profiles.specification import ProfileSpecification
-from pilothouse.store import deployments, models, runs, versions
-from pilothouse.telemetry import readings
+from pilothouse.store.deployed import deployments
+from pilothouse.store.models import models, versions
+from pilothouse.store.work import runs
+from pilothouse.telemetry.windows import readings
 from support.flight_batches import CATEGORICAL, NOW_US, NUMERIC, batches, columns_of, flights, specification
 from support.templates import copy_of
 

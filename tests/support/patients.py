@@ -18,8 +18,8 @@ from pilothouse.operations.erasure import residue
 from pilothouse.operations.jobs import results
 from pilothouse.operations.services import Services
 from pilothouse.statistics.profiles.specification import build_specification
-from pilothouse.telemetry.admission import VersionFacts
-from pilothouse.telemetry.columns import decode_features, decode_predictions
+from pilothouse.telemetry.intake.admission import VersionFacts
+from pilothouse.telemetry.rows.columns import decode_features, decode_predictions
 from support.job_workspace import ADMIN, actor, applied, claim, outcome_of, queue
 
 PERSON, OTHER = "PAT-0857-Q", "PAT-0035-Q"

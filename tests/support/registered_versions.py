@@ -9,7 +9,8 @@ from pilothouse.inference.safe_format import dump_model
 from pilothouse.inference.schema import InputColumn, InputSchema
 from pilothouse.operations.promotion import promotions
 from pilothouse.statistics.profiles.specification import build_specification
-from pilothouse.store import jobs, models, runs, versions
+from pilothouse.store.models import models, versions
+from pilothouse.store.work import jobs, runs
 from support.small_workspace import SmallWorkspace
 
 SCHEMA = InputSchema(
@@ -20,7 +21,7 @@ NOW = datetime(2025, 3, 1, tzinfo=UTC)
 
 def register(shop: SmallWorkspace, number: int) -> tuple[str, str]:
     """A version of ``delay`` as a finished training would leave it; returns the digests of its model and schema."""
-    from pilothouse.training.estimators import build_pipeline
+    from pilothouse.training.models.estimators import build_pipeline
 
     rng = np.random.default_rng(number)
     rows = rng.normal(10, 3, (400, 2))

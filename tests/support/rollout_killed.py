@@ -16,7 +16,7 @@ from typing import Any
 from pilothouse.composition import open_workspace
 from pilothouse.operations.rollouts import acts, keeper
 from pilothouse.store import connection as registry
-from pilothouse.store import rollouts
+from pilothouse.store.promotion import rollouts
 
 REACHED, MISSED = "killed", "not reached"
 

@@ -11,7 +11,8 @@ from pilothouse.domain.rollouts.plan import Plan, placed
 from pilothouse.domain.rollouts.rollout import first_wave
 from pilothouse.operations.promotion.evidence import incumbents
 from pilothouse.sqlite import Connection
-from pilothouse.store import requests, rollouts, targets
+from pilothouse.store.models import targets
+from pilothouse.store.promotion import requests, rollouts
 
 POLICY = EffectivePolicy(approvals=1, automatic=False, expires=86_400, four_eyes=True)
 

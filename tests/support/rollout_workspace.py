@@ -14,8 +14,9 @@ from pilothouse.operations.promotion import promotions
 from pilothouse.operations.rollouts import keeper
 from pilothouse.operations.rollouts.keeper import Done
 from pilothouse.operations.states import states
-from pilothouse.store import deployments, processes, rollouts
-from pilothouse.store import targets as target_store
+from pilothouse.store.deployed import deployments, processes
+from pilothouse.store.models import targets as target_store
+from pilothouse.store.promotion import rollouts
 
 TARGETS = ("ewr", "jfk", "lga")
 

@@ -10,7 +10,7 @@ from pilothouse.domain.formats.time_units import DAY_US, HOUR_US, from_us
 from pilothouse.domain.formats.wire import BatchReceipt, PredictionBatch
 from pilothouse.statistics.profiles import latency, profile, profile_storage
 from pilothouse.telemetry import Limits, TelemetryStore, VersionFacts
-from pilothouse.telemetry.streams import rejected_counts
+from pilothouse.telemetry.intake.streams import rejected_counts
 from support.flight_batches import (
     CATEGORICAL,
     NOW_US,

@@ -11,7 +11,7 @@ from pilothouse.sqlite import driver
 from pilothouse.sqlite.schema import definitions_of
 from pilothouse.statistics.profiles import outcome_profile
 from pilothouse.telemetry import TelemetryStore, VersionFacts
-from pilothouse.telemetry.streams import rejected_counts
+from pilothouse.telemetry.intake.streams import rejected_counts
 from support.flight_batches import NOW_US, batch_of, batches, flights, outcome_days, specification
 from support.older_telemetry import make_form_5
 

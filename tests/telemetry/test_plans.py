@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from pilothouse.sqlite import Connection
-from pilothouse.telemetry import TelemetryStore, readings, retention, streams
+from pilothouse.telemetry import TelemetryStore
+from pilothouse.telemetry.intake import streams
+from pilothouse.telemetry.rows import retention
+from pilothouse.telemetry.windows import readings
 
 QUERIES: dict[str, Callable[[Connection], object]] = {
     "the streams of a model": lambda c: streams.list_streams(c, "demo"),

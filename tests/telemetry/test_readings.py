@@ -24,8 +24,9 @@ from pilothouse.domain.monitoring.findings import (
     Window,
 )
 from pilothouse.sqlite import driver
-from pilothouse.telemetry import TelemetryStore, readings, revisions, schema
-from pilothouse.telemetry.readings import (
+from pilothouse.telemetry import TelemetryStore, schema
+from pilothouse.telemetry.windows import readings, revisions
+from pilothouse.telemetry.windows.readings import (
     DRIFT,
     MULTIVARIATE,
     PERFORMANCE,

@@ -8,7 +8,7 @@ import pytest
 from pilothouse.domain.formats.wire import PredictionBatch
 from pilothouse.statistics.profiles import profile, profile_storage
 from pilothouse.telemetry import TelemetryStore, VersionFacts
-from pilothouse.telemetry.streams import list_streams, read_clock
+from pilothouse.telemetry.intake.streams import list_streams, read_clock
 from support.flight_batches import NOW_US, batch_of, flights, specification
 
 MINUTE_US = 60_000_000
@@ -84,7 +84,7 @@ def test_a_transaction_that_fails_leaves_nothing_behind(
     append(alone, *batches[:1], *batches[3:])
     append(store, batches[0])
     with monkeypatch.context() as broken:
-        broken.setattr("pilothouse.telemetry.faults.reach", _fail)
+        broken.setattr("pilothouse.telemetry.intake.faults.reach", _fail)
         for batch in batches[1:3]:
             with pytest.raises(OSError, match="no room"):
                 append(store, dataclasses.replace(batch, producer="another"))

@@ -24,9 +24,12 @@ from pilothouse.domain.formats.wire import (
     pack_timings,
 )
 from pilothouse.domain.jobs.triggers import Hindrance
-from pilothouse.telemetry import TelemetryStore, VersionFacts, outcome_matching, readings, streams
+from pilothouse.telemetry import TelemetryStore, VersionFacts
+from pilothouse.telemetry.intake import streams
+from pilothouse.telemetry.intake.streams import EXAMPLES_A_REASON, rejected_counts
+from pilothouse.telemetry.outcomes import outcome_matching
 from pilothouse.telemetry.schema import _FIRST
-from pilothouse.telemetry.streams import EXAMPLES_A_REASON, rejected_counts
+from pilothouse.telemetry.windows import readings
 from support.flight_batches import NOW_US, batch_of, batches, flights, outcome_days, specification
 from support.templates import copy_of
 
@@ -181,7 +184,7 @@ SAID = {
 def test_a_file_of_the_first_release_is_read_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from pilothouse.sqlite import driver
     from pilothouse.statistics.encoding import pack as first_frame
-    from pilothouse.telemetry import columns
+    from pilothouse.telemetry.rows import columns
 
     rows = rows_from(0, 17)
     batch = batch_of(rows, 1)
@@ -207,7 +210,7 @@ def test_a_file_of_the_first_release_is_read_on(tmp_path: Path, monkeypatch: pyt
     )
     body = columns._FirstBody(list(batch.numeric), b"".join(batch.numeric.values()), batch.categorical)
     blobs = [columns.compress(msgspec.msgpack.encode(one), 3) for one in (head, body)]
-    from pilothouse.telemetry.intake import _checksum
+    from pilothouse.telemetry.intake.intake import _checksum
 
     connection.execute(
         "INSERT INTO batches VALUES (1,1,1,1,?,17,0,?,?,?,?,?)",

@@ -8,7 +8,8 @@ import pytest
 
 from pilothouse.domain.formats.wire import Outcome
 from pilothouse.statistics.profiles import outcome_profile
-from pilothouse.telemetry import TelemetryStore, VersionFacts, slices
+from pilothouse.telemetry import TelemetryStore, VersionFacts
+from pilothouse.telemetry.outcomes import slices
 from support.flight_batches import NOW_US, batches, flights, specification
 
 APRIL = 1_364_774_400_000_000

@@ -16,9 +16,10 @@ from pilothouse.domain.erasure import BatchRows
 from pilothouse.domain.formats.wire import BatchReceipt, Outcome, PairBatch, code_texts
 from pilothouse.sqlite.schema import definitions_of
 from pilothouse.statistics.profiles.latency import percentile_ms
-from pilothouse.telemetry import TelemetryStore, VersionFacts, erasing, schema
+from pilothouse.telemetry import TelemetryStore, VersionFacts, schema
+from pilothouse.telemetry.intake.streams import rejected_counts
 from pilothouse.telemetry.past import showing
-from pilothouse.telemetry.streams import rejected_counts
+from pilothouse.telemetry.rows import erasing
 from pilothouse.telemetry.trial_pairs import (
     PairCounts,
     TrialName,

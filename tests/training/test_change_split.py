@@ -9,8 +9,8 @@ import pytest
 from steps_support import Bench, rows, spec
 
 from pilothouse.domain.jobs.jobs import StepResult
-from pilothouse.training.change_split import split_since
-from pilothouse.training.recency import choose_older_rows
+from pilothouse.training.data.change_split import split_since
+from pilothouse.training.models.recency import choose_older_rows
 
 DAY_US = 86_400_000_000
 HOLDOUT_S = 14 * 86_400

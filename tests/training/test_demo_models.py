@@ -17,9 +17,9 @@ from steps_support import Bench
 from pilothouse.demo import __file__ as demo
 from pilothouse.domain.jobs.jobs import StepResult
 from pilothouse.domain.models.model_file import load_spec, spec_from_plain, spec_to_plain
-from pilothouse.training.rows import Rows, outcomes_of
-from pilothouse.training.scoring import load_predictor, score
-from pilothouse.training.times import micros
+from pilothouse.training.data.rows import Rows, outcomes_of
+from pilothouse.training.data.times import micros
+from pilothouse.training.models.scoring import load_predictor, score
 from support.soak_plan import LONG
 
 MODELS = Path(demo).parent / "models"

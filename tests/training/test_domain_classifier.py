@@ -16,8 +16,8 @@ from pilothouse.domain.formats.time_units import DAY_US
 from pilothouse.domain.monitoring.findings import MultivariateFinding
 from pilothouse.inference.columns import InputColumns
 from pilothouse.inference.schema import InputColumn, InputSchema
-from pilothouse.training import domain_classifier as classifier
-from pilothouse.training.domain_classifier import Side
+from pilothouse.training.data import domain_classifier as classifier
+from pilothouse.training.data.domain_classifier import Side
 
 NAMES = ["a", "b", "c", "d"]
 

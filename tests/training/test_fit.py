@@ -11,8 +11,8 @@ from steps_support import Bench, rows, spec
 from pilothouse.domain.jobs.jobs import StepResult
 from pilothouse.domain.models.model_file import spec_from_plain
 from pilothouse.inference.schema import InputSchema
-from pilothouse.training.rows import read_rows
-from pilothouse.training.scoring import load_predictor, score
+from pilothouse.training.data.rows import read_rows
+from pilothouse.training.models.scoring import load_predictor, score
 
 
 def fitted(bench: Bench, *, code: str = "", **changes: object) -> StepResult:

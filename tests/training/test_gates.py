@@ -9,7 +9,7 @@ import pytest
 from pilothouse.domain.models.evaluation import GateOutcome, GateResult
 from pilothouse.domain.models.model_spec import ComparisonGate, Duration
 from pilothouse.training.gates import comparison_gate
-from pilothouse.training.scoring import Scored
+from pilothouse.training.models.scoring import Scored
 
 DAY_US = 86_400_000_000
 ROWS = 2_000

@@ -19,12 +19,12 @@ from pilothouse.domain.models.model_file import load_spec, spec_from_plain, spec
 from pilothouse.domain.models.model_spec import PreprocessingSpec
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.schema import InputSchema
-from pilothouse.training import estimator_check
-from pilothouse.training.estimators import estimator_class
-from pilothouse.training.fitted_steps import fitted_steps
-from pilothouse.training.preprocessing import abilities_of, chosen
-from pilothouse.training.rows import read_rows, training_frame
-from pilothouse.training.scoring import load_predictor, score
+from pilothouse.training.data.rows import read_rows, training_frame
+from pilothouse.training.models import estimator_check
+from pilothouse.training.models.estimators import estimator_class
+from pilothouse.training.models.fitted_steps import fitted_steps
+from pilothouse.training.models.preprocessing import abilities_of, chosen
+from pilothouse.training.models.scoring import load_predictor, score
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
 FOREST, LINEAR = "sklearn.ensemble.RandomForestClassifier", "sklearn.linear_model.LogisticRegression"

@@ -11,11 +11,19 @@ from sklearn.metrics import roc_auc_score
 from steps_support import Bench, rows, spec
 
 from pilothouse.domain.models.model_file import spec_from_plain
-from pilothouse.training import recency
-from pilothouse.training.fitting import fitter, takes_weights
-from pilothouse.training.recency import ALL, AS_MANY, NEW, WEIGHED, OlderRows, choose_older_rows, rows_of
-from pilothouse.training.rows import read_rows, schema_of, training_frame
-from pilothouse.training.scoring import load_predictor
+from pilothouse.training.data.rows import read_rows, schema_of, training_frame
+from pilothouse.training.models import recency
+from pilothouse.training.models.fitting import fitter, takes_weights
+from pilothouse.training.models.recency import (
+    ALL,
+    AS_MANY,
+    NEW,
+    WEIGHED,
+    OlderRows,
+    choose_older_rows,
+    rows_of,
+)
+from pilothouse.training.models.scoring import load_predictor
 
 DAY_US = 86_400_000_000
 OLD_DAYS, NEW_DAYS, A_DAY = 60, 14, 60

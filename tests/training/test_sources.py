@@ -11,8 +11,8 @@ from steps_support import rows, spec
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.domain.models.model_file import spec_from_plain
 from pilothouse.domain.models.model_spec import ModelSpec
-from pilothouse.training.digests import content_digest
-from pilothouse.training.sources import read_source, source_digest
+from pilothouse.training.data.digests import content_digest
+from pilothouse.training.data.sources import read_source, source_digest
 
 
 def data(**changes: object) -> ModelSpec:

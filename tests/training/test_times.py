@@ -13,7 +13,7 @@ from pilothouse.domain.formats.time_units import DAY_US, SECOND_US
 from pilothouse.domain.models.model_file import spec_from_plain
 from pilothouse.domain.models.model_spec import DataSpec
 from pilothouse.tables.times import TimeError, times_of
-from pilothouse.training.times import check_times, holdout_start, known_rows, micros
+from pilothouse.training.data.times import check_times, holdout_start, known_rows, micros
 
 
 def data(**changes: object) -> DataSpec:

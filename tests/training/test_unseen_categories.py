@@ -5,8 +5,8 @@ import pyarrow as pa
 
 from pilothouse.domain.models.evaluation import GateOutcome
 from pilothouse.inference.schema import InputColumn, InputSchema
-from pilothouse.training.data_checks import unseen_gate
-from pilothouse.training.rows import Rows
+from pilothouse.training.data.data_checks import unseen_gate
+from pilothouse.training.data.rows import Rows
 
 SCHEMA = InputSchema(
     "rentals",

@@ -1,7 +1,7 @@
 # Makes .upgrade/before-portable: the program as it was before the change that brought portable forms, from the history, beside the
 # packages of .upgrade/scikit-learn-1.8.
 set -eu
-first=$(git log --diff-filter=A --format=%H -- src/pilothouse/store/portable_models.py | tail -n 1)
+first=$(git log --diff-filter=A --format=%H -- src/pilothouse/store/models/portable_models.py | tail -n 1)
 test -n "$first" || { echo "the history does not reach back to the first portable form: clone it whole" >&2; exit 1; }
 folder=$PWD/.upgrade/before-portable
 rm -rf "$folder"

@@ -26,7 +26,7 @@ from pilothouse.operations.jobs import job_attempts, job_inputs, jobs, searches
 from pilothouse.operations.jobs.jobs import ClaimedJob
 from pilothouse.operations.jobs.step_cache import StepMemory
 from pilothouse.operations.services import Services
-from pilothouse.store import job_queue
+from pilothouse.store.work import job_queue
 
 log = logging.getLogger(__name__)
 

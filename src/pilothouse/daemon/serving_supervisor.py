@@ -26,7 +26,9 @@ from pilothouse.operations.fleet.processes import note_serving_end
 from pilothouse.operations.services import Services
 from pilothouse.serving.host import Order
 from pilothouse.serving.web import access
-from pilothouse.store import deployment_states, portable_models, requests, targets
+from pilothouse.store.deployed import deployment_states
+from pilothouse.store.models import portable_models, targets
+from pilothouse.store.promotion import requests
 from pilothouse.system import serving_files
 from pilothouse.system.files import read_plain_file
 from pilothouse.system.paths import WorkspacePaths

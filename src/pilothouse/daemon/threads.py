@@ -23,7 +23,7 @@ from pilothouse.operations.promotion import break_glass, promotions
 from pilothouse.operations.rollouts.facts import Serving
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import after_upgrade, write_state
-from pilothouse.store import jobs as stored_jobs
+from pilothouse.store.work import jobs as stored_jobs
 from pilothouse.system import memory
 
 _SERVING_AT_LEAST_EVERY_S = 1.0

@@ -20,10 +20,10 @@ from pilothouse.domain.promotion.proposals import Second
 from pilothouse.domain.records import AuditEntry, Target
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import targets as target_store
 from pilothouse.store import workspace
 from pilothouse.store.governance import access, persons, users
 from pilothouse.store.log import audit
+from pilothouse.store.models import targets as target_store
 
 OPEN_READING = "open_reading"
 """The setting: ``yes`` where somebody who holds no role may read."""

@@ -13,7 +13,9 @@ from pilothouse.operations.authorisation import reading
 from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import models, requests, runs, targets, versions
+from pilothouse.store.models import models, targets, versions
+from pilothouse.store.promotion import requests
+from pilothouse.store.work import runs
 
 
 def list_models(services: Services, actor: Actor) -> list[Model]:

@@ -9,8 +9,11 @@ from pilothouse.domain.records import AuditEntry, Deployment, Job, Version
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import deployments, jobs, listing, versions
+from pilothouse.store import listing
+from pilothouse.store.deployed import deployments
 from pilothouse.store.log import audit
+from pilothouse.store.models import versions
+from pilothouse.store.work import jobs
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from pilothouse.domain.models.model_file import spec_from_plain
 from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.sqlite import Connection
-from pilothouse.store import models
+from pilothouse.store.models import models
 
 _AT_MOST = 8_192
 _SPECS: OrderedDict[str, ModelSpec] = OrderedDict()

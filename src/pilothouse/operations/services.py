@@ -70,7 +70,7 @@ class Services:
         with self.reading_telemetry() as connection:
             if connection is None:
                 return {}
-            from pilothouse.telemetry.streams import clocks_us
+            from pilothouse.telemetry.intake.streams import clocks_us
 
             return {target: from_us(event) for target, event in clocks_us(connection, model).items()}
 
@@ -79,7 +79,7 @@ class Services:
         with self.reading_telemetry() as connection:
             if connection is None:
                 return set()
-            from pilothouse.telemetry.streams import live_targets
+            from pilothouse.telemetry.intake.streams import live_targets
 
             return set(live_targets(connection, model))
 
@@ -88,7 +88,7 @@ class Services:
         with self.reading_telemetry() as connection:
             if connection is None:
                 return {}
-            from pilothouse.telemetry.streams import newest_clocks_us
+            from pilothouse.telemetry.intake.streams import newest_clocks_us
 
             return {target: from_us(event) for target, event in newest_clocks_us(connection).items()}
 

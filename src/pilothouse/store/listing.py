@@ -7,8 +7,8 @@ from datetime import datetime
 from pilothouse.domain.formats.time_units import to_us
 from pilothouse.domain.monitoring.incidents import DATA, SERVING
 from pilothouse.sqlite.windows import Listing, in_order, window
-from pilothouse.store.request_conditions import EXPIRES, OUTDATED, state_expression
-from pilothouse.store.version_stages import STAGE
+from pilothouse.store.models.version_stages import STAGE
+from pilothouse.store.promotion.request_conditions import EXPIRES, OUTDATED, state_expression
 
 __all__ = [
     "AUDIT",

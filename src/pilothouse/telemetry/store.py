@@ -20,20 +20,21 @@ from pilothouse.domain.formats.wire import (
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.schema import create_file, upgrade_file
 from pilothouse.statistics.profiles.specification import ProfileSpecification
-from pilothouse.telemetry import faults, file_times, outcome_matching, rollup, streams
-from pilothouse.telemetry.admission import Believed, Clock, Limits, VersionFacts
-from pilothouse.telemetry.columns import Features, Ints, Predictions, decode_features, decode_predictions
-from pilothouse.telemetry.file_parts import FilePart
-from pilothouse.telemetry.intake import Intake
-from pilothouse.telemetry.kept_rejections import KeptRows
-from pilothouse.telemetry.outcome_matching import StoredBatch
-from pilothouse.telemetry.retakes import prediction_ids
-from pilothouse.telemetry.rollup import LatencyWindows, Window
+from pilothouse.telemetry.intake import faults, file_times, rollup, streams
+from pilothouse.telemetry.intake.admission import Believed, Clock, Limits, VersionFacts
+from pilothouse.telemetry.intake.file_parts import FilePart
+from pilothouse.telemetry.intake.intake import Intake
+from pilothouse.telemetry.intake.kept_rejections import KeptRows
+from pilothouse.telemetry.intake.retakes import prediction_ids
+from pilothouse.telemetry.intake.rollup import LatencyWindows, Window
+from pilothouse.telemetry.intake.streams import Stream
+from pilothouse.telemetry.intake.write_cache import WriteCache
+from pilothouse.telemetry.outcomes import outcome_matching
+from pilothouse.telemetry.outcomes.outcome_matching import StoredBatch
+from pilothouse.telemetry.outcomes.waiting_outcomes import Tally
+from pilothouse.telemetry.rows.columns import Features, Ints, Predictions, decode_features, decode_predictions
 from pilothouse.telemetry.schema import TelemetryFile
-from pilothouse.telemetry.streams import Stream
 from pilothouse.telemetry.trials.intake import take_pairs
-from pilothouse.telemetry.waiting_outcomes import Tally
-from pilothouse.telemetry.write_cache import WriteCache
 
 Lookup = Callable[[str, int], VersionFacts | None]
 """Function from model and version number to what ingest must know of it; None for a version that is not registered."""

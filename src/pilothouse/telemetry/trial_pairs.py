@@ -13,7 +13,7 @@ import numpy as np
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles import latency
 from pilothouse.statistics.profiles.latency import LatencyProfile
-from pilothouse.telemetry.columns import Floats, Ints, decode_predictions
+from pilothouse.telemetry.rows.columns import Floats, Ints, decode_predictions
 from pilothouse.telemetry.trials.columns import decode_outcomes, decode_pairs
 
 _ROWS_AT_ONCE = 50_000

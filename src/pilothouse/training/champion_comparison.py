@@ -9,9 +9,9 @@ import numpy as np
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.models.evaluation import GateOutcome, GateResult
 from pilothouse.domain.models.model_spec import ModelSpec
+from pilothouse.training.data.rows import Rows
 from pilothouse.training.gates import comparison_gate, nothing_to_compare
-from pilothouse.training.rows import Rows
-from pilothouse.training.scoring import Scored, load_predictor, score
+from pilothouse.training.models.scoring import Scored, load_predictor, score
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from pilothouse.domain.models.evaluation import GateOutcome, GateResult, MetricV
 from pilothouse.domain.models.model_spec import ComparisonGate, LatencyGate, MetricBound
 from pilothouse.statistics.performance.blocks import DAY_US, time_blocks
 from pilothouse.statistics.performance.comparison import Comparison, paired_bootstrap
-from pilothouse.training.scoring import Scored
+from pilothouse.training.models.scoring import Scored
 
 REPEATS = 500
 """Resamples of the paired bootstrap."""

@@ -7,8 +7,8 @@ from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.inference.schema import InputSchema
 from pilothouse.statistics.profiles.specification import ProfileSpecification, build_specification
 from pilothouse.statistics.reference import DatedRows, Reference, build_reference
-from pilothouse.training.rows import Rows
-from pilothouse.training.scoring import Scored
+from pilothouse.training.data.rows import Rows
+from pilothouse.training.models.scoring import Scored
 
 
 def specify(schema: InputSchema, train: DatedRows, holdout: DatedRows) -> ProfileSpecification:

@@ -38,7 +38,7 @@ SCHEMA = InputSchema(
 @pytest.fixture(scope="module")
 def model() -> tuple[bytes, bytes, InputColumns]:
     """Portable bytes and skops bytes of a pipeline of ours, and rows to ask for."""
-    from pilothouse.training.estimators import build_pipeline
+    from pilothouse.training.models.estimators import build_pipeline
 
     table, sample = rows_of(1, ("a", "b"), ("p",), missing=True)
     pipeline = build_pipeline("sklearn.linear_model.LogisticRegression", {}, SCHEMA, seed=1, threads=1)

@@ -9,8 +9,8 @@ from pilothouse.inference.portable.packaging import packaged
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.safe_format import dump_model
 from pilothouse.inference.schema import InputColumn, InputSchema
-from pilothouse.training.estimators import build_pipeline
-from pilothouse.training.preprocessing import fit_pipeline
+from pilothouse.training.models.estimators import build_pipeline
+from pilothouse.training.models.preprocessing import fit_pipeline
 
 ROWS = 400
 NUMBERS, TEXTS = ("n0", "n1", "n2"), ("c0", "c1")

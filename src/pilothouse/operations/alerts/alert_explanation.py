@@ -46,9 +46,10 @@ from pilothouse.statistics.performance.performance_verdicts import (
 )
 from pilothouse.statistics.performance.traffic_verdicts import ERROR_SHARE, FEWEST_REQUESTS
 from pilothouse.statistics.profiles.specification import SCORE
-from pilothouse.store import alerts, deployments
+from pilothouse.store.deployed import alerts, deployments
 from pilothouse.telemetry import Stream
-from pilothouse.telemetry.readings import (
+from pilothouse.telemetry.intake.streams import find_stream
+from pilothouse.telemetry.windows.readings import (
     DRIFT,
     MULTIVARIATE,
     PERFORMANCE,
@@ -58,7 +59,6 @@ from pilothouse.telemetry.readings import (
     finding_of,
     findings_of,
 )
-from pilothouse.telemetry.streams import find_stream
 
 _AROUND = timedelta(days=45)
 """Deployments this long before or after are shown: an alert soon after one is often its doing."""

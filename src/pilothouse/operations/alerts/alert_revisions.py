@@ -14,9 +14,10 @@ from pilothouse.operations.alerts.explanations import AlertText
 from pilothouse.operations.authorisation import changing
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
-from pilothouse.store import alerts as alert_store
-from pilothouse.telemetry import Stream, readings
-from pilothouse.telemetry.readings import PERFORMANCE, Reading, finding_of
+from pilothouse.store.deployed import alerts as alert_store
+from pilothouse.telemetry import Stream
+from pilothouse.telemetry.windows import readings
+from pilothouse.telemetry.windows.readings import PERFORMANCE, Reading, finding_of
 
 
 def revise(services: Services, stream: Stream, spec: ModelSpec, monitor: str, end_us: int) -> None:

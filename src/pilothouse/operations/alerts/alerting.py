@@ -29,10 +29,11 @@ from pilothouse.operations.alerts.explanations import AlertText, Occasion
 from pilothouse.operations.services import Services
 from pilothouse.statistics.performance.performance_verdicts import performance_is_certain
 from pilothouse.statistics.profiles.specification import SCORE
-from pilothouse.store import alerts as alert_store
-from pilothouse.store.alerts import NewAlert
-from pilothouse.telemetry import Stream, readings
-from pilothouse.telemetry.readings import (
+from pilothouse.store.deployed import alerts as alert_store
+from pilothouse.store.deployed.alerts import NewAlert
+from pilothouse.telemetry import Stream
+from pilothouse.telemetry.windows import readings
+from pilothouse.telemetry.windows.readings import (
     DRIFT,
     MULTIVARIATE,
     PERFORMANCE,

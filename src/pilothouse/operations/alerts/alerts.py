@@ -13,8 +13,8 @@ from pilothouse.operations.authorisation import Change, changing, clean_text, re
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
 from pilothouse.sqlite import Connection
-from pilothouse.store import alerts, incidents
-from pilothouse.store.alerts import NewAlert
+from pilothouse.store.deployed import alerts, incidents
+from pilothouse.store.deployed.alerts import NewAlert
 
 
 def list_alerts(

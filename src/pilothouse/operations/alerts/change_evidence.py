@@ -24,8 +24,9 @@ from pilothouse.operations.alerts.explaining_windows import Firing, explaining, 
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles.specification import SCORE
-from pilothouse.telemetry import readings
-from pilothouse.telemetry.readings import (
+from pilothouse.telemetry.intake.streams import find_stream
+from pilothouse.telemetry.windows import readings
+from pilothouse.telemetry.windows.readings import (
     DRIFT,
     ESTIMATE,
     PERFORMANCE,
@@ -34,7 +35,6 @@ from pilothouse.telemetry.readings import (
     finding_of,
     findings_of,
 )
-from pilothouse.telemetry.streams import find_stream
 
 T = TypeVar("T")
 

@@ -11,10 +11,10 @@ from pilothouse.operations.alerts.explaining_windows import monitor_of
 from pilothouse.operations.services import Services
 from pilothouse.statistics.change_point import daily_loss, locate
 from pilothouse.statistics.profiles import outcome_profile
-from pilothouse.telemetry import revisions
-from pilothouse.telemetry.readings import TRAFFIC
+from pilothouse.telemetry.intake.streams import find_stream
 from pilothouse.telemetry.store import read_outcome_days
-from pilothouse.telemetry.streams import find_stream
+from pilothouse.telemetry.windows import revisions
+from pilothouse.telemetry.windows.readings import TRAFFIC
 
 _BEFORE_DAYS = 28
 """Days before the first window that is significant, with which the days in it are compared."""

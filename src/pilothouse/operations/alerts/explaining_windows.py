@@ -8,10 +8,10 @@ from pilothouse.domain.formats.time_units import to_us
 from pilothouse.domain.monitoring.incidents import CLASSES, JOINT
 from pilothouse.domain.records import Alert
 from pilothouse.sqlite import Connection
-from pilothouse.store import alerts
+from pilothouse.store.deployed import alerts
 from pilothouse.store.log import audit
-from pilothouse.telemetry import readings
-from pilothouse.telemetry.readings import DRIFT, MULTIVARIATE, PERFORMANCE, QUALITY, TRAFFIC, Reading
+from pilothouse.telemetry.windows import readings
+from pilothouse.telemetry.windows.readings import DRIFT, MULTIVARIATE, PERFORMANCE, QUALITY, TRAFFIC, Reading
 
 _BEFORE, _AFTER = 6, 3
 """Windows shown before the one that fired, and after it."""

@@ -16,8 +16,8 @@ from pilothouse.domain.monitoring.incident_cost import cost_of
 from pilothouse.domain.monitoring.incidents import Cost, cause_text, telling
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import alerts, incidents
-from pilothouse.store.incidents import IncidentRow
+from pilothouse.store.deployed import alerts, incidents
+from pilothouse.store.deployed.incidents import IncidentRow
 
 _AT_ONCE = 200
 """Incidents judged in one round at most: after an upgrade very many may wait."""

@@ -19,9 +19,12 @@ from pilothouse.domain.monitoring.incidents import DATA
 from pilothouse.domain.records import Alert
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles.specification import SCORE
-from pilothouse.store import runs, versions
-from pilothouse.telemetry import Stream, readings
-from pilothouse.telemetry.readings import (
+from pilothouse.store.models import versions
+from pilothouse.store.work import runs
+from pilothouse.telemetry import Stream
+from pilothouse.telemetry.intake.streams import find_stream
+from pilothouse.telemetry.windows import readings
+from pilothouse.telemetry.windows.readings import (
     DRIFT,
     ESTIMATE,
     PERFORMANCE,
@@ -31,7 +34,6 @@ from pilothouse.telemetry.readings import (
     finding_of,
     findings_of,
 )
-from pilothouse.telemetry.streams import find_stream
 
 _WEEK_US = 7 * DAY_US
 _WINDOWS_USUAL = 9

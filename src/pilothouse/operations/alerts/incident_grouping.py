@@ -11,7 +11,8 @@ from pilothouse.operations.alerts.incident_cost import judge
 from pilothouse.operations.authorisation import changing
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import alerts, incidents, models
+from pilothouse.store.deployed import alerts, incidents
+from pilothouse.store.models import models
 
 _UNKNOWN_MODEL = timedelta(days=28)
 

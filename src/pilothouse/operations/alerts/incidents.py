@@ -15,9 +15,11 @@ from pilothouse.operations.alerts.incident_evidence import SharedFigures, gather
 from pilothouse.operations.authorisation import Change, changing, clean_text, reading, reason_given
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import alerts as alert_store
-from pilothouse.store import incidents, jobs, listing
-from pilothouse.store.incidents import IncidentRow
+from pilothouse.store import listing
+from pilothouse.store.deployed import alerts as alert_store
+from pilothouse.store.deployed import incidents
+from pilothouse.store.deployed.incidents import IncidentRow
+from pilothouse.store.work import jobs
 
 
 def list_incidents(

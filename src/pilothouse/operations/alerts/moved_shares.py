@@ -11,8 +11,9 @@ from pilothouse.operations.monitoring.window_closing import grids
 from pilothouse.operations.services import Services
 from pilothouse.statistics.distances.shares import changed_shares
 from pilothouse.statistics.profiles.profile import histogram, merge_all
-from pilothouse.telemetry import Stream, rollup
-from pilothouse.telemetry.readings import DRIFT
+from pilothouse.telemetry import Stream
+from pilothouse.telemetry.intake import rollup
+from pilothouse.telemetry.windows.readings import DRIFT
 
 
 def with_shares(

@@ -4,8 +4,8 @@ from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.records import Alert
 from pilothouse.operations.authorisation import authorise
 from pilothouse.operations.services import Services
-from pilothouse.telemetry import readings
-from pilothouse.telemetry.readings import RetrainingNote
+from pilothouse.telemetry.windows import readings
+from pilothouse.telemetry.windows.readings import RetrainingNote
 
 
 def retrainings(

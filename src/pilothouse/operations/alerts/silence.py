@@ -10,11 +10,11 @@ from pilothouse.operations.alerts.explanations import silence as silence_text
 from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import alerts as alert_store
-from pilothouse.store import deployments, processes
-from pilothouse.telemetry import worklist
-from pilothouse.telemetry.streams import arrivals_after, list_streams
-from pilothouse.telemetry.worklist import NEVER_US, Moved
+from pilothouse.store.deployed import alerts as alert_store
+from pilothouse.store.deployed import deployments, processes
+from pilothouse.telemetry.intake.streams import arrivals_after, list_streams
+from pilothouse.telemetry.windows import worklist
+from pilothouse.telemetry.windows.worklist import NEVER_US, Moved
 
 KIND = "silence"
 _AT_MOST = 5_000

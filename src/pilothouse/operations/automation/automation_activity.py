@@ -33,10 +33,13 @@ from pilothouse.operations.automation.triggers import (
 )
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import jobs, requests, schedules, triggers, versions, workspace
-from pilothouse.store.schedules import Fire, RunState
-from pilothouse.store.triggers import TriggerEvent
-from pilothouse.telemetry.readings import RetrainingNote
+from pilothouse.store import workspace
+from pilothouse.store.models import versions
+from pilothouse.store.promotion import requests
+from pilothouse.store.work import jobs, schedules, triggers
+from pilothouse.store.work.schedules import Fire, RunState
+from pilothouse.store.work.triggers import TriggerEvent
+from pilothouse.telemetry.windows.readings import RetrainingNote
 
 
 def list_starters(services: Services, actor: Actor, *, model: str | None = None) -> list[Starter]:

@@ -21,11 +21,13 @@ from pilothouse.operations.monitoring import late_windows, window_closing
 from pilothouse.operations.monitoring.baselines import baseline_of
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
-from pilothouse.store import deployment_states, deployments, models
-from pilothouse.telemetry import Stream, TelemetryStore, late_days, readings, revisions, worklist
-from pilothouse.telemetry.readings import Reading, RetrainingNote
-from pilothouse.telemetry.streams import count_received, get_stream, list_streams
-from pilothouse.telemetry.worklist import Moved
+from pilothouse.store.deployed import deployment_states, deployments
+from pilothouse.store.models import models
+from pilothouse.telemetry import Stream, TelemetryStore
+from pilothouse.telemetry.intake.streams import count_received, get_stream, list_streams
+from pilothouse.telemetry.windows import late_days, readings, revisions, worklist
+from pilothouse.telemetry.windows.readings import Reading, RetrainingNote
+from pilothouse.telemetry.windows.worklist import Moved
 
 _AT_MOST = 200
 """Windows closed in one round at most, so that alerts are drawn during a long catch-up."""

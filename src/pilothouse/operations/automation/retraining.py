@@ -16,10 +16,12 @@ from pilothouse.operations.alerts.change_moment import ChangeMoment, moment_of_c
 from pilothouse.operations.automation.triggers import running_training, starts_of_the_day
 from pilothouse.operations.jobs.trainings import TrainingOptions, start_training
 from pilothouse.operations.services import Services
-from pilothouse.store import alerts as alert_store
-from pilothouse.store import jobs, requests, workspace
-from pilothouse.telemetry import readings
-from pilothouse.telemetry.readings import RetrainingNote
+from pilothouse.store import workspace
+from pilothouse.store.deployed import alerts as alert_store
+from pilothouse.store.promotion import requests
+from pilothouse.store.work import jobs
+from pilothouse.telemetry.windows import readings
+from pilothouse.telemetry.windows.readings import RetrainingNote
 
 FEWEST_DAYS = 6
 """Days since a change whose outcomes are known, before a training is about it: so many are split between training and hold-out

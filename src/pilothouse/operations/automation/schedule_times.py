@@ -23,7 +23,7 @@ from zoneinfo import ZoneInfo
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.formats.time_parsing import zone
-from pilothouse.store.schedules import Rule
+from pilothouse.store.work.schedules import Rule
 
 _A_DAY_AND_MORE = timedelta(hours=26)
 """Farther than any zone has ever moved its clocks at once (Apia left out a day in 2011)."""

@@ -17,8 +17,9 @@ from pilothouse.operations.automation.schedule_times import due_times, nominal_t
 from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import schedules, workspace
-from pilothouse.store.schedules import Decision, Fire, Rule, RunState
+from pilothouse.store import workspace
+from pilothouse.store.work import schedules
+from pilothouse.store.work.schedules import Decision, Fire, Rule, RunState
 
 LATE_AFTER = timedelta(seconds=90)
 """A run that starts later than this after its time was missed: no daemon ran, or the machine slept."""

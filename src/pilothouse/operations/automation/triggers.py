@@ -22,12 +22,14 @@ from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.models.source_columns import source_path
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import jobs, models, triggers, workspace
+from pilothouse.store import workspace
 from pilothouse.store.connection import Registry
-from pilothouse.store.triggers import TriggerEvent
+from pilothouse.store.models import models
+from pilothouse.store.work import jobs, triggers
+from pilothouse.store.work.triggers import TriggerEvent
 from pilothouse.system.fingerprint import fingerprint
-from pilothouse.telemetry import readings
-from pilothouse.telemetry.readings import RetrainingNote
+from pilothouse.telemetry.windows import readings
+from pilothouse.telemetry.windows.readings import RetrainingNote
 
 ALERTS = "alerts"
 """Name of the rule ``automation.retrain_on`` in lists: it is a trigger like others, and has no name of its own."""

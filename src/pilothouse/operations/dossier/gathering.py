@@ -21,8 +21,10 @@ from pilothouse.operations.promotion.approved_before import changes_since_approv
 from pilothouse.operations.promotion.rules_in_force import with_rules
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import alerts, deployments, requests, runs
+from pilothouse.store.deployed import alerts, deployments
 from pilothouse.store.log import audit
+from pilothouse.store.promotion import requests
+from pilothouse.store.work import runs
 
 _MOST_ENTRIES = 100_000
 

@@ -20,8 +20,9 @@ from pilothouse.operations.catalogue import require_model, spec_of_model
 from pilothouse.operations.promotion.rules_in_force import present_policy
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import deployments, inventory
-from pilothouse.store.inventory import SaidRow
+from pilothouse.store.deployed import deployments
+from pilothouse.store.models import inventory
+from pilothouse.store.models.inventory import SaidRow
 
 
 def list_inventory(services: Services, actor: Actor) -> list[InventoryEntry]:

@@ -14,9 +14,10 @@ from pilothouse.domain.monitoring.findings import (
 )
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.telemetry import Stream, readings
-from pilothouse.telemetry.readings import Reading
-from pilothouse.telemetry.streams import list_streams
+from pilothouse.telemetry import Stream
+from pilothouse.telemetry.intake.streams import list_streams
+from pilothouse.telemetry.windows import readings
+from pilothouse.telemetry.windows.readings import Reading
 
 _MONITORS = (
     readings.PERFORMANCE,

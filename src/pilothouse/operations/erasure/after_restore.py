@@ -23,7 +23,7 @@ from pilothouse.operations.services import Services
 from pilothouse.operations.workspace.erasure_checks import restored_from, signing_keys_of
 from pilothouse.store import erasures
 from pilothouse.store.log import audit
-from pilothouse.store.used_versions import read_as_it_is
+from pilothouse.store.models.used_versions import read_as_it_is
 from pilothouse.system import files
 from pilothouse.system.paths import WorkspacePaths
 

@@ -35,8 +35,8 @@ from pilothouse.store import erasures, legal_holds
 from pilothouse.store.log import audit, seals
 from pilothouse.system import files
 from pilothouse.system.turns import turn
-from pilothouse.telemetry import erasing, erasing_examples
-from pilothouse.telemetry.faults import reach
+from pilothouse.telemetry.intake.faults import reach
+from pilothouse.telemetry.rows import erasing, erasing_examples
 
 _TRIES = 5
 _BUSY = (

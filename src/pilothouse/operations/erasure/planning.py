@@ -22,9 +22,10 @@ from pilothouse.operations.catalogue import require_model
 from pilothouse.operations.erasure import residue, summaries
 from pilothouse.operations.erasure.files_with_rows import TABLE, lines_with, pattern_of, rows_with
 from pilothouse.operations.services import Services
-from pilothouse.store import erasures, versions
+from pilothouse.store import erasures
+from pilothouse.store.models import versions
 from pilothouse.system import files
-from pilothouse.telemetry import erasing, erasing_examples
+from pilothouse.telemetry.rows import erasing, erasing_examples
 
 _FEWEST_DIGITS = 12
 """Digits of a plan at least: fewer could be met by another plan on purpose."""

@@ -21,8 +21,9 @@ from pilothouse.operations.models.source_columns import source_path
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.encoding import expand
-from pilothouse.store import erasures, models
-from pilothouse.telemetry.columns import decode_features, decode_predictions
+from pilothouse.store import erasures
+from pilothouse.store.models import models
+from pilothouse.telemetry.rows.columns import decode_features, decode_predictions
 
 SHORTEST = 4
 """Characters of a value that is searched for: a shorter one stands everywhere by chance."""

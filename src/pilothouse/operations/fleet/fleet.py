@@ -13,8 +13,9 @@ from pilothouse.operations.fleet.health import as_shown, known_health_of_models
 from pilothouse.operations.services import Services
 from pilothouse.operations.states.watching import unwatched
 from pilothouse.sqlite import Connection, Row
-from pilothouse.store import deployment_states, roll_outs, rollout_facts, rollouts
-from pilothouse.store import fleet as store
+from pilothouse.store.deployed import deployment_states
+from pilothouse.store.deployed import fleet as store
+from pilothouse.store.promotion import roll_outs, rollout_facts, rollouts
 
 _OTHERS = 20
 """Roll-outs of models beyond the window that are looked up."""

@@ -10,7 +10,7 @@ from pilothouse.operations.authorisation import reading
 from pilothouse.operations.services import Services
 from pilothouse.operations.states.watching import unwatched
 from pilothouse.sqlite import Connection
-from pilothouse.store import fleet as store
+from pilothouse.store.deployed import fleet as store
 
 _PROPERTIES: dict[str, Callable[[Place], str]] = {
     "unit": lambda place: place.business_unit,

@@ -22,8 +22,8 @@ from pilothouse.operations.promotion.request_lists import count_items
 from pilothouse.operations.services import Services
 from pilothouse.operations.states.watching import unwatched
 from pilothouse.sqlite import Connection
-from pilothouse.store import deployment_states
-from pilothouse.store import fleet as store
+from pilothouse.store.deployed import deployment_states
+from pilothouse.store.deployed import fleet as store
 from pilothouse.store.listing import in_order, window
 
 
@@ -165,7 +165,7 @@ def as_shown(services: Services, connection: Connection, states: Sequence[Target
     with services.reading_telemetry() as telemetry:
         if telemetry is None:
             return shown
-        from pilothouse.telemetry.streams import clocks_of
+        from pilothouse.telemetry.intake.streams import clocks_of
 
         clocks = clocks_of(telemetry, {(state.model, state.target) for state in shown})
     return [replace(state, event_clock=clocks.get((state.model, state.target))) for state in shown]

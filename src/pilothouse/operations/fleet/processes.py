@@ -19,9 +19,11 @@ from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
 from pilothouse.operations.states.watching import BEGINS
 from pilothouse.sqlite import Connection
-from pilothouse.store import deployment_states, jobs, processes, workspace
+from pilothouse.store import workspace
+from pilothouse.store.deployed import deployment_states, processes
+from pilothouse.store.deployed.processes import LastReport
 from pilothouse.store.log import audit
-from pilothouse.store.processes import LastReport
+from pilothouse.store.work import jobs
 from pilothouse.system.leader import leader
 from pilothouse.system.processes import own_name
 

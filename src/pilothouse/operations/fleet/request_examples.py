@@ -18,7 +18,7 @@ from pilothouse.operations.fleet import health, targets
 from pilothouse.operations.jobs.lost_rows import left_of
 from pilothouse.operations.promotion import deployments
 from pilothouse.operations.services import Services
-from pilothouse.store import runs
+from pilothouse.store.work import runs
 
 _HOLDOUT = "holdout"
 _LOOKED_AT = 50

@@ -9,7 +9,7 @@ from pilothouse.domain.identity.roles import DAEMON, Actor, Permission
 from pilothouse.domain.records import Target
 from pilothouse.operations.authorisation import changing, reading
 from pilothouse.operations.services import Services
-from pilothouse.store import targets
+from pilothouse.store.models import targets
 from pilothouse.system.files import write_atomically
 
 TOKEN_FILE = "token"  # noqa: S105 - the name of a file

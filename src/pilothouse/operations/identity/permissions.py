@@ -19,8 +19,9 @@ from pilothouse.operations.authorisation import (
 from pilothouse.operations.catalogue import spec_of_model
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import models, targets, workspace
+from pilothouse.store import workspace
 from pilothouse.store.governance import access, users
+from pilothouse.store.models import models, targets
 
 ACTIONS = {
     **{permission.name.lower().replace("_", "-"): permission for permission in Permission},

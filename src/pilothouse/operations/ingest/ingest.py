@@ -23,13 +23,13 @@ from pilothouse.operations.catalogue import require_model, require_version, spec
 from pilothouse.operations.promotion.deployments import private_columns
 from pilothouse.operations.services import Services
 from pilothouse.statistics.profiles.specification import ProfileSpecification
-from pilothouse.store import targets, versions
+from pilothouse.store.models import targets, versions
 from pilothouse.system.files import sha256_file
 from pilothouse.telemetry import Lookup, VersionFacts
-from pilothouse.telemetry.file_parts import FilePart
-from pilothouse.telemetry.kept_rejections import OF_A_FILE
-from pilothouse.telemetry.streams import list_streams, rejected_counts
-from pilothouse.telemetry.waiting_outcomes import Tally, waiting_outcomes
+from pilothouse.telemetry.intake.file_parts import FilePart
+from pilothouse.telemetry.intake.kept_rejections import OF_A_FILE
+from pilothouse.telemetry.intake.streams import list_streams, rejected_counts
+from pilothouse.telemetry.outcomes.waiting_outcomes import Tally, waiting_outcomes
 
 
 @dataclass(frozen=True, slots=True)

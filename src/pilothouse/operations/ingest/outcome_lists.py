@@ -13,7 +13,7 @@ from pilothouse.domain.monitoring.monitoring import OutcomeConflict, WaitingOutc
 from pilothouse.operations.authorisation import authorise
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.telemetry import outcome_lists
+from pilothouse.telemetry.outcomes import outcome_lists
 
 T = TypeVar("T")
 

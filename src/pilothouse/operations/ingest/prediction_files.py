@@ -20,8 +20,8 @@ from pilothouse.domain.models.table_form import (
 )
 from pilothouse.statistics.profiles.specification import CategoricalColumn, ProfileSpecification
 from pilothouse.system.files import sha256_file
-from pilothouse.telemetry.admission import MISSING_TIME
-from pilothouse.telemetry.columns import Floats, Ints
+from pilothouse.telemetry.intake.admission import MISSING_TIME
+from pilothouse.telemetry.rows.columns import Floats, Ints
 
 if TYPE_CHECKING:
     import pyarrow as pa

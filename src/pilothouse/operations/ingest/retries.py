@@ -9,10 +9,10 @@ from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.operations.authorisation import authorise, changing
 from pilothouse.operations.ingest.ingest import version_facts
 from pilothouse.operations.services import Services
-from pilothouse.telemetry import kept_rejections
-from pilothouse.telemetry.columns import Ints
-from pilothouse.telemetry.file_parts import FilePart
-from pilothouse.telemetry.waiting_outcomes import Tally
+from pilothouse.telemetry.intake import kept_rejections
+from pilothouse.telemetry.intake.file_parts import FilePart
+from pilothouse.telemetry.outcomes.waiting_outcomes import Tally
+from pilothouse.telemetry.rows.columns import Ints
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from pilothouse.operations.jobs.trainings import (
     start_training,
 )
 from pilothouse.operations.services import Services
-from pilothouse.store import deployments, jobs
+from pilothouse.store.deployed import deployments
+from pilothouse.store.work import jobs
 
 MOST_DATES = 1_000
 _PRIORITY = -10

@@ -9,9 +9,9 @@ from pilothouse.domain.formats.time_units import from_us, to_us
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.operations.services import Services
 from pilothouse.telemetry import Stream
-from pilothouse.telemetry.columns import Features, Ints, Predictions
-from pilothouse.telemetry.retention import deleted_before_us
-from pilothouse.telemetry.stored_rows import sampled_rows
+from pilothouse.telemetry.rows.columns import Features, Ints, Predictions
+from pilothouse.telemetry.rows.retention import deleted_before_us
+from pilothouse.telemetry.rows.stored_rows import sampled_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa

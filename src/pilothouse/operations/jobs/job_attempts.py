@@ -17,7 +17,7 @@ from pilothouse.operations.jobs.jobs import ClaimedJob, check_held, discard_file
 from pilothouse.operations.jobs.trainings import spec_of_job
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import job_queue, jobs
+from pilothouse.store.work import job_queue, jobs
 
 _MESSAGE_LIMIT = 400
 

@@ -36,8 +36,9 @@ from pilothouse.operations.jobs.trainings import spec_of_job, stored_spec
 from pilothouse.operations.models.source_columns import source_path
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import deployments, runs
-from pilothouse.store.models import StoredSpec
+from pilothouse.store.deployed import deployments
+from pilothouse.store.models.models import StoredSpec
+from pilothouse.store.work import runs
 from pilothouse.system.files import read_json, write_atomically
 
 _COPY_ATTEMPTS = 3

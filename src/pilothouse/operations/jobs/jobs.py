@@ -22,8 +22,9 @@ from pilothouse.operations.catalogue import require_in_use
 from pilothouse.operations.jobs.job_logs import LOG_LIMIT, read_steps
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import alerts, job_queue, jobs
+from pilothouse.store.deployed import alerts
 from pilothouse.store.log import audit
+from pilothouse.store.work import job_queue, jobs
 
 if TYPE_CHECKING:
     from pilothouse.execution.pipeline import JobOutcome

@@ -6,7 +6,8 @@ from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.records import Version
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import erasures, runs
+from pilothouse.store import erasures
+from pilothouse.store.work import runs
 
 _NAMES = {"train": "training", "holdout": "hold-out"}
 

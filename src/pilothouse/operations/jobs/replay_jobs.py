@@ -49,9 +49,10 @@ from pilothouse.operations.jobs.step_records import finite
 from pilothouse.operations.jobs.trainings import stored_spec
 from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.services import Services
-from pilothouse.store import targets, workspace
+from pilothouse.store import workspace
+from pilothouse.store.models import targets
 from pilothouse.system.files import read_json, write_atomically
-from pilothouse.telemetry import recorded_rows
+from pilothouse.telemetry.rows import recorded_rows
 
 _TRAFFIC = "traffic.json"
 

@@ -13,9 +13,10 @@ from pilothouse.domain.jobs.replays import MOST_ROWS
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles.coded import CodedColumn
-from pilothouse.telemetry import Stream, recorded_rows
-from pilothouse.telemetry.columns import Predictions, join_features, join_predictions
-from pilothouse.telemetry.recorded_rows import RecordedRows, Sampling
+from pilothouse.telemetry import Stream
+from pilothouse.telemetry.rows import recorded_rows
+from pilothouse.telemetry.rows.columns import Predictions, join_features, join_predictions
+from pilothouse.telemetry.rows.recorded_rows import RecordedRows, Sampling
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -31,10 +31,12 @@ from pilothouse.operations.promotion.attached.required_replay import missing_rep
 from pilothouse.operations.promotion.request_filing import advance_automatically, asks_itself
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import deployments, jobs, targets
-from pilothouse.store.jobs import NewJob
-from pilothouse.telemetry import recorded_rows
-from pilothouse.telemetry.streams import read_clock
+from pilothouse.store.deployed import deployments
+from pilothouse.store.models import targets
+from pilothouse.store.work import jobs
+from pilothouse.store.work.jobs import NewJob
+from pilothouse.telemetry.intake.streams import read_clock
+from pilothouse.telemetry.rows import recorded_rows
 
 USUAL = timedelta(days=28)
 """Span of a replay for which no beginning is named, where the model file asks for none before a request."""

@@ -34,8 +34,9 @@ from pilothouse.operations.jobs.step_records import (
     window_notes_in,
 )
 from pilothouse.operations.services import Services
-from pilothouse.store import jobs as job_rows
-from pilothouse.store import portable_models, runs, versions
+from pilothouse.store.models import portable_models, versions
+from pilothouse.store.work import jobs as job_rows
+from pilothouse.store.work import runs
 
 _LOG_LIMIT = 8 << 20
 _RUN_FILES = (("snapshot", "train"), ("snapshot", "holdout"))

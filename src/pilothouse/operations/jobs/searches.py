@@ -22,7 +22,7 @@ from pilothouse.operations.jobs.jobs import ClaimedJob, require_job
 from pilothouse.operations.jobs.trainings import spec_of_job
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import jobs
+from pilothouse.store.work import jobs
 
 _NO_PROCESS = StepExit(0, None, 0.0, 0.0)
 

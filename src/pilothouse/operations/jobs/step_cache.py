@@ -24,8 +24,8 @@ from pilothouse.operations.jobs.job_inputs import judging_copy, model_copy, read
 from pilothouse.operations.jobs.jobs import ClaimedJob
 from pilothouse.operations.jobs.step_records import finite
 from pilothouse.operations.services import Services
-from pilothouse.store import jobs, step_results
-from pilothouse.store.step_results import CachedStep, Output
+from pilothouse.store.work import jobs, step_results
+from pilothouse.store.work.step_results import CachedStep, Output
 from pilothouse.system.files import sha256_file
 from pilothouse.system.fingerprint import fingerprint
 

@@ -19,7 +19,7 @@ from pilothouse.domain.models.evaluation import (
     PortableForm,
 )
 from pilothouse.domain.records import Snapshot
-from pilothouse.store.runs import RunFile
+from pilothouse.store.work.runs import RunFile
 
 _T = TypeVar("_T")
 _TEXT_LIMIT = 2_000

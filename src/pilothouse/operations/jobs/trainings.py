@@ -19,8 +19,11 @@ from pilothouse.operations.jobs.lost_rows import check_reproducible
 from pilothouse.operations.models.source_columns import source_path
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import alerts, jobs, models, targets, workspace
-from pilothouse.store.jobs import NewJob
+from pilothouse.store import workspace
+from pilothouse.store.deployed import alerts
+from pilothouse.store.models import models, targets
+from pilothouse.store.work import jobs
+from pilothouse.store.work.jobs import NewJob
 
 _OVERRIDABLE = ("data.lookback",)
 _OVERRIDABLE_BELOW = "training."

@@ -12,7 +12,9 @@ from pilothouse.operations.authorisation import reading
 from pilothouse.operations.catalogue import require_run, require_version
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import deployments, requests, versions
+from pilothouse.store.deployed import deployments
+from pilothouse.store.models import versions
+from pilothouse.store.promotion import requests
 
 _DIGEST = re.compile(r"[0-9a-f]{7,64}")
 

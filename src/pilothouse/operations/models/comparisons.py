@@ -15,7 +15,7 @@ from pilothouse.operations.catalogue import require_run, require_version
 from pilothouse.operations.models import paired_predictions
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import runs
+from pilothouse.store.work import runs
 
 _FOLDER = "model_folder"
 _FILE_LIMIT = 1 << 20

@@ -9,7 +9,7 @@ from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.models.dataclass_reader import to_plain
 from pilothouse.domain.models.model_spec import ModelSpec
 
-_MODULE = "pilothouse.training.estimator_check"
+_MODULE = "pilothouse.training.models.estimator_check"
 _TIMEOUT_S = 60
 
 

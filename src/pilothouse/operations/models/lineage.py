@@ -11,7 +11,10 @@ from pilothouse.operations.authorisation import reading
 from pilothouse.operations.catalogue import require_run, require_version
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import alerts, deployments, jobs, models, requests, runs, versions
+from pilothouse.store.deployed import alerts, deployments
+from pilothouse.store.models import models, versions
+from pilothouse.store.promotion import requests
+from pilothouse.store.work import jobs, runs
 
 _SHOWN_PARAMETERS = 12
 

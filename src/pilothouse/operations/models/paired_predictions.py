@@ -19,7 +19,7 @@ from pilothouse.domain.models.model_spec import Task
 from pilothouse.domain.records import Version
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.performance.pairing import paired_rows
-from pilothouse.store import runs
+from pilothouse.store.work import runs
 
 if TYPE_CHECKING:
     import pyarrow as pa

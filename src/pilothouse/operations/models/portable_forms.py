@@ -10,7 +10,7 @@ from pilothouse.domain.records import Version
 from pilothouse.operations.authorisation import changing
 from pilothouse.operations.catalogue import require_model, require_version
 from pilothouse.operations.services import Services
-from pilothouse.store import portable_models
+from pilothouse.store.models import portable_models
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,9 @@ from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.statistics.significance import calibration as calibrations
 from pilothouse.statistics.significance import calibration_storage
 from pilothouse.statistics.significance.calibration import Calibration
-from pilothouse.store import processes, versions
-from pilothouse.telemetry import readings
+from pilothouse.store.deployed import processes
+from pilothouse.store.models import versions
+from pilothouse.telemetry.windows import readings
 
 
 @dataclass(frozen=True, slots=True, eq=False)

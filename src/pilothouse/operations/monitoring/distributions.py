@@ -20,9 +20,10 @@ from pilothouse.statistics.distances import drift
 from pilothouse.statistics.profiles import profile
 from pilothouse.statistics.profiles.profile import Histogram
 from pilothouse.statistics.profiles.specification import NumericColumn, ProfileSpecification
-from pilothouse.telemetry import readings, rollup
-from pilothouse.telemetry.readings import DRIFT, Reading, findings_of
-from pilothouse.telemetry.streams import Stream, get_stream
+from pilothouse.telemetry.intake import rollup
+from pilothouse.telemetry.intake.streams import Stream, get_stream
+from pilothouse.telemetry.windows import readings
+from pilothouse.telemetry.windows.readings import DRIFT, Reading, findings_of
 
 _BINS = 15
 _TAIL = 0.005

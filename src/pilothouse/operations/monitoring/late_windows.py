@@ -22,10 +22,11 @@ from pilothouse.operations.monitoring import weeks_before, window_closing
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.significance import null_windows
-from pilothouse.telemetry import Stream, late_days, readings, revisions
-from pilothouse.telemetry.late_days import OF_OUTCOMES, OF_ROWS, Kind, LateDay
-from pilothouse.telemetry.readings import DRIFT
-from pilothouse.telemetry.streams import get_stream, list_streams
+from pilothouse.telemetry import Stream
+from pilothouse.telemetry.intake.streams import get_stream, list_streams
+from pilothouse.telemetry.windows import late_days, readings, revisions
+from pilothouse.telemetry.windows.late_days import OF_OUTCOMES, OF_ROWS, Kind, LateDay
+from pilothouse.telemetry.windows.readings import DRIFT
 
 _AT_MOST = 200
 """Windows judged again in one round, but for those of one stream."""

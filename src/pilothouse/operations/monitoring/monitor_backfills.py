@@ -25,10 +25,11 @@ from pilothouse.operations.monitoring import weeks_before, window_closing
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
 from pilothouse.sqlite import Connection
-from pilothouse.telemetry import Stream, late_days, readings, revisions
-from pilothouse.telemetry.readings import DRIFT
-from pilothouse.telemetry.revisions import Change
-from pilothouse.telemetry.streams import list_streams
+from pilothouse.telemetry import Stream
+from pilothouse.telemetry.intake.streams import list_streams
+from pilothouse.telemetry.windows import late_days, readings, revisions
+from pilothouse.telemetry.windows.readings import DRIFT
+from pilothouse.telemetry.windows.revisions import Change
 
 _MOST_WINDOWS = 10_000
 

@@ -30,10 +30,11 @@ from pilothouse.operations.states.figures import suspicion_of
 from pilothouse.operations.states.watching import unwatched
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.performance.performance_verdicts import Loss, loss_of
-from pilothouse.store import alerts as alert_store
-from pilothouse.store import deployments, fleet
-from pilothouse.telemetry import readings, revisions
-from pilothouse.telemetry.readings import (
+from pilothouse.store.deployed import alerts as alert_store
+from pilothouse.store.deployed import deployments, fleet
+from pilothouse.telemetry.intake.streams import list_streams, read_clock
+from pilothouse.telemetry.windows import readings, revisions
+from pilothouse.telemetry.windows.readings import (
     DRIFT,
     ESTIMATE,
     MULTIVARIATE,
@@ -44,7 +45,6 @@ from pilothouse.telemetry.readings import (
     finding_of,
     findings_of,
 )
-from pilothouse.telemetry.streams import list_streams, read_clock
 
 F = TypeVar("F", bound=Finding)
 

@@ -37,11 +37,14 @@ from pilothouse.operations.jobs.step_records import finite
 from pilothouse.operations.jobs.trainings import queue
 from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.services import Services
-from pilothouse.store import deployments, jobs, models, runs
+from pilothouse.store.deployed import deployments
+from pilothouse.store.models import models
+from pilothouse.store.work import jobs, runs
 from pilothouse.system.files import write_atomically
-from pilothouse.telemetry import Stream, readings
-from pilothouse.telemetry.readings import DRIFT, MULTIVARIATE
-from pilothouse.telemetry.streams import find_stream
+from pilothouse.telemetry import Stream
+from pilothouse.telemetry.intake.streams import find_stream
+from pilothouse.telemetry.windows import readings
+from pilothouse.telemetry.windows.readings import DRIFT, MULTIVARIATE
 
 KIND = "domain_classifier"
 STEP = "domain_classifier"

@@ -14,12 +14,13 @@ from pilothouse.statistics.performance import outcomes
 from pilothouse.statistics.profiles import outcome_profile
 from pilothouse.statistics.profiles.outcome_profile import OutcomeProfile
 from pilothouse.statistics.profiles.specification import ProfileSpecification
-from pilothouse.store import deployments
-from pilothouse.telemetry import readings, slices
-from pilothouse.telemetry.newest_readings import LOOKED_AT, newest_measured
-from pilothouse.telemetry.rollup import floor_to
+from pilothouse.store.deployed import deployments
+from pilothouse.telemetry.intake.rollup import floor_to
+from pilothouse.telemetry.intake.streams import find_stream
+from pilothouse.telemetry.outcomes import slices
 from pilothouse.telemetry.store import read_outcome_days
-from pilothouse.telemetry.streams import find_stream
+from pilothouse.telemetry.windows import readings
+from pilothouse.telemetry.windows.newest_readings import LOOKED_AT, newest_measured
 
 
 @dataclass(frozen=True, slots=True)

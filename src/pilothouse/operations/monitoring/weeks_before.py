@@ -27,13 +27,14 @@ from pilothouse.statistics.arrays import Flags, frozen
 from pilothouse.statistics.profiles.profile import Profile, empty_profile, merge_all, profile_rows
 from pilothouse.statistics.profiles.specification import Column, ProfileSpecification
 from pilothouse.statistics.significance.null_windows import RECENT
-from pilothouse.telemetry import Stream, readings, revisions
-from pilothouse.telemetry import rollup as rolled
-from pilothouse.telemetry.columns import Features, Ints, Predictions
-from pilothouse.telemetry.readings import DRIFT, Reading, findings_of
-from pilothouse.telemetry.retention import deleted_before_us
-from pilothouse.telemetry.stored_rows import sampled_rows
-from pilothouse.telemetry.streams import list_streams
+from pilothouse.telemetry import Stream
+from pilothouse.telemetry.intake import rollup as rolled
+from pilothouse.telemetry.intake.streams import list_streams
+from pilothouse.telemetry.rows.columns import Features, Ints, Predictions
+from pilothouse.telemetry.rows.retention import deleted_before_us
+from pilothouse.telemetry.rows.stored_rows import sampled_rows
+from pilothouse.telemetry.windows import readings, revisions
+from pilothouse.telemetry.windows.readings import DRIFT, Reading, findings_of
 
 MOST_ROWS = 100_000
 """Stored rows of one version that are profiled again for one window; of more an evenly spread part is taken."""

@@ -39,10 +39,11 @@ from pilothouse.statistics.profiles.profile import Profile, merge_all
 from pilothouse.statistics.significance import null_windows, thresholds
 from pilothouse.statistics.significance.multiplicity import LASTING
 from pilothouse.statistics.significance.quality import judge_quality
-from pilothouse.telemetry import Stream, late_days, readings
-from pilothouse.telemetry import rollup as rolled
-from pilothouse.telemetry.readings import DRIFT, ESTIMATE, PERFORMANCE, QUALITY, TRAFFIC, findings_of
+from pilothouse.telemetry import Stream
+from pilothouse.telemetry.intake import rollup as rolled
 from pilothouse.telemetry.store import count_outcomes, outcome_share, read_outcome_days
+from pilothouse.telemetry.windows import late_days, readings
+from pilothouse.telemetry.windows.readings import DRIFT, ESTIMATE, PERFORMANCE, QUALITY, TRAFFIC, findings_of
 
 ENOUGH_OUTCOMES = 0.995
 """With this share of its outcomes known a window is closed at once; else after a grace period, with those known by then."""

@@ -18,8 +18,9 @@ from pilothouse.statistics import performance_estimation
 from pilothouse.statistics.estimation import estimate_record
 from pilothouse.statistics.estimation.estimate_record import EstimatedWindow, RecordedEstimate
 from pilothouse.statistics.profiles.profile import Profile
-from pilothouse.telemetry import Stream, readings, revisions
-from pilothouse.telemetry.readings import ESTIMATE, PERFORMANCE, Reading, finding_of
+from pilothouse.telemetry import Stream
+from pilothouse.telemetry.windows import readings, revisions
+from pilothouse.telemetry.windows.readings import ESTIMATE, PERFORMANCE, Reading, finding_of
 
 _NOTHING_LEARNT = (
     "the version's hold-out is too small to learn from, or it was trained by a release without estimates"

@@ -10,9 +10,12 @@ from pilothouse.domain.monitoring.judging import window_notes
 from pilothouse.operations.monitoring.baselines import rows_a_day
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import deployments, runs, versions
-from pilothouse.telemetry import Stream, rollup
-from pilothouse.telemetry.streams import find_stream
+from pilothouse.store.deployed import deployments
+from pilothouse.store.models import versions
+from pilothouse.store.work import runs
+from pilothouse.telemetry import Stream
+from pilothouse.telemetry.intake import rollup
+from pilothouse.telemetry.intake.streams import find_stream
 
 _DAYS = 28
 """The newest days of live traffic that are counted."""

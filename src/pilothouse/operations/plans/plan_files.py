@@ -15,8 +15,10 @@ from pilothouse.domain.rollouts.plan_file import PLANS_FILE, load_plans
 from pilothouse.operations.authorisation import Change, check
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import models, rollouts, workspace
-from pilothouse.store import targets as target_store
+from pilothouse.store import workspace
+from pilothouse.store.models import models
+from pilothouse.store.models import targets as target_store
+from pilothouse.store.promotion import rollouts
 
 _LONGEST = 1 << 20
 _DURATIONS = ("bake", "patience")

@@ -14,8 +14,9 @@ from pilothouse.operations.authorisation import changing, clean_text, reading
 from pilothouse.operations.catalogue import spec_of_model
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import rollouts, workspace
-from pilothouse.store import targets as target_store
+from pilothouse.store import workspace
+from pilothouse.store.models import targets as target_store
+from pilothouse.store.promotion import rollouts
 
 
 @dataclass(frozen=True, slots=True)

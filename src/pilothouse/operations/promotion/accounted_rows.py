@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pilothouse.domain.records import PromotionRequest, Version
 from pilothouse.operations.catalogue import require_model, require_run
 from pilothouse.sqlite import Connection
-from pilothouse.store import deployments, targets
+from pilothouse.store.deployed import deployments
 from pilothouse.store.log import row_checks
+from pilothouse.store.models import targets
 
 _NEWEST = 20
 """Deployments of a model on a target that are compared: which version was there before follows from the newest."""

@@ -15,7 +15,10 @@ from pilothouse.operations.promotion.records import reopen_alerts
 from pilothouse.operations.promotion.rules_in_force import judged_looser
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
-from pilothouse.store import aliases, deployments, jobs, requests, rollouts
+from pilothouse.store.deployed import deployments
+from pilothouse.store.models import aliases
+from pilothouse.store.promotion import requests, rollouts
+from pilothouse.store.work import jobs
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"

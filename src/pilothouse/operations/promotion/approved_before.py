@@ -10,7 +10,7 @@ from pilothouse.operations.authorisation import reading
 from pilothouse.operations.catalogue import require_request, require_version
 from pilothouse.operations.models import comparisons
 from pilothouse.operations.services import Services
-from pilothouse.store import requests
+from pilothouse.store.promotion import requests
 
 _GROUPS = ("metrics", "slices", "data", "columns", "fitted", "parameters", "code", "environment", "gates")
 """Groups of facts in the order in which they are shown; those of the run and of digests of files say nothing to a reader."""

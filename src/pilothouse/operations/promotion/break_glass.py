@@ -44,9 +44,11 @@ from pilothouse.operations.promotion.rules_in_force import (
 )
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import deployments, requests, workspace
-from pilothouse.store import targets as target_store
+from pilothouse.store import workspace
+from pilothouse.store.deployed import deployments
 from pilothouse.store.governance import access, broken_glass, persons
+from pilothouse.store.models import targets as target_store
+from pilothouse.store.promotion import requests
 
 SETTING = "break_glass"
 """Setting, ``yes`` where somebody may deploy alone in an emergency; ``no`` where nothing is set."""

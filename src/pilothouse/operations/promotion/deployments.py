@@ -18,8 +18,11 @@ from pilothouse.operations.promotion.activation import put_live
 from pilothouse.operations.promotion.records import with_records
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import deployments, rollouts, runs, targets
 from pilothouse.store.connection import Registry
+from pilothouse.store.deployed import deployments
+from pilothouse.store.models import targets
+from pilothouse.store.promotion import rollouts
+from pilothouse.store.work import runs
 
 
 def roll_back(

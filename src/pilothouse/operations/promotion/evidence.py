@@ -11,7 +11,8 @@ from pilothouse.domain.records import PromotionRequest, Run, Version
 from pilothouse.operations.catalogue import require_run
 from pilothouse.operations.plans.plans_in_force import check_plan, plan_evidence
 from pilothouse.sqlite import Connection
-from pilothouse.store import deployments, jobs, runs
+from pilothouse.store.deployed import deployments
+from pilothouse.store.work import jobs, runs
 
 
 def gather_evidence(connection: Connection, version: Version, targets: Sequence[str]) -> dict[str, Any]:

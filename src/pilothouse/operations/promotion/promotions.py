@@ -47,9 +47,9 @@ from pilothouse.operations.promotion.request_filing import (
 from pilothouse.operations.promotion.rules_in_force import require_with_rules, waiting_for_person, with_rules
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import requests
-from pilothouse.store import targets as target_store
-from pilothouse.store.requests import Candidate
+from pilothouse.store.models import targets as target_store
+from pilothouse.store.promotion import requests
+from pilothouse.store.promotion.requests import Candidate
 
 _FEWEST_DIGITS = 12
 """Digits of the digest of the evidence by which an approver names it at least."""

@@ -12,8 +12,9 @@ from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
 from pilothouse.operations.states.watching import unwatched
 from pilothouse.sqlite import Connection
-from pilothouse.store import alerts, deployment_states, versions
-from pilothouse.store.alerts import NewAlert
+from pilothouse.store.deployed import alerts, deployment_states
+from pilothouse.store.deployed.alerts import NewAlert
+from pilothouse.store.models import versions
 
 
 def reopen_alerts(change: Change, live: Sequence[Deployment]) -> None:

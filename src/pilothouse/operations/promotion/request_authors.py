@@ -10,10 +10,12 @@ from pilothouse.domain.records import Job, PromotionRequest, RequestStatus, Vers
 from pilothouse.domain.rollouts.rollout import RolloutState
 from pilothouse.operations.catalogue import require_run
 from pilothouse.sqlite import Connection
-from pilothouse.store import jobs, models, requests, rollouts, schedules, versions
 from pilothouse.store.governance import persons
 from pilothouse.store.log import audit
-from pilothouse.store.models import StoredSpec
+from pilothouse.store.models import models, versions
+from pilothouse.store.models.models import StoredSpec
+from pilothouse.store.promotion import requests, rollouts
+from pilothouse.store.work import jobs, schedules
 
 _SCHEDULE_CHANGES = ("schedule.paused", "schedule.resumed")
 

@@ -38,8 +38,11 @@ from pilothouse.operations.promotion.request_authors import authors_of
 from pilothouse.operations.promotion.rules_in_force import judged_looser, present_policy, require_with_rules
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import deployments, requests, targets, workspace
+from pilothouse.store import workspace
+from pilothouse.store.deployed import deployments
 from pilothouse.store.governance import documents, freezes
+from pilothouse.store.models import targets
+from pilothouse.store.promotion import requests
 
 
 def advance_automatically(

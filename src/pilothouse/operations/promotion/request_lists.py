@@ -15,7 +15,8 @@ from pilothouse.operations.promotion.attached import conditions
 from pilothouse.operations.promotion.promotions import decidable_models
 from pilothouse.operations.promotion.rules_in_force import waiting_for_person, with_rules
 from pilothouse.operations.services import Services
-from pilothouse.store import listing, requests
+from pilothouse.store import listing
+from pilothouse.store.promotion import requests
 
 OPEN = (("stored", "open"),)
 """Condition (``Query.where``) under which a list holds open requests alone, those that can no longer be decided among

@@ -32,11 +32,13 @@ from pilothouse.domain.records import PromotionRequest, RequestStatus, Version
 from pilothouse.operations.authorisation import permits
 from pilothouse.operations.catalogue import require_request, spec_of_model
 from pilothouse.sqlite import Connection
-from pilothouse.store import models, requests, versions, workspace
+from pilothouse.store import workspace
 from pilothouse.store.governance import access, freezes, persons, teams, users
 from pilothouse.store.log import audit
-from pilothouse.store.models import StoredSpec
-from pilothouse.store.requests import Candidate
+from pilothouse.store.models import models, versions
+from pilothouse.store.models.models import StoredSpec
+from pilothouse.store.promotion import requests
+from pilothouse.store.promotion.requests import Candidate
 
 
 def require_with_rules(connection: Connection, request_id: int) -> PromotionRequest:

@@ -14,8 +14,8 @@ from pilothouse.operations.authorisation import reading
 from pilothouse.operations.services import Services
 from pilothouse.signing import sshsig
 from pilothouse.signing.sshsig import SshSignature
-from pilothouse.store import requests
 from pilothouse.store.governance import broken_glass, users
+from pilothouse.store.promotion import requests
 
 
 def examine(services: Services, actor: Actor) -> str:

@@ -36,8 +36,9 @@ from pilothouse.operations.promotion.activation import put_live
 from pilothouse.operations.promotion.deployments import go_back
 from pilothouse.operations.rollouts import evidence
 from pilothouse.operations.services import Services
-from pilothouse.store import deployments, rollouts
-from pilothouse.store.alerts import NewAlert
+from pilothouse.store.deployed import deployments
+from pilothouse.store.deployed.alerts import NewAlert
+from pilothouse.store.promotion import rollouts
 
 
 def carry_out(services: Services, change: Change, rollout: Rollout, act: Act) -> None:

@@ -11,8 +11,8 @@ from pilothouse.domain.rollouts.rules import Breach, Outcome, StepEvidence
 from pilothouse.operations.authorisation import Change
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import rollouts
-from pilothouse.store.rollouts import EvidenceRow
+from pilothouse.store.promotion import rollouts
+from pilothouse.store.promotion.rollouts import EvidenceRow
 
 TRAFFIC = "traffic"
 """Name of the count of rows that the version had answered on a target when a live step began there."""
@@ -110,7 +110,7 @@ def _answered(services: Services, rollout: Rollout) -> dict[str, int]:
     with services.reading_telemetry() as connection:
         if connection is None:
             return {}
-        from pilothouse.telemetry.streams import list_streams
+        from pilothouse.telemetry.intake.streams import list_streams
 
         return {
             stream.target: stream.rows

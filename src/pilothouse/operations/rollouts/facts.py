@@ -13,9 +13,12 @@ from pilothouse.operations.catalogue import spec_of_model
 from pilothouse.operations.rollouts.evidence import judged
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import deployments, rollout_facts, targets, workspace
+from pilothouse.store import workspace
+from pilothouse.store.deployed import deployments
 from pilothouse.store.governance import freezes
-from pilothouse.store.rollout_facts import ServedPlace
+from pilothouse.store.models import targets
+from pilothouse.store.promotion import rollout_facts
+from pilothouse.store.promotion.rollout_facts import ServedPlace
 
 ALERTS_AGAINST = ("performance", "errors", "latency", "data_quality")
 """Kinds of alert that speak against a version which goes out. Inputs that drift do so whichever version answers."""

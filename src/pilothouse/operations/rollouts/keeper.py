@@ -13,7 +13,7 @@ from pilothouse.operations.rollouts.acts import carry_out
 from pilothouse.operations.rollouts.evidence import fold
 from pilothouse.operations.rollouts.facts import UNKNOWN, Serving, gather
 from pilothouse.operations.services import Services
-from pilothouse.store import rollouts
+from pilothouse.store.promotion import rollouts
 
 _LOOK_AGAIN = timedelta(seconds=5)
 """Time after which a roll-out is looked at again though nothing has changed: freezes end by the clock."""

@@ -10,7 +10,7 @@ from pilothouse.operations.promotion.rules_in_force import parts_where_four_eyes
 from pilothouse.operations.rollouts.acts import end, record, take_back
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import rollouts
+from pilothouse.store.promotion import rollouts
 
 
 def pause(services: Services, actor: Actor, number: int, reason: str) -> Rollout:

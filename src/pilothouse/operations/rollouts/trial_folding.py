@@ -32,8 +32,8 @@ from pilothouse.statistics.sequential.paired_errors import PairedErrors
 from pilothouse.statistics.sequential.paired_losses import PairedLosses
 from pilothouse.statistics.sequential.records import from_plain, to_plain
 from pilothouse.statistics.sequential.two_arms import TwoArms
-from pilothouse.store import versions
-from pilothouse.store.rollouts import EvidenceRow
+from pilothouse.store.models import versions
+from pilothouse.store.promotion.rollouts import EvidenceRow
 from pilothouse.telemetry import trial_pairs
 from pilothouse.telemetry.trial_pairs import ArmOutcomes, Pairs, TrialName
 

@@ -41,7 +41,7 @@ from pilothouse.statistics.sequential.records import from_plain
 from pilothouse.statistics.sequential.two_arms import TwoArms
 from pilothouse.statistics.sequential.verdicts import Outcome as Found
 from pilothouse.statistics.sequential.verdicts import Settings, Verdict
-from pilothouse.store.rollouts import EvidenceRow
+from pilothouse.store.promotion.rollouts import EvidenceRow
 
 _LOSS, _CHANGED, _FAILURES, _LATENCY = "losses", "changed decisions", "failed requests", "p95"
 Key = tuple[int, str]

@@ -11,7 +11,7 @@ from pilothouse.operations.rollouts.facts import gather
 from pilothouse.operations.rollouts.steering import parts_in, require_rollout
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import rollout_facts, rollouts
+from pilothouse.store.promotion import rollout_facts, rollouts
 
 
 def list_rollouts(

@@ -20,9 +20,11 @@ from pilothouse.domain.monitoring.monitoring import Suspicion
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.performance.performance_verdicts import Loss, loss_of
 from pilothouse.statistics.profiles.specification import SCORE
-from pilothouse.telemetry import Stream, readings
-from pilothouse.telemetry.newest_readings import LOOKED_AT, newest_judged, newest_measured
-from pilothouse.telemetry.readings import (
+from pilothouse.telemetry import Stream
+from pilothouse.telemetry.intake.streams import find_stream
+from pilothouse.telemetry.windows import readings
+from pilothouse.telemetry.windows.newest_readings import LOOKED_AT, newest_judged, newest_measured
+from pilothouse.telemetry.windows.readings import (
     DRIFT,
     MULTIVARIATE,
     PERFORMANCE,
@@ -33,7 +35,6 @@ from pilothouse.telemetry.readings import (
     finding_of,
     findings_of,
 )
-from pilothouse.telemetry.streams import find_stream
 
 _TREND = LOOKED_AT
 """Windows of a trend."""

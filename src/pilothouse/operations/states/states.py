@@ -27,10 +27,11 @@ from pilothouse.domain.records import Alert
 from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import alerts as alert_store
-from pilothouse.store import deployment_states as store
-from pilothouse.store import models, workspace
-from pilothouse.store.deployment_states import Basis, DeploymentState, Key, ModelState, Part
+from pilothouse.store import workspace
+from pilothouse.store.deployed import alerts as alert_store
+from pilothouse.store.deployed import deployment_states as store
+from pilothouse.store.deployed.deployment_states import Basis, DeploymentState, Key, ModelState, Part
+from pilothouse.store.models import models
 
 FORM = "6"
 """Form of the states on record; another one is written anew when the workspace is opened."""

@@ -2,7 +2,7 @@
 
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import processes
+from pilothouse.store.deployed import processes
 from pilothouse.system.leader import leader
 
 BEGINS = "begins"

@@ -14,7 +14,7 @@ from pilothouse.inference.safe_format import scikit_learn_here
 from pilothouse.operations.authorisation import changing
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import upgrades
-from pilothouse.store.used_versions import used_versions
+from pilothouse.store.models.used_versions import used_versions
 from pilothouse.system.files import read_plain_file, write_atomically
 
 log = logging.getLogger(__name__)

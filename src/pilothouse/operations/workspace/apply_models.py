@@ -35,9 +35,11 @@ from pilothouse.operations.workspace import target_files
 from pilothouse.operations.workspace.file_reading import MODEL_FILE, Examination, ReadFile, read_model_files
 from pilothouse.operations.workspace.target_files import TargetChanges
 from pilothouse.sqlite import Connection
-from pilothouse.store import deployments, models, schedules, targets
+from pilothouse.store.deployed import deployments
 from pilothouse.store.governance import access
 from pilothouse.store.log import audit
+from pilothouse.store.models import models, targets
+from pilothouse.store.work import schedules
 
 _CHANGING = ("create", "update")
 

@@ -32,9 +32,11 @@ from pilothouse.operations.transparency import log_health
 from pilothouse.operations.workspace import audits, erasure_checks, private_files, serving_checks, write_state
 from pilothouse.sqlite import Database, driver
 from pilothouse.sqlite.connection import check_file_system, check_library
-from pilothouse.store import deployment_states, deployments, incidents, jobs, portable_models, versions
+from pilothouse.store.deployed import deployment_states, deployments, incidents
 from pilothouse.store.log import audit, row_digests
-from pilothouse.store.used_versions import used_versions
+from pilothouse.store.models import portable_models, versions
+from pilothouse.store.models.used_versions import used_versions
+from pilothouse.store.work import jobs
 
 _LOW_DISK = 1 << 30
 _NAMED = 5

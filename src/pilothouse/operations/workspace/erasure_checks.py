@@ -10,7 +10,7 @@ from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import erasures
 from pilothouse.store.log import audit
-from pilothouse.telemetry import erasing
+from pilothouse.telemetry.rows import erasing
 
 
 def examine(services: Services) -> str:

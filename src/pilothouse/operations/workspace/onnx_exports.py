@@ -20,7 +20,7 @@ from pilothouse.operations.catalogue import require_version
 from pilothouse.operations.jobs.step_records import compared_in
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace.upgrades import Trials
-from pilothouse.store.used_versions import used_versions
+from pilothouse.store.models.used_versions import used_versions
 from pilothouse.system.files import write_atomically
 
 PACKAGES = ("skl2onnx", "onnx", "onnxruntime", "protobuf")

@@ -17,9 +17,10 @@ from pilothouse.domain.formats.safe_text import safe
 from pilothouse.domain.models.target_file import TARGETS_FILE
 from pilothouse.domain.records import AuditHead
 from pilothouse.domain.rollouts.plan_file import PLANS_FILE
-from pilothouse.store import erasures, versions
+from pilothouse.store import erasures
 from pilothouse.store.connection import Registry
 from pilothouse.store.log import audit
+from pilothouse.store.models import versions
 from pilothouse.system.destinations import check_outside_state
 from pilothouse.system.files import sync_folder
 from pilothouse.system.paths import WorkspacePaths

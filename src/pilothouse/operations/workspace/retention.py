@@ -12,10 +12,13 @@ from pilothouse.operations.catalogue import require_model
 from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import legal_holds, targets, workspace
+from pilothouse.store import legal_holds, workspace
 from pilothouse.store.log import audit
-from pilothouse.telemetry import Stream, kept_rejections, retention
-from pilothouse.telemetry.streams import list_streams
+from pilothouse.store.models import targets
+from pilothouse.telemetry import Stream
+from pilothouse.telemetry.intake import kept_rejections
+from pilothouse.telemetry.intake.streams import list_streams
+from pilothouse.telemetry.rows import retention
 from pilothouse.telemetry.trials import deletion as pair_deletion
 from pilothouse.telemetry.trials.deletion import StoredTrial
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.operations.services import Services
-from pilothouse.store import targets
+from pilothouse.store.models import targets
 from pilothouse.system import serving_files
 from pilothouse.system.paths import CLIENT_TOKENS, TLS_CERTIFICATE
 

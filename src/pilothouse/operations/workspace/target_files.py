@@ -19,7 +19,7 @@ from pilothouse.operations.authorisation import authorise, reading
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace.file_reading import MODEL_FILE, ReadFile, read_model_files, read_text
 from pilothouse.sqlite import Connection
-from pilothouse.store import targets as target_store
+from pilothouse.store.models import targets as target_store
 from pilothouse.system.files import write_atomically
 from pilothouse.system.serving_files import ServingFiles, faults
 

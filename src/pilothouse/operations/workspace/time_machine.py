@@ -19,11 +19,12 @@ from pilothouse.operations.authorisation import authorise, reading
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
 from pilothouse.sqlite import Connection
-from pilothouse.store import deployment_states, models
-from pilothouse.store import past as past_registry
-from pilothouse.store.past import Moment, PastRegistry
+from pilothouse.store.deployed import deployment_states
+from pilothouse.store.history import past as past_registry
+from pilothouse.store.history.past import Moment, PastRegistry
+from pilothouse.store.models import models
 from pilothouse.telemetry import TelemetryStore, past
-from pilothouse.telemetry.streams import newest_event_us
+from pilothouse.telemetry.intake.streams import newest_event_us
 
 _MOST_READ = 20
 """Requests and decisions that are read: several may fall on the time that is shown already."""

@@ -26,9 +26,9 @@ from pilothouse.operations.authorisation import authorise
 from pilothouse.operations.jobs.step_records import portable_in
 from pilothouse.operations.models.portable_forms import Converted, record_form
 from pilothouse.operations.services import Services
-from pilothouse.store import portable_models
-from pilothouse.store.runs import RunFile
-from pilothouse.store.used_versions import UsedVersion, read_as_it_is, used_versions
+from pilothouse.store.models import portable_models
+from pilothouse.store.models.used_versions import UsedVersion, read_as_it_is, used_versions
+from pilothouse.store.work.runs import RunFile
 from pilothouse.system.paths import WorkspacePaths
 
 _TIMEOUT_S = 600

@@ -8,8 +8,8 @@ import numpy as np
 from pilothouse.domain.formats.wire import PredictionBatch
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles import latency
-from pilothouse.telemetry.admission import VersionFacts
-from pilothouse.telemetry.requests import Requests
+from pilothouse.telemetry.intake.admission import VersionFacts
+from pilothouse.telemetry.rows.requests import Requests
 from pilothouse.telemetry.trials import register
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.statistics.encoding import pack, unpack
-from pilothouse.telemetry.columns import Floats, Ints
+from pilothouse.telemetry.rows.columns import Floats, Ints
 
 _PAIRS, _OUTCOMES = "p", "o"
 """Kinds of frames."""

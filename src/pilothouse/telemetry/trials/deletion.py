@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pilothouse.sqlite import Connection
-from pilothouse.telemetry import retention
-from pilothouse.telemetry.retention import Stored
+from pilothouse.telemetry.rows import retention
+from pilothouse.telemetry.rows.retention import Stored
 
 _DELETED_AT_ONCE = 50
 """Segments that are deleted in one transaction."""

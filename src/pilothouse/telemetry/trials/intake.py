@@ -14,10 +14,11 @@ from pilothouse.domain.monitoring.monitoring import RejectionReason
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.inserts import insert
 from pilothouse.statistics.profiles.coded import CodedColumn
-from pilothouse.telemetry import erased_rows, streams
-from pilothouse.telemetry.admission import VersionFacts
-from pilothouse.telemetry.columns import Ints
-from pilothouse.telemetry.outcome_matching import StoredBatch, known_rows, read_outcomes
+from pilothouse.telemetry.intake import streams
+from pilothouse.telemetry.intake.admission import VersionFacts
+from pilothouse.telemetry.outcomes.outcome_matching import StoredBatch, known_rows, read_outcomes
+from pilothouse.telemetry.rows import erased_rows
+from pilothouse.telemetry.rows.columns import Ints
 from pilothouse.telemetry.trials import deletion, register
 from pilothouse.telemetry.trials.columns import StoredPairs, encode_pairs
 

@@ -12,7 +12,7 @@ from pilothouse.domain.formats.time_units import HOUR_US
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.inserts import insert
 from pilothouse.statistics.profiles import latency
-from pilothouse.telemetry.columns import AnyOutcomes, Ints
+from pilothouse.telemetry.rows.columns import AnyOutcomes, Ints
 from pilothouse.telemetry.trials.columns import decode_pairs, encode_outcomes
 
 

@@ -12,10 +12,10 @@ from pilothouse.domain.jobs.jobs import StepRequest, StepResult
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.safe_format import scikit_learn_here, written_with
 from pilothouse.inference.schema import InputSchema
-from pilothouse.training.rows import read_rows
-from pilothouse.training.scoring import score
+from pilothouse.training.data.rows import read_rows
+from pilothouse.training.models.scoring import score
+from pilothouse.training.models.stored_answers import StoredAnswers
 from pilothouse.training.steps.common import Report, input_path, spec_of, step
-from pilothouse.training.stored_answers import StoredAnswers
 
 _LONGEST_FAULT = 300
 

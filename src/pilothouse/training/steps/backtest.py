@@ -15,9 +15,9 @@ from pilothouse.domain.models.evaluation import MetricValue
 from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.statistics.performance.blocks import time_blocks
 from pilothouse.statistics.performance.comparison import paired_bootstrap
+from pilothouse.training.data.rows import Rows, read_rows
 from pilothouse.training.gates import REPEATS
-from pilothouse.training.rows import Rows, read_rows
-from pilothouse.training.scoring import Scored, load_predictor, measure, measure_slices, score
+from pilothouse.training.models.scoring import Scored, load_predictor, measure, measure_slices, score
 from pilothouse.training.steps.common import Report, input_path, spec_of, step
 
 _VERSION = re.compile(r"version_(\d+)_model")

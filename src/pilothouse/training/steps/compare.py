@@ -19,10 +19,10 @@ import pyarrow.parquet as pq
 from pilothouse.domain.jobs.jobs import StepRequest, StepResult
 from pilothouse.inference.schema import InputSchema
 from pilothouse.tables.cells import few_types
-from pilothouse.training.digests import content_digest
+from pilothouse.training.data.digests import content_digest
+from pilothouse.training.data.rows import read_rows
 from pilothouse.training.environment import environment
-from pilothouse.training.rows import read_rows
-from pilothouse.training.scoring import Scored, load_predictor, score, write_predictions
+from pilothouse.training.models.scoring import Scored, load_predictor, score, write_predictions
 from pilothouse.training.steps.common import Report, input_path, output_path, spec_of, step
 
 

@@ -8,10 +8,10 @@ answer in this environment as it did when it was evaluated: what is converted ha
 from pilothouse.domain.jobs.jobs import StepRequest, StepResult
 from pilothouse.inference.portable.packaging import packaged
 from pilothouse.inference.schema import InputSchema
+from pilothouse.training.data.rows import read_rows
 from pilothouse.training.environment import environment
-from pilothouse.training.rows import read_rows
+from pilothouse.training.models.stored_answers import as_stored
 from pilothouse.training.steps.common import Report, input_path, spec_of, step, write_output
-from pilothouse.training.stored_answers import as_stored
 
 
 @step

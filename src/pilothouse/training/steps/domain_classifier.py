@@ -17,11 +17,11 @@ from pilothouse.domain.formats.time_units import DAY_US
 from pilothouse.domain.jobs.jobs import StepRequest, StepResult
 from pilothouse.inference.schema import InputSchema
 from pilothouse.statistics.reference import FEWEST_DAYS, FEWEST_ROWS
-from pilothouse.training import domain_classifier as classifier
-from pilothouse.training.domain_classifier import Side
-from pilothouse.training.rows import Rows
+from pilothouse.training.data import domain_classifier as classifier
+from pilothouse.training.data.domain_classifier import Side
+from pilothouse.training.data.rows import Rows
+from pilothouse.training.data.times import micros
 from pilothouse.training.steps.common import Report, input_path, spec_of, step
-from pilothouse.training.times import micros
 
 MOST_ROWS = 60_000
 """Training rows in the random sample of which windows of the reference are made."""

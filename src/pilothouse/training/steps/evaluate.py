@@ -23,14 +23,14 @@ from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.schema import InputSchema
 from pilothouse.statistics import reference as references
 from pilothouse.training.champion_comparison import Incumbent, compare_with_live
-from pilothouse.training.data_checks import unseen_gate
+from pilothouse.training.data.data_checks import unseen_gate
+from pilothouse.training.data.rows import Rows, read_rows
 from pilothouse.training.environment import environment
-from pilothouse.training.fitted_steps import fitted_steps
 from pilothouse.training.gates import latency_gate, metric_gate, portable_gate, size_gate
-from pilothouse.training.importance import permutation_importance
+from pilothouse.training.models.fitted_steps import fitted_steps
+from pilothouse.training.models.importance import permutation_importance
+from pilothouse.training.models.scoring import measure, measure_slices, score, write_predictions
 from pilothouse.training.references import dated, refer, rows_a_day, specify
-from pilothouse.training.rows import Rows, read_rows
-from pilothouse.training.scoring import measure, measure_slices, score, write_predictions
 from pilothouse.training.steps.common import Report, input_path, output_path, spec_of, step, write_output
 
 LATENCY_REPEATS = 50

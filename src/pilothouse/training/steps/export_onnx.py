@@ -13,10 +13,16 @@ import numpy as np
 from pilothouse.domain.jobs.jobs import StepRequest, StepResult
 from pilothouse.inference.portable.packaging import chosen_rows, rows_compared
 from pilothouse.inference.schema import InputSchema
-from pilothouse.training.onnx_export import Differences, OnnxModel, differences, rows_with_missing, written
-from pilothouse.training.rows import read_rows
+from pilothouse.training.data.rows import read_rows
+from pilothouse.training.models.onnx_export import (
+    Differences,
+    OnnxModel,
+    differences,
+    rows_with_missing,
+    written,
+)
+from pilothouse.training.models.stored_answers import as_stored
 from pilothouse.training.steps.common import Report, input_path, spec_of, step, write_output
-from pilothouse.training.stored_answers import as_stored
 
 
 @step

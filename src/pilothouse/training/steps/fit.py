@@ -19,13 +19,13 @@ from pilothouse.domain.jobs.jobs import StepRequest, StepResult
 from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.safe_format import dump_model
+from pilothouse.training.data.rows import read_rows, schema_of, training_frame
+from pilothouse.training.data.times import Micros
 from pilothouse.training.environment import environment
-from pilothouse.training.estimators import plain_parameters
-from pilothouse.training.fitting import Fit, Trial, fitter, search, takes_weights
-from pilothouse.training.recency import FitRows, OlderRows, choose_older_rows, rows_of
-from pilothouse.training.rows import read_rows, schema_of, training_frame
+from pilothouse.training.models.estimators import plain_parameters
+from pilothouse.training.models.fitting import Fit, Trial, fitter, search, takes_weights
+from pilothouse.training.models.recency import FitRows, OlderRows, choose_older_rows, rows_of
 from pilothouse.training.steps.common import Report, input_path, spec_of, step, write_output
-from pilothouse.training.times import Micros
 
 
 @step

@@ -18,10 +18,10 @@ from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.jobs.jobs import StepRequest, StepResult
 from pilothouse.domain.jobs.replays import LeftOut
 from pilothouse.inference.predictor import Predictor
+from pilothouse.training.models.scoring import load_predictor
 from pilothouse.training.replay import changes, figures
 from pilothouse.training.replay.answers import answer_all
 from pilothouse.training.replay.recorded import read_file
-from pilothouse.training.scoring import load_predictor
 from pilothouse.training.steps.common import Report, input_path, spec_of, step
 
 EXAMPLES = 10

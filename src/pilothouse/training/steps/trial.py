@@ -8,8 +8,8 @@ oldest). Record: ``scores`` {fold: score in the primary metric's units, or None 
 from pathlib import Path
 
 from pilothouse.domain.jobs.jobs import StepRequest, StepResult
-from pilothouse.training.fitting import fitter, score_on_folds
-from pilothouse.training.rows import read_rows, schema_of, training_frame
+from pilothouse.training.data.rows import read_rows, schema_of, training_frame
+from pilothouse.training.models.fitting import fitter, score_on_folds
 from pilothouse.training.steps.common import Report, input_path, spec_of, step
 
 

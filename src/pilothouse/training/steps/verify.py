@@ -5,7 +5,7 @@ Inputs: ``source``. Options: ``source_digest``, as the snapshot step recorded it
 
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.jobs.jobs import StepRequest, StepResult
-from pilothouse.training.sources import source_digest
+from pilothouse.training.data.sources import source_digest
 from pilothouse.training.steps.common import Report, input_path, step
 
 

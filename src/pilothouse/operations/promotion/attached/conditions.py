@@ -21,8 +21,8 @@ from pilothouse.operations.authorisation import (
 )
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import requests
 from pilothouse.store.governance import access, conditions, persons
+from pilothouse.store.promotion import requests
 
 
 def check_conditional(change: Change, request: PromotionRequest, declared: Declaration) -> None:

@@ -12,7 +12,7 @@ from pilothouse.operations.catalogue import spec_of_model
 from pilothouse.operations.promotion.evidence import incumbents
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store import jobs
+from pilothouse.store.work import jobs
 
 
 def missing_replays(

@@ -1,0 +1,1 @@
+"""Commands for the auditor: log, dossier, inventory, erasure."""

@@ -1,0 +1,1 @@
+"""Commands on models: files, versions, comparisons, jobs, schedules."""

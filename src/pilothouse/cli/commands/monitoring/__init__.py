@@ -1,0 +1,1 @@
+"""Commands on production data: ingested, monitored, kept; alerts, incidents, deployments."""

@@ -1,0 +1,1 @@
+"""Commands on users, keys, roles and sessions."""

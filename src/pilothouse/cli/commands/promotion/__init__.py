@@ -1,0 +1,1 @@
+"""Commands from a request to a roll-out."""

@@ -1,0 +1,1 @@
+"""Screens on the audit log and what is held for it."""

@@ -1,0 +1,1 @@
+"""Screens on models, versions and what made them."""

@@ -1,0 +1,1 @@
+"""Screens on production: monitors, alerts, incidents, deployments."""

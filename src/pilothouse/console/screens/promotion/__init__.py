@@ -1,0 +1,1 @@
+"""Screens from a request to a roll-out."""

@@ -1,0 +1,1 @@
+"""Screens on jobs, schedules and triggers."""

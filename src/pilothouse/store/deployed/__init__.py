@@ -1,0 +1,1 @@
+"""SQL on deployments, their states, processes, alerts and incidents."""

@@ -1,0 +1,1 @@
+"""Registry as it was at a past moment: temporary views before its tables."""

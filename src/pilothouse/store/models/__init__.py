@@ -1,0 +1,1 @@
+"""SQL on models, versions and targets."""

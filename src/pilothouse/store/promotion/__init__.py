@@ -1,0 +1,1 @@
+"""SQL on requests and roll-outs."""

@@ -1,0 +1,1 @@
+"""SQL on jobs, runs, schedules and triggers."""

@@ -1,0 +1,1 @@
+"""Intake: batches and files admitted, rolled up, or rejected and kept."""

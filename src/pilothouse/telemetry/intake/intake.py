@@ -1,0 +1,395 @@
+"""Intake of several batches in one transaction: each is admitted by itself; each stream gets one segment and one roll-up.
+
+The costs of a transaction besides its rows (its commit, the windows that it touches) are shared by all batches that
+waited for it. Everything here runs inside the caller's transaction.
+"""
+
+import zlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pilothouse.domain.formats.wire import BatchReceipt, PredictionBatch
+from pilothouse.domain.monitoring.monitoring import RejectionReason
+from pilothouse.sqlite import Connection
+from pilothouse.sqlite.inserts import insert
+from pilothouse.telemetry.intake import kept_rejections, retakes, rollup, streams
+from pilothouse.telemetry.intake.admission import (
+    Admission,
+    Believed,
+    Clock,
+    Limits,
+    Rejection,
+    VersionFacts,
+    admit,
+)
+from pilothouse.telemetry.intake.file_parts import FilePart
+from pilothouse.telemetry.intake.increment import Increment
+from pilothouse.telemetry.intake.kept_rejections import KeptRows
+from pilothouse.telemetry.intake.streams import Stream, StreamKey
+from pilothouse.telemetry.intake.write_cache import WriteCache
+from pilothouse.telemetry.outcomes import outcome_matching, waiting_outcomes
+from pilothouse.telemetry.outcomes.outcome_matching import StoredBatch
+from pilothouse.telemetry.outcomes.waiting_outcomes import Tally
+from pilothouse.telemetry.rows import erased_rows
+from pilothouse.telemetry.rows.columns import (
+    Features,
+    Ints,
+    Predictions,
+    encode_features,
+    encode_predictions,
+    join_features,
+    join_predictions,
+)
+from pilothouse.telemetry.rows.requests import joined_requests, requests_of
+from pilothouse.telemetry.trials import arms
+from pilothouse.telemetry.windows import late_days, worklist
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Accepted:
+    """Batch of which rows are kept."""
+
+    batch: PredictionBatch
+    producer: int
+    checksum: int
+    rejected: int
+    by_the_clock: frozenset[int]
+    predictions: Predictions
+    features: Features
+
+
+@dataclass(slots=True)
+class _Errors:
+    """Failed requests of batches without rows, and the event time to which they belong."""
+
+    count: int = 0
+    time_us: int = 0
+
+
+@dataclass(slots=True)
+class Intake:
+    """Batches of one transaction. Call ``take`` for each, then ``keep`` once."""
+
+    connection: Connection
+    facts: Mapping[tuple[str, int], VersionFacts | None]
+    limits: Limits
+    now_us: int
+    known: WriteCache
+    outcomes: Tally = field(default_factory=Tally)
+    """Outcomes that waited for these batches: those that were matched, and those that were dropped."""
+    _heads: dict[tuple[int, int], tuple[int, int, int]] = field(default_factory=dict)
+    _clocks: dict[tuple[str, str], Clock | None] = field(default_factory=dict)
+    _ids: set[int] = field(default_factory=set)
+    _accepted: dict[StreamKey, list[_Accepted]] = field(default_factory=dict)
+    _errors: dict[StreamKey, _Errors] = field(default_factory=dict)
+
+    def take(self, batch: PredictionBatch) -> BatchReceipt:
+        """Receipt of a batch, after its admission; one that was received before counts once."""
+        seen = self._seen(batch)
+        if seen is not None:
+            return seen
+        admission = self._judge(batch, None)
+        rows = self._take_new(batch, admission)
+        return BatchReceipt(rows, admission.rejected, reasons=_reasons(admission))
+
+    def take_part(
+        self, batch: PredictionBatch, values: Sequence[float | str | None], believed: Believed
+    ) -> FilePart:
+        """Numbers of a part of a file after its admission. Rows of it that were rejected before are judged again.
+
+        ``values`` are the outcomes of the rows, or empty; they are kept with rejected rows.
+        """
+        part = FilePart()
+        seen = self._seen(batch)
+        if seen is None:
+            admission = self._judge(batch, believed)
+            part.accepted = self._take_new(batch, admission, values)
+            part.note(admission, range(batch.rows))
+            return part
+        if not seen.duplicate:
+            part.rejected[RejectionReason.TAKEN_SEQUENCE] += seen.rejected
+            part.refused_rows.update(range(batch.rows))
+            return part
+        left = retakes.rows_not_taken(self.connection, batch) if seen.rejected else []
+        part.known = batch.rows - len(left)
+        if left:
+            ids = retakes.prediction_ids(batch)
+            admission = self._take_again(retakes.cut(batch, left), [ids[row] for row in left], believed)
+            part.accepted = len(left) - admission.rejected
+            part.note(admission, left)
+            if not part.rejected:
+                kept_rejections.drop_of_batch(self.connection, batch.producer, batch.sequence)
+        return part
+
+    def take_kept(self, kept: KeptRows, believed: Believed) -> FilePart:
+        """Numbers of rows that were rejected and kept, after they have been judged again; those still rejected stay."""
+        ids, part = kept.ids(), FilePart()
+        left = [
+            row
+            for row, name in enumerate(ids)
+            if not retakes.was_retaken(self.connection, kept.batch.producer, name)
+        ]
+        part.known = len(ids) - len(left)
+        if left:
+            rows = retakes.cut(kept.batch, left)
+            admission = self._take_again(rows, [ids[row] for row in left], believed)
+            part.accepted = len(left) - admission.rejected
+            part.note(admission, left)
+        kept_rejections.settle(self.connection, kept, sorted(part.refused_rows), self.now_us)
+        return part
+
+    def _seen(self, batch: PredictionBatch) -> BatchReceipt | None:
+        """Receipt of a batch whose number was received before; None for another."""
+        head = self._head(self._producer(batch.producer), batch.sequence)
+        if head is None:
+            return None
+        checksum, rows, rejected = head
+        if checksum == _checksum(batch):
+            return BatchReceipt(rows, rejected, duplicate=True)
+        refused = Rejection(
+            RejectionReason.TAKEN_SEQUENCE, max(batch.rows, 0), f"{batch.producer}.{batch.sequence}"
+        )
+        facts = self.facts[batch.model, batch.version]
+        streams.write_rejections(self.connection, batch, [refused], facts, self.now_us)
+        return BatchReceipt(0, refused.count, reasons={refused.reason.value: refused.count})
+
+    def _take_new(
+        self, batch: PredictionBatch, admission: Admission, values: Sequence[float | str | None] = ()
+    ) -> int:
+        facts = self.facts[batch.model, batch.version]
+        streams.write_rejections(self.connection, batch, admission.rejections, facts, self.now_us)
+        if admission.rejections and facts is not None:
+            keep = kept_rejections.keep
+            self._count(keep(self.connection, batch, admission.rejections, facts, values, self.now_us))
+        producer, checksum = self._producer(batch.producer), _checksum(batch)
+        rows = self._sort(batch, facts, producer, checksum, admission)
+        self._heads[producer, batch.sequence] = checksum, rows, admission.rejected
+        return rows
+
+    def _take_again(self, part: PredictionBatch, ids: list[str], believed: Believed | None) -> Admission:
+        """Admission of some rows of a batch that was received before; that they were rejected is on record already."""
+        again = retakes.renamed(self.connection, part, ids)
+        admission = self._judge(again, believed)
+        if admission.predictions is not None:
+            self._accept(again, self._producer(again.producer), _checksum(again), 0, admission)
+            retakes.count_taken(self.connection, part, admission.predictions.rows)
+        return admission
+
+    def keep(self) -> None:
+        """Write clocks, segments, windows, and the outcomes that waited."""
+        for (model, target), clock in self._clocks.items():
+            if clock is not None and clock != self.known.clocks[model, target]:
+                streams.write_clock(self.connection, model, target, clock)
+                self.known.clocks[model, target] = clock
+        waiting = waiting_outcomes.anything_waits(self.connection)
+        for key, accepted in self._accepted.items():
+            self._keep_stream(key, accepted, waiting)
+        worklist.put(self.connection, {(model, target) for model, _, target in self._accepted})
+        for key, errors in self._errors.items():
+            self._count_errors(key, errors)
+
+    def _producer(self, name: str) -> int:
+        if name not in self.known.producers:
+            self.known.producers[name] = streams.producer_id(self.connection, name)
+        return self.known.producers[name]
+
+    def _head(self, producer: int, sequence: int) -> tuple[int, int, int] | None:
+        """Checksum, rows and rejected rows of the batch of that number."""
+        if (producer, sequence) in self._heads:
+            return self._heads[producer, sequence]
+        row: tuple[int, int, int] | None = self.connection.execute(
+            "SELECT checksum, rows, rejected FROM batches WHERE producer_id=? AND sequence=?",
+            (producer, sequence),
+        ).fetchone()
+        return row
+
+    def _judge(self, batch: PredictionBatch, believed: Believed | None) -> Admission:
+        deployment = batch.model, batch.target
+        if deployment not in self._clocks:
+            if deployment not in self.known.clocks:
+                self.known.clocks[deployment] = streams.read_clock(self.connection, *deployment)
+            self._clocks[deployment] = self.known.clocks[deployment]
+        taken, erased = self._ids_in_use(batch)
+        admission = admit(
+            batch,
+            self.facts[batch.model, batch.version],
+            self._clocks[deployment],
+            self.now_us,
+            self.limits,
+            taken,
+            believed,
+            erased,
+        )
+        self._clocks[deployment] = admission.clock
+        return admission
+
+    def _ids_in_use(self, batch: PredictionBatch) -> tuple[frozenset[int], frozenset[int]]:
+        """Offsets of rows whose foreign id is in use (in the store, earlier in this transaction or in the batch itself), and of
+        those whose id names a row that was erased."""
+        taken, erased, seen = [], [], set[int]()
+        for offset, text in enumerate(batch.foreign_ids):
+            number = waiting_outcomes.hash_id(text)
+            row = self.connection.execute(
+                "SELECT batch_id, offset FROM foreign_ids WHERE hash=?", (number,)
+            ).fetchone()
+            if row is not None and erased_rows.is_erased(self.connection, *row):
+                erased.append(offset)
+            elif number in self._ids or number in seen or row is not None:
+                taken.append(offset)
+            seen.add(number)
+        return frozenset(taken), frozenset(erased)
+
+    def _sort(
+        self,
+        batch: PredictionBatch,
+        facts: VersionFacts | None,
+        producer: int,
+        checksum: int,
+        admission: Admission,
+    ) -> int:
+        if admission.predictions is not None and admission.features is not None:
+            self._accept(batch, producer, checksum, admission.rejected, admission)
+            return admission.predictions.rows
+        self.connection.execute(
+            "INSERT INTO batches (producer_id, sequence, checksum, rows, rejected, received) VALUES (?,?,?,0,?,?)",
+            (producer, batch.sequence, checksum, admission.rejected, self.now_us),
+        )
+        self._count(waiting_outcomes.forget_waiting(self.connection, batch, admission.by_the_clock))
+        if facts is not None and batch.errors:
+            arms.count(self.connection, batch, facts, None, self.now_us)
+            key = batch.model, batch.version, batch.target
+            errors = self._errors.setdefault(key, _Errors())
+            errors.count += batch.errors
+            # a batch without rows has no event time: its errors get that of the target's clock
+            errors.time_us = admission.clock.event_us if admission.clock else self.now_us
+        return 0
+
+    def _accept(
+        self, batch: PredictionBatch, producer: int, checksum: int, rejected: int, admission: Admission
+    ) -> None:
+        assert admission.predictions is not None
+        assert admission.features is not None
+        key = batch.model, batch.version, batch.target
+        columns = admission.predictions, admission.features
+        self._accepted.setdefault(key, []).append(
+            _Accepted(batch, producer, checksum, rejected, admission.by_the_clock, *columns)
+        )
+        self._ids.update(waiting_outcomes.hash_id(text) for text in admission.predictions.ids)
+
+    def _keep_stream(self, key: StreamKey, accepted: list[_Accepted], waiting: bool) -> None:
+        """Store the batches of one stream as one segment, and add them to its windows."""
+        facts = self.facts[key[:2]]
+        assert facts is not None
+        predictions = join_predictions([part.predictions for part in accepted])
+        features = join_features([part.features for part in accepted])
+        times = predictions.times
+        stream = self._advance(key, facts, times, predictions.rows, rollup.is_dense(times))
+        columns: dict[str, object] = {
+            "stream_id": stream.id,
+            "rows": predictions.rows,
+            "first_event": int(times.min()),
+            "last_event": int(times.max()),
+            "received": self.now_us,
+            "predictions": encode_predictions(predictions),
+            "features": encode_features(features),
+        }
+        segment = insert(self.connection, "segments", columns)
+        requests = [requests_of(part.predictions, part.batch.rows) for part in accepted]
+        parts = rollup.increments(
+            facts.specification,
+            predictions,
+            features,
+            joined_requests(requests),
+            stream.minutes_since_us,
+        )
+        for part in accepted:
+            if part.batch.errors:  # with the newest window of their batch
+                newest = rollup.finest_window(int(part.predictions.times.max()), stream.minutes_since_us)
+                parts[newest].errors += part.batch.errors
+        rollup.add(self.connection, facts.specification, stream.id, parts, self.known)
+        late_days.note_rows(self.connection, stream.id, times, self.now_us)
+        first = 0
+        for part, asked in zip(accepted, requests, strict=True):
+            arms.count(self.connection, part.batch, facts, asked, self.now_us)
+            self._keep_batch(part, stream, segment, first, facts, waiting)
+            first += part.predictions.rows
+
+    def _advance(self, key: StreamKey, facts: VersionFacts, times: Ints, rows: int, dense: bool) -> Stream:
+        stream = streams.advance_stream(
+            self.connection, key, facts, times, self.now_us, rows, dense, self.known.streams.get(key)
+        )
+        self.known.streams[key] = stream
+        return stream
+
+    def _keep_batch(
+        self,
+        accepted: _Accepted,
+        stream: Stream,
+        segment: int,
+        first: int,
+        facts: VersionFacts,
+        waiting: bool,
+    ) -> None:
+        """Store the head of one batch of a segment, its foreign ids, and the outcomes that waited for it."""
+        batch, predictions = accepted.batch, accepted.predictions
+        columns = {
+            "producer_id": accepted.producer,
+            "sequence": batch.sequence,
+            "stream_id": stream.id,
+            "checksum": accepted.checksum,
+            "rows": predictions.rows,
+            "rejected": accepted.rejected,
+            "received": self.now_us,
+            "segment_id": segment,
+            "segment_start": first,
+        }
+        batch_id = insert(self.connection, "batches", columns)
+        arms.follow(self.connection, batch, batch_id, facts, self.now_us)
+        if predictions.ids:
+            self.connection.executemany(
+                "INSERT INTO foreign_ids VALUES (?,?,?)",
+                [
+                    (waiting_outcomes.hash_id(text), batch_id, int(offset))
+                    for text, offset in zip(predictions.ids, predictions.offsets, strict=True)
+                ],
+            )
+        if waiting:
+            stored = StoredBatch(batch_id, stream.id, predictions, lambda: accepted.features)
+            tally = outcome_matching.join_waiting(
+                self.connection, stored, batch.producer, batch.sequence, facts.specification, self.now_us,
+                accepted.by_the_clock,
+            )  # fmt: skip
+            self._count(tally)
+
+    def _count(self, outcomes: Tally) -> None:
+        streams.write_faults(self.connection, outcomes.faults, self.now_us)
+        self.outcomes.add(outcomes)
+
+    def _count_errors(self, key: StreamKey, errors: _Errors) -> None:
+        facts = self.facts[key[:2]]
+        assert facts is not None
+        time = np.array([errors.time_us], np.int64)
+        stream = self._advance(key, facts, time, 0, False)
+        window = rollup.finest_window(errors.time_us, stream.minutes_since_us)
+        part = {window: Increment(errors=errors.count)}
+        rollup.add(self.connection, facts.specification, stream.id, part, self.known)
+
+
+def _checksum(batch: PredictionBatch) -> int:
+    """Checksum that tells a batch sent again from another under the same number."""
+    value = zlib.crc32(f"{batch.model}/{batch.version}@{batch.target}:{batch.rows}".encode())
+    for part in (batch.event_times, batch.scores, *batch.numeric.values()):
+        value = zlib.crc32(part, value)
+    return zlib.crc32("\0".join(batch.foreign_ids).encode(), value)
+
+
+def _reasons(admission: Admission) -> dict[str, int]:
+    """Number of rows that were not taken in, by reason."""
+    reasons: Counter[str] = Counter()
+    for rejection in admission.rejections:
+        if not rejection.kept:
+            reasons[rejection.reason.value] += rejection.count
+    return dict(reasons)

@@ -1,0 +1,333 @@
+"""Roll-up of batches into windows: a profile, latencies, requests and errors for each hour and day (and minute).
+
+The finest level that a stream keeps is written in the transaction of its batch. A coarser window is the exact sum of the
+finer ones: while it is open, or an event came late, it is marked *unfolded* and summed at each reading; ``fold`` writes
+the sum once the window has passed. So a batch costs one window, and any level can be read at any time.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from pilothouse.domain.formats.time_units import DAY_S, HOUR_S, HOUR_US, MINUTE_S, SECOND_US
+from pilothouse.sqlite import Connection
+from pilothouse.statistics.profiles import latency, profile, profile_storage
+from pilothouse.statistics.profiles.latency import LatencyProfile
+from pilothouse.statistics.profiles.profile import Profile
+from pilothouse.statistics.profiles.specification import ProfileSpecification
+from pilothouse.telemetry.intake.increment import Increment
+from pilothouse.telemetry.intake.write_cache import Key, WriteCache
+from pilothouse.telemetry.rows.columns import Features, Floats, Ints, Predictions
+from pilothouse.telemetry.rows.requests import Requests
+
+_FINER = {HOUR_S: MINUTE_S, DAY_S: HOUR_S}
+_Bounds = tuple[int, int, int, int]
+"""Stream and level of windows that start from the third on and before the fourth."""
+DENSE_ROWS_A_MINUTE = 200
+"""Rows a minute from which a minute's profile is smaller than its events, and minutes are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Window as it is read, from ``start_us`` to ``start_us + level`` seconds."""
+
+    start_us: int
+    rows: int
+    requests: int
+    errors: int
+    latencies: LatencyProfile
+    profile: Profile
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LatencyWindows:
+    """Windows with requests, oldest first: ``percentiles`` is float64[windows, percents] in milliseconds."""
+
+    starts_us: Ints
+    requests: Ints
+    percentiles: Floats
+
+
+def is_dense(times: Ints) -> bool:
+    """True for traffic at which minute profiles are worth their bytes."""
+    span_minutes = (int(times.max()) - int(times.min())) / (MINUTE_S * SECOND_US)
+    return len(times) >= DENSE_ROWS_A_MINUTE * max(span_minutes, 1.0)
+
+
+def floor_to(level: int, us: int) -> int:
+    """Start of the window of ``level`` seconds that holds the time."""
+    return us - us % (level * SECOND_US)
+
+
+def increments(
+    specification: ProfileSpecification,
+    predictions: Predictions,
+    features: Features,
+    requests: Requests,
+    minutes_since_us: int | None,
+) -> dict[tuple[int, int], Increment]:
+    """Increments of the windows of the finest level from rows, by (level, start).
+
+    Minutes are kept of events from ``minutes_since_us`` on, where it is given.
+    """
+    by_window: dict[tuple[int, int], Increment] = {}
+    keys = _finest(predictions.times, minutes_since_us)
+    for key, content in profile.profile_groups(
+        specification, features.numeric, features.categorical, predictions.scores, keys
+    ):
+        by_window[_level_of(key)] = Increment(content.rows, profile=content)
+    keys = _finest(requests.times, minutes_since_us)
+    distinct = dict.fromkeys(keys.tolist())
+    for key in distinct:
+        of_window = slice(None) if len(distinct) == 1 else np.flatnonzero(keys == key)
+        part = by_window.setdefault(_level_of(key), Increment())
+        part.latencies = latency.profile_latencies(
+            requests.latency_us[of_window],
+            requests.rows[of_window],
+            (requests.called_us[of_window], requests.usual_us[of_window]),
+        )
+        part.requests = part.latencies.requests
+    return by_window
+
+
+def _finest(times: Ints, minutes_since_us: int | None) -> Ints:
+    """Start of each event's window of the finest level; of a minute's one more, to tell it from the hour's."""
+    if not times.size:
+        return times
+    first, last = (_finest_of_one(int(time), minutes_since_us) for time in (times.min(), times.max()))
+    if first == last:  # as in most batches of dense traffic
+        return np.full(len(times), first)
+    hours = times - times % HOUR_US
+    if minutes_since_us is None:
+        return hours
+    return np.where(times >= minutes_since_us, times - times % (MINUTE_S * SECOND_US) + 1, hours)
+
+
+def _finest_of_one(time_us: int, minutes_since_us: int | None) -> int:
+    if minutes_since_us is None or time_us < minutes_since_us:
+        return floor_to(HOUR_S, time_us)
+    return floor_to(MINUTE_S, time_us) + 1
+
+
+def _level_of(key: int) -> tuple[int, int]:
+    return (MINUTE_S, key - 1) if key % SECOND_US else (HOUR_S, key)
+
+
+def finest_window(time_us: int, minutes_since_us: int | None) -> tuple[int, int]:
+    """Level and start of the finest window that holds an event."""
+    return _level_of(_finest_of_one(time_us, minutes_since_us))
+
+
+def add(
+    connection: Connection,
+    specification: ProfileSpecification,
+    stream_id: int,
+    parts: dict[tuple[int, int], Increment],
+    known: WriteCache,
+) -> None:
+    """Add increments to the stored windows of their levels, and mark the coarser windows around them as unfolded."""
+    rows = []
+    unfolded: set[Key] = set()
+    for (level, start), part in parts.items():
+        key = stream_id, level, start
+        before = known.window(key)
+        if before is None:
+            before = _find(connection, specification, key)
+        total = part if before is None else _sum(specification, [before, part])
+        known.put_window(key, total)
+        rows.append(_row(specification, key, total))
+        if level == MINUTE_S:
+            unfolded.add((stream_id, HOUR_S, floor_to(HOUR_S, start)))
+        unfolded.add((stream_id, DAY_S, floor_to(DAY_S, start)))
+    connection.executemany("INSERT OR REPLACE INTO windows VALUES (?,?,?,?,?,?,?,?)", rows)
+    new = unfolded - known.unfolded
+    if new:
+        connection.executemany("INSERT OR IGNORE INTO unfolded_windows VALUES (?,?,?)", sorted(new))
+        known.unfolded |= new
+
+
+def fold(connection: Connection, specification: ProfileSpecification, key: Key) -> None:
+    """Write a coarser window as the sum of its finer ones."""
+    stream_id, level, start = key
+    _write(connection, specification, key, _sum(specification, _finer(connection, specification, key)))
+    connection.execute(
+        "DELETE FROM unfolded_windows WHERE stream_id=? AND level=? AND start=?", (stream_id, level, start)
+    )
+
+
+def passed_windows(connection: Connection, at_most: int) -> list[Key]:
+    """Unfolded windows that the newest event of their stream has passed, hours before days."""
+    rows = connection.execute(
+        "SELECT u.stream_id, u.level, u.start FROM unfolded_windows u JOIN streams s ON s.id = u.stream_id "
+        "WHERE u.start + u.level * 1000000 <= s.last_event ORDER BY u.level, u.start LIMIT ?",
+        (at_most,),
+    )
+    return [(int(stream), int(level), int(start)) for stream, level, start in rows]
+
+
+def read(
+    connection: Connection,
+    specification: ProfileSpecification,
+    stream_id: int,
+    level: int,
+    start_us: int,
+    end_us: int,
+) -> list[Window]:
+    """Windows of one level whose start lies in [start, end), oldest first; windows without traffic are absent."""
+    windows = []
+    for start, part in _read(connection, specification, (stream_id, level, start_us, end_us)):
+        content = part.profile if part.profile is not None else profile.empty_profile(specification)
+        windows.append(Window(start, part.rows, part.requests, part.errors, part.latencies, content))
+    return windows
+
+
+def latency_windows(
+    connection: Connection,
+    stream_id: int,
+    level: int,
+    start_us: int,
+    end_us: int,
+    percents: tuple[float, ...],
+) -> LatencyWindows:
+    """Percentiles of the windows of one level that start in [start, end) and have requests; no profile is touched."""
+    rows = _read_latencies(connection, (stream_id, level, start_us, end_us))
+    return LatencyWindows(
+        np.array([row[0] for row in rows], np.int64),
+        np.array([row[1] for row in rows], np.int64),
+        latency.percentiles_ms([row[2] for row in rows], percents),
+    )
+
+
+def newest_latencies(connection: Connection, stream_id: int, level: int) -> LatencyProfile:
+    """Latencies of a stream's newest window with requests; empty before its first."""
+    starts = connection.execute(
+        "SELECT start FROM unfolded_windows WHERE stream_id=? AND level=? "
+        "UNION SELECT * FROM (SELECT start FROM windows WHERE stream_id=? AND level=? AND requests>0 "
+        "ORDER BY start DESC LIMIT 1) ORDER BY 1 DESC",
+        (stream_id, level, stream_id, level),
+    ).fetchall()
+    for (start,) in starts:
+        for _, _, data in _read_latencies(connection, (stream_id, level, start, start + 1)):
+            return latency.decode(data)
+    return latency.empty_latencies()
+
+
+def count_rows(connection: Connection, stream_id: int, level: int, start_us: int, end_us: int) -> int:
+    """Number of rows in the windows of one level that start in [start, end)."""
+    bounds = stream_id, level, start_us, end_us
+    (rows,) = connection.execute(
+        "SELECT coalesce(sum(rows), 0) FROM windows w WHERE stream_id=? AND level=? AND start>=? AND start<? "
+        "AND NOT EXISTS (SELECT 1 FROM unfolded_windows u WHERE u.stream_id=w.stream_id AND u.level=w.level "
+        "AND u.start=w.start)",
+        bounds,
+    ).fetchone()
+    width = level * SECOND_US
+    return int(rows) + sum(
+        count_rows(connection, stream_id, _FINER[level], start, start + width)
+        for start in _unfolded(connection, bounds)
+    )
+
+
+def _unfolded(connection: Connection, bounds: _Bounds) -> list[int]:
+    rows = connection.execute(
+        "SELECT start FROM unfolded_windows WHERE stream_id=? AND level=? AND start>=? AND start<?", bounds
+    )
+    return [int(start) for (start,) in rows]
+
+
+def _read_latencies(connection: Connection, bounds: _Bounds) -> list[tuple[int, int, bytes]]:
+    """(start, requests, encoded latencies) of windows with requests."""
+    stream_id, level, _, _ = bounds
+    unfolded = set(_unfolded(connection, bounds)) if level != MINUTE_S else set()
+    rows = connection.execute(
+        "SELECT start, requests, latency FROM windows "
+        "WHERE stream_id=? AND level=? AND start>=? AND start<? AND requests>0 ORDER BY start",
+        bounds,
+    ).fetchall()
+    if not unfolded:
+        return rows
+    rows = [row for row in rows if row[0] not in unfolded]
+    for start in unfolded:
+        finer = _read_latencies(connection, (stream_id, _FINER[level], start, start + level * SECOND_US))
+        if finer:
+            merged = latency.merge_all(latency.decode(data) for _, _, data in finer)
+            rows.append((start, sum(row[1] for row in finer), latency.encode(merged)))
+    return sorted(rows)
+
+
+def _read(
+    connection: Connection, specification: ProfileSpecification, bounds: _Bounds
+) -> list[tuple[int, Increment]]:
+    stream_id, level, _, _ = bounds
+    unfolded = set(_unfolded(connection, bounds)) if level != MINUTE_S else set()
+    rows = connection.execute(
+        "SELECT rows, requests, errors, latency, profile, start FROM windows "
+        "WHERE stream_id=? AND level=? AND start>=? AND start<? ORDER BY start",
+        bounds,
+    )
+    windows = [(int(row[5]), _stored(specification, row[:5])) for row in rows if row[5] not in unfolded]
+    for start in unfolded:
+        windows.append(
+            (start, _sum(specification, _finer(connection, specification, (stream_id, level, start))))
+        )
+    return sorted(windows, key=lambda window: window[0])
+
+
+def _finer(connection: Connection, specification: ProfileSpecification, key: Key) -> list[Increment]:
+    """Finer windows of which a coarser one is the sum."""
+    stream_id, level, start = key
+    end = start + level * SECOND_US
+    return [part for _, part in _read(connection, specification, (stream_id, _FINER[level], start, end))]
+
+
+def _find(connection: Connection, specification: ProfileSpecification, key: Key) -> Increment | None:
+    row = connection.execute(
+        "SELECT rows, requests, errors, latency, profile FROM windows WHERE stream_id=? AND level=? AND start=?",
+        key,
+    ).fetchone()
+    return _stored(specification, row) if row is not None else None
+
+
+def _write(connection: Connection, specification: ProfileSpecification, key: Key, window: Increment) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO windows VALUES (?,?,?,?,?,?,?,?)", _row(specification, key, window)
+    )
+
+
+def _row(specification: ProfileSpecification, key: Key, window: Increment) -> tuple[object, ...]:
+    return (
+        *key,
+        window.rows,
+        window.requests,
+        window.errors,
+        latency.encode(window.latencies) if window.requests else None,
+        profile_storage.encode(specification, window.profile) if window.profile is not None else None,
+    )
+
+
+def _stored(
+    specification: ProfileSpecification, row: tuple[int, int, int, bytes | None, bytes | None]
+) -> Increment:
+    rows, requests, errors, latencies, content = row
+    return Increment(
+        rows,
+        requests,
+        errors,
+        latency.decode(latencies) if latencies is not None else latency.empty_latencies(),
+        profile_storage.decode(specification, content) if content is not None else None,
+    )
+
+
+def _sum(specification: ProfileSpecification, parts: Iterable[Increment]) -> Increment:
+    parts = list(parts)
+    if len(parts) == 1:
+        return parts[0]
+    profiles = [part.profile for part in parts if part.profile is not None]
+    return Increment(
+        sum(part.rows for part in parts),
+        sum(part.requests for part in parts),
+        sum(part.errors for part in parts),
+        latency.merge_all(part.latencies for part in parts),
+        profile.merge_all(specification, profiles) if profiles else None,
+    )

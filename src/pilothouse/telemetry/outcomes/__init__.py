@@ -1,0 +1,1 @@
+"""Outcomes matched to their predictions, and those that wait."""

@@ -1,0 +1,1 @@
+"""Closed windows: readings of monitors, late days, the monitor's worklist."""

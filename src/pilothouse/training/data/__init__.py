@@ -1,0 +1,1 @@
+"""Rows to learn from: read, split in time, checked, digested."""

@@ -1,0 +1,1 @@
+"""Estimators: built, fitted, scored, described."""
