@@ -13,6 +13,8 @@ from pilothouse.domain.identity.roles import DAEMON, Permission
 from pilothouse.domain.jobs.jobs import StepResult
 from pilothouse.domain.models.evaluation import GateOutcome, GateResult, PortableForm
 from pilothouse.domain.models.model_file import spec_from_plain
+from pilothouse.domain.models.model_pictures import FILE as PICTURES
+from pilothouse.domain.models.model_pictures import read_pictures
 from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.domain.records import Job, Snapshot, Version, VersionStatus
 from pilothouse.execution.pipeline import JobOutcome
@@ -39,7 +41,7 @@ from pilothouse.store.work import jobs as job_rows
 from pilothouse.store.work import runs
 
 _LOG_LIMIT = 8 << 20
-_RUN_FILES = (("snapshot", "train"), ("snapshot", "holdout"))
+_RUN_FILES = (("snapshot", "train"), ("snapshot", "holdout"), ("evaluate", PICTURES))
 _VERSION_FILES = {
     "model": ("fit", "model"),
     "schema": ("fit", "schema"),
@@ -170,6 +172,8 @@ def _store_run_files(services: Services, claim: ClaimedJob, outcome: JobOutcome)
         for step, output in _RUN_FILES
         if output in _step(outcome, step).outputs
     }
+    if PICTURES in files:
+        read_pictures(services.artifacts.read(files[PICTURES].digest))
     folder = services.paths.job_folder(claim.job.id)
     data = {
         "model_folder": pack_folder(model_copy(services, claim)),

@@ -20,7 +20,7 @@ from pilothouse.presentation.charts.chart import (
     mark_columns,
     value_bounds,
 )
-from pilothouse.presentation.charts.ticks import placed, time_ticks, value_ticks
+from pilothouse.presentation.charts.ticks import Tick, axis_ticks, placed, time_ticks, value_ticks
 from pilothouse.presentation.verdicts import UNKNOWN
 from pilothouse.presentation.width import clip, display_width
 
@@ -105,7 +105,8 @@ def _chart(chart: Chart, width: int, height: int) -> Drawing:
             text, tone = tags.get(row, ("", ""))
             cells.append(Cell(clip(f" {text}", _TAGS), tone))
         lines.append(tuple(cells))
-    lines.append((Cell(_axis(start, end, left, right, width), "dim"),))
+    ticks_below = axis_ticks(chart, _most_ticks(left, right))
+    lines.append((Cell(_axis(ticks_below, (start, end), left, right, width), "dim"),))
     return Drawing(tuple(lines), left, right, start, end)
 
 
@@ -233,10 +234,14 @@ def _ticks(chart: Chart, scale: _Scale, height: int) -> dict[int, str]:
     return labels
 
 
-def _axis(start: float, end: float, left: int, right: int, width: int) -> str:
-    """The time labels, centred below their columns."""
+def _most_ticks(left: int, right: int) -> int:
+    return max(2, min(9, (right - left) // 8))
+
+
+def _axis(ticks: list[Tick], span: Point, left: int, right: int, width: int) -> str:
+    """The labels of the horizontal axis, centred below their columns."""
     text = [" "] * width
-    ticks = time_ticks(start, end, max(2, min(9, (right - left) // 8)))
+    start, end = span
     scale = (right - left) / (end - start)
     for first, label in placed(ticks, lambda at: left + round((at - start) * scale), left, right):
         text[first : first + len(label)] = label
@@ -266,7 +271,8 @@ def _heat(heat: HeatMap, width: int, height: int) -> Drawing:
             ("▶" if chosen else " ") + clip(row.name, name_width) + " ", "strong" if chosen else ""
         )
         lines.append((name, *_runs(cells), Cell(" " * (width - right - 1))))
-    lines.append((Cell(_axis(start, end, left, right, width), "dim"),))
+    ticks = time_ticks(start, end, _most_ticks(left, right))
+    lines.append((Cell(_axis(ticks, (start, end), left, right, width), "dim"),))
     return Drawing(_padded(lines, width, height), left, right, start, end)
 
 

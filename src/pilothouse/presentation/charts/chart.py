@@ -14,7 +14,7 @@ from pilothouse.presentation.cell import Cell, Tone
 from pilothouse.presentation.texts import count_text, figure
 
 Point = tuple[float, float]
-"""Seconds since 1970, and the value."""
+"""Seconds since 1970 (or the horizontal figure of a chart that has one), and the value."""
 
 Style = Literal["line", "dashed", "dotted", "bars"]
 
@@ -90,6 +90,8 @@ class Chart:
     empty: str = "no figures yet"
     bands: tuple[Band, ...] = ()
     decimals: int = 3
+    across: str = ""
+    """Name of the horizontal figure where that is not time."""
 
     @property
     def has_points(self) -> bool:
@@ -97,7 +99,9 @@ class Chart:
 
     @property
     def span(self) -> Point:
-        """First and last time of the axis; a day around a single one."""
+        """First and last time of the axis, or horizontal figure; a day (half a unit on both sides) around a single one."""
+        if self.across:
+            return (self.start, self.end) if self.end > self.start else (self.start - 0.5, self.start + 0.5)
         return _span(self.start, self.end)
 
     def value_text(self, value: float) -> str:

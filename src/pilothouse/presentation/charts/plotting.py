@@ -9,7 +9,7 @@ from typing import Any
 
 from pilothouse.presentation.cells import Tone
 from pilothouse.presentation.charts.chart import Chart, value_bounds
-from pilothouse.presentation.charts.ticks import time_ticks, value_ticks
+from pilothouse.presentation.charts.ticks import axis_ticks, value_ticks
 
 SMALLEST = (20, 5)
 """Columns and rows below which no chart is drawn; its headline stands alone there."""
@@ -99,6 +99,6 @@ def _axes(
     figure_.ruler("y").lim(low, high)
     figure_.ruler("y").ticks([value for value, _ in ticks], [label.rjust(_LABEL_WIDTH) for _, label in ticks])
     start, end = times
-    labels = time_ticks(start, end, max(2, min(9, (width - _LABEL_WIDTH) // 10)))
+    labels = axis_ticks(chart, max(2, min(9, (width - _LABEL_WIDTH) // 10)))
     figure_.ruler("x").lim(start, end)
     figure_.ruler("x").ticks([at for at, _ in labels], [label for _, label in labels])

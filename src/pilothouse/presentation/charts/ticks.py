@@ -20,13 +20,24 @@ _UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _MONDAY = date(1970, 1, 5)
 
 
+def axis_ticks(chart: Chart, most: int) -> list[Tick]:
+    """Ticks of the horizontal axis: of time, or of the figure that the chart has there."""
+    start, end = chart.span
+    return number_ticks(start, end, most) if chart.across else time_ticks(start, end, most)
+
+
 def value_ticks(chart: Chart, low: float, high: float, most: int) -> list[Tick]:
+    """Ticks of the value axis: whole numbers where the chart counts."""
+    return number_ticks(low, high, most, whole=chart.whole)
+
+
+def number_ticks(low: float, high: float, most: int, *, whole: bool = False) -> list[Tick]:
     """At most ``most`` round values from ``low`` to ``high``, each with a label of its own that is not cut."""
     exponent = math.floor(math.log10((high - low) / max(1, most))) - 1
     while True:
         for digit in (1, 2, 5):
             step = digit * 10.0**exponent
-            if chart.whole and step < 1:
+            if whole and step < 1:
                 continue
             first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
             if last - first + 1 <= most:

@@ -5,7 +5,7 @@ from html import escape
 
 from pilothouse.presentation.cells import Tone
 from pilothouse.presentation.charts.chart import Chart, Series, value_bounds
-from pilothouse.presentation.charts.ticks import time_ticks, value_ticks
+from pilothouse.presentation.charts.ticks import axis_ticks, value_ticks
 
 _INK: dict[Tone, str] = {
     "": "#222222", "good": "#1a7f37", "warn": "#9a6700", "bad": "#cf222e",
@@ -50,8 +50,8 @@ def _chart(chart: Chart) -> Iterator[str]:
     yield f'<path d="M{_LEFT} {_TOP}V{bottom}H{right}" fill="none" stroke="{_INK["dim"]}"/>'
     for value, label in value_ticks(chart, low, high, 6):
         yield f'<text x="{_LEFT - 6}" y="{y(value) + 4}" text-anchor="end" fill="{_INK["dim"]}">{escape(label)}</text>'
-    for at, label in time_ticks(start, end, 9):
-        yield f'<text x="{x(at)}" y="{bottom + 16}" text-anchor="middle" fill="{_INK["dim"]}">{label}</text>'
+    for at, label in axis_ticks(chart, 9):
+        yield f'<text x="{x(at)}" y="{bottom + 16}" text-anchor="middle" fill="{_INK["dim"]}">{escape(label)}</text>'
     for band in chart.bands:
         seen = [(t, lo, hi) for t, lo, hi in band.points if start <= t <= end]
         outline = [f"{x(t)},{y(hi)}" for t, _, hi in seen] + [

@@ -3,11 +3,11 @@
 Inputs: ``model``, ``schema``, ``train``, ``holdout`` and, for each live version N, ``incumbent_N_model`` and
 ``incumbent_N_schema``. Options: ``incumbents`` [{number, targets, trained_until_us}], ``data_gates`` (what the snapshot
 step found). Outputs: ``profile_spec``, ``reference``, ``predictions`` (parquet, exact float64), ``portable`` (the portable
-form, where there is one). Record: ``metrics`` with 95 % intervals (all rows, then slices), ``gates``, ``importance`` (feature
-to the loss of the metric when its values are shuffled), ``portable`` (why there is no portable form, and on how many rows it
-was compared), ``fitted`` (the steps of the fitted model in words), ``rows_a_day`` by target, ``window_notes`` (targets whose
-windows will hold too few of them), ``latency_us`` {p50, p95, p99, calls}, and the environment (python, platform, packages,
-threads), which user code cannot forge here.
+form, where there is one), ``pictures`` (JSON, ``domain/models/model_pictures.py``). Record: ``metrics`` with 95 % intervals
+(all rows, then slices), ``gates``, ``importance`` (feature to the loss of the metric when its values are shuffled),
+``portable`` (why there is no portable form, and on how many rows it was compared), ``fitted`` (the steps of the fitted model
+in words), ``rows_a_day`` by target, ``window_notes`` (targets whose windows will hold too few of them), ``latency_us``
+{p50, p95, p99, calls}, and the environment (python, platform, packages, threads), which user code cannot forge here.
 """
 
 from dataclasses import asdict
@@ -29,6 +29,7 @@ from pilothouse.training.environment import environment
 from pilothouse.training.gates import latency_gate, metric_gate, portable_gate, size_gate
 from pilothouse.training.models.fitted_steps import fitted_steps
 from pilothouse.training.models.importance import permutation_importance
+from pilothouse.training.models.model_pictures import model_pictures, to_bytes
 from pilothouse.training.models.scoring import measure, measure_slices, score, write_predictions
 from pilothouse.training.references import dated, refer, rows_a_day, specify
 from pilothouse.training.steps.common import Report, input_path, output_path, spec_of, step, write_output
@@ -79,8 +80,12 @@ def run(request: StepRequest, report: Report) -> StepResult:
         outputs["portable"] = write_output(request, "portable.npz", portable.data)
     p50, p95, p99 = (int(value) for value in np.percentile(times, [50, 95, 99]))
     report(0.9, "measuring what each feature carries", {})
+    importance = permutation_importance(predictor, holdout, spec.primary_metric, request.seed)
+    if holdout.count:
+        pictures = model_pictures(predictor, holdout, scored, importance, request.seed)
+        outputs["pictures"] = write_output(request, "pictures.json", to_bytes(pictures))
     record = {
-        "importance": permutation_importance(predictor, holdout, spec.primary_metric, request.seed),
+        "importance": {one.feature: one.loss for one in importance},
         "metrics": [asdict(metric) for metric in metrics],
         "gates": [*request.options.get("data_gates", []), *(asdict(gate) for gate in gates)],
         "portable": {"reason": portable.reason, "rows": portable.rows},

@@ -19,7 +19,9 @@ from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.promotion.decisions import DecisionOn
 from pilothouse.domain.records import Model, Run, Version
 from pilothouse.operations.services import Services
+from pilothouse.presentation.charts.model_charts import Side, side_of
 from pilothouse.presentation.documents import Line, text_line
+from pilothouse.presentation.pages.model_pictures_page import moved_threshold, pictures_page
 from pilothouse.presentation.pages.version_pages import PAGES, version_page
 from pilothouse.presentation.request_texts import curl_command
 from pilothouse.presentation.texts import tree_lines
@@ -27,13 +29,14 @@ from pilothouse.presentation.texts import tree_lines
 if TYPE_CHECKING:
     from pilothouse.operations.fleet.request_examples import Address
 
-_ALL = (*PAGES, "lineage")
+_PICTURES = "pictures"
+_ALL = (*PAGES[:2], _PICTURES, *PAGES[2:], "lineage")
 
 
 @dataclass(frozen=True)
 class VersionData:
     """A version, the run that made it, its model, its lineage as lines, where it answers, with what classes, how to ask, and
-    which decisions on it are signed."""
+    which decisions on it are signed; the model's primary metric."""
 
     version: Version
     run: Run
@@ -43,6 +46,10 @@ class VersionData:
     classes: tuple[str, ...] = ()
     command: str = ""
     signed: tuple[DecisionOn, ...] = ()
+    metric: str = ""
+    pictures: Side | None = None
+    champion: Side | None = None
+    """Pictures of the version, and of its model's champion where that is another."""
 
 
 class VersionView(View[VersionData]):
@@ -55,6 +62,8 @@ class VersionView(View[VersionData]):
         super().__init__()
         self.reference = reference
         self.page = page if page in _ALL else PAGES[0]
+        self._threshold: int | None = None
+        """Index of the threshold whose confusion is shown; None: the version's own."""
 
     def body(self) -> ComposeResult:
         yield Static(markup=False, id="pages", classes="line")
@@ -73,11 +82,13 @@ class VersionView(View[VersionData]):
     def load(self, services: Services, actor: Actor) -> VersionData:
         from pilothouse.operations import catalogue
         from pilothouse.operations.fleet import request_examples
-        from pilothouse.operations.models import lineage
+        from pilothouse.operations.models import lineage, model_pictures
         from pilothouse.operations.promotion import request_lists
 
         version = catalogue.get_version(services, actor, self.reference)
         example = request_examples.example_of(services, actor, version.model, version.number)
+        own = model_pictures.pictures_of(services, actor, self.reference)
+        champion = model_pictures.champions_pictures(services, actor, self.reference)
         return VersionData(
             version,
             catalogue.get_run(services, actor, self.reference),
@@ -87,6 +98,9 @@ class VersionView(View[VersionData]):
             catalogue.list_classes(services, version),
             curl_command(example.url, example.body, example.token_file) if example else "",
             request_lists.signed_decisions(services, actor, self.reference),
+            catalogue.primary_metric(services, actor, version.model),
+            side_of(own.version, own.pictures),
+            side_of(champion.version, champion.pictures) if champion is not None else None,
         )
 
     def show(self, data: VersionData) -> None:
@@ -102,6 +116,16 @@ class VersionView(View[VersionData]):
             return [
                 text_line(line, "strong" if i == 0 else "", hang=4) for i, line in enumerate(data.lineage)
             ]
+        if self.page == _PICTURES:
+            width = self.query_one(Pager).size.width - 2
+            return pictures_page(
+                data.pictures,
+                data.champion,
+                data.version.metrics,
+                data.metric,
+                self._threshold,
+                max(40, width),
+            )
         return version_page(
             self.page, data.version, data.run, data.answering, data.classes, data.command, data.signed
         )
@@ -110,6 +134,8 @@ class VersionView(View[VersionData]):
         return self.data.version.model if self.data else ""
 
     def refusal(self, action: Action) -> str:
+        if action.name in ("raise_threshold", "lower_threshold"):
+            return self._threshold_refusal()
         if action.name in ("request", breaking_glass.BREAK):
             return (
                 requesting.refusal(self.data.version, self.data.model.targets)
@@ -117,6 +143,14 @@ class VersionView(View[VersionData]):
                 else requesting.ABSENT
             )
         return "" if self.data else "the version is not there yet"
+
+    def _threshold_refusal(self) -> str:
+        if self.page != _PICTURES:
+            return "a threshold is moved on the page of pictures"
+        own = self.data.pictures if self.data is not None else None
+        if own is None or moved_threshold(own.pictures, None, 0) is None:
+            return "only a model of two classes has a threshold, and only one with pictures shows it"
+        return ""
 
     def do_next_page(self, steps: int = 1) -> None:
         self.page = _ALL[(_ALL.index(self.page) + steps) % len(_ALL)]
@@ -126,6 +160,15 @@ class VersionView(View[VersionData]):
 
     def do_previous_page(self) -> None:
         self.do_next_page(-1)
+
+    def do_raise_threshold(self, steps: int = 1) -> None:
+        if self.data is None or self.data.pictures is None or self.page != _PICTURES:
+            return
+        self._threshold = moved_threshold(self.data.pictures.pictures, self._threshold, steps)
+        self.show(self.data)
+
+    def do_lower_threshold(self) -> None:
+        self.do_raise_threshold(-1)
 
     def do_request(self) -> None:
         if self.data:
