@@ -128,7 +128,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("versions", "train", "t", "train", "Fill in a training of the model.", Permission.TRAIN),
     Action("version", "next_page", "right,tab", "page", "Next page: metrics, pictures, gates, parameters and others."),
     Action("version", "previous_page", "left,shift+tab", "", "Page before.", footer=False),
-    Action("version", "raise_threshold", "greater_than_sign", "threshold", "Pictures: a higher threshold, and what it confuses."),
+    Action("version", "raise_threshold", "greater_than_sign", "threshold", "Pictures: what a higher threshold confuses."),
     Action("version", "lower_threshold", "less_than_sign", "", "Pictures: a lower threshold.", footer=False),
     Action("version", "request", "r", "request", "Ask for the promotion of the version.", Permission.REQUEST),
     Action("version", "compare", "equals_sign", "compare", "Compare the version with another, the champion by default."),
