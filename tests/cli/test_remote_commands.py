@@ -161,5 +161,5 @@ def test_every_path_of_every_command_is_refused_but_a_stream(remote: Session) ->
         assert not isinstance(parameter.type, type(held.type))
     assert streams == {
         "audit export", "dossier", "users add", "users keys", "approve", "reject", "attach", "document", "break-glass deploy",
-        "erase plan",
+        "erase plan", "report",
     }  # fmt: skip

@@ -17,7 +17,8 @@ VIEWS = (
     "fleet", "lineage flight-delay/3", "affected flight-delay/1", "rejected", "inventory",
 )  # fmt: skip
 PAGES = [
-    f"version flight-delay/3 {page}" for page in ("metrics", "gates", "parameters", "data", "code", "lineage")
+    f"version flight-delay/3 {page}"
+    for page in ("metrics", "pictures", "gates", "parameters", "data", "code", "lineage")
 ]
 CASES = [(view, size) for view in VIEWS for size in SIZES] + [(page, "80x24") for page in PAGES]
 KEYS: dict[str, tuple[str, list[str]]] = {

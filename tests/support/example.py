@@ -15,6 +15,7 @@ from pilothouse.domain.identifiers import VersionReference
 from pilothouse.domain.identity.roles import DAEMON, Actor, Grant, Permission, Role
 from pilothouse.domain.jobs.jobs import JobStatus
 from pilothouse.domain.models.evaluation import ColumnSummary, GateOutcome, GateResult, MetricValue
+from pilothouse.domain.models.model_pictures import FILE
 from pilothouse.domain.records import Snapshot, Version, VersionStatus
 from pilothouse.execution.pipeline import JobOutcome
 from pilothouse.operations.alerts import alerts
@@ -34,6 +35,7 @@ from pilothouse.store.work import runs
 from pilothouse.system.paths import WorkspacePaths
 from support.daemons import stand_for_daemon
 from support.example_telemetry import keep_reference, observe
+from support.pictures import file_of, made
 
 NOW = datetime(2013, 9, 2, 6, 30, tzinfo=UTC)
 PEOPLE = {"sam": Role.DATA_SCIENTIST, "pat": Role.APPROVER, "olga": Role.OPERATOR, "vic": Role.VIEWER}
@@ -299,7 +301,9 @@ def add_version(
             environment={"python": "3.11.9", "platform": "Linux x86_64", "packages": {"scikit-learn": "1.7.2"}},
             record={"incumbents": live}, alert_id=None,
         )  # fmt: skip
-        run_id = runs.add(connection, run, {}, at=now)
+        pictured = file_of(made("regression" if metric == "mae" else "binary", seed))
+        files = {FILE: runs.RunFile(FILE, services.artifacts.put_bytes(pictured), len(pictured))}
+        run_id = runs.add(connection, run, files, at=now)
         number = versions.next_number(connection, found.id)
         spread = abs(auc) * 0.015
         metrics = [MetricValue(metric, auc, auc - spread, auc + spread, 11_204)]

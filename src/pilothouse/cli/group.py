@@ -36,6 +36,7 @@ _COMMANDS = {
     "show": ("models.models:show", "Show one version: metrics, gates, parameters, data, code."),
     "compare": ("models.models:compare", "Show what differs between two versions."),
     "export": ("models.exports:export", "Write a version for other systems (ONNX), compared with it."),
+    "report": ("models.reports:report", "Write a model's report: one HTML page with its pictures."),
     "lineage": ("models.models:lineage", "Walk a version back to its data and on to its deployments."),
     "dossier": (
         "auditing.dossier:dossier",

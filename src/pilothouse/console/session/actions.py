@@ -144,6 +144,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("lineage", "affected", "u", "affected", "What is affected if this data, code or version was bad."),
     Action("affected", "open", "enter", "version", "Show everything on record about the version."),
     Action("affected", "tree", "l", "lineage", "The lineage of the version."),
+    Action("compare", "pictures", "p", "pictures", "Their held-out rows in pictures, or the facts again."),
     Action("compare", "everything", "s", "same too", "Show what is the same too, or only what differs."),
     Action("compare", "code", "v", "code", "The difference of their code; again for the facts."),
     Action("approvals", "open", "enter", "evidence", "Read the evidence of the selected request."),

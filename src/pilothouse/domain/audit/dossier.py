@@ -6,6 +6,7 @@ from typing import Any
 
 from pilothouse.domain.audit.inventory import InventoryEntry, ModelReview
 from pilothouse.domain.audit.lineage import LineageNode
+from pilothouse.domain.models.model_pictures import ComparedPictures
 from pilothouse.domain.records import Alert, AuditEntry, AuditHead, Deployment, PromotionRequest, Run, Version
 
 
@@ -107,6 +108,8 @@ class Dossier:
     alerts: tuple[Alert, ...] = ()
     incidents: tuple[IncidentFact, ...] = ()
     entries: tuple[AuditEntry, ...] = ()
+    pictures: ComparedPictures | None = None
+    """Pictures of its held-out rows."""
     attachments: tuple[Attachment, ...] = ()
     fingerprint: str = ""
     """sha256 of the public key that signed it."""

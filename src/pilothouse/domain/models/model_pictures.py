@@ -175,6 +175,20 @@ class ModelPictures:
     dependence: tuple[Dependence, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class ComparedPictures:
+    """Pictures of a version (None where its training kept none), beside those of its model's champion where that is another
+    version that has some. ``same_rows``: both were measured on the same held-out rows. ``fault``: why a file of one of them
+    cannot be read."""
+
+    version: int
+    own: ModelPictures | None
+    champion: int | None = None
+    champions: ModelPictures | None = None
+    same_rows: bool = False
+    fault: str = ""
+
+
 def read_pictures(data: bytes) -> ModelPictures:
     """Figures from the file that a training left. Raises IntegrityError."""
     try:

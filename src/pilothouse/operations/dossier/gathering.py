@@ -16,6 +16,7 @@ from pilothouse.operations.dossier import inventory
 from pilothouse.operations.dossier.monitored_months import monitored_months
 from pilothouse.operations.jobs import lost_rows
 from pilothouse.operations.models.lineage import lineage
+from pilothouse.operations.models.model_pictures import pictures_of
 from pilothouse.operations.promotion import break_glass
 from pilothouse.operations.promotion.approved_before import changes_since_approved
 from pilothouse.operations.promotion.rules_in_force import with_rules
@@ -70,6 +71,7 @@ def gather(services: Services, actor: Actor, reference: str) -> Dossier:
         alerts=tuple(raised),
         incidents=_incidents(services, actor, raised),
         entries=tuple(entries),
+        pictures=pictures_of(services, actor, uri),
     )
 
 

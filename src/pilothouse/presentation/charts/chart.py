@@ -92,6 +92,8 @@ class Chart:
     decimals: int = 3
     across: str = ""
     """Name of the horizontal figure where that is not time."""
+    across_whole: bool = False
+    """The horizontal figure is a number of something: its axis shows no fractions."""
 
     @property
     def has_points(self) -> bool:

@@ -1,7 +1,7 @@
 """Charts of a version on its held-out rows, beside another version's where there is one: ROC, precision and recall,
 reliability, scores, predictions, residuals, partial dependence.
 
-The other version's line is dashed; it was measured on held-out rows of its own.
+The other version's line is dashed; where it was measured on held-out rows of its own the chart says so.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pilothouse.domain.formats.safe_text import safe
 from pilothouse.domain.models.model_pictures import (
     ClassCurve,
+    ComparedPictures,
     Dependence,
     Histogram,
     ModelPictures,
@@ -28,20 +29,29 @@ _LINES: tuple[tuple[Tone, Style], ...] = (
     ("warn", "dotted"),
     ("bad", "line"),
 )
-_IDEAL = Series("as it should be", ((0.0, 0.0), (1.0, 1.0)), "dim", "dotted")
+_IDEAL = Series("ideal", ((0.0, 0.0), (1.0, 1.0)), "dim", "dotted")
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """Pictures of a version, with its name: ``v3``."""
+    """Pictures of a version, with its name: ``v3``. ``same_rows``: measured on the rows of the version beside it."""
 
     name: str
     pictures: ModelPictures
+    same_rows: bool = False
+
+    @property
+    def rows_text(self) -> str:
+        """On which rows it was measured."""
+        return "on the same rows" if self.same_rows else "on its own rows"
 
 
-def side_of(number: int, pictures: ModelPictures | None) -> Side | None:
-    """Side of a version; None where it has no pictures."""
-    return Side(f"v{number}", pictures) if pictures is not None else None
+def sides_of(compared: ComparedPictures) -> tuple[Side | None, Side | None]:
+    """The version's side, and the champion's; None where there are no pictures."""
+    own = Side(f"v{compared.version}", compared.own) if compared.own is not None else None
+    if compared.champions is None:
+        return own, None
+    return own, Side(f"v{compared.champion}", compared.champions, compared.same_rows)
 
 
 def model_charts(own: Side, other: Side | None = None) -> tuple[Chart, ...]:
@@ -78,7 +88,7 @@ def _ranking(own: Side, other: Side | None) -> Iterator[Chart]:
         )
         if before is not None and other is not None:
             series.insert(0, Series(other.name, points(before), "dim", "dashed", other.name))
-            text += f" ({other.name} on its own rows: {figure(getattr(before, value), 3)})"
+            text += f" ({other.name} {other.rows_text}: {figure(getattr(before, value), 3)})"
         name = "AUC" if value == "auc" else "average precision"
         yield _unit_chart(title, f"{name} {text}", series, across)
 
@@ -173,7 +183,7 @@ def _numbers(own: Side, other: Side | None) -> Iterator[Chart]:
     bins = residuals.bins
     if bins:
         span = (bins[0].predicted, bins[-1].predicted)
-        series = [Series("as it should be", ((span[0], span[0]), (span[1], span[1])), "dim", "dotted")]
+        series = [Series("ideal", ((span[0], span[0]), (span[1], span[1])), "dim", "dotted")]
         if other is not None and other.pictures.residuals is not None:
             series.append(
                 Series(other.name, _predicted(other.pictures.residuals), "dim", "dashed", other.name)

@@ -23,7 +23,9 @@ _MONDAY = date(1970, 1, 5)
 def axis_ticks(chart: Chart, most: int) -> list[Tick]:
     """Ticks of the horizontal axis: of time, or of the figure that the chart has there."""
     start, end = chart.span
-    return number_ticks(start, end, most) if chart.across else time_ticks(start, end, most)
+    if chart.across:
+        return number_ticks(start, end, most, whole=chart.across_whole)
+    return time_ticks(start, end, most)
 
 
 def value_ticks(chart: Chart, low: float, high: float, most: int) -> list[Tick]:

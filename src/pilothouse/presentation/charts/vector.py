@@ -13,6 +13,10 @@ _INK: dict[Tone, str] = {
 }  # fmt: skip
 _DASHES = {"line": "", "dashed": "6 4", "dotted": "1.5 4", "bars": ""}
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 900, 240, 80, 70, 34, 30
+_NARROW = 520
+"""Width of a chart that stands within a page: its letters stay readable on a phone."""
+_LETTERS = 13
+"""Height of a line of letters."""
 
 
 def svg(charts: Sequence[Chart], title: str) -> str:
@@ -31,26 +35,40 @@ def svg(charts: Sequence[Chart], title: str) -> str:
     return "\n".join([*parts, "</svg>\n"])
 
 
-def _chart(chart: Chart) -> Iterator[str]:
-    head = f"{chart.title}  {chart.headline.text}"
-    yield f'<text x="{_LEFT}" y="20" font-weight="bold">{escape(head)}</text>'
+def figure_svg(chart: Chart) -> str:
+    """One chart, to stand within an HTML page, where it is as wide as its place; on white, whatever the page's colours."""
+    parts = [
+        f'<svg viewBox="0 0 {_NARROW} {_HEIGHT}" role="img" font-family="DejaVu Sans, Arial, sans-serif" font-size="12">',
+        f"<title>{escape(chart.title)}</title>",
+        f'<rect width="{_NARROW}" height="{_HEIGHT}" fill="#ffffff"/>',
+        *_chart(chart, _NARROW, 48),
+    ]
+    return "\n".join([*parts, "</svg>"])
+
+
+def _chart(chart: Chart, width: int = _WIDTH, left: int = _LEFT) -> Iterator[str]:
+    yield from _head(chart, width, left)
     if not chart.has_points:
-        yield f'<text x="{_LEFT}" y="60" fill="{_INK["dim"]}">{escape(chart.empty)}</text>'
+        yield f'<text x="{left}" y="60" fill="{_INK["dim"]}">{escape(chart.empty)}</text>'
         return
     low, high = value_bounds(chart)
     start, end = chart.span
-    right, bottom = _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
+    right, bottom = width - _RIGHT, _HEIGHT - _BOTTOM
 
     def x(at: float) -> float:
-        return round(_LEFT + (at - start) / (end - start) * (right - _LEFT), 1)
+        return round(left + (at - start) / (end - start) * (right - left), 1)
 
     def y(value: float) -> float:
         return round(min(bottom, max(_TOP, bottom - (value - low) / (high - low) * (bottom - _TOP))), 1)
 
-    yield f'<path d="M{_LEFT} {_TOP}V{bottom}H{right}" fill="none" stroke="{_INK["dim"]}"/>'
+    yield f'<path d="M{left} {_TOP}V{bottom}H{right}" fill="none" stroke="{_INK["dim"]}"/>'
     for value, label in value_ticks(chart, low, high, 6):
-        yield f'<text x="{_LEFT - 6}" y="{y(value) + 4}" text-anchor="end" fill="{_INK["dim"]}">{escape(label)}</text>'
-    for at, label in axis_ticks(chart, 9):
+        yield f'<text x="{left - 6}" y="{y(value) + 4}" text-anchor="end" fill="{_INK["dim"]}">{escape(label)}</text>'
+    if chart.across:
+        yield (
+            f'<text x="{right}" y="{_HEIGHT - 1}" text-anchor="end" fill="{_INK["dim"]}">{escape(chart.across)}</text>'
+        )
+    for at, label in axis_ticks(chart, 9 if width > _NARROW else 6):
         yield f'<text x="{x(at)}" y="{bottom + 16}" text-anchor="middle" fill="{_INK["dim"]}">{escape(label)}</text>'
     for band in chart.bands:
         seen = [(t, lo, hi) for t, lo, hi in band.points if start <= t <= end]
@@ -65,13 +83,14 @@ def _chart(chart: Chart) -> Iterator[str]:
         yield f'<polygon points="{" ".join(outline)}" {look}/>'
     for level in chart.levels:
         yield (
-            f'<path d="M{_LEFT} {y(level.value)}H{right}" stroke="{_INK[level.tone]}" stroke-dasharray="8 3"/>'
+            f'<path d="M{left} {y(level.value)}H{right}" stroke="{_INK[level.tone]}" stroke-dasharray="8 3"/>'
             f'<text x="{right + 4}" y="{y(level.value) + 4}" fill="{_INK[level.tone]}">{escape(level.name)}</text>'
         )
-    for series in chart.series:
+    labelled: list[float] = []
+    for series in reversed(chart.series):  # the main series is labelled first
         points = [(x(t), y(v)) for t, v in series.points if start <= t <= end]
         if points:
-            yield from _series(series, points, bottom)
+            yield from _series(series, points, bottom, labelled)
     for mark in chart.marks:
         if mark.line:
             yield f'<path d="M{x(mark.at)} {_TOP}V{bottom}" stroke="{_INK["dim"]}" stroke-dasharray="2 3"/>'
@@ -82,7 +101,19 @@ def _chart(chart: Chart) -> Iterator[str]:
         )
 
 
-def _series(series: Series, points: Sequence[tuple[float, float]], bottom: float) -> Iterator[str]:
+def _head(chart: Chart, width: int, left: int) -> Iterator[str]:
+    """Title and headline: on one line where they fit, else below each other."""
+    head, text = chart.title, chart.headline.text
+    if width > _NARROW:
+        yield f'<text x="{left}" y="20" font-weight="bold">{escape(f"{head}  {text}")}</text>'
+        return
+    yield f'<text x="8" y="13" font-weight="bold">{escape(head)}</text>'
+    yield f'<text x="8" y="27" fill="{_INK["dim"]}">{escape(text)}</text>'
+
+
+def _series(
+    series: Series, points: Sequence[tuple[float, float]], bottom: float, labelled: list[float]
+) -> Iterator[str]:
     ink = _INK[series.tone]
     if series.style == "bars":
         for left, top in points:
@@ -92,4 +123,7 @@ def _series(series: Series, points: Sequence[tuple[float, float]], bottom: float
         line = " ".join(f"{left},{top}" for left, top in points)
         yield f'<polyline points="{line}" fill="none" stroke="{ink}" stroke-width="2"{dashes}/>'
     left, top = points[-1]
-    yield f'<text x="{left + 4}" y="{top + 4}" fill="{ink}">{escape(series.tag or series.name)}</text>'
+    places = (top + step * _LETTERS for step in (0, 1, -1, 2, -2, 3, -3))
+    place = next((y for y in places if all(abs(y - other) >= _LETTERS for other in labelled)), top)
+    labelled.append(place)
+    yield f'<text x="{left + 4}" y="{place + 4}" fill="{ink}">{escape(series.tag or series.name)}</text>'

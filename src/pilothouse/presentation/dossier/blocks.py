@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pilothouse.presentation.charts.chart import Chart
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -28,7 +30,14 @@ class Text:
     drawn: bool = False
 
 
-Block = Facts | Grid | Text
+@dataclass(frozen=True, slots=True)
+class Charts:
+    """Charts below each other, drawn where the document can hold pictures."""
+
+    rows: tuple[Chart, ...]
+
+
+Block = Facts | Grid | Text | Charts
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from html import escape
 
 from pilothouse.domain.formats.safe_text import safe_block
-from pilothouse.presentation.dossier.blocks import Block, Facts, Grid, Section
+from pilothouse.presentation.charts.vector import figure_svg
+from pilothouse.presentation.dossier.blocks import Block, Charts, Facts, Grid, Section
 
 _LONGEST = 100_000
 _LONG_WORD = 24
@@ -20,6 +21,8 @@ th, td { overflow-wrap: normal; } td { max-width: 26rem; } td.h { overflow-wrap:
 th.n, td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 dl { display: grid; grid-template-columns: minmax(7rem, 12rem) 1fr; gap: .15rem .8rem; margin: .5rem 0; font-size: .9rem; }
 dt { opacity: .75; } dd { margin: 0; } pre { font-size: .75rem; line-height: 1.4; white-space: pre-wrap; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: .8rem; }
+figure { margin: 0; } figure svg { display: block; width: 100%; height: auto; }
 footer { margin-top: 3rem; font-size: .8rem; opacity: .8; }
 @media screen and (max-width: 40rem) {
   body { padding: .6rem; } dl { grid-template-columns: 1fr; } dt { margin-top: .4rem; }
@@ -58,6 +61,9 @@ def _block(block: Block) -> str:
         return f"<dl>{rows}</dl>"
     if isinstance(block, Grid):
         return _table(block)
+    if isinstance(block, Charts):
+        figures = "\n".join(f"<figure>{figure_svg(chart)}</figure>" for chart in block.rows)
+        return f'<div class="charts">{figures}</div>'
     if block.drawn:
         return f"<pre>{_text(block.text)}</pre>"
     return f"<p>{_text(block.text)}</p>"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from pilothouse.domain.formats.safe_text import LINE_LIMIT, safe, safe_block
-from pilothouse.presentation.dossier.blocks import Block, Facts, Grid, Section
+from pilothouse.presentation.dossier.blocks import Block, Charts, Facts, Grid, Section
 
 _MEANT = str.maketrans({character: f"\\{character}" for character in "\\`*_{}[]<>#|~!"})
 
@@ -25,6 +25,8 @@ def _block(block: Block) -> Iterator[str]:
         yield _row(block.columns)
         yield _row(["--:" if column in block.numbers else ":--" for column in block.columns], meant=True)
         yield from (_row(row) for row in block.rows)
+    elif isinstance(block, Charts):
+        yield from (f"- {_text(chart.title)}: {_text(chart.headline.text)}" for chart in block.rows)
     elif block.drawn:
         yield from (f"    {line}" for line in safe_block(block.text).split("\n"))
     else:

@@ -8,6 +8,7 @@ from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.models.evaluation import ColumnSummary, GateOutcome
 from pilothouse.domain.models.model_spec import InventorySpec
 from pilothouse.presentation.dossier.blocks import Grid, Section, Text, facts, section
+from pilothouse.presentation.dossier.picture_sections import picture_section
 from pilothouse.presentation.dossier.record_sections import record_sections
 from pilothouse.presentation.texts import (
     count_text,
@@ -46,6 +47,7 @@ def card_sections(dossier: Dossier) -> list[Section]:
         _data(dossier),
         _method(dossier),
         *_figures(dossier),
+        *([picture_section(dossier.pictures)] if dossier.pictures is not None else []),
         _gates(dossier),
     ]
 

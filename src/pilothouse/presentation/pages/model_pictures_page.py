@@ -30,14 +30,17 @@ def pictures_page(
     metric: str = "",
     threshold: int | None = None,
     width: int = _WIDTH,
+    fault: str = "",
 ) -> list[Line]:
     """The page. ``other`` is the version it is compared with, ``threshold`` the index of the threshold that was chosen among
-    those kept (at a half where none was); ``metrics`` are the version's, whose slices are ranked by the metric."""
+    those kept (at a half where none was), ``fault`` why a file of pictures cannot be read; ``metrics`` are the version's,
+    whose slices are ranked by the metric."""
     if own is None:
-        return [text_line(ABSENT_PICTURES, "dim", hang=0)]
+        return [text_line(no_pictures_text(fault), "warn" if fault else "dim")]
     pictures = own.pictures
-    beside = f"; dashed: {other.name}, on its own held-out rows" if other is not None else ""
-    lines = [text_line(f"{own.name} on {count_text(pictures.rows)} held-out rows{beside}", "dim"), BLANK]
+    beside = f"; dashed: {other.name}, {other.rows_text}" if other is not None else ""
+    lines = [text_line(no_pictures_text(fault), "warn")] if fault else []
+    lines += [text_line(f"{own.name} on {count_text(pictures.rows)} held-out rows{beside}", "dim"), BLANK]
     lines += _decisions(pictures, threshold)
     lines += section("Classes, by the label that it answers", _classes(pictures, other))
     lines += section("Confusion: true class below, answered across", _confusion(pictures))
@@ -53,6 +56,11 @@ def pictures_page(
         if one.texts:
             lines += section(f"Partial dependence on {safe(one.feature)}", _categories(one))
     return lines
+
+
+def no_pictures_text(fault: str) -> str:
+    """Why there are no pictures, or none of one of the versions."""
+    return f"pictures cannot be shown: {fault}" if fault else ABSENT_PICTURES
 
 
 def confusion_in_force(pictures: ModelPictures, threshold: int | None) -> tuple[ClassCurve, Confusion] | None:

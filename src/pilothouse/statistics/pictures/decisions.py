@@ -53,7 +53,7 @@ def _kept(walked: Floats, half: int) -> Ints:
     ``walked`` rises from 0 to 2 along both axes together."""
     if len(walked) <= MOST_POINTS:
         return np.arange(len(walked))
-    even = np.searchsorted(walked, np.linspace(walked[0], walked[-1], MOST_POINTS - 2))
+    even = np.searchsorted(walked, np.linspace(walked[0], walked[-1], MOST_POINTS - 3))
     chosen = np.concatenate([[0, len(walked) - 1], even, [half] if half >= 0 else []])
     return np.unique(chosen.astype(np.int64))
 

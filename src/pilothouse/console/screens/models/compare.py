@@ -11,9 +11,12 @@ from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.pager import Pager
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.models.model_pictures import ComparedPictures
 from pilothouse.operations.services import Services
 from pilothouse.presentation.cell import Cell
+from pilothouse.presentation.charts.model_charts import sides_of
 from pilothouse.presentation.documents import Line
+from pilothouse.presentation.pages.model_pictures_page import pictures_page
 from pilothouse.presentation.pages.version_pages import (
     ComparedRow,
     comparison_cells,
@@ -24,14 +27,15 @@ from pilothouse.presentation.pages.version_pages import (
 
 @dataclass(frozen=True)
 class ComparisonData:
-    """Facts, and the lines of the code's difference."""
+    """Facts, the lines of the code's difference, and both versions' pictures."""
 
     rows: tuple[ComparedRow, ...]
     code: tuple[Line, ...]
+    pictures: ComparedPictures
 
 
 class CompareView(View[ComparisonData]):
-    """``s`` shows equal facts too, ``v`` the code."""
+    """``s`` shows equal facts too, ``v`` the code, ``p`` the pictures."""
 
     SCOPE = "compare"
     TOP = "models"
@@ -41,6 +45,7 @@ class CompareView(View[ComparisonData]):
         self.first, self.second = first, second
         self._everything = False
         self._code = False
+        self._pictures = False
         self._tested = False
         """Whether the paired test is loaded too; the facts come first, without it."""
 
@@ -54,31 +59,45 @@ class CompareView(View[ComparisonData]):
         return ("models", f"{self.first} ↔ {self.second}")
 
     def load(self, services: Services, actor: Actor) -> ComparisonData:
-        from pilothouse.operations.models import comparisons
+        from pilothouse.operations.models import comparisons, model_pictures
 
         comparison = comparisons.compare(services, actor, self.first, self.second, from_record=self._tested)
-        return ComparisonData(comparison.rows, tuple(diff_lines(comparison.code, comparison.code_note)))
+        pictures = model_pictures.pictures_between(services, actor, self.first, self.second)
+        return ComparisonData(
+            comparison.rows, tuple(diff_lines(comparison.code, comparison.code_note)), pictures
+        )
 
     def show(self, data: ComparisonData) -> None:
         different = sum(row.differs for row in data.rows)
-        hint = "s shows all" if not self._everything else "s hides what is the same"
         self.query_one("#count", Static).update(
             line(
                 Cell(f" {different} of {len(data.rows)} facts differ", "strong"),
-                Cell("  v shows the facts" if self._code else f"  {hint}, v the code", "dim"),
+                Cell(self._hint(), "dim"),
                 Cell("  figures of different rows" if any(row.note for row in data.rows) else "", "warn"),
             )
         )
         rows = [row for row in data.rows if self._everything or row.differs]
         grid, pager = self.query_one("#grid", Grid), self.query_one("#code", Pager)
         grid.put(comparison_table(rows, self.first, self.second))
-        pager.put(data.code)
-        grid.display, pager.display = not self._code, self._code
-        self.query_one("#whole", Static).display = not self._code
+        pager.put(self._picture_lines(data.pictures) if self._pictures else data.code)
+        is_text = self._code or self._pictures
+        grid.display, pager.display = not is_text, is_text
+        self.query_one("#whole", Static).display = not is_text
         self.focus_body()
         if not self._tested:
             self._tested = True
             self.reload()
+
+    def _hint(self) -> str:
+        if self._pictures:
+            return "  p shows the facts"
+        if self._code:
+            return "  v shows the facts"
+        return f"  {'s hides what is the same' if self._everything else 's shows all'}, v the code"
+
+    def _picture_lines(self, pictures: ComparedPictures) -> list[Line]:
+        own, other = sides_of(pictures)
+        return pictures_page(own, other, width=max(40, self.size.width - 4), fault=pictures.fault)
 
     @property
     def record(self) -> ComparedRow | None:
@@ -96,7 +115,11 @@ class CompareView(View[ComparisonData]):
         self._show_again()
 
     def do_code(self) -> None:
-        self._code = not self._code
+        self._code, self._pictures = not self._code, False
+        self._show_again()
+
+    def do_pictures(self) -> None:
+        self._code, self._pictures = False, not self._pictures
         self._show_again()
 
     def _show_again(self) -> None:

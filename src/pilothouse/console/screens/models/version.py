@@ -19,7 +19,7 @@ from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.promotion.decisions import DecisionOn
 from pilothouse.domain.records import Model, Run, Version
 from pilothouse.operations.services import Services
-from pilothouse.presentation.charts.model_charts import Side, side_of
+from pilothouse.presentation.charts.model_charts import Side, sides_of
 from pilothouse.presentation.documents import Line, text_line
 from pilothouse.presentation.pages.model_pictures_page import moved_threshold, pictures_page
 from pilothouse.presentation.pages.version_pages import PAGES, version_page
@@ -50,6 +50,8 @@ class VersionData:
     pictures: Side | None = None
     champion: Side | None = None
     """Pictures of the version, and of its model's champion where that is another."""
+    fault: str = ""
+    """Why a file of them cannot be read."""
 
 
 class VersionView(View[VersionData]):
@@ -87,8 +89,8 @@ class VersionView(View[VersionData]):
 
         version = catalogue.get_version(services, actor, self.reference)
         example = request_examples.example_of(services, actor, version.model, version.number)
-        own = model_pictures.pictures_of(services, actor, self.reference)
-        champion = model_pictures.champions_pictures(services, actor, self.reference)
+        compared = model_pictures.pictures_of(services, actor, self.reference)
+        own, champion = sides_of(compared)
         return VersionData(
             version,
             catalogue.get_run(services, actor, self.reference),
@@ -99,8 +101,9 @@ class VersionView(View[VersionData]):
             curl_command(example.url, example.body, example.token_file) if example else "",
             request_lists.signed_decisions(services, actor, self.reference),
             catalogue.primary_metric(services, actor, version.model),
-            side_of(own.version, own.pictures),
-            side_of(champion.version, champion.pictures) if champion is not None else None,
+            own,
+            champion,
+            compared.fault,
         )
 
     def show(self, data: VersionData) -> None:
@@ -125,6 +128,7 @@ class VersionView(View[VersionData]):
                 data.metric,
                 self._threshold,
                 max(40, width),
+                data.fault,
             )
         return version_page(
             self.page, data.version, data.run, data.answering, data.classes, data.command, data.signed
