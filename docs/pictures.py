@@ -24,7 +24,8 @@ from pilothouse.operations.ingest import outcome_lists
 from pilothouse.operations.jobs import searches
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
-from pilothouse.operations.workspace import retention, workspaces
+from pilothouse.operations.upkeep import retention
+from pilothouse.operations.workspace import workspaces
 
 MODEL = "flight-delay"
 

@@ -24,7 +24,7 @@ from pilothouse.operations.jobs import searches
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
-from pilothouse.operations.workspace import retention
+from pilothouse.operations.upkeep import retention
 from pilothouse.store.deployed import processes
 from support import example, example_extras, many_rows
 

@@ -32,6 +32,7 @@ from pilothouse.operations.dossier import (
     dossiers,
     gathering,
     inventory,
+    model_reports,
     signed_evidence,
     signing_key,
 )
@@ -39,7 +40,7 @@ from pilothouse.operations.erasure import after_restore, carrying_out, exports, 
 from pilothouse.operations.fleet import targets
 from pilothouse.operations.identity import idle_lock, passphrases, permissions, proposals, ssh_lines, users
 from pilothouse.operations.jobs import backfills, replays, searches
-from pilothouse.operations.models import comparisons, portable_forms
+from pilothouse.operations.models import comparisons, model_pictures, portable_forms
 from pilothouse.operations.monitoring import monitor_backfills
 from pilothouse.operations.plans import plans_in_force
 from pilothouse.operations.promotion import (
@@ -67,6 +68,7 @@ from pilothouse.operations.transparency import (
     log_keys,
     proofs,
 )
+from pilothouse.operations.upkeep import unused_files
 from pilothouse.operations.workspace import audits, sessions, upgrades, workspaces
 from pilothouse.store.deployed.alerts import NewAlert
 from pilothouse.store.governance import access
@@ -215,6 +217,12 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "sessions.open_session": (lambda s, a: sessions.open_session(s, a, "xterm"), EVERYBODY),
     "sessions.count_sessions": (lambda s, a: sessions.count_sessions(s, a), EVERYBODY),
     "sessions.list_sessions": (lambda s, a: sessions.list_sessions(s, a), EVERYBODY),
+    "model_pictures.pictures_of": (lambda s, a: model_pictures.pictures_of(s, a, "delay/1"), EVERYBODY),
+    "model_pictures.pictures_between": (
+        lambda s, a: model_pictures.pictures_between(s, a, "delay/1", "delay/2"), EVERYBODY),
+    "model_reports.gather_report": (lambda s, a: model_reports.gather_report(s, a, "delay"), EVERYBODY),
+    "unused_files.list_unused": (lambda s, a: unused_files.list_unused(s, a, timedelta(days=1)), OPERATION),
+    "unused_files.remove_unused": (lambda s, a: unused_files.remove_unused(s, a, timedelta(days=1)), OPERATION),
     "replays.start_replay": (lambda s, a: replays.start_replay(s, a, "delay/2"), SCIENCE),
     "replays.get_replay": (lambda s, a: replays.get_replay(s, a, 1), EVERYBODY),
     "replays.inputs_of_examples": (lambda s, a: replays.inputs_of_examples(s, a, replay_of()), EVERYBODY),
@@ -386,7 +394,10 @@ MODULES = (
     monitor_backfills,
     passphrases,
     permissions,
+    model_pictures,
+    model_reports,
     portable_forms,
+    unused_files,
     promotions,
     proposals,
     proofs,

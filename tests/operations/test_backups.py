@@ -20,7 +20,8 @@ from pilothouse.domain.errors import (
 from pilothouse.operations import catalogue
 from pilothouse.operations.jobs import job_attempts, results
 from pilothouse.operations.services import Services
-from pilothouse.operations.workspace import apply_models, audits, backups, restores
+from pilothouse.operations.upkeep import backups, restores
+from pilothouse.operations.workspace import apply_models, audits
 from pilothouse.sqlite import driver
 from support.job_workspace import (
     ADMIN,

@@ -15,7 +15,8 @@ from pilothouse.domain.monitoring.monitoring import Health
 from pilothouse.operations.fleet import health, processes
 from pilothouse.operations.jobs import jobs, trainings
 from pilothouse.operations.promotion import promotions
-from pilothouse.operations.workspace import doctor, retention, workspaces, write_state
+from pilothouse.operations.upkeep import retention
+from pilothouse.operations.workspace import doctor, workspaces, write_state
 from pilothouse.sqlite import driver
 from pilothouse.store.log import audit_agreement
 from pilothouse.system.processes import own_name
@@ -63,7 +64,7 @@ def test_an_artifact_of_work_that_was_cut_off_is_told_and_no_fault(example: Exam
     example.services.artifacts.put_bytes(b"left over")
     found = {f.check: f for f in doctor.diagnose(example.services, example.actor("ada"))}
     assert found["orphans"].ok
-    assert found["orphans"].finding == "1 artifacts (9 bytes) belong to no run"
+    assert found["orphans"].finding == "1 artifacts (9 bytes) belong to no run: pilothouse gc lists them"
 
 
 def test_a_healthy_workspace_has_nothing_wrong(example: Example) -> None:

@@ -23,7 +23,8 @@ from pilothouse.operations.identity import passphrases, proposals
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.promotion.attached import documents
 from pilothouse.operations.promotion.components import Passphrase
-from pilothouse.operations.workspace import audits, backups, doctor, restores, workspaces
+from pilothouse.operations.upkeep import backups, restores
+from pilothouse.operations.workspace import audits, doctor, workspaces
 from pilothouse.sqlite import driver
 
 REPORT = "validation report"

@@ -33,16 +33,8 @@ from pilothouse.operations.identity import proposals
 from pilothouse.operations.jobs import job_inputs, lost_rows, trainings
 from pilothouse.operations.models import lineage
 from pilothouse.operations.services import Services
-from pilothouse.operations.workspace import (
-    audits,
-    backups,
-    doctor,
-    erasure_checks,
-    restores,
-    retention,
-    workspaces,
-    write_state,
-)
+from pilothouse.operations.upkeep import backups, restores, retention
+from pilothouse.operations.workspace import audits, doctor, erasure_checks, workspaces, write_state
 from pilothouse.store import erasures
 from pilothouse.store.work import runs
 from pilothouse.system.turns import turn

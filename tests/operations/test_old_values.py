@@ -20,7 +20,8 @@ from pilothouse.operations.fleet import targets
 from pilothouse.operations.identity import users
 from pilothouse.operations.promotion import deployments, freezes, promotions, teams
 from pilothouse.operations.transparency import anchors
-from pilothouse.operations.workspace import retention, workspaces
+from pilothouse.operations.upkeep import retention
+from pilothouse.operations.workspace import workspaces
 from pilothouse.store import legal_holds, workspace
 from pilothouse.store.deployed import deployments as deployment_store
 from pilothouse.store.deployed.alerts import NewAlert

@@ -57,11 +57,11 @@ ALLOWED = {
     "ingest.retries._retry_deployment": "of ingest.retries.retry, which goes through changing for each file",
     "erasure.carrying_out._erase_predictions": "of carrying_out.carry_out, which asks and writes the entries",
     "rollouts.evidence.fold": "statistics that follow from telemetry; what is decided by them is an act with an entry",
-    "workspace.retention.apply": "asks first; its entries are written through changing, before and after",
-    "workspace.retention._delete_some": "of retention.apply, which asks",
-    "workspace.retention._delete_pairs": "of retention.apply, which asks",
-    "workspace.retention._merge": "of retention.apply, which asks",
-    "workspace.retention._until_none": "of retention.apply, which asks",
+    "upkeep.retention.apply": "asks first; its entries are written through changing, before and after",
+    "upkeep.retention._delete_some": "of retention.apply, which asks",
+    "upkeep.retention._delete_pairs": "of retention.apply, which asks",
+    "upkeep.retention._merge": "of retention.apply, which asks",
+    "upkeep.retention._until_none": "of retention.apply, which asks",
 }
 
 

@@ -20,8 +20,8 @@ from pilothouse.operations.jobs import job_attempts, jobs, replays
 from pilothouse.operations.jobs.replays import ReplayOptions
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
+from pilothouse.operations.upkeep import retention as retention_rules
 from pilothouse.operations.workspace import apply_models, audits, workspaces
-from pilothouse.operations.workspace import retention as retention_rules
 from pilothouse.statistics.performance.metrics import compute_metrics
 from pilothouse.statistics.profiles.scored_rows import scored_rows
 from pilothouse.telemetry.rows import retention

@@ -11,7 +11,8 @@ from pilothouse.domain.retention import kept_for
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.jobs import exports
 from pilothouse.operations.services import Services
-from pilothouse.operations.workspace import audits, retention, workspaces
+from pilothouse.operations.upkeep import retention
+from pilothouse.operations.workspace import audits, workspaces
 from support.flight_batches import batch_of, outcome_days
 from support.monitored_flights import admin, make_watched, traffic
 

@@ -11,15 +11,8 @@ from pilothouse.operations import catalogue
 from pilothouse.operations.fleet import targets
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
-from pilothouse.operations.workspace import (
-    apply_models,
-    audits,
-    backups,
-    doctor,
-    restores,
-    target_files,
-    workspaces,
-)
+from pilothouse.operations.upkeep import backups, restores
+from pilothouse.operations.workspace import apply_models, audits, doctor, target_files, workspaces
 from pilothouse.operations.workspace.apply_models import PlannedChange
 from support.certificates import made_certificate
 from support.job_workspace import (

@@ -14,7 +14,8 @@ from pilothouse.domain.records import RequestStatus
 from pilothouse.operations.jobs import job_attempts, results
 from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.operations.services import Services
-from pilothouse.operations.workspace import retention, workspaces
+from pilothouse.operations.upkeep import retention
+from pilothouse.operations.workspace import workspaces
 from pilothouse.store.log import audit, audit_agreement
 from pilothouse.store.promotion import requests as stored_requests
 from pilothouse.telemetry import TelemetryStore, VersionFacts

@@ -381,7 +381,8 @@ print(len(everything))
 WORKSPACE = """
 from pathlib import Path
 from pilothouse.composition import open_workspace
-from pilothouse.operations.workspace import audits, backups, doctor, restores, workspaces
+from pilothouse.operations.workspace import audits, doctor, workspaces
+from pilothouse.operations.upkeep import backups, restores
 from pilothouse.sqlite import driver
 assert driver.__name__ == "pilothouse.sqlite.apsw_driver", driver
 root, folder = Path(sys.argv[1]), Path(sys.argv[2])

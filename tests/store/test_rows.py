@@ -23,7 +23,8 @@ from pilothouse.operations.plans import plans_in_force
 from pilothouse.operations.promotion import break_glass, freezes, promotions, statements, teams
 from pilothouse.operations.promotion.components import Passphrase
 from pilothouse.operations.services import Services
-from pilothouse.operations.workspace import audits, doctor, person_records, retention, sessions, workspaces
+from pilothouse.operations.upkeep import retention
+from pilothouse.operations.workspace import audits, doctor, person_records, sessions, workspaces
 from pilothouse.store.log import audit, row_agreement, row_digests
 from pilothouse.store.log.deciding_tables import DECIDING, EXEMPT
 from pilothouse.store.log.row_agreement import Difference, Tampering

@@ -12,7 +12,8 @@ from pilothouse.domain.rollouts.rollout import RolloutState
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.jobs import jobs, trainings
 from pilothouse.operations.services import Services
-from pilothouse.operations.workspace import apply_models, retention, workspaces
+from pilothouse.operations.upkeep import retention
+from pilothouse.operations.workspace import apply_models, workspaces
 from pilothouse.store.promotion import rollouts
 from pilothouse.store.work import jobs as stored
 from pilothouse.store.work import triggers

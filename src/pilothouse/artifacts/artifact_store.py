@@ -20,6 +20,8 @@ _CHUNK = 1 << 20
 
 _ERASED = ".erased"
 """End of the name of the mark that stands where a file was that has lost rows."""
+_INCOMING = ".incoming-"
+"""Beginning of the name of a copy that is not finished."""
 _LONGEST_CHAIN = 10_000
 _LONGEST_MARK = 10_000
 
@@ -37,8 +39,9 @@ class Mark:
 
 
 class ArtifactStore:
-    """Files of one workspace. None is ever changed; one is removed only where rows of it are erased (``erase``), and then a
-    mark stands in its place."""
+    """Files of one workspace. None is ever changed. One is removed where rows of it are erased (``erase``), and then a mark
+    stands in its place, or where nothing names it (``operations/upkeep/unused_files.py``). Its time of change is when it was
+    last put."""
 
     def __init__(self, root: Path) -> None:
         self._folder = root / "sha256"
@@ -47,7 +50,7 @@ class ArtifactStore:
         """Store ``data`` durably and return its digest. Raises ConflictError (rows of it were erased) or UnavailableError."""
         digest = hashlib.sha256(data).hexdigest()
         self._check_not_erased(digest)
-        if not self.has(digest):
+        if not self._is_here(digest):
             with _Incoming(self._folder) as incoming:
                 incoming.write(data)
                 incoming.keep(self._path_of(digest))
@@ -68,7 +71,7 @@ class ArtifactStore:
                     digest.update(chunk)
                     incoming.write(chunk)
             self._check_not_erased(digest.hexdigest())
-            if not self.has(digest.hexdigest()):
+            if not self._is_here(digest.hexdigest()):
                 incoming.keep(self._path_of(digest.hexdigest()))
         return digest.hexdigest()
 
@@ -164,6 +167,24 @@ class ArtifactStore:
         for folder in sorted(self._folder.glob("[0-9a-f][0-9a-f]")):
             yield from sorted(file.name for file in folder.iterdir() if len(file.name) == 64)
 
+    def files(self) -> Iterator[Path]:
+        """Paths of all files in order, and of copies that are on their way or were never finished; not of marks."""
+        yield from sorted(self._folder.glob(f"{_INCOMING}*"))
+        for folder in sorted(self._folder.glob("[0-9a-f][0-9a-f]")):
+            for path in sorted(folder.iterdir()):
+                if len(path.name) == 64 or path.name.startswith(_INCOMING):
+                    yield path
+
+    def _is_here(self, digest: str) -> bool:
+        """True where the file is there already; it counts as put anew, so that it is not removed as old."""
+        try:
+            os.utime(self._path_of(digest))
+        except FileNotFoundError:
+            return False
+        except OSError:  # a disk that cannot be written, or another's file: then nobody removes it either
+            return self.has(digest)
+        return True
+
     def _check_not_erased(self, digest: str) -> None:
         """Raise ConflictError where a file has lost rows, so that it is not to come back whole."""
         if (mark := self.mark(digest)) is not None:
@@ -190,7 +211,7 @@ class _Incoming:
     def __enter__(self) -> "_Incoming":
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=".incoming-", dir=self._folder)
+            handle, name = tempfile.mkstemp(prefix=_INCOMING, dir=self._folder)
         except OSError as error:
             raise _failed(self._folder, error) from error
         self._file, self._path = os.fdopen(handle, "wb"), Path(name)

@@ -27,6 +27,7 @@ _COMMANDS = {
     "read-only": ("workspaces.workspace:read_only", "Let nothing be written, with a reason."),
     "writable": ("workspaces.workspace:writable", "Let the workspace be written again."),
     "doctor": ("workspaces.workspace:doctor", "Check database, chain, artifacts, isolation and daemon."),
+    "gc": ("workspaces.unused:gc", "List or remove files that interrupted work left."),
     "upgrade": (
         "workspaces.upgrades:upgrade",
         "What an upgrade would change of versions in use, before it is made.",

@@ -23,7 +23,7 @@ REMOTE = {
         "train", "reproduce", "cancel", "retry", "backfill", "request", "statement", "approve", "reject", "withdraw", "comment",
         "rollback", "lift-hold", "incident", "ack", "resolve", "schedule", "pause", "resume", "retention", "legal-hold",
         "read-only", "writable", "token", "grant", "revoke", "policy", "wrapper", "break-glass", "freeze", "teams", "review",
-        "passphrase", "propose", "proposals", "attach", "conditions", "rollout", "erase", "replay",
+        "passphrase", "propose", "proposals", "attach", "conditions", "rollout", "erase", "replay", "gc",
     ),
 }  # fmt: skip
 """Commands by what they are for. Left out: those that read or write files by path (init, apply, new, backup, restore, ingest,

@@ -23,7 +23,7 @@ from pilothouse.operations.automation.schedules import Due
 from pilothouse.operations.jobs import trainings
 from pilothouse.operations.monitoring import multivariate
 from pilothouse.operations.services import Services
-from pilothouse.operations.workspace import backups, retention
+from pilothouse.operations.upkeep import backups, retention
 
 log = logging.getLogger(__name__)
 

@@ -155,7 +155,11 @@ def _orphans(services: Services) -> str:
         named = set(versions.artifact_digests(connection))
     orphans = [digest for digest in services.artifacts.digests() if digest not in named]
     size = sum(services.artifacts.size(digest) for digest in orphans)
-    return f"{len(orphans)} artifacts ({size:,} bytes) belong to no run" if orphans else "none"
+    return (
+        f"{len(orphans)} artifacts ({size:,} bytes) belong to no run: pilothouse gc lists them"
+        if orphans
+        else "none"
+    )
 
 
 def _registry(services: Services, full: bool) -> str:

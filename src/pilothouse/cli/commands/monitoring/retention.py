@@ -6,7 +6,7 @@ from pilothouse.cli.output import json_option, on_option, printed_as_json, say, 
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.formats.time_units import DAY_S
-from pilothouse.operations.workspace import retention as operations
+from pilothouse.operations.upkeep import retention as operations
 from pilothouse.presentation.tables.legal_hold_rows import hold_table
 
 

@@ -24,7 +24,8 @@ from pilothouse.domain.identity.roles import DAEMON
 from pilothouse.domain.monitoring.monitoring import Health, ModelOverview
 from pilothouse.operations import automation_switch
 from pilothouse.operations.promotion import break_glass, request_lists
-from pilothouse.operations.workspace import apply_models, backups, workspaces, write_state
+from pilothouse.operations.upkeep import backups
+from pilothouse.operations.workspace import apply_models, workspaces, write_state
 from pilothouse.presentation import texts
 from pilothouse.presentation.pages.feed import late_text, waiting_texts
 from pilothouse.transparency.notes import check_name as check_key_name
@@ -249,7 +250,7 @@ def backup(session: Session, file: Path) -> None:
 def restore(session: Session, file: Path, folder: Path | None, verify: bool, erasures: Path | None) -> None:
     """Unpack a backup into a new FOLDER and verify it. What was erased since the backup is erased in it again."""
     from pilothouse.operations.erasure import after_restore
-    from pilothouse.operations.workspace import restores
+    from pilothouse.operations.upkeep import restores
 
     if verify == (folder is not None):
         raise click.UsageError("name a new folder, or --verify to only examine the backup")

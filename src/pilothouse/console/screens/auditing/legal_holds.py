@@ -33,7 +33,7 @@ class HoldsView(TableView[LegalHold]):
         return ("audit", "legal holds")
 
     def load(self, services: Services, actor: Actor) -> ListData[LegalHold]:
-        from pilothouse.operations.workspace import retention
+        from pilothouse.operations.upkeep import retention
 
         holds = retention.list_holds(services, actor)
         return list_data(holds, hold_table(holds, services.now()), lambda h: h.id)
@@ -76,7 +76,7 @@ class HoldsView(TableView[LegalHold]):
         )
 
         def operation(services: Services, actor: Actor, reason: str) -> str:
-            from pilothouse.operations.workspace import retention
+            from pilothouse.operations.upkeep import retention
 
             hold = retention.place_hold(services, actor, reason, model=model, target=target)
             return f"legal hold {hold.id} stands on {hold.scope}"
@@ -98,7 +98,7 @@ class HoldsView(TableView[LegalHold]):
         )
 
         def operation(services: Services, actor: Actor, reason: str) -> str:
-            from pilothouse.operations.workspace import retention
+            from pilothouse.operations.upkeep import retention
 
             for hold in chosen:
                 retention.lift_hold(services, actor, hold.id, reason)

@@ -28,7 +28,7 @@ from pilothouse.domain.records import AuditHead
 from pilothouse.domain.rollouts.plan_file import PLANS_FILE
 from pilothouse.operations.authorisation import authorise, changing
 from pilothouse.operations.services import Services
-from pilothouse.operations.workspace.restores import ARTIFACTS, FORMAT, MANIFEST, MODELS, REGISTRY, TELEMETRY
+from pilothouse.operations.upkeep.restores import ARTIFACTS, FORMAT, MANIFEST, MODELS, REGISTRY, TELEMETRY
 from pilothouse.store.connection import Registry
 from pilothouse.store.log import audit
 from pilothouse.system.destinations import check_outside_state
