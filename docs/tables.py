@@ -29,6 +29,7 @@ _LAYERS = {
     "demo": "The demo on real flights.",
     "console": "The console: screens and keys. No rule, no SQL.",
     "daemon": "The daemon: job supervision, hub, schedules, serving processes.",
+    "desk": "The desk: holds a workspace for a program that uses the Python package, and takes its calls.",
     "composition": "Opens a workspace: connects stores and operations.",
     "operations": "The use cases, one function each: permission, policy, change and audit row in one transaction.",
     "execution": "Running jobs: launcher, steps, time-outs, isolation.",
@@ -42,6 +43,10 @@ _LAYERS = {
     "domain": "Records and rules. Standard library only, no I/O, no clock.",
 }
 _BESIDE = {
+    "api": (
+        "`presentation`, `inference`, `artifacts`, `system`, `domain`",
+        "The Python package, in a program's own process, which never holds the database.",
+    ),
     "presentation": (
         "`domain`",
         "Values to cells, texts and charts. Pure; shared by console, command line and demo.",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.cli import failures, main
-from pilothouse.cli.session import os_user
+from pilothouse.system.workspace_place import os_user
 from pilothouse.domain.identity.roles import Role
 from pilothouse.operations.workspace import workspaces
 from support import patients

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.cli import failures, main
-from pilothouse.cli.session import os_user
+from pilothouse.system.workspace_place import os_user
 from pilothouse.domain.monitoring.findings import (
     EstimateFinding,
     Finding,

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from pilothouse.cli import failures, main
-from pilothouse.cli.session import os_user
+from pilothouse.system.workspace_place import os_user
 from pilothouse.domain.identity.roles import Role
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.services import wall_clock

@@ -11,7 +11,7 @@ from steps_support import rows, spec
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.domain.models.model_file import spec_from_plain
 from pilothouse.domain.models.model_spec import ModelSpec
-from pilothouse.training.data.digests import content_digest
+from pilothouse.tables.digests import content_digest
 from pilothouse.training.data.sources import read_source, source_digest
 
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pilothouse.cli import failures
-from pilothouse.cli.session import find_workspace, os_user
 from pilothouse.system.supported import check_system
+from pilothouse.system.workspace_place import find_workspace, os_user
 
 _OPTIONS = {"-w": "workspace", "--workspace": "workspace", "--as": "as_name", "--at": "at"}
 """Options of the whole command line that take a value, as ``group.cli`` declares them."""

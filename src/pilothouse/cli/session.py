@@ -1,44 +1,19 @@
 """The context of a command: the workspace, the actor, and the format of the output."""
 
 import os
-import pwd
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pilothouse.cli.progress import progress
-from pilothouse.domain.errors import NotAllowedError, NotFoundError
+from pilothouse.domain.errors import NotAllowedError
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.identity.trusted_start import TrustedStart
+from pilothouse.system.workspace_place import find_workspace, os_user
 
 if TYPE_CHECKING:
     from pilothouse.operations.services import Services
-
-
-def find_workspace(given: Path | None) -> Path:
-    """The workspace named, that of the environment, or the nearest one upwards. Raises NotFoundError."""
-    if given is None and os.environ.get("PILOTHOUSE_WORKSPACE"):
-        given = Path(os.environ["PILOTHOUSE_WORKSPACE"])
-    if given is not None:
-        if not (given / "state" / "registry.db").exists():
-            raise NotFoundError(
-                f"{given} is not a workspace: it has no state/registry.db; make one with pilothouse init"
-            )
-        return given.resolve()
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "state" / "registry.db").exists():
-            return folder
-    raise NotFoundError(
-        f"no workspace in {here} or above it: name one with --workspace DIR, make one with pilothouse init, "
-        "or look round with pilothouse demo"
-    )
-
-
-def os_user() -> str:
-    """The user's name by the kernel; the environment is not consulted, since it can be set to anything."""
-    return pwd.getpwuid(os.getuid()).pw_name
 
 
 @dataclass

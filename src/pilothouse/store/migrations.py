@@ -155,6 +155,11 @@ MIGRATIONS: dict[str, Migration] = {
             "rollouts",
         ),
     ),
+    "registry_19": Migration(
+        parts=("0019_notebook_runs.sql",),
+        append_only=("notebook_run_entries",),
+        never_deleted=("notebook_runs",),
+    ),
 }
 """Migrations by name, in order."""
 

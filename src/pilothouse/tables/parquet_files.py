@@ -1,7 +1,9 @@
 """Rows of a parquet file, in batches, each column as the kind that it is known to be."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,17 +20,27 @@ _UNREADABLE = (pa.ArrowException, OSError, UnicodeError)
 """Faults of a file's bytes; a name of a column may be no text."""
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Rows that a program hands over, as the bytes of a parquet file that is on no disk."""
+
+    data: bytes
+    name: Path = Path("DataFrame")
+    """What errors and the audit log call it."""
+
+
 class ParquetFile:
     """A parquet file. ``names`` are its columns in order, without pandas' index and those that are not to be read."""
 
     dialect = ""
     marks = USUAL_MARKS
 
-    def __init__(self, path: Path, form: TableForm) -> None:
-        self.path = path
+    def __init__(self, source: Path | Frame, form: TableForm) -> None:
+        self.path = path = source.name if isinstance(source, Frame) else source
+        self._source = source
         self._form = form
         try:
-            with pq.ParquetFile(path) as file:
+            with pq.ParquetFile(self._opened()) as file:
                 schema = file.schema_arrow
         except _UNREADABLE as error:
             raise InvalidInputError(f"{path} cannot be read: {one_line(str(error))}") from None
@@ -62,11 +74,14 @@ class ParquetFile:
                 )
         self._schema = schema
 
+    def _opened(self) -> Any:
+        return pa.BufferReader(self._source.data) if isinstance(self._source, Frame) else self._source
+
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Rows in batches. Raises InvalidInputError."""
         row = 0
         try:
-            with pq.ParquetFile(self.path, pre_buffer=False) as file:  # a quarter less memory
+            with pq.ParquetFile(self._opened(), pre_buffer=False) as file:  # a quarter less memory
                 for batch in file.iter_batches(_ROWS, columns=self.names, use_threads=True):
                     yield self._of_kinds(batch, row)
                     row += batch.num_rows
@@ -76,7 +91,7 @@ class ParquetFile:
     def read(self) -> pa.Table:
         """All rows. Raises InvalidInputError."""
         try:
-            table = pq.ParquetFile(self.path).read(columns=self.names, use_threads=True)
+            table = pq.ParquetFile(self._opened()).read(columns=self.names, use_threads=True)
         except _UNREADABLE as error:
             raise InvalidInputError(f"{self.path} cannot be read: {one_line(str(error))}") from None
         batches, row = [], 0

@@ -17,7 +17,7 @@ from pilothouse.system.files import sha256_file
 from pilothouse.tables.cells import USUAL_MARKS, CellError, Marks, converted
 from pilothouse.tables.csv_files import CsvFile
 from pilothouse.tables.json_lines import JsonLines
-from pilothouse.tables.parquet_files import ParquetFile
+from pilothouse.tables.parquet_files import Frame, ParquetFile
 from pilothouse.tables.together import aligned, common_type
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz", ".jsonl", ".ndjson")
@@ -48,8 +48,10 @@ class TableFile(Protocol):
         """All rows. Raises InvalidInputError as ``batches`` does."""
 
 
-def open_table(path: Path, form: TableForm) -> TableFile:
-    """The file at ``path``, to be read in ``form``. Raises InvalidInputError where it cannot be."""
+def open_table(path: Path | Frame, form: TableForm) -> TableFile:
+    """The file at ``path``, or the rows of a program, to be read in ``form``. Raises InvalidInputError where it cannot be."""
+    if isinstance(path, Frame):
+        return ParquetFile(path, form)
     if not path.is_file():
         raise InvalidInputError(f"{path} is not a file: expected one that ends in {_listed(SUFFIXES)}")
     name = path.name.lower()
@@ -79,6 +81,11 @@ def folder_files(path: Path) -> list[Path]:
     if not files:
         raise NotFoundError(f"data.source: {path} holds no {', '.join(SUFFIXES)} file")
     return files
+
+
+def source_digest(source: Path | Frame) -> str:
+    """sha256 of the bytes of a file, or of a program's rows, in hex."""
+    return hashlib.sha256(source.data).hexdigest() if isinstance(source, Frame) else sha256_file(source)
 
 
 def folder_columns(path: Path, form: TableForm) -> tuple[Path, dict[str, str]]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pilothouse.domain.errors import IntegrityError, NotFoundError
 from pilothouse.domain.formats.time_units import HOUR_S, from_us, to_us
@@ -24,12 +25,14 @@ from pilothouse.operations.promotion.deployments import private_columns
 from pilothouse.operations.services import Services
 from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.store.models import targets, versions
-from pilothouse.system.files import sha256_file
 from pilothouse.telemetry import Lookup, VersionFacts
 from pilothouse.telemetry.intake.file_parts import FilePart
 from pilothouse.telemetry.intake.kept_rejections import OF_A_FILE
 from pilothouse.telemetry.intake.streams import list_streams, rejected_counts
 from pilothouse.telemetry.outcomes.waiting_outcomes import Tally, waiting_outcomes
+
+if TYPE_CHECKING:
+    from pilothouse.tables.parquet_files import Frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +106,15 @@ def count_refused(services: Services, target: str, rows: int, reason: str) -> No
 def ingest_file(
     services: Services,
     actor: Actor,
-    path: Path,
+    source: "Path | Frame",
     model: str,
     version: int,
     target: str,
     *,
     history: bool = False,
 ) -> FileReceipt:
-    """Take in a prediction log (parquet, csv, csv.gz, jsonl or ndjson) of a version that is served elsewhere.
+    """Take in a prediction log (a file: parquet, csv, csv.gz, jsonl or ndjson; or a program's rows) of a version that is served
+    elsewhere.
 
     Columns: the model's features; ``score``; ``label`` (left out for a regression, and for a binary model where the
     score decides at 0.5); the model's timestamp column, or ``event_time``; where there are any ``prediction_id``,
@@ -133,7 +137,7 @@ def ingest_file(
     facts = version_facts(services, model, version)
     if facts is None:
         raise NotFoundError(f"there is no {version_uri(model, version)}")
-    log = PredictionLog(path, spec, facts.specification)
+    log = PredictionLog(source, spec, facts.specification)
     name = hashlib.sha256(f"{log.digest}:{model}/{version}@{target}".encode()).hexdigest()
     believed = services.telemetry.believed_times(
         log.times, model, target, to_us(services.now()), history=history
@@ -148,7 +152,7 @@ def ingest_file(
     while services.telemetry.fold_windows():
         pass
     with changing(services, actor, Permission.INGEST, model, [target]) as change:
-        detail = {"file": path.name, "sha256": log.digest, "target": target, "rows": counts.accepted}
+        detail = {"file": _name_of(source), "sha256": log.digest, "target": target, "rows": counts.accepted}
         change.record("telemetry.ingested", model, detail)
     reasons = {str(reason): count for reason, count in counts.rejected.most_common()}
     return FileReceipt(
@@ -162,22 +166,28 @@ def ingest_file(
     )
 
 
-def ingest_labels_file(services: Services, actor: Actor, path: Path) -> LabelReceipt:
-    """Take in outcomes from a file with the columns ``prediction_id`` and ``outcome`` (or ``truth``, ``value``).
+def ingest_labels_file(services: Services, actor: Actor, source: "Path | Frame") -> LabelReceipt:
+    """Take in outcomes from a file, or from a program's rows, with the columns ``prediction_id`` and ``outcome`` (or ``truth``,
+    ``value``).
 
     Raises InvalidInputError or NotAllowedError.
     """
     from pilothouse.operations.ingest.prediction_files import read_outcomes
+    from pilothouse.tables.reader import source_digest
 
     authorise(services, actor, Permission.INGEST)
-    digest, receipt = sha256_file(path), LabelReceipt(0, 0, 0)
-    for outcomes, without in read_outcomes(path):
+    digest, receipt = source_digest(source), LabelReceipt(0, 0, 0)
+    for outcomes, without in read_outcomes(source):
         receipt = receipt.plus(ingest_outcomes(services, outcomes))
         receipt = replace(receipt, without=receipt.without + without)
     with changing(services, actor, Permission.INGEST) as change:
-        detail = {"file": path.name, "sha256": digest, "target": "", "rows": receipt.joined}
+        detail = {"file": _name_of(source), "sha256": digest, "target": "", "rows": receipt.joined}
         change.record("telemetry.labelled", "outcomes", detail)
     return receipt
+
+
+def _name_of(source: "Path | Frame") -> str:
+    return source.name if isinstance(source, Path) else str(source.name)
 
 
 def rejected(services: Services, actor: Actor) -> list[RejectedEvents]:

@@ -19,13 +19,13 @@ from pilothouse.domain.models.table_form import (
     prediction_form,
 )
 from pilothouse.statistics.profiles.specification import CategoricalColumn, ProfileSpecification
-from pilothouse.system.files import sha256_file
 from pilothouse.telemetry.intake.admission import MISSING_TIME
 from pilothouse.telemetry.rows.columns import Floats, Ints
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from pilothouse.tables.parquet_files import Frame
     from pilothouse.tables.reader import TableFile
 
 _BATCH_ROWS = 5_000
@@ -41,8 +41,8 @@ class PredictionLog:
     Raises InvalidInputError, one line that names the missing or invalid column.
     """
 
-    def __init__(self, path: Path, spec: ModelSpec, specification: ProfileSpecification) -> None:
-        from pilothouse.tables.reader import open_table
+    def __init__(self, source: "Path | Frame", spec: ModelSpec, specification: ProfileSpecification) -> None:
+        from pilothouse.tables.reader import open_table, source_digest
 
         self._specification = specification
         categorical = [c.name for c in specification.features if isinstance(c, CategoricalColumn)]
@@ -58,7 +58,7 @@ class PredictionLog:
         form = replace(
             form, missing=tuple(word for word in form.missing if word not in {*known, *specification.classes})
         )
-        self._file = open_table(path, form)
+        self._file = open_table(source, form)
         self.dialect = self._file.dialect
         """What was found out of the file's dialect, as a phrase; empty for the usual."""
         self._time = EVENT_TIME if EVENT_TIME in self._file.names else spec.data.timestamp
@@ -68,10 +68,10 @@ class PredictionLog:
         missing = [name for name in needed if name not in self._file.names]
         if missing:
             raise InvalidInputError(
-                f"{path}: column{'s' if len(missing) > 1 else ''} {', '.join(missing)} missing; "
+                f"{self._file.path}: column{'s' if len(missing) > 1 else ''} {', '.join(missing)} missing; "
                 f"expected {', '.join(needed)}"
             )
-        self.digest = sha256_file(path)
+        self.digest = source_digest(source)
         times = _event_times(self._file, self._time)
         self._order = None if bool((np.diff(times) >= 0).all()) else np.argsort(times, kind="stable")
         self.times: Ints = times if self._order is None else times[self._order]
@@ -159,17 +159,17 @@ class PredictionLog:
         return _coded(pc.fill_null(rows.column("label"), ""))
 
 
-def read_outcomes(path: Path) -> Iterator[tuple[list[Outcome], int]]:
-    """The outcomes in a file, some thousands at a time, and how many rows name no prediction or no outcome. Raises
-    InvalidInputError."""
+def read_outcomes(source: "Path | Frame") -> Iterator[tuple[list[Outcome], int]]:
+    """The outcomes in a file, or in a program's rows, some thousands at a time, and how many rows name no prediction or no
+    outcome. Raises InvalidInputError."""
     from pilothouse.tables.reader import open_table
 
-    file = open_table(path, outcome_form())
+    file = open_table(source, outcome_form())
     column = next((name for name in OUTCOME_COLUMNS if name in file.names), None)
     if "prediction_id" not in file.names or column is None:
-        names = open_table(path, TableForm()).names
+        names = open_table(source, TableForm()).names
         raise InvalidInputError(
-            f"{path}: found columns {one_line(', '.join(names))}; "
+            f"{file.path}: found columns {one_line(', '.join(names))}; "
             f"expected prediction_id and one of {', '.join(OUTCOME_COLUMNS)}"
         )
     for batch in file.batches():

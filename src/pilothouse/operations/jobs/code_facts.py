@@ -177,6 +177,27 @@ def code_facts(folder: Path, leave_out: Sequence[Path] = ()) -> CodeFacts:
         return CodeFacts(digest, note=note, owners=owners)
 
 
+def repository_state(folder: Path) -> dict[str, Any]:
+    """Commit, branch and ``dirty`` of the git repository around a folder, of all of its files; empty where there is none, and
+    a ``note`` alone where git cannot say."""
+    folder = folder.resolve()
+    if not any((place / ".git").exists() for place in (folder, *folder.parents)):
+        return {}
+    if shutil.which("git") is None:
+        return {"note": "git is not installed"}
+    try:
+        root = Path(os.fsdecode(_git(folder, "rev-parse", "--show-toplevel").removesuffix(b"\n")))
+        options = [*_OPTIONS, *_without_filters(root)]
+        head = ("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+        commit = _text(_git(root, *head, options=options, ok=(0, 1)))
+        branch = _text(_git(root, "symbolic-ref", "--quiet", "--short", "HEAD", options=options, ok=(0, 1)))
+        state = ("status", "--porcelain", "-z", "--ignore-submodules=all", "--untracked-files=normal")
+        dirty = bool(_git(root, *state, options=options))
+    except _GitError as error:
+        return {"note": one_line(str(error), 300)}
+    return {"commit": commit or None, "branch": branch or None, "dirty": dirty}
+
+
 def _owners(folder: Path, leave_out: Sequence[Path]) -> tuple[str, ...]:
     """Names of the accounts that own the files, the number where an account has no name."""
     names = []

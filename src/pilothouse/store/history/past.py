@@ -245,6 +245,20 @@ def _views(moment: Moment) -> dict[str, View]:
                 "result": f"CASE WHEN {ended} THEN t.result ELSE '{{}}' END",
             },
         ),
+        "notebook_runs": View(
+            f"t.recorded_at <= {OF_MODEL}",
+            {
+                "status": f"CASE WHEN {ended} THEN t.status ELSE 'running' END",
+                "ended_at": f"CASE WHEN {ended} THEN t.ended_at END",
+                **{name: f"CASE WHEN {ended} THEN t.{name} ELSE '' END" for name in ("error", "digest")},
+                "entries": f"CASE WHEN {ended} THEN t.entries ELSE 0 END",
+                "newest": f"CASE WHEN {ended} THEN t.newest ELSE '{{}}' END",
+            },
+        ),
+        "notebook_run_entries": View(
+            "t.recorded_at <= (SELECT w.wall FROM temp.past_walls w JOIN main.notebook_runs r ON r.model_id = w.model_id "
+            "WHERE r.id = t.run_id)"
+        ),
         "holds": View(
             f"t.recorded_at <= {OF_MODEL}",
             {

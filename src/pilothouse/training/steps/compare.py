@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from pilothouse.domain.jobs.jobs import StepRequest, StepResult
 from pilothouse.inference.schema import InputSchema
 from pilothouse.tables.cells import few_types
-from pilothouse.training.data.digests import content_digest
+from pilothouse.tables.digests import content_digest
 from pilothouse.training.data.rows import read_rows
 from pilothouse.training.environment import environment
 from pilothouse.training.models.scoring import Scored, load_predictor, score, write_predictions

@@ -16,9 +16,9 @@ from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.jobs.jobs import StepRequest, StepResult
 from pilothouse.domain.models.dataclass_reader import format_duration
 from pilothouse.domain.models.model_spec import ModelSpec
+from pilothouse.tables.digests import content_digest
 from pilothouse.training.data.change_split import split_since
 from pilothouse.training.data.data_checks import check_columns, data_gates, duplicate_rows
-from pilothouse.training.data.digests import content_digest
 from pilothouse.training.data.leakage import single_feature_scores
 from pilothouse.training.data.sources import class_order, read_source, source_digest
 from pilothouse.training.data.summaries import summarise

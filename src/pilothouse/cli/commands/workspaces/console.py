@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
-from pilothouse.cli.session import Session, os_user
+from pilothouse.cli.session import Session
 from pilothouse.domain.errors import NotAllowedError
+from pilothouse.system.workspace_place import os_user
 
 
 @click.command()

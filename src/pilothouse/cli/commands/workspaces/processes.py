@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from pilothouse.cli.output import json_option, on_option, printed_as_json, say, show_pairs
-from pilothouse.cli.session import Session, find_workspace
+from pilothouse.cli.session import Session
 from pilothouse.domain.confinement import NONE, PAGE, verdict_in_force
 from pilothouse.domain.doctor import end_text
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.monitoring.monitoring import DaemonState
 from pilothouse.presentation import texts
+from pilothouse.system.workspace_place import find_workspace
 
 if TYPE_CHECKING:
     from pilothouse.domain.models.target_file import TargetDescription

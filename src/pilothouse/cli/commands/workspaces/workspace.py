@@ -17,7 +17,7 @@ from pilothouse.cli.output import (
     show_pairs,
     show_table,
 )
-from pilothouse.cli.session import Session, os_user
+from pilothouse.cli.session import Session
 from pilothouse.domain.audit.inventory import open_items_text
 from pilothouse.domain.formats.safe_text import safe
 from pilothouse.domain.identity.roles import DAEMON
@@ -28,6 +28,7 @@ from pilothouse.operations.upkeep import backups
 from pilothouse.operations.workspace import apply_models, workspaces, write_state
 from pilothouse.presentation import texts
 from pilothouse.presentation.pages.feed import late_text, waiting_texts
+from pilothouse.system.workspace_place import os_user
 from pilothouse.transparency.notes import check_name as check_key_name
 
 EXIT_CODES = {

@@ -1,0 +1,57 @@
+"""Charts of records: a metric over the versions of a model, and the metrics of a notebook run over its time."""
+
+from collections.abc import Sequence
+
+from pilothouse.domain.jobs.notebook_runs import NotebookRun
+from pilothouse.domain.records import Version
+from pilothouse.presentation.cell import Cell
+from pilothouse.presentation.charts.chart import Band, Chart, Mark, Series
+from pilothouse.presentation.texts import figure
+
+_MOST_POINTS = 1_000
+MOST_CHARTS = 12
+"""Metrics of a run that are drawn."""
+
+
+def versions_chart(versions: Sequence[Version], number: int, metric: str) -> Chart:
+    """A metric on each version's own hold-out up to version ``number``, over the times of their training, with its interval."""
+    shown = sorted((v for v in versions if v.number <= number), key=lambda v: v.created_at)
+    found = [(v, m) for v in shown if (m := v.metric(metric)) is not None]
+    points = tuple((v.created_at.timestamp(), m.value) for v, m in found)
+    band = tuple((v.created_at.timestamp(), m.low, m.high) for v, m in found)
+    newest = next((m for v, m in found if v.number == number), None)
+    marks = tuple(
+        Mark(v.created_at.timestamp(), "●", "info", f"version {v.number}", v.number == number)
+        for v, _ in found
+    )
+    return Chart(
+        title=f"{metric} of each version on its hold-out",
+        headline=Cell(f"version {number}: {figure(newest.value)}" if newest else ""),
+        series=(Series(metric, points, "info", tag=f"v{number}"),),
+        bands=(Band(metric, band),),
+        marks=marks[-40:],
+        start=points[0][0] if points else 0.0,
+        end=points[-1][0] if points else 0.0,
+        empty=f"no version has {metric}",
+    )
+
+
+def run_charts(run: NotebookRun) -> tuple[Chart, ...]:
+    """Each metric of a run over the times at which it was logged; those logged once are left out."""
+    charts = []
+    for name, values in sorted(run.content.metrics.items()):
+        finite = [(point.at.timestamp(), point.value) for point in values if abs(point.value) < float("inf")]
+        if len(finite) < 2:
+            continue
+        every = -(-len(finite) // _MOST_POINTS)
+        points = (*finite[:-1:every], finite[-1])
+        charts.append(
+            Chart(
+                title=name,
+                headline=Cell(f"newest {figure(points[-1][1])}"),
+                series=(Series(name, points, "info"),),
+                start=points[0][0],
+                end=points[-1][0],
+            )
+        )
+    return tuple(charts[:MOST_CHARTS])

@@ -1,0 +1,153 @@
+"""Notebook runs and their entries."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pilothouse.domain.formats.canonical import canonical_json
+from pilothouse.domain.formats.time_units import from_us, to_us
+from pilothouse.domain.jobs.jobs import ProcessName
+from pilothouse.domain.jobs.notebook_runs import Content, Entry, EntryKind, NotebookRun, RunState
+from pilothouse.sqlite import Connection, Row
+from pilothouse.store.values import columns_of, from_json, insert
+
+_SELECT = "SELECT r.*, m.name AS model FROM notebook_runs r JOIN models m ON m.id = r.model_id "
+
+
+@dataclass(frozen=True, slots=True)
+class NewNotebookRun:
+    """Notebook run to record. ``process`` is the program's, by whose end the run is lost."""
+
+    model_id: int
+    name: str
+    started_by: str
+    process: dict[str, Any]
+    environment: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRun:
+    """Notebook run as its row has it, with its process, and the newest values, which are there from its end on."""
+
+    run: NotebookRun
+    process: ProcessName
+    newest: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """End of a run: the digest of its entries, and the newest values for lists."""
+
+    state: RunState
+    error: str
+    entries: int
+    digest: str
+    newest: Mapping[str, Any]
+
+
+def add(connection: Connection, run: NewNotebookRun, *, at: datetime) -> int:
+    """Record a run that begins; returns its number."""
+    return insert(connection, "notebook_runs", {**columns_of(run), "recorded_at": at})
+
+
+def add_entries(
+    connection: Connection,
+    run_id: int,
+    entries: Iterable[tuple[EntryKind, Mapping[str, Any]]],
+    *,
+    at: datetime,
+) -> None:
+    """Append entries to a run."""
+    (last,) = connection.execute(
+        "SELECT coalesce(max(sequence), 0) AS last FROM notebook_run_entries WHERE run_id = ?", (run_id,)
+    ).fetchone()
+    connection.executemany(
+        "INSERT INTO notebook_run_entries (run_id, sequence, kind, body, recorded_at) VALUES (?, ?, ?, ?, ?)",
+        [
+            (run_id, number, str(kind), canonical_json(body), to_us(at))
+            for number, (kind, body) in enumerate(entries, last + 1)
+        ],
+    )
+
+
+def count_entries(connection: Connection, run_id: int) -> int:
+    """Number of a run's entries."""
+    (count,) = connection.execute(
+        "SELECT coalesce(max(sequence), 0) AS count FROM notebook_run_entries WHERE run_id = ?", (run_id,)
+    ).fetchone()
+    return int(count)
+
+
+def parameters_of(connection: Connection, run_id: int) -> dict[str, str]:
+    """Parameters of a run so far."""
+    rows = connection.execute(
+        "SELECT body FROM notebook_run_entries WHERE run_id = ? AND kind = 'parameters' ORDER BY sequence",
+        (run_id,),
+    )
+    found: dict[str, str] = {}
+    for row in rows:
+        found |= from_json(row["body"])
+    return found
+
+
+def entries_of(connection: Connection, run_id: int) -> list[Entry]:
+    """Entries of a run in their order."""
+    rows = connection.execute(
+        "SELECT kind, body, recorded_at FROM notebook_run_entries WHERE run_id = ? ORDER BY sequence",
+        (run_id,),
+    )
+    return [
+        Entry(EntryKind(row["kind"]), dict(from_json(row["body"])), from_us(row["recorded_at"]))
+        for row in rows
+    ]
+
+
+def end(connection: Connection, run_id: int, end: RunEnd, *, at: datetime) -> None:
+    """Record the end of a run."""
+    connection.execute(
+        "UPDATE notebook_runs SET status = ?, error = ?, entries = ?, digest = ?, newest = ?, ended_at = ? WHERE id = ?",
+        (str(end.state), end.error, end.entries, end.digest, canonical_json(end.newest), to_us(at), run_id),
+    )
+
+
+def find(connection: Connection, run_id: int) -> RecordedRun | None:
+    """Run of that number without its entries, or None."""
+    row = connection.execute(_SELECT + "WHERE r.id = ?", (run_id,)).fetchone()
+    return _recorded(row) if row else None
+
+
+def listed(connection: Connection, model: str | None = None, limit: int = 50) -> list[RecordedRun]:
+    """Runs, of one model or of all, the newest first, without their entries."""
+    rows = connection.execute(
+        _SELECT + "WHERE ?1 IS NULL OR m.name = ?1 ORDER BY r.id DESC LIMIT ?2", (model, limit)
+    )
+    return [_recorded(row) for row in rows]
+
+
+def of_process(connection: Connection, process: ProcessName) -> Sequence[int]:
+    """Numbers of the runs of a process that have not ended."""
+    rows = connection.execute(
+        "SELECT id FROM notebook_runs WHERE status = 'running' AND process = ?",
+        (canonical_json(columns_of(process)),),
+    )
+    return [row["id"] for row in rows]
+
+
+def _recorded(row: Row) -> RecordedRun:
+    ended = row["ended_at"]
+    run = NotebookRun(
+        id=row["id"],
+        model=row["model"],
+        name=row["name"],
+        started_by=row["started_by"],
+        state=RunState(row["status"]),
+        started_at=from_us(row["recorded_at"]),
+        ended_at=None if ended is None else from_us(ended),
+        error=row["error"],
+        environment=dict(from_json(row["environment"])),
+        entries=row["entries"],
+        digest=row["digest"],
+        content=Content(),
+    )
+    return RecordedRun(run, ProcessName(**from_json(row["process"])), dict(from_json(row["newest"])))
