@@ -4,8 +4,6 @@
 name is first used; ``__init__.pyi`` has their types.
 """
 
-from typing import Any
-
 __version__ = "0.1.0"
 
 _PUBLIC = {
@@ -34,7 +32,7 @@ _PUBLIC = {
 __all__ = ["__version__", *sorted(_PUBLIC)]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     module = _PUBLIC.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,7 +17,7 @@ import weakref
 from pathlib import Path
 from typing import IO, Any
 
-from pilothouse.api.messages import Answer, Call, error_of, receive_answer, send
+from pilothouse.api.messages import LEAVE, Answer, Call, error_of, receive_answer, send
 from pilothouse.domain.errors import ConflictError, UnavailableError
 from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.system.processes import own_name
@@ -78,6 +78,9 @@ class Connection:
         """End the desk. Runs that are open stay so until this process ends."""
         with self._lock:
             self._closed = True
+            if self._channel is not None:
+                with contextlib.suppress(OSError):
+                    send(self._channel, Call(LEAVE, {}))
             self._drop()
 
     def _start(self) -> socket.socket:

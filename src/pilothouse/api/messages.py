@@ -35,6 +35,8 @@ class Answer(msgspec.Struct, array_like=True):
     message: str = ""
 
 
+LEAVE = "leave"
+"""The function by which a program that goes on says that it needs its desk no more."""
 _CALLS: msgspec.msgpack.Decoder[Call] = msgspec.msgpack.Decoder(Call)
 _ANSWERS: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
 _ENCODER = msgspec.msgpack.Encoder()

@@ -11,7 +11,7 @@ import socket
 import sys
 from pathlib import Path
 
-from pilothouse.api.messages import Answer, answer_of, receive_call, send
+from pilothouse.api.messages import LEAVE, Answer, answer_of, receive_call, send
 from pilothouse.domain.errors import InvalidInputError, PilothouseError, UnavailableError
 from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.jobs.jobs import ProcessName
@@ -40,6 +40,8 @@ def main(arguments: list[str]) -> int:
         with contextlib.suppress(OSError):
             send(channel, Answer())
             while (call := receive_call(channel)) is not None:
+                if call.function == LEAVE:
+                    return 0
                 send(channel, _answer(desk, call.function, call.arguments))
         if ended is not None:
             select.select([ended], [], [], _PATIENCE_S)
