@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from pilothouse.cli import failures, main
-from pilothouse.system.workspace_place import os_user
 from pilothouse.domain.identity.roles import Role
 from pilothouse.operations.workspace import workspaces
+from pilothouse.system.workspace_place import os_user
 from support import patients
 from support.patients import PEOPLE, PERSON
 

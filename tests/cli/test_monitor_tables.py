@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from pilothouse.cli import failures, main
-from pilothouse.system.workspace_place import os_user
 from pilothouse.domain.monitoring.findings import (
     EstimateFinding,
     Finding,
@@ -21,6 +20,7 @@ from pilothouse.domain.monitoring.findings import (
 from pilothouse.domain.monitoring.monitoring import MonitorView
 from pilothouse.operations.monitoring import monitor_views
 from pilothouse.operations.workspace import workspaces
+from pilothouse.system.workspace_place import os_user
 
 START = datetime(2011, 5, 10, tzinfo=UTC)
 

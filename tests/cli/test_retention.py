@@ -6,11 +6,11 @@ from datetime import timedelta
 import pytest
 
 from pilothouse.cli import failures, main
-from pilothouse.system.workspace_place import os_user
 from pilothouse.domain.identity.roles import Role
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.services import wall_clock
 from pilothouse.operations.workspace import workspaces
+from pilothouse.system.workspace_place import os_user
 from support.flight_batches import batch_of
 from support.monitored_flights import admin, make_watched, traffic
 

@@ -124,9 +124,9 @@ def test_exit_codes_are_those_of_the_errors():
 
 def test_the_command_for_wrappers_does_what_the_page_says(tmp_path):
     from pilothouse.cli import group
-    from pilothouse.system.workspace_place import os_user
     from pilothouse.composition import open_workspace
     from pilothouse.operations.workspace import workspaces
+    from pilothouse.system.workspace_place import os_user
 
     (shown,) = [
         words

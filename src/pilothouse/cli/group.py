@@ -36,6 +36,7 @@ _COMMANDS = {
     "versions": ("models.models:versions", "List the versions of a model."),
     "show": ("models.models:show", "Show one version: metrics, gates, parameters, data, code."),
     "compare": ("models.models:compare", "Show what differs between two versions."),
+    "runs": ("models.runs:runs", "List notebook runs, which programs have recorded."),
     "export": ("models.exports:export", "Write a version for other systems (ONNX), compared with it."),
     "report": ("models.reports:report", "Write a model's report: one HTML page with its pictures."),
     "lineage": ("models.models:lineage", "Walk a version back to its data and on to its deployments."),

@@ -77,6 +77,7 @@ def versions(desk: Desk, model: str) -> list[Version]:
 
 @_call
 def version(desk: Desk, reference: str) -> Version:
+    from pilothouse.desk.pictures import picture
     from pilothouse.presentation.charts.record_charts import versions_chart
 
     record = catalogue.get_version(desk.services, desk.actor, reference)
@@ -84,7 +85,7 @@ def version(desk: Desk, reference: str) -> Version:
     metric = catalogue.primary_metric(desk.services, desk.actor, record.model)
     siblings = catalogue.list_versions(desk.services, desk.actor, record.model)
     return plain.version(
-        record, run, plain.picture([versions_chart(siblings, record.number, metric)], _uri(record))
+        record, run, picture([versions_chart(siblings, record.number, metric)], _uri(record))
     )
 
 
@@ -172,9 +173,10 @@ def request(desk: Desk, number: int) -> Request:
 
 @_call
 def findings(desk: Desk, model: str, target: str, feature: str | None) -> list[Any]:
+    from pilothouse.desk.pictures import findings as told
     from pilothouse.operations.monitoring import monitor_views
 
-    return plain.findings(monitor_views.monitor_view(desk.services, desk.actor, model, target), feature)
+    return told(monitor_views.monitor_view(desk.services, desk.actor, model, target), feature)
 
 
 @_call
@@ -240,10 +242,11 @@ def runs(desk: Desk, model: str | None, limit: int) -> list[Any]:
 
 @_call
 def recorded_run(desk: Desk, number: int) -> Any:
+    from pilothouse.desk.pictures import picture
     from pilothouse.presentation.charts.record_charts import run_charts
 
     record = notebook_runs.get_run(desk.services, desk.actor, number)
-    return plain.run(record, plain.picture(run_charts(record), record.uri))
+    return plain.run(record, picture(run_charts(record), record.uri))
 
 
 @_call

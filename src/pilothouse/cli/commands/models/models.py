@@ -13,8 +13,10 @@ from pilothouse.cli.output import (
     with_unwatched,
 )
 from pilothouse.cli.session import Session
+from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.formats.safe_text import LINE_LIMIT, safe
 from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.jobs.notebook_runs import parse_run
 from pilothouse.operations import catalogue
 from pilothouse.operations.models import affected
 from pilothouse.operations.models import lineage as lineage_operations
@@ -66,7 +68,13 @@ def versions(session: Session, model: str) -> None:
 @json_option
 @click.pass_obj
 def show(session: Session, reference: str) -> None:
-    """Show one version, e.g. models:/flight-delay/2 or flight-delay@champion."""
+    """Show one version, e.g. models:/flight-delay/2 or flight-delay@champion; or a notebook run, runs:/12."""
+    number = parse_run(reference)
+    if number is not None:
+        from pilothouse.cli.commands.models.runs import show_run
+
+        show_run(session, number)
+        return
     from pilothouse.operations.fleet import request_examples
     from pilothouse.operations.promotion import request_lists
 
@@ -125,12 +133,22 @@ def show(session: Session, reference: str) -> None:
 @click.command()
 @click.argument("first")
 @click.argument("second")
+@click.argument("others", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Show what is the same too.")
 @click.option("--code", is_flag=True, help="Print how the code differs, as a unified diff.")
 @json_option
 @click.pass_obj
-def compare(session: Session, first: str, second: str, everything: bool, code: bool) -> None:
-    """Show what differs between two versions."""
+def compare(
+    session: Session, first: str, second: str, others: tuple[str, ...], everything: bool, code: bool
+) -> None:
+    """Show what differs between two versions, or between notebook runs, runs:/12 and more."""
+    if others or parse_run(first) is not None:
+        from pilothouse.cli.commands.models.runs import compare_runs
+
+        if code:
+            raise InvalidInputError("--code is of two versions: notebook runs keep no code")
+        compare_runs(session, (first, second, *others), everything=everything)
+        return
     from pilothouse.operations.models import comparisons
 
     comparison = comparisons.compare(session.services, session.actor, first, second)
