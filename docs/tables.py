@@ -292,6 +292,93 @@ def remote_table() -> str:
     return "\n" + table(("for", "commands"), rows) + "\n"
 
 
+def python_table() -> str:
+    """Every public name of the Python package: signatures, fields with their types, and what each is."""
+    import pilothouse
+
+    parts = ["\n"]
+    by_module: dict[str, list[str]] = {}
+    for name, module in pilothouse._PUBLIC.items():
+        by_module.setdefault(module, []).append(name)
+    for module, names in by_module.items():
+        tree = _Unquoted().visit(ast.parse((PACKAGE / f"{module.replace('.', '/')}.py").read_text("utf-8")))
+        for node in tree.body:
+            if getattr(node, "name", "") in names:
+                parts += _public(node)
+    return "".join(parts)
+
+
+def _public(node: ast.AST) -> list[str]:
+    """A public function, or a class with its public members, as Markdown."""
+    if isinstance(node, ast.FunctionDef):
+        return [f"### `ph.{node.name}`\n\n{_first(node)}\n\n- `{_signature(node)}`\n\n"]
+    assert isinstance(node, ast.ClassDef)
+    lines = [f"### `ph.{node.name}`\n\n{_first(node)}\n\n"]
+    for member in node.body:
+        if isinstance(member, ast.AnnAssign) and isinstance(member.target, ast.Name):
+            lines.append(f"- `{member.target.id}: {ast.unparse(member.annotation)}`\n")
+        elif isinstance(member, ast.FunctionDef) and (
+            member.name == "__init__" or not member.name.startswith("_")
+        ):
+            decorators = {ast.unparse(one) for one in member.decorator_list}
+            if "property" in decorators:
+                lines.append(
+                    f"- `{member.name}: {ast.unparse(member.returns) if member.returns else 'Any'}`\n"
+                )
+            elif "overload" not in decorators and not (
+                member.name == "__init__" and "Made by" in _first(node)
+            ):
+                lines.append(f"- `{_signature(member)}`\n")
+            if member.name == "__init__":
+                lines += _attributes(member)
+    return [*lines, "\n"]
+
+
+def _attributes(init: ast.FunctionDef) -> list[str]:
+    """Public attributes that the constructor sets, with the types that it says."""
+    found: dict[str, str] = {}
+    for node in ast.walk(init):
+        targets = (
+            node.targets
+            if isinstance(node, ast.Assign)
+            else [node.target]
+            if isinstance(node, ast.AnnAssign)
+            else []
+        )
+        for target in targets:
+            if isinstance(target, ast.Attribute) and not target.attr.startswith("_"):
+                kind = ast.unparse(node.annotation) if isinstance(node, ast.AnnAssign) else ""
+                found[target.attr] = f": {kind}" if kind else ""
+    return [f"- `{name}{kind}`\n" for name, kind in found.items()]
+
+
+def _signature(node: ast.FunctionDef) -> str:
+    returns = f" -> {ast.unparse(node.returns)}" if node.returns is not None else ""
+    text = f"{node.name}({ast.unparse(node.args)}){returns}"
+    return text.replace("self, ", "").replace("(self)", "()").replace("__init__(", "(").replace("=''", '=""')
+
+
+class _Unquoted(ast.NodeTransformer):
+    """Annotations that are texts, as what they say."""
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        if isinstance(node.annotation, ast.Constant) and isinstance(node.annotation.value, str):
+            node.annotation = ast.parse(node.annotation.value, mode="eval").body
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        if isinstance(node.returns, ast.Constant) and isinstance(node.returns.value, str):
+            node.returns = ast.parse(node.returns.value, mode="eval").body
+        self.generic_visit(node)
+        return node
+
+
+def _first(node: ast.FunctionDef | ast.ClassDef) -> str:
+    """The first paragraph of a docstring."""
+    text = inspect.cleandoc(ast.get_docstring(node) or "")
+    return " ".join(text.partition("\n\n")[0].split()).replace("``", "`")
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "keys": keys_table,
     "views": views_table,
@@ -303,6 +390,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "portable": portable_table,
     "ops": ops_table,
     "remote": remote_table,
+    "python": python_table,
 }
 
 

@@ -11,8 +11,6 @@ from typing import Any
 from pilothouse.api.showing import Shown, table_html
 from pilothouse.domain.identifiers import version_uri
 
-_ENDED = frozenset({"succeeded", "refused", "failed", "cancelled", "timed out"})
-
 
 @dataclass(frozen=True, slots=True)
 class Metric:
