@@ -10,6 +10,8 @@ import pyarrow as pa
 import pytest
 
 import pilothouse as ph
+from pilothouse.inference.columns import input_columns
+from pilothouse.inference.portable.packaging import packaged
 from pilothouse.inference.predictor import Predictor
 from pilothouse.operations import catalogue
 from pilothouse.operations.models import portable_forms
@@ -61,20 +63,32 @@ def test_rows_that_do_not_fit_are_refused_in_one_line(client: ph.Client) -> None
             model.predict(rows)
 
 
+HOLDS = """
+import json, os, sys
+import pilothouse as ph
+from pilothouse.api.shared import _CLIENTS
+
+model = ph.load("delay/1")
+model.predict([{"wind": 1.0, "load": 2.0}])
+names = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]
+opened = [os.readlink(name) for name in names if os.path.lexists(name)]
+drivers = [name for name in sys.modules if name.partition(".")[0] in ("sqlite3", "pysqlite3", "apsw")]
+desks = [client._connection.is_open for client in _CLIENTS.values()]
+print(json.dumps([[path for path in opened if ".db" in path], drivers, desks]))
+"""
+
+
 def test_the_process_that_loads_a_model_holds_no_database(shop: SmallWorkspace) -> None:
-    text = (
-        "import json, os, sys\nimport pilothouse as ph\nmodel = ph.load('delay/1')\nmodel.predict([{'wind': 1.0, 'load': 2.0}])\n"
-        "opened = [os.readlink(f'/proc/self/fd/{name}') for name in os.listdir('/proc/self/fd') if os.path.exists(f'/proc/self/fd/{name}')]\n"
-        "sql = [name for name in sys.modules if name.partition('.')[0] in ('sqlite3', 'pysqlite3', 'apsw')]\n"
-        "from pilothouse.api.shared import _CLIENTS\n"
-        "print(json.dumps([[path for path in opened if '.db' in path], sql, [c._connection.is_open for c in _CLIENTS.values()]]))"
-    )
-    found = program(text, shop.root)
+    found = program(HOLDS, shop.root)
     assert json.loads(found.stdout) == [[], [], [False]], found.stderr
 
 
 def test_the_portable_form_comes_first_and_needs_no_scikit_learn(shop: SmallWorkspace) -> None:
-    portable_forms.make(shop.services, shop.admin, "delay/1")
+    version = catalogue.get_version(shop.services, shop.scientist, "delay/1")
+    own = Predictor(shop.services.artifacts.read(version.model_digest), SCHEMA)
+    made = packaged(own, input_columns(SCHEMA, ROWS, 3), generated=0)
+    converted = portable_forms.Converted(made.data, made.reason, made.rows, {"scikit-learn": "1.0"})
+    portable_forms.record_form(shop.services, shop.admin, "delay/1", converted)
     text = (
         "import sys\nimport pilothouse as ph\nmodel = ph.load('delay/1')\n"
         "print(model.portable, model.predict([{'wind': 12.0, 'load': 2.0}]), 'sklearn' in sys.modules)"
@@ -92,9 +106,19 @@ def test_a_file_that_is_not_what_was_recorded_is_not_loaded(client: ph.Client, s
 
 
 def test_scikit_learn_takes_it_as_a_fitted_classifier(client: ph.Client) -> None:
+    from sklearn.base import clone, is_classifier
+    from sklearn.inspection import permutation_importance
     from sklearn.metrics import accuracy_score
     from sklearn.utils.validation import check_is_fitted
 
     model = client.load("delay/1")
     check_is_fitted(model)
+    assert is_classifier(model)
+    assert clone(model) is model
+    found = permutation_importance(
+        model, pd.DataFrame(ROWS), ["0", "1", "0"], scoring="accuracy", n_repeats=1
+    )
+    assert found.importances.shape == (2, 1)
+    with pytest.raises(ph.InvalidInputError, match="does not change"):
+        model.fit(ROWS, ["0", "1", "0"])
     assert accuracy_score(["0", "1"], model.predict([[1.0, 1.0], [19.0, 1.0]])) == 1.0

@@ -50,7 +50,7 @@ def test_every_kind_of_frame_is_taken_the_same(client: ph.Client, shop: SmallWor
     outcomes = {"prediction_id": ["p0", "p1001", "never"], "outcome": ["1", "0", "1"]}
     taken = client.log_outcomes(pl.DataFrame(outcomes))
     assert (taken.taken, taken.waiting) == (2, 1)
-    assert client.log_outcomes(pd.DataFrame(outcomes)).known == 2
+    assert client.log_outcomes(pd.DataFrame(outcomes)).known == 3
     with shop.services.registry.read() as connection:
         entry = audit.newest_of(connection, "telemetry.ingested")
     assert entry is not None

@@ -28,7 +28,7 @@ OF_A_PERSON = ("approv", "reject", "decid", "glass", "roll", "grant", "revoke", 
 def test_the_page_names_every_public_name_and_no_other() -> None:
     named = re.findall(r"^### `ph\.(\w+)`$", PAGE.read_text("utf-8"), re.MULTILINE)
     assert sorted(named) == sorted(set(ph.__all__) - {"__version__"})
-    assert dir(ph) == ph.__all__
+    assert dir(ph) == sorted(ph.__all__)
     for name in named:
         assert getattr(ph, name).__name__ == name
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
@@ -47,7 +47,10 @@ def test_the_types_name_what_the_package_gives() -> None:
 
 
 def test_the_import_loads_the_package_alone() -> None:
-    text = "import json, sys; before = set(sys.modules); import pilothouse; print(json.dumps(sorted(set(sys.modules) - before)))"
+    text = (
+        "import json, sys; before = set(sys.modules); import pilothouse\n"
+        "print(json.dumps(sorted(set(sys.modules) - before)))"
+    )
     found = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
     assert json.loads(found.stdout) == ["pilothouse"]
 

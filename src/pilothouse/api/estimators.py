@@ -34,9 +34,6 @@ class Estimator:
         self.n_features_in_ = len(schema.columns)
         if schema.task != "regression":
             self.classes_ = np.array(schema.classes, dtype=object)
-            self._estimator_type = "classifier"
-        else:
-            self._estimator_type = "regressor"
 
     @property
     def uri(self) -> str:
@@ -61,12 +58,26 @@ class Estimator:
             raise InvalidInputError(f"{self.uri} is a regression: it has no probabilities; use predict")
         return self._predict(X).probabilities
 
+    def fit(self, X: Any, y: Any = None) -> Any:
+        """Refused: a version does not change. Raises InvalidInputError."""
+        raise InvalidInputError(
+            f"{self.uri} is a version, which does not change: ask for a training of {self.model}"
+        )
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """No parameters: a version does not change."""
         return {}
 
     def __sklearn_is_fitted__(self) -> bool:
         return True
+
+    def __sklearn_clone__(self) -> "Estimator":
+        return self
+
+    def __sklearn_tags__(self) -> Any:
+        from pilothouse.inference.estimator_tags import tags
+
+        return tags(self.task)
 
     def _predict(self, X: Any) -> Any:
         names = [column.name for column in self._predictor.schema.columns]

@@ -40,6 +40,10 @@ def _plain(table: Any) -> Any:
     """The table with each text in one of the two forms that a parquet file has, and without a frame's own notes."""
     import pyarrow as pa
 
+    for place, field in enumerate(table.schema):  # which no cast of Arrow's takes apart
+        if pa.types.is_dictionary(field.type) and pa.types.is_string_view(field.type.value_type):
+            parts = [_dense(part) for part in table.column(place).chunks]
+            table = table.set_column(place, field.name, pa.chunked_array(parts, pa.large_string()))
     fields = []
     for field in table.schema:
         kind = field.type
@@ -50,6 +54,13 @@ def _plain(table: Any) -> Any:
             kind = pa.large_string()
         fields.append(pa.field(field.name, kind))
     return table.cast(pa.schema(fields))
+
+
+def _dense(part: Any) -> Any:
+    """A dictionary of views as plain texts."""
+    import pyarrow as pa
+
+    return part.dictionary.cast(pa.large_string()).take(part.indices)
 
 
 def to_parquet(frame: Any) -> bytes:
