@@ -8,9 +8,9 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     **dict.fromkeys(("Client",), "api.client"),
-    **dict.fromkeys(("Run", "run"), "api.runs"),
-    **dict.fromkeys(("Estimator", "load"), "api.estimators"),
-    **dict.fromkeys(("log_outcomes", "log_predictions"), "api.logging"),
+    **dict.fromkeys(("load", "log_outcomes", "log_predictions", "run"), "api.functions"),
+    **dict.fromkeys(("Estimator",), "api.estimators"),
+    **dict.fromkeys(("Run",), "api.runs"),
     **dict.fromkeys(("Finding", "Gate", "Job", "Metric", "Model", "Request", "Version"), "api.values"),
     **dict.fromkeys(("OutcomeReceipt", "Receipt"), "api.receipts"),
     **dict.fromkeys(("Artifact", "Comparison", "Data", "Point", "RecordedRun"), "api.run_values"),

@@ -1,8 +1,9 @@
 from pilothouse.api.client import Client as Client
 from pilothouse.api.estimators import Estimator as Estimator
-from pilothouse.api.estimators import load as load
-from pilothouse.api.logging import log_outcomes as log_outcomes
-from pilothouse.api.logging import log_predictions as log_predictions
+from pilothouse.api.functions import load as load
+from pilothouse.api.functions import log_outcomes as log_outcomes
+from pilothouse.api.functions import log_predictions as log_predictions
+from pilothouse.api.functions import run as run
 from pilothouse.api.receipts import OutcomeReceipt as OutcomeReceipt
 from pilothouse.api.receipts import Receipt as Receipt
 from pilothouse.api.run_values import Artifact as Artifact
@@ -11,7 +12,6 @@ from pilothouse.api.run_values import Data as Data
 from pilothouse.api.run_values import Point as Point
 from pilothouse.api.run_values import RecordedRun as RecordedRun
 from pilothouse.api.runs import Run as Run
-from pilothouse.api.runs import run as run
 from pilothouse.api.values import Finding as Finding
 from pilothouse.api.values import Gate as Gate
 from pilothouse.api.values import Job as Job

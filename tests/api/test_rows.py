@@ -15,6 +15,8 @@ from pilothouse.operations.ingest import ingest
 from pilothouse.store.log import audit
 from support.small_workspace import SmallWorkspace
 
+WARM = pl.DataFrame({"a": ["b"]}).with_columns(pl.col("a").cast(pl.Categorical))
+"""Polars opens descriptors of its own with the first of these, for good."""
 START = datetime(2025, 3, 2, tzinfo=UTC)
 
 

@@ -103,7 +103,7 @@ def test_a_run_whose_process_and_desk_are_both_gone_is_lost(client: ph.Client, s
     text = (
         "import os, signal, pilothouse as ph\nrun = ph.run('delay')\nrun.log_metric('loss', 1.0)\n"
         "print(run.number, flush=True)\n"
-        "os.kill(run._client._connection._desk.pid, signal.SIGKILL)\nos.kill(os.getpid(), signal.SIGKILL)\n"
+        "os.kill(run._connection._desk.pid, signal.SIGKILL)\nos.kill(os.getpid(), signal.SIGKILL)\n"
     )
     number = int(program(text, shop.root).stdout)
 

@@ -27,6 +27,7 @@ ALLOWED = {
     "workspace.sessions.close_session": "its owner ends it, also from a read-only console or without a role by then",
     "jobs.jobs.heartbeat": "extends the lease that the attempt holds, every few seconds",
     "jobs.jobs.report_progress": "progress of the attempt that holds the job, every second",
+    "models.notebook_runs.record": "entries of a run, asked for with check; the audit entry of its end has their digest",
     "jobs.step_cache.StepMemory.keep": "the result of a step of the attempt that holds the job, with an entry of its own",
     "fleet.processes.Pulse._write": "reports of serving processes, every second, with entries for what matters",
     "fleet.processes.note_serving_end": "the supervisor's own observation, with an entry",

@@ -186,7 +186,7 @@ class Client:
         """Begin a notebook run of a model; see ``ph.run``."""
         from pilothouse.api.runs import Run
 
-        return Run(self, model, name)
+        return Run(self._connection, model, name)
 
     def runs(self, model: str | None = None, *, limit: int = 50) -> "list[RecordedRun]":
         """Notebook runs, newest first, with their parameters and the newest value of each metric. Raises NotFoundError."""

@@ -5,13 +5,10 @@ their digests. The portable form comes first, which is evaluated in numpy withou
 fixed list of types alone, in a process that holds no database.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
-from pilothouse.api.client import Client
 from pilothouse.api.frames import to_columns
-from pilothouse.api.shared import client_of
 from pilothouse.domain.errors import IntegrityError, InvalidInputError, NotFoundError
 from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.identifiers import version_uri
@@ -83,19 +80,6 @@ class Estimator:
         names = [column.name for column in self._predictor.schema.columns]
         columns, rows = to_columns(X, names)
         return self._predictor.predict(columns, rows)
-
-
-def load(reference: str, *, workspace: "str | os.PathLike[str] | Client | None" = None) -> Estimator:
-    """Load ``models:/NAME@champion``, ``models:/NAME/3`` or ``NAME`` (its newest version) into this process.
-
-    Without a client the process that resolves the reference ends at once. Raises InvalidInputError, NotFoundError,
-    NotAllowedError or IntegrityError (a file is not what was recorded, or not safe to read).
-    """
-    client = client_of(workspace)
-    if isinstance(workspace, Client) or client._connection.is_open:
-        return client.load(reference)
-    with Client(client.workspace) as alone:
-        return alone.load(reference)
 
 
 def loaded(files: dict[str, Any]) -> Estimator:

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pilothouse.api.client import Client
+from pilothouse.api.connection import Connection
 from pilothouse.api.environment import environment
-from pilothouse.api.shared import client_of
 from pilothouse.domain.errors import ConflictError, PilothouseError
 from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.jobs.notebook_runs import (
@@ -36,13 +35,13 @@ class Run:
     added to; only the process that began it ends it.
     """
 
-    def __init__(self, client: Client, model: str, name: str = "") -> None:
-        self._client = client
+    def __init__(self, connection: Connection, model: str, name: str = "") -> None:
+        self._connection = connection
         self._process = os.getpid()
         self._ended = False
         self.model = model
         folder = os.getcwd()  # noqa: PTH109 - a text, as it is sent
-        self.number: int = client._call(
+        self.number: int = connection.call(
             "begin_run", model=model, name=name, environment=environment(), folder=folder
         )
 
@@ -117,7 +116,11 @@ class Run:
 
     def recorded(self) -> "RecordedRun":
         """The run as it is on record now."""
-        return self._client.recorded_run(self.number)
+        import msgspec
+
+        from pilothouse.api.run_values import RecordedRun
+
+        return msgspec.convert(self._call("recorded_run"), RecordedRun)
 
     def _repr_html_(self) -> str:
         return self.recorded()._html()
@@ -126,13 +129,4 @@ class Run:
         self._call("add_to_run", entries=[(str(kind), body)])
 
     def _call(self, function: str, **arguments: Any) -> Any:
-        return self._client._call(function, number=self.number, **arguments)
-
-
-def run(model: str, name: str = "", *, workspace: "str | os.PathLike[str] | Client | None" = None) -> Run:
-    """Begin a notebook run of a model: ``with ph.run("flight-delay") as run:``.
-
-    The state of the git repository around this folder, Python, platform and packages are recorded with it. Raises NotFoundError
-    (no such model or workspace) or NotAllowedError (whoever may start a training may record a run).
-    """
-    return Run(client_of(workspace), model, name)
+        return self._connection.call(function, number=self.number, **arguments)

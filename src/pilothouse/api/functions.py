@@ -1,10 +1,12 @@
-"""Predictions and outcomes of models that are served elsewhere, handed over by a program."""
+"""The functions of the package: rows handed over, a version loaded, a run begun, in the workspace that is named or found."""
 
 import os
 from typing import Any
 
 from pilothouse.api.client import Client
+from pilothouse.api.estimators import Estimator
 from pilothouse.api.receipts import OutcomeReceipt, Receipt
+from pilothouse.api.runs import Run
 from pilothouse.api.shared import client_of
 
 
@@ -32,3 +34,25 @@ def log_outcomes(frame: Any, *, workspace: "str | os.PathLike[str] | Client | No
     """Hand over outcomes: the columns ``prediction_id`` and ``outcome`` (or ``truth``, ``value``), by the rules of
     ``pilothouse labels``. Raises InvalidInputError or NotAllowedError."""
     return client_of(workspace).log_outcomes(frame)
+
+
+def load(reference: str, *, workspace: "str | os.PathLike[str] | Client | None" = None) -> Estimator:
+    """Load ``models:/NAME@champion``, ``models:/NAME/3`` or ``NAME`` (its newest version) into this process.
+
+    Without a client the process that resolves the reference ends at once. Raises InvalidInputError, NotFoundError,
+    NotAllowedError or IntegrityError (a file is not what was recorded, or not safe to read).
+    """
+    client = client_of(workspace)
+    if isinstance(workspace, Client) or client._connection.is_open:
+        return client.load(reference)
+    with Client(client.workspace) as alone:
+        return alone.load(reference)
+
+
+def run(model: str, name: str = "", *, workspace: "str | os.PathLike[str] | Client | None" = None) -> Run:
+    """Begin a notebook run of a model: ``with ph.run("flight-delay") as run:``.
+
+    The state of the git repository around this folder, Python, platform and packages are recorded with it. Raises NotFoundError
+    (no such model or workspace) or NotAllowedError (whoever may start a training may record a run).
+    """
+    return client_of(workspace).run(model, name)
