@@ -1,6 +1,7 @@
 """Confinement of a job's step and of a serving process, by every layer that the kernel gives."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pilothouse.confinement import landlock, namespaces, root, seccomp
@@ -9,6 +10,21 @@ from pilothouse.domain.confinement import Offered
 _SHARED_MB = 64
 """MiB in a serving process's own ``/dev/shm`` and ``/tmp``: it uses neither."""
 _SHARED = (Path("/dev/shm"), Path("/tmp"))  # noqa: S108
+NETWORK_FILES = tuple(
+    Path(path)
+    for path in (
+        *(
+            "/etc/resolv.conf",
+            "/etc/hosts",
+            "/etc/host.conf",
+            "/etc/gai.conf",
+            "/etc/services",
+            "/etc/protocols",
+        ),
+        *("/etc/ssl", "/etc/pki", "/etc/ca-certificates"),
+    )
+)
+"""Files by which a name becomes an address and a certificate is trusted."""
 _SCOPES_SIGNALS = 6
 """First version of Landlock that holds signals back."""
 
@@ -26,16 +42,17 @@ def enter_job(inputs: Sequence[Path], folder: Path, memory_mb: int) -> None:
     namespaces.set_inspectable(False)
 
 
-def confine_step(offered: Offered, inputs: Sequence[Path], folder: Path) -> None:
-    """Give up, in the step's own process, everything but its inputs, its folder and its libraries. Raises OSError or
-    UnavailableError."""
+def confine_step(offered: Offered, inputs: Sequence[Path], folder: Path, *, network: bool = False) -> None:
+    """Give up, in the step's own process, everything but its inputs, its folder and its libraries, and with ``network`` the
+    connections that it opens to others by TCP and UDP. Raises OSError or UnavailableError."""
     read, write = root.runtime_paths()
     if offered.landlock:
         shared = _SHARED if offered.namespaces else ()
-        landlock.restrict([*read, *inputs], [*write, folder, *shared], (), (), offered.landlock)
+        connect = None if network else ()
+        landlock.restrict([*read, *inputs], [*write, folder, *shared], (), connect, offered.landlock)
     namespaces.drop_capabilities()
     if offered.seccomp:
-        seccomp.install(_rules(offered, own_processes=offered.namespaces))
+        seccomp.install(replace(_rules(offered, own_processes=offered.namespaces), connections=network))
 
 
 def needs_broker(offered: Offered) -> bool:

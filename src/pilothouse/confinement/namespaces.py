@@ -32,13 +32,13 @@ _OF_FILES = (1 << 1) | (1 << 2)
 _CAPABILITY_VERSION = 0x20080522
 
 
-def fork_into() -> int:
+def fork_into(*, network: bool = False) -> int:
     """Fork a child into new namespaces, in which it is the first process: when it ends, all the others do. Returns as
-    fork(2) does.
+    fork(2) does. With ``network`` it stays in the machine's own network.
 
     By clone(2) itself: fork and unshare would take one process more. Raises OSError.
     """
-    flags = _flags() | _NEW_PROCESSES | signal.SIGCHLD
+    flags = (_flags() & ~(_NEW_NETWORK if network else 0)) | _NEW_PROCESSES | signal.SIGCHLD
     python = ctypes.pythonapi
     python.PyOS_BeforeFork()
     # with the interpreter's lock held, as os.fork does

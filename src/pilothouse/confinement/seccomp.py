@@ -45,6 +45,8 @@ _REFUSED = (
     *("memfd_create", "memfd_secret", "shmget", "shmat", "shmctl", "msgget", "msgsnd", "msgrcv", "msgctl", "semget", "semop"),
     *("semtimedop", "semctl", "mq_open", "mq_unlink"),
 )  # fmt: skip
+_INTERNET = (2, 10)
+"""AF_INET and AF_INET6."""
 _CONNECTED = (1, 5)
 """Types of sockets that are connected for good when they are made as a pair: SOCK_STREAM and SOCK_SEQPACKET."""
 _OWNERS_BY_FCNTL, _OWNERS_BY_IOCTL = (8, 15), (0x8901, 0x8902)
@@ -67,6 +69,8 @@ class Rules:
 
     unix_sockets: bool = False
     """AF_UNIX sockets are left, to connect by a path; else pairs alone."""
+    connections: bool = False
+    """Connections to others by IPv4 and IPv6 are left, and nothing that others could connect to."""
     shares_files: bool = False
     """Files of others can be seen: changes that Landlock leaves alone are refused."""
     shares_processes: bool = False
@@ -124,11 +128,12 @@ def _program(rules: Rules, own: int) -> Iterator[_Step]:
         yield from _on(name, [_refuse(EPERM)])
     for name in _UNKNOWN:
         yield from _on(name, [_refuse(ENOSYS)])
-    yield from _on("socket", _unless(0, (1,)) if rules.unix_sockets else [_refuse(EPERM)])
+    families = ((1,) if rules.unix_sockets else ()) + (_INTERNET if rules.connections else ())
+    yield from _on("socket", _unless(0, families) if families else [_refuse(EPERM)])
     # A pair of datagram sockets can send to any other by its path or name, and be bound to one; these cannot.
     yield from _on("socketpair", [*_unless(0, (1,))[:-1], *_unless(1, _CONNECTED, mask=0xF)])
     if not rules.unix_sockets:
-        for name in ("bind", "connect"):
+        for name in ("bind", "listen") if rules.connections else ("bind", "connect"):
             yield from _on(name, [_refuse(EPERM)])
     for name in _OF_OTHERS:
         yield from _on(name, _unless(0, (0,)))

@@ -6,7 +6,8 @@ that has once fitted with OpenMP forks children that hang), opens no database, a
 
 Where there are namespaces, each supervisor is forked into its own.
 
-It reads JSON lines ``{"run": ID, "request": {…}, "grace_s": S}`` and ``{"cancel": ID}``, and writes ``{"ready": …}`` and
+It reads JSON lines ``{"run": ID, "request": {…}, "grace_s": S, "secret": false}`` (with ``true`` a file beside the line holds
+the step's secret, which the launcher hands on and never reads) and ``{"cancel": ID}``, and writes ``{"ready": …}`` and
 ``{"exit": ID, …StepExit}``. When the socket ends, every step ends, and so does the launcher.
 """
 
@@ -31,7 +32,14 @@ from pilothouse.domain.confinement import Offered, confines
 from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.jobs.job_kinds import KINDS
 from pilothouse.domain.jobs.jobs import StepExit, StepRequest
-from pilothouse.execution.step_supervisor import CANCEL, become_reaper, is_first, kill_family, supervise
+from pilothouse.execution.step_supervisor import (
+    CANCEL,
+    Supervised,
+    become_reaper,
+    is_first,
+    kill_family,
+    supervise,
+)
 from pilothouse.system.processes import descendants
 
 _LIBRARIES = [
@@ -65,6 +73,8 @@ _LIBRARIES = [
 _FAREWELL_S = 3.0
 """Seconds that supervisors have to end their steps before they are killed."""
 _LONGEST_MESSAGE = 500
+_MOST_SECRETS = 64
+"""Files that come with one read of the control socket at most."""
 EXIT_NO_ISOLATION = 3
 """Exit code of a launcher that must isolate steps and cannot."""
 
@@ -112,6 +122,7 @@ class _Launcher:
         self._package = package
         self._offered = offered
         self._buffer = b""
+        self._secrets: list[int] = []
         self._channels: dict[int, socket.socket] = {}
         self._supervisors: dict[int, int] = {}
         self._selector = selectors.DefaultSelector()
@@ -141,24 +152,30 @@ class _Launcher:
         self._kill_strays(())
 
     def _read_control(self) -> bool:
-        data = self._control.recv(1 << 16)
+        data, secrets, _, _ = socket.recv_fds(self._control, 1 << 16, _MOST_SECRETS)
+        self._secrets += secrets
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         for line in lines:
             message = json.loads(line)
             if "run" in message:
-                self._start(message["run"], StepRequest(**message["request"]), message["grace_s"])
+                secret = self._secrets.pop(0) if message.get("secret") else None
+                try:
+                    self._start(message["run"], StepRequest(**message["request"]), message["grace_s"], secret)
+                finally:
+                    if secret is not None:
+                        os.close(secret)
             elif (channel := self._channels.get(message["cancel"])) is not None:
                 with contextlib.suppress(ConnectionError):  # it ended meanwhile
                     channel.send(CANCEL)
         return bool(data)
 
-    def _start(self, number: int, request: StepRequest, grace_s: float) -> None:
+    def _start(self, number: int, request: StepRequest, grace_s: float, secret: int | None) -> None:
         """Fork the supervisor of a step, with a channel to it. What is lacking for that fails this step alone."""
         ends: tuple[socket.socket, ...] = ()
         try:
             ends = launcher_end, supervisor_end = socket.socketpair()
             self._selector.register(launcher_end, selectors.EVENT_READ, number)
-            pid = namespaces.fork_into() if is_first(self._offered) else os.fork()
+            pid = namespaces.fork_into(network=request.network) if is_first(self._offered) else os.fork()
         except OSError as error:
             for end in ends:
                 end.close()
@@ -167,7 +184,8 @@ class _Launcher:
             self.say({"exit": number, **dataclasses.asdict(_not_run(error))})
             return
         if not pid:
-            _run_supervisor(request, supervisor_end, self._package, self._offered, grace_s)
+            how = Supervised(self._package, self._offered, grace_s, secret)
+            _run_supervisor(request, supervisor_end, how)
         supervisor_end.close()
         self._channels[number], self._supervisors[number] = launcher_end, pid
 
@@ -199,13 +217,11 @@ class _Launcher:
                     os.waitpid(pid, 0)
 
 
-def _run_supervisor(
-    request: StepRequest, channel: socket.socket, package: str, offered: Offered | None, grace_s: float
-) -> None:
+def _run_supervisor(request: StepRequest, channel: socket.socket, how: Supervised) -> None:
     """Supervise a step in the fork, answer, and leave without the launcher's clean-up."""
     try:
         try:
-            exit_ = supervise(request, channel, package, offered, grace_s)
+            exit_ = supervise(request, channel, how)
         except Exception as error:  # noqa: BLE001 - whatever it is, the daemon is to hear of it
             traceback.print_exc()
             exit_ = _not_run(error)

@@ -14,11 +14,13 @@ from typing import Any, Literal, Self
 
 from pilothouse.confinement import probe, root
 from pilothouse.domain.confinement import Offered, confines, refusal
-from pilothouse.domain.errors import UnavailableError
+from pilothouse.domain.errors import PilothouseError, UnavailableError
+from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.jobs.jobs import ProgressLine, StepExit, StepRequest, StepResult
 from pilothouse.execution.step_files import EARLY_END, ProgressTail, check_inputs, read_result
 from pilothouse.execution.step_process import HASH_SEED, PROGRESS_FILE, REQUEST_FILE
 from pilothouse.system.controlled_process import CLEAN_ENVIRONMENT, ControlledProcess, ending_text
+from pilothouse.system.credentials import read_credentials
 from pilothouse.system.files import write_atomically
 
 log = logging.getLogger(__name__)
@@ -118,9 +120,14 @@ class Launcher:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         plain = dataclasses.asdict(request)
         write_atomically(folder / REQUEST_FILE, json.dumps(plain).encode())
+        try:
+            secret = read_credentials(request.credentials) if request.credentials else None
+        except PilothouseError as error:
+            return _not_started(str(error)), None
         with self._lock:
             connection = self._live_connection()
-        exit_ = self._follow(connection, plain, cancel, ProgressTail(folder / PROGRESS_FILE, on_progress))
+        tail = ProgressTail(folder / PROGRESS_FILE, on_progress)
+        exit_ = self._follow(connection, plain, secret, cancel, tail)
         if exit_.message:
             facts = {"job": request.job, "step": request.step}
             log.error(
@@ -134,10 +141,11 @@ class Launcher:
         self,
         connection: "_Connection",
         plain: dict[str, Any],
+        secret: bytes | None,
         cancel: threading.Event,
         tail: ProgressTail,
     ) -> StepExit:
-        number, answers = connection.submit(plain, self._grace_s)
+        number, answers = connection.submit(plain, self._grace_s, secret)
         cancelled = False
         while True:
             try:
@@ -178,7 +186,7 @@ class _Connection(ControlledProcess):
         super().__init__(command, _environment(), name="launcher", patience_s=_PATIENCE_S)
 
     def submit(
-        self, request: dict[str, Any], grace_s: float
+        self, request: dict[str, Any], grace_s: float, secret: bytes | None = None
     ) -> tuple[int, "queue.SimpleQueue[dict[str, Any] | None]"]:
         """Hand over a step. Returns its number, and the queue that its exit will come in (None if the launcher dies
         first)."""
@@ -189,7 +197,18 @@ class _Connection(ControlledProcess):
             self._waiting[number] = answers
             if not self.alive:
                 answers.put(None)
-        self.send({"run": number, "request": request, "grace_s": grace_s})
+        message = {"run": number, "request": request, "grace_s": grace_s, "secret": secret is not None}
+        if secret is None:
+            self.send(message)
+            return number, answers
+        # a file in memory goes over the socket and is the step's alone: the launcher, of which every step is a fork, never
+        # has what is in it
+        descriptor = os.memfd_create("secret", os.MFD_CLOEXEC)
+        try:
+            os.write(descriptor, secret)
+            self.tell(json.dumps(message).encode() + b"\n", [descriptor])
+        finally:
+            os.close(descriptor)
         return number, answers
 
     def send(self, message: dict[str, Any]) -> None:
@@ -209,6 +228,10 @@ class _Connection(ControlledProcess):
     def died(self, code: int) -> None:
         facts = {"pid": self.process.pid, "exit_code": code, "steps": len(self._waiting)}
         log.error("the launcher of steps ended: %s", ending_text(code), extra={"facts": facts})
+
+
+def _not_started(message: str) -> StepExit:
+    return StepExit(1, None, 0.0, 0.0, "exited", one_line(message, 1_000))
 
 
 def _environment() -> dict[str, str]:

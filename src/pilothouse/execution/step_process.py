@@ -18,6 +18,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,16 +57,22 @@ _MOST_TASKS = 512
 end would outrun whoever stops them."""
 
 
-def run_step_here(request: StepRequest, package: str, offered: Offered | None, seal: bytes) -> int:
+def run_step_here(
+    request: StepRequest, package: str, offered: Offered | None, seal: bytes, secret: int | None = None
+) -> int:
     """Run the step in this process, a fork that nobody else needs, confined by what is ``offered`` (None: not at all).
-    Returns its exit code. The result is sealed: a process that ends before leaves none."""
+    ``secret``: the open file with the step's secret. Returns its exit code. The result is sealed: a process that ends before
+    leaves none."""
     folder = Path(request.folder)
     try:
-        namespaces.set_inspectable(True)
+        if secret is not None:
+            request = replace(request, secret=os.pread(secret, 1 << 20, 0).decode())
+        # one that holds a secret is looked into by nobody
+        namespaces.set_inspectable(secret is None)
         _detach(folder)
         _limit(request)
         if offered is not None:
-            confined.confine_step(offered, inputs_of(request, package), folder)
+            confined.confine_step(offered, inputs_of(request, package), folder, network=request.network)
         _set_threads(request.threads)
         module = importlib.import_module(f"{package}.{request.step}")
         with (folder / PROGRESS_FILE).open("ab", buffering=0) as progress:
@@ -88,7 +95,8 @@ def run_step_here(request: StepRequest, package: str, offered: Offered | None, s
 def inputs_of(request: StepRequest, package: str) -> list[Path]:
     """Paths that a step reads beside its libraries."""
     packages = [Path(path) for path in importlib.import_module(package).__path__]
-    return [*packages, *(Path(path) for path in request.inputs.values())]
+    network = confined.NETWORK_FILES if request.network else ()
+    return [*packages, *(Path(path) for path in request.inputs.values()), *network]
 
 
 def seal_of(key: bytes, content: bytes) -> str:

@@ -16,6 +16,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -52,11 +53,21 @@ _Reason = Literal[
 ]
 
 
-def supervise(
-    request: StepRequest, channel: socket.socket, package: str, offered: Offered | None, grace_s: float
-) -> StepExit:
+@dataclass(frozen=True, slots=True)
+class Supervised:
+    """How a step is run: the package that it comes from, the layers of its confinement, the seconds between SIGTERM and
+    SIGKILL, and the open file with its secret, where it has one."""
+
+    package: str
+    offered: Offered | None
+    grace_s: float
+    secret: int | None = None
+
+
+def supervise(request: StepRequest, channel: socket.socket, how: Supervised) -> StepExit:
     """Fork the step, watch it to its end, and leave no process behind. Raises OSError where that cannot begin."""
-    close_all_but({0, 1, 2, channel.fileno()})
+    package, offered = how.package, how.offered
+    close_all_but({0, 1, 2, channel.fileno(), *(() if how.secret is None else (how.secret,))})
     os.setsid()
     if is_first(offered):
         die_with_parent()  # with it everything of the job dies
@@ -70,12 +81,14 @@ def supervise(
     seal = os.urandom(_SEAL_BYTES)
     child = os.fork()
     if not child:
-        os._exit(run_step_here(request, package, offered, seal))
+        os._exit(run_step_here(request, package, offered, seal, how.secret))
+    if how.secret is not None:
+        os.close(how.secret)
     watch = _Watch(request, child, channel, has_own_memory=is_first(offered))
     try:
         reason = watch.until_over()
         if reason is not None:
-            _ask_to_end(child, grace_s if reason != "out of memory" else 0.0)
+            _ask_to_end(child, how.grace_s if reason != "out of memory" else 0.0)
     finally:
         status, peak = _end_family(child, is_first=is_first(offered))
     seconds = time.monotonic() - started

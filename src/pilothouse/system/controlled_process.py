@@ -58,10 +58,11 @@ class ControlledProcess:
     def died(self, code: int) -> None:
         """Called once it has ended by itself, after ``gone`` and without the lock."""
 
-    def tell(self, line: bytes) -> None:
-        """Send one line. That it is gone is noticed by the reader."""
+    def tell(self, line: bytes, descriptors: Sequence[int] = ()) -> None:
+        """Send one line, with open files beside it. That it is gone is noticed by the reader."""
         with contextlib.suppress(OSError), self._sending:
-            self._socket.sendall(line)
+            sent = socket.send_fds(self._socket, [line], list(descriptors)) if descriptors else 0
+            self._socket.sendall(line[sent:])
 
     def close(self) -> None:
         """End it and wait for it."""

@@ -7,7 +7,7 @@ from pilothouse.domain.errors import IntegrityError, NotFoundError, UnavailableE
 from pilothouse.domain.jobs.jobs import Cause
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-_READING_STEPS = frozenset({"snapshot", "verify"})
+_READING_STEPS = frozenset({"read", "snapshot", "verify"})
 """Steps that read the source: what they do not find or see changing may be whole a moment later."""
 
 

@@ -99,6 +99,7 @@ def _separation_lines(result: Mapping[str, Any], _: int | None) -> list[str]:
     ]
 
 
+_READ = Wire("source", "read", "source")
 _TRAIN = Wire("train", "snapshot", "train")
 _HOLDOUT = Wire("holdout", "snapshot", "holdout")
 _FITTED = (Wire("model", "fit", "model"), Wire("schema", "fit", "schema"))
@@ -106,8 +107,10 @@ _FITTED = (Wire("model", "fit", "model"), Wire("schema", "fit", "schema"))
 KINDS: dict[str, JobKind] = {
     "train": JobKind(
         steps=(
-            # Reads the source; runs no user code.
-            Step("snapshot", 3.0),
+            # Reads a source by URL, with a network where it takes one; opens no other file, runs no user code.
+            Step("read", 2.0),
+            # Reads the source, or what ``read`` has written of it; runs no user code.
+            Step("snapshot", 3.0, (_READ,)),
             # No process: queues trials and waits for them, where the model file asks for a search.
             Step("search", takes=(_TRAIN, Wire("train_digest", "snapshot", "train_digest", "record"))),
             # Runs the user's training code and never sees the hold-out.
@@ -136,7 +139,7 @@ KINDS: dict[str, JobKind] = {
                 ),
             ),
             # Hashes the source again.
-            Step("verify", takes=(Wire("source_digest", "snapshot", "source_digest", "record"),)),
+            Step("verify", takes=(_READ, Wire("source_digest", "snapshot", "source_digest", "record"))),
         ),
         result_lines=_training_lines,
         reuses_steps=True,

@@ -66,6 +66,12 @@ class StepRequest:
     """Processor time of all its processes together; None: as much as they like until ``timeout_s``."""
     folder_mb: int = 65_536
     """MiB that may lie in its folder."""
+    network: bool = False
+    """It may open connections: of a step that reads a source, and runs no code of a user and opens no model file."""
+    credentials: str = ""
+    """Where the secret for that is, ``env:NAME`` or ``file:PATH``: read by the daemon when the step starts."""
+    secret: str = field(default="", repr=False)
+    """The secret itself, in the step's own process alone: it is never in ``request.json``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from pilothouse.domain.identity.persons import folded
 from pilothouse.domain.models.csv_dialect import csv_faults
 from pilothouse.domain.models.dataclass_reader import bare_durations, read_dataclass, to_plain
 from pilothouse.domain.models.model_spec import METRICS, NOT_WATCHED, ModelSpec, TargetSpec
+from pilothouse.domain.models.source_url import SourceKind, source_faults, source_url
 from pilothouse.domain.models.target_file import TargetDescription
 from pilothouse.domain.models.target_selection import resolved, without_places
 from pilothouse.domain.promotion.documents import MOST, name_fault
@@ -113,8 +114,7 @@ def _names(spec: ModelSpec) -> Iterable[str]:
 
 def _columns(spec: ModelSpec) -> Iterable[str]:
     data = spec.data
-    if "\0" in data.source:
-        yield f"data.source: found {data.source!r}; expected a path"
+    yield from source_faults(data)
     for key in ("features", "categoricals", "exclude", "private", "slices"):
         columns = getattr(data, key)
         for column in dict.fromkeys(name for name in columns if columns.count(name) > 1):
@@ -148,8 +148,6 @@ def _columns(spec: ModelSpec) -> Iterable[str]:
             yield f"data.categoricals: {column!r} is not in data.features; expected a feature"
     if data.target in data.slices:
         yield f"data.slices: holds the target {data.target!r}; expected other columns"
-    if data.source.startswith("sqlite:") != (data.query is not None):
-        yield 'data.query: expected with a "sqlite:" source, and with no other'
     if data.holdout <= 0:
         yield f'data.holdout: found {data.holdout} s; expected more than nothing, e.g. "14d"'
     if data.lookback is not None and data.lookback <= data.holdout:
@@ -299,9 +297,14 @@ def _triggers(spec: ModelSpec) -> Iterable[str]:
             yield f"{path}.name: found {trigger.name!r}; expected a name of its own (lower case, digits, hyphens)"
         if (trigger.on == "version") != (trigger.model is not None):
             yield f'{path}.model: expected with on = "version", and with nothing else'
+        if trigger.on == "data" and source_url(spec.data.source).kind not in _WATCHED:
+            yield f"{path}.on: new data are seen in files of this machine alone; expected a schedule for {spec.data.source}"
         if trigger.model == spec.name:
             yield f"{path}.model: {trigger.model!r} is this model itself, which would train for ever; expected another"
         seen.add(trigger.name)
+
+
+_WATCHED = (SourceKind.FILES, SourceKind.SQLITE, SourceKind.DUCKDB)
 
 
 def _is_time(text: str) -> bool:

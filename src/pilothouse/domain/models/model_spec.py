@@ -29,6 +29,7 @@ LATER_KEYS = frozenset(
         "documents",
         "plan",
         "replay",
+        "connection",
     }
 )
 """Keys of later releases: not stored where they are not given, so that specifications from before keep their digest."""
@@ -93,16 +94,29 @@ class CsvSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectionSpec:
+    """``[data.connection]``: how a source by URL is reached, and which of its versions is read."""
+
+    credentials: str | None = None
+    """``env:NAME``, a variable of the daemon's environment, or ``file:PATH``: where the secret is, never the secret."""
+    version: int | str | None = None
+    """Version of a Delta Lake table, snapshot id of an Iceberg table, version id of an object; the newest where absent."""
+    timeout: Duration = Duration(600)
+    """Of one statement on a database server, and of a connection's answers."""
+
+
+@dataclass(frozen=True, slots=True)
 class DataSpec:
     """``[data]``: where rows come from and what each column is."""
 
     source: str
-    """A path relative to the model's folder (parquet, csv, csv.gz, or a folder of dated files), or ``sqlite:PATH``."""
+    """A path relative to the model's folder (parquet, csv, csv.gz, or a folder of dated files), or a URL: ``sqlite:PATH``,
+    ``duckdb:PATH``, ``postgresql://…``, ``s3://…``, ``delta:…``, ``iceberg:…`` (``source_url``)."""
     target: str
     timestamp: str
     features: tuple[str, ...]
     query: str | None = None
-    """The SELECT for a ``sqlite:`` source; required there and refused elsewhere."""
+    """The SELECT for a source in a database; required there and refused elsewhere."""
     timezone: str | None = None
     """IANA name for naive timestamps; required where the source's timestamps carry no zone."""
     categoricals: tuple[str, ...] = ()
@@ -120,6 +134,7 @@ class DataSpec:
     missing: tuple[str, ...] | None = None
     """Words that mean missing, in place of the usual ones; an empty field is missing in any case."""
     csv: CsvSpec | None = None
+    connection: ConnectionSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)

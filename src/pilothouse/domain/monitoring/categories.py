@@ -1,6 +1,7 @@
 """Text of a category or a class, the same everywhere: in training, serving and outcomes."""
 
 from collections.abc import Collection
+from decimal import Decimal
 
 
 def category_text(value: object) -> str | None:
@@ -15,9 +16,19 @@ def category_text(value: object) -> str | None:
         value = item()
     if value is None or _is_missing(value):
         return None
+    if isinstance(value, Decimal):
+        return _decimal_text(value)
     if isinstance(value, bool) or (isinstance(value, float) and value.is_integer()):
         return str(int(value))
     return str(value)
+
+
+def _decimal_text(value: Decimal) -> str:
+    """Text of an exact decimal as of the number that it is: ``1.50`` and ``1.5`` are one category, whatever the scale of its
+    column."""
+    text = format(value, "f")
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
 
 
 def class_of(value: object, classes: Collection[str]) -> str | None:

@@ -138,8 +138,11 @@ def _check_data(
     with services.registry.read() as connection:
         stored = models.spec_in_force(connection, spec.name)
     assert stored is not None
+    source = source_path(spec, services.paths.root / stored.folder)
+    if source is None:  # the model file says so when it is applied
+        return None
     try:
-        digest = fingerprint(source_path(spec, services.paths.root / stored.folder))
+        digest = fingerprint(source)
     except OSError:  # away for now; the next check may find it
         return None
     if digest is None:

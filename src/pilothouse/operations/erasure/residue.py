@@ -82,6 +82,11 @@ def in_sources(services: Services, values: Iterable[str], model: str) -> list[st
         if applied is None or model not in ("", name):
             continue
         source = source_path(spec_from_plain(applied.spec), services.paths.root / applied.folder)
+        if source is None:
+            found.append(
+                f"{applied.spec['data']['source']}, the source of {name}, is not on this machine and was not searched"
+            )
+            continue
         files = [source] if source.is_file() else sorted(source.rglob("*"))
         if any(_holds(path, pattern) for path in files):
             found.append(f"{source}, the source of {name}")

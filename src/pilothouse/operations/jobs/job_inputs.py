@@ -18,7 +18,8 @@ from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.jobs.job_kinds import KINDS
 from pilothouse.domain.jobs.jobs import StepRequest
 from pilothouse.domain.models.model_file import spec_from_plain, spec_to_plain
-from pilothouse.domain.models.model_spec import ModelSpec
+from pilothouse.domain.models.model_spec import ConnectionSpec, ModelSpec
+from pilothouse.domain.models.source_url import source_url
 from pilothouse.domain.records import Version
 from pilothouse.operations.catalogue import require_run, require_version
 from pilothouse.operations.jobs.code_facts import (
@@ -120,7 +121,9 @@ def prepare_training(services: Services, claim: ClaimedJob, folder: Path) -> Pre
     source = _source(services, spec, model_folder)
     code = _code_of_earlier_attempt(services, claim, folder)
     if code is None:
-        facts = _copy_model(model_folder, source, model_copy(services, claim))
+        facts = _copy_model(
+            model_folder, [Path(path) for path in source.values()], model_copy(services, claim)
+        )
         code = facts.to_plain(None)
         if facts.diff:
             write_atomically(folder / _DIFF, facts.diff)
@@ -140,13 +143,18 @@ def prepare_training(services: Services, claim: ClaimedJob, folder: Path) -> Pre
     if job.options.get("changed_at"):
         of_rows["changed_us"] = to_us(datetime.fromisoformat(job.options["changed_at"]))
     requests: StepInputs = {
-        "snapshot": ({"source": str(source)}, of_rows),
+        "read": (source, {}),
+        "snapshot": (source, of_rows),
         "search": ({"model_folder": copy}, {}),
         "fit": ({"model_folder": copy}, {}),
         "evaluate": (versions, {"incumbents": prepared.incumbents}),
         "gate": ({"model_folder": str(judging_copy(services, claim))}, {}),
-        "verify": ({"source": str(source)}, {}),
+        "verify": (source, {}),
     }
+    if source_url(spec.data.source).is_fetched:
+        requests |= {"snapshot": ({}, of_rows), "verify": ({}, {})}
+    else:
+        del requests["read"]
     if spec.gates.function is None:
         del requests["gate"]
     if spec.training.search is None:
@@ -283,8 +291,11 @@ def _incumbents(connection: Connection, spec: ModelSpec) -> list[tuple[Version, 
     return incumbents
 
 
-def _source(services: Services, spec: ModelSpec, model_folder: Path) -> Path:
+def _source(services: Services, spec: ModelSpec, model_folder: Path) -> dict[str, str]:
+    """The source as input of the step that reads it; none where it is not on this machine."""
     source = source_path(spec, model_folder)
+    if source is None:
+        return {}
     if source.is_relative_to(services.paths.state.resolve()):
         raise InvalidInputError(
             f"data.source: {source} lies in the workspace's state folder; expected data of yours"
@@ -293,15 +304,15 @@ def _source(services: Services, spec: ModelSpec, model_folder: Path) -> Path:
         raise NotFoundError(
             f"data.source: {source} does not exist; expected a file or a folder of dated files"
         )
-    return source
+    return {"source": str(source)}
 
 
-def _copy_model(folder: Path, source: Path, destination: Path) -> CodeFacts:
+def _copy_model(folder: Path, sources: list[Path], destination: Path) -> CodeFacts:
     """Copy the folder until copy, git's facts and folder agree. Raises ConflictError where the folder keeps changing."""
     for _ in range(_COPY_ATTEMPTS):
-        copied = copy_folder(folder, destination, [source])
-        facts = code_facts(folder, [source])
-        if copied == facts.folder_digest == folder_digest(folder, [source]):
+        copied = copy_folder(folder, destination, sources)
+        facts = code_facts(folder, sources)
+        if copied == facts.folder_digest == folder_digest(folder, sources):
             return facts
         shutil.rmtree(destination)
     raise ConflictError(f"{folder} keeps changing while it is copied: train again when nobody writes to it")
@@ -336,6 +347,8 @@ def artifact_path(services: Services, digest: str) -> str:
 def requests_of(services: Services, claim: ClaimedJob, spec: ModelSpec, inputs_of: StepInputs) -> PreparedJob:
     """Requests of the steps that have inputs, in the order of the job's kind."""
     kind, plain = claim.job.kind, spec_to_plain(spec)
+    connection = spec.data.connection or ConnectionSpec()
+    connected = ("read",) if source_url(spec.data.source).is_remote else ()
     steps = [step.name for step in KINDS[kind].steps if step.name in inputs_of]
     return PreparedJob(
         kind,
@@ -353,6 +366,8 @@ def requests_of(services: Services, claim: ClaimedJob, spec: ModelSpec, inputs_o
                 memory_mb=spec.training.memory_mb,
                 timeout_s=spec.training.timeout,
                 cpu_s=spec.training.cpu_time,
+                network=step in connected,
+                credentials=(connection.credentials or "") if step in connected else "",
             )
             for index, step in enumerate(steps)
         ),

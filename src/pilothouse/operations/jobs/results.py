@@ -257,6 +257,7 @@ def _new_run(
                 "incumbents": prepared.incumbents,
                 "overrides": claim.job.options.get("overrides", {}),
                 "reused": outcome.reused,
+                **({"source": outcome.steps["read"].record} if "read" in outcome.steps else {}),
                 "snapshot": {k: v for k, v in rows.items() if k not in ("columns", "schema", "gates")},
                 "train_digest": rows.get("train_digest"),
                 "holdout_digest": rows.get("holdout_digest"),

@@ -147,7 +147,7 @@ class StepMemory:
     def _digest(self, name: str, path: str) -> str:
         if path in self._digests:
             return self._digests[path]
-        if name == "source":
+        if name == "source" and not Path(path).is_relative_to(self._services.paths.state):
             return fingerprint(Path(path)) or "nothing"
         return sha256_file(Path(path))
 

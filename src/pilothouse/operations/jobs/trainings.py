@@ -16,7 +16,7 @@ from pilothouse.operations.catalogue import require_in_use, require_model, requi
 from pilothouse.operations.jobs.jobs import require_job
 from pilothouse.operations.jobs.judging_code import check_as_applied, judging_code
 from pilothouse.operations.jobs.lost_rows import check_reproducible
-from pilothouse.operations.models.source_columns import source_path
+from pilothouse.operations.models.source_columns import local_sources
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import workspace
@@ -126,7 +126,7 @@ def _check_judging_code(services: Services, actor: Actor, model: str) -> None:
     folder = services.paths.root / applied.folder
     if spec.gates.function is None or not folder.is_dir():
         return
-    now = judging_code(folder, spec.gates.function, [source_path(spec, folder)])
+    now = judging_code(folder, spec.gates.function, local_sources(spec, folder))
     check_as_applied(spec.gates.function, applied.judging_code, now)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.domain.models.model_spec import ModelSpec
+from pilothouse.domain.models.source_url import source_url
 from pilothouse.domain.models.table_form import training_form
 from pilothouse.sqlite.foreign_sqlite import QueryError, query_columns
 
@@ -18,19 +19,34 @@ class SourceColumns:
     types: dict[str, str]
 
 
-def source_path(spec: ModelSpec, folder: Path) -> Path:
-    """Absolute path of the source that a model file in ``folder`` names, without ``sqlite:``."""
-    return (folder / spec.data.source.removeprefix("sqlite:")).resolve()
+def source_path(spec: ModelSpec, folder: Path) -> Path | None:
+    """Absolute path of the source that a model file in ``folder`` names, without its scheme; None where it is on no disk of
+    this machine."""
+    url = source_url(spec.data.source)
+    return None if url.is_remote else (folder / url.location).resolve()
+
+
+def local_sources(spec: ModelSpec, folder: Path) -> list[Path]:
+    """The source where it is on this machine, as what code is not looked for in."""
+    path = source_path(spec, folder)
+    return [] if path is None else [path]
 
 
 def source_problems(spec: ModelSpec, folder: Path, state: Path) -> Iterator[str]:
     """Faults of the source against the model file, one line each.
 
     ``state`` is the workspace's own folder, which cannot be a source. The query of a ``sqlite:`` source is prepared, not run.
+    A source by URL is not opened: the first step of a training says what is wrong with it.
     """
     path = source_path(spec, folder)
+    if path is None:
+        return
     if path.is_relative_to(state.resolve()):
         yield f"data.source: {path} lies in the workspace's state folder; expected data of yours"
+        return
+    if source_url(spec.data.source).is_fetched:
+        if not path.exists():
+            yield f"data.source: {path} does not exist; expected what {spec.data.source} names"
         return
     try:
         columns = _columns(spec, path)

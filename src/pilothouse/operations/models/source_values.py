@@ -13,6 +13,7 @@ from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.formats.time_units import DAY_US, SECOND_US
 from pilothouse.domain.models.dataclass_reader import format_duration
 from pilothouse.domain.models.model_spec import CsvSpec, ModelSpec, Scalar
+from pilothouse.domain.models.source_url import source_url
 from pilothouse.domain.models.table_form import TableForm, training_form
 from pilothouse.domain.monitoring.categories import category_text
 from pilothouse.domain.monitoring.judging import window_notes
@@ -70,9 +71,13 @@ class _Seen:
     categories: dict[str, Counter[str]] = field(default_factory=dict)
 
 
-def look_at_rows(spec: ModelSpec, path: Path, most: int, now: datetime) -> SourceReport:
+def look_at_rows(spec: ModelSpec, path: Path | None, most: int, now: datetime) -> SourceReport:
     """Report on the first ``most`` rows of a source that is a file or a folder of them, as a training at ``now`` would know
-    them. A query is not run: nothing is said of its rows."""
+    them. A query is not run and no URL is opened: nothing is said of their rows."""
+    if path is None or source_url(spec.data.source).is_fetched:
+        return SourceReport(
+            (), forecast=("data.source: is opened by the training alone; its rows were not looked at",)
+        )
     if spec.data.query is not None:
         return SourceReport(())
     seen = _Seen()

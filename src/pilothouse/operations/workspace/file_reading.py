@@ -17,7 +17,7 @@ from pilothouse.domain.models.target_selection import without_places
 from pilothouse.operations.automation.schedule_times import check_rule, is_zone
 from pilothouse.operations.jobs.judging_code import judging_code
 from pilothouse.operations.models.estimator_faults import estimator_faults
-from pilothouse.operations.models.source_columns import source_path, source_problems
+from pilothouse.operations.models.source_columns import local_sources, source_path, source_problems
 from pilothouse.operations.models.source_values import MOST_ROWS, NOTED_ROWS, SourceReport, look_at_rows
 from pilothouse.operations.services import Services
 
@@ -126,7 +126,7 @@ def _read_file(
     judging: dict[str, str] = {}
     if not any(problem.startswith("gates.function:") for problem in problems):
         try:
-            judging = judging_code(folder, spec.gates.function, [source_path(spec, folder)])
+            judging = judging_code(folder, spec.gates.function, local_sources(spec, folder))
         except (InvalidInputError, OSError) as error:
             problems.append(f"gates.function: {str(error).removeprefix('gates.function: ')}")
     plain = spec_to_plain(spec)

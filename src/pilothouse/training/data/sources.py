@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.models.model_spec import ModelSpec
+from pilothouse.domain.models.source_url import source_url
 from pilothouse.domain.models.table_form import TableForm, training_form
 from pilothouse.domain.monitoring.categories import category_text
 from pilothouse.tables.cells import CellError, converted
@@ -19,7 +20,7 @@ def read_source(path: Path, spec: ModelSpec) -> tuple[pa.Table, str]:
     are excluded or private; and the dialects that were found out. Raises InvalidInputError, NotFoundError."""
     _refuse_state(path)
     form = training_form(spec)
-    if spec.data.query is None:
+    if spec.data.query is None or source_url(spec.data.source).is_fetched:
         table, dialect = read_folder(path, form)
         return _with_whole_classes(table, spec), dialect
     table = read_query(path, spec.data.query)

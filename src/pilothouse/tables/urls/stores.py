@@ -1,0 +1,124 @@
+"""Objects of a store or files of a web server, by fsspec, as files of this machine: each at one version, which is on record."""
+
+import contextlib
+import shutil
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from pilothouse.domain.errors import InvalidInputError, NotFoundError, UnavailableError
+from pilothouse.tables.reader import SUFFIXES
+from pilothouse.tables.urls.secrets import Credentials
+
+_MOST_OBJECTS = 100_000
+_CHUNK = 8 << 20
+
+
+def fetch_objects(
+    location: str, version: str | None, credentials: Credentials, timeout_s: int, folder: Path
+) -> tuple[Path, dict[str, Any]]:
+    """Copy the object at ``location``, or all tables below it, into ``folder``. Returns what to read, and each object with its
+    size, ETag and version id. Raises InvalidInputError, NotFoundError, UnavailableError, and whatever the store does."""
+    import fsspec
+
+    scheme = urlsplit(location).scheme
+    file_system = fsspec.filesystem(scheme, **_options(scheme, credentials, timeout_s, version is not None))
+    root = location if scheme in ("http", "https") else file_system._strip_protocol(location)
+    names = _tables_at(file_system, root, is_web=scheme in ("http", "https"))
+    is_one = names == [root]
+    if version is not None and not is_one:
+        raise InvalidInputError(
+            "data.connection.version: is that of one object; data.source names a folder of them"
+        )
+    objects = []
+    for name in names:
+        below = PurePosixPath(name).name if is_one else name.removeprefix(root.rstrip("/") + "/")
+        below = below.partition("?")[0]
+        place = folder / below
+        if ".." in PurePosixPath(below).parts or not place.resolve().is_relative_to(folder.resolve()):
+            raise InvalidInputError(f"data.source: the store has an object {below[:80]!r}, which is no path")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        objects.append({"object": below, **_copy(file_system, name, version, place)})
+    what = folder / objects[0]["object"] if is_one else folder
+    return what, {"objects": objects}
+
+
+def _tables_at(file_system: Any, root: str, *, is_web: bool) -> list[str]:
+    """Names of what is to be read: ``root`` itself, or all tables below it in the order of their names."""
+    if is_web or root.lower().endswith(SUFFIXES):
+        return [root]
+    found = sorted(
+        name
+        for name in file_system.find(root)
+        if name.lower().endswith(SUFFIXES)
+        and not any(part.startswith((".", "_")) for part in name.removeprefix(root).split("/"))
+    )
+    if not found:
+        raise NotFoundError(f"data.source: holds no {', '.join(SUFFIXES)} object")
+    if len(found) > _MOST_OBJECTS:
+        raise InvalidInputError(f"data.source: holds over {_MOST_OBJECTS:,} objects; expected fewer")
+    return found
+
+
+def _copy(file_system: Any, name: str, version: str | None, place: Path) -> dict[str, Any]:
+    """Copy one object as it is at one moment; what is on record of it."""
+    own_version = {"version_id": version} if version is not None else {}
+    before = file_system.info(name, **own_version)
+    with file_system.open(name, "rb", **own_version) as source, place.open("wb") as file:
+        shutil.copyfileobj(source, file, _CHUNK)
+    facts = _facts(before)
+    if version is None:
+        with contextlib.suppress(AttributeError):
+            file_system.invalidate_cache()
+        if _facts(file_system.info(name)) != facts:
+            raise UnavailableError(
+                f"data.source: {PurePosixPath(name).name} was replaced while it was read; train again"
+            )
+    size = before.get("size")
+    if isinstance(size, int) and place.stat().st_size != size:
+        raise UnavailableError(
+            f"data.source: {PurePosixPath(name).name} came with another length than was announced"
+        )
+    if version is not None:
+        facts["version_id"] = version
+    return {"bytes": place.stat().st_size, **facts}
+
+
+def _facts(info: dict[str, Any]) -> dict[str, str]:
+    """ETag and version id of an object, where the store gives them."""
+    known = {"etag": ("ETag", "etag"), "version_id": ("VersionId", "version_id", "generation")}
+    facts = {}
+    for name, keys in known.items():
+        value = next((info[key] for key in keys if info.get(key)), None)
+        if value is not None and str(value) != "null":
+            facts[name] = str(value).strip('"')
+    return facts
+
+
+def _options(scheme: str, credentials: Credentials, timeout_s: int, versioned: bool) -> dict[str, Any]:
+    """Settings of fsspec's file system; without credentials it asks as nobody, and looks for none on the machine."""
+    own = credentials.settings
+    if scheme == "s3":
+        client = {"endpoint_url": own.get("endpoint_url"), "region_name": own.get("region")}
+        return {
+            "anon": "access_key_id" not in own,
+            "key": own.get("access_key_id"),
+            "secret": own.get("secret_access_key"),
+            "token": own.get("session_token"),
+            "client_kwargs": {name: value for name, value in client.items() if value},
+            "config_kwargs": {"connect_timeout": 15, "read_timeout": timeout_s},
+            "version_aware": versioned,
+            "use_listings_cache": False,
+        }
+    if scheme in ("gs", "gcs"):
+        return {"token": own.get("service_account") or "anon"}
+    if scheme in ("az", "abfs", "abfss"):
+        names = ("account_name", "account_key", "sas_token", "connection_string")
+        return {"anon": not own, **{name: own[name] for name in names if name in own}}
+    import aiohttp
+
+    headers = {"Authorization": own["authorization"]} if "authorization" in own else {}
+    return {
+        "client_kwargs": {"headers": headers, "timeout": aiohttp.ClientTimeout(total=timeout_s)},
+        "use_listings_cache": False,
+    }
