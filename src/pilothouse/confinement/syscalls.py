@@ -85,6 +85,7 @@ _NUMBERS = {
     "mq_unlink": (241, 181),
     "bind": (49, 200),
     "connect": (42, 203),
+    "listen": (50, 201),
     "fcntl": (72, 25),
     "mmap": (9, 222),
     "ioctl": (16, 29),

@@ -10,6 +10,7 @@ from typing import Any
 from pilothouse.domain.models.dataclass_reader import format_duration
 from pilothouse.domain.models.model_spec import (
     METRICS,
+    ConnectionSpec,
     DataSpec,
     Duration,
     GatesSpec,
@@ -150,6 +151,9 @@ def _values(before: ModelSpec, after: ModelSpec) -> Iterator[tuple[str, Any, Any
         if old is not None and new is not None:
             yield from _fields(old, new, f"gates.{table}.")
     yield from _csv_values(before.data, after.data)
+    nowhere = ConnectionSpec()
+    connections = (before.data.connection or nowhere, after.data.connection or nowhere)
+    yield from _fields(*connections, "data.connection.")
     yield from _inventory_values(before, after)
 
 
