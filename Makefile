@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-versions test-peers test-clients test-interop test-upgrade test-histories fuzz portable-long proof-console proof-ssh soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs pictures lock clean help
+.PHONY: demo test test-versions test-peers test-clients test-interop test-ecosystem test-ecosystem-data test-upgrade test-histories fuzz portable-long proof-console proof-ssh soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs pictures lock clean help
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
@@ -16,6 +16,7 @@ help:
 	@echo "make soak    the long form of the proofs (tests/soak, tests/loop, the demo's models, kills of serving processes): about an hour"
 	@echo "make test-peers  our drift figures against Evidently and NannyML themselves, our log against another log and witness (installs them, each by itself)"
 	@echo "make test-interop  a dossier before the verifier of OpenSSF Model Signing and CycloneDX's strict validator (installs both)"
+	@echo "make test-ecosystem  PostgreSQL, DuckDB, S3, Delta Lake, Iceberg and pandera themselves (installs them; says what it skipped)"
 	@echo "make test-upgrade  workspaces made under scikit-learn 1.8 and opened under today's (builds the environments of before)"
 	@echo "make test-clients  tritonclient, KServe's, MLServer's and MLflow's clients and schemathesis against a server, ONNX files beside their versions (installs each by itself)"
 	@echo "make check   what CI runs: lint, types, layers, tests"
@@ -108,6 +109,20 @@ test-peers: $(VENV)/.dev .peers/evidently/.done .peers/nannyml/.done .peers/aics
 test-clients: $(VENV)/.dev .clients/triton/.done .clients/kserve/.done .clients/mlserver/.done .clients/mlflow/.done .clients/onnx/.done
 	@PILOTHOUSE_CLIENTS=1 $(BIN)/python -m pytest -q -rP tests/clients
 	@.clients/onnx/bin/python -m pytest -q tests/daemon/test_onnx_export.py
+
+# What teams keep beside Pilothouse, real and on loopback: an environment with every extra, and what is not there is said.
+.ecosystem/data/.done: tests/ecosystem/requirements-data.txt requirements-dev.lock pyproject.toml
+	@test -x .ecosystem/data/bin/pip || $(PYTHON) -m venv --clear .ecosystem/data
+	@echo "installing databases' drivers, DuckDB, Delta Lake, Iceberg, fsspec, moto and pandera into .ecosystem/data ..."
+	@.ecosystem/data/bin/python -m pip --disable-pip-version-check -q install --require-hashes -r requirements-dev.lock
+	@.ecosystem/data/bin/python -m pip --disable-pip-version-check -q install -r $<
+	@.ecosystem/data/bin/python -m pip --disable-pip-version-check -q install --no-deps --no-build-isolation -e .
+	@touch $@
+
+test-ecosystem: test-ecosystem-data
+
+test-ecosystem-data: .ecosystem/data/.done
+	@PILOTHOUSE_ECOSYSTEM=1 .ecosystem/data/bin/python -m pytest -q -rs tests/ecosystem/test_sources_by_url.py tests/ecosystem/test_training_by_url.py
 
 # Verifiers of what a dossier hands out, an environment each.
 .interop/%/.done: tests/interop/requirements-%.txt

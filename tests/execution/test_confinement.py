@@ -4,6 +4,7 @@ import json
 import os
 import resource
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -94,6 +95,57 @@ def test_a_step_can_do_what_it_may_and_nothing_else(
     assert {name for name, what in tried.items() if what == "done"} == ALLOWED, tried
     refused = {what for name, what in tried.items() if name.startswith("call ")}
     assert refused <= {"PermissionError", "errno 38"}, tried
+
+
+def test_a_step_with_a_network_opens_connections_and_nothing_else(
+    launcher: Launcher,
+    tmp_path: Path,
+    targets: tuple[dict[str, object], dict[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("A_SECRET_OF_THE_TESTS", "word-of-the-reader")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        greeter = threading.Thread(target=_greet, args=(server,))
+        greeter.start()
+        options, inputs = targets
+        options |= {"port": server.getsockname()[1]}
+        request = replace(request_for(tmp_path, "network", options=options, inputs=inputs), step="connect")
+        without = replace(request_for(tmp_path, "none", options=options, inputs=inputs), step="connect")
+        reading = replace(request, network=True, credentials="env:A_SECRET_OF_THE_TESTS")
+        allowed = record(launcher, reading)
+        greeter.join()
+        refused = record(launcher, without)
+    tried = allowed["attempts"]
+    assert isinstance(tried, dict)
+    assert {name for name, what in tried.items() if what == "done"} == {"tcp", "names"}, tried
+    nothing = refused["attempts"]
+    assert isinstance(nothing, dict)
+    assert "done" not in nothing.values(), nothing
+    assert allowed["secret"] == "word-of-the-reader"[::-1]
+    assert refused["secret"] == ""
+    for path in tmp_path.rglob("*"):
+        assert path.is_dir() or b"word-of-the-reader" not in path.read_bytes(), path
+    assert "word-of-the-reader" not in str(allowed["environment"])
+
+
+def _greet(server: socket.socket) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.sendall(b"hello")
+
+
+def test_a_secret_that_is_not_there_ends_the_step_before_it_starts(
+    launcher: Launcher, tmp_path: Path
+) -> None:
+    request = replace(request_for(tmp_path, "lacks"), step="connect", network=True)
+    status, error = outcome(launcher, replace(request, credentials="env:NOT_THERE_IN_THE_TESTS"))
+    assert status is JobStatus.FAILED
+    assert "the environment of this process has no NOT_THERE_IN_THE_TESTS" in error
+    everybodys = tmp_path / "everybodys"
+    everybodys.write_text("word")
+    everybodys.chmod(0o644)
+    _, error = outcome(launcher, replace(request, credentials=f"file:{everybodys}"))
+    assert f"everybody may read {everybodys}" in error
 
 
 def test_nothing_is_left_for_the_next_step_in_shared_memory(launcher: Launcher, tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from pilothouse.domain.audit.lineage import LineageNode
+from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.identifiers import VersionReference, version_uri
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.records import Alert, Deployment, Job, PromotionRequest, Run, Version
@@ -80,15 +82,34 @@ def _snapshot(connection: Connection, run: Run) -> LineageNode:
     )
     detail = "; ".join([detail, *run.erased])
     spec = runs.spec_of(connection, run.id)
-    source = LineageNode(
-        "source", spec["data"]["source"], f"sha256 {data.source_digest[:12]}", data.source_digest
-    )
+    read = read_version(runs.record_of(connection, run.id).get("source"))
+    said = f"sha256 {data.source_digest[:12]}" + (f", {read}" if read else "")
+    source = LineageNode("source", spec["data"]["source"], said, data.source_digest)
     others = [
         LineageNode("version", version_uri(other.model, other.number), "trained on the same rows")
         for other in versions.of_snapshot(connection, data.content_digest)
         if other.run_id != run.id
     ]
     return LineageNode("snapshot", data.content_digest[:12], detail, data.content_digest, (source, *others))
+
+
+def read_version(facts: Any) -> str:
+    """What was read of a source by URL, in words; empty for a source on this machine, and of what is no such record."""
+    if not isinstance(facts, dict):
+        return ""
+    for key, words in (("version", "version {}"), ("snapshot", "snapshot {}")):
+        if facts.get(key) is not None:
+            return one_line(words.format(facts[key]), 80)
+    objects = facts.get("objects")
+    if isinstance(objects, list) and objects and isinstance(objects[0], dict):
+        first = objects[0]
+        pinned = next((f"{word} {first[key]}" for key, word in _PINS.items() if first.get(key)), "not pinned")
+        more = f" and {len(objects) - 1:,} more objects" if len(objects) > 1 else ""
+        return one_line(f"{first.get('object')} {pinned}{more}", 160)
+    return "not pinned: the kept rows are what reproduces" if facts.get("reproduced_by") else ""
+
+
+_PINS = {"version_id": "version id", "etag": "ETag"}
 
 
 def _code(run: Run) -> LineageNode:
