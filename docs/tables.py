@@ -20,6 +20,7 @@ from pilothouse.cli.remote_commands import REMOTE
 from pilothouse.console.session.actions import ACTIONS, EVERYWHERE, MOVEMENT, Action
 from pilothouse.console.session.views import VIEWS
 from pilothouse.domain.identity.roles import PERMISSIONS, Permission, Role
+from pilothouse.domain.integrations.metric_table import METRICS
 from pilothouse.domain.promotion.loosening_keys import KEYS, KeyRule, Looser
 
 DOCUMENTS = Path(__file__).parent
@@ -379,6 +380,19 @@ def _first(node: ast.FunctionDef | ast.ClassDef) -> str:
     return " ".join(text.partition("\n\n")[0].split()).replace("``", "`")
 
 
+def metrics_table() -> str:
+    """Every metric of the daemon's page."""
+    rows = [
+        (
+            f"`{metric.series}`",
+            metric.kind + (", the daemon's own" if metric.of_daemon else ""),
+            ", ".join(f"`{label}`" for label in metric.labels),
+            metric.help,
+        for metric in METRICS
+    ]
+    return "\n" + table(("metric", "kind", "labels", "meaning"), rows) + "\n"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "keys": keys_table,
     "views": views_table,
@@ -391,6 +405,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "ops": ops_table,
     "remote": remote_table,
     "python": python_table,
+    "metrics": metrics_table,
 }
 
 

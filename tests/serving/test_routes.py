@@ -26,6 +26,7 @@ from serving_kit import (
 )
 
 from pilothouse.domain.errors import NotFoundError, PilothouseError
+from pilothouse.domain.formats import openmetrics as openmetrics_format
 from pilothouse.operations.fleet.readiness import ready_fault
 from pilothouse.serving.pages import metrics_page
 from pilothouse.serving.pages.route import Standing
@@ -172,7 +173,7 @@ def test_openmetrics_is_answered_where_it_is_asked_for(
     _, headers, body = headers_of(server, "GET", "/metrics", Accept=accept)
     page = body.decode()
     kind = headers["content-type"]
-    assert kind == (metrics_page.OPENMETRICS if openmetrics else metrics_page.TEXT)
+    assert kind == (openmetrics_format.OPENMETRICS if openmetrics else openmetrics_format.TEXT)
     assert page.endswith("# EOF\n") == openmetrics
     assert ("# TYPE pilothouse_requests counter" in page) == openmetrics
     assert ("# TYPE pilothouse_live_version info" in page) == openmetrics

@@ -362,3 +362,8 @@ def roll_back_silently(services: Services, model: str, target: str, version: int
             request_id=None, effective_at=NOW,
         )  # fmt: skip
         deployments.deploy(connection, new, at=NOW)
+
+
+def apply_files(services: Services) -> None:
+    """Put the workspace's files in force, as its admin."""
+    apply_models.apply(services, workspaces.identify(services, "ada"))

@@ -18,7 +18,7 @@ _COMMANDS = {
     "init": ("workspaces.workspace:init", "Make a workspace in a folder."),
     "apply": (
         "workspaces.workspace:apply",
-        "Read targets.toml, plans.toml and the model files and bring the registry up to them.",
+        "Read targets.toml, plans.toml, integrations.toml and the model files and bring the registry up to them.",
     ),
     "new": ("models.first_models:new", "Look at a file and write a first, commented model.toml for it."),
     "status": ("workspaces.workspace:status", "The fleet's health in text, with an exit code."),
@@ -126,6 +126,7 @@ _COMMANDS = {
     "alert": ("monitoring.monitoring:alert", "Why an alert fired."),
     "ack": ("monitoring.monitoring:ack", "Acknowledge an alert."),
     "resolve": ("monitoring.monitoring:resolve", "Resolve an alert."),
+    "metrics": ("monitoring.metrics:metrics", "Print the page of metrics, as Prometheus reads it."),
     "rejected": ("monitoring.ingest:rejected", "Events that were not taken, by reason."),
     "ingest": ("monitoring.ingest:ingest", "Take a prediction log of a model served elsewhere."),
     "labels": ("monitoring.ingest:labels", "Take outcomes: prediction id and what really happened."),

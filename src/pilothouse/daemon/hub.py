@@ -7,10 +7,12 @@
 ``POST /v1/pairs``          PairBatch                                  BatchReceipt, after the commit
 ``POST /v1/labels``         list of Outcome                            LabelReceipt, after the commit
 ``POST /v1/report``         ServingReport                              empty map
+``GET /metrics``            nothing; with the token of ``state/``      page of metrics
 ==========================  =========================================  ==========================================
 
 Bodies are msgpack of ``domain.wire``; errors are ``{"error": "one line"}`` in JSON. Every request needs the header
-``Authorization: Bearer`` with the token of a target, whatever its path, and acts for that target alone. All work on the
+``Authorization: Bearer`` with the token of a target, whatever its path, and acts for that target alone; but for the page of
+metrics, which no target's token opens. All work on the
 stores is done in threads of the hub's own.
 """
 
@@ -18,10 +20,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
 
+from pilothouse.daemon.exports import metrics_server
+from pilothouse.daemon.exports.metrics_server import MetricsPage
 from pilothouse.daemon.hub_checks import (
     MAXIMUM_BATCH_ROWS,
     check_batch,
@@ -61,40 +66,52 @@ _LONGEST_ERROR = 500
 _ENCODER = msgspec.msgpack.Encoder()
 
 
-def hub_app(services: Services, pulse: Pulse) -> App:
-    """Hub of a workspace; reports go to ``pulse``. It answers from threads of its own, which end with the process."""
+def hub_app(services: Services, pulse: Pulse, page: MetricsPage | None = None) -> App:
+    """Hub of a workspace; reports go to ``pulse``. With ``page`` it has the daemon's metrics.
+
+    It answers from threads of its own, which end with the process."""
     threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="hub")
     writer = BatchWriter(services)
+    if page is not None:
+        page.hub = writer.standing
     room = http.BodyRoom()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        handled = _answered(services, pulse, threads, writer, room, scope, receive)
+        handled = _answered(Parts(services, pulse, threads, writer, room, page), scope, receive)
         await http.respond(send, handled, log, content_type=b"application/msgpack", longest=_LONGEST_ERROR)
 
     return app
 
 
-async def _answered(
-    services: Services,
-    pulse: Pulse,
-    threads: ThreadPoolExecutor,
-    writer: BatchWriter,
-    room: http.BodyRoom,
-    scope: Scope,
-    receive: Receive,
-) -> http.Answer:
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the hub answers with."""
+
+    services: Services
+    pulse: Pulse
+    threads: ThreadPoolExecutor
+    writer: BatchWriter
+    room: http.BodyRoom
+    page: MetricsPage | None
+
+
+async def _answered(hub: Parts, scope: Scope, receive: Receive) -> http.Answer:
     """Answer to one request: the token is checked first, then the route; the work is done in the hub's threads."""
+    services, pulse, room, page = hub.services, hub.pulse, hub.room, hub.page
     loop = asyncio.get_running_loop()
 
     def in_thread(work: Callable[[], _T]) -> Awaitable[_T]:
-        return loop.run_in_executor(threads, work)
+        return loop.run_in_executor(hub.threads, work)
 
-    token = _bearer(scope)
+    token = http.bearer(scope, _LONGEST_TOKEN)
+    if page is not None and (scope["method"], scope["path"]) == ("GET", metrics_server.PATH):
+        expected = await in_thread(lambda: metrics_server.hub_token(services))
+        if metrics_server.is_token(token, expected):  # no target's token opens it
+            return await page.answer(http.header(scope, b"accept") or "")
+        raise _unknown()
     target = await in_thread(lambda: targets.check_token(services, token)) if token else None
     if target is None:
-        raise http.HttpError(
-            401, "expected the token of a target: Authorization: Bearer TOKEN", {"www-authenticate": "Bearer"}
-        )
+        raise _unknown()
     method, path = scope["method"], scope["path"]
     if (method, path) == ("GET", "/v1/desired"):
         revision = (http.header(scope, b"if-none-match") or "").strip().strip('"')
@@ -105,7 +122,7 @@ async def _answered(
     if (method, path) == ("POST", "/v1/batches"):
         body = await http.read_body(scope, receive, MAXIMUM_BATCH_BYTES, room)
         batch = await in_thread(lambda: _batch(services, target, body))
-        receipt = await asyncio.wrap_future(writer.submit(batch))
+        receipt = await asyncio.wrap_future(hub.writer.submit(batch))
         return 200, _ENCODER.encode(receipt), {}
     if (method, path) == ("POST", "/v1/pairs"):
         body = await http.read_body(scope, receive, MAXIMUM_BATCH_BYTES, room)
@@ -119,13 +136,11 @@ async def _answered(
     raise http.HttpError(404, "there is no such route")
 
 
-def _bearer(scope: Scope) -> str:
-    """Token of a request, empty where there is none or where the header comes more than once."""
-    values = [value for name, value in scope["headers"] if name == b"authorization"]
-    if len(values) != 1 or len(values[0]) > _LONGEST_TOKEN:
-        return ""
-    scheme, _, token = values[0].decode("latin-1").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
+def _unknown() -> http.HttpError:
+    """Answer to who shows no token that counts here."""
+    return http.HttpError(
+        401, "expected the token of a target: Authorization: Bearer TOKEN", {"www-authenticate": "Bearer"}
+    )
 
 
 def _desired(services: Services, target: str, known_revision: str) -> http.Answer:

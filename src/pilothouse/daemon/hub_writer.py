@@ -4,10 +4,12 @@ No batch waits for others: the writer takes what there is when it is free, so an
 """
 
 import logging
+import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from pilothouse.daemon.exports.metrics_server import HubStanding
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.formats.wire import BatchReceipt, PredictionBatch
 from pilothouse.operations.ingest import ingest
@@ -20,7 +22,10 @@ _BATCHES_A_COMMIT = 256
 _ROWS_A_COMMIT = 50_000
 """Rows from which no further batch joins a commit."""
 
-_Waiting = tuple[PredictionBatch, "Future[BatchReceipt]"]
+_MINUTE_S = 60.0
+
+_Waiting = tuple[PredictionBatch, "Future[BatchReceipt]", float]
+"""Batch, its receipt, and the monotonic time at which it came."""
 
 
 class BatchWriter:
@@ -30,29 +35,40 @@ class BatchWriter:
         self._services = services
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="hub writer")
         self._waiting: deque[_Waiting] = deque()
+        self._longest = _Longest()
 
     def submit(self, batch: PredictionBatch) -> "Future[BatchReceipt]":
         """Receipt of a batch, as a future that is set after its commit."""
         answer: Future[BatchReceipt] = Future()
-        self._waiting.append((batch, answer))
+        self._waiting.append((batch, answer, time.monotonic()))
         self._thread.submit(self._commit)
         return answer
+
+    def standing(self) -> HubStanding:
+        """What waits now, and how long commits take."""
+        now = time.monotonic()
+        waiting = len(self._waiting)
+        try:
+            oldest = now - self._waiting[0][2]
+        except IndexError:
+            oldest = 0.0
+        return HubStanding(waiting, oldest, self._longest.of_last_minute(now))
 
     def _commit(self) -> None:
         taken, rows = list[_Waiting](), 0
         while self._waiting and len(taken) < _BATCHES_A_COMMIT and rows < _ROWS_A_COMMIT:
-            batch, answer = self._waiting.popleft()
+            batch, answer, came = self._waiting.popleft()
             if answer.set_running_or_notify_cancel():  # else its sender has gone, and will send it again
-                taken.append((batch, answer))
+                taken.append((batch, answer, came))
                 rows += batch.rows
         if taken:  # else an earlier call has taken it
             self._write(taken)
 
     def _write(self, taken: Sequence[_Waiting]) -> None:
         try:
-            receipts = ingest.ingest_batches(self._services, [batch for batch, _ in taken])
+            receipts = ingest.ingest_batches(self._services, [batch for batch, _, _ in taken])
         except PilothouseError as error:  # the disk or the database: each batch would fail in the same way
-            for _, answer in taken:
+            for _, answer, _ in taken:
                 answer.set_exception(error)
         except Exception as error:
             # an error of the program: the batch that causes it must not take the others along
@@ -63,5 +79,27 @@ class BatchWriter:
             for entry in taken:
                 self._write([entry])
         else:
-            for (_, answer), receipt in zip(taken, receipts, strict=True):
+            now = time.monotonic()
+            self._longest.add(now, now - min(came for _, _, came in taken))
+            for (_, answer, _), receipt in zip(taken, receipts, strict=True):
                 answer.set_result(receipt)
+
+
+class _Longest:
+    """Longest of the times of the last minute, by the minute that runs and the one before."""
+
+    def __init__(self) -> None:
+        self._began, self._now, self._before = time.monotonic(), 0.0, 0.0
+
+    def add(self, now: float, seconds: float) -> None:
+        self._turn(now)
+        self._now = max(self._now, seconds)
+
+    def of_last_minute(self, now: float) -> float:
+        self._turn(now)
+        return max(self._now, self._before)
+
+    def _turn(self, now: float) -> None:
+        if now - self._began >= _MINUTE_S:
+            self._before = self._now if now - self._began < 2 * _MINUTE_S else 0.0
+            self._began, self._now = now, 0.0

@@ -44,6 +44,15 @@ class ThreadGroup:
         now = time.monotonic()
         return [wakeup.name for wakeup in self._wakeups if now - wakeup.turned > wakeup.patience_s]
 
+    def turns(self) -> list[tuple[str, float, bool]]:
+        """Name of each part that has one, seconds since its last turn began, and whether it is stuck."""
+        now = time.monotonic()
+        return [
+            (wakeup.name, now - wakeup.turned, now - wakeup.turned > wakeup.patience_s)
+            for wakeup in list(self._wakeups)
+            if wakeup.name
+        ]
+
     def join(self, patience_s: float) -> list[str]:
         """Wait for all threads together that long, once ``stop`` is set; returns the names of those that still run."""
         for wakeup in self._wakeups:

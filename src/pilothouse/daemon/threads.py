@@ -4,6 +4,7 @@ import functools
 import logging
 import threading
 
+from pilothouse.daemon.exports.metrics_server import MetricsPage, keep_metrics
 from pilothouse.daemon.hub import hub_app
 from pilothouse.daemon.hub_server import HubServer
 from pilothouse.daemon.job_supervisor import run_slot
@@ -75,7 +76,9 @@ class DaemonThreads:
         self._monitor_wakeup = self._wakeup("monitor")
         self._schedules = ScheduleKeeper(services, self._monitor_wakeup)
         services.paths.make_socket_folder()
-        self._hub = HubServer(hub_app(services, self._pulse), services.paths.hub_socket)
+        self._page = MetricsPage(services)
+        self._page.parts = self._threads.turns
+        self._hub = HubServer(hub_app(services, self._pulse, self._page), services.paths.hub_socket)
 
     @property
     def failed(self) -> str:
@@ -134,6 +137,7 @@ class DaemonThreads:
             "roll-outs",
             functools.partial(keep_rollouts, services, rollouts, self._serving),
         )
+        parts.start("metrics", functools.partial(keep_metrics, services, self._page, wakeup()))
         parts.start("log", functools.partial(keep_log, services, wakeup()))
         parts.start("housekeeping", self._keep_house)
         parts.start("heartbeat", self._beat)
@@ -151,6 +155,8 @@ class DaemonThreads:
         self._hub.stop()
         left = self._threads.join(patience_s)
         self._hub.close()
+        if not left:
+            self._page.close()
         return left
 
     def _serving(self) -> Serving:

@@ -61,6 +61,11 @@ class WorkspacePaths:
         return self.state / "log.key"
 
     @property
+    def metrics_token(self) -> Path:
+        """Token with which the workspace's owner reads the daemon's metrics on the hub's socket; in no backup."""
+        return self.state / "metrics.token"
+
+    @property
     def daemon_lock(self) -> Path:
         """File that the leading daemon holds a lock on."""
         return self.state / "daemon.lock"

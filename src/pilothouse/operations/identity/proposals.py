@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from pilothouse.domain.errors import ConflictError, NotAllowedError, NotFoundError
 from pilothouse.domain.identity.roles import Actor, Permission
+from pilothouse.domain.integrations.integration_file import INTEGRATIONS_FILE
 from pilothouse.domain.models.target_file import TARGETS_FILE
 from pilothouse.domain.promotion.proposals import LASTS, Proposal, ProposalStatus, Second, check_words
 from pilothouse.domain.rollouts.plan_file import PLANS_FILE
@@ -64,7 +65,8 @@ def accepting(services: Services, actor: Actor, number: int, reason: str = "") -
             raise NotAllowedError(f"{actor.name} made proposal {number}: another admin accepts it")
         if proposal.files is not None and proposal.files != _digest(services):
             raise ConflictError(
-                f"proposal {number}: {TARGETS_FILE}, {PLANS_FILE} or files of models are not what they were when it was made: "
+                f"proposal {number}: {TARGETS_FILE}, {PLANS_FILE}, {INTEGRATIONS_FILE} or files of models are not what they "
+                "were when it was made: "
                 "propose it anew"
             )
         _close(change, proposal, ProposalStatus.ACCEPTED, reason)
@@ -148,10 +150,16 @@ def _required(connection: Connection, number: int) -> Proposal:
 
 
 def _digest(services: Services) -> str:
-    """Digest of ``targets.toml``, ``plans.toml`` and the files of models in which rules can lie, with their names."""
+    """Digest of ``targets.toml``, ``plans.toml``, ``integrations.toml`` and the files of models in which rules can lie, with
+    their names."""
     root = services.paths.root
     digest = hashlib.sha256()
-    files = [root / TARGETS_FILE, root / PLANS_FILE, *sorted((root / "models").rglob("*"))]
+    files = [
+        root / TARGETS_FILE,
+        root / PLANS_FILE,
+        root / INTEGRATIONS_FILE,
+        *sorted((root / "models").rglob("*")),
+    ]
     for file in files:
         if file.suffix in _READ and file.is_file():
             content = hashlib.sha256(file.read_bytes()).hexdigest()

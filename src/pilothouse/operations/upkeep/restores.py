@@ -14,6 +14,7 @@ from pilothouse.artifacts import ArtifactStore
 from pilothouse.domain.errors import ConflictError, IntegrityError, NotFoundError, UnavailableError
 from pilothouse.domain.formats.bounded_json import parse_json
 from pilothouse.domain.formats.safe_text import safe
+from pilothouse.domain.integrations.integration_file import INTEGRATIONS_FILE
 from pilothouse.domain.models.target_file import TARGETS_FILE
 from pilothouse.domain.records import AuditHead
 from pilothouse.domain.rollouts.plan_file import PLANS_FILE
@@ -141,7 +142,7 @@ def _unpack(file: Path, tar: tarfile.TarFile, folder: Path) -> dict[str, Any]:
 def _is_expected(name: str) -> bool:
     """True for names that ``backup`` writes: below ``models`` any that does not lead out of it."""
     if (
-        name in (REGISTRY, TELEMETRY, TARGETS_FILE, PLANS_FILE)
+        name in (REGISTRY, TELEMETRY, TARGETS_FILE, PLANS_FILE, INTEGRATIONS_FILE)
         or _ARTIFACT.fullmatch(name)
         or _MARK.fullmatch(name)
     ):
@@ -156,7 +157,7 @@ def _mode(name: str, recorded: int) -> int:
         return 0o444
     if name.startswith(f"{MODELS}/"):
         return 0o755 if recorded & 0o100 else 0o644
-    if name in (TARGETS_FILE, PLANS_FILE):
+    if name in (TARGETS_FILE, PLANS_FILE, INTEGRATIONS_FILE):
         return 0o644
     return 0o600
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pilothouse.domain.errors import ModelFileError, NotAllowedError
 from pilothouse.domain.identity.roles import Actor, Permission
+from pilothouse.domain.integrations.integration_file import INTEGRATIONS_FILE, Integrations
 from pilothouse.domain.models.model_file import spec_from_plain
 from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.domain.models.spec_differences import TARGETS, differences
@@ -25,6 +26,8 @@ from pilothouse.operations.authorisation import (
     roles_needed,
 )
 from pilothouse.operations.automation.schedule_times import gives_either_day
+from pilothouse.operations.integrations import integration_files
+from pilothouse.operations.integrations.integration_files import IntegrationChanges
 from pilothouse.operations.monitoring import window_forecast
 from pilothouse.operations.plans import plan_files
 from pilothouse.operations.plans.plan_files import PlanChanges
@@ -75,6 +78,7 @@ class _Files:
     models: dict[str, ReadFile]
     targets: Mapping[str, TargetDescription] | None
     plans: Mapping[str, Plan] | None
+    integrations: Integrations | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +88,15 @@ class _Plan:
     entries: int
     targets: TargetChanges
     plans: PlanChanges
+    integrations: IntegrationChanges
     models: list[PlannedChange]
     shown: list[PlannedChange]
     """The changes of targets and plans, where there are any, and those of the models."""
 
     @property
     def changes_anything(self) -> bool:
-        return bool(self.targets.put or self.plans.put) or any(one.action in _CHANGING for one in self.models)
+        of_files = self.targets.put or self.plans.put or self.integrations.put
+        return bool(of_files) or any(one.action in _CHANGING for one in self.models)
 
 
 def plan(services: Services, actor: Actor, folder: Path | None = None) -> list[PlannedChange]:
@@ -124,6 +130,7 @@ def apply(services: Services, actor: Actor, folder: Path | None = None) -> list[
         _check_permitted(services, change, planned)
         _apply_targets(change, planned.targets)
         plan_files.put_plans(change, planned.plans)
+        integration_files.put(change, planned.integrations)
         keys = targets.target_ids(change.connection)
         for one in planned.models:
             if one.action in _CHANGING:
@@ -141,7 +148,7 @@ def _check_permitted(services: Services, change: Change, planned: _Plan) -> None
     refused = [one for one in planned.shown if one.loosens and not one.permitted]
     for one in planned.shown:
         if one.loosens and one.permitted:
-            of_model = "" if one.model in (TARGETS_FILE, PLANS_FILE) else one.model
+            of_model = "" if one.model in (TARGETS_FILE, PLANS_FILE, INTEGRATIONS_FILE) else one.model
             check_second(services, change.connection, actor, Permission.LOOSEN, of_model)
     if not refused:
         return
@@ -208,6 +215,7 @@ def _read_files(services: Services, actor: Actor, folder: Path | None, *, thorou
     problems: list[str] = []
     described = target_files.read_targets_file(services, problems)
     plans = plan_files.read_plans_file(services, problems)
+    integrations = integration_files.read_integrations_file(services, problems)
     examination = Examination(known, thorough)
     files = read_model_files(services, root, described, problems, examination=examination)
     problems += target_files.disagreements(files.values(), described)
@@ -218,7 +226,7 @@ def _read_files(services: Services, actor: Actor, folder: Path | None, *, thorou
             problems += plan_files.plan_faults(connection, plans, specs, places)
     if problems:
         raise ModelFileError(problems)
-    return _Files(root, files, described, plans)
+    return _Files(root, files, described, plans, integrations)
 
 
 def _planned(services: Services, connection: Connection, actor: Actor, files: _Files) -> _Plan:
@@ -248,7 +256,14 @@ def _planned(services: Services, connection: Connection, actor: Actor, files: _F
     if plans.action:
         of_plans = PlannedChange(PLANS_FILE, plans.action, plans.differences, plans.loosens)
         shown.insert(bool(described.action), _with_appliers(connection, actor, of_plans, of_model=""))
-    return _Plan(audit.head(connection).count, described, plans, planned, shown)
+    integrations = integration_files.planned(connection, files.integrations)
+    if integrations.action:
+        of_file = PlannedChange(
+            INTEGRATIONS_FILE, integrations.action, integrations.differences, integrations.loosens
+        )
+        place = bool(described.action) + bool(plans.action)
+        shown.insert(place, _with_appliers(connection, actor, of_file, of_model=""))
+    return _Plan(audit.head(connection).count, described, plans, integrations, planned, shown)
 
 
 def _with_appliers(

@@ -1,55 +1,20 @@
-"""Page of metrics: the text format of Prometheus (0.0.4), or OpenMetrics 1.0 where a scraper asks for it.
-
-Names have no other signs than letters, digits and underscores, so that a scraper that escapes others sees no two as one.
-"""
+"""Page of metrics of a serving process."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from pilothouse import __version__
+from pilothouse.domain.formats.openmetrics import Family, Labels, page
 from pilothouse.serving.pages.route import Standing
 from pilothouse.serving.pages.traffic import BUCKETS_S, VersionTraffic
 from pilothouse.serving.versions.live_versions import Roster
 
-TEXT = "text/plain; version=0.0.4; charset=utf-8"
-OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
-
-Labels = Mapping[str, str]
 _OUTCOMES = ("paired", "dropped", "failed", "unfit")
 """What may become of a request in the shadow."""
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
-    """Metrics of one name. A sample is the end of its name, its labels and its value."""
-
-    name: str
-    kind: str
-    help: str
-    samples: tuple[tuple[str, Labels, float], ...]
-    unit: str = ""
-
-
-def wants_openmetrics(accept: str) -> bool:
-    """True for a scraper that takes OpenMetrics, unless it says that it would rather have text."""
-    weights: dict[str, float] = {}
-    for part in accept.lower().split(",", 20)[:20]:
-        kind, *parameters = (piece.strip() for piece in part.split(";"))
-        weight = next((piece[2:] for piece in parameters if piece.startswith("q=")), "1")
-        try:
-            weights[kind] = max(weights.get(kind, 0.0), float(weight))
-        except ValueError:
-            continue
-    openmetrics = weights.get("application/openmetrics-text", 0.0)
-    return openmetrics > 0 and openmetrics >= weights.get("text/plain", 0.0)
-
-
 def metrics_page(roster: Roster, standing: Standing, *, openmetrics: bool) -> bytes:
     """Body of the page."""
-    lines = [line for family in _families(roster, standing) for line in _lines(family, openmetrics)]
-    if openmetrics:
-        lines.append("# EOF")
-    return ("\n".join(lines) + "\n").encode()
+    return page(_families(roster, standing), openmetrics=openmetrics)
 
 
 def _families(roster: Roster, standing: Standing) -> Iterator[Family]:
@@ -149,29 +114,10 @@ def _labels(model: str, number: int) -> tuple[tuple[str, str], ...]:
     return ("model", model), ("version", str(number))
 
 
-def _histogram(labels: Labels, counts: VersionTraffic) -> Iterator[tuple[str, Labels, float]]:
+def _histogram(labels: Mapping[str, str], counts: VersionTraffic) -> Iterator[tuple[str, Labels, float]]:
     total = 0
     for bound, count in zip((*map(str, BUCKETS_S), "+Inf"), counts.buckets, strict=True):
         total += count
         yield "_bucket", {**labels, "le": bound}, total
     yield "_sum", labels, counts.answered_ns / 1e9
     yield "_count", labels, total
-
-
-def _lines(family: Family, openmetrics: bool) -> Iterator[str]:
-    name, kind = family.name, family.kind
-    if not openmetrics:  # its counters carry their ending, and it knows no infos
-        name += {"counter": "_total", "info": "_info"}.get(kind, "")
-        kind = "gauge" if kind == "info" else kind
-    yield f"# HELP {name} {family.help}"
-    yield f"# TYPE {name} {kind}"
-    if openmetrics and family.unit:
-        yield f"# UNIT {name} {family.unit}"
-    for ending, labels, value in family.samples:
-        pairs = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
-        braces = f"{{{pairs}}}" if pairs else ""
-        yield f"{family.name}{ending}{braces} {float(value) if isinstance(value, float) else value}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")

@@ -12,6 +12,7 @@ from typing import Any
 
 from pilothouse import __version__
 from pilothouse.domain.errors import NotFoundError
+from pilothouse.domain.formats import openmetrics as metrics_format
 from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.serving.bodies.forms import INVOCATIONS, RECORDS, TENSORS, header_of
 from pilothouse.serving.bodies.protocol import encode, model_metadata, server_metadata
@@ -158,8 +159,8 @@ def _version(_: Asked) -> http.Answer:
 
 
 def _metrics(asked: Asked) -> http.Answer:
-    openmetrics = metrics_page.wants_openmetrics(header_of(asked.headers, b"accept"))
-    kind = metrics_page.OPENMETRICS if openmetrics else metrics_page.TEXT
+    openmetrics = metrics_format.wants_openmetrics(header_of(asked.headers, b"accept"))
+    kind = metrics_format.OPENMETRICS if openmetrics else metrics_format.TEXT
     body = metrics_page.metrics_page(asked.roster, asked.standing(), openmetrics=openmetrics)
     return 200, body, {"content-type": kind, "vary": "accept"}
 

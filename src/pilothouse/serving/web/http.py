@@ -58,6 +58,15 @@ def header(scope: Scope, name: bytes) -> str | None:
     return None
 
 
+def bearer(scope: Scope, longest: int = 512) -> str:
+    """Token of a request; empty where there is none, where the header comes more than once or is longer."""
+    values = [value for name, value in scope["headers"] if name == b"authorization"]
+    if len(values) != 1 or len(values[0]) > longest:
+        return ""
+    scheme, _, token = values[0].decode("latin-1").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
 class BodyRoom:
     """Bytes that the bodies of a server's requests may take together while they arrive."""
 

@@ -176,6 +176,7 @@ def _views(moment: Moment) -> dict[str, View]:
         "audit": View(f"t.recorded_at <= {wall}"),
         "row_digests": View(f"t.seq IN (SELECT a.seq FROM main.audit a WHERE a.recorded_at <= {wall})"),  # noqa: S608 - numbers
         "log_deliveries": View("0"),
+        "export_cursors": View("0"),
         "schedule_fires": View(f"t.recorded_at <= {wall}"),
         "serving_reports": View("0"),
         "trigger_events": View(

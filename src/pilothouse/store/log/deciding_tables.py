@@ -249,6 +249,7 @@ EXEMPT: Mapping[str, str] = {
     "log_heads": "signed, and compared with the log's rows",
     "log_cosignatures": "signed by witnesses, and compared with the heads",
     "log_deliveries": "how far each anchor is: what the anchors hold is what counts",
+    "export_cursors": "how far lineage and traces are delivered: the audit log they are made of is what counts",
     "deployment_states": "follows from other tables and from telemetry: the doctor computes it again",
     "model_states": "follows from other tables and from telemetry: the doctor computes it again",
     "rollout_evidence": "follows from telemetry; the event of a verdict carries its figures",

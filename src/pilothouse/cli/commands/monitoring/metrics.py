@@ -1,0 +1,23 @@
+"""The command metrics: the daemon's page, without a daemon."""
+
+import click
+
+from pilothouse.cli.output import json_option, printed_as_json
+from pilothouse.cli.session import Session
+from pilothouse.domain.formats import openmetrics as metrics_format
+from pilothouse.domain.integrations.metric_table import families
+from pilothouse.operations.integrations import metrics as operations
+
+
+@click.command()
+@click.option(
+    "--openmetrics", is_flag=True, help="In OpenMetrics 1.0; in the text format of Prometheus otherwise."
+)
+@json_option
+@click.pass_obj
+def metrics(session: Session, openmetrics: bool) -> None:
+    """Print the page of metrics by what is on record; what only the running daemon knows is left out."""
+    found = list(families(operations.gather(session.services, session.actor)))
+    if printed_as_json(session, found):
+        return
+    click.echo(metrics_format.page(found, openmetrics=openmetrics).decode(), nl=False)

@@ -1,0 +1,1 @@
+"""What Pilothouse tells the tools around it: metrics, lineage, traces."""

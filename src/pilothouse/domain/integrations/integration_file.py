@@ -1,0 +1,170 @@
+"""``integrations.toml``: where metrics, lineage and traces go. Without the file nothing leaves the workspace."""
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from pilothouse.domain.errors import InvalidInputError, ModelFileError
+from pilothouse.domain.formats.bounded_toml import one_line_each, parse_toml
+from pilothouse.domain.models.dataclass_reader import read_dataclass, to_plain
+
+INTEGRATIONS_FILE = "integrations.toml"
+SETTING = "integrations"
+"""Setting of the workspace that holds what is in force, as plain data."""
+_LONGEST = 1_000
+_MOST_DEPLOYMENTS = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """``[metrics]``: address at which the daemon has its page."""
+
+    listen: str = ""
+    """``127.0.0.1:9464``; empty: only on the hub's socket."""
+    token_file: str = ""
+    """File with the token that a scraper shows, relative to the workspace's folder; a must beyond this machine."""
+    deployments: int = 1_000
+    """Deployments with series of their own at most, the worst first."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineageSettings:
+    """``[lineage]``: file, relative to the workspace's folder, or URL that takes OpenLineage events."""
+
+    file: str = ""
+    url: str = ""
+    token_file: str = ""
+    namespace: str = ""
+    """Namespace of the jobs; the host and folder of the workspace otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class TracesSettings:
+    """``[traces]``: URL of a collector that takes OTLP over HTTP in JSON, as ``http://127.0.0.1:4318/v1/traces``."""
+
+    url: str = ""
+    token_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Integrations:
+    """The whole file."""
+
+    metrics: MetricsSettings | None = None
+    lineage: LineageSettings | None = None
+    traces: TracesSettings | None = None
+
+    def to_plain(self) -> dict[str, Any]:
+        """As it is stored; tables that are not there are left out."""
+        plain: dict[str, Any] = to_plain(self)
+        return {key: value for key, value in plain.items() if value is not None}
+
+
+def integrations_from_plain(plain: Mapping[str, Any]) -> Integrations:
+    """What ``to_plain`` gave. Raises InvalidInputError for anything else."""
+    problems: list[str] = []
+    read = read_dataclass(Integrations, plain, "", problems)
+    if read is None:
+        raise InvalidInputError("; ".join(problems))
+    return read
+
+
+def load_integrations(text: str, file: str = INTEGRATIONS_FILE) -> Integrations:
+    """Read the text of a file. Raises ModelFileError with every fault."""
+    try:
+        plain = parse_toml(text, file)
+    except InvalidInputError as error:
+        raise ModelFileError([str(error)]) from None
+    problems: list[str] = []
+    read = read_dataclass(Integrations, plain, "", problems)
+    if read is not None:
+        problems += _faults(read)
+    if read is None or problems:
+        raise ModelFileError(one_line_each(f"{file}: {problem}" for problem in problems))
+    return read
+
+
+def address_of(listen: str) -> tuple[str, int]:
+    """Address and port of ``127.0.0.1:9464`` or ``[::1]:9464``. Raises ValueError."""
+    host, _, port = listen.rpartition(":")
+    address = ipaddress.ip_address(host[1:-1] if host.startswith("[") and host.endswith("]") else host)
+    if not (port.isascii() and port.isdecimal() and len(port) <= 5 and int(port) < 65_536):
+        raise ValueError(port)
+    return str(address), int(port)
+
+
+def is_loopback(listen: str) -> bool:
+    """True for an address that only this machine reaches."""
+    return ipaddress.ip_address(address_of(listen)[0]).is_loopback
+
+
+def differences(before: Integrations, after: Integrations) -> Iterator[str]:
+    """Lines such as ``metrics.listen: none → 127.0.0.1:9464``."""
+    old, new = before.to_plain(), after.to_plain()
+    for table in ("metrics", "lineage", "traces"):
+        left, right = old.get(table) or {}, new.get(table) or {}
+        for key in dict.fromkeys((*left, *right)):
+            if left.get(key) != right.get(key):
+                yield f"{table}.{key}: {_shown(left.get(key))} → {_shown(right.get(key))}"
+
+
+def opens(line: str) -> bool:
+    """True for a difference that lets figures go to another place, or to whoever shows no token: an admin's matter."""
+    return line.partition(":")[0].rpartition(".")[2] in ("listen", "token_file", "file", "url")
+
+
+def _shown(value: object) -> str:
+    return "none" if value in (None, "") else str(value)
+
+
+def _faults(read: Integrations) -> Iterator[str]:
+    if metrics := read.metrics:
+        yield from _listen_faults(metrics)
+        if not 0 <= metrics.deployments <= _MOST_DEPLOYMENTS:
+            yield (f"metrics.deployments: found {metrics.deployments}; expected 0 to {_MOST_DEPLOYMENTS:,}")
+    if lineage := read.lineage:
+        if bool(lineage.file) == bool(lineage.url):
+            yield "lineage.file: expected a file or a url, and not both"
+        if lineage.url:
+            yield from _url_faults("lineage.url", lineage.url)
+        if lineage.namespace and not lineage.namespace.isprintable():
+            yield "lineage.namespace: has characters that cannot be shown; expected printable ones"
+    if traces := read.traces:
+        yield from _url_faults("traces.url", traces.url)
+    for name in ("metrics", "lineage", "traces"):
+        table = getattr(read, name)
+        for key in ("token_file", "file"):
+            path = getattr(table, key, "")
+            if len(path) > _LONGEST or "\0" in path or not path.isprintable():
+                yield f"{name}.{key}: expected a path of {_LONGEST:,} printable characters at most"
+            elif key == "file" and path and path.replace("\\", "/").split("/")[0] in ("state", "models"):
+                yield f"{name}.{key}: found {path!r}; expected a file outside of state and models"
+
+
+def _listen_faults(metrics: MetricsSettings) -> Iterator[str]:
+    if not metrics.listen:
+        return
+    try:
+        outside = not is_loopback(metrics.listen)
+    except ValueError:
+        yield f"metrics.listen: found {metrics.listen!r}; expected an address and a port, as 127.0.0.1:9464 or [::1]:9464"
+        return
+    if outside and not metrics.token_file:
+        yield (
+            f"metrics.token_file: is missing; {metrics.listen} can be reached from other machines: name a file with a token, "
+            "or listen on 127.0.0.1"
+        )
+
+
+def _url_faults(path: str, url: str) -> Iterator[str]:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable, parts = False, None
+    if not usable or len(url) > _LONGEST or not url.isprintable() or " " in url:
+        yield f"{path}: found {url[:120]!r}; expected http:// or https:// and a host"
+    elif parts is not None and (parts.username or parts.password):
+        yield f"{path}: holds a name or password; expected token_file for it, which names a file"

@@ -1,0 +1,1 @@
+"""Metrics, lineage and traces for the tools around Pilothouse, and the file that says where they go."""
