@@ -388,6 +388,7 @@ def metrics_table() -> str:
             metric.kind + (", the daemon's own" if metric.of_daemon else ""),
             ", ".join(f"`{label}`" for label in metric.labels),
             metric.help,
+        )
         for metric in METRICS
     ]
     return "\n" + table(("metric", "kind", "labels", "meaning"), rows) + "\n"

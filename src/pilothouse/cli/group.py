@@ -20,6 +20,8 @@ _COMMANDS = {
         "workspaces.workspace:apply",
         "Read targets.toml, plans.toml, integrations.toml and the model files and bring the registry up to them.",
     ),
+    "diff": ("workspaces.files:diff", "Show how the files differ from what is in force (exit code 2)."),
+    "check": ("workspaces.files:check", "Check files of a workspace without one, as before a commit."),
     "new": ("models.first_models:new", "Look at a file and write a first, commented model.toml for it."),
     "status": ("workspaces.workspace:status", "The fleet's health in text, with an exit code."),
     "backup": ("workspaces.workspace:backup", "Copy a live workspace soundly into one file."),

@@ -60,6 +60,8 @@ class Model:
     created_at: datetime
     targets: tuple[str, ...] = ()
     aliases: dict[str, int] = field(default_factory=dict)
+    git: dict[str, Any] | None = None
+    """Repository that the file in force lay in when it was applied (``GitState``); None where it lay in none."""
 
 
 @dataclass(frozen=True, slots=True)

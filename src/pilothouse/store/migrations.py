@@ -156,7 +156,7 @@ MIGRATIONS: dict[str, Migration] = {
         ),
     ),
     "registry_19": Migration(
-        parts=("0019_exports.sql", "0019_notebook_runs.sql"),
+        parts=("0019_applied_from_git.sql", "0019_exports.sql", "0019_notebook_runs.sql"),
         append_only=("notebook_run_entries",),
         never_deleted=("notebook_runs",),
     ),

@@ -1,8 +1,10 @@
 """``integrations.toml``: read, compared with what is in force, and put in force."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pilothouse.domain.errors import InvalidInputError, ModelFileError, PilothouseError
 from pilothouse.domain.formats.canonical import canonical_json
@@ -67,13 +69,14 @@ def planned(connection: Connection, described: Integrations | None) -> Integrati
     return IntegrationChanges(described if changed else None, action, lines, tuple(filter(opens, lines)))
 
 
-def put(change: Change, changes: IntegrationChanges) -> None:
-    """Put the file in force."""
+def put(change: Change, changes: IntegrationChanges, git: Mapping[str, Any]) -> None:
+    """Put the file in force. ``git``: the repository that it lies in."""
     if changes.put is None:
         return
     check(change.connection, change.actor, Permission.APPLY)
     workspace.set_setting(change.connection, SETTING, canonical_json(changes.put.to_plain()))
-    detail = {"differences": list(changes.differences), "loosens": list(changes.loosens)}
+    detail: dict[str, Any] = {"differences": list(changes.differences), "loosens": list(changes.loosens)}
+    detail |= {"git": dict(git)} if git else {}
     change.record("integrations.described", INTEGRATIONS_FILE, detail)
 
 

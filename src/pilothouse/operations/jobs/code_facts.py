@@ -1,7 +1,6 @@
 """Code of a training: a digest of the model's folder, and the state of the git repository around it, if there is one.
 
-git is run so that a repository cannot make it run anything else: only the repository's own configuration counts, without its
-hooks, file-system monitor, filters and external diffs; no network, no prompts, no locks; each call has a time-out.
+git is run by ``system/git.py``.
 """
 
 import hashlib
@@ -9,7 +8,6 @@ import os
 import pwd
 import shutil
 import stat
-import subprocess
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,28 +17,14 @@ from typing import Any
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.system.git import OPTIONS, GitError, git, pathspec, text_of, without_filters
 
 MODEL_FILE_LIMIT = 2_000
 MODEL_BYTES_LIMIT = 64 << 20
 _DIFF_LIMIT = 16 << 20
-_GIT_TIMEOUT_S = 20.0
 _COMMITS = 20
 """Newest commits of a folder whose authors are recorded."""
 _SKIPPED = frozenset({"__pycache__", ".git", ".venv", "venv", "node_modules", ".ipynb_checkpoints"})
-_OPTIONS = (
-    "core.hooksPath=/dev/null",
-    "core.fsmonitor=false",
-    "core.attributesFile=/dev/null",
-    "core.excludesFile=/dev/null",
-    "core.pager=cat",
-    "core.quotePath=false",
-    "core.untrackedCache=keep",
-    "diff.external=",
-    "protocol.allow=never",
-    "submodule.recurse=false",
-    # Nothing in the repository is run, so that its owner does not matter.
-    "safe.directory=*",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +156,7 @@ def code_facts(folder: Path, leave_out: Sequence[Path] = ()) -> CodeFacts:
         return CodeFacts(digest, note="git is not installed", owners=owners)
     try:
         return replace(_git_facts(folder, leave_out, digest), owners=owners)
-    except _GitError as error:
+    except GitError as error:
         note = "no git repository around it" if "not a git repository" in str(error) else str(error)
         return CodeFacts(digest, note=note, owners=owners)
 
@@ -209,38 +193,34 @@ def _owners(folder: Path, leave_out: Sequence[Path]) -> tuple[str, ...]:
     return tuple(names)
 
 
-class _GitError(Exception):
-    """Failure of git; the digest of the folder's content is recorded without it."""
-
-
 def _git_facts(folder: Path, leave_out: Sequence[Path], digest: str) -> CodeFacts:
     folder = folder.resolve()
-    root = Path(os.fsdecode(_git(folder, "rev-parse", "--show-toplevel").removesuffix(b"\n")))
+    root = Path(os.fsdecode(git(folder, "rev-parse", "--show-toplevel").removesuffix(b"\n")))
     if not folder.is_relative_to(root):
-        raise _GitError(
+        raise GitError(
             f"the repository says that its files are in {root}, which does not hold the model's folder"
         )
-    options = [*_OPTIONS, *_without_filters(root)]
-    commit = _text(
-        _git(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}", options=options, ok=(0, 1))
+    options = [*OPTIONS, *without_filters(root)]
+    commit = text_of(
+        git(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}", options=options, ok=(0, 1))
     )
-    branch = _text(_git(root, "symbolic-ref", "--quiet", "--short", "HEAD", options=options, ok=(0, 1)))
+    branch = text_of(git(root, "symbolic-ref", "--quiet", "--short", "HEAD", options=options, ok=(0, 1)))
     if not commit:
         return CodeFacts(digest, branch=branch or None, dirty=True, note="the repository has no commit yet")
-    paths = ["--", _pathspec(root, folder)]
-    paths += [_pathspec(root, path, "exclude") for path in leave_out if path.resolve().is_relative_to(folder)]
-    diff = _git(
+    paths = ["--", pathspec(root, folder)]
+    paths += [pathspec(root, path, "exclude") for path in leave_out if path.resolve().is_relative_to(folder)]
+    diff = git(
         root, "diff", "--no-ext-diff", "--no-textconv", "--no-color", "--binary", "--ignore-submodules=all",
         "HEAD", *paths, options=options,
     )  # fmt: skip
-    new = _git(root, "ls-files", "--others", "--exclude-standard", "-z", *paths, options=options)
+    new = git(root, "ls-files", "--others", "--exclude-standard", "-z", *paths, options=options)
     names = [
         name for name in map(os.fsdecode, new.split(b"\0")) if name and not _SKIPPED & set(Path(name).parts)
     ]
     for name in names:
         if len(diff) > _DIFF_LIMIT:
             break
-        diff += _git(
+        diff += git(
             root, "diff", "--no-index", "--no-ext-diff", "--no-textconv", "--no-color", "--binary",
             "--", "/dev/null", name, options=options, ok=(0, 1),
         )  # fmt: skip
@@ -257,70 +237,9 @@ def _git_facts(folder: Path, leave_out: Sequence[Path], digest: str) -> CodeFact
 
 def _authors(root: Path, paths: Sequence[str], options: Sequence[str]) -> tuple[str, ...]:
     """Authors of the newest commits, each once."""
-    written = _git(
+    written = git(
         root, "log", f"-{_COMMITS}", "--no-show-signature", "--no-mailmap", "--format=%an <%ae>", "HEAD", *paths,
         options=options,
     )  # fmt: skip
     lines = written.decode("utf-8", "replace").splitlines()
     return tuple(dict.fromkeys(one_line(line, 200) for line in lines if line))
-
-
-def _without_filters(root: Path) -> list[str]:
-    """Options that disable every filter and text conversion in the repository's own configuration."""
-    names = _git(
-        root, "config", "--null", "--name-only", "--get-regexp", r"^(filter|diff)\.", options=_OPTIONS, ok=(0, 1)
-    )  # fmt: skip
-    emptied = []
-    for name in {os.fsdecode(name) for name in names.split(b"\0") if name}:
-        key = name.rpartition(".")[2].lower()
-        if key in ("clean", "smudge", "process", "textconv", "command"):
-            emptied.append(f"{name}=")
-        elif key == "required":
-            emptied.append(f"{name}=false")
-    return emptied
-
-
-def _git(folder: Path, *arguments: str, options: Sequence[str] = _OPTIONS, ok: Sequence[int] = (0,)) -> bytes:
-    environment = {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "HOME": "/nonexistent",
-        "LC_ALL": "C",
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": "/dev/null",
-        "GIT_ATTR_NOSYSTEM": "1",
-        "GIT_OPTIONAL_LOCKS": "0",
-        "GIT_NO_LAZY_FETCH": "1",
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_ALLOW_PROTOCOL": "",
-        # By number: a key of the repository may hold any character.
-        "GIT_CONFIG_COUNT": str(len(options)),
-    }
-    for i, option in enumerate(options):
-        # The last "=" separates the value: no value here holds one.
-        key, _, value = option.rpartition("=")
-        environment[f"GIT_CONFIG_KEY_{i}"], environment[f"GIT_CONFIG_VALUE_{i}"] = key, value
-    try:
-        process = subprocess.run(
-            ["git", "--no-pager", *arguments],
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_GIT_TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise _GitError(f"git {arguments[0]}: {error}") from None
-    if process.returncode not in ok:
-        message = process.stderr.decode("utf-8", "replace").split("\n")[0][:300]
-        raise _GitError(message or f"git {arguments[0]} ended with code {process.returncode}")
-    return process.stdout
-
-
-def _pathspec(root: Path, path: Path, magic: str = "") -> str:
-    flags = ",".join(filter(None, ("top", "literal", magic)))
-    return f":({flags}){path.resolve().relative_to(root).as_posix()}"
-
-
-def _text(output: bytes) -> str:
-    return output.decode("utf-8", "replace").strip()

@@ -8,6 +8,7 @@ from pilothouse.domain.audit.lineage import LineageNode
 from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.identifiers import VersionReference, version_uri
 from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.integrations.git_state import git_text
 from pilothouse.domain.records import Alert, Deployment, Job, PromotionRequest, Run, Version
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.catalogue import require_run, require_version
@@ -65,6 +66,8 @@ def _run(connection: Connection, run: Run) -> LineageNode:
     stored = models.spec_by_id(connection, jobs.origin_of(connection, run.job_id).spec_id)
     if stored is not None:
         applied = f"applied {_time(stored.recorded_at)} by {stored.applied_by}"
+        if from_git := git_text(stored.git or {}):
+            applied += f" from {from_git}"
         children.append(LineageNode("model file", stored.digest[:12], applied))
     if job is not None and job.options.get("overrides"):
         text = ", ".join(f"{key} = {value}" for key, value in job.options["overrides"].items())

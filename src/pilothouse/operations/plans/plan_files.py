@@ -77,8 +77,8 @@ def planned_plans(connection: Connection, described: Mapping[str, Plan] | None) 
     return PlanChanges(put, action, tuple(differences), tuple(loosens))
 
 
-def put_plans(change: Change, planned: PlanChanges) -> None:
-    """Put the plans of the file in force; the texts before stay on record."""
+def put_plans(change: Change, planned: PlanChanges, git: Mapping[str, Any]) -> None:
+    """Put the plans of the file in force; the texts before stay on record. ``git``: the repository that it lies in."""
     if not planned.put:
         return
     check(change.connection, change.actor, Permission.APPLY)
@@ -91,6 +91,7 @@ def put_plans(change: Change, planned: PlanChanges) -> None:
             "differences": list(planned.differences),
             "loosens": list(planned.loosens),
             "digests": {name: plan.digest if plan else None for name, plan in planned.put.items()},
+            **({"git": dict(git)} if git else {}),
         },
     )
 

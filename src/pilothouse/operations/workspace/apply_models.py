@@ -1,7 +1,7 @@
 """Model files and targets into the registry: all of them, or none where one has a fault."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from pilothouse.operations.authorisation import (
 from pilothouse.operations.automation.schedule_times import gives_either_day
 from pilothouse.operations.integrations import integration_files
 from pilothouse.operations.integrations.integration_files import IntegrationChanges
+from pilothouse.operations.models.git_state import git_states
 from pilothouse.operations.monitoring import window_forecast
 from pilothouse.operations.plans import plan_files
 from pilothouse.operations.plans.plan_files import PlanChanges
@@ -67,6 +68,8 @@ class PlannedChange:
     may_apply: tuple[str, ...] = ()
     permitted: bool = False
     refusal: str = ""
+    git: Mapping[str, Any] = field(default_factory=dict)
+    """Repository that the file lies in (``GitState``), of one that is new or changes; empty where it lies in none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,8 @@ def plan(services: Services, actor: Actor, folder: Path | None = None) -> list[P
     authorise(services, actor)
     files = _read_files(services, actor, folder, thorough=True)
     with reading(services, actor) as connection:
-        return _planned(services, connection, actor, files).shown
+        planned = _planned(services, connection, actor, files)
+    return _with_git(planned.shown, _git(services, files, planned))
 
 
 def apply(services: Services, actor: Actor, folder: Path | None = None) -> list[PlannedChange]:
@@ -124,19 +128,37 @@ def apply(services: Services, actor: Actor, folder: Path | None = None) -> list[
         planned = _planned(services, connection, actor, files)
     if not planned.changes_anything:
         return planned.shown
+    git = _git(services, files, planned)
     with changing(services, actor, Permission.READ) as change:
         if audit.head(change.connection).count != planned.entries:  # somebody has changed something meanwhile
             planned = _planned(services, change.connection, actor, files)
+            git = _git(services, files, planned)
         _check_permitted(services, change, planned)
-        _apply_targets(change, planned.targets)
-        plan_files.put_plans(change, planned.plans)
-        integration_files.put(change, planned.integrations)
+        _apply_targets(change, planned.targets, git.get(TARGETS_FILE, {}))
+        plan_files.put_plans(change, planned.plans, git.get(PLANS_FILE, {}))
+        integration_files.put(change, planned.integrations, git.get(INTEGRATIONS_FILE, {}))
         keys = targets.target_ids(change.connection)
         for one in planned.models:
             if one.action in _CHANGING:
-                _apply_one(change, files.models[one.model], one, keys)
+                of_git = replace(one, git=git.get(one.model, {}))
+                _apply_one(change, files.models[one.model], of_git, keys)
                 states.refresh_model(services, change.connection, one.model)
-    return planned.shown
+    return _with_git(planned.shown, git)
+
+
+def _git(services: Services, files: _Files, planned: _Plan) -> dict[str, dict[str, Any]]:
+    """Repositories that the changed files lie in, by what they are of."""
+    root = services.paths.root
+    groups: dict[str, list[Path]] = {}
+    for one in planned.shown:
+        if one.action in _CHANGING:
+            read = files.models.get(one.model)
+            groups[one.model] = [root / (read.folder if read else one.model)]
+    return {name: state.to_plain() for name, state in git_states(groups).items()}
+
+
+def _with_git(shown: Sequence[PlannedChange], git: Mapping[str, Mapping[str, Any]]) -> list[PlannedChange]:
+    return [replace(one, git=git[one.model]) if one.model in git else one for one in shown]
 
 
 def _check_permitted(services: Services, change: Change, planned: _Plan) -> None:
@@ -160,11 +182,12 @@ def _check_permitted(services: Services, change: Change, planned: _Plan) -> None
     raise NotAllowedError("\n".join([head, *lines]))
 
 
-def _apply_targets(change: Change, planned: TargetChanges) -> None:
+def _apply_targets(change: Change, planned: TargetChanges, git: Mapping[str, Any]) -> None:
     """Bring the descriptions of targets up to date. Those that a model file alone gives are recorded with the model."""
     if planned.differences:
         check(change.connection, change.actor, Permission.APPLY)
-        change.record("targets.described", TARGETS_FILE, {"differences": list(planned.differences)})
+        detail: dict[str, Any] = {"differences": list(planned.differences)}
+        change.record("targets.described", TARGETS_FILE, detail | ({"git": dict(git)} if git else {}))
     targets.put_targets(change.connection, planned.put, at=change.at)
 
 
@@ -186,6 +209,7 @@ def _apply_one(change: Change, file: ReadFile, planned: PlannedChange, keys: Map
         loosened=planned.loosens,
         applied_by=change.actor.name,
         judging_code=file.judging_code,
+        git=dict(planned.git) or None,
     )
     models.add_spec(connection, new, at=change.at)
     if before is None or _names(before.spec) != _names(file.plain):
@@ -200,6 +224,7 @@ def _apply_one(change: Change, file: ReadFile, planned: PlannedChange, keys: Map
             "differences": list(planned.differences),
             "loosens": list(planned.loosens),
             **({"judging_code": file.judging_code} if file.judging_code else {}),
+            **({"git": dict(planned.git)} if planned.git else {}),
         },
     )
     if spec.inventory is not None and spec.inventory.retired:

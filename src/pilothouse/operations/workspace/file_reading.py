@@ -1,7 +1,7 @@
 """Model files as they are read: strictly, all faults of all files at once, before anything is written."""
 
 import ast
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,12 @@ from pilothouse.domain.errors import InvalidInputError, ModelFileError
 from pilothouse.domain.formats.canonical import canonical_digest
 from pilothouse.domain.formats.time_parsing import moment
 from pilothouse.domain.formats.toml_lines import with_lines
+from pilothouse.domain.integrations.integration_file import INTEGRATIONS_FILE, load_integrations
 from pilothouse.domain.models.model_file import read_spec, spec_to_plain
 from pilothouse.domain.models.model_spec import ModelSpec
-from pilothouse.domain.models.target_file import TargetDescription
+from pilothouse.domain.models.target_file import TARGETS_FILE, TargetDescription, load_targets
 from pilothouse.domain.models.target_selection import without_places
+from pilothouse.domain.rollouts.plan_file import PLANS_FILE, load_plans
 from pilothouse.operations.automation.schedule_times import check_rule, is_zone
 from pilothouse.operations.jobs.judging_code import judging_code
 from pilothouse.operations.models.estimator_faults import estimator_faults
@@ -86,6 +88,49 @@ def read_model_files(
         lines = [f"{one.name}: {problem}" for problem in without_places(one.problems)]
         problems += with_lines(lines, one.file.source, one.name)
     return {one.file.spec.name: one.file for one in read if not one.problems}
+
+
+def check_files(files: Sequence[Path]) -> list[str]:
+    """Faults of files of a workspace, read by themselves: neither a workspace, data nor code of theirs is needed. Targets
+    that a model selects are those of the ``targets.toml`` two folders above it, where there is one."""
+    problems: list[str] = []
+    for path in files:
+        try:
+            problems += _CHECKS[path.name](path) if path.name in _CHECKS else [_not_known(path)]
+        except ModelFileError as error:
+            problems += error.problems
+    return list(dict.fromkeys(problems))
+
+
+def _check_model(path: Path) -> list[str]:
+    name, folder = str(path), path.absolute().parent
+    text = read_text(path, name)
+    beside = folder.parent.parent / TARGETS_FILE
+    described = load_targets(read_text(beside, str(beside)), str(beside)) if beside.exists() else None
+    spec, found = read_spec(text, name, described)
+    if spec is not None:
+        found += [f"{name}: {problem}" for problem in without_places(list(_folder_problems(spec, folder)))]
+    return list(with_lines(found, text, name))
+
+
+def _not_known(path: Path) -> str:
+    return f"{path}: is no file of a workspace; expected {', '.join(sorted(_CHECKS))}"
+
+
+def _check_by(load: Callable[[str, str], object]) -> Callable[[Path], list[str]]:
+    def check_one(path: Path) -> list[str]:
+        load(read_text(path, str(path)), str(path))
+        return []
+
+    return check_one
+
+
+_CHECKS: Mapping[str, Callable[[Path], list[str]]] = {
+    MODEL_FILE: _check_model,
+    TARGETS_FILE: _check_by(load_targets),
+    PLANS_FILE: _check_by(load_plans),
+    INTEGRATIONS_FILE: _check_by(load_integrations),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from pilothouse.store.values import columns_of, from_json, from_row, insert
 
 _SELECT_MODEL = (
     "SELECT m.id, m.name, m.created_at, s.id AS spec_id, s.digest, s.folder, s.task, s.owner, s.description, "
-    "s.judging_code FROM models m "
+    "s.judging_code, s.git FROM models m "
     "JOIN model_specs s ON s.id = (SELECT max(id) FROM model_specs WHERE model_id = m.id) "
 )
 _SELECT_SPEC = "SELECT s.*, m.name AS model FROM model_specs s JOIN models m ON m.id = s.model_id "
@@ -35,6 +35,8 @@ class NewSpec:
     applied_by: str
     judging_code: dict[str, str] | None = None
     """Digests of the files that the gate function can reach, by name; None where a release before them applied it."""
+    git: dict[str, Any] | None = None
+    """Repository that the file lay in (``GitState``); None where it lay in none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

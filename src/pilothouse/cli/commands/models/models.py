@@ -22,6 +22,7 @@ from pilothouse.operations.models import affected
 from pilothouse.operations.models import lineage as lineage_operations
 from pilothouse.presentation import cells, texts
 from pilothouse.presentation.decision_texts import decision_text
+from pilothouse.presentation.pages.markdown_pages import version_markdown
 from pilothouse.presentation.pages.version_pages import comparison_table
 from pilothouse.presentation.request_texts import curl_command
 from pilothouse.presentation.tables.lineage_rows import affected_line, affected_table
@@ -65,9 +66,10 @@ def versions(session: Session, model: str) -> None:
 
 @click.command()
 @click.argument("reference")
+@click.option("--markdown", is_flag=True, help="As Markdown, for a comment on a pull request.")
 @json_option
 @click.pass_obj
-def show(session: Session, reference: str) -> None:
+def show(session: Session, reference: str, markdown: bool) -> None:
     """Show one version, e.g. models:/flight-delay/2 or flight-delay@champion; or a notebook run, runs:/12."""
     number = parse_run(reference)
     if number is not None:
@@ -80,6 +82,9 @@ def show(session: Session, reference: str) -> None:
 
     version = catalogue.get_version(session.services, session.actor, reference)
     run = catalogue.get_run(session.services, session.actor, reference)
+    if markdown and not session.as_json:
+        click.echo(version_markdown(version, run), nl=False)
+        return
     asked_at = request_examples.addresses(session.services, session.actor, version.model, version.number)
     classes = catalogue.list_classes(session.services, version)
     example = request_examples.example_of(session.services, session.actor, version.model, version.number)

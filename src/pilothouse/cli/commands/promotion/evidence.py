@@ -7,6 +7,7 @@ import click
 from pilothouse.cli.output import WIDE, json_option, plain, printed_as_json, say, say_solo, show_lines
 from pilothouse.cli.session import Session
 from pilothouse.operations.promotion import approved_before, break_glass, promotions
+from pilothouse.presentation.pages.markdown_pages import request_markdown
 from pilothouse.presentation.pages.request_page import request_page
 from pilothouse.presentation.texts import counted
 
@@ -33,13 +34,17 @@ def evidence() -> None:
     help="Print the digest alone of what it shows, to approve what you have read.",
 )
 @click.option("--all", "everything", is_flag=True, help="List the packages of the environment too.")
+@click.option("--markdown", is_flag=True, help="As Markdown, for a comment on a pull request.")
 @json_option
 @click.pass_obj
-def show(session: Session, number: int, digest: bool, everything: bool) -> None:
+def show(session: Session, number: int, digest: bool, everything: bool, markdown: bool) -> None:
     """Show request NUMBER with its evidence; the word show may be left out."""
     promotion_request = promotions.get_request(session.services, session.actor, number)
     if digest and not session.as_json:
         click.echo(promotion_request.shown_digest)
+        return
+    if markdown and not session.as_json:
+        click.echo(request_markdown(promotion_request, session.services.now()), nl=False)
         return
     changes = approved_before.changes_of_request(session.services, session.actor, promotion_request)
     if printed_as_json(

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from pilothouse.cli.commands.models import first_models
+from pilothouse.cli.commands.workspaces.files import show_change
 from pilothouse.cli.output import (
     json_option,
     plain,
@@ -136,11 +137,7 @@ def apply(session: Session, plan: bool) -> None:
     if printed_as_json(session, changes):
         return
     for change in changes:
-        click.echo(safe(f"{change.model}: {change.action}", limit=400))
-        for line in (*change.differences, *change.notes):
-            click.echo(safe(f"  {line}", limit=400))
-        for line in change.loosens:
-            click.echo(safe(f"  loosens {line}", limit=400))
+        show_change(change)
         if plan and change.action in ("create", "update"):
             click.echo(safe(f"  {texts.appliers_text(change.may_apply, change.refusal)}", limit=400))
     if not changes:
