@@ -1,179 +1,247 @@
-"""Walking a version in both directions."""
+"""Lineage and traces: what they say of jobs and deployments, and that nothing is lost or held up by a receiver."""
 
+import http.server
+import json
+import threading
+import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pilothouse.domain.audit.lineage import LineageNode
-from pilothouse.domain.errors import NotFoundError
-from pilothouse.domain.identity.roles import DAEMON
-from pilothouse.operations.alerts import alerts
-from pilothouse.operations.jobs import results, trainings
-from pilothouse.operations.models import lineage
-from pilothouse.operations.promotion import promotions
+from pilothouse.domain.integrations.run_ids import span_id, trace_id, uuid7
+from pilothouse.operations.integrations import outbox
 from pilothouse.operations.services import Services
-from pilothouse.operations.workspace import apply_models
-from pilothouse.store.deployed.alerts import NewAlert
-from support.job_workspace import (
-    APPROVER,
-    MODEL,
-    SCIENTIST,
-    actor,
-    applied,
-    claim,
-    digest,
-    outcome_of,
-    trained,
-    write_model,
-)
+from pilothouse.store.exports import cursors
+from support import example
+from support.templates import copy_of
+
+
+class Receiver:
+    """HTTP server that keeps what it is sent, and answers what it is told to."""
+
+    def __init__(self) -> None:
+        self.answers: list[int] = []
+        """Answers to the next requests; 200 once there are none."""
+        self.bodies: list[Any] = []
+        self.headers: list[dict[str, str]] = []
+        receiver = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                status = receiver.answers.pop(0) if receiver.answers else 200
+                if status == 200:
+                    receiver.bodies.append(json.loads(body))
+                    receiver.headers.append({name.lower(): text for name, text in self.headers.items()})
+                self.send_response(status)
+                if status == 302:
+                    self.send_header("location", "http://192.0.2.1/")
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_port}/api/v1/lineage"
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
 
 
 @pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return applied(tmp_path)
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    yield made
+    made.close()
 
 
-def tree(services: Services, reference: str) -> LineageNode:
-    return lineage.lineage(services, actor(services, SCIENTIST), reference)
+@pytest.fixture
+def services(tmp_path: Path) -> Iterator[Services]:
+    copy_of("the example", example.build, tmp_path / "w")
+    with example.opened(tmp_path / "w") as opened:
+        yield opened
 
 
-def find(node: LineageNode, kind: str) -> list[LineageNode]:
-    return [child for child in node.children if child.kind == kind]
+def configure(services: Services, text: str) -> None:
+    (services.paths.root / "integrations.toml").write_text(text)
+    example.apply_files(services)
 
 
-def walk(node: LineageNode) -> list[LineageNode]:
-    return [node, *(below for child in node.children for below in walk(child))]
+def from_the_start(services: Services) -> None:
+    """Deliver once, which sets the cursors, and put them before the first entry."""
+    outbox.deliver(services)
+    with services.registry.transaction() as connection:
+        connection.execute("UPDATE export_cursors SET sent_size = 0, tried_at = NULL, failures = 0")
 
 
-def approve(services: Services, number: int) -> None:
-    request = promotions.get_request(services, actor(services, APPROVER), number)
-    promotions.approve(services, actor(services, APPROVER), number, request.evidence_digest, "looks right")
+def lines(services: Services) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (services.paths.root / "lineage.jsonl").read_text().splitlines()]
 
 
-def raise_alert(services: Services, target: str = "ewr") -> int:
-    new = NewAlert(
-        model="demo",
-        version=1,
-        target=target,
-        kind="performance",
-        subject="auc",
-        severity="critical",
-        effective_at=datetime.now(UTC),
-        summary="AUC fell to 0.58",
-        explanation="two of three windows",
-        figures={"auc": 0.58},
-    )
-    return alerts.open_alert(services, new)[0].id
+def test_an_export_begins_with_what_happens_from_then_on(services: Services) -> None:
+    configure(services, '[lineage]\nfile = "lineage.jsonl"\n')
+    assert outbox.deliver(services)
+    assert not (services.paths.root / "lineage.jsonl").exists()
+    with services.registry.read() as connection:
+        assert cursors.cursors(connection).keys() == {"lineage", "monitoring"}
+    configure(services, "")
+    assert outbox.deliver(services)
+    with services.registry.read() as connection:
+        assert cursors.cursors(connection) == {}
 
 
-def retrained(services: Services) -> None:
-    """Version 1 goes live, an alert is raised on it, version 2 comes of that."""
-    trained(services)
-    promotions.request_promotion(services, actor(services, SCIENTIST), "models:/demo/1", reason="first")
-    approve(services, 1)
-    options = trainings.TrainingOptions(alert=raise_alert(services))
-    trainings.start_training(services, DAEMON, "demo", options, reason="performance")
-    held = claim(services)
-    results.record_training(services, held, outcome_of(services, held))
+def test_events_follow_the_standard_and_say_what_was_trained(services: Services) -> None:
+    configure(services, '[lineage]\nfile = "lineage.jsonl"\nnamespace = "ours"\n')
+    from_the_start(services)
+    assert outbox.deliver(services)
+    events = lines(services)
+    by_run: dict[str, list[dict[str, Any]]] = {}
+    for event in events:
+        assert uuid.UUID(event["run"]["runId"]).version == 7
+        assert event["producer"]
+        assert event["schemaURL"].endswith("#/$defs/RunEvent")
+        by_run.setdefault(event["run"]["runId"], []).append(event)
+    for of_run in by_run.values():
+        assert of_run[0]["eventType"] == "START"
+        assert [one["eventTime"] for one in of_run] == sorted(one["eventTime"] for one in of_run)
+    trained = [e for e in events if e["job"]["name"].endswith(".train") and e["eventType"] == "COMPLETE"]
+    assert trained
+    for event in trained:
+        (source,) = event["inputs"]
+        assert source["namespace"].startswith("file://")
+        assert len(source["facets"]["version"]["datasetVersion"]) == 64
+        assert source["inputFacets"]["dataQualityMetrics"]["rowCount"] > 0
+        assert "min" not in json.dumps(source["inputFacets"])
+        (made,) = event["outputs"]
+        assert made["name"].startswith("models/")
+    deployed = [e for e in events if ".deploy." in e["job"]["name"]]
+    assert {e["eventType"] for e in deployed} == {"START", "COMPLETE"}
+    assert all(e["outputs"][0]["name"].startswith("live/") for e in deployed)
+    monitored = [e for e in events if ".monitor." in e["job"]["name"]]
+    assert monitored
+    checks = [c for e in monitored for c in facets(e).get("dataQualityAssertions", {}).get("assertions", [])]
+    assert any(check["assertion"] == "drift" for check in checks)
 
 
-def test_backwards_lie_rows_source_code_parameters_and_environment(services: Services) -> None:
-    trained(services)
-
-    (run,) = find(tree(services, "models:/demo/1"), "run")
-
-    assert "by ann: first try" in run.detail
-    (snapshot,) = find(run, "snapshot")
-    assert snapshot.label == digest("rows")[:12]
-    assert "100 rows" in snapshot.detail
-    (source,) = find(snapshot, "source")
-    assert (source.label, source.detail) == ("../../data/rows.parquet", f"sha256 {digest('source')[:12]}")
-    assert find(run, "code")[
-        0
-    ].detail == "not a git repository (or any of the parent directories): .git" or find(run, "code")
-    assert (find(run, "parameters")[0].label, find(run, "parameters")[0].detail) == ("seed 7", "C = 1.0")
-    assert find(run, "environment")[0].label == "Python 3.11.4"
-    assert "by ann" in find(run, "model file")[0].detail
+def facets(event: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = event["inputs"][0].get("inputFacets", {})
+    return found
 
 
-def test_forwards_lie_request_decision_deployments_alert_and_the_version_that_came_of_it(
-    services: Services,
+def test_what_is_sent_again_is_the_same_event(services: Services) -> None:
+    configure(services, '[lineage]\nfile = "lineage.jsonl"\n')
+    from_the_start(services)
+    assert outbox.deliver(services)
+    first = lines(services)
+    from_the_start(services)
+    assert outbox.deliver(services)
+    assert lines(services) == first + first
+
+
+def test_a_receiver_that_is_down_loses_nothing_and_is_tried_again(
+    services: Services, receiver: Receiver
 ) -> None:
-    retrained(services)
+    (services.paths.root / "token").write_text("a-token-of-some-length")
+    configure(services, f'[lineage]\nurl = "{receiver.url}"\ntoken_file = "token"\n')
+    from_the_start(services)
+    receiver.answers = [200, 200, 503]
+    assert not outbox.deliver(services, turns=1)
+    with services.registry.read() as connection:
+        state = cursors.cursors(connection)["lineage"]
+    assert state.failures == 1
+    assert "answered 503" in state.error
+    assert state.sent_size > 0
+    before = [one for one in receiver.bodies if ".monitor." not in one["job"]["name"]]
+    assert not outbox.deliver(services)  # not due yet
+    with services.registry.transaction() as connection:
+        connection.execute("UPDATE export_cursors SET tried_at = NULL")
+    assert outbox.deliver(services)
+    sent = [one for one in receiver.bodies if ".monitor." not in one["job"]["name"]]
+    keys = [(one["run"]["runId"], one["eventType"]) for one in sent]
+    assert len(before) >= 2
+    assert len(set(keys)) == len(keys), "entries that had arrived are not sent again"
+    assert {header["authorization"] for header in receiver.headers} == {"Bearer a-token-of-some-length"}
 
-    root = tree(services, "models:/demo/1")
 
-    (request,) = find(root, "request")
-    (decision,) = find(request, "decision")
-    assert decision.label == "approve by bob"
-    deployed = find(request, "deployment")
-    assert [node.label for node in deployed] == ["ewr", "jfk"]
-    (alert,) = find(deployed[0], "alert")
-    assert "AUC fell to 0.58" in alert.detail
-    (job,) = find(alert, "job")
-    (version,) = find(job, "version")
-    assert version.label == "models:/demo/2"
-    assert find(version, "request")[0].label == "2"
+@pytest.mark.parametrize("status", [302, 401, 429, 500])
+def test_other_answers_are_waited_out(services: Services, receiver: Receiver, status: int) -> None:
+    configure(services, f'[traces]\nurl = "{receiver.url}"\n')
+    from_the_start(services)
+    receiver.answers = [status]
+    assert not outbox.deliver(services)
+    assert receiver.bodies == []
 
 
-def test_a_retrained_version_leads_back_to_its_alert_and_the_version_that_raised_it(
-    services: Services,
+def test_what_a_receiver_never_takes_is_kept_and_the_others_go_on(
+    services: Services, receiver: Receiver, caplog
 ) -> None:
-    retrained(services)
-
-    (run,) = find(tree(services, "models:/demo/2"), "run")
-
-    (alert,) = find(run, "alert")
-    assert alert.children[0].label == "models:/demo/1"
-
-
-def test_alerts_of_several_targets_lead_to_the_one_training_that_they_joined(services: Services) -> None:
-    retrained(services)
-    other = raise_alert(services, "jfk")
-    alerts.note_retraining(services, other, 2)
-
-    (request,) = find(tree(services, "models:/demo/1"), "request")
-
-    jobs_of = [find(find(node, "alert")[0], "job")[0] for node in find(request, "deployment")]
-    assert [node.label for node in jobs_of] == ["2", "2"]
-    assert [find(node, "version")[0].detail == "see above" for node in jobs_of] == [False, True]
+    configure(services, f'[traces]\nurl = "{receiver.url}"\n')
+    from_the_start(services)
+    receiver.answers = [422]
+    assert outbox.deliver(services)
+    (kept,) = (services.paths.state / "traces-refused.jsonl").read_text().splitlines()
+    assert json.loads(kept)["resourceSpans"]
+    assert receiver.bodies
+    assert "was refused, and is kept in" in caplog.text
 
 
-def test_versions_on_the_same_rows_are_named(services: Services) -> None:
-    trained(services)
-    trained(services)
-
-    nodes = walk(tree(services, "models:/demo/2"))
-
-    assert LineageNode("version", "models:/demo/1", "trained on the same rows") in nodes
-
-
-def test_reproductions_are_part_of_the_history(services: Services) -> None:
-    trained(services)
-    trainings.start_reproduction(services, actor(services, SCIENTIST), "models:/demo/1")
-    held = claim(services)
-    results.record_reproduction(services, held, outcome_of(services, held))
-
-    (node,) = find(tree(services, "models:/demo/1"), "reproduction")
-
-    assert node.detail.endswith("by ann: identical")
+def test_nobody_there_is_a_line_and_no_more(services: Services, caplog) -> None:
+    configure(services, '[lineage]\nurl = "http://127.0.0.1:9/x"\n')
+    from_the_start(services)
+    assert not outbox.deliver(services)
+    assert not outbox.deliver(services)
+    assert caplog.text.count("lineage is not delivered: http://127.0.0.1:9") == 1
 
 
-def test_overrides_and_the_model_file_of_the_run_are_told(services: Services) -> None:
-    options = trainings.TrainingOptions(overrides={"training.parameters.C": 0.1})
-    trainings.start_training(services, actor(services, SCIENTIST), "demo", options)
-    write_model(services.paths.root, MODEL.replace("seed = 7", "seed = 8"))
-    apply_models.apply(services, actor(services, SCIENTIST))
-    held = claim(services)
-    results.record_training(services, held, outcome_of(services, held))
-
-    (run,) = find(tree(services, "models:/demo"), "run")
-
-    assert find(run, "note")[0].detail == "training.parameters.C = 0.1"
-    assert find(run, "parameters")[0].label == "seed 7"
+def test_half_a_line_does_not_stay_in_the_file(services: Services) -> None:
+    configure(services, '[lineage]\nfile = "lineage.jsonl"\n')
+    from_the_start(services)
+    (services.paths.root / "lineage.jsonl").symlink_to("/dev/null")
+    assert not outbox.deliver(services)
+    (services.paths.root / "lineage.jsonl").unlink()
+    with services.registry.transaction() as connection:
+        connection.execute("UPDATE export_cursors SET tried_at = NULL")
+    assert outbox.deliver(services)
+    assert lines(services)
 
 
-def test_what_does_not_exist_is_not_found(services: Services) -> None:
-    with pytest.raises(NotFoundError, match="no versions yet"):
-        tree(services, "models:/demo")
+def test_spans_are_a_tree_with_times_in_order(services: Services, receiver: Receiver) -> None:
+    configure(services, f'[traces]\nurl = "{receiver.url}"\n')
+    from_the_start(services)
+    assert outbox.deliver(services)
+    spans = [
+        span
+        for body in receiver.bodies
+        for resource in body["resourceSpans"]
+        for scope in resource["scopeSpans"]
+        for span in scope["spans"]
+    ]
+    known = {span["spanId"] for span in spans}
+    assert len(known) == len(spans)
+    for span in spans:
+        assert len(span["traceId"]) == 32
+        assert int(span["startTimeUnixNano"]) <= int(span["endTimeUnixNano"])
+        assert span.get("parentSpanId", span["spanId"]) in known
+    names = {span["name"].split(" ")[0] for span in spans}
+    assert {"train", "promote"} <= names
+
+
+def test_ids_follow_from_their_keys() -> None:
+    at = datetime(2026, 11, 29, 12, tzinfo=UTC)
+    assert uuid7(at, "a", 1) == uuid7(at, "a", 1) != uuid7(at, "a", 2)
+    made = uuid.UUID(uuid7(at, "a", 1))
+    assert (made.version, made.variant) == (7, uuid.RFC_4122)
+    assert made.int >> 80 == int(at.timestamp() * 1_000)
+    assert len(trace_id("a")) == 32
+    assert len(span_id("a")) == 16

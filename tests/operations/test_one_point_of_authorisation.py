@@ -38,6 +38,8 @@ ALLOWED = {
     "monitoring.monitor_backfills.backfill_monitoring": "changing first; then its states",
     "automation.monitoring_round._act": DERIVED,
     "transparency.heads.sign": "asks whether the actor may read; a signed head states what the rows say, and decides nothing",
+    "integrations.outbox.deliver": "how far an export is; what it sends is on record already",
+    "integrations.outbox._deliver": "how far an export is; what it sends is on record already",
     "transparency.delivery._put": "of delivery.deliver, which asks: how far an anchor is, and a witness's signature",
     "automation.monitoring_round._note_first_events": DERIVED,
     "monitoring.monitor_backfills._backfill": OF_THE_MONITOR,

@@ -8,7 +8,7 @@ import sys
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 _LARGEST_BYTES = 10 << 20
 """Bytes at which the log is rotated."""
@@ -17,8 +17,12 @@ _KEPT = 5
 _LOGGERS = ("pilothouse", "apscheduler", "uvicorn")
 
 
-def open_log(path: Path) -> logging.Handler:
-    """Send the records of this process to ``path``, and as text to stderr where that is a terminal."""
+LogFormat = Literal["text", "json"]
+
+
+def open_log(path: Path, form: LogFormat = "text") -> logging.Handler:
+    """Send the records of this process to ``path``, and as text to stderr where that is a terminal; with ``json`` as the same
+    lines to stderr, whatever it is."""
     path.touch(mode=0o600)
     handler: logging.Handler = logging.handlers.RotatingFileHandler(
         path, maxBytes=_LARGEST_BYTES, backupCount=_KEPT, encoding="utf-8"
@@ -26,9 +30,9 @@ def open_log(path: Path) -> logging.Handler:
     os.chmod(path, 0o600)  # noqa: PTH101 - also for a file that was there before
     handler.setFormatter(_JsonLines())
     handlers = [handler]
-    if sys.stderr is not None and sys.stderr.isatty():
+    if sys.stderr is not None and (form == "json" or sys.stderr.isatty()):
         terminal = logging.StreamHandler()
-        terminal.setFormatter(_Text())
+        terminal.setFormatter(_JsonLines() if form == "json" else _Text())
         handlers.append(terminal)
     for name in _LOGGERS:
         logger = logging.getLogger(name)

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from pilothouse.daemon.logs import close_log, open_log, say
+from pilothouse.daemon.logs import LogFormat, close_log, open_log, say
 from pilothouse.domain.confinement import Offered, describe, promise_lines, unheld
 from pilothouse.domain.errors import NotFoundError, PilothouseError
 from pilothouse.execution.launcher_client import Isolation, Launcher
@@ -48,6 +48,7 @@ def run_daemon(
     slots: int = 1,
     serve_targets: bool = True,
     standby: bool = False,
+    log_format: LogFormat = "text",
 ) -> int:
     """Run until SIGTERM or SIGINT; returns the exit code: 0, or 70 where a part of the daemon died.
 
@@ -76,7 +77,7 @@ def run_daemon(
             with leadership(paths.daemon_lock, wait if standby else None) as leads:
                 if not leads:
                     return 0
-                with _logging(paths.daemon_log):
+                with _logging(paths.daemon_log, log_format):
                     try:
                         launcher.start()
                         return _lead(paths, launcher, isolation, slots, serve_targets, stop, stop_pipe)
@@ -203,8 +204,8 @@ def _read(stop_pipe: socket.socket, timeout_s: float) -> bytes:
 
 
 @contextlib.contextmanager
-def _logging(path: Path) -> Iterator[None]:
-    handler = open_log(path)
+def _logging(path: Path, form: LogFormat) -> Iterator[None]:
+    handler = open_log(path, form)
     try:
         yield
     finally:

@@ -4,6 +4,7 @@ import functools
 import logging
 import threading
 
+from pilothouse.daemon.exports.exporter import keep_exports
 from pilothouse.daemon.exports.metrics_server import MetricsPage, keep_metrics
 from pilothouse.daemon.hub import hub_app
 from pilothouse.daemon.hub_server import HubServer
@@ -138,6 +139,9 @@ class DaemonThreads:
             functools.partial(keep_rollouts, services, rollouts, self._serving),
         )
         parts.start("metrics", functools.partial(keep_metrics, services, self._page, wakeup()))
+        exports = wakeup()
+        telemetry_wakeups.append(exports)
+        parts.start("exports", functools.partial(keep_exports, services, exports))
         parts.start("log", functools.partial(keep_log, services, wakeup()))
         parts.start("housekeeping", self._keep_house)
         parts.start("heartbeat", self._beat)

@@ -8,11 +8,12 @@ from datetime import datetime
 from pilothouse import __version__
 from pilothouse.domain.formats.openmetrics import Labels, label_text
 from pilothouse.domain.identity.roles import Actor
-from pilothouse.domain.integrations.integration_file import Integrations, MetricsSettings
+from pilothouse.domain.integrations.integration_file import MetricsSettings
 from pilothouse.domain.integrations.metric_table import METRICS
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.fleet.processes import daemon_state
 from pilothouse.operations.integrations import integration_files
+from pilothouse.operations.integrations.outbox import MONITORING
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import workspace
@@ -64,7 +65,7 @@ def gather(services: Services, actor: Actor) -> Gathered:
         shown = list(figures.worst_deployments(connection, most))
         _of_fleet(connection, samples, most, len(shown))
         _of_work(services, connection, samples)
-        _of_log(connection, samples, settings)
+        _of_log(connection, samples)
     _of_deployments(samples, shown)
     _of_telemetry(services, samples, shown)
     return samples.found
@@ -137,7 +138,7 @@ def _of_work(services: Services, connection: Connection, samples: Samples) -> No
     samples.time("last_backup_timestamp_seconds", backed_up.recorded_at if backed_up else None)
 
 
-def _of_log(connection: Connection, samples: Samples, settings: Integrations) -> None:
+def _of_log(connection: Connection, samples: Samples) -> None:
     entries, newest = audit.head(connection).count, log_heads.newest(connection)
     samples.one("log_entries", entries)
     samples.one("log_signed_entries", newest.size if newest else 0)
@@ -146,9 +147,9 @@ def _of_log(connection: Connection, samples: Samples, settings: Integrations) ->
         samples.many("log_anchor_entries", [((state.anchor.name,), state.delivery.sent_size)])
         samples.many("log_anchor_failing", [((state.anchor.name,), int(state.delivery.failures > 0))])
     for name, delivery in cursors.cursors(connection).items():
-        if getattr(settings, name, None) is not None:
+        if name != MONITORING:  # its cursor counts readings
             samples.many("export_waiting_entries", [((name,), entries - delivery.sent_size)])
-            samples.many("export_failing", [((name,), int(delivery.failures > 0))])
+        samples.many("export_failing", [((name,), int(delivery.failures > 0))])
 
 
 def _of_telemetry(services: Services, samples: Samples, shown: list[figures.Deployed]) -> None:

@@ -215,6 +215,11 @@ def closed_span(connection: Connection, stream_id: int, monitor: str) -> tuple[i
     return (row[0], row[1]) if row[0] is not None else None
 
 
+def by_id(connection: Connection, number: int) -> Reading:
+    """Reading of that number, which exists."""
+    return _reading(connection.execute(f"{_SELECT} WHERE id=?", (number,)).fetchone())
+
+
 def to_apply(connection: Connection) -> list[Reading]:
     """Readings from which no alert has been drawn yet, in the order in which they were made."""
     return [_reading(row) for row in connection.execute(f"{_SELECT} WHERE applied=0 ORDER BY id")]

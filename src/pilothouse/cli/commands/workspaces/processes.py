@@ -55,15 +55,30 @@ _timeout = click.option(
 @_isolation
 @_slots
 @_standby
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="The log on stderr: text on a terminal, or JSON lines anywhere.",
+)
 @click.pass_context
-def daemon(context: click.Context, isolation: Literal["require", "warn"], slots: int, standby: bool) -> int:
+def daemon(
+    context: click.Context,
+    isolation: Literal["require", "warn"],
+    slots: int,
+    standby: bool,
+    log_format: Literal["text", "json"],
+) -> int:
     """Run the daemon in the foreground (or start, stop, restart, status)."""
     if context.invoked_subcommand is not None:
         return 0
     from pilothouse.daemon import main
 
     session: Session = context.obj
-    return main.run_daemon(session.root, isolation=isolation, slots=slots, standby=standby)
+    return main.run_daemon(
+        session.root, isolation=isolation, slots=slots, standby=standby, log_format=log_format
+    )
 
 
 @daemon.command("start")

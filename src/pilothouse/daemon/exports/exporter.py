@@ -1,0 +1,20 @@
+"""Thread that delivers lineage and traces where ``integrations.toml`` asks for them."""
+
+from pilothouse.daemon.thread_loop import Wakeup, repeat
+from pilothouse.operations.integrations import outbox
+from pilothouse.operations.services import Services
+
+_AT_LEAST_EVERY_S = 60.0
+_RESTS_S = 0.2
+_AGAIN_S = 2.0
+
+
+def keep_exports(services: Services, wakeup: Wakeup) -> None:
+    """Deliver at each change until the daemon stops. Nothing is written while the workspace is read-only."""
+
+    def work() -> float | None:
+        if services.write_guard.state() is not None:
+            return None
+        return None if outbox.deliver(services) else _AGAIN_S
+
+    repeat(wakeup, work, at_least_every_s=_AT_LEAST_EVERY_S, rest_s=_RESTS_S)

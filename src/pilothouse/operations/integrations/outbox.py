@@ -1,0 +1,212 @@
+"""Delivery of lineage and traces. The audit log is the outbox: it is written in the transaction of what happened, and a cursor
+says up to which entry each export has arrived. A receiver that is down holds nobody up, and nothing is lost; what was sent and
+not noted before a crash is sent again under the same ids.
+"""
+
+import json
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from pilothouse import __version__
+from pilothouse.domain.audit.log_anchors import Delivery
+from pilothouse.domain.errors import InvalidInputError, PilothouseError
+from pilothouse.domain.integrations import otlp
+from pilothouse.domain.integrations.integration_file import Integrations, LineageSettings, TracesSettings
+from pilothouse.operations.integrations import integration_files, receivers, traces
+from pilothouse.operations.integrations.lineage import Lineage
+from pilothouse.operations.services import Services
+from pilothouse.store.exports import cursors
+from pilothouse.store.log import audit
+
+LINEAGE, MONITORING, TRACES = "lineage", "monitoring", "traces"
+_ENTRIES, _READINGS = 200, 100
+"""Entries and readings of one turn at most."""
+
+log = logging.getLogger(__name__)
+
+Numbered = tuple[int, list[bytes]]
+"""Number of an entry or reading, and what is sent for it."""
+
+
+class _Export(Protocol):
+    """One export: what comes after a number, and where it goes."""
+
+    name: str
+    at_once: bool
+    """All of a turn is sent together, whole or not at all."""
+
+    def newest(self) -> int: ...
+
+    def after(self, number: int) -> Iterator[Numbered]: ...
+
+    def send(self, bodies: list[bytes]) -> None: ...
+
+
+def deliver(services: Services, *, turns: int = 50) -> bool:
+    """Send what has happened since the last time to each export that is due; True where all has arrived.
+
+    Failures are on record and in the log; PilothouseErrors of the databases leave.
+    """
+    with services.registry.read() as connection:
+        settings = integration_files.in_force(connection)
+        known = cursors.cursors(connection)
+    exports = {one.name: one for one in _exports(services, settings)}
+    gone = known.keys() - exports.keys()
+    fresh = exports.keys() - known.keys()
+    if gone or fresh:
+        with services.registry.transaction() as connection:
+            for name in gone:
+                cursors.drop_cursor(connection, name)
+            for name in fresh:  # it begins with what happens from now on
+                known[name] = Delivery(exports[name].newest())
+                cursors.put_cursor(connection, name, known[name])
+    done = [_deliver(services, export, known[name], turns) for name, export in exports.items()]
+    return all(done)
+
+
+def _deliver(services: Services, export: _Export, before: Delivery, turns: int) -> bool:
+    for _ in range(turns):
+        if not before.is_due(export.newest(), services.now()):
+            return before.sent_size >= export.newest() and not before.failures
+        after = _turn(services, export, before)
+        if after == before:
+            return True
+        with services.registry.transaction() as connection:
+            cursors.put_cursor(connection, export.name, after)
+        if after.failures:
+            if not before.failures:
+                log.error("%s is not delivered: %s", export.name, after.error)
+            return False
+        if before.failures:
+            log.info("%s is delivered again", export.name)
+        before = after
+    return False
+
+
+def _turn(services: Services, export: _Export, before: Delivery) -> Delivery:
+    """Send the next entries; what was sent before one failed counts."""
+    reached = before.sent_size
+    try:
+        gathered = list(export.after(reached))
+        if not gathered:
+            return before
+        for number, bodies in _together(gathered) if export.at_once else gathered:
+            if bodies:
+                export.send(bodies)
+            reached = number
+    except PilothouseError as error:
+        return replace(before, sent_size=reached).failed(str(error), services.now())
+    return before.sent(reached, services.now())
+
+
+def _together(gathered: list[Numbered]) -> list[Numbered]:
+    return [(gathered[-1][0], [body for _, bodies in gathered for body in bodies])]
+
+
+def _exports(services: Services, settings: Integrations) -> Iterator[_Export]:
+    if settings.lineage is not None:
+        yield _LineageExport(services, settings.lineage)
+        yield _MonitoringExport(services, settings.lineage)
+    if settings.traces is not None:
+        yield _TracesExport(services, settings.traces)
+
+
+class _LineageExport:
+    """Events of jobs and deployments."""
+
+    name = LINEAGE
+
+    def __init__(self, services: Services, settings: LineageSettings) -> None:
+        self._services, self._settings = services, settings
+        self._lineage = Lineage(services, settings)
+        self.at_once = bool(settings.file)
+
+    def newest(self) -> int:
+        with self._services.registry.read() as connection:
+            return audit.head(connection).count
+
+    def after(self, number: int) -> Iterator[Numbered]:
+        with self._services.registry.read() as connection:
+            for entry in audit.following(connection, number, _ENTRIES):
+                events = self._lineage.of_entry(connection, entry)
+                yield entry.seq, [_json(event.to_plain()) for event in events]
+
+    def send(self, bodies: list[bytes]) -> None:
+        _send(self._services, self._settings, bodies)
+
+
+class _MonitoringExport(_LineageExport):
+    """Events of windows that monitors closed."""
+
+    name = MONITORING
+
+    def newest(self) -> int:
+        from pilothouse.telemetry.windows import new_readings
+
+        with self._services.reading_telemetry() as connection:
+            return new_readings.newest_number(connection) if connection is not None else 0
+
+    def after(self, number: int) -> Iterator[Numbered]:
+        from pilothouse.telemetry.windows import new_readings
+
+        with self._services.reading_telemetry() as connection:
+            if connection is None:
+                return
+            for made in new_readings.made_after(connection, number, _READINGS):
+                yield made.reading.id, [_json(event.to_plain()) for event in self._lineage.of_reading(made)]
+
+
+class _TracesExport:
+    """Spans of jobs and promotions."""
+
+    name = TRACES
+    at_once = False
+
+    def __init__(self, services: Services, settings: TracesSettings) -> None:
+        self._services, self._settings = services, settings
+
+    def newest(self) -> int:
+        with self._services.registry.read() as connection:
+            return audit.head(connection).count
+
+    def after(self, number: int) -> Iterator[Numbered]:
+        known = traces.resource(self._services)
+        with self._services.registry.read() as connection:
+            for entry in audit.following(connection, number, _ENTRIES):
+                spans = list(traces.of_entry(connection, entry))
+                yield entry.seq, [_json(otlp.traces(spans, known, __version__))] if spans else []
+
+    def send(self, bodies: list[bytes]) -> None:
+        token = integration_files.read_token(self._services.paths.root, self._settings.token_file)
+        _post_all(self._services, self.name, self._settings.url, token, bodies)
+
+
+def _send(services: Services, settings: LineageSettings, bodies: list[bytes]) -> None:
+    if settings.file:
+        receivers.append_lines(services.paths.root / settings.file, bodies)
+        return
+    token = integration_files.read_token(services.paths.root, settings.token_file)
+    _post_all(services, LINEAGE, settings.url, token, bodies)
+
+
+def _post_all(services: Services, name: str, url: str, token: str, bodies: Iterable[bytes]) -> None:
+    """Send each; one that the receiver will never take is kept in a file, and the others go on."""
+    for body in bodies:
+        try:
+            receivers.post(url, body, token)
+        except InvalidInputError as error:
+            kept = _kept(services, name)
+            receivers.append_lines(kept, [body])
+            log.error("an event of %s was refused, and is kept in %s: %s", name, kept, error)
+
+
+def _kept(services: Services, name: str) -> Path:
+    """File of what a receiver refused."""
+    return services.paths.state / f"{name}-refused.jsonl"
+
+
+def _json(plain: object) -> bytes:
+    return json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
