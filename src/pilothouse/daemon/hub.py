@@ -7,6 +7,7 @@
 ``POST /v1/pairs``          PairBatch                                  BatchReceipt, after the commit
 ``POST /v1/labels``         list of Outcome                            LabelReceipt, after the commit
 ``POST /v1/report``         ServingReport                              empty map
+``POST /v1/spans``          list of RequestSpan                        empty map; a sample, kept in memory
 ``GET /metrics``            nothing; with the token of ``state/``      page of metrics
 ==========================  =========================================  ==========================================
 
@@ -27,17 +28,19 @@ import msgspec
 
 from pilothouse.daemon.exports import metrics_server
 from pilothouse.daemon.exports.metrics_server import MetricsPage
+from pilothouse.daemon.exports.request_traces import SpanQueue
 from pilothouse.daemon.hub_checks import (
     MAXIMUM_BATCH_ROWS,
     check_batch,
     check_outcomes,
     check_pairs,
     check_report,
+    check_spans,
 )
 from pilothouse.daemon.hub_writer import BatchWriter
 from pilothouse.domain.errors import InvalidInputError, NotAllowedError, NotFoundError
 from pilothouse.domain.formats.safe_text import one_line
-from pilothouse.domain.formats.wire import Outcome, PairBatch, PredictionBatch, ServingReport
+from pilothouse.domain.formats.wire import Outcome, PairBatch, PredictionBatch, RequestSpan, ServingReport
 from pilothouse.domain.identifiers import check_digest
 from pilothouse.operations.fleet import targets
 from pilothouse.operations.fleet.processes import Pulse
@@ -66,7 +69,9 @@ _LONGEST_ERROR = 500
 _ENCODER = msgspec.msgpack.Encoder()
 
 
-def hub_app(services: Services, pulse: Pulse, page: MetricsPage | None = None) -> App:
+def hub_app(
+    services: Services, pulse: Pulse, page: MetricsPage | None = None, spans: SpanQueue | None = None
+) -> App:
     """Hub of a workspace; reports go to ``pulse``. With ``page`` it has the daemon's metrics.
 
     It answers from threads of its own, which end with the process."""
@@ -75,9 +80,10 @@ def hub_app(services: Services, pulse: Pulse, page: MetricsPage | None = None) -
     if page is not None:
         page.hub = writer.standing
     room = http.BodyRoom()
+    queue = spans or SpanQueue()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        handled = _answered(Parts(services, pulse, threads, writer, room, page), scope, receive)
+        handled = _answered(Parts(services, pulse, threads, writer, room, page, queue), scope, receive)
         await http.respond(send, handled, log, content_type=b"application/msgpack", longest=_LONGEST_ERROR)
 
     return app
@@ -93,6 +99,7 @@ class Parts:
     writer: BatchWriter
     room: http.BodyRoom
     page: MetricsPage | None
+    spans: SpanQueue
 
 
 async def _answered(hub: Parts, scope: Scope, receive: Receive) -> http.Answer:
@@ -130,6 +137,9 @@ async def _answered(hub: Parts, scope: Scope, receive: Receive) -> http.Answer:
     if (method, path) == ("POST", "/v1/labels"):
         body = await http.read_body(scope, receive, MAXIMUM_LABEL_BYTES, room)
         return await in_thread(lambda: _labels(services, target, body))
+    if (method, path) == ("POST", "/v1/spans"):
+        body = await http.read_body(scope, receive, MAXIMUM_REPORT_BYTES * 4, room)
+        return await in_thread(lambda: _spans(hub.spans, target, body))
     if (method, path) == ("POST", "/v1/report"):
         body = await http.read_body(scope, receive, MAXIMUM_REPORT_BYTES, room)
         return await in_thread(lambda: _report(pulse, target, body))
@@ -206,6 +216,13 @@ def _report(pulse: Pulse, target: str, body: bytes) -> http.Answer:
         raise NotAllowedError("the token is another target's")
     check_report(report)
     pulse.take_report(report)
+    return 200, _ENCODER.encode({}), {}
+
+
+def _spans(queue: SpanQueue, target: str, body: bytes) -> http.Answer:
+    spans = _decode(body, list[RequestSpan], "a list of RequestSpan")
+    check_spans(spans)
+    queue.put(target, spans)
     return 200, _ENCODER.encode({}), {}
 
 

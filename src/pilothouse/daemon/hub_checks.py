@@ -16,6 +16,7 @@ from pilothouse.domain.formats.wire import (
     Outcome,
     PairBatch,
     PredictionBatch,
+    RequestSpan,
     ServingReport,
     code_width,
     is_outcome,
@@ -30,6 +31,8 @@ _MAXIMUM_NAMES = 4_096
 """Names in one body, of columns or of models."""
 _LARGEST = 2**63 - 1
 """Largest integer that SQLite stores."""
+_MOST_SPANS = 1_000
+_HEXADECIMAL = re.compile(r"[0-9a-f]*")
 _PRODUCER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -150,6 +153,24 @@ def check_report(report: ServingReport) -> None:
         _check_range("version", trial.version, _LARGEST)
         names += [trial.model, trial.mode, trial.state, trial.reason]
     _check_texts("models", [*names, *report.failed.values()], _MAXIMUM_NAMES)
+
+
+def check_spans(spans: Sequence[RequestSpan]) -> None:
+    """Check spans of requests. Raises InvalidInputError naming what does not fit."""
+    _check_range("spans", len(spans), _MOST_SPANS)
+    for span in spans:
+        for name, text, digits in (
+            ("trace", span.trace, 32),
+            ("span", span.span, 16),
+            ("parent", span.parent, 16),
+        ):
+            if not _HEXADECIMAL.fullmatch(text) or len(text) != (digits if text or name != "parent" else 0):
+                raise InvalidInputError(f"{name}: found {text[:40]!a}; expected {digits} hexadecimal digits")
+        for name, number in (("start_ns", span.start_ns), ("end_ns", span.end_ns), ("version", span.version)):
+            _check_range(name, number, _LARGEST)
+        _check_range("rows", span.rows, _LARGEST)
+        _check_range("status", span.status, 599)
+        _check_texts("texts", [span.model, span.prediction])
 
 
 def _check_range(name: str, value: int, largest: int) -> None:

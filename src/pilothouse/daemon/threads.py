@@ -6,6 +6,7 @@ import threading
 
 from pilothouse.daemon.exports.exporter import keep_exports
 from pilothouse.daemon.exports.metrics_server import MetricsPage, keep_metrics
+from pilothouse.daemon.exports.request_traces import SpanQueue
 from pilothouse.daemon.hub import hub_app
 from pilothouse.daemon.hub_server import HubServer
 from pilothouse.daemon.job_supervisor import run_slot
@@ -78,8 +79,11 @@ class DaemonThreads:
         self._schedules = ScheduleKeeper(services, self._monitor_wakeup)
         services.paths.make_socket_folder()
         self._page = MetricsPage(services)
+        self._spans = SpanQueue()
         self._page.parts = self._threads.turns
-        self._hub = HubServer(hub_app(services, self._pulse, self._page), services.paths.hub_socket)
+        self._hub = HubServer(
+            hub_app(services, self._pulse, self._page, self._spans), services.paths.hub_socket
+        )
 
     @property
     def failed(self) -> str:
@@ -141,7 +145,8 @@ class DaemonThreads:
         parts.start("metrics", functools.partial(keep_metrics, services, self._page, wakeup()))
         exports = wakeup()
         telemetry_wakeups.append(exports)
-        parts.start("exports", functools.partial(keep_exports, services, exports))
+        self._spans.wake = exports.wake
+        parts.start("exports", functools.partial(keep_exports, services, exports, self._spans))
         parts.start("log", functools.partial(keep_log, services, wakeup()))
         parts.start("housekeeping", self._keep_house)
         parts.start("heartbeat", self._beat)

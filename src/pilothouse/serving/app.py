@@ -20,6 +20,7 @@ from pilothouse.serving.bodies.forms import Form, Written
 from pilothouse.serving.bodies.protocol import MAXIMUM_BODY_BYTES, Inference
 from pilothouse.serving.bodies.request_report import report_of
 from pilothouse.serving.bodies.tensors import NO_TIME
+from pilothouse.serving.delivery.request_spans import Begun, RequestSpans
 from pilothouse.serving.delivery.spool import Spool
 from pilothouse.serving.pages import routes
 from pilothouse.serving.pages.route import Asked, Names, Route, Standing
@@ -61,9 +62,11 @@ class ServingApp:
         access: Access | None = None,
         rejected: Mapping[Version, int] | None = None,
         shadow: Shadow | None = None,
+        spans: RequestSpans | None = None,
     ) -> None:
         """``access`` None lets everybody in; ``rejected`` counts the predictions that the hub did not take, by version; without
-        a ``shadow`` no challenger answers copies."""
+        a ``shadow`` no challenger answers copies; without ``spans`` no request is traced."""
+        self._spans = spans or RequestSpans()
         self._roster, self._spool = roster, spool
         self._turns = Turns(worker, spool)
         self._outbox: Outbox | None = None
@@ -158,6 +161,7 @@ class ServingApp:
     ) -> http.Answer:
         """Answer to an inference request; every failure but the client's departure is counted as an error of the version."""
         began_ns = time.perf_counter_ns()
+        span = self._spans.begin(scope["headers"]) if self._spans.share else None
         loaded = arm_of(asked, scope["headers"]) if isinstance(asked, LoadedTrial) else asked
         try:
             self._check_room()  # before the body is read
@@ -180,8 +184,12 @@ class ServingApp:
         ) as error:  # any failure is an error to this client: it is counted, and answered further up
             self._spool.count_error(loaded.stream)
             self._traffic.fail(_name(loaded), http.status_of(error), began_ns)
+            if span is not None:
+                self._traced(span, loaded, error)
             raise
         self._traffic.answer(_name(loaded), request.columns.rows, began_ns)
+        if span is not None:
+            self._traced(span, loaded, result, request.columns.rows)
         self._shade(asked, request, times, result)
         return 200, body, headers
 
@@ -196,6 +204,7 @@ class ServingApp:
     ) -> None:
         """Answer a request whose body is there. As in ``_infer``, every failure is counted; ``reply`` is called once."""
         received_ns = time.perf_counter_ns()
+        span = self._spans.begin(headers) if self._spans.share else None
         self._waiting += 1
 
         def settle(outcome: Answer | Exception) -> None:
@@ -209,8 +218,12 @@ class ServingApp:
                 self._spool.count_error(loaded.stream)
                 self._traffic.fail(_name(loaded), http.status_of(error), began_ns)
                 reply(http.failure(error, log, fault=_FAULT))
+                if span is not None:
+                    self._traced(span, loaded, error)
                 return
             reply(answer)
+            if span is not None:
+                self._traced(span, loaded, outcome, request.columns.rows)
             self._shade(asked, request, times, outcome)
 
         loaded = asked if isinstance(asked, LoadedVersion) else asked.champion
@@ -222,6 +235,15 @@ class ServingApp:
             self._submit(loaded, request, times, received_ns, settle)
         except Exception as error:  # noqa: BLE001 - counted and answered as every other
             settle(error)
+
+    def _traced(self, span: Begun, loaded: LoadedVersion, outcome: Answer | Exception, rows: int = 0) -> None:
+        """Keep the span of a request that was answered."""
+        model, version = _name(loaded)
+        if isinstance(outcome, Exception):
+            self._spans.end(span, model=model, version=version, rows=rows, status=http.status_of(outcome))
+        else:
+            first = str(outcome.first)
+            self._spans.end(span, model=model, version=version, rows=rows, status=200, prediction=first)
 
     def _shade(
         self, asked: LoadedVersion | LoadedTrial, request: Inference, times: Times, result: Answer

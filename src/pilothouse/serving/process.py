@@ -14,6 +14,7 @@ from pilothouse.serving.app import ServingApp
 from pilothouse.serving.assignment import Assignment
 from pilothouse.serving.delivery.batch_shipper import Shipper
 from pilothouse.serving.delivery.hub_client import HubClient
+from pilothouse.serving.delivery.request_spans import RequestSpans
 from pilothouse.serving.delivery.spool import Spool
 from pilothouse.serving.delivery.spool_limits import SpoolLimits
 from pilothouse.serving.prediction.shadow import Shadow
@@ -50,8 +51,15 @@ def run(assignment: Assignment, listeners: Listeners, access: Access, on_started
     worker, shadow = Worker(spool), Shadow(spool)
     shipper = Shipper(spool, HubClient(hub, token_file))
     host, port = listeners.http.getsockname()[:2]
+    spans = RequestSpans()
     follower = Follower(
-        assignment.target, folder, HubClient(hub, token_file), port, lambda: spool.segments, worker.submit
+        assignment.target,
+        folder,
+        HubClient(hub, token_file),
+        port,
+        lambda: spool.segments,
+        worker.submit,
+        spans,
     )
     follower.on_started = on_started
     app = ServingApp(
@@ -62,6 +70,7 @@ def run(assignment: Assignment, listeners: Listeners, access: Access, on_started
         access=access,
         rejected=shipper.rejected,
         shadow=shadow,
+        spans=spans,
     )
     for part in (spool, worker, shipper, shadow, follower):
         part.start()

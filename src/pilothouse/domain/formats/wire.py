@@ -277,6 +277,8 @@ class DesiredState:
     versions: list[DesiredVersion]
     private_columns: dict[str, list[str]] = field(default_factory=dict)
     trials: list[DesiredTrial] = field(default_factory=list)
+    traced: float = 0.0
+    """Share of requests whose spans are wanted; 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +292,23 @@ class TrialReport:
     mode: str
     state: str
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSpan:
+    """Span of a served request. ``trace`` has 32 hexadecimal digits, ``span`` and ``parent`` 16 (the latter may be empty)."""
+
+    trace: str
+    span: str
+    parent: str
+    start_ns: int
+    end_ns: int
+    model: str
+    version: int
+    rows: int
+    status: int
+    prediction: str = ""
+    """Id of its first prediction; empty where it was not answered."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,8 @@ class TracesSettings:
 
     url: str = ""
     token_file: str = ""
+    requests: float = 0.0
+    """Share of served requests that begin a trace; those that carry one are recorded as their caller does. 0: none at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,8 @@ def _faults(read: Integrations) -> Iterator[str]:
             yield "lineage.namespace: has characters that cannot be shown; expected printable ones"
     if traces := read.traces:
         yield from _url_faults("traces.url", traces.url)
+        if not 0 <= traces.requests <= 1:
+            yield f"traces.requests: found {traces.requests}; expected 0 to 1, such as 0.01"
     for name in ("metrics", "lineage", "traces"):
         table = getattr(read, name)
         for key in ("token_file", "file"):

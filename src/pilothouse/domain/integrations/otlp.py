@@ -8,7 +8,7 @@ from typing import Any
 
 from pilothouse.domain.formats.safe_text import one_line
 
-INTERNAL = 1
+INTERNAL, SERVER = 1, 2
 _OK, _ERROR = 1, 2
 _LONGEST = 2_000
 
@@ -28,6 +28,7 @@ class Span:
     attributes: Mapping[str, Value] = field(default_factory=dict)
     events: Sequence[tuple[datetime, str]] = ()
     error: str = ""
+    kind: int = INTERNAL
 
     def to_plain(self) -> dict[str, Any]:
         return {
@@ -35,7 +36,7 @@ class Span:
             "spanId": self.id,
             **({"parentSpanId": self.parent} if self.parent else {}),
             "name": one_line(self.name, _LONGEST),
-            "kind": INTERNAL,
+            "kind": self.kind,
             "startTimeUnixNano": _nanoseconds(self.start),
             "endTimeUnixNano": _nanoseconds(max(self.start, self.end)),
             "attributes": _attributes(self.attributes),

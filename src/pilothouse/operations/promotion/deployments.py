@@ -1,5 +1,6 @@
 """Deployments: as they are recorded, roll-back, holds, and the desired state of each target."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -10,6 +11,7 @@ from pilothouse.domain.formats.canonical import canonical_digest
 from pilothouse.domain.formats.wire import DesiredState, DesiredTrial, DesiredVersion
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.identity.roles import Actor, Permission
+from pilothouse.domain.integrations.integration_file import SETTING, integrations_from_plain
 from pilothouse.domain.records import Deployment, Hold, RollBackStep
 from pilothouse.operations.authorisation import Change, changing, reading, reason_given
 from pilothouse.operations.catalogue import require_model, require_version, spec_of_model
@@ -18,6 +20,7 @@ from pilothouse.operations.promotion.activation import put_live
 from pilothouse.operations.promotion.records import with_records
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
+from pilothouse.store import workspace
 from pilothouse.store.connection import Registry
 from pilothouse.store.deployed import deployments
 from pilothouse.store.models import targets
@@ -150,6 +153,7 @@ def desired_state(services: Services, target: str) -> DesiredState:
             raise NotFoundError(f"there is no target {target!r}")
         files = deployments.live_files(connection, target)
         tried = rollouts.trials_on(connection, target)
+        traced = _traced(connection)
         runs_of = [(f.model, f.run_id) for f in files] + [(t.model, t.run_id) for t in tried]
         trained = _trained_private(services, connection, [run_id for _, run_id in runs_of])
         private = {
@@ -176,10 +180,17 @@ def desired_state(services: Services, target: str) -> DesiredState:
         for t in tried
     ]
     # as in earlier releases where nothing is tried, so that a new daemon has nothing loaded again
-    revision = canonical_digest([target, named, private, *map(asdict, trials)])
-    state = DesiredState(target, revision, versions, private, trials)
+    revision = canonical_digest([target, named, private, *map(asdict, trials), *([traced] if traced else [])])
+    state = DesiredState(target, revision, versions, private, trials, traced)
     known.states[target] = (seen, state)
     return state
+
+
+def _traced(connection: Connection) -> float:
+    """Share of requests whose spans ``integrations.toml`` asks for."""
+    text = workspace.setting(connection, SETTING)
+    traces = integrations_from_plain(json.loads(text)).traces if text else None
+    return traces.requests if traces else 0.0
 
 
 def private_columns(services: Services, model: str) -> tuple[str, ...]:

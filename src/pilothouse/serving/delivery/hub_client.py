@@ -1,6 +1,7 @@
 """Client of the hub for a serving process: HTTP over a unix socket, bodies in msgpack, one token for one target."""
 
 import http.client
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from pilothouse.domain.formats.wire import (
     DesiredState,
     PairBatch,
     PredictionBatch,
+    RequestSpan,
     ServingReport,
 )
 from pilothouse.serving.delivery.hub_address import HubConnection
@@ -76,6 +78,10 @@ class HubClient:
     def report(self, report: ServingReport) -> None:
         """Send the state of this process to the hub."""
         self._ask("POST", "/v1/report", _ENCODER.encode(report))
+
+    def send_spans(self, spans: Sequence[RequestSpan]) -> None:
+        """Send spans of requests to the hub."""
+        self._ask("POST", "/v1/spans", _ENCODER.encode(spans))
 
     def close(self) -> None:
         if self._connection is not None:

@@ -18,6 +18,7 @@ from pilothouse.domain.errors import IntegrityError, PilothouseError
 from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.formats.wire import DesiredState, DesiredVersion, ServingReport
 from pilothouse.serving.delivery.hub_client import HubClient
+from pilothouse.serving.delivery.request_spans import RequestSpans
 from pilothouse.serving.prediction.calls import Work
 from pilothouse.serving.prediction.vital_threads import vital_thread
 from pilothouse.serving.versions.kept_versions import KeptVersions
@@ -57,10 +58,12 @@ class Follower:
         port: int,
         spooled: Callable[[], int],
         submit: Callable[[Work], None],
+        spans: RequestSpans | None = None,
     ) -> None:
         """Follower of a target. ``spooled`` gives the number of segments that wait; ``submit`` takes the requests that a
         new version is measured with."""
         self.roster = Roster()
+        self._spans = spans or RequestSpans()
         self._target, self._hub, self._port, self._spooled = target, hub, port, spooled
         self._file = folder / "desired.msgpack"
         self._state: DesiredState | None = None
@@ -151,6 +154,7 @@ class Follower:
 
     def _apply(self, state: DesiredState) -> None:
         self._state = state
+        self._spans.share = state.traced
         desired = {version.model: version for version in state.versions}
         live, kept = (
             {
@@ -266,6 +270,8 @@ class Follower:
         )
         if changed or now - self._reported_at >= REPORT_S:
             self._hub.report(report)
+            if spans := self._spans.take():
+                self._hub.send_spans(spans)
             self._reported, self._reported_at = report, now
 
 
