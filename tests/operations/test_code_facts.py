@@ -70,6 +70,26 @@ def test_changed_and_new_files_of_the_folder_are_in_the_diff_and_others_are_not(
     assert b"pycache" not in facts.diff
 
 
+def test_a_model_folder_that_is_a_repository_of_its_own_is_looked_at(tmp_path: Path) -> None:
+    folder = tmp_path / "delay"
+    folder.mkdir()
+    (folder / "train.py").write_text("x = 1\n")
+    (folder / "rows.csv").write_text("a\n")
+    git(folder, "init", "-q")
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "first")
+    assert code_facts(folder).dirty is False
+    (folder / "rows.csv").write_text("b\n")
+    assert code_facts(folder, [folder / "rows.csv"]).dirty is False
+    (folder / "train.py").write_text("x = 2\n")
+    (folder / "new.py").write_text("y = 1\n")
+    found = code_facts(folder, [folder / "rows.csv"])
+    assert found.dirty is True
+    assert b"+x = 2" in found.diff
+    assert b"+y = 1" in found.diff
+    assert found.authors
+
+
 def test_the_source_inside_the_folder_is_no_code(repository: Path) -> None:
     folder = repository / "models" / "demo"
     (folder / "rows.csv").write_text("a\n1\n")

@@ -81,8 +81,10 @@ def git(folder: Path, *arguments: str, options: Sequence[str] = OPTIONS, ok: Seq
 
 
 def pathspec(root: Path, path: Path, magic: str = "") -> str:
-    flags = ",".join(filter(None, ("top", "literal", magic)))
-    return f":({flags}){path.resolve().relative_to(root).as_posix()}"
+    """A path below ``root``, taken as it is written. The root itself is named by nothing: a literal ``.`` matches no file."""
+    name = path.resolve().relative_to(root).as_posix()
+    flags = ",".join(filter(None, ("top", "literal" if name != "." else "", magic)))
+    return f":({flags}){name if name != '.' else ''}"
 
 
 def text_of(output: bytes) -> str:
