@@ -165,7 +165,7 @@ def test_a_step_that_goes_on_by_hand_waits_for_a_person_as_long_as_it_takes() ->
 
     released = replace(one, released_by="pat")
     assert "bakes until" in waits(released)  # the least time holds
-    assert waits(one, now=START + 9_000 * HOUR) == "waits for a person: pilothouse rollout go-on 7"
+    assert waits(one, now=START + 9_000 * HOUR) == "waits for a person: pilothouse rollout go-on 7 --step 1.1"
     assert act(released, now=START + HOUR) == Pass("pat let it go on")
 
 

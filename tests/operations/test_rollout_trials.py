@@ -21,7 +21,7 @@ from pilothouse.domain.rollouts.plan import Plan
 from pilothouse.domain.rollouts.rollout import RolloutState
 from pilothouse.operations.rollouts import keeper, views
 from pilothouse.operations.rollouts.facts import Serving
-from pilothouse.store.promotion import rollouts
+from pilothouse.store.promotion import rollouts, trials
 from pilothouse.telemetry import VersionFacts
 from support.flight_batches import NOW_US, batch_of, flights, specification
 from support.rollout_plans import plan
@@ -151,7 +151,7 @@ def test_a_shadow_that_is_worse_comes_back_and_nobody_was_answered_by_it(tmp_pat
     assert place.live() == {"ewr": 1, "jfk": 1, "lga": 1}
     assert place.states(number) == {"ewr": "back", "jfk": "waiting", "lga": "waiting"}
     with place.services.registry.read() as connection:
-        assert rollouts.trials_on(connection, "ewr") == []
+        assert trials.trials_on(connection, "ewr") == []
         assert rollouts.events(connection, number)[-1].figures["test"] == "wave 1: shadow losses"
 
 

@@ -276,9 +276,9 @@ def test_a_workspace_of_an_older_form_keeps_the_policy_that_it_had(
     registry.close()
 
     assert (
-        rows == [(2, 0, 1, "ada", 99, "none", "{}", "[]", "")]
+        rows == [(2, 0, 1, "ada", 99, "none", "{}", "[]", "", None)]
         if was_set
-        else [(0, 0, 1, "upgrade", 77, "none", "{}", "[]", "")]
+        else [(0, 0, 1, "upgrade", 77, "none", "{}", "[]", "", None)]
     )
     assert (policy.approvals, policy.four_eyes, policy.allow_automatic) == (2 if was_set else 0, False, True)
 

@@ -14,7 +14,7 @@ from pilothouse.domain.rollouts.rollout import PlaceState, RolloutEvent, Rollout
 from pilothouse.operations.authorisation import changing
 from pilothouse.operations.promotion import promotions
 from pilothouse.sqlite import Connection
-from pilothouse.store.promotion import rollouts
+from pilothouse.store.promotion import rollouts, trials
 from support.rollout_plans import TRIALS, TWO_WAVES, plan
 from support.rollout_records import recorded_rollout
 
@@ -60,27 +60,27 @@ def test_a_roll_out_comes_back_as_it_was_put_in(example: Example) -> None:
 def test_a_target_runs_the_trial_of_its_roll_out_until_it_is_live_or_back(example: Example) -> None:
     with written(example) as connection:
         number = recorded_rollout(connection, example, TRIALS)
-        assert rollouts.trials_on(connection, "ewr") == []
+        assert trials.trials_on(connection, "ewr") == []
 
         rollouts.set_targets(connection, number, PlaceState.SHADOW, {"ewr": None}, at=example.time)
-        (trial,) = rollouts.trials_on(connection, "ewr")
+        (trial,) = trials.trials_on(connection, "ewr")
         assert (trial.rollout, trial.model, trial.version) == (number, "delay", 2)
         assert (trial.mode, trial.share, trial.salt) == ("shadow", 1.0, "5a" * 16)
         assert trial.model_digest
         assert trial.schema_digest
-        assert rollouts.trials_on(connection, "jfk") == []
+        assert trials.trials_on(connection, "jfk") == []
 
         rollouts.set_targets(connection, number, PlaceState.CANARY, {"ewr": None}, at=example.time, share=0.1)
         rollouts.pause(connection, number, "lunch")
-        (trial,) = rollouts.trials_on(connection, "ewr")
+        (trial,) = trials.trials_on(connection, "ewr")
         assert (trial.mode, trial.share) == ("canary", 0.1)
 
         rollouts.set_targets(connection, number, PlaceState.LIVE, {"ewr": None}, at=example.time)
-        assert rollouts.trials_on(connection, "ewr") == []
+        assert trials.trials_on(connection, "ewr") == []
 
         rollouts.set_targets(connection, number, PlaceState.SHADOW, {"jfk": None}, at=example.time)
         rollouts.end(connection, number, RolloutState.ABORTED, why="no", by="pat", at=example.time)
-        assert rollouts.trials_on(connection, "jfk") == []
+        assert trials.trials_on(connection, "jfk") == []
 
 
 def test_evidence_and_its_watermark_are_replaced_together(example: Example) -> None:

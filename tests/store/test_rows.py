@@ -30,7 +30,7 @@ from pilothouse.store.log.deciding_tables import DECIDING, EXEMPT
 from pilothouse.store.log.row_agreement import Difference, Tampering
 from pilothouse.store.promotion import rollouts
 from support import raw_writes
-from support.rollout_plans import TWO_WAVES
+from support.rollout_plans import TRIALS
 from support.ssh_keys import ED25519_KEYS
 from support.templates import copy_of
 
@@ -82,11 +82,12 @@ def build(root: Path) -> None:
     teams.add_member(services, ada, "risk", "pat", "hired for it")
     proposals.propose(services, ada, ["revoke", "vera", "viewer"], "left")
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
-        rollouts.put_plan(change.connection, "careful", TWO_WAVES, by="ada", at=example.time)
+        rollouts.put_plan(change.connection, "careful", TRIALS, by="ada", at=example.time)
         change.record("plans.described", "plans.toml")
     plans_in_force.set_floor_plan(services, ada, "careful", "a bank")
     example.add_version()
-    request = promotions.request_promotion(services, example.actor("sam"), "delay/5", ["jfk"])
+    example.add_version()
+    request = promotions.request_promotion(services, example.actor("sam"), "delay/5", ["jfk"], beside=[6])
     promotions.approve(services, example.actor("pat"), request.id, request.evidence_digest)
     retention.place_hold(services, ada, reason="a lawsuit", model="delay", target="")
     with services.registry.transaction() as connection:

@@ -5,7 +5,7 @@ from typing import Any
 
 def make_form_5(connection: Any) -> None:
     """Take back what the steps after the fifth have changed."""
-    for table in ("outcomes", "batches", "arms", "links", "pairs"):
+    for table in ("keys", "outcomes", "batches", "arms", "links", "pairs"):
         connection.execute(f"DROP TABLE trial_{table}")
     connection.execute("DROP TABLE trials")
     for table in (

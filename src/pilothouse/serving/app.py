@@ -27,7 +27,7 @@ from pilothouse.serving.pages.route import Asked, Names, Route, Standing
 from pilothouse.serving.pages.traffic import Traffic, Version
 from pilothouse.serving.prediction.calls import Answer, Deliver, Work
 from pilothouse.serving.prediction.shadow import Shadow
-from pilothouse.serving.prediction.trial_arms import arm_of, read_for_arm
+from pilothouse.serving.prediction.trial_arms import Arm, arm_of, read_for_arm
 from pilothouse.serving.prediction.turns import Outbox, Turns
 from pilothouse.serving.prediction.worker import Worker
 from pilothouse.serving.versions.live_versions import SHADOW, LoadedTrial, LoadedVersion, Roster
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 MAXIMUM_WAITING = 1_000
 """Requests that may wait for an answer at once; the next is told to come back."""
 Times = npt.NDArray[np.int64]
-_Read = tuple[LoadedVersion, Inference | PilothouseError]
+_Read = tuple[Arm, Inference | PilothouseError]
 """Version that answers a request, and the request or what is wrong with it."""
 _FAULT = "internal error; the server's log says more"
 _LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{0,5})?", re.IGNORECASE)
@@ -162,34 +162,34 @@ class ServingApp:
         """Answer to an inference request; every failure but the client's departure is counted as an error of the version."""
         began_ns = time.perf_counter_ns()
         span = self._spans.begin(scope["headers"]) if self._spans.share else None
-        loaded = arm_of(asked, scope["headers"]) if isinstance(asked, LoadedTrial) else asked
+        arm = arm_of(asked, scope["headers"]) if isinstance(asked, LoadedTrial) else Arm(asked)
         try:
             self._check_room()  # before the body is read
             self._waiting += 1
             try:
                 body = await http.read_body(scope, receive, MAXIMUM_BODY_BYTES, self._room, packed=True)
                 received_ns = time.perf_counter_ns()
-                loaded, request = await _read(body, scope, asked, form)
+                arm, request = await _read(body, scope, asked, form)
                 if isinstance(request, PilothouseError):
                     raise request
                 times = _times(request)
-                result = await self._answered(loaded, request, times, received_ns)
+                result = await self._answered(arm, request, times, received_ns)
             finally:
                 self._waiting -= 1
-            body, headers = _written(loaded, form, request, result)
+            body, headers = _written(arm.version, form, request, result)
         except http.ClientGoneError:
             raise
         except (
             Exception
         ) as error:  # any failure is an error to this client: it is counted, and answered further up
-            self._spool.count_error(loaded.stream)
-            self._traffic.fail(_name(loaded), http.status_of(error), began_ns)
+            self._spool.count_error(arm.version.stream, arm.draw)
+            self._traffic.fail(_name(arm.version), http.status_of(error), began_ns)
             if span is not None:
-                self._traced(span, loaded, error)
+                self._traced(span, arm.version, error)
             raise
-        self._traffic.answer(_name(loaded), request.columns.rows, began_ns)
+        self._traffic.answer(_name(arm.version), request.columns.rows, began_ns)
         if span is not None:
-            self._traced(span, loaded, result, request.columns.rows)
+            self._traced(span, arm.version, result, request.columns.rows)
         self._shade(asked, request, times, result)
         return 200, body, headers
 
@@ -212,27 +212,27 @@ class ServingApp:
             try:
                 if isinstance(outcome, Exception):
                     raise outcome
-                answer: http.Answer = 200, *_written(loaded, form, request, outcome)
-                self._traffic.answer(_name(loaded), request.columns.rows, began_ns)
+                answer: http.Answer = 200, *_written(arm.version, form, request, outcome)
+                self._traffic.answer(_name(arm.version), request.columns.rows, began_ns)
             except Exception as error:  # noqa: BLE001 - any failure is an error to this client
-                self._spool.count_error(loaded.stream)
-                self._traffic.fail(_name(loaded), http.status_of(error), began_ns)
+                self._spool.count_error(arm.version.stream, arm.draw)
+                self._traffic.fail(_name(arm.version), http.status_of(error), began_ns)
                 reply(http.failure(error, log, fault=_FAULT))
                 if span is not None:
-                    self._traced(span, loaded, error)
+                    self._traced(span, arm.version, error)
                 return
             reply(answer)
             if span is not None:
-                self._traced(span, loaded, outcome, request.columns.rows)
+                self._traced(span, arm.version, outcome, request.columns.rows)
             self._shade(asked, request, times, outcome)
 
-        loaded = asked if isinstance(asked, LoadedVersion) else asked.champion
+        arm = Arm(asked if isinstance(asked, LoadedVersion) else asked.champion)
         try:
-            loaded, read = _read_here(body, headers, asked, form)
+            arm, read = _read_here(body, headers, asked, form)
             if isinstance(read, PilothouseError):
                 raise read
             request, times = read, _times(read)
-            self._submit(loaded, request, times, received_ns, settle)
+            self._submit(arm, request, times, received_ns, settle)
         except Exception as error:  # noqa: BLE001 - counted and answered as every other
             settle(error)
 
@@ -252,9 +252,7 @@ class ServingApp:
         if isinstance(asked, LoadedTrial) and asked.mode == SHADOW and self._shadow is not None:
             self._shadow.offer(asked, request.columns, times, result)
 
-    async def _answered(
-        self, loaded: LoadedVersion, request: Inference, times: Times, received_ns: int
-    ) -> Answer:
+    async def _answered(self, arm: Arm, request: Inference, times: Times, received_ns: int) -> Answer:
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
         def deliver(outcome: Answer | PilothouseError) -> None:
@@ -265,19 +263,17 @@ class ServingApp:
             else:
                 future.set_result(outcome)
 
-        self._submit(loaded, request, times, received_ns, deliver)
+        self._submit(arm, request, times, received_ns, deliver)
         return await future
 
-    def _submit(
-        self, loaded: LoadedVersion, request: Inference, times: Times, received_ns: int, deliver: Deliver
-    ) -> None:
+    def _submit(self, arm: Arm, request: Inference, times: Times, received_ns: int, deliver: Deliver) -> None:
         """Have a request answered; ``deliver`` is called in the event loop."""
         outbox = self._outbox = self._outbox or Outbox(asyncio.get_running_loop())
 
         def post(outcome: Answer | PilothouseError) -> None:
             outbox.post(partial(deliver, outcome))
 
-        self._turns.submit(Work(loaded, request.columns, times, received_ns, post))
+        self._turns.submit(Work(arm.version, request.columns, times, received_ns, post, draw=arm.draw))
 
     def _check_host(self, scope: Scope) -> None:
         """Refuse other names of a loopback server: a page in a browser on this machine must not reach it by DNS rebinding."""
@@ -310,7 +306,7 @@ def _read_here(body: bytes, headers: Headers, asked: LoadedVersion | LoadedTrial
     """Request as the version that answers it has read it."""
     if isinstance(asked, LoadedTrial):
         return read_for_arm(asked, form, body, headers)
-    return asked, form.read(body, headers, asked.schema, asked.private)
+    return Arm(asked), form.read(body, headers, asked.schema, asked.private)
 
 
 async def _read(body: bytes, scope: Scope, asked: LoadedVersion | LoadedTrial, form: Form) -> _Read:

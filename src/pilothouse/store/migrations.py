@@ -156,9 +156,9 @@ MIGRATIONS: dict[str, Migration] = {
         ),
     ),
     "registry_19": Migration(
-        parts=("0019_applied_from_git.sql", "0019_exports.sql", "0019_notebook_runs.sql"),
+        parts=("0019_applied_from_git.sql", "0019_arms.sql", "0019_exports.sql", "0019_notebook_runs.sql"),
         append_only=("notebook_run_entries",),
-        never_deleted=("notebook_runs",),
+        never_deleted=("notebook_runs", "rollout_arms"),
     ),
 }
 """Migrations by name, in order."""

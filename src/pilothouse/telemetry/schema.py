@@ -5,7 +5,7 @@ rolled up belongs to a stream, so that windows never mix versions.
 """
 
 from pilothouse.sqlite import Connection, Database, Progress, Schema
-from pilothouse.telemetry.trials.tables import TRIALS
+from pilothouse.telemetry.trials.tables import DRAWS, TRIALS
 
 _FIRST = """
 CREATE TABLE specifications (
@@ -366,6 +366,7 @@ MIGRATIONS = (
     _LATE,
     TRIALS,
     _ERASED,
+    DRAWS,
 )
 """Scripts of which each brings the schema from its index to the next; ``PRAGMA user_version`` counts those applied."""
 

@@ -15,6 +15,7 @@ from pilothouse.statistics.profiles import latency
 from pilothouse.statistics.profiles.latency import LatencyProfile
 from pilothouse.telemetry.rows.columns import Floats, Ints, decode_predictions
 from pilothouse.telemetry.trials.columns import decode_outcomes, decode_pairs
+from pilothouse.telemetry.trials.draws import counted_rows
 
 _ROWS_AT_ONCE = 50_000
 
@@ -97,7 +98,7 @@ class PairCounts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Arm:
-    """Requests that one version answered in a trial, those that failed, and how long the former took."""
+    """Requests that one version answered in a trial, those that failed, and how long the former took; the same of draws."""
 
     version: int
     share: float
@@ -105,11 +106,19 @@ class Arm:
     rows: int
     errors: int
     latencies: LatencyProfile
+    failed_draws: int
+    draw_latencies: LatencyProfile
+    """Of those requests that are a draw: the first one of each key."""
+
+    @property
+    def draws(self) -> int:
+        """Draws, those whose request failed among them."""
+        return self.draw_latencies.requests + self.failed_draws
 
 
 def new_pairs(connection: Connection, trial: TrialName, after: int = 0, most: int = _ROWS_AT_ONCE) -> Pairs:
     """Pairs that came after a watermark, ``most`` rows or a few more; whole segments in the order in which they came."""
-    found = _find(connection, trial)
+    found = find_trial(connection, trial)
     if found is None:
         return _pairs(after, False, (), [])
     number, classes = found
@@ -140,7 +149,7 @@ def judged_pairs(
 ) -> Pairs:
     """Pairs whose outcome has become known after a watermark, ``most`` rows or a few more, in the order in which the outcomes
     became known. Those that retention has deleted are left out."""
-    found = _find(connection, trial)
+    found = find_trial(connection, trial)
     if found is None:
         return _pairs(after, False, (), [])
     number, classes = found
@@ -169,16 +178,16 @@ def judged_pairs(
 def judged_arms(
     connection: Connection, trial: TrialName, after: int = 0, most: int = _ROWS_AT_ONCE
 ) -> ArmOutcomes:
-    """Rows of a canary's arms whose outcome has become known after a watermark, ``most`` rows or a few more, in the order in
-    which the outcomes became known."""
-    found = _find(connection, trial)
+    """Rows of a canary's arms, one a draw, whose outcome has become known after a watermark, ``most`` rows or a few more, in
+    the order in which the outcomes became known."""
+    found = find_trial(connection, trial)
     number, classes = found or (-1, ())
     after = _given_out(connection, "trial_outcomes", after)
     numbers: dict[str | None, int] = {name: place for place, name in enumerate(classes)}
     parts: list[tuple[Any, ...]] = []
     total, watermark, more = 0, after, False
-    for entry, judged, version, share, start, count, data in connection.execute(
-        "SELECT o.id, o.data, t.version, a.share, b.segment_start, b.rows, s.predictions FROM trial_outcomes o "
+    for entry, judged, version, share, counted, start, count, data in connection.execute(
+        "SELECT o.id, o.data, t.version, a.share, a.counted, b.segment_start, b.rows, s.predictions FROM trial_outcomes o "
         "JOIN batches b ON b.id = o.batch_id JOIN streams t ON t.id = b.stream_id "
         "JOIN trial_batches a ON a.batch_id = b.id JOIN segments s ON s.id = b.segment_id "
         "WHERE o.trial_id=? AND o.id>? ORDER BY o.id",
@@ -189,6 +198,8 @@ def judged_arms(
             break
         watermark = entry
         rows, outcomes = decode_outcomes(judged)
+        drawn = np.isin(rows, counted_rows(counted, count))
+        rows, outcomes = rows[drawn], outcomes[drawn]
         answered = decode_predictions(data).part(start, count)
         labels = answered.coded_labels.mapped(numbers, -1)[rows] if classes else np.empty(0, np.int64)
         arm = np.full(len(rows), version, np.int64), np.full(len(rows), share)
@@ -204,7 +215,7 @@ def judged_arms(
 
 def pair_counts(connection: Connection, trial: TrialName) -> PairCounts:
     """Requests of a shadow so far, by what became of them."""
-    found = _find(connection, trial)
+    found = find_trial(connection, trial)
     if found is None:
         return PairCounts()
     counted = connection.execute(
@@ -221,19 +232,20 @@ def pair_counts(connection: Connection, trial: TrialName) -> PairCounts:
 def arms(connection: Connection, trial: TrialName) -> list[Arm]:
     """Arms of a canary since the trial began, by share and version: arms are compared at one share, for only those were asked
     at the same time."""
-    found = _find(connection, trial)
-    parts: dict[tuple[float, int], list[tuple[int, bytes]]] = {}
-    for share, version, errors, data in connection.execute(
-        "SELECT share, version, errors, latency FROM trial_arms WHERE trial_id=? AND share>0 "
+    found = find_trial(connection, trial)
+    parts: dict[tuple[float, int], list[tuple[int, bytes, int, bytes]]] = {}
+    for share, version, errors, data, failed, drawn in connection.execute(
+        "SELECT share, version, errors, latency, failed_draws, draw_latency FROM trial_arms WHERE trial_id=? AND share>0 "
         "ORDER BY share, version, hour",
         (found[0] if found else -1,),
     ):
-        parts.setdefault((share, version), []).append((errors, data))
+        parts.setdefault((share, version), []).append((errors, data, failed, drawn))
     summed = []
     for (share, version), listed in parts.items():
-        latencies = latency.merge_all([latency.decode(data) for _, data in listed])
-        errors = sum(count for count, _ in listed)
-        summed.append(Arm(version, share, latencies.requests, latencies.rows, errors, latencies))
+        every = latency.merge_all([latency.decode(row[1]) for row in listed])
+        draws = latency.merge_all([latency.decode(row[3]) for row in listed])
+        errors, failed = sum(row[0] for row in listed), sum(row[2] for row in listed)
+        summed.append(Arm(version, share, every.requests, every.rows, errors, every, failed, draws))
     return summed
 
 
@@ -244,7 +256,8 @@ def _given_out(connection: Connection, table: str, after: int) -> int:
     return min(after, row[0] if row else 0)
 
 
-def _find(connection: Connection, trial: TrialName) -> tuple[int, tuple[str, ...]] | None:
+def find_trial(connection: Connection, trial: TrialName) -> tuple[int, tuple[str, ...]] | None:
+    """Number and classes of a trial; None where nothing of it has come."""
     row = connection.execute(
         "SELECT id, classes FROM trials WHERE rollout=? AND model=? AND target=?",
         (trial.rollout, trial.model, trial.target),

@@ -68,6 +68,11 @@ def pack_timings(requests: "Sequence[RequestTiming]") -> PackedTimings:
     )
 
 
+def pack_numbers(numbers: "Sequence[int]") -> bytes:
+    """Little-endian int64, one a number."""
+    return _packed("q", list(numbers))
+
+
 def _packed(kind: str, numbers: list[int]) -> bytes:
     packed = array(kind, numbers)
     if byteorder == "big":
@@ -121,7 +126,12 @@ class PredictionBatch:
     """Roll-out whose trial was under way when these were answered, each by one of its two versions; 0 where none was, and for
     requests that asked for a version by its number."""
     share: float = 0.0
-    """Share of requests that went to the challenger of that trial; 0 in the shadow."""
+    """Share of requests that went to the challenger of that trial, to each where there are several; 0 in the shadow."""
+    draws: bytes = b""
+    """Little-endian int64, one a request of a canary: hash of the key by which its version was drawn, with the roll-out's salt;
+    0 for a request without a key. Empty where it is not known."""
+    failed_draws: bytes = b""
+    """The same of the requests that were answered with an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +268,8 @@ class DesiredTrial:
     """Version that a target should try beside the live one of its model: the challenger of a roll-out.
 
     In the ``shadow`` it answers copies of requests, whose answers nobody sees; as a ``canary`` it answers a ``share`` (0 to 1)
-    of the requests, chosen by a hash of their keys with ``salt``.
+    of the requests, chosen by a hash of their keys with ``salt``. Of ``arms`` challengers that share the requests each has as
+    large a share, at its ``place`` from 0 on; what belongs to one that is not there is answered as outside of the trial.
     """
 
     rollout: int
@@ -266,6 +277,8 @@ class DesiredTrial:
     mode: str
     share: float = 0.0
     salt: str = ""
+    place: int = 0
+    arms: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,19 +102,24 @@ class Plan:
     """p95 of a canary over that of the version before, from which on it counts as harm."""
     changed: float | None = None
     """Share of decisions that may differ in the shadow; more counts as harm. None: they are shown and stop nothing."""
+    moved: float | None = None
+    """Share of answers by which scores (or, of three classes and more, classes) may move, before any outcome is known; more
+    counts as harm. None: nothing is tested."""
 
     @property
     def waves(self) -> tuple[Wave, ...]:
         return self.wave
 
     def to_plain(self) -> dict[str, Any]:
-        """Plain data that is stored and hashed: every key, as it holds."""
+        """Plain data that is stored and hashed: every key, as it holds; ``moved`` only where it is set, as digests were before
+        it."""
         return {
             "name": self.name,
             "false_rollbacks": self.false_rollbacks,
             "margin": self.margin,
             "slower": self.slower,
             "changed": self.changed,
+            **({"moved": self.moved} if self.moved is not None else {}),
             "wave": [
                 {
                     "name": wave.name,

@@ -23,6 +23,9 @@ def looser(old: Plan, new: Plan) -> Iterator[str]:
     if old.changed is not None and (new.changed is None or new.changed > old.changed):
         now = "is gone" if new.changed is None else f"rises from {old.changed:g} to {new.changed:g}"
         yield f"changed {now}: more decisions may differ"
+    if old.moved is not None and (new.moved is None or new.moved > old.moved):
+        now = "is gone" if new.moved is None else f"rises from {old.moved:g} to {new.moved:g}"
+        yield f"moved {now}: scores may move further before an outcome is known"
     if len(new.waves) < len(old.waves):
         yield f"it has {len(new.waves)} waves in place of {len(old.waves)}"
     for number, (before, after) in enumerate(zip(old.waves, new.waves, strict=False), 1):

@@ -54,8 +54,10 @@ def _faults(file: PlanFile) -> Iterator[str]:
             yield f"{path}.margin: found {plan.margin}; expected 0 or more, and less than 1"
         if not 1 < plan.slower <= 100:
             yield f"{path}.slower: found {plan.slower}; expected more than 1 and 100 at most, such as 1.5"
-        if plan.changed is not None and not 0 < plan.changed < 1:
-            yield f"{path}.changed: found {plan.changed}; expected more than 0 and less than 1"
+        for key in ("changed", "moved"):
+            value = getattr(plan, key)
+            if value is not None and not 0 < value < 1:
+                yield f"{path}.{key}: found {value}; expected more than 0 and less than 1"
         if not 0 < len(plan.wave) <= _MOST_WAVES:
             yield f"{path}.wave: found {len(plan.wave)} waves; expected 1 to {_MOST_WAVES}"
         for name, count in Counter(wave.name for wave in plan.wave).items():

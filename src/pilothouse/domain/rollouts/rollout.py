@@ -72,6 +72,18 @@ class RolloutTarget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """Version that the canaries of a roll-out try beside its own, for as large a share of the requests."""
+
+    version: int
+    place: int
+    """Counted from 1; 0 is the roll-out's own version."""
+    why: str = ""
+    """Why it is tried no more; empty while it is."""
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
     """Roll-out of a request's version over its targets by a plan that is frozen in it."""
 
@@ -103,6 +115,17 @@ class Rollout:
     superseded_by: int | None = None
     """Number of the request that took its place."""
     targets: tuple[RolloutTarget, ...] = ()
+    arms: tuple[Arm, ...] = ()
+    """Versions beside its own, by their place."""
+    stands_since: datetime | None = None
+    """Since when its step stands still in a freeze; None: it does not."""
+    stood_us: int = 0
+    """Microseconds for which its step has stood still before: its least time by the wall clock did not go on."""
+
+    @property
+    def tried(self) -> tuple[Arm, ...]:
+        """Arms that are tried still."""
+        return tuple(arm for arm in self.arms if arm.ended_at is None)
 
     @property
     def uri(self) -> str:
@@ -124,6 +147,11 @@ class Rollout:
             return "every wave is through"
         wave, step = current
         return f"{self.wave + 1} of {len(self.plan.waves)} {wave.name}: {step.title}"
+
+    @property
+    def step_name(self) -> str:
+        """``2.1``: the first step of the second wave, as a person names the step that they saw."""
+        return f"{self.wave + 1}.{self.step + 1}"
 
     def of_wave(self, number: int) -> tuple[RolloutTarget, ...]:
         return tuple(one for one in self.targets if one.wave == number)
@@ -150,8 +178,8 @@ class RolloutEvent:
     """What happened to a roll-out, and who did it. ``wave`` and ``step`` are where it was then."""
 
     what: str
-    """``made``, ``entered``, ``passed``, ``passed over``, ``caught up``, ``paused``, ``resumed``, ``released``, or a state in
-    which it ended."""
+    """``made``, ``entered``, ``passed``, ``passed over``, ``caught up``, ``paused``, ``resumed``, ``released``, ``stands``,
+    ``moves on``, ``arm out``, or a state in which it ended."""
     actor: str
     recorded_at: datetime
     wave: int

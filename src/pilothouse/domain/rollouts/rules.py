@@ -36,6 +36,8 @@ class PlaceFacts:
     """Version that the registry says is live there."""
     clock: datetime | None = None
     """Its event clock."""
+    champion: int | None = None
+    """Version that was live when the trial there began; None where none is under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,18 @@ class Breach:
     figures: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class ArmEvidence:
+    """What the tests of one version of a canary with several arms say so far, against the version that is live."""
+
+    version: int
+    words: str = ""
+    is_better: bool = False
+    """Shown to have smaller losses than the live version."""
+    estimate: float | None = None
+    """Difference of the mean losses, this version minus the live one; None where no outcome has come."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What the next act follows from, beside the roll-out itself."""
@@ -69,8 +83,14 @@ class Facts:
     places: Mapping[str, PlaceFacts]
     blocked: str = ""
     """Why no step forward is taken now: a freeze, a hold, paused automation."""
+    is_frozen: bool = False
+    """It is a freeze: the step stands still meanwhile."""
     breaches: Sequence[Breach] = ()
+    arm_breaches: Mapping[int, Breach] = field(default_factory=dict)
+    """Faults of versions that are tried beside the roll-out's own, by their numbers."""
     evidence: StepEvidence = StepEvidence()
+    arms: Sequence[ArmEvidence] = ()
+    """Of every version that shares the requests, the roll-out's own first; empty where that is tried alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +144,37 @@ class GoBack:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """Somebody has put another version live where this one was: end it, and leave the other targets as they are."""
+    """Somebody has put another version live where this one was, or where the version was that it is compared with: end it, and
+    leave the other targets as they are."""
 
     targets: tuple[str, ...]
+    was_champion: bool = False
+    """The version that was replaced is the one beside which it was tried."""
 
 
-Act = Wait | Enter | CatchUp | Pass | Complete | Pause | GoBack | Leave
+@dataclass(frozen=True, slots=True)
+class DropArm:
+    """Try a version beside the roll-out's own no more: its part of the requests goes back to the live version."""
+
+    version: int
+    breach: Breach
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """A freeze has begun: neither the patience of the step nor its least time by the wall clock goes on."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoveOn:
+    """The freeze is over: the step has stood still since then."""
+
+    since: datetime
+
+
+Act = Wait | Enter | CatchUp | Pass | Complete | Pause | GoBack | Leave | DropArm | Stand | MoveOn
 
 
 def next_act(rollout: Rollout, facts: Facts) -> Act:
@@ -140,8 +185,17 @@ def next_act(rollout: Rollout, facts: Facts) -> Act:
         return GoBack(facts.breaches[0])
     if taken := _taken(rollout, facts):
         return Leave(taken)
+    if replaced := _replaced(rollout, facts):
+        return Leave(replaced, was_champion=True)
+    for arm in rollout.tried:
+        if arm.version in facts.arm_breaches:
+            return DropArm(arm.version, facts.arm_breaches[arm.version])
+    if rollout.stands_since is not None and not facts.is_frozen:
+        return MoveOn(rollout.stands_since)
     if rollout.state is RolloutState.PAUSED:
         return Wait(f"paused: {rollout.why}")
+    if facts.is_frozen and rollout.stands_since is None and rollout.entered_at is not None:
+        return Stand(facts.blocked)
     if facts.blocked:
         return Wait(facts.blocked)
     if returned := _returned(rollout, facts):
@@ -160,6 +214,12 @@ def next_act(rollout: Rollout, facts: Facts) -> Act:
 def _taken(rollout: Rollout, facts: Facts) -> tuple[str, ...]:
     live = [one.target for one in rollout.targets if one.state is PlaceState.LIVE]
     return tuple(one for one in live if facts.places[one].live != rollout.version)
+
+
+def _replaced(rollout: Rollout, facts: Facts) -> tuple[str, ...]:
+    """Targets of trials whose champion is live no more: what comes is compared with another version than was approved."""
+    tried = [one.target for one in rollout.targets if one.state.is_trial]
+    return tuple(one for one in tried if facts.places[one].champion not in (None, facts.places[one].live))
 
 
 def _returned(rollout: Rollout, facts: Facts) -> tuple[str, ...]:
@@ -201,7 +261,9 @@ def _judged(rollout: Rollout, facts: Facts, step: Step) -> Act:
         return Pass(f"{rollout.released_by} let it go on")
     if missing is None:
         if by_hand:
-            return Wait(f"waits for a person: pilothouse rollout go-on {rollout.id}")
+            return Wait(
+                f"waits for a person: pilothouse rollout go-on {rollout.id} --step {rollout.step_name}"
+            )
         return Pass(_passed(facts, step))
     since = rollout.patience_from or rollout.entered_at
     ends = since + timedelta(seconds=step.patience)
@@ -256,7 +318,9 @@ def _unbaked(
         return
     if step.clock is Clock.WALL:
         # since the first of them has it: where none answered when the step began, nothing has baked before one caught up
-        ends = min(one.entered_at or began for one in places) + bake
+        ends = (
+            min(one.entered_at or began for one in places) + bake + timedelta(microseconds=rollout.stood_us)
+        )
         if facts.now < ends:
             yield _Missing(f"bakes until {ends:%Y-%m-%d %H:%M:%S} UTC", ends)
         return

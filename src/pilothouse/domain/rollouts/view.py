@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pilothouse.domain.rollouts.rollout import Rollout, RolloutEvent, RolloutTarget
-from pilothouse.domain.rollouts.rules import Act, Facts, StepEvidence, Wait
+from pilothouse.domain.rollouts.rules import Act, ArmEvidence, Facts, StepEvidence, Wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ class RolloutView:
     """Time at which that may change by the wall clock alone."""
     events: tuple[RolloutEvent, ...]
     """Oldest first."""
+    arms: tuple[ArmEvidence, ...]
+    """Of each version that shares the requests; empty where the roll-out's own is tried alone."""
     may: frozenset[str]
     """Acts that are open to the reader now: ``pause``, ``resume``, ``go-on``, ``abort``."""
 
@@ -50,4 +52,7 @@ _ABOUT = {
     "Pause": "pause",
     "GoBack": "go back",
     "Leave": "end, since another version is live in its place",
+    "DropArm": "take a version out that was tried beside it",
+    "Stand": "stand still",
+    "MoveOn": "move on after a freeze",
 }

@@ -15,6 +15,7 @@ from pilothouse.domain.jobs.jobs import JobStatus, ProcessName
 from pilothouse.domain.monitoring.monitoring import DaemonState
 from pilothouse.domain.records import Job
 from pilothouse.operations.authorisation import change_in, changing, reading
+from pilothouse.operations.rollouts.standing import move_on_after
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
 from pilothouse.operations.states.watching import BEGINS
@@ -122,6 +123,8 @@ def announce_daemon(services: Services, isolation: str, mode: str = "") -> Proce
             )
         _put_daemon(change.connection, name, at, {**said, BEGINS: True})
         change.record("daemon.started", _NAME, {"pid": name.pid, "isolation": isolation})
+        if before is not None:
+            move_on_after(change, before.stopped_at or before.heartbeat_at)
         targets = processes.unheard(change.connection)
     for target in targets:
         with services.registry.transaction() as connection:

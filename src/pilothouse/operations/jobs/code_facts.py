@@ -170,14 +170,14 @@ def repository_state(folder: Path) -> dict[str, Any]:
     if shutil.which("git") is None:
         return {"note": "git is not installed"}
     try:
-        root = Path(os.fsdecode(_git(folder, "rev-parse", "--show-toplevel").removesuffix(b"\n")))
-        options = [*_OPTIONS, *_without_filters(root)]
+        root = Path(os.fsdecode(git(folder, "rev-parse", "--show-toplevel").removesuffix(b"\n")))
+        options = [*OPTIONS, *without_filters(root)]
         head = ("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
-        commit = _text(_git(root, *head, options=options, ok=(0, 1)))
-        branch = _text(_git(root, "symbolic-ref", "--quiet", "--short", "HEAD", options=options, ok=(0, 1)))
+        commit = text_of(git(root, *head, options=options, ok=(0, 1)))
+        branch = text_of(git(root, "symbolic-ref", "--quiet", "--short", "HEAD", options=options, ok=(0, 1)))
         state = ("status", "--porcelain", "-z", "--ignore-submodules=all", "--untracked-files=normal")
-        dirty = bool(_git(root, *state, options=options))
-    except _GitError as error:
+        dirty = bool(git(root, *state, options=options))
+    except GitError as error:
         return {"note": one_line(str(error), 300)}
     return {"commit": commit or None, "branch": branch or None, "dirty": dirty}
 

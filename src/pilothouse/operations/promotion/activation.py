@@ -117,6 +117,7 @@ def _roll_out(change: Change, request: PromotionRequest, *, kind: str) -> None:
         salt=secrets.token_hex(16),
         first_wave=first_wave(plan, {number for number, names in enumerate(waves) if names}),
         made_by=change.actor.name,
+        beside=[int(one["version"]) for one in request.evidence.get("beside", ())],
     )
     number = rollouts.add(connection, new, at=change.at)
     event = RolloutEvent(
@@ -134,6 +135,7 @@ def _roll_out(change: Change, request: PromotionRequest, *, kind: str) -> None:
             "plan": plan.name,
             "plan_digest": plan.digest,
             "kind": kind,
+            **({"beside": list(new.beside)} if new.beside else {}),
             **was(request),
         },
     )

@@ -24,7 +24,7 @@ from pilothouse.store import workspace
 from pilothouse.store.connection import Registry
 from pilothouse.store.deployed import deployments
 from pilothouse.store.models import targets
-from pilothouse.store.promotion import rollouts
+from pilothouse.store.promotion import trials as trial_store
 from pilothouse.store.work import runs
 
 
@@ -152,7 +152,7 @@ def desired_state(services: Services, target: str) -> DesiredState:
         if targets.target_id(connection, target) is None:
             raise NotFoundError(f"there is no target {target!r}")
         files = deployments.live_files(connection, target)
-        tried = rollouts.trials_on(connection, target)
+        tried = trial_store.trials_on(connection, target)
         traced = _traced(connection)
         runs_of = [(f.model, f.run_id) for f in files] + [(t.model, t.run_id) for t in tried]
         trained = _trained_private(services, connection, [run_id for _, run_id in runs_of])
@@ -176,6 +176,8 @@ def desired_state(services: Services, target: str) -> DesiredState:
             t.mode,
             t.share,
             t.salt,
+            t.place,
+            t.arms,
         )
         for t in tried
     ]

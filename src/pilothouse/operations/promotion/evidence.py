@@ -5,7 +5,7 @@ from typing import Any
 
 from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.formats.canonical import canonical_digest
-from pilothouse.domain.jobs.replays import KIND, TrafficReplay, read_replay
+from pilothouse.domain.jobs.replays import KIND, TrafficReplay, is_worse, read_replay
 from pilothouse.domain.models.dataclass_reader import to_plain
 from pilothouse.domain.records import PromotionRequest, Run, Version
 from pilothouse.operations.catalogue import require_run
@@ -18,7 +18,7 @@ from pilothouse.store.work import jobs, runs
 def gather_evidence(connection: Connection, version: Version, targets: Sequence[str]) -> dict[str, Any]:
     """Evidence for a version on these targets, as JSON data; its ``canonical_digest`` identifies it."""
     run = require_run(connection, version)
-    replays = newest_replays(connection, version, targets)
+    replays = worst_replays(connection, version, targets)
     return {
         "model": version.model,
         "version": version.number,
@@ -46,11 +46,12 @@ def gather_evidence(connection: Connection, version: Version, targets: Sequence[
     }
 
 
-def newest_replays(
+def worst_replays(
     connection: Connection, version: Version, targets: Sequence[str]
 ) -> list[tuple[int, TrafficReplay]]:
-    """Job and result of the newest replay of a version against each version that is live on these targets; only replays of
-    traffic of targets on which that one is live."""
+    """Job and result of a replay of a version against each version that is live on these targets; only of replays of traffic
+    of targets on which that one is live. The newest that shows it to be worse, where one does: whoever replays until it fits
+    shows both; else the newest."""
     live_on: dict[int, set[str]] = {}
     for target, number in incumbents(connection, version.model, targets).items():
         if number is not None and number != version.number:
@@ -59,7 +60,9 @@ def newest_replays(
     for job in jobs.replays_of(connection, version.model, version.id) if live_on else ():
         against, replay = int(job.options["against"]), read_replay(job.result)
         if replay is not None and live_on.get(against, set()) & {*replay.traffic.targets}:
-            found.setdefault(against, (job.id, replay))
+            known = found.get(against)
+            if known is None or (is_worse(replay) and not is_worse(known[1])):
+                found[against] = job.id, replay
     return [found[number] for number in sorted(found)]
 
 

@@ -29,6 +29,7 @@ from pilothouse.operations.identity.passphrases import Proof
 from pilothouse.operations.plans.plans_in_force import is_by_another_plan
 from pilothouse.operations.promotion.accounted_rows import check_request, check_rules, check_version
 from pilothouse.operations.promotion.activation import deploy_request, drop_challenger, was
+from pilothouse.operations.promotion.attached.arms import arms_asked, arms_shown, check_arms
 from pilothouse.operations.promotion.attached.conditions import check_conditional, record_condition
 from pilothouse.operations.promotion.components import (
     SecondComponent,
@@ -61,8 +62,11 @@ def request_promotion(
     reference: str,
     targets: Sequence[str] | None = None,
     reason: str = "",
+    *,
+    beside: Sequence[int] = (),
 ) -> PromotionRequest:
     """Request a version on targets (where None, on all of the model). Open requests for any of them are superseded.
+    ``beside``: numbers of versions that its canaries try too, each for as large a share.
 
     Where the policy in force is automatic, no hold is set and automation runs, the version goes live at once and the
     request is returned as deployed. Raises NotFoundError, NotAllowedError (role, failed gate) or ConflictError
@@ -72,8 +76,10 @@ def request_promotion(
     with changing(services, actor, Permission.REQUEST, parse_reference(reference).model, targets) as change:
         version = require_version(change.connection, reference)
         targets = targets_to_request(change.connection, version, targets)
-        check_before_request(services, change.connection, version, targets)
-        return file_request(services, change, version, targets, reason)
+        arms = arms_asked(change.connection, version, beside)
+        for one in (version, *arms):
+            check_before_request(services, change.connection, one, targets)
+        return file_request(services, change, version, targets, reason, arms)
 
 
 def request_again(services: Services, actor: Actor, request_id: int) -> PromotionRequest:
@@ -98,8 +104,10 @@ def request_again(services: Services, actor: Actor, request_id: int) -> Promotio
                 f"request {version_uri(old.model, old.version)} for others"
             )
         targets = targets_to_request(change.connection, version, left)
-        check_before_request(services, change.connection, version, targets)
-        filed = file_request(services, change, version, targets, old.reason)
+        arms = arms_asked(change.connection, version, arms_shown(old))
+        for one in (version, *arms):
+            check_before_request(services, change.connection, one, targets)
+        filed = file_request(services, change, version, targets, old.reason, arms)
         carry_documents(change, old, filed)
         return require_with_rules(change.connection, filed.id)
 
@@ -261,6 +269,7 @@ def _check_rows(connection: Connection, request: PromotionRequest) -> None:
     check_rules(connection, request.model)
     version = require_version(connection, version_uri(request.model, request.version))
     check_version(connection, version, request.targets)
+    check_arms(connection, request)
 
 
 def _decide(

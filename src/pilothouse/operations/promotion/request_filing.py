@@ -27,12 +27,13 @@ from pilothouse.operations.promotion.activation import (
     move_alias,
     was,
 )
+from pilothouse.operations.promotion.attached.arms import arms_evidence, authors_of_arms
 from pilothouse.operations.promotion.attached.required_replay import check_replayed
 from pilothouse.operations.promotion.evidence import (
     compared_versions,
     gather_evidence,
     incumbents,
-    newest_replays,
+    worst_replays,
 )
 from pilothouse.operations.promotion.request_authors import authors_of
 from pilothouse.operations.promotion.rules_in_force import judged_looser, present_policy, require_with_rules
@@ -87,13 +88,20 @@ def asks_itself(services: Services, version: Version, *, by_automation: bool) ->
 
 
 def file_request(
-    services: Services, change: Change, version: Version, targets: Sequence[str], reason: str
+    services: Services,
+    change: Change,
+    version: Version,
+    targets: Sequence[str],
+    reason: str,
+    beside: Sequence[Version] = (),
 ) -> PromotionRequest:
-    """Record a request with its evidence and policy, and deploy it at once where the policy is automatic."""
+    """Record a request with its evidence and policy, and deploy it at once where the policy is automatic; one with versions to
+    try beside it waits for people."""
     connection = change.connection
     policy = present_policy(connection, version.model)
-    evidence = gather_evidence(connection, version, targets)
-    authors = authors_of(connection, version, evidence["incumbents"])
+    evidence = gather_evidence(connection, version, targets) | arms_evidence(connection, beside)
+    compared = evidence["incumbents"]
+    authors = authors_of(connection, version, compared) + authors_of_arms(connection, beside, compared)
     superseded = requests.open_for(connection, version.model, targets)
     for old in superseded:
         drop_challenger(change, old)
@@ -123,11 +131,12 @@ def file_request(
             "policy": policy.to_plain(),
             "policy_digest": policy.digest,
             "evidence_digest": new.evidence_digest,
+            **({"beside": [arm.number for arm in beside]} if beside else {}),
             "with_part": [[author.name, author.part] for author in authors],
         },
     )
     move_alias(change, version.model, CHALLENGER, version.number)
-    if _deploys_itself(change, version, targets, policy):
+    if not beside and _deploys_itself(change, version, targets, policy):
         deploy_request(
             services, change, require_request(connection, number), version, kind="automatic", reason=reason
         )
@@ -159,7 +168,7 @@ def _deploys_itself(
     return (
         policy.automatic
         and not (replaces and uncompared)
-        and not any(is_worse(replay) for _, replay in newest_replays(connection, version, targets))
+        and not any(is_worse(replay) for _, replay in worst_replays(connection, version, targets))
         and not workspace.automation(connection).paused
         and not deployments.holds(connection, version.model)
         and not freeze_of(freezes.in_force(connection), version.model, change.at)

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from pilothouse.domain.identifiers import version_uri
+from pilothouse.domain.models.dataclass_reader import format_duration
 from pilothouse.domain.monitoring.incidents import ROLLOUT
 from pilothouse.domain.records import RollBackStep
 from pilothouse.domain.rollouts.plan import StepKind
@@ -20,11 +21,14 @@ from pilothouse.domain.rollouts.rules import (
     Breach,
     CatchUp,
     Complete,
+    DropArm,
     Enter,
     GoBack,
     Leave,
+    MoveOn,
     Pass,
     Pause,
+    Stand,
     catch_up_step,
     named,
 )
@@ -58,11 +62,40 @@ def carry_out(services: Services, change: Change, rollout: Rollout, act: Act) ->
             record(change, rollout, "paused", why)
         case GoBack(breach):
             _go_back(services, change, rollout, breach)
-        case Leave(targets):
-            why = f"another version is live on {named(targets)} in place of v{rollout.version}: the others stay as they are"
+        case DropArm(version, breach):
+            rollouts.end_arm(change.connection, rollout.id, version, breach.why, at=change.at)
+            record(
+                change, rollout, "arm out", f"v{version}: {breach.why}", {**breach.figures, "arm": version}
+            )
+        case Stand(why):
+            rollouts.stand(change.connection, rollout.id, since=change.at)
+            record(change, rollout, "stands", why)
+        case MoveOn(since):
+            stand_no_more(change, rollout, since, "the freeze is over")
+        case Leave(targets, was_champion):
+            of = (
+                f"the version beside which v{rollout.version} was tried"
+                if was_champion
+                else f"v{rollout.version}"
+            )
+            why = f"another version is live on {named(targets)} in place of {of}: the others stay as they are"
             trials = _end_trials(change, rollout)
             ended = {"state": str(PlaceState.BACK), "targets": trials} if trials else {}
             end(change, rollout, RolloutState.ABORTED, why, {"taken": list(targets), **ended})
+
+
+def stand_no_more(change: Change, rollout: Rollout, since: datetime, why: str) -> None:
+    """Let the step's patience and least time go on from where they were at that time."""
+    began = max(since, rollout.entered_at or since)
+    us = max(0, round((change.at - began).total_seconds() * 1_000_000))
+    rollouts.stood(change.connection, rollout.id, us)
+    record(
+        change,
+        rollout,
+        "moves on",
+        f"{why}: it stood still for {format_duration(us // 1_000_000)}",
+        {"stood_us": us},
+    )
 
 
 def record(

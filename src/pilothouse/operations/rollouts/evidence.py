@@ -3,55 +3,70 @@
 The statistics are loaded only once a roll-out has a trial: commands and consoles that show others do not wait for them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from pilothouse.domain.rollouts.plan import StepKind
 from pilothouse.domain.rollouts.rollout import Rollout
-from pilothouse.domain.rollouts.rules import Breach, Outcome, StepEvidence
+from pilothouse.domain.rollouts.rules import ArmEvidence, Breach, Outcome, StepEvidence
 from pilothouse.operations.authorisation import Change
 from pilothouse.operations.services import Services
-from pilothouse.sqlite import Connection
+from pilothouse.store.deployed import deployments
 from pilothouse.store.promotion import rollouts
 from pilothouse.store.promotion.rollouts import EvidenceRow
 
 TRAFFIC = "traffic"
-"""Name of the count of rows that the version had answered on a target when a live step began there."""
+"""Name of the count of requests that the version had answered on a target when a step began there, and the version that was
+live."""
 
 
 def begin(
     services: Services, change: Change, rollout: Rollout, targets: Sequence[str], kind: StepKind
 ) -> None:
     """Keep what the evidence of a step that begins on targets is counted from."""
+    trials: list[EvidenceRow] = []
+    before = _answered(services, rollout) if kind is StepKind.LIVE else {}
+    live: dict[str, int] = {}
     if kind is not StepKind.LIVE:
-        _begin_trials(change, rollout, targets)
-        return
-    answered = _answered(services, rollout)
+        trials, before = _begun_trials(change, rollout, targets)
+        live = {one.target: one.version for one in deployments.live(change.connection, model=rollout.model)}
     rows = [
         EvidenceRow(
             wave=rollout.wave,
             step=rollout.step,
             target=target,
             test=TRAFFIC,
-            statistics={"before": answered.get(target, 0)},
+            statistics={
+                "before": before.get(target, 0),
+                **({"champion": live[target]} if target in live else {}),
+            },
             watermark={},
             folded_at=change.at,
         )
         for target in targets
     ]
-    rollouts.put_evidence(change.connection, rollout.id, rows)
+    rollouts.put_evidence(change.connection, rollout.id, [*trials, *rows])
 
 
-def _begin_trials(change: Change, rollout: Rollout, targets: Sequence[str]) -> None:
-    from pilothouse.operations.rollouts.trial_folding import first_rows
+def _begun_trials(
+    change: Change, rollout: Rollout, targets: Sequence[str]
+) -> tuple[list[EvidenceRow], dict[str, int]]:
+    """Empty rows of trials that begin, and the requests that a step before of the same kind and share has had on each target:
+    they are no requests of this one."""
+    from pilothouse.operations.rollouts.trial_folding import first_rows, requests_in
 
-    there = {(row.wave, row.target, row.test) for row in rollouts.evidence(change.connection, rollout.id)}
+    assert rollout.current is not None
+    _, step = rollout.current
+    known = [row for row in rollouts.evidence(change.connection, rollout.id) if row.wave == rollout.wave]
+    there = {(row.target, row.test) for row in known}
     rows = [
         row
         for target in targets
         for row in first_rows(change.connection, rollout, target, change.at)
-        if (row.wave, row.target, row.test) not in there
+        if (row.target, row.test) not in there
     ]
-    rollouts.put_evidence(change.connection, rollout.id, rows)
+    before = {target: requests_in([row for row in known if row.target == target], step) for target in targets}
+    return rows, before
 
 
 def fold(services: Services, rollout: Rollout) -> None:
@@ -72,23 +87,43 @@ def fold(services: Services, rollout: Rollout) -> None:
             rollouts.put_evidence(connection, rollout.id, changed)
 
 
-def judged(
-    services: Services, connection: Connection, rollout: Rollout
-) -> tuple[StepEvidence, Breach | None]:
-    """What the tests of the step at which a roll-out is say so far, and harm that the tests of any step have found."""
-    rows = rollouts.evidence(connection, rollout.id)
-    trials = [row for row in rows if row.test != TRAFFIC]
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the tests say so far: of the step at which a roll-out is, harm of its version, and the same of each version that is
+    tried beside it."""
+
+    step: StepEvidence = field(default_factory=StepEvidence)
     harm: Breach | None = None
+    arms: tuple[ArmEvidence, ...] = ()
+    harm_of_arms: Mapping[int, Breach] = field(default_factory=dict)
+
+
+def judged(services: Services, rollout: Rollout, rows: Sequence[EvidenceRow]) -> Found:
+    """What the tests say of the evidence of a roll-out that is folded."""
+    trials = [row for row in rows if row.test != TRAFFIC]
+    found = Found()
     if trials:
         from pilothouse.operations.rollouts.trial_verdicts import judge
 
-        found = judge(rollout, trials)
+        judgement = judge(rollout, trials, _before_step(rollout, rows))
+        found = Found(judgement.step, judgement.harm, judgement.arms, judgement.harm_of_arms)
         if rollout.current is not None and rollout.current[1].kind is not StepKind.LIVE:
-            return found.step, found.harm
-        harm = found.harm
+            return found
     if rollout.current is None or rollout.entered_at is None:
-        return StepEvidence(), harm
-    return _traffic(services, rollout, rows), harm
+        return replace(found, step=StepEvidence())
+    return replace(found, step=_traffic(services, rollout, rows))
+
+
+def champions(rollout: Rollout, rows: Sequence[EvidenceRow]) -> dict[str, int]:
+    """Version that was live on each target when its trial began, by target."""
+    begun = sorted((row for row in rows if row.test == TRAFFIC), key=lambda row: (row.wave, row.step))
+    return {row.target: row.statistics["champion"] for row in begun if "champion" in row.statistics}
+
+
+def _before_step(rollout: Rollout, rows: Sequence[EvidenceRow]) -> int:
+    """Requests that steps before the one at which a roll-out is have had at its kind and share."""
+    place = (rollout.wave, rollout.step, TRAFFIC)
+    return sum(row.statistics["before"] for row in rows if (row.wave, row.step, row.test) == place)
 
 
 def _traffic(services: Services, rollout: Rollout, rows: Sequence[EvidenceRow]) -> StepEvidence:

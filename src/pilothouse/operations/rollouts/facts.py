@@ -1,23 +1,23 @@
 """Facts of a roll-out: gathered from registry and telemetry, for the rule that says what comes next."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pilothouse.domain.formats.wire import TrialReport
 from pilothouse.domain.monitoring.monitoring import ServingState
 from pilothouse.domain.promotion.freezes import freeze_of, freeze_text
 from pilothouse.domain.rollouts.rollout import PlaceState, Rollout, RolloutTarget
-from pilothouse.domain.rollouts.rules import Breach, Facts, PlaceFacts, StepEvidence, named
+from pilothouse.domain.rollouts.rules import Breach, Facts, PlaceFacts, named
 from pilothouse.operations.catalogue import spec_of_model
-from pilothouse.operations.rollouts.evidence import judged
+from pilothouse.operations.rollouts.evidence import Found, champions, judged
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import workspace
 from pilothouse.store.deployed import deployments
 from pilothouse.store.governance import freezes
 from pilothouse.store.models import targets
-from pilothouse.store.promotion import rollout_facts
+from pilothouse.store.promotion import rollout_facts, rollouts
 from pilothouse.store.promotion.rollout_facts import ServedPlace
 
 ALERTS_AGAINST = ("performance", "errors", "latency", "data_quality")
@@ -43,8 +43,12 @@ class Serving:
 
     def trial(self, rollout: Rollout, target: str) -> TrialReport | None:
         """What a target says of a roll-out's trial; None where it has said nothing of it."""
-        named = (one for one in self.trials.get(target, ()) if one.rollout == rollout.id)
-        return next(named, None)
+        return self.arm(rollout, target, rollout.version)
+
+    def arm(self, rollout: Rollout, target: str, version: int) -> TrialReport | None:
+        """What a target says of one version of a roll-out's trial."""
+        said = self.trials.get(target, ())
+        return next((one for one in said if (one.rollout, one.version) == (rollout.id, version)), None)
 
 
 UNKNOWN = Serving()
@@ -57,18 +61,39 @@ def gather(
     served = {place.target: place for place in rollout_facts.places(connection, rollout.id)}
     clocks = services.event_clocks(rollout.model)
     breaches = list(_breaches(connection, rollout, served, serving, now))
-    evidence, harm = StepEvidence(), None
+    rows = rollouts.evidence(connection, rollout.id)
+    found = Found()
     if not (
         breaches and rollout.state.is_open
     ):  # a fault of the tests keeps none from going back by what is known
-        evidence, harm = judged(services, connection, rollout)
+        found = judged(services, rollout, rows)
+    places, champion = _places(rollout, served, clocks, serving, now), champions(rollout, rows)
     return Facts(
         now=now,
-        places=_places(rollout, served, clocks, serving, now),
+        places={name: replace(place, champion=champion.get(name)) for name, place in places.items()},
         blocked=blocked(connection, rollout, served, now),
-        breaches=(*breaches, *([harm] if harm else [])),
-        evidence=evidence,
+        is_frozen=freeze_of(freezes.in_force(connection), rollout.model, now) is not None,
+        breaches=(*breaches, *([found.harm] if found.harm else [])),
+        arm_breaches=dict(found.harm_of_arms) | dict(_arm_breaches(connection, rollout, serving)),
+        evidence=found.step,
+        arms=found.arms,
     )
+
+
+def _arm_breaches(connection: Connection, rollout: Rollout, serving: Serving) -> Iterator[tuple[int, Breach]]:
+    """Faults of versions that are tried beside the roll-out's own."""
+    for arm in rollout.tried:
+        for one in rollout.targets:
+            said = serving.arm(rollout, one.target, arm.version) if one.state.is_trial else None
+            if said is not None and said.state == "failed":
+                yield (
+                    arm.version,
+                    Breach("not loaded", f"{one.target} cannot load it: {said.reason}", one.target),
+                )
+        for alert in rollout_facts.alerts_against_arm(connection, rollout.id, arm.version, ALERTS_AGAINST):
+            figures = {**alert.figures, "alert": alert.id}
+            why = f"alert {alert.id} on {alert.target}: {alert.summary}"
+            yield arm.version, Breach("alert", why, alert.target, figures)
 
 
 def blocked(

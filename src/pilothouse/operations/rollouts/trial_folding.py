@@ -4,8 +4,8 @@ Statistics and watermark are one row: a daemon that was killed goes on from ther
 and a target; what comes late, such as an outcome, is folded also when the wave has gone on.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from pilothouse.domain.identifiers import VersionReference
 from pilothouse.domain.rollouts.plan import Step, StepKind
 from pilothouse.domain.rollouts.rollout import Rollout
 from pilothouse.operations.catalogue import spec_of_model
+from pilothouse.operations.rollouts.answer_folding import fold_arms, fold_pairs
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.arrays import Flags, Floats
 from pilothouse.statistics.profiles import latency
@@ -34,12 +35,15 @@ from pilothouse.statistics.sequential.records import from_plain, to_plain
 from pilothouse.statistics.sequential.two_arms import TwoArms
 from pilothouse.store.models import versions
 from pilothouse.store.promotion.rollouts import EvidenceRow
-from pilothouse.telemetry import trial_pairs
+from pilothouse.telemetry import trial_answers, trial_pairs
 from pilothouse.telemetry.trial_pairs import ArmOutcomes, Pairs, TrialName
 
-PAIRS, PAIR_LOSS, ARMS, ARM_LOSS = "pairs", "pair loss", "arms", "arm loss"
-"""Tests of a trial as rows name them: of a shadow before and with outcomes, of a canary before and with outcomes."""
-OF_KIND = {StepKind.SHADOW: (PAIRS, PAIR_LOSS), StepKind.CANARY: (ARMS, ARM_LOSS)}
+PAIRS, PAIR_LOSS, ARMS, ARM_LOSS, ARM_ANSWERS = "pairs", "pair loss", "arms", "arm loss", "arm answers"
+"""Tests of a trial as rows name them: of a shadow before and with outcomes; of a canary requests, losses, and answers before
+outcomes."""
+OF_KIND = {StepKind.SHADOW: (PAIRS, PAIR_LOSS), StepKind.CANARY: (ARMS, ARM_LOSS, ARM_ANSWERS)}
+_OF_ARM = " of v"
+"""In the name of a test, before the version where that is tried beside the roll-out's own: ``arm loss of v5``."""
 _SCALES = 3.0
 """Cut of a regression's absolute errors, in mean absolute errors of the version before on its hold-out."""
 _USUAL_ERROR = 0.2
@@ -61,6 +65,9 @@ def first_rows(connection: Connection, rollout: Rollout, target: str, at: dateti
     _, step = rollout.current
     terms = _terms(connection, rollout, target)
     place = trial_place(rollout, rollout.wave, step.kind)
+    tests = [test for test in OF_KIND[step.kind] if test != ARM_ANSWERS or rollout.plan.moved is not None]
+    if step.kind is StepKind.CANARY:
+        tests += [test_of_arm(test, arm.version) for arm in rollout.tried for test in tests]
     return [
         EvidenceRow(
             wave=rollout.wave,
@@ -71,8 +78,25 @@ def first_rows(connection: Connection, rollout: Rollout, target: str, at: dateti
             watermark={"after": 0},
             folded_at=at,
         )
-        for test in OF_KIND[step.kind]
+        for test in tests
     ]
+
+
+def test_of_arm(test: str, version: int) -> str:
+    """Name of a test of a version that is tried beside the roll-out's own."""
+    return f"{test}{_OF_ARM}{version}"
+
+
+def version_of(rollout: Rollout, row: EvidenceRow) -> int:
+    """Version that a row is about."""
+    _, _, number = row.test.partition(_OF_ARM)
+    return int(number) if number else rollout.version
+
+
+def rows_of(rollout: Rollout, version: int, rows: Sequence[EvidenceRow]) -> list[EvidenceRow]:
+    """Rows of one version, under the plain names of their tests."""
+    mine = [row for row in rows if version_of(rollout, row) == version]
+    return [replace(row, test=row.test.partition(_OF_ARM)[0]) for row in mine]
 
 
 def trial_place(rollout: Rollout, wave: int, kind: StepKind) -> int:
@@ -92,13 +116,13 @@ def _terms(connection: Connection, rollout: Rollout, target: str) -> Terms:
 
 def fold(telemetry: Connection, rollout: Rollout, rows: list[EvidenceRow], at: datetime) -> list[EvidenceRow]:
     """Rows that something new was folded into."""
-    return [changed for row in rows if row.test in _FOLDS for changed in _folded(telemetry, rollout, row, at)]
+    return [changed for row in rows for changed in _folded(telemetry, rollout, row, at)]
 
 
 def _folded(telemetry: Connection, rollout: Rollout, row: EvidenceRow, at: datetime) -> Iterator[EvidenceRow]:
-    trial = TrialName(rollout.id, rollout.model, row.target, rollout.version)
+    trial = TrialName(rollout.id, rollout.model, row.target, version_of(rollout, row))
     statistics, after = dict(row.statistics), int(row.watermark["after"])
-    found, reached = _FOLDS[row.test](telemetry, rollout, trial, statistics, after)
+    found, reached = _FOLDS[row.test.partition(_OF_ARM)[0]](telemetry, rollout, trial, statistics, after)
     if reached != after or canonical_json(found) != canonical_json(row.statistics):
         yield EvidenceRow(
             wave=row.wave,
@@ -129,6 +153,8 @@ def _fold_pairs(
             seen = decisions.collect(labels[0], labels[1])
             before = from_plain(Decisions, held["decisions"]) if "decisions" in held else Decisions()
             held["decisions"] = to_plain(before.plus(seen))
+        if rollout.plan.moved is not None and new.rows:
+            held["answers"] = fold_pairs(held.get("answers"), new)
     return held, after
 
 
@@ -164,24 +190,24 @@ def _fold_arms(
     """Counts of the arms are summed over the whole trial in telemetry: they replace those before."""
     errors, latencies, answered = arm_errors.ArmErrors(), {}, {}
     by_share: dict[float, tuple[list[trial_pairs.Arm], list[trial_pairs.Arm]]] = {}
-    planned = _shares(rollout)
+    planned, others = _shares(rollout), {rollout.version, *(arm.version for arm in rollout.arms)}
     for arm in trial_pairs.arms(telemetry, trial):
-        if arm.share in planned:
-            by_share.setdefault(arm.share, ([], []))[arm.version == rollout.version].append(arm)
+        if arm.share in planned and (arm.version == trial.challenger or arm.version not in others):
+            by_share.setdefault(arm.share, ([], []))[arm.version == trial.challenger].append(arm)
     for share, (old, new) in sorted(
         by_share.items()
     ):  # somebody may have rolled the live version back: then two are old
         stage = arm_errors.Stage(
-            share,
-            sum(arm.requests + arm.errors for arm in new),
-            sum(arm.requests + arm.errors for arm in old),
-            sum(arm.errors for arm in new),
-            sum(arm.errors for arm in old),
+            drawn_share(rollout, share),
+            sum(arm.draws for arm in new),
+            sum(arm.draws for arm in old),
+            sum(arm.failed_draws for arm in new),
+            sum(arm.failed_draws for arm in old),
         )
         errors = errors.plus(arm_errors.ArmErrors((stage,)))
-        answered[f"{share:g}"] = stage.challenger
+        answered[f"{share:g}"] = sum(arm.requests + arm.errors for arm in new)
         if new and old:
-            both = [latency.merge_all([arm.latencies for arm in arms]) for arms in (new, old)]
+            both = [latency.merge_all([arm.draw_latencies for arm in arms]) for arms in (new, old)]
             latencies[f"{share:g}"] = to_plain(latency_ratio.collect(both[0], both[1]))
     return {**held, "errors": to_plain(errors), "latencies": latencies, "answered": answered}, after
 
@@ -195,11 +221,43 @@ def _fold_arm_loss(
         after, more = new.watermark, new.more
         ours = from_plain(TwoArms, held["loss"]) if "loss" in held else TwoArms()
         losses = _arm_losses(held["scale"], new)
-        for share in _shares(rollout) & {*new.shares.tolist()}:
-            here, is_new = new.shares == share, new.versions == rollout.version
-            ours = ours.plus(two_arms.collect(share, losses[here & is_new], losses[here & ~is_new]))
+        for share, is_new, is_old in arms_by_share(rollout, trial, new.shares, new.versions):
+            ours = ours.plus(two_arms.collect(drawn_share(rollout, share), losses[is_new], losses[is_old]))
         held["loss"] = to_plain(ours)
     return held, after
+
+
+def _fold_arm_answers(
+    telemetry: Connection, rollout: Rollout, trial: TrialName, held: dict[str, Any], after: int
+) -> Folded:
+    more = True
+    while more:
+        new = trial_answers.answered_arms(telemetry, trial, after)
+        after, more = new.watermark, new.more
+        parts = [
+            (drawn_share(rollout, share), is_new, is_old)
+            for share, is_new, is_old in arms_by_share(rollout, trial, new.shares, new.versions)
+        ]
+        held["answers"] = fold_arms(held.get("answers"), new, parts)
+    return held, after
+
+
+def arms_by_share(
+    rollout: Rollout, trial: TrialName, shares: Floats, versions: Any
+) -> Iterator[tuple[float, Flags, Flags]]:
+    """Share of a canary, and which rows the version of a trial and which the live one answered at it."""
+    is_new = versions == trial.challenger
+    is_old = ~np.isin(versions, [rollout.version, *(arm.version for arm in rollout.arms)])
+    for share in sorted(_shares(rollout) & {*shares.tolist()}):
+        yield share, is_new & (shares == share), is_old & (shares == share)
+
+
+def drawn_share(rollout: Rollout, share: float) -> float:
+    """Share of one version among the requests that it or the live version answers, where each of several gets ``share`` of
+    all: the probability by which the tests of two arms go."""
+    if not rollout.arms:
+        return share
+    return share / (share + 1 - (1 + len(rollout.arms)) * share)
 
 
 def _shares(rollout: Rollout) -> set[float]:
@@ -219,10 +277,11 @@ _FOLDS = {
     PAIR_LOSS: _fold_pair_loss,
     ARMS: _fold_arms,
     ARM_LOSS: _fold_arm_loss,
+    ARM_ANSWERS: _fold_arm_answers,
 }
 
 
-def requests_in(rows: list[EvidenceRow], step: Step) -> int:
+def requests_in(rows: Sequence[EvidenceRow], step: Step) -> int:
     """Pairs of a shadow, or requests that the new version answered at the share of a canary, over the targets of these rows."""
     if step.kind is StepKind.SHADOW:
         return sum(row.statistics.get("rows", 0) for row in rows if row.test == PAIRS)

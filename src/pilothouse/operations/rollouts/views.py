@@ -52,6 +52,7 @@ def show_rollout(services: Services, actor: Actor, number: int) -> RolloutView:
                 for one in rollout.targets
             ),
             evidence=facts.evidence,
+            arms=tuple(facts.arms),
             next=words,
             until=until,
             events=tuple(rollouts.events(connection, number)),

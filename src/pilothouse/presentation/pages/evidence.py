@@ -36,6 +36,8 @@ def evidence_sections(
             sections.append((title, [_gate_row(gate) for gate in shown_gates]))
     if (shown_plan := facts.pop("plan", None)) is not None:
         sections.append(("How it goes out: the plan that is approved with it", plan_of_evidence(shown_plan)))
+    for arm in _take_tables(facts, "beside"):
+        sections.append((f"Tried beside it: version {safe(value_text(arm.get('version')))}", _arm_rows(arm)))
     if form := _form(facts.get("artifacts")):
         sections.append(("Form that is served", [form]))
     metrics = _take_tables(facts, "metrics")
@@ -61,6 +63,17 @@ def evidence_sections(
     if isinstance(environment, Mapping):
         sections.append((_title(_ENVIRONMENT), _environment_rows(environment, packages)))
     return [(title, rows) for title, rows in sections if rows]
+
+
+def _arm_rows(arm: Mapping[str, Any]) -> list[list[str]]:
+    """Gates and metrics of a version that the canaries try too; it gets as large a share as the requested one."""
+    tables = dict(arm)
+    gates, metrics = _take_tables(tables, "gates"), _take_tables(tables, "metrics")
+    return [
+        *(_gate_row(gate) for gate in gates),
+        *(_metric_row(one) for one in metrics if not one.get("slice")),
+        ["trained by", safe(value_text(arm.get("started_by")))],
+    ]
 
 
 def replay_lines_of(evidence: Mapping[str, Any]) -> list[str]:

@@ -22,6 +22,7 @@ from pilothouse.domain.formats.wire import (
     PredictionBatch,
     RequestTiming,
     code_texts,
+    pack_numbers,
     pack_timings,
 )
 from pilothouse.serving.delivery.pair_records import PairHeader, PairRecord, to_pair_batch
@@ -88,12 +89,14 @@ class PredictionRecord(msgspec.Struct, frozen=True, array_like=True, tag="predic
     at_us: int
     called_us: int = 0
     usual_us: int = 0
+    draw: int = 0
 
 
 class ErrorRecord(msgspec.Struct, frozen=True, array_like=True, tag="errors"):
-    """Record of requests that were answered with an error."""
+    """Record of requests that were answered with an error; ``draws``: one each of a canary, none otherwise."""
 
     count: int
+    draws: list[int] = []
 
 
 Header = SegmentHeader | PairHeader
@@ -180,6 +183,8 @@ def batch_of(content: SegmentContent) -> PredictionBatch | PairBatch:
 def to_batch(header: SegmentHeader, records: Sequence[Record]) -> PredictionBatch:
     """Batch of the records of a segment of predictions."""
     predictions = [record for record in records if isinstance(record, PredictionRecord)]
+    failed = [record for record in records if isinstance(record, ErrorRecord)]
+    is_canary = header.share > 0
     return PredictionBatch(
         producer=header.producer,
         sequence=header.sequence,
@@ -201,9 +206,11 @@ def to_batch(header: SegmentHeader, records: Sequence[Record]) -> PredictionBatc
         requests=pack_timings(
             [RequestTiming(r.rows, r.latency_us, r.at_us, r.called_us, r.usual_us) for r in predictions]
         ),
-        errors=sum(record.count for record in records if isinstance(record, ErrorRecord)),
+        errors=sum(record.count for record in failed),
         rollout=header.rollout,
         share=header.share,
+        draws=pack_numbers([record.draw for record in predictions]) if is_canary else b"",
+        failed_draws=pack_numbers([draw for record in failed for draw in record.draws]) if is_canary else b"",
     )
 
 

@@ -24,9 +24,9 @@ from pathlib import Path
 
 from pilothouse.domain.errors import IntegrityError, PilothouseError, UnavailableError
 from pilothouse.domain.identifiers import PredictionId
+from pilothouse.serving.delivery.failed_requests import FailedRequests
 from pilothouse.serving.delivery.pair_records import PairRecord, PairStream
 from pilothouse.serving.delivery.segments import (
-    ErrorRecord,
     PredictionRecord,
     Stream,
     frame,
@@ -84,6 +84,8 @@ class Entry:
     stream: AnyStream
     record: PredictionRecord | PairRecord | None
     complete: Completion
+    draw: int = 0
+    """Key of a request of a canary that was answered with an error, hashed; 0 where it has none."""
 
 
 _Done = tuple[Completion, PredictionId | PilothouseError]
@@ -99,7 +101,7 @@ class Spool:
         self._limits = limits or SpoolLimits()
         self._entries: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
         self._open: dict[AnyStream, _Open] = {}
-        self._errors: dict[AnyStream, int] = {}
+        self._errors = FailedRequests()
         self._producers: dict[AnyStream, tuple[str, int]] = {}
         self._serial = 0
         self._sealed: deque[Sealed] = deque()
@@ -148,9 +150,9 @@ class Spool:
         for complete, outcome in done:
             complete(outcome)
 
-    def count_error(self, stream: Stream) -> None:
-        """Have one request that was answered with an error counted in the stream's next batch."""
-        self.put(Entry(stream, None, _nobody))
+    def count_error(self, stream: Stream, draw: int = 0) -> None:
+        """Have one request that was answered with an error counted in the stream's next batch. ``draw``: that of a canary."""
+        self.put(Entry(stream, None, _nobody, draw))
 
     def check(self) -> None:
         """Raise UnavailableError while nothing more can be taken: before a prediction is made for nothing."""
@@ -240,7 +242,7 @@ class Spool:
             with self._writing:
                 for entry in entries:
                     if entry.record is None:
-                        self._errors[entry.stream] = self._errors.get(entry.stream, 0) + 1
+                        self._errors.note(entry.stream, entry.draw)
                     else:
                         self._add(entry, done)
                 self._add_errors()
@@ -292,13 +294,13 @@ class Spool:
 
     def _add_errors(self) -> None:
         """Count errors in the stream's open segment; while there is no room for one they go on waiting."""
-        for stream, count in list(self._errors.items()):
+        for stream, record in self._errors.records():
             try:
                 self._space.check()
-                self._segment(stream).waiting.append(frame(ErrorRecord(count)))
+                self._segment(stream).waiting.append(frame(record))
             except (UnavailableError, OSError):
                 continue
-            del self._errors[stream]
+            self._errors.forget(stream)
 
     def _segment(self, stream: AnyStream) -> _Open:
         segment = self._open.get(stream)

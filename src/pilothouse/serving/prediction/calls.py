@@ -58,6 +58,8 @@ class Work:
     deliver: Deliver
     rehearsal: bool = False
     """True for a measurement, whose answer is not spooled."""
+    draw: int = 0
+    """Key by which a canary drew the version that answers, hashed; 0 where there is none."""
 
 
 class ModelFailedError(PilothouseError):
@@ -129,6 +131,7 @@ def _entries(
         at_us=time.time_ns() // 1_000,
         called_us=called_ns // 1_000,
         usual_us=math.ceil(usual_ns / 1_000),
+        draw=work.draw,
     )
 
     def complete(outcome: PredictionId | PilothouseError) -> None:

@@ -1,12 +1,12 @@
-"""Arms of a trial: which of its two versions answers a request.
+"""Arms of a trial: which of its versions answers a request.
 
-A canary answers the share of requests whose keys hash below it, so that a key always gets the same version. The key is the
+A canary answers the share of requests whose keys hash into its part, so that a key always gets the same version. The key is the
 header ``X-Request-Key``, else the id in the request; a request without either is drawn.
 """
 
 import hashlib
 import random
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.inference.columns import InputColumns, with_missing
@@ -22,26 +22,57 @@ _SALT_BYTES = 64
 """Bytes that a keyed hash takes."""
 
 
-def takes(salt: bytes, share: float, key: bytes) -> bool:
-    """Whether the challenger takes the requests of a key: by the first 64 bits of a keyed BLAKE2b (RFC 7693), which are
-    uniform."""
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """Version that answers a request. ``draw``: the key by which it was drawn, hashed with the roll-out's salt to 63 bits; 0
+    where the request has no key, or nothing was drawn."""
+
+    version: LoadedVersion
+    draw: int = 0
+
+
+def hash_of(salt: bytes, key: bytes) -> int:
+    """The first 64 bits of a keyed BLAKE2b (RFC 7693) of a key, which are uniform."""
     if len(salt) > _SALT_BYTES:
         salt = hashlib.blake2b(salt).digest()
-    return int.from_bytes(hashlib.blake2b(key, digest_size=8, key=salt).digest()) < share * 2**64
+    return int.from_bytes(hashlib.blake2b(key, digest_size=8, key=salt).digest())
 
 
-def arm_of(trial: LoadedTrial, headers: Headers, request_id: str | None = None) -> LoadedVersion:
-    """Version that answers a request: the champion in the shadow, and where the challenger does not fit."""
-    if trial.share <= 0.0 or trial.unfit:
-        return trial.champion
-    key = header_of(headers, KEY) or request_id or str(random.getrandbits(64))
-    is_taken = takes(trial.salt, trial.share, key.encode("utf-8", "surrogatepass"))
-    return trial.challenger if is_taken else trial.champion
+def place_of(drawn: int, share: float, arms: int) -> int:
+    """Place of the challenger that takes the requests of a key with this hash, ``arms`` where the champion does: each of the
+    ``arms`` takes the same ``share``."""
+    return next((place for place in range(arms) if drawn < (place + 1) * share * 2**64), arms)
+
+
+def takes(salt: bytes, share: float, key: bytes) -> bool:
+    """Whether the one challenger of a canary takes the requests of a key."""
+    return place_of(hash_of(salt, key), share, 1) == 0
+
+
+def arm_of(trial: LoadedTrial, headers: Headers, request_id: str | None = None) -> Arm:
+    """Version that answers a request: the champion in the shadow, and where the challenger does not fit. Where several share
+    the requests, those of one that is not there are answered by the champion outside of the trial: the shares of the others
+    stay what they are."""
+    if trial.share <= 0.0:
+        return Arm(trial.champion)
+    outside = trial.outside or trial.champion
+    if trial.unfit:
+        return Arm(outside if trial.arms > 1 else trial.champion)
+    key = header_of(headers, KEY) or request_id
+    drawn = hash_of(trial.salt, key.encode("utf-8", "surrogatepass")) if key else random.getrandbits(64)
+    place = place_of(drawn, trial.share, trial.arms)
+    version = trial.champion
+    if place == 0:
+        version = trial.challenger
+    elif place < trial.arms:
+        others = (one.version for one in trial.others if one.place == place and not one.unfit)
+        version = next(others, outside)
+    return Arm(version, max(drawn >> 1, 1) if key else 0)
 
 
 def read_for_arm(
     trial: LoadedTrial, form: Form, body: bytes, headers: Headers
-) -> tuple[LoadedVersion, Inference | PilothouseError]:
+) -> tuple[Arm, Inference | PilothouseError]:
     """Version that answers a request, and the request as it is read for it; or the error, which is that version's too, so that
     the faults of clients are shared out as their requests are."""
     try:
@@ -49,9 +80,9 @@ def read_for_arm(
     except PilothouseError as error:
         return arm_of(trial, headers), error
     arm = arm_of(trial, headers, request.id)
-    if arm is trial.champion:
+    if arm.version is trial.champion or arm.version is trial.outside:
         return arm, request
-    return arm, replace(request, columns=columns_for(arm.schema, request.columns))
+    return arm, replace(request, columns=columns_for(arm.version.schema, request.columns))
 
 
 def columns_for(schema: InputSchema, columns: InputColumns) -> InputColumns:

@@ -278,13 +278,17 @@ class Follower:
 def _still(state: DesiredState, trials: Mapping[str, LoadedTrial]) -> dict[str, LoadedTrial]:
     """Trials that are desired as they are: the others end at once, whatever is loaded then. One of which a column was made
     private begins anew: its versions would still keep it."""
+    desired = {(one.rollout, one.mode, one.version) for one in state.trials}
     return {
         model: trial
         for model, trial in trials.items()
-        if trial.champion.private == trial.challenger.private == _private(state, model)
-        and any(
-            (trial.rollout, trial.mode, trial.named.version) == (other.rollout, other.mode, other.version)
-            for other in state.trials
+        if all(
+            one.private == _private(state, model)
+            for one in (trial.champion, trial.challenger, *(arm.version for arm in trial.others))
+        )
+        and all(
+            (trial.rollout, trial.mode, named.version) in desired
+            for named in (trial.named, *(arm.named for arm in trial.others))
         )
     }
 

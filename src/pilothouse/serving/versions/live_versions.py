@@ -56,6 +56,17 @@ class LoadedVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadedArm:
+    """Challenger beside the first one of a canary, at its ``place`` from 1 on: as it answers in the trial, and as it answers
+    those who ask for it by its number."""
+
+    place: int
+    version: LoadedVersion
+    named: LoadedVersion
+    unfit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LoadedTrial:
     """Challenger beside the live version of its model, both as they answer in the trial of a roll-out (``versions.trials``)."""
 
@@ -69,6 +80,12 @@ class LoadedTrial:
     """Challenger as it answers those who ask for it by its number."""
     unfit: str = ""
     """Reason why it answers none of the champion's requests; empty where it does."""
+    arms: int = 1
+    """Challengers among which the requests are shared out, each with ``share``, whether they are loaded or not."""
+    others: tuple[LoadedArm, ...] = ()
+    """Challengers beside this one that are loaded."""
+    outside: LoadedVersion | None = None
+    """Champion as it answers the requests of a challenger that is not there: they belong to no arm. None: as ``champion``."""
     pairs: PairStream = field(init=False)
     """Stream in which the pairs of a shadow are spooled."""
 
@@ -133,10 +150,11 @@ class Roster:
         return sorted([*live, *self._others(model)], key=lambda loaded: loaded.version.version)
 
     def _others(self, model: str) -> list[LoadedVersion]:
-        """Versions that answer those alone who ask for them: the one before, and the canary."""
+        """Versions that answer those alone who ask for them: the one before, and the canaries."""
         trial, kept = self.trials.get(model), self.kept.get(model)
-        canary = trial.named if trial is not None and trial.mode == CANARY else None
-        found = {other.version.version: other for other in (canary, kept) if other is not None}
+        is_canary = trial is not None and trial.mode == CANARY
+        tried = [trial.named, *(arm.named for arm in trial.others)] if is_canary and trial is not None else []
+        found = {other.version.version: other for other in (*tried, kept) if other is not None}
         return list(found.values())
 
 

@@ -19,7 +19,7 @@ from pilothouse.inference.schema import InputSchema
 from pilothouse.serving.delivery.hub_client import HubClient
 from pilothouse.serving.prediction.calls import Work, call_together_or_alone
 from pilothouse.serving.prediction.vital_threads import vital_thread
-from pilothouse.serving.versions.live_versions import CANARY, SHADOW, LoadedTrial, LoadedVersion
+from pilothouse.serving.versions.live_versions import CANARY, SHADOW, LoadedArm, LoadedTrial, LoadedVersion
 from pilothouse.serving.versions.version_loader import CannotFetchError, CannotLoadError, VersionLoader
 from pilothouse.system.files import write_atomically
 
@@ -84,8 +84,12 @@ class Trials:
             champion, challenger = live.get(version.model), loaded.get(version)
             if champion is None or challenger is None or champion.version == version:
                 continue
-            if version.model not in found:  # the first of a model, where a hub should name two
-                found[version.model] = _beside(trial, champion, replace(challenger, private=private))
+            loaded_one = replace(challenger, private=private)
+            known = found.get(version.model)
+            if known is None and trial.place == 0:  # the first of a model, where a hub should name two
+                found[version.model] = _beside(trial, champion, loaded_one)
+            elif known is not None and _shares(known, trial):
+                found[version.model] = _with_arm(known, trial, champion, loaded_one)
         return found
 
     def reports(self, beside: Mapping[str, LoadedTrial]) -> list[TrialReport]:
@@ -99,8 +103,8 @@ class Trials:
             reason, state = failed.get(version, ""), "loading"
             if reason:
                 state = "failed"
-            elif going is not None and going.named.version == version:
-                state, reason = "answers", going.unfit
+            elif going is not None and version in (tried := _unfit_of(going)):
+                state, reason = "answers", tried[version]
             elif version in unfetched:
                 reason = unfetched[version]
             elif version in loaded:
@@ -212,7 +216,34 @@ def _beside(trial: DesiredTrial, champion: LoadedVersion, challenger: LoadedVers
         replace(challenger, rollout=trial.rollout, share=share),
         challenger,
         unfit(champion.schema, challenger.schema),
+        arms=trial.arms if trial.mode == CANARY else 1,
+        outside=champion if trial.arms > 1 else None,
     )
+
+
+def _shares(first: LoadedTrial, trial: DesiredTrial) -> bool:
+    """True of a further challenger of a canary, which shares the requests with the first one as the hub says of both."""
+    is_same = (trial.rollout, trial.mode, trial.share) == (first.rollout, CANARY, first.share)
+    places = {arm.place for arm in first.others}
+    return is_same and 0 < trial.place < first.arms == trial.arms and trial.place not in places
+
+
+def _with_arm(
+    first: LoadedTrial, trial: DesiredTrial, champion: LoadedVersion, challenger: LoadedVersion
+) -> LoadedTrial:
+    arm = LoadedArm(
+        trial.place,
+        replace(challenger, rollout=trial.rollout, share=trial.share),
+        challenger,
+        unfit(champion.schema, challenger.schema),
+    )
+    return replace(first, others=(*first.others, arm))
+
+
+def _unfit_of(trial: LoadedTrial) -> dict[DesiredVersion, str]:
+    """Challengers that answer in a trial, each with the reason why it answers nothing; empty where it does."""
+    others = {arm.named.version: arm.unfit for arm in trial.others}
+    return {trial.named.version: trial.unfit, **others}
 
 
 def unfit(champion: InputSchema, challenger: InputSchema) -> str:

@@ -133,6 +133,7 @@ def _rollouts() -> dict[str, View]:
                 "step": newest("coalesce(e.figures ->> '$.to[1]', e.step)", *steps),
                 "entered_at": newest("iif(e.what = 'entered', e.recorded_at, NULL)", *steps),
                 "patience_from": "NULL",
+                "stands_since": "NULL",
                 "released_by": newest("iif(e.what = 'released', e.actor, '')", *steps, "released"),
             },
         ),
@@ -145,6 +146,13 @@ def _rollouts() -> dict[str, View]:
                 "entered_clock": "NULL",
                 "open": f"(SELECT r.ended_at IS NULL OR r.ended_at > {wall} FROM main.rollouts r "  # noqa: S608 - ours
                 "WHERE r.id = t.rollout_id)",
+            },
+        ),
+        "rollout_arms": View(
+            f"(SELECT r.recorded_at FROM main.rollouts r WHERE r.id = t.rollout_id) <= {wall}",  # noqa: S608 - ours
+            {
+                "why": f"CASE WHEN t.ended_at <= {wall} THEN t.why ELSE '' END",
+                "ended_at": f"CASE WHEN t.ended_at <= {wall} THEN t.ended_at END",
             },
         ),
         "rollout_events": View(f"t.recorded_at <= {wall}"),

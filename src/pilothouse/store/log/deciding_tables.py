@@ -197,6 +197,10 @@ DECIDING: Mapping[str, DecidingTable] = {
         _name("roll-out {r}: its target {t}", r="x.rollout_id", t=_TARGET.format("x.target_id")),
         ("rollout_id", "target_id"),
     ),
+    "rollout_arms": DecidingTable(
+        _name("roll-out {r}: its arm {v}", r="x.rollout_id", v=_VERSION.format("x.version_id")),
+        ("rollout_id", "place"),
+    ),
     "rollout_events": DecidingTable(_name("roll-out {r}: its event {n}", r="x.rollout_id", n="x.id")),
     "alerts": DecidingTable(_name("alert {n}", n="x.id")),
     "incidents": DecidingTable(

@@ -39,21 +39,36 @@ def places(connection: Connection, number: int) -> list[ServedPlace]:
     return [from_row(ServedPlace, row) for row in rows]
 
 
+_AGAINST = (
+    "SELECT a.*, a.incident_id AS incident, m.name AS model, v.number AS version, t.name AS target "
+    "FROM rollout_targets rt JOIN rollouts r ON r.id = rt.rollout_id JOIN alerts a ON a.model_id = rt.model_id "
+    "AND a.target_id = rt.target_id AND a.status <> 'resolved' AND a.recorded_at > rt.entered_at "
+    "JOIN models m ON m.id = a.model_id JOIN versions v ON v.id = a.version_id JOIN targets t ON t.id = a.target_id "
+    "WHERE rt.rollout_id = :number AND a.kind IN (SELECT value FROM json_each(:kinds)) "
+    "AND NOT EXISTS (SELECT 1 FROM alerts b WHERE b.model_id = a.model_id AND b.target_id = a.target_id "
+    "AND b.version_id = rt.before_id AND b.kind = a.kind AND b.subject = a.subject "
+    "AND (b.status <> 'resolved' OR b.resolved_at >= rt.entered_at)) "
+)
+
+
 def alerts_against(connection: Connection, number: int, kinds: Iterable[str]) -> list[Alert]:
     """Alerts of these kinds of a roll-out's version that opened on a target since it was live there by the roll-out, and that
     nobody has resolved; without those that the version before has had there too since then or shortly before: oldest first.
     One that its going live has opened again was known to whoever asked for the version anew."""
     rows = connection.execute(
-        "SELECT a.*, a.incident_id AS incident, m.name AS model, v.number AS version, t.name AS target "
-        "FROM rollout_targets rt JOIN rollouts r ON r.id = rt.rollout_id "
-        "JOIN alerts a ON a.model_id = rt.model_id AND a.target_id = rt.target_id AND a.version_id = r.version_id "
-        "AND a.status <> 'resolved' AND a.recorded_at > rt.entered_at "
-        "JOIN models m ON m.id = a.model_id JOIN versions v ON v.id = a.version_id JOIN targets t ON t.id = a.target_id "
-        "WHERE rt.rollout_id = ? AND rt.state IN ('live', 'canary') AND a.kind IN (SELECT value FROM json_each(?)) "
-        "AND NOT EXISTS (SELECT 1 FROM alerts b WHERE b.model_id = a.model_id AND b.target_id = a.target_id "
-        "AND b.version_id = rt.before_id AND b.kind = a.kind AND b.subject = a.subject "
-        "AND (b.status <> 'resolved' OR b.resolved_at >= rt.entered_at)) ORDER BY a.id",
-        (number, canonical_json(list(kinds))),
+        f"{_AGAINST} AND a.version_id = r.version_id AND rt.state IN ('live', 'canary') ORDER BY a.id",
+        {"number": number, "kinds": canonical_json(list(kinds))},
+    )
+    return [from_row(Alert, row) for row in rows]
+
+
+def alerts_against_arm(
+    connection: Connection, number: int, version: int, kinds: Iterable[str]
+) -> list[Alert]:
+    """The same of a version that the canaries of a roll-out try beside its own."""
+    rows = connection.execute(
+        f"{_AGAINST} AND v.number = :version AND rt.state = 'canary' ORDER BY a.id",
+        {"number": number, "version": version, "kinds": canonical_json(list(kinds))},
     )
     return [from_row(Alert, row) for row in rows]
 

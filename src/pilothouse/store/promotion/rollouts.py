@@ -1,16 +1,17 @@
-"""Roll-outs on record: plans, roll-outs with their targets, events and evidence; the trials that a target runs."""
+"""Roll-outs on record: plans, roll-outs with their targets, arms, events and evidence."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.formats.canonical import canonical_json
 from pilothouse.domain.formats.time_units import to_us
 from pilothouse.domain.rollouts.plan import Plan
 from pilothouse.domain.rollouts.rollout import (
+    Arm,
     PlaceState,
     Rollout,
     RolloutEvent,
@@ -83,6 +84,8 @@ class NewRollout:
     """32 hexadecimal digits."""
     first_wave: int
     made_by: str
+    beside: Sequence[int] = ()
+    """Numbers of the versions that its canaries try beside its own."""
 
 
 def add(connection: Connection, new: NewRollout, *, at: datetime) -> int:
@@ -114,6 +117,11 @@ def add(connection: Connection, new: NewRollout, *, at: datetime) -> int:
             for wave, targets in enumerate(new.waves)
             for target in targets
         ],
+    )
+    connection.executemany(
+        "INSERT INTO rollout_arms (rollout_id, model_id, version_id, place) "
+        "SELECT ?1, ?2, v.id, ?3 FROM versions v WHERE v.model_id = ?2 AND v.number = ?4",
+        [(number, keys["model_id"], place, version) for place, version in enumerate(new.beside, 1)],
     )
     return number
 
@@ -195,7 +203,8 @@ def enter(connection: Connection, number: int, *, at: datetime) -> None:
 def move(connection: Connection, number: int, wave: int, step: int) -> None:
     """Put a roll-out at another step, which has not begun."""
     connection.execute(
-        "UPDATE rollouts SET wave = ?, step = ?, entered_at = NULL, patience_from = NULL, released_by = '' WHERE id = ?",
+        "UPDATE rollouts SET wave = ?, step = ?, entered_at = NULL, patience_from = NULL, released_by = '', "
+        "stood_us = 0, stands_since = NULL WHERE id = ?",
         (wave, step, number),
     )
 
@@ -210,6 +219,28 @@ def resume(connection: Connection, number: int, *, at: datetime) -> None:
     connection.execute(
         "UPDATE rollouts SET state = 'running', why = '', patience_from = iif(entered_at IS NULL, NULL, ?) WHERE id = ?",
         (to_us(at), number),
+    )
+
+
+def stand(connection: Connection, number: int, *, since: datetime) -> None:
+    """Record since when the step of a roll-out stands still."""
+    connection.execute("UPDATE rollouts SET stands_since = ? WHERE id = ?", (to_us(since), number))
+
+
+def stood(connection: Connection, number: int, us: int) -> None:
+    """Record that the step of a roll-out has stood still for so many microseconds: its patience begins that much later."""
+    connection.execute(
+        "UPDATE rollouts SET stands_since = NULL, stood_us = stood_us + ?1, patience_from = patience_from + ?1 WHERE id = ?2",
+        (us, number),
+    )
+
+
+def end_arm(connection: Connection, number: int, version: int, why: str, *, at: datetime) -> None:
+    """Record that a version is tried no more beside a roll-out's own."""
+    connection.execute(
+        "UPDATE rollout_arms SET why = ?, ended_at = ? WHERE rollout_id = ? AND version_id = "
+        "(SELECT v.id FROM versions v JOIN rollouts r ON r.model_id = v.model_id WHERE r.id = ?3 AND v.number = ?4)",
+        (why, to_us(at), number, version),
     )
 
 
@@ -316,41 +347,6 @@ def evidence(connection: Connection, number: int) -> list[EvidenceRow]:
     return [from_row(EvidenceRow, row) for row in rows]
 
 
-# --- trials
-
-
-@dataclass(frozen=True, slots=True)
-class TrialFile:
-    """Version that runs on a target beside the live one, with the files that serve it."""
-
-    rollout: int
-    model: str
-    version: int
-    mode: Literal["shadow", "canary"]
-    share: float
-    """Of the requests; 1 in the shadow, where every request is answered by both as far as there is time."""
-    salt: str
-    """By which the requests of a canary are chosen."""
-    model_digest: str
-    schema_digest: str
-    run_id: int
-    portable_digest: str
-    """Empty where the version has no portable form."""
-
-
-def trials_on(connection: Connection, target: str) -> list[TrialFile]:
-    """Trials of unfinished roll-outs on a target, by model: at most one of each model. A paused roll-out keeps its trials."""
-    rows = connection.execute(
-        "SELECT r.id, m.name, v.number, rt.state, coalesce(rt.share, 1.0), r.salt, v.model_digest, v.schema_digest, "
-        "v.run_id, coalesce((SELECT p.digest FROM portable_models p WHERE p.version_id = v.id ORDER BY p.id DESC LIMIT 1), "
-        "'') FROM rollout_targets rt JOIN rollouts r ON r.id = rt.rollout_id JOIN models m ON m.id = r.model_id "
-        "JOIN versions v ON v.id = r.version_id WHERE rt.open = 1 AND rt.state IN ('shadow', 'canary') "
-        "AND rt.target_id = (SELECT id FROM targets WHERE name = ?) ORDER BY m.name",
-        (target,),
-    )
-    return [TrialFile(*row) for row in rows]
-
-
 def _rollouts(connection: Connection, rest: str, values: tuple[Any, ...]) -> list[Rollout]:
     rows = connection.execute(_SELECT + rest, values).fetchall()
     targets: dict[int, list[RolloutTarget]] = defaultdict(list)
@@ -361,12 +357,20 @@ def _rollouts(connection: Connection, rest: str, values: tuple[Any, ...]) -> lis
         (canonical_json([row["id"] for row in rows]),),
     ):
         targets[row["rollout_id"]].append(from_row(RolloutTarget, row))
+    arms: dict[int, list[Arm]] = defaultdict(list)
+    for row in connection.execute(
+        "SELECT a.*, v.number AS version FROM rollout_arms a JOIN versions v ON v.id = a.version_id "
+        "WHERE a.rollout_id IN (SELECT value FROM json_each(?)) ORDER BY a.rollout_id, a.place",
+        (canonical_json([row["id"] for row in rows]),),
+    ):
+        arms[row["rollout_id"]].append(from_row(Arm, row))
     return [
         from_row(
             Rollout,
             row,
             plan=_plan(row, f"the plan of roll-out {row['id']}"),
             targets=tuple(targets[row["id"]]),
+            arms=tuple(arms[row["id"]]),
         )
         for row in rows
     ]

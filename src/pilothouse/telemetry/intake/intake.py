@@ -44,7 +44,7 @@ from pilothouse.telemetry.rows.columns import (
     join_predictions,
 )
 from pilothouse.telemetry.rows.requests import joined_requests, requests_of
-from pilothouse.telemetry.trials import arms
+from pilothouse.telemetry.trials import arms, draws
 from pilothouse.telemetry.windows import late_days, worklist
 
 
@@ -313,8 +313,9 @@ class Intake:
         late_days.note_rows(self.connection, stream.id, times, self.now_us)
         first = 0
         for part, asked in zip(accepted, requests, strict=True):
-            arms.count(self.connection, part.batch, facts, asked, self.now_us)
-            self._keep_batch(part, stream, segment, first, facts, waiting)
+            found = arms.count(self.connection, part.batch, facts, asked, self.now_us)
+            counted = draws.encode_rows(part.predictions, asked, found.requests) if found else None
+            self._keep_batch(part, stream, segment, first, facts, waiting, counted)
             first += part.predictions.rows
 
     def _advance(self, key: StreamKey, facts: VersionFacts, times: Ints, rows: int, dense: bool) -> Stream:
@@ -332,6 +333,7 @@ class Intake:
         first: int,
         facts: VersionFacts,
         waiting: bool,
+        counted: bytes | None,
     ) -> None:
         """Store the head of one batch of a segment, its foreign ids, and the outcomes that waited for it."""
         batch, predictions = accepted.batch, accepted.predictions
@@ -347,7 +349,8 @@ class Intake:
             "segment_start": first,
         }
         batch_id = insert(self.connection, "batches", columns)
-        arms.follow(self.connection, batch, batch_id, facts, self.now_us)
+        if counted is not None:
+            arms.follow(self.connection, batch, batch_id, facts, counted, self.now_us)
         if predictions.ids:
             self.connection.executemany(
                 "INSERT INTO foreign_ids VALUES (?,?,?)",

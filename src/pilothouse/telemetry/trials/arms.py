@@ -7,10 +7,12 @@ import numpy as np
 
 from pilothouse.domain.formats.wire import PredictionBatch
 from pilothouse.sqlite import Connection
+from pilothouse.statistics.arrays import Flags
 from pilothouse.statistics.profiles import latency
 from pilothouse.telemetry.intake.admission import VersionFacts
 from pilothouse.telemetry.rows.requests import Requests
 from pilothouse.telemetry.trials import register
+from pilothouse.telemetry.trials.draws import Drawn, drawn
 
 
 def count(
@@ -19,27 +21,46 @@ def count(
     facts: VersionFacts,
     requests: Requests | None,
     now_us: int,
-) -> None:
-    """Count the requests of a batch (None: it has none) and its errors."""
+) -> Drawn | None:
+    """Count the requests of a batch (None: it has none) and its errors; returns which of them are a draw, None outside of a
+    canary."""
     if not batch.rollout:
-        return
-    latencies = latency.empty_latencies()
-    if requests is not None:
-        latencies = latency.profile_latencies(
-            requests.latency_us.astype(np.float64), requests.rows, (requests.called_us, requests.usual_us)
-        )
-    arm = batch.share, batch.version
-    register.note_arm(
-        connection, _trial(connection, batch, facts, now_us), arm, latencies, batch.errors, now_us
+        return None
+    trial = _trial(connection, batch, facts, now_us)
+    found = drawn(connection, trial, batch, requests) if batch.share > 0 else None
+    everything = _profile(requests, None)
+    counted = register.Counted(
+        everything,
+        batch.errors,
+        everything if found is None else _profile(requests, found.requests),
+        batch.errors if found is None else found.failed,
+    )
+    register.note_arm(connection, trial, (batch.share, batch.version), counted, now_us)
+    return found
+
+
+def _profile(requests: Requests | None, which: Flags | None) -> latency.LatencyProfile:
+    if requests is None or (which is not None and not which.any()):
+        return latency.empty_latencies()
+    every = np.ones(len(requests.rows), np.bool_) if which is None else which
+    return latency.profile_latencies(
+        requests.latency_us[every].astype(np.float64),
+        requests.rows[every],
+        (requests.called_us[every], requests.usual_us[every]),
     )
 
 
 def follow(
-    connection: Connection, batch: PredictionBatch, batch_id: int, facts: VersionFacts, now_us: int
+    connection: Connection,
+    batch: PredictionBatch,
+    batch_id: int,
+    facts: VersionFacts,
+    counted: bytes,
+    now_us: int,
 ) -> None:
-    """Have the outcomes of a canary's batch noted as they become known."""
-    if batch.rollout and batch.share > 0:
-        register.note_batch(connection, _trial(connection, batch, facts, now_us), batch_id, batch.share)
+    """Have the outcomes of a canary's batch noted as they become known, of the rows that count."""
+    trial = _trial(connection, batch, facts, now_us)
+    register.note_batch(connection, trial, batch_id, batch.share, counted)
 
 
 def _trial(connection: Connection, batch: PredictionBatch, facts: VersionFacts, now_us: int) -> int:

@@ -29,7 +29,11 @@ def list_trials(connection: Connection) -> list[StoredTrial]:
 
 def delete_some(connection: Connection, trial: StoredTrial, received_before_us: int, now_us: int) -> Stored:
     """Delete the pairs of some segments that were received before that time, and note it as rows of the challenger; nothing
-    where none is left."""
+    where none is left. Keys of requests go with a trial that began before that time."""
+    connection.execute(
+        "DELETE FROM trial_keys WHERE trial_id IN (SELECT id FROM trials WHERE id=? AND first_received<?)",
+        (trial.id, received_before_us),
+    )
     segments = connection.execute(
         "SELECT id, rows, length(data), challenger FROM trial_pairs "
         "WHERE trial_id=? AND received<? AND data IS NOT NULL ORDER BY id LIMIT ?",

@@ -5,6 +5,7 @@ Everything here runs inside the caller's transaction.
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -42,31 +43,52 @@ def classes_of(connection: Connection, trial: int) -> list[str]:
     return classes
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Requests to one version in a batch: how long they took, how many failed; and the same of those that are a draw."""
+
+    latencies: latency.LatencyProfile
+    errors: int
+    draw_latencies: latency.LatencyProfile
+    failed_draws: int
+
+
 def note_arm(
-    connection: Connection,
-    trial: int,
-    arm: tuple[float, int],
-    latencies: latency.LatencyProfile,
-    errors: int,
-    now_us: int,
+    connection: Connection, trial: int, arm: tuple[float, int], counted: Counted, now_us: int
 ) -> None:
     """Count requests to one version of a trial; ``arm`` is the share of the challenger and the version's number."""
     key = (trial, *arm, now_us - now_us % HOUR_US)
     row = connection.execute(
-        "SELECT errors, latency FROM trial_arms WHERE trial_id=? AND share=? AND version=? AND hour=?", key
+        "SELECT errors, latency, failed_draws, draw_latency FROM trial_arms "
+        "WHERE trial_id=? AND share=? AND version=? AND hour=?",
+        key,
     ).fetchone()
     if row is not None:
-        errors += row[0]
-        latencies = latency.merge_all((latency.decode(row[1]), latencies))
+        counted = Counted(
+            latency.merge_all((latency.decode(row[1]), counted.latencies)),
+            counted.errors + row[0],
+            latency.merge_all((latency.decode(row[3]), counted.draw_latencies)),
+            counted.failed_draws + row[2],
+        )
+    profile = counted.latencies
     connection.execute(
-        "INSERT OR REPLACE INTO trial_arms VALUES (?,?,?,?,?,?,?,?)",
-        (*key, latencies.requests, latencies.rows, errors, latency.encode(latencies)),
+        "INSERT OR REPLACE INTO trial_arms VALUES (?,?,?,?,?,?,?,?,?,?)",
+        (
+            *key,
+            profile.requests,
+            profile.rows,
+            counted.errors,
+            latency.encode(profile),
+            counted.failed_draws,
+            latency.encode(counted.draw_latencies),
+        ),
     )
 
 
-def note_batch(connection: Connection, trial: int, batch_id: int, share: float) -> None:
-    """Note that a batch is of an arm of a canary, whose outcomes are to be followed."""
-    connection.execute("INSERT INTO trial_batches VALUES (?,?,?)", (batch_id, trial, share))
+def note_batch(connection: Connection, trial: int, batch_id: int, share: float, counted: bytes) -> None:
+    """Note that a batch is of an arm of a canary, whose outcomes are to be followed. ``counted``: which of its rows are a draw
+    (``draws.encode_rows``)."""
+    connection.execute("INSERT INTO trial_batches VALUES (?,?,?,?)", (batch_id, trial, share, counted))
 
 
 def note_outcomes(

@@ -69,3 +69,19 @@ CREATE INDEX trial_outcomes_of_trial ON trial_outcomes (trial_id, id);
 CREATE INDEX trial_outcomes_of_pairs ON trial_outcomes (pairs_id) WHERE pairs_id IS NOT NULL;
 CREATE INDEX trial_outcomes_of_batch ON trial_outcomes (batch_id) WHERE batch_id IS NOT NULL;
 """
+
+DRAWS = """
+-- Draws: requests that count as one observation of an arm, the first of each key (draws.py)
+ALTER TABLE trial_arms ADD COLUMN failed_draws INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE trial_arms ADD COLUMN draw_latency BLOB;
+UPDATE trial_arms SET failed_draws = errors, draw_latency = latency;
+
+-- bits of the rows that count; NULL: all of them
+ALTER TABLE trial_batches ADD COLUMN counted BLOB;
+
+CREATE TABLE trial_keys (         -- keys of requests, hashed with the salt of the roll-out, of which one has come
+  trial_id INTEGER NOT NULL REFERENCES trials(id),
+  key INTEGER NOT NULL,
+  PRIMARY KEY (trial_id, key)
+) STRICT, WITHOUT ROWID;
+"""

@@ -38,16 +38,31 @@ from pilothouse.presentation.texts import counted
     metavar="REQUEST",
     help="In place of REFERENCE: ask anew for what request REQUEST asked for, which is outdated, expired or withdrawn.",
 )
+@click.option(
+    "--beside",
+    "beside",
+    type=int,
+    multiple=True,
+    metavar="VERSION",
+    help="Another version of the model that the plan's canaries try too, for as large a share (again for more).",
+)
 @json_option
 @click.pass_obj
 def request(
-    session: Session, reference: str | None, targets: tuple[str, ...], reason: str, number: int | None
+    session: Session,
+    reference: str | None,
+    targets: tuple[str, ...],
+    reason: str,
+    number: int | None,
+    beside: tuple[int, ...],
 ) -> None:
     """Ask for the promotion of a version that passed its gates."""
     if (reference is None) is (number is None):
         raise click.UsageError("name a version (REFERENCE), or a request with --again REQUEST")
-    if number is not None and (targets or reason):
-        raise click.UsageError("--again takes the targets and the reason of the request: leave them out")
+    if number is not None and (targets or reason or beside):
+        raise click.UsageError(
+            "--again takes targets, reason and the versions beside it from the request: leave them out"
+        )
     asked: Sequence[str] = targets
     if number is not None:
         asked = promotions.get_request(session.services, session.actor, number).targets
@@ -55,7 +70,7 @@ def request(
     else:
         assert reference is not None
         filed = promotions.request_promotion(
-            session.services, session.actor, reference, targets=targets or None, reason=reason
+            session.services, session.actor, reference, targets=targets or None, reason=reason, beside=beside
         )
     if printed_as_json(session, filed):
         return

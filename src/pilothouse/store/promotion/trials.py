@@ -1,0 +1,46 @@
+"""Trials that a target runs: versions of unfinished roll-outs beside the live one."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pilothouse.sqlite import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class TrialFile:
+    """Version that runs on a target beside the live one, with the files that serve it."""
+
+    rollout: int
+    model: str
+    version: int
+    mode: Literal["shadow", "canary"]
+    share: float
+    """Of the requests; 1 in the shadow, where every request is answered by both as far as there is time."""
+    salt: str
+    """By which the requests of a canary are chosen."""
+    place: int
+    """Of several versions that share the requests of a canary; 0: the roll-out's own."""
+    arms: int
+    """Versions beside the live one when the roll-out was made, those that are tried no more among them."""
+    model_digest: str
+    schema_digest: str
+    run_id: int
+    portable_digest: str
+    """Empty where the version has no portable form."""
+
+
+def trials_on(connection: Connection, target: str) -> list[TrialFile]:
+    """Trials of unfinished roll-outs on a target, by model: at most one of each model, in a canary with a version for each arm
+    that is tried, the roll-out's own first. A paused roll-out keeps its trials."""
+    rows = connection.execute(
+        "SELECT r.id, m.name, v.number, rt.state, coalesce(rt.share, 1.0), r.salt, one.place, "
+        "1 + (SELECT count(*) FROM rollout_arms a WHERE a.rollout_id = r.id), v.model_digest, v.schema_digest, "
+        "v.run_id, coalesce((SELECT p.digest FROM portable_models p WHERE p.version_id = v.id ORDER BY p.id DESC LIMIT 1), "
+        "'') FROM rollout_targets rt JOIN rollouts r ON r.id = rt.rollout_id JOIN models m ON m.id = r.model_id "
+        "JOIN (SELECT id AS rollout_id, version_id, 0 AS place FROM rollouts UNION ALL SELECT rollout_id, version_id, place "
+        "FROM rollout_arms WHERE ended_at IS NULL) one ON one.rollout_id = r.id AND (one.place = 0 OR rt.state = 'canary') "
+        "JOIN versions v ON v.id = one.version_id WHERE rt.open = 1 AND rt.state IN ('shadow', 'canary') "
+        "AND rt.target_id = (SELECT id FROM targets WHERE name = ?) ORDER BY m.name, one.place",
+        (target,),
+    )
+    return [TrialFile(*row) for row in rows]

@@ -1,0 +1,86 @@
+"""Draws of a canary: which of its requests count as one observation of an arm.
+
+A key is drawn once, whatever it sends: it counts with the first request that came of it in the whole trial, and of a request
+with several rows the first one counts. A request without a key is a draw of its own. So a client that sends all its requests
+under one key is one observation, and the promised rates hold however few the keys are.
+
+Everything here that writes runs inside the caller's transaction.
+"""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+from pilothouse.domain.formats.wire import PredictionBatch
+from pilothouse.sqlite import Connection
+from pilothouse.statistics.arrays import Flags
+from pilothouse.telemetry.rows.columns import Ints, Predictions
+from pilothouse.telemetry.rows.requests import Requests
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawn:
+    """Draws of a batch: which of its requests are one (bool[requests]), and how many of its failed requests."""
+
+    requests: Flags
+    failed: int
+
+
+def drawn(connection: Connection, trial: int, batch: PredictionBatch, requests: Requests | None) -> Drawn:
+    """Draws of a batch of a canary; its keys are noted. A key that is new with a request that failed counts as failed,
+    whichever of its requests in the batch came first."""
+    count = len(requests.rows) if requests is not None else 0
+    keys = _keys(batch.draws, count)
+    failed = _keys(batch.failed_draws, batch.errors)
+    named = np.unique(np.concatenate([keys, failed]))
+    named = named[named != 0]
+    fresh = _note(connection, trial, named)
+    failed_keys = np.intersect1d(failed, fresh)
+    first = np.zeros(count, np.bool_)
+    places = np.flatnonzero(np.isin(keys, fresh) & ~np.isin(keys, failed_keys))
+    first[places[np.unique(keys[places], return_index=True)[1]]] = True
+    first |= keys == 0
+    return Drawn(first, int((failed == 0).sum()) + len(failed_keys))
+
+
+def _keys(packed: bytes, count: int) -> Ints:
+    """Keys of requests, 0 where one has none; all have none where the sender does not say (an older release)."""
+    if len(packed) != 8 * count:
+        return np.zeros(count, np.int64)
+    return np.frombuffer(packed, "<i8").astype(np.int64)
+
+
+def _note(connection: Connection, trial: int, keys: Ints) -> Ints:
+    """Note keys of a trial; returns those that are new."""
+    if not keys.size:
+        return keys
+    known = [
+        row[0]
+        for row in connection.execute(
+            "SELECT key FROM trial_keys WHERE trial_id=? AND key IN (SELECT value FROM json_each(?))",
+            (trial, json.dumps(keys.tolist())),
+        )
+    ]
+    fresh: Ints = np.setdiff1d(keys, np.array(known, np.int64))
+    connection.executemany("INSERT INTO trial_keys VALUES (?,?)", [(trial, key) for key in fresh.tolist()])
+    return fresh
+
+
+def encode_rows(kept: Predictions, requests: Requests, first: Flags) -> bytes:
+    """Bits of the kept rows of a batch that count: the first row of each request that is a draw."""
+    begins = (np.cumsum(requests.rows) - requests.rows)[first]
+    ends = begins + requests.rows[first]
+    places = np.searchsorted(kept.offsets, begins)
+    inside = places < kept.rows
+    places, ends = places[inside], ends[inside]
+    counted = np.zeros(kept.rows, np.bool_)
+    counted[places[kept.offsets[places] < ends]] = True
+    return np.packbits(counted).tobytes()
+
+
+def counted_rows(bits: bytes | None, rows: int) -> Ints:
+    """Numbers of the rows of a batch that count; all of one from before keys were on record."""
+    if bits is None:
+        return np.arange(rows)
+    return np.flatnonzero(np.unpackbits(np.frombuffer(bits, np.uint8), count=rows))
