@@ -100,7 +100,7 @@ def test_a_roll_out_is_shown_and_steered(place: RolloutWorkspace, run: Run) -> N
     assert run("rollout", "pause", number, "--reason", "lunch").code == 0
     assert run("--json", "rollout", "show", number).json["next"] == "paused: oscar: lunch"
     assert run("rollout", "resume", number).code == 0
-    assert run("rollout", "go-on", number, "--reason", "soon").code == 4
+    assert run("rollout", "go-on", number, "--step", "1.1", "--reason", "soon").code == 4
     assert run("rollout", "pause", number, "--reason", "x", name="vera").code == 4
     aborted = run("rollout", "abort", number, "--reason", "complaints")
     assert aborted.err == "roll-out 1 is aborted: ewr back\n"

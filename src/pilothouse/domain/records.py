@@ -184,6 +184,8 @@ class PromotionRequest:
     """Changes since its evidence was frozen that make an open request undecidable."""
     ended_by: tuple[DeploymentEnd, ...] = ()
     """Of a deployed request: where its version is live no more, the newest last."""
+    went_out: str = ""
+    """Of an approved request: how its roll-out ended; empty while it has not."""
     authors: tuple[Author, ...] = ()
     """Everybody with a part in what it asks for, in sentences."""
     in_force: RulesInForce | None = None

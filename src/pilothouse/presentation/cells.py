@@ -41,6 +41,7 @@ _REQUESTS: dict[RequestState, tuple[str, Tone]] = {
     RequestState.OUTDATED: ("▲", "warn"),
     RequestState.APPROVED: ("◐", "info"),
     RequestState.DEPLOYED: ("●", "good"),
+    RequestState.COMPLETED: ("●", "good"),
     RequestState.ROLLED_BACK: ("◌", "dim"),
     RequestState.REPLACED: ("◌", "dim"),
     RequestState.REJECTED: ("✖", "bad"),

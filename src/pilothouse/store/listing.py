@@ -121,12 +121,16 @@ _ON_TARGETS = (
 )
 
 
-def requests_at(now: datetime, mine: Iterable[int], deployed: Iterable[int] = ()) -> Listing:
+def requests_at(
+    now: datetime, mine: Iterable[int], deployed: Iterable[int] = (), other_plan: Iterable[int] = ()
+) -> Listing:
     """Promotion requests at a time: whether an open one has expired depends on it. ``mine`` are the numbers of those that
-    wait for the reader; ``deployed``: of those of them that are listed among the open ones though they are closed."""
+    wait for the reader; ``deployed``: of those of them that are listed among the open ones though they are closed;
+    ``other_plan``: of open ones whose evidence shows another plan than the one in force."""
     closed = json.dumps([int(number) for number in deployed])
     stored = f"CASE WHEN r.id IN (SELECT value FROM json_each('{closed}')) THEN 'open' ELSE r.status END"  # noqa: S608
-    state = state_expression(to_us(now))
+    plans = json.dumps([int(number) for number in other_plan])
+    state = state_expression(to_us(now), plans)
     numbers = json.dumps([int(number) for number in mine])
     waits = f"CASE WHEN r.id IN (SELECT value FROM json_each('{numbers}')) THEN 'you' ELSE '' END"  # noqa: S608 - numbers
     return Listing(
@@ -141,7 +145,8 @@ def requests_at(now: datetime, mine: Iterable[int], deployed: Iterable[int] = ()
             "stored": "r.status" if closed == "[]" else stored,
         },
         "lower(r.id || ' ' || r.status || ' ' || r.requested_by || ' ' || r.reason)",
-        f"r.status = 'open' AND ({EXPIRES} <= {to_us(now):d} OR {OUTDATED})",
+        f"r.status = 'open' AND ({EXPIRES} <= {to_us(now):d} OR {OUTDATED} "  # noqa: S608 - numbers
+        f"OR r.id IN (SELECT value FROM json_each('{plans}')))",
         {"r.model_id": _MODELS},
         {"model": "models m CROSS JOIN promotion_requests r ON r.model_id = m.id"},
         tests={"targets": _ON_TARGETS},

@@ -238,6 +238,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("fleet", "group", "b", "group by", "Group targets by region, product, business unit, or not at all."),
     Action("fleet", "live", "s", "deployments", "The list of deployments, where things are rolled back."),
     Action("fleet", "versions", "v", "versions", "Show the versions of the chosen model."),
+    Action("fleet", "roll_back", "ctrl+l", "roll back", "Back to the version before of the chosen model, on the target or on "
+           "all of the group.", Permission.ROLL_BACK, dangerous=True),
     Action("fleet", "rollouts", "o", "roll-outs", "Versions on their way, by wave and step."),
     Action("rollouts", "open", "enter", "roll-out", "Show the roll-out: its waves, what it waits for, its evidence."),
     Action("rollouts", "evidence", "e", "evidence", "Show the request that it carries out."),

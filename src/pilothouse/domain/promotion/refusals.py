@@ -5,8 +5,14 @@ from datetime import datetime
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.promotion.documents import names_text
 from pilothouse.domain.promotion.freezes import freeze_of, freeze_text
-from pilothouse.domain.promotion.request_rules import Obstacle, RequestAct, missing_documents, parts_of
-from pilothouse.domain.promotion.request_standing import changes_text, judged_looser_text
+from pilothouse.domain.promotion.request_rules import (
+    Obstacle,
+    RequestAct,
+    missing_documents,
+    outdated_text,
+    parts_of,
+)
+from pilothouse.domain.promotion.request_standing import judged_looser_text
 from pilothouse.domain.records import PromotionRequest
 
 OF_THE_REQUEST = frozenset(
@@ -39,7 +45,7 @@ def refusal_text(
             )
         case Obstacle.OUTDATED:
             return (
-                f"request {number} is outdated, {changes_text(request.outdated_by, request.version)}: "
+                f"request {number} is outdated, {outdated_text(request)}: "
                 f"ask anew with pilothouse request --again {number}"
             )
         case Obstacle.WAITS:

@@ -9,7 +9,7 @@ from pilothouse.domain.models.model_spec import PromotionSpec
 from pilothouse.domain.promotion.documents import missing_of, names_text, replaced_since
 from pilothouse.domain.promotion.freezes import freeze_of
 from pilothouse.domain.promotion.policies import EffectivePolicy, all_documents, team_counts
-from pilothouse.domain.promotion.request_standing import RequestState
+from pilothouse.domain.promotion.request_standing import RequestState, changes_text
 from pilothouse.domain.promotion.statements import Component
 from pilothouse.domain.promotion.workspace_rules import WorkspacePolicy
 from pilothouse.domain.records import PromotionRequest, RequestStatus
@@ -77,11 +77,21 @@ def state_of(request: PromotionRequest, now: datetime) -> RequestState:
     """State in which a request is shown."""
     if request.ended_by and request.ended_by[-1].everywhere:
         return RequestState(request.ended_by[-1].how)
+    if request.status is RequestStatus.APPROVED and request.went_out:
+        return RequestState(request.went_out)
     if request.status is not RequestStatus.OPEN:
         return RequestState(request.status)
     if request.expires_by <= now:
         return RequestState.EXPIRED
-    return RequestState.OUTDATED if request.outdated_by else RequestState.OPEN
+    by_other_plan = request.in_force is not None and request.in_force.other_plan
+    return RequestState.OUTDATED if request.outdated_by or by_other_plan else RequestState.OPEN
+
+
+def outdated_text(request: PromotionRequest) -> str:
+    """Why an open request is outdated: other versions are live than its evidence compares with, or another plan is in force."""
+    if request.outdated_by:
+        return changes_text(request.outdated_by, request.version)
+    return "its evidence shows another plan than the one in force"
 
 
 REPLACED = "given on another"

@@ -26,6 +26,8 @@ class RulesInForce:
     """Approvals that are still missing of teams."""
     freezes: tuple[FreezeWindow, ...] = ()
     """Freeze windows that are not lifted."""
+    other_plan: bool = False
+    """Its evidence shows another plan than the one in force."""
     can_approve: tuple[str, ...] = ()
     """Those who may approve it, by their roles and by four eyes: one name a person."""
     also_named: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -78,11 +80,16 @@ class RequestState(StrEnum):
     OUTDATED = "outdated"
     EXPIRED = "expired"
     APPROVED = "approved"
+    """Its roll-out is on its way."""
+    COMPLETED = "completed"
+    """Its roll-out has brought the version to every target."""
+    ABORTED = "aborted"
+    """Somebody ended its roll-out."""
     DEPLOYED = "deployed"
     REPLACED = "replaced"
     """It was deployed, and other versions have been promoted in its place since."""
     ROLLED_BACK = "rolled back"
-    """It was deployed, and somebody rolled back to the version before since."""
+    """It was deployed, and somebody rolled back to the version before since; or its roll-out went back."""
     REJECTED = "rejected"
     WITHDRAWN = "withdrawn"
     SUPERSEDED = "superseded"

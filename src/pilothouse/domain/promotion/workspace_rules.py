@@ -21,6 +21,8 @@ class WorkspacePolicy:
     documents: tuple[str, ...] = ()
     plan: str = ""
     """Plan that every model's versions go out by at least; empty: none."""
+    replay: int | None = None
+    """Seconds of recorded traffic that every model's versions answer at least before they are requested; None: none."""
     solo: str = ""  # the one person who runs the workspace, until somebody else may approve
 
 

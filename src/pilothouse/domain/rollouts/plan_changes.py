@@ -1,9 +1,10 @@
 """What a changed plan drops of the evidence or the time that the plan before it asked for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from pilothouse.domain.models.dataclass_reader import format_duration
-from pilothouse.domain.rollouts.plan import GoOn, Plan, Step, StepKind, Wave
+from pilothouse.domain.rollouts.plan import GoOn, Plan, Step, StepKind, Wave, placed
 
 _RANK = {GoOn.TIME: 0, GoOn.EVIDENCE: 1, GoOn.HAND: 1}
 """A person's word and a verdict are not compared: each is more than time alone."""
@@ -30,6 +31,22 @@ def looser(old: Plan, new: Plan) -> Iterator[str]:
         yield f"it has {len(new.waves)} waves in place of {len(old.waves)}"
     for number, (before, after) in enumerate(zip(old.waves, new.waves, strict=False), 1):
         yield from _wave(f"wave {number} ({after.name})", before, after)
+
+
+def moved_targets(plan: Plan, before: Sequence[Any], after: Sequence[Any]) -> Iterator[str]:
+    """One line for each target that another description moves between the waves of a plan: what was first may then be last, or
+    come without the shadow of its wave. Targets of both are compared by name; they are as ``placed`` takes them."""
+    was, now = (_wave_of(plan, targets) for targets in (before, after))
+    for name in sorted(was.keys() & now.keys()):
+        if was[name] != now[name]:
+            yield f"{name}: wave {was[name]} → {now[name]} of the plan {plan.name}"
+
+
+def _wave_of(plan: Plan, targets: Sequence[Any]) -> dict[str, str]:
+    """Name of each target's wave; ``none`` where no wave selects it."""
+    placing = placed(plan, targets)
+    found = {name: plan.waves[i].name for i, names in enumerate(placing.waves) for name in names}
+    return found | dict.fromkeys(placing.left, "none")
 
 
 def _wave(name: str, old: Wave, new: Wave) -> Iterator[str]:

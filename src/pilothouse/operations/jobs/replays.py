@@ -20,14 +20,13 @@ from pilothouse.operations.catalogue import (
     require_in_use,
     require_model,
     require_version,
-    spec_of_model,
 )
 from pilothouse.operations.jobs.jobs import (
     require_job,
 )
 from pilothouse.operations.jobs.trainings import check_zone, queue
 from pilothouse.operations.model_files import spec_in_force
-from pilothouse.operations.promotion.attached.required_replay import missing_replays
+from pilothouse.operations.promotion.attached.required_replay import missing_replays, replay_asked
 from pilothouse.operations.promotion.request_filing import advance_automatically, asks_itself
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
@@ -91,7 +90,7 @@ def start_replay(
         require_in_use(change.connection, model)
         version = require_version(change.connection, reference)
         against = _against(change.connection, version, names, options.against)
-        length = spec_of_model(change.connection, model).promotion.replay
+        length = replay_asked(change.connection, model)
         usual = USUAL if length is None else timedelta(seconds=length)
         since, until = _span(services, model, names, options, usual)
         job_options = {
@@ -135,7 +134,7 @@ def advance_after_replays(
         key = f"{BEFORE_REQUEST} {version.number} against {number}"
         try:
             job = start_replay(
-                services, DAEMON, uri, options, reason="promotion.replay asks for it", trigger_key=key
+                services, DAEMON, uri, options, reason="it is asked for before a request", trigger_key=key
             )
         except PilothouseError:
             continue  # the request says what is missing

@@ -16,7 +16,7 @@ from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import workspace
 from pilothouse.store.models import targets as target_store
-from pilothouse.store.promotion import rollouts
+from pilothouse.store.promotion import requests, rollouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +76,27 @@ def is_by_another_plan(connection: Connection, request: PromotionRequest) -> boo
     """True where an open request's evidence shows another plan than the one in force: nobody can approve it."""
     shown = request.evidence.get("plan")
     is_open = request.status is RequestStatus.OPEN
-    return is_open and _digest(plan_in_force(connection, request.model)) != (
-        shown["digest"] if shown else None
-    )
+    return is_open and _digest_now(connection, request.model) != (shown["digest"] if shown else None)
+
+
+def by_another_plan(connection: Connection) -> frozenset[int]:
+    """Numbers of the open requests whose evidence shows another plan than the one in force."""
+    known: dict[str, str | None] = {}
+    found = []
+    for number, model, shown in requests.open_plans(connection):
+        if model not in known:
+            known[model] = _digest_now(connection, model)
+        if known[model] != shown:
+            found.append(number)
+    return frozenset(found)
+
+
+def _digest_now(connection: Connection, model: str) -> str | None:
+    """Digest of the plan in force; a word that is none where it names one that is not there."""
+    try:
+        return _digest(plan_in_force(connection, model))
+    except ConflictError:
+        return "gone"
 
 
 def _digest(plan: Plan | None) -> str | None:

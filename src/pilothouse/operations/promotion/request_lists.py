@@ -10,6 +10,7 @@ from pilothouse.domain.promotion.waiting import WaitingItems
 from pilothouse.domain.records import PromotionRequest
 from pilothouse.operations.authorisation import as_now, present, reading
 from pilothouse.operations.catalogue import require_version
+from pilothouse.operations.plans.plans_in_force import by_another_plan
 from pilothouse.operations.promotion import break_glass, promotions
 from pilothouse.operations.promotion.attached import conditions
 from pilothouse.operations.promotion.promotions import decidable_models
@@ -37,7 +38,8 @@ def requests_page(
         mine = frozenset(one.id for one in waiting_for_person(connection, reader, models, now))
         deployed = frozenset() if services.at else _of_deployed(services, actor).on_requests
         mine |= deployed
-        window = listing.window(connection, listing.requests_at(now, mine, deployed), query)
+        listed = listing.requests_at(now, mine, deployed, by_another_plan(connection))
+        window = listing.window(connection, listed, query)
         rows = with_rules(
             connection, listing.in_order(window.rows, requests.of_numbers(connection, window.rows))
         )

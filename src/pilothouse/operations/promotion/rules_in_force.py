@@ -31,6 +31,7 @@ from pilothouse.domain.promotion.workspace_rules import WorkspacePolicy
 from pilothouse.domain.records import PromotionRequest, RequestStatus, Version
 from pilothouse.operations.authorisation import permits
 from pilothouse.operations.catalogue import require_request, spec_of_model
+from pilothouse.operations.plans.plans_in_force import by_another_plan, is_by_another_plan
 from pilothouse.sqlite import Connection
 from pilothouse.store import workspace
 from pilothouse.store.governance import access, freezes, persons, teams, users
@@ -109,13 +110,15 @@ def waiting_for_person(
     candidates = requests.candidates(connection, sorted(actor.names), model_names, now)
     policies: dict[str, EffectivePolicy] = {}
     windows = freezes.in_force(connection)
+    other_plan = by_another_plan(connection) if candidates else frozenset()
     for candidate in candidates:
         if candidate.model not in policies:
             policies[candidate.model] = present_policy(connection, candidate.model)
     return [
         candidate
         for candidate in candidates
-        if not (candidate.own and (candidate.four_eyes or policies[candidate.model].four_eyes))
+        if candidate.id not in other_plan
+        and not (candidate.own and (candidate.four_eyes or policies[candidate.model].four_eyes))
         and not _looser(connection, candidate.model, candidate.version)
         and not freeze_of(windows, candidate.model, now)
         and not (for_targets and not _for_its_targets(connection, actor, candidate))
@@ -147,7 +150,13 @@ def _with_rules(
     policy = request.policy.tightened_by(present_policy(connection, request.model))
     looser = _looser(connection, request.model, request.version)
     frozen = tuple(freezes.in_force(connection))
-    rules = RulesInForce(policy, _tightened(connection, request, policy), looser, freezes=frozen)
+    rules = RulesInForce(
+        policy,
+        _tightened(connection, request, policy),
+        looser,
+        freezes=frozen,
+        other_plan=is_by_another_plan(connection, request),
+    )
     request = replace(request, in_force=rules)
     request = replace(request, decisions=_decisions(connection, request, known, people))
     if policy.teams:

@@ -65,7 +65,7 @@ def go_on(
             )
         if shown is not None and shown != (rollout.wave, rollout.step):
             raise ConflictError(
-                f"roll-out {number} has gone on meanwhile, and is at {rollout.place_text}: look again"
+                f"roll-out {number} is at step {rollout.step_name} ({rollout.place_text}), not at that one: look again"
             )
         if rollout.released_by:
             raise ConflictError(f"{rollout.released_by} has let roll-out {number} go on already")

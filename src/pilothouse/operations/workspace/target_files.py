@@ -15,11 +15,15 @@ from pilothouse.domain.models.target_file import (
     targets_text,
 )
 from pilothouse.domain.records import Target
+from pilothouse.domain.rollouts.plan_changes import moved_targets
 from pilothouse.operations.authorisation import authorise, reading
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace.file_reading import MODEL_FILE, ReadFile, read_model_files, read_text
 from pilothouse.sqlite import Connection
+from pilothouse.store import workspace
+from pilothouse.store.models import models
 from pilothouse.store.models import targets as target_store
+from pilothouse.store.promotion import rollouts
 from pilothouse.system.files import write_atomically
 from pilothouse.system.serving_files import ServingFiles, faults
 
@@ -36,7 +40,8 @@ class TargetChanges:
     """``create``, ``update``, ``unchanged``; ``missing`` where the file was there before; empty where there never was one."""
     differences: tuple[str, ...]
     loosens: tuple[str, ...] = ()
-    """Those of the differences that say who may ask a serving process and how, which is an admin's matter."""
+    """Those of the differences that say who may ask a serving process and how, and targets that come into another wave of a
+    plan: an admin's matter."""
 
 
 def read_targets_file(services: Services, problems: list[str]) -> dict[str, TargetDescription] | None:
@@ -94,7 +99,19 @@ def planned_targets(
     else:
         action = "create" if not was_there else "update" if differences else "unchanged"
     of_files = tuple(line for line in differences if line.partition(":")[0].rpartition(".")[2] in FILE_KEYS)
-    return TargetChanges(tuple(put), action, tuple(differences), of_files)
+    moved = tuple(_moved(connection, stored, put))
+    if described is None and moved:
+        action = "update"
+    return TargetChanges(tuple(put), action, tuple(differences), of_files + moved)
+
+
+def _moved(connection: Connection, stored: Mapping[str, Target], put: Iterable[Target]) -> Iterator[str]:
+    """Targets that new descriptions move between the waves of a plan by which some version goes out."""
+    changed = [target for target in put if target.name in stored]
+    before = [stored[target.name] for target in changed]
+    for name, recorded in rollouts.plans(connection).items() if changed else ():
+        if name == workspace.policy(connection).plan or models.plans_named(connection, [name]):
+            yield from moved_targets(recorded.plan, before, changed)
 
 
 def serving_faults(services: Services, described: Mapping[str, TargetDescription]) -> Iterator[str]:

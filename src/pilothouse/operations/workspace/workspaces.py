@@ -365,4 +365,5 @@ def _rules(policy: WorkspacePolicy) -> dict[str, Any]:
         **({"teams": policy.teams} if policy.teams else {}),
         **({"documents": list(policy.documents)} if policy.documents else {}),
         **({"plan": policy.plan} if policy.plan else {}),
+        **({"replay": policy.replay} if policy.replay else {}),
     }

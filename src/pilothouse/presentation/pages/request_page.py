@@ -13,12 +13,12 @@ from pilothouse.domain.promotion.request_rules import (
     Obstacle,
     is_left_to_deploy,
     missing_documents,
+    outdated_text,
     parts_of,
     state_of,
 )
 from pilothouse.domain.promotion.request_standing import (
     RequestState,
-    changes_text,
     ends_text,
     judged_looser_text,
 )
@@ -167,7 +167,7 @@ def _lapsed(request: PromotionRequest, now: datetime, again: str) -> list[Line]:
         return [text_line(safe(f"Since then {ends_text(request.ended_by)}.", 2_000), "warn"), Line()]
     match state_of(request, now):
         case RequestState.OUTDATED:
-            text = f"Outdated: {changes_text(request.outdated_by, request.version)}. {_uncompared(request) or again}"
+            text = f"Outdated: {outdated_text(request)}. {_uncompared(request) or again}"
         case RequestState.EXPIRED:
             text = f"It expired at {time_text(request.expires_by)} without a decision. {again}"
         case _:
@@ -201,7 +201,7 @@ def obstacle_text(obstacle: Obstacle, request: PromotionRequest, actor: Actor, k
         case Obstacle.EXPIRED:
             return f"the request expired at {time_text(request.expires_by)}{anew}"
         case Obstacle.OUTDATED:
-            return f"outdated, {safe(changes_text(request.outdated_by, request.version), 400)}{anew}"
+            return f"outdated, {safe(outdated_text(request), 400)}{anew}"
         case Obstacle.WAITS:
             return "it waits for a decision, and its evidence holds: nothing needs asking anew"
         case Obstacle.DECIDED:

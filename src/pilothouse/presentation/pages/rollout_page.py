@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from pilothouse.domain.formats.safe_text import LINE_LIMIT, safe
+from pilothouse.domain.rollouts.rollout import Rollout
 from pilothouse.domain.rollouts.view import PlaceView, RolloutView
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.documents import Line, pairs, section, text_line
@@ -29,7 +30,12 @@ def rollout_lines(view: RolloutView, now: datetime) -> list[Line]:
     )
     facts = [
         ("made", f"by {rollout.made_by} {time_text(rollout.recorded_at)}"),
-        *((("step", step_text(rollout)),) if rollout.state.is_open else ()),
+        *((("step", _step(rollout)),) if rollout.state.is_open else ()),
+        *(
+            (("stands", f"in a freeze since {time_text(rollout.stands_since)}"),)
+            if rollout.stands_since
+            else ()
+        ),
         *((("next", _next(view)),) if view.next else ()),
         *((("evidence", view.evidence.words),) if view.evidence.words else ()),
         *((("why", rollout.why),) if rollout.why else ()),
@@ -39,9 +45,40 @@ def rollout_lines(view: RolloutView, now: datetime) -> list[Line]:
     return [
         head,
         *pairs(facts),
+        *section("Versions that share the requests", list(_arms(view))),
         *section("Waves", list(_waves(view, now))),
         *section("What happened", _story(view)),
     ]
+
+
+def _step(rollout: Rollout) -> str:
+    """Where it is, and how a person names that step."""
+    return step_text(rollout) + (f"  ({rollout.step_name})" if rollout.current else "")
+
+
+def _arms(view: RolloutView) -> Iterator[Line]:
+    """A line for each version of a canary with several: what is known of it beside the live one, and which is best so far."""
+    rollout, known = view.rollout, {arm.version: arm for arm in view.arms}
+    if not rollout.arms:
+        return
+    ended = {arm.version: arm for arm in rollout.arms if arm.ended_at is not None}
+    estimates = {n: arm.estimate for n, arm in known.items() if arm.estimate is not None and n not in ended}
+    best = min(estimates, key=lambda n: estimates[n], default=None)
+    for number in (rollout.version, *(arm.version for arm in rollout.arms)):
+        arm, out = known.get(number), ended.get(number)
+        own = ", of the request" if number == rollout.version else ""
+        if out is not None:
+            yield Line((Cell(f"  ✖ v{number}", "bad"), Cell(f"  out: {safe(out.why, LINE_LIMIT)}", "dim")))
+            continue
+        words = arm.words if arm else "nothing has come"
+        better = ", better than the live version" if arm and arm.is_better else ""
+        mark = "★" if number == best and len(estimates) > 1 else " "
+        yield Line(
+            (Cell(f"  {mark} v{number}", "strong"), Cell(f"{own}{better}  {safe(words, LINE_LIMIT)}", "dim"))
+        )
+    if best not in (None, rollout.version):
+        text = f"    to send v{best} out instead: pilothouse request {rollout.model}/{best} (it takes the place of this one)"
+        yield text_line(safe(text, LINE_LIMIT), "dim")
 
 
 def _next(view: RolloutView) -> str:

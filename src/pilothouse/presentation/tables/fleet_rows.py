@@ -59,6 +59,14 @@ def fleet_table(fleet: Fleet, chosen: str, grouping: str, now: datetime) -> Tabl
     )
 
 
+def targets_below(fleet: Fleet, grouping: str, key: str) -> list[str]:
+    """Targets that a row of the table stands for: its own, or those of its group."""
+    if not key.startswith("/"):
+        return [key] if key else []
+    groups = {f"/{group or f'no {grouping}'}": targets for group, targets in _groups(fleet, grouping)}
+    return list(groups.get(key, ()))
+
+
 def roll_out_lines(fleet: Fleet, most: int) -> list[Cell]:
     """``most`` roll-outs, newest first, and the number of the others."""
     lines = _roll_out_lines(fleet.roll_outs[:most])

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from pilothouse.domain.jobs.jobs import JobStatus
-from pilothouse.domain.promotion.request_rules import is_left_to_deploy, state_of
-from pilothouse.domain.promotion.request_standing import changes_text, ends_text
+from pilothouse.domain.promotion.request_rules import is_left_to_deploy, outdated_text, state_of
+from pilothouse.domain.promotion.request_standing import ends_text
 from pilothouse.domain.records import AuditEntry, Job, PromotionRequest, Schedule
 from pilothouse.presentation.cells import Cell, cell, job_cell, progress_bar, request_cell
 from pilothouse.presentation.tables.table import Table, table_of
@@ -116,8 +116,8 @@ def _expiry(request: PromotionRequest, now: datetime, exact: bool) -> str:
 
 
 def _request_reason(request: PromotionRequest) -> Cell:
-    if request.outdated_by:
-        return cell(changes_text(request.outdated_by, request.version), "warn")
+    if request.outdated_by or (request.in_force is not None and request.in_force.other_plan):
+        return cell(outdated_text(request), "warn")
     if is_left_to_deploy(request):
         return cell("all approvals are there: deploys at the next, or once more by who approved", "warn")
     if request.ended_by:

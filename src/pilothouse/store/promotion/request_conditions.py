@@ -88,10 +88,16 @@ OWN = (
 """The person of these ``:names`` has a part in what a request asks for."""
 
 
-def state_expression(now_us: int) -> str:
-    """SQL of the state in which a request is shown: as ``domain/promotion/request_rules.py`` (``state_of``) says."""
+_WENT_OUT = "coalesce((SELECT o.state FROM rollouts o WHERE o.request_id = r.id AND o.ended_at IS NOT NULL), r.status)"
+"""How the roll-out of an approved request ended; ``approved`` while it has not."""
+
+
+def state_expression(now_us: int, other_plan: str = "[]") -> str:
+    """SQL of the state in which a request is shown: as ``domain/promotion/request_rules.py`` (``state_of``) says.
+    ``other_plan``: numbers of the open requests whose evidence shows another plan than the one in force, as JSON."""
     return (
-        f"CASE WHEN r.status = 'deployed' AND NOT {_LIVE_SOMEWHERE} THEN coalesce({_END}, r.status) "
-        f"WHEN r.status <> 'open' THEN r.status WHEN r.expires_at <= {now_us:d} OR {EXPIRES} <= {now_us:d} THEN 'expired' "
-        f"WHEN {OUTDATED} THEN 'outdated' ELSE 'open' END"
+        f"CASE WHEN r.status = 'deployed' AND NOT {_LIVE_SOMEWHERE} THEN coalesce({_END}, r.status) "  # noqa: S608 - ours
+        f"WHEN r.status = 'approved' THEN {_WENT_OUT} WHEN r.status <> 'open' THEN r.status "
+        f"WHEN r.expires_at <= {now_us:d} OR {EXPIRES} <= {now_us:d} THEN 'expired' "
+        f"WHEN {OUTDATED} OR r.id IN (SELECT value FROM json_each('{other_plan}')) THEN 'outdated' ELSE 'open' END"
     )

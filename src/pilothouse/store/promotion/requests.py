@@ -187,6 +187,15 @@ def candidates(
     return [from_row(Candidate, row) for row in rows]
 
 
+def open_plans(connection: Connection) -> list[tuple[int, str, str | None]]:
+    """Number, model, and digest of the plan in the evidence (None: it shows none) of every open request."""
+    rows = connection.execute(
+        "SELECT r.id, m.name, json_extract(r.evidence, '$.plan.digest') FROM promotion_requests r "
+        "JOIN models m ON m.id = r.model_id WHERE r.status = 'open' ORDER BY r.id"
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
 def waiting(connection: Connection, numbers: Sequence[int]) -> list[WaitingRequest]:
     """Requests of these numbers, oldest first."""
     rows = connection.execute(
@@ -307,6 +316,14 @@ def _select(
     )
     changes = _by_request(connection, CHANGED_TARGETS, numbers)
     ends = _by_request(connection, ENDED_TARGETS, numbers)
+    went_out = dict(
+        tuple(row)
+        for row in connection.execute(
+            "SELECT request_id, state FROM rollouts WHERE ended_at IS NOT NULL "
+            "AND request_id IN (SELECT value FROM json_each(?))",
+            (numbers,),
+        )
+    )
     return [
         from_row(
             PromotionRequest,
@@ -328,6 +345,7 @@ def _select(
             outdated_by=tuple(from_row(IncumbentChange, change) for change in changes[row["id"]]),
             ended_by=tuple(from_row(DeploymentEnd, end) for end in ends[row["id"]]),
             authors=(*_asked_and_trained(row), *(from_row(Author, author) for author in authors[row["id"]])),
+            went_out=went_out.get(row["id"], ""),
             in_force=None,
             glass=None,
             decided_by=None,

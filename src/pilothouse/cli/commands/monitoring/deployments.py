@@ -21,12 +21,14 @@ from pilothouse.cli.output import (
     with_unwatched,
 )
 from pilothouse.cli.session import Session
+from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.listing import Query
 from pilothouse.domain.monitoring.monitoring import TargetState
 from pilothouse.domain.records import Deployment, RollBackStep, Target
 from pilothouse.operations import listings
 from pilothouse.operations.fleet import targets as target_operations
 from pilothouse.operations.promotion import deployments as deployment_operations
+from pilothouse.operations.promotion import selected_roll_back
 from pilothouse.presentation import texts
 from pilothouse.presentation.tables.registry_rows import deployment_history_table, serving_text
 
@@ -34,14 +36,31 @@ _PATIENCE_S = 30.0
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", required=False)
 @targets_option("Only there (again for more); all of the model's otherwise.")
+@click.option(
+    "--where",
+    metavar="CONDITIONS",
+    help='On every target that fits, of MODEL or of all models: "region = eu, unit != retail, labels.tier = gold|silver".',
+)
 @click.option("--reason", default="", help="Why, for the record; needed, except for a plan.")
 @click.option("--plan", is_flag=True, help="Only show what would be done.")
 @json_option
 @click.pass_obj
-def rollback(session: Session, model: str, targets: tuple[str, ...], reason: str, plan: bool) -> None:
-    """Go back to the version before; holds automatic deployment off until lift-hold."""
+def rollback(
+    session: Session, model: str | None, targets: tuple[str, ...], where: str | None, reason: str, plan: bool
+) -> None:
+    """Go back to the version before; holds automatic deployment off until lift-hold.
+
+    Name a MODEL, or with --where the targets on which every model goes back.
+    """
+    if where is not None:
+        if targets:
+            raise click.UsageError("--where selects the targets: leave --on out")
+        _roll_back_selected(session, where, model, reason, plan)
+        return
+    if model is None:
+        raise click.UsageError("name a model, or the targets with --where")
     if plan:
         steps = deployment_operations.roll_back_plan(session.services, session.actor, model, targets or None)
         if not printed_as_json(session, steps):
@@ -64,6 +83,38 @@ def rollback(session: Session, model: str, targets: tuple[str, ...], reason: str
         say(f"{deployment.target}: {model} is back at version {deployment.version}")
     _warn(going_back_to)
     say(f"automatic deployment of {model} is held; lift it with pilothouse lift-hold {model} --reason …")
+
+
+def _roll_back_selected(session: Session, where: str, model: str | None, reason: str, plan: bool) -> None:
+    services, actor = session.services, session.actor
+    planned = selected_roll_back.selected_steps(services, actor, where, model)
+    if plan:
+        if not printed_as_json(session, planned):
+            rows = ((s.model, s.target, s.now, s.now_record, s.then, s.then_record) for s in planned.steps)
+            show_table(("model", "target", "now", "it is", "then", "it was"), rows, empty="")
+            _warn(planned.steps)
+            _say_stay(planned.stay)
+        return
+    done = selected_roll_back.roll_back_selected(services, actor, where, model, reason)
+    say_unwatched(session)
+    if not printed_as_json(session, done):
+        for deployment in done.deployed:
+            say(f"{deployment.target}: {deployment.model} is back at version {deployment.version}")
+        _warn(planned.steps)
+        _say_stay(done.stay)
+        for name in dict.fromkeys(one.model for one in done.deployed):
+            say(
+                f"automatic deployment of {name} is held; lift it with pilothouse lift-hold {name} --reason …"
+            )
+    if done.faults:
+        raise ConflictError(
+            "\n".join(f"{name} was not rolled back: {why}" for name, why in done.faults.items())
+        )
+
+
+def _say_stay(stay: Sequence[tuple[str, str]]) -> None:
+    for model, target in stay:
+        say(f"{target}: {model} stays: nothing was live there before")
 
 
 @click.command("lift-hold")

@@ -32,6 +32,7 @@ from pilothouse.operations.identity import idle_lock as locks
 from pilothouse.operations.identity import permissions, proposals
 from pilothouse.operations.plans import plans_in_force
 from pilothouse.operations.promotion import break_glass
+from pilothouse.operations.promotion.attached import required_replay
 from pilothouse.operations.workspace import person_records, workspaces
 from pilothouse.presentation import texts
 
@@ -223,6 +224,10 @@ def policy_show(session: Session) -> None:
             ("of teams at least", teams_text(rules.teams) or "nothing"),
             ("documents at least", names_text(rules.documents) or "none"),
             ("plan at least", rules.plan or "none: all targets at once, or as the model says"),
+            (
+                "replay at least",
+                format_duration(rules.replay) if rules.replay else "none, or as the model says",
+            ),
             ("automatic deployment", "as the model says" if rules.allow_automatic else "forbidden"),
             ("set by", rules.set_by or "nobody: the default"),
             ("access and rules", "two admins (dual control)" if dual else "one admin"),
@@ -258,6 +263,11 @@ def _four_eyes_text(rules: WorkspacePolicy) -> str:
     help="So many approvals of this team for every model, 0 for none (again for more).",
 )
 @click.option("--plan", help='Plan of plans.toml that every model goes out by at least; "" for none.')
+@click.option(
+    "--replay",
+    metavar="TIME",
+    help="Recorded traffic that every model's versions answer before they are requested: 28d, or off.",
+)
 @click.option(
     "--document",
     "documents",
@@ -304,6 +314,7 @@ def policy_set(
     documents: tuple[str, ...],
     no_documents: tuple[str, ...],
     plan: str | None,
+    replay: str | None,
     open_reading: bool | None,
     plugins: bool | None,
     may_break_glass: bool | None,
@@ -316,7 +327,7 @@ def policy_set(
     rules = (approvals, four_eyes, automatic, signature, teams or None, asked or None)
     if all(
         rule is None
-        for rule in (*rules, plan, open_reading, plugins, may_break_glass, dual_control, idle_lock)
+        for rule in (*rules, plan, replay, open_reading, plugins, may_break_glass, dual_control, idle_lock)
     ):
         raise click.UsageError("name what to set, e.g. --approvals 1")
     if any(rule is not None for rule in rules):
@@ -333,6 +344,9 @@ def policy_set(
         )
     if plan is not None:
         plans_in_force.set_floor_plan(session.services, session.actor, plan, reason)
+    if replay is not None:
+        seconds = 0 if replay == "off" else parse_duration(replay)
+        required_replay.set_floor_replay(session.services, session.actor, seconds, reason)
     if open_reading is not None:
         workspaces.set_open_reading(session.services, session.actor, allowed=open_reading, reason=reason)
     if plugins is not None:

@@ -114,15 +114,28 @@ def rollout_resume(session: Session, number: int, reason: str) -> None:
 
 @rollout.command("go-on")
 @click.argument("number", type=int)
+@click.option(
+    "--step",
+    "shown",
+    required=True,
+    metavar="WAVE.STEP",
+    help="The step that you saw, as rollout show names it: 2.1. At another one by now, nothing is done.",
+)
 @click.option("--reason", default="", help="Why, for the record; needed where the step does not end by hand.")
 @click.pass_obj
-def rollout_go_on(session: Session, number: int, reason: str) -> None:
+def rollout_go_on(session: Session, number: int, shown: str, reason: str) -> None:
     """End the current step of roll-out NUMBER, so that the next one begins.
 
     Where the plan says hand, the least time and number of requests still hold. Where it says time or evidence, the step ends
     without them: that takes an approver, and a reason.
     """
-    steering.go_on(session.services, session.actor, number, reason)
+    wave, _, step = shown.partition(".")
+    if not (wave.isdecimal() and step.isdecimal() and int(wave) and int(step)):
+        raise click.UsageError(
+            f"--step: found {shown!r}; expected wave and step as rollout show names them: 2.1"
+        )
+    place = int(wave) - 1, int(step) - 1
+    steering.go_on(session.services, session.actor, number, reason, shown=place)
     say(f"the step of roll-out {number} may end")
 
 
@@ -148,6 +161,7 @@ def _plain_view(view: RolloutView) -> dict[str, object]:
             {"target": one.place.target, "live": one.live, "serving": one.serving} for one in view.places
         ],
         "evidence": view.evidence,
+        "arms": list(view.arms),
         "next": view.next,
         "until": view.until,
         "may": sorted(view.may),

@@ -5,13 +5,14 @@ from dataclasses import replace
 
 from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens.lists import PagedView, check_model
+from pilothouse.console.screens.monitoring.roll_back import ask_roll_back
 from pilothouse.console.session.actions import Action
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.monitoring.monitoring import TargetState
-from pilothouse.domain.records import Hold, RollBackStep
+from pilothouse.domain.records import Hold
 from pilothouse.operations.services import Services
-from pilothouse.presentation.tables.registry_rows import deployment_table, roll_back_lines
+from pilothouse.presentation.tables.registry_rows import deployment_table
 from pilothouse.presentation.tables.table import Table
 
 
@@ -75,43 +76,11 @@ class DeploymentsView(PagedView[TargetState]):
 
     async def do_roll_back(self) -> None:
         if self.chosen:
-            await self._roll_back(self.chosen[0].model, [state.target for state in self.chosen])
+            await ask_roll_back(self, self.chosen[0].model, [state.target for state in self.chosen])
 
     async def do_roll_back_all(self) -> None:
         if self.record:
-            await self._roll_back(self.record.model, None)
-
-    async def _roll_back(self, model: str, targets: list[str] | None) -> None:
-        """Read what would be done, for these alone, and ask."""
-
-        def read(services: Services, actor: Actor) -> list[RollBackStep]:
-            from pilothouse.operations.promotion import deployments
-
-            return deployments.roll_back_plan(services, actor, model, targets)
-
-        plan = await self.read(read)
-        if plan is None:
-            return
-        question = Ask(
-            f"Roll back {model}?",
-            [
-                *roll_back_lines(plan),
-                "",
-                f"Automatic deployment of {model} is held until somebody lifts it (u). No approval is needed.",
-            ],
-            field="reason",
-            required=True,
-            confirm="roll back",
-            tone="bad",
-        )
-
-        def operation(services: Services, actor: Actor, reason: str) -> str:
-            from pilothouse.operations.promotion import deployments
-
-            restored = deployments.roll_back(services, actor, model, targets, reason)
-            return f"{model} is back: " + ", ".join(f"{d.target} at version {d.version}" for d in restored)
-
-        self.confirm(question, operation)
+            await ask_roll_back(self, self.record.model, None)
 
     async def do_lift_hold(self) -> None:
         model = self.subject_model()

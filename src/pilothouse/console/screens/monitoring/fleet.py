@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.widgets import Static
 
 from pilothouse.console.screens.base import View
+from pilothouse.console.screens.monitoring.roll_back import ask_roll_back
 from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
@@ -21,6 +22,7 @@ from pilothouse.presentation.tables.fleet_rows import (
     columns_that_fit,
     fleet_table,
     roll_out_lines,
+    targets_below,
     tiles,
 )
 
@@ -112,6 +114,8 @@ class FleetView(View[FleetData]):
             return ""
         if self.data is None or not self.data.fleet.places:
             return "there is no target yet"
+        if action.name == "roll_back" and not self.targets:
+            return f"{self.model} is live nowhere here: ← → choose another model"
         if action.name == "open" and not self.target:
             return "this is a group: choose a target"
         if action.name == "open" and not any(
@@ -119,6 +123,23 @@ class FleetView(View[FleetData]):
         ):
             return f"{self.model} does not run on {self.target}: ← → choose another model"
         return ""
+
+    @property
+    def targets(self) -> list[str]:
+        """Targets under the cursor on which the chosen model is live: one, or those of a group."""
+        if self.data is None:
+            return []
+        key = self.query_one("#grid", Grid).key or ""
+        below = targets_below(self.data.fleet, self.grouping, key)
+        live = {
+            s.target for s in self.data.fleet.states if s.model == self.model and s.deployment is not None
+        }
+        return [name for name in below if name in live]
+
+    async def do_roll_back(self) -> None:
+        """Roll back the chosen model on the target or on every target of the group."""
+        if targets := self.targets:
+            await ask_roll_back(self, self.model, targets)
 
     def do_open(self) -> None:
         self.open_view("monitor", self.model, self.target)
