@@ -1,6 +1,7 @@
 """Roll-outs in the console: listed, read and steered by keys, as the one who sits there may."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,13 @@ from pilothouse.composition import open_workspace
 from pilothouse.console.app import Console
 from pilothouse.console.screenshots import settle
 from pilothouse.console.session.options import ConsoleOptions
+from pilothouse.domain.formats.wire import Outcome
 from pilothouse.operations.services import Services
-from support.rollout_plans import TWO_WAVES
+from pilothouse.telemetry import VersionFacts
+from support.flight_batches import NOW_US, batch_of, flights, specification
+from support.rollout_plans import TRIALS, TWO_WAVES
 from support.rollout_workspace import RolloutWorkspace
+from support.trial_batches import pairs_of
 
 
 @pytest.fixture
@@ -127,3 +132,48 @@ async def test_without_a_roll_out_the_list_says_how_one_is_made(console) -> None
         assert "no roll-out is on its way" in shown(app)
         await press(pilot, "enter")
         assert app.view.SCOPE == "rollouts"
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_both_versions_are_charted_beside_each_other(
+    console, workspace: RolloutWorkspace, size: tuple[int, int]
+) -> None:
+    workspace.put_plan(TRIALS)
+    number = workspace.begin()
+    workspace.keep()
+    rows = flights().iloc[20_000:20_400].copy()
+    rows["label"] = "1"
+    batch = batch_of(rows, 1, model="delay", version=1)
+    facts = lambda model, version: VersionFacts(specification())  # noqa: E731
+    telemetry = workspace.services.telemetry
+    telemetry.append(replace(batch, rollout=number), facts, NOW_US)
+    pairs = pairs_of(rows, 1, [(1, 0)], 400, model="delay")
+    telemetry.append_pairs(replace(pairs, rollout=number), facts, NOW_US)
+    known = [Outcome(f"ewr-1.1.{i}", str(late)) for i, late in enumerate(rows["late"])]
+    telemetry.add_outcomes(known, NOW_US)
+    app = console("oscar", f"rollout {number}")
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        await press(pilot, "c")
+        text = shown(app)
+        assert "v1 live, 400 rows" in text
+        assert "v2 tried, 400 rows" in text
+        assert text.count("share of wrong answers 0.") == 2
+        assert text.count("mean score 0.") == 2
+        assert "p95 in ms" in text
+        await press(pilot, "c")
+        assert "WAVES" in shown(app)
+    assert workspace.states(number)["ewr"] == "shadow"
+
+
+async def test_one_key_in_the_fleet_rolls_a_group_back(console, workspace: RolloutWorkspace) -> None:
+    first_wave(workspace)
+    app = console("oscar", "fleet")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "home", "ctrl+l")
+        text = shown(app)
+        assert "Roll back delay?" in text
+        assert "ewr: version 2 → version 1" in text
+        await press(pilot, *"storm", "enter")
+    assert workspace.live() == {"ewr": 1, "jfk": 1, "lga": 1}

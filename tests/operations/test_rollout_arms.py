@@ -100,12 +100,16 @@ def test_several_versions_share_the_requests_and_the_evidence_shows_them(tmp_pat
         (2, 0, 3), (3, 1, 3), (4, 2, 3),
     ]  # fmt: skip
     assert place.live() == {"ewr": 1, "jfk": 1, "lga": 1}
-    request = promotions.get_request(place.services, place.example.actor("vera"), place.rollout(number).request_id)
+    request = promotions.get_request(
+        place.services, place.example.actor("vera"), place.rollout(number).request_id
+    )
     assert [one["version"] for one in request.evidence["beside"]] == [3, 4]
     assert [one.version for one in place.rollout(number).arms] == [3, 4]
 
 
-def test_each_arm_is_judged_against_the_live_version_and_one_that_is_worse_leaves_alone(tmp_path: Path) -> None:
+def test_each_arm_is_judged_against_the_live_version_and_one_that_is_worse_leaves_alone(
+    tmp_path: Path,
+) -> None:
     place, number = begun(tmp_path / "workspace")
     for version, wrong in ((1, 0.2), (2, 0.2), (3, 0.7), (4, 0.02)):
         send(place, number, version, 400, wrong=wrong)
@@ -172,7 +176,9 @@ def test_what_may_be_tried_beside_a_version(tmp_path: Path) -> None:
         ask(2)
     with pytest.raises(ConflictError, match="delay/1 is live on ewr"):
         ask(1)
-    with pytest.raises(ConflictError, match="4 versions with 0.25 of the requests each leave none to the live one"):
+    with pytest.raises(
+        ConflictError, match=r"4 versions with 0\.25 of the requests each leave none to the live one"
+    ):
         ask(3, 4, 5)
     with pytest.raises(InvalidInputError, match="4 at most"):
         ask(3, 4, 5, 6, 7)

@@ -314,7 +314,7 @@ def test_people_pause_resume_and_let_it_go_on(make: Make) -> None:
     with pytest.raises(ConflictError, match="resume it first"):
         steering.go_on(place.services, oscar, number)
     steering.resume(place.services, oscar, number)
-    with pytest.raises(ConflictError, match="is at step 1.1 .1 of 2 first: live., not at that one"):
+    with pytest.raises(ConflictError, match=r"is at step 1\.1 \(1 of 2 first: live\), not at that one"):
         steering.go_on(place.services, oscar, number, shown=(1, 0))
     steering.go_on(place.services, oscar, number, shown=(0, 0))
     with pytest.raises(ConflictError, match="oscar has let roll-out 1 go on already"):

@@ -23,6 +23,12 @@ def second() -> ModelFile:
     return train("flight-delay", 2, seed=2)
 
 
+@pytest.fixture(scope="session")
+def third() -> ModelFile:
+    """Version 3 of flight-delay."""
+    return train("flight-delay", 3, seed=3)
+
+
 @pytest.fixture
 def hub() -> Iterator[TestHub]:
     """A hub that listens."""

@@ -43,7 +43,7 @@ from pilothouse.serving.delivery.spool import Spool
 from pilothouse.serving.delivery.spool_limits import SpoolLimits
 from pilothouse.serving.prediction.calls import Answer, Work, call_together_or_alone
 from pilothouse.serving.prediction.shadow import Shadow
-from pilothouse.serving.prediction.trial_arms import takes
+from pilothouse.serving.prediction.trial_arms import hash_of, place_of, takes
 from pilothouse.serving.versions.follower import Follower, _still
 from pilothouse.serving.versions.live_versions import LoadedTrial, LoadedVersion
 from pilothouse.serving.versions.trials import Trials, unfit
@@ -155,6 +155,52 @@ def test_a_canary_answers_its_share_by_key_and_says_so(
     assert found[2, ROLLOUT, 0.4] == twos + first_eight + 5
     assert found[1, ROLLOUT, 0.4] == 60 - twos + 8 - first_eight
     assert (found[1, 0, 0.0], found[2, 0, 0.0]) == (60, 60)
+
+
+def test_several_challengers_share_the_keys_and_one_that_is_gone_leaves_the_others_their_part(
+    launch: Launch, hub: TestHub, first: ModelFile, second: ModelFile, third: ModelFile
+) -> None:
+    def wanted(*challengers: ModelFile) -> list[DesiredTrial]:
+        of = {second.desired.version: 0, third.desired.version: 1}
+        return [
+            DesiredTrial(ROLLOUT, one.desired, "canary", 0.3, "salt", of[one.desired.version], 2)
+            for one in challengers
+        ]
+
+    hub.store(first, second, third)
+    hub.desire(first, trials=wanted(second, third))
+    server = launch(hub)
+    server.wait_until_ready()
+    wait_until(lambda: hub.report is not None and [t.state for t in hub.report.trials] == ["answers"] * 2)
+    keys = [f"customer-{number}" for number in range(80)]
+    places = {key: place_of(hash_of(b"salt", key.encode()), 0.3, 2) for key in keys}
+    assert {*places.values()} == {0, 1, 2}
+    for key in keys:
+        assert answered_by(server, **{"X-Request-Key": key}) == ("2", "3", "1")[places[key]]
+    assert answered_by(server, f"{MODEL}/versions/3/infer") == "3"
+    bad = next(key for key in keys if places[key] == 1)
+    assert server.ask("POST", f"{MODEL}/infer", b"{}", **{"X-Request-Key": bad})[0] == 400
+
+    hub.desire(first, trials=wanted(second))  # the third was taken out
+    wait_until(lambda: hub.report is not None and [t.version for t in hub.report.trials] == [2])
+    for key in keys:
+        assert answered_by(server, **{"X-Request-Key": key}) == ("2", "1", "1")[places[key]]
+    server.terminate()
+    wait_until(lambda: sum(stored_rows(hub).values()) == 161)
+    count = Counter(places.values())
+    found = stored_rows(hub)
+    assert (found[2, ROLLOUT, 0.3], found[3, ROLLOUT, 0.3]) == (2 * count[0], count[1])
+    assert found[1, ROLLOUT, 0.3] == 2 * count[2]
+    assert found[1, 0, 0.0] == count[1], "what was the third's belongs to no arm"
+    with hub.lock:
+        drawn = {
+            (batch.version, draw)
+            for batch in hub.batches
+            for draw in np.frombuffer(batch.draws, "<i8").tolist()
+        }
+        failed = [d for batch in hub.batches for d in np.frombuffer(batch.failed_draws, "<i8").tolist()]
+    assert len(drawn) == len(keys), "each key has one draw and one version"
+    assert failed == [hash_of(b"salt", bad.encode()) >> 1]
 
 
 def _rows(path: str) -> bytes:

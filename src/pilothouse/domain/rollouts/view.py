@@ -56,3 +56,23 @@ _ABOUT = {
     "Stand": "stand still",
     "MoveOn": "move on after a freeze",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """One version of a roll-out's trials over time: points of (seconds since 1970, value). ``losses`` are known where outcomes
+    are; ``latencies`` are p95 in milliseconds; ``scores`` means."""
+
+    version: int
+    rows: int
+    losses: tuple[tuple[float, float], ...]
+    latencies: tuple[tuple[float, float], ...]
+    scores: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutCourse:
+    """Versions of a roll-out's trials beside each other, those that were live first. ``loss``: what a loss is."""
+
+    versions: tuple[Course, ...] = ()
+    loss: str = ""

@@ -94,6 +94,8 @@ class Chart:
     """Name of the horizontal figure where that is not time."""
     across_whole: bool = False
     """The horizontal figure is a number of something: its axis shows no fractions."""
+    bounds: Point | None = None
+    """Least and greatest value that the axis has at least: charts beside each other are drawn to one scale."""
 
     @property
     def has_points(self) -> bool:
@@ -178,7 +180,7 @@ def value_bounds(chart: Chart) -> tuple[float, float]:
     """Lowest and highest value of the axis, with a margin; never an empty range. Points off the time axis do not count."""
     start, end = chart.span
     seen = [y for series in chart.series for x, y in series.points if start <= x <= end]
-    values = seen + [level.value for level in chart.levels]
+    values = seen + [level.value for level in chart.levels] + list(chart.bounds or ())
     edges = [v for band in chart.bands for x, *pair in band.points for v in pair if start <= x <= end]
     if values and edges:
         # a very wide interval must not flatten the line that it is about

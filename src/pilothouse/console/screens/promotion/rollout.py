@@ -4,14 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from textual import events
+
 from pilothouse.console.dialogs import Ask
 from pilothouse.console.screens.page import PageView
 from pilothouse.console.session.actions import Action
+from pilothouse.console.widgets.pager import Pager
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.rollouts.plan import GoOn
 from pilothouse.domain.rollouts.rollout import PlaceState, RolloutState
-from pilothouse.domain.rollouts.view import RolloutView
+from pilothouse.domain.rollouts.view import RolloutCourse, RolloutView
 from pilothouse.operations.services import Services
+from pilothouse.presentation.pages.rollout_course import course_lines
 from pilothouse.presentation.pages.rollout_page import rollout_lines
 
 _STEERS = {"pause": ("pause", "resume"), "go_on": ("go-on",), "abort": ("abort",)}
@@ -24,12 +28,18 @@ class RolloutData:
 
     view: RolloutView
     now: datetime
+    course: RolloutCourse | None = None
+    """Of the versions beside each other, where they are shown."""
 
 
 class RolloutPage(PageView[RolloutData]):
     SCOPE = "rollout"
     TOP = "deployments"
     RECORD_NAME = "a roll-out"
+
+    def __init__(self, number: str) -> None:
+        super().__init__(number)
+        self._beside = False
 
     def crumbs(self) -> Sequence[str]:
         if self.data is None:
@@ -40,10 +50,30 @@ class RolloutPage(PageView[RolloutData]):
     def load(self, services: Services, actor: Actor) -> RolloutData:
         from pilothouse.operations.rollouts import views
 
-        return RolloutData(views.show_rollout(services, actor, self.record_number()), services.now())
+        number, course = self.record_number(), None
+        shown = views.show_rollout(services, actor, number)
+        if self._beside:
+            from pilothouse.operations.rollouts.courses import rollout_course
+
+            course = rollout_course(services, actor, number)
+        return RolloutData(shown, services.now(), course)
 
     def show(self, data: RolloutData) -> None:
-        self.put_page(rollout_lines(data.view, data.now))
+        if data.course is None:
+            self.put_page(rollout_lines(data.view, data.now))
+            return
+        size = self.query_one(Pager).size
+        self.put_page(course_lines(data.view.rollout, data.course, max(size.width - 2, 20), size.height))
+
+    def on_resize(self, event: events.Resize) -> None:
+        super().on_resize(event)
+        if self.data is not None and self.data.course is not None:
+            self.call_after_refresh(self.show, self.data)
+
+    def do_beside(self) -> None:
+        """Show the versions beside each other, or the page again."""
+        self._beside = not self._beside
+        self.reload()
 
     def subject_model(self) -> str:
         return self.data.view.rollout.model if self.data else ""

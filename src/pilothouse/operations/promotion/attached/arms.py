@@ -89,7 +89,7 @@ def authors_of_arms(
     """Everybody with a part in one of the arms, its trainer too: who has one approves none of the request."""
     found: list[Author] = []
     for arm in arms:
-        uri = version_uri(arm.model, arm.number)
+        uri = f"{arm.model}/{arm.number}"
         found += [
             Author(require_run(connection, arm).started_by, f"trained {uri}, which is tried beside it"),
             *authors_of(connection, arm, incumbents),
