@@ -124,7 +124,10 @@ _COMMANDS = {
         "monitoring.monitoring:performance",
         "Every metric once outcomes are known, by class and by slice.",
     ),
-    "alerts": ("monitoring.monitoring:alerts", "List alerts."),
+    "alerts": (
+        "monitoring.messages:alerts",
+        "List alerts; the messages about them: outbox, test, silences.",
+    ),
     "alert": ("monitoring.monitoring:alert", "Why an alert fired."),
     "ack": ("monitoring.monitoring:ack", "Acknowledge an alert."),
     "resolve": ("monitoring.monitoring:resolve", "Resolve an alert."),

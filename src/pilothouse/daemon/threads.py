@@ -11,6 +11,7 @@ from pilothouse.daemon.hub import hub_app
 from pilothouse.daemon.hub_server import HubServer
 from pilothouse.daemon.job_supervisor import run_slot
 from pilothouse.daemon.log_keeper import keep_log
+from pilothouse.daemon.message_keeper import keep_messages
 from pilothouse.daemon.rollout_keeper import keep_rollouts
 from pilothouse.daemon.scheduler import ScheduleKeeper
 from pilothouse.daemon.serving_supervisor import ServingSupervisor
@@ -43,6 +44,7 @@ _PATIENCE_S = {
     "monitor": 1_800.0,
     "schedules": 3_600.0,
     "roll-outs": 300.0,
+    "messages": 300.0,
     "housekeeping": 120.0,
     "heartbeat": 60.0,
 }
@@ -147,6 +149,7 @@ class DaemonThreads:
         telemetry_wakeups.append(exports)
         self._spans.wake = exports.wake
         parts.start("exports", functools.partial(keep_exports, services, exports, self._spans))
+        parts.start("messages", functools.partial(keep_messages, services, wakeup("messages")))
         parts.start("log", functools.partial(keep_log, services, wakeup()))
         parts.start("housekeeping", self._keep_house)
         parts.start("heartbeat", self._beat)

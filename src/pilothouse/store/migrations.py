@@ -156,9 +156,15 @@ MIGRATIONS: dict[str, Migration] = {
         ),
     ),
     "registry_19": Migration(
-        parts=("0019_applied_from_git.sql", "0019_arms.sql", "0019_exports.sql", "0019_notebook_runs.sql"),
-        append_only=("notebook_run_entries",),
-        never_deleted=("notebook_runs", "rollout_arms"),
+        parts=(
+            "0019_applied_from_git.sql",
+            "0019_arms.sql",
+            "0019_exports.sql",
+            "0019_notebook_runs.sql",
+            "0019_outbox.sql",
+        ),
+        append_only=("alert_settings", "notebook_run_entries"),
+        never_deleted=("notebook_runs", "rollout_arms", "silences"),
     ),
 }
 """Migrations by name, in order."""

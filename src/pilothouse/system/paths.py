@@ -66,6 +66,11 @@ class WorkspacePaths:
         return self.state / "metrics.token"
 
     @property
+    def outbox(self) -> Path:
+        """Folder in which processes that send messages leave what receivers answered."""
+        return self.state / "outbox"
+
+    @property
     def daemon_lock(self) -> Path:
         """File that the leading daemon holds a lock on."""
         return self.state / "daemon.lock"

@@ -6,10 +6,8 @@ from contextlib import contextmanager
 
 from pilothouse.domain.errors import ConflictError, NotAllowedError, NotFoundError
 from pilothouse.domain.identity.roles import Actor, Permission
-from pilothouse.domain.integrations.integration_file import INTEGRATIONS_FILE
-from pilothouse.domain.models.target_file import TARGETS_FILE
 from pilothouse.domain.promotion.proposals import LASTS, Proposal, ProposalStatus, Second, check_words
-from pilothouse.domain.rollouts.plan_file import PLANS_FILE
+from pilothouse.domain.workspace_files import WORKSPACE_FILES
 from pilothouse.operations.authorisation import (
     DUAL_CONTROL,
     TWO_PEOPLE,
@@ -65,9 +63,8 @@ def accepting(services: Services, actor: Actor, number: int, reason: str = "") -
             raise NotAllowedError(f"{actor.name} made proposal {number}: another admin accepts it")
         if proposal.files is not None and proposal.files != _digest(services):
             raise ConflictError(
-                f"proposal {number}: {TARGETS_FILE}, {PLANS_FILE}, {INTEGRATIONS_FILE} or files of models are not what they "
-                "were when it was made: "
-                "propose it anew"
+                f"proposal {number}: {', '.join(WORKSPACE_FILES)} or files of models are not what they were when it was "
+                "made: propose it anew"
             )
         _close(change, proposal, ProposalStatus.ACCEPTED, reason)
         services.second = Second(proposal.proposed_by, number)
@@ -150,16 +147,10 @@ def _required(connection: Connection, number: int) -> Proposal:
 
 
 def _digest(services: Services) -> str:
-    """Digest of ``targets.toml``, ``plans.toml``, ``integrations.toml`` and the files of models in which rules can lie, with
-    their names."""
+    """Digest of the workspace's files and of those of models in which rules can lie, with their names."""
     root = services.paths.root
     digest = hashlib.sha256()
-    files = [
-        root / TARGETS_FILE,
-        root / PLANS_FILE,
-        root / INTEGRATIONS_FILE,
-        *sorted((root / "models").rglob("*")),
-    ]
+    files = [*(root / name for name in WORKSPACE_FILES), *sorted((root / "models").rglob("*"))]
     for file in files:
         if file.suffix in _READ and file.is_file():
             content = hashlib.sha256(file.read_bytes()).hexdigest()

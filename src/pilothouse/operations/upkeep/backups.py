@@ -23,10 +23,8 @@ from typing import Any
 
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
 from pilothouse.domain.identity.roles import Actor, Permission
-from pilothouse.domain.integrations.integration_file import INTEGRATIONS_FILE
-from pilothouse.domain.models.target_file import TARGETS_FILE
 from pilothouse.domain.records import AuditHead
-from pilothouse.domain.rollouts.plan_file import PLANS_FILE
+from pilothouse.domain.workspace_files import WORKSPACE_FILES
 from pilothouse.operations.authorisation import authorise, changing
 from pilothouse.operations.services import Services
 from pilothouse.operations.upkeep.restores import ARTIFACTS, FORMAT, MANIFEST, MODELS, REGISTRY, TELEMETRY
@@ -144,7 +142,7 @@ def _write(services: Services, actor: Actor, archive: _Archive, scratch: Path) -
     for mark in services.artifacts.marks():
         path = services.artifacts.mark_path(mark.digest)
         archive.add(f"{ARTIFACTS}/{mark.digest[:2]}/{path.name}", path, 0o444)
-    for name in (TARGETS_FILE, PLANS_FILE, INTEGRATIONS_FILE):
+    for name in WORKSPACE_FILES:
         if (paths.root / name).is_file():
             archive.add(name, paths.root / name, 0o644)
     for path in _regular_files(paths.models, archive):

@@ -14,10 +14,8 @@ from pilothouse.artifacts import ArtifactStore
 from pilothouse.domain.errors import ConflictError, IntegrityError, NotFoundError, UnavailableError
 from pilothouse.domain.formats.bounded_json import parse_json
 from pilothouse.domain.formats.safe_text import safe
-from pilothouse.domain.integrations.integration_file import INTEGRATIONS_FILE
-from pilothouse.domain.models.target_file import TARGETS_FILE
 from pilothouse.domain.records import AuditHead
-from pilothouse.domain.rollouts.plan_file import PLANS_FILE
+from pilothouse.domain.workspace_files import WORKSPACE_FILES
 from pilothouse.store import erasures
 from pilothouse.store.connection import Registry
 from pilothouse.store.log import audit
@@ -141,11 +139,7 @@ def _unpack(file: Path, tar: tarfile.TarFile, folder: Path) -> dict[str, Any]:
 
 def _is_expected(name: str) -> bool:
     """True for names that ``backup`` writes: below ``models`` any that does not lead out of it."""
-    if (
-        name in (REGISTRY, TELEMETRY, TARGETS_FILE, PLANS_FILE, INTEGRATIONS_FILE)
-        or _ARTIFACT.fullmatch(name)
-        or _MARK.fullmatch(name)
-    ):
+    if name in (REGISTRY, TELEMETRY, *WORKSPACE_FILES) or _ARTIFACT.fullmatch(name) or _MARK.fullmatch(name):
         return True
     parts = name.split("/")
     plain = all(part not in ("", ".", "..") for part in parts) and "\0" not in name and "\\" not in name
@@ -157,7 +151,7 @@ def _mode(name: str, recorded: int) -> int:
         return 0o444
     if name.startswith(f"{MODELS}/"):
         return 0o755 if recorded & 0o100 else 0o644
-    if name in (TARGETS_FILE, PLANS_FILE, INTEGRATIONS_FILE):
+    if name in WORKSPACE_FILES:
         return 0o644
     return 0o600
 

@@ -12,9 +12,12 @@ from pilothouse.domain.models.model_file import spec_from_plain
 from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.domain.models.spec_differences import TARGETS, differences
 from pilothouse.domain.models.target_file import TARGETS_FILE, TargetDescription
+from pilothouse.domain.outbox.settings import AlertSettings
+from pilothouse.domain.outbox.settings_file import ALERTS_FILE
 from pilothouse.domain.promotion.loosening import differing_files, loosened, loosened_by_new
 from pilothouse.domain.rollouts.plan import Plan
 from pilothouse.domain.rollouts.plan_file import PLANS_FILE
+from pilothouse.domain.workspace_files import WORKSPACE_FILES
 from pilothouse.operations.authorisation import (
     Change,
     as_now,
@@ -30,6 +33,8 @@ from pilothouse.operations.integrations import integration_files
 from pilothouse.operations.integrations.integration_files import IntegrationChanges
 from pilothouse.operations.models.git_state import git_states
 from pilothouse.operations.monitoring import window_forecast
+from pilothouse.operations.outbox import settings_files
+from pilothouse.operations.outbox.settings_files import AlertChanges
 from pilothouse.operations.plans import plan_files
 from pilothouse.operations.plans.plan_files import PlanChanges
 from pilothouse.operations.promotion import promotions
@@ -50,7 +55,8 @@ _CHANGING = ("create", "update")
 
 @dataclass(frozen=True, slots=True)
 class PlannedChange:
-    """Change that applying makes, or made, to one model, or to targets or plans where ``model`` is the name of their file.
+    """Change that applying makes, or made, to one model, or to targets, plans or receivers where ``model`` is the name of their
+    file.
 
     ``action``: ``create``, ``update``, ``unchanged``, or ``missing`` for a model whose file is gone; it stays in the
     registry as it is. ``differences`` are lines such as ``training.seed: 7 → 8``. ``loosens`` are those that need an admin,
@@ -74,14 +80,14 @@ class PlannedChange:
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """What was read: model files by model, and the targets and plans of ``targets.toml`` and ``plans.toml`` where there are
-    any."""
+    """What was read: model files by model, and ``targets.toml``, ``plans.toml`` and ``alerts.toml`` where there are any."""
 
     root: Path
     models: dict[str, ReadFile]
     targets: Mapping[str, TargetDescription] | None
     plans: Mapping[str, Plan] | None
     integrations: Integrations | None
+    alerts: AlertSettings | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +98,15 @@ class _Plan:
     targets: TargetChanges
     plans: PlanChanges
     integrations: IntegrationChanges
+    alerts: AlertChanges
     models: list[PlannedChange]
     shown: list[PlannedChange]
-    """The changes of targets and plans, where there are any, and those of the models."""
+    """The changes of targets, plans and receivers, where there are any, and those of the models."""
 
     @property
     def changes_anything(self) -> bool:
-        of_files = self.targets.put or self.plans.put or self.integrations.put
-        return bool(of_files) or any(one.action in _CHANGING for one in self.models)
+        of_files = (self.targets.put, self.plans.put, self.integrations.put, self.alerts.put)
+        return any(of_files) or any(one.action in _CHANGING for one in self.models)
 
 
 def plan(services: Services, actor: Actor, folder: Path | None = None) -> list[PlannedChange]:
@@ -137,6 +144,7 @@ def apply(services: Services, actor: Actor, folder: Path | None = None) -> list[
         _apply_targets(change, planned.targets, git.get(TARGETS_FILE, {}))
         plan_files.put_plans(change, planned.plans, git.get(PLANS_FILE, {}))
         integration_files.put(change, planned.integrations, git.get(INTEGRATIONS_FILE, {}))
+        settings_files.put_alerts(change, planned.alerts)
         keys = targets.target_ids(change.connection)
         for one in planned.models:
             if one.action in _CHANGING:
@@ -170,7 +178,7 @@ def _check_permitted(services: Services, change: Change, planned: _Plan) -> None
     refused = [one for one in planned.shown if one.loosens and not one.permitted]
     for one in planned.shown:
         if one.loosens and one.permitted:
-            of_model = "" if one.model in (TARGETS_FILE, PLANS_FILE, INTEGRATIONS_FILE) else one.model
+            of_model = "" if one.model in WORKSPACE_FILES else one.model
             check_second(services, change.connection, actor, Permission.LOOSEN, of_model)
     if not refused:
         return
@@ -241,6 +249,7 @@ def _read_files(services: Services, actor: Actor, folder: Path | None, *, thorou
     described = target_files.read_targets_file(services, problems)
     plans = plan_files.read_plans_file(services, problems)
     integrations = integration_files.read_integrations_file(services, problems)
+    described_alerts = settings_files.read_alerts_file(services, problems)
     examination = Examination(known, thorough)
     files = read_model_files(services, root, described, problems, examination=examination)
     problems += target_files.disagreements(files.values(), described)
@@ -251,7 +260,7 @@ def _read_files(services: Services, actor: Actor, folder: Path | None, *, thorou
             problems += plan_files.plan_faults(connection, plans, specs, places)
     if problems:
         raise ModelFileError(problems)
-    return _Files(root, files, described, plans, integrations)
+    return _Files(root, files, described, plans, integrations, described_alerts)
 
 
 def _planned(services: Services, connection: Connection, actor: Actor, files: _Files) -> _Plan:
@@ -288,7 +297,12 @@ def _planned(services: Services, connection: Connection, actor: Actor, files: _F
         )
         place = bool(described.action) + bool(plans.action)
         shown.insert(place, _with_appliers(connection, actor, of_file, of_model=""))
-    return _Plan(audit.head(connection).count, described, plans, integrations, planned, shown)
+    alerts = settings_files.planned_alerts(connection, files.alerts)
+    if alerts.action:
+        of_alerts = PlannedChange(ALERTS_FILE, alerts.action, alerts.differences, alerts.differences)
+        place = sum(bool(one.action) for one in (described, plans, integrations))
+        shown.insert(place, _with_appliers(connection, actor, of_alerts, of_model=""))
+    return _Plan(audit.head(connection).count, described, plans, integrations, alerts, planned, shown)
 
 
 def _with_appliers(

@@ -78,6 +78,11 @@ def governance_views(wall: int) -> Mapping[str, View]:
         "broken_glass_signatures": View(f"t.verified_at <= {OF_REQUEST}"),
         "comments": View(f"t.recorded_at <= {OF_REQUEST}"),
         "plans": View(f"t.recorded_at <= {wall}"),
+        "alert_settings": View(f"t.recorded_at <= {wall}"),
+        "silences": View(
+            f"t.recorded_at <= {wall}",
+            {name: f"CASE WHEN t.ended_at <= {wall} THEN t.{name} END" for name in ("ended_at", "ended_by")},
+        ),
         **_rollouts(),
         "broken_glass": View(
             f"t.recorded_at <= {OF_MODEL}",

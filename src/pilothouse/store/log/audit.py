@@ -10,11 +10,13 @@ from typing import Any
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.formats.canonical import canonical_digest, canonical_json
 from pilothouse.domain.formats.time_units import from_us, to_us
+from pilothouse.domain.outbox.happenings import TOLD
 from pilothouse.domain.records import AuditEntry, AuditHead
 from pilothouse.sqlite import Connection, Row
 from pilothouse.sqlite.conditions import where
 from pilothouse.store.listing import marks
 from pilothouse.store.log import log_tree
+from pilothouse.store.outbox import outbox_events
 from pilothouse.store.values import from_json, from_row
 
 FIRST_PREVIOUS = "0" * 64
@@ -55,6 +57,7 @@ def append_all(
         previous = digest
     _insert(connection, "main.audit", added[:-1])
     _insert(connection, "temp.held_entry", added[-1:])
+    outbox_events.note(connection, [entry for entry in added if entry.action in TOLD])
     return added
 
 

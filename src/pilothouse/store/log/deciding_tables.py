@@ -210,6 +210,10 @@ DECIDING: Mapping[str, DecidingTable] = {
             **dict.fromkeys(("judged_at", "cause", "cost_tier", "cost_weight", "cost_words"), _OF_TELEMETRY),
         },
     ),
+    "alert_settings": DecidingTable(
+        _name("the receivers and routes of {d} by {a}", d=_DAY.format("x.recorded_at"), a="x.applied_by")
+    ),
+    "silences": DecidingTable(_name("silence {n} by {a}", n="x.id", a="x.made_by")),
     "schedules": DecidingTable(_name("the schedule {n} of {m}", n="x.name", m=_MODEL.format("x.model_id"))),
     "schedule_fires": DecidingTable(
         _name("run {n} of the schedule {s}", n="x.id", s=_SCHEDULE.format("x.schedule_id"))
@@ -257,6 +261,10 @@ EXEMPT: Mapping[str, str] = {
     "deployment_states": "follows from other tables and from telemetry: the doctor computes it again",
     "model_states": "follows from other tables and from telemetry: the doctor computes it again",
     "rollout_evidence": "follows from telemetry; the event of a verdict carries its figures",
+    "outbox_events": "names entries of the log, which has a chain of its own",
+    "outbox_lines": "follows from the log and from the settings: what receivers were sent is what counts",
+    "deliveries": "messages on their way: what receivers were sent is what counts",
+    "receiver_health": "what receivers last answered",
     "_sqlite_migrations": "of the library that migrates: the definitions themselves are compared",
 }
 """Tables whose rows have no digest, each with the reason."""

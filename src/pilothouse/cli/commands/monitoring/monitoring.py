@@ -10,13 +10,11 @@ import click
 
 from pilothouse.cli.output import (
     json_option,
-    limit_option,
     optional_reason_option,
     parse_time,
     plain,
     printed_as_json,
     say,
-    say_rest,
     say_unwatched,
     show_lines,
     show_table,
@@ -25,7 +23,6 @@ from pilothouse.cli.output import (
 from pilothouse.cli.session import Session
 from pilothouse.domain.formats.safe_text import safe, safe_block
 from pilothouse.domain.monitoring.monitoring import MonitorView, TargetState
-from pilothouse.domain.records import AlertStatus
 from pilothouse.operations.alerts import alerts as alert_operations
 from pilothouse.presentation import texts
 from pilothouse.presentation.charts.chart import MARK_LEGEND
@@ -308,30 +305,6 @@ def _figure(value: "MetricValue") -> tuple[str, str]:
         return "–", "not defined on these rows"
     bounds = f"{value.low:.3f} to {value.high:.3f}" if math.isfinite(value.low) else "–"
     return f"{value.value:.3f}", bounds
-
-
-@click.command()
-@click.option("--status", type=click.Choice([str(status) for status in AlertStatus]), help="Only these.")
-@click.option("--model", help="Only this model's.")
-@limit_option
-@json_option
-@click.pass_obj
-def alerts(session: Session, status: str | None, model: str | None, limit: int) -> None:
-    """List alerts, newest first."""
-    services, actor, only = session.services, session.actor, AlertStatus(status) if status else None
-    records = alert_operations.list_alerts(services, actor, status=only, model=model, limit=limit)
-    say_rest(len(records), alert_operations.count_alerts(services, actor, status=only, model=model))
-    if printed_as_json(session, records):
-        return
-    show_table(
-        ("alert", "status", "severity", "model", "version", "target", "kind", "subject", "since (data)", "summary"),
-        (
-            (a.id, a.status, a.severity, a.model, a.version, a.target, a.kind, a.subject,
-             texts.time_text(a.effective_at), a.summary)
-            for a in records
-        ),
-        empty="no alerts",
-    )  # fmt: skip
 
 
 @click.command()

@@ -1,0 +1,91 @@
+"""``alerts.toml``: read, compared with what is in force, and put in force."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pilothouse.domain.errors import ModelFileError
+from pilothouse.domain.identity.roles import Permission
+from pilothouse.domain.outbox.settings import AlertSettings
+from pilothouse.domain.outbox.settings_file import ALERTS_FILE, load_settings
+from pilothouse.operations.authorisation import Change, check
+from pilothouse.operations.services import Services
+from pilothouse.sqlite import Connection
+from pilothouse.store.deployed import alerts
+from pilothouse.store.outbox import deliveries, outbox_events, settings
+
+_LONGEST = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class AlertChanges:
+    """Settings to put in force, None for none; ``action`` as of the targets' file. Each difference needs an
+    admin: the file says which files and variables the daemon reads, and where facts go."""
+
+    put: AlertSettings | None
+    action: str
+    differences: tuple[str, ...] = ()
+
+
+def read_alerts_file(services: Services, problems: list[str]) -> AlertSettings | None:
+    """Settings of the file; None without one, or where it has faults, which are added to ``problems``."""
+    path = services.paths.root / ALERTS_FILE
+    if not path.exists():
+        return None
+    try:
+        size = path.stat().st_size
+        if size > _LONGEST:
+            raise ModelFileError([f"{ALERTS_FILE}: has {size:,} bytes; expected {_LONGEST:,} at most"])
+        return load_settings(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(f"{ALERTS_FILE}: cannot be read: {error}")
+    except ModelFileError as error:
+        problems += error.problems
+    return None
+
+
+def planned_alerts(connection: Connection, described: AlertSettings | None) -> AlertChanges:
+    """What the file changes of the settings in force; without a file they stay as they are."""
+    stored = settings.in_force(connection)
+    if described is None:
+        return AlertChanges(None, "missing: the receivers in force stay" if stored else "")
+    if stored is not None and stored.digest == described.digest:
+        return AlertChanges(None, "unchanged")
+    before = stored.settings if stored else AlertSettings()
+    differences = tuple(_differences(before.to_plain(), described.to_plain()))
+    return AlertChanges(described, "update" if stored else "create", differences)
+
+
+def put_alerts(change: Change, planned: AlertChanges) -> None:
+    """Put the settings of the file in force; those before stay on record. With the first ones the alerts that are open are
+    told."""
+    if planned.put is None:
+        return
+    check(change.connection, change.actor, Permission.APPLY)
+    check(change.connection, change.actor, Permission.LOOSEN)
+    is_first = settings.in_force(change.connection) is None
+    settings.put(change.connection, planned.put, by=change.actor.name, at=change.at)
+    deliveries.look_again(change.connection, change.at)
+    change.record(
+        "alerts.described",
+        ALERTS_FILE,
+        {"differences": list(planned.differences), "digest": planned.put.digest},
+    )
+    if is_first:
+        going_on = alerts.listed(change.connection, unresolved=True)
+        outbox_events.note_open_alerts(change.connection, [alert.id for alert in going_on])
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    for key in ("receiver", "route", "quiet"):
+        before = {one["name"]: one for one in old[key]}
+        after = {one["name"]: one for one in new[key]}
+        for name in before.keys() - after.keys():
+            yield f"{key} {name}: gone"
+        for name, one in after.items():
+            if name not in before:
+                yield f"{key} {name}: new"
+            elif changed := [field for field in one if one[field] != before[name].get(field)]:
+                yield f"{key} {name}: {', '.join(changed)}"
+        if [name for name in before if name in after] != [name for name in after if name in before]:
+            yield f"{key}: in another order"

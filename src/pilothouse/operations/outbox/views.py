@@ -1,0 +1,151 @@
+"""The outbox as people see it: messages, what waits to be told, receivers; a message that tries a receiver out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError
+from pilothouse.domain.identity.roles import Actor, Permission
+from pilothouse.domain.outbox.deliveries import DeliveryState, Line, Outgoing, Purpose, ReceiverHealth
+from pilothouse.domain.outbox.happenings import Happening, What
+from pilothouse.domain.outbox.settings import AlertSettings, Receiver
+from pilothouse.operations.authorisation import changing, present, reading
+from pilothouse.operations.outbox import messages
+from pilothouse.operations.services import Services
+from pilothouse.sqlite import Connection
+from pilothouse.store.outbox import deliveries, settings
+from pilothouse.store.outbox.deliveries import NewDelivery
+
+NO_RECEIVERS = "no receivers are described: write alerts.toml, then pilothouse apply"
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """Messages, newest first, the lines that wait for theirs, and how receivers take them."""
+
+    messages: Sequence[Outgoing]
+    counts: dict[DeliveryState, int]
+    lines: Sequence[Line]
+    receivers: Sequence[Receiver]
+    health: dict[str, ReceiverHealth]
+    now: datetime
+
+    @property
+    def described(self) -> bool:
+        """True where there are receivers."""
+        return bool(self.receivers)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadChannels:
+    """Receivers that take nothing for long, each with its error, and the number of messages that were given up."""
+
+    failing: dict[str, str] = field(default_factory=dict)
+    dead: int = 0
+
+    @property
+    def text(self) -> str:
+        """One line; empty where all is well."""
+        parts = [f"{name} takes nothing ({error})" for name, error in self.failing.items()]
+        if self.dead:
+            parts.append(f"{self.dead} message{'s' if self.dead > 1 else ''} given up")
+        return " · ".join(parts)
+
+
+def outbox(
+    services: Services, actor: Actor, *, state: DeliveryState | None = None, limit: int = 500
+) -> Outbox:
+    """The outbox as it is. Raises NotAllowedError."""
+    with reading(services, actor) as connection:
+        recorded = settings.in_force(connection)
+        return Outbox(
+            deliveries.listed(connection, state=state, limit=limit),
+            deliveries.counts(connection),
+            deliveries.lines_waiting(connection),
+            recorded.settings.receiver if recorded else (),
+            deliveries.health(connection),
+            present(services, connection),
+        )
+
+
+def get_message(services: Services, actor: Actor, number: int) -> Outgoing:
+    """One message. Raises NotFoundError or NotAllowedError."""
+    with reading(services, actor) as connection:
+        return _require(connection, number)
+
+
+def dead_channels(services: Services, actor: Actor) -> DeadChannels:
+    """What an operator must know before trusting that somebody is told. Raises NotAllowedError."""
+    with reading(services, actor) as connection:
+        recorded = settings.in_force(connection)
+        if recorded is None:
+            return DeadChannels()
+        now = present(services, connection)
+        known = {one.name for one in recorded.settings.receiver}
+        failing = {
+            name: one.error
+            for name, one in deliveries.health(connection).items()
+            if name in known and one.fails_for_long(now)
+        }
+        return DeadChannels(failing, deliveries.counts(connection).get(DeliveryState.DEAD, 0))
+
+
+def add_test(services: Services, actor: Actor, receiver: str | None = None) -> list[Outgoing]:
+    """Put a message for a receiver, or for each one, into the outbox; the daemon sends it. Raises NotAllowedError,
+    NotFoundError (no such receiver) or InvalidInputError (none is described)."""
+    with changing(services, actor, Permission.HANDLE_ALERT) as change:
+        described = _described(change.connection)
+        chosen = [one for one in described.receiver if receiver in (None, one.name)]
+        if not chosen:
+            listed = ", ".join(one.name for one in described.receiver)
+            raise NotFoundError(f"there is no receiver {receiver!r}: alerts.toml describes {listed}")
+        title = f"this is a test by {actor.name}: nothing has happened"
+        happening = Happening(What.HAPPENED, "test", "info", title, change.at, {"source": "test"})
+        message = messages.message_of(
+            services.paths.root.name, Purpose.TEST, {}, [messages.line_of(happening)]
+        )
+        numbers = []
+        for one in chosen:
+            new = NewDelivery(
+                receiver=one.name,
+                route="",
+                purpose=Purpose.TEST,
+                message=message,
+                gives_up_at=change.at + timedelta(minutes=5),
+            )
+            numbers.append(deliveries.add(change.connection, new, at=change.at))
+        change.record("alerts.tested", "alerts.toml", {"receivers": [one.name for one in chosen]})
+        return [_require(change.connection, number) for number in numbers]
+
+
+def send_again(services: Services, actor: Actor, number: int) -> Outgoing:
+    """Try a message again that was given up. Raises NotFoundError, NotAllowedError or ConflictError (it is not dead)."""
+    with changing(services, actor, Permission.HANDLE_ALERT) as change:
+        found = _require(change.connection, number)
+        if found.state is not DeliveryState.DEAD:
+            raise ConflictError(
+                f"message {number} is {found.state}: only one that was given up is sent again"
+            )
+        receiver = _described(change.connection).receiver_of(found.receiver)
+        if receiver is None:
+            raise ConflictError(f"the receiver {found.receiver} is gone: describe it again in alerts.toml")
+        until = change.at + timedelta(seconds=receiver.gives_up)
+        deliveries.revive(change.connection, number, until, at=change.at)
+        change.record(
+            "message.sent_again", f"receiver {found.receiver}", {"number": number, "was": found.error}
+        )
+        return _require(change.connection, number)
+
+
+def _described(connection: Connection) -> AlertSettings:
+    recorded = settings.in_force(connection)
+    if recorded is None or not recorded.settings.receiver:
+        raise InvalidInputError(NO_RECEIVERS)
+    return recorded.settings
+
+
+def _require(connection: Connection, number: int) -> Outgoing:
+    found = deliveries.find(connection, number)
+    if found is None:
+        raise NotFoundError(f"there is no message {number}: pilothouse alerts outbox lists them")
+    return found

@@ -1,0 +1,65 @@
+"""Addresses that may be reached: public ones, and what is allowed by name."""
+
+import ipaddress
+import socket
+from collections.abc import Sequence
+from typing import NamedTuple
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class RefusedAddressError(Exception):
+    """The place may not be reached; the text says why and what allows it."""
+
+
+class Place(NamedTuple):
+    """Address that may be connected to."""
+
+    family: socket.AddressFamily
+    address: tuple[str, int]
+
+
+def places_of(host: str, port: int, allow: Sequence[str]) -> list[Place]:
+    """Addresses of a host, each of which may be reached. Raises RefusedAddressError where one may not, OSError where there is
+    none."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    places = [Place(family, (str(address[0]), port)) for family, _, _, _, address in found]
+    if host.lower() in allow:
+        return places
+    for place in places:
+        address = ipaddress.ip_address(place.address[0].partition("%")[0])
+        if not (is_public(address) or _is_allowed(address, allow)):
+            kind = (
+                "a loopback"
+                if address.is_loopback
+                else "a link-local"
+                if address.is_link_local
+                else "a private"
+            )
+            raise RefusedAddressError(
+                f'its host has {kind} address: name host or address in "allow" where that is meant'
+            )
+    return places
+
+
+def is_public(address: _Address) -> bool:
+    """True for an address of the public internet, and not one that leads to another by translation."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if inner is None and address in _NAT64:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+        if inner is not None:
+            return is_public(inner)
+    return address.is_global and not address.is_multicast
+
+
+def _is_allowed(address: _Address, allow: Sequence[str]) -> bool:
+    for name in allow:
+        try:
+            network = ipaddress.ip_network(name)
+        except ValueError:
+            continue
+        if address.version == network.version and address in network:
+            return True
+    return False

@@ -1,0 +1,1 @@
+"""SQL on the outbox: settings, silences, what happened, and the messages about it."""
