@@ -21,7 +21,7 @@ from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.formats.wire import RequestSpan
 from pilothouse.operations.workspace import apply_models
 from support import wait_until
-from support.receivers import Receiver
+from support.event_receiver import Receiver
 from support.registered_versions import promote, register
 from support.small_workspace import SmallWorkspace, make_small_workspace
 

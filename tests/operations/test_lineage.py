@@ -14,7 +14,7 @@ from pilothouse.operations.integrations import outbox
 from pilothouse.operations.services import Services
 from pilothouse.store.exports import cursors
 from support import example
-from support.receivers import Receiver
+from support.event_receiver import Receiver
 from support.templates import copy_of
 
 

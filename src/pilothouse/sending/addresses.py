@@ -30,28 +30,29 @@ def places_of(host: str, port: int, allow: Sequence[str]) -> list[Place]:
     for place in places:
         address = ipaddress.ip_address(place.address[0].partition("%")[0])
         if not (is_public(address) or _is_allowed(address, allow)):
-            kind = (
-                "a loopback"
-                if address.is_loopback
-                else "a link-local"
-                if address.is_link_local
-                else "a private"
-            )
+            inner = _inner(address) or address
+            kind = "loopback" if inner.is_loopback else "link-local" if inner.is_link_local else "private"
             raise RefusedAddressError(
-                f'its host has {kind} address: name host or address in "allow" where that is meant'
+                f'its host has a {kind} address: name host or address in "allow" where that is meant'
             )
     return places
 
 
 def is_public(address: _Address) -> bool:
     """True for an address of the public internet, and not one that leads to another by translation."""
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if inner is None and address in _NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
-        if inner is not None:
-            return is_public(inner)
+    inner = _inner(address)
+    if inner is not None:
+        return is_public(inner)
     return address.is_global and not address.is_multicast
+
+
+def _inner(address: _Address) -> ipaddress.IPv4Address | None:
+    """The address to which one of version 6 is translated; None where it stands for itself."""
+    if not isinstance(address, ipaddress.IPv6Address):
+        return None
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour
 
 
 def _is_allowed(address: _Address, allow: Sequence[str]) -> bool:
