@@ -95,14 +95,15 @@ class Courier:
                 if self._services.now() >= one.gives_up_at:
                     return self._bury(one, one.error or "it could not be tried in time")
                 request = self._request(one, receiver)
-                if request is not None:
-                    with self._services.registry.transaction() as connection:
-                        deliveries.begin_try(connection, one.id, at=self._services.now())
-                    self._reached("claimed")
-                    if not self._send(request, answer, lock):
-                        return Came.LEFT
-                    one = replace(one, tries=one.tries + 1)
-            came = self._record(one, receiver, _read(answer) if answer.exists() else _silence(one, receiver))
+                if request is None:
+                    return self._record(one, receiver, {"error": ""})
+                with self._services.registry.transaction() as connection:
+                    deliveries.begin_try(connection, one.id, at=self._services.now())
+                self._reached("claimed")
+                if not self._send(request, answer, lock):
+                    return Came.LEFT
+                one = replace(one, tries=one.tries + 1)
+            came = self._record(one, receiver, _read(answer))
         answer.unlink(missing_ok=True)
         self._reached("removed")
         return came
@@ -268,9 +269,3 @@ def _read(answer: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         pass
     return {"error": "the process that sends it ended without an answer"}
-
-
-def _silence(one: Outgoing, receiver: Receiver) -> dict[str, Any]:
-    """What holds where no process has left an answer."""
-    needs_none = receiver.kind is ReceiverKind.ALERTMANAGER and not one.tries
-    return {"error": "" if needs_none else "the process that sends it ended without an answer"}

@@ -176,7 +176,7 @@ def _add_line(
     key = group_key(route, happening.labels)
     due = begun.now
     if purpose is Purpose.NEWS and not begun.speaks_alertmanager(name):
-        due = begun.now + timedelta(seconds=route.wait)
+        due = happening.at + timedelta(seconds=route.wait)
         last = deliveries.last_message(begun.connection, name, route.name, key)
         if last is not None:
             due = max(due, last + timedelta(seconds=route.every))
@@ -234,7 +234,9 @@ def _is_held(begun: _Round, line: Line) -> bool:
     silence = silenced_by(begun.silences, labels, begun.now)
     if silence is not None:
         if _is_over_untold(begun, line):
-            deliveries.drop_lines(begun.connection, [line.id], f"over before silence {silence.id} was")
+            assert line.alert_id is not None
+            why = f"over before silence {silence.id} was"
+            deliveries.drop_lines_of(begun.connection, line.alert_id, line.receiver, why)
         else:
             deliveries.hold_line(begun.connection, line.id, silence.ends_at, f"silence {silence.id}")
         return True

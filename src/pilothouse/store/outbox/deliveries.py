@@ -76,7 +76,7 @@ def look_again(connection: Connection, at: datetime, held_by: str | None = None)
     conditions, values = where({"held_by = ?": held_by}, _WAITING, "held_by <> ''", "due_at > ?")
     connection.execute(
         f"UPDATE outbox_lines SET due_at = ? {conditions}",  # noqa: S608 - conditions of our own
-        (to_us(at), *values, to_us(at)),
+        (to_us(at), to_us(at), *values),
     )
 
 
@@ -84,6 +84,14 @@ def drop_lines(connection: Connection, numbers: Iterable[int], why: str) -> None
     """Tell lines to nobody, with the reason."""
     connection.executemany(
         "UPDATE outbox_lines SET dropped = ? WHERE id = ?", [(why, one) for one in numbers]
+    )
+
+
+def drop_lines_of(connection: Connection, alert_id: int, receiver: str, why: str) -> None:
+    """Tell a receiver nothing of an alert that it was not told yet."""
+    connection.execute(
+        f"UPDATE outbox_lines SET dropped = ? WHERE alert_id = ? AND receiver = ? AND {_WAITING}",  # noqa: S608 - ours
+        (why, alert_id, receiver),
     )
 
 
