@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-versions test-peers test-clients test-interop test-ecosystem test-ecosystem-data test-ecosystem-tools test-upgrade test-histories fuzz portable-long proof-console proof-ssh soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs pictures lock clean help
+.PHONY: demo test test-versions test-peers test-clients test-interop test-ecosystem test-ecosystem-data test-ecosystem-tools test-upgrade test-histories fuzz portable-long proof-console proof-ssh soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs pictures lock clean help outbox-long
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
@@ -13,6 +13,7 @@ help:
 	@echo "make test-histories  1,000 random histories: the states on record, at every door, then and now (half an hour)"
 	@echo "make fuzz    10,000 hostile inputs for each parser (half an hour)"
 	@echo "make portable-long  5,000 random pipelines: their portable form is equal to the bit, or refused (half an hour)"
+	@echo "make outbox-long  the daemon killed 200 times at the points of the outbox: no message is lost, none comes twice (minutes)"
 	@echo "make soak    the long form of the proofs (tests/soak, tests/loop, the demo's models, kills of serving processes): about an hour"
 	@echo "make test-peers  our drift figures against Evidently and NannyML themselves, our log against another log and witness (installs them, each by itself)"
 	@echo "make test-interop  a dossier before the verifier of OpenSSF Model Signing and CycloneDX's strict validator (installs both)"
@@ -64,6 +65,10 @@ soak: $(VENV)/.dev
 # 10,000 inputs for each parser; FUZZ_SEED=NUMBER draws others, a failure prints what draws its input again.
 fuzz: $(VENV)/.dev
 	@FUZZ_INPUTS=$${FUZZ_INPUTS:-10000} $(BIN)/python -m pytest -n 2 --dist worksteal -q tests/fuzz
+
+# PH_OUTBOX_KILLS=NUMBER kills more often, PH_SEED=NUMBER draws other answers.
+outbox-long: $(VENV)/.dev
+	@PH_OUTBOX_KILLS=$${PH_OUTBOX_KILLS:-200} $(BIN)/python -m pytest -q -s tests/outbox/test_killed.py
 
 # 5,000 random pipelines: the portable form of each is equal to the bit, or refused.
 portable-long: $(VENV)/.dev

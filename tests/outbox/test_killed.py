@@ -1,5 +1,5 @@
-"""The daemon killed at each point of the outbox, before receivers that take, refuse, answer late or not at all: nothing is lost,
-and nothing comes twice but where a receiver never said that it had it.
+"""The daemon killed at each point of the outbox, before receivers that take, refuse, answer late or not at all: nothing is
+lost, and nothing comes twice but where a receiver never said that it had it.
 
 ``PH_OUTBOX_KILLS`` is the number of kills (``make outbox-long``: 200), ``PH_SEED`` draws others.
 """
@@ -21,7 +21,7 @@ from support import outbox_killed
 from support.outbox_workspace import OutboxWorkspace
 from support.receivers import Answer, receiving
 
-KILLS = int(os.environ.get("PH_OUTBOX_KILLS", "22"))
+KILLS = int(os.environ.get("PH_OUTBOX_KILLS", "11"))
 SEED = int(os.environ.get("PH_SEED", "7"))
 
 

@@ -1,5 +1,5 @@
-"""Process that keeps an outbox and is killed at a named point: ``python outbox_killed.py`` reads root, time, point and how often
-it is passed before (JSON) from each line of its input, forks a child for it, and writes how the child ended."""
+"""Process that keeps an outbox and is killed at a named point: ``python outbox_killed.py`` reads root, time, point and how
+often it is passed before (JSON) from each line of its input, forks a child for it, and writes how the child ended."""
 
 import json
 import os
@@ -22,8 +22,8 @@ OPENING = ("opening", "opened")
 POINTS = (
     *OPENING, "routed", "made", "committed", "claimed", "handed over", "answered", "recording", "recorded", "removed",
 )  # fmt: skip
-"""Points at which the daemon may be killed: before and after the commit of an alert that opens, while messages are made, before,
-while and after one is sent, and while the answer is recorded."""
+"""Points at which the daemon may be killed: before and after the commit of an alert that opens, while messages are made,
+before, while and after one is sent, and while the answer is recorded."""
 
 
 def _kill() -> None:
@@ -88,7 +88,7 @@ def main() -> None:
             try:
                 _child(*json.loads(line))
                 os._exit(0)
-            except BaseException:
+            except BaseException:  # noqa: BLE001 - the parent says that it failed
                 import traceback
 
                 traceback.print_exc()

@@ -23,6 +23,7 @@ from pilothouse.presentation.cells import HEALTH, Cell, Tone
 from pilothouse.presentation.pages.feed import feed_table, late_text, waiting_texts
 from pilothouse.presentation.tables.fleet_rows import overview_tiles
 from pilothouse.presentation.tables.log_rows import contradiction_cells
+from pilothouse.presentation.tables.outbox_rows import dead_cells
 from pilothouse.presentation.tables.registry_rows import (
     counts_text,
     group_key,
@@ -62,6 +63,8 @@ class OverviewData:
     """What is open in the inventory of models."""
     contradictions: tuple[str, ...] = ()
     """What anchors and witnesses hold against the audit log."""
+    dead: str = ""
+    """Receivers of alerts that take nothing for long."""
     groupings: tuple[str, ...] = ()
     """What the models can be grouped by."""
     by: str = ""
@@ -122,6 +125,7 @@ class OverviewView(View[OverviewData]):
     def _load_models(self, services: Services, actor: Actor) -> OverviewData:
         from pilothouse.operations.dossier import inventory
         from pilothouse.operations.fleet import groups, health
+        from pilothouse.operations.outbox import views as outbox
         from pilothouse.operations.promotion import request_lists
         from pilothouse.operations.transparency import contradictions
         from pilothouse.operations.workspace import audits
@@ -135,6 +139,7 @@ class OverviewView(View[OverviewData]):
             lately=feed_table(audits.show(services, actor, limit=_LOOKED_AT), now),
             counts=tuple(health.watch(services, actor).counts.items()),
             contradictions=tuple(contradictions.on_record(services, actor)),
+            dead=outbox.dead_channels(services, actor).text,
             reviews=open_items_text(inventory.open_items(services, actor)),
             waiting=waiting_texts(items, now),
             late=late_text(items.late),
@@ -191,8 +196,10 @@ class OverviewView(View[OverviewData]):
         self._grid.put(table)
         self._go_to_sought(table)
         grave = self.query_one("#grave", Static)
-        grave.display = bool(data.contradictions)
-        grave.update(paragraph(*contradiction_cells(data.contradictions, more="  (:log)")))
+        grave.display = bool(data.contradictions or data.dead)
+        grave.update(
+            paragraph(*contradiction_cells(data.contradictions, more="  (:log)  "), *dead_cells(data.dead))
+        )
         box = self.query_one("#waiting", Static)
         box.display = bool(data.waiting or data.reviews or data.late)
         box.update(line(*_open_items(data)))

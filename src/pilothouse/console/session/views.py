@@ -74,6 +74,8 @@ VIEWS: dict[str, ViewName] = {
         ViewName("rollouts", "promotion.rollouts:RolloutsView", "deployments", (), ("MODEL",)),
         ViewName("rollout", "promotion.rollout:RolloutPage", "deployments", ("ROLL-OUT",)),
         ViewName("alerts", "monitoring.alerts:AlertsView", "alerts", (), ("MODEL",), ("incidents",)),
+        ViewName("outbox", "monitoring.outbox:OutboxView", "alerts", aliases=("messages",)),
+        ViewName("silences", "monitoring.silences:SilencesView", "alerts"),
         ViewName("incident", "monitoring.incident:IncidentView", "alerts", ("INCIDENT",)),
         ViewName("alert", "monitoring.alert:AlertView", "alerts", ("ALERT",), aliases=("why",)),
         ViewName("schedules", "work.schedules:SchedulesView", "schedules"),

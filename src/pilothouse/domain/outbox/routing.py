@@ -1,9 +1,10 @@
 """Which routes take a message, and which silence holds it back."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.formats.wildcards import fits
 from pilothouse.domain.outbox.settings import AlertSettings, Route
 
@@ -30,6 +31,17 @@ def routes_of(settings: AlertSettings, labels: Mapping[str, str]) -> Iterator[Ro
 def group_key(route: Route, labels: Mapping[str, str]) -> tuple[str, ...]:
     """Values of the labels by which a route groups."""
     return tuple(labels.get(label, "") for label in route.group_by)
+
+
+def parse_matchers(texts: Iterable[str]) -> dict[str, list[str]]:
+    """``model=flight-* severity=info severity=warning``: patterns by label. Raises InvalidInputError."""
+    matchers: dict[str, list[str]] = {}
+    for text in texts:
+        label, found, pattern = text.partition("=")
+        if not found:
+            raise InvalidInputError(f"{text[:60]!r} is not LABEL=TEXT: expected e.g. model=flight-delay")
+        matchers.setdefault(label, []).append(pattern)
+    return matchers
 
 
 @dataclass(frozen=True, slots=True)

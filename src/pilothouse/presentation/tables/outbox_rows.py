@@ -104,6 +104,11 @@ def health_text(name: str, known: ReceiverHealth | None, now: datetime) -> Cell:
     return Cell(text, tone)
 
 
+def dead_cells(text: str) -> list[Cell]:
+    """Receivers that take nothing for long, and messages that were given up: an operator who trusts them is told nothing."""
+    return [cell(f"✗ alerts reach nobody: {text}", "bad"), Cell("  (:outbox)", "bad")] if text else []
+
+
 def ago(at: datetime, now: datetime) -> str:
     """``12m ago``."""
     return f"{_span(now - at)} ago"

@@ -17,9 +17,9 @@ from pilothouse.cli.output import (
     show_table,
 )
 from pilothouse.cli.session import Session
-from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.models.dataclass_reader import parse_duration
 from pilothouse.domain.outbox.deliveries import DeliveryState, Outgoing
+from pilothouse.domain.outbox.routing import parse_matchers
 from pilothouse.domain.records import AlertStatus
 from pilothouse.operations.alerts import alerts as alert_operations
 from pilothouse.presentation import texts
@@ -72,7 +72,7 @@ def alerts_test(session: Session, receiver: str | None) -> int:
         if all(one.tries and (one.ended_at or one.error) for one in sent):
             break
         time.sleep(0.1)
-    if not printed_as_json(session, [_plain(one) for one in sent]):
+    if not printed_as_json(session, sent):
         for one in sent:
             say(f"{one.receiver}: {_came(one)}")
     return 0 if all(one.state is DeliveryState.SENT for one in sent) else EXIT_NOT_TAKEN
@@ -106,7 +106,7 @@ def alerts_outbox(session: Session, number: int | None, state: str | None, again
         one = (
             views.send_again(services, actor, number) if again else views.get_message(services, actor, number)
         )
-        if not printed_as_json(session, _plain(one)):
+        if not printed_as_json(session, one):
             _show_message(one)
         return 0
     box = views.outbox(services, actor, state=DeliveryState(state) if state else None, limit=limit)
@@ -117,7 +117,7 @@ def alerts_outbox(session: Session, number: int | None, state: str | None, again
         ],
         "counts": {str(one): number for one, number in box.counts.items()},
         "waiting": box.lines,
-        "messages": [_plain(one) for one in box.messages],
+        "messages": box.messages,
     }
     if printed_as_json(session, plain):
         return exit_code
@@ -153,10 +153,6 @@ def _show_message(one: Outgoing) -> None:
         show_pairs([(name, line[name]) for name in ("what", "severity", "title", "at")])
 
 
-def _plain(one: Outgoing) -> Outgoing:
-    return one
-
-
 @alerts.command("silence")
 @click.argument("labels", nargs=-1, required=True, metavar="LABEL=TEXT…")
 @click.option("--for", "lasts", required=True, metavar="TIME", help="How long, e.g. 2h, 3d; 30d at most.")
@@ -167,12 +163,7 @@ def alerts_silence(session: Session, labels: tuple[str, ...], lasts: str, reason
     """Let messages whose labels fit wait, e.g. model=flight-delay 'target=us-*'; a label named twice fits either text."""
     from pilothouse.operations.outbox import silences
 
-    matchers: dict[str, list[str]] = {}
-    for text in labels:
-        label, found, pattern = text.partition("=")
-        if not found:
-            raise InvalidInputError(f"{text[:60]!r} is not LABEL=TEXT: expected e.g. model=flight-delay")
-        matchers.setdefault(label, []).append(pattern)
+    matchers = parse_matchers(labels)
     made = silences.add_silence(
         session.services, session.actor, matchers, timedelta(seconds=parse_duration(lasts)), reason
     )

@@ -155,6 +155,7 @@ def status(session: Session) -> int:
     14 not watched, 20 critical, 21 down."""
     from pilothouse.operations.dossier import inventory
     from pilothouse.operations.fleet import health
+    from pilothouse.operations.outbox import views as outbox
     from pilothouse.operations.rollouts import views
     from pilothouse.presentation.tables.rollouts import rollout_plain
 
@@ -165,6 +166,7 @@ def status(session: Session) -> int:
     solo = workspaces.solo_person(session.services)
     reviews = inventory.open_items(session.services, session.actor)
     items = request_lists.waiting_items(session.services, session.actor)
+    dead = outbox.dead_channels(session.services, session.actor)
     on_their_way = views.list_rollouts(session.services, session.actor, unfinished=True)
     if not printed_as_json(
         session,
@@ -183,6 +185,7 @@ def status(session: Session) -> int:
                 "conditions": items.conditions,
             },
             "late_conditions": items.late,
+            "dead_channels": dead,
             "rollouts": [rollout_plain(one) for one in on_their_way],
             "inventory": {entry.model: entry.open_items for entry in reviews},
             "models": models,
@@ -206,6 +209,8 @@ def status(session: Session) -> int:
             say(
                 f"roll-out {one.id} of {one.uri} is {one.state}: {one.place_text}{f' ({one.why})' if one.why else ''}"
             )
+        if dead.text:
+            say(f"ALERTS REACH NOBODY: {dead.text} (pilothouse alerts outbox)")
         say_solo(session)
         say_glass(session)
         say_unwatched(session)

@@ -104,7 +104,7 @@ class AlertsView(PagedView[Incident]):
         return self.record.model if self.record else ""
 
     def refusal(self, action: Action) -> str:
-        if action.name == "all":
+        if action.name in ("all", "outbox", "silences"):
             return ""
         chosen = self.chosen if action.writes else [self.record]
         return next(
@@ -157,3 +157,9 @@ class AlertsView(PagedView[Incident]):
             super()._apply_filter()
         else:
             TableView._apply_filter(self)
+
+    def do_outbox(self) -> None:
+        self.open_view("outbox")
+
+    def do_silences(self) -> None:
+        self.open_view("silences")
