@@ -42,6 +42,8 @@ from pilothouse.operations.identity import idle_lock, passphrases, permissions, 
 from pilothouse.operations.jobs import backfills, replays, searches
 from pilothouse.operations.models import comparisons, model_pictures, portable_forms
 from pilothouse.operations.monitoring import monitor_backfills
+from pilothouse.operations.outbox import silences
+from pilothouse.operations.outbox import views as outbox_views
 from pilothouse.operations.plans import plans_in_force
 from pilothouse.operations.promotion import (
     approved_before,
@@ -114,6 +116,15 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "carrying_out.list_erasures": (lambda s, a: carrying_out.list_erasures(s, a), EVERYBODY),
     "after_restore.take": (lambda s, a: after_restore.take(s, a, s.paths.root / "nowhere"), ADMINS),
     "after_restore.take_none": (lambda s, a: after_restore.take_none(s, a, "known"), ADMINS),
+    "silences.add_silence": (
+        lambda s, a: silences.add_silence(s, a, {"model": ["delay"]}, timedelta(hours=1), "works"), OPERATION),
+    "silences.end_silence": (lambda s, a: silences.end_silence(s, a, 1), OPERATION),
+    "silences.list_silences": (lambda s, a: silences.list_silences(s, a), EVERYBODY),
+    "views.outbox": (lambda s, a: outbox_views.outbox(s, a), EVERYBODY),
+    "views.get_message": (lambda s, a: outbox_views.get_message(s, a, 1), EVERYBODY),
+    "views.dead_channels": (lambda s, a: outbox_views.dead_channels(s, a), EVERYBODY),
+    "views.add_test": (lambda s, a: outbox_views.add_test(s, a), OPERATION),
+    "views.send_again": (lambda s, a: outbox_views.send_again(s, a, 1), OPERATION),
     "alerts.count_alerts": (lambda s, a: alerts.count_alerts(s, a), EVERYBODY),
     "alerts.list_alerts": (lambda s, a: alerts.list_alerts(s, a), EVERYBODY),
     "alerts.get_alert": (lambda s, a: alerts.get_alert(s, a, 1), EVERYBODY),
@@ -339,6 +350,7 @@ REACHED: dict[str, Reached] = {
         ("steering.pause", "steering.resume", "steering.go_on", "steering.abort"), ("delay", {"jfk"})
     ),
     "targets.issue_token": ("", {"ewr"}),
+    "silences.add_silence": ("delay", {"ewr", "jfk"}),
     "conditions.confirm": ("delay", {"jfk"}),
 }  # fmt: skip
 """Model and targets that an operation of the table is about; those that are left out are about the whole workspace."""
@@ -361,6 +373,8 @@ MODULES = (
     carrying_out,
     after_restore,
     plans_in_force,
+    silences,
+    outbox_views,
     steering,
     views,
     idle_lock,

@@ -20,7 +20,7 @@ from pilothouse.domain.monitoring.deployment_groups import DeploymentGroup
 from pilothouse.domain.monitoring.monitoring import Health, ModelOverview, TargetState
 from pilothouse.operations.services import Services
 from pilothouse.presentation.cells import HEALTH, Cell, Tone
-from pilothouse.presentation.pages.feed import feed_table, late_text, waiting_texts
+from pilothouse.presentation.pages.feed import feed_table, late_text, open_item_cells, waiting_texts
 from pilothouse.presentation.tables.fleet_rows import overview_tiles
 from pilothouse.presentation.tables.log_rows import contradiction_cells
 from pilothouse.presentation.tables.outbox_rows import dead_cells
@@ -202,7 +202,7 @@ class OverviewView(View[OverviewData]):
         )
         box = self.query_one("#waiting", Static)
         box.display = bool(data.waiting or data.reviews or data.late)
-        box.update(line(*_open_items(data)))
+        box.update(line(*open_item_cells(data.waiting, data.late, data.reviews)))
         self.show_selected()
         self.focus_body()
 
@@ -384,17 +384,6 @@ class OverviewView(View[OverviewData]):
 
     def do_inbox(self) -> None:
         self.open_view("approvals")
-
-
-def _open_items(data: OverviewData) -> list[Cell]:
-    """What waits for the user, then conditions that are late, and what is open in the inventory."""
-    items: tuple[tuple[str, Tone, str], ...] = (
-        ("◆ waits for you (i): ", "strong", " · ".join(data.waiting)),
-        ("◆ late conditions: ", "bad", data.late),
-        ("◆ open (:inventory): ", "warn", safe(data.reviews, 1_000)),
-    )
-    shown = [(Cell(head, tone), Cell(text)) for head, tone, text in items if text]
-    return [cell for number, pair in enumerate(shown) for cell in ([Cell("   ")] if number else []) + [*pair]]
 
 
 def _first(models: tuple[ModelOverview, ...]) -> str:

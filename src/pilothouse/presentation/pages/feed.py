@@ -204,3 +204,14 @@ _SENTENCES: dict[str, Callable[[str, Mapping[str, Any]], Sentence | None]] = {
     "version.reproduced": _reproduced,
     "workspace.backed_up": _plain("backed up the workspace"),
 }
+
+
+def open_item_cells(waiting: Sequence[str], late: str, reviews: str) -> list[Cell]:
+    """What waits for the user, then conditions that are late, and what is open in the inventory."""
+    items: tuple[tuple[str, Tone, str], ...] = (
+        ("◆ waits for you (i): ", "strong", " · ".join(waiting)),
+        ("◆ late conditions: ", "bad", late),
+        ("◆ open (:inventory): ", "warn", safe(reviews, 1_000)),
+    )
+    shown = [(Cell(head, tone), Cell(text)) for head, tone, text in items if text]
+    return [cell for number, pair in enumerate(shown) for cell in ([Cell("   ")] if number else []) + [*pair]]
