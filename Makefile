@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-versions test-peers test-clients test-interop test-ecosystem test-ecosystem-data test-ecosystem-tools test-upgrade test-histories fuzz portable-long proof-console proof-ssh soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs pictures lock clean help outbox-long
+.PHONY: demo test test-versions test-peers test-clients test-interop test-ecosystem test-ecosystem-data test-ecosystem-tools test-upgrade test-histories fuzz portable-long proof-console proof-ssh soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs pictures lock clean help outbox-long test-alerts
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
@@ -18,6 +18,7 @@ help:
 	@echo "make test-peers  our drift figures against Evidently and NannyML themselves, our log against another log and witness (installs them, each by itself)"
 	@echo "make test-interop  a dossier before the verifier of OpenSSF Model Signing and CycloneDX's strict validator (installs both)"
 	@echo "make test-ecosystem  tools that teams keep, themselves: databases, object stores, Prometheus, OpenLineage … (installs them; says what it skipped)"
+	@echo "make test-alerts  messages by apprise to servers on loopback, and a real Alertmanager where one is (installs apprise by itself)"
 	@echo "make test-upgrade  workspaces made under scikit-learn 1.8 and opened under today's (builds the environments of before)"
 	@echo "make test-clients  tritonclient, KServe's, MLServer's and MLflow's clients and schemathesis against a server, ONNX files beside their versions (installs each by itself)"
 	@echo "make check   what CI runs: lint, types, layers, tests"
@@ -124,7 +125,7 @@ test-clients: $(VENV)/.dev .clients/triton/.done .clients/kserve/.done .clients/
 	@.ecosystem/data/bin/python -m pip --disable-pip-version-check -q install --no-deps --no-build-isolation -e .
 	@touch $@
 
-test-ecosystem: test-ecosystem-data test-ecosystem-tools
+test-ecosystem: test-ecosystem-data test-ecosystem-tools test-alerts
 
 test-ecosystem-data: .ecosystem/data/.done
 	@PILOTHOUSE_ECOSYSTEM=1 .ecosystem/data/bin/python -m pytest -q -rs tests/ecosystem/test_sources_by_url.py tests/ecosystem/test_training_by_url.py
@@ -132,6 +133,10 @@ test-ecosystem-data: .ecosystem/data/.done
 # Programs of others around a workspace; each file of tests installs what it needs into .ecosystem.
 test-ecosystem-tools: $(VENV)/.dev
 	@PILOTHOUSE_ECOSYSTEM=1 $(BIN)/python -m pytest -q -rs tests/ecosystem/test_prometheus.py tests/ecosystem/test_openlineage.py
+
+# Messages by apprise, in an environment with the extra "alerts"; an Alertmanager where one is installed.
+test-alerts: $(VENV)/.dev .clients/alerts/.done
+	@.clients/alerts/bin/python -m pytest -q -rs tests/outbox
 
 # Verifiers of what a dossier hands out, an environment each.
 .interop/%/.done: tests/interop/requirements-%.txt

@@ -36,7 +36,7 @@ def send(request: dict[str, Any]) -> Outcome:
     if kind == "apprise":
         from pilothouse.sending.by_apprise import notify
 
-        return notify(url, request["message"], allow)
+        return notify(url, request["message"])
     ca_file = receiver.get("ca_file")
     if kind == "alertmanager":
         body = json.dumps(request["alerts"]).encode()

@@ -86,6 +86,8 @@ def _receiver_faults(path: str, one: Receiver) -> Iterator[str]:
             yield f"{path}.url: apprise URLs hold secrets; expected url_file or url_env"
         if has_secret:
             yield f"{path}: apprise takes its secrets from its URL; expected no secret_file and no secret_env"
+        if one.allow:
+            yield f"{path}.allow: what apprise connects to is not checked; expected none"
         if one.ca_file is not None:
             yield f"{path}.ca_file: apprise trusts the system's certificates; expected none"
     elif one.url is not None:

@@ -15,6 +15,7 @@ from pilothouse.cli.output import (
     show_pairs,
     show_rows,
     show_table,
+    unwatched,
 )
 from pilothouse.cli.session import Session
 from pilothouse.domain.models.dataclass_reader import parse_duration
@@ -25,6 +26,8 @@ from pilothouse.operations.alerts import alerts as alert_operations
 from pilothouse.presentation import texts
 
 _PATIENCE_S = 60.0
+_NOBODY_RUNS_S = 2.0
+"""Seconds that a test waits where no daemon runs that would send it."""
 EXIT_NOT_TAKEN = 22
 """Exit code of a test that a receiver did not take, and of an outbox with a dead channel."""
 
@@ -66,7 +69,7 @@ def alerts_test(session: Session, receiver: str | None) -> int:
 
     services, actor = session.services, session.actor
     sent = views.add_test(services, actor, receiver)
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline = time.monotonic() + (_NOBODY_RUNS_S if unwatched(session) else _PATIENCE_S)
     while time.monotonic() < deadline:
         sent = [views.get_message(services, actor, one.id) for one in sent]
         if all(one.tries and (one.ended_at or one.error) for one in sent):
@@ -83,7 +86,7 @@ def _came(one: Outgoing) -> str:
         return "has taken the test"
     if one.error:
         return f"has not taken the test: {one.error}"
-    return "nobody has sent the test yet: does the daemon run? (pilothouse daemon status)"
+    return "nobody has sent the test yet; the daemon sends it when it runs (pilothouse daemon start)"
 
 
 @alerts.command("outbox")
