@@ -14,11 +14,13 @@ from pilothouse.composition import open_workspace
 from pilothouse.domain.errors import IntegrityError, NotAllowedError
 from pilothouse.domain.identity.roles import DAEMON, Actor, Permission, Role
 from pilothouse.domain.identity.ssh_keys import read_key
+from pilothouse.domain.outbox.settings import AlertSettings, Receiver, ReceiverKind
 from pilothouse.domain.promotion.break_glass import Review
 from pilothouse.domain.records import AuditHead
 from pilothouse.operations import automation_switch
 from pilothouse.operations.authorisation import changing
 from pilothouse.operations.identity import passphrases, proposals, users
+from pilothouse.operations.outbox import silences
 from pilothouse.operations.plans import plans_in_force
 from pilothouse.operations.promotion import break_glass, freezes, promotions, statements, teams
 from pilothouse.operations.promotion.components import Passphrase
@@ -28,6 +30,7 @@ from pilothouse.operations.workspace import audits, doctor, person_records, sess
 from pilothouse.store.log import audit, row_agreement, row_digests
 from pilothouse.store.log.deciding_tables import DECIDING, EXEMPT
 from pilothouse.store.log.row_agreement import Difference, Tampering
+from pilothouse.store.outbox import settings as alert_settings
 from pilothouse.store.promotion import rollouts
 from support import raw_writes
 from support.rollout_plans import TRIALS
@@ -89,6 +92,13 @@ def build(root: Path) -> None:
     example.add_version()
     request = promotions.request_promotion(services, example.actor("sam"), "delay/5", ["jfk"], beside=[6])
     promotions.approve(services, example.actor("pat"), request.id, request.evidence_digest)
+    with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
+        hook = Receiver("hook", ReceiverKind.WEBHOOK, "https://hooks.example.org", secret_env="HOOK")
+        alert_settings.put(change.connection, AlertSettings((hook,)), by="ada", at=example.time)
+        change.record("alerts.described", "alerts.toml")
+    silences.add_silence(
+        services, example.actor("oscar"), {"model": ["delay"]}, timedelta(hours=1), "works on the sensors"
+    )
     retention.place_hold(services, ada, reason="a lawsuit", model="delay", target="")
     with services.registry.transaction() as connection:
         connection.execute(
