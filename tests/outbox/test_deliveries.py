@@ -1,11 +1,14 @@
 """Messages reach a receiver by HTTP: once, signed, tried again with the same name until it has them."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from pilothouse.operations.outbox import views
+from pilothouse.composition import open_workspace
+from pilothouse.operations.outbox import courier, restored, rounds, views
 from pilothouse.operations.outbox.courier import Came
+from pilothouse.operations.workspace import backups, restores
 from support.outbox_workspace import OutboxWorkspace, texts_of
 from support.receivers import SECRET, Receiver, receiving
 
@@ -167,3 +170,22 @@ def test_a_test_message_reaches_each_receiver(place: OutboxWorkspace, hook: Rece
     place.keep()
     assert hook.got[0].json["purpose"] == "test"
     assert place.messages()[0].gives_up_at - place.messages()[0].made_at == timedelta(minutes=5)
+
+
+def test_a_restored_workspace_does_not_send_what_its_backup_held(
+    place: OutboxWorkspace, tmp_path: Path
+) -> None:
+    with receiving(lambda _: 500) as hook:
+        place.hook(hook.url)
+        place.raised()
+        place.keep()
+        place.raised(subject="not routed yet")
+        backups.backup(place.services, place.example.actor("ada"), tmp_path / "night.tar")
+        restores.restore(tmp_path / "night.tar", tmp_path / "restored")
+        copy = open_workspace(tmp_path / "restored")
+        assert restored.give_up(copy) == 1
+        assert restored.give_up(copy) == 0
+        rounds.turn(copy)
+        assert courier.due_now(copy) == []
+        assert views.dead_channels(copy, place.example.actor("vera")).dead == 1
+        copy.close()

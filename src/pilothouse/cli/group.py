@@ -18,7 +18,7 @@ _COMMANDS = {
     "init": ("workspaces.workspace:init", "Make a workspace in a folder."),
     "apply": (
         "workspaces.workspace:apply",
-        "Read targets.toml, plans.toml, integrations.toml and the model files and bring the registry up to them.",
+        "Read the files of the workspace and of its models and bring the registry up to them.",
     ),
     "diff": ("workspaces.files:diff", "Show how the files differ from what is in force (exit code 2)."),
     "check": ("workspaces.files:check", "Check files of a workspace without one, as before a commit."),

@@ -11,7 +11,7 @@ from pilothouse.daemon.thread_loop import Wakeup, repeat
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.outbox.deliveries import Outgoing
 from pilothouse.domain.outbox.settings import Receiver
-from pilothouse.operations.outbox import courier, rounds
+from pilothouse.operations.outbox import courier, restored, rounds
 from pilothouse.operations.outbox.courier import Came, Courier
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import write_state
@@ -48,6 +48,7 @@ class MessageKeeper:
         self._refreshed: dict[str, float] = {}
         self._said: dict[str, str] = {}
         self._forgot = 0.0
+        restored.give_up(services)
         self._courier.clean()
 
     def turn(self) -> float | None:

@@ -71,6 +71,11 @@ class WorkspacePaths:
         return self.state / "outbox"
 
     @property
+    def restored_outbox(self) -> Path:
+        """File that says that the outbox is of a backup: what waits in it may have been sent since."""
+        return self.state / "outbox-restored"
+
+    @property
     def daemon_lock(self) -> Path:
         """File that the leading daemon holds a lock on."""
         return self.state / "daemon.lock"

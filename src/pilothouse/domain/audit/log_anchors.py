@@ -93,6 +93,23 @@ class Delivery:
         )
 
 
+FAILING_FOR_LONG = timedelta(minutes=15)
+"""Time after which it is told that an anchor takes nothing."""
+
+
+def news_of(before: Delivery, after: Delivery) -> bool | None:
+    """Whether a try brings news for people: True for an anchor that has failed for long, or contradicts, as of this try; False
+    for one that takes heads again after that; None for neither."""
+    was, now = _is_grave(before), _is_grave(after)
+    return None if was == now else now
+
+
+def _is_grave(one: Delivery) -> bool:
+    if one.failing_since is None or one.tried_at is None:
+        return False
+    return one.fault is DeliveryFault.CONTRADICTS or one.tried_at - one.failing_since >= FAILING_FOR_LONG
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """What an anchor holds: the size of its newest head, since when, whether that was compared with the log's rows, and what

@@ -2,7 +2,14 @@
 
 from pathlib import Path
 
-from pilothouse.domain.audit.log_anchors import Anchor, AnchorKind, AnchorState, Delivery, DeliveryFault
+from pilothouse.domain.audit.log_anchors import (
+    Anchor,
+    AnchorKind,
+    AnchorState,
+    Delivery,
+    DeliveryFault,
+    news_of,
+)
 from pilothouse.domain.errors import (
     ContradictionError,
     IntegrityError,
@@ -10,8 +17,9 @@ from pilothouse.domain.errors import (
     PilothouseError,
     UnavailableError,
 )
-from pilothouse.domain.identity.roles import Actor
-from pilothouse.operations.authorisation import authorise
+from pilothouse.domain.identity.roles import DAEMON, Actor, Permission
+from pilothouse.domain.outbox.happenings import ANCHOR_FAILING, ANCHOR_RECOVERED
+from pilothouse.operations.authorisation import authorise, changing
 from pilothouse.operations.services import Services
 from pilothouse.operations.transparency import held_heads, senders
 from pilothouse.store.log import log_anchors, log_heads
@@ -71,7 +79,7 @@ def _deliver_to(services: Services, state: AnchorState, head: SignedHead) -> Anc
         after = before.sent(head.size, services.now())
     except PilothouseError as error:
         after = before.failed(str(error), services.now(), _fault(error))
-    _put(services, anchor, after, head, line)
+    _put(services, AnchorState(anchor, after), before, head, line)
     return AnchorState(anchor, after)
 
 
@@ -82,11 +90,20 @@ def _fault(error: PilothouseError) -> DeliveryFault:
     return DeliveryFault.REFUSED if is_refusal else DeliveryFault.UNREACHABLE
 
 
-def _put(services: Services, anchor: Anchor, after: Delivery, head: SignedHead, line: str) -> None:
+def _put(services: Services, tried: AnchorState, before: Delivery, head: SignedHead, line: str) -> None:
+    """Record what came of a try; in the log too where an anchor has taken nothing for long or contradicts, and its recovery."""
+    anchor, after = tried.anchor, tried.delivery
+    is_grave = news_of(before, after)
     with services.registry.transaction() as connection:
         log_anchors.put_delivery(connection, anchor.id, after)
         if line:
             log_heads.put_cosignature(connection, head.id, anchor.id, line, at=services.now())
+        if is_grave is not None:
+            with changing(services, DAEMON, Permission.RUN_DAEMON, even_read_only=True) as change:
+                detail = {"error": after.error, "fault": str(after.fault or "")} if is_grave else {}
+                change.record(
+                    ANCHOR_FAILING if is_grave else ANCHOR_RECOVERED, f"anchor {anchor.name}", detail
+                )
 
 
 def cosign(services: Services, anchor: Anchor, head: SignedHead, known: int = 0) -> Signature:

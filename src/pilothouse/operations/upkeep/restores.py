@@ -71,6 +71,7 @@ def restore(file: Path, root: Path) -> Restored:
             except (tarfile.TarError, EOFError, ValueError) as error:
                 _refuse(file, str(error))
             found = _verify(file, WorkspacePaths(unpacked), manifest)
+            WorkspacePaths(unpacked).restored_outbox.touch()
             if root.exists():
                 root.rmdir()
             unpacked.rename(root)

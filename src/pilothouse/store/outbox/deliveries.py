@@ -283,6 +283,17 @@ def forget(connection: Connection, before: datetime) -> int:
     return int(gone.rowcount)
 
 
+def give_up_all(connection: Connection, why: str, *, at: datetime) -> int:
+    """Send nothing of what waits; returns the number of messages."""
+    gone = connection.execute(
+        "UPDATE deliveries SET state = 'dead', error = ?, ended_at = ? WHERE state = 'waiting'",
+        (why, to_us(at)),
+    )
+    connection.execute(f"UPDATE outbox_lines SET dropped = ? WHERE {_WAITING}", (why,))  # noqa: S608 - a text of our own
+    connection.execute("UPDATE outbox_events SET taken_at = ? WHERE taken_at IS NULL", (to_us(at),))
+    return int(gone.rowcount)
+
+
 # --- receivers
 
 

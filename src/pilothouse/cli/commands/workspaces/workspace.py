@@ -131,7 +131,7 @@ def _say_made(root: Path, admin: str, *, solo: bool, demo: bool) -> None:
 @json_option
 @click.pass_obj
 def apply(session: Session, plan: bool) -> None:
-    """Read targets.toml, plans.toml, integrations.toml and models/*/model.toml and bring the registry up to them."""
+    """Read the files of the workspace (targets, plans, integrations, alerts, models) and bring the registry up to them."""
     act = apply_models.plan if plan else apply_models.apply
     changes = act(session.services, session.actor)
     if printed_as_json(session, changes):
