@@ -91,6 +91,7 @@ def test_killed_at_each_point_nothing_is_lost_and_nothing_comes_twice(
                 for one in hook.taken
                 if one.path == path
                 for line in one.json["lines"]
+                if line["labels"]["source"] == "alert"
             )
             assert told == Counter(opened), path
     box = views.outbox(place.services, place.example.actor("vera"), limit=10_000)

@@ -1,12 +1,18 @@
 """Routes, groups, repeats, quiet times, silences and escalations, by the wall clock of the test."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from pilothouse.domain.audit.log_anchors import AnchorKind
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError
+from pilothouse.domain.identity.roles import DAEMON, Permission
 from pilothouse.operations.alerts import alerts, incidents
+from pilothouse.operations.authorisation import changing
 from pilothouse.operations.outbox import silences, views
+from pilothouse.operations.promotion import promotions
+from pilothouse.operations.transparency import anchors, delivery, heads
 from support.outbox_workspace import OutboxWorkspace
 from support.receivers import receiving
 
@@ -262,3 +268,43 @@ def test_many_alerts_at_once_lose_none(place: OutboxWorkspace) -> None:
     assert sorted(lines) == sorted(set(lines))
     assert len(lines) == 120
     assert max(len(one.message["lines"]) for one in place.messages()) == 50
+
+
+def test_an_anchor_that_takes_nothing_for_long_is_told_once_and_its_recovery(
+    place: OutboxWorkspace, tmp_path: Path
+) -> None:
+    place.hook(NOWHERE)
+    ada = place.example.actor("ada")
+    folder = tmp_path / "vault"
+    folder.mkdir()
+    anchors.add(place.services, ada, "vault", AnchorKind.FILE, str(folder / "heads"))
+    heads.sign(place.services, ada)
+    folder.rmdir()
+    for _ in range(4):
+        delivery.deliver(place.services, DAEMON)
+        place.example.pass_time(minutes=10)
+    place.turn()
+    assert [title.partition(":")[0] for title in place.titles()] == [
+        "[critical] anchor vault does not take the audit log's heads"
+    ]
+    folder.mkdir()
+    delivery.deliver(place.services, DAEMON)
+    place.turn()
+    assert place.titles()[1:] == ["[info] anchor vault takes the audit log's heads again"]
+
+
+def test_what_else_happened_is_told_by_its_entry_in_the_log(place: OutboxWorkspace) -> None:
+    place.hook(NOWHERE, route='group_by = ["subject"]')
+    request = promotions.request_promotion(place.services, place.example.actor("sam"), "delay/1", ["ewr"])
+    with changing(place.services, DAEMON, Permission.RUN_DAEMON) as change:
+        change.record(
+            "job.ended", "job 7", {"status": "crashed", "error": "the process died \x1b[31m of a signal"}
+        )
+        change.record("job.ended", "job 8", {"status": "succeeded"})
+    place.turn()
+    assert place.titles() == [
+        f"[info] request {request.id} waits for a decision",
+        "[warning] job 7 has not succeeded: the process died �[31m of a signal",
+    ]
+    labels = place.messages()[0].message["lines"][0]["labels"]
+    assert (labels["source"], labels["model"], labels["version"]) == ("request", "delay", "1")

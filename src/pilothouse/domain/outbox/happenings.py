@@ -171,7 +171,7 @@ def of_entry(action: str, subject: str, detail: Mapping[str, Any], at: datetime)
     if notice is None or not notice.told(detail):
         return None
     labels = {"source": notice.kind, "kind": action, "severity": notice.severity, "subject": subject}
-    model, _, version = str(detail.get("version") or "").rpartition("/")
+    model, _, version = str(detail.get("version") or "").removeprefix("models:/").rpartition("/")
     known = {"model": detail.get("model") or model, "version": version, "target": detail.get("target")}
     labels |= {label: str(value) for label, value in known.items() if value}
     title = one_line(notice.title(subject, detail), _LONGEST_TITLE)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pilothouse.domain.formats.safe_text import one_line, safe_block
 from pilothouse.domain.outbox.deliveries import Purpose
 from pilothouse.domain.outbox.happenings import Happening, What
 from pilothouse.domain.records import Alert, AlertStatus
@@ -27,7 +28,7 @@ def line_of(happening: Happening) -> dict[str, Any]:
         "kind": happening.kind,
         "severity": happening.severity,
         "title": happening.title,
-        "text": happening.text[:_LONGEST_TEXT],
+        "text": safe_block(happening.text, _LONGEST_TEXT)[:_LONGEST_TEXT],
         "at": time_text(happening.at),
         "alert": happening.alert,
         "labels": {name: value[:_LONGEST_LABEL] for name, value in happening.labels.items()},
@@ -71,8 +72,8 @@ def alerts_now(
         yield {
             "labels": _labels(alert.kind, labels.get(alert.id, {})),
             "annotations": {
-                "summary": alert.summary,
-                "description": alert.explanation[:_LONGEST_TEXT],
+                "summary": one_line(alert.summary, _LONGEST_TEXT),
+                "description": safe_block(alert.explanation, _LONGEST_TEXT)[:_LONGEST_TEXT],
                 "alert": str(alert.id),
                 "status": str(alert.status),
                 **({"incident": str(alert.incident)} if alert.incident else {}),

@@ -25,6 +25,7 @@ from pilothouse.operations.transparency import held_heads, senders
 from pilothouse.store.log import log_anchors, log_heads
 from pilothouse.store.log.log_heads import SignedHead
 from pilothouse.store.log.log_tree import Tree
+from pilothouse.store.outbox import settings as alert_settings
 from pilothouse.transparency import checkpoints, merkle, notes
 from pilothouse.transparency.checkpoints import SignedCheckpoint
 from pilothouse.transparency.notes import Signature
@@ -91,14 +92,15 @@ def _fault(error: PilothouseError) -> DeliveryFault:
 
 
 def _put(services: Services, tried: AnchorState, before: Delivery, head: SignedHead, line: str) -> None:
-    """Record what came of a try; in the log too where an anchor has taken nothing for long or contradicts, and its recovery."""
+    """Record what came of a try. Where receivers are described, the log is told that an anchor has taken nothing for long or
+    contradicts, and of its recovery."""
     anchor, after = tried.anchor, tried.delivery
     is_grave = news_of(before, after)
     with services.registry.transaction() as connection:
         log_anchors.put_delivery(connection, anchor.id, after)
         if line:
             log_heads.put_cosignature(connection, head.id, anchor.id, line, at=services.now())
-        if is_grave is not None:
+        if is_grave is not None and alert_settings.in_force(connection) is not None:
             with changing(services, DAEMON, Permission.RUN_DAEMON, even_read_only=True) as change:
                 detail = {"error": after.error, "fault": str(after.fault or "")} if is_grave else {}
                 change.record(
