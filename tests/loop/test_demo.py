@@ -24,6 +24,7 @@ from pilothouse.operations import catalogue
 from pilothouse.operations.fleet import processes
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.promotion import deployments, promotions
+from pilothouse.operations.rollouts import views as rollouts
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import audits, workspaces
 from pilothouse.system.processes import is_alive
@@ -70,7 +71,7 @@ def finished(process: subprocess.Popen[str], *codes: int, timeout: float = 900) 
 
 def test_the_story_happens_and_its_report_is_what_the_store_holds(tmp_path: Path) -> None:
     root = tmp_path / "demo"
-    with demo(root, "--until", "2013-09-24" if LONG else "2013-06-04") as process:
+    with demo(root, "--until", "2013-11-01" if LONG else "2013-06-04") as process:
         report = finished(process, 0 if LONG else 1)
     services = open_workspace(root)
     reader = workspaces.identify(services, workspace.os_user(), workspace.APPROVER)
@@ -85,13 +86,20 @@ def test_the_story_happens_and_its_report_is_what_the_store_holds(tmp_path: Path
     assert report["versions_registered"] == len(versions)
     assert report["candidates_refused"] == sum(v.status == "refused" for v in versions) >= 1
     asked = promotions.list_requests(services, reader, status=None)
-    assert report["promotions_approved"] == sum(r.status == "deployed" for r in asked) >= (4 if LONG else 3)
+    approved = sum(r.status in ("approved", "deployed") for r in asked)
+    assert report["promotions_approved"] == approved >= (5 if LONG else 4)
     assert report["alerts_opened"] >= 2
     assert report["retrainings"] >= 1
     assert report["audit_verified"] is True
     assert report["audit_entries"] <= audits.verify(services, reader).count
     assert report["reproduced"] == ["models:/flight-delay/1"]
-    assert report["replays"] == 1
+    assert report["replays"] == (3 if LONG else 2)
+    staged = rollouts.list_rollouts(services, reader)
+    assert report["rollouts_completed"] == sum(one.state == "completed" for one in staged) == (2 if LONG else 1)
+    assert report["rollouts_rolled_back"] == sum(one.state == "rolled back" for one in staged) == 1
+    kept = {check["promise"]: check["kept"] for check in report["checks"]}
+    assert kept["a version that was made worse on purpose came back by itself, and was live nowhere"]
+    assert kept["a retrained version was replayed, tried in the shadow, and went live in waves"] is LONG
     retrained = {"ewr", "jfk", "lga", "dc"} if LONG else {"dc"}
     assert set(report["targets"]) == retrained
     for name in sorted(retrained - {"dc"}):

@@ -22,7 +22,7 @@ def main(root: Path, days: int, days_a_second: float) -> None:
     tally = Tally()
     began = time.monotonic()
 
-    lanes = scenario.make_lanes(demo, days)
+    lanes = scenario.make_lanes(demo, scenario.FIRST_DAY, days)
 
     def day_done(number: int, today: Mapping[str, date]) -> None:
         scenario.announce(demo, lanes, number + 1, days, today)

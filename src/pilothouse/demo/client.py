@@ -8,6 +8,7 @@ import http.client
 import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +25,16 @@ _PATIENCE_S = 60.0
 _PAUSE_S = 0.1
 _LATER = (404, 503)
 """Answers of a server that is up and not ready: its model is not loaded yet, or its disk is full."""
+_TRIAL, _SHADOW = "pilothouse_trial_info", ("pilothouse_trial_info", "pilothouse_shadow_requests_total")
+"""Samples of a server's metrics."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowSaid:
+    """``goes_on``: the version answers copies of the requests; ``lacks``: there are requests that it did not answer."""
+
+    goes_on: bool
+    lacks: bool
 
 
 class ServingClient:
@@ -34,6 +45,8 @@ class ServingClient:
         self._port = port
         self.asked_again = 0
         """Rows whose answer was lost with the connection: they may have been predicted, and stored, twice."""
+        self.answered = 0
+        """Rows that were answered."""
         self._connection: http.client.HTTPConnection | None = None
         self._inputs: dict[str, tuple[list[tuple[str, str]], str]] = {}
 
@@ -44,9 +57,23 @@ class ServingClient:
             self.close()
             self.asked_again += len(request.rows)
 
-        return _patiently(lambda: self._infer(model, request), f"target {self._target}", broken)[
-            "prediction_id"
-        ]
+        answer = _patiently(lambda: self._infer(model, request), f"target {self._target}", broken)
+        self.answered += len(request.rows)
+        return answer["prediction_id"]
+
+    def shadow(self, version: int) -> ShadowSaid:
+        """What the server says of a version in the shadow. Raises UnavailableError after a minute without an answer."""
+        page = _patiently(lambda: self._ask("GET", "/metrics"), f"target {self._target}", self.close).decode()
+        named = f'version="{version}"'
+        tried = [line for line in page.splitlines() if named in line and line.startswith(_SHADOW)]
+        counts = {
+            outcome: sum(float(line.rpartition(" ")[2]) for line in tried if f'outcome="{outcome}"' in line)
+            for outcome in ("dropped", "failed", "unfit")
+        }
+        return ShadowSaid(
+            any(line.startswith(_TRIAL) and 'mode="shadow"' in line for line in tried),
+            sum(counts.values()) > 0,
+        )
 
     def close(self) -> None:
         """Give the connection up; the next request makes a new one."""

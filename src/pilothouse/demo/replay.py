@@ -34,13 +34,13 @@ def replay(
     lanes: Sequence[Lane],
     days: int,
     *,
-    day_done: Callable[[int, Mapping[str, date]], None],
+    day_done: Callable[[int, Mapping[str, date]], object],
     tally: Tally,
 ) -> None:
     """Send ``days`` days of every lane side by side, each on its own calendar from its own first day.
 
     Outcomes of a day are handed in once the day after has been sent. ``day_done(number, {target: date})`` is called
-    after each day and may take its time: the next day does not begin before it returns.
+    after each day and may take its time: the next day does not begin before it returns. None does where it returns True.
     """
     first = {lane.stream.target: lane.stream.first_day() for lane in lanes}
     late: dict[str, list[Outcome]] = {}
@@ -56,7 +56,8 @@ def replay(
                 tally.rows += len(outcomes)
                 tally.requests += len(_requests(lane, today[lane.stream.target]))
                 tally.outcomes += len(yesterday)
-            day_done(number, today)
+            if day_done(number, today) is True:
+                break
     for lane in lanes:
         lane.serving.close()
         tally.asked_again += lane.serving.asked_again

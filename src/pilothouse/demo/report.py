@@ -19,12 +19,14 @@ from pilothouse.domain.jobs.jobs import JobStatus
 from pilothouse.domain.jobs.replays import TrafficReplay, check_text, read_replay
 from pilothouse.domain.models.model_spec import METRICS
 from pilothouse.domain.records import Deployment, Job, RequestStatus, VersionStatus
+from pilothouse.domain.rollouts.rollout import Rollout, RolloutState
 from pilothouse.operations import catalogue
 from pilothouse.operations.alerts import alerts
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.jobs import jobs, trainings
 from pilothouse.operations.monitoring import monitor_views
 from pilothouse.operations.promotion import deployments, promotions
+from pilothouse.operations.rollouts import views
 from pilothouse.operations.workspace import audits
 from pilothouse.presentation.cells import cell
 from pilothouse.presentation.tables.table import Column, Row, Table, plain_lines
@@ -45,13 +47,14 @@ class Check:
     """Whether the replay went far enough for it; a promise that was not reached is neither kept nor broken."""
 
 
-def deliver(demo: Demo, tally: Tally, cut: date | None, *, as_json: bool) -> int:
+def deliver(demo: Demo, tally: Tally, drill: Rollout | None, cut: date | None, *, as_json: bool) -> int:
     """Score old against new, print the report, and return 0 if every promise was kept, else 1.
 
-    ``cut`` is the day at which the replay ended before the story did: some promises cannot have come true by then.
+    ``drill``: roll-out of the version that was made worse; ``cut``: the day at which the replay ended before the story did:
+    some promises cannot have come true by then.
     """
     figures = gather(demo, tally)
-    checks = [judged(check, cut) for check in examine(demo, figures, tally)]
+    checks = [judged(check, cut) for check in examine(demo, figures, tally, drill)]
     figures["checks"] = [asdict(check) for check in checks]
     figures["seconds"] = round(demo.progress.seconds, 1)
     if as_json:
@@ -72,6 +75,7 @@ def gather(demo: Demo, tally: Tally) -> dict[str, Any]:
         verified, entries = True, head.count
     except IntegrityError:
         verified, entries = False, 0
+    out = views.list_rollouts(services, reader)
     targets: dict[str, Any] = {}
     for model in models:
         targets.update(_old_against_new(demo, model.name))
@@ -87,12 +91,17 @@ def gather(demo: Demo, tally: Tally) -> dict[str, Any]:
         "alerts_opened": len(alerts.list_alerts(services, reader)),
         "versions_registered": len(versions),
         "candidates_refused": sum(v.status is VersionStatus.REFUSED for v in versions),
-        "promotions_approved": len(promotions.list_requests(services, reader, status=RequestStatus.DEPLOYED)),
+        "promotions_approved": sum(
+            len(promotions.list_requests(services, reader, status=status))
+            for status in (RequestStatus.APPROVED, RequestStatus.DEPLOYED)
+        ),
         "retrainings": sum(
             job.created_by == "daemon" and job.kind == "train" and job.status is JobStatus.SUCCEEDED
             for job in jobs.list_jobs(services, reader, limit=500)
         ),
         "replays": len(_replays(demo)),
+        "rollouts_completed": sum(one.state is RolloutState.COMPLETED for one in out),
+        "rollouts_rolled_back": sum(one.state is RolloutState.ROLLED_BACK for one in out),
         "reproduced": [
             version_uri(job.model, job.version or 0)
             for job in jobs.list_jobs(services, reader, limit=500)
@@ -104,7 +113,7 @@ def gather(demo: Demo, tally: Tally) -> dict[str, Any]:
     }
 
 
-def examine(demo: Demo, figures: dict[str, Any], tally: Tally) -> list[Check]:
+def examine(demo: Demo, figures: dict[str, Any], tally: Tally, drill: Rollout | None) -> list[Check]:
     """Hold what the store says against what the story promises."""
     checks = [
         Check("every answered row is stored, once",
@@ -119,6 +128,8 @@ def examine(demo: Demo, figures: dict[str, Any], tally: Tally) -> list[Check]:
         Check("a version was trained again to the same", bool(figures["reproduced"]),
               ", ".join(figures["reproduced"]) or "none"),
         _replay_check(demo),
+        _staged_check(demo),
+        _drill_check(demo, drill),
         Check("alerts opened", figures["alerts_opened"] >= 1, f"{figures['alerts_opened']} opened",
               comes_later=True),
     ]  # fmt: skip
@@ -152,6 +163,42 @@ def _replay_check(demo: Demo) -> Check:
         "recorded traffic was replayed, and the champion answered as it did then",
         equal,
         "; ".join(check_text(one) for one in found) or "none",
+    )
+
+
+def _staged_check(demo: Demo) -> Check:
+    """Whether each retrained version with a completed roll-out was replayed before, tried in the shadow, live wave by wave."""
+    promise = "a retrained version was replayed, tried in the shadow, and went live in waves"
+    done = [
+        one
+        for one in views.list_rollouts(demo.services, demo.approver)
+        if one.state is RolloutState.COMPLETED and any(place.before is not None for place in one.targets)
+    ]
+    told, kept = [], bool(done)
+    for one in done:
+        request = promotions.get_request(demo.services, demo.approver, one.request_id)
+        events = views.show_rollout(demo.services, demo.approver, one.id).events
+        entered = [event.figures["state"] for event in events if event.what == "entered"]
+        passed = next((event.text for event in events if event.what == "passed"), "")
+        kept = (
+            kept and "replays" in request.evidence and entered == ["shadow", *["live"] * len(one.plan.waves)]
+        )
+        told.append(f"{one.uri} in roll-out {one.id}: {passed}")
+    return Check(promise, kept, "; ".join(told) or "none", comes_later=not done)
+
+
+def _drill_check(demo: Demo, drill: Rollout | None) -> Check:
+    promise = "a version that was made worse on purpose came back by itself, and was live nowhere"
+    if drill is None:
+        return Check(promise, False, "no drill")
+    history = deployments.list_deployments(demo.services, demo.approver, model=drill.model, live_only=False)
+    live = [one.target for one in history if one.version == drill.version]
+    events = views.show_rollout(demo.services, demo.approver, drill.id).events
+    by_harm = [event for event in events if event.figures.get("found") == "harm"]
+    return Check(
+        promise,
+        drill.state is RolloutState.ROLLED_BACK and bool(by_harm) and not live,
+        f"{drill.uri} in roll-out {drill.id}: {drill.state}, {drill.why}",
     )
 
 

@@ -6,8 +6,11 @@ from pathlib import Path
 
 from pilothouse.demo import report, scenario, workspace
 from pilothouse.demo.progress import Progress
-from pilothouse.demo.scenario import FIRST_DAY, FLIGHTS, STORY_ENDS
+from pilothouse.demo.scenario import DRILL_DAYS, FIRST_DAY, FLIGHTS, STORY_ENDS
 from pilothouse.domain.errors import InvalidInputError
+
+_LAST = date(2013, 12, 31) - timedelta(days=DRILL_DAYS)
+"""The last day of the data, but for the days that the drill takes."""
 
 
 def run_demo(
@@ -32,9 +35,10 @@ def run_demo(
     try:
         demo = scenario.start_demo(root, progress)
         tally = scenario.play(demo, days)
-        scenario.finish(demo, days)
+        drill = scenario.finish(demo, days, tally)
         last = FIRST_DAY[FLIGHTS].date() + timedelta(days=days)
-        return report.deliver(demo, tally, last if last < STORY_ENDS else None, as_json=as_json)
+        cut = last if last < STORY_ENDS else None
+        return report.deliver(demo, tally, drill, cut, as_json=as_json)
     finally:
         if not keep:
             workspace.remove(root)
@@ -49,6 +53,6 @@ def _days(until: str | None) -> int:
         raise InvalidInputError(
             f"{until!r} is not a day: expected a date of 2013 such as 2013-07-01"
         ) from None
-    if not first < last <= date(2013, 12, 31):
-        raise InvalidInputError(f"--until {last}: expected a day after {first}, up to 2013-12-31")
+    if not first < last <= _LAST:
+        raise InvalidInputError(f"--until {last}: expected a day after {first}, up to {_LAST}")
     return (last - first).days

@@ -44,9 +44,10 @@ def open_demo(services: Services, progress: Progress) -> Demo:
 
 
 def apply(demo: Demo) -> None:
-    """The scientist applies both model files."""
+    """The scientist applies the plan and both model files."""
     for change in apply_models.apply(demo.services, demo.scientist):
-        demo.progress.say(f"{SCIENTIST} applies models/{change.model}/model.toml: {change.action}")
+        file = change.model if change.model.endswith(".toml") else f"models/{change.model}/model.toml"
+        demo.progress.say(f"{SCIENTIST} applies {file}: {change.action}")
 
 
 def train(
@@ -76,9 +77,14 @@ def replay(demo: Demo, reference: str) -> str:
     model = parse_reference(reference).model
     options = replays.ReplayOptions(against=f"{model}@champion")
     job = wait_for_job(demo, replays.start_replay(demo.services, demo.scientist, reference, options))
+    return replay_text(job)
+
+
+def replay_text(job: Job) -> str:
+    """What a replay that has ended found, in one line."""
     found = read_replay(job.result)
     if found is None:
-        raise UnavailableError(f"job {job.id} (replay {reference}) has left no result")
+        raise UnavailableError(f"job {job.id} (replay {job.model}) has left no result")
     return f"{replay_line(found)}; {check_text(found)}"
 
 
@@ -91,11 +97,11 @@ def expect_refusal(demo: Demo, reference: str) -> str:
     raise UnavailableError(f"{reference} failed a gate and its promotion could be requested all the same")
 
 
-def request(demo: Demo, reference: str) -> PromotionRequest:
+def request(
+    demo: Demo, reference: str, reason: str = "passed every gate on the newest data"
+) -> PromotionRequest:
     """The scientist asks for a version's promotion, and cannot grant it to herself."""
-    request = promotions.request_promotion(
-        demo.services, demo.scientist, reference, reason="passed every gate on the newest data"
-    )
+    request = promotions.request_promotion(demo.services, demo.scientist, reference, reason=reason)
     try:
         promotions.approve(demo.services, demo.scientist, request.id, evidence_digest=request.evidence_digest)
     except NotAllowedError as refusal:
@@ -114,7 +120,7 @@ def approval_reason(evidence: Mapping[str, Any]) -> str:
     return f"gates passed, {why}"
 
 
-def approve(demo: Demo, number: int) -> PromotionRequest:
+def approve(demo: Demo, number: int, reason: str = "") -> PromotionRequest:
     """The approver reads the evidence and signs what was shown."""
     shown = promotions.get_request(demo.services, demo.approver, number)
     done = promotions.approve(
@@ -122,7 +128,7 @@ def approve(demo: Demo, number: int) -> PromotionRequest:
         demo.approver,
         number,
         evidence_digest=shown.evidence_digest,
-        reason=approval_reason(shown.evidence),
+        reason=reason or approval_reason(shown.evidence),
     )
     demo.progress.say(
         f"{APPROVER} approves request {number}, {version_uri(done.model, done.version)} for "

@@ -1,4 +1,4 @@
-"""The demo's workspace: real data, two model files, two identities who may not do each other's part."""
+"""The demo's workspace: real data, two model files, a plan, two identities who may not do each other's part."""
 
 import os
 import pwd
@@ -13,6 +13,7 @@ from pilothouse.daemon import control
 from pilothouse.daemon.serving_supervisor import running_servers
 from pilothouse.domain.errors import InvalidInputError, UnavailableError
 from pilothouse.domain.identity.roles import Role
+from pilothouse.domain.rollouts.plan_file import PLANS_FILE
 from pilothouse.operations.workspace import workspaces
 from pilothouse.system.paths import WorkspacePaths
 
@@ -45,7 +46,9 @@ def set_up(folder: Path | None) -> Path:
     data.mkdir()
     for name in _DATA:
         shutil.copyfile(sample_data() / name, data / name)
-    shutil.copytree(Path(__file__).parent / "models", root / "models")
+    package = Path(__file__).parent
+    shutil.copytree(package / "models", root / "models")
+    shutil.copyfile(package / PLANS_FILE, root / PLANS_FILE)
     workspaces.initialise(root, ADMIN, demo=True)
     services = open_workspace(root)
     admin = workspaces.identify(services, os_user(), ADMIN)
