@@ -95,7 +95,9 @@ def test_the_story_happens_and_its_report_is_what_the_store_holds(tmp_path: Path
     assert report["reproduced"] == ["models:/flight-delay/1"]
     assert report["replays"] == (3 if LONG else 2)
     staged = rollouts.list_rollouts(services, reader)
-    assert report["rollouts_completed"] == sum(one.state == "completed" for one in staged) == (2 if LONG else 1)
+    assert (
+        report["rollouts_completed"] == sum(one.state == "completed" for one in staged) == (2 if LONG else 1)
+    )
     assert report["rollouts_rolled_back"] == sum(one.state == "rolled back" for one in staged) == 1
     kept = {check["promise"]: check["kept"] for check in report["checks"]}
     assert kept["a version that was made worse on purpose came back by itself, and was live nowhere"]
