@@ -86,6 +86,9 @@ class Rollout:
     wrong: tuple[np.ndarray, np.ndarray]
     brier: tuple[np.ndarray, np.ndarray]
     draw: np.ndarray
+    scores: tuple[np.ndarray, np.ndarray] | None = None
+    late: np.ndarray | None = None
+    """What the losses come from: scores of challenger and champion, and what came true."""
 
     def looks(self) -> Iterator[slice]:
         """The requests between looks."""
@@ -93,15 +96,15 @@ class Rollout:
             yield slice(start, start + LOOK)
 
 
-def rollout(of: Versions, seed: int, harm: float) -> Rollout:
+def rollout(of: Versions, seed: int, harm: float, together: int = 1) -> Rollout:
     """Requests of one roll-out; consecutive ones start at a drawn moment. Which version has which role is drawn for each
-    request, so that neither is worse, whatever they are worth; then, of the requests that the challenger got right, so many
-    are turned (score s to 1 − s) that it is wrong on a share of ``harm`` more."""
+    request (or ``together`` of them, such as a day's), so that neither is worse, whatever they are worth; then, of the requests
+    that the challenger got right, so many are turned (score s to 1 − s) that it is wrong on a share of ``harm`` more."""
     rng = np.random.default_rng([seed, round(1000 * harm)])
     rows = rng.integers(len(of.late), size=REQUESTS)
     if of.in_order:
         rows = (rows[0] + np.arange(REQUESTS)) % len(of.late)
-    swapped = rng.random(REQUESTS) < 0.5
+    swapped = np.repeat(rng.random(-(-REQUESTS // together)) < 0.5, together)[:REQUESTS]
     ours = np.where(swapped, of.champion[rows], of.challenger[rows])
     theirs = np.where(swapped, of.challenger[rows], of.champion[rows])
     late = of.late[rows]
@@ -111,7 +114,7 @@ def rollout(of: Versions, seed: int, harm: float) -> Rollout:
     scores = (ours, theirs)
     wrong = tuple((s > 0.5) != late for s in scores)
     brier = tuple((s - late) ** 2 for s in scores)
-    return Rollout((wrong[0], wrong[1]), (brier[0], brier[1]), rng.random(REQUESTS))
+    return Rollout((wrong[0], wrong[1]), (brier[0], brier[1]), rng.random(REQUESTS), scores, late)
 
 
 def latencies(rng: np.random.Generator, requests: int) -> np.ndarray:
