@@ -1,6 +1,8 @@
 """Process that keeps roll-outs and is killed at a named point: ``python rollout_killed.py`` reads root, time and point (JSON)
 from each line of its input, forks a child for it, and writes how the child ended.
 
+``python rollout_killed.py daemon ROOT POINT`` is a daemon of its own that is killed at its point.
+
 A child that reaches its point ends by SIGKILL, as a daemon does that is killed; one that never reaches it ends by itself.
 """
 
@@ -61,7 +63,17 @@ def _child(root: str, time: str, point: str) -> None:
     services.close()
 
 
+def _daemon(root: str, point: str) -> None:
+    """A daemon as it is started in the background, without serving processes."""
+    from pilothouse.daemon import main
+
+    POINTS[point]()
+    sys.exit(main.main(["--root", root, "--no-serving"]))
+
+
 def main() -> None:
+    if sys.argv[1:2] == ["daemon"]:
+        _daemon(*sys.argv[2:4])
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:

@@ -38,7 +38,7 @@ from pilothouse.daemon.hub_checks import (
     check_spans,
 )
 from pilothouse.daemon.hub_writer import BatchWriter
-from pilothouse.domain.errors import InvalidInputError, NotAllowedError, NotFoundError
+from pilothouse.domain.errors import IntegrityError, InvalidInputError, NotAllowedError, NotFoundError
 from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.formats.wire import Outcome, PairBatch, PredictionBatch, RequestSpan, ServingReport
 from pilothouse.domain.identifiers import check_digest
@@ -167,7 +167,10 @@ def _artifact(services: Services, target: str, digest: str) -> http.Answer:
     versions = [*state.versions, *(trial.version for trial in state.trials)]
     if not any(digest in version.digests for version in versions):
         raise NotFoundError("the target's versions have no such artifact")
-    return 200, services.artifacts.read(digest), {}
+    try:
+        return 200, services.artifacts.read(digest), {}
+    except IntegrityError as error:  # no fault that passes: whoever asks again gets no others
+        raise http.HttpError(410, str(error)) from None
 
 
 def _batch(services: Services, target: str, body: bytes) -> PredictionBatch:

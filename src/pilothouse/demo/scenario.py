@@ -176,7 +176,7 @@ def drill(demo: Demo, as_of: datetime, tally: Tally) -> Rollout | None:
         demo.progress.say(f"no drill: a roll-out of {FLIGHTS} goes on")
         return None
     with rollouts.spoiled(demo.services.paths.root / "data" / "flights.parquet") as what:
-        worse = _train(demo, FLIGHTS, as_of, f"drill: {what}", {})
+        worse = _train(demo, FLIGHTS, as_of, f"drill: {what}", _NEWEST_ONLY)
     demo.progress.say(f"{worse} {steps.replay(demo, worse)}")
     request = steps.request(demo, worse, "drill: is a version that is worse taken back by itself?")
     steps.approve(demo, request.id, "drill: the gates passed, and the replay says what it is")

@@ -1,7 +1,7 @@
 """Client of the hub for a serving process: HTTP over a unix socket, bodies in msgpack, one token for one target."""
 
 import http.client
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,6 +9,7 @@ import msgspec
 
 from pilothouse.domain.errors import (
     ConflictError,
+    IntegrityError,
     InvalidInputError,
     NotAllowedError,
     NotFoundError,
@@ -67,8 +68,9 @@ class HubClient:
         return None if status == 304 else _decode(body, DesiredState)
 
     def artifact(self, digest: str) -> bytes:
-        """Bytes that the hub has under ``digest``; the caller verifies them."""
-        return self._ask("GET", f"/v1/artifacts/{digest}")[1]
+        """Bytes that the hub has under ``digest``; the caller verifies them. Raises IntegrityError where the hub says that its
+        own are damaged: a hub that is away may come back, such bytes do not."""
+        return self._ask("GET", f"/v1/artifacts/{digest}", errors={**_ERRORS, 410: IntegrityError})[1]
 
     def send_batch(self, batch: PredictionBatch | PairBatch) -> BatchReceipt:
         """Receipt of a batch, which says that it is committed."""
@@ -89,7 +91,12 @@ class HubClient:
             self._connection = None
 
     def _ask(
-        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        errors: Mapping[int, type[PilothouseError]] = _ERRORS,
     ) -> tuple[int, bytes]:
         status, answer = self._exchange(method, path, body, headers or {})
         if status == 401:  # the token may have been issued anew since it was read
@@ -97,7 +104,7 @@ class HubClient:
             status, answer = self._exchange(method, path, body, headers or {})
         if status in (200, 304):
             return status, answer
-        raise _ERRORS.get(status, UnavailableError)(f"the hub answered {status}: {_reason(answer)}")
+        raise errors.get(status, UnavailableError)(f"the hub answered {status}: {_reason(answer)}")
 
     def _exchange(
         self, method: str, path: str, body: bytes | None, headers: dict[str, str]
