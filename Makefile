@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-versions test-peers test-clients test-interop test-ecosystem test-ecosystem-data test-ecosystem-tools test-upgrade test-histories fuzz portable-long proof-console proof-ssh soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs pictures lock clean help outbox-long test-alerts
+.PHONY: demo test test-versions test-peers test-clients test-interop test-ecosystem test-ecosystem-data test-ecosystem-tools test-upgrade test-histories fuzz portable-long proof-console proof-ssh soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs pictures lock clean help outbox-long test-alerts bench-rollouts
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
@@ -25,6 +25,7 @@ help:
 	@echo "make bench   medians and ratios on this machine"
 	@echo "make bench-fleet  what a fleet of 10 to 200,000 deployments costs, into docs/performance.md (an hour)"
 	@echo "make bench-verdicts  false alarms and detection beside the peers, of monitors and roll-outs, into docs (half an hour)"
+	@echo "make bench-rollouts  2,000 roll-outs a case through telemetry, evidence and keeper, into docs/rollouts.md (an hour)"
 	@echo "make bench-streams  nine streams through the whole product, into docs/monitoring.md (twenty minutes)"
 	@echo "make bench-ablation  what each part of the drift verdict is worth, into docs/statistics.md (half an hour)"
 
@@ -176,6 +177,10 @@ soak-ingest: $(VENV)/.dev
 	@$(BIN)/python tests/telemetry/soak_kills.py $(KILLS)
 bench-verdicts: $(VENV)/.dev
 	@$(BIN)/python tests/benchmarks/bench_verdicts.py --write
+
+# ARGS='--rollouts 200' plays fewer.
+bench-rollouts: $(VENV)/.dev
+	@$(BIN)/python tests/benchmarks/bench_rollout_keeper.py --write $(ARGS)
 
 bench-ablation: $(VENV)/.dev
 	@$(BIN)/python tests/benchmarks/bench_ablation.py --write

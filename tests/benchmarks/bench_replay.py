@@ -7,6 +7,7 @@ models of both versions on a frame that is ready in memory. A step scores two ve
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from pilothouse.demo import workspace as demo_workspace
 from pilothouse.domain.formats.time_units import DAY_US, to_us
 from pilothouse.domain.formats.wire import PredictionBatch, RequestTiming
 from pilothouse.domain.identity.roles import Role
+from pilothouse.domain.rollouts.plan_file import PLANS_FILE
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.schema import InputSchema
 from pilothouse.operations.catalogue import require_version
@@ -60,7 +62,9 @@ def build(root: Path) -> Services:
     workspaces.grant_role(services, replayed.actor(services, "eve"), "ann", Role.DATA_SCIENTIST)
     folder = root / "models" / MODEL
     folder.mkdir(parents=True)
-    text = (Path(demo_workspace.__file__).parent / "models" / MODEL / "model.toml").read_text()
+    demo = Path(demo_workspace.__file__).parent
+    shutil.copyfile(demo / PLANS_FILE, root / PLANS_FILE)
+    text = (demo / "models" / MODEL / "model.toml").read_text()
     (folder / "model.toml").write_text(text.replace("../../data/flights.parquet", str(SAMPLE)))
     apply_models.apply(services, replayed.actor(services, "eve"))
     for rate in (0.1, 0.15):
