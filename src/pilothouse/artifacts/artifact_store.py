@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -74,6 +74,36 @@ class ArtifactStore:
             if not self._is_here(digest.hexdigest()):
                 incoming.keep(self._path_of(digest.hexdigest()))
         return digest.hexdigest()
+
+    def put_chunks(self, chunks: Iterable[bytes], most: int) -> tuple[str, int] | None:
+        """Store what comes in parts, durably; returns its digest and size, None where it is larger than ``most`` bytes.
+
+        Raises ConflictError (rows of it were erased), UnavailableError, and what ``chunks`` raises.
+        """
+        parts = iter(chunks)
+        head = bytearray()
+        for chunk in parts:
+            head += chunk
+            if len(head) > most:
+                return None
+            if len(head) >= _CHUNK:
+                break
+        else:
+            return self.put_bytes(bytes(head)), len(head)
+        digest, size = hashlib.sha256(head), len(head)
+        with _Incoming(self._folder) as incoming:
+            incoming.write(bytes(head))
+            for chunk in parts:
+                size += len(chunk)
+                if size > most:
+                    return None
+                digest.update(chunk)
+                incoming.write(chunk)
+            name = digest.hexdigest()
+            self._check_not_erased(name)
+            if not self.has(name):
+                incoming.keep(self._path_of(name))
+        return name, size
 
     def erase(self, mark: Mark, rest: bytes) -> None:
         """Replace a file by what is left of it, under its own digest, and by a mark. Twice is as good as once, also after an

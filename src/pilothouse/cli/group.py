@@ -41,6 +41,10 @@ _COMMANDS = {
     "runs": ("models.runs:runs", "List notebook runs, which programs have recorded."),
     "export": ("models.exports:export", "Write a version for other systems (ONNX), compared with it."),
     "report": ("models.reports:report", "Write a model's report: one HTML page with its pictures."),
+    "import": (
+        "models.imports:import_",
+        "Take in what MLflow's registry says: models, versions, aliases, runs.",
+    ),
     "lineage": ("models.models:lineage", "Walk a version back to its data and on to its deployments."),
     "dossier": (
         "auditing.dossier:dossier",

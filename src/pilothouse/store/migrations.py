@@ -160,11 +160,21 @@ MIGRATIONS: dict[str, Migration] = {
             "0019_applied_from_git.sql",
             "0019_arms.sql",
             "0019_exports.sql",
+            "0019_mlflow.sql",
             "0019_notebook_runs.sql",
             "0019_outbox.sql",
         ),
-        append_only=("alert_settings", "notebook_run_entries"),
-        never_deleted=("notebook_runs", "rollout_arms", "silences"),
+        append_only=("alert_settings", "imported_scores", "notebook_run_entries"),
+        never_deleted=(
+            "imported_aliases",
+            "imported_models",
+            "imported_runs",
+            "imported_versions",
+            "imports",
+            "notebook_runs",
+            "rollout_arms",
+            "silences",
+        ),
     ),
 }
 """Migrations by name, in order."""

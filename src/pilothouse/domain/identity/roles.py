@@ -45,6 +45,7 @@ class Permission(StrEnum):
     HANDLE_ALERT = "acknowledge or resolve an alert"
     PAUSE = "pause or resume automation"
     INGEST = "hand in predictions and outcomes"
+    IMPORT = "import from another registry"
     SCHEDULE = "pause or resume a schedule"
     GRANT = "grant or revoke a role"
     UNLOCK = "unlock a passphrase or take it away"
@@ -85,6 +86,7 @@ _SCIENTIST = _EVERYBODY | {
     Permission.ATTACH,
     Permission.CONFIRM,
     Permission.INGEST,
+    Permission.IMPORT,
 }
 _OPERATOR = _EVERYBODY | {
     Permission.TRAIN,
@@ -100,6 +102,7 @@ _OPERATOR = _EVERYBODY | {
     Permission.HANDLE_ALERT,
     Permission.PAUSE,
     Permission.INGEST,
+    Permission.IMPORT,
     Permission.SCHEDULE,
     Permission.BACKUP,
     Permission.FREEZE,

@@ -34,7 +34,7 @@ from pilothouse.sqlite import Database, driver
 from pilothouse.sqlite.connection import check_file_system, check_library
 from pilothouse.store.deployed import deployment_states, deployments, incidents
 from pilothouse.store.log import audit, row_digests
-from pilothouse.store.models import portable_models, versions
+from pilothouse.store.models import imported, portable_models, versions
 from pilothouse.store.models.used_versions import used_versions
 from pilothouse.store.work import jobs
 
@@ -152,7 +152,7 @@ def _states(services: Services) -> str:
 def _orphans(services: Services) -> str:
     """Artifacts that no row names: interrupted work left them. They are harmless and reported for their size."""
     with services.registry.read() as connection:
-        named = set(versions.artifact_digests(connection))
+        named = {*versions.artifact_digests(connection), *imported.file_digests(connection)}
     orphans = [digest for digest in services.artifacts.digests() if digest not in named]
     size = sum(services.artifacts.size(digest) for digest in orphans)
     return (
@@ -208,7 +208,7 @@ def _incidents(services: Services) -> str:
 
 def _artifacts(services: Services) -> str:
     with services.registry.read() as connection:
-        for digest in versions.artifact_digests(connection):
+        for digest in (*versions.artifact_digests(connection), *imported.file_digests(connection)):
             services.artifacts.path(services.artifacts.left_of(digest))  # raises where the file is missing
     count = size = 0
     for digest in services.artifacts.digests():

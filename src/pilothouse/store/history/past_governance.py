@@ -47,6 +47,21 @@ def governance_views(wall: int) -> Mapping[str, View]:
             },
         ),
         "erasures": View(f"t.recorded_at <= {wall}"),
+        **{
+            table: View(f"t.recorded_at <= {wall}")
+            for table in ("imported_models", "imported_versions", "imported_runs", "imported_scores")
+        },
+        "imports": View(
+            f"t.recorded_at <= {wall}",
+            {"finished_at": f"CASE WHEN t.finished_at <= {wall} THEN t.finished_at END"},
+        ),
+        "imported_aliases": View(
+            f"t.recorded_at <= {wall}",
+            {
+                name: f"CASE WHEN t.ended_at <= {wall} THEN t.{name} END"
+                for name in ("until_import", "ended_at")
+            },
+        ),
         "tombstones": View(f"t.recorded_at <= {wall}"),
         "erased_files": View(
             f"t.erasure_id IN (SELECT s.erasure_id FROM main.tombstones s WHERE s.recorded_at <= {wall})"  # noqa: S608 - numbers

@@ -248,6 +248,7 @@ DECIDING: Mapping[str, DecidingTable] = {
 }
 """Tables whose rows decide, or are what a decision rests on."""
 
+_OF_OTHERS = "what another registry said: nothing is decided by it, and the log has the digest of what came"
 EXEMPT: Mapping[str, str] = {
     "audit": "has a chain of its own",
     "row_digests": "its rows are covered by the entries of the log",
@@ -265,6 +266,10 @@ EXEMPT: Mapping[str, str] = {
     "outbox_lines": "follows from the log and from the settings: what receivers were sent is what counts",
     "deliveries": "messages on their way: what receivers were sent is what counts",
     "receiver_health": "what receivers last answered",
+    **dict.fromkeys(
+        ("imports", "imported_models", "imported_versions", "imported_aliases", "imported_runs"), _OF_OTHERS
+    ),
+    "imported_scores": "what a step found in a file of another registry: an adopted version is judged by gates of its own",
     "_sqlite_migrations": "of the library that migrates: the definitions themselves are compared",
 }
 """Tables whose rows have no digest, each with the reason."""

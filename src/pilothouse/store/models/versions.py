@@ -116,7 +116,7 @@ def add(connection: Connection, version: NewVersion, *, at: datetime) -> int:
 
 
 def artifact_digests(connection: Connection) -> Iterator[str]:
-    """Digest of every artifact that the registry refers to."""
+    """Digest of every artifact that the registry refers to, but for files of other registries (``imported.file_digests``)."""
     rows = connection.execute(
         "SELECT model_digest AS digest FROM versions UNION SELECT schema_digest FROM versions "
         "UNION SELECT profile_spec_digest FROM versions UNION SELECT reference_digest FROM versions "

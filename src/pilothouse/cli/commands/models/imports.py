@@ -1,0 +1,254 @@
+"""Commands that take in what another registry says, and show it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pilothouse.cli.output import json_option, plain, printed_as_json, say, show_pairs, show_table
+from pilothouse.cli.progress import progress
+from pilothouse.cli.session import Session
+
+if TYPE_CHECKING:
+    from pilothouse.domain.imported.views import ImportedVersion
+
+
+@click.group("import")
+def import_() -> None:
+    """What MLflow's registry says, as records of their own kind.
+
+    An imported version was not trained here: it passed no gate, and nothing can be deployed from it.
+    """
+
+
+@import_.command()
+@click.argument("uri", metavar="URI")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME",
+    help="Only this model, by its name there; once for each.",
+)
+@click.option("--dry-run", is_flag=True, help="Count what would be read; write nothing.")
+@click.option(
+    "--files",
+    type=click.Choice(["none", "model", "all"]),
+    default="model",
+    show_default=True,
+    help="Files that are fetched: none, of the model's folder, or of its run too.",
+)
+@click.option(
+    "--artifacts",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="A folder in which files of a SQLite store may lie, beside its own.",
+)
+@click.option(
+    "--origin",
+    default="",
+    metavar="NAME",
+    help="What the registry is called here, where it is read by several addresses.",
+)
+@json_option
+@click.pass_obj
+def mlflow(
+    session: Session,
+    uri: str,
+    models: tuple[str, ...],
+    dry_run: bool,
+    files: str,
+    artifacts: tuple[Path, ...],
+    origin: str,
+) -> None:
+    """Import from MLflow: a server (http://…, https://…) or its SQLite file.
+
+    Run it again and again: what is on record is brought up to date, nothing is doubled. A server's user and password or token
+    come from MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD and MLFLOW_TRACKING_TOKEN.
+    """
+    from pilothouse.foreign.opening import open_mlflow
+    from pilothouse.operations.exchange import importing
+
+    options = importing.ImportOptions(models=models, files=files, origin=origin)
+    services, actor = session.services, session.actor
+    source = open_mlflow(uri, artifacts)
+    try:
+        with progress("versions imported" if not dry_run else "versions read") as tell:
+            run = importing.look if dry_run else importing.run_import
+            counts = run(services, actor, source, options, tell)
+    finally:
+        source.close()
+    facts = {
+        "origin": options.origin or source.origin,
+        "import": counts.number,
+        "dry_run": dry_run,
+        **counts.plain,
+        "faults": counts.faults,
+    }
+    if printed_as_json(session, facts):
+        return
+    if dry_run:
+        say(
+            f"{source.origin}: {counts.models:,} models, {counts.versions:,} versions, {counts.runs:,} runs; nothing written"
+        )
+        return
+    show_pairs(
+        [
+            ("import", counts.number),
+            ("from", options.origin or source.origin),
+            ("models", f"{counts.models:,}"),
+            ("versions", f"{counts.versions:,}" + (f", {counts.gone:,} are gone there" if counts.gone else "")),
+            ("runs", f"{counts.runs:,}, {counts.runs_changed:,} new or changed"
+             + (f", {counts.runs_missing:,} are gone there" if counts.runs_missing else "")),
+            ("aliases", f"{counts.aliases_changed:,} set, moved or dropped"),
+            ("files", f"{counts.files:,} fetched, {counts.bytes:,} bytes"),
+        ]
+    )  # fmt: skip
+    if counts.pickled:
+        say(f"of them are pickles: {counts.pickled:,}; listed as what they are, not fetched, never loaded")
+    if counts.without_files:
+        say(f"without their files: {counts.without_files:,}, e.g. {'; '.join(counts.faults)}")
+    say("imported versions passed no gate here and cannot be deployed: pilothouse import list shows them")
+
+
+@import_.command("list")
+@click.argument("model", required=False, metavar="[MODEL]")
+@json_option
+@click.pass_obj
+def list_(session: Session, model: str | None) -> None:
+    """List imported models, or the versions of one."""
+    from pilothouse.domain.imported.views import FORMS, STANDING
+    from pilothouse.operations.exchange import imported
+
+    if model is None:
+        models = imported.list_models(session.services, session.actor)
+        if printed_as_json(session, [{**plain(one), "standing": STANDING} for one in models]):
+            return
+        rows = [
+            (
+                one.name,
+                one.original,
+                one.versions,
+                ", ".join(f"{a} → {n}" for a, n in sorted(one.aliases.items())),
+                one.origin,
+            )
+            for one in models
+        ]
+        show_table(
+            ("model", "its name there", "versions", "aliases", "from"),
+            rows,
+            empty="nothing is imported: pilothouse import mlflow URI",
+        )
+        return
+    versions = imported.list_versions(session.services, session.actor, model)
+    if printed_as_json(session, versions):
+        return
+    table = [
+        (
+            one.number,
+            _time(one.created_ms),
+            _stage(one.stage),
+            FORMS[one.form],
+            _scored(one),
+            "gone there" if one.gone else "",
+        )
+        for one in versions
+    ]
+    show_table(("version", "made", "stage", "file", "re-scored", ""), table, empty=f"{model} has no versions")
+    say(STANDING)
+
+
+@import_.command()
+@click.argument("version", metavar="MODEL/VERSION")
+@json_option
+@click.pass_obj
+def show(session: Session, version: str) -> None:
+    """Show an imported version: what its registry says, its run, its files."""
+    from pilothouse.domain.imported.views import FORMS
+    from pilothouse.operations.exchange import imported
+
+    found, run = imported.get_version(session.services, session.actor, version)
+    if printed_as_json(session, {"version": plain(found), "run": plain(run) if run else None}):
+        return
+    facts: dict[str, Any] = dict(run.facts) if run else {}
+    show_pairs(
+        [
+            ("version", f"{found.model}/{found.number}"),
+            ("standing", found.standing),
+            ("from", found.origin),
+            ("its name there", f"{found.original} {found.number}"),
+            ("made", _time(found.created_ms)),
+            ("by", found.user or facts.get("user", "") or "nobody said"),
+            ("stage there", _stage(found.stage)),
+            ("source", found.source),
+            (
+                "run",
+                f"{found.run} {facts.get('name', '')} {facts.get('status', '')}"
+                if run
+                else found.run or "none",
+            ),
+            ("description", found.description or "none"),
+            ("file", FORMS[found.form]),
+            ("re-scored", _scored(found) or "not yet: pilothouse import rescore"),
+            *(("files", found.files_fault) for _ in [0] if found.files_fault),
+            *((f"tag {key}", value) for key, value in sorted(found.tags.items())),
+            *((f"parameter {key}", value) for key, value in sorted(facts.get("params", {}).items())),
+        ]
+    )
+    rows = (
+        [(key, value, len(run.curves.get(key, [])) or 1) for key, value in sorted(found.metrics.items())]
+        if run
+        else []
+    )
+    click.echo()
+    show_table(("metric, as MLflow said it", "value", "points"), rows, empty="its run says no metrics")
+    if found.files:
+        click.echo()
+        show_table(
+            ("file", "bytes", "sha256"),
+            [(one.path, f"{one.size:,}", one.digest[:12] or one.left_out) for one in found.files],
+            empty="no files",
+        )
+
+
+@import_.command()
+@click.argument("model", metavar="MODEL")
+@json_option
+@click.pass_obj
+def aliases(session: Session, model: str) -> None:
+    """Every meaning of every alias of an imported model, from the first import on."""
+    from pilothouse.operations.exchange import imported
+
+    spans = imported.alias_history(session.services, session.actor, model)
+    if printed_as_json(session, spans):
+        return
+    rows = [
+        (
+            one.alias,
+            one.number,
+            f"{one.seen_at:%Y-%m-%d %H:%M}",
+            f"{one.ended_at:%Y-%m-%d %H:%M}" if one.ended_at else "now",
+        )
+        for one in spans
+    ]
+    show_table(
+        ("alias", "version", "first seen", "until"),
+        rows,
+        empty=f"{model} has had no alias since its first import",
+    )
+
+
+def _time(milliseconds: int | None) -> str:
+    from pilothouse.domain.imported.views import time_of
+
+    time = time_of(milliseconds)
+    return f"{time:%Y-%m-%d %H:%M}" if time else "–"
+
+
+def _scored(version: "ImportedVersion") -> str:
+    return version.score.finding if version.score else ""
+
+
+def _stage(stage: str) -> str:
+    return stage if stage not in ("", "None") else "–"

@@ -1,0 +1,197 @@
+"""Requests to a server of others over HTTP: bounded answers, no redirects, a connection a thread, tried again where busy."""
+
+import base64
+import http.client
+import json
+import os
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from pilothouse.domain.errors import InvalidInputError, NotAllowedError, NotFoundError, UnavailableError
+from pilothouse.domain.formats.bounded_json import JsonError, parse_json
+from pilothouse.domain.formats.safe_text import one_line, safe
+
+_TIMEOUT_S = 60.0
+_LARGEST_ANSWER = 256 << 20
+_CHUNK = 1 << 18
+_TRIES = 5
+_BUSY = frozenset({429, 502, 503, 504})
+_LONGEST_PAUSE_S = 20.0
+
+Parameters = Sequence[tuple[str, str]]
+
+
+class HttpClient:
+    """Client of one server. Safe to share between threads. Its credentials come from the environment, by MLflow's own names."""
+
+    def __init__(
+        self,
+        uri: str,
+        environment: Mapping[str, str] | None = None,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        parts = urlsplit(uri)
+        if parts.username or parts.password:
+            raise InvalidInputError(
+                "the address holds a user or password: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
+                "MLFLOW_TRACKING_TOKEN, instead"
+            )
+        try:
+            self._port = parts.port
+        except ValueError:
+            raise InvalidInputError(f"{safe(uri, 100)}: its port is no number of 1 to 65535") from None
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise InvalidInputError(f"{safe(uri, 100)}: expected http://HOST:PORT or https://HOST")
+        self._host = parts.hostname
+        self._prefix = parts.path.rstrip("/")
+        self._context = ssl.create_default_context() if parts.scheme == "https" else None
+        self.address = f"{parts.scheme}://{parts.netloc}{self._prefix}"
+        self._headers = {
+            "Accept": "*/*",
+            "User-Agent": "pilothouse",
+            **_authorisation(environment or os.environ),
+        }
+        self._pause = pause
+        self._local = threading.local()
+        self._open: list[http.client.HTTPConnection] = []
+        self._lock = threading.Lock()
+
+    def json(self, path: str, parameters: Parameters = (), body: object | None = None) -> dict[str, Any]:
+        """Object that the server answers. Raises PilothouseError, NotFoundError where it knows no such thing."""
+        data = b"".join(self.chunks(path, parameters, body, _LARGEST_ANSWER))
+        try:
+            answer = parse_json(data or b"{}")
+        except JsonError as error:
+            raise UnavailableError(
+                f"{self.address}{path} answered what is no JSON ({error}): is it a tracking server?"
+            ) from None
+        if not isinstance(answer, dict):
+            raise UnavailableError(f"{self.address}{path} answered no JSON object: is it a tracking server?")
+        return answer
+
+    def chunks(
+        self, path: str, parameters: Parameters = (), body: object | None = None, most: int = _LARGEST_ANSWER
+    ) -> Iterator[bytes]:
+        """Bytes of an answer as they come; UnavailableError where there are more than ``most``, or fewer than promised."""
+        answer = self._answered(path, parameters, body)
+        taken = 0
+        try:
+            while chunk := answer.read(_CHUNK):
+                taken += len(chunk)
+                if taken > most:
+                    raise UnavailableError(
+                        f"{self.address}{path} answered with more than {most:,} bytes; not taken"
+                    )
+                yield chunk
+            if answer.length:  # http.client ends a cut answer like a whole one
+                raise UnavailableError(
+                    f"{self.address}{path}: the connection ended {answer.length:,} bytes too early"
+                )
+        except (OSError, http.client.HTTPException) as error:
+            raise UnavailableError(f"{self.address}{path}: {_said(error)}") from None
+        finally:
+            if not answer.isclosed():
+                self._forget()
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        with self._lock:
+            for connection in self._open:
+                connection.close()
+            self._open.clear()
+
+    def _answered(self, path: str, parameters: Parameters, body: object | None) -> http.client.HTTPResponse:
+        query = f"?{urlencode(list(parameters))}" if parameters else ""
+        data = json.dumps(body).encode() if body is not None else None
+        headers = {**self._headers, **({"Content-Type": "application/json"} if data is not None else {})}
+        for tried in range(1, _TRIES + 1):
+            try:
+                connection = self._connection()
+                connection.request(
+                    "POST" if data is not None else "GET", f"{self._prefix}{path}{query}", data, headers
+                )
+                answer = connection.getresponse()
+            except ssl.SSLCertVerificationError as error:
+                raise UnavailableError(
+                    f"{self.address}: its certificate is not trusted ({error.verify_message})"
+                ) from None
+            except (OSError, http.client.HTTPException) as error:
+                self._forget()
+                if tried == _TRIES:
+                    raise UnavailableError(f"{self.address} does not answer: {_said(error)}") from None
+                self._pause(min(0.2 * 2**tried, _LONGEST_PAUSE_S))
+                continue
+            if answer.status == 200:
+                return answer
+            said = _message(answer.read(_CHUNK))
+            self._forget()
+            if answer.status not in _BUSY or tried == _TRIES:
+                raise self._refused(path, answer.status, said)
+            self._pause(_asked(answer, min(0.2 * 2**tried, _LONGEST_PAUSE_S)))
+        raise AssertionError("unreachable")
+
+    def _refused(self, path: str, status: int, said: str) -> Exception:
+        where = f"{self.address}{path} answered {status}{': ' + said if said else ''}"
+        if status in (301, 302, 303, 307, 308):
+            return UnavailableError(f"{where}: name the address that it sends to")
+        if status in (401, 403):
+            return NotAllowedError(
+                f"{where}: set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD; "
+                "a server that refuses the host wants it in MLFLOW_SERVER_ALLOWED_HOSTS"
+            )
+        return NotFoundError(where) if status == 404 else UnavailableError(where)
+
+    def _connection(self) -> http.client.HTTPConnection:
+        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            if self._context is not None:
+                connection = http.client.HTTPSConnection(
+                    self._host, self._port, timeout=_TIMEOUT_S, context=self._context
+                )
+            else:
+                connection = http.client.HTTPConnection(self._host, self._port, timeout=_TIMEOUT_S)
+            self._local.connection = connection
+            with self._lock:
+                self._open.append(connection)
+        return connection
+
+    def _forget(self) -> None:
+        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.close()
+            self._local.connection = None
+            with self._lock:
+                if connection in self._open:
+                    self._open.remove(connection)
+
+
+def _authorisation(environment: Mapping[str, str]) -> dict[str, str]:
+    token = environment.get("MLFLOW_TRACKING_TOKEN", "")
+    user = environment.get("MLFLOW_TRACKING_USERNAME", "")
+    if user:
+        word = base64.b64encode(f"{user}:{environment.get('MLFLOW_TRACKING_PASSWORD', '')}".encode()).decode()
+        return {"Authorization": f"Basic {word}"}
+    if token and not token.isprintable():
+        raise InvalidInputError("MLFLOW_TRACKING_TOKEN holds characters that no header may hold")
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _message(data: bytes) -> str:
+    try:
+        found = parse_json(data)
+    except JsonError:
+        return ""
+    return one_line(str(found.get("message", "")), 200) if isinstance(found, dict) else ""
+
+
+def _asked(answer: http.client.HTTPResponse, pause: float) -> float:
+    asked = answer.getheader("Retry-After", "")
+    return min(float(asked), _LONGEST_PAUSE_S) if asked.isascii() and asked.isdigit() else pause
+
+
+def _said(error: Exception) -> str:
+    return one_line(str(getattr(error, "strerror", None) or error) or type(error).__name__, 200)

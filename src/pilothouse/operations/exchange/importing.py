@@ -1,0 +1,333 @@
+"""Import of another registry, page by page: what it says goes on record as what it said.
+
+Each page is one transaction with its audit entry, which has the digest of what came: an import that ends in the middle goes on
+when it is run again. Nothing of it is a version of ours: it passed no gate, and nothing can be deployed from it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from pilothouse.artifacts import ArtifactStore
+from pilothouse.domain.errors import InvalidInputError, NotFoundError, PilothouseError, UnavailableError
+from pilothouse.domain.formats.canonical import canonical_digest
+from pilothouse.domain.formats.safe_text import safe
+from pilothouse.domain.identity.roles import Actor, Permission
+from pilothouse.domain.imported.names import path_fault, stored_text
+from pilothouse.domain.imported.records import ForeignFile, ForeignModel, ForeignRun, ForeignVersion
+from pilothouse.foreign.source import FoundFile, Source
+from pilothouse.operations.authorisation import authorise, changing
+from pilothouse.operations.services import Services
+from pilothouse.store.models import imports
+
+FILES = ("none", "model", "all")
+"""Which files are fetched: none, those of the model's folder, or those that its run has logged too."""
+LARGEST_FILE = 512 << 20
+_WORKERS = 4
+_PICKLES = (".pkl", ".pickle", ".joblib", ".cloudpickle")
+_OF_RUN = "run/"
+_NAMED = 3
+_LONGEST_ORIGIN = 200
+
+Tell = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """What is imported, and how much of it."""
+
+    models: tuple[str, ...] = ()
+    """Names there; all where none is named."""
+    files: str = "model"
+    largest_file: int = LARGEST_FILE
+    origin: str = ""
+    """What the registry is called here; its address where it is empty."""
+
+
+@dataclass
+class ImportCounts:
+    """What an import has found and written."""
+
+    number: int | None = None
+    models: int = 0
+    versions: int = 0
+    runs: int = 0
+    runs_changed: int = 0
+    runs_missing: int = 0
+    aliases_changed: int = 0
+    files: int = 0
+    bytes: int = 0
+    gone: int = 0
+    pickled: int = 0
+    without_files: int = 0
+    faults: list[str] = field(default_factory=list)
+    """First few reasons for which files were not fetched."""
+
+    def take(self, taken: "_Taken") -> None:
+        """Count the files of a version."""
+        self.files += sum(bool(one.digest) for one in taken.files)
+        self.bytes += sum(one.size for one in taken.files if one.digest)
+        self.pickled += taken.form == "pickle"
+        self.without_files += bool(taken.fault)
+        if taken.fault and len(self.faults) < _NAMED and taken.fault not in self.faults:
+            self.faults.append(taken.fault)
+
+    @property
+    def plain(self) -> dict[str, int]:
+        """The numbers by their names."""
+        return {
+            name: value for name, value in vars(self).items() if isinstance(value, int) and name != "number"
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """Files of one version as they were fetched."""
+
+    form: str = ""
+    files: tuple[ForeignFile, ...] = ()
+    fault: str = ""
+
+
+def check_options(options: ImportOptions) -> None:
+    """Raise InvalidInputError where the options are none."""
+    if options.files not in FILES:
+        raise InvalidInputError(f"files: {options.files!r}; expected {', '.join(FILES)}")
+    if len(options.origin) > _LONGEST_ORIGIN or not options.origin.isprintable():
+        raise InvalidInputError(
+            f"origin: expected a name of {_LONGEST_ORIGIN} characters at most, all of which can be seen"
+        )
+    if options.largest_file < 1:
+        raise InvalidInputError(f"largest file: {options.largest_file} bytes; expected 1 at least")
+
+
+def look(
+    services: Services, actor: Actor, source: Source, options: ImportOptions, tell: Tell | None = None
+) -> ImportCounts:
+    """What an import would read, with nothing written and no file fetched. Raises NotAllowedError, PilothouseError."""
+    authorise(services, actor, Permission.IMPORT)
+    check_options(options)
+    counts, total = ImportCounts(), source.count(options.models) or 0
+    for page in source.models(options.models):
+        counts.models += len(page)
+    _check_found(options, counts)
+    for versions in source.versions(options.models):
+        counts.versions += len(versions)
+        counts.runs += len({version.run for version in versions if version.run})
+        if tell is not None:
+            tell(counts.versions, max(total, counts.versions))
+    return counts
+
+
+def run_import(
+    services: Services, actor: Actor, source: Source, options: ImportOptions, tell: Tell | None = None
+) -> ImportCounts:
+    """Import models, versions, aliases, runs and files. Twice is as good as once. Raises NotAllowedError, PilothouseError."""
+    authorise(services, actor, Permission.IMPORT)
+    check_options(options)
+    total = source.count(options.models) or 0
+    origin = options.origin or source.origin
+    with changing(services, actor, Permission.IMPORT) as change:
+        plain = {"models": list(options.models), "files": options.files}
+        number = imports.begin(change.connection, origin, plain, actor.name, change.at)
+        change.record("import.begun", f"import {number}", {"origin": origin, **plain})
+    with ThreadPoolExecutor(_WORKERS, thread_name_prefix="import") as pool:
+        at_work = _Import(services, actor, source, origin, number, options, pool, ImportCounts(number))
+        seen: set[int] = set()
+        for models in source.models(options.models):
+            seen |= at_work.put_models(models)
+        _check_found(options, at_work.counts)
+        for versions in source.versions(options.models):
+            at_work.put_page(versions)
+            if tell is not None:
+                tell(at_work.counts.versions, max(total, at_work.counts.versions))
+        at_work.finish(seen)
+    return at_work.counts
+
+
+def _check_found(options: ImportOptions, counts: ImportCounts) -> None:
+    if options.models and counts.models < len(set(options.models)):
+        named = ", ".join(repr(safe(name, 80)) for name in options.models)
+        raise NotFoundError(
+            f"the registry has {counts.models} of the models {named}: names are compared letter by letter"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Import:
+    """An import at work."""
+
+    services: Services
+    actor: Actor
+    source: Source
+    origin: str
+    number: int
+    options: ImportOptions
+    pool: ThreadPoolExecutor
+    counts: ImportCounts
+
+    @property
+    def subject(self) -> str:
+        """What the log calls it."""
+        return f"import {self.number}"
+
+    def put_models(self, models: Sequence[ForeignModel]) -> set[int]:
+        """Record a page of models and what their aliases mean now; returns their keys."""
+        if not models:
+            return set()
+        with changing(self.services, self.actor, Permission.IMPORT) as change:
+            keys = imports.put_models(change.connection, self.origin, models, change.at)
+            moved = sum(
+                imports.move_aliases(
+                    change.connection, keys[one.workspace, one.name], one.aliases, self.number, change.at
+                )
+                for one in models
+            )
+            told = [
+                [one.workspace, one.name, one.description, dict(one.tags), dict(one.aliases), one.created_ms]
+                for one in models
+            ]
+            facts = {"models": len(models), "aliases_changed": moved, "digest": canonical_digest(told)}
+            change.record("import.models", self.subject, facts)
+        self.counts.models += len(models)
+        self.counts.aliases_changed += moved
+        return set(keys.values())
+
+    def put_page(self, versions: Sequence[ForeignVersion]) -> None:
+        """Record a page of versions with their runs, then fetch the files that are not here yet."""
+        if not versions:
+            return
+        ids = sorted({version.run for version in versions if version.run})
+        keys = self._keys()
+        absent = {(version.workspace, version.model) for version in versions} - set(keys)
+        if absent:  # registered while the import ran
+            self.put_models([ForeignModel(*one) for one in sorted(absent)])
+            keys = self._keys()
+        with self.services.registry.read() as connection:
+            known = imports.ended_runs(connection, self.origin, ids)
+        runs = self.source.runs(ids, known)
+        with changing(self.services, self.actor, Permission.IMPORT) as change:
+            without = imports.put_versions(change.connection, keys, versions, self.number, change.at)
+            changed = imports.put_runs(change.connection, self.origin, runs, known, change.at)
+            told = [
+                [imports.version_digest(one) for one in versions],
+                [canonical_digest(imports.run_facts(one)) for one in runs],
+            ]
+            facts = {
+                "versions": len(versions),
+                "runs": len(runs),
+                "runs_changed": changed,
+                "digest": canonical_digest(told),
+            }
+            change.record("import.versions", self.subject, facts)
+        self.counts.versions += len(versions)
+        self.counts.runs += len(runs)
+        self.counts.runs_changed += changed
+        self.counts.runs_missing += len(ids) - len(runs)
+        wanted = [one for one in versions if (one.workspace, one.model, one.number) in without]
+        if self.options.files != "none" and wanted:
+            self._put_files(wanted, runs, without)
+
+    def finish(self, seen: set[int]) -> None:
+        """Mark what is no longer there, of the models that were read whole, and close the import."""
+        with changing(self.services, self.actor, Permission.IMPORT) as change:
+            keys = set(imports.keys_of(change.connection, self.origin).values())
+            vanished = keys - seen if not self.options.models else set()
+            for key in sorted(vanished):
+                self.counts.aliases_changed += imports.move_aliases(
+                    change.connection, key, {}, self.number, change.at
+                )
+            self.counts.gone = imports.mark_gone(change.connection, seen | vanished, self.number)
+            imports.finish(change.connection, self.number, self.counts.plain, change.at)
+            change.record("import.finished", self.subject, {"origin": self.origin, **self.counts.plain})
+
+    def _keys(self) -> dict[tuple[str, str], int]:
+        with self.services.registry.read() as connection:
+            return imports.keys_of(connection, self.origin)
+
+    def _put_files(
+        self,
+        versions: Sequence[ForeignVersion],
+        runs: Sequence[ForeignRun],
+        keys: Mapping[imports.ForeignVersionKey, int],
+    ) -> None:
+        places = {run.id: run.artifacts for run in runs} if self.options.files == "all" else {}
+        artifacts, source, options = self.services.artifacts, self.source, self.options
+        fetched = list(
+            self.pool.map(
+                lambda one: _fetched(artifacts, source, one, places.get(one.run), options), versions
+            )
+        )
+        with changing(self.services, self.actor, Permission.IMPORT) as change:
+            for version, taken in zip(versions, fetched, strict=True):
+                key = keys[version.workspace, version.model, version.number]
+                imports.put_files(change.connection, key, taken.form, taken.files, taken.fault)
+            named = [[one.path, one.digest] for taken in fetched for one in taken.files]
+            change.record(
+                "import.files", self.subject, {"files": len(named), "digest": canonical_digest(named)}
+            )
+        for taken in fetched:
+            self.counts.take(taken)
+
+
+def _fetched(
+    artifacts: ArtifactStore,
+    source: Source,
+    version: ForeignVersion,
+    run_place: str | None,
+    options: ImportOptions,
+) -> _Taken:
+    try:
+        files = [_stored(artifacts, one, options.largest_file) for one in source.files(version)]
+        form = _form(files)
+        if run_place is not None and version.run:
+            of_run = ForeignVersion(
+                version.workspace,
+                version.model,
+                version.number,
+                source=f"runs:/{version.run}",
+                location=run_place,
+            )
+            files += [
+                _stored(artifacts, one, options.largest_file, _OF_RUN) for one in _present(source, of_run)
+            ]
+    except UnavailableError as error:
+        if "cannot be written" in str(error):  # our own disk: nothing would come after it either
+            raise
+        return _Taken(fault=stored_text(str(error), 500))
+    except PilothouseError as error:
+        return _Taken(fault=stored_text(str(error), 500))
+    return _Taken(form, tuple(files))
+
+
+def _present(source: Source, version: ForeignVersion) -> Iterator[FoundFile]:
+    """Files of a run; none where it has logged none, and so has no folder."""
+    try:
+        yield from source.files(version)
+    except NotFoundError:
+        return
+
+
+def _stored(artifacts: ArtifactStore, found: FoundFile, most: int, prefix: str = "") -> ForeignFile:
+    path = stored_text(prefix + found.path)
+    size = found.size or 0
+    fault = path_fault(found.path)
+    if not fault and found.path.lower().endswith(_PICKLES):
+        fault = "a pickle, which is never loaded: not fetched"
+    if not fault and size > most:
+        fault = f"{size:,} bytes, more than {most:,}: not fetched"
+    if fault:
+        return ForeignFile(path, size, "", fault)
+    stored = artifacts.put_chunks(found.chunks(), most)
+    if stored is None:
+        return ForeignFile(path, size, "", f"more than {most:,} bytes: not fetched")
+    return ForeignFile(path, stored[1], stored[0])
+
+
+def _form(files: Sequence[ForeignFile]) -> str:
+    names = [one.path.lower() for one in files]
+    if any(name.endswith(".skops") for name in names):
+        return "skops"
+    if any(name.endswith(_PICKLES) for name in names):
+        return "pickle"
+    return "other" if names else "none"
