@@ -37,6 +37,7 @@ _LAYERS = {
     "store": "SQL on `registry.db`.",
     "telemetry": "SQL on `telemetry.db`: batches in, profiles rolled up, windows out.",
     "artifacts": "Content-addressed files.",
+    "foreign": "Registries of others, read and never written: MLflow's server by REST, its SQLite file, files of its versions.",
     "statistics": "Numbers about windows: arrays in, values out. No I/O.",
     "tables": "Files of others as tables: dialect, types and times by one rule at every door.",
     "transparency": "Transparency logs as C2SP writes them down: tree, signed heads, tiles, proofs. Values in, values out.",

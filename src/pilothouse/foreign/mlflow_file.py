@@ -76,7 +76,7 @@ class MlflowFile:
                 for key, value in pairs:
                     number, _, tag = str(key).partition(":")
                     tags.setdefault((workspace, name, int(number)), {})[tag] = value
-            logged = self._logged_models([str(row[9]) for row in rows])
+            places = self._places([(str(row[9] or ""), str(row[10] or "")) for row in rows])
             yield [
                 ForeignVersion(
                     workspace=stored_text(row[0]),
@@ -89,11 +89,11 @@ class MlflowFile:
                     stage=stored_text(row[7]),
                     status=stored_text(row[8]),
                     source=stored_text(row[9]),
-                    location=stored_text(row[10] or logged.get(str(row[9]).removeprefix("models:/"), "")),
+                    location=stored_text(place),
                     run=stored_text(row[11]),
                     tags=stored_texts(tags.get((row[0], row[1], row[2]), {})),
                 )
-                for row in rows
+                for row, place in zip(rows, places, strict=True)
             ]
 
     def runs(self, ids: Sequence[str], without_curves: frozenset[str]) -> list[ForeignRun]:
@@ -161,17 +161,36 @@ class MlflowFile:
     def _workspace(self, table: str) -> str:
         return "workspace" if "workspace" in self._file.columns(table) else "'default'"
 
-    def _logged_models(self, sources: Sequence[str]) -> dict[str, str]:
-        ids = sorted(
-            {source.removeprefix("models:/") for source in sources if source.startswith("models:/m-")}
-        )
-        if not ids or not self._file.columns("logged_models"):
-            return {}
-        rows = self._file.rows(
-            "SELECT model_id, artifact_location FROM logged_models WHERE model_id IN (SELECT value FROM json_each(?))",
-            (json.dumps(ids),),
-        )
-        return {str(one): str(place) for one, place in rows}
+    def _places(self, places: Sequence[tuple[str, str]]) -> list[str]:
+        """Where the files of versions lie, by what each says its source is and where the store keeps it."""
+        told = [location or source for source, location in places]
+        models = {one.removeprefix("models:/") for one in told if one.startswith("models:/m-")}
+        runs = {one.removeprefix("runs:/").partition("/")[0] for one in told if one.startswith("runs:/")}
+        of_models: dict[str, str] = {}
+        if models and self._file.columns("logged_models"):
+            of_models = dict(
+                self._file.rows(
+                    "SELECT model_id, artifact_location FROM logged_models "
+                    "WHERE model_id IN (SELECT value FROM json_each(?))",
+                    (json.dumps(sorted(models)),),
+                )
+            )
+        of_runs: dict[str, str] = {}
+        if runs:
+            of_runs = dict(
+                self._file.rows(
+                    "SELECT run_uuid, artifact_uri FROM runs WHERE run_uuid IN (SELECT value FROM json_each(?))",
+                    (json.dumps(sorted(runs)),),
+                )
+            )
+        found: list[str] = []
+        for one in told:
+            run, _, below = one.removeprefix("runs:/").partition("/")
+            if one.startswith("runs:/") and run in of_runs:
+                found.append(f"{str(of_runs[run]).rstrip('/')}/{below}")
+            else:
+                found.append(str(of_models.get(one.removeprefix("models:/"), one)))
+        return found
 
     def _runs(self, ids: list[str], without_curves: frozenset[str]) -> list[ForeignRun]:
         wanted = json.dumps(ids)
