@@ -39,7 +39,10 @@ _COMMANDS = {
     "show": ("models.models:show", "Show one version: metrics, gates, parameters, data, code."),
     "compare": ("models.models:compare", "Show what differs between two versions."),
     "runs": ("models.runs:runs", "List notebook runs, which programs have recorded."),
-    "export": ("models.exports:export", "Write a version for other systems (ONNX), compared with it."),
+    "export": (
+        "models.exports:export",
+        "Write a version for other systems (ONNX, MLflow), compared with it.",
+    ),
     "report": ("models.reports:report", "Write a model's report: one HTML page with its pictures."),
     "import": (
         "models.imports:import_",

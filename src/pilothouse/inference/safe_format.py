@@ -126,14 +126,19 @@ def _merges(value: Any) -> bool:
     return isinstance(value, dict) and any(key is None or type(key).__name__ in _MERGED for key in value)
 
 
-def _refused(data: bytes) -> list[str]:
+def untrusted_types(data: bytes) -> list[str]:
+    """Types that a model file holds beyond those that skops trusts by itself. Raises IntegrityError."""
     import skops.io
 
     try:
         untrusted: list[str] = skops.io.get_untrusted_types(data=data)
     except Exception as error:  # the audit itself walks the file: whatever breaks there, the file is bad
         raise IntegrityError(f"the model file cannot be read: {_message(error)}") from error
-    return sorted(set(untrusted) - set(ALLOWED_TYPES))
+    return sorted(set(untrusted))
+
+
+def _refused(data: bytes) -> list[str]:
+    return sorted(set(untrusted_types(data)) - set(ALLOWED_TYPES))
 
 
 def _check_size(data: bytes) -> None:

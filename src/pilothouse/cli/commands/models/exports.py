@@ -68,3 +68,53 @@ def onnx(session: Session, version: str, file: Path, anyway: bool) -> int:
         else:
             say(f"not written: {made.differing:,} rows are answered otherwise; --anyway writes it")
     return EXIT_DIFFERS if made.differing else 0
+
+
+@export.command()
+@click.argument("version", metavar="MODEL/VERSION")
+@click.option(
+    "--to",
+    "folder",
+    required=True,
+    metavar="FOLDER",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The new folder.",
+)
+@click.option("--anyway", is_flag=True, help="Write the folder although answers differ.")
+@json_option
+@click.pass_obj
+def mlflow(session: Session, version: str, folder: Path, anyway: bool) -> int:
+    """Write a version as a folder that plain MLflow loads, and print how it answers there.
+
+    Load it with mlflow.sklearn.load_model or mlflow.pyfunc.load_model; no flag is needed. Missing values are NaN there. Exit
+    code 1 where answers on the hold-out are not equal to the bit; the folder is then written with --anyway alone.
+    """
+    from pilothouse.operations.exchange import mlflow_exports
+    from pilothouse.operations.workspace import upgrades
+    from pilothouse.system.destinations import check_new_folder
+    from pilothouse.system.paths import WorkspacePaths
+
+    check_new_folder(folder)
+    with upgrades.trials(WorkspacePaths(session.root)) as tries:
+        made = mlflow_exports.export_mlflow(session.services, tries, version)
+    is_written = anyway or not made.differing
+    if is_written:
+        mlflow_exports.write(made, folder)
+    facts = {
+        "model": made.model,
+        "version": made.version,
+        "compared": made.compared,
+        "trusted_types": made.trusted_types,
+        "differing": made.differing,
+        "folder": str(folder) if is_written else None,
+    }
+    if not printed_as_json(session, facts):
+        rows = [(one.kind, f"{one.rows:,}", f"{one.labels:,}", f"{one.largest:.3g}") for one in made.compared]
+        show_table(("rows", "count", "other label", "largest difference"), rows, empty="no rows")
+        if is_written:
+            say(
+                f"{folder}: {made.model}/{made.version} for MLflow: mlflow.sklearn.load_model loads it without a flag"
+            )
+        else:
+            say("not written: outside Pilothouse it answers otherwise; --anyway writes it")
+    return EXIT_DIFFERS if made.differing else 0
