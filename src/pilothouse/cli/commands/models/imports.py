@@ -252,3 +252,32 @@ def _scored(version: "ImportedVersion") -> str:
 
 def _stage(stage: str) -> str:
     return stage if stage not in ("", "None") else "–"
+
+
+@import_.command()
+@click.argument("version", metavar="MODEL[/VERSION]")
+@json_option
+@click.pass_obj
+def rescore(session: Session, version: str) -> int:
+    """Load a skops file in a confined process, by our own list of types, and let it answer its example.
+
+    Without a number: every version of the model that has a skops file and no score. Exit code 1 where one does not answer as its
+    signature says. It needs the extra "mlflow".
+    """
+    from pilothouse.operations.exchange import rescoring
+    from pilothouse.operations.workspace import upgrades
+    from pilothouse.system.paths import WorkspacePaths
+
+    rescoring.check_installed()
+    with upgrades.trials(WorkspacePaths(session.root)) as tries:
+        found = list(rescoring.rescore(session.services, session.actor, tries, version))
+    facts = [{"model": one.model, "version": one.number, **plain(score)} for one, score in found]
+    if not printed_as_json(session, facts):
+        rows = [
+            (f"{one.model}/{one.number}", "yes" if score.answers else "no", score.finding)
+            for one, score in found
+        ]
+        show_table(
+            ("version", "answers", "finding"), rows, empty=f"{version} has no skops file without a score"
+        )
+    return 0 if all(score.answers for _, score in found) else 1

@@ -1,0 +1,83 @@
+"""Answers of a real HTTP server, recorded once and given again by a server on loopback."""
+
+import base64
+import gzip
+import http.client
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+Answers = dict[str, tuple[int, str]]
+"""Status and body in base64 by ``METHOD path body``."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    answers: Answers
+    upstream: str
+    asked: list[str]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Any
+
+    def do_GET(self) -> None:
+        self._answer(b"")
+
+    def do_POST(self) -> None:
+        self._answer(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+
+    def _answer(self, body: bytes) -> None:
+        key = f"{self.command} {self.path} {body.decode()}"
+        self.server.asked.append(key)
+        if self.server.upstream and key not in self.server.answers:
+            self.server.answers[key] = _asked(self.server.upstream, self.command, self.path, body)
+        status, data = self.server.answers.get(key, (404, base64.b64encode(b'{"message": "not recorded"}').decode()))
+        plain = base64.b64decode(data)
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(plain)))
+        self.end_headers()
+        self.wfile.write(plain)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+def _asked(upstream: str, method: str, path: str, body: bytes) -> tuple[int, str]:
+    connection = http.client.HTTPConnection(upstream, timeout=60)
+    connection.request(method, path, body or None, {"Content-Type": "application/json"} if body else {})
+    answer = connection.getresponse()
+    try:
+        return answer.status, base64.b64encode(answer.read()).decode()
+    finally:
+        connection.close()
+
+
+@contextmanager
+def served(answers: Answers, upstream: str = "") -> Iterator[tuple[str, list[str]]]:
+    """Address of a server that gives the answers, and what it was asked; those of ``upstream`` (HOST:PORT) are recorded."""
+    server = _Server(("127.0.0.1", 0), _Handler)
+    server.answers, server.upstream, server.asked = answers, upstream, []
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", server.asked
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def read_answers(path: Path) -> Answers:
+    """Answers from a file."""
+    return {key: (status, data) for key, (status, data) in json.loads(gzip.decompress(path.read_bytes())).items()}
+
+
+def write_answers(path: Path, answers: Answers) -> None:
+    """Write answers to a file."""
+    path.write_bytes(gzip.compress(json.dumps(answers, sort_keys=True).encode(), mtime=0))
