@@ -37,6 +37,7 @@ from pilothouse.operations.dossier import (
     signing_key,
 )
 from pilothouse.operations.erasure import after_restore, carrying_out, exports, planning
+from pilothouse.operations.exchange import imported, importing, rescoring
 from pilothouse.operations.fleet import targets
 from pilothouse.operations.identity import idle_lock, passphrases, permissions, proposals, ssh_lines, users
 from pilothouse.operations.jobs import backfills, replays, searches
@@ -265,6 +266,13 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "schedules.resume_schedule": (lambda s, a: schedules.resume_schedule(s, a, 1), OPERATION),
     "targets.list_targets": (lambda s, a: targets.list_targets(s, a), EVERYBODY),
     "targets.issue_token": (lambda s, a: targets.issue_token(s, a, "ewr"), ADMINS),
+    "imported.list_models": (lambda s, a: imported.list_models(s, a), EVERYBODY),
+    "imported.list_versions": (lambda s, a: imported.list_versions(s, a, "nothing"), EVERYBODY),
+    "imported.get_version": (lambda s, a: imported.get_version(s, a, "nothing/1"), EVERYBODY),
+    "imported.alias_history": (lambda s, a: imported.alias_history(s, a, "nothing"), EVERYBODY),
+    "importing.look": (lambda s, a: importing.look(s, a, _NoRegistry(), importing.ImportOptions()), SCIENCE),
+    "importing.run_import": (lambda s, a: importing.run_import(s, a, _NoRegistry(), importing.ImportOptions()), SCIENCE),
+    "rescoring.rescore": (lambda s, a: rescoring.rescore(s, a, None, "nothing/1"), SCIENCE),  # type: ignore[arg-type]
     "passphrases.standing": (lambda s, a: passphrases.standing(s, a), EVERYBODY),
     "passphrases.set_passphrase": (lambda s, a: passphrases.set_passphrase(s, a, _PHRASE), EVERYBODY),
     "idle_lock.unlock": (
@@ -435,6 +443,28 @@ MODULES = (
 class _Nowhere:
     def write(self, text: str) -> None:
         """Let it go."""
+
+
+class _NoRegistry:
+    """Registry of others without a model."""
+
+    origin = "nowhere"
+
+    def count(self, names: object) -> int:
+        return 0
+
+    def models(self, names: object) -> Iterator[Any]:
+        return iter(())
+
+    versions = models
+
+    def runs(self, ids: object, without_curves: object) -> list[Any]:
+        return []
+
+    files = models
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 class _UndoError(Exception):

@@ -37,7 +37,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.asked.append(key)
         if self.server.upstream and key not in self.server.answers:
             self.server.answers[key] = _asked(self.server.upstream, self.command, self.path, body)
-        status, data = self.server.answers.get(key, (404, base64.b64encode(b'{"message": "not recorded"}').decode()))
+        status, data = self.server.answers.get(
+            key, (404, base64.b64encode(b'{"message": "not recorded"}').decode())
+        )
         plain = base64.b64decode(data)
         self.send_response(status)
         self.send_header("Content-Length", str(len(plain)))
@@ -75,7 +77,9 @@ def served(answers: Answers, upstream: str = "") -> Iterator[tuple[str, list[str
 
 def read_answers(path: Path) -> Answers:
     """Answers from a file."""
-    return {key: (status, data) for key, (status, data) in json.loads(gzip.decompress(path.read_bytes())).items()}
+    return {
+        key: (status, data) for key, (status, data) in json.loads(gzip.decompress(path.read_bytes())).items()
+    }
 
 
 def write_answers(path: Path, answers: Answers) -> None:

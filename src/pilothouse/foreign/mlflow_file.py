@@ -12,6 +12,8 @@ from pilothouse.foreign.file_roots import FileRoots
 from pilothouse.foreign.source import PAGE, FoundFile
 from pilothouse.sqlite.foreign_rows import ForeignFile
 
+_DELETED = "Deleted_Internal"
+"""Stage of versions that were deleted."""
 _RUNS = 50
 """Runs whose points are read together."""
 _POINTS = 20_000
@@ -33,7 +35,7 @@ class MlflowFile:
 
     def count(self, names: Sequence[str]) -> int:
         """Versions of the named models, of all where none is named."""
-        where, values = _named(names)
+        where, values = self._chosen("model_versions", names)
         return int(self._file.rows(f"SELECT count(*) FROM model_versions WHERE {where}", values)[0][0])  # noqa: S608 - ours
 
     def models(self, names: Sequence[str]) -> Iterator[list[ForeignModel]]:
@@ -117,7 +119,7 @@ class MlflowFile:
         there = self._file.columns(table)
         key = ", ".join((self._workspace(table), "name", *keys))
         shown = ", ".join((key, *(name if name in there else f"NULL AS {name}" for name in columns)))
-        where, named = _named(names)
+        where, named = self._chosen(table, names)
         after: tuple[Any, ...] = ()
         width = 2 + len(keys)
         while True:
@@ -131,6 +133,13 @@ class MlflowFile:
             if len(rows) < PAGE:
                 return
             after = rows[-1][:width]
+
+    def _chosen(self, table: str, names: Sequence[str]) -> tuple[str, tuple[Any, ...]]:
+        """Condition on rows of a table. A deleted version keeps its row there, with most of it blotted out."""
+        where, values = _named(names)
+        if "current_stage" in self._file.columns(table):
+            where += f" AND current_stage IS NOT '{_DELETED}'"
+        return where, values
 
     def _by_model(
         self,

@@ -3,6 +3,7 @@
 ``PYTHONPATH=tests .venv/bin/python tests/ecosystem/mlflow/make_fixture.py .ecosystem/mlflow/bin/python``
 """
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,9 @@ def main() -> None:
     FIXTURES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "store"
-        subprocess.run([python, HERE / "write_small.py", folder], check=True)
+        # MLflow notes the repository that a script lies in
+        script = shutil.copy(HERE / "write_small.py", name)
+        subprocess.run([python, script, folder], check=True, cwd=name)
         for pickle in folder.rglob("*.pkl"):
             pickle.write_bytes(b"a pickle was here\n")  # nobody loads it, here neither
         answers: Answers = {}

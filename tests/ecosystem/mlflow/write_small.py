@@ -38,13 +38,19 @@ def main() -> None:
     estimators = (
         (make_pipeline(StandardScaler(), LogisticRegression()), late, {}),
         (RandomForestClassifier(3, random_state=0), late, {"skops_trusted_types": [_TREE, "numpy.dtype"]}),
-        (HistGradientBoostingRegressor(max_iter=3), rows.age, {"skops_trusted_types": [_BOOSTED, "numpy.dtype"]}),
+        (
+            HistGradientBoostingRegressor(max_iter=3),
+            rows.age,
+            {"skops_trusted_types": [_BOOSTED, "numpy.dtype"]},
+        ),
         (LogisticRegression(), late, {"serialization_format": "cloudpickle"}),
     )
     for number, (estimator, outcome, settings) in enumerate(estimators):
         with mlflow.start_run(run_name=f"run {number}"):
             mlflow.log_params({"number": number, "estimator": type(estimator).__name__})
-            data = mlflow.data.from_pandas(rows.assign(late=late), source="rows.csv", targets="late", name="rows")
+            data = mlflow.data.from_pandas(
+                rows.assign(late=late), source="rows.csv", targets="late", name="rows"
+            )
             mlflow.log_input(data, context="training")
             for step in range(4):
                 mlflow.log_metric("loss", 1 / (step + 1), step=step)

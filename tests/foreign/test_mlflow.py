@@ -1,0 +1,243 @@
+"""MLflow's registry as it is read: by its SQLite file and by its server alike, and nothing beyond what may be read."""
+
+import http.server
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pilothouse.domain.errors import (
+    InvalidInputError,
+    NotAllowedError,
+    NotFoundError,
+    PilothouseError,
+    UnavailableError,
+)
+from pilothouse.domain.formats.canonical import canonical_json
+from pilothouse.domain.imported.names import mapped_name, path_fault, read_whole, stored_text
+from pilothouse.domain.imported.records import MOST_POINTS, Curve
+from pilothouse.foreign.http_client import HttpClient
+from pilothouse.foreign.opening import open_mlflow
+from pilothouse.foreign.source import Source
+from pilothouse.store.models.imports import run_facts
+from support.mlflow_store import recorded, unpacked
+from support.recorded_http import served
+
+
+def everything(source: Source) -> tuple[Any, ...]:
+    """What a registry says, and the bytes of its files, but where they lie."""
+    models = [one for page in source.models(()) for one in page]
+    versions = [one for page in source.versions(()) for one in page]
+    runs = source.runs(sorted({one.run for one in versions}), frozenset())
+    files = {
+        (one.model, one.number, file.path): b"".join(file.chunks())
+        for one in versions
+        for file in source.files(one)
+        if not file.path.endswith(".pkl")
+    }
+    plain = {run.id: canonical_json([run_facts(run), repr(sorted(run.curves.items()))]) for run in runs}
+    return models, [replace(one, location="") for one in versions], plain, files
+
+
+def test_file_and_server_say_the_same(tmp_path: Path) -> None:
+    file = open_mlflow(str(unpacked(tmp_path)))
+    by_file = everything(file)
+    file.close()
+    with served(recorded()) as (address, asked):
+        server = open_mlflow(address)
+        by_server = everything(server)
+        server.close()
+    assert by_file == by_server
+    models, versions, runs, files = by_file
+    assert {one.name: dict(one.aliases) for one in models}["Credit Risk"] == {"Champion": 1, "é": 2}
+    assert [one.number for one in versions if one.model == "Credit Risk"] == [1, 2, 3, 4]
+    assert len(runs) == 5  # a deleted version of the first model is none
+    assert ("Credit Risk", 1, "model.skops") in files
+    assert len(asked) < 60
+
+
+def test_a_file_of_a_release_without_later_tables_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    with sqlite3.connect(path) as made:
+        made.executescript(
+            "CREATE TABLE registered_models (name TEXT, creation_time INT, last_updated_time INT, description TEXT);"
+            "CREATE TABLE model_versions (name TEXT, version INT, creation_time INT, source TEXT, run_id TEXT);"
+            "CREATE TABLE runs (run_uuid TEXT, user_id TEXT, status TEXT, start_time INT, end_time INT, lifecycle_stage TEXT,"
+            " artifact_uri TEXT, experiment_id INT); CREATE TABLE experiments (experiment_id INT, name TEXT);"
+            "CREATE TABLE params (key TEXT, value TEXT, run_uuid TEXT); CREATE TABLE tags (key TEXT, value TEXT, run_uuid TEXT);"
+            "CREATE TABLE metrics (key TEXT, value REAL, timestamp INT, run_uuid TEXT, step INT, is_nan INT);"
+            "CREATE TABLE latest_metrics (key TEXT, value REAL, timestamp INT, run_uuid TEXT, step INT, is_nan INT);"
+            "INSERT INTO registered_models VALUES ('m', 1, 1, NULL); INSERT INTO model_versions VALUES ('m', 1, 1, 'x', 'r');"
+            "INSERT INTO runs VALUES ('r', NULL, 'FINISHED', 1, 2, 'active', '', 0);"
+        )
+    source = open_mlflow(f"sqlite:///{path}")
+    ((version,),) = source.versions(())
+    assert (version.workspace, version.model, version.number) == ("default", "m", 1)
+    assert [run.id for run in source.runs(["r"], frozenset())] == ["r"]
+    source.close()
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["/etc", "file:///etc", "../../../etc", "mlflow-artifacts:/../../etc", "mlruns/out", "s3://bucket/x"],
+)
+def test_no_file_beyond_the_folders_is_read(tmp_path: Path, location: str) -> None:
+    path = unpacked(tmp_path / "store")
+    (path.parent / "mlruns" / "out").symlink_to("/etc")
+    source = open_mlflow(str(path))
+    ((version, *_), *_) = source.versions(())
+    with pytest.raises((NotFoundError, UnavailableError)):
+        list(source.files(replace(version, location=location)))
+    source.close()
+
+
+def test_a_link_within_a_folder_is_not_followed(tmp_path: Path) -> None:
+    path = unpacked(tmp_path / "store")
+    source = open_mlflow(str(path))
+    version = next(one for page in source.versions(()) for one in page if one.model == "Credit Risk")
+    folder = next(path.parent.glob(f"mlruns/1/models/{version.logged_model}/artifacts"))
+    (folder / "stolen").symlink_to("/etc/passwd")
+    (folder / "all").symlink_to("/etc")
+    assert {one.path for one in source.files(version)} & {"stolen", "all/passwd"} == set()
+    source.close()
+
+
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        ("/nowhere.db", "does not exist"),
+        ("ftp://host/x", "expected http"),
+        ("http://ada:secret@127.0.0.1:5000", "MLFLOW_TRACKING_USERNAME"),
+        ("http://127.0.0.1:99999", "port"),
+    ],
+)
+def test_an_address_that_is_none_is_refused_in_one_line(uri: str, said: str) -> None:
+    with pytest.raises(PilothouseError, match=said) as refused:
+        open_mlflow(uri)
+    assert "\n" not in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.db").write_text("no database, but long enough to be taken for one" * 100)
+    with pytest.raises(InvalidInputError, match="no SQLite file"):
+        open_mlflow(str(tmp_path / "x.db"))
+    sqlite3.connect(tmp_path / "y.db").execute("CREATE TABLE t (x)")
+    with pytest.raises(InvalidInputError, match="no table of model versions"):
+        open_mlflow(str(tmp_path / "y.db"))
+    with pytest.raises(InvalidInputError, match="file store"):
+        open_mlflow(str(tmp_path))
+
+
+class _Scripted(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Any
+
+    def do_GET(self) -> None:
+        self.server.seen.append(self.headers.get("Authorization"))
+        status, headers, body = self.server.script.pop(0)
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if "Content-Length" not in headers:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        if "Content-Length" in headers:
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def scripted(*script: tuple[int, dict[str, str], bytes]) -> Iterator[tuple[str, list[Any]]]:
+    server: Any = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Scripted)
+    server.script, server.seen = list(script), []
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", server.seen
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_a_busy_server_is_asked_again_and_a_failing_one_is_not_asked_for_ever() -> None:
+    pauses: list[float] = []
+    busy = (503, {"Retry-After": "7"}, b"")
+    with scripted(busy, (429, {}, b""), (200, {}, b'{"a": 1}'), *[busy] * 5) as (address, _):
+        client = HttpClient(address, {}, pauses.append)
+        assert client.json("/x") == {"a": 1}
+        assert pauses[0] == 7.0
+        with pytest.raises(UnavailableError, match="503"):
+            client.json("/x")
+        client.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "said"),
+    [
+        ((302, {"Location": "http://127.0.0.1:1/"}, b""), UnavailableError, "name the address"),
+        ((403, {}, b'{"message": "Invalid Host\\u001b[2J"}'), NotAllowedError, "MLFLOW_TRACKING_TOKEN"),
+        ((200, {}, b"<html>"), UnavailableError, "no JSON"),
+        ((200, {}, b"[1]"), UnavailableError, "no JSON object"),
+        ((200, {"Content-Length": "100"}, b'{"a": 1}'), UnavailableError, "too early|answer|IncompleteRead"),
+    ],
+)
+def test_an_answer_that_is_none_is_one_line(answer: Any, kind: type[Exception], said: str) -> None:
+    with scripted(answer) as (address, _):
+        client = HttpClient(address, {}, lambda _: None)
+        with pytest.raises(kind, match=said) as refused:
+            client.json("/x")
+        client.close()
+    assert str(refused.value).isprintable()
+
+
+def test_credentials_come_from_the_environment_and_are_in_no_message() -> None:
+    with scripted((401, {}, b"")) as (address, seen):
+        client = HttpClient(address, {"MLFLOW_TRACKING_TOKEN": "geheim"}, lambda _: None)
+        with pytest.raises(NotAllowedError) as refused:
+            client.json("/x")
+        client.close()
+    assert seen == ["Bearer geheim"]
+    assert "geheim" not in str(refused.value)
+
+
+def test_names_of_others_become_names_of_ours() -> None:
+    assert mapped_name("Credit Risk", ()) == "credit-risk"
+    assert mapped_name("Credit risk", {"credit-risk"}) == "credit-risk-2"
+    assert mapped_name("Zürich/Élan", ()) == "zurich-elan"
+    assert mapped_name("模型", ()) == "model"
+    assert len(mapped_name("x" * 500, {"x" * 64})) <= 64
+    assert stored_text("a\x00\ud800b") == "a\ufffd\ufffdb"
+    assert [bool(path_fault(path)) for path in ("a/b", "../a", "/a", "a//b", "")] == [
+        False,
+        True,
+        True,
+        True,
+        True,
+    ]
+    assert [read_whole(value) for value in (True, "7", 2**63, "x", 1.5, None)] == [
+        None,
+        7,
+        None,
+        None,
+        None,
+        None,
+    ]
+
+
+def test_a_curve_is_thinned_and_keeps_its_ends() -> None:
+    curve = Curve()
+    for step in range(100_001):
+        curve.add((step, step, 0.5))
+    points = curve.points
+    assert len(points) <= 2 * MOST_POINTS
+    assert (points[0][0], points[-1][0], curve.seen) == (0, 100_000, 100_001)

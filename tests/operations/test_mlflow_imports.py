@@ -1,0 +1,201 @@
+"""Imports of an MLflow registry: what it says is on record once, as what it said, and nothing can be deployed from it."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError
+from pilothouse.domain.imported.views import STANDING
+from pilothouse.foreign.opening import open_mlflow
+from pilothouse.operations.exchange import imported, importing
+from pilothouse.operations.exchange.importing import ImportCounts, ImportOptions
+from pilothouse.operations.promotion import promotions
+from pilothouse.operations.workspace import audits
+from support.mlflow_store import recorded, unpacked
+from support.recorded_http import served
+from support.small_workspace import SmallWorkspace, make_small_workspace
+
+
+def take(example: SmallWorkspace, uri: Path | str, **options: object) -> ImportCounts:
+    source = open_mlflow(str(uri))
+    try:
+        return importing.run_import(example.services, example.admin, source, ImportOptions(**options))  # type: ignore[arg-type]
+    finally:
+        source.close()
+
+
+def rows(example: SmallWorkspace) -> dict[str, list[tuple[object, ...]]]:
+    """What the registry holds of imports, but for when it was read."""
+    queries = {
+        "models": "SELECT origin, workspace, original, name, tags, created_ms FROM imported_models ORDER BY id",
+        "versions": "SELECT imported_model_id, number, created_ms, digest, form, files FROM imported_versions ORDER BY id",
+        "runs": "SELECT run, digest, curves FROM imported_runs ORDER BY run",
+        "aliases": "SELECT imported_model_id, alias, number, ended_at FROM imported_aliases ORDER BY id",
+    }
+    with example.services.registry.read() as connection:
+        return {name: [tuple(row) for row in connection.execute(query)] for name, query in queries.items()}
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> SmallWorkspace:
+    return make_small_workspace(tmp_path / "workspace")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return unpacked(tmp_path / "store")
+
+
+def test_a_registry_is_taken_in_and_a_second_time_changes_nothing(
+    example: SmallWorkspace, store: Path
+) -> None:
+    counts = take(example, store, files="all")
+    assert (counts.models, counts.versions, counts.runs, counts.pickled) == (3, 6, 5, 1)
+    before = rows(example)
+    again = take(example, store, files="all")
+    assert (again.runs_changed, again.aliases_changed, again.files, again.gone) == (0, 0, 0, 0)
+    assert rows(example) == before
+    version, run = imported.get_version(example.services, example.admin, "credit-risk/2")
+    assert (version.original, version.stage, version.description, version.form) == (
+        "Credit Risk", "Production", "a forest", "skops",
+    )  # fmt: skip
+    assert version.standing == STANDING
+    assert run is not None
+    assert run.facts["params"]["number"] == "1"
+    assert [value for _, _, value in run.curves["loss"]] == [1.0, 0.5, 1 / 3, 0.25]
+    assert version.metrics["undefined"] == "NaN"
+    assert run.facts["inputs"][0]["tags"] == {"mlflow.data.context": "training"}
+    remark = version.file("run/notes/remark.txt")
+    assert remark is not None
+    assert example.services.artifacts.read(remark.digest) == b"seen by nobody"
+    pickled, _ = imported.get_version(example.services, example.admin, "credit-risk/4")
+    assert pickled.form == "pickle"
+    assert [one.left_out for one in pickled.files or () if one.path == "model.pkl"] == [
+        "a pickle, which is never loaded: not fetched"
+    ]
+
+
+def test_file_and_server_of_one_origin_are_one(example: SmallWorkspace, store: Path) -> None:
+    take(example, store, origin="prod")
+    before = rows(example)
+    with served(recorded()) as (address, _):
+        counts = take(example, address, origin="prod")
+    assert (counts.models, counts.versions, counts.runs_changed, counts.files) == (3, 6, 0, 0)
+    assert rows(example) == before
+
+
+def test_every_meaning_of_an_alias_stays(example: SmallWorkspace, store: Path) -> None:
+    take(example, store)
+    with sqlite3.connect(store) as there:
+        there.execute("UPDATE registered_model_aliases SET version = 3 WHERE alias = 'Champion'")
+        there.execute("DELETE FROM registered_model_aliases WHERE alias = 'é'")
+    assert take(example, store).aliases_changed == 2
+    spans = imported.alias_history(example.services, example.admin, "credit-risk")
+    assert [(one.alias, one.number, one.ended_at is None) for one in spans] == [
+        ("Champion", 1, False), ("é", 2, False), ("Champion", 3, True),
+    ]  # fmt: skip
+    assert imported.get_version(example.services, example.admin, "credit-risk@Champion")[0].number == 3
+    with pytest.raises(NotFoundError, match="no alias"):
+        imported.get_version(example.services, example.admin, "credit-risk@é")
+    with (
+        pytest.raises(ConflictError, match="ends once"),
+        example.services.registry.transaction() as connection,
+    ):
+        connection.execute("UPDATE imported_aliases SET number = 9")
+
+
+def test_a_model_made_again_and_a_deleted_version_are_told_apart(
+    example: SmallWorkspace, store: Path
+) -> None:
+    take(example, store)
+    with sqlite3.connect(store) as there:
+        there.execute("UPDATE model_versions SET creation_time = creation_time + 5 WHERE name = 'Old'")
+        there.execute("DELETE FROM model_versions WHERE name = 'Credit Risk' AND version = 3")
+    assert take(example, store).gone == 2
+    versions = imported.list_versions(example.services, example.admin, "credit-risk")
+    assert [(one.number, one.gone) for one in versions] == [(4, False), (3, True), (2, False), (1, False)]
+    old = imported.list_versions(example.services, example.admin, "old")
+    assert [(one.number, one.gone) for one in old] == [(1, False), (1, True)]
+
+
+def test_one_model_is_taken_and_the_others_are_left(example: SmallWorkspace, store: Path) -> None:
+    counts = take(example, store, models=("Old",), files="none")
+    assert (counts.models, counts.versions, counts.files, counts.gone) == (1, 1, 0, 0)
+    with pytest.raises(NotFoundError, match="letter by letter"):
+        take(example, store, models=("old",))
+    source = open_mlflow(str(store))
+    before = rows(example)
+    assert importing.look(example.services, example.admin, source, ImportOptions()).versions == 6
+    assert rows(example) == before
+    source.close()
+
+
+def test_nothing_imported_can_be_requested_and_no_name_is_taken_from_ours(
+    example: SmallWorkspace, store: Path
+) -> None:
+    with sqlite3.connect(store) as there:
+        for table in ("registered_models", "model_versions"):
+            there.execute(f"UPDATE {table} SET name = 'Delay' WHERE name = 'Old'")
+    take(example, store)
+    assert [one.name for one in imported.list_models(example.services, example.admin)] == [
+        "churn-2j-x",
+        "credit-risk",
+        "delay-2",
+    ]
+    with pytest.raises(NotFoundError):
+        promotions.request_promotion(example.services, example.admin, "credit-risk/1", reason="it is good")
+
+
+def test_files_that_cannot_be_reached_are_fetched_the_next_time(example: SmallWorkspace, store: Path) -> None:
+    shutil.move(store.parent / "mlruns", store.parent / "elsewhere")
+    counts = take(example, store)
+    assert (counts.without_files, counts.files) == (6, 0)
+    assert "--artifacts" in counts.faults[0]
+    shutil.move(store.parent / "elsewhere", store.parent / "mlruns")
+    assert take(example, store).without_files == 0
+    assert imported.get_version(example.services, example.admin, "credit-risk/1")[0].skops_file is not None
+
+
+def test_a_large_file_is_left_out_and_said(example: SmallWorkspace, store: Path) -> None:
+    take(example, store, largest_file=1_000)
+    version, _ = imported.get_version(example.services, example.admin, "credit-risk/1")
+    assert version.skops_file is None
+    assert [one.left_out for one in version.files or () if one.path == "model.skops"][0].endswith(
+        "not fetched"
+    )
+
+
+def test_an_import_that_ended_in_the_middle_is_gone_on_with(example: SmallWorkspace, store: Path) -> None:
+    class _Cut(Exception):
+        pass
+
+    def cut(done: int, total: int) -> None:
+        raise _Cut
+
+    source = open_mlflow(str(store))
+    with pytest.raises(_Cut):
+        importing.run_import(example.services, example.admin, source, ImportOptions(), cut)
+    source.close()
+    take(example, store)
+    other = rows(example)
+    assert len(other["versions"]) == 6
+    assert audits.verify(example.services, example.admin)
+    with example.services.registry.read() as connection:
+        unfinished = connection.execute(
+            "SELECT count(*) AS n FROM imports WHERE finished_at IS NULL"
+        ).fetchone()
+    assert unfinished["n"] == 1
+
+
+@pytest.mark.parametrize(
+    "options", [ImportOptions(files="some"), ImportOptions(largest_file=0), ImportOptions(origin="a\nb")]
+)
+def test_options_that_are_none_are_refused(
+    example: SmallWorkspace, store: Path, options: ImportOptions
+) -> None:
+    source = open_mlflow(str(store))
+    with pytest.raises(InvalidInputError):
+        importing.run_import(example.services, example.admin, source, options)
+    source.close()
