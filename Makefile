@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-versions test-peers test-clients test-interop test-ecosystem test-ecosystem-data test-ecosystem-tools test-upgrade test-histories fuzz portable-long proof-console proof-ssh soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs pictures lock clean help outbox-long test-alerts bench-rollouts
+.PHONY: demo test test-versions test-peers test-clients test-interop test-ecosystem test-ecosystem-data test-ecosystem-tools test-ecosystem-mlflow test-upgrade test-histories fuzz portable-long proof-console proof-ssh soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs pictures lock clean help outbox-long test-alerts bench-rollouts
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
@@ -126,7 +126,7 @@ test-clients: $(VENV)/.dev .clients/triton/.done .clients/kserve/.done .clients/
 	@.ecosystem/data/bin/python -m pip --disable-pip-version-check -q install --no-deps --no-build-isolation -e .
 	@touch $@
 
-test-ecosystem: test-ecosystem-data test-ecosystem-tools test-alerts
+test-ecosystem: test-ecosystem-data test-ecosystem-tools test-ecosystem-mlflow test-alerts
 
 test-ecosystem-data: .ecosystem/data/.done
 	@PILOTHOUSE_ECOSYSTEM=1 .ecosystem/data/bin/python -m pytest -q -rs tests/ecosystem/test_sources_by_url.py tests/ecosystem/test_training_by_url.py
@@ -148,6 +148,10 @@ test-alerts: $(VENV)/.dev .clients/alerts/.done
 
 test-interop: $(VENV)/.dev .interop/signing/.done .interop/cyclonedx/.done
 	@PILOTHOUSE_INTEROP=1 $(BIN)/python -m pytest -q tests/interop
+
+# The real tools of a team, each a folder of tests/ecosystem with its requirements and tests.
+test-ecosystem-mlflow: $(VENV)/.dev
+	@PYTHON=$(PYTHON) $(BIN)/python tests/ecosystem/run.py mlflow
 
 # Environments of before in .upgrade: this Pilothouse under scikit-learn 1.8, and the last one without portable forms.
 .upgrade/scikit-learn-1.8/.done: tests/upgrade/requirements.txt pyproject.toml

@@ -69,7 +69,8 @@ def test_a_file_of_a_release_without_later_tables_is_read(tmp_path: Path) -> Non
             "CREATE TABLE model_versions (name TEXT, version INT, creation_time INT, source TEXT, run_id TEXT);"
             "CREATE TABLE runs (run_uuid TEXT, user_id TEXT, status TEXT, start_time INT, end_time INT, lifecycle_stage TEXT,"
             " artifact_uri TEXT, experiment_id INT); CREATE TABLE experiments (experiment_id INT, name TEXT);"
-            "CREATE TABLE params (key TEXT, value TEXT, run_uuid TEXT); CREATE TABLE tags (key TEXT, value TEXT, run_uuid TEXT);"
+            "CREATE TABLE params (key TEXT, value TEXT, run_uuid TEXT);"
+            "CREATE TABLE tags (key TEXT, value TEXT, run_uuid TEXT);"
             "CREATE TABLE metrics (key TEXT, value REAL, timestamp INT, run_uuid TEXT, step INT, is_nan INT);"
             "CREATE TABLE latest_metrics (key TEXT, value REAL, timestamp INT, run_uuid TEXT, step INT, is_nan INT);"
             "INSERT INTO registered_models VALUES ('m', 1, 1, NULL); INSERT INTO model_versions VALUES ('m', 1, 1, 'x', 'r');"
@@ -151,7 +152,7 @@ class _Scripted(http.server.BaseHTTPRequestHandler):
         if "Content-Length" in headers:
             self.close_connection = True
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         """Say nothing."""
 
 

@@ -162,20 +162,19 @@ def test_a_large_file_is_left_out_and_said(example: SmallWorkspace, store: Path)
     take(example, store, largest_file=1_000)
     version, _ = imported.get_version(example.services, example.admin, "credit-risk/1")
     assert version.skops_file is None
-    assert [one.left_out for one in version.files or () if one.path == "model.skops"][0].endswith(
-        "not fetched"
-    )
+    (said,) = [one.left_out for one in version.files or () if one.path == "model.skops"]
+    assert said.endswith("not fetched")
 
 
 def test_an_import_that_ended_in_the_middle_is_gone_on_with(example: SmallWorkspace, store: Path) -> None:
-    class _Cut(Exception):
+    class _CutError(Exception):
         pass
 
     def cut(done: int, total: int) -> None:
-        raise _Cut
+        raise _CutError
 
     source = open_mlflow(str(store))
-    with pytest.raises(_Cut):
+    with pytest.raises(_CutError):
         importing.run_import(example.services, example.admin, source, ImportOptions(), cut)
     source.close()
     take(example, store)

@@ -1,7 +1,9 @@
 """Where a version stands, in words: the act that got it there, and what can be done with it now."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from pilothouse.domain.formats.safe_text import safe
 from pilothouse.domain.models.evaluation import PortableForm
 from pilothouse.domain.models.version_stage import Standing, VersionStage
 from pilothouse.presentation.texts import count_text, size_text, time_text
@@ -97,3 +99,15 @@ def classes_text(classes: Sequence[str]) -> str:
     """``no, yes: a score is the probability of yes``; of more than two classes, the classes alone."""
     named = ", ".join(classes)
     return f"{named}: a score is the probability of {classes[1]}" if len(classes) == 2 else named
+
+
+def logged_text(plain: Mapping[str, Any]) -> str:
+    """``with MLflow: 15 parameters, 9 metrics, 10 files (--json has them)`` of what training code logged."""
+    runs = [one for one in plain.get("runs", []) if isinstance(one, dict)]
+    counts = [
+        f"{sum(len(run.get('params', {})) for run in runs)} parameters",
+        f"{sum(len(run.get('metrics', {})) for run in runs)} metrics",
+        f"{len(plain.get('files', []))} files",
+    ]
+    fault = f"; not all could be read: {safe(str(plain['fault']), 200)}" if plain.get("fault") else ""
+    return f"with MLflow: {', '.join(counts)} (--json has them){fault}"

@@ -1,4 +1,4 @@
-"""Re-scoring of imported versions: a confined step loads the model file by our own list of types and lets it answer its example.
+"""Re-scoring of imported versions: a confined step loads the model file by our list of types and lets it answer its example.
 
 That a version answers makes nothing of it that could be deployed: it says that the file is what its registry described.
 """

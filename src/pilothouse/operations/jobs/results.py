@@ -41,7 +41,13 @@ from pilothouse.store.work import jobs as job_rows
 from pilothouse.store.work import runs
 
 _LOG_LIMIT = 8 << 20
-_RUN_FILES = (("snapshot", "train"), ("snapshot", "holdout"), ("evaluate", PICTURES))
+_RUN_FILES = (
+    ("snapshot", "train"),
+    ("snapshot", "holdout"),
+    ("evaluate", PICTURES),
+    ("fit", "mlflow"),
+    ("fit", "mlflow_files"),
+)
 _VERSION_FILES = {
     "model": ("fit", "model"),
     "schema": ("fit", "schema"),

@@ -4,7 +4,8 @@ sees the hold-out.
 Inputs: ``train`` (parquet), ``model_folder``. Options: ``searched``, the result of a search by jobs of its own
 ({parameters, trials}); without it a search that the spec asks for runs here; ``changed_us``, the moment of a change since which
 rows are of a new world, and ``older_rows``, which of those before it are trained on, where that is on record (``recency``).
-Outputs: ``model`` (a skops file), ``schema`` (InputSchema), ``trials`` (JSON, where a search ran). Record: the parameters used,
+Outputs: ``model`` (a skops file), ``schema`` (InputSchema), ``trials`` (JSON, where a search ran), ``mlflow`` and
+``mlflow_files`` (what the user's code logged there, JSON and ZIP). Record: the parameters used,
 the trials, the environment.
 """
 
@@ -19,6 +20,7 @@ from pilothouse.domain.jobs.jobs import StepRequest, StepResult
 from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.safe_format import dump_model
+from pilothouse.training import tracking
 from pilothouse.training.data.rows import read_rows, schema_of, training_frame
 from pilothouse.training.data.times import Micros
 from pilothouse.training.environment import environment
@@ -36,6 +38,8 @@ def run(request: StepRequest, report: Report) -> StepResult:
     schema = schema_of(rows, spec)
     X, y = training_frame(rows, schema, spec)
     folder = Path(request.inputs.get("model_folder", request.folder))
+    if spec.training.function:
+        tracking.begin(Path(request.folder))
     fit = fitter(spec, schema, folder, request.seed, request.threads)
     report(0.1, f"fitting {spec.training.estimator or spec.training.function} on {rows.count} rows", {})
     searched = request.options.get("searched")
@@ -54,6 +58,11 @@ def run(request: StepRequest, report: Report) -> StepResult:
         "model": write_output(request, "model.skops", data),
         "schema": write_output(request, "schema.json", schema.to_bytes()),
     }
+    logged, files = tracking.end(Path(request.folder)) if spec.training.function else (None, None)
+    if logged is not None:
+        outputs["mlflow"] = write_output(request, "mlflow.json", logged)
+    if files is not None:
+        outputs["mlflow_files"] = write_output(request, "mlflow.zip", files)
     plain = searched["trials"] if searched else [asdict(trial) for trial in trials]
     if plain:
         outputs["trials"] = write_output(request, "trials.json", json.dumps(plain, indent=1).encode())

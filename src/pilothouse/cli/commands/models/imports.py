@@ -261,8 +261,8 @@ def _stage(stage: str) -> str:
 def rescore(session: Session, version: str) -> int:
     """Load a skops file in a confined process, by our own list of types, and let it answer its example.
 
-    Without a number: every version of the model that has a skops file and no score. Exit code 1 where one does not answer as its
-    signature says. It needs the extra "mlflow".
+    Without a number: every version of the model that has a skops file and no score. Exit code 1 where one does not answer as
+    its signature says. It needs the extra "mlflow".
     """
     from pilothouse.operations.exchange import rescoring
     from pilothouse.operations.workspace import upgrades

@@ -27,7 +27,7 @@ from pilothouse.presentation.pages.version_pages import comparison_table
 from pilothouse.presentation.request_texts import curl_command
 from pilothouse.presentation.tables.lineage_rows import affected_line, affected_table
 from pilothouse.presentation.tables.registry_rows import model_table, version_table
-from pilothouse.presentation.version_texts import classes_text, portable_text, standing_text
+from pilothouse.presentation.version_texts import classes_text, logged_text, portable_text, standing_text
 
 
 @click.command()
@@ -77,6 +77,7 @@ def show(session: Session, reference: str, markdown: bool) -> None:
 
         show_run(session, number)
         return
+    from pilothouse.operations.exchange import logged
     from pilothouse.operations.fleet import request_examples
     from pilothouse.operations.promotion import request_lists
 
@@ -90,7 +91,14 @@ def show(session: Session, reference: str, markdown: bool) -> None:
     example = request_examples.example_of(session.services, session.actor, version.model, version.number)
     command = curl_command(example.url, example.body, example.token_file) if example else ""
     signed = request_lists.signed_decisions(session.services, session.actor, reference)
-    more = {"addresses": asked_at, "classes": classes, "command": command, "signed": signed}
+    tracked = logged.logged(session.services, session.actor, reference)
+    more = {
+        "addresses": asked_at,
+        "classes": classes,
+        "command": command,
+        "signed": signed,
+        "logged": tracked,
+    }
     if printed_as_json(session, {"version": version, "run": run, **more}):
         return
     show_pairs(
@@ -112,6 +120,7 @@ def show(session: Session, reference: str, markdown: bool) -> None:
             ("parameters", texts.parameters_text(run.parameters)),
             *((f"fitted {i}", step) for i, step in enumerate(run.fitted, 1)),
             ("model file", f"{version.model_digest} ({version.model_bytes:,} bytes)"),
+            *([("logged", logged_text(tracked))] if tracked else []),
             *([("portable form", portable_text(version.portable))] if version.portable else []),
             *(("signed", decision_text(one)) for one in signed),
         )

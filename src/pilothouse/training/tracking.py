@@ -1,0 +1,124 @@
+"""What a user's training code logs with MLflow, where that is installed: kept in the step's own folder and read afterwards.
+
+``mlflow.log_param``, ``log_metric``, ``log_artifact``, autologging and ``mlflow.sklearn.log_model`` write into a SQLite store
+there: no server, no network. Nothing is imported for it, and without MLflow nothing changes.
+"""
+
+import importlib.util
+import io
+import json
+import os
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from pilothouse.domain.errors import PilothouseError
+from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.imported.names import stored_number, stored_text
+from pilothouse.training.data.sqlite_source import read_query
+
+_STORE = "mlflow.db"
+_FILES = "mlruns"
+MOST_POINTS = 100_000
+MOST_ROWS = 10_000
+LARGEST_TOGETHER = 256 << 20
+_PICKLES = (".pkl", ".pickle", ".joblib")
+_MOST_FILES = 1_000
+
+
+def begin(folder: Path) -> None:
+    """Point MLflow's client at a store in the step's folder, by its environment variables, where it is installed."""
+    if importlib.util.find_spec("mlflow") is None:
+        return
+    address = f"sqlite:///{folder / _STORE}"
+    os.environ.update(
+        {
+            "MLFLOW_TRACKING_URI": address,
+            "MLFLOW_REGISTRY_URI": address,
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "DO_NOT_TRACK": "true",
+            "GIT_PYTHON_REFRESH": "quiet",
+        }
+    )
+
+
+def end(folder: Path) -> tuple[bytes | None, bytes | None]:
+    """What was logged, as JSON, and the logged files as a ZIP archive; None where nothing was.
+
+    A store that cannot be read takes nothing away from the training: the record says why.
+    """
+    path = folder / _STORE
+    if not path.is_file():
+        return None, None
+    try:
+        record: dict[str, Any] = {"runs": _runs(path)}
+    except PilothouseError as error:
+        record = {"runs": [], "fault": one_line(str(error))}
+        print(f"what was logged with MLflow is not recorded: {error}", file=sys.stderr)  # noqa: T201 - into the step's log
+    archive, record["files"] = _packed(folder / _FILES)
+    return json.dumps(record, sort_keys=True).encode(), archive
+
+
+def _runs(path: Path) -> list[dict[str, Any]]:
+    runs = {
+        row["run_uuid"]: {
+            "run": row["run_uuid"],
+            "name": stored_text(row["name"]),
+            "status": stored_text(row["status"]),
+            "started_ms": row["start_time"],
+            "ended_ms": row["end_time"],
+            "params": {},
+            "tags": {},
+            "metrics": {},
+        }
+        for row in _rows(
+            path, "SELECT run_uuid, name, status, start_time, end_time FROM runs ORDER BY start_time", 1_000
+        )
+    }
+    for table in ("params", "tags"):
+        for row in _rows(path, f"SELECT run_uuid, key, value FROM {table} ORDER BY run_uuid, key", MOST_ROWS):  # noqa: S608 - ours
+            if row["run_uuid"] in runs:
+                runs[row["run_uuid"]][table][stored_text(row["key"])] = stored_text(row["value"])
+    points = "SELECT run_uuid, key, step, timestamp, value, is_nan FROM metrics ORDER BY run_uuid, key, step, timestamp"
+    for row in _rows(path, points, MOST_POINTS):
+        value = float("nan") if row["is_nan"] else float(row["value"])
+        if row["run_uuid"] in runs:
+            of_run = runs[row["run_uuid"]]["metrics"]
+            of_run.setdefault(stored_text(row["key"]), []).append(
+                [row["step"], row["timestamp"], stored_number(value)]
+            )
+    return list(runs.values())
+
+
+def _rows(path: Path, query: str, most: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = read_query(path, f"{query} LIMIT {most}").to_pylist()
+    return found
+
+
+def _packed(folder: Path) -> tuple[bytes | None, list[dict[str, Any]]]:
+    """Logged files as a ZIP archive, and all of them by name, with why one was left out."""
+    named: list[dict[str, Any]] = []
+    packed, size = io.BytesIO(), 0
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*"))[:_MOST_FILES]:
+            if path.is_symlink() or not path.is_file():
+                continue
+            length = path.stat().st_size
+            left_out = ""
+            if path.name.lower().endswith(_PICKLES):
+                left_out = "a pickle, which is never loaded"
+            elif size + length > LARGEST_TOGETHER:
+                left_out = f"more than {LARGEST_TOGETHER:,} bytes together"
+            else:
+                size += length
+                entry = zipfile.ZipInfo(path.relative_to(folder).as_posix())
+                archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+            named.append(
+                {
+                    "path": stored_text(path.relative_to(folder).as_posix()),
+                    "size": length,
+                    "left_out": left_out,
+                }
+            )
+    return (packed.getvalue() if size else None), named

@@ -1,0 +1,29 @@
+"""Loads exported folders with plain MLflow: ``load_export.py ROWS FOLDER …``. Prints what each answers as JSON, one a line."""
+
+import json
+import sys
+
+import mlflow
+import pandas as pd
+
+
+def main() -> None:
+    rows = pd.read_json(sys.argv[1], orient="split")
+    for folder in sys.argv[2:]:
+        model, generic = mlflow.sklearn.load_model(folder), mlflow.pyfunc.load_model(folder)
+        inputs = [one.name for one in generic.metadata.signature.inputs]
+        frame = rows[inputs].astype("float64")
+        print(
+            json.dumps(
+                {
+                    "probabilities": model.predict_proba(frame).tolist(),
+                    "labels": [str(one) for one in model.predict(frame)],
+                    "generic": [str(one) for one in generic.predict(frame)],
+                    "requirements": mlflow.pyfunc.get_model_dependencies(folder).rpartition("/")[2],
+                }
+            )
+        )
+
+
+if __name__ == "__main__":
+    main()
