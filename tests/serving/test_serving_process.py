@@ -309,12 +309,13 @@ _CONFINED = """
 import json, os, socket, sys
 from pathlib import Path
 from pilothouse.domain.confinement import Offered
-from pilothouse.serving.delivery.hub_address import HubConnection
+from pilothouse.serving.delivery.credential import Credential
+from pilothouse.serving.delivery.hub_address import HubAddress, HubConnection
 from pilothouse.serving.assignment import Assignment
 from pilothouse.serving.main import _give_up_all_but
 folder, outside, token, hub, port, offered = sys.argv[1:7]
 pid = os.getpid()
-assignment = Assignment("ewr", Path(hub), Path(folder), Path(token))
+assignment = Assignment("ewr", HubAddress(Path(hub)), Path(folder), Credential(Path(token)))
 _give_up_all_but(assignment, [int(port)], Offered(**json.loads(offered)))
 assert os.getpid() == pid
 def attempt(name, act):
@@ -487,8 +488,11 @@ def test_a_process_that_nothing_confines_refuses_unless_told_otherwise(tmp_path:
         "import sys; from pathlib import Path; from pilothouse.domain.confinement import Offered\n"
         "from pilothouse.serving.assignment import Assignment\n"
         "from pilothouse.serving.main import _give_up_all_but\n"
+        "from pilothouse.serving.delivery.credential import Credential\n"
+        "from pilothouse.serving.delivery.hub_address import HubAddress\n"
         "here = Path(sys.argv[1])\n"
-        "_give_up_all_but(Assignment('ewr', here / 'hub', here, here / 'token', sys.argv[2]), [1], Offered())"
+        "given = Assignment('ewr', HubAddress(here / 'hub'), here, Credential(here / 'token'), sys.argv[2])\n"
+        "_give_up_all_but(given, [1], Offered())"
     )
     runs = {
         mode: subprocess.run(

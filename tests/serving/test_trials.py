@@ -36,7 +36,7 @@ from pilothouse.domain.identifiers import PredictionId
 from pilothouse.inference.columns import InputColumns
 from pilothouse.inference.predictor import Prediction, Predictor
 from pilothouse.inference.schema import InputColumn, InputSchema
-from pilothouse.serving.delivery.hub_client import HubClient
+from pilothouse.serving.delivery.hub_client import Exchange, HubClient
 from pilothouse.serving.delivery.pair_records import PairStream
 from pilothouse.serving.delivery.segments import batch_of, read_segment
 from pilothouse.serving.delivery.spool import Spool
@@ -368,10 +368,11 @@ class ComingBack(HubClient):
             raise UnavailableError("the hub does not answer")
         return self.file.model if digest == self.file.desired.model_digest else self.file.schema
 
-    def report(self, report: ServingReport) -> None:
+    def report(self, report: ServingReport) -> Exchange:
         if self.is_away:
             raise UnavailableError("the hub does not answer")
         self.reports.append(report)
+        return Exchange(0, 0, 0, 0)
 
 
 def test_a_live_version_that_the_hub_was_away_for_is_loaded_before_it_is_reported(

@@ -350,6 +350,9 @@ def test_the_desired_state_names_the_trial_and_its_files_are_handed_out(place: P
         {"challenger_labels": {"vocabulary": ["0"], "codes": b""}},
         {"target": "jfk"},
         {"model": "../delay"},
+        {"rollout": 7_000},
+        {"champion": 2, "challenger": 1},
+        {"champion": 3},
         {"requests": {"rows": np.array([34, 1], "<i8").tobytes()}},
         {"requests": {"rows": np.array([34, 0], "<i8").tobytes()}},
         {"requests": {"offsets": np.array([0, -1], "<i8").tobytes()}},
@@ -360,7 +363,8 @@ def test_the_desired_state_names_the_trial_and_its_files_are_handed_out(place: P
 )
 def test_pairs_that_do_not_fit_are_refused(place: Place, changes: dict[str, Any]) -> None:
     token = targets.issue_token(place.shop.services, place.shop.admin, "ewr")
-    good = pairs_of(flights().iloc[30_000:30_034], 0, [(1, 0), (2, 0)], model="delay")
+    rows = flights().iloc[30_000:30_034]
+    good = dataclasses.replace(pairs_of(rows, 0, [(1, 0), (2, 0)], model="delay"), rollout=place.rollout)
     plain: dict[str, Any] = dataclasses.asdict(good)
     for name, value in changes.items():
         plain[name] = {**plain[name], **value} if name == "requests" else value

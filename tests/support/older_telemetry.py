@@ -15,6 +15,7 @@ def make_form_5(connection: Any) -> None:
         "late_days",
         "erased_rows",
         "erasures",
+        "producer_targets",
     ):
         connection.execute(f"DROP TABLE {table}")
     for index in ("clocks_moved", "clocks_to_look_at", "retrainings_paused"):

@@ -105,7 +105,7 @@ _COMMANDS = {
     ),
     "deployments": ("monitoring.deployments:deployments", "What runs where, or has run."),
     "deployed": ("monitoring.deployments:deployed", "What was live where at a time."),
-    "targets": ("monitoring.deployments:targets", "List targets with what answers there."),
+    "targets": ("monitoring.targets:targets", "List targets with what answers there; tokens of remote ones."),
     "curl": (
         "monitoring.deployments:curl",
         "How to ask a model on a target: its URL, and a command with a real row.",

@@ -62,26 +62,28 @@ def needs_broker(offered: Offered) -> bool:
 
 
 def confine_serving(
-    offered: Offered, readable: Sequence[Path], hub: Path, folder: Path, listens_on: Sequence[int]
+    offered: Offered, readable: Sequence[Path], hub: Path | None, folder: Path, listens_on: Sequence[int]
 ) -> None:
     """Give up, in a serving process, everything but its folder, its libraries, the hub and connections to its ports.
 
+    ``hub`` None: it is on another machine, and a broker connects to it; then no socket is left to connect with.
     Its pid stays, by which others know it. Raises OSError or UnavailableError.
     """
     read, write = root.runtime_paths()
+    by_path = hub is not None and not needs_broker(offered)
     if offered.namespaces:
         namespaces.may_mount()
         namespaces.leave()
         namespaces.map_own_id()
         # The hub's folder, for a daemon that starts makes the socket anew. Landlock keeps the files in it shut.
-        seen = [*read, *readable, *(() if needs_broker(offered) else (hub.parent,))]
+        seen = [*read, *readable, *((hub.parent,) if by_path and hub is not None else ())]
         root.enter(root.Root(seen, [*write, folder], _SHARED_MB, fresh_processes=False))
     if offered.landlock:
         # connecting to a unix socket by its path is left alone by Landlock as of version 7
         landlock.restrict([*read, *readable], [*write, folder], listens_on, (), offered.landlock)
     namespaces.drop_capabilities()
     if offered.seccomp:
-        seccomp.install(_rules(offered, own_processes=False, unix_sockets=not needs_broker(offered)))
+        seccomp.install(_rules(offered, own_processes=False, unix_sockets=by_path))
 
 
 def _rules(offered: Offered, *, own_processes: bool, unix_sockets: bool = False) -> seccomp.Rules:

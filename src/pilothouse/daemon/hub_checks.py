@@ -33,6 +33,8 @@ _LARGEST = 2**63 - 1
 """Largest integer that SQLite stores."""
 _MOST_SPANS = 1_000
 _HEXADECIMAL = re.compile(r"[0-9a-f]*")
+_LARGEST_SKEW_US = 10**15
+"""Some thirty years, in which no clock is off."""
 _PRODUCER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -147,6 +149,9 @@ def check_report(report: ServingReport) -> None:
     for numbers in (report.loaded, report.baseline_latency_us):
         for name, number in numbers.items():
             _check_range(f"{name[:80]!a}", number, _LARGEST)
+    if report.clock is not None:
+        _check_range("clock.skew_us", abs(report.clock.skew_us), _LARGEST_SKEW_US)
+        _check_range("clock.bound_us", report.clock.bound_us, _LARGEST_SKEW_US)
     names = [*report.loaded, *report.failed, *report.baseline_latency_us]
     for trial in report.trials:
         _check_range("rollout", trial.rollout, _LARGEST)

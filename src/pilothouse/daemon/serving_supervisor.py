@@ -5,8 +5,11 @@ The serving host forks them (``serving/host.py``), and they outlive it and the d
 full name (boot, pid, start time), by which the next daemon knows it.
 """
 
+import contextlib
 import logging
+import os
 import re
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +30,7 @@ from pilothouse.operations.services import Services
 from pilothouse.serving.host import Order
 from pilothouse.serving.web import access
 from pilothouse.store.deployed import deployment_states
-from pilothouse.store.models import portable_models, targets
+from pilothouse.store.models import portable_models, remote_targets, targets
 from pilothouse.store.promotion import requests
 from pilothouse.system import serving_files
 from pilothouse.system.files import read_plain_file
@@ -157,11 +160,27 @@ class ServingSupervisor:
     def _read_wanted(self) -> None:
         with self._services.registry.read() as connection:
             # Targets of open requests too: their process is running by the time of the approval.
-            self._wanted = sorted(
-                deployment_states.targets_in_use(connection) | requests.open_targets(connection)
-            )
+            elsewhere = remote_targets.not_served_here(connection)
+            wanted = deployment_states.targets_in_use(connection) | requests.open_targets(connection)
+            self._wanted = sorted(wanted - elsewhere)
             self._described = targets.described(connection)
             self._tied = portable_models.targets_without(connection)
+        for target in elsewhere if self._seen is None else elsewhere & self._cared.keys():
+            self._let_go(target)
+
+    def _let_go(self, target: str) -> None:
+        """End the process of a target that is served elsewhere from now on: its answers would be a second version there."""
+        server = read_process_file(self._services.paths.serving_folder(target))
+        if server is not None and is_alive(server.process):
+            say(
+                log,
+                logging.INFO,
+                f"{target} is served elsewhere now: its process here is ended",
+                target=target,
+            )
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(server.process.pid, signal.SIGTERM)
+        self._cared.pop(target, None)
 
     def _look_at(self, target: str, care: _Care) -> float:
         folder = self._services.paths.serving_folder(target)

@@ -7,11 +7,13 @@ import threading
 from pilothouse.daemon.exports.exporter import keep_exports
 from pilothouse.daemon.exports.metrics_server import MetricsPage, keep_metrics
 from pilothouse.daemon.exports.request_traces import SpanQueue
-from pilothouse.daemon.hub import hub_app
+from pilothouse.daemon.hub import Door, Hub
+from pilothouse.daemon.hub_door import HubDoorKeeper
 from pilothouse.daemon.hub_server import HubServer
 from pilothouse.daemon.job_supervisor import run_slot
 from pilothouse.daemon.log_keeper import keep_log
 from pilothouse.daemon.message_keeper import keep_messages
+from pilothouse.daemon.place_keeper import keep_places
 from pilothouse.daemon.rollout_keeper import keep_rollouts
 from pilothouse.daemon.scheduler import ScheduleKeeper
 from pilothouse.daemon.serving_supervisor import ServingSupervisor
@@ -41,10 +43,12 @@ _EXAMINE_FIRST_AFTER_S = 60.0
 """Seconds from the start to the first examination."""
 _PATIENCE_S = {
     "serving": 120.0,
+    "hub door": 120.0,
     "monitor": 1_800.0,
     "schedules": 3_600.0,
     "roll-outs": 300.0,
     "messages": 300.0,
+    "places": 120.0,
     "housekeeping": 120.0,
     "heartbeat": 60.0,
 }
@@ -83,9 +87,9 @@ class DaemonThreads:
         self._page = MetricsPage(services)
         self._spans = SpanQueue()
         self._page.parts = self._threads.turns
-        self._hub = HubServer(
-            hub_app(services, self._pulse, self._page, self._spans), services.paths.hub_socket
-        )
+        hub = Hub(services, self._pulse, self._page, self._spans)
+        self._hub = HubServer(hub.app(Door.SOCKET), services.paths.hub_socket)
+        self._door = HubDoorKeeper(services, hub.app(Door.NETWORK))
 
     @property
     def failed(self) -> str:
@@ -130,6 +134,7 @@ class DaemonThreads:
             return new
 
         parts.start("hub", self._hub.run)
+        parts.start("hub door", functools.partial(self._door.run, wakeup("hub door")))
         if self._supervisor is not None:
             parts.start("serving", functools.partial(self._supervise, wakeup("serving")))
         for slot in range(self._slots):
@@ -150,6 +155,7 @@ class DaemonThreads:
         self._spans.wake = exports.wake
         parts.start("exports", functools.partial(keep_exports, services, exports, self._spans))
         parts.start("messages", functools.partial(keep_messages, services, wakeup("messages")))
+        parts.start("places", functools.partial(keep_places, services, wakeup("places")))
         parts.start("log", functools.partial(keep_log, services, wakeup()))
         parts.start("housekeeping", self._keep_house)
         parts.start("heartbeat", self._beat)

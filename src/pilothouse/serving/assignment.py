@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pilothouse.serving.delivery.credential import Credential
+from pilothouse.serving.delivery.hub_address import HubAddress
+
 Isolation = Literal["require", "warn"]
 
 
@@ -12,9 +15,9 @@ class Assignment:
     """What a serving process serves, and what it is left."""
 
     target: str
-    hub: Path
+    hub: HubAddress
     folder: Path
-    token_file: Path
+    token: Credential
     isolation: Isolation = "require"
     spool_mb: int = 1_024
     """MiB of predictions that are kept at most while the hub is away."""

@@ -38,6 +38,8 @@ from pilothouse.confinement import namespaces, probe, root
 from pilothouse.domain.confinement import Offered
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.serving.assignment import Assignment
+from pilothouse.serving.delivery.credential import Credential
+from pilothouse.serving.delivery.hub_address import HubAddress
 from pilothouse.serving.libraries import SKOPS_LIBRARIES
 from pilothouse.serving.main import locked, log_to_stderr, serve_on
 from pilothouse.serving.web.listening import Address, Listeners, listen_on
@@ -93,7 +95,11 @@ class Order:
         """The same as the process takes it."""
         isolation: Any = self.isolation
         return Assignment(
-            self.target, Path(self.hub), Path(self.folder), Path(self.token_file), isolation=isolation
+            self.target,
+            HubAddress(Path(self.hub)),
+            Path(self.folder),
+            Credential(Path(self.token_file)),
+            isolation=isolation,
         )
 
 

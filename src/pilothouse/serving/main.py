@@ -1,5 +1,6 @@
 """Serving process, started by hand: ``python -I -m pilothouse.serving.main --target T --hub unix:PATH --folder F
---token-file F``; the daemon's are forked by a serving host (``serving/host.py``).
+--token-file F``; the daemon's are forked by a serving host (``serving/host.py``). On another machine the hub is
+``https://HOST:PORT``.
 
 It takes its port, gives up every file but its folder and its libraries and every connection but those to its port and to the
 hub, and only then loads models. SIGTERM: no new connection, running requests are answered, the spool is flushed and offered to
@@ -14,7 +15,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from pilothouse.domain.errors import ConflictError, PilothouseError, Unavailable
 from pilothouse.domain.identifiers import check_name
 from pilothouse.serving.assignment import Assignment, Isolation
 from pilothouse.serving.delivery import hub_address
+from pilothouse.serving.delivery.credential import TOKEN_VARIABLE, Credential
 from pilothouse.serving.web.access import Access
 from pilothouse.serving.web.listening import Address, Listeners, listening
 from pilothouse.system.files import write_atomically
@@ -40,11 +42,13 @@ def serve(
     hub: str,
     folder: Path,
     address: Address = Address(),  # noqa: B008 - frozen
-    token_file: Path | None = None,
+    token: Credential | None = None,
     isolation: Isolation = "require",
     spool_mb: int = 1_024,
+    authority: Path | None = None,
 ) -> int:
-    """Serve ``target`` until SIGTERM or SIGINT; return 0. ``hub`` is ``unix:PATH``.
+    """Serve ``target`` until SIGTERM or SIGINT; return 0. ``hub`` is ``unix:PATH`` or ``https://HOST:PORT``, whose certificate
+    is checked by those in the file ``authority``. The token lies in the folder if nothing else is said.
 
     While the hub is away ``spool_mb`` MiB of predictions are kept, then requests are refused.
 
@@ -53,14 +57,15 @@ def serve(
     """
     log_to_stderr()
     check_name(target, "target")
-    hub_path = hub_address.socket_path(hub).absolute()
+    hub_at = hub_address.read_address(hub, authority)
     folder = folder.absolute()
-    token_file = (token_file or folder / "token").absolute()
+    token = token or Credential(folder / "token")
+    token = replace(token, file=token.file.absolute())
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     # several targets share the cores; the libraries read these variables when numpy is imported
     for name in _ONE_THREAD:
         os.environ[name] = "1"
-    assignment = Assignment(target, hub_path, folder, token_file, isolation, spool_mb)
+    assignment = Assignment(target, hub_at, folder, token, isolation, spool_mb)
     with locked(folder), listening(address) as listeners:
         serve_on(listeners, assignment, probe.try_here())
     return 0
@@ -124,9 +129,9 @@ def _give_up_all_but(assignment: Assignment, ports: Sequence[int], offered: Offe
         if not confines(offered):
             raise UnavailableError(refusal(offered))
         try:
-            if confined.needs_broker(offered):
+            if hub.path is None or confined.needs_broker(offered):
                 hub_address.use_broker(hub)
-            confined.confine_serving(offered, [assignment.token_file], hub, folder, ports)
+            confined.confine_serving(offered, [assignment.token.file], hub.path, folder, ports)
         except OSError as error:
             raise UnavailableError(f"the process cannot be confined: {error}") from None
         return in_short(describe(offered))
@@ -135,6 +140,12 @@ def _give_up_all_but(assignment: Assignment, ports: Sequence[int], offered: Offe
             raise
         log.warning("serving without isolation: %s", error)
         return NONE
+
+
+def given_token(file: Path | None, folder: Path) -> Credential:
+    """Token of a file that was named, of the environment, or of the folder. The variable is taken out of the environment."""
+    text = os.environ.pop(TOKEN_VARIABLE, "").strip()
+    return Credential(file or folder / "token", "" if file is not None else text)
 
 
 @contextlib.contextmanager
@@ -155,9 +166,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line of the process. Errors are one line on stderr and the error's exit code."""
     parser = argparse.ArgumentParser(prog="pilothouse.serving", description="Serve one target.")
     parser.add_argument("--target", required=True)
-    parser.add_argument("--hub", required=True, help="unix:PATH")
+    parser.add_argument("--hub", required=True, help="unix:PATH or https://HOST:PORT")
+    parser.add_argument("--ca", type=Path, help="certificates by which the hub's own is checked")
     parser.add_argument("--folder", required=True, type=Path)
-    parser.add_argument("--token-file", required=True, type=Path)
+    parser.add_argument(
+        "--token-file", type=Path, help=f"else the variable {TOKEN_VARIABLE}, or FOLDER/token"
+    )
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--grpc-port", type=int, help="where gRPC is served; nowhere otherwise")
     parser.add_argument("--host", default="127.0.0.1")
@@ -165,8 +179,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--spool-mb", type=int, default=1_024, help="kept at most while the hub is away")
     options = vars(parser.parse_args(arguments))
     address = Address(*(options.pop(name) for name in ("host", "port", "grpc_port")))
+    token = given_token(options.pop("token_file"), options["folder"])
     try:
-        return serve(**options, address=address)
+        authority = options.pop("ca")
+        return serve(**options, address=address, token=token, authority=authority)
     except PilothouseError as error:
         log.error("%s", error)
         return error.exit_code

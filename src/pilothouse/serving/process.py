@@ -46,16 +46,16 @@ def run(assignment: Assignment, listeners: Listeners, access: Access, on_started
     # serial mode is what is wanted here
     warnings.filterwarnings("ignore", ".*joblib will operate in serial mode", UserWarning)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    hub, token_file, folder = assignment.hub, assignment.token_file, assignment.folder
+    hub, token, folder = assignment.hub, assignment.token, assignment.folder
     spool = Spool(folder / "spool", assignment.target, SpoolLimits(total_bytes=assignment.spool_mb * 2**20))
     worker, shadow = Worker(spool), Shadow(spool)
-    shipper = Shipper(spool, HubClient(hub, token_file))
+    shipper = Shipper(spool, HubClient(hub, token))
     host, port = listeners.http.getsockname()[:2]
     spans = RequestSpans()
     follower = Follower(
         assignment.target,
         folder,
-        HubClient(hub, token_file),
+        HubClient(hub, token),
         port,
         lambda: spool.segments,
         worker.submit,

@@ -163,6 +163,7 @@ MIGRATIONS: dict[str, Migration] = {
             "0019_mlflow.sql",
             "0019_notebook_runs.sql",
             "0019_outbox.sql",
+            "0019_remote.sql",
         ),
         append_only=("alert_settings", "imported_scores", "notebook_run_entries"),
         never_deleted=(
@@ -172,6 +173,7 @@ MIGRATIONS: dict[str, Migration] = {
             "imported_versions",
             "imports",
             "notebook_runs",
+            "remote_tokens",
             "rollout_arms",
             "silences",
         ),

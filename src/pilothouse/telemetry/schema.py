@@ -5,6 +5,7 @@ rolled up belongs to a stream, so that windows never mix versions.
 """
 
 from pilothouse.sqlite import Connection, Database, Progress, Schema
+from pilothouse.telemetry.intake.producers import PRODUCERS
 from pilothouse.telemetry.trials.tables import DRAWS, TRIALS
 
 _FIRST = """
@@ -367,6 +368,7 @@ MIGRATIONS = (
     TRIALS,
     _ERASED,
     DRAWS,
+    PRODUCERS,
 )
 """Scripts of which each brings the schema from its index to the next; ``PRAGMA user_version`` counts those applied."""
 

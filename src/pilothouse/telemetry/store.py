@@ -1,6 +1,6 @@
 """Telemetry store: batches and outcomes in, windows out. One writer a file; every call is one transaction."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
@@ -20,7 +20,7 @@ from pilothouse.domain.formats.wire import (
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.schema import create_file, upgrade_file
 from pilothouse.statistics.profiles.specification import ProfileSpecification
-from pilothouse.telemetry.intake import faults, file_times, rollup, streams
+from pilothouse.telemetry.intake import faults, file_times, producers, rollup, streams
 from pilothouse.telemetry.intake.admission import Believed, Clock, Limits, VersionFacts
 from pilothouse.telemetry.intake.file_parts import FilePart
 from pilothouse.telemetry.intake.intake import Intake
@@ -85,6 +85,11 @@ class TelemetryStore(TelemetryFile):
             receipts = [intake.take(batch) for batch in batches]
             intake.keep()
         return receipts
+
+    def producers_of_others(self, names: Collection[str], target: str) -> list[str]:
+        """Those of these producers that belong to another target than this one."""
+        with self.read() as connection:
+            return producers.of_others(connection, names, target)
 
     def append_pairs(self, batch: PairBatch, lookup: Lookup, now_us: int) -> BatchReceipt:
         """Take in pairs of a shadow, with the outcomes that are known of them; a batch twice counts once."""

@@ -325,6 +325,24 @@ class RequestSpan:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockReading:
+    """Clock of a serving process against the hub's: ahead by ``skew_us`` microseconds (behind where negative), which is wrong
+    by ``bound_us`` at most: half of the round trip in which it was measured."""
+
+    skew_us: int
+    bound_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReportReceipt:
+    """The hub's answer to a report: when that came, and when it was answered, by the hub's clock in microseconds since 1970; 0
+    from a hub of an earlier release."""
+
+    received_us: int = 0
+    answered_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ServingReport:
     """Report of a serving process about itself, every second or so."""
 
@@ -339,3 +357,5 @@ class ServingReport:
     baseline_latency_us: dict[str, int] = field(default_factory=dict)
     """Model name to the p95 of one row measured on this machine when the version was loaded."""
     trials: list[TrialReport] = field(default_factory=list)
+    clock: ClockReading | None = None
+    """The process's clock against the hub's; None before it was measured."""

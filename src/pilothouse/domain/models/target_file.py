@@ -1,13 +1,16 @@
 """``targets.toml``: each target of a workspace, described once."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from pilothouse.domain.errors import InvalidInputError, ModelFileError
 from pilothouse.domain.formats.bounded_toml import one_line_each, parse_toml
 from pilothouse.domain.formats.toml_text import quoted
 from pilothouse.domain.identifiers import NAME
-from pilothouse.domain.models.dataclass_reader import read_dataclass
+from pilothouse.domain.models.dataclass_reader import format_duration, read_dataclass
+from pilothouse.domain.models.model_spec import Duration
 
 TARGETS_FILE = "targets.toml"
 
@@ -15,6 +18,42 @@ _PORTS = range(1, 65_536)
 FILE_KEYS = ("tls_certificate", "tls_key", "client_tokens")
 """Keys that say who may ask a serving process, and how."""
 _KEYS = ("region", "product", "business_unit", "environment")
+_LISTEN = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^:\[\]\s]+):(?P<port>[0-9]{1,5})")
+_TIMEOUT, _READY_WITHIN, _PROBE_EVERY = Duration(300), Duration(600), Duration(30)
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployer:
+    """``[target.deployer]``: a command of the user's that brings versions to a platform of others."""
+
+    command: tuple[str, ...]
+    """Program and its arguments, run in the workspace's folder."""
+    timeout: Duration = _TIMEOUT
+    """Seconds that one call has."""
+    ready_within: Duration = _READY_WITHIN
+    """Seconds from a deployment until the platform has to answer with the version."""
+    probe_every: Duration = _PROBE_EVERY
+    """Seconds between two probes of what is deployed."""
+    environment: tuple[str, ...] = ()
+    """Variables of the daemon's environment that the command is given beside PATH, HOME, LANG and TZ."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubDoor:
+    """``[hub]``: where the hub listens with TLS for the serving processes of other machines; nowhere without it."""
+
+    listen: str
+    """``HOST:PORT``."""
+    tls_certificate: str
+    """Files, relative to the workspace's folder."""
+    tls_key: str
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +73,10 @@ class TargetDescription:
     """Files of TLS and of the tokens of its clients, relative to the workspace's folder."""
     tls_key: str = ""
     client_tokens: str = ""
+    place: Literal["local", "remote"] = "local"
+    """``remote``: its serving process runs on another machine, and comes with a token of its own."""
+    deployer: Deployer | None = None
+    """Command that brings versions there, where no serving process of Pilothouse does."""
     labels: dict[str, str] = field(default_factory=dict)
 
 
@@ -42,10 +85,16 @@ class TargetFile:
     """The whole file."""
 
     target: tuple[TargetDescription, ...] = ()
+    hub: HubDoor | None = None
 
 
 def load_targets(text: str, file: str = TARGETS_FILE) -> dict[str, TargetDescription]:
     """Read the text of a file of targets, by name in its order. Raises ModelFileError with every fault."""
+    return {target.name: target for target in load_file(text, file).target}
+
+
+def load_file(text: str, file: str = TARGETS_FILE) -> TargetFile:
+    """Read the text of a file of targets. Raises ModelFileError with every fault."""
     try:
         plain = parse_toml(text, file)
     except InvalidInputError as error:
@@ -56,7 +105,7 @@ def load_targets(text: str, file: str = TARGETS_FILE) -> dict[str, TargetDescrip
         problems += _faults(read)
     if read is None or problems:
         raise ModelFileError(one_line_each(f"{file}: {problem}" for problem in problems))
-    return {target.name: target for target in read.target}
+    return read
 
 
 def targets_text(targets: Iterable[TargetDescription]) -> str:
@@ -76,9 +125,17 @@ def _table(target: TargetDescription) -> Iterator[str]:
     for key in FILE_KEYS:
         if value := getattr(target, key):
             yield f"{key} = {quoted(value)}"
+    if target.place != "local":
+        yield f"place = {quoted(target.place)}"
     if target.labels:
         pairs = ", ".join(f"{quoted(key)} = {quoted(value)}" for key, value in sorted(target.labels.items()))
         yield f"labels = {{ {pairs} }}"
+    if (deployer := target.deployer) is not None:
+        yield "[target.deployer]"
+        for key in ("command", "environment"):
+            yield f"{key} = [{', '.join(quoted(text) for text in getattr(deployer, key))}]"
+        for key in ("timeout", "ready_within", "probe_every"):
+            yield f"{key} = {quoted(format_duration(getattr(deployer, key)))}"
 
 
 def _faults(file: TargetFile) -> Iterator[str]:
@@ -105,6 +162,32 @@ def _faults(file: TargetFile) -> Iterator[str]:
         if bool(target.tls_certificate) != bool(target.tls_key):
             yield f"{path}.tls_certificate: expected tls_key with it, or neither"
         yield from _label_faults(path, target.labels)
+        if target.deployer is not None:
+            yield from _deployer_faults(path, target, target.deployer)
+    if file.hub is not None:
+        yield from _door_faults(file.hub)
+
+
+def _deployer_faults(path: str, target: TargetDescription, deployer: Deployer) -> Iterator[str]:
+    if not deployer.command or not all(deployer.command) or any("\0" in word for word in deployer.command):
+        yield f"{path}.deployer.command: expected a program and its arguments, none of them empty"
+    for key in ("timeout", "ready_within", "probe_every"):
+        if getattr(deployer, key) < 1:
+            yield f"{path}.deployer.{key}: expected at least 1s"
+    for name in deployer.environment:
+        if not _VARIABLE.fullmatch(name):
+            yield f"{path}.deployer.environment: found {name!r}; expected names of variables"
+    if target.place != "local":
+        yield f"{path}.deployer: the target is remote too; expected one of the two"
+
+
+def _door_faults(hub: HubDoor) -> Iterator[str]:
+    found = _LISTEN.fullmatch(hub.listen)
+    if found is None or int(found["port"]) > _PORTS[-1]:
+        yield f'hub.listen: found {hub.listen!r}; expected HOST:PORT, such as "0.0.0.0:8443" or "[::]:8443"'
+    for key in ("tls_certificate", "tls_key"):
+        if not getattr(hub, key):
+            yield f"hub.{key}: is empty; expected a file: the hub listens on a network with TLS alone"
 
 
 def _label_faults(path: str, labels: Mapping[str, str]) -> Iterator[str]:

@@ -249,6 +249,7 @@ class RejectionReason(StrEnum):
     WRONG_LABEL = "unknown label"
     TAKEN_ID = "id already taken"
     TAKEN_SEQUENCE = "sequence already taken by another batch"
+    PRODUCER_OF_ANOTHER = "producer of another target"
     PRIVATE_COLUMN = "private column dropped"
     EXTRA_COLUMN = "unknown column dropped"
     NOT_AN_OUTCOME = "outcome of a wrong kind"

@@ -24,6 +24,7 @@ from pilothouse.store import workspace
 from pilothouse.store.deployed import deployment_states, processes
 from pilothouse.store.deployed.processes import LastReport
 from pilothouse.store.log import audit
+from pilothouse.store.models import remote_targets
 from pilothouse.store.work import jobs
 from pilothouse.system.leader import leader
 from pilothouse.system.processes import own_name
@@ -174,7 +175,12 @@ class Pulse:
         """Take in the report of a target's serving process."""
         with self._lock:
             before = self._reports.get(report.target)
-            if before is None or report != replace(before, spooled_batches=report.spooled_batches):
+            same = (
+                replace(before, spooled_batches=report.spooled_batches, clock=report.clock)
+                if before
+                else None
+            )
+            if report != same:
                 self._write({report.target: report}, {report.target: self._services.now()})
             else:
                 self._repeated[report.target] = self._services.now()
@@ -208,6 +214,12 @@ class Pulse:
             back = processes.silent_among(connection, [t for t in again if times[t] >= overdue])
             said = {t: (times[t], self._reports[t].spooled_batches) for t in again if t not in back}
             processes.touch_reports(connection, said)
+            measured_clocks = {
+                target: (report.clock, times[target])
+                for target in times
+                if (report := new.get(target) or self._reports[target]).clock is not None
+            }
+            remote_targets.put_clocks(connection, measured_clocks)
             changed: list[tuple[str, str]] = []
             measured: list[tuple[str, str, dict[str, Any]]] = []
             for target, report in (*new.items(), *((target, self._reports[target]) for target in back)):

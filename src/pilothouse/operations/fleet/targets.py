@@ -9,7 +9,7 @@ from pilothouse.domain.identity.roles import DAEMON, Actor, Permission
 from pilothouse.domain.records import Target
 from pilothouse.operations.authorisation import changing, reading
 from pilothouse.operations.services import Services
-from pilothouse.store.models import targets
+from pilothouse.store.models import remote_targets, targets
 from pilothouse.system.files import write_atomically
 
 TOKEN_FILE = "token"  # noqa: S105 - the name of a file
@@ -45,6 +45,12 @@ def issue_token(services: Services, actor: Actor, target: str) -> str:
     if folder.is_dir():
         write_atomically(folder / TOKEN_FILE, token.encode("ascii"))
     return token
+
+
+def has_deployer(services: Services, target: str) -> bool:
+    """True where a command of the user's brings versions to the target."""
+    with services.registry.read() as connection:
+        return remote_targets.place_of(connection, target) == "command"
 
 
 def check_token(services: Services, token: str) -> str | None:

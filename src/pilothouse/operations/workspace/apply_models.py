@@ -11,7 +11,7 @@ from pilothouse.domain.integrations.integration_file import INTEGRATIONS_FILE, I
 from pilothouse.domain.models.model_file import spec_from_plain
 from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.domain.models.spec_differences import TARGETS, differences
-from pilothouse.domain.models.target_file import TARGETS_FILE, TargetDescription
+from pilothouse.domain.models.target_file import TARGETS_FILE, HubDoor, TargetDescription
 from pilothouse.domain.outbox.settings import AlertSettings
 from pilothouse.domain.outbox.settings_file import ALERTS_FILE
 from pilothouse.domain.promotion.loosening import differing_files, loosened, loosened_by_new
@@ -47,7 +47,7 @@ from pilothouse.sqlite import Connection
 from pilothouse.store.deployed import deployments
 from pilothouse.store.governance import access
 from pilothouse.store.log import audit
-from pilothouse.store.models import models, targets
+from pilothouse.store.models import models, remote_targets, targets
 from pilothouse.store.work import schedules
 
 _CHANGING = ("create", "update")
@@ -88,6 +88,7 @@ class _Files:
     plans: Mapping[str, Plan] | None
     integrations: Integrations | None
     alerts: AlertSettings | None
+    door: HubDoor | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,13 @@ class _Plan:
 
     @property
     def changes_anything(self) -> bool:
-        of_files = (self.targets.put, self.plans.put, self.integrations.put, self.alerts.put)
+        of_files = (
+            self.targets.put,
+            self.targets.differences,
+            self.plans.put,
+            self.integrations.put,
+            self.alerts.put,
+        )
         return any(of_files) or any(one.action in _CHANGING for one in self.models)
 
 
@@ -197,6 +204,8 @@ def _apply_targets(change: Change, planned: TargetChanges, git: Mapping[str, Any
         detail: dict[str, Any] = {"differences": list(planned.differences)}
         change.record("targets.described", TARGETS_FILE, detail | ({"git": dict(git)} if git else {}))
     targets.put_targets(change.connection, planned.put, at=change.at)
+    if planned.door != remote_targets.door(change.connection):
+        remote_targets.put_door(change.connection, planned.door)
 
 
 def _apply_one(change: Change, file: ReadFile, planned: PlannedChange, keys: Mapping[str, int]) -> None:
@@ -260,7 +269,8 @@ def _read_files(services: Services, actor: Actor, folder: Path | None, *, thorou
             problems += plan_files.plan_faults(connection, plans, specs, places)
     if problems:
         raise ModelFileError(problems)
-    return _Files(root, files, described, plans, integrations, described_alerts)
+    door = target_files.read_door(services)
+    return _Files(root, files, described, plans, integrations, described_alerts, door)
 
 
 def _planned(services: Services, connection: Connection, actor: Actor, files: _Files) -> _Plan:
@@ -278,10 +288,10 @@ def _planned(services: Services, connection: Connection, actor: Actor, files: _F
         for name in sorted({*files.models, *here})
     ]
     changed = [files.models[one.model] for one in planned if one.action in _CHANGING]
-    described = target_files.planned_targets(connection, changed, files.targets)
+    described = target_files.planned_targets(connection, changed, files.targets, files.door)
     shown = list(planned)
     if described.action:
-        faults = target_files.serving_faults(services, files.targets or {})
+        faults = target_files.serving_faults(services, files.targets or {}, files.door)
         of_targets = PlannedChange(
             TARGETS_FILE, described.action, described.differences, described.loosens, tuple(faults)
         )

@@ -10,7 +10,9 @@ from pilothouse.domain.models.dataclass_reader import to_plain
 from pilothouse.domain.models.target_file import (
     FILE_KEYS,
     TARGETS_FILE,
+    HubDoor,
     TargetDescription,
+    load_file,
     load_targets,
     targets_text,
 )
@@ -21,12 +23,14 @@ from pilothouse.operations.services import Services
 from pilothouse.operations.workspace.file_reading import MODEL_FILE, ReadFile, read_model_files, read_text
 from pilothouse.sqlite import Connection
 from pilothouse.store import workspace
-from pilothouse.store.models import models
+from pilothouse.store.models import models, remote_targets
 from pilothouse.store.models import targets as target_store
 from pilothouse.store.promotion import rollouts
 from pilothouse.system.files import write_atomically
 from pilothouse.system.serving_files import ServingFiles, faults
 
+_GUARDED = (*FILE_KEYS, "place", "deployer")
+"""Keys whose change is an admin's matter: who may ask a serving process, where it runs, and what the daemon runs for it."""
 _DESCRIBED = ("region", "product", "business_unit")
 """Keys of a target that a model file may give too."""
 
@@ -40,8 +44,10 @@ class TargetChanges:
     """``create``, ``update``, ``unchanged``; ``missing`` where the file was there before; empty where there never was one."""
     differences: tuple[str, ...]
     loosens: tuple[str, ...] = ()
-    """Those of the differences that say who may ask a serving process and how, and targets that come into another wave of a
-    plan: an admin's matter."""
+    """Those of the differences that say who may ask and how, what is run for a target, and targets that come into another wave
+    of a plan: an admin's matter."""
+    door: HubDoor | None = None
+    """Where the hub is to listen for other machines."""
 
 
 def read_targets_file(services: Services, problems: list[str]) -> dict[str, TargetDescription] | None:
@@ -54,6 +60,12 @@ def read_targets_file(services: Services, problems: list[str]) -> dict[str, Targ
     except ModelFileError as error:
         problems += error.problems
         return {}
+
+
+def read_door(services: Services) -> HubDoor | None:
+    """Where the file says that the hub listens for other machines; None without a file. Raises ModelFileError."""
+    path = services.paths.root / TARGETS_FILE
+    return load_file(read_text(path, TARGETS_FILE)).hub if path.exists() else None
 
 
 def disagreements(
@@ -81,9 +93,15 @@ def disagreements(
 
 
 def planned_targets(
-    connection: Connection, changed: Iterable[ReadFile], described: Mapping[str, TargetDescription] | None
+    connection: Connection,
+    changed: Iterable[ReadFile],
+    described: Mapping[str, TargetDescription] | None,
+    door: HubDoor | None = None,
 ) -> TargetChanges:
-    """What ``targets.toml`` and the model files that are to be applied change of the registry's targets."""
+    """What ``targets.toml`` and the model files that are to be applied change of the registry's targets, and of where the hub
+    listens."""
+    door_before = remote_targets.door(connection)
+    door = door_before if described is None else door
     stored = {target.name: target for target in target_store.all_targets(connection)}
     wanted = _listed(described or {}) | _named_in_model_files(changed, described or {}, stored)
     gone = {name: replace(t, listed=False) for name, t in stored.items() if t.listed and name not in wanted}
@@ -94,15 +112,18 @@ def planned_targets(
         for name in sorted({*(described or {}), *(name for name, target in stored.items() if target.listed)})
         for line in _differences(name, stored.get(name), wanted.get(name))
     ]
+    of_door = [f"hub.{line}" for line in _door_differences(door_before, door)]
+    differences = [*of_door, *differences]
     if described is None:
         action = "missing" if was_there else ""
     else:
         action = "create" if not was_there else "update" if differences else "unchanged"
-    of_files = tuple(line for line in differences if line.partition(":")[0].rpartition(".")[2] in FILE_KEYS)
+    guarded = [line for line in differences if line.partition(":")[0].rpartition(".")[2] in _GUARDED]
     moved = tuple(_moved(connection, stored, put))
     if described is None and moved:
         action = "update"
-    return TargetChanges(tuple(put), action, tuple(differences), of_files + moved)
+    loosens = tuple(dict.fromkeys([*of_door, *guarded, *moved]))
+    return TargetChanges(tuple(put), action, tuple(differences), loosens, door)
 
 
 def _moved(connection: Connection, stored: Mapping[str, Target], put: Iterable[Target]) -> Iterator[str]:
@@ -114,9 +135,21 @@ def _moved(connection: Connection, stored: Mapping[str, Target], put: Iterable[T
             yield from moved_targets(recorded.plan, before, changed)
 
 
-def serving_faults(services: Services, described: Mapping[str, TargetDescription]) -> Iterator[str]:
-    """What is wrong with the files that targets name for their serving processes, as ``ewr: …``."""
+def _door_differences(before: HubDoor | None, after: HubDoor | None) -> Iterator[str]:
+    for field in fields(HubDoor):
+        old, new = getattr(before, field.name, ""), getattr(after, field.name, "")
+        if old != new:
+            yield f"{field.name}: {_shown(old)} → {_shown(new)}"
+
+
+def serving_faults(
+    services: Services, described: Mapping[str, TargetDescription], door: HubDoor | None = None
+) -> Iterator[str]:
+    """What is wrong with the files that targets name for their serving processes, and the hub for its door, as ``ewr: …``."""
     root = services.paths.root
+    if door is not None:
+        for fault in faults(ServingFiles(door.tls_certificate, door.tls_key).sources(root), services.now()):
+            yield f"hub: {fault}"
     for name, target in described.items():
         named = ServingFiles(target.tls_certificate, target.tls_key, target.client_tokens)
         for fault in faults(named.sources(root), services.now()):
@@ -192,11 +225,11 @@ def _differences(name: str, before: Target | None, after: Target | None) -> Iter
         yield f"{name}: gone; its description and what is live there stay as they are"
     elif before is None:
         yield f"{name}: new"
+        if after.place != "local" or after.deployer:
+            yield from _guarded_of(name, after)
     elif not before.listed:
         yield f"{name}: described here from now on"
-        for key in FILE_KEYS:
-            if value := getattr(after, key):
-                yield f"{name}.{key}: none → {value}"
+        yield from _guarded_of(name, after)
     else:
         for field in fields(TargetDescription):
             old, new = getattr(before, field.name), getattr(after, field.name)
@@ -204,7 +237,16 @@ def _differences(name: str, before: Target | None, after: Target | None) -> Iter
                 yield f"{name}.{field.name}: {_shown(old)} → {_shown(new)}"
 
 
+def _guarded_of(name: str, target: Target) -> Iterator[str]:
+    for key in _GUARDED:
+        value = getattr(target, key)
+        if value and value != "local":
+            yield f"{name}.{key}: none → {_shown(value)}"
+
+
 def _shown(value: object) -> str:
+    if isinstance(value, dict) and "command" in value:
+        return " ".join(value["command"])
     if isinstance(value, dict):
         return (
             "{ " + ", ".join(f"{key} = {item}" for key, item in sorted(value.items())) + " }"

@@ -1,7 +1,10 @@
-"""Client of the hub for a serving process: HTTP over a unix socket, bodies in msgpack, one token for one target."""
+"""Client of the hub for a serving process: HTTP over a unix socket or TLS, bodies in msgpack, one token for one target."""
 
 import http.client
+import ssl
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,10 +25,12 @@ from pilothouse.domain.formats.wire import (
     DesiredState,
     PairBatch,
     PredictionBatch,
+    ReportReceipt,
     RequestSpan,
     ServingReport,
 )
-from pilothouse.serving.delivery.hub_address import HubConnection
+from pilothouse.serving.delivery.credential import Credential
+from pilothouse.serving.delivery.hub_address import HubAddress, HubConnection
 
 MAXIMUM_ANSWER_BYTES = 2 * 2**30
 """Bytes of an answer beyond which the hub is taken to be at fault."""
@@ -46,6 +51,17 @@ _ERRORS: dict[int, type[PilothouseError]] = {
 """Errors by the status of the hub's answer; any other status is UnavailableError."""
 
 
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Times of a request and its answer in microseconds: sent and got by the clock here, received and answered by the hub's,
+    0 where the hub does not say them."""
+
+    sent_us: int
+    received_us: int
+    answered_us: int
+    got_us: int
+
+
 class HubClient:
     """Connection to the hub, opened when needed and kept. For one thread.
 
@@ -53,14 +69,16 @@ class HubClient:
     ConflictError or InvalidInputError where it refuses.
     """
 
-    def __init__(self, hub: Path, token_file: Path) -> None:
-        self._hub, self._token_file = hub, token_file
+    def __init__(self, hub: HubAddress | Path, token: Credential | Path) -> None:
+        """Client of the hub at an address, or at the path of its socket; ``token`` may be the path of a token's file."""
+        self._hub = hub if isinstance(hub, HubAddress) else HubAddress(hub)
+        self._credential = token if isinstance(token, Credential) else Credential(token)
         self._token = ""
         self._connection: HubConnection | None = None
 
     def another(self) -> "HubClient":
         """Client of the same hub, for another thread."""
-        return HubClient(self._hub, self._token_file)
+        return HubClient(self._hub, self._credential)
 
     def desired(self, revision: str) -> DesiredState | None:
         """Desired state, or None where that is still ``revision``."""
@@ -77,9 +95,15 @@ class HubClient:
         path = "/v1/pairs" if isinstance(batch, PairBatch) else "/v1/batches"
         return _decode(self._ask("POST", path, _ENCODER.encode(batch))[1], BatchReceipt)
 
-    def report(self, report: ServingReport) -> None:
-        """Send the state of this process to the hub."""
-        self._ask("POST", "/v1/report", _ENCODER.encode(report))
+    def report(self, report: ServingReport) -> "Exchange":
+        """Send the state of this process to the hub; returns when it was sent and answered by both clocks."""
+        body = _ENCODER.encode(report)
+        sent_us, began_ns = time.time_ns() // 1_000, time.monotonic_ns()
+        answer = self._ask("POST", "/v1/report", body)[1]
+        receipt = _decode(answer, ReportReceipt) if answer else ReportReceipt()
+        # by the monotonic clock: the wall's may be set meanwhile
+        took_us = (time.monotonic_ns() - began_ns) // 1_000
+        return Exchange(sent_us, receipt.received_us, receipt.answered_us, sent_us + took_us)
 
     def send_spans(self, spans: Sequence[RequestSpan]) -> None:
         """Send spans of requests to the hub."""
@@ -134,10 +158,7 @@ class HubClient:
 
     def _bearer(self) -> str:
         if not self._token:
-            try:
-                self._token = self._token_file.read_text("ascii").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                raise UnavailableError(f"the token file {self._token_file} cannot be read: {error}") from None
+            self._token = self._credential.read()
         return self._token
 
 
@@ -157,4 +178,8 @@ def _reason(answer: bytes) -> str:
 
 
 def _message(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate is not trusted: {error.verify_message} (--ca names a file with the authority's)"
+        )
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

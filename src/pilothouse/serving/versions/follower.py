@@ -17,6 +17,7 @@ import msgspec
 from pilothouse.domain.errors import IntegrityError, PilothouseError
 from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.formats.wire import DesiredState, DesiredVersion, ServingReport
+from pilothouse.serving.delivery.clock_skew import ClockSkew
 from pilothouse.serving.delivery.hub_client import HubClient
 from pilothouse.serving.delivery.request_spans import RequestSpans
 from pilothouse.serving.prediction.calls import Work
@@ -73,6 +74,7 @@ class Follower:
         self._kept = KeptVersions()
         self._reported_at = 0.0
         self._reported: ServingReport | None = None
+        self._skew = ClockSkew()
         self.on_started: Callable[[], None] = lambda: None
         """Called once, when the first versions are live or could not be loaded."""
         self._recalls = False
@@ -263,13 +265,14 @@ class Follower:
             spooled_batches=self._spooled(),
             baseline_latency_us={model: loaded.baseline_us for model, loaded in roster.live.items()},
             trials=self._trials.reports(roster.trials),
+            clock=self._skew.reading,
         )
         now = time.monotonic()
         changed = self._reported is None or report != replace(
-            self._reported, spooled_batches=report.spooled_batches
+            self._reported, spooled_batches=report.spooled_batches, clock=report.clock
         )
         if changed or now - self._reported_at >= REPORT_S:
-            self._hub.report(report)
+            self._skew.note(self._hub.report(report))
             if spans := self._spans.take():
                 self._hub.send_spans(spans)
             self._reported, self._reported_at = report, now

@@ -147,6 +147,16 @@ def effective_at_time(connection: Connection, at: datetime) -> list[Deployment]:
     )
 
 
+def ever_live(connection: Connection, model: str, target: str) -> set[int]:
+    """Numbers of the versions of a model that are or have been live on a target."""
+    rows = connection.execute(
+        "SELECT DISTINCT v.number FROM deployments d JOIN versions v ON v.id = d.version_id "
+        "JOIN models m ON m.id = d.model_id JOIN targets t ON t.id = d.target_id WHERE m.name = ? AND t.name = ?",
+        (model, target),
+    )
+    return {row[0] for row in rows}
+
+
 def versions_before(connection: Connection, model: str | None = None) -> dict[tuple[str, str], int]:
     """Version that a roll-back goes to, by model and target: the one that the live version replaced.
 

@@ -228,7 +228,8 @@ def reports(connection: Connection) -> dict[str, ServingRecord]:
     )
     return {
         row["target"]: ServingRecord(
-            from_row(ServingReport, row, baseline_latency_us={}, trials=[]), from_us(row["received_at"])
+            from_row(ServingReport, row, baseline_latency_us={}, trials=[], clock=None),
+            from_us(row["received_at"]),
         )
         for row in rows
     }

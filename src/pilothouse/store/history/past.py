@@ -26,6 +26,12 @@ _AS_THEY_ARE = frozenset(
         "targets",
         "target_serving",
         "target_tokens",
+        "target_places",
+        "hub_door",
+        "remote_tokens",
+        "target_clocks",
+        "target_differences",
+        "deployer_states",
         "snapshots",
         "person_names",
     }

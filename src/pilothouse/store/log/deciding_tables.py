@@ -86,6 +86,19 @@ DECIDING: Mapping[str, DecidingTable] = {
             d=_DAY.format("x.recorded_at"),
         )
     ),
+    "target_places": DecidingTable(
+        _name("how versions come to the target {t}", t=_TARGET.format("x.target_id")), ("target_id",)
+    ),
+    "hub_door": DecidingTable(_name("where the hub listens for other machines")),
+    "remote_tokens": DecidingTable(
+        _name(
+            "the remote token {n} of the target {t} that {a} issued on {d}",
+            n="x.id",
+            t=_TARGET.format("x.target_id"),
+            a="x.issued_by",
+            d=_DAY.format("x.recorded_at"),
+        )
+    ),
     "model_targets": DecidingTable(
         _name("the target {t} of {m}", t=_TARGET.format("x.target_id"), m=_MODEL.format("x.model_id")),
         ("model_id", "target_id"),
@@ -254,6 +267,9 @@ EXEMPT: Mapping[str, str] = {
     "row_digests": "its rows are covered by the entries of the log",
     "processes": "what processes last said of themselves, every second",
     "serving_reports": "what serving processes last said of themselves, every second",
+    "target_clocks": "what serving processes last measured, every few seconds",
+    "target_differences": "follows from deployments and from what targets last said of themselves",
+    "deployer_states": "how far a command is with what the deployments say: it is asked again where this is lost",
     "log_subtrees": "follows from the log's rows: the verification computes it again",
     "log_heads": "signed, and compared with the log's rows",
     "log_cosignatures": "signed by witnesses, and compared with the heads",

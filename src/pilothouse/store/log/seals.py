@@ -46,6 +46,7 @@ _WRITTEN_AGAIN = {
     "step_results": ("record",),
     "promotion_requests": ("status", "closed_at", "closed_by", "superseded_by"),
     "sessions": ("closed_at", "ending"),
+    "remote_tokens": ("revoked_at", "revoked_by"),
     "target_tokens": ("revoked_at",),
     "user_keys": ("revoked_at", "revoked_by", "revoked_why"),
     "users": ("disabled_at", "disabled_by", "disabled_why"),

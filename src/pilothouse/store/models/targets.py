@@ -9,17 +9,23 @@ from pilothouse.domain.formats.canonical import canonical_json
 from pilothouse.domain.formats.time_units import to_us
 from pilothouse.domain.records import Target
 from pilothouse.sqlite import Connection
-from pilothouse.store.values import from_row, insert
+from pilothouse.store.values import from_json, from_row, insert
 
 
 def all_targets(connection: Connection) -> list[Target]:
     """Every target by name, without its event clock (that is telemetry's)."""
     rows = connection.execute(
         "SELECT t.*, s.grpc_port, coalesce(s.tls_certificate, '') AS tls_certificate, coalesce(s.tls_key, '') AS tls_key, "
-        "coalesce(s.client_tokens, '') AS client_tokens FROM targets t LEFT JOIN target_serving s ON s.target_id = t.id "
-        "ORDER BY t.name"
+        "coalesce(s.client_tokens, '') AS client_tokens, iif(p.place = 'remote', 'remote', 'local') AS place, "
+        "nullif(p.deployer, '') AS deployer FROM targets t LEFT JOIN target_serving s ON s.target_id = t.id "
+        "LEFT JOIN target_places p ON p.target_id = t.id ORDER BY t.name"
     )
-    return [from_row(Target, row, event_clock=None) for row in rows]
+    return [
+        from_row(
+            Target, row, event_clock=None, deployer=from_json(row["deployer"]) if row["deployer"] else None
+        )
+        for row in rows
+    ]
 
 
 def targets_by_model(connection: Connection) -> dict[str, tuple[str, ...]]:
@@ -128,6 +134,31 @@ def put_targets(connection: Connection, described: Sequence[Target], *, at: date
         "ON CONFLICT (target_id) DO UPDATE SET grpc_port = excluded.grpc_port, "
         "tls_certificate = excluded.tls_certificate, tls_key = excluded.tls_key, client_tokens = excluded.client_tokens",
         [(t.name, t.grpc_port, t.tls_certificate, t.tls_key, t.client_tokens) for t in described],
+    )
+    _put_places(connection, described)
+
+
+def _put_places(connection: Connection, described: Sequence[Target]) -> None:
+    """Record which of the targets the daemon starts no process for."""
+    placed = {
+        t.name: ("command", canonical_json(t.deployer)) if t.deployer else ("remote", "")
+        for t in described
+        if t.deployer or t.place != "local"
+    }
+    connection.executemany(
+        "DELETE FROM target_places WHERE target_id = (SELECT id FROM targets WHERE name = ?)",
+        [(t.name,) for t in described if t.name not in placed],
+    )
+    connection.executemany(
+        "INSERT INTO target_places (target_id, place, deployer) SELECT id, ?, ? FROM targets WHERE name = ? "
+        "ON CONFLICT (target_id) DO UPDATE SET place = excluded.place, deployer = excluded.deployer",
+        [(place, deployer, name) for name, (place, deployer) in placed.items()],
+    )
+    # one that has never been heard of answers nothing: a roll-out passes it over until it comes
+    connection.executemany(
+        "INSERT INTO serving_reports (target_id, received_at, port, pid, loaded, failed, spooled_batches, silent) "
+        "SELECT id, created_at, 0, 0, '{}', '{}', 0, 1 FROM targets WHERE name = ? ON CONFLICT (target_id) DO NOTHING",
+        [(name,) for name in placed],
     )
 
 

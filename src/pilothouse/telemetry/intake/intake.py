@@ -15,7 +15,7 @@ from pilothouse.domain.formats.wire import BatchReceipt, PredictionBatch
 from pilothouse.domain.monitoring.monitoring import RejectionReason
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.inserts import insert
-from pilothouse.telemetry.intake import kept_rejections, retakes, rollup, streams
+from pilothouse.telemetry.intake import kept_rejections, producers, retakes, rollup, streams
 from pilothouse.telemetry.intake.admission import (
     Admission,
     Believed,
@@ -142,16 +142,19 @@ class Intake:
         return part
 
     def _seen(self, batch: PredictionBatch) -> BatchReceipt | None:
-        """Receipt of a batch whose number was received before; None for another."""
-        head = self._head(self._producer(batch.producer), batch.sequence)
-        if head is None:
+        """Receipt of a batch whose number was received before, or whose producer is another target's; None for another."""
+        number = self._producer(batch.producer)
+        if producers.owner(self.connection, number, batch.target, self.known.owners) != batch.target:
+            return self._refused(batch, RejectionReason.PRODUCER_OF_ANOTHER)
+        if (head := self._head(number, batch.sequence)) is None:
             return None
         checksum, rows, rejected = head
         if checksum == _checksum(batch):
             return BatchReceipt(rows, rejected, duplicate=True)
-        refused = Rejection(
-            RejectionReason.TAKEN_SEQUENCE, max(batch.rows, 0), f"{batch.producer}.{batch.sequence}"
-        )
+        return self._refused(batch, RejectionReason.TAKEN_SEQUENCE)
+
+    def _refused(self, batch: PredictionBatch, reason: RejectionReason) -> BatchReceipt:
+        refused = Rejection(reason, max(batch.rows, 0), f"{batch.producer}.{batch.sequence}")
         facts = self.facts[batch.model, batch.version]
         streams.write_rejections(self.connection, batch, [refused], facts, self.now_us)
         return BatchReceipt(0, refused.count, reasons={refused.reason.value: refused.count})

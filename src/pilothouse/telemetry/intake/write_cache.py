@@ -25,6 +25,8 @@ class WriteCache:
 
     def __init__(self) -> None:
         self.producers: dict[str, int] = {}
+        self.owners: dict[int, str] = {}
+        """Targets to which producers belong."""
         self.clocks: dict[tuple[str, str], Clock | None] = {}
         self.streams: dict[StreamKey, Stream] = {}
         self.unfolded: set[Key] = set()
@@ -45,7 +47,7 @@ class WriteCache:
 
     def forget(self) -> None:
         """Forget everything: after a transaction that was rolled back, or whenever in doubt."""
-        for known in (self.producers, self.clocks, self.streams, self.unfolded, self._windows):
+        for known in (self.producers, self.owners, self.clocks, self.streams, self.unfolded, self._windows):
             known.clear()
         self._seen = None
 

@@ -14,7 +14,7 @@ from pilothouse.domain.monitoring.monitoring import RejectionReason
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.inserts import insert
 from pilothouse.statistics.profiles.coded import CodedColumn
-from pilothouse.telemetry.intake import streams
+from pilothouse.telemetry.intake import producers, streams
 from pilothouse.telemetry.intake.admission import VersionFacts
 from pilothouse.telemetry.outcomes.outcome_matching import StoredBatch, known_rows, read_outcomes
 from pilothouse.telemetry.rows import erased_rows
@@ -31,8 +31,13 @@ def take_pairs(
     now_us: int,
 ) -> BatchReceipt:
     """Receipt of a batch of pairs; one that was received before counts once. ``facts`` are those of the champion and of the
-    challenger. Requests of which a row is no pair of theirs are rejected."""
+    challenger. Requests of which a row is no pair of theirs are rejected, and all where a producer is another
+    target's."""
     producer, checksum = streams.producer_id(connection, batch.producer), _checksum(batch)
+    named = [batch.producer, *(str(name) for name in batch.requests.producers.vocabulary)]
+    numbers = [streams.producer_id(connection, name) for name in named]
+    if any(producers.owner(connection, number, batch.target) != batch.target for number in numbers):
+        return _receipt(connection, batch, {RejectionReason.PRODUCER_OF_ANOTHER: batch.rows}, now_us)
     head = connection.execute(
         "SELECT checksum, rows, rejected FROM trial_pairs WHERE producer_id=? AND sequence=?",
         (producer, batch.sequence),

@@ -23,14 +23,13 @@ from pilothouse.cli.output import (
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.listing import Query
-from pilothouse.domain.monitoring.monitoring import TargetState
-from pilothouse.domain.records import Deployment, RollBackStep, Target
+from pilothouse.domain.records import Deployment, RollBackStep
 from pilothouse.operations import listings
 from pilothouse.operations.fleet import targets as target_operations
 from pilothouse.operations.promotion import deployments as deployment_operations
 from pilothouse.operations.promotion import selected_roll_back
 from pilothouse.presentation import texts
-from pilothouse.presentation.tables.registry_rows import deployment_history_table, serving_text
+from pilothouse.presentation.tables.registry_rows import deployment_history_table
 
 _PATIENCE_S = 30.0
 
@@ -179,42 +178,6 @@ def deployed(session: Session, time: str, clock: str) -> None:
 
 
 @click.command()
-@click.option("--write", is_flag=True, help="Add the targets that only model files describe to targets.toml.")
-@json_option
-@click.pass_obj
-def targets(session: Session, write: bool) -> None:
-    """Each model on each target: what should answer, what does, and how it is."""
-    from pilothouse.operations.fleet import health
-    from pilothouse.operations.workspace import target_files
-
-    if write:
-        added = target_files.write_targets_file(session.services, session.actor)
-        if not printed_as_json(session, added):
-            say(f"targets.toml: added {', '.join(added)}" if added else "targets.toml lacks no target")
-        return
-    described = {
-        target.name: target for target in target_operations.list_targets(session.services, session.actor)
-    }
-    states = health.target_states(session.services, session.actor)
-    if session.as_json:
-        records = [_described(state, described.get(state.target)) for state in states]
-        printed_as_json(session, with_unwatched(session, records))
-        return
-    show_table(
-        ("target", "region", "product", "unit", "environment", "labels", "model", "version", "serving", "health", "since",
-         "why"),
-        (
-            (s.target, s.region, s.product, s.business_unit, *_labels(described.get(s.target)), s.model,
-             s.deployment.version if s.deployment else "–", serving_text(s), s.health,
-             texts.time_text(s.since), s.why)
-            for s in states
-        ),
-        empty="no targets: describe them in targets.toml and select them in models/NAME/model.toml",
-    )  # fmt: skip
-    say_unwatched(session)
-
-
-@click.command()
 @click.argument("target")
 @click.pass_obj
 def token(session: Session, target: str) -> None:
@@ -250,26 +213,6 @@ def curl(session: Session, model: str, target: str, wait: bool) -> None:
         return
     say(f"{model}/{example.version} on {target}: {example.url}")
     click.echo(command)
-
-
-def _labels(target: Target | None) -> tuple[str, str]:
-    """Environment and labels as columns."""
-    if target is None:
-        return "", ""
-    return target.environment, " ".join(f"{key}={value}" for key, value in sorted(target.labels.items()))
-
-
-def _described(state: TargetState, target: Target | None) -> dict[str, object]:
-    """State of a model on a target, with what is described of the target alone; the port that is described where no
-    process says one."""
-    if target is None:
-        return plain(state)  # type: ignore[no-any-return]
-    of_target = {
-        "environment": target.environment,
-        "labels": target.labels,
-        "port": state.port or target.port,
-    }
-    return plain(state) | of_target  # type: ignore[no-any-return]
 
 
 def _warn(steps: Sequence[RollBackStep]) -> None:

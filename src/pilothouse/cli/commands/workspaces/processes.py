@@ -1,8 +1,9 @@
 """Commands that become a process: daemon, serve, demo."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -17,6 +18,7 @@ from pilothouse.system.workspace_place import find_workspace
 
 if TYPE_CHECKING:
     from pilothouse.domain.models.target_file import TargetDescription
+    from pilothouse.system.paths import WorkspacePaths
 
 _isolation = click.option(
     "--isolation",
@@ -192,51 +194,82 @@ def _running_pairs(state: DaemonState) -> Iterator[tuple[str, str]]:
     "--grpc-port", type=int, help="Speak gRPC too; the target's grpc_port in targets.toml otherwise, or not."
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--hub", help="The daemon's hub; this workspace's otherwise (unix:PATH).")
 @click.option(
-    "--token-file", type=click.Path(dir_okay=False, path_type=Path), help="A file with the target's token."
+    "--hub",
+    help="The daemon's hub; this workspace's otherwise (unix:PATH). Of another machine https://HOST:PORT, without a workspace.",
+)
+@click.option(
+    "--ca",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Certificates by which the hub's own is checked; those that the system trusts otherwise.",
+)
+@click.option(
+    "--token-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A file with the target's token; the variable PILOTHOUSE_TARGET_TOKEN otherwise, or the file token in the folder.",
 )
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path), help="Spool and cache.")
+@click.option(
+    "--spool-mb",
+    type=click.IntRange(1, 1 << 20),
+    default=1_024,
+    show_default=True,
+    help="MiB of predictions kept at most while the hub is away; then requests are refused.",
+)
 @_isolation
 @click.pass_obj
-def serve(
-    session: Session,
-    target: str,
-    port: int | None,
-    grpc_port: int | None,
-    host: str,
-    hub: str | None,
-    token_file: Path | None,
-    folder: Path | None,
-    isolation: Literal["require", "warn"],
-) -> int:
+def serve(session: Session, /, target: str, **options: Any) -> int:
     """Answer predictions (Open Inference Protocol v2) for the versions deployed on TARGET."""
     from pilothouse.domain.identifiers import check_name
     from pilothouse.serving import main
     from pilothouse.serving.web.listening import Address
-    from pilothouse.system.paths import WorkspacePaths
-    from pilothouse.system.serving_files import ServingFiles, bring
 
     check_name(target, "target")
-    if hub is None or token_file is None or folder is None:
-        paths = WorkspacePaths(find_workspace(session.workspace))
-        described = _described(paths.root, target)
+    hub, folder, token_file = options["hub"], options["folder"], options["token_file"]
+    port, grpc_port = options["port"], options["grpc_port"]
+    if hub is not None and hub.startswith("https:"):
+        folder = folder or _own_folder(target)
+    elif hub is None or token_file is None or folder is None:
+        described, paths = _prepared(session, target, folder)
         port = described.port if port is None else port
         grpc_port = described.grpc_port if grpc_port is None else grpc_port
         hub = hub or f"unix:{paths.hub_socket}"
         folder = folder or paths.serving_folder(target)
-        token_file = token_file or folder / "token"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        files = ServingFiles(described.tls_certificate, described.tls_key, described.client_tokens)
-        bring(paths.root, folder, files)
     return main.serve(
         target,
         hub,
         folder,
-        Address(host, port or 0, grpc_port),
-        token_file=token_file,
-        isolation=isolation,
+        Address(options["host"], port or 0, grpc_port),
+        token=main.given_token(token_file, folder),
+        isolation=options["isolation"],
+        spool_mb=options["spool_mb"],
+        authority=options["ca"],
     )
+
+
+def _own_folder(target: str) -> Path:
+    """Folder of a process on a machine without a workspace (XDG Base Directory Specification)."""
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "pilothouse" / "serving" / target
+
+
+def _prepared(
+    session: Session, target: str, folder: Path | None
+) -> "tuple[TargetDescription, WorkspacePaths]":
+    """Target as its workspace describes it, with the files in its folder that this names."""
+    from pilothouse.system.paths import WorkspacePaths
+    from pilothouse.system.serving_files import ServingFiles, bring
+
+    paths = WorkspacePaths(find_workspace(session.workspace))
+    described = _described(paths.root, target)
+    folder = folder or paths.serving_folder(target)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    bring(
+        paths.root,
+        folder,
+        ServingFiles(described.tls_certificate, described.tls_key, described.client_tokens),
+    )
+    return described, paths
 
 
 def _described(root: Path, target: str) -> "TargetDescription":

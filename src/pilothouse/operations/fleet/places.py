@@ -1,0 +1,55 @@
+"""Targets as places: what each should run, what it says it runs, since when they differ, and how its clock is."""
+
+from dataclasses import dataclass
+
+from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.targets import Difference, TargetClock
+from pilothouse.operations.authorisation import reading
+from pilothouse.operations.services import Services
+from pilothouse.store.deployed import differences
+from pilothouse.store.models import remote_targets, targets
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Target with where it is. ``kind``: local, remote, or command; ``tokens``: of another machine, in force now."""
+
+    target: str
+    kind: str
+    clock: TargetClock | None
+    tokens: int
+    differences: tuple[Difference, ...]
+
+
+def list_places(services: Services, actor: Actor) -> dict[str, Place]:
+    """Every target by name. Raises NotAllowedError."""
+    with reading(services, actor) as connection:
+        known = targets.all_targets(connection)
+        clocks = remote_targets.clocks(connection)
+        tokens = remote_targets.tokens(connection)
+        found = differences.recorded(connection)
+    now = services.now()
+    in_force = [one.target for one in tokens if one.state_at(now) == "in force"]
+    return {
+        t.name: Place(
+            t.name,
+            "command" if t.deployer else t.place,
+            clocks.get(t.name),
+            in_force.count(t.name),
+            tuple(one for one in found if one.target == t.name),
+        )
+        for t in known
+    }
+
+
+def compare(services: Services) -> int:
+    """Compare what targets should run with what they say they run, and put on record what differs and since when. Returns how
+    many differ. Nothing is written where nothing has changed."""
+    with services.registry.read() as connection:
+        before = differences.recorded(connection)
+        now = differences.found(connection, services.now())
+        after = differences.merged(before, now, differences.unheard(connection))
+    if after != before:
+        with services.registry.transaction() as connection:
+            differences.put(connection, after)
+    return len(after)
