@@ -85,7 +85,8 @@ def register(shop: SmallWorkspace, number: int) -> tuple[str, str]:
     return model, schema
 
 
-def promote(shop: SmallWorkspace, number: int) -> None:
-    """Put a version live on ``ewr``."""
-    asked = promotions.request_promotion(shop.services, shop.scientist, f"delay/{number}", ["ewr"], "a test")
+def promote(shop: SmallWorkspace, number: int, *targets: str) -> None:
+    """Put a version live on ``ewr``, or on the targets that are named."""
+    on = list(targets) or ["ewr"]
+    asked = promotions.request_promotion(shop.services, shop.scientist, f"delay/{number}", on, "a test")
     promotions.approve(shop.services, shop.approver, asked.id, asked.evidence_digest)

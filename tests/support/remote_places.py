@@ -89,6 +89,7 @@ class RemoteHub:
         if self.thread is not None:
             self.thread.join()
             self.thread = None
+        self.keeper = self.pulse = None  # the hub's threads end with what holds them
 
     def token(self, valid: timedelta = timedelta(days=1), target: str = FAR) -> remote_tokens.IssuedToken:
         return remote_tokens.issue(self.shop.services, self.shop.admin, target, valid)
@@ -116,7 +117,7 @@ def make_remote_hub(folder: Path) -> RemoteHub:
     hub = RemoteHub(shop, shop.root / "hub.pem")
     hub.describe(0)
     register(shop, 1)
-    promote(shop, 1)
+    promote(shop, 1, FAR)
     return hub
 
 

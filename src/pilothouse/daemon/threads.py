@@ -4,6 +4,7 @@ import functools
 import logging
 import threading
 
+from pilothouse.daemon.deployers import DeployerKeeper
 from pilothouse.daemon.exports.exporter import keep_exports
 from pilothouse.daemon.exports.metrics_server import MetricsPage, keep_metrics
 from pilothouse.daemon.exports.request_traces import SpanQueue
@@ -49,6 +50,7 @@ _PATIENCE_S = {
     "roll-outs": 300.0,
     "messages": 300.0,
     "places": 120.0,
+    "deployers": 120.0,
     "housekeeping": 120.0,
     "heartbeat": 60.0,
 }
@@ -90,6 +92,7 @@ class DaemonThreads:
         hub = Hub(services, self._pulse, self._page, self._spans)
         self._hub = HubServer(hub.app(Door.SOCKET), services.paths.hub_socket)
         self._door = HubDoorKeeper(services, hub.app(Door.NETWORK))
+        self._deployers = DeployerKeeper(services, self._pulse)
 
     @property
     def failed(self) -> str:
@@ -156,6 +159,8 @@ class DaemonThreads:
         parts.start("exports", functools.partial(keep_exports, services, exports, self._spans))
         parts.start("messages", functools.partial(keep_messages, services, wakeup("messages")))
         parts.start("places", functools.partial(keep_places, services, wakeup("places")))
+        if self._supervisor is not None:
+            parts.start("deployers", functools.partial(self._deployers.run, wakeup("deployers")))
         parts.start("log", functools.partial(keep_log, services, wakeup()))
         parts.start("housekeeping", self._keep_house)
         parts.start("heartbeat", self._beat)
