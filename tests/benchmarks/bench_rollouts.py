@@ -16,10 +16,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
-from rollout_cases import HARM, LOOK, REQUESTS, Rollout, Versions, latencies, rollout, versions
+from rollout_cases import HARM, LOOK, REQUESTS, Rollout, Versions, keyed, latencies, rollout, versions
 from rollout_rules import (
     Found,
     arm_counts,
+    by_key,
     canary,
     interval_rates,
     kayenta,
@@ -43,6 +44,8 @@ LOOKS = range(1, REQUESTS // LOOK + 1)
 SHARE = 0.1
 FACTOR = 1.2
 """Ratio of p95 beyond which a challenger is too slow."""
+KEYED_HARM, KEYED_FEWER = 0.1, 4
+"""Harm where clients have keys: a share of the answers that were right; and of how many roll-outs one is played."""
 Rule = Callable[[Rollout, Versions], Found]
 
 RULES: Mapping[str, Rule] = {
@@ -200,12 +203,30 @@ def of_latency(count: int) -> str:
     return table_of(cases, ("Pilothouse", "bound on p95", "Kayenta"), count)
 
 
+def of_keys(count: int) -> str:
+    """Table of clients that send much, in a canary of half: counted by key and by request."""
+    rules = ("one observation a key", "one observation a request")
+    lines = [f"| 50 % canary | {' | '.join(rules)} |", f"|---|{'---|' * len(rules)}"]
+    for keys in (20, 200, 2_000):
+        cells = []
+        for once in (True, False):
+            quiet, worse = (
+                np.array([by_key(keyed(seed, keys, harm, 0.5), 0.5, 0.2, once=once) for seed in range(count)])
+                for harm in (0.0, KEYED_HARM)
+            )
+            cells.append(f"{percent(quiet)} / {percent(worse)}")
+        lines.append(f"| {keys:,} clients | {' | '.join(cells)} |")
+        print(lines[-1], flush=True)
+    return "\n".join(lines) + "\n"
+
+
 def tables(count: int = ROLLOUTS) -> dict[str, str]:
     """The tables of docs/rollouts.md by the name of their mark."""
     begun = time.monotonic()
     errors, not_worse = of_errors(count)
     pages = {"errors": errors, "not worse": not_worse}
     pages |= {"failures": of_failures(count), "latency": of_latency(count // FEWER)}
+    pages["keys"] = of_keys(count // KEYED_FEWER)
     for name, page in pages.items():
         print(f"\nRoll-outs, {name} (of {count}):\n{page}", flush=True)
     print(f"{time.monotonic() - begun:.0f} s")

@@ -117,6 +117,31 @@ def rollout(of: Versions, seed: int, harm: float, together: int = 1) -> Rollout:
     return Rollout((wrong[0], wrong[1]), (brier[0], brier[1]), rng.random(REQUESTS), scores, late)
 
 
+@dataclass(frozen=True)
+class Keyed:
+    """Requests in order, each of a client with a key of its own: whether the challenger takes the key, whether the answer is
+    wrong, and whether the request is the first of its key."""
+
+    own: np.ndarray
+    wrong: np.ndarray
+    first: np.ndarray
+
+
+def keyed(seed: int, keys: int, harm: float, share: float) -> Keyed:
+    """Requests of so many clients, of which a few send most (weights of Zipf's law). How often a client's requests are answered
+    wrong is the client's own (beta law with mean 0.2 and deviation 0.2), whichever version answers; the challenger is wrong on
+    a share of ``harm`` more of the others."""
+    rng = np.random.default_rng([seed, 3, keys, round(1000 * harm)])
+    weights = 1 / np.arange(1, keys + 1)
+    of = rng.choice(keys, REQUESTS, p=weights / weights.sum())
+    own = (rng.random(keys) < share)[of]
+    rates = rng.beta(0.6, 2.4, keys)[of]
+    rates = np.where(own, rates + harm * (1 - rates), rates)
+    first = np.zeros(REQUESTS, bool)
+    first[np.unique(of, return_index=True)[1]] = True
+    return Keyed(own, rng.random(REQUESTS) < rates, first)
+
+
 def latencies(rng: np.random.Generator, requests: int) -> np.ndarray:
     """Latencies in µs: log-normal about 8 ms, and one request in fifty that waits ten times as long."""
     usual = rng.lognormal(9.0, 0.4, requests)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from rollout_cases import LOOK, Rollout
+from rollout_cases import LOOK, Keyed, Rollout
 from scipy.stats import norm, rankdata
 
 from pilothouse.statistics.sequential import paired_errors, paired_losses, two_arms
@@ -77,6 +77,19 @@ def canary(rollout: Rollout, share: float, centre: float) -> Found:
         lambda i: two_arms.log_e_better(states[i], SETTINGS.margin, expected),
         len(states),
     )
+
+
+def by_key(made: Keyed, share: float, centre: float, *, once: bool) -> float:
+    """Ours, with two arms, of requests with keys: one observation a key (``once``), or one a request as if each were a draw."""
+    state, expected = two_arms.TwoArms(), Expected(centre, 2 * SETTINGS.margin)
+    for start in range(0, len(made.own), LOOK):
+        look = slice(start, start + LOOK)
+        counted = made.first[look] if once else np.ones(LOOK, bool)
+        own, wrong = made.own[look], made.wrong[look].astype(float)
+        state = state.plus(two_arms.collect(share, wrong[own & counted], wrong[~own & counted]))
+        if two_arms.log_e_worse(state, 0.0, expected) >= SETTINGS.log_needed:
+            return start + LOOK
+    return math.inf
 
 
 def arm_counts(rollout: Rollout, share: float) -> np.ndarray:

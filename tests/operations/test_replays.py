@@ -479,3 +479,42 @@ def test_without_hands_the_request_waits_for_the_replay_and_a_worse_version_is_n
     assert newest.version == trained.version
     assert newest.evidence["replays"][0]["replay"]["version"] == trained.version
     assert newest.status is (RequestStatus.DEPLOYED if good else RequestStatus.OPEN)
+
+
+def test_the_workspace_can_ask_every_model_for_a_replay(tmp_path: Path) -> None:
+    services = make_replayed(tmp_path / "w")
+    serve(services, 0, 20)
+    ann = actor(services, "ann")
+    with pytest.raises(InvalidInputError, match="a day or more"):
+        required_replay.set_floor_replay(services, ann, 3_600, "a bank")
+    required_replay.set_floor_replay(services, ann, 14 * 86_400, "a bank")
+    with pytest.raises(ConflictError, match="over 2w of recorded traffic .the workspace's policy."):
+        promotions.request_promotion(services, ann, f"{MODEL}/2")
+    assert replay(services).traffic.days == 14
+    assert promotions.request_promotion(services, ann, f"{MODEL}/2").evidence["replays"]
+    required_replay.set_floor_replay(services, ann, 0, "no bank")
+
+
+def test_whoever_replays_until_it_fits_shows_the_replay_that_did_not(tmp_path: Path) -> None:
+    services = make_replayed(tmp_path / "w")
+    serve(services, 0, 20)
+    first, second = replay(services), replay(services)
+    with services.registry.read() as connection:
+        numbers = [row[0] for row in connection.execute("SELECT id FROM jobs WHERE kind = 'replay' ORDER BY id")]
+        version = versions.find(connection, VersionReference(MODEL, 2))
+        assert version is not None
+        ((newest, _),) = worst_replays(connection, version, list(first.traffic.targets))
+    assert newest == numbers[-1]
+    figures = first.found.outcomes.figures
+    worse = [{**to_plain(one), "low": -0.2, "high": -0.1, "difference": -0.15} for one in figures] or None
+    if worse is None:
+        pytest.skip("the example has no outcomes")
+    with services.registry.transaction() as connection:
+        (result,) = connection.execute("SELECT result FROM jobs WHERE id = ?", (numbers[0],)).fetchone()
+        changed = json.loads(result)
+        (kind,) = [key for key in changed if isinstance(changed[key], dict) and "found" in changed[key]]
+        changed[kind]["found"]["outcomes"]["figures"] = worse
+        connection.execute("UPDATE jobs SET result = ? WHERE id = ?", (json.dumps(changed), numbers[0]))
+        ((shown, found),) = worst_replays(connection, version, list(second.traffic.targets))
+    assert shown == numbers[0]
+    assert is_worse(found)

@@ -7,7 +7,8 @@ import pytest
 from fixtures.registries import Example
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError
 from pilothouse.domain.models.selection_text import parse_selection
-from pilothouse.operations.promotion import deployments, promotions, selected_roll_back
+from pilothouse.operations.promotion import deployments, promotions
+from pilothouse.operations.rollouts import selected_roll_back
 from pilothouse.operations.workspace import apply_models
 from support.rollout_plans import plan
 from support.rollout_workspace import RolloutWorkspace

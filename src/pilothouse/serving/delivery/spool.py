@@ -84,8 +84,7 @@ class Entry:
     stream: AnyStream
     record: PredictionRecord | PairRecord | None
     complete: Completion
-    draw: int = 0
-    """Key of a request of a canary that was answered with an error, hashed; 0 where it has none."""
+    draw: int = 0  # of an error: the key of a canary's request, hashed; 0 where it has none
 
 
 _Done = tuple[Completion, PredictionId | PilothouseError]

@@ -27,7 +27,7 @@ from pilothouse.domain.records import Deployment, RollBackStep
 from pilothouse.operations import listings
 from pilothouse.operations.fleet import targets as target_operations
 from pilothouse.operations.promotion import deployments as deployment_operations
-from pilothouse.operations.promotion import selected_roll_back
+from pilothouse.operations.rollouts import selected_roll_back
 from pilothouse.presentation import texts
 from pilothouse.presentation.tables.registry_rows import deployment_history_table
 

@@ -264,9 +264,7 @@ def _four_eyes_text(rules: WorkspacePolicy) -> str:
 )
 @click.option("--plan", help='Plan of plans.toml that every model goes out by at least; "" for none.')
 @click.option(
-    "--replay",
-    metavar="TIME",
-    help="Recorded traffic that every model's versions answer before they are requested: 28d, or off.",
+    "--replay", metavar="TIME", help="Recorded traffic that versions answer before a request: 28d, or off."
 )
 @click.option(
     "--document",
