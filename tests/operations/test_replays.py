@@ -1,5 +1,6 @@
 """Replays of recorded traffic: what they find is what the models answer, and what is not stored is said."""
 
+import dataclasses
 import json
 import math
 from datetime import timedelta
@@ -10,20 +11,27 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pilothouse.domain.erasure import Selection
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError, StaleAttemptError
 from pilothouse.domain.formats.time_units import DAY_US, to_us
+from pilothouse.domain.identifiers import VersionReference
 from pilothouse.domain.jobs.replays import ReplaySlice, TrafficReplay, is_worse, read_replay
+from pilothouse.domain.models.dataclass_reader import to_plain
 from pilothouse.domain.models.model_spec import Task
 from pilothouse.domain.records import RequestStatus
 from pilothouse.operations.automation import job_handlers
+from pilothouse.operations.erasure import carrying_out, planning
 from pilothouse.operations.jobs import job_attempts, jobs, replays
 from pilothouse.operations.jobs.replays import ReplayOptions
 from pilothouse.operations.promotion import promotions
+from pilothouse.operations.promotion.attached import required_replay
+from pilothouse.operations.promotion.evidence import worst_replays
 from pilothouse.operations.services import Services
 from pilothouse.operations.upkeep import retention as retention_rules
 from pilothouse.operations.workspace import apply_models, audits, workspaces
 from pilothouse.statistics.performance.metrics import compute_metrics
 from pilothouse.statistics.profiles.scored_rows import scored_rows
+from pilothouse.store.models import versions
 from pilothouse.telemetry.rows import retention
 from support import replayed
 from support.replayed import (
@@ -403,7 +411,8 @@ def test_the_newest_replay_is_part_of_the_frozen_evidence(tmp_path: Path) -> Non
     request = promotions.request_promotion(services, ann, f"{MODEL}/2", [NORTH])
     (frozen,) = request.evidence["replays"]
     assert frozen["job"] == newest.id
-    assert read_replay(frozen) == result
+    nameless = dataclasses.replace(result, found=dataclasses.replace(result.found, examples=()))
+    assert read_replay(frozen) == nameless  # examples name rows that can be erased: the job has them
     # a later one does not change what was frozen
     replay(services, rows=50)
     assert promotions.get_request(services, ann, request.id).evidence == request.evidence
@@ -484,15 +493,37 @@ def test_without_hands_the_request_waits_for_the_replay_and_a_worse_version_is_n
 def test_the_workspace_can_ask_every_model_for_a_replay(tmp_path: Path) -> None:
     services = make_replayed(tmp_path / "w")
     serve(services, 0, 20)
-    ann = actor(services, "ann")
+    ann, eve = actor(services, "ann"), actor(services, "eve")
     with pytest.raises(InvalidInputError, match="a day or more"):
-        required_replay.set_floor_replay(services, ann, 3_600, "a bank")
-    required_replay.set_floor_replay(services, ann, 14 * 86_400, "a bank")
-    with pytest.raises(ConflictError, match="over 2w of recorded traffic .the workspace's policy."):
+        required_replay.set_floor_replay(services, eve, 3_600, "a bank")
+    required_replay.set_floor_replay(services, eve, 14 * 86_400, "a bank")
+    with pytest.raises(ConflictError, match=r"over 2w of recorded traffic \(the workspace's policy\)"):
         promotions.request_promotion(services, ann, f"{MODEL}/2")
     assert replay(services).traffic.days == 14
     assert promotions.request_promotion(services, ann, f"{MODEL}/2").evidence["replays"]
-    required_replay.set_floor_replay(services, ann, 0, "no bank")
+    required_replay.set_floor_replay(services, eve, 0, "no bank")
+
+
+def test_an_erased_row_is_no_example_of_a_replay_any_more(tmp_path: Path) -> None:
+    services = make_replayed(tmp_path / "w")
+    serve(services, 0, 10)
+    before = replay(services).found.examples
+    assert before
+    eve = actor(services, "eve")
+    selection = Selection(predictions=(before[0].prediction,))
+    plan = planning.make_plan(services, eve, selection, "ticket 7").plan
+    ordered = carrying_out.order(services, eve, plan.digest[:12])
+    carrying_out.carry_out(services, eve, ordered)
+    with services.registry.read() as connection:
+        (number,) = [row[0] for row in connection.execute("SELECT id FROM jobs WHERE kind = 'replay'")]
+    _, found = replays.get_replay(services, eve, number)
+    assert found is not None
+    assert [one.prediction for one in found.found.examples] == [one.prediction for one in before[1:]]
+    for file in services.paths.state.rglob("*.db"):
+        assert before[0].prediction.encode() not in file.read_bytes()
+    audits.check_rows(services, eve)
+    request = promotions.request_promotion(services, actor(services, "ann"), f"{MODEL}/2")
+    assert request.evidence["replays"][0]["replay"]["found"]["examples"] == []
 
 
 def test_whoever_replays_until_it_fits_shows_the_replay_that_did_not(tmp_path: Path) -> None:
@@ -500,7 +531,9 @@ def test_whoever_replays_until_it_fits_shows_the_replay_that_did_not(tmp_path: P
     serve(services, 0, 20)
     first, second = replay(services), replay(services)
     with services.registry.read() as connection:
-        numbers = [row[0] for row in connection.execute("SELECT id FROM jobs WHERE kind = 'replay' ORDER BY id")]
+        numbers = [
+            row[0] for row in connection.execute("SELECT id FROM jobs WHERE kind = 'replay' ORDER BY id")
+        ]
         version = versions.find(connection, VersionReference(MODEL, 2))
         assert version is not None
         ((newest, _),) = worst_replays(connection, version, list(first.traffic.targets))
@@ -514,6 +547,7 @@ def test_whoever_replays_until_it_fits_shows_the_replay_that_did_not(tmp_path: P
         changed = json.loads(result)
         (kind,) = [key for key in changed if isinstance(changed[key], dict) and "found" in changed[key]]
         changed[kind]["found"]["outcomes"]["figures"] = worse
+        connection.execute("DROP TRIGGER jobs_end_once")
         connection.execute("UPDATE jobs SET result = ? WHERE id = ?", (json.dumps(changed), numbers[0]))
         ((shown, found),) = worst_replays(connection, version, list(second.traffic.targets))
     assert shown == numbers[0]

@@ -180,5 +180,18 @@ def put_summary(connection: Connection, table: str, key: int, text: str) -> None
     connection.execute(f"UPDATE {table} SET {SUMMARIES[table]} = ? WHERE id = ?", (text, key))  # noqa: S608 - ours
 
 
+def replay_results(connection: Connection) -> list[tuple[int, str]]:
+    """Number and result, as JSON, of every replay."""
+    rows = connection.execute(
+        "SELECT id, result FROM jobs WHERE kind = 'replay' AND status = 'succeeded' AND result IS NOT NULL ORDER BY id"
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def put_replay_result(connection: Connection, job: int, text: str) -> None:
+    """Replace the result of a replay, which the registry allows while an erasure is under way."""
+    connection.execute("UPDATE jobs SET result = ? WHERE id = ? AND kind = 'replay'", (text, job))
+
+
 def _erasure(row: Row) -> Erasure:
     return from_row(Erasure, row, plan=plan_from_plain(from_json(row["plan"])))

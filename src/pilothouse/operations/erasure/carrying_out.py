@@ -26,7 +26,7 @@ from pilothouse.domain.models.dataclass_reader import read_dataclass, to_plain
 from pilothouse.interop import signing_keys
 from pilothouse.operations.authorisation import Change, authorise, changing
 from pilothouse.operations.dossier.signing_key import private_key
-from pilothouse.operations.erasure import planning, summaries, tombstones
+from pilothouse.operations.erasure import planning, replay_examples, summaries, tombstones
 from pilothouse.operations.erasure.files_with_rows import without_lines, without_rows
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import write_state
@@ -44,6 +44,7 @@ _BUSY = (
     "that is done"
 )
 _SUMMARISED = "erasure.summaries"
+_REPLAYED = "erasure.examples_taken"
 
 
 def order(services: Services, actor: Actor, name: str) -> Erasure:
@@ -124,6 +125,7 @@ def _carry_out(services: Services, actor: Actor, erasure: Erasure, key: bytes) -
     _erase_job_files(services, erasure.plan)
     reach("erasure of job files done")
     _erase_summaries(services, actor, erasure)
+    _erase_replay_examples(services, actor, erasure)
     reach("erasure of summaries done")
     for database in _databases(services):
         _write_anew(database)
@@ -282,6 +284,19 @@ def _erase_summaries(services: Services, actor: Actor, erasure: Erasure) -> None
         if count:
             change.record(_SUMMARISED, f"erasure {erasure.id}", {"entries": count})
             change.record(seals.ACTION, "workspace", {"tables": seals.take(change.connection)})
+
+
+def _erase_replay_examples(services: Services, actor: Actor, erasure: Erasure) -> None:
+    """Take examples out of the results of replays. What is not there any more is no change."""
+    with services.registry.read() as connection:
+        if not replay_examples.count(connection, erasure.plan.batches):
+            return
+    write_state.check_seal(services)
+    with changing(services, actor, Permission.ERASE, alone=True) as change:
+        change.connection.execute("PRAGMA secure_delete = ON")
+        count = replay_examples.erase(change.connection, erasure.plan.batches)
+        change.record(_REPLAYED, f"erasure {erasure.id}", {"examples": count})
+        change.record(seals.ACTION, "workspace", {"tables": seals.take(change.connection)})
 
 
 def _databases(services: Services) -> list[Database]:

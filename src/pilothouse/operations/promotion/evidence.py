@@ -1,6 +1,7 @@
 """Evidence of a promotion request: everything that an approver decides on, as one frozen, hashed value."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from pilothouse.domain.errors import ConflictError
@@ -42,8 +43,18 @@ def gather_evidence(connection: Connection, version: Version, targets: Sequence[
             "predictions": version.predictions_digest,
             **_portable(version),
         },
-        **({"replays": [{"job": job, KIND: to_plain(replay)} for job, replay in replays]} if replays else {}),
+        **(
+            {"replays": [{"job": job, KIND: to_plain(_nameless(replay))} for job, replay in replays]}
+            if replays
+            else {}
+        ),
     }
+
+
+def _nameless(replay: TrafficReplay) -> TrafficReplay:
+    """A replay without its examples, which name rows of production: evidence never changes, and such rows can be erased. The
+    job has them."""
+    return replace(replay, found=replace(replay.found, examples=()))
 
 
 def worst_replays(

@@ -128,7 +128,9 @@ def plan_of_evidence(shown: Mapping[str, Any]) -> list[list[str]]:
         promised = f"{100 * plan.false_rollbacks:.3g} % of roll-backs without cause"
         rows.append(["promised", promised, f"worse by up to {plan.margin:g} counts as not worse"])
         bounds = [("decided otherwise", plan.changed), ("scores that move", plan.moved)]
-        return rows + [["harm", f"{what}: more than {100 * at:.3g} %", ""] for what, at in bounds if at is not None]
+        return rows + [
+            ["harm", f"{what}: more than {100 * at:.3g} %", ""] for what, at in bounds if at is not None
+        ]
     except (KeyError, IndexError, TypeError, ValueError):
         return [["a plan that this release does not read", "", ""]]
 

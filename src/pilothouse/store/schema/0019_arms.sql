@@ -30,3 +30,10 @@ ALTER TABLE rollouts ADD COLUMN stood_us INTEGER NOT NULL DEFAULT 0 CHECK (stood
 
 -- Least recorded traffic, in seconds, that every model's versions answer before they are requested; NULL: none.
 ALTER TABLE workspace_policies ADD COLUMN replay INTEGER CHECK (replay > 0);
+
+-- Examples of a replay name rows of production by their prediction ids: an erasure takes those of its rows out.
+DROP TRIGGER jobs_end_once;
+CREATE TRIGGER jobs_end_once BEFORE UPDATE ON jobs
+WHEN OLD.status NOT IN ('queued', 'running') AND (NEW.status <> OLD.status OR (NEW.result <> OLD.result
+  AND (OLD.kind <> 'replay' OR NOT EXISTS (SELECT 1 FROM erasures e WHERE e.id NOT IN (SELECT erasure_id FROM tombstones)))))
+BEGIN SELECT RAISE(ABORT, 'a job that has ended does not change'); END;
