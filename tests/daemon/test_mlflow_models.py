@@ -5,6 +5,7 @@ import io
 import json
 import sqlite3
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,12 @@ from pilothouse.cli.session import os_user
 from pilothouse.confinement import probe
 from pilothouse.daemon import control
 from pilothouse.domain.confinement import confines
-from pilothouse.domain.errors import ConflictError, InvalidInputError, UnavailableError
+from pilothouse.domain.errors import ConflictError, InvalidInputError, PilothouseError, UnavailableError
 from pilothouse.domain.identity.roles import Role
+from pilothouse.operations.catalogue import require_run, require_version
 from pilothouse.operations.exchange import logged
+from pilothouse.operations.jobs import trainings
+from pilothouse.operations.promotion import promotions
 from pilothouse.operations.workspace import workspaces
 from support.mlflow_store import unpacked
 from support.small_workspace import SmallWorkspace, make_small_workspace
@@ -166,3 +170,69 @@ def test_imported_models_are_loaded_by_our_list_and_answer_or_are_said_not_to(
     pickled = run(workspace.root, "import", "rescore", "credit-risk/4")
     assert isinstance(pickled.exception, InvalidInputError)
     assert "never loaded" in str(pickled.exception)
+
+
+@confined
+@needs_yaml
+def test_an_imported_model_is_adopted_judged_and_requested(workspace: SmallWorkspace, tmp_path: Path) -> None:
+    workspaces.grant_role(workspace.services, workspace.admin, os_user(), Role.DATA_SCIENTIST)
+    workspace.write_model('estimator = "sklearn.linear_model.LogisticRegression"')
+    control.start_in_background(workspace.root, serve_targets=False)
+    try:
+        assert not workspace.ended(workspace.train().id).error
+        out = tmp_path / "mlruns" / "1" / "model"
+        out.parent.mkdir(parents=True)
+        assert run(workspace.root, "export", "mlflow", "delay/1", "--to", str(out)).exception is None
+        store = _store_of_one(tmp_path, out, made=datetime(2024, 1, 1, tzinfo=UTC))
+        assert run(workspace.root, "import", "mlflow", str(store)).exception is None
+        early = run(workspace.root, "import", "adopt", "theirs/1", "--model", "delay")
+        assert isinstance(early.exception, ConflictError)
+        assert "not re-scored" in str(early.exception)
+        assert run(workspace.root, "--json", "import", "rescore", "theirs").exception is None
+        for number in (1, 2):
+            done = run(workspace.root, "--json", "import", "adopt", f"theirs/{number}", "--model", "delay")
+            assert done.exception is None, done.exception
+            ended = workspace.ended(json.loads(done.stdout)["id"])
+            assert not ended.error, ended.error
+    finally:
+        control.stop(workspace.root)
+    with workspace.services.registry.read() as connection:
+        ours, old, new = (require_version(connection, f"models:/delay/{number}") for number in (1, 2, 3))
+        made_by = require_run(connection, old).parameters
+    assert made_by["adopted_name"] == "Theirs"
+    assert old.model_digest == new.model_digest == ours.model_digest
+    gates = [next(gate for gate in version.gates if gate.gate == "adopted") for version in (old, new)]
+    assert [str(gate.outcome) for gate in gates] == ["passed", "failed"]
+    assert "may know them" in gates[1].reason
+    assert (
+        promotions.request_promotion(
+            workspace.services, workspace.scientist, "delay/2", reason="as good"
+        ).version
+        == 2
+    )
+    with pytest.raises(PilothouseError):
+        promotions.request_promotion(workspace.services, workspace.scientist, "delay/3", reason="as good")
+    with pytest.raises(InvalidInputError, match="adopted"):
+        trainings.start_reproduction(workspace.services, workspace.scientist, "delay/2")
+
+
+def _store_of_one(folder: Path, model: Path, made: datetime) -> Path:
+    """A store with two versions of one model: one made at a time, one made today."""
+    path = folder / "mlflow.db"
+    at = int(made.timestamp() * 1_000)
+    with sqlite3.connect(path) as there:
+        there.executescript(
+            "CREATE TABLE registered_models (name TEXT, creation_time INT); INSERT INTO registered_models VALUES ('Theirs', 1);"
+            "CREATE TABLE model_versions (name TEXT, version INT, creation_time INT, source TEXT, run_id TEXT);"
+            "CREATE TABLE runs (run_uuid TEXT, user_id TEXT, status TEXT, start_time INT, end_time INT, lifecycle_stage TEXT,"
+            " artifact_uri TEXT, experiment_id INT); CREATE TABLE experiments (experiment_id INT, name TEXT);"
+            "CREATE TABLE params (key TEXT, value TEXT, run_uuid TEXT);"
+            "CREATE TABLE tags (key TEXT, value TEXT, run_uuid TEXT);"
+            "CREATE TABLE latest_metrics (key TEXT, value REAL, timestamp INT, run_uuid TEXT, step INT, is_nan INT);"
+            "CREATE TABLE metrics (key TEXT, value REAL, timestamp INT, run_uuid TEXT, step INT, is_nan INT);"
+        )
+        for number, time in ((1, at), (2, 1_900_000_000_000)):
+            there.execute(
+                "INSERT INTO model_versions VALUES ('Theirs', ?, ?, ?, '')", (number, time, str(model))
+            )
+    return path

@@ -37,7 +37,7 @@ from pilothouse.operations.dossier import (
     signing_key,
 )
 from pilothouse.operations.erasure import after_restore, carrying_out, exports, planning
-from pilothouse.operations.exchange import imported, importing, logged, rescoring
+from pilothouse.operations.exchange import adoption, imported, importing, logged, rescoring
 from pilothouse.operations.fleet import targets
 from pilothouse.operations.identity import idle_lock, passphrases, permissions, proposals, ssh_lines, users
 from pilothouse.operations.jobs import backfills, replays, searches
@@ -270,6 +270,7 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "imported.list_versions": (lambda s, a: imported.list_versions(s, a, "nothing"), EVERYBODY),
     "imported.get_version": (lambda s, a: imported.get_version(s, a, "nothing/1"), EVERYBODY),
     "imported.alias_history": (lambda s, a: imported.alias_history(s, a, "nothing"), EVERYBODY),
+    "adoption.adopt": (lambda s, a: adoption.adopt(s, a, "nothing/1", "delay"), EVERYBODY),
     "logged.logged": (lambda s, a: logged.logged(s, a, "delay/1"), EVERYBODY),
     "importing.look": (lambda s, a: importing.look(s, a, _NoRegistry(), importing.ImportOptions()), SCIENCE),
     "importing.run_import": (lambda s, a: importing.run_import(s, a, _NoRegistry(), importing.ImportOptions()), SCIENCE),
@@ -377,6 +378,7 @@ SCOPES: dict[str, tuple[Grant, Reached]] = {
 """Scopes of a grant, whose role the test sets, and what each holds of the workspace."""
 
 MODULES = (
+    adoption,
     imported,
     importing,
     logged,

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from pilothouse.domain.models.evaluation import GateOutcome, GateResult, MetricV
 from pilothouse.domain.models.model_spec import ComparisonGate, LatencyGate, MetricBound
 from pilothouse.statistics.performance.blocks import DAY_US, time_blocks
 from pilothouse.statistics.performance.comparison import Comparison, paired_bootstrap
+from pilothouse.training.data.times import Micros
 from pilothouse.training.models.scoring import Scored
 
 REPEATS = 500
@@ -213,3 +215,15 @@ def _limits(bound: MetricBound) -> str:
 
 def _outcome(passed: bool) -> GateOutcome:
     return GateOutcome.PASSED if passed else GateOutcome.FAILED
+
+
+def adopted_gate(made_us: int, times_us: Micros) -> GateResult:
+    """Result of the demand that an adopted model can have learnt none of the hold-out: no row is older than the model."""
+    older = int((np.asarray(times_us) < made_us).sum())
+    made = f"{datetime.fromtimestamp(made_us / 1e6, UTC):%Y-%m-%d %H:%M}"
+    figures = {"rows": float(older), "of": float(len(times_us))}
+    if older:
+        reason = f"{older:,} of {len(times_us):,} held-out rows are older than the adopted model ({made}): it may know them"
+        return GateResult("adopted", GateOutcome.FAILED, reason, figures)
+    reason = f"every held-out row is from after the adopted model was made ({made})"
+    return GateResult("adopted", GateOutcome.PASSED, reason, figures)

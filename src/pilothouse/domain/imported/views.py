@@ -7,7 +7,7 @@ from typing import Any
 
 from pilothouse.domain.imported.records import ForeignFile
 
-STANDING = "imported, not trained here: it passed no gate and cannot be deployed"
+STANDING = "imported, not trained here: it passed no gate and cannot be deployed unless it is adopted"
 """What is said of every imported version, wherever one is shown."""
 
 FORMS: Mapping[str, str] = {

@@ -23,7 +23,7 @@ from pilothouse.store.models import imports
 FILES = ("none", "model", "all")
 """Which files are fetched: none, those of the model's folder, or those that its run has logged too."""
 LARGEST_FILE = 512 << 20
-_WORKERS = 4
+_WORKERS = 8
 _PICKLES = (".pkl", ".pickle", ".joblib", ".cloudpickle")
 _OF_RUN = "run/"
 _NAMED = 3

@@ -155,9 +155,13 @@ def prepare_training(services: Services, claim: ClaimedJob, folder: Path) -> Pre
         requests |= {"snapshot": ({}, of_rows), "verify": ({}, {})}
     else:
         del requests["read"]
+    adopted = job.options.get("adopted")
+    if adopted is not None:  # a model file of another registry in place of the fit
+        requests["fit"] = ({"model_folder": copy, "adopted": artifact_path(services, adopted["model"])}, {})
+        requests["evaluate"] = (versions, {"incumbents": prepared.incumbents, "made_us": adopted["made_us"]})
     if spec.gates.function is None:
         del requests["gate"]
-    if spec.training.search is None:
+    if spec.training.search is None or adopted is not None:
         del requests["search"]
     return requests_of(services, claim, spec, requests)
 

@@ -248,7 +248,8 @@ def _new_run(
         snapshot_id=snapshot_id,
         as_of=from_us(prepared.as_of_us),
         spec=prepared.spec,
-        parameters=finite({**spec.training.parameters, **_searched(outcome).get("parameters", {})}),
+        parameters=_adopted(claim)
+        or finite({**spec.training.parameters, **_searched(outcome).get("parameters", {})}),
         seed=spec.training.seed,
         started_by=claim.job.created_by,
         reason=claim.job.reason,
@@ -323,3 +324,13 @@ def _record_version(
             "folder_digest": run.code.get("folder_digest"),
         },
     )
+
+
+def _adopted(claim: ClaimedJob) -> dict[str, Any]:
+    """What an adopted version has in place of parameters; empty for one that was trained here."""
+    adopted = claim.job.options.get("adopted") or {}
+    return {
+        f"adopted_{name}": adopted[name]
+        for name in ("model", "origin", "name", "number", "run")
+        if name in adopted
+    }

@@ -12,7 +12,13 @@ from pilothouse.domain.models.model_file import spec_from_plain, spec_to_plain
 from pilothouse.domain.models.model_spec import ModelSpec, Scalar
 from pilothouse.domain.records import Job, Model
 from pilothouse.operations.authorisation import Change, changing, clean_text, reading
-from pilothouse.operations.catalogue import require_in_use, require_model, require_version, spec_of_model
+from pilothouse.operations.catalogue import (
+    require_in_use,
+    require_model,
+    require_run,
+    require_version,
+    spec_of_model,
+)
 from pilothouse.operations.jobs.jobs import require_job
 from pilothouse.operations.jobs.judging_code import check_as_applied, judging_code
 from pilothouse.operations.jobs.lost_rows import check_reproducible
@@ -53,6 +59,8 @@ class TrainingOptions:
     """Time at which the job is ended if it still waits or runs."""
     after: Sequence[int] = ()
     """Jobs that must succeed first."""
+    adopted: Mapping[str, Any] | None = None
+    """Model file of another registry that takes the place of the fit: ``model`` (digest), ``made_us``, and where it is from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +106,8 @@ def start_training(
             job_options["changed_at"] = options.changed_at.isoformat()
         if options.fresh:
             job_options["fresh"] = True
+        if options.adopted is not None:
+            job_options["adopted"] = dict(options.adopted)
         if options.alert is not None and alerts.find(change.connection, options.alert) is None:
             raise NotFoundError(f"there is no alert {options.alert}: list them with pilothouse alerts")
         spec = merge_overrides(spec_of_model(change.connection, model), options.overrides)
@@ -178,6 +188,10 @@ def start_reproduction(services: Services, actor: Actor, reference: str, *, reas
     with changing(services, actor, Permission.TRAIN, model) as change:
         version = require_version(change.connection, reference)
         check_reproducible(change.connection, version)
+        if "adopted_model" in require_run(change.connection, version).parameters:
+            raise InvalidInputError(
+                f"{version_uri(model, version.number)} was adopted, not trained here: nothing to reproduce"
+            )
         reason = reason or f"reproduce {version_uri(model, version.number)}"
         registered = require_model(change.connection, model)
         new = _new_job(change, "reproduce", registered, reason, {"version": version.number})

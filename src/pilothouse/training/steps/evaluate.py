@@ -2,9 +2,9 @@
 
 Inputs: ``model``, ``schema``, ``train``, ``holdout`` and, for each live version N, ``incumbent_N_model`` and
 ``incumbent_N_schema``. Options: ``incumbents`` [{number, targets, trained_until_us}], ``data_gates`` (what the snapshot
-step found). Outputs: ``profile_spec``, ``reference``, ``predictions`` (parquet, exact float64), ``portable`` (the portable
-form, where there is one), ``pictures`` (JSON, ``domain/models/model_pictures.py``). Record: ``metrics`` with 95 % intervals
-(all rows, then slices), ``gates``, ``importance`` (feature to the loss of the metric when its values are shuffled),
+step found), ``made_us`` (when an adopted model was made). Outputs: ``profile_spec``, ``reference``, ``predictions`` (parquet,
+exact float64), ``portable`` (the portable form, where there is one), ``pictures`` (JSON,
+``domain/models/model_pictures.py``). Record: ``metrics`` with 95 % intervals (all rows, then slices), ``gates``, ``importance`` (feature to the loss of the metric when its values are shuffled),
 ``portable`` (why there is no portable form, and on how many rows it was compared), ``fitted`` (the steps of the fitted model
 in words), ``rows_a_day`` by target, ``window_notes`` (targets whose windows will hold too few of them), ``latency_us``
 {p50, p95, p99, calls}, and the environment (python, platform, packages, threads), which user code cannot forge here.
@@ -26,7 +26,7 @@ from pilothouse.training.champion_comparison import Incumbent, compare_with_live
 from pilothouse.training.data.data_checks import unseen_gate
 from pilothouse.training.data.rows import Rows, read_rows
 from pilothouse.training.environment import environment
-from pilothouse.training.gates import latency_gate, metric_gate, portable_gate, size_gate
+from pilothouse.training.gates import adopted_gate, latency_gate, metric_gate, portable_gate, size_gate
 from pilothouse.training.models.fitted_steps import fitted_steps
 from pilothouse.training.models.importance import permutation_importance
 from pilothouse.training.models.model_pictures import model_pictures, to_bytes
@@ -59,6 +59,8 @@ def run(request: StepRequest, report: Report) -> StepResult:
     times = time_calls(served, holdout, repeats)
     unseen = unseen_gate(train, holdout, predictor.schema)
     gates = [unseen] if unseen is not None else []
+    if (made_us := request.options.get("made_us")) is not None:
+        gates.append(adopted_gate(int(made_us), holdout.times))
     gates += [metric_gate(bound, metrics) for bound in spec.gates.metric]
     if spec.gates.latency is not None:
         gates.append(latency_gate(spec.gates.latency, times, portable=portable.data is not None))

@@ -1,7 +1,7 @@
 """``fit`` step: train on the training rows; the only step beside ``trial`` that runs the user's training code. It never
 sees the hold-out.
 
-Inputs: ``train`` (parquet), ``model_folder``. Options: ``searched``, the result of a search by jobs of its own
+Inputs: ``train`` (parquet), ``model_folder``, ``adopted`` (a model file that takes the place of the fit). Options: ``searched``, the result of a search by jobs of its own
 ({parameters, trials}); without it a search that the spec asks for runs here; ``changed_us``, the moment of a change since which
 rows are of a new world, and ``older_rows``, which of those before it are trained on, where that is on record (``recency``).
 Outputs: ``model`` (a skops file), ``schema`` (InputSchema), ``trials`` (JSON, where a search ran), ``mlflow`` and
@@ -16,10 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.jobs.jobs import StepRequest, StepResult
 from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.safe_format import dump_model
+from pilothouse.inference.schema import InputSchema
 from pilothouse.training import tracking
 from pilothouse.training.data.rows import read_rows, schema_of, training_frame
 from pilothouse.training.data.times import Micros
@@ -29,6 +32,9 @@ from pilothouse.training.models.fitting import Fit, Trial, fitter, search, takes
 from pilothouse.training.models.recency import FitRows, OlderRows, choose_older_rows, rows_of
 from pilothouse.training.steps.common import Report, input_path, spec_of, step, write_output
 
+_TRIED = 100
+"""Rows that an adopted model answers before it is taken."""
+
 
 @step
 def run(request: StepRequest, report: Report) -> StepResult:
@@ -37,6 +43,8 @@ def run(request: StepRequest, report: Report) -> StepResult:
     rows = read_rows(input_path(request, "train"), spec)
     schema = schema_of(rows, spec)
     X, y = training_frame(rows, schema, spec)
+    if "adopted" in request.inputs:
+        return _adopted(request, schema, X)
     folder = Path(request.inputs.get("model_folder", request.folder))
     if spec.training.function:
         tracking.begin(Path(request.folder))
@@ -83,6 +91,33 @@ def run(request: StepRequest, report: Report) -> StepResult:
             if older
             else {}
         ),
+        **environment(),
+    }
+    return StepResult(ok=True, outputs=outputs, record=record)
+
+
+def _adopted(request: StepRequest, schema: InputSchema, X: Any) -> StepResult:
+    """Take a model file of another registry in place of a fit: loaded by our list of types, and held against our rows' form."""
+    data = input_path(request, "adopted").read_bytes()
+    predictor = Predictor(data, schema)
+    try:
+        predictor.model.predict(X.head(_TRIED))
+    except Exception as error:
+        raise InvalidInputError(
+            f"the adopted model does not take this model's features: {type(error).__name__}: {one_line(str(error))}"
+        ) from error
+    outputs = {
+        "model": write_output(request, "model.skops", data),
+        "schema": write_output(request, "schema.json", schema.to_bytes()),
+    }
+    record = {
+        "parameters": {},
+        "estimator": "adopted",
+        "estimator_parameters": plain_parameters(predictor.model),
+        "seed": request.seed,
+        "trials": [],
+        "training_rows": 0,
+        "model_bytes": len(data),
         **environment(),
     }
     return StepResult(ok=True, outputs=outputs, record=record)

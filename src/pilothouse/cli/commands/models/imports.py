@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pilothouse.cli.output import json_option, plain, printed_as_json, say, show_pairs, show_table
+from pilothouse.cli.output import (
+    json_option,
+    optional_reason_option,
+    plain,
+    printed_as_json,
+    say,
+    show_pairs,
+    show_table,
+)
 from pilothouse.cli.progress import progress
 from pilothouse.cli.session import Session
 
@@ -17,7 +25,8 @@ if TYPE_CHECKING:
 def import_() -> None:
     """What MLflow's registry says, as records of their own kind.
 
-    An imported version was not trained here: it passed no gate, and nothing can be deployed from it.
+    An imported version was not trained here: it passed no gate and cannot be deployed, unless it is re-scored, adopted by a
+    model of this workspace, and accepted by the usual request.
     """
 
 
@@ -109,7 +118,9 @@ def mlflow(
         say(f"of them are pickles: {counts.pickled:,}; listed as what they are, not fetched, never loaded")
     if counts.without_files:
         say(f"without their files: {counts.without_files:,}, e.g. {'; '.join(counts.faults)}")
-    say("imported versions passed no gate here and cannot be deployed: pilothouse import list shows them")
+    say(
+        "imported versions passed no gate here and cannot be deployed as they are: pilothouse import list shows them"
+    )
 
 
 @import_.command("list")
@@ -281,3 +292,26 @@ def rescore(session: Session, version: str) -> int:
             ("version", "answers", "finding"), rows, empty=f"{version} has no skops file without a score"
         )
     return 0 if all(score.answers for _, score in found) else 1
+
+
+@import_.command()
+@click.argument("version", metavar="MODEL/VERSION")
+@click.option(
+    "--model", required=True, metavar="NAME", help="The model of this workspace whose version it becomes."
+)
+@optional_reason_option
+@json_option
+@click.pass_obj
+def adopt(session: Session, version: str, model: str, reason: str) -> None:
+    """Let a re-scored model take the place of a training of a model here: its rows, gates, evidence and approval.
+
+    It becomes a version like any other where it passes the gates; one of them is that the hold-out has no row from before
+    it was made.
+    """
+    from pilothouse.operations.exchange import adoption
+
+    job = adoption.adopt(session.services, session.actor, version, model, reason=reason)
+    if not printed_as_json(session, job):
+        say(
+            f"job {job.id} queued: {version} in place of a training of {model}; pilothouse job {job.id} shows it"
+        )
