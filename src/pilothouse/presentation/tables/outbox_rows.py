@@ -117,6 +117,6 @@ def ago(at: datetime, now: datetime) -> str:
 def _span(span: timedelta) -> str:
     seconds = max(0, int(span.total_seconds()))
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
-        if seconds >= size:
+        if seconds >= 2 * size:
             return f"{seconds // size}{unit}"
     return f"{seconds}s"
