@@ -37,7 +37,7 @@ async def answer(pilot, text: str) -> None:
 
 async def test_a_test_is_sent_and_a_silence_made_and_ended_by_keyboard(make_console, workspace: Path) -> None:
     describe(workspace)
-    app = make_console("oscar", start="alerts")
+    app = make_console("olga", start="alerts")
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await pilot.press("b")
@@ -48,7 +48,7 @@ async def test_a_test_is_sent_and_a_silence_made_and_ended_by_keyboard(make_cons
         await pilot.press("y")
         await settle(pilot)
         assert "on its way: 1 test messages" in footer(app)
-        assert "this is a test by oscar" in str(app.view.query_one("#whole", Static).render())
+        assert "this is a test by olga" in str(app.view.query_one("#whole", Static).render())
         await pilot.press("s")
         await settle(pilot)
         await pilot.press("p")
@@ -62,10 +62,10 @@ async def test_a_test_is_sent_and_a_silence_made_and_ended_by_keyboard(make_cons
         await answer(pilot, "done")
         assert "silence 1 is ended" in footer(app)
     with example.opened(workspace) as services:
-        (ended,) = silences.list_silences(services, example.person(services, "vera"), over=True)
+        (ended,) = silences.list_silences(services, example.person(services, "vic"), over=True)
         assert (ended.made_by, ended.ended_by, ended.text) == (
-            "oscar",
-            "oscar",
+            "olga",
+            "olga",
             "model=flight-delay, target=j*",
         )
 
@@ -74,7 +74,7 @@ async def test_a_receiver_that_takes_nothing_for_long_is_a_red_line_of_the_overv
     make_console, workspace: Path
 ) -> None:
     describe(workspace, failing=True)
-    app = make_console("vera")
+    app = make_console("vic")
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         grave = app.view.query_one("#grave", Static)
