@@ -13,6 +13,9 @@ from pilothouse.domain.models.model_file import load_spec
 from pilothouse.domain.models.model_spec import METRICS, Duration, ModelSpec
 from pilothouse.domain.models.target_file import TargetFile, load_targets
 from pilothouse.domain.models.target_selection import TargetSelection
+from pilothouse.domain.outbox.happenings import NOTICES
+from pilothouse.domain.outbox.settings import AlertSettings
+from pilothouse.domain.outbox.settings_file import load_settings
 from pilothouse.domain.rollouts.plan_file import PlanFile
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
@@ -80,3 +83,22 @@ def test_the_example_is_a_model_file() -> None:
     )
     selecting = examples[1][: examples[1].index("[targets]")] + examples[2]
     assert load_spec(selecting, "model.toml", other).targets[0].match == {"origin": "EWR"}
+
+
+def test_every_key_of_receivers_and_routes_is_documented_and_the_example_is_read() -> None:
+    page = (DOCUMENT.parent / "alerts.md").read_text()
+    rows = re.findall(r"^\| `([a-z_.]+)` \|[^|]+\|([^|]*)\|", page, flags=re.MULTILINE)
+    written = {
+        key: default.strip() for key, default in rows if key.split(".")[0] in ("receiver", "route", "quiet")
+    }
+    found = actual(AlertSettings)
+    assert written.keys() == found.keys()
+    in_words = {"quiet.days", "quiet.passes", "route.group_by"}
+    assert {key: text for key, text in written.items() if key not in in_words} == {
+        key: text for key, text in found.items() if key not in in_words
+    }
+    (example,) = re.findall(r"```toml\n(.*?)```", page, flags=re.DOTALL)
+    assert [route.name for route in load_settings(example).route] == ["everything", "people"]
+    assert set(
+        re.findall(r"`([a-z_]+\.[a-z_]+)`", page.partition("## What is told")[2].partition("Labels for")[0])
+    ) == {*NOTICES}
