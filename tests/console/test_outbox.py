@@ -79,5 +79,5 @@ async def test_a_receiver_that_takes_nothing_for_long_is_a_red_line_of_the_overv
         await settle(pilot)
         grave = app.view.query_one("#grave", Static)
         assert grave.display
-        assert "✗ alerts reach nobody: hook takes nothing (it answered" in str(grave.render())
+        assert "✗ alerts do not arrive: hook takes nothing (it answered" in str(grave.render())
         assert "\x1b" not in str(grave.render())

@@ -16,6 +16,7 @@ from pilothouse.sqlite import Connection
 from pilothouse.store.outbox import deliveries, settings
 from pilothouse.store.outbox.deliveries import NewDelivery
 
+_LATELY = timedelta(days=1)
 NO_RECEIVERS = "no receivers are described: write alerts.toml, then pilothouse apply"
 
 
@@ -38,7 +39,7 @@ class Outbox:
 
 @dataclass(frozen=True, slots=True)
 class DeadChannels:
-    """Receivers that take nothing for long, each with its error, and the number of messages that were given up."""
+    """Receivers that take nothing for long, each with its error, and the number of messages that were given up within a day."""
 
     failing: dict[str, str] = field(default_factory=dict)
     dead: int = 0
@@ -87,7 +88,7 @@ def dead_channels(services: Services, actor: Actor) -> DeadChannels:
             for name, one in deliveries.health(connection).items()
             if name in known and one.fails_for_long(now)
         }
-        return DeadChannels(failing, deliveries.counts(connection).get(DeliveryState.DEAD, 0))
+        return DeadChannels(failing, deliveries.given_up(connection, now - _LATELY))
 
 
 def add_test(services: Services, actor: Actor, receiver: str | None = None) -> list[Outgoing]:

@@ -106,7 +106,7 @@ def health_text(name: str, known: ReceiverHealth | None, now: datetime) -> Cell:
 
 def dead_cells(text: str) -> list[Cell]:
     """Receivers that take nothing for long, and messages that were given up: an operator who trusts them is told nothing."""
-    return [cell(f"✗ alerts reach nobody: {text}", "bad"), Cell("  (:outbox)", "bad")] if text else []
+    return [cell(f"✗ alerts do not arrive: {text}", "bad"), Cell("  (:outbox)", "bad")] if text else []
 
 
 def ago(at: datetime, now: datetime) -> str:

@@ -232,6 +232,15 @@ def counts(connection: Connection) -> dict[DeliveryState, int]:
     return {DeliveryState(state): int(number) for state, number in rows}
 
 
+def given_up(connection: Connection, since: datetime) -> int:
+    """Messages that were given up since a moment, tests left out."""
+    (number,) = connection.execute(
+        "SELECT count(*) FROM deliveries WHERE state = 'dead' AND ended_at >= ? AND purpose <> 'test'",
+        (to_us(since),),
+    ).fetchone()
+    return int(number)
+
+
 def begin_try(connection: Connection, number: int, *, at: datetime) -> None:
     """Record that a message is about to be sent."""
     connection.execute(

@@ -210,7 +210,7 @@ def status(session: Session) -> int:
                 f"roll-out {one.id} of {one.uri} is {one.state}: {one.place_text}{f' ({one.why})' if one.why else ''}"
             )
         if dead.text:
-            say(f"ALERTS REACH NOBODY: {dead.text} (pilothouse alerts outbox)")
+            say(f"ALERTS DO NOT ARRIVE: {dead.text} (pilothouse alerts outbox)")
         say_solo(session)
         say_glass(session)
         say_unwatched(session)
