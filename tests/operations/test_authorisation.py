@@ -9,6 +9,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from fixtures.registries import ADMIN, PEOPLE, Example, make_example
@@ -19,6 +21,8 @@ from pilothouse.domain.errors import NotAllowedError, PilothouseError
 from pilothouse.domain.identity.roles import DAEMON, READERS, Actor, Grant, Permission, Role
 from pilothouse.domain.identity.scopes import TargetChoice
 from pilothouse.domain.identity.ssh_keys import read_key
+from pilothouse.domain.jobs.jobs import ProcessName
+from pilothouse.domain.jobs.notebook_runs import RunState
 from pilothouse.domain.listing import Query
 from pilothouse.domain.promotion.break_glass import Emergency, Review
 from pilothouse.domain.promotion.conditions import NewCondition
@@ -41,7 +45,7 @@ from pilothouse.operations.exchange import adoption, imported, importing, logged
 from pilothouse.operations.fleet import targets
 from pilothouse.operations.identity import idle_lock, passphrases, permissions, proposals, ssh_lines, users
 from pilothouse.operations.jobs import backfills, replays, searches
-from pilothouse.operations.models import comparisons, model_pictures, portable_forms
+from pilothouse.operations.models import comparisons, model_pictures, notebook_runs, portable_forms
 from pilothouse.operations.monitoring import monitor_backfills
 from pilothouse.operations.outbox import silences
 from pilothouse.operations.outbox import views as outbox_views
@@ -96,6 +100,21 @@ ADMINS = frozenset({Role.ADMIN})
 DECIDERS = frozenset({Role.APPROVER})
 STEERERS = frozenset({Role.APPROVER, Role.OPERATOR, Role.ADMIN})
 REVIEWERS = frozenset({Role.APPROVER, Role.AUDITOR})
+
+
+def _beginning() -> notebook_runs.Beginning:
+    """A run of ``delay`` that begins."""
+    process = ProcessName("boot", 1, 0)
+    return notebook_runs.Beginning(model="delay", name="", process=process, environment={}, code={})
+
+
+def _parquet() -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"a": [1.0]}), sink)
+    return sink.getvalue()
+
+
+_ROWS = _parquet()
 
 
 def _ordered(services: Services) -> Erasure:
@@ -292,6 +311,19 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
         lambda s, a: statements.sign_with_agent(s, a, 1, "approve", "", "0" * 64, "/nowhere"), DECIDERS),
     "portable_forms.record_form": (
         lambda s, a: portable_forms.record_form(s, a, "delay/1", portable_forms.Converted(None, "why", 0, {})), OPERATION),
+    "notebook_runs.begin": (lambda s, a: notebook_runs.begin(s, a, _beginning()), SCIENCE),
+    "notebook_runs.record": (
+        lambda s, a: notebook_runs.record(s, a, notebook_runs.begin(s, a, _beginning()), []), SCIENCE),
+    "notebook_runs.keep_file": (
+        lambda s, a: notebook_runs.keep_file(s, a, notebook_runs.begin(s, a, _beginning()), Path("/nowhere"), "a"), SCIENCE),
+    "notebook_runs.note_data": (
+        lambda s, a: notebook_runs.note_data(s, a, notebook_runs.begin(s, a, _beginning()), _ROWS, "a"), SCIENCE),
+    "notebook_runs.end": (
+        lambda s, a: notebook_runs.end(s, a, notebook_runs.begin(s, a, _beginning()), RunState.DONE), SCIENCE),
+    "notebook_runs.end_lost": (lambda s, a: notebook_runs.end_lost(s, a, ProcessName("", 1, 0)), EVERYBODY),
+    "notebook_runs.list_runs": (lambda s, a: notebook_runs.list_runs(s, a), EVERYBODY),
+    "notebook_runs.get_run": (lambda s, a: notebook_runs.get_run(s, a, 1), EVERYBODY),
+    "notebook_runs.get_runs": (lambda s, a: notebook_runs.get_runs(s, a, [1]), EVERYBODY),
     "upgrades.convert": (lambda s, a: upgrades.convert(s, a, None), OPERATION),  # type: ignore[arg-type]
     "idle_lock.set_idle_lock": (lambda s, a: idle_lock.set_idle_lock(s, a, 600), ADMINS),
     "idle_lock.note_lock": (lambda s, a: idle_lock.note_lock(s, a, None), EVERYBODY),
@@ -343,7 +375,8 @@ REACHED: dict[str, Reached] = {
             "promotions.request_promotion", "deployments.roll_back", "deployments.lift_hold", "backfills.backfill",
             "monitor_backfills.backfill_monitoring", "schedules.pause_schedule", "schedules.resume_schedule",
             "inventory.review", "break_glass.break_glass", "break_glass.review", "glass_components.glass_agent_key",
-            "replays.start_replay",
+            "replays.start_replay", "notebook_runs.begin", "notebook_runs.record", "notebook_runs.keep_file",
+            "notebook_runs.note_data", "notebook_runs.end",
         ),
         ("delay", {"ewr", "jfk"}),
     ),
@@ -421,6 +454,7 @@ MODULES = (
     listings,
     log_keys,
     monitor_backfills,
+    notebook_runs,
     passphrases,
     permissions,
     model_pictures,

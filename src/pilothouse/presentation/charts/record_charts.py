@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from pilothouse.domain.formats.safe_text import safe
 from pilothouse.domain.jobs.notebook_runs import NotebookRun
 from pilothouse.domain.records import Version
 from pilothouse.presentation.cell import Cell
@@ -9,6 +10,7 @@ from pilothouse.presentation.charts.chart import Band, Chart, Mark, Series
 from pilothouse.presentation.texts import figure
 
 _MOST_POINTS = 1_000
+_LONGEST = 60
 MOST_CHARTS = 12
 """Metrics of a run that are drawn."""
 
@@ -47,9 +49,9 @@ def run_charts(run: NotebookRun) -> tuple[Chart, ...]:
         points = (*finite[:-1:every], finite[-1])
         charts.append(
             Chart(
-                title=name,
+                title=safe(name, _LONGEST),
                 headline=Cell(f"newest {figure(points[-1][1])}"),
-                series=(Series(name, points, "info"),),
+                series=(Series(safe(name, _LONGEST), points, "info"),),
                 start=points[0][0],
                 end=points[-1][0],
             )
