@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-versions test-peers test-clients test-interop test-ecosystem test-ecosystem-data test-ecosystem-tools test-ecosystem-mlflow test-upgrade test-histories fuzz portable-long proof-console proof-ssh soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs pictures lock clean help outbox-long test-alerts bench-rollouts
+.PHONY: demo test test-versions test-peers test-clients test-interop test-ecosystem test-ecosystem-data test-ecosystem-tools test-ecosystem-mlflow test-upgrade test-histories fuzz portable-long proof-console proof-ssh soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs pictures lock clean help outbox-long test-alerts bench-rollouts bench-python
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
@@ -27,6 +27,7 @@ help:
 	@echo "make bench-verdicts  false alarms and detection beside the peers, of monitors and roll-outs, into docs (half an hour)"
 	@echo "make bench-rollouts  2,000 roll-outs a case through telemetry, evidence and keeper, into docs/rollouts.md (an hour)"
 	@echo "make bench-streams  nine streams through the whole product, into docs/monitoring.md (twenty minutes)"
+	@echo "make bench-python  the Python package: its import, and a run beside MLflow's client (installs it by itself)"
 	@echo "make bench-ablation  what each part of the drift verdict is worth, into docs/statistics.md (half an hour)"
 
 # Pip comes last: without it making the environment was interrupted, and it is made anew.
@@ -179,6 +180,9 @@ bench-fleet: $(VENV)/.dev
 
 soak-ingest: $(VENV)/.dev
 	@$(BIN)/python tests/telemetry/soak_kills.py $(KILLS)
+bench-python: $(VENV)/.dev .peers/mlflow/.done
+	@$(BIN)/python tests/benchmarks/bench.py python
+
 bench-verdicts: $(VENV)/.dev
 	@$(BIN)/python tests/benchmarks/bench_verdicts.py --write
 

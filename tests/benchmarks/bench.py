@@ -37,6 +37,7 @@ MODULES = (
     "serving",
     "serving_hosts",
     "trials",
+    "python",
 )
 
 

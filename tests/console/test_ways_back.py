@@ -21,7 +21,7 @@ STARTS = {
     "history": "history", "fleet": "fleet", "alerts": "alerts", "incident": "incident 1", "alert": "alert 1",
     "schedules": "schedules", "triggers": "triggers", "audit": "audit", "entry": "entry 5", "log": "log",
     "legal-holds": "legal-holds", "affected": "affected flight-delay/1", "inventory": "inventory",
-    "rollouts": "rollouts", "rollout": "rollout 1", "replay": "replay 15",
+    "rollouts": "rollouts", "rollout": "rollout 1", "replay": "replay 15", "runs": "runs", "run": "run 1",
 }  # fmt: skip
 """A command for each view that has actions."""
 

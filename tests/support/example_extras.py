@@ -8,9 +8,12 @@ from typing import Any
 from pilothouse.domain.formats.canonical import canonical_json
 from pilothouse.domain.formats.wire import Outcome
 from pilothouse.domain.identity.roles import Role
+from pilothouse.domain.jobs.jobs import ProcessName
+from pilothouse.domain.jobs.notebook_runs import EntryKind, RunState
 from pilothouse.domain.rollouts.rollout import RolloutState
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.jobs import jobs, trainings
+from pilothouse.operations.models import notebook_runs
 from pilothouse.operations.services import Services
 from pilothouse.operations.upkeep import retention
 from pilothouse.operations.workspace import apply_models, workspaces
@@ -70,7 +73,35 @@ def add(root: Path) -> int:
         _outcomes(services)
         _rollout(services)
         _replay(services)
+        _notebook_runs(services)
         return number
+
+
+def _notebook_runs(services: Services) -> None:
+    """Two notebook runs that have ended, and one whose process is gone."""
+    sam = example.person(services, "sam")
+    process = ProcessName("a boot before", 4_711, 1)
+    for depth, state in ((3, RunState.DONE), (4, RunState.FAILED), (5, None)):
+        beginning = notebook_runs.Beginning(
+            model="flight-delay",
+            name=f"depth {depth}",
+            process=process,
+            environment={"python": "3.11.7", "platform": "Linux", "packages": {"scikit-learn": "1.9.1"}},
+            code={"commit": "5" * 40, "branch": "main", "dirty": False},
+        )
+        number = notebook_runs.begin(services, sam, beginning)
+        entries = [
+            (EntryKind.PARAMETERS, {"max_depth": str(depth), "seed": "7"}),
+            *(
+                (EntryKind.METRICS, {"values": {"auc": 0.7 + depth / 100 + step / 1_000}, "step": step})
+                for step in range(3)
+            ),
+        ]
+        notebook_runs.record(services, sam, number, entries)
+        if state is not None:
+            notebook_runs.end(
+                services, sam, number, state, "ValueError: no rows" if state is RunState.FAILED else ""
+            )
 
 
 def _search(services: Services) -> int:

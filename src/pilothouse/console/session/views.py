@@ -59,6 +59,8 @@ VIEWS: dict[str, ViewName] = {
         ViewName("jobs", "work.jobs:JobsView", "jobs", (), ("STATUS",)),
         ViewName("job", "work.job:JobView", "jobs", ("JOB",), aliases=("logs",)),
         ViewName("trials", "models.trials:TrialsView", "jobs", (), ("JOB",), ("search",)),
+        ViewName("runs", "models.notebook_runs:NotebookRunsView", "jobs", (), ("MODEL",)),
+        ViewName("run", "models.notebook_runs:NotebookRunView", "jobs", ("RUN",)),
         ViewName("replay", "models.replay:ReplayView", "jobs", ("JOB",)),
         ViewName("train", "models.train:TrainView", "train", (), ("MODEL",)),
         ViewName(

@@ -53,6 +53,8 @@ class JobsView(PagedView[Job]):
         return self.record.model if self.record else ""
 
     def refusal(self, action: Action) -> str:
+        if action.name == "runs":
+            return ""
         jobs = self.chosen if action.name in ("cancel", "retry") else [self.record]
         return next(filter(None, (job_actions.refusal(action.name, job) for job in jobs or [None])), "")
 
@@ -61,6 +63,9 @@ class JobsView(PagedView[Job]):
 
     def do_trials(self) -> None:
         self.open_view("trials", self.key)
+
+    def do_runs(self) -> None:
+        self.open_view("runs")
 
     def do_result(self) -> None:
         self.open_view("replay", self.key)
