@@ -101,9 +101,7 @@ def test_a_model_is_trained_on_a_database_and_its_password_is_nowhere(workspace:
                 "random() * 20 AS wind, CASE WHEN random() < 0.5 THEN 'N' ELSE 'S' END AS port, "
                 "0 AS late, 'person-' || i AS passenger FROM generate_series(1, 3000) i"
             )
-            connection.execute(
-                f"UPDATE arrivals SET late = (wind + random() * {rng.integers(5, 8)} > 15)::int"
-            )
+            connection.execute("UPDATE arrivals SET late = (wind + random() * 20 > 20)::int")
         url = f"postgresql+psycopg://127.0.0.1:{port}/postgres"
         source = f'source = "{url}"\nquery = "SELECT * FROM arrivals"'
         secret = f"postgresql://reader:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/postgres"

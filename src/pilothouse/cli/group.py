@@ -23,6 +23,10 @@ _COMMANDS = {
     "diff": ("workspaces.files:diff", "Show how the files differ from what is in force (exit code 2)."),
     "check": ("workspaces.files:check", "Check files of a workspace without one, as before a commit."),
     "new": ("models.first_models:new", "Look at a file and write a first, commented model.toml for it."),
+    "contract": (
+        "models.contracts:contract",
+        "What a model's rows are promised to be: infer, check a file, to and from pandera.",
+    ),
     "status": ("workspaces.workspace:status", "The fleet's health in text, with an exit code."),
     "backup": ("workspaces.workspace:backup", "Copy a live workspace soundly into one file."),
     "restore": ("workspaces.workspace:restore", "Unpack and verify a backup into a new folder."),

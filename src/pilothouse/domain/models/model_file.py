@@ -10,6 +10,7 @@ from pilothouse.domain.errors import InvalidInputError, ModelFileError
 from pilothouse.domain.formats.bounded_toml import one_line_each, parse_toml
 from pilothouse.domain.identifiers import NAME
 from pilothouse.domain.identity.persons import folded
+from pilothouse.domain.models.contract import contract_faults
 from pilothouse.domain.models.csv_dialect import csv_faults
 from pilothouse.domain.models.dataclass_reader import bare_durations, read_dataclass, to_plain
 from pilothouse.domain.models.model_spec import METRICS, NOT_WATCHED, ModelSpec, TargetSpec
@@ -156,6 +157,10 @@ def _columns(spec: ModelSpec) -> Iterable[str]:
 
 def _csv(spec: ModelSpec) -> Iterable[str]:
     return csv_faults(spec.data.csv) if spec.data.csv is not None else ()
+
+
+def _contract(spec: ModelSpec) -> Iterable[str]:
+    return contract_faults(spec.contract, (*spec.data.private, *spec.data.exclude)) if spec.contract else ()
 
 
 def _training(spec: ModelSpec) -> Iterable[str]:
@@ -326,6 +331,7 @@ _CHECKS: tuple[Callable[[ModelSpec], Iterable[str]], ...] = (
     _names,
     _columns,
     _csv,
+    _contract,
     _training,
     _metrics,
     _ranges,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NewType
 
 from pilothouse.domain.jobs.jobs import RetryOn
+from pilothouse.domain.models.contract import ColumnRule
 
 Duration = NewType("Duration", int)
 """Seconds, written in the file as a number with one of the units s, m, h, d, w."""
@@ -30,6 +31,7 @@ LATER_KEYS = frozenset(
         "plan",
         "replay",
         "connection",
+        "contract",
     }
 )
 """Keys of later releases: not stored where they are not given, so that specifications from before keep their digest."""
@@ -390,6 +392,7 @@ class ModelSpec:
     monitoring: MonitoringSpec = MonitoringSpec()
     automation: AutomationSpec = AutomationSpec()
     inventory: InventorySpec | None = None
+    contract: dict[str, ColumnRule] | None = None
 
     @property
     def primary_metric(self) -> str:

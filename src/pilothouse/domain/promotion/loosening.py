@@ -138,6 +138,7 @@ def _lines(
     yield from _loosened_code(before, after, code_before, code_after)
     yield from _loosened_targets(before, after, earlier_matches)
     yield from _loosened_timers(before, after)
+    yield from _loosened_contract(before, after)
 
 
 def _values(before: ModelSpec, after: ModelSpec) -> Iterator[tuple[str, Any, Any]]:
@@ -155,6 +156,19 @@ def _values(before: ModelSpec, after: ModelSpec) -> Iterator[tuple[str, Any, Any
     connections = (before.data.connection or nowhere, after.data.connection or nowhere)
     yield from _fields(*connections, "data.connection.")
     yield from _inventory_values(before, after)
+
+
+def _loosened_contract(before: ModelSpec, after: ModelSpec) -> Iterator[tuple[str, str]]:
+    """Rules of columns that are gone or others now; a rule of a column that had none loosens nothing."""
+    now = after.contract or {}
+    for name, old in (before.contract or {}).items():
+        if name not in now:
+            yield "contract.type", f"contract.{name}: gone ({KEYS['contract.type'].why})"
+            continue
+        for key, was, is_now in _fields(old, now[name], "contract."):
+            if was != is_now:
+                place = f"contract.{name}.{key.rpartition('.')[2]}"
+                yield key, f"{place}: {_shown(key, was)} → {_shown(key, is_now)} ({KEYS[key].why})"
 
 
 def _fields(old: Any, new: Any, prefix: str) -> Iterator[tuple[str, Any, Any]]:

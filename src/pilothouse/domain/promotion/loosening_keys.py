@@ -62,6 +62,7 @@ _OTHER_WINDOWS = KeyRule(Looser.CHANGED, "not comparable: other windows are watc
 _BOUND = KeyRule(Looser.TABLE, "a worse version passes")
 _TIMER = KeyRule(Looser.TABLE, "versions are trained and go live without hands at other times", True)
 _CAUSE = KeyRule(Looser.TABLE, "versions are trained and go live without hands for another cause", True)
+_CONTRACT = KeyRule(Looser.TABLE, "other rows pass the contract")
 _SAID = KeyRule(Looser.NEVER, "a text for readers")
 _LIMIT = KeyRule(Looser.NEVER, "a limit of the machine's use")
 
@@ -92,6 +93,13 @@ KEYS: dict[str, KeyRule] = {
     "data.csv.thousands": _OTHER_VALUES,
     "data.csv.encoding": _OTHER_VALUES,
     "data.csv.quote": _OTHER_VALUES,
+    "contract.type": _CONTRACT,
+    "contract.nullable": _CONTRACT,
+    "contract.minimum": _CONTRACT,
+    "contract.maximum": _CONTRACT,
+    "contract.values": _CONTRACT,
+    "contract.unique": _CONTRACT,
+    "contract.pattern": _CONTRACT,
     "training.estimator": _LEARNS,
     "training.parameters": _LEARNS,
     "training.function": _LEARNS,

@@ -18,6 +18,7 @@ from pilothouse.domain.models.evaluation import (
 )
 from pilothouse.domain.models.model_spec import DataGate, ModelSpec
 from pilothouse.inference.schema import InputSchema
+from pilothouse.tables.contracts import breaches
 from pilothouse.training.data.rows import Rows
 from pilothouse.training.data.sources import class_order
 
@@ -128,6 +129,27 @@ def data_gates(
             f"{measure} of a single feature < {gate.leakage_auc}",
         ),
     ]
+
+
+def contract_gates(table: pa.Table, spec: ModelSpec) -> list[GateResult]:
+    """The gate ``data.contract`` with the first rows that break it; none without a contract. Of columns that are carried along
+    no value is named: it may say who somebody is."""
+    if not spec.contract:
+        return []
+    data = spec.data
+    shown = {*data.features, *data.slices, data.target, data.timestamp}
+    found = breaches(table, spec.contract, [name for name in table.column_names if name not in shown])
+    named = "; ".join(breach.text for breach in found[:_MOST_NAMED])
+    more = f"; and {len(found) - _MOST_NAMED} more rules" if len(found) > _MOST_NAMED else ""
+    figures: dict[str, float] = {}
+    for breach in found:
+        figures[breach.column] = figures.get(breach.column, 0.0) + breach.rows
+    reason = (
+        f"{named}{more}"
+        if found
+        else f"{table.num_rows} rows keep the contract of {len(spec.contract)} columns"
+    )
+    return [_verdict("data.contract", not found, reason, figures, "no row breaks it")]
 
 
 _MOST_NAMED = 5

@@ -18,7 +18,7 @@ from pilothouse.domain.models.dataclass_reader import format_duration
 from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.tables.digests import content_digest
 from pilothouse.training.data.change_split import split_since
-from pilothouse.training.data.data_checks import check_columns, data_gates, duplicate_rows
+from pilothouse.training.data.data_checks import check_columns, contract_gates, data_gates, duplicate_rows
 from pilothouse.training.data.leakage import single_feature_scores
 from pilothouse.training.data.sources import class_order, read_source, source_digest
 from pilothouse.training.data.summaries import summarise
@@ -96,6 +96,7 @@ def _facts(rows: pa.Table, train: pa.Table, holdout: pa.Table, spec: ModelSpec) 
     leakage = single_feature_scores(rows, spec)
     classes = 0 if spec.task == "regression" else len(class_order(rows.column(spec.data.target)))
     gates = data_gates(spec.gates.data, spec, rows.num_rows, columns, duplicates, leakage, classes)
+    gates += contract_gates(rows, spec)
     return {
         "rows": rows.num_rows,
         "training_rows": train.num_rows,
