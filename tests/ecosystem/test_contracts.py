@@ -5,6 +5,7 @@ import random
 import warnings
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -15,7 +16,7 @@ from pilothouse.tables.contracts import breaches, inferred
 pandera = pytest.importorskip("pandera.pandas")
 pandas_io = pytest.importorskip("pandera.io.pandas_io")
 yaml = pytest.importorskip("yaml")
-CASES = 2_000 if os.environ.get("PILOTHOUSE_ECOSYSTEM") == "1" else 150
+CASES = 800 if os.environ.get("PILOTHOUSE_ECOSYSTEM") == "1" else 60
 NUMBERS = [0.0, -0.0, 1.0, 1.5, -2.0, 3.0, 1e15, float("nan"), None]
 INFINITE = [float("inf"), float("-inf")]
 TEXTS = ["A", "AB", "ABC", "A\n", "", " A", "a", "ä", "12", "None", "A|B", None]
@@ -41,7 +42,10 @@ def random_rule(rng: random.Random) -> ColumnRule:
 def random_column(rng: random.Random, kind: str, rows: int) -> pa.Array:
     wanted = kind
     if rng.random() < 0.1:
-        kind = rng.choice(["number", "text", "time", "boolean"])
+        # pandera fails on missing values of a column of booleans that is to be one of numbers
+        kind = rng.choice(
+            ["number", "text", "time", *([] if wanted in ("number", "integer") else ["boolean"])]
+        )
     missing = rng.random() < 0.5
     if kind in ("number", "integer"):
         pool: list[Any] = [x for x in NUMBERS if missing or (x is not None and x == x)]
@@ -67,7 +71,7 @@ def pandera_refuses(schema: Any, table: pa.Table) -> bool:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            schema.validate(table.to_pandas(), lazy=True)
+            schema.validate(table.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get), lazy=True)
         except (pandera.errors.SchemaErrors, pandera.errors.SchemaError):
             return True
     return False
@@ -98,10 +102,7 @@ def test_yaml_goes_there_and_back() -> None:
         if list(contract_faults(contract, ())):
             continue
         back, notes = contract_of(yaml.safe_load(schema_yaml(contract)))
-        assert back == {
-            n: r if r.pattern else ColumnRule(r.type, r.nullable, r.minimum, r.maximum, r.values, r.unique)
-            for n, r in contract.items()
-        }
+        assert back == contract
         assert notes == []
         # what pandera writes of it is read as well
         written, notes = contract_of(

@@ -103,6 +103,8 @@ def _as_type(column: pa.Array, rule: ColumnRule) -> pa.Array | None:
     is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
     match rule.type:
         case "number" | "integer":
+            if pa.types.is_floating(kind):
+                return pc.add(column, 0.0)  # Arrow's sets and dictionaries tell -0.0 from 0.0
             return column.cast(pa.int64()) if pa.types.is_boolean(kind) else column if is_number else None
         case "text":
             return column if pa.types.is_string(kind) else None

@@ -1,0 +1,51 @@
+"""``contract``: inferred from rows, written, checked, exported."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def rows(root: Path) -> Path:
+    return root / "data" / "rows.csv"
+
+
+def test_a_contract_is_inferred_written_and_checked(pilothouse, root: Path, rows: Path) -> None:
+    assert pilothouse("init", "--admin", "olga", "--demo", as_name=None).code == 0
+    file = root / "models" / "delay" / "model.toml"
+    before = file.read_text()
+
+    assert "has no contract" in pilothouse("contract", "check", "delay", str(rows)).err
+    planned = pilothouse("contract", "infer", "delay", "--from", str(rows), "--plan")
+    assert planned.code == 0, planned.err
+    assert "[contract." in planned.out
+    assert file.read_text() == before
+    assert pilothouse("contract", "infer", "delay", "--from", str(rows)).code == 0
+    assert file.read_text() == f"{before.rstrip()}\n\n{planned.out}"
+    assert "has a contract" in pilothouse("contract", "infer", "delay", "--from", str(rows)).err
+
+    kept = pilothouse("contract", "check", "delay", str(rows))
+    assert kept.code == 0, kept.out + kept.err
+    assert "rows keep the contract" in kept.err
+    assert pilothouse("apply", "--plan").code == 0
+
+    header, first, *rest = rows.read_text().splitlines()
+    broken = root / "data" / "broken.csv"
+    name = json.loads(pilothouse("contract", "--json").out)[0]["columns"][-1]
+    place = header.split(",").index(name)
+    cells = first.split(",")
+    cells[place] = "999999999"
+    broken.write_text("\n".join([header, ",".join(cells), *rest]) + "\n")
+    said = pilothouse("contract", "check", "delay", str(broken), "--json")
+    assert said.code == 1
+    [breach, *_] = json.loads(said.out)["breaches"]
+    assert breach["column"] == name
+    assert breach["rows"] == 1
+    assert breach["examples"][0][0] == 1
+
+    exported = pilothouse("contract", "export", "delay")
+    assert exported.code == 0
+    assert exported.out.startswith("schema_type: dataframe\n")
+    assert pilothouse("contract", "check", "../delay", str(rows)).code == 2
+    assert pilothouse("contract", "infer", "delay").code != 0
