@@ -12,6 +12,7 @@ def test_integrations_come_in_by_apply_and_another_address_takes_an_admin(worksp
     file.write_text('[metrics]\nlisten = "127.0.0.1:0"\n')
     planned = workspace("apply", "--plan")
     assert "integrations.toml: create\n  metrics.listen: none → 127.0.0.1:0" in planned.out
+    assert "none → none" not in planned.out
     refused = workspace("apply", as_name="ada")
     assert refused.code == 4
     assert "integrations.toml: it loosens metrics.listen: none → 127.0.0.1:0" in refused.err
@@ -37,5 +38,6 @@ def test_metrics_are_printed(workspace) -> None:
     assert workspace("apply").code == 0
     assert "pilothouse_daemon_running 0" in workspace("metrics").out
     assert workspace("metrics", "--openmetrics").out.endswith("# EOF\n")
-    names = {family["name"] for family in workspace("metrics", "--json").json}
-    assert {"pilothouse_build", "pilothouse_log_entries"} <= names
+    families = {family["name"]: family["samples"] for family in workspace("metrics", "--json").json}
+    assert families["pilothouse_log_entries"][0]["name"] == "pilothouse_log_entries_total"
+    assert families["pilothouse_build"][0]["labels"].keys() == {"version"}

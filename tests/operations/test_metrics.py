@@ -74,6 +74,7 @@ def test_series_are_bounded_by_the_file_and_the_worst_come_first(fleet: Services
 def test_labels_from_outside_stay_in_their_quotes() -> None:
     text = openmetrics.label_text({"anchor": 'a"b\\c\nd'})
     assert text == 'anchor="a\\"b\\\\c\\nd"'
+    assert openmetrics.labels_of(text) == {"anchor": 'a"b\\c\nd'}
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,15 @@ Names have no other signs than letters, digits and underscores, so that a scrape
 """
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+_PAIR = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"', re.DOTALL)
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 Labels = Mapping[str, str] | str
 """Labels of a sample; a text is what ``label_text`` gives, for many samples of one thing."""
@@ -50,6 +54,15 @@ def page(families: Iterable[Family], *, openmetrics: bool) -> bytes:
 def label_text(labels: Mapping[str, str]) -> str:
     """Labels as they stand between the braces."""
     return ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
+
+
+def labels_of(labels: Labels) -> dict[str, str]:
+    """Labels of a sample by name, also where they are written as a text."""
+    if not isinstance(labels, str):
+        return dict(labels)
+    return {
+        name: _ESCAPE.sub(lambda e: {"n": "\n"}.get(e[1], e[1]), text) for name, text in _PAIR.findall(labels)
+    }
 
 
 def _lines(family: Family, openmetrics: bool) -> Iterator[str]:

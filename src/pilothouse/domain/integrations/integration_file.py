@@ -108,8 +108,9 @@ def differences(before: Integrations, after: Integrations) -> Iterator[str]:
     for table in ("metrics", "lineage", "traces"):
         left, right = old.get(table) or {}, new.get(table) or {}
         for key in dict.fromkeys((*left, *right)):
-            if left.get(key) != right.get(key):
-                yield f"{table}.{key}: {_shown(left.get(key))} → {_shown(right.get(key))}"
+            was, now = _shown(left.get(key)), _shown(right.get(key))
+            if was != now:
+                yield f"{table}.{key}: {was} → {now}"
 
 
 def opens(line: str) -> bool:

@@ -95,6 +95,9 @@ def check_files(files: Sequence[Path]) -> list[str]:
     that a model selects are those of the ``targets.toml`` two folders above it, where there is one."""
     problems: list[str] = []
     for path in files:
+        if path.exists() and not path.is_file():
+            problems.append(f"{path}: is no plain file; expected {', '.join(sorted(_CHECKS))}")
+            continue
         try:
             problems += _CHECKS[path.name](path) if path.name in _CHECKS else [_not_known(path)]
         except ModelFileError as error:

@@ -18,6 +18,18 @@ from pilothouse.operations.integrations import metrics as operations
 def metrics(session: Session, openmetrics: bool) -> None:
     """Print the page of metrics by what is on record; what only the running daemon knows is left out."""
     found = list(families(operations.gather(session.services, session.actor)))
-    if printed_as_json(session, found):
+    shown = [
+        {
+            "name": family.name,
+            "kind": family.kind,
+            "help": family.help,
+            "samples": [
+                {"name": f"{family.name}{ending}", "labels": metrics_format.labels_of(labels), "value": value}
+                for ending, labels, value in family.samples
+            ],
+        }
+        for family in (found if session.as_json else ())
+    ]
+    if printed_as_json(session, shown):
         return
     click.echo(metrics_format.page(found, openmetrics=openmetrics).decode(), nl=False)
