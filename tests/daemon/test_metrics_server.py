@@ -3,10 +3,12 @@
 import http.client
 import json
 import socket
+import ssl
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from pilothouse.domain.integrations.metric_table import METRICS
 from pilothouse.operations.fleet import targets
 from pilothouse.operations.workspace import apply_models
 from support import wait_until
+from support.certificates import made_certificate
 from support.small_workspace import SmallWorkspace, make_small_workspace
 
 TOKEN = "a-token-of-some-length"
@@ -104,6 +107,39 @@ def test_the_token_of_the_file_is_asked_for_and_can_be_replaced(place, listening
     token.unlink()
     assert ask(port, Authorization=f"Bearer {TOKEN}")[0] in (400, 500, 503)
     assert TOKEN not in caplog.text
+
+
+def test_a_page_of_another_site_cannot_read_it(place, listening) -> None:
+    port = free_port()
+    configure(place, listening, f'[metrics]\nlisten = "127.0.0.1:{port}"\n')
+    wait_until(lambda: ask(port)[0] == 200)
+    assert ask(port, Host=f"evil.example:{port}")[0] == 403
+    assert ask(port, Host=f"localhost:{port}")[0] == 200
+
+
+def test_it_speaks_tls_where_the_file_names_a_certificate(place, listening, caplog) -> None:
+    port = free_port()
+    text = f'[metrics]\nlisten = "127.0.0.1:{port}"\ntls_certificate = "c.pem"\ntls_key = "k.pem"\n'
+    configure(place, listening, text)
+    wait_until(lambda: "c.pem and its key cannot be used" in caplog.text)
+    certificate, key = made_certificate(datetime.now(UTC))
+    (place.root / "c.pem").write_bytes(certificate)
+    (place.root / "k.pem").write_bytes(key)
+    listening.wake()
+    trusting = ssl.create_default_context(cafile=place.root / "c.pem")
+    trusting.check_hostname = False
+
+    def asked() -> int:
+        try:
+            with urllib.request.urlopen(
+                f"https://127.0.0.1:{port}/metrics", timeout=10, context=trusting
+            ) as answer:
+                return int(answer.status)
+        except OSError:
+            return 0
+
+    wait_until(lambda: asked() == 200)
+    assert ask(port)[0] == 0
 
 
 def test_an_address_that_is_taken_is_said_once_and_tried_again(place, listening, caplog) -> None:

@@ -3,8 +3,10 @@
 import asyncio
 import hmac
 import logging
+import re
 import secrets
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -13,10 +15,10 @@ from dataclasses import dataclass
 
 from pilothouse.daemon.logs import say
 from pilothouse.daemon.thread_loop import Wakeup, repeat
-from pilothouse.domain.errors import PilothouseError, UnavailableError
+from pilothouse.domain.errors import InvalidInputError, PilothouseError, UnavailableError
 from pilothouse.domain.formats import openmetrics
 from pilothouse.domain.identity.roles import DAEMON
-from pilothouse.domain.integrations.integration_file import MetricsSettings, address_of
+from pilothouse.domain.integrations.integration_file import MetricsSettings, address_of, is_loopback
 from pilothouse.domain.integrations.metric_table import families
 from pilothouse.operations.integrations import integration_files, metrics
 from pilothouse.operations.services import Services
@@ -28,6 +30,7 @@ from pilothouse.system.files import write_atomically
 log = logging.getLogger(__name__)
 
 PATH = "/metrics"
+_LOOPBACK = re.compile(r"(127(\.\d{1,3}){3}|localhost|\[::1\])(:\d{0,5})?", re.IGNORECASE)
 _GRACE_S = 1
 _LOOK_EVERY_S = 5.0
 _FRESH_S = 0.5
@@ -110,6 +113,7 @@ class _Listener:
         """Bind the address. Raises UnavailableError, InvalidInputError (its token cannot be read)."""
         self.settings = settings
         integration_files.read_token(services.paths.root, settings.token_file)
+        tls = _tls(services, settings)
         address = address_of(settings.listen)
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_STREAM)
@@ -123,7 +127,7 @@ class _Listener:
                 f"metrics: cannot listen on {settings.listen}: {error.strerror}: name another address in integrations.toml"
             ) from None
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
-        self._server: QuietServer = quiet_server(_app(services, page, settings), grace_s=_GRACE_S)
+        self._server: QuietServer = quiet_server(_app(services, page, settings), grace_s=_GRACE_S, tls=tls)
         self._thread = threading.Thread(target=self._run, name="metrics listener", daemon=True)
         self._thread.start()
 
@@ -141,11 +145,34 @@ class _Listener:
         self._socket.close()
 
 
+def _tls(services: Services, settings: MetricsSettings) -> ssl.SSLContext | None:
+    """Context of the server, None for plain HTTP. Raises InvalidInputError where its files cannot be used."""
+    if not settings.tls_certificate:
+        return None
+    root = services.paths.root
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        # an empty password, so that nobody is asked for one on a terminal
+        context.load_cert_chain(root / settings.tls_certificate, root / settings.tls_key, lambda: "")
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        said = getattr(error, "strerror", None) or str(error)
+        raise InvalidInputError(
+            f"metrics: {settings.tls_certificate} and its key cannot be used: {said}"
+        ) from None
+    return context
+
+
 def _app(services: Services, page: MetricsPage, settings: MetricsSettings) -> Callable[..., object]:
+    local = is_loopback(settings.listen)
+
     async def answered(scope: Scope) -> http.Answer:
         token = integration_files.read_token(services.paths.root, settings.token_file)
         if token and not is_token(http.bearer(scope), token):
             raise http.HttpError(401, "expected the token of the metrics", {"www-authenticate": "Bearer"})
+        if not token and local and not _LOOPBACK.fullmatch(http.header(scope, b"host") or "127.0.0.1"):
+            # a page in a browser on this machine must not read it by DNS rebinding
+            raise http.HttpError(403, "this host is not served here; use 127.0.0.1")
         if scope["path"] != PATH:
             raise http.HttpError(404, f"there is only {PATH} here")
         if scope["method"] not in ("GET", "HEAD"):
@@ -182,7 +209,8 @@ def keep_metrics(services: Services, page: MetricsPage, wakeup: Wakeup) -> None:
             return
         fault = ""
         host, port = listener.address
-        say(log, logging.INFO, f"metrics are at http://{wanted.listen}{PATH}", host=host, port=port)
+        scheme = "https" if wanted.tls_certificate else "http"
+        say(log, logging.INFO, f"metrics are at {scheme}://{wanted.listen}{PATH}", host=host, port=port)
 
     try:
         repeat(wakeup, work, at_least_every_s=_LOOK_EVERY_S)

@@ -15,6 +15,9 @@ SETTING = "integrations"
 """Setting of the workspace that holds what is in force, as plain data."""
 _LONGEST = 1_000
 _MOST_DEPLOYMENTS = 50_000
+_FILES = ("token_file", "file", "tls_certificate", "tls_key")
+_OPENING = ("listen", "url", *_FILES)
+"""Keys that say where figures go, and who may read them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,9 @@ class MetricsSettings:
     """``127.0.0.1:9464``; empty: only on the hub's socket."""
     token_file: str = ""
     """File with the token that a scraper shows, relative to the workspace's folder; a must beyond this machine."""
+    tls_certificate: str = ""
+    tls_key: str = ""
+    """Files with which the page is spoken over TLS alone."""
     deployments: int = 1_000
     """Deployments with series of their own at most, the worst first."""
 
@@ -115,7 +121,7 @@ def differences(before: Integrations, after: Integrations) -> Iterator[str]:
 
 def opens(line: str) -> bool:
     """True for a difference that lets figures go to another place, or to whoever shows no token: an admin's matter."""
-    return line.partition(":")[0].rpartition(".")[2] in ("listen", "token_file", "file", "url")
+    return line.partition(":")[0].rpartition(".")[2] in _OPENING
 
 
 def _shown(value: object) -> str:
@@ -125,6 +131,8 @@ def _shown(value: object) -> str:
 def _faults(read: Integrations) -> Iterator[str]:
     if metrics := read.metrics:
         yield from _listen_faults(metrics)
+        if bool(metrics.tls_certificate) != bool(metrics.tls_key):
+            yield "metrics.tls_certificate: expected tls_key with it, or neither"
         if not 0 <= metrics.deployments <= _MOST_DEPLOYMENTS:
             yield (f"metrics.deployments: found {metrics.deployments}; expected 0 to {_MOST_DEPLOYMENTS:,}")
     if lineage := read.lineage:
@@ -140,7 +148,7 @@ def _faults(read: Integrations) -> Iterator[str]:
             yield f"traces.requests: found {traces.requests}; expected 0 to 1, such as 0.01"
     for name in ("metrics", "lineage", "traces"):
         table = getattr(read, name)
-        for key in ("token_file", "file"):
+        for key in _FILES:
             path = getattr(table, key, "")
             if len(path) > _LONGEST or "\0" in path or not path.isprintable():
                 yield f"{name}.{key}: expected a path of {_LONGEST:,} printable characters at most"
