@@ -1,6 +1,11 @@
 """Lineage and traces: what they say of jobs and deployments, and that nothing is lost or held up by a receiver."""
 
 import json
+import os
+import random
+import subprocess
+import sys
+import threading
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,6 +21,17 @@ from pilothouse.store.exports import cursors
 from support import example
 from support.event_receiver import Receiver
 from support.templates import copy_of
+
+_DELIVERS = """
+import sys
+from pathlib import Path
+from pilothouse.composition import open_workspace
+from pilothouse.operations.integrations import outbox
+outbox._ENTRIES = 3  # many turns, and a cursor after each
+services = open_workspace(Path(sys.argv[1]))
+print("ready", flush=True)
+outbox.deliver(services)
+"""
 
 
 @pytest.fixture
@@ -173,6 +189,37 @@ def test_half_a_line_does_not_stay_in_the_file(services: Services) -> None:
         connection.execute("UPDATE export_cursors SET tried_at = NULL")
     assert outbox.deliver(services)
     assert lines(services)
+
+
+def test_a_line_that_was_cut_off_stays_by_itself(services: Services) -> None:
+    configure(services, '[lineage]\nfile = "lineage.jsonl"\n')
+    from_the_start(services)
+    (services.paths.root / "lineage.jsonl").write_text('{"eventType":"STA')
+    assert outbox.deliver(services)
+    first, *others = (services.paths.root / "lineage.jsonl").read_text().splitlines()
+    assert first == '{"eventType":"STA'
+    assert all(json.loads(line) for line in others)
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("KILLS", "3"))))
+def test_a_process_that_is_killed_while_it_delivers_loses_nothing(services: Services, seed: int) -> None:
+    configure(services, '[lineage]\nfile = "lineage.jsonl"\nnamespace = "ours"\n')
+    from_the_start(services)
+    root = services.paths.root
+    with subprocess.Popen([sys.executable, "-c", _DELIVERS, str(root)], stdout=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == b"ready\n"
+        pause = threading.Event()
+        pause.wait(random.Random(seed).uniform(0, 0.15))
+        running.kill()
+    assert outbox.deliver(services)
+    found = [json.dumps(line, sort_keys=True) for line in lines(services)]
+    (root / "lineage.jsonl").unlink()
+    from_the_start(services)
+    assert outbox.deliver(services)
+    whole = [json.dumps(line, sort_keys=True) for line in lines(services)]
+    assert set(found) == set(whole)
+    assert list(dict.fromkeys(found)) == whole, "in their order, but for those that were sent again"
 
 
 def test_spans_are_a_tree_with_times_in_order(services: Services, receiver: Receiver) -> None:

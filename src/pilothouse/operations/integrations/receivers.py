@@ -21,7 +21,7 @@ _REFUSED = frozenset({400, 409, 413, 415, 422})
 
 def append_lines(path: Path, lines: Sequence[bytes]) -> None:
     """Put lines at the end of a file and on the disk, all or none. Raises UnavailableError."""
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         descriptor = os.open(path, flags, 0o600)
         try:
@@ -30,6 +30,8 @@ def append_lines(path: Path, lines: Sequence[bytes]) -> None:
                 raise UnavailableError(f"{path}: is no plain file; name another one in integrations.toml")
             try:
                 data = b"".join(line + b"\n" for line in lines)
+                if status.st_size and os.pread(descriptor, 1, status.st_size - 1) != b"\n":
+                    data = b"\n" + data  # the machine went down within a line: it stays by itself
                 while data:
                     data = data[os.write(descriptor, data) :]
                 os.fsync(descriptor)
