@@ -8,7 +8,7 @@ import pytest
 from pilothouse.composition import open_workspace
 from pilothouse.operations.outbox import courier, restored, rounds, views
 from pilothouse.operations.outbox.courier import Came
-from pilothouse.operations.workspace import backups, restores
+from pilothouse.operations.upkeep import backups, restores
 from support import until_the_test_ends
 from support.outbox_workspace import OutboxWorkspace, texts_of
 from support.receivers import SECRET, Receiver, receiving

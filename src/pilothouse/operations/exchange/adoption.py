@@ -1,7 +1,8 @@
 """Adoption of an imported version: its model file goes the way of a training, in place of the fit.
 
 A model of the workspace, with its own rows, gates and policy, judges it as if it had been trained here: hold-out, gates,
-evidence, request, approval. One gate is its own: the hold-out has no row from before the model was made, which it may have learnt.
+evidence, request, approval. One gate is its own: the hold-out has no row from before the model was made,
+which it may have learnt.
 """
 
 from pilothouse.domain.errors import ConflictError, InvalidInputError

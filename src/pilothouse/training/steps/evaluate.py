@@ -4,10 +4,11 @@ Inputs: ``model``, ``schema``, ``train``, ``holdout`` and, for each live version
 ``incumbent_N_schema``. Options: ``incumbents`` [{number, targets, trained_until_us}], ``data_gates`` (what the snapshot
 step found), ``made_us`` (when an adopted model was made). Outputs: ``profile_spec``, ``reference``, ``predictions`` (parquet,
 exact float64), ``portable`` (the portable form, where there is one), ``pictures`` (JSON,
-``domain/models/model_pictures.py``). Record: ``metrics`` with 95 % intervals (all rows, then slices), ``gates``, ``importance`` (feature to the loss of the metric when its values are shuffled),
-``portable`` (why there is no portable form, and on how many rows it was compared), ``fitted`` (the steps of the fitted model
-in words), ``rows_a_day`` by target, ``window_notes`` (targets whose windows will hold too few of them), ``latency_us``
-{p50, p95, p99, calls}, and the environment (python, platform, packages, threads), which user code cannot forge here.
+``domain/models/model_pictures.py``). Record: ``metrics`` with 95 % intervals (all rows, then slices), ``gates``,
+``importance`` (feature to the loss of the metric when its values are shuffled), ``portable`` (why there is no portable form,
+and on how many rows it was compared), ``fitted`` (the steps of the fitted model in words), ``rows_a_day`` by target,
+``window_notes`` (targets whose windows will hold too few of them), ``latency_us`` {p50, p95, p99, calls}, and the environment
+(python, platform, packages, threads), which user code cannot forge here.
 """
 
 from dataclasses import asdict

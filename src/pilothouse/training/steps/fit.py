@@ -1,12 +1,12 @@
 """``fit`` step: train on the training rows; the only step beside ``trial`` that runs the user's training code. It never
 sees the hold-out.
 
-Inputs: ``train`` (parquet), ``model_folder``, ``adopted`` (a model file that takes the place of the fit). Options: ``searched``, the result of a search by jobs of its own
-({parameters, trials}); without it a search that the spec asks for runs here; ``changed_us``, the moment of a change since which
-rows are of a new world, and ``older_rows``, which of those before it are trained on, where that is on record (``recency``).
-Outputs: ``model`` (a skops file), ``schema`` (InputSchema), ``trials`` (JSON, where a search ran), ``mlflow`` and
-``mlflow_files`` (what the user's code logged there, JSON and ZIP). Record: the parameters used,
-the trials, the environment.
+Inputs: ``train`` (parquet), ``model_folder``, ``adopted`` (a model file that takes the place of the fit). Options:
+``searched``, the result of a search by jobs of its own ({parameters, trials}); without it a search that the spec asks for
+runs here; ``changed_us``, the moment of a change since which rows are of a new world, and ``older_rows``, which of those
+before it are trained on, where that is on record (``recency``). Outputs: ``model`` (a skops file), ``schema`` (InputSchema),
+``trials`` (JSON, where a search ran), ``mlflow`` and ``mlflow_files`` (what the user's code logged there, JSON and ZIP).
+Record: the parameters used, the trials, the environment.
 """
 
 import json
