@@ -106,13 +106,8 @@ class _Plan:
 
     @property
     def changes_anything(self) -> bool:
-        of_files = (
-            self.targets.put,
-            self.targets.differences,
-            self.plans.put,
-            self.integrations.put,
-            self.alerts.put,
-        )
+        targets = self.targets.put or self.targets.differences
+        of_files = (targets, self.plans.put, self.integrations.put, self.alerts.put)
         return any(of_files) or any(one.action in _CHANGING for one in self.models)
 
 
@@ -289,29 +284,22 @@ def _planned(services: Services, connection: Connection, actor: Actor, files: _F
     ]
     changed = [files.models[one.model] for one in planned if one.action in _CHANGING]
     described = target_files.planned_targets(connection, changed, files.targets, files.door)
-    shown = list(planned)
-    if described.action:
-        faults = target_files.serving_faults(services, files.targets or {}, files.door)
-        of_targets = PlannedChange(
-            TARGETS_FILE, described.action, described.differences, described.loosens, tuple(faults)
-        )
-        shown.insert(0, _with_appliers(connection, actor, of_targets, of_model=""))
     plans = plan_files.planned_plans(connection, files.plans)
-    if plans.action:
-        of_plans = PlannedChange(PLANS_FILE, plans.action, plans.differences, plans.loosens)
-        shown.insert(bool(described.action), _with_appliers(connection, actor, of_plans, of_model=""))
     integrations = integration_files.planned(connection, files.integrations)
-    if integrations.action:
-        of_file = PlannedChange(
-            INTEGRATIONS_FILE, integrations.action, integrations.differences, integrations.loosens
-        )
-        place = bool(described.action) + bool(plans.action)
-        shown.insert(place, _with_appliers(connection, actor, of_file, of_model=""))
     alerts = settings_files.planned_alerts(connection, files.alerts)
-    if alerts.action:
-        of_alerts = PlannedChange(ALERTS_FILE, alerts.action, alerts.differences, alerts.differences)
-        place = sum(bool(one.action) for one in (described, plans, integrations))
-        shown.insert(place, _with_appliers(connection, actor, of_alerts, of_model=""))
+    faults = (
+        target_files.serving_faults(services, files.targets or {}, files.door) if described.action else ()
+    )
+    of_files = (
+        PlannedChange(
+            TARGETS_FILE, described.action, described.differences, described.loosens, tuple(faults)
+        ),
+        PlannedChange(PLANS_FILE, plans.action, plans.differences, plans.loosens),
+        PlannedChange(INTEGRATIONS_FILE, integrations.action, integrations.differences, integrations.loosens),
+        PlannedChange(ALERTS_FILE, alerts.action, alerts.differences, alerts.differences),
+    )
+    shown = [_with_appliers(connection, actor, one, of_model="") for one in of_files if one.action]
+    shown += planned
     return _Plan(audit.head(connection).count, described, plans, integrations, alerts, planned, shown)
 
 
