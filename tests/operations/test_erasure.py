@@ -30,8 +30,9 @@ from pilothouse.domain.promotion.proposals import Second
 from pilothouse.interop import signing_keys
 from pilothouse.operations.erasure import after_restore, carrying_out, exports, planning, tombstones
 from pilothouse.operations.identity import proposals
-from pilothouse.operations.jobs import job_inputs, lost_rows, trainings
-from pilothouse.operations.models import lineage
+from pilothouse.operations.jobs import job_inputs, trainings
+from pilothouse.operations.models import comparisons, lineage, what_is_left
+from pilothouse.operations.models.paired_predictions import Sides
 from pilothouse.operations.services import Services
 from pilothouse.operations.upkeep import backups, restores, retention
 from pilothouse.operations.workspace import audits, doctor, erasure_checks, workspaces, write_state
@@ -298,25 +299,27 @@ def test_a_mark_that_no_order_has_made_is_not_followed(services: Services) -> No
     plan = planning.make_plan(services, admin(services), SELECTION, REASON).plan
     with services.registry.read() as connection:
         digest = runs.files_of(connection, 1)["holdout"].digest
-    assert lost_rows.left_of(services, digest) == digest
+    assert what_is_left.left_of(services, digest) == digest
     other = b"other rows"
     services.artifacts.erase(Mark(digest, services.artifacts.put_bytes(other), 1, 14, plan.digest), other)
     with pytest.raises(IntegrityError, match="is replaced, and no erasure on record says so"):
         job_inputs.rows_path(services, digest)
+    sides = Sides("auc", "binary", (digest, digest), (digest, digest))
+    assert "no erasure on record says so" in str(comparisons.paired_on_record(services, sides))
     ordered = carrying_out.order(services, admin(services), plan.digest)
-    assert lost_rows.left_of(services, digest) != digest  # under way: its tombstone is not written yet
+    assert what_is_left.left_of(services, digest) != digest  # under way: its tombstone is not written yet
     carrying_out.carry_out(services, admin(services), ordered)
     services.artifacts.mark_path(digest).unlink()
     services.artifacts.erase(Mark(digest, services.artifacts.put_bytes(b"more"), 2, 14, plan.digest), b"more")
     with pytest.raises(IntegrityError, match="is replaced, and no erasure on record says so"):
-        lost_rows.left_of(services, digest)
+        what_is_left.left_of(services, digest)
 
 
 def test_what_is_left_of_a_hold_out_can_be_read(services: Services) -> None:
     done = erased(services)
     assert done.statement is not None
     for file in facts_of(done.statement)["files"]:
-        assert lost_rows.left_of(services, file["digest"]) == file["left"]
+        assert what_is_left.left_of(services, file["digest"]) == file["left"]
         assert job_inputs.rows_path(services, file["digest"]).endswith(file["left"])
 
 

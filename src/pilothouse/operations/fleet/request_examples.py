@@ -15,7 +15,7 @@ from pilothouse.domain.monitoring.monitoring import TargetState
 from pilothouse.operations import catalogue
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.fleet import health, targets
-from pilothouse.operations.jobs.lost_rows import left_of
+from pilothouse.operations.models.what_is_left import left_of
 from pilothouse.operations.promotion import deployments
 from pilothouse.operations.services import Services
 from pilothouse.store.work import runs

@@ -32,9 +32,10 @@ from pilothouse.operations.jobs.code_facts import (
 )
 from pilothouse.operations.jobs.jobs import ClaimedJob
 from pilothouse.operations.jobs.judging_code import check_as_applied, judging_code
-from pilothouse.operations.jobs.lost_rows import check_reproducible, left_of
+from pilothouse.operations.jobs.lost_rows import check_reproducible
 from pilothouse.operations.jobs.trainings import spec_of_job, stored_spec
 from pilothouse.operations.models.source_columns import source_path
+from pilothouse.operations.models.what_is_left import left_of
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store.deployed import deployments

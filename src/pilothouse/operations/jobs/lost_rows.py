@@ -1,32 +1,14 @@
 """What a version's record has lost by erasures, and what can still be trained again and compared."""
 
 from pilothouse.domain.erasure import erased_text
-from pilothouse.domain.errors import ConflictError, IntegrityError
+from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.records import Version
-from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import erasures
 from pilothouse.store.work import runs
 
 _NAMES = {"train": "training", "holdout": "hold-out"}
-
-
-def left_of(services: Services, digest: str) -> str:
-    """Digest of what is left of a file with rows after all erasures; its own where it has lost nothing. Raises IntegrityError
-    where a mark says so and no order on record does: a mark is a file, which can be laid there past Pilothouse."""
-    left = services.artifacts.left_of(digest)
-    if left == digest:
-        return digest
-    with services.registry.read() as connection:
-        while digest != left:
-            mark = services.artifacts.mark(digest)
-            if mark is None or not erasures.is_ordered(connection, digest, mark.left, mark.plan):
-                raise IntegrityError(
-                    f"artifact {digest} is replaced, and no erasure on record says so: pilothouse doctor says more"
-                )
-            digest = mark.left
-    return left
 
 
 def lost_of(connection: Connection, version: Version) -> dict[str, list[str]]:

@@ -5,17 +5,22 @@ import io
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.models.evaluation import GateResult
 from pilothouse.domain.records import Version
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.catalogue import require_run, require_version
 from pilothouse.operations.models import paired_predictions
+from pilothouse.operations.models.what_is_left import left_of
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store.work import runs
+
+if TYPE_CHECKING:
+    from pilothouse.statistics.performance.comparison import Comparison as PairedTest
 
 _FOLDER = "model_folder"
 _FILE_LIMIT = 1 << 20
@@ -183,6 +188,19 @@ def _verdict(difference: float, low: float, high: float) -> str:
     return f"{verdict}: {difference:+.4f} ({low:+.4f} to {high:+.4f})"
 
 
+def paired_on_record(services: Services, sides: paired_predictions.Sides) -> "PairedTest | str":
+    """The test on what is left of the records, or why there is none."""
+    try:
+        predictions, rows = (
+            (left_of(services, a), left_of(services, b)) for a, b in (sides.predictions, sides.rows)
+        )
+    except PilothouseError as error:
+        return str(error)
+    return paired_predictions.compare_pairs(
+        services.artifacts, replace(sides, predictions=predictions, rows=rows)
+    )
+
+
 def _from_record(
     services: Services, sides: paired_predictions.Sides | str, first: Version, second: Version, *, now: bool
 ) -> Iterator[ComparisonRow]:
@@ -193,7 +211,7 @@ def _from_record(
     if not now and not isinstance(sides, str):
         yield _on_side(True, name, "is being computed …")
         return
-    test = sides if isinstance(sides, str) else paired_predictions.compare_pairs(services.artifacts, sides)
+    test = sides if isinstance(sides, str) else paired_on_record(services, sides)
     if isinstance(test, str):
         advice = "a training while one of them is live has the comparison gate make it"
         yield _on_side(True, name, f"not made: {test}; {advice}")

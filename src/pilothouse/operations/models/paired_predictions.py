@@ -37,7 +37,8 @@ _HOLDOUT = "holdout"
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Records of two versions of a model, A and B: digests of their predictions and of the rows that they held out."""
+    """Records of two versions of a model, A and B: digests of their predictions and of the rows that they held out, of what is
+    left of them after erasures."""
 
     metric: str
     task: Task
@@ -121,7 +122,6 @@ def _read(artifacts: ArtifactStore, digest: str) -> "pa.Table":
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    digest = artifacts.left_of(digest)
     if artifacts.size(digest) > _MOST_BYTES:
         raise InvalidInputError(
             f"artifact {digest[:12]}… has more than {_MOST_BYTES >> 20} MiB, too much to compare here"

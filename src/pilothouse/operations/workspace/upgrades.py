@@ -25,6 +25,7 @@ from pilothouse.execution.pipeline import judge
 from pilothouse.operations.authorisation import authorise
 from pilothouse.operations.jobs.step_records import portable_in
 from pilothouse.operations.models.portable_forms import Converted, record_form
+from pilothouse.operations.models.what_is_left import left_by
 from pilothouse.operations.services import Services
 from pilothouse.store.models import portable_models
 from pilothouse.store.models.used_versions import UsedVersion, read_as_it_is, used_versions
@@ -41,14 +42,16 @@ class Trials:
     launcher: Launcher
     artifacts: ArtifactStore
     folder: Path
+    registry: Path
+    """Whose erasures say which marks of files are followed."""
 
     def run(self, step: str, version: UsedVersion) -> tuple[StepResult | None, str]:
         """Result of a step on a version's files, and why there is none that is good, in one line. Raises PilothouseError."""
         digests = {
             "model": version.model_digest,
             "schema": version.schema_digest,
-            "holdout": self.artifacts.left_of(version.holdout_digest),
-            "predictions": self.artifacts.left_of(version.predictions_digest),
+            "holdout": self._left(version.holdout_digest),
+            "predictions": self._left(version.predictions_digest),
             **({"portable": version.portable_digest} if version.portable_digest else {}),
         }
         for digest in digests.values():
@@ -69,6 +72,12 @@ class Trials:
         status, error, _ = judge(request, exit_, result)
         return (result, "") if status is JobStatus.SUCCEEDED else (None, error)
 
+    def _left(self, digest: str) -> str:
+        if self.artifacts.left_of(digest) == digest:
+            return digest
+        with read_as_it_is(self.registry) as (connection, _):
+            return left_by(self.artifacts, connection, digest)
+
 
 @contextmanager
 def trials(paths: WorkspacePaths, launcher: Launcher | None = None) -> Iterator[Trials]:
@@ -77,14 +86,14 @@ def trials(paths: WorkspacePaths, launcher: Launcher | None = None) -> Iterator[
     with tempfile.TemporaryDirectory(prefix="pilothouse-") as folder:
         artifacts = ArtifactStore(paths.artifacts)
         if launcher is not None:
-            yield Trials(launcher, artifacts, Path(folder))
+            yield Trials(launcher, artifacts, Path(folder), paths.registry)
             return
         with Launcher(
             closed=[paths.state],
             opened=[paths.jobs, paths.artifacts],
             isolation="require" if confines(probe.offered()) else "warn",
         ) as own:
-            yield Trials(own, artifacts, Path(folder))
+            yield Trials(own, artifacts, Path(folder), paths.registry)
 
 
 def versions_as_they_are(paths: WorkspacePaths) -> tuple[list[UsedVersion], int]:
