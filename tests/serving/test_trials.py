@@ -108,6 +108,11 @@ def test_the_share_of_keys_is_taken_and_always_the_same_keys() -> None:
         "a share that grows keeps its keys"
     )
     assert [takes(b"other", 0.1, key) for key in keys] != small
+    several = [[place_of(hash_of(b"salt", key), share, 3) for key in keys] for share in (0.1, 0.3)]
+    for places, share in zip(several, (0.1, 0.3), strict=True):
+        taken = np.bincount(places, minlength=4) / len(keys)
+        assert np.abs(taken - [share, share, share, 1 - 3 * share]).max() <= 0.011
+    assert all(now == before for before, now in zip(*several, strict=True) if before < 3)
 
 
 def test_a_canary_answers_its_share_by_key_and_says_so(

@@ -63,6 +63,7 @@ def request_page(
         ("why", request.reason or "no reason given"),
         ("asked by", f"{request.requested_by} on {time_text(request.recorded_at)}{trained}"),
         ("replaces", _replaced(request)),
+        *((("tried beside", _beside(request)),) if request.evidence.get("beside") else ()),
         *(("replayed", line) for line in replay_lines_of(request.evidence)),
         ("approvals", f"{request.approvals} of {request.approvals_needed}, {until}"),
         ("policy", policy_text(request.policy)),
@@ -226,6 +227,13 @@ def _closing(request: PromotionRequest) -> str:
     if request.superseded_by is not None:
         by = f"request {request.superseded_by} of {by}"
     return f"{request.status}{f' by {by}' if by else ''} {time_text(request.closed_at)}"
+
+
+def _beside(request: PromotionRequest) -> str:
+    """Versions that the canaries try too."""
+    shown = request.evidence.get("beside")
+    tables = shown if isinstance(shown, list | tuple) else ()
+    return ", ".join(f"v{one.get('version')}" for one in tables if isinstance(one, dict))
 
 
 def _replaced(request: PromotionRequest) -> str:
