@@ -108,3 +108,31 @@ def test_a_roll_out_is_shown_and_steered(place: RolloutWorkspace, run: Run) -> N
     (listed,) = run("--json", "rollout", "list", "--all").json
     assert (listed["state"], listed["why"]) == ("aborted", "oscar: complaints")
     assert "there is no roll-out 9" in run("rollout", "show", "9").err
+
+
+def test_a_roll_back_over_a_selection_and_the_step_that_was_seen(place: RolloutWorkspace, run: Run) -> None:
+    number = str(place.begin())
+    place.keep()
+    assert "(1.1)" in run("rollout", "show", number).out
+    wrong = run("rollout", "go-on", number, "--step", "2.1", "--reason", "x")
+    assert (wrong.code, "is at step 1.1" in wrong.err) == (5, True)
+    assert run("rollout", "go-on", number, "--step", "next").code == 2
+
+    assert run("rollback", "--where", "name = ewr", "--on", "jfk").code == 2
+    assert run("rollback").code == 2
+    planned = run("rollback", "--where", "name = ewr|jfk", "--plan")
+    assert "ewr" in planned.out
+    assert "jfk: delay stays: nothing was live there before" in planned.err
+    done = run("rollback", "--where", "name = ewr|jfk", "--reason", "complaints")
+    assert done.code == 0
+    assert "ewr: delay is back at version 1" in done.err
+    assert place.live() == {"ewr": 1, "jfk": 1, "lga": 1}
+
+
+def test_a_policy_asks_every_model_for_a_replay(place: RolloutWorkspace, run: Run) -> None:
+    assert run("policy", "set", "--replay", "1h", "--reason", "a bank", name="ada").code != 0
+    assert run("policy", "set", "--replay", "28d", "--reason", "a bank", name="ada").code == 0
+    assert "replay at least" in run("policy", "show").out
+    assert run("--json", "policy", "show").json["replay"] == 28 * 86_400
+    assert run("policy", "set", "--replay", "off", "--reason", "no bank", name="ada").code == 0
+    assert run("--json", "policy", "show").json["replay"] is None
