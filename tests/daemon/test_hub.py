@@ -198,6 +198,15 @@ def test_only_the_artifacts_of_the_targets_own_versions_are_handed_out(hub: Hub)
         assert hub.ask("GET", f"/v1/artifacts/{wrong}")[0] in (400, 404)
 
 
+def test_an_artifact_that_is_damaged_is_gone_and_no_fault_that_passes(hub: Hub) -> None:
+    path = hub.shop.services.artifacts.path(hub.model_digest)
+    path.chmod(0o600)
+    path.write_bytes(b"something else")
+    status, body, _ = hub.ask("GET", f"/v1/artifacts/{hub.model_digest}")
+    assert status == 410
+    assert hub.model_digest in body.decode()
+
+
 def test_a_batch_is_counted_once_and_its_outcomes_join(hub: Hub) -> None:
     sent = batch()
     answers = [hub.tell("/v1/batches", sent) for _ in range(2)]

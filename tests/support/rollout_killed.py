@@ -67,7 +67,16 @@ def _daemon(root: str, point: str) -> None:
     """A daemon as it is started in the background, without serving processes."""
     from pilothouse.daemon import main
 
-    POINTS[point]()
+    if point == "before the commit":  # of the act's transaction: a daemon has others
+        carry_out = keeper.carry_out
+
+        def armed(*given: Any) -> None:
+            carry_out(*given)
+            POINTS[point]()
+
+        keeper.carry_out = armed
+    else:
+        POINTS[point]()
     sys.exit(main.main(["--root", root, "--no-serving"]))
 
 
