@@ -2,13 +2,15 @@
 
 import json
 import sys
+from pathlib import Path
 
 import mlflow
 import pandas as pd
 
 
 def main() -> None:
-    rows = pd.read_json(sys.argv[1], orient="split")
+    plain = json.loads(Path(sys.argv[1]).read_text())  # pandas reads the last bit of some numbers otherwise
+    rows = pd.DataFrame(plain["data"], columns=plain["columns"])
     for folder in sys.argv[2:]:
         model, generic = mlflow.sklearn.load_model(folder), mlflow.pyfunc.load_model(folder)
         inputs = [one.name for one in generic.metadata.signature.inputs]

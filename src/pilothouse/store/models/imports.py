@@ -137,7 +137,7 @@ def put_versions(
             "ON CONFLICT (imported_model_id, number, created_ms) DO UPDATE SET updated_ms = excluded.updated_ms, "
             "description = excluded.description, user = excluded.user, stage = excluded.stage, status = excluded.status, "
             "source = excluded.source, run = excluded.run, tags = excluded.tags, digest = excluded.digest, "
-            "last_import = excluded.last_import, gone_import = NULL RETURNING id, files IS NULL AS without",
+            "last_import = max(last_import, excluded.last_import), gone_import = NULL RETURNING id, files IS NULL AS without",
             (
                 model, version.number, version.created_ms or 0, version.updated_ms, version.description, version.user,
                 version.stage, version.status, version.source, version.run, canonical_json(dict(version.tags)),
