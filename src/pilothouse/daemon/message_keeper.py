@@ -29,11 +29,20 @@ _PATIENCE_S = 5.0
 
 def keep_messages(services: Services, wakeup: Wakeup) -> None:
     """Look until the daemon stops; a message on its way then goes on, and the next daemon finds the answer."""
-    kept = MessageKeeper(services, wakeup)
+    kept: list[MessageKeeper] = []
+
+    def turn() -> float | None:
+        if write_state.state(services) is not None:
+            return None
+        if not kept:
+            kept.append(MessageKeeper(services, wakeup))
+        return kept[0].turn()
+
     try:
-        repeat(wakeup, kept.turn, at_least_every_s=_LOOK_AT_LEAST_EVERY_S)
+        repeat(wakeup, turn, at_least_every_s=_LOOK_AT_LEAST_EVERY_S)
     finally:
-        kept.join(_PATIENCE_S)
+        for one in kept:
+            one.join(_PATIENCE_S)
 
 
 class MessageKeeper:
@@ -53,8 +62,6 @@ class MessageKeeper:
 
     def turn(self) -> float | None:
         """Route, then send what is due; returns the seconds until something is."""
-        if write_state.state(self._services) is not None:
-            return None
         sooner = rounds.turn(self._services)
         now = time.monotonic()
         if now - self._forgot > _FORGET_EVERY_S:
@@ -92,7 +99,7 @@ class MessageKeeper:
     def _guarded(self, name: str, work: Callable[[], None]) -> None:
         try:
             work()
-        except PilothouseError as error:  # a full disk, a lock: the next turn tries again
+        except (PilothouseError, OSError) as error:  # a full disk, a lock: the next turn tries again
             log.error("%s: %s", name, error)
             self._not_before[name] = time.monotonic() + _LOOK_AT_LEAST_EVERY_S
         finally:

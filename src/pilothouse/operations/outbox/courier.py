@@ -71,7 +71,10 @@ class Courier:
         self._stopping = stopping
         self._reached = reached
         self._jitter = jitter
-        services.paths.outbox.mkdir(mode=0o700, exist_ok=True)
+        try:
+            services.paths.outbox.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise UnavailableError(f"{services.paths.outbox} cannot be made: {error.strerror}") from error
 
     def clean(self) -> None:
         """Delete answers about messages that nobody waits for any more."""

@@ -249,7 +249,12 @@ def _is_held(begun: _Round, line: Line) -> bool:
 
 def _quiet(begun: _Round, route: Route | None, severity: str) -> datetime | None:
     quiet = begun.settings.quiet_of(route.quiet) if route else None
-    return None if quiet is None or severity in quiet.passes else quiet_until(quiet, begun.now)
+    if quiet is None or severity in quiet.passes:
+        return None
+    try:
+        return quiet_until(quiet, begun.now)
+    except LookupError:  # the zone is gone from this machine: better told at night than never
+        return None
 
 
 def _is_over_untold(begun: _Round, line: Line) -> bool:
