@@ -130,6 +130,11 @@ def _target_down(subject: str, detail: Mapping[str, Any]) -> Sentence:
     return f"{subject} answers nothing: {why}", "bad"
 
 
+def _of_receiver(text: str) -> Callable[[str, Mapping[str, Any]], Sentence]:
+    """What is the matter with a receiver or an anchor, with its error."""
+    return lambda subject, detail: (f"{subject} {text}: {detail.get('error')}", "bad")
+
+
 _SENTENCES: dict[str, Callable[[str, Mapping[str, Any]], Sentence | None]] = {
     "alert.opened": _alert_opened,
     "alert.revised": lambda subject, detail: (
@@ -137,7 +142,19 @@ _SENTENCES: dict[str, Callable[[str, Mapping[str, Any]], Sentence | None]] = {
         "info",
     ),
     "alert.acknowledged": _plain("looks after {}", "info"),
+    "alert.escalated": lambda subject, detail: (
+        f"nobody has acknowledged {subject}: told {', '.join(map(str, detail.get('to') or ()))}",
+        "warn",
+    ),
     "alert.resolved": _plain("{} resolved"),
+    "alerts.described": _plain("described receivers and routes anew", "warn"),
+    "anchor.failing": _of_receiver("takes no heads"),
+    "anchor.recovered": _plain("{} takes heads again", "good"),
+    "message.dead": _of_receiver("did not get a message"),
+    "receiver.failing": _of_receiver("takes no messages"),
+    "receiver.recovered": _plain("{} takes messages again", "good"),
+    "silence.made": _plain("made {}", "warn"),
+    "silence.ended": _plain("ended {}"),
     "automation.paused": _plain("paused all automation", "warn"),
     "automation.resumed": _plain("resumed automation", "good"),
     "condition.confirmed": lambda subject, detail: (
