@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import socketserver
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -65,8 +66,10 @@ class Receiver:
 
 
 @contextmanager
-def receiving(answer: Callable[[int], Answer] = lambda _: 204) -> Iterator[Receiver]:
-    """A receiver on a free port of loopback."""
+def receiving(
+    answer: Callable[[int], Answer] = lambda _: 204, context: ssl.SSLContext | None = None
+) -> Iterator[Receiver]:
+    """A receiver on a free port of loopback; one that speaks TLS with a context."""
     receiver = Receiver(answer)
     lock = threading.Lock()
 
@@ -91,6 +94,10 @@ def receiving(answer: Callable[[int], Answer] = lambda _: 204) -> Iterator[Recei
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         receiver.port = server.server_address[1]
+        if context is not None:
+            server.socket = context.wrap_socket(
+                server.socket, server_side=True, do_handshake_on_connect=False
+            )
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:

@@ -11,8 +11,6 @@ from urllib.parse import urlsplit
 
 from pilothouse.sending.addresses import Place, RefusedAddressError, places_of
 
-PATIENCE_S = 10.0
-"""Seconds for the connection, and for each part of the answer."""
 _LONGEST_ANSWER = 64 << 10
 _REDIRECTS = range(300, 400)
 
@@ -35,8 +33,10 @@ def post(
     *,
     allow: Sequence[str] = (),
     ca_file: str | None = None,
+    timeout_s: float = 10.0,
 ) -> Outcome:
-    """Post a body to a URL, which no error text names: it may hold a secret."""
+    """Post a body to a URL, which no error text names: it may hold a secret. ``timeout_s`` is for the connection, and for each
+    part of the answer."""
     try:
         parts = urlsplit(url)
         host, port, secure = parts.hostname, parts.port, parts.scheme == "https"
@@ -52,7 +52,7 @@ def post(
     try:
         places = places_of(host, port or (443 if secure else 80), allow)
         context = ssl.create_default_context(cafile=ca_file) if secure else None
-        connection = _Connection(host, port, places, context)
+        connection = _Connection(host, port, places, context, timeout_s)
         try:
             connection.request("POST", path, body=body, headers={"User-Agent": "pilothouse", **headers})
             answer = connection.getresponse()
@@ -63,7 +63,7 @@ def post(
     except RefusedAddressError as error:
         return Outcome(str(error))
     except TimeoutError:
-        return Outcome(f"no answer within {PATIENCE_S:g} s")
+        return Outcome(f"no answer within {timeout_s:g} s")
     except ssl.SSLCertVerificationError as error:
         return Outcome(f"its certificate is not valid: {error.verify_message}")
     except socket.gaierror:
@@ -98,9 +98,15 @@ class _Connection(http.client.HTTPConnection):
     """Connection to one of the addresses that were checked, whatever the name resolves to by now."""
 
     def __init__(
-        self, host: str, port: int | None, places: Sequence[Place], context: ssl.SSLContext | None
+        self,
+        host: str,
+        port: int | None,
+        places: Sequence[Place],
+        context: ssl.SSLContext | None,
+        timeout_s: float,
     ) -> None:
-        super().__init__(host, port, timeout=PATIENCE_S)
+        super().__init__(host, port, timeout=timeout_s)
+        self._timeout_s = timeout_s
         if context is not None and port is None:
             self.port = self.default_port = 443
         self._places = places
@@ -111,7 +117,7 @@ class _Connection(http.client.HTTPConnection):
         refused: OSError | None = None
         for place in self._places:
             sock = socket.socket(place.family, socket.SOCK_STREAM)
-            sock.settimeout(PATIENCE_S)
+            sock.settimeout(self._timeout_s)
             try:
                 sock.connect(place.address)
                 self.sock = (

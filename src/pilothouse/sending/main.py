@@ -37,14 +37,14 @@ def send(request: dict[str, Any]) -> Outcome:
         from pilothouse.sending.by_apprise import notify
 
         return notify(url, request["message"])
-    ca_file = receiver.get("ca_file")
+    how = {"allow": allow, "ca_file": receiver.get("ca_file"), "timeout_s": receiver["timeout"]}
     if kind == "alertmanager":
         body = json.dumps(request["alerts"]).encode()
         headers = {**_JSON, **({"Authorization": f"Bearer {key}"} if key else {})}
-        return post(url.rstrip("/") + "/api/v2/alerts", body, headers, allow=allow, ca_file=ca_file)
+        return post(url.rstrip("/") + "/api/v2/alerts", body, headers, **how)
     body = json.dumps({"id": request["delivery"], **request["message"]}, sort_keys=True).encode()
     headers = {**_JSON, **signed_headers(key or "", request["delivery"], int(time.time()), body)}
-    return post(url, body, headers, allow=allow, ca_file=ca_file)
+    return post(url, body, headers, **how)
 
 
 def write_answer(path: Path, outcome: Outcome) -> None:

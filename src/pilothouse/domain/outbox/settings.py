@@ -12,7 +12,8 @@ from pilothouse.domain.models.model_spec import Duration
 Severity = Literal["critical", "warning", "info"]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
-_HALF_A_MINUTE, _MINUTE, _FIVE_MINUTES, _FOUR_HOURS, _DAY = map(Duration, (30, 60, 300, 14_400, 86_400))
+_TEN_SECONDS, _HALF_A_MINUTE, _MINUTE, _FIVE_MINUTES = map(Duration, (10, 30, 60, 300))
+_FOUR_HOURS, _DAY = Duration(14_400), Duration(86_400)
 
 
 class ReceiverKind(StrEnum):
@@ -44,6 +45,8 @@ class Receiver:
     """Certificates that are trusted in place of the system's."""
     gives_up: Duration = _DAY
     """Time after which a message that was not taken is a dead letter."""
+    timeout: Duration = _TEN_SECONDS
+    """Time that it has to answer."""
     resend: Duration = _MINUTE
     """Of an Alertmanager: how often an alert is sent again while it is open."""
 

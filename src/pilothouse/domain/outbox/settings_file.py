@@ -23,6 +23,7 @@ _RULE = "1 to 64 lower-case letters, digits and inner hyphens"
 _MOST = 100
 _MOST_PATTERNS, _LONGEST = 50, 500
 _SHORTEST_RESEND, _LONGEST_RESEND = 30, 180
+_LONGEST_TIMEOUT = 30
 _LONGEST_WAIT, _LONGEST_GIVING_UP = 86_400, 7 * 86_400
 
 
@@ -97,6 +98,8 @@ def _receiver_faults(path: str, one: Receiver) -> Iterator[str]:
             yield f"{path}.allow[{i}]: found {name[:80]!r}; expected a host, an address or a network such as 10.0.0.0/8"
     if not _SHORTEST_RESEND <= one.resend <= _LONGEST_RESEND:
         yield f"{path}.resend: found {one.resend}s; expected {_SHORTEST_RESEND}s to {_LONGEST_RESEND // 60}m"
+    if not 1 <= one.timeout <= _LONGEST_TIMEOUT:
+        yield f"{path}.timeout: found {one.timeout}s; expected 1s to {_LONGEST_TIMEOUT}s"
     if not 60 <= one.gives_up <= _LONGEST_GIVING_UP:
         yield f"{path}.gives_up: found {one.gives_up}s; expected 1m to 7d"
 

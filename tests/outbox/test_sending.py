@@ -1,0 +1,148 @@
+"""What a process that sends does with places, certificates and answers; no database is there."""
+
+import ipaddress
+import json
+import os
+import ssl
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pilothouse.sending.addresses import is_public
+from pilothouse.sending.http_post import post
+from pilothouse.sending.webhook import signed_headers
+from support.certificates import made_certificate
+from support.receivers import SECRET, receiving
+
+LOOPBACK = ("127.0.0.1",)
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("8.8.8.8", True),
+        ("2606:4700:4700::1111", True),
+        ("127.0.0.1", False),
+        ("10.1.2.3", False),
+        ("172.16.0.1", False),
+        ("192.168.1.1", False),
+        ("100.64.0.1", False),
+        ("169.254.169.254", False),
+        ("0.0.0.0", False),
+        ("224.0.0.1", False),
+        ("255.255.255.255", False),
+        ("::1", False),
+        ("::", False),
+        ("fe80::1", False),
+        ("fc00::1", False),
+        ("::ffff:10.0.0.1", False),
+        ("::ffff:8.8.8.8", True),
+        ("64:ff9b::a9fe:a9fe", False),
+        ("2002:7f00:1::1", False),
+    ],
+)
+def test_an_address_is_public_or_not(address: str, public: bool) -> None:
+    assert is_public(ipaddress.ip_address(address)) is public
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "http://", "https:///x", "ftp://a", "http://a b", "http://[::1", "http://a:99999/", "http://é/"],
+)
+def test_what_is_no_url_is_said(url: str) -> None:
+    assert post(url, b"{}", {}).error == "its URL is none" or post(url, b"{}", {}).error.startswith(
+        "its URL is none:"
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "asked"),
+    [
+        (200, "", None),
+        (301, "it answered 301: redirects are not followed, name the place itself", None),
+        ((429, {"Retry-After": "17"}), "it answered 429", 17.0),
+        ((503, {"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}), "it answered 503", 0.0),
+        ((503, {"Retry-After": "soon"}), "it answered 503", None),
+    ],
+)
+def test_an_answer_is_taken_as_it_is(said: object, error: str, asked: float | None) -> None:
+    with receiving(lambda _: said) as receiver:  # type: ignore[arg-type,return-value]
+        outcome = post(receiver.url, b"{}", {}, allow=LOOPBACK)
+    assert (outcome.error, outcome.asked_s) == (error, asked)
+
+
+def test_a_receiver_that_hangs_is_left_after_its_time(tmp_path: Path) -> None:
+    with receiving(hangs := Hanging()) as receiver:
+        try:
+            assert (
+                post(receiver.url, b"{}", {}, allow=LOOPBACK, timeout_s=0.2).error == "no answer within 0.2 s"
+            )
+        finally:
+            hangs.goes_on.set()
+
+
+class Hanging:
+    """An answer that does not come until it may."""
+
+    def __init__(self) -> None:
+        import threading
+
+        self.goes_on = threading.Event()
+
+    def __call__(self, before: int) -> int:
+        self.goes_on.wait(30)
+        return 200
+
+
+def test_a_port_where_nobody_listens_and_a_name_that_nobody_has() -> None:
+    with receiving() as receiver:
+        url = receiver.url
+    assert post(url, b"{}", {}, allow=LOOPBACK).error == "connection refused"
+    assert post("http://nobody.invalid/", b"{}", {}).error == "the name of its host has no address"
+
+
+def test_a_certificate_is_checked_and_one_of_its_own_is_named(tmp_path: Path) -> None:
+    certificate, key = made_certificate(datetime.now(UTC))
+    file = tmp_path / "certificate.pem"
+    file.write_bytes(certificate + key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    with receiving(context=context) as receiver:
+        url = receiver.url.replace("http:", "https:")
+        error = post(url, b"{}", {}, allow=LOOPBACK).error
+        assert error.startswith("its certificate is not valid: self")
+        another = post(url, b"{}", {}, allow=LOOPBACK, ca_file=str(file)).error
+        assert "IP address mismatch" in another, "of jfk.example, not of this address"
+    assert receiver.got == []
+
+
+def test_the_signature_is_that_of_the_standard() -> None:
+    headers = signed_headers(
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        1614265330,
+        b'{"test": 2432232314}',
+    )
+    assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def test_a_process_knows_its_secret_from_a_variable_and_leaves_the_answer_alone(tmp_path: Path) -> None:
+    answer = tmp_path / "msg_1.json"
+    with receiving() as receiver:
+        request = {
+            "receiver": {
+                "kind": "webhook", "url": receiver.url, "secret_env": "PH_HOOK", "allow": ["127.0.0.1"], "timeout": 5,
+            },
+            "delivery": "msg_1", "message": {"title": "t"}, "answer": str(answer),
+        }  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-I", "-m", "pilothouse.sending.main"], input=json.dumps(request).encode(),
+            env={**os.environ, "PH_HOOK": SECRET}, capture_output=True, check=True,
+        )  # fmt: skip
+        assert receiver.got[0].is_signed
+    assert (done.stdout, done.stderr) == (b"", b"")
+    assert json.loads(answer.read_text()) == {"error": "", "asked_s": None, "is_gone": False}
+    assert [file.name for file in tmp_path.iterdir()] == ["msg_1.json"]
