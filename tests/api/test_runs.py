@@ -36,8 +36,8 @@ for step in range(1_000_000):
 def test_a_run_has_all_that_was_logged(client: ph.Client, tmp_path: Path) -> None:
     (tmp_path / "picture.png").write_bytes(b"\x89PNG and more")
     frame = pd.DataFrame({"wind": [1.0, None], "place": ["a", "b"]})
-    with client.run("delay", "first try") as run:
-        run.log_parameters({"depth": 3, "solver": "lbfgs", "flag": True})
+    with client.run("delay", "first try", parameters={"depth": 3}) as run:
+        run.log_parameters({"solver": "lbfgs", "flag": True})
         run.log_metric("loss", 0.5, step=0)
         run.log_metrics({"loss": 0.25, "accuracy": 0.75}, step=1)
         run.log_metric("loss", math.nan)

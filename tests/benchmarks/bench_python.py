@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 
 from bench import show
@@ -27,7 +27,7 @@ RUNS, VALUES, IMPORTS = 30, 100, 25
 def run() -> None:
     """Import; then, where MLflow is installed, runs in turn."""
     imports()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):  # of no repository, for both
         shop = make_program_workspace(Path(folder) / "workspace")
         with ph.Client(shop.root) as client:
             began = time.perf_counter()
@@ -76,8 +76,7 @@ def beside(client: ph.Client, peer: Callable[[str, int, int], float]) -> None:
 
 def whole(client: ph.Client) -> None:
     """A run with its parameters and metrics."""
-    with client.run("delay") as opened:
-        opened.log_parameters({f"p{i}": i for i in range(PARAMETERS)})
+    with client.run("delay", parameters={f"p{i}": i for i in range(PARAMETERS)}) as opened:
         opened.log_metrics({f"m{i}": i / 3 for i in range(METRICS)}, step=1)
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from test_approval_by_keyboard import footer
-from test_more_views import column, press, texts_on
+from test_more_views import column, grid, press
 
 from pilothouse.console.screenshots import settle
+from pilothouse.console.widgets.pager import Pager
 from support import example, example_extras
 
 
@@ -38,12 +39,14 @@ async def test_runs_are_listed_opened_and_compared(make_console) -> None:
         assert column(app, "RUN") == ["3", "2", "1"]
         await press(pilot, "equals_sign")
         assert "mark two runs" in footer(app)
-        await press(pilot, "space", "down", "space", "equals_sign")
-        text = "\n".join(texts_on(app))
+        await press(pilot, "space", "space", "equals_sign")
+        text = app.screen.query_one(Pager).text
         assert re.search(r"max_depth +\S*5 +\S*4", text)
-        await press(pilot, "escape", "enter")
+        await press(pilot, "escape")
+        grid(app).select("2")
+        await press(pilot, "enter")
         assert app.view.SCOPE == "run"
-        text = "\n".join(texts_on(app))
+        text = app.screen.query_one(Pager).text
         assert "ValueError: no rows" in text
         assert "newest 0.742" in text
         await press(pilot, "n")

@@ -182,11 +182,11 @@ class Client:
 
         return loaded(self._call("files_of", reference=reference))
 
-    def run(self, model: str, name: str = "") -> "Run":
+    def run(self, model: str, name: str = "", *, parameters: Mapping[str, object] | None = None) -> "Run":
         """Begin a notebook run of a model; see ``ph.run``."""
         from pilothouse.api.runs import Run
 
-        return Run(self._connection, model, name)
+        return Run(self._connection, model, name, parameters)
 
     def runs(self, model: str | None = None, *, limit: int = 50) -> "list[RecordedRun]":
         """Notebook runs, newest first, with their parameters and the newest value of each metric. Raises NotFoundError."""

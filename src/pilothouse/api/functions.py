@@ -1,6 +1,7 @@
 """The functions of the package: rows handed over, a version loaded, a run begun, in the workspace that is named or found."""
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from pilothouse.api.client import Client
@@ -49,10 +50,16 @@ def load(reference: str, *, workspace: "str | os.PathLike[str] | Client | None" 
         return alone.load(reference)
 
 
-def run(model: str, name: str = "", *, workspace: "str | os.PathLike[str] | Client | None" = None) -> Run:
-    """Begin a notebook run of a model: ``with ph.run("flight-delay") as run:``.
+def run(
+    model: str,
+    name: str = "",
+    *,
+    parameters: Mapping[str, object] | None = None,
+    workspace: "str | os.PathLike[str] | Client | None" = None,
+) -> Run:
+    """Begin a notebook run of a model, with its first parameters: ``with ph.run("flight-delay") as run:``.
 
     The state of the git repository around this folder, Python, platform and packages are recorded with it. Raises NotFoundError
-    (no such model or workspace) or NotAllowedError (whoever may start a training may record a run).
+    (no such model or workspace), NotAllowedError (whoever may start a training may record a run) or InvalidInputError.
     """
-    return client_of(workspace).run(model, name)
+    return client_of(workspace).run(model, name, parameters=parameters)

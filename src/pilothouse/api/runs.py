@@ -35,14 +35,25 @@ class Run:
     added to; only the process that began it ends it.
     """
 
-    def __init__(self, connection: Connection, model: str, name: str = "") -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        model: str,
+        name: str = "",
+        parameters: Mapping[str, object] | None = None,
+    ) -> None:
         self._connection = connection
         self._process = os.getpid()
         self._ended = False
         self.model = model
         folder = os.getcwd()  # noqa: PTH109 - a text, as it is sent
         self.number: int = connection.call(
-            "begin_run", model=model, name=name, environment=environment(), folder=folder
+            "begin_run",
+            model=model,
+            name=name,
+            environment=environment(),
+            folder=folder,
+            parameters=texts(parameters, "parameter") if parameters else {},
         )
 
     @property

@@ -199,7 +199,9 @@ def log_outcomes(desk: Desk, rows: bytes) -> Any:
 
 
 @_call
-def begin_run(desk: Desk, model: str, name: str, environment: dict[str, Any], folder: str) -> int:
+def begin_run(
+    desk: Desk, model: str, name: str, environment: dict[str, Any], folder: str, parameters: dict[str, str]
+) -> int:
     from pilothouse.operations.jobs.code_facts import repository_state
 
     beginning = notebook_runs.Beginning(
@@ -208,6 +210,7 @@ def begin_run(desk: Desk, model: str, name: str, environment: dict[str, Any], fo
         process=desk.program,
         environment=environment,
         code=repository_state(Path(folder)),
+        parameters=parameters,
     )
     return notebook_runs.begin(desk.services, desk.actor, beginning)
 

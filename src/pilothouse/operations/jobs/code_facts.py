@@ -170,16 +170,25 @@ def repository_state(folder: Path) -> dict[str, Any]:
     if shutil.which("git") is None:
         return {"note": "git is not installed"}
     try:
-        root = Path(os.fsdecode(git(folder, "rev-parse", "--show-toplevel").removesuffix(b"\n")))
-        options = [*OPTIONS, *without_filters(root)]
-        head = ("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
-        commit = text_of(git(root, *head, options=options, ok=(0, 1)))
-        branch = text_of(git(root, "symbolic-ref", "--quiet", "--short", "HEAD", options=options, ok=(0, 1)))
-        state = ("status", "--porcelain", "-z", "--ignore-submodules=all", "--untracked-files=normal")
-        dirty = bool(git(root, *state, options=options))
+        options = [*OPTIONS, *without_filters(folder)]
+        state = (
+            "status",
+            "--porcelain=v2",
+            "--branch",
+            "-z",
+            "--ignore-submodules=all",
+            "--untracked-files=normal",
+        )
+        lines = git(folder, *state, options=options).decode("utf-8", "replace").split("\0")
     except GitError as error:
         return {"note": one_line(str(error), 300)}
-    return {"commit": commit or None, "branch": branch or None, "dirty": dirty}
+    heads = dict(line[2:].split(" ", 1) for line in lines if line.startswith("# branch."))
+    commit, branch = heads.get("branch.oid", ""), heads.get("branch.head", "")
+    return {
+        "commit": commit if commit != "(initial)" else None,
+        "branch": branch if branch != "(detached)" else None,
+        "dirty": any(line and not line.startswith("#") for line in lines),
+    }
 
 
 def _owners(folder: Path, leave_out: Sequence[Path]) -> tuple[str, ...]:

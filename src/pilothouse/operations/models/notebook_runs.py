@@ -5,7 +5,7 @@ with audit entries; what comes between is durable when it is acknowledged, and t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,7 @@ class Beginning:
     process: ProcessName
     environment: dict[str, Any]
     code: dict[str, Any]
+    parameters: dict[str, str] = field(default_factory=dict)
 
 
 def begin(services: Services, actor: Actor, beginning: Beginning) -> int:
@@ -75,10 +76,9 @@ def begin(services: Services, actor: Actor, beginning: Beginning) -> int:
         process = columns_of(beginning.process)
         new = NewNotebookRun(registered.id, name, actor.name, process, beginning.environment)
         number = notebook_runs.add(change.connection, new, at=change.at)
-        if beginning.code:
-            notebook_runs.add_entries(
-                change.connection, number, [(EntryKind.CODE, beginning.code)], at=change.at
-            )
+        first = ((EntryKind.CODE, beginning.code), (EntryKind.PARAMETERS, beginning.parameters))
+        if entries := [(kind, body) for kind, body in first if body]:
+            notebook_runs.add_entries(change.connection, number, entries, at=change.at)
         change.record("notebook_run.begun", run_uri(number), {"model": model, "name": name})
     return number
 
