@@ -46,13 +46,12 @@ class Run:
         self._process = os.getpid()
         self._ended = False
         self.model = model
-        folder = os.getcwd()  # noqa: PTH109 - a text, as it is sent
         self.number: int = connection.call(
             "begin_run",
             model=model,
             name=name,
             environment=environment(),
-            folder=folder,
+            folder=os.getcwd(),  # noqa: PTH109 - a text, as it is sent
             parameters=texts(parameters, "parameter") if parameters else {},
         )
 
