@@ -234,7 +234,7 @@ def test_a_fork_while_another_thread_calls_hangs_nobody(client: ph.Client) -> No
     thread = threading.Thread(target=log)
     thread.start()
     try:
-        for _ in range(5):
+        for _ in range(3):
             child = os.fork()
             if child == 0:
                 found = len(client.models())
