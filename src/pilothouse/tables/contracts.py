@@ -60,7 +60,7 @@ def _of_column(name: str, column: pa.Array, rule: ColumnRule, is_hidden: bool) -
 
     missing = pc.is_null(column, nan_is_null=True)
     found = broken(missing, "missing") if not rule.nullable else []
-    if pa.types.is_null(column.type):
+    if pc.all(missing).as_py():  # no value tells of a type
         return found
     column = pc.if_else(missing, pa.scalar(None, column.type), column)
     if (values := _as_type(column, rule)) is None:

@@ -4,11 +4,11 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import fields
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from pilothouse.cli.by_url import FileOrUrl, reached_options
 from pilothouse.cli.output import json_option, printed_as_json, say, show_table
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import InvalidInputError
@@ -16,10 +16,11 @@ from pilothouse.domain.models.model_spec import CsvSpec
 from pilothouse.domain.models.table_form import MISSING_WORDS, TableForm
 
 if TYPE_CHECKING:
+    from pilothouse.operations.ingest.by_url import Reached
     from pilothouse.operations.ingest.table_files import FileDrift
     from pilothouse.statistics.table_drift import ColumnDrift
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FILE = FileOrUrl()
 
 
 @click.command()
@@ -48,30 +49,38 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     metavar="KEY=VALUE",
     help="A part of the dialect of csv, as in data.csv: delimiter, decimal, thousands, encoding, quote (again for more).",
 )
+@reached_options
 @json_option
 @click.pass_obj
 def drift(
     session: Session,
-    reference: Path,
-    current: Path,
+    /,
+    reference: str,
+    current: str,
     like: str | None,
     columns: tuple[str, ...],
     fail_on: tuple[str, ...],
     missing: tuple[str, ...],
     csv: tuple[str, ...],
+    **reached: str | None,
 ) -> int:
-    """Compare CURRENT with REFERENCE column by column (parquet, csv, csv.gz, jsonl or ndjson).
+    """Compare CURRENT with REFERENCE column by column: files (parquet, csv, csv.gz, jsonl or ndjson), or sources by URL.
 
     Needs no workspace. Figures are exact, from the raw values. Files that cannot be compared at all end it with 2.
     """
     from pilothouse.operations.ingest import table_files
+    from pilothouse.operations.ingest.by_url import as_file
 
     rules: table_files.Rules = (
         "evidently" if like == "evidently" else "nannyml" if like == "nannyml" else "pilothouse"
     )
     form = _form(missing, csv)
     try:
-        comparison = table_files.compare_files(reference, current, rules=rules, columns=columns, form=form)
+        with (
+            as_file(reference, _reached(reference, reached)) as one,
+            as_file(current, _reached(current, reached)) as other,
+        ):
+            comparison = table_files.compare_files(one, other, rules=rules, columns=columns, form=form)
     except InvalidInputError as error:
         # no model file is at hand: what its section data.csv would say is an option here
         raise InvalidInputError(re.sub(r"data\.csv\.(\w+)( = )?", r"--csv \1=", str(error))) from None
@@ -81,6 +90,13 @@ def drift(
     for failure in failures:
         say(f"--fail-on: {failure}")
     return 1 if failures else 0
+
+
+def _reached(named: str, given: dict[str, str | None]) -> "Reached":
+    """How a source is reached: of two, the query is for those in a database."""
+    from pilothouse.operations.ingest.by_url import Reached, takes_query
+
+    return Reached(given["query"] if takes_query(named) else None, given["credentials"])
 
 
 def _form(missing: Sequence[str], csv: Sequence[str]) -> TableForm:

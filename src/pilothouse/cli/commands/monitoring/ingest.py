@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from pilothouse.cli.by_url import FileOrUrl, reached_options
 from pilothouse.cli.output import (
     json_option,
     on_option,
@@ -67,24 +68,42 @@ def retry(session: Session, history: bool) -> int:
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=FileOrUrl())
 @click.option("--model", required=True, help="The model that predicted.")
 @click.option("--version", type=int, required=True, help="Its version.")
 @on_option("target", required=True, help="Where it ran.")
 @_history
+@reached_options
 @json_option
 @click.pass_obj
-def ingest(session: Session, file: Path, model: str, version: int, target: str, history: bool) -> int:
-    """Take a prediction log (parquet, csv, csv.gz, jsonl or ndjson).
+def ingest(
+    session: Session,
+    file: str,
+    model: str,
+    version: int,
+    target: str,
+    history: bool,
+    query: str | None,
+    credentials: str | None,
+) -> int:
+    """Take a prediction log: a file (parquet, csv, csv.gz, jsonl or ndjson), or a source by URL.
 
     Its columns: the features, the timestamp (or event_time), score, and where there are any label, prediction_id,
     latency_ms and truth. Exit code 1 where rows or outcomes were rejected.
     """
     from pilothouse.operations.ingest import ingest as operation
+    from pilothouse.operations.ingest.by_url import Reached, as_file
 
-    receipt = operation.ingest_file(
-        session.services, session.actor, file, model=model, version=version, target=target, history=history
-    )
+    with as_file(file, Reached(query, credentials)) as path:
+        receipt = operation.ingest_file(
+            session.services,
+            session.actor,
+            path,
+            model=model,
+            version=version,
+            target=target,
+            history=history,
+        )
     predictions = Receipt(receipt.accepted, receipt.duplicates, receipt.rejected, receipt.reasons)
     return _show(session, predictions, _of_outcomes(receipt.outcomes), receipt.dialect)
 
