@@ -40,7 +40,7 @@ def actual(kind: Any = ModelSpec, prefix: str = "") -> dict[str, str]:
 
 
 def unwrap(hint: Any) -> list[Any]:
-    if get_origin(hint) in (Union, types.UnionType, tuple):
+    if get_origin(hint) in (Union, types.UnionType, tuple, dict):
         return [part for inner in get_args(hint) for part in unwrap(inner)]
     return [hint]
 

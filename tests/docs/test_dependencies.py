@@ -16,6 +16,14 @@ LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-lowest.lock
 USED_WITHOUT_IMPORT = {
     "tzdata": "zoneinfo reads it where the system has no time zones of its own",
     "pysqlite3": "sqlite.connection takes the first driver that is sound, by its name",
+    "adlfs": "fsspec reads az:// by it",
+    "gcsfs": "fsspec reads gs:// by it",
+    "s3fs": "fsspec reads s3:// by it",
+    "psycopg": "SQLAlchemy's driver of postgresql+psycopg://",
+    "psycopg-binary": "the library that psycopg speaks through",
+    "pymysql": "SQLAlchemy's driver of mysql+pymysql://",
+    "pandera": "a team's own code reads the schema that contract export writes",
+    "pyyaml": "operations.models.contracts imports it by its module's name, yaml",
     "protobuf": "skl2onnx and onnx, with a bound of its own",
 }
 """Packages that are declared and that no line imports: what reads them instead."""

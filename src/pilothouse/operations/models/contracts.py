@@ -1,6 +1,7 @@
 """Contracts of models: inferred from the rows of a training, checked on files, in the model file, to and from pandera."""
 
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from pilothouse.tables.contracts import Breach
 
 _LARGEST_SCHEMA = 1 << 20
+_YAML = "yaml"
+"""Module of the package pyyaml."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,7 @@ def exported_contract(file: ModelText) -> str:
 def imported_contract(path: Path) -> tuple[dict[str, ColumnRule], list[str]]:
     """Contract in a YAML file of pandera, and what of it a contract cannot say. Raises InvalidInputError."""
     try:
-        import yaml
+        yaml = import_module(_YAML)
     except ImportError:
         raise InvalidInputError(
             "reading YAML takes pyyaml, which is not installed: pip install 'pilothouse[contracts]'"
