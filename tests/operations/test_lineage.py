@@ -191,6 +191,16 @@ def test_half_a_line_does_not_stay_in_the_file(services: Services) -> None:
     assert lines(services)
 
 
+def test_a_slow_receiver_keeps_no_daemon_from_its_end(services: Services, receiver: Receiver) -> None:
+    configure(services, f'[traces]\nurl = "{receiver.url}"\n')
+    from_the_start(services)
+    assert not outbox.deliver(services, stopping=lambda: len(receiver.bodies) >= 2)
+    assert len(receiver.bodies) == 2
+    assert outbox.deliver(services)
+    keys = [json.dumps(body) for body in receiver.bodies]
+    assert len(set(keys)) == len(keys) > 2
+
+
 def test_a_line_that_was_cut_off_stays_by_itself(services: Services) -> None:
     configure(services, '[lineage]\nfile = "lineage.jsonl"\n')
     from_the_start(services)

@@ -26,6 +26,6 @@ def keep_exports(services: Services, wakeup: Wakeup, spans: SpanQueue) -> None:
         said = fault
         if services.write_guard.state() is not None:
             return None
-        return None if outbox.deliver(services) else _AGAIN_S
+        return None if outbox.deliver(services, stopping=wakeup.stop.is_set) else _AGAIN_S
 
     repeat(wakeup, work, at_least_every_s=_AT_LEAST_EVERY_S, rest_s=_RESTS_S)

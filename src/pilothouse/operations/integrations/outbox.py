@@ -5,7 +5,7 @@ not noted before a crash is sent again under the same ids.
 
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -45,8 +45,9 @@ class _Export(Protocol):
     def send(self, bodies: list[bytes]) -> None: ...
 
 
-def deliver(services: Services, *, turns: int = 50) -> bool:
-    """Send what has happened since the last time to each export that is due; True where all has arrived.
+def deliver(services: Services, *, turns: int = 50, stopping: Callable[[], bool] = lambda: False) -> bool:
+    """Send what has happened since the last time to each export that is due; True where all has arrived. ``stopping`` is asked
+    between two events: a slow receiver keeps no daemon from its end.
 
     Failures are on record and in the log; PilothouseErrors of the databases leave.
     """
@@ -63,15 +64,19 @@ def deliver(services: Services, *, turns: int = 50) -> bool:
             for name in fresh:  # it begins with what happens from now on
                 known[name] = Delivery(exports[name].newest())
                 cursors.put_cursor(connection, name, known[name])
-    done = [_deliver(services, export, known[name], turns) for name, export in exports.items()]
+    done = [_deliver(services, export, known[name], turns, stopping) for name, export in exports.items()]
     return all(done)
 
 
-def _deliver(services: Services, export: _Export, before: Delivery, turns: int) -> bool:
+def _deliver(
+    services: Services, export: _Export, before: Delivery, turns: int, stopping: Callable[[], bool]
+) -> bool:
     for _ in range(turns):
+        if stopping():
+            return False
         if not before.is_due(export.newest(), services.now()):
             return before.sent_size >= export.newest() and not before.failures
-        after = _turn(services, export, before)
+        after = _turn(services, export, before, stopping)
         if after == before:
             return True
         with services.registry.transaction() as connection:
@@ -86,7 +91,7 @@ def _deliver(services: Services, export: _Export, before: Delivery, turns: int) 
     return False
 
 
-def _turn(services: Services, export: _Export, before: Delivery) -> Delivery:
+def _turn(services: Services, export: _Export, before: Delivery, stopping: Callable[[], bool]) -> Delivery:
     """Send the next entries; what was sent before one failed counts."""
     reached = before.sent_size
     try:
@@ -94,6 +99,8 @@ def _turn(services: Services, export: _Export, before: Delivery) -> Delivery:
         if not gathered:
             return before
         for number, bodies in _together(gathered) if export.at_once else gathered:
+            if stopping():
+                break
             if bodies:
                 export.send(bodies)
             reached = number
