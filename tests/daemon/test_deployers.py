@@ -1,0 +1,318 @@
+"""Commands that bring versions to platforms of others, as real processes: what they are given, when they are asked again, what
+becomes of one that fails, hangs, or is broken off with the daemon."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pilothouse.daemon.deployers import DeployerKeeper
+from pilothouse.daemon.thread_loop import Wakeup
+from pilothouse.domain.monitoring.monitoring import ServingState
+from pilothouse.operations.fleet import health, places
+from pilothouse.operations.fleet.processes import Pulse
+from pilothouse.operations.promotion import deployments
+from pilothouse.operations.workspace import apply_models
+from pilothouse.store.deployed import deployer_states
+from pilothouse.system.processes import is_alive, name_of, own_name
+from support import leftovers, wait_until
+from support.daemons import stand_for_daemon
+from support.registered_versions import promote, register
+from support.small_workspace import SmallWorkspace, make_small_workspace
+
+FAR = "far"
+COMMAND = """
+import json, os, sys, time
+from pathlib import Path
+folder = Path(sys.argv[1])
+asked = json.load(sys.stdin)
+with (folder / "asked.jsonl").open("a") as stream:
+    stream.write(json.dumps({**asked, "environment": dict(os.environ), "pid": os.getpid()}) + "\\n")
+how = (folder / "how").read_text() if (folder / "how").exists() else ""
+if how == "hang" and asked["action"] != "probe":
+    time.sleep(600)
+if how == "fail" or (how == "fail " + asked["action"]):
+    sys.exit("\\x1b[31mthe platform is \\x07gone")
+"""
+TARGETS = """
+[[target]]
+name = "ewr"
+
+[[target]]
+name = "far"
+labels = {{ site = "hall-2" }}
+[target.deployer]
+command = {command}
+timeout = "{timeout}"
+ready_within = "2s"
+probe_every = "1s"
+environment = ["PH_GIVEN"]
+"""
+
+
+@dataclass
+class Platform:
+    """A workspace with a command target, and the daemon's keeper of commands."""
+
+    shop: SmallWorkspace
+    folder: Path
+    pulse: Pulse = field(init=False)
+    stop: threading.Event | None = None
+    thread: threading.Thread | None = None
+
+    def __post_init__(self) -> None:
+        self.pulse = Pulse(self.shop.services, own_name())
+
+    def describe(self, timeout: str = "30s") -> None:
+        command = json.dumps([sys.executable, str(self.folder / "command.py"), str(self.folder)])
+        (self.shop.root / "targets.toml").write_text(TARGETS.format(command=command, timeout=timeout))
+        apply_models.apply(self.shop.services, self.shop.admin)
+
+    def how(self, text: str) -> None:
+        (self.folder / "how").write_text(text)
+
+    def asked(self, action: str = "") -> list[dict[str, Any]]:
+        path = self.folder / "asked.jsonl"
+        lines = path.read_text().splitlines() if path.exists() else []
+        found = [json.loads(line) for line in lines]
+        return [one for one in found if action in ("", one["action"])]
+
+    def start(self) -> None:
+        self.stop = threading.Event()
+        keeper = DeployerKeeper(self.shop.services, self.pulse)
+        self.thread = threading.Thread(target=keeper.run, args=(Wakeup(self.stop),))
+        self.thread.start()
+
+    def end(self) -> None:
+        if self.stop is not None and self.thread is not None:
+            self.stop.set()
+            self.thread.join()
+            self.thread = None
+
+    def state(self) -> str:
+        with self.shop.services.registry.read() as connection:
+            known = deployer_states.states(connection, FAR).get("delay")
+        return known.state if known is not None else ""
+
+    def serving(self) -> ServingState:
+        self.pulse.beat()
+        (one,) = [
+            s for s in health.target_states(self.shop.services, self.shop.admin, "delay") if s.target == FAR
+        ]
+        return one.serving
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Iterator[Platform]:
+    with leftovers.shared("deployer"):
+        shop = make_small_workspace(tmp_path / "w")
+        stand_for_daemon(shop.services)
+        made = Platform(shop, tmp_path)
+        (tmp_path / "command.py").write_text(COMMAND)
+        shop.write_model(more=f'[[targets]]\nname = "{FAR}"')
+        made.describe()
+        for number in (1, 2):
+            register(shop, number)
+        yield made
+        made.end()
+
+
+def test_a_command_is_given_what_it_needs_and_is_told_a_rollback(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PH_GIVEN", "yes")
+    monkeypatch.setenv("PH_SECRET", "no")
+    promote(platform.shop, 1, FAR)
+    platform.start()
+    wait_until(lambda: platform.state() == "ready")
+    (first,) = platform.asked("deploy")
+    assert (first["form"], first["target"], first["model"], first["version"]) == (1, FAR, "delay", 1)
+    assert (first["canary"], first["attempt"], first["labels"]["site"]) == (None, 1, "hall-2")
+    assert Path(first["artifact"]["path"]).name in first["artifact"]["digest"] + first["artifact"]["path"]
+    assert first["environment"]["PH_GIVEN"] == "yes"
+    assert not {"PH_SECRET", "PYTHONPATH", "VIRTUAL_ENV"} & first["environment"].keys()
+    wait_until(lambda: platform.serving() is ServingState.ANSWERING)
+    promote(platform.shop, 2, FAR)
+    wait_until(lambda: [one["version"] for one in platform.asked("deploy")] == [1, 2])
+    wait_until(lambda: platform.state() == "ready")
+    deployments.roll_back(platform.shop.services, platform.shop.admin, "delay", [FAR], "worse")
+    wait_until(lambda: [one["version"] for one in platform.asked("rollback")] == [1])
+    wait_until(lambda: platform.state() == "ready" and platform.serving() is ServingState.ANSWERING)
+    places.compare(platform.shop.services)
+    assert places.list_places(platform.shop.services, platform.shop.admin)[FAR].differences == ()
+
+
+def test_a_command_that_fails_is_a_dead_target_and_is_asked_again(platform: Platform) -> None:
+    platform.how("fail deploy")
+    promote(platform.shop, 1, FAR)
+    platform.start()
+    wait_until(lambda: platform.state() == "failed")
+    wait_until(lambda: platform.serving() is ServingState.DOWN)
+    places.compare(platform.shop.services)
+    (one,) = places.list_places(platform.shop.services, platform.shop.admin)[FAR].differences
+    assert (one.desired, one.actual) == (1, None)
+    assert one.why.startswith("deploy failed: exit code 1:")
+    assert one.why.isprintable()
+    assert "the platform is" in one.why
+    platform.how("")
+    wait_until(lambda: platform.state() == "ready")
+    assert [run["attempt"] for run in platform.asked("deploy")][:2] == [1, 2]
+    assert len({run["key"] for run in platform.asked("deploy")}) == 1
+    wait_until(lambda: platform.serving() is ServingState.ANSWERING)
+    platform.how("fail probe")
+    wait_until(lambda: platform.serving() is ServingState.DOWN)
+    platform.how("")
+    wait_until(lambda: platform.serving() is ServingState.ANSWERING)
+
+
+def test_a_run_that_the_daemon_s_end_breaks_off_is_asked_for_again(platform: Platform) -> None:
+    platform.how("hang")
+    promote(platform.shop, 1, FAR)
+    platform.start()
+    wait_until(lambda: platform.asked("deploy"))
+    (first,) = platform.asked("deploy")
+    platform.end()
+    assert not Path(f"/proc/{first['pid']}").exists()
+    assert platform.state() == "running"
+    # one that a killed daemon has left running is ended before the same is asked for again
+    with platform.shop.services.registry.transaction() as connection:
+        known = deployer_states.states(connection, FAR)["delay"]
+        left = subprocess.Popen(["sleep", "600"], start_new_session=True)
+        name = name_of(left.pid)
+        assert name is not None
+        deployer_states.put(connection, FAR, "delay", replace(known, process=name))
+    platform.how("")
+    platform.start()
+    wait_until(lambda: platform.state() == "ready")
+    left.wait(10)
+    assert not is_alive(name)
+    assert [one["attempt"] for one in platform.asked("deploy")] == [1, 1]
+
+
+def test_a_command_that_hangs_is_ended_with_its_time(platform: Platform) -> None:
+    platform.describe(timeout="1s")
+    platform.how("hang")
+    promote(platform.shop, 1, FAR)
+    platform.start()
+    wait_until(lambda: platform.state() == "failed")
+    with platform.shop.services.registry.read() as connection:
+        assert deployer_states.states(connection, FAR)["delay"].message == "deploy failed: over 1s"
+
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "deployers"
+STAND_IN = """#!{python}
+import json, os, sys
+sent = "" if sys.stdin is None else sys.stdin.read()
+with open(os.environ["PH_TOLD"], "a") as stream:
+    stream.write(json.dumps([sys.argv[1:], sent]) + "\\n")
+print(os.environ.get("PH_SAYS", ""))
+"""
+
+
+def run_example(
+    tmp_path: Path, name: str, asked: dict[str, Any], *arguments: str, says: str = ""
+) -> tuple[int, list[Any], str]:
+    """Run an example with a stand-in for the program that it calls; its exit code, what the stand-in was told, its output."""
+    stand_in = tmp_path / "stand-in"
+    stand_in.write_text(STAND_IN.format(python=sys.executable))
+    stand_in.chmod(0o700)
+    told = tmp_path / "told.jsonl"
+    told.unlink(missing_ok=True)
+    environment = {**os.environ, "PH_TOLD": str(told), "PH_SAYS": says}
+    environment |= dict.fromkeys(("DOCKER", "SSH", "KUBECTL"), str(stand_in))
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / name), *arguments],
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=60,
+        check=False,
+    )
+    lines = told.read_text().splitlines() if told.exists() else []
+    return done.returncode, [json.loads(line) for line in lines], done.stdout + done.stderr
+
+
+def document(tmp_path: Path, action: str = "deploy", **more: Any) -> dict[str, Any]:
+    file = tmp_path / "model.skops"
+    file.write_bytes(b"a model")
+    one = {"path": str(file), "digest": hashlib.sha256(b"a model").hexdigest()}
+    return {
+        "form": 1, "action": action, "target": "far", "labels": {}, "model": "delay", "version": 4, "artifact": one,
+        "schema": one, "portable": None, "canary": None, "attempt": 1, "key": "0123456789abcdef", **more,
+    }  # fmt: skip
+
+
+def test_the_example_for_kserve_applies_a_manifest_with_a_canary(tmp_path: Path) -> None:
+    asked = document(tmp_path)
+    asked["canary"] = {**{k: asked[k] for k in ("model", "artifact", "schema")}, "version": 5, "share": 0.1}
+    code, ((words, sent),), _ = run_example(tmp_path, "kserve.py", asked, "models", "s3://b/m")
+    assert code == 0
+    assert words[:2] == ["apply", "--server-side"]
+    made = json.loads(sent)
+    assert (made["apiVersion"], made["kind"]) == ("serving.kserve.io/v1beta1", "InferenceService")
+    assert made["spec"]["predictor"]["model"]["storageUri"] == f"s3://b/m/{asked['artifact']['digest']}"
+    assert [(one["trafficPercent"], one["predictor"]["name"]) for one in made["spec"]["canary"]] == [
+        (10, "v5")
+    ]
+    there = {
+        "metadata": {"generation": 2, "annotations": {"pilothouse/key": asked["key"]}},
+        "status": {"observedGeneration": 2, "conditions": [{"type": "Ready", "status": "True"}]},
+    }
+    probe = document(tmp_path, "probe")
+    assert run_example(tmp_path, "kserve.py", probe, "models", "s3://b/m", says=json.dumps(there))[0] == 0
+    there["status"]["observedGeneration"] = 1  # type: ignore[index]
+    code, _, said = run_example(tmp_path, "kserve.py", probe, "models", "s3://b/m", says=json.dumps(there))
+    assert (code, "is not looked at yet" in said) == (1, True)
+
+
+def test_the_example_for_a_unit_on_a_far_host_copies_by_digest_and_restarts_it(tmp_path: Path) -> None:
+    asked = document(tmp_path)
+    code, told, _ = run_example(tmp_path, "systemd_ssh.py", asked, "deploy@edge7", "scorer@desk.service")
+    assert code == 0
+    assert all(words[:5] == ["-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "--"] for words, _ in told)
+    assert [sent for _, sent in told] == ["a model", "a model", ""]
+    assert asked["artifact"]["digest"] in told[0][0][-1]
+    assert told[-1][0][-1].endswith("sudo systemctl restart scorer@desk.service")
+    # the far side's scripts are the shell's: run for real in a folder of our own
+    script = told[0][0][-1].replace("/var/lib/pilothouse", str(tmp_path / "var"))
+    for _ in range(2):
+        subprocess.run(["sh", "-c", script], input=b"a model", check=True)
+    kept = tmp_path / "var" / "far" / "delay" / "files" / asked["artifact"]["digest"]
+    assert kept.read_bytes() == b"a model"
+    broken = script.replace(asked["artifact"]["digest"], "0" * 64)
+    assert subprocess.run(["sh", "-c", broken], input=b"cut", capture_output=True, check=False).returncode
+    turned = told[-1][0][-1].replace("/var/lib/pilothouse", str(tmp_path / "var")).replace("sudo ", "echo ")
+    subprocess.run(["sh", "-c", turned], check=True, capture_output=True)
+    assert (kept.parents[1] / "current" / "model.skops").read_bytes() == b"a model"
+    probe = document(tmp_path, "probe")
+    arguments = ("deploy@edge7", "scorer@desk.service")
+    assert run_example(tmp_path, "systemd_ssh.py", probe, *arguments, says=asked["key"])[0] == 0
+    assert run_example(tmp_path, "systemd_ssh.py", probe, *arguments, says="other")[0] == 1
+    Path(asked["artifact"]["path"]).write_bytes(b"another")
+    assert run_example(tmp_path, "systemd_ssh.py", asked, *arguments)[0] == 1
+
+
+def test_the_example_for_a_container_starts_one_and_leaves_what_runs(tmp_path: Path) -> None:
+    asked = document(tmp_path)
+    code, told, _ = run_example(tmp_path, "container.py", asked, "registry.example/scorer:3", "8501")
+    assert code == 0
+    assert [words[0] for words, _ in told] == ["inspect", "rm", "run"]
+    run = told[-1][0]
+    assert f"pilothouse.key={asked['key']}" in run
+    assert f"{asked['artifact']['path']}:/model/model.skops:ro" in run
+    assert "127.0.0.1:8501:8080" in run
+    code, told, _ = run_example(tmp_path, "container.py", asked, "image", "8501", says=asked["key"])
+    assert (code, [words[0] for words, _ in told]) == (0, ["inspect"])
+    asked["canary"] = {"version": 5, "share": 0.1}
+    code, told, said = run_example(tmp_path, "container.py", asked, "image", "8501")
+    assert (code, told) == (1, [])
+    assert "one container has no canary" in said
