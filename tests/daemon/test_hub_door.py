@@ -207,7 +207,7 @@ def test_who_is_not_trusted_gets_nothing_and_says_why(hub: RemoteHub, tmp_path: 
     with serving(serve_far(tmp_path / "far", url, authority, environment=environment)) as far:
         wait_until(lambda: said in far.log.read_text())
         assert far.ask("GET", "/v2/health/ready")[0] == 503
-        assert far.predict()[0] == 404
+        assert far.predict()[0] in (404, 503)
         assert token not in far.log.read_text()
     assert not list((tmp_path / "far" / "artifacts").rglob("*.*"))
 

@@ -42,7 +42,7 @@ from pilothouse.operations.dossier import (
 )
 from pilothouse.operations.erasure import after_restore, carrying_out, exports, planning
 from pilothouse.operations.exchange import adoption, imported, importing, logged, rescoring
-from pilothouse.operations.fleet import targets
+from pilothouse.operations.fleet import places, remote_tokens, targets
 from pilothouse.operations.identity import idle_lock, passphrases, permissions, proposals, ssh_lines, users
 from pilothouse.operations.jobs import backfills, replays, searches
 from pilothouse.operations.models import comparisons, model_pictures, notebook_runs, portable_forms
@@ -283,6 +283,10 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "schedules.list_schedules": (lambda s, a: schedules.list_schedules(s, a), EVERYBODY),
     "schedules.pause_schedule": (lambda s, a: schedules.pause_schedule(s, a, 1, "holidays"), OPERATION),
     "schedules.resume_schedule": (lambda s, a: schedules.resume_schedule(s, a, 1), OPERATION),
+    "places.list_places": (lambda s, a: places.list_places(s, a), EVERYBODY),
+    "remote_tokens.issue": (lambda s, a: remote_tokens.issue(s, a, "ewr", timedelta(days=1)), ADMINS),
+    "remote_tokens.list_tokens": (lambda s, a: remote_tokens.list_tokens(s, a), EVERYBODY),
+    "remote_tokens.revoke": (lambda s, a: remote_tokens.revoke(s, a, 1, "lost"), ADMINS),
     "targets.list_targets": (lambda s, a: targets.list_targets(s, a), EVERYBODY),
     "targets.issue_token": (lambda s, a: targets.issue_token(s, a, "ewr"), ADMINS),
     "imported.list_models": (lambda s, a: imported.list_models(s, a), EVERYBODY),

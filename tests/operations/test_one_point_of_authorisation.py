@@ -32,6 +32,8 @@ ALLOWED = {
     "fleet.processes.Pulse._write": "reports of serving processes, every second, with entries for what matters",
     "fleet.processes.note_serving_end": "the supervisor's own observation, with an entry",
     "fleet.processes.announce_daemon": "changing first; then what it says of itself, target by target",
+    "fleet.places.compare": DERIVED,
+    "fleet.deployers.TargetDeployer._put": "how far a command is; what it ended with goes through changing",
     "alerts.alerts.open_alert": "looks whether the alert is open, then changing inside",
     "outbox.rounds.turn": "messages follow from entries of the log; what is escalated goes through changing",
     "outbox.rounds.forget_old": "deletes messages that ended a month ago: the log says what they told",

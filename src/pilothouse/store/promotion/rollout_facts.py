@@ -74,9 +74,12 @@ def alerts_against_arm(
 
 
 def process_ends(connection: Connection, target: str, since: datetime, until: datetime) -> int:
-    """How often a target's serving process has ended from a time until another, as the log has it."""
+    """How often a target's serving process has ended from a time until another, as the log has it. Of one on another machine
+    nobody sees the end: that nothing was heard of it is its connection's fault as well, and does not count."""
     (count,) = connection.execute(
-        "SELECT count(*) FROM audit WHERE subject = ? AND action = ? AND recorded_at > ? AND recorded_at <= ?",
+        "SELECT count(*) FROM audit WHERE subject = ?1 AND action = ?2 AND recorded_at > ?3 AND recorded_at <= ?4 "
+        "AND (detail <> '{}' OR NOT EXISTS (SELECT 1 FROM target_places p JOIN targets t ON t.id = p.target_id "
+        "WHERE t.name = ?1))",
         (target, DOWN, to_us(since), to_us(until)),
     ).fetchone()
     return int(count)
