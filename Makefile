@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-versions test-peers test-clients test-interop test-ecosystem test-ecosystem-data test-ecosystem-tools test-ecosystem-mlflow test-upgrade test-histories fuzz portable-long proof-console proof-ssh soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs pictures lock clean help outbox-long test-alerts bench-rollouts bench-python
+.PHONY: demo test test-versions test-peers test-clients test-interop test-ecosystem test-ecosystem-data test-ecosystem-tools test-ecosystem-mlflow test-upgrade test-histories fuzz portable-long proof-console proof-ssh soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs pictures lock clean help outbox-long test-alerts bench-rollouts bench-python proof-remote
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
@@ -15,6 +15,7 @@ help:
 	@echo "make portable-long  5,000 random pipelines: their portable form is equal to the bit, or refused (half an hour)"
 	@echo "make outbox-long  the daemon killed 200 times at the points of the outbox: no message is lost, none comes twice (minutes)"
 	@echo "make soak    the long form of the proofs (tests/soak, tests/loop, the demo's models, kills of serving processes): about an hour"
+	@echo "make proof-remote  a remote target at 500 requests a second, whatever goes away meanwhile (some minutes)"
 	@echo "make test-peers  our drift figures against Evidently and NannyML themselves, our log against another log and witness (installs them, each by itself)"
 	@echo "make test-interop  a dossier before the verifier of OpenSSF Model Signing and CycloneDX's strict validator (installs both)"
 	@echo "make test-ecosystem  tools that teams keep, themselves: databases, object stores, Prometheus, OpenLineage … (installs them; says what it skipped)"
@@ -56,6 +57,10 @@ test-versions:
 # A real sshd on loopback: who is let in, for what, and what ends with the connection.
 proof-ssh: $(VENV)/.dev
 	@$(BIN)/python -m pytest -q -rs tests/ssh
+
+# A remote target at 500 requests a second: its hub killed and away, it killed, its token revoked.
+proof-remote: $(VENV)/.dev
+	@PH_REMOTE_RATE=500 PH_REMOTE_SECONDS=10 $(BIN)/python -m pytest -q tests/daemon/test_remote_under_load.py
 
 # PH_SEED=NUMBER begins with that history.
 test-histories: $(VENV)/.dev
