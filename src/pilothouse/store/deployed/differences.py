@@ -12,7 +12,7 @@ from pilothouse.store.values import from_row
 
 SILENT = "nothing is heard of it"
 
-_HEARD = f"(r.silent = 1 OR NOT {UNHEARD})"
+_HEARD = f"(r.silent = 1 OR NOT coalesce({UNHEARD}, 0))"
 _OF_MODEL = "('$.' || json_quote(m.name))"
 _NOW = (
     "SELECT t.name AS target, m.name AS model, v.number AS desired, "  # noqa: S608 - ours
