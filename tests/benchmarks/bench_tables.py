@@ -14,7 +14,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from bench import show
 
-from pilothouse.domain.models.table_form import MISSING_WORDS, ColumnKind, TableForm
+from pilothouse.domain.tables.table_form import MISSING_WORDS, ColumnKind, TableForm
 from pilothouse.tables.reader import open_table
 
 ROWS = 1_000_000

@@ -23,10 +23,13 @@ USED_WITHOUT_IMPORT = {
     "psycopg-binary": "the library that psycopg speaks through",
     "pymysql": "SQLAlchemy's driver of mysql+pymysql://",
     "pandera": "a team's own code reads the schema that contract export writes",
-    "pyyaml": "operations.models.contracts imports it by its module's name, yaml",
     "protobuf": "skl2onnx and onnx, with a bound of its own",
 }
 """Packages that are declared and that no line imports: what reads them instead."""
+
+
+_OF_EXTRAS = {"yaml": "pyyaml"}
+"""Distributions of modules that extras bring, where these are not installed."""
 
 
 def normal(name: str) -> str:
@@ -93,7 +96,7 @@ def imported() -> dict[str, set[str]]:
                 path.parent.name == "verifier" and path.with_name(f"{module}.py").exists()
             ):  # files that go together
                 continue
-            for name in distributions.get(module, [module]):
+            for name in distributions.get(module, [_OF_EXTRAS.get(module, module)]):
                 found.setdefault(normal(name), set()).add(str(path.relative_to(SOURCE)))
     return found
 

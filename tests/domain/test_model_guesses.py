@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.models.column_facts import ColumnFacts, FactKind, FileFacts, TimeFacts
 from pilothouse.domain.models.dataclass_reader import format_duration
 from pilothouse.domain.models.evaluation import MetricValue
 from pilothouse.domain.models.first_model import FirstModel, guesses, model_text
@@ -35,6 +34,7 @@ from pilothouse.domain.models.model_guesses import (
     positive_class,
     without,
 )
+from pilothouse.domain.tables.column_facts import ColumnFacts, FactKind, FileFacts, TimeFacts
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

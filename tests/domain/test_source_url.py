@@ -9,7 +9,7 @@ from pilothouse.domain.errors import ModelFileError
 from pilothouse.domain.formats.masking import masked
 from pilothouse.domain.models.contract import ColumnRule, contract_faults
 from pilothouse.domain.models.model_file import load_spec
-from pilothouse.domain.models.source_url import SourceKind, select_fault, source_url
+from pilothouse.domain.tables.source_url import SourceKind, select_fault, source_url
 
 MODEL = """
 name = "late"

@@ -23,8 +23,8 @@ from pilothouse.training.data.digests import content_digest
 
 from pilothouse.domain.errors import InvalidInputError, NotFoundError, PilothouseError
 from pilothouse.domain.models.model_file import load_spec
-from pilothouse.domain.models.source_url import source_url
-from pilothouse.domain.models.table_form import training_form
+from pilothouse.domain.tables.source_url import source_url
+from pilothouse.domain.tables.table_form import training_form
 from pilothouse.tables.urls.fetching import Fetched, Wanted, fetch, in_order
 from pilothouse.training.data.sources import read_source
 from support import source_servers as servers
@@ -191,7 +191,7 @@ def test_a_database_gives_the_rows_of_a_file(server: tuple[str, str], expected: 
     ],
 )
 def test_a_query_writes_nothing(server: tuple[str, str], query: str, expected: str, tmp_path: Path) -> None:
-    from pilothouse.domain.models.source_url import select_fault
+    from pilothouse.domain.tables.source_url import select_fault
 
     url, secret = server
     if query == "TABLE flights":

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pilothouse.domain.models.model_spec import CsvSpec
-from pilothouse.domain.models.table_form import ColumnKind, TableForm
+from pilothouse.domain.tables.table_form import ColumnKind, TableForm
 from pilothouse.operations.ingest.prediction_files import read_outcomes
 from pilothouse.tables.reader import folder_files, open_table, read_folder
 from support.fuzzing import TOKENS, bytes_like, fuzz, json_of, text_like

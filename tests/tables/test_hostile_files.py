@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.models.table_form import ColumnKind, TableForm
+from pilothouse.domain.tables.table_form import ColumnKind, TableForm
 from pilothouse.tables import csv_files
 from pilothouse.tables.reader import open_table
 

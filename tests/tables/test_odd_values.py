@@ -9,7 +9,7 @@ import pytest
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.models.model_spec import CsvSpec
-from pilothouse.domain.models.table_form import ColumnKind, TableForm
+from pilothouse.domain.tables.table_form import ColumnKind, TableForm
 from pilothouse.tables.reader import open_table
 
 KINDS = {"x": ColumnKind.NUMBER, "k": ColumnKind.TEXT, "t": ColumnKind.TIME}

@@ -12,7 +12,7 @@ import pytest
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.models.model_spec import CsvSpec
-from pilothouse.domain.models.table_form import ColumnKind, TableForm
+from pilothouse.domain.tables.table_form import ColumnKind, TableForm
 from pilothouse.tables.reader import folder_digest, folder_files, guess_kinds, open_table, read_folder
 
 TEXT, NUMBER, TIME = ColumnKind.TEXT, ColumnKind.NUMBER, ColumnKind.TIME

@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pilothouse.domain.models.model_spec import CsvSpec
-from pilothouse.domain.models.table_form import MISSING_WORDS, ColumnKind, TableForm
+from pilothouse.domain.tables.table_form import MISSING_WORDS, ColumnKind, TableForm
 from pilothouse.tables.reader import open_table
 
 TABLES = 12

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.models.table_form import missing_numbers
 from pilothouse.domain.monitoring.categories import category_text
+from pilothouse.domain.tables.table_form import missing_numbers
 from pilothouse.inference.schema import InputSchema
 
 Numbers = npt.NDArray[np.float64]

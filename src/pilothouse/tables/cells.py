@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pilothouse.domain.models.table_form import ColumnKind, TableForm, missing_numbers
 from pilothouse.domain.monitoring.categories import category_text
+from pilothouse.domain.tables.table_form import ColumnKind, TableForm, missing_numbers
 from pilothouse.tables.times import TimeError, times_of
 
 Marks = tuple[str, str]

@@ -14,7 +14,7 @@ import pyarrow.csv
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.formats.safe_text import one_line
-from pilothouse.domain.models.table_form import ColumnKind, TableForm
+from pilothouse.domain.tables.table_form import ColumnKind, TableForm
 from pilothouse.tables.cells import CellError, Marks, converted
 from pilothouse.tables.dialects import UNREADABLE, Utf8Stream, find_dialect, open_bytes
 from pilothouse.tables.times import UTC_TIME

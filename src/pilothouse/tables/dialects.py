@@ -13,9 +13,9 @@ from typing import Any, BinaryIO
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.formats.safe_text import one_line
-from pilothouse.domain.models.csv_dialect import csv_faults
 from pilothouse.domain.models.model_spec import CsvSpec
-from pilothouse.domain.models.table_form import ColumnKind, TableForm
+from pilothouse.domain.tables.csv_dialect import csv_faults
+from pilothouse.domain.tables.table_form import ColumnKind, TableForm
 from pilothouse.tables.times import HAS_OFFSET
 
 _HEAD_BYTES = 1 << 20

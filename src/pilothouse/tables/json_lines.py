@@ -9,7 +9,7 @@ import pyarrow as pa
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.formats.bounded_json import JsonError, parse_json
 from pilothouse.domain.formats.safe_text import one_line
-from pilothouse.domain.models.table_form import ColumnKind, TableForm
+from pilothouse.domain.tables.table_form import ColumnKind, TableForm
 from pilothouse.tables.cells import USUAL_MARKS, CellError, converted, text_of_json
 from pilothouse.tables.dialects import UNREADABLE, open_bytes
 from pilothouse.tables.together import aligned, common_type

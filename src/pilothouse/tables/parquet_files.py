@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.formats.safe_text import one_line
-from pilothouse.domain.models.table_form import TableForm
+from pilothouse.domain.tables.table_form import TableForm
 from pilothouse.tables.cells import USUAL_MARKS, CellError, converted, is_nested
 
 _PANDAS_INDEX = "__index_level_"

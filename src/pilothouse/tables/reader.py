@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.domain.formats.safe_text import one_line
-from pilothouse.domain.models.table_form import ColumnKind, TableForm
+from pilothouse.domain.tables.table_form import ColumnKind, TableForm
 from pilothouse.system.files import sha256_file
 from pilothouse.tables.cells import USUAL_MARKS, CellError, Marks, converted
 from pilothouse.tables.csv_files import CsvFile

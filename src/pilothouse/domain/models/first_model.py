@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.formats.toml_text import quoted
 from pilothouse.domain.models import first_settings
-from pilothouse.domain.models.column_facts import FileFacts
 from pilothouse.domain.models.dataclass_reader import format_duration
 from pilothouse.domain.models.first_settings import QuickFit
 from pilothouse.domain.models.model_guesses import ColumnRoles, Guess, calendar_features, positive_class
 from pilothouse.domain.models.model_spec import PRIMARY_METRIC, Scalar, Task
+from pilothouse.domain.tables.column_facts import FileFacts
 
 _WIDTH = 100
 _LONGEST_COMMENT = 160

@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass, field
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.models.column_facts import ColumnFacts, TimeFacts
 from pilothouse.domain.models.dataclass_reader import format_duration
 from pilothouse.domain.models.evaluation import LEAKAGE_MEASURES, MetricValue
 from pilothouse.domain.models.model_guesses import Guess
@@ -15,6 +14,7 @@ from pilothouse.domain.models.model_spec import (
     Task,
     higher_is_better,
 )
+from pilothouse.domain.tables.column_facts import ColumnFacts, TimeFacts
 
 _MINUTE, _HOUR, _DAY, _WEEK = 60, 3_600, 86_400, 7 * 86_400
 _HELD_OUT = 80

@@ -11,13 +11,13 @@ from pilothouse.domain.formats.bounded_toml import one_line_each, parse_toml
 from pilothouse.domain.identifiers import NAME
 from pilothouse.domain.identity.persons import folded
 from pilothouse.domain.models.contract import contract_faults
-from pilothouse.domain.models.csv_dialect import csv_faults
 from pilothouse.domain.models.dataclass_reader import bare_durations, read_dataclass, to_plain
 from pilothouse.domain.models.model_spec import METRICS, NOT_WATCHED, ModelSpec, TargetSpec
-from pilothouse.domain.models.source_url import SourceKind, source_faults, source_url
 from pilothouse.domain.models.target_file import TargetDescription
 from pilothouse.domain.models.target_selection import resolved, without_places
 from pilothouse.domain.promotion.documents import MOST, name_fault
+from pilothouse.domain.tables.csv_dialect import csv_faults
+from pilothouse.domain.tables.source_url import SourceKind, source_faults, source_url
 
 _ESTIMATOR = re.compile(r"sklearn(\.[A-Za-z_]\w*)+")
 _LONGEST_JITTER = 86_400

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.models.column_facts import ColumnFacts, FileFacts
 from pilothouse.domain.models.model_file import RESERVED_FEATURES
 from pilothouse.domain.models.model_spec import Task
+from pilothouse.domain.tables.column_facts import ColumnFacts, FileFacts
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.models.source_url import REFERENCE, SourceKind, source_url
-from pilothouse.domain.models.table_form import TableForm
+from pilothouse.domain.tables.source_url import REFERENCE, SourceKind, source_url
+from pilothouse.domain.tables.table_form import TableForm
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pilothouse.domain.models.table_form import ColumnKind, TableForm
+from pilothouse.domain.tables.table_form import ColumnKind, TableForm
 from pilothouse.statistics.profiles.samples import Categories, Numbers, Sample
 
 if TYPE_CHECKING:

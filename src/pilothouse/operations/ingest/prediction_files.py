@@ -11,7 +11,7 @@ from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.formats.wire import CodedTexts, Outcome, PackedTimings, PredictionBatch, code_width
 from pilothouse.domain.models.model_spec import ModelSpec
-from pilothouse.domain.models.table_form import (
+from pilothouse.domain.tables.table_form import (
     EVENT_TIME,
     OUTCOME_COLUMNS,
     TableForm,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.models.table_form import TableForm
+from pilothouse.domain.tables.table_form import TableForm
 from pilothouse.operations.ingest.file_columns import OpenFile, samples
 from pilothouse.statistics import like_evidently, like_nannyml, table_drift
 from pilothouse.statistics.table_drift import ColumnDrift

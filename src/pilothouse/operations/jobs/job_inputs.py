@@ -19,8 +19,8 @@ from pilothouse.domain.jobs.job_kinds import KINDS
 from pilothouse.domain.jobs.jobs import StepRequest
 from pilothouse.domain.models.model_file import spec_from_plain, spec_to_plain
 from pilothouse.domain.models.model_spec import ConnectionSpec, ModelSpec
-from pilothouse.domain.models.source_url import source_url
 from pilothouse.domain.records import Version
+from pilothouse.domain.tables.source_url import source_url
 from pilothouse.operations.catalogue import require_run, require_version
 from pilothouse.operations.jobs.code_facts import (
     CodeFacts,

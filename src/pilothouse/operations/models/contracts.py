@@ -13,7 +13,7 @@ from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.domain.models.contract import ColumnRule
 from pilothouse.domain.models.model_file import load_spec
 from pilothouse.domain.models.model_spec import ModelSpec
-from pilothouse.domain.models.table_form import training_form
+from pilothouse.domain.tables.table_form import training_form
 from pilothouse.interop.pandera_contracts import contract_of, schema_yaml
 from pilothouse.operations.authorisation import authorise, reading
 from pilothouse.operations.catalogue import require_run

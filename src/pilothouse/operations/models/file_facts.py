@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.models.column_facts import ColumnFacts, FactKind, FileFacts, TimeFacts
-from pilothouse.domain.models.table_form import MISSING_WORDS, ColumnKind, TableForm
 from pilothouse.domain.monitoring.categories import category_text
+from pilothouse.domain.tables.column_facts import ColumnFacts, FactKind, FileFacts, TimeFacts
+from pilothouse.domain.tables.table_form import MISSING_WORDS, ColumnKind, TableForm
 from pilothouse.tables.cells import converted, is_nested
 from pilothouse.tables.reader import guess_kinds, open_table
 from pilothouse.tables.times import HAS_OFFSET, UTC_TIME

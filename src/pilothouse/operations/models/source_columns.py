@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.domain.models.model_spec import ModelSpec
-from pilothouse.domain.models.source_url import source_url
-from pilothouse.domain.models.table_form import training_form
+from pilothouse.domain.tables.source_url import source_url
+from pilothouse.domain.tables.table_form import training_form
 from pilothouse.sqlite.foreign_sqlite import QueryError, query_columns
 
 

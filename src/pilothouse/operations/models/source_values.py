@@ -13,10 +13,10 @@ from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.formats.time_units import DAY_US, SECOND_US
 from pilothouse.domain.models.dataclass_reader import format_duration
 from pilothouse.domain.models.model_spec import CsvSpec, ModelSpec, Scalar
-from pilothouse.domain.models.source_url import source_url
-from pilothouse.domain.models.table_form import TableForm, training_form
 from pilothouse.domain.monitoring.categories import category_text
 from pilothouse.domain.monitoring.judging import window_notes
+from pilothouse.domain.tables.source_url import source_url
+from pilothouse.domain.tables.table_form import TableForm, training_form
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -9,13 +9,13 @@ from pathlib import Path
 from pilothouse.domain.errors import ConflictError, InvalidInputError
 from pilothouse.domain.identifiers import check_name
 from pilothouse.domain.models import first_settings, model_guesses
-from pilothouse.domain.models.column_facts import ColumnFacts, FileFacts
 from pilothouse.domain.models.first_model import FirstModel, model_text
 from pilothouse.domain.models.first_settings import QuickFit
 from pilothouse.domain.models.model_file import load_spec
 from pilothouse.domain.models.model_guesses import Guess
 from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.domain.models.target_file import TARGETS_FILE, TargetDescription, load_targets, targets_text
+from pilothouse.domain.tables.column_facts import ColumnFacts, FileFacts
 from pilothouse.operations.automation.schedule_times import is_zone
 from pilothouse.operations.models.file_facts import (
     FileSample,

@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 from pilothouse.domain.errors import InvalidInputError, NotFoundError, PilothouseError, UnavailableError
 from pilothouse.domain.formats.masking import masked
 from pilothouse.domain.formats.safe_text import one_line
-from pilothouse.domain.models.source_url import SourceKind, SourceUrl, has_secret, select_fault
-from pilothouse.domain.models.table_form import ColumnKind, TableForm
+from pilothouse.domain.tables.source_url import SourceKind, SourceUrl, has_secret, select_fault
+from pilothouse.domain.tables.table_form import ColumnKind, TableForm
 from pilothouse.tables.cells import CellError, converted, is_nested
 from pilothouse.tables.reader import read_folder
 from pilothouse.tables.urls.secrets import Credentials, credentials_of

@@ -395,7 +395,6 @@ def _checksum(batch: PredictionBatch) -> int:
 def _reasons(admission: Admission) -> dict[str, int]:
     """Number of rows that were not taken in, by reason."""
     reasons: Counter[str] = Counter()
-    for rejection in admission.rejections:
-        if not rejection.kept:
-            reasons[rejection.reason.value] += rejection.count
+    for one in (rejection for rejection in admission.rejections if not rejection.kept):
+        reasons[one.reason.value] += one.count
     return dict(reasons)

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.models.model_spec import ModelSpec, Scalar
-from pilothouse.domain.models.table_form import training_form
 from pilothouse.domain.monitoring.categories import category_text
+from pilothouse.domain.tables.table_form import training_form
 from pilothouse.inference.columns import InputColumns, categories, input_columns, numbers
 from pilothouse.inference.encoding import frame
 from pilothouse.inference.schema import InputColumn, InputSchema

@@ -7,9 +7,9 @@ import pyarrow.compute as pc
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.models.model_spec import ModelSpec
-from pilothouse.domain.models.source_url import source_url
-from pilothouse.domain.models.table_form import TableForm, training_form
 from pilothouse.domain.monitoring.categories import category_text
+from pilothouse.domain.tables.source_url import source_url
+from pilothouse.domain.tables.table_form import TableForm, training_form
 from pilothouse.tables.cells import CellError, converted
 from pilothouse.tables.reader import folder_digest, read_folder
 from pilothouse.training.data.sqlite_source import read_query

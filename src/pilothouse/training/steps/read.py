@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 
 from pilothouse.domain.jobs.jobs import StepRequest, StepResult
 from pilothouse.domain.models.model_spec import ConnectionSpec
-from pilothouse.domain.models.source_url import source_url
-from pilothouse.domain.models.table_form import training_form
+from pilothouse.domain.tables.source_url import source_url
+from pilothouse.domain.tables.table_form import training_form
 from pilothouse.tables.urls.fetching import Wanted, fetch
 from pilothouse.training.steps.common import Report, output_path, spec_of, step
 

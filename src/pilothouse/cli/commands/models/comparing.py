@@ -13,7 +13,7 @@ from pilothouse.cli.output import json_option, printed_as_json, say, show_table
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.models.model_spec import CsvSpec
-from pilothouse.domain.models.table_form import MISSING_WORDS, TableForm
+from pilothouse.domain.tables.table_form import MISSING_WORDS, TableForm
 
 if TYPE_CHECKING:
     from pilothouse.operations.ingest.by_url import Reached
