@@ -154,14 +154,14 @@ async def test_both_versions_are_charted_beside_each_other(
     app = console("oscar", f"rollout {number}")
     async with app.run_test(size=size) as pilot:
         await settle(pilot)
-        await press(pilot, "c")
+        await press(pilot, "b")
         text = shown(app)
         assert "v1 live, 400 rows" in text
         assert "v2 tried, 400 rows" in text
         assert text.count("share of wrong answers 0.") == 2
         assert text.count("mean score 0.") == 2
         assert "p95 in ms" in text
-        await press(pilot, "c")
+        await press(pilot, "b")
         assert "WAVES" in shown(app)
     assert workspace.states(number)["ewr"] == "shadow"
 

@@ -252,7 +252,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("rollout", "go_on", "n", "go on", "End its current step, so that the next one begins.", Permission.ROLL_OUT),
     Action("rollout", "abort", "ctrl+l", "abort", "Take every target that it touched back to what was live before.",
            Permission.ROLL_BACK, dangerous=True),
-    Action("rollout", "beside", "c", "side by side", "Charts of the versions beside each other, and back to the page."),
+    Action("rollout", "beside", "b", "side by side", "Charts of the versions beside each other, and back to the page."),
     Action("rollout", "evidence", "e", "evidence", "Show the request that it carries out."),
     Action("rollout", "version", "v", "version", "Show the version."),
     Action("rollout", "monitor", "m", "monitor", "Watch its model."),
