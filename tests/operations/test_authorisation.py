@@ -398,6 +398,7 @@ REACHED: dict[str, Reached] = {
     ),
     "targets.issue_token": ("", {"ewr"}),
     "silences.add_silence": ("delay", {"ewr", "jfk"}),
+    "remote_tokens.issue": ("", {"ewr"}),
     "conditions.confirm": ("delay", {"jfk"}),
 }  # fmt: skip
 """Model and targets that an operation of the table is about; those that are left out are about the whole workspace."""
@@ -476,6 +477,8 @@ MODULES = (
     signature_checks,
     signed_evidence,
     statements,
+    places,
+    remote_tokens,
     targets,
     teams,
     triggers,
