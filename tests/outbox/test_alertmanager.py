@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pilothouse.operations.outbox import courier
+from pilothouse.operations.outbox import courier, views
 from pilothouse.operations.outbox.courier import Came, Courier
 from support.outbox_workspace import OutboxWorkspace, stopping
 from support.receivers import receiving
@@ -140,6 +140,20 @@ def test_the_end_of_an_alert_does_not_end_the_one_that_came_after_it(place: Outb
         place.keep()
         assert all(one.json[0]["endsAt"] > "2026-05-03T12:03" for one in receiver.got[2:])
         assert {one.state for one in place.messages()} == {"sent"}
+
+
+def test_what_need_not_be_told_any_more_says_nothing_good_of_its_receiver(place: OutboxWorkspace) -> None:
+    with receiving(lambda _: 500) as receiver:
+        describe(place, receiver.url.removesuffix("/hook"))
+        alert = place.raised()
+        place.keep()
+        place.resolve(alert)
+        place.raised(effective_at=datetime.fromisoformat("2026-05-04T12:00:00+00:00"))
+        place.example.pass_time(minutes=1)
+        assert Came.LEFT_OUT in place.keep()
+        health = views.outbox(place.services, place.example.actor("vera")).health["am"]
+        assert health.failing_since is not None
+        assert health.taken_at is None
 
 
 def test_the_token_goes_with_each_request_and_a_missing_one_is_said(

@@ -89,6 +89,10 @@ def test_one_that_wants_no_more_is_not_asked_again(place: OutboxWorkspace) -> No
         place.raised()
         assert place.keep() == [Came.DEAD]
         assert len(hook.got) == 1
+        vera = place.example.actor("vera")
+        assert views.outbox(place.services, vera).health["hook"].error == "it answered 410"
+        place.example.pass_time(days=2)
+        assert "hook takes nothing" in views.dead_channels(place.services, vera).text
 
 
 def test_another_receiver_hears_of_one_that_takes_nothing_for_long(place: OutboxWorkspace) -> None:

@@ -47,6 +47,8 @@ class Came(Enum):
     DEAD = "dead"
     BUSY = "busy"
     """Another process sends to this receiver."""
+    LEFT_OUT = "left out"
+    """It need not be told any more: nothing was sent, and nothing is known of the receiver by that."""
     LEFT = "left"
     """The daemon stops: the process goes on, and the next daemon finds its answer."""
 
@@ -99,7 +101,9 @@ class Courier:
                     return self._bury(one, one.error or "it could not be tried in time")
                 request = self._request(one, receiver)
                 if request is None:
-                    return self._record(one, receiver, {"error": ""})
+                    with self._services.registry.transaction() as connection:
+                        deliveries.set_sent(connection, one.id, at=self._services.now())
+                    return Came.LEFT_OUT
                 with self._services.registry.transaction() as connection:
                     deliveries.begin_try(connection, one.id, at=self._services.now())
                 self._reached("claimed")
@@ -200,7 +204,7 @@ class Courier:
         error = one_line(str(outcome["error"]), _LONGEST_ERROR)
         now = self._services.now()
         if outcome.get("is_gone"):
-            return self._bury(one, error)
+            return self._bury(one, error, receiver)
         with self._services.registry.transaction() as connection:
             if error:
                 asked = outcome.get("asked_s")
@@ -213,9 +217,11 @@ class Courier:
         self._reached("recorded")
         return Came.NOT_TAKEN if error else Came.TAKEN
 
-    def _bury(self, one: Outgoing, error: str) -> Came:
-        """Record that a message is tried no more, in the log too."""
+    def _bury(self, one: Outgoing, error: str, refused_by: Receiver | None = None) -> Came:
+        """Record that a message is tried no more, in the log too; and that a receiver said so, where one did."""
         with changing(self._services, DAEMON, Permission.RUN_DAEMON) as change:
+            if refused_by is not None:
+                self._put_health(change.connection, refused_by.name, error)
             deliveries.set_dead(change.connection, one.id, error, at=change.at)
             detail = {"delivery": one.delivery, "number": one.id, "tries": one.tries, "error": error}
             change.record(MESSAGE_DEAD, f"receiver {one.receiver}", detail)
