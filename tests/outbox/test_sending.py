@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import os
+import socket
 import ssl
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.domain.errors import UnavailableError
+from pilothouse.operations.integrations import receivers
 from pilothouse.sending.addresses import is_public
 from pilothouse.sending.http_post import post
 from pilothouse.sending.webhook import signed_headers
@@ -146,3 +149,19 @@ def test_a_process_knows_its_secret_from_a_variable_and_leaves_the_answer_alone(
     assert (done.stdout, done.stderr) == (b"", b"")
     assert json.loads(answer.read_text()) == {"error": "", "asked_s": None, "is_gone": False}
     assert [file.name for file in tmp_path.iterdir()] == ["msg_1.json"]
+
+
+def test_an_address_of_version_6_without_a_port_goes_to_the_port_of_its_scheme(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[object] = []
+
+    def create_connection(address: object, *_: object) -> socket.socket:
+        asked.append(address)
+        raise ConnectionRefusedError(111, "refused")
+
+    monkeypatch.setattr(socket, "create_connection", create_connection)
+    for url in ("http://[2001:db8::1]/v1", "https://[2001:db8::1]/v1", "http://[2001:db8::1]:4318/v1"):
+        with pytest.raises(UnavailableError):
+            receivers.post(url, b"{}", "")
+    assert asked == [("2001:db8::1", 80), ("2001:db8::1", 443), ("2001:db8::1", 4318)]

@@ -50,7 +50,8 @@ def post(
         return Outcome("its URL is none: expected one such as https://host/path")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
-        places = places_of(host, port or (443 if secure else 80), allow)
+        port = port or (443 if secure else 80)
+        places = places_of(host, port, allow)
         context = ssl.create_default_context(cafile=ca_file) if secure else None
         connection = _Connection(host, port, places, context, timeout_s)
         try:
@@ -100,15 +101,15 @@ class _Connection(http.client.HTTPConnection):
     def __init__(
         self,
         host: str,
-        port: int | None,
+        port: int,
         places: Sequence[Place],
         context: ssl.SSLContext | None,
         timeout_s: float,
     ) -> None:
         super().__init__(host, port, timeout=timeout_s)
         self._timeout_s = timeout_s
-        if context is not None and port is None:
-            self.port = self.default_port = 443
+        if context is not None:
+            self.default_port = 443  # the Host header leaves it out
         self._places = places
         self._context = context
 

@@ -53,14 +53,16 @@ def post(url: str, body: bytes, token: str) -> None:
     headers = {"content-type": "application/json", "user-agent": f"pilothouse/{__version__}"}
     if token:
         headers["authorization"] = f"Bearer {token}"
+    # the port is given always: http.client takes the end of an address of version 6 for one
+    port = parts.port or (443 if parts.scheme == "https" else 80)
     connection: http.client.HTTPConnection
     if parts.scheme == "https":
         context = ssl.create_default_context()
         connection = http.client.HTTPSConnection(
-            parts.hostname or "", parts.port, timeout=PATIENCE_S, context=context
+            parts.hostname or "", port, timeout=PATIENCE_S, context=context
         )
     else:
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE_S)
+        connection = http.client.HTTPConnection(parts.hostname or "", port, timeout=PATIENCE_S)
     try:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request("POST", target, body, headers)
