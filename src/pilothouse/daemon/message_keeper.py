@@ -68,14 +68,15 @@ class MessageKeeper:
             self._forgot = now
             rounds.forget_old(self._services)
         self._busy = {name: thread for name, thread in self._busy.items() if thread.is_alive()}
-        for one in courier.due_now(self._services):
-            if self._not_before.get(one.receiver, 0.0) <= now:
-                self._start(one.receiver, functools.partial(self._deliver, one))
+        # before messages: where many wait, what is open would end in an Alertmanager that is not told again in time
         for receiver in courier.alertmanagers(self._services):
             due = self._refreshed.get(receiver.name, now) + receiver.resend
             self._refreshed.setdefault(receiver.name, now)
             if due <= now and self._start(receiver.name, functools.partial(self._refresh, receiver)):
                 self._refreshed[receiver.name] = now
+        for one in courier.due_now(self._services):
+            if self._not_before.get(one.receiver, 0.0) <= now:
+                self._start(one.receiver, functools.partial(self._deliver, one))
         due_at = courier.next_due(self._services)
         if due_at is not None:
             wait = (due_at - self._services.now()).total_seconds()
