@@ -97,7 +97,7 @@ def test_an_incident_that_is_acknowledged_is_told_with_each_of_its_alerts(place:
 
 def test_quiet_times_hold_warnings_back_until_they_end(place: OutboxWorkspace) -> None:
     place.example.time = datetime(2026, 5, 4, 21, tzinfo=UTC)  # 23:00 in Berlin
-    place.hook(NOWHERE, route='quiet = "nights"', rest=NIGHTS)
+    place.hook(NOWHERE, route='quiet = "nights"\nrepeat = "0s"', rest=NIGHTS)
     place.raised()
     place.raised(kind="errors", severity="critical")
     place.turn()
@@ -308,3 +308,55 @@ def test_what_else_happened_is_told_by_its_entry_in_the_log(place: OutboxWorkspa
     ]
     labels = place.messages()[0].message["lines"][0]["labels"]
     assert (labels["source"], labels["model"], labels["version"]) == ("request", "delay", "1")
+
+
+def test_news_of_others_in_the_group_put_no_repeat_off(place: OutboxWorkspace) -> None:
+    place.hook(NOWHERE, route='repeat = "1h"')
+    first = place.raised()
+    place.turn()
+    place.example.pass_time(minutes=40)
+    place.raised(kind="latency")
+    place.turn()
+    place.example.pass_time(minutes=21)
+    place.turn()
+    repeats = [one for one in place.messages() if one.purpose == "repeat"]
+    assert [[line["alert"] for line in one.message["lines"]] for one in repeats] == [[first.id]]
+
+
+def test_a_repeat_of_many_alerts_leaves_none_out(place: OutboxWorkspace) -> None:
+    place.hook(NOWHERE, route='repeat = "1h"')
+    made = {place.raised(subject=f"feature-{number}").id for number in range(60)}
+    place.turn()
+    place.example.pass_time(minutes=61)
+    place.turn()
+    repeats = [one for one in place.messages() if one.purpose == "repeat"]
+    assert [len(one.message["lines"]) for one in repeats] == [50, 10]
+    assert {line["alert"] for one in repeats for line in one.message["lines"]} == made
+
+
+def test_the_end_is_told_by_the_route_of_the_beginning_where_none_fits_any_more(
+    place: OutboxWorkspace,
+) -> None:
+    place.hook(NOWHERE)
+    alert = place.raised()
+    place.turn()
+    place.hook(NOWHERE, route='match = { kind = ["latency"] }')
+    place.resolve(alert)
+    place.turn()
+    assert place.titles()[1:] == ["[warning] resolved: delay/1 on ewr: data_drift on ewr"]
+
+
+def test_a_channel_through_which_nothing_is_sent_is_dead_though_no_receiver_fails(
+    place: OutboxWorkspace,
+) -> None:
+    vera = place.example.actor("vera")
+    place.hook(NOWHERE)
+    place.raised()
+    assert views.dead_channels(place.services, vera).text == ""
+    place.example.pass_time(minutes=16)
+    assert "put into no message" in views.dead_channels(place.services, vera).text
+    place.turn()
+    assert views.dead_channels(place.services, vera).text == ""
+    place.example.pass_time(minutes=16)
+    assert "1 due, and nothing sends" in views.dead_channels(place.services, vera).failing["hook"]
+    assert views.outbox(place.services, vera).unsent.keys() == {"hook"}

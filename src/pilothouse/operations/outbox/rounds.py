@@ -122,9 +122,8 @@ def _route(begun: _Round) -> None:
             if event.action == ESCALATED:
                 _route_escalation(begun, event, happening)
                 continue
-            for route in routes_of(begun.settings, happening.labels):
-                for name in _receivers(begun, route, happening):
-                    _add_line(begun, event.entry, happening, route, name, Purpose.NEWS)
+            for name, route in _told_by(begun, happening):
+                _add_line(begun, event.entry, happening, route, name, Purpose.NEWS)
     outbox_events.take(begun.connection, [event.entry for event in events], begun.now)
 
 
@@ -146,21 +145,28 @@ def _happenings(begun: _Round, event: Event) -> Iterator[Happening]:
             yield begun.happening(alert, what, event.recorded_at)
 
 
-def _receivers(begun: _Round, route: Route, happening: Happening) -> Iterator[str]:
-    names = dict.fromkeys(route.to)
-    if happening.what in (What.ACKNOWLEDGED, What.RESOLVED):  # whoever was told of it hears its end too
+def _told_by(begun: _Round, happening: Happening) -> Iterator[tuple[str, Route]]:
+    """Receivers of a happening, each with the route that tells it. Who was told of an alert hears of its end too, by an
+    escalation or by a route that it would not take any more."""
+    told = [
+        (name, route)
+        for route in routes_of(begun.settings, happening.labels)
+        for name in dict.fromkeys(route.to)
+    ]
+    if happening.what in (What.ACKNOWLEDGED, What.RESOLVED):
         assert happening.alert is not None
-        for step in route.escalate:
-            names |= {
-                name: None for name in step.to if deliveries.was_told(begun.connection, happening.alert, name)
-            }
-    for name in names:
+        known = {name for name, _ in told}
+        for name, by in deliveries.told_by(begun.connection, happening.alert):
+            route_then = begun.settings.route_of(by)
+            if name not in known and route_then is not None:
+                known.add(name)
+                told.append((name, route_then))
+    for name, route in told:
         is_about_itself = (
             happening.labels.get("source") == "receiver" and happening.labels["subject"] == f"receiver {name}"
         )
-        if is_about_itself or (happening.what is What.ACKNOWLEDGED and begun.speaks_alertmanager(name)):
-            continue
-        yield name
+        if not (is_about_itself or (happening.what is What.ACKNOWLEDGED and begun.speaks_alertmanager(name))):
+            yield name, route
 
 
 def _route_escalation(begun: _Round, event: Event, happening: Happening) -> None:
@@ -300,11 +306,19 @@ def _repeats(begun: _Round) -> Iterator[list[Told]]:
         route = begun.settings.route_of(name)
         if route is None or not route.repeat or begun.receiver(receiver) is None:
             continue
-        if max(one.last_at for one in members) + timedelta(seconds=route.repeat) > begun.now:
+        newest = {one.alert_id: one for one in sorted(members, key=lambda one: one.last_at)}
+        told_before = begun.now - timedelta(seconds=route.repeat)
+        # by each alert's own time: news of others in its group put it off no further
+        if not any(one.last_at <= told_before and _may_repeat(begun, one, route) for one in newest.values()):
             continue
-        by_alert = {one.alert_id: one for one in members}
-        if told := [one for one in by_alert.values() if _may_repeat(begun, one, route)]:
-            yield told
+        # what is due within the group's interval goes with it
+        told_before += timedelta(seconds=route.every)
+        told = sorted(
+            (one for one in newest.values() if one.last_at <= told_before and _may_repeat(begun, one, route)),
+            key=lambda one: one.alert_id,
+        )
+        for first in range(0, len(told), messages.MOST_LINES):
+            yield told[first : first + messages.MOST_LINES]
 
 
 def _may_repeat(begun: _Round, one: Told, route: Route) -> bool:
@@ -318,12 +332,12 @@ def _may_repeat(begun: _Round, one: Told, route: Route) -> bool:
 def _repeat(begun: _Round, members: Sequence[Told]) -> None:
     first = members[0]
     lines = []
-    for one in members[: messages.MOST_LINES]:
+    for one in members:
         alert = alerts.find(begun.connection, one.alert_id)
         assert alert is not None
         lines.append(messages.line_of(begun.happening(alert, What.STILL_OPEN, alert.recorded_at)))
     number = _add_message(begun, first.receiver, first.route, first.group_key, Purpose.REPEAT, lines)
-    for one, line in zip(members, lines, strict=False):
+    for one, line in zip(members, lines, strict=True):
         new = NewLine(
             entry=None,
             alert_id=one.alert_id,

@@ -6,14 +6,21 @@ from datetime import datetime, timedelta
 
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError
 from pilothouse.domain.identity.roles import Actor, Permission
-from pilothouse.domain.outbox.deliveries import DeliveryState, Line, Outgoing, Purpose, ReceiverHealth
+from pilothouse.domain.outbox.deliveries import (
+    FAILING_FOR_LONG,
+    DeliveryState,
+    Line,
+    Outgoing,
+    Purpose,
+    ReceiverHealth,
+)
 from pilothouse.domain.outbox.happenings import Happening, What
 from pilothouse.domain.outbox.settings import AlertSettings, Receiver
 from pilothouse.operations.authorisation import changing, present, reading
 from pilothouse.operations.outbox import messages
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store.outbox import deliveries, settings
+from pilothouse.store.outbox import deliveries, outbox_events, settings
 from pilothouse.store.outbox.deliveries import NewDelivery
 
 _LATELY = timedelta(days=1)
@@ -29,6 +36,8 @@ class Outbox:
     lines: Sequence[Line]
     receivers: Sequence[Receiver]
     health: dict[str, ReceiverHealth]
+    unsent: dict[str, str]
+    """Why nothing is sent to a receiver though something is due for long, by its name; nothing of those that are sent to."""
     now: datetime
 
     @property
@@ -58,14 +67,15 @@ def outbox(
 ) -> Outbox:
     """The outbox as it is. Raises NotAllowedError."""
     with reading(services, actor) as connection:
-        recorded = settings.in_force(connection)
+        recorded, now = settings.in_force(connection), present(services, connection)
         return Outbox(
             deliveries.listed(connection, state=state, limit=limit),
             deliveries.counts(connection),
             deliveries.lines_waiting(connection),
             recorded.settings.receiver if recorded else (),
             deliveries.health(connection),
-            present(services, connection),
+            _unsent(connection, recorded.settings if recorded else AlertSettings(), now),
+            now,
         )
 
 
@@ -88,6 +98,7 @@ def dead_channels(services: Services, actor: Actor) -> DeadChannels:
             for name, one in deliveries.health(connection).items()
             if name in known and one.fails_for_long(now)
         }
+        failing = _unsent(connection, recorded.settings, now) | failing
         return DeadChannels(failing, deliveries.given_up(connection, now - _LATELY))
 
 
@@ -136,6 +147,22 @@ def send_again(services: Services, actor: Actor, number: int) -> Outgoing:
             "message.sent_again", f"receiver {found.receiver}", {"number": number, "was": found.error}
         )
         return _require(change.connection, number)
+
+
+def _unsent(connection: Connection, known: AlertSettings, now: datetime) -> dict[str, str]:
+    """Receivers to which nothing is sent though something is due for long: no receiver has said anything that is wrong."""
+    before = now - FAILING_FOR_LONG
+    number_of = deliveries.unsent(connection, before)
+    found = {
+        one.name: f"{number_of[one.name]} due, and nothing sends: does the daemon run?"
+        for one in known.receiver
+        if one.name in number_of
+    }
+    oldest = outbox_events.oldest_waiting(connection)
+    if oldest is not None and oldest <= before:
+        for one in known.receiver:
+            found.setdefault(one.name, "what happened is put into no message: does the daemon run?")
+    return found
 
 
 def _described(connection: Connection) -> AlertSettings:

@@ -92,8 +92,10 @@ def _standing(one: Silence, now: datetime) -> Cell:
     return Cell(f"{_span(one.ends_at - now)} left", "warn") if one.holds(now) else cell("over")
 
 
-def health_text(name: str, known: ReceiverHealth | None, now: datetime) -> Cell:
-    """How a receiver takes what it is sent, in a few words."""
+def health_text(name: str, known: ReceiverHealth | None, now: datetime, unsent: str = "") -> Cell:
+    """How a receiver takes what it is sent, in a few words. ``unsent``: why nothing is sent to it."""
+    if unsent and (known is None or known.failing_since is None):
+        return cell(f"{name}: {unsent}", "bad")
     if known is None:
         return Cell(f"{name}: nothing sent yet", "dim")
     if known.failing_since is None:

@@ -146,6 +146,16 @@ def was_told(connection: Connection, alert_id: int, receiver: str) -> bool:
     return found.fetchone() is not None
 
 
+def told_by(connection: Connection, alert_id: int) -> list[tuple[str, str]]:
+    """Receivers that were told of an alert, or will be, each with the route that tells it."""
+    rows = connection.execute(
+        "SELECT receiver, route FROM outbox_lines WHERE alert_id = ? AND dropped = '' GROUP BY receiver, route "
+        "ORDER BY min(id)",
+        (alert_id,),
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
 def last_message(
     connection: Connection, receiver: str, route: str, group_key: Sequence[str]
 ) -> datetime | None:
@@ -206,6 +216,18 @@ def next_try(connection: Connection) -> datetime | None:
     """When the first message that waits is due."""
     (first,) = connection.execute("SELECT min(due_at) FROM deliveries WHERE state = 'waiting'").fetchone()
     return None if first is None else from_us(first)
+
+
+def unsent(connection: Connection, due_before: datetime) -> dict[str, int]:
+    """Messages and lines that were due before a moment, and that nobody has tried to send or to put into a message since, by
+    receiver."""
+    rows = connection.execute(
+        "SELECT receiver, sum(number) FROM (SELECT receiver, count(*) AS number FROM deliveries WHERE state = 'waiting' "  # noqa: S608
+        "AND due_at <= ?1 GROUP BY receiver UNION ALL SELECT receiver, count(*) FROM outbox_lines "
+        f"WHERE {_WAITING} AND due_at <= ?1 GROUP BY receiver) GROUP BY receiver",
+        (to_us(due_before),),
+    )
+    return {row[0]: int(row[1]) for row in rows}
 
 
 def is_waiting(connection: Connection, delivery: str) -> bool:

@@ -58,6 +58,12 @@ def waiting(connection: Connection, most: int) -> list[Event]:
     return [from_row(Event, row) for row in rows]
 
 
+def oldest_waiting(connection: Connection) -> datetime | None:
+    """When the oldest entry was recorded that was not routed yet."""
+    found = waiting(connection, 1)
+    return found[0].recorded_at if found else None
+
+
 def take(connection: Connection, entries: Sequence[int], at: datetime) -> None:
     """Record that entries were routed."""
     connection.executemany(

@@ -116,7 +116,13 @@ def alerts_outbox(session: Session, number: int | None, state: str | None, again
     exit_code = EXIT_NOT_TAKEN if views.dead_channels(services, actor).failing else 0
     plain = {
         "receivers": [
-            {"name": one.name, "kind": one.kind, "health": box.health.get(one.name)} for one in box.receivers
+            {
+                "name": one.name,
+                "kind": one.kind,
+                "health": box.health.get(one.name),
+                "unsent": box.unsent.get(one.name, ""),
+            }
+            for one in box.receivers
         ],
         "counts": {str(one): number for one, number in box.counts.items()},
         "waiting": box.lines,
@@ -133,7 +139,8 @@ def alerts_outbox(session: Session, number: int | None, state: str | None, again
             f"waits for {line.held_by or 'its group'} until {until}, to {line.receiver}: {line.line['title']}"
         )
     for receiver in box.receivers:
-        say(health_text(receiver.name, box.health.get(receiver.name), box.now).text)
+        unsent = box.unsent.get(receiver.name, "")
+        say(health_text(receiver.name, box.health.get(receiver.name), box.now, unsent).text)
     return exit_code
 
 

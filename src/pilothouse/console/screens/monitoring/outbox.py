@@ -47,7 +47,10 @@ class OutboxView(TableView[Outgoing]):
         from pilothouse.operations.outbox import views
 
         box = views.outbox(services, actor, limit=WINDOW)
-        receivers = [health_text(one.name, box.health.get(one.name), box.now) for one in box.receivers]
+        receivers = [
+            health_text(one.name, box.health.get(one.name), box.now, box.unsent.get(one.name, ""))
+            for one in box.receivers
+        ]
         parted = [
             cell
             for number, one in enumerate(receivers)
