@@ -19,12 +19,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pilothouse.training.data.digests import content_digest
 
 from pilothouse.domain.errors import InvalidInputError, NotFoundError, PilothouseError
 from pilothouse.domain.models.model_file import load_spec
 from pilothouse.domain.tables.source_url import source_url
 from pilothouse.domain.tables.table_form import training_form
+from pilothouse.tables.digests import content_digest
 from pilothouse.tables.urls.fetching import Fetched, Wanted, fetch, in_order
 from pilothouse.training.data.sources import read_source
 from support import source_servers as servers
