@@ -45,6 +45,10 @@ LOOPBACK = ("127.0.0.1",)
         ("::ffff:8.8.8.8", True),
         ("64:ff9b::a9fe:a9fe", False),
         ("2002:7f00:1::1", False),
+        ("::127.0.0.1", False),
+        ("::ffff:0:10.0.0.1", False),
+        ("64:ff9b:1::a00:1", False),
+        ("fec0::1", False),
     ],
 )
 def test_an_address_is_public_or_not(address: str, public: bool) -> None:
@@ -105,6 +109,14 @@ def test_a_port_where_nobody_listens_and_a_name_that_nobody_has() -> None:
         url = receiver.url
     assert post(url, b"{}", {}, allow=LOOPBACK).error == "connection refused"
     assert post("http://nobody.invalid/", b"{}", {}).error == "the name of its host has no address"
+
+
+def test_an_address_of_version_6_needs_no_port() -> None:
+    for host in ("::1", "fe80::abcd", "::ffff:127.0.0.1"):
+        error = post(f"http://[{host}]/", b"{}", {}, timeout_s=0.2).error
+        assert "has a " in error, (host, error)
+        error = post(f"http://[{host}]/", b"{}", {}, allow=(host,), timeout_s=0.2).error
+        assert "no HTTP" not in error, (host, error)
 
 
 def test_a_certificate_is_checked_and_one_of_its_own_is_named(tmp_path: Path) -> None:

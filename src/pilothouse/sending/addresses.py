@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_GLOBAL = ipaddress.IPv6Network("2000::/3")
+"""All that is given out of version 6. What lies beside it holds, on some networks, an address of version 4 (``::10.0.0.1``,
+``64:ff9b:1::/48``) or is local to a site (``fec0::/10``), and ``ipaddress`` calls part of that global."""
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -43,6 +46,8 @@ def is_public(address: _Address) -> bool:
     inner = _inner(address)
     if inner is not None:
         return is_public(inner)
+    if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL:
+        return False
     return address.is_global and not address.is_multicast
 
 
