@@ -9,16 +9,17 @@ import pytest
 import pilothouse
 from pilothouse.domain.formats.time_units import from_us
 from pilothouse.domain.identifiers import VersionReference
-from pilothouse.domain.jobs.jobs import JobStatus
+from pilothouse.domain.jobs.jobs import JobStatus, ProcessName
 from pilothouse.domain.records import AlertStatus, RequestStatus
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.conditions import where
 from pilothouse.store.connection import Registry
 from pilothouse.store.deployed import alerts, deployments, incidents
 from pilothouse.store.log import audit
-from pilothouse.store.models import inventory, targets, versions
-from pilothouse.store.promotion import requests
-from pilothouse.store.work import jobs
+from pilothouse.store.models import inventory, remote_targets, targets, versions
+from pilothouse.store.outbox import deliveries
+from pilothouse.store.promotion import requests, trials
+from pilothouse.store.work import jobs, notebook_runs
 
 PACKAGE = Path(pilothouse.__file__).parent
 QUERIES: dict[str, Callable[[Connection], object]] = {
@@ -44,6 +45,10 @@ QUERIES: dict[str, Callable[[Connection], object]] = {
     "what the inventory says of a model": lambda c: inventory.said_of(c, "demo"),
     "the newest review of a model": lambda c: inventory.newest_review(c, "demo"),
     "a part of the log by its subjects": lambda c: audit.matching(c, 0, 10, subject="request 1*"),
+    "the notebook runs of a model": lambda c: notebook_runs.listed(c, "demo"),
+    "the notebook runs of a process": lambda c: notebook_runs.of_process(c, ProcessName("boot", 1, 2)),
+    "the newest message of a group": lambda c: deliveries.last_message(c, "ops", "all", ("demo",)),
+    "the remote tokens of a target": lambda c: remote_targets.tokens(c, "ewr"),
     "the page after an audit row": lambda c: audit.entries(c, limit=10, before=500),
 }
 
@@ -67,6 +72,17 @@ def test_no_table_is_read_whole(registry: Registry, name: str) -> None:
             plan = [str(row[3]) for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
             scans = [step for step in plan if step.startswith("SCAN") and "json_each" not in step]
             assert not scans, (statement, plan)
+
+
+def test_the_trials_of_a_target_read_no_table_whole(registry: Registry) -> None:
+    """Every serving process asks for them again and again; what is found first is its own few."""
+    statements: list[str] = []
+    with registry.read() as connection:
+        connection.set_trace_callback(statements.append)
+        trials.trials_on(connection, "ewr")
+        connection.set_trace_callback(None)
+        plan = [str(row[3]) for row in connection.execute(f"EXPLAIN QUERY PLAN {statements[0]}")]
+    assert [step for step in plan if step.startswith("SCAN") and step.split()[1] != "one"] == [], plan
 
 
 def test_conditions_are_those_that_are_given() -> None:

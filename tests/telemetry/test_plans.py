@@ -9,6 +9,8 @@ from pilothouse.sqlite import Connection
 from pilothouse.telemetry import TelemetryStore
 from pilothouse.telemetry.intake import streams
 from pilothouse.telemetry.rows import retention
+from pilothouse.telemetry.trial_answers import answered_arms
+from pilothouse.telemetry.trial_pairs import TrialName
 from pilothouse.telemetry.windows import readings
 
 QUERIES: dict[str, Callable[[Connection], object]] = {
@@ -19,6 +21,7 @@ QUERIES: dict[str, Callable[[Connection], object]] = {
     "the retrainings of a model": lambda c: readings.retraining_notes(c, "demo"),
     "the retrainings of an alert": lambda c: readings.retraining_notes(c, "demo", 3),
     "what was deleted of a model": lambda c: retention.deleted_before_us(c, "demo", None),
+    "what a trial's arms answered": lambda c: answered_arms(c, TrialName(7, "demo", "ewr")),
 }
 _SMALL = ("deletions",)
 """Tables that hold a row for each time that somebody deleted something."""

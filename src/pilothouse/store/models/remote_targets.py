@@ -9,6 +9,7 @@ from pilothouse.domain.formats.wire import ClockReading
 from pilothouse.domain.models.target_file import HubDoor
 from pilothouse.domain.targets import RemoteToken, TargetClock
 from pilothouse.sqlite import Connection
+from pilothouse.sqlite.conditions import where
 from pilothouse.store.values import from_row, insert
 
 
@@ -89,10 +90,11 @@ def revoke_token(connection: Connection, number: int, *, by: str, at: datetime) 
 
 def tokens(connection: Connection, target: str | None = None) -> list[RemoteToken]:
     """Tokens of a target, or of all, the newest first; also those that have ended."""
+    conditions, values = where({"k.target_id = (SELECT id FROM targets WHERE name = ?)": target})
     rows = connection.execute(
-        "SELECT k.id, t.name AS target, k.issued_by, k.recorded_at, k.ends_at, k.revoked_at, k.revoked_by "
-        "FROM remote_tokens k JOIN targets t ON t.id = k.target_id WHERE ?1 IS NULL OR t.name = ?1 ORDER BY k.id DESC",
-        (target,),
+        "SELECT k.id, t.name AS target, k.issued_by, k.recorded_at, k.ends_at, k.revoked_at, k.revoked_by "  # noqa: S608 - ours
+        f"FROM remote_tokens k JOIN targets t ON t.id = k.target_id {conditions} ORDER BY k.id DESC",
+        values,
     )
     return [from_row(RemoteToken, row) for row in rows]
 

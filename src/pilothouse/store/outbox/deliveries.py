@@ -161,8 +161,8 @@ def last_message(
 ) -> datetime | None:
     """When the newest message of a group was made for a receiver."""
     (made,) = connection.execute(
-        "SELECT max(d.made_at) FROM deliveries d JOIN outbox_lines l ON l.delivery_id = d.id "
-        "WHERE d.receiver = ? AND d.route = ? AND l.group_key = ?",
+        "SELECT max(d.made_at) FROM outbox_lines l CROSS JOIN deliveries d ON d.id = l.delivery_id "
+        "WHERE l.receiver = ? AND l.route = ? AND l.group_key = ? AND l.delivery_id IS NOT NULL",
         (receiver, route, canonical_json(list(group_key))),
     ).fetchone()
     return None if made is None else from_us(made)

@@ -33,14 +33,18 @@ def trials_on(connection: Connection, target: str) -> list[TrialFile]:
     """Trials of unfinished roll-outs on a target, by model: at most one of each model, in a canary with a version for each arm
     that is tried, the roll-out's own first. A paused roll-out keeps its trials."""
     rows = connection.execute(
-        "SELECT r.id, m.name, v.number, rt.state, coalesce(rt.share, 1.0), r.salt, one.place, "
+        "SELECT r.id, m.name, v.number, one.state, coalesce(one.share, 1.0), r.salt, one.place, "
         "1 + (SELECT count(*) FROM rollout_arms a WHERE a.rollout_id = r.id), v.model_digest, v.schema_digest, "
         "v.run_id, coalesce((SELECT p.digest FROM portable_models p WHERE p.version_id = v.id ORDER BY p.id DESC LIMIT 1), "
-        "'') FROM rollout_targets rt JOIN rollouts r ON r.id = rt.rollout_id JOIN models m ON m.id = r.model_id "
-        "JOIN (SELECT id AS rollout_id, version_id, 0 AS place FROM rollouts UNION ALL SELECT rollout_id, version_id, place "
-        "FROM rollout_arms WHERE ended_at IS NULL) one ON one.rollout_id = r.id AND (one.place = 0 OR rt.state = 'canary') "
-        "JOIN versions v ON v.id = one.version_id WHERE rt.open = 1 AND rt.state IN ('shadow', 'canary') "
-        "AND rt.target_id = (SELECT id FROM targets WHERE name = ?) ORDER BY m.name, one.place",
+        "'') FROM (SELECT rt.rollout_id, rt.state, rt.share, o.version_id, 0 AS place FROM rollout_targets rt "
+        "JOIN rollouts o ON o.id = rt.rollout_id WHERE rt.open = 1 AND rt.state IN ('shadow', 'canary') AND "
+        "rt.target_id = (SELECT id FROM targets WHERE name = ?1) "
+        "UNION ALL SELECT rt.rollout_id, rt.state, rt.share, a.version_id, a.place FROM rollout_targets rt "
+        "JOIN rollout_arms a ON a.rollout_id = rt.rollout_id AND a.ended_at IS NULL "
+        "WHERE rt.open = 1 AND rt.state IN ('shadow', 'canary') AND rt.state = 'canary' AND "
+        "rt.target_id = (SELECT id FROM targets WHERE name = ?1)) one "
+        "CROSS JOIN rollouts r ON r.id = one.rollout_id JOIN models m ON m.id = r.model_id "
+        "JOIN versions v ON v.id = one.version_id ORDER BY m.name, one.place",
         (target,),
     )
     return [TrialFile(*row) for row in rows]

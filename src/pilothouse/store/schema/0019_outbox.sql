@@ -78,6 +78,7 @@ CREATE TABLE outbox_lines (
 CREATE INDEX outbox_lines_waiting ON outbox_lines (due_at) WHERE delivery_id IS NULL AND dropped = '';
 CREATE INDEX outbox_lines_of_alert ON outbox_lines (alert_id, receiver);
 CREATE INDEX outbox_lines_of_delivery ON outbox_lines (delivery_id);
+CREATE INDEX outbox_lines_of_group ON outbox_lines (receiver, route, group_key) WHERE delivery_id IS NOT NULL;
 
 -- How each receiver takes what it is sent.
 CREATE TABLE receiver_health (

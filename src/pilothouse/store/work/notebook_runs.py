@@ -10,6 +10,7 @@ from pilothouse.domain.formats.time_units import from_us, to_us
 from pilothouse.domain.jobs.jobs import ProcessName
 from pilothouse.domain.jobs.notebook_runs import Content, Entry, EntryKind, NotebookRun, RunState
 from pilothouse.sqlite import Connection, Row
+from pilothouse.sqlite.conditions import where
 from pilothouse.store.values import columns_of, from_json, insert
 
 _SELECT = "SELECT r.*, m.name AS model FROM notebook_runs r JOIN models m ON m.id = r.model_id "
@@ -119,9 +120,8 @@ def find(connection: Connection, run_id: int) -> RecordedRun | None:
 
 def listed(connection: Connection, model: str | None = None, limit: int = 50) -> list[RecordedRun]:
     """Runs, of one model or of all, the newest first, without their entries."""
-    rows = connection.execute(
-        _SELECT + "WHERE ?1 IS NULL OR m.name = ?1 ORDER BY r.id DESC LIMIT ?2", (model, limit)
-    )
+    conditions, values = where({"r.model_id = (SELECT id FROM models WHERE name = ?)": model})
+    rows = connection.execute(f"{_SELECT}{conditions} ORDER BY r.id DESC LIMIT ?", (*values, limit))
     return [_recorded(row) for row in rows]
 
 

@@ -78,6 +78,7 @@ UPDATE trial_arms SET failed_draws = errors, draw_latency = latency;
 
 -- bits of the rows that count; NULL: all of them
 ALTER TABLE trial_batches ADD COLUMN counted BLOB;
+CREATE INDEX trial_batches_of_trial ON trial_batches (trial_id, batch_id);
 
 CREATE TABLE trial_keys (         -- keys of requests, hashed with the salt of the roll-out, of which one has come
   trial_id INTEGER NOT NULL REFERENCES trials(id),
