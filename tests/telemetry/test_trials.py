@@ -200,6 +200,15 @@ def test_arms_count_requests_errors_latencies_and_outcomes_since_the_trial_began
     assert np.array_equal(np.concatenate([first.scores, rest.scores]), whole.scores)
 
 
+def test_a_number_of_failed_requests_is_believed_without_a_place_for_each(store: TelemetryStore) -> None:
+    """The number is what a sender says: an array as long as that would end the daemon."""
+    many = 2**52
+    store.append(arm(sample(17), 1, 2, 0.2, errors=many), lookup, NOW_US)
+    with store.read() as connection:
+        (found,) = arms(connection, TRIAL)
+    assert (found.errors, found.failed_draws, found.draws) == (many, many, many + 1)
+
+
 def test_requests_that_were_killed_before_they_were_compared_are_counted_as_lost(
     store: TelemetryStore,
 ) -> None:

@@ -32,7 +32,10 @@ def drawn(connection: Connection, trial: int, batch: PredictionBatch, requests: 
     whichever of its requests in the batch came first."""
     count = len(requests.rows) if requests is not None else 0
     keys = _keys(batch.draws, count)
-    failed = _keys(batch.failed_draws, batch.errors)
+    # how many failed is the sender's word: no array is as long as that
+    is_said = len(batch.failed_draws) == 8 * batch.errors
+    failed = _keys(batch.failed_draws, batch.errors if is_said else 0)
+    nameless = int((failed == 0).sum()) if is_said else batch.errors
     named = np.unique(np.concatenate([keys, failed]))
     named = named[named != 0]
     fresh = _note(connection, trial, named)
@@ -41,7 +44,7 @@ def drawn(connection: Connection, trial: int, batch: PredictionBatch, requests: 
     places = np.flatnonzero(np.isin(keys, fresh) & ~np.isin(keys, failed_keys))
     first[places[np.unique(keys[places], return_index=True)[1]]] = True
     first |= keys == 0
-    return Drawn(first, int((failed == 0).sum()) + len(failed_keys))
+    return Drawn(first, nameless + len(failed_keys))
 
 
 def _keys(packed: bytes, count: int) -> Ints:
