@@ -17,10 +17,14 @@ class Credential:
     text: str = field(default="", repr=False)
 
     def read(self) -> str:
-        """The token. Raises UnavailableError."""
-        if self.text:
-            return self.text
-        try:
-            return self.file.read_text("ascii").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UnavailableError(f"the token file {self.file} cannot be read: {error}") from None
+        """The token. Raises UnavailableError, also for a text that no header can hold."""
+        text, where = self.text, f"the variable {TOKEN_VARIABLE}"
+        if not text:
+            where = f"the token file {self.file}"
+            try:
+                text = self.file.read_text("ascii").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise UnavailableError(f"{where} cannot be read: {error}") from None
+        if not (text.isascii() and text.isprintable()):
+            raise UnavailableError(f"{where} holds no token: expected one line of letters, digits, - and _")
+        return text

@@ -160,6 +160,10 @@ def _network_address(hub: str, authority: Path | None) -> HubAddress:
         raise wrong from None
     if not host or parts.username is not None or parts.path.strip("/") or parts.query or parts.fragment:
         raise wrong
+    try:
+        host.encode("idna")  # as a connection does it, where the process would end by it
+    except UnicodeError:
+        raise wrong from None
     return HubAddress(host=host, port=port or _HTTPS_PORT, tls=_client_tls(authority))
 
 
