@@ -273,9 +273,9 @@ class Follower:
         )
         if changed or now - self._reported_at >= REPORT_S:
             self._skew.note(self._hub.report(report))
-            if spans := self._spans.take():
-                self._hub.send_spans(spans)
             self._reported, self._reported_at = report, now
+            if spans := self._spans.take():  # after it: spans that are not taken have no report sent again
+                self._hub.send_spans(spans)
 
 
 def _still(state: DesiredState, trials: Mapping[str, LoadedTrial]) -> dict[str, LoadedTrial]:
