@@ -232,7 +232,9 @@ def test_a_canary_under_load_keeps_its_share_and_every_event(place: Place) -> No
     ids = [id_ for status, *_, given in load.answers if status == 200 for id_ in given]
     place.shop.services.telemetry.add_outcomes([Outcome(id_, "1") for id_ in ids[:500]], 1)
     with place.shop.services.telemetry.read() as connection:
-        assert len(judged_arms(connection, place.trial).times) == min(len(ids), 500)
+        judged = judged_arms(connection, place.trial)
+    firsts = {given[0] for status, *_, given in load.answers if status == 200}
+    assert len(judged.times) == len(firsts & set(ids[:500])), "one row of each key: the first of its request"
     print(f"{len(load.answers)} requests, {statuses[400]} refused, {taken / answered:.3f} by the challenger")
 
 
