@@ -15,7 +15,7 @@ CREATE TABLE notebook_runs (
   newest      TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(newest))
 ) STRICT;
 CREATE INDEX notebook_runs_of ON notebook_runs (model_id, id);
-CREATE INDEX notebook_runs_running ON notebook_runs (id) WHERE status = 'running';
+CREATE INDEX notebook_runs_running ON notebook_runs (process) WHERE status = 'running';
 
 CREATE TABLE notebook_run_entries (
   run_id      INTEGER NOT NULL REFERENCES notebook_runs (id),
