@@ -1,11 +1,14 @@
 """Messages reach a receiver by HTTP: once, signed, tried again with the same name until it has them."""
 
+import threading
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from pilothouse.composition import open_workspace
+from pilothouse.daemon.message_keeper import MessageKeeper
+from pilothouse.daemon.thread_loop import Wakeup
 from pilothouse.operations.outbox import courier, restored, rounds, views
 from pilothouse.operations.outbox.courier import Came
 from pilothouse.operations.upkeep import backups, restores
@@ -49,6 +52,28 @@ def test_what_is_not_taken_is_tried_again_under_the_same_name(
         assert all(one.is_signed for one in hook.got)
     (message,) = place.messages()
     assert (message.state, message.tries) == ("sent", 4)
+
+
+def test_what_fails_in_the_program_itself_is_said_and_not_met_again_at_once(
+    place: OutboxWorkspace, hook: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    place.raised()
+    place.turn()
+    (message,) = place.messages()
+    folder = place.services.paths.outbox
+    folder.mkdir(mode=0o700, exist_ok=True)
+    (folder / f"{message.delivery}.json").write_text('{"error": "later", "asked_s": "soon"}')
+    stop = threading.Event()
+    keeper = MessageKeeper(place.services, Wakeup(stop))
+    try:
+        for _ in range(3):
+            keeper.turn()
+            keeper.join(60)
+    finally:
+        stop.set()
+    assert [record.getMessage() for record in caplog.records] == ["what is due for hook cannot be sent"]
+    assert place.messages()[0].state == "waiting"
+    assert hook.got == []
 
 
 def test_a_receiver_that_asks_for_patience_is_given_it(place: OutboxWorkspace) -> None:

@@ -22,6 +22,8 @@ _LOOK_AT_LEAST_EVERY_S = 5.0
 _LOOK_AGAIN_S = 0.5
 """Seconds after which a receiver is looked at again to which another process still sends."""
 _FORGET_EVERY_S = 3_600.0
+_FAULT_RESTS_S = 60.0
+"""Seconds for which a receiver is left alone at which the program itself failed."""
 _AT_ONCE = 8
 """Most receivers that are sent to at the same time."""
 _PATIENCE_S = 5.0
@@ -103,6 +105,10 @@ class MessageKeeper:
         except (PilothouseError, OSError) as error:  # a full disk, a lock: the next turn tries again
             log.error("%s: %s", name, error)
             self._not_before[name] = time.monotonic() + _LOOK_AT_LEAST_EVERY_S
+        except Exception:
+            # an error of the program: said in the log, and not met again at once by what is due still
+            log.exception("what is due for %s cannot be sent", name)
+            self._not_before[name] = time.monotonic() + _FAULT_RESTS_S
         finally:
             self._wakeup.wake()
 

@@ -1,5 +1,6 @@
 """The turn of the outbox: what happened is routed, and what is due becomes messages. Doing it again changes nothing."""
 
+import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -45,14 +46,15 @@ class _Round:
     workspace: str
     settings: AlertSettings
     silences: Sequence[Silence]
-    targets: dict[str, Target]
+    targets: Callable[[], dict[str, Target]]
+    """Read once something is said about one: most turns say nothing, and a fleet is large."""
     now: datetime
 
     def receiver(self, name: str) -> Receiver | None:
         return self.settings.receiver_of(name)
 
     def happening(self, alert: Alert, what: What, at: datetime) -> Happening:
-        return of_alert(alert, what, at, self.targets.get(alert.target))
+        return of_alert(alert, what, at, self.targets().get(alert.target))
 
     def speaks_alertmanager(self, name: str) -> bool:
         found = self.receiver(name)
@@ -107,7 +109,7 @@ def _begin(services: Services, connection: Connection) -> _Round | None:
         services.paths.root.name,
         recorded.settings,
         settings.silences(connection, since=now),
-        {target.name: target for target in targets.all_targets(connection)},
+        functools.cache(lambda: {target.name: target for target in targets.all_targets(connection)}),
         now,
     )
 
