@@ -373,3 +373,15 @@ def test_the_doctor_warns_before_a_certificate_ends(services: Services) -> None:
     folder.mkdir(parents=True)
     (folder / "client-tokens").write_text("a-token-of-one-client\n")
     assert line().finding == "tokens of clients on 1 of 2 targets, TLS on none"
+
+
+def test_an_admin_sees_all_that_a_command_is_given(services: Services) -> None:
+    """A variable that the daemon passes on may be a secret: its name stands in the change, not the command alone."""
+    far = '\n[[target]]\nname = "far"\n[target.deployer]\ncommand = ["./out.sh", "far"]\ntimeout = "2m"\n'
+    write_targets(services, TARGETS + far)
+    write_model(services.paths.root, SELECTING)
+    (line,) = (one for one in apply(services, ADMIN)["targets.toml"].differences if "deployer" in one)
+    assert line.startswith("far.deployer: none → ./out.sh far; timeout = 2m; ")
+    write_targets(services, TARGETS + far + 'environment = ["A_TOKEN"]\n')
+    with pytest.raises(NotAllowedError, match=r"far\.deployer: .* → \./out\.sh far; .*environment = A_TOKEN"):
+        apply(services)

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from importlib.util import find_spec
+from typing import Any
 
 from pilothouse.domain.errors import ModelFileError
 from pilothouse.domain.identity.roles import Actor, Permission
-from pilothouse.domain.models.dataclass_reader import to_plain
+from pilothouse.domain.models.dataclass_reader import format_duration, to_plain
 from pilothouse.domain.models.target_file import (
     FILE_KEYS,
     TARGETS_FILE,
@@ -244,9 +245,16 @@ def _guarded_of(name: str, target: Target) -> Iterator[str]:
             yield f"{name}.{key}: none → {_shown(value)}"
 
 
+def _more_of_command(value: Mapping[str, Any]) -> Iterator[str]:
+    """What else is said of a deployer, of which an admin approves the change: what its command is given, and its times."""
+    for key, said in value.items():
+        if key != "command" and said:
+            yield f"{key} = {', '.join(said) if isinstance(said, list | tuple) else format_duration(said)}"
+
+
 def _shown(value: object) -> str:
     if isinstance(value, dict) and "command" in value:
-        return " ".join(value["command"])
+        return "; ".join([" ".join(value["command"]), *_more_of_command(value)])
     if isinstance(value, dict):
         return (
             "{ " + ", ".join(f"{key} = {item}" for key, item in sorted(value.items())) + " }"
