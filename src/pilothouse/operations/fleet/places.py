@@ -1,5 +1,6 @@
 """Targets as places: what each should run, what it says it runs, since when they differ, and how its clock is."""
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 from pilothouse.domain.identity.roles import Actor
@@ -29,14 +30,17 @@ def list_places(services: Services, actor: Actor) -> dict[str, Place]:
         tokens = remote_targets.tokens(connection)
         found = differences.recorded(connection)
     now = services.now()
-    in_force = [one.target for one in tokens if one.state_at(now) == "in force"]
+    in_force = Counter(one.target for one in tokens if one.state_at(now) == "in force")
+    differing: dict[str, list[Difference]] = defaultdict(list)
+    for one in found:
+        differing[one.target].append(one)
     return {
         t.name: Place(
             t.name,
             "command" if t.deployer else t.place,
             clocks.get(t.name),
-            in_force.count(t.name),
-            tuple(one for one in found if one.target == t.name),
+            in_force[t.name],
+            tuple(differing.get(t.name, ())),
         )
         for t in known
     }
