@@ -119,6 +119,8 @@ def test_spans_of_requests_are_bounded_and_dropped_without_a_receiver(place, rec
     assert queue.take(1) == []
     configure(place, receiver, 0.5)
     queue.put("ewr", [SPAN])
+    assert post_spans(place.services, queue, lambda: True) == ""
+    assert len(spans(receiver)) == 0, "the daemon stops: a slow receiver is not waited for"
     assert post_spans(place.services, queue) == ""
     assert len(spans(receiver)) == 1
     receiver.answers = [503]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pilothouse.sqlite import Connection
-from pilothouse.telemetry.rows.columns import Floats, Ints, decode_predictions
+from pilothouse.telemetry.rows.columns import Floats, Ints, Predictions, decode_predictions
 from pilothouse.telemetry.trial_pairs import TrialName, find_trial
 from pilothouse.telemetry.trials.columns import decode_outcomes, decode_pairs
 
@@ -71,16 +71,21 @@ def _of_arms(connection: Connection, number: int, classes: tuple[str, ...]) -> l
     parts: list[Answered] = []
     rows, segments = 0, set[int]()
     numbers: dict[str | None, int] = {name: place for place, name in enumerate(classes)}
-    for batch, version, segment, start, count, data in connection.execute(
-        "SELECT b.id, t.version, b.segment_id, b.segment_start, b.rows, s.predictions FROM trial_batches a "
-        "JOIN batches b ON b.id = a.batch_id JOIN streams t ON t.id = b.stream_id JOIN segments s ON s.id = b.segment_id "
-        "WHERE a.trial_id=? ORDER BY a.batch_id DESC",
+    decoded: dict[int, tuple[int, Predictions]] = {}
+    for batch, version, segment, start, count in connection.execute(
+        "SELECT b.id, t.version, b.segment_id, b.segment_start, b.rows FROM trial_batches a "
+        "JOIN batches b ON b.id = a.batch_id JOIN streams t ON t.id = b.stream_id "
+        "WHERE a.trial_id=? AND b.segment_id IS NOT NULL ORDER BY a.batch_id DESC",
         (number,),
     ):
         if rows >= 2 * _MOST_ROWS:
             break
         rows += count
-        whole = decode_predictions(data)
+        # many batches of a version lie in one segment, and follow each other
+        if decoded.get(version, (-1,))[0] != segment:
+            (data,) = connection.execute("SELECT predictions FROM segments WHERE id=?", (segment,)).fetchone()
+            decoded[version] = segment, decode_predictions(data)
+        whole = decoded[version][1]
         part = whole.part(start, count)
         labels = part.coded_labels.mapped(numbers, -1) if classes else np.empty(0, np.int64)
         losses = _losses(classes, part.scores, labels, _outcomes(connection, "batch_id", batch, part.rows))

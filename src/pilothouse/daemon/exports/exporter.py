@@ -20,7 +20,7 @@ def keep_exports(services: Services, wakeup: Wakeup, spans: SpanQueue) -> None:
 
     def work() -> float | None:
         nonlocal said
-        fault = post_spans(services, spans)
+        fault = post_spans(services, spans, wakeup.stop.is_set)
         if fault and not said:
             log.error("%s", fault)
         said = fault

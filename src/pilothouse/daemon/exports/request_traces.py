@@ -39,9 +39,10 @@ class SpanQueue:
             return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
 
 
-def post_spans(services: Services, queue: SpanQueue) -> str:
-    """Post what waits, where there is a receiver; returns why it could not be posted, empty where it was."""
-    while taken := queue.take(_TOGETHER):
+def post_spans(services: Services, queue: SpanQueue, stopping: Callable[[], bool] = lambda: False) -> str:
+    """Post what waits, where there is a receiver, until the daemon stops; returns why it could not be posted, empty where it
+    was."""
+    while not stopping() and (taken := queue.take(_TOGETHER)):
         with services.registry.read() as connection:
             settings = integration_files.in_force(connection).traces
         if settings is None or not settings.requests:
