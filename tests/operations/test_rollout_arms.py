@@ -11,6 +11,7 @@ from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowe
 from pilothouse.domain.formats.wire import Outcome as Known
 from pilothouse.domain.formats.wire import TrialReport, pack_numbers
 from pilothouse.domain.rollouts.rollout import RolloutState
+from pilothouse.operations.ingest import claims
 from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.operations.rollouts import keeper, views
 from pilothouse.operations.rollouts.facts import Serving
@@ -84,6 +85,19 @@ def begun(root: Path, of: Any = AB, beside: tuple[int, ...] = (3, 4)) -> tuple[R
         found = rollouts.of_request(connection, request.id)
     assert found is not None
     return place, found.id
+
+
+def test_what_a_target_says_that_an_arm_answered_counts_in_its_trial(tmp_path: Path) -> None:
+    """A hub takes no claim of a trial that the registry does not have; that of every version that is tried it has."""
+    place, number = begun(tmp_path / "workspace")
+    for version in (1, 2, 3, 4):
+        made = batch_of(flights().iloc[:3], 1, producer=f"arm-{version}", model="delay", version=version)
+        said = dataclasses.replace(made, rollout=number, share=SHARE)
+        assert claims.of_trial(place.services, said) is said, version
+        of_shadow = dataclasses.replace(said, share=0.0)
+        assert claims.of_trial(place.services, of_shadow).rollout == 0, "the plan has none"
+    stranger = dataclasses.replace(said, version=5)
+    assert claims.of_trial(place.services, stranger).rollout == 0
 
 
 def test_several_versions_share_the_requests_and_the_evidence_shows_them(tmp_path: Path) -> None:

@@ -44,8 +44,8 @@ def _is_of_trial(
     share: float,
     needs: int | None = None,
 ) -> bool:
-    """True where the roll-out is of this model, has the target in a wave with such a step, and each version is the roll-out's
-    or has been live there. ``needs``: the version that must be the roll-out's."""
+    """True where the roll-out is of this model, has the target in a wave with such a step, and each version is one that it
+    tries or has been live there. ``needs``: the version that must be the roll-out's."""
     with services.registry.read() as connection:
         rollout = rollouts.find(connection, batch.rollout)
         if rollout is None or rollout.model != batch.model or needs not in (None, rollout.version):
@@ -61,5 +61,8 @@ def _is_of_trial(
             for step in steps
         ):
             return False
-        others = versions - {rollout.version}
+        tried = {rollout.version}
+        if share > 0:  # a shadow is of the roll-out's own version alone
+            tried |= {arm.version for arm in rollout.arms}
+        others = versions - tried
         return not others or others <= deployments.ever_live(connection, batch.model, batch.target)
