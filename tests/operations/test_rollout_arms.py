@@ -10,13 +10,18 @@ import pytest
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError
 from pilothouse.domain.formats.wire import Outcome as Known
 from pilothouse.domain.formats.wire import TrialReport, pack_numbers
+from pilothouse.domain.models.target_file import Deployer
 from pilothouse.domain.rollouts.rollout import RolloutState
+from pilothouse.operations.fleet.deployers import TargetDeployer
+from pilothouse.operations.fleet.processes import Pulse
 from pilothouse.operations.ingest import claims
 from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.operations.rollouts import keeper, views
 from pilothouse.operations.rollouts.facts import Serving
 from pilothouse.operations.workspace import time_machine
+from pilothouse.store.deployed import deployer_states
 from pilothouse.store.promotion import rollouts, trials
+from pilothouse.system.processes import own_name
 from pilothouse.telemetry import VersionFacts
 from support.flight_batches import NOW_US, batch_of, flights, specification
 from support.rollout_plans import TRIALS, TWO_WAVES, plan
@@ -85,6 +90,17 @@ def begun(root: Path, of: Any = AB, beside: tuple[int, ...] = (3, 4)) -> tuple[R
         found = rollouts.of_request(connection, request.id)
     assert found is not None
     return place, found.id
+
+
+def test_a_command_is_asked_for_the_roll_outs_own_version_whatever_is_tried_beside_it(tmp_path: Path) -> None:
+    place, _ = begun(tmp_path / "workspace")
+    pulse = Pulse(place.services, own_name())
+    TargetDeployer(place.services, pulse, "ewr", lambda: False).turn(Deployer(command=("true",)))
+    with place.services.registry.read() as connection:
+        tried = [(one.version, one.place) for one in trials.trials_on(connection, "ewr")]
+        (state,) = deployer_states.states(connection, "ewr").values()
+    assert tried == [(2, 0), (3, 1), (4, 2)]
+    assert state.wanted["canary"][1:] == [2, SHARE]
 
 
 def test_what_a_target_says_that_an_arm_answered_counts_in_its_trial(tmp_path: Path) -> None:

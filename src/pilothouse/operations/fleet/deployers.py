@@ -7,7 +7,7 @@ is reported as a serving process would report it, and a target whose command fai
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -36,6 +36,7 @@ _FORM = 1
 _LONGEST_PAUSE = timedelta(seconds=60)
 _LONGEST_MESSAGE = 300
 _PATH = "/usr/local/bin:/usr/bin:/bin"
+_ONE = "a command tries one version beside the live one: this one answers nothing there"
 _SHADOW = "a command has no shadow: nothing answers copies there"
 
 
@@ -79,7 +80,7 @@ class TargetDeployer:
     def turn(self, deployer: Deployer) -> None:
         """Do what is next for each model on the target, then report. Raises PilothouseError where the registry fails."""
         desired = desired_state(self._services, self._target)
-        trials = {trial.version.model: trial for trial in desired.trials}
+        trials = {trial.version.model: trial for trial in desired.trials if trial.place == 0}
         with self._services.registry.read() as connection:
             known = deployer_states.states(connection, self._target)
         if not self._begun:
@@ -92,7 +93,7 @@ class TargetDeployer:
             if self._is_stopping():
                 return
             states[version.model] = state
-        self._report(states, trials)
+        self._report(states, trials, [trial for trial in desired.trials if trial.place > 0])
 
     def _end_left_over(self, known: Mapping[str, DeployerState]) -> None:
         """End runs that a daemon of before has left running: the same is asked for again."""
@@ -247,7 +248,12 @@ class TargetDeployer:
         how = ending_text(end.code) if end.code is not None else f"over {format_duration(deployer.timeout)}"
         return f"{how}: {end.last_line}" if end.last_line else how
 
-    def _report(self, states: Mapping[str, DeployerState], trials: Mapping[str, DesiredTrial]) -> None:
+    def _report(
+        self,
+        states: Mapping[str, DeployerState],
+        trials: Mapping[str, DesiredTrial],
+        others: Sequence[DesiredTrial],
+    ) -> None:
         """Say what runs as a serving process would; a target of which one model has failed answers nothing."""
         failed = [state.message for state in states.values() if state.state == "failed"]
         if failed:
@@ -265,6 +271,11 @@ class TargetDeployer:
             )
             for model, trial in trials.items()
             if model in states
+        ]
+        said += [
+            TrialReport(one.rollout, one.version.model, one.version.version, one.mode, "answers", _ONE)
+            for one in others
+            if one.version.model in states
         ]
         loaded = {
             model: int(state.wanted["version"]) if state.state == "ready" else self._ready[model]
