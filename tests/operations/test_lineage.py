@@ -8,16 +8,20 @@ import sys
 import threading
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pilothouse.domain.integrations.run_ids import span_id, trace_id, uuid7
+from pilothouse.domain.jobs.jobs import JobStatus
 from pilothouse.operations.integrations import outbox
+from pilothouse.operations.integrations.traces import job_trace
 from pilothouse.operations.services import Services
 from pilothouse.store.exports import cursors
+from pilothouse.store.work import jobs
 from support import example
 from support.event_receiver import Receiver
 from support.templates import copy_of
@@ -261,3 +265,13 @@ def test_ids_follow_from_their_keys() -> None:
     assert made.int >> 80 == int(at.timestamp() * 1_000)
     assert len(trace_id("a")) == 32
     assert len(span_id("a")) == 16
+
+
+def test_jobs_of_two_workspaces_are_two_traces(services: Services) -> None:
+    with services.registry.read() as connection:
+        job = jobs.find(connection, 1)
+    assert job is not None
+    same = replace(job, status=JobStatus.FAILED, message="later")
+    elsewhere = replace(job, created_at=job.created_at + timedelta(microseconds=1))
+    assert job_trace(job, 1) == job_trace(same, 1)
+    assert len({job_trace(job, 1), job_trace(job, 2), job_trace(elsewhere, 1)}) == 3

@@ -103,7 +103,7 @@ def _run(services: Services, launcher: Launcher, claim: ClaimedJob, stop: thread
     """Run a claimed job to its end, beside a thread that keeps its lease."""
     job = claim.job
     facts = {"job": job.id, "attempt": job.attempt, "model": job.model, "kind": job.kind}
-    facts["trace_id"] = job_trace(job.id, job.attempt, job.model)
+    facts["trace_id"] = job_trace(job, job.attempt)
     say(log, logging.INFO, f"job {job.id} ({job.kind} {job.model}) starts", **facts)
     cancel, over = threading.Event(), threading.Event()
     keeper = threading.Thread(
@@ -207,7 +207,7 @@ def _commit(services: Services, claim: ClaimedJob, outcome: JobOutcome, stop: th
         logging.INFO if outcome.status is JobStatus.SUCCEEDED else logging.WARNING,
         f"job {job.id} {outcome.status}" + (f": {outcome.error}" if outcome.error else ""),
         job=job.id,
-        trace_id=job_trace(job.id, job.attempt, job.model),
+        trace_id=job_trace(job, job.attempt),
         status=str(outcome.status),
         seconds=round(outcome.seconds, 3),
         peak_memory_mb=outcome.peak_memory_mb,

@@ -8,7 +8,7 @@ from pilothouse import __version__
 from pilothouse.domain.integrations.otlp import Span, Value
 from pilothouse.domain.integrations.run_ids import span_id, trace_id
 from pilothouse.domain.jobs.jobs import StepExit
-from pilothouse.domain.records import AuditEntry
+from pilothouse.domain.records import AuditEntry, Job
 from pilothouse.operations.integrations.lineage import DEPLOYMENT_ACTIONS, JOB_ACTIONS
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
@@ -16,9 +16,10 @@ from pilothouse.store.exports import lineage_rows
 from pilothouse.store.work import jobs
 
 
-def job_trace(job: int, attempt: int, model: str) -> str:
-    """Trace of a job's attempt: the log of the daemon names it too."""
-    return trace_id("job", model, job, attempt)
+def job_trace(job: Job, attempt: int) -> str:
+    """Trace of a job's attempt: the log of the daemon names it too. The job's time is in it, so that jobs of two workspaces
+    that send to one collector are no one trace."""
+    return trace_id("job", job.model, job.id, attempt, job.created_at.isoformat())
 
 
 def resource(services: Services) -> dict[str, Value]:
@@ -47,7 +48,7 @@ def _of_job(connection: Connection, entry: AuditEntry) -> Iterator[Span]:
     started = lineage_rows.attempt_started(connection, number, attempt)
     if started is None:
         return
-    trace, status = job_trace(number, attempt, job.model), str(entry.detail.get("status", ""))
+    trace, status = job_trace(job, attempt), str(entry.detail.get("status", ""))
     root = span_id(trace, "job")
     known: dict[str, Value] = {
         "pilothouse.job": number,
@@ -101,7 +102,7 @@ def _of_deployment(connection: Connection, entry: AuditEntry) -> Iterator[Span]:
     trace = trace_id("deployment", entry.seq, entry.recorded_at.isoformat())
     if isinstance(request, int):
         start, decisions = lineage_rows.request_times(connection, request)
-        trace = trace_id("request", uri, request)
+        trace = trace_id("request", uri, request, start.isoformat())
     yield Span(
         trace,
         span_id(trace, entry.subject, entry.seq),
