@@ -88,6 +88,8 @@ def test_labels_from_outside_stay_in_their_quotes() -> None:
         ('[lineage]\nurl = "https://ada:secret@host/x"', "expected token_file"),
         ('[lineage]\nurl = "ftp://host"', "expected http:// or https://"),
         ('[lineage]\nfile = "state/registry.db"', "outside of state and models"),
+        ('[lineage]\nfile = "./state/registry.db"', "outside of state and models"),
+        ('[lineage]\nfile = "out/../state/registry.db"', "without .. in its path"),
         ("[traces]", "expected http:// or https://"),
         ("[metrcs]", "metrcs"),
     ],

@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -152,8 +153,14 @@ def _faults(read: Integrations) -> Iterator[str]:
             path = getattr(table, key, "")
             if len(path) > _LONGEST or "\0" in path or not path.isprintable():
                 yield f"{name}.{key}: expected a path of {_LONGEST:,} printable characters at most"
-            elif key == "file" and path and path.replace("\\", "/").split("/")[0] in ("state", "models"):
-                yield f"{name}.{key}: found {path!r}; expected a file outside of state and models"
+            elif key == "file" and not _is_free(path):
+                yield f"{name}.{key}: found {path!r}; expected a file outside of state and models, without .. in its path"
+
+
+def _is_free(path: str) -> bool:
+    """True for a path to whose end lines may be put: nothing of the workspace's own is there."""
+    parts = PurePosixPath(path).parts
+    return ".." not in parts and (not parts or parts[0] not in ("state", "models"))
 
 
 def _listen_faults(metrics: MetricsSettings) -> Iterator[str]:
