@@ -54,6 +54,18 @@ def test_the_commit_of_applied_files_is_on_record(workspace, root: Path, commit:
     assert change["git"] == {**state, "commit": git(root, "rev-parse", "HEAD"), "branch": ""}
 
 
+def test_receivers_are_recorded_with_their_commit(workspace, root: Path, commit: str) -> None:
+    workspace("apply")
+    (root / "alerts.toml").write_text("")
+    git(root, "add", ".")
+    git(root, "commit", "-qm", "alerts")
+    workspace("apply")
+    (entry,) = [
+        one for one in workspace("audit", "show", "--json").json if one["action"] == "alerts.described"
+    ]
+    assert entry["detail"]["git"]["commit"] == git(root, "rev-parse", "HEAD")
+
+
 def test_rows_beside_a_model_do_not_make_its_files_dirty(workspace, root: Path, commit: str) -> None:
     (root / "models" / "delay" / "notes.txt").write_text("x")
     (planned,) = workspace("apply", "--plan", "--json").json
@@ -97,10 +109,15 @@ def test_files_are_checked_without_a_workspace(pilothouse, root: Path, tmp_path:
     assert pilothouse("check", str(file), as_name=None).code == 0
     (tmp_path / "targets.toml").write_text("[[target]]\n")
     (tmp_path / "other.toml").write_text("")
+    (tmp_path / "alerts.toml").write_text("[[receiver]]\n")
     file.write_text(file.read_text().replace('name = "delay"', 'name = "other"'))
     told = pilothouse(
-        "check", str(file), str(tmp_path / "targets.toml"), str(tmp_path / "other.toml"), as_name=None
+        "check",
+        str(file),
+        *(str(tmp_path / f"{name}.toml") for name in ("targets", "alerts", "other")),
+        as_name=None,
     )
+    assert "alerts.toml: receiver[0].name" in told.err
     assert told.code == 2
     assert "expected both to be the same" in told.err
     assert "targets.toml: target[0].name" in told.err
@@ -111,7 +128,7 @@ def test_files_are_checked_without_a_workspace(pilothouse, root: Path, tmp_path:
 def test_the_hook_names_a_command_that_there_is() -> None:
     text = HOOKS.read_text("utf-8")
     assert "entry: pilothouse check\n" in text
-    assert r"files: (^|/)(model|targets|plans|integrations)\.toml$" in text
+    assert r"files: (^|/)(model|targets|plans|integrations|alerts)\.toml$" in text
 
 
 @pytest.mark.parametrize(

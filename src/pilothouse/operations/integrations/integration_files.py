@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pilothouse.domain.errors import InvalidInputError, ModelFileError, PilothouseError
+from pilothouse.domain.errors import InvalidInputError, PilothouseError
 from pilothouse.domain.formats.canonical import canonical_json
 from pilothouse.domain.identity.roles import Permission
 from pilothouse.domain.integrations.integration_file import (
@@ -20,6 +20,7 @@ from pilothouse.domain.integrations.integration_file import (
 )
 from pilothouse.operations.authorisation import Change, check
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace_texts import read_settings
 from pilothouse.sqlite import Connection
 from pilothouse.store import workspace
 from pilothouse.system.files import read_plain_file
@@ -40,16 +41,7 @@ class IntegrationChanges:
 
 def read_integrations_file(services: Services, problems: list[str]) -> Integrations | None:
     """Content of the file; None without one or with faults, which are added to ``problems``."""
-    path = services.paths.root / INTEGRATIONS_FILE
-    if not path.exists():
-        return None
-    try:
-        return load_integrations(read_plain_file(path, _LARGEST_FILE).decode())
-    except ModelFileError as error:
-        problems += error.problems
-    except (OSError, UnicodeDecodeError, PilothouseError) as error:
-        problems.append(f"{INTEGRATIONS_FILE}: cannot be read: {error}")
-    return None
+    return read_settings(services, INTEGRATIONS_FILE, load_integrations, problems)
 
 
 def in_force(connection: Connection) -> Integrations:

@@ -4,17 +4,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pilothouse.domain.errors import ModelFileError
 from pilothouse.domain.identity.roles import Permission
 from pilothouse.domain.outbox.settings import AlertSettings
 from pilothouse.domain.outbox.settings_file import ALERTS_FILE, load_settings
 from pilothouse.operations.authorisation import Change, check
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace_texts import read_settings
 from pilothouse.sqlite import Connection
 from pilothouse.store.deployed import alerts
 from pilothouse.store.outbox import deliveries, outbox_events, settings
-
-_LONGEST = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +27,7 @@ class AlertChanges:
 
 def read_alerts_file(services: Services, problems: list[str]) -> AlertSettings | None:
     """Settings of the file; None without one, or where it has faults, which are added to ``problems``."""
-    path = services.paths.root / ALERTS_FILE
-    if not path.exists():
-        return None
-    try:
-        size = path.stat().st_size
-        if size > _LONGEST:
-            raise ModelFileError([f"{ALERTS_FILE}: has {size:,} bytes; expected {_LONGEST:,} at most"])
-        return load_settings(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        problems.append(f"{ALERTS_FILE}: cannot be read: {error}")
-    except ModelFileError as error:
-        problems += error.problems
-    return None
+    return read_settings(services, ALERTS_FILE, load_settings, problems)
 
 
 def planned_alerts(connection: Connection, described: AlertSettings | None) -> AlertChanges:
@@ -56,9 +42,9 @@ def planned_alerts(connection: Connection, described: AlertSettings | None) -> A
     return AlertChanges(described, "update" if stored else "create", differences)
 
 
-def put_alerts(change: Change, planned: AlertChanges) -> None:
+def put_alerts(change: Change, planned: AlertChanges, git: Mapping[str, Any]) -> None:
     """Put the settings of the file in force; those before stay on record. With the first ones the alerts that are open are
-    told."""
+    told. ``git``: the repository that the file lies in."""
     if planned.put is None:
         return
     check(change.connection, change.actor, Permission.APPLY)
@@ -66,11 +52,8 @@ def put_alerts(change: Change, planned: AlertChanges) -> None:
     is_first = settings.in_force(change.connection) is None
     settings.put(change.connection, planned.put, by=change.actor.name, at=change.at)
     deliveries.look_again(change.connection, change.at)
-    change.record(
-        "alerts.described",
-        ALERTS_FILE,
-        {"differences": list(planned.differences), "digest": planned.put.digest},
-    )
+    detail: dict[str, Any] = {"differences": list(planned.differences), "digest": planned.put.digest}
+    change.record("alerts.described", ALERTS_FILE, detail | ({"git": dict(git)} if git else {}))
     if is_first:
         going_on = alerts.listed(change.connection, unresolved=True)
         outbox_events.note_open_alerts(change.connection, [alert.id for alert in going_on])

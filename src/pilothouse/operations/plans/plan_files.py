@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pilothouse.domain.errors import ModelFileError
 from pilothouse.domain.identity.roles import Permission
 from pilothouse.domain.models.dataclass_reader import format_duration
 from pilothouse.domain.models.model_spec import ModelSpec
@@ -14,13 +13,13 @@ from pilothouse.domain.rollouts.plan_changes import looser
 from pilothouse.domain.rollouts.plan_file import PLANS_FILE, load_plans
 from pilothouse.operations.authorisation import Change, check
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace_texts import read_settings
 from pilothouse.sqlite import Connection
 from pilothouse.store import workspace
 from pilothouse.store.models import models
 from pilothouse.store.models import targets as target_store
 from pilothouse.store.promotion import rollouts
 
-_LONGEST = 1 << 20
 _DURATIONS = ("bake", "patience")
 
 
@@ -35,20 +34,8 @@ class PlanChanges:
 
 
 def read_plans_file(services: Services, problems: list[str]) -> dict[str, Plan] | None:
-    """Plans of the file by name; None without one, empty where it has faults, which are added to ``problems``."""
-    path = services.paths.root / PLANS_FILE
-    if not path.exists():
-        return None
-    try:
-        size = path.stat().st_size
-        if size > _LONGEST:
-            raise ModelFileError([f"{PLANS_FILE}: has {size:,} bytes; expected {_LONGEST:,} at most"])
-        return load_plans(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        problems.append(f"{PLANS_FILE}: cannot be read: {error}")
-    except ModelFileError as error:
-        problems += error.problems
-    return {}
+    """Plans of the file by name; None without one, or where it has faults, which are added to ``problems``."""
+    return read_settings(services, PLANS_FILE, load_plans, problems)
 
 
 def planned_plans(connection: Connection, described: Mapping[str, Plan] | None) -> PlanChanges:

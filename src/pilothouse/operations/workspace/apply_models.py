@@ -80,7 +80,7 @@ class PlannedChange:
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """What was read: model files by model, and ``targets.toml``, ``plans.toml`` and ``alerts.toml`` where there are any."""
+    """What was read: model files by model, and the files of the workspace where there are any."""
 
     root: Path
     models: dict[str, ReadFile]
@@ -146,7 +146,7 @@ def apply(services: Services, actor: Actor, folder: Path | None = None) -> list[
         _apply_targets(change, planned.targets, git.get(TARGETS_FILE, {}))
         plan_files.put_plans(change, planned.plans, git.get(PLANS_FILE, {}))
         integration_files.put(change, planned.integrations, git.get(INTEGRATIONS_FILE, {}))
-        settings_files.put_alerts(change, planned.alerts)
+        settings_files.put_alerts(change, planned.alerts, git.get(ALERTS_FILE, {}))
         keys = targets.target_ids(change.connection)
         for one in planned.models:
             if one.action in _CHANGING:

@@ -15,6 +15,7 @@ from pilothouse.domain.models.model_file import read_spec, spec_to_plain
 from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.domain.models.target_file import TARGETS_FILE, TargetDescription, load_targets
 from pilothouse.domain.models.target_selection import without_places
+from pilothouse.domain.outbox.settings_file import ALERTS_FILE, load_settings
 from pilothouse.domain.rollouts.plan_file import PLANS_FILE, load_plans
 from pilothouse.operations.automation.schedule_times import check_rule, is_zone
 from pilothouse.operations.jobs.judging_code import judging_code
@@ -22,9 +23,9 @@ from pilothouse.operations.models.estimator_faults import estimator_faults
 from pilothouse.operations.models.source_columns import local_sources, source_path, source_problems
 from pilothouse.operations.models.source_values import MOST_ROWS, NOTED_ROWS, SourceReport, look_at_rows
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace_texts import read_text
 
 MODEL_FILE = "model.toml"
-_FILE_LIMIT = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,7 @@ _CHECKS: Mapping[str, Callable[[Path], list[str]]] = {
     TARGETS_FILE: _check_by(load_targets),
     PLANS_FILE: _check_by(load_plans),
     INTEGRATIONS_FILE: _check_by(load_integrations),
+    ALERTS_FILE: _check_by(load_settings),
 }
 
 
@@ -145,18 +147,6 @@ class _Reading:
     problems: list[str]
     is_tried: bool
     """True where everything that a training would refuse is looked for."""
-
-
-def read_text(path: Path, name: str) -> str:
-    """Text of a file that a user writes. Raises ModelFileError (unreadable, too large, not UTF-8)."""
-    try:
-        if path.stat().st_size > _FILE_LIMIT:
-            raise ModelFileError([f"{name}: is over {_FILE_LIMIT >> 20} MiB; expected a file of settings"])
-        return path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ModelFileError([f"{name}: is not UTF-8 at byte {error.start}; save it as UTF-8"]) from None
-    except OSError as error:
-        raise ModelFileError([f"{name}: cannot be read: {error.strerror}"]) from None
 
 
 def _read_file(

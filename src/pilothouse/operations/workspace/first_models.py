@@ -25,7 +25,8 @@ from pilothouse.operations.models.file_facts import (
     sample_file,
 )
 from pilothouse.operations.models.quick_fit import SOURCE, QuickFits
-from pilothouse.operations.workspace.file_reading import MODEL_FILE, read_text
+from pilothouse.operations.workspace.file_reading import MODEL_FILE
+from pilothouse.operations.workspace_texts import read_text
 from pilothouse.system.files import write_atomically
 from pilothouse.system.paths import WorkspacePaths
 

@@ -21,7 +21,8 @@ from pilothouse.domain.records import Target
 from pilothouse.domain.rollouts.plan_changes import moved_targets
 from pilothouse.operations.authorisation import authorise, reading
 from pilothouse.operations.services import Services
-from pilothouse.operations.workspace.file_reading import MODEL_FILE, ReadFile, read_model_files, read_text
+from pilothouse.operations.workspace.file_reading import MODEL_FILE, ReadFile, read_model_files
+from pilothouse.operations.workspace_texts import read_text
 from pilothouse.sqlite import Connection
 from pilothouse.store import workspace
 from pilothouse.store.models import models, remote_targets

@@ -52,7 +52,7 @@ def diff(session: Session) -> int:
 @json_option
 @click.pass_obj
 def check(session: Session, files: tuple[Path, ...]) -> None:
-    """Check FILES (model.toml, targets.toml, plans.toml, integrations.toml) without a workspace: nothing is run or written."""
+    """Check FILES (model.toml and targets, plans, integrations, alerts.toml) without a workspace: nothing is run or written."""
     from pilothouse.operations.workspace.file_reading import check_files
 
     problems = check_files(files)
