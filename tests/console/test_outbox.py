@@ -47,7 +47,7 @@ async def test_a_test_is_sent_and_a_silence_made_and_ended_by_keyboard(make_cons
         await settle(pilot)
         await pilot.press("y")
         await settle(pilot)
-        assert "on its way: 1 test messages" in footer(app)
+        assert "on their way: 1 test message" in footer(app)
         assert "this is a test by olga" in str(app.view.query_one("#whole", Static).render())
         await pilot.press("s")
         await settle(pilot)

@@ -360,3 +360,10 @@ def test_a_channel_through_which_nothing_is_sent_is_dead_though_no_receiver_fail
     place.example.pass_time(minutes=16)
     assert "1 due, and nothing sends" in views.dead_channels(place.services, vera).failing["hook"]
     assert views.outbox(place.services, vera).unsent.keys() == {"hook"}
+
+
+def test_many_dead_channels_are_one_line_of_a_few_names() -> None:
+    failing = {f"receiver-{number}": "it answered 500 " * 50 for number in range(40)}
+    text = views.DeadChannels(failing, 7).text
+    assert text.endswith("37 others take nothing · 7 messages given up")
+    assert len(text) <= 3 * 80 + 80

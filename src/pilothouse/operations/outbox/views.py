@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError
+from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.domain.outbox.deliveries import (
     FAILING_FOR_LONG,
@@ -24,6 +25,8 @@ from pilothouse.store.outbox import deliveries, outbox_events, settings
 from pilothouse.store.outbox.deliveries import NewDelivery
 
 _LATELY = timedelta(days=1)
+_MOST_NAMED, _LONGEST_ERROR = 3, 60
+"""Receivers named in one line, and characters of the error of each: three lines of a terminal."""
 NO_RECEIVERS = "no receivers are described: write alerts.toml, then pilothouse apply"
 
 
@@ -55,8 +58,13 @@ class DeadChannels:
 
     @property
     def text(self) -> str:
-        """One line; empty where all is well."""
-        parts = [f"{name} takes nothing ({error})" for name, error in self.failing.items()]
+        """One line of a few receivers; empty where all is well."""
+        parts = [
+            f"{name} takes nothing ({one_line(error, _LONGEST_ERROR)})"
+            for name, error in [*self.failing.items()][:_MOST_NAMED]
+        ]
+        if len(self.failing) > _MOST_NAMED:
+            parts.append(f"{len(self.failing) - _MOST_NAMED} others take nothing")
         if self.dead:
             parts.append(f"{self.dead} message{'s' if self.dead > 1 else ''} given up")
         return " · ".join(parts)

@@ -16,6 +16,9 @@ from pilothouse.domain.outbox.deliveries import DeliveryState, Outgoing
 from pilothouse.operations.services import Services
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.tables.outbox_rows import error_text, health_text, outbox_table
+from pilothouse.presentation.texts import counted
+
+_FIRST = {"bad": 0, "warn": 1}
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,9 @@ class OutboxView(TableView[Outgoing]):
             health_text(one.name, box.health.get(one.name), box.now, box.unsent.get(one.name, ""))
             for one in box.receivers
         ]
+        receivers.sort(
+            key=lambda cell: _FIRST.get(cell.tone, len(_FIRST))
+        )  # the bad ones: there may not be room for all
         parted = [
             cell
             for number, one in enumerate(receivers)
@@ -110,7 +116,7 @@ class OutboxView(TableView[Outgoing]):
         def operation(services: Services, actor: Actor, _: str) -> str:
             from pilothouse.operations.outbox import views
 
-            return f"on its way: {len(views.add_test(services, actor))} test messages"
+            return f"on their way: {counted(len(views.add_test(services, actor)), 'test message')}"
 
         self.confirm(question, operation)
 
