@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -177,3 +178,24 @@ def test_an_address_of_version_6_without_a_port_goes_to_the_port_of_its_scheme(
         with pytest.raises(UnavailableError):
             receivers.post(url, b"{}", "")
     assert asked == [("2001:db8::1", 80), ("2001:db8::1", 443), ("2001:db8::1", 4318)]
+
+
+def test_a_receiver_that_says_yes_has_it_though_its_body_never_comes() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+
+        def serve() -> None:
+            for _ in range(2):
+                connection, _ = server.accept()
+                with connection:
+                    request = b""
+                    while not request.endswith(b"{}"):
+                        request += connection.recv(65_536)
+                    connection.sendall(answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        assert post(url, b"{}", {}, allow=LOOPBACK).error == ""
+        receivers.post(url, b"{}", "")
+        thread.join()

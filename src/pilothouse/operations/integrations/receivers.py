@@ -67,12 +67,12 @@ def post(url: str, body: bytes, token: str) -> None:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request("POST", target, body, headers)
         answer = connection.getresponse()
+        if 200 <= answer.status < 300:
+            return  # whatever comes of its body: it has the event
         said = answer.read(_LONGEST_ANSWER).decode("utf-8", "replace")
     except (OSError, http.client.HTTPException) as error:
         raise UnavailableError(f"{host}: {one_line(str(error) or type(error).__name__, 300)}") from None
     finally:
         connection.close()
-    if 200 <= answer.status < 300:
-        return
     text = f"{host} answered {answer.status}: {one_line(said, 200)}"
     raise InvalidInputError(text) if answer.status in _REFUSED else UnavailableError(text)
