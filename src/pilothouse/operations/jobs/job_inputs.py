@@ -34,7 +34,7 @@ from pilothouse.operations.jobs.jobs import ClaimedJob
 from pilothouse.operations.jobs.judging_code import check_as_applied, judging_code
 from pilothouse.operations.jobs.lost_rows import check_reproducible
 from pilothouse.operations.jobs.trainings import spec_of_job, stored_spec
-from pilothouse.operations.models.source_columns import source_path
+from pilothouse.operations.models.source_columns import log_fault, source_path
 from pilothouse.operations.models.what_is_left import left_of
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
@@ -309,6 +309,8 @@ def _source(services: Services, spec: ModelSpec, model_folder: Path) -> dict[str
         raise NotFoundError(
             f"data.source: {source} does not exist; expected a file or a folder of dated files"
         )
+    if fault := log_fault(spec, source):
+        raise InvalidInputError(fault)
     return {"source": str(source)}
 
 

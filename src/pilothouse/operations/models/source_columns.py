@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.domain.models.model_spec import ModelSpec
-from pilothouse.domain.tables.source_url import source_url
+from pilothouse.domain.tables.source_url import SourceKind, source_url
 from pilothouse.domain.tables.table_form import training_form
 from pilothouse.sqlite.foreign_sqlite import QueryError, query_columns
 
@@ -30,6 +30,30 @@ def local_sources(spec: ModelSpec, folder: Path) -> list[Path]:
     """The source where it is on this machine, as what code is not looked for in."""
     path = source_path(spec, folder)
     return [] if path is None else [path]
+
+
+_LOGS = {SourceKind.SQLITE: "-wal", SourceKind.DUCKDB: ".wal"}
+"""What the name of a database's file has at its end for the log of changes that are not in the file yet."""
+
+
+def log_fault(spec: ModelSpec, path: Path) -> str:
+    """Why the database at ``path`` cannot be read as it is: a log beside it holds changes. Empty where none does.
+
+    It is looked for here: the step that reads the file is shown that file alone, and would read it without them.
+    """
+    end = _LOGS.get(source_url(spec.data.source).kind)
+    if end is None or not path.is_file():
+        return ""
+    log = path.with_name(path.name + end)
+    try:
+        if not log.stat().st_size:
+            return ""
+    except FileNotFoundError:
+        return ""
+    return (
+        f"data.source: {log.name} holds changes that are not in {path.name} yet; end what writes it, or run a checkpoint there "
+        "(SQLite: PRAGMA wal_checkpoint(TRUNCATE); DuckDB: CHECKPOINT)"
+    )
 
 
 def source_problems(spec: ModelSpec, folder: Path, state: Path) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.errors import InvalidInputError, UnavailableError
 from pilothouse.tables.reader import folder_digest
 
 
@@ -25,8 +25,13 @@ def read_duckdb(path: Path, query: str, memory_mb: int) -> tuple[pa.Table, dict[
         "memory_limit": f"{max(256, memory_mb // 2)}MB",
         "threads": 2,
     }
-    digest = folder_digest(path)
     path = path.resolve()
+    log = path.with_name(path.name + ".wal")
+    if path.is_file() and log.exists() and log.stat().st_size:
+        raise InvalidInputError(
+            f"data.source: {log.name} holds changes that are not in {path.name} yet; run CHECKPOINT there"
+        )
+    digest = folder_digest(path)
     is_folder = path.is_dir()
     # a relative name is allowed where the working folder is, and not where file_search_path leads
     with contextlib.chdir(path if is_folder else path.parent):
@@ -42,6 +47,9 @@ def read_duckdb(path: Path, query: str, memory_mb: int) -> tuple[pa.Table, dict[
             relation = connection.sql(query)
             if relation is None:
                 raise InvalidInputError("data.query: gives no rows; expected one SELECT")
-            return relation.to_arrow_table(), {"sha256": digest}
+            table = relation.to_arrow_table()
         finally:
             connection.close()
+    if folder_digest(path) != digest:
+        raise UnavailableError(f"data.source: {path.name} was changed while it was read; train again")
+    return table, {"sha256": digest}
