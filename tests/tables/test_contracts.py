@@ -99,3 +99,13 @@ def test_values_of_a_driver_become_columns_by_one_rule() -> None:
     ):
         with pytest.raises(InvalidInputError, match="column 'x' holds"):
             table_of(["x"], batches)
+
+
+def test_whole_numbers_beyond_those_of_doubles_are_held_against_a_contract() -> None:
+    table = pa.table({"id": [2**60 + 1, 3, 2**60 + 1]})
+    rule = ColumnRule("integer", minimum=5.0, maximum=1e9, values=(3.0,))
+    assert [(breach.rule, breach.rows) for breach in breaches(table, {"id": rule})] == [
+        ("below 5", 1),
+        ("above 1e+09", 2),
+        ("with a value that is not in the list", 2),
+    ]

@@ -75,12 +75,14 @@ def _of_column(name: str, column: pa.Array, rule: ColumnRule, is_hidden: bool) -
         one_or_zero = pc.or_(pc.equal(values, 0), pc.equal(values, 1))
         found += broken(pc.invert(one_or_zero), "neither true nor false")
     if rule.minimum is not None:
-        found += broken(pc.less(values, rule.minimum), f"below {rule.minimum:g}")
+        found += broken(pc.less(_as_doubles(values), rule.minimum), f"below {rule.minimum:g}")
     if rule.maximum is not None:
-        found += broken(pc.greater(values, rule.maximum), f"above {rule.maximum:g}")
+        found += broken(pc.greater(_as_doubles(values), rule.maximum), f"above {rule.maximum:g}")
     if rule.values:
         kind = pa.string() if rule.type == "text" else pa.float64()
-        among = pc.is_in(values.cast(kind), value_set=pa.array(rule.values, kind))
+        among = pc.is_in(
+            values if rule.type == "text" else _as_doubles(values), value_set=pa.array(rule.values, kind)
+        )
         found += broken(
             pc.and_(pc.is_valid(values), pc.invert(among)), "with a value that is not in the list"
         )
@@ -112,6 +114,11 @@ def _as_type(column: pa.Array, rule: ColumnRule) -> pa.Array | None:
             return column if pa.types.is_timestamp(kind) else None
         case "boolean":
             return column if pa.types.is_boolean(kind) or is_number else None
+
+
+def _as_doubles(values: pa.Array) -> pa.Array:
+    """Numbers as the doubles nearest to them; Arrow's own comparison refuses whole numbers beyond 2**53."""
+    return values.cast(pa.float64(), safe=False)
 
 
 def _shown(value: object) -> str:

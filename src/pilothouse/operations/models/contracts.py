@@ -17,6 +17,7 @@ from pilothouse.domain.tables.table_form import training_form
 from pilothouse.interop.pandera_contracts import contract_of, schema_yaml
 from pilothouse.operations.authorisation import authorise, reading
 from pilothouse.operations.catalogue import require_run
+from pilothouse.operations.models.what_is_left import left_of
 from pilothouse.operations.services import Services
 from pilothouse.store.models import versions
 from pilothouse.system.files import write_atomically
@@ -179,6 +180,7 @@ def _training_rows(services: Services, actor: Actor, spec: ModelSpec) -> "pa.Tab
                 f"{spec.name} has no version whose rows to take; train one, or name a file with --from"
             )
         digest = require_run(connection, newest).snapshot.artifact_digest
+    digest = left_of(services, digest)  # where rows were erased, what is left of them
     services.artifacts.read(digest)
     return pq.read_table(services.artifacts.path(digest))
 
