@@ -122,3 +122,10 @@ def test_scikit_learn_takes_it_as_a_fitted_classifier(client: ph.Client) -> None
     with pytest.raises(ph.InvalidInputError, match="does not change"):
         model.fit(ROWS, ["0", "1", "0"])
     assert accuracy_score(["0", "1"], model.predict([[1.0, 1.0], [19.0, 1.0]])) == 1.0
+
+
+def test_whole_numbers_beyond_those_of_doubles_are_answered(client: ph.Client) -> None:
+    model = client.load("models:/delay/1")
+    large = {"wind": [2**60 + 1, 1], "load": [1, 2]}
+    by_name = [{"wind": w, "load": v} for w, v in zip(*large.values(), strict=True)]
+    assert model.predict_proba(pa.table(large)).tolist() == model.predict_proba(by_name).tolist()

@@ -108,5 +108,5 @@ def _values(column: Any) -> Any:
 
     kind = column.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        return column.cast(pa.float64()).to_numpy()
+        return column.cast(pa.float64(), safe=False).to_numpy()  # the nearest double, as in rows by name
     return column.to_pylist()
