@@ -187,6 +187,7 @@ def test_a_busy_server_is_asked_again_and_a_failing_one_is_not_asked_for_ever() 
     [
         ((302, {"Location": "http://127.0.0.1:1/"}, b""), UnavailableError, "name the address"),
         ((403, {}, b'{"message": "Invalid Host\\u001b[2J"}'), NotAllowedError, "MLFLOW_TRACKING_TOKEN"),
+        ((404, {"Transfer-Encoding": "chunked"}, b"5\r\nab"), NotFoundError, "answered 404"),
         ((200, {}, b"<html>"), UnavailableError, "no JSON"),
         ((200, {}, b"[1]"), UnavailableError, "no JSON object"),
         ((200, {"Content-Length": "100"}, b'{"a": 1}'), UnavailableError, "too early|answer|IncompleteRead"),
@@ -209,6 +210,13 @@ def test_credentials_come_from_the_environment_and_are_in_no_message() -> None:
         client.close()
     assert seen == ["Bearer geheim"]
     assert "geheim" not in str(refused.value)
+
+
+@pytest.mark.parametrize("uri", ["http://[::1", "http://host/ü", "http://hö.example", "http://host/a b"])
+def test_an_address_that_is_none_is_one_line(uri: str) -> None:
+    with pytest.raises(InvalidInputError, match="expected") as refused:
+        HttpClient(uri, {})
+    assert str(refused.value).isprintable()
 
 
 def test_names_of_others_become_names_of_ours() -> None:

@@ -34,7 +34,10 @@ class HttpClient:
         environment: Mapping[str, str] | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        parts = urlsplit(uri)
+        try:
+            parts = urlsplit(uri)
+        except ValueError:
+            raise InvalidInputError(f"{safe(uri, 100)}: expected http://HOST:PORT or https://HOST") from None
         if parts.username or parts.password:
             raise InvalidInputError(
                 "the address holds a user or password: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
@@ -46,6 +49,10 @@ class HttpClient:
             raise InvalidInputError(f"{safe(uri, 100)}: its port is no number of 1 to 65535") from None
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise InvalidInputError(f"{safe(uri, 100)}: expected http://HOST:PORT or https://HOST")
+        if not uri.isascii() or not uri.isprintable() or " " in uri:
+            raise InvalidInputError(
+                f"{safe(uri, 100)}: expected letters of ASCII without blanks, others as %C3%BC in the path and xn--… in the host"
+            )
         self._host = parts.hostname
         self._prefix = parts.path.rstrip("/")
         self._context = ssl.create_default_context() if parts.scheme == "https" else None
@@ -127,7 +134,10 @@ class HttpClient:
                 continue
             if answer.status == 200:
                 return answer
-            said = _message(answer.read(_CHUNK))
+            try:
+                said = _message(answer.read(_CHUNK))
+            except (OSError, http.client.HTTPException):  # the status says enough
+                said = ""
             self._forget()
             if answer.status not in _BUSY or tried == _TRIES:
                 raise self._refused(path, answer.status, said)
