@@ -8,10 +8,11 @@ import pilothouse
 from pilothouse.operations.jobs import step_cache
 
 
+@pytest.mark.parametrize("part", ["training", "inference", "statistics", "tables", "domain", "system"])
 def test_the_programs_own_code_is_part_of_a_steps_key(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code = tmp_path / "training" / "fitting.py"
+    code = tmp_path / part / "fitting.py"
     code.parent.mkdir()
     code.write_text("SLOW = True\n")
     monkeypatch.setattr(pilothouse, "__file__", str(tmp_path / "__init__.py"))

@@ -167,7 +167,7 @@ def _own_code() -> str:
     """Digest of the modules that run inside steps, computed once a process."""
     total = hashlib.sha256()
     root = Path(pilothouse.__file__).parent
-    for part in ("training", "inference", "statistics", "domain", "system"):
+    for part in ("training", "inference", "statistics", "tables", "domain", "system"):
         for file in sorted((root / part).rglob("*.py")):
             total.update(f"{file.relative_to(root)}\0".encode() + file.read_bytes())
     return total.hexdigest()
