@@ -303,6 +303,17 @@ def test_duckdb_gives_the_rows_of_a_file_and_opens_nothing_else(expected: str, t
                 read(f"duckdb:{source}", query=query, folder=tmp_path)
 
 
+def test_changes_in_a_duckdb_log_are_not_overlooked(tmp_path: Path) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    path = tmp_path / "flights.duckdb"
+    connection = duckdb.connect(str(path))
+    connection.execute("PRAGMA disable_checkpoint_on_shutdown")
+    connection.execute("CREATE TABLE flights AS SELECT 1 AS wind")
+    connection.close()
+    with pytest.raises(InvalidInputError, match=r"flights\.duckdb\.wal holds changes"):
+        read(f"duckdb:{path}", query=QUERY, folder=tmp_path)
+
+
 def test_objects_of_a_store_are_pinned(
     store: tuple[str, dict[str, str]], expected: str, tmp_path: Path
 ) -> None:
@@ -366,6 +377,27 @@ def test_an_iceberg_table_is_read_at_its_snapshot(expected: str, tmp_path: Path)
     assert read(f"iceberg:{metadata}", folder=tmp_path).facts == newest.facts
     with pytest.raises(NotFoundError, match="has no snapshot 5"):
         read(f"iceberg:{folder}", version=5, folder=tmp_path)
+
+
+def test_an_earlier_snapshot_has_the_columns_that_it_had(tmp_path: Path) -> None:
+    pytest.importorskip("pyiceberg")
+    pytest.importorskip("sqlalchemy")
+    from pyiceberg.catalog.sql import SqlCatalog
+    from pyiceberg.types import LongType
+
+    catalogue = SqlCatalog("own", uri=f"sqlite:///{tmp_path}/own.db", warehouse=f"file://{tmp_path}/lake")
+    catalogue.create_namespace("air")
+    first = pa.table({"wind": [1.0], "gone": [2.0]})
+    made = catalogue.create_table("air.flights", schema=first.schema)
+    made.append(first)
+    kept = made.current_snapshot().snapshot_id
+    with made.update_schema(allow_incompatible_changes=True) as change:
+        change.delete_column("gone")
+        change.add_column("later", LongType())
+    made.append(pa.table({"wind": [3.0], "later": pa.array([4], pa.int64())}))
+    folder = Path(made.metadata_location.removeprefix("file://")).parents[1]
+    assert read(f"iceberg:{folder}", version=kept, folder=tmp_path).table.column_names == ["wind", "gone"]
+    assert read(f"iceberg:{folder}", folder=tmp_path).table.column_names == ["wind", "later"]
 
 
 def test_a_missing_library_names_its_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

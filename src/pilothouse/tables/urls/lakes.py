@@ -52,13 +52,31 @@ def read_iceberg(
         catalogue = load_catalog("source", type="rest", uri=address, **settings)
         table: Any = catalogue.load_table(parts.fragment)
     else:
+        settings |= _without_the_machines_keys(parts.scheme, settings)
         table = StaticTable.from_metadata(_metadata_file(location, parts.scheme), settings)
     snapshot = int(version) if version is not None else getattr(table.current_snapshot(), "snapshot_id", None)
     if snapshot is not None and table.snapshot_by_id(snapshot) is None:
         raise NotFoundError(f"data.connection.version: the Iceberg table has no snapshot {snapshot}")
-    names = [field.name for field in table.schema().fields if field.name not in skipped]
+    # columns as they were at that snapshot: later ones are not in it, and dropped ones are
+    chosen = None if snapshot is None else table.snapshot_by_id(snapshot)
+    then = table.schemas().get(chosen.schema_id) if chosen is not None else None
+    names = [field.name for field in (then or table.schema()).fields if field.name not in skipped]
     rows = table.scan(snapshot_id=snapshot, selected_fields=tuple(names)).to_arrow()
     return rows, {"snapshot": snapshot, "metadata": Path(table.metadata_location).name}
+
+
+def _without_the_machines_keys(scheme: str, settings: dict[str, str]) -> dict[str, str]:
+    """Settings by which a store is asked as nobody where no key is given. Raises InvalidInputError for a store of which pyiceberg
+    would look for keys and roles of the machine all the same."""
+    if scheme == "s3":
+        return {} if "s3.access-key-id" in settings else {"s3.anonymous": "true"}
+    has_key = bool({"adls.account-key", "adls.sas-token"} & settings.keys())
+    if scheme in ("gs", "gcs") or (scheme in ("az", "abfs", "abfss") and not has_key):
+        raise InvalidInputError(
+            f"data.source: an Iceberg table on {scheme} would be read with keys of this machine; expected one on s3, or on Azure "
+            "with account_key or sas_token in its credentials"
+        )
+    return {}
 
 
 def _metadata_file(location: str, scheme: str) -> str:
@@ -105,8 +123,13 @@ def _delta_options(location: str, credentials: Credentials) -> dict[str, str] | 
             "account_key": "AZURE_STORAGE_ACCOUNT_KEY",
             "sas_token": "AZURE_STORAGE_SAS_TOKEN",
         }
-        return {names[name]: str(value) for name, value in own.items() if name in names}
-    if scheme in ("gs", "gcs") and "service_account" in own:
+        options = {names[name]: str(value) for name, value in own.items() if name in names}
+        if not {"account_key", "sas_token"} & own.keys():
+            options["AZURE_SKIP_SIGNATURE"] = "true"
+        return options
+    if scheme in ("gs", "gcs"):
+        if "service_account" not in own:
+            return {"GOOGLE_SKIP_SIGNATURE": "true"}
         import json
 
         return {"GOOGLE_SERVICE_ACCOUNT_KEY": json.dumps(own["service_account"])}
