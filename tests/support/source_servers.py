@@ -228,3 +228,21 @@ def write_iceberg(folder: Path, table: pa.Table, more: pa.Table) -> tuple[int, i
     kept = made.current_snapshot().snapshot_id
     made.append(more)
     return kept, made.current_snapshot().snapshot_id, made.metadata_location.removeprefix("file://")
+
+
+def write_changed_iceberg(folder: Path) -> tuple[int, str]:
+    """An Iceberg table whose column ``gone`` made room for ``later``: the snapshot before that, and its metadata file."""
+    from pyiceberg.catalog.sql import SqlCatalog
+    from pyiceberg.types import LongType
+
+    catalogue = SqlCatalog("own", uri=f"sqlite:///{folder}/own.db", warehouse=f"file://{folder}/lake")
+    catalogue.create_namespace("air")
+    first = pa.table({"wind": [1.0], "gone": [2.0]})
+    made = catalogue.create_table("air.flights", schema=first.schema)
+    made.append(first)
+    kept = made.current_snapshot().snapshot_id
+    with made.update_schema(allow_incompatible_changes=True) as change:
+        change.delete_column("gone")
+        change.add_column("later", LongType())
+    made.append(pa.table({"wind": [3.0], "later": pa.array([4], pa.int64())}))
+    return kept, made.metadata_location.removeprefix("file://")

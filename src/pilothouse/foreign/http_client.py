@@ -51,7 +51,7 @@ class HttpClient:
             raise InvalidInputError(f"{safe(uri, 100)}: expected http://HOST:PORT or https://HOST")
         if not uri.isascii() or not uri.isprintable() or " " in uri:
             raise InvalidInputError(
-                f"{safe(uri, 100)}: expected letters of ASCII without blanks, others as %C3%BC in the path and xn--… in the host"
+                f"{safe(uri, 100)}: expected ASCII without blanks, other letters as %C3%BC in the path and xn--… in the host"
             )
         self._host = parts.hostname
         self._prefix = parts.path.rstrip("/")

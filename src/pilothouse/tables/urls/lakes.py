@@ -66,15 +66,15 @@ def read_iceberg(
 
 
 def _without_the_machines_keys(scheme: str, settings: dict[str, str]) -> dict[str, str]:
-    """Settings by which a store is asked as nobody where no key is given. Raises InvalidInputError for a store of which pyiceberg
-    would look for keys and roles of the machine all the same."""
+    """Settings by which a store is asked as nobody where no key is given. Raises InvalidInputError for a store with which
+    pyiceberg would take keys and roles of the machine all the same."""
     if scheme == "s3":
         return {} if "s3.access-key-id" in settings else {"s3.anonymous": "true"}
     has_key = bool({"adls.account-key", "adls.sas-token"} & settings.keys())
     if scheme in ("gs", "gcs") or (scheme in ("az", "abfs", "abfss") and not has_key):
         raise InvalidInputError(
-            f"data.source: an Iceberg table on {scheme} would be read with keys of this machine; expected one on s3, or on Azure "
-            "with account_key or sas_token in its credentials"
+            f"data.source: an Iceberg table on {scheme} would be read with keys of this machine; expected one on s3, or on "
+            "Azure with account_key or sas_token in its credentials"
         )
     return {}
 

@@ -41,6 +41,15 @@ class Credentials:
         service = self.settings.get("service_account")
         if isinstance(service, dict):
             found += [str(value) for name, value in service.items() if name.startswith("private_key")]
+        if header := str(self.settings.get("authorization", "")):
+            found += [header.split()[-1]] if header.split() else []  # without the word "Bearer"
+        if text := str(self.settings.get("connection_string", "")):
+            found += [
+                value
+                for part in text.split(";")
+                for name, _, value in (part.partition("="),)
+                if value and name.strip().lower() in ("accountkey", "sharedaccesssignature")
+            ]
         if self.url:
             parts = urlsplit(self.url)
             found += [self.url, *(value for _, value in parse_qsl(parts.query) if len(value) > 7)]
