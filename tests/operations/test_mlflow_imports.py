@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError
-from pilothouse.domain.imported.views import STANDING
+from pilothouse.domain.identity.roles import Permission
+from pilothouse.domain.imported.views import STANDING, Score
 from pilothouse.foreign.opening import open_mlflow
-from pilothouse.operations.exchange import imported, importing
+from pilothouse.operations.authorisation import changing
+from pilothouse.operations.exchange import adoption, imported, importing
 from pilothouse.operations.exchange.importing import ImportCounts, ImportOptions
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.workspace import audits
+from pilothouse.store.models import imports
 from support.mlflow_store import recorded, unpacked
 from support.recorded_http import served
 from support.small_workspace import SmallWorkspace, make_small_workspace
@@ -198,3 +201,20 @@ def test_options_that_are_none_are_refused(
     with pytest.raises(InvalidInputError):
         importing.run_import(example.services, example.admin, source, options)
     source.close()
+
+
+@pytest.mark.parametrize("made", [0, -1, 10**16])
+def test_a_version_made_at_no_time_is_not_adopted(example: SmallWorkspace, store: Path, made: int) -> None:
+    with sqlite3.connect(store) as there:
+        there.execute("UPDATE model_versions SET creation_time = ?", (made,))
+    there.close()
+    take(example, store)
+    version, _ = imported.get_version(example.services, example.admin, "credit-risk/1")
+    file = version.skops_file
+    assert file is not None
+    with changing(example.services, example.admin, Permission.IMPORT) as change:
+        score = Score(file.digest, True, "answers", {}, example.admin.name, change.at)
+        imports.add_score(change.connection, version.id, score)
+        change.record("import.scored", "imported credit-risk/1", {})
+    with pytest.raises(InvalidInputError, match="does not say when it was made"):
+        adoption.adopt(example.services, example.admin, "credit-risk/1", "delay")

@@ -53,7 +53,11 @@ def end(folder: Path) -> tuple[bytes | None, bytes | None]:
         return None, None
     try:
         record: dict[str, Any] = {"runs": _runs(path)}
-    except PilothouseError as error:
+    except (
+        PilothouseError,
+        ValueError,
+        TypeError,
+    ) as error:  # the user's code may have written the store itself
         record = {"runs": [], "fault": one_line(str(error))}
         print(f"what was logged with MLflow is not recorded: {error}", file=sys.stderr)  # noqa: T201 - into the step's log
     archive, record["files"] = _packed(folder / _FILES)

@@ -14,6 +14,8 @@ from pilothouse.operations.exchange.rescoring import check_loadable
 from pilothouse.operations.jobs.trainings import TrainingOptions, start_training
 from pilothouse.operations.services import Services
 
+_YEAR_10000_MS = 253_402_300_800_000
+
 
 def adopt(services: Services, actor: Actor, reference: str, model: str, *, reason: str = "") -> Job:
     """Queue the job that makes a version of ``model`` from an imported one.
@@ -31,7 +33,7 @@ def adopt(services: Services, actor: Actor, reference: str, model: str, *, reaso
         raise ConflictError(f"{name} was not re-scored yet: pilothouse import rescore {name}")
     if not score.answers:
         raise ConflictError(f"{name} does not answer as its registry describes it: {score.finding}")
-    if version.created_ms is None:
+    if version.created_ms is None or not 0 < version.created_ms < _YEAR_10000_MS:
         raise InvalidInputError(
             f"{name}: its registry does not say when it was made, so that no row is surely new to it"
         )
