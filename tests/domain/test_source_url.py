@@ -152,6 +152,8 @@ def test_faults_of_a_contract_are_said() -> None:
         replace(number, values=("a",)): "expected numbers",
         replace(ColumnRule("time"), values=("a",)): "expected with the type text",
         replace(rule, unique=True, nullable=True): "expected with nullable = false",
+        replace(rule, tolerance=1.0): "from 0 to below 1",
+        replace(rule, tolerance=float("nan")): "from 0 to below 1",
         replace(number, pattern="a"): "expected with the type text",
         replace(rule, pattern="a" * 201): "has 201 characters",
         **{

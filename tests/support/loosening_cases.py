@@ -145,6 +145,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "contract.values": ("contract.carrier.values", ["AA"]),
     "contract.unique": ("contract.carrier.unique", True),
     "contract.pattern": ("contract.carrier.pattern", "[A-Z]+"),
+    "contract.tolerance": ("contract.carrier.tolerance", 0.5),
     "training.estimator": ("training.estimator", "sklearn.linear_model.RidgeClassifier"),
     "training.parameters": ("training.parameters.C", 2.0),
     "training.function": ("training.function", "train.py:fit"),

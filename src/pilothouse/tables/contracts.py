@@ -1,12 +1,13 @@
 """Whether rows keep a contract, which rows break it, and a contract as the rows that are there would keep it."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.models.contract import ColumnRule
@@ -50,53 +51,70 @@ def breaches(
 
 
 def _of_column(name: str, column: pa.Array, rule: ColumnRule, is_hidden: bool) -> list[Breach]:
-    def broken(mask: pa.Array, words: str) -> list[Breach]:
-        rows = np.flatnonzero(pc.fill_null(mask, False).to_numpy(zero_copy_only=False))
+    found = []
+    for words, mask in broken_rows(column, rule):
+        if mask is None:
+            found.append(Breach(name, words, 0))
+            continue
+        rows = np.flatnonzero(mask)
         if not len(rows):
-            return []
+            continue
         first = [int(row) for row in rows[:MOST_EXAMPLES]]
-        examples = tuple((row + 1, "" if is_hidden else _shown(column[row].as_py())) for row in first)
-        return [Breach(name, words, len(rows), examples)]
+        examples = tuple((row + 1, "" if is_hidden else shown(column[row].as_py())) for row in first)
+        found.append(Breach(name, words, len(rows), examples))
+    return found
+
+
+def broken_rows(column: pa.Array, rule: ColumnRule) -> Iterator[tuple[str, NDArray[np.bool_] | None]]:
+    """Each rule of a column, in words, with the rows that break it, bool[rows]; None where the whole column does: it is of
+    another type, or its pattern cannot be matched."""
+
+    def broken(mask: pa.Array, words: str) -> tuple[str, NDArray[np.bool_]]:
+        return words, pc.fill_null(mask, False).to_numpy(zero_copy_only=False)
 
     missing = pc.is_null(column, nan_is_null=True)
-    found = broken(missing, "missing") if not rule.nullable else []
+    if not rule.nullable:
+        yield broken(missing, "missing")
     if pc.all(missing).as_py():  # no value tells of a type
-        return found
+        return
     column = pc.if_else(missing, pa.scalar(None, column.type), column)
     if (values := _as_type(column, rule)) is None:
-        return [*found, Breach(name, f"is a column of {column.type}; expected the type {rule.type}", 0)]
+        yield f"is a column of {column.type}; expected the type {rule.type}", None
+        return
     if rule.type == "integer":
         whole = (
             pc.equal(pc.floor(values), values) if pa.types.is_floating(values.type) else pc.is_valid(values)
         )
         infinite = pc.is_inf(values) if pa.types.is_floating(values.type) else pa.scalar(False)
-        found += broken(pc.or_(pc.invert(whole), infinite), "no whole number")
+        yield broken(pc.or_(pc.invert(whole), infinite), "no whole number")
     if rule.type == "boolean" and not pa.types.is_boolean(values.type):
         one_or_zero = pc.or_(pc.equal(values, 0), pc.equal(values, 1))
-        found += broken(pc.invert(one_or_zero), "neither true nor false")
+        yield broken(pc.invert(one_or_zero), "neither true nor false")
     if rule.minimum is not None:
-        found += broken(pc.less(_as_doubles(values), rule.minimum), f"below {rule.minimum:g}")
+        yield broken(pc.less(_as_doubles(values), rule.minimum), f"below {rule.minimum:g}")
     if rule.maximum is not None:
-        found += broken(pc.greater(_as_doubles(values), rule.maximum), f"above {rule.maximum:g}")
+        yield broken(pc.greater(_as_doubles(values), rule.maximum), f"above {rule.maximum:g}")
     if rule.values:
         kind = pa.string() if rule.type == "text" else pa.float64()
         among = pc.is_in(
             values if rule.type == "text" else _as_doubles(values), value_set=pa.array(rule.values, kind)
         )
-        found += broken(
-            pc.and_(pc.is_valid(values), pc.invert(among)), "with a value that is not in the list"
-        )
+        yield broken(pc.and_(pc.is_valid(values), pc.invert(among)), "with a value that is not in the list")
     if rule.pattern is not None:
-        matched = pc.match_substring_regex(values, f"^(?:{rule.pattern})$")
-        found += broken(pc.invert(matched), "that do not match the pattern")
+        try:
+            matched = pc.match_substring_regex(values, f"^(?:{rule.pattern})$")
+            yield broken(pc.invert(matched), "that do not match the pattern")
+        except (
+            pa.ArrowInvalid
+        ):  # the engine takes fewer repetitions than Python's, by which the model file was read
+            yield "has a pattern of too many repetitions; expected at most 1,000 in all", None
     if rule.unique:
         codes = pc.dictionary_encode(values).indices
         counts = np.bincount(codes.drop_null().to_numpy()) if len(codes) - codes.null_count else np.array([])
         repeated = np.zeros(len(codes), bool)
         known = pc.is_valid(codes).to_numpy(zero_copy_only=False)
         repeated[known] = counts[codes.drop_null().to_numpy()] > 1 if known.any() else False
-        found += broken(pa.array(repeated), "with a value that another row has too")
-    return found
+        yield broken(pa.array(repeated), "with a value that another row has too")
 
 
 def _as_type(column: pa.Array, rule: ColumnRule) -> pa.Array | None:
@@ -121,7 +139,8 @@ def _as_doubles(values: pa.Array) -> pa.Array:
     return values.cast(pa.float64(), safe=False)
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value as one short line."""
     text = "missing" if value is None or (isinstance(value, float) and math.isnan(value)) else str(value)
     return one_line(text, 60)
 

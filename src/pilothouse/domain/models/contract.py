@@ -1,4 +1,5 @@
-"""``[contract.COLUMN]``: what the rows of a model are promised to be, checked before each training and on files that come in.
+"""``[contract.COLUMN]``: what the rows of a model are promised to be, checked before each training, on files that come in, and
+on the rows of closed windows.
 
 A missing value (null, not a number, a word for missing) is no value: it breaks ``nullable = false`` and no other rule.
 """
@@ -31,6 +32,8 @@ class ColumnRule:
     unique: bool = False
     pattern: str | None = None
     """Regular expression that the whole text matches: letters, classes in brackets, groups, ``|``, and repetition."""
+    tolerance: float = 0.01
+    """Share of a window's rows in production that may break its rules before an alert opens; trainings allow none."""
 
 
 def contract_faults(contract: Mapping[str, ColumnRule], not_stored: Collection[str]) -> Iterator[str]:
@@ -43,6 +46,8 @@ def contract_faults(contract: Mapping[str, ColumnRule], not_stored: Collection[s
             yield f"{path}: minimum and maximum are of numbers; the type is {rule.type}"
         if rule.minimum is not None and rule.maximum is not None and rule.minimum > rule.maximum:
             yield f"{path}: minimum {rule.minimum:g} is above maximum {rule.maximum:g}; no row can keep it"
+        if not 0 <= rule.tolerance < 1:
+            yield f"{path}.tolerance: found {rule.tolerance:g}; expected a share of rows, from 0 to below 1"
         if len(rule.values) > _MOST_VALUES:
             yield f"{path}.values: found {len(rule.values):,}; expected at most {_MOST_VALUES:,}"
         wanted = {"text": str, "number": float, "integer": float}.get(rule.type)

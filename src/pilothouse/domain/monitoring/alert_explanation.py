@@ -30,6 +30,8 @@ class ExplainedFeature:
     importance: float | None = None
     threshold_from: str = ""
     """Part that set the threshold, where that was stored."""
+    example: str = ""
+    """Value that is outside of its contract, where such a row is stored still."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,6 +164,8 @@ class DriftFinding:
     """None where the days before are of its own version, or the feature is not compared with them."""
     course: Course | None = None
     """None without usable rows, and in readings of releases that did not compute it."""
+    contract: float | None = None
+    """Share of rows that break the contract; None where it has none."""
 
     @property
     def blind(self) -> bool:
@@ -177,10 +179,18 @@ class DriftFinding:
         return self.value / self.threshold if self.threshold else 0.0
 
 
+CONTRACT = "contract"
+"""Fault of a feature whose rows break the contract in force."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QualityFinding:
-    """The share of rows of a window in which a feature is ``missing``, or its category ``unseen`` in the reference; of the last
-    windows together where ``grounds.together`` says so."""
+    """The share of rows of a window in which a feature is ``missing``, its category ``unseen`` in the reference, or breaks its
+    ``contract``; of the last windows together where ``grounds.together`` says so.
+
+    Rows that break a contract are counted, not tested: their ``threshold`` is the contract's tolerance, and ``p_value`` is 0
+    above it and 1 else.
+    """
 
     feature: str
     fault: str
@@ -192,11 +202,20 @@ class QualityFinding:
     significant_windows: int = 0
     judged_windows: int = 0
     grounds: Grounds = field(default_factory=Grounds)
+    rule: str = ""
+    """Rule of the contract that most of these rows break, in words; empty where none does."""
+    rows: int = 0
+    """Stored rows that were held against the contract: all of the window, or a sample of them."""
 
     @property
     def statistic(self) -> str:
         """Name of the figure: the fault."""
         return self.fault
+
+    @property
+    def words(self) -> str:
+        """The fault as it follows the feature's name."""
+        return f"outside of its contract ({self.rule})" if self.fault == CONTRACT else self.fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from pilothouse.domain.models.model_spec import (
     ModelSpec,
     TargetSpec,
 )
-from pilothouse.domain.promotion.loosening_keys import KEYS, is_looser
+from pilothouse.domain.promotion.loosening_keys import KEYS, Looser, is_looser
 
 Match = Mapping[str, Any]
 
@@ -166,9 +166,10 @@ def _loosened_contract(before: ModelSpec, after: ModelSpec) -> Iterator[tuple[st
             yield "contract.type", f"contract.{name}: gone ({KEYS['contract.type'].why})"
             continue
         for key, was, is_now in _fields(old, now[name], "contract."):
-            if was != is_now:
+            rule = KEYS[key]
+            if is_looser(rule, was, is_now) if rule.looser is not Looser.TABLE else was != is_now:
                 place = f"contract.{name}.{key.rpartition('.')[2]}"
-                yield key, f"{place}: {_shown(key, was)} → {_shown(key, is_now)} ({KEYS[key].why})"
+                yield key, f"{place}: {_shown(key, was)} → {_shown(key, is_now)} ({rule.why})"
 
 
 def _fields(old: Any, new: Any, prefix: str) -> Iterator[tuple[str, Any, Any]]:

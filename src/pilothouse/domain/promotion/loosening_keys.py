@@ -100,6 +100,7 @@ KEYS: dict[str, KeyRule] = {
     "contract.values": _CONTRACT,
     "contract.unique": _CONTRACT,
     "contract.pattern": _CONTRACT,
+    "contract.tolerance": KeyRule(Looser.RAISED, "an alert takes more rows that break the contract"),
     "training.estimator": _LEARNS,
     "training.parameters": _LEARNS,
     "training.function": _LEARNS,

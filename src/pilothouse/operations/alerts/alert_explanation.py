@@ -11,6 +11,7 @@ from pilothouse.domain.models.model_spec import METRICS, ModelSpec
 from pilothouse.domain.monitoring.alert_explanation import AlertExplanation, ExplainedFeature, WindowVerdict
 from pilothouse.domain.monitoring.change_diagnosis import Diagnosis
 from pilothouse.domain.monitoring.findings import (
+    CONTRACT,
     DriftFinding,
     MultivariateFinding,
     PerformanceFinding,
@@ -24,6 +25,7 @@ from pilothouse.domain.monitoring.judging import why_not_judged
 from pilothouse.domain.records import Alert, Deployment
 from pilothouse.operations.alerts import change_evidence
 from pilothouse.operations.alerts.alerts import get_alert
+from pilothouse.operations.alerts.contract_examples import with_examples
 from pilothouse.operations.alerts.explaining_windows import (
     Firing,
     explaining,
@@ -136,7 +138,8 @@ def explain_alert(services: Services, actor: Actor, alert_id: int) -> AlertExpla
         source = _Source(alert, telemetry, stream, spec, importance, firing)
         explanation = _EXPLAINED_BY[alert.kind](explanation, source)
         shown = explaining(source.readings(monitor_of(alert) or DRIFT), firing)
-    explanation = replace(explanation, explained_by=shown.window if shown is not None else None)
+        explanation = replace(explanation, explained_by=shown.window if shown is not None else None)
+        explanation = with_examples(telemetry, explanation, stream, spec)
     return with_shares(services, explanation, stream, spec)
 
 
@@ -265,7 +268,9 @@ def _feature(finding: DriftFinding | QualityFinding, source: _Source) -> Explain
     return ExplainedFeature(
         finding=finding,
         importance=(source.importance or {}).get(finding.feature),
-        threshold_from=_SET_BY.get(finding.grounds.set_by, ""),
+        threshold_from="contract"
+        if finding.statistic == CONTRACT
+        else _SET_BY.get(finding.grounds.set_by, ""),
     )
 
 
@@ -311,14 +316,20 @@ def _quality(explanation: AlertExplanation, source: _Source) -> AlertExplanation
     ]
     return replace(
         explanation,
-        figure=f"{worst.feature}: share of rows {worst.fault}",
-        bound=f"the threshold; in the reference {worst.reference:.1%}",
+        figure=f"{worst.feature}: share of rows {worst.words}",
+        bound=_quality_bound(worst),
         windows=source.marked(windows),
         features=tuple(_feature(f, source) for f in faulty),
         looked_at=len(findings),
-        compared_with="the training rows",
-        shares_of=worst.feature,
+        compared_with="" if worst.fault == CONTRACT else "the training rows",
+        shares_of="" if worst.fault == CONTRACT else worst.feature,
     )
+
+
+def _quality_bound(worst: QualityFinding) -> str:
+    if worst.fault == CONTRACT:
+        return "the share that its contract tolerates"
+    return f"the threshold; in the reference {worst.reference:.1%}"
 
 
 def _performance(explanation: AlertExplanation, source: _Source) -> AlertExplanation:

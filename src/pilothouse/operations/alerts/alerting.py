@@ -15,6 +15,7 @@ from pilothouse.domain.models.model_spec import METRICS, ModelSpec, MonitoringSp
 from pilothouse.domain.monitoring.alert_rules import Turn, turn
 from pilothouse.domain.monitoring.change_diagnosis import Diagnosis
 from pilothouse.domain.monitoring.findings import (
+    CONTRACT,
     DriftFinding,
     MultivariateFinding,
     PerformanceFinding,
@@ -109,6 +110,16 @@ def _enough_features(reading: Reading, rules: MonitoringSpec, firing: set[str]) 
     return f"a change that version {version} showed before and that this version was not trained on"
 
 
+def _enough_quality(reading: Reading, rules: MonitoringSpec, firing: set[str]) -> str:
+    """Why one window is enough for faulty features; empty where one of them is certain by a test."""
+    certain = [
+        f
+        for f in findings_of(reading, QualityFinding)
+        if f.significant and f.grounds.certain and f.feature in firing
+    ]
+    return "beyond what a contract tolerates" if all(f.fault == CONTRACT for f in certain) else ""
+
+
 def _certainly_worse(reading: Reading, rules: MonitoringSpec) -> bool:
     finding = finding_of(reading, PerformanceFinding)
     return performance_is_certain(
@@ -159,6 +170,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
                 findings_of(reading, QualityFinding), firing, occasion
             ),
             lambda reading, _: _features(reading, QualityFinding, certain=True),
+            because=_enough_quality,
             subject=explanations.FEATURES,
         ),
     ),

@@ -8,6 +8,7 @@ from pilothouse.domain.models.dataclass_reader import format_duration
 from pilothouse.domain.models.model_spec import MonitoringSpec
 from pilothouse.domain.monitoring.alert_rules import Flow
 from pilothouse.domain.monitoring.findings import (
+    CONTRACT,
     DriftFinding,
     MultivariateFinding,
     PerformanceFinding,
@@ -192,22 +193,26 @@ def score_drift(finding: DriftFinding, occasion: Occasion) -> AlertText:
 
 
 def data_quality(findings: Sequence[QualityFinding], firing: set[str], occasion: Occasion) -> AlertText:
-    """Values are missing, or there are categories that the reference does not hold."""
+    """Values are missing, there are categories that the reference does not hold, or values break the contract."""
     ranked = sorted(
         (f for f in findings if f.feature in firing and f.significant),
         key=lambda f: f.value - f.reference,
         reverse=True,
     )
     worst = ranked[0]
-    named = ", ".join(f"{f.feature} {f.fault}" for f in ranked[:_NAMED])
+    named = ", ".join(f"{f.feature} {f.words}" for f in ranked[:_NAMED])
+    against = f", against {worst.reference:.1%} of the reference; the threshold is {worst.threshold:.1%}"
+    if worst.fault == CONTRACT:
+        sampled = f" ({worst.rows:,} rows were looked at)" if worst.rows < occasion.rows else ""
+        against = f"{sampled}; its contract tolerates {worst.threshold:.1%}"
     return AlertText(
         FEATURES,
         "warning",
         f"data quality on {occasion.target}: {named}",
-        f"{occasion.over(worst.grounds.together)}, {worst.value:.1%} of the rows have {worst.feature} {worst.fault}, against "
-        f"{worst.reference:.1%} of the reference; the threshold is {worst.threshold:.1%}. {occasion.repeated}",
+        f"{occasion.over(worst.grounds.together)}, {worst.value:.1%} of the rows have {worst.feature} {worst.words}"
+        f"{against}. {occasion.repeated}",
         {f"{f.feature} {f.fault}": f.value for f in ranked[:_NAMED]}
-        | {f"{f.feature} {f.fault} reference": f.reference for f in ranked[:_NAMED]}
+        | {f"{f.feature} {f.fault} reference": f.reference for f in ranked[:_NAMED] if f.fault != CONTRACT}
         | {"rows": float(occasion.rows)},
         tuple(dict.fromkeys(f.feature for f in ranked)),
     )

@@ -106,6 +106,11 @@ def contract_text(contract: dict[str, ColumnRule]) -> str:
             lines.append(f"values = [{', '.join(values)}]")
         lines += ["unique = true"] if rule.unique else []
         lines += [f"pattern = {quoted(rule.pattern)}"] if rule.pattern is not None else []
+        lines += (
+            [f"tolerance = {_number(rule.tolerance)}"]
+            if rule.tolerance != ColumnRule("text").tolerance
+            else []
+        )
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
 

@@ -25,7 +25,7 @@ from pilothouse.domain.monitoring.findings import (
     Window,
 )
 from pilothouse.domain.monitoring.judging import performance_grid
-from pilothouse.operations.monitoring import merged_windows, weeks_before, window_estimates
+from pilothouse.operations.monitoring import contract_checks, merged_windows, weeks_before, window_estimates
 from pilothouse.operations.monitoring.baselines import Baseline, baseline_of, baseline_p95_ms
 from pilothouse.operations.monitoring.merged_windows import Merged
 from pilothouse.operations.services import Services
@@ -235,6 +235,9 @@ def _inputs(
             *against, recent=past.profile, lasting=lasting, false_alarm_rate=rate, ignore=ignore
         )
         shares = judge_quality(*against, lasting=lasting, false_alarm_rate=rate, ignore=ignore)
+    with services.telemetry.read() as connection:
+        checked = contract_checks.check_columns(connection, stream, spec.contract, merged.whole)
+    shares += contract_checks.contract_findings(checked, spec, merged.windows)
     first, last = (day * DAY_US for day in base.training_days)
     season = base.season(merged.whole.start_us, span.end_us)
     drift = []
@@ -248,6 +251,7 @@ def _inputs(
             since_us=compared.start_us,
             until_us=compared.end_us,
             before=_noted(base, past, finding.feature),
+            contract=checked[finding.feature].share if finding.feature in checked else None,
             course=course_of(
                 base.specification,
                 finding.feature,

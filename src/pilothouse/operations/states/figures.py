@@ -8,6 +8,7 @@ from pilothouse.domain.models.model_spec import ModelSpec, MonitoringSpec
 from pilothouse.domain.monitoring.alert_rules import level_of
 from pilothouse.domain.monitoring.deployment_state import Figures, TrendPoint, Verdict
 from pilothouse.domain.monitoring.findings import (
+    CONTRACT,
     DriftFinding,
     MultivariateFinding,
     PerformanceFinding,
@@ -99,7 +100,13 @@ def _of_inputs(
             beyond["score_drift"] = "the score drifted"
         faulty = _faulty(connection, stream, judged)
         if faulty:
-            beyond["data_quality"] = f"missing values or new categories ({_named(faulty)})"
+            of_contracts = CONTRACT in faulty.values()
+            kinds = (
+                "missing values, new categories or broken contracts"
+                if of_contracts
+                else "missing values or new categories"
+            )
+            beyond["data_quality"] = f"{kinds} ({_named([*faulty])})"
     unjudged = _since(newest, judged)
     window = judged.window if judged else None
     lacking = ""
@@ -123,12 +130,12 @@ def _of_inputs(
     ]
 
 
-def _faulty(connection: Connection, stream: Stream, judged: Reading) -> list[str]:
-    """Features with a significant fault in the window of a reading."""
+def _faulty(connection: Connection, stream: Stream, judged: Reading) -> dict[str, str]:
+    """Features with a significant fault in the window of a reading, with the last of these."""
     quality = readings.history(connection, stream.id, QUALITY, until_us=judged.end_us, limit=1, judged=True)
     if not quality or quality[0].end_us != judged.end_us:
-        return []
-    return list(dict.fromkeys(f.feature for f in findings_of(quality[0], QualityFinding) if f.significant))
+        return {}
+    return {f.feature: f.fault for f in findings_of(quality[0], QualityFinding) if f.significant}
 
 
 def _of_performance(

@@ -121,24 +121,30 @@ def _place(finding: DriftFinding, course: Course, *, judged: bool) -> str:
 
 
 def quality_chart(view: MonitorView, feature: str) -> Chart:
-    """The share of a feature's rows that are missing, or of a category that the reference does not hold, in percent."""
+    """The share of a feature's rows that are missing, of a category that the reference does not hold, or outside of its
+    contract where it has one, in percent."""
     windows = view.drift.get(feature, ())
     headline = Cell(ABSENT, "dim")
     newest = view.newest(windows)
     if newest is not None:
         last = newest.finding
-        bad = last.missing > 0 or last.unseen > 0
+        bad = last.missing > 0 or last.unseen > 0 or bool(last.contract)
         calm: Tone = "good" if newest.window.judged else "info"
         text = f"missing {last.missing:.1%} unseen {last.unseen:.1%}"
+        text += f" contract {last.contract:.1%}" if last.contract is not None else ""
         headline = Cell(of_version(view, newest, text), "warn" if bad else calm)
     unseen = points_of((d.window.end, 100 * d.finding.unseen) for d in windows)
     missing = points_of((d.window.end, 100 * d.finding.missing) for d in windows)
+    outside = points_of(
+        (d.window.end, 100 * d.finding.contract) for d in windows if d.finding.contract is not None
+    )
     return Chart(
         title=f"{safe(feature, 24)} quality %",
         headline=headline,
         series=(
             Series("unseen", unseen, "warn", "dashed", "new"),
             Series("missing", missing, "info", "line", "miss"),
+            *([Series("contract", outside, "bad", "line", "contract")] if outside else []),
         ),
         from_zero=True,
         empty="no figures of data quality yet: they are made once a whole window has passed",

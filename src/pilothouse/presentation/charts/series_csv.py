@@ -51,6 +51,8 @@ def _rows(view: MonitorView) -> Iterator[list[object]]:
                 yield _row(f"course of {feature}", d, bounds)
             yield _row(f"missing share of {feature}", d, _alone(drift.missing))
             yield _row(f"unseen share of {feature}", d, _alone(drift.unseen))
+            if drift.contract is not None:
+                yield _row(f"share of {feature} outside of its contract", d, _alone(drift.contract))
             if drift.power is not None:
                 unit = "standard deviations" if drift.power.kind == "shift" else "share of a category"
                 name = f"smallest change found in {feature} ({unit})"

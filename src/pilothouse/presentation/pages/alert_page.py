@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterator, Sequence
 
 from pilothouse.domain.formats.safe_text import LINE_LIMIT, safe
-from pilothouse.domain.monitoring.alert_explanation import AlertExplanation, WindowVerdict
-from pilothouse.domain.monitoring.findings import DriftFinding
+from pilothouse.domain.monitoring.alert_explanation import AlertExplanation, ExplainedFeature, WindowVerdict
+from pilothouse.domain.monitoring.findings import CONTRACT, DriftFinding, QualityFinding
 from pilothouse.domain.monitoring.judging import together_text
 from pilothouse.domain.monitoring.monitoring import DistributionBin, Health
 from pilothouse.domain.records import Alert, Deployment
@@ -149,15 +149,21 @@ def _features(explanation: AlertExplanation) -> list[Line]:
         f = feature.finding
         times = f"{f.value / f.threshold:.1f}×" if f.threshold else "–"
         importance = f"{feature.importance:.0%}" if feature.importance is not None else "–"
-        figures = (f.statistic, figure(f.value), figure(f.threshold), times, f"{f.p_value:.1g}", importance)
+        figures = (f.statistic, figure(f.value), figure(f.threshold), times, _p_text(f), importance)
         rows.append(
             [Cell(safe(f.feature), "strong"), *map(Cell, figures), Cell(safe(feature.threshold_from), "dim")]
         )
     lines = aligned(rows, widest=18)
     if len(features) > _FEATURES:
         lines.append(text_line(f"… and {len(features) - _FEATURES} more", "dim"))
+    counted = [f.finding.statistic == CONTRACT for f in features]
     note = f"{len(features)} of {tested} looked at; Benjamini–Hochberg over all {tested} keeps the rate of false alarms."
+    if any(counted):
+        note = f"{len(features)} of {tested} looked at; rows outside of a contract are counted, not tested."
     notes = [text_line(note, "dim", hang=2)]
+    notes += [
+        text_line(_outside(feature), "dim", hang=2) for feature in features[:_FEATURES] if _outside(feature)
+    ]
     worst = features[0].finding
     if isinstance(worst, DriftFinding) and worst.power is not None:
         smallest = (
@@ -168,6 +174,19 @@ def _features(explanation: AlertExplanation) -> list[Line]:
         blind = ", ".join(map(safe, explanation.blind))
         notes.append(text_line(f"Not judged, as they vary too much by themselves: {blind}.", "dim", hang=2))
     return section(f"What moved{_in_window(explanation)}", [*lines, *notes])
+
+
+def _p_text(finding: DriftFinding | QualityFinding) -> str:
+    return "–" if finding.statistic == CONTRACT else f"{finding.p_value:.1g}"
+
+
+def _outside(feature: ExplainedFeature) -> str:
+    """The rule of its contract that a feature's rows break, with a value; empty for another finding."""
+    finding = feature.finding
+    if not isinstance(finding, QualityFinding) or finding.fault != CONTRACT:
+        return ""
+    example = f", for example {safe(feature.example)}" if feature.example else ""
+    return f"{safe(finding.feature)} {safe(finding.words)}{example}."
 
 
 def _give_aways(explanation: AlertExplanation) -> list[Line]:

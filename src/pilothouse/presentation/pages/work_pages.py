@@ -140,12 +140,15 @@ def feature_table(view: MonitorView) -> Table:
         # multiples of the threshold: windows may be judged by statistics of different units
         return Cell(sparkline([w.finding.times_threshold for w in view.drift[feature]], 12), "info")
 
-    def share(value: float) -> Cell:
-        return cell(f"{value:.1%}", "warn" if value else "dim")
+    def share(value: float | None) -> Cell:
+        return cell("–" if value is None else f"{value:.1%}", "warn" if value else "dim")
 
     merged: dict[str, Callable[[str], Cell]] = {}
     if any(window.window.together > 1 for window in windows.values()):
         merged = {">WINDOWS !4": lambda f: cell(f"{windows[f].window.together}")}
+    contract: dict[str, Callable[[str], Cell]] = {}
+    if any(finding.contract is not None for finding in newest.values()):
+        contract = {">CONTRACT !2": lambda f: share(newest[f].contract)}
     versions: dict[str, Callable[[str], Cell]] = {}
     if any(window.version not in (None, view.version) for window in windows.values()):
         versions = {"VERSION": lambda f: cell(f"v{windows[f].version}")}
@@ -161,6 +164,7 @@ def feature_table(view: MonitorView) -> Table:
             "TREND !1": trend,
             ">MISSING !2": lambda f: share(newest[f].missing),
             ">UNSEEN !3": lambda f: share(newest[f].unseen),
+            **contract,
             ">FINDS !2": lambda f: cell(power_text(newest[f].power), "warn" if newest[f].blind else "dim"),
             ">ROWS !4": lambda f: cell(f"{windows[f].window.judged_rows:,}"),
             **merged,

@@ -12,15 +12,17 @@ _ROWS_READ = 20_000_000
 
 
 def sampled_rows(
-    connection: Connection, stream_id: int, start_us: int, end_us: int, most: int
+    connection: Connection, stream_id: int, start_us: int, end_us: int, most: int, seed: int | None = None
 ) -> Iterator[tuple[Predictions, Features, Ints]]:
     """Segments of a stream with the numbers of rows with start <= event time < end, ``most`` rows or a few more in all,
-    evenly spread over the window. Rows that retention has deleted are left out."""
+    evenly spread over the window, or drawn by a ``seed``: then what comes back every so many rows is met by its share, not
+    always or never. Rows that retention has deleted are left out."""
     bounds = (stream_id, start_us, end_us)
     where = "FROM segments WHERE stream_id=? AND last_event>=? AND first_event<?"
     (total,) = connection.execute(f"SELECT coalesce(sum(rows), 0) {where}", bounds).fetchone()
     every = max(1, total // max(most, 1))
     every_segment = max(1, total // _ROWS_READ)
+    chance = None if seed is None else np.random.default_rng(seed)
     seen = 0
     for number, (head, body) in enumerate(
         connection.execute(f"SELECT predictions, features {where} ORDER BY id", bounds)
@@ -29,7 +31,9 @@ def sampled_rows(
             continue
         predictions = decode_predictions(head)
         inside = np.flatnonzero((predictions.times >= start_us) & (predictions.times < end_us))
-        chosen = inside[(seen + np.arange(inside.size)) % max(1, every // every_segment) == 0]
+        step = max(1, every // every_segment)
+        places = seen + np.arange(inside.size) if chance is None else chance.integers(step, size=inside.size)
+        chosen = inside[places % step == 0]
         seen += inside.size
         if chosen.size:
             yield predictions, decode_features(body), chosen

@@ -127,12 +127,13 @@ def monitor(
         _say(texts.estimate_note(newest.finding))
     click.echo()
     drift = {f: latest for f, windows in view.drift.items() if (latest := view.newest(windows)) is not None}
+    outside = ["contract"] if any(n.finding.contract is not None for n in drift.values()) else []
     show_table(
-        ("feature", "window", "version", "statistic", "value", "threshold", "finds", "verdict", "missing", "unseen"),
+        ("feature", "window", "version", "statistic", "value", "threshold", "finds", "verdict", "missing", "unseen", *outside),
         (
             (feature, texts.window_text(n.window.start, n.window.end), _version(n), d.statistic, _decimals(d.value),
              _decimals(d.threshold), power_text(d.power), drift_word(n.window, d), f"{d.missing:.1%}",
-             f"{d.unseen:.1%}")
+             f"{d.unseen:.1%}", *(["–" if d.contract is None else f"{d.contract:.1%}"] if outside else []))
             for feature, n in drift.items()
             for d in [n.finding]
         ),
