@@ -14,6 +14,7 @@ from pilothouse.domain.records import Alert
 from pilothouse.operations.alerts import alerts
 from pilothouse.operations.alerts.alert_explanation import explain_alert
 from pilothouse.operations.automation import monitoring_round
+from pilothouse.operations.models.contracts import contract_text
 from pilothouse.operations.monitoring import contract_checks
 from pilothouse.operations.monitoring.monitor_views import monitor_view
 from pilothouse.operations.services import Services
@@ -141,6 +142,11 @@ def test_more_rows_outside_of_the_contract_than_it_tolerates_open_an_alert_at_on
     shown = page(services, alert)
     assert "wind_speed outside of its contract (above 50), for example 50.5." in shown
     assert "counted, not tested" in shown
+
+
+def test_a_tolerance_is_written_where_it_is_not_the_usual_one() -> None:
+    text = contract_text({"x": ColumnRule("number", tolerance=0.2), "y": ColumnRule("text")})
+    assert text == '[contract.x]\ntype = "number"\ntolerance = 0.2\n\n[contract.y]\ntype = "text"\n'
 
 
 def test_rows_within_the_tolerance_open_none(services: Services) -> None:

@@ -144,7 +144,7 @@ def quality_chart(view: MonitorView, feature: str) -> Chart:
         series=(
             Series("unseen", unseen, "warn", "dashed", "new"),
             Series("missing", missing, "info", "line", "miss"),
-            *([Series("contract", outside, "bad", "line", "contract")] if outside else []),
+            *([Series("contract", outside, "bad", "line", "out")] if outside else []),
         ),
         from_zero=True,
         empty="no figures of data quality yet: they are made once a whole window has passed",
