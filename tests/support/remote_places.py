@@ -76,6 +76,8 @@ class RemoteHub:
             assert self.keeper.port is not None
             self.port = self.keeper.port
             self.describe(self.port)
+            # the door at the free port answers too, until the keeper has moved it
+            wait_until(lambda: self.keeper.door is not None and self.keeper.door.address[1] == self.port)  # type: ignore[union-attr]
             wait_until(lambda: self.answers())
 
     def answers(self) -> bool:

@@ -59,6 +59,11 @@ class HubDoorKeeper:
         """Port of the open door; None where none is."""
         return self._open.listener.getsockname()[1] if self._open is not None else None
 
+    @property
+    def door(self) -> HubDoor | None:
+        """Description by which the door that is open was opened; None where none is."""
+        return self._open.door if self._open is not None else None
+
     def run(self, wakeup: Wakeup) -> None:
         """Keep the door until the daemon stops."""
         try:
