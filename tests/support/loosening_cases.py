@@ -247,6 +247,8 @@ NOT_ON_THESE_ROWS = (
     "data.target",
     "data.timestamp",
     "data.query",
+    "data.connection.credentials",
+    "data.connection.version",
     "data.categoricals",
     "data.exclude",
     "training.function",
@@ -277,6 +279,7 @@ def base_of(key: str, *, unattended: bool) -> dict[str, Any]:
         plain["promotion"] |= AUTOMATIC
     if key == "data.private":
         plain["data"] |= {"features": ["carrier"], "slices": ["carrier"]}
+        del plain["contract"]["distance"]
     if key == "gates.comparison.require":
         plain["gates"]["comparison"]["require"] = "better"
     if key == "inventory.retired":
