@@ -87,6 +87,18 @@ def test_a_receiver_that_asks_for_patience_is_given_it(place: OutboxWorkspace) -
         assert place.keep() == [Came.TAKEN]
 
 
+def test_a_clock_that_is_set_back_holds_no_message_up(place: OutboxWorkspace) -> None:
+    with receiving(lambda before: 500 if before < 1 else 200) as hook:
+        place.hook(hook.url)
+        place.raised()
+        place.turn()
+        place.example.pass_time(hours=-3)
+        assert place.send() == [Came.NOT_TAKEN]
+        assert place.send() == [], "it is tried again after its pause"
+        place.example.pass_time(hours=-3)
+        assert place.send() == [Came.TAKEN]
+
+
 def test_a_message_that_nobody_takes_is_a_dead_letter_and_can_be_sent_again(place: OutboxWorkspace) -> None:
     with receiving(lambda before: 500 if before < 2 else 200) as hook:
         place.hook(hook.url, receiver='gives_up = "1h"')
@@ -217,5 +229,6 @@ def test_a_restored_workspace_does_not_send_what_its_backup_held(
         assert restored.give_up(copy) == 0
         copy.now = place.services.now
         rounds.turn(copy)
-        assert courier.due_now(copy) == []
+        told_again = [one.purpose for one in courier.due_now(copy)]
+        assert told_again == ["repeat"], "the alert is open, but what waited is not sent"
         assert views.dead_channels(copy, place.example.actor("vera")).dead == 1

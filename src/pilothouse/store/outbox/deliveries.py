@@ -203,10 +203,11 @@ def find(connection: Connection, number: int) -> Outgoing | None:
 
 
 def due(connection: Connection, at: datetime) -> list[Outgoing]:
-    """The oldest message that is due for each receiver."""
+    """The oldest message that is due for each receiver. One is due when it is made, and again when it was last tried after
+    ``at``: the clock was set back since, and would be waited for."""
     rows = connection.execute(
-        "SELECT * FROM deliveries WHERE id IN (SELECT min(id) FROM deliveries WHERE state = 'waiting' AND due_at <= ? "
-        "GROUP BY receiver) ORDER BY id",
+        "SELECT * FROM deliveries WHERE id IN (SELECT min(id) FROM deliveries WHERE state = 'waiting' "
+        "AND (due_at <= ?1 OR tries = 0 OR tried_at > ?1) GROUP BY receiver) ORDER BY id",
         (to_us(at),),
     )
     return [from_row(Outgoing, row) for row in rows]
