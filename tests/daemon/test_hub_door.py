@@ -2,6 +2,7 @@
 hub away, the process killed, tokens that end, clocks, and every prediction stored."""
 
 import contextlib
+import resource
 import socket
 import ssl
 import threading
@@ -344,6 +345,33 @@ def test_the_door_opens_moves_and_closes_as_the_file_says_and_takes_a_renewed_ce
     hub.describe(hub.port)
     wait_until(lambda: hub.answers())
     assert hub.ask("GET", "/v1/desired", token)[0] == 200
+
+
+def test_who_only_connects_takes_a_share_of_the_descriptors_and_no_more(hub: RemoteHub) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    hub.close()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        hub.open()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with contextlib.ExitStack() as held:
+        # no byte of a handshake: the protocol does not know of them
+        made = [held.enter_context(socket.create_connection(("127.0.0.1", hub.port), 10)) for _ in range(100)]
+        wait_until(lambda: sum(not is_open(one) for one in made) >= 100 - 64)
+        assert sum(is_open(one) for one in made) >= 60
+        assert not hub.answers()
+    wait_until(lambda: hub.answers())
+
+
+def is_open(connection: socket.socket) -> bool:
+    connection.setblocking(False)
+    try:
+        return connection.recv(1, socket.MSG_PEEK) != b""
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
 
 
 def test_only_an_admin_opens_the_door(hub: RemoteHub) -> None:

@@ -21,6 +21,7 @@ from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.models.target_file import HubDoor
 from pilothouse.operations.services import Services
 from pilothouse.serving.web.http_server import QuietServer, quiet_server
+from pilothouse.serving.web.listening import BoundedListener
 from pilothouse.store.models import remote_targets
 from pilothouse.system.serving_files import ServingFiles, marks
 
@@ -114,7 +115,7 @@ class HubDoorKeeper:
             family, kind, protocol, _, address = socket.getaddrinfo(
                 host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
             )[0]
-            listener = socket.socket(family, kind, protocol)
+            listener = BoundedListener(family, kind, protocol)
         except OSError as error:
             raise UnavailableError(f"{host} cannot be listened on: {error.strerror}") from None
         try:

@@ -7,6 +7,7 @@ import argparse
 import contextlib
 import logging
 import os
+import resource
 import select
 import signal
 import socket
@@ -37,6 +38,7 @@ _PATIENCE_S = 10.0
 """Seconds that threads have to end."""
 _LOOK_EVERY_S = 0.25
 _STANDBY_LOOKS_EVERY_S = 0.05
+_DESCRIPTORS = 8_192
 DRAIN = signal.SIGUSR1
 """Signal on which the daemon starts no further job and ends when the running ones have ended."""
 
@@ -100,6 +102,7 @@ def _lead(
     # before numpy is imported: the matrices are too small to be shared out
     for library in ("OMP", "OPENBLAS"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    _raise_descriptors()
     # Only now, after the launcher's exec: no step can inherit what these open.
     from pilothouse.composition import open_workspace
     from pilothouse.daemon.threads import DaemonThreads
@@ -138,6 +141,14 @@ def _lead(
     finally:
         if not left:  # closing a connection that a busy thread uses would crash the process
             services.close()
+
+
+def _raise_descriptors() -> None:
+    """Take the descriptors that this account may have, up to what the doors of a large fleet need: the usual 1,024 are soft."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def say_progress() -> Callable[[int, int], None]:

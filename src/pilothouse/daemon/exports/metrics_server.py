@@ -25,6 +25,7 @@ from pilothouse.operations.services import Services
 from pilothouse.serving.web import http
 from pilothouse.serving.web.http import Receive, Scope, Send
 from pilothouse.serving.web.http_server import QuietServer, quiet_server
+from pilothouse.serving.web.listening import BoundedListener
 from pilothouse.system.files import write_atomically
 
 log = logging.getLogger(__name__)
@@ -116,7 +117,7 @@ class _Listener:
         tls = _tls(services, settings)
         address = address_of(settings.listen)
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        self._socket = socket.socket(family, socket.SOCK_STREAM)
+        self._socket = BoundedListener(family, socket.SOCK_STREAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             self._socket.bind(address)

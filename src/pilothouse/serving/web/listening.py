@@ -1,14 +1,43 @@
-"""Sockets on which a serving process listens, made before the process is confined."""
+"""Sockets on which a serving process listens, made before the process is confined; and a listener of few connections."""
 
 import contextlib
+import resource
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
+from weakref import WeakSet
 
 from pilothouse.domain.errors import InvalidInputError, UnavailableError
 
 _BACKLOG = 512
 """Connections that may wait to be accepted."""
+
+_MOST_OPEN, _LEAST_OPEN = 800, 16
+
+
+class BoundedListener(socket.socket):
+    """Listener that anybody on a network can reach: of its connections at most ``most`` are open at once, those in the
+    middle of a handshake of TLS among them, of which no protocol knows yet. Further ones are closed as they come.
+
+    All of them together may take a quarter of the process's descriptors: the rest is for databases, and for other doors.
+    """
+
+    def __init__(self, family: int, kind: int, protocol: int = 0) -> None:
+        super().__init__(family, kind, protocol)
+        self._taken: WeakSet[socket.socket] = WeakSet()
+        descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        share = _MOST_OPEN if descriptors == resource.RLIM_INFINITY else descriptors // 4
+        self.most = max(_LEAST_OPEN, min(_MOST_OPEN, share))
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """Next connection. Raises ConnectionAbortedError, which asyncio passes over, for one too many."""
+        connection, address = super().accept()
+        if sum(one.fileno() >= 0 for one in self._taken) >= self.most:
+            connection.close()
+            raise ConnectionAbortedError
+        self._taken.add(connection)
+        return connection, address
 
 
 @dataclass(frozen=True, slots=True)
