@@ -1,6 +1,8 @@
 """MLflow's registry as it is read: by its SQLite file and by its server alike, and nothing beyond what may be read."""
 
+import base64
 import http.server
+import json
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -22,6 +24,7 @@ from pilothouse.domain.formats.canonical import canonical_json
 from pilothouse.domain.imported.names import mapped_name, path_fault, read_whole, stored_text
 from pilothouse.domain.imported.records import MOST_POINTS, Curve
 from pilothouse.foreign.http_client import HttpClient
+from pilothouse.foreign.mlflow_server import MlflowServer
 from pilothouse.foreign.opening import open_mlflow
 from pilothouse.foreign.source import Source
 from pilothouse.store.models.imports import run_facts
@@ -250,3 +253,22 @@ def test_a_curve_is_thinned_and_keeps_its_ends() -> None:
     points = curve.points
     assert len(points) <= 2 * MOST_POINTS
     assert (points[0][0], points[-1][0], curve.seen) == (0, 100_000, 100_001)
+
+
+def test_a_server_whose_pages_go_round_is_left() -> None:
+    def page(token: str) -> tuple[int, str]:
+        return 200, base64.b64encode(json.dumps({"next_page_token": token}).encode()).decode()
+
+    asked = {"max_results": 1_000, "view_type": "ALL"}
+    path = "POST /api/2.0/mlflow/experiments/search "
+    answers = {
+        path + json.dumps(asked): page("a"),
+        path + json.dumps({**asked, "page_token": "a"}): page("b"),
+        path + json.dumps({**asked, "page_token": "b"}): page("a"),
+    }
+    with served(answers) as (address, requests):
+        source = MlflowServer(HttpClient(address))
+        with pytest.raises(UnavailableError, match="experiments/search gives the same page again and again"):
+            source.runs(["r"], frozenset())
+        source.close()
+    assert len(requests) == 3

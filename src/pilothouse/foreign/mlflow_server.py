@@ -168,30 +168,33 @@ class MlflowServer:
     def _known_experiments(self) -> Mapping[str, str]:
         if self._experiments is None:
             found: dict[str, str] = {}
-            token = ""
-            while True:
-                body = {"max_results": 1_000, "view_type": "ALL", **({"page_token": token} if token else {})}
-                answer = self._client.json(f"{_API}/experiments/search", body=body)
+            body = {"max_results": 1_000, "view_type": "ALL"}
+            for answer in self._pages(f"{_API}/experiments/search", (), body):
                 for one in _mappings(answer, "experiments"):
                     found[str(one.get("experiment_id", ""))] = stored_text(one.get("name"))
-                token = str(answer.get("next_page_token") or "")
-                if not token:
-                    break
             self._experiments = found
         return self._experiments
 
-    def _pages(self, path: str, parameters: Parameters) -> Iterator[dict[str, Any]]:
-        token, before = "", ""
+    def _pages(
+        self, path: str, parameters: Parameters, body: Mapping[str, Any] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        token, seen = "", set[str]()
         while True:
-            answer = self._client.json(path, [*parameters, *([("page_token", token)] if token else [])])
+            if body is None:
+                answer = self._client.json(path, [*parameters, *([("page_token", token)] if token else [])])
+            else:
+                answer = self._client.json(
+                    path, parameters, {**body, **({"page_token": token} if token else {})}
+                )
             yield answer
-            before, token = token, str(answer.get("next_page_token") or "")
+            token = str(answer.get("next_page_token") or "")
             if not token:
                 return
-            if token == before:
+            if token in seen:
                 raise UnavailableError(
                     f"{self.origin}{path} gives the same page again and again: nothing more is read"
                 )
+            seen.add(token)
 
 
 def _curve(points: list[Point]) -> Curve:
