@@ -129,6 +129,13 @@ def test_one_select_alone(query: str, is_fine: bool) -> None:
     assert (select_fault(query) == "") is is_fine
 
 
+def test_a_password_is_masked_as_sqlalchemy_writes_it() -> None:
+    assert (
+        masked("postgresql://reader:my secret%2Fpw+1@db/x", ["my secret/pw+1"])
+        == "postgresql://reader:***@db/x"
+    )
+
+
 def test_every_form_of_a_secret_is_masked() -> None:
     secret = "p@ss w/ä'\\x"
     forms = [secret, quote(secret), quote(secret, safe=""), repr(secret)[1:-1]]

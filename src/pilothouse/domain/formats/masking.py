@@ -26,6 +26,7 @@ def masked(text: str, secrets: Iterable[str]) -> str:
                 "(the driver's message is withheld: a secret of fewer than four characters could stand in it)"
             )
         forms |= {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), repr(secret)[1:-1]}
+        forms.add(quote(secret, safe=" +"))  # as SQLAlchemy writes a password into a URL
         forms |= {line for line in secret.splitlines() if len(line) >= SHORTEST}
     for form in sorted(forms, key=len, reverse=True):
         text = text.replace(form, MASK)
