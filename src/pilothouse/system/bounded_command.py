@@ -3,6 +3,7 @@
 import contextlib
 import os
 import selectors
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -57,6 +58,9 @@ def run_bounded(
     try:
         if name is not None:
             on_started(name)
+        else:  # it has ended already, and nobody has waited for it: its group's number is still its own
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
         output, in_time = _exchanged(process, sent, time.monotonic() + timeout_s, is_stopping)
         return CommandEnd(process.wait(_GRACE_S) if in_time else None, output.decode("utf-8", "replace"))
     except subprocess.TimeoutExpired:  # it has closed its output, and goes on
