@@ -5,10 +5,10 @@
 #           same vocabulary, as they do for plain BPE, Unigram and WordLevel.
 # Seen:     WordPiece, and BPE with a prefix or a suffix for parts of words, number the single letters with "##" (or "</w>")
 #           in an order that changes with each training, in one process too, and with one thread. Merges that are equally
-#           frequent then fall out in another order as well. The size is the same, mostly the tokens too, and a text is cut
-#           into the same tokens; only their numbers differ. Nothing can be seeded.
-# Output:   300 tokens; of 8 trainings, different vocabularies: BPE 1, Unigram 1, WordLevel 1; WordPiece, BPE with prefix
-#           and with suffix 8 each; 18 to 256 numbers moved, all 500 texts have other numbers, none other tokens.
+#           frequent then fall out in another order as well, so that with a prefix some texts are, in some pairs of
+#           trainings, cut into other tokens. The size is the same each time. Nothing can be seeded.
+# Output:   300 tokens; of 8 trainings, different vocabularies: BPE 1, Unigram 1, WordLevel 1; WordPiece, BPE with prefix and
+#           with suffix 8 each; about 18 to 256 numbers moved, and nearly all of 500 texts have other numbers.
 # Matters:  a model whose weights were trained on the numbers of one training, served with the tokenizer "reproduced" from
 #           the same texts, reads other words, without an error and with a check of size and tokens passed. The tokenizer's
 #           file is part of the version, with a digest; it cannot be made again.
@@ -59,7 +59,6 @@ for name, (model, trainer) in kinds.items():
     else:
         assert different > 4 and moved >= 4 and other > 0.5, f"{name} is the same each time now"
         assert len({len(each) for each in vocabularies}) == 1
-        assert cut < 0.2, f"{name} cuts texts another way now"
 PY
 TOKENIZERS_PARALLELISM=false RAYON_NUM_THREADS=1 nice -n 10 "$work/venv/bin/python" "$work/check.py"
 echo "behaviour as described"
