@@ -8,10 +8,10 @@
 #           frequent then fall out in another order as well, so that with a prefix most texts are, in most pairs of
 #           trainings, cut into other tokens. The size is the same each time. Nothing can be seeded.
 # Output:   300 tokens; of 8 trainings, different vocabularies: BPE 1, Unigram 1, WordLevel 1; WordPiece, BPE with prefix and
-#           with suffix 8 each; about 18 to 256 numbers moved, and all 500 texts have other numbers, with a prefix
-#           0 to 92 % of them other tokens (two trainings compared, four times).
+#           with suffix 8 each; 17 to 256 numbers moved, and all 500 texts have other numbers, with a prefix
+#           0 to 92 % of them other tokens (two trainings compared, three runs).
 # Matters:  a model whose weights were trained on the numbers of one training, served with the tokenizer "reproduced" from
-#           the same texts, reads other words, without an error and with a check of size and tokens passed. The tokenizer's
+#           the same texts, reads other words, without an error and with a check of its size passed. The tokenizer's
 #           file is part of the version, with a digest; it cannot be made again.
 # Date:     2026-11
 set -euo pipefail
