@@ -24,7 +24,7 @@ def test_alerts_toml_comes_in_by_apply_and_takes_an_admin(workspace: Pilothouse,
     (root / "alerts.toml").write_text(
         '[[receiver]]\nname = "hook"\nkind = "webhook"\nurl = "https://a.example"\n'
     )
-    assert "alerts.toml: receiver[0]: has no secret" in workspace("apply", as_name="olga").err
+    assert "alerts.toml:1: receiver[0]: has no secret" in workspace("apply", as_name="olga").err
     text = HOOK.format(
         url="https://hooks.example.org", secret="/nowhere", wait="0s", receiver="", route="", rest=""
     )

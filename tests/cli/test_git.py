@@ -109,19 +109,21 @@ def test_files_are_checked_without_a_workspace(pilothouse, root: Path, tmp_path:
     assert pilothouse("check", str(file), as_name=None).code == 0
     (tmp_path / "targets.toml").write_text("[[target]]\n")
     (tmp_path / "other.toml").write_text("")
-    (tmp_path / "alerts.toml").write_text("[[receiver]]\n")
+    (tmp_path / "alerts.toml").write_text(
+        '[[receiver]]\nname = "hook"\nkind = "webhook"\nurl = "https://a.example"\n'
+    )
     file.write_text(file.read_text().replace('name = "delay"', 'name = "other"'))
     told = pilothouse(
         "check",
         str(file),
-        *(str(tmp_path / f"{name}.toml") for name in ("targets", "alerts", "other")),
+        *(str(tmp_path / f"{name}.toml") for name in ("targets", "other", "alerts")),
         as_name=None,
     )
-    assert "alerts.toml: receiver[0].name" in told.err
     assert told.code == 2
     assert "expected both to be the same" in told.err
-    assert "targets.toml: target[0].name" in told.err
+    assert "targets.toml:1: target[0].name" in told.err
     assert "other.toml: is no file of a workspace" in told.err
+    assert "alerts.toml:1: receiver[0]: has no secret" in told.err
     assert not (root / "state").exists()
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pilothouse.domain.errors import ModelFileError
+from pilothouse.domain.formats.toml_lines import load_with_lines
 from pilothouse.operations.services import Services
 
 _FILE_LIMIT = 1 << 20
@@ -34,7 +35,7 @@ def read_settings(
     if not path.exists():
         return None
     try:
-        return load(read_text(path, file))
+        return load_with_lines(load, read_text(path, file), file)
     except ModelFileError as error:
         problems += error.problems
     return None

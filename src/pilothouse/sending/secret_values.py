@@ -22,6 +22,8 @@ def secret(file: str | None, variable: str | None, what: str) -> str | None:
         where = file
     elif variable is not None:
         value, where = os.environ.get(variable, "").strip(), f"the variable {variable} of the daemon"
+        if variable not in os.environ:
+            raise MissingSecretError(f"{what}: {where} is not set: set it, and start the daemon again")
     else:
         return None
     if not value or len(value) > _LONGEST or "\n" in value or "\0" in value:

@@ -1,7 +1,12 @@
 """Lines on which the keys of a TOML text stand, so that a fault can be found in an editor."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from pilothouse.domain.errors import ModelFileError
+
+_Read = TypeVar("_Read")
 
 _HEADER = re.compile(r"\s*(\[\[?)([^\[\]]+)\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(r"\s*([\w-]+(?:\s*\.\s*[\w-]+)*|\"[^\"]*\"|'[^']*')\s*=(.*)$")
@@ -41,6 +46,14 @@ def with_lines(problems: Iterable[str], text: str, name: str) -> Iterator[str]:
         while path and path not in lines:
             path = path.rpartition(".")[0] if not path.endswith("]") else path.rpartition("[")[0]
         yield f"{name}:{lines[path]}: {rest}" if path else problem
+
+
+def load_with_lines(load: Callable[[str, str], _Read], text: str, name: str) -> _Read:
+    """What ``load`` reads of the text of the file ``name``. Raises ModelFileError: each fault with its line."""
+    try:
+        return load(text, name)
+    except ModelFileError as error:
+        raise ModelFileError(list(with_lines(error.problems, text, name))) from None
 
 
 def _plain(path: str) -> str:

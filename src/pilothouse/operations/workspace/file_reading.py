@@ -9,7 +9,7 @@ from typing import Any
 from pilothouse.domain.errors import InvalidInputError, ModelFileError
 from pilothouse.domain.formats.canonical import canonical_digest
 from pilothouse.domain.formats.time_parsing import moment
-from pilothouse.domain.formats.toml_lines import with_lines
+from pilothouse.domain.formats.toml_lines import load_with_lines, with_lines
 from pilothouse.domain.integrations.integration_file import INTEGRATIONS_FILE, load_integrations
 from pilothouse.domain.models.model_file import read_spec, spec_to_plain
 from pilothouse.domain.models.model_spec import ModelSpec
@@ -123,7 +123,7 @@ def _not_known(path: Path) -> str:
 
 def _check_by(load: Callable[[str, str], object]) -> Callable[[Path], list[str]]:
     def check_one(path: Path) -> list[str]:
-        load(read_text(path, str(path)), str(path))
+        load_with_lines(load, read_text(path, str(path)), str(path))
         return []
 
     return check_one

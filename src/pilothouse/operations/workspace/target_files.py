@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from pilothouse.domain.errors import ModelFileError
+from pilothouse.domain.formats.toml_lines import load_with_lines
 from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.domain.models.dataclass_reader import format_duration, to_plain
 from pilothouse.domain.models.target_file import (
@@ -58,7 +59,7 @@ def read_targets_file(services: Services, problems: list[str]) -> dict[str, Targ
     if not path.exists():
         return None
     try:
-        return load_targets(read_text(path, TARGETS_FILE))
+        return load_with_lines(load_targets, read_text(path, TARGETS_FILE), TARGETS_FILE)
     except ModelFileError as error:
         problems += error.problems
         return {}
