@@ -27,7 +27,7 @@ def read_text(path: Path, name: str) -> str:
 
 
 def read_settings(
-    services: Services, file: str, load: Callable[[str], _Content], problems: list[str]
+    services: Services, file: str, load: Callable[[str, str], _Content], problems: list[str]
 ) -> _Content | None:
     """Content of a file in the workspace's folder; None without one, or where it has faults, which are added to
     ``problems``. ``load`` raises ModelFileError."""
