@@ -31,6 +31,7 @@ def test_a_workspace_is_made_with_a_first_model_and_a_second_is_added(pilothouse
     )
     assert made.code == 0
     assert "because" in made.out.lower()
+    assert f"next: cd {root}, pilothouse apply --plan" in made.err
     assert "pilothouse train first --wait" in made.err
     text = (root / "models" / "first" / "model.toml").read_text()
     targets = load_targets((root / "targets.toml").read_text())

@@ -207,7 +207,7 @@ def latency_ms(fit: QuickFit) -> Guess[float]:
     """Budget of one row."""
     budget = max(50.0, _rounded_up(10 * fit.p95_ms))
     return Guess(
-        budget, f"the quick fit's 95th percentile is {fit.p95_ms:.1f} ms for one row, on this machine"
+        budget, f"the quick fit's 95th percentile is {fit.p95_ms:.2g} ms for one row, on this machine"
     )
 
 

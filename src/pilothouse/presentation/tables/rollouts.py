@@ -69,7 +69,8 @@ def rollout_table(rollouts: Sequence[Rollout], now: datetime) -> Table:
             "WHY ~10": lambda r: cell(r.why),
         },
         key=lambda r: r.id,
-        empty="no roll-out is on its way: a request of a model with promotion.plan makes one when it is approved",
+        empty="no roll-out is on its way: a request of a model with promotion.plan makes one when it is approved; "
+        "those that have ended stay on record",
         fields=lambda r: (("model", r.model),),
     )
 

@@ -1,5 +1,6 @@
 """Commands that make a first model from a file: new, and what init shares with it."""
 
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -103,8 +104,11 @@ def write(session: Session, first: First) -> None:
     for path in first_models.write(first.wanted, first.model):
         say(f"written: {path}")
     name = first.wanted.name
+    root = first.wanted.root.absolute()
+    there = "" if Path.cwd().is_relative_to(root) else f"cd {shlex.quote(str(first.wanted.root))}, "
     say(
-        f"next: pilothouse apply --plan, pilothouse apply, pilothouse daemon start, pilothouse train {name} --wait"
+        f"next: {there}pilothouse apply --plan, pilothouse apply, pilothouse daemon start, "
+        f"pilothouse train {name} --wait"
     )
 
 
