@@ -122,7 +122,17 @@ def test_all_faults_of_the_file_of_targets_are_told_at_once() -> None:
 
 def test_what_is_written_reads_as_it_was() -> None:
     odd = TargetDescription(
-        "odd", 'quo"te\\', "tab\t", "ü\x7f", "line\nbreak", 1, 2, "a.pem", "b\\.pem", "c", {"a": "b # c"}
+        "odd",
+        'quo"te\\',
+        "tab\t",
+        "ü\x7f",
+        "line\nbreak",
+        1,
+        2,
+        "a.pem",
+        "b\\.pem",
+        "c",
+        labels={"a": "b # c"},
     )
     assert load_targets(targets_text([*TARGETS.values(), odd])) == {**TARGETS, "odd": odd}
 
