@@ -286,6 +286,8 @@ EXEMPT: Mapping[str, str] = {
         ("imports", "imported_models", "imported_versions", "imported_aliases", "imported_runs"), _OF_OTHERS
     ),
     "imported_scores": "what a step found in a file of another registry: an adopted version is judged by gates of its own",
+    "notebook_runs": "what programs recorded: no version follows from it, and the log has the digest of the entries at its end",
+    "notebook_run_entries": "of a notebook run, whose digest of all entries is in the log",
     "_sqlite_migrations": "of the library that migrates: the definitions themselves are compared",
 }
 """Tables whose rows have no digest, each with the reason."""
