@@ -110,6 +110,7 @@ def test_outputs_are_all_known() -> None:
         "erase show",  # a new folder: tests/operations/test_erasure.py
         "dossier",  # a new folder, or a tar: tests/operations/dossier
         "evidence export",  # a new folder: tests/operations/test_evidence_export.py
+        "report",  # a new file, or a pipe: tests/operations/dossier/test_model_reports.py
         "export onnx",  # a new file: tests/daemon/test_onnx_export.py
     }
 

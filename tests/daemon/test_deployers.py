@@ -208,8 +208,7 @@ def test_a_command_that_hangs_is_ended_with_its_time(platform: Platform) -> None
 
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "deployers"
-STAND_IN = """#!{python}
-import json, os, sys
+STAND_IN = """import json, os, sys
 sent = "" if sys.stdin is None else sys.stdin.read()
 with open(os.environ["PH_TOLD"], "a") as stream:
     stream.write(json.dumps([sys.argv[1:], sent]) + "\\n")
@@ -221,8 +220,9 @@ def run_example(
     tmp_path: Path, name: str, asked: dict[str, Any], *arguments: str, says: str = ""
 ) -> tuple[int, list[Any], str]:
     """Run an example with a stand-in for the program that it calls; its exit code, what the stand-in was told, its output."""
-    stand_in = tmp_path / "stand-in"
-    stand_in.write_text(STAND_IN.format(python=sys.executable))
+    (tmp_path / "stand_in.py").write_text(STAND_IN)
+    stand_in = tmp_path / "stand-in"  # a path with a blank is no interpreter of a first line
+    stand_in.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{tmp_path}/stand_in.py" "$@"\n')
     stand_in.chmod(0o700)
     told = tmp_path / "told.jsonl"
     told.unlink(missing_ok=True)

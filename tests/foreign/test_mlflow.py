@@ -190,7 +190,11 @@ def test_a_busy_server_is_asked_again_and_a_failing_one_is_not_asked_for_ever() 
     [
         ((302, {"Location": "http://127.0.0.1:1/"}, b""), UnavailableError, "name the address"),
         ((403, {}, b'{"message": "Invalid Host\\u001b[2J"}'), NotAllowedError, "MLFLOW_TRACKING_TOKEN"),
-        ((404, {"Transfer-Encoding": "chunked"}, b"5\r\nab"), NotFoundError, "answered 404"),
+        (
+            (404, {"Transfer-Encoding": "chunked", "Connection": "close"}, b"5\r\nab"),
+            NotFoundError,
+            "answered 404",
+        ),
         ((200, {}, b"<html>"), UnavailableError, "no JSON"),
         ((200, {}, b"[1]"), UnavailableError, "no JSON object"),
         ((200, {"Content-Length": "100"}, b'{"a": 1}'), UnavailableError, "too early|answer|IncompleteRead"),

@@ -15,7 +15,6 @@ from pilothouse.cli.output import (
     show_pairs,
     show_rows,
     show_table,
-    unwatched,
 )
 from pilothouse.cli.session import Session
 from pilothouse.domain.models.dataclass_reader import parse_duration
@@ -66,10 +65,12 @@ def alerts(ctx: click.Context, status: str | None, model: str | None, limit: int
 def alerts_test(session: Session, receiver: str | None) -> int:
     """Send a test to RECEIVER, or to each one, and wait for what it says. Exit code 22 where one does not take it."""
     from pilothouse.operations.outbox import views
+    from pilothouse.system.leader import leader
 
     services, actor = session.services, session.actor
     sent = views.add_test(services, actor, receiver)
-    deadline = time.monotonic() + (_NOBODY_RUNS_S if unwatched(session) else _PATIENCE_S)
+    runs = leader(services.paths.daemon_lock) is not None
+    deadline = time.monotonic() + (_PATIENCE_S if runs else _NOBODY_RUNS_S)
     while time.monotonic() < deadline:
         sent = [views.get_message(services, actor, one.id) for one in sent]
         if all(one.tries and (one.ended_at or one.error) for one in sent):
