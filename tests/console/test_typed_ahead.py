@@ -41,7 +41,7 @@ async def test_news_from_elsewhere_do_not_take_the_keys_from_a_line_that_is_type
 
 @pytest.mark.parametrize(
     ("module", "view", "keys"),
-    [("overview", "OverviewView", b"2:alerts\r"), ("models", "ModelsView", b"2:alerts\r")],
+    [("overview", "OverviewView", b"2:alerts\r"), ("models.models", "ModelsView", b"2:alerts\r")],
 )
 def test_a_burst_waits_for_a_screen_that_is_slow(
     workspace: Path, module: str, view: str, keys: bytes
