@@ -200,9 +200,14 @@ def test_only_the_artifacts_of_the_targets_own_versions_are_handed_out(hub: Hub)
 
 def test_an_artifact_that_is_damaged_is_gone_and_no_fault_that_passes(hub: Hub) -> None:
     path = hub.shop.services.artifacts.path(hub.model_digest)
+    whole = path.read_bytes()
     path.chmod(0o600)
     path.write_bytes(b"something else")
-    status, body, _ = hub.ask("GET", f"/v1/artifacts/{hub.model_digest}")
+    try:
+        status, body, _ = hub.ask("GET", f"/v1/artifacts/{hub.model_digest}")
+    finally:
+        path.write_bytes(whole)
+        path.chmod(0o444)
     assert status == 410
     assert hub.model_digest in body.decode()
 
