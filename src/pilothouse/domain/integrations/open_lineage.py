@@ -10,7 +10,7 @@ from typing import Any
 from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.models.evaluation import ColumnSummary
 
-PRODUCER = "https://pypi.org/project/pilothouse"
+PRODUCER = "urn:pilothouse"
 _SCHEMA = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
 _FACETS = "https://openlineage.io/spec/facets"
 _LONGEST = 2_000
