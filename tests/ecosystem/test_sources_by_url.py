@@ -296,8 +296,8 @@ def test_duckdb_gives_the_rows_of_a_file_and_opens_nothing_else(expected: str, t
             f"SELECT * FROM '{outside}'",
             "SELECT * FROM read_text('/etc/passwd')",
             "SELECT * FROM read_parquet('http://127.0.0.1:9/x.parquet')",
-            "SELECT * FROM flights; ATTACH '/tmp/other.duckdb'",
-            "COPY (SELECT 1) TO '/tmp/out.csv'",
+            "SELECT * FROM flights; ATTACH '/elsewhere/other.duckdb'",
+            "COPY (SELECT 1) TO '/elsewhere/out.csv'",
         ):
             with pytest.raises(PilothouseError):
                 read(f"duckdb:{source}", query=query, folder=tmp_path)
@@ -395,8 +395,8 @@ def test_a_missing_library_names_its_extra(monkeypatch: pytest.MonkeyPatch, tmp_
     cases = {
         "postgresql+psycopg://db.example/x": "sql",
         f"duckdb:{tmp_path}/x.duckdb": "duckdb",
-        "delta:/tmp/x": "delta",
-        "iceberg:/tmp/x": "iceberg",
+        "delta:/elsewhere/x": "delta",
+        "iceberg:/elsewhere/x": "iceberg",
         "s3://bucket/x.parquet": "s3",
         "https://host.example/x.csv": "http",
         "az://box/x.csv": "azure",

@@ -110,7 +110,8 @@ class Connection:
         self._channel, self._said = ours, said
         try:
             hello = receive_answer(ours)
-        except BaseException:
+        except BaseException:  # an interrupt too
+            # nobody would listen to the desk: it is ended, and the error goes on
             self._drop()
             raise
         if hello is None:
