@@ -703,8 +703,11 @@ def test_a_full_spool_refuses_predictions_only_after_it_has_dropped_pairs(
     server.wait_until_ready()
     in_trial(hub)
     hub.stop()
-    answered: list[str] = []
-    requests, status = 0, 200
+    status, answer = server.infer("flight-delay", body_of(1))
+    answered = list(outputs_of(answer)["prediction_id"])
+    # a quick disk is full before the shadow's first round: one pair is there before the flood
+    wait_until(lambda: b'outcome="paired"} 1' in server.ask("GET", "/metrics")[1])
+    requests = 1
     while status == 200:
         status, answer = server.infer("flight-delay", body_of(800))
         if status == 200:
