@@ -218,6 +218,17 @@ def test_a_feature_that_cannot_be_judged_is_never_quiet() -> None:
     assert "smallest change found in wind (standard deviations)" in series_csv(of)
 
 
+def test_a_feature_that_nobody_judges_is_never_quiet() -> None:
+    """``monitoring.ignore``: measured, not among those that were looked at."""
+    judged = replace(THIN, judged=True)
+    finding = view(judged).drift["wind"][0].finding
+    calendar = replace(finding, power=None, grounds=replace(finding.grounds, rank=0, looked_at=9))
+    cell = verdicts.drift_verdict(judged, calendar)
+    assert (cell.text, cell.tone) == ("○ left out", "info")
+    assert verdicts.drift_word(judged, calendar) == "left out"
+    assert verdicts.drift_verdict(judged, replace(calendar, significant=True)).text == "▲ drifts"
+
+
 def test_a_judged_feature_says_what_it_finds() -> None:
     assert verdicts.power_text(None) == ""
     assert verdicts.power_text(Power(kind="share", smallest=0.123)) == "12 points"

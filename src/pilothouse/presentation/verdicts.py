@@ -11,6 +11,8 @@ from pilothouse.presentation.cells import health_cell
 from pilothouse.presentation.texts import day_text, figure, window_moment
 
 NOT_JUDGED = "not judged"
+LEFT_OUT = "left out"
+"""Word for a feature that ``monitoring.ignore`` names: its figures are shown, and judged by nobody."""
 SUSPECTED = str(Health.SUSPECTED)
 """A loss that one window alone does not make certain."""
 UNKNOWN = "○"
@@ -18,9 +20,12 @@ UNKNOWN = "○"
 
 
 def drift_verdict(window: Window, finding: DriftFinding | None) -> Cell:
-    """``▲ drifts``, ``● quiet`` or ``○ not judged``, also of a feature that cannot be judged."""
+    """``▲ drifts``, ``● quiet`` or ``○ not judged``, also of a feature that cannot be judged; ``○ left out`` of one that is
+    shown only."""
     if finding is not None and finding.blind:
         return Cell(f"{UNKNOWN} {NOT_JUDGED}", "info")
+    if finding is not None and finding.left_out and window.judged:
+        return Cell(f"{UNKNOWN} {LEFT_OUT}", "info")
     significant = finding is not None and finding.significant
     return _verdict(window, significant, ("▲ drifts", "warn"), ("● quiet", "good"))
 
@@ -38,7 +43,9 @@ VARIES = "varies too much by itself"
 
 def drift_word(window: Window, finding: DriftFinding) -> str:
     """The verdict on drift in a table of the command line."""
-    return NOT_JUDGED if finding.blind else verdict_word(window, finding.significant, "drifts")
+    if finding.blind:
+        return NOT_JUDGED
+    return LEFT_OUT if finding.left_out and window.judged else verdict_word(window, finding.significant, "drifts")
 
 
 def power_text(power: Power | None) -> str:

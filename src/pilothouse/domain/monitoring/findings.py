@@ -174,6 +174,12 @@ class DriftFinding:
         return self.power is not None and not self.power.enough and not self.significant
 
     @property
+    def left_out(self) -> bool:
+        """True where the feature was measured and not looked at: ``monitoring.ignore`` names it."""
+        grounds = self.grounds
+        return bool(self.statistic) and not self.significant and grounds.looked_at > 0 and not grounds.rank
+
+    @property
     def times_threshold(self) -> float:
         """The value as a multiple of its threshold; 0 where there is none."""
         return self.value / self.threshold if self.threshold else 0.0

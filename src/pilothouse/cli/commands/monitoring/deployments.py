@@ -194,9 +194,10 @@ def token(session: Session, target: str) -> None:
 @click.option(
     "--wait", is_flag=True, help="Wait until the live version answers at its URL; exit code 7 after 30 s."
 )
+@click.option("--url", "only_url", is_flag=True, help="Print the URL alone.")
 @json_option
 @click.pass_obj
-def curl(session: Session, model: str, target: str, wait: bool) -> None:
+def curl(session: Session, model: str, target: str, wait: bool, only_url: bool) -> None:
     """How to ask MODEL on TARGET for a prediction: its URL, and a curl command with a row that it held out.
 
     The command goes to stdout alone, so that it can be piped into a shell. Its prediction counts as traffic of the target.
@@ -210,6 +211,9 @@ def curl(session: Session, model: str, target: str, wait: bool) -> None:
     example = request_example(session.services, session.actor, model, target)
     command = curl_command(example.url, example.body, example.token_file)
     if printed_as_json(session, {**plain(example), "command": command}):
+        return
+    if only_url:
+        click.echo(example.url)
         return
     say(f"{model}/{example.version} on {target}: {example.url}")
     click.echo(command)
