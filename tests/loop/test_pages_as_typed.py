@@ -58,7 +58,7 @@ def folder(tmp_path: Path) -> Path:
 def test_a_table_becomes_a_watched_model_that_is_taken_back_at_night_and_has_code_of_its_own(
     folder: Path,
 ) -> None:
-    shown = typed(folder, "tutorial", "incident-at-night", "training-code")
+    shown = typed(folder, "tutorial", "served-elsewhere", "incident-at-night", "training-code")
     assert "better by" in shown, "the comparison that the tutorial speaks of"
     assert "the worst hour is" in shown
     assert "\nidentical" in shown

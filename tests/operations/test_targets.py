@@ -1,19 +1,22 @@
 """Targets described once in ``targets.toml``: applied, selected by model files, written from what these say, gone again."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from pilothouse.domain.doctor import Finding
-from pilothouse.domain.errors import ModelFileError, NotAllowedError, NotFoundError
+from pilothouse.domain.errors import ConflictError, ModelFileError, NotAllowedError, NotFoundError
 from pilothouse.domain.identity.roles import Role
 from pilothouse.operations import catalogue
-from pilothouse.operations.fleet import targets
+from pilothouse.operations.fleet import places, remote_tokens, targets
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
 from pilothouse.operations.upkeep import backups, restores
 from pilothouse.operations.workspace import apply_models, audits, doctor, target_files, workspaces
 from pilothouse.operations.workspace.apply_models import PlannedChange
+from pilothouse.store.deployed import processes
+from pilothouse.store.models import remote_targets
 from support.certificates import made_certificate
 from support.job_workspace import (
     ADMIN,
@@ -385,3 +388,28 @@ def test_an_admin_sees_all_that_a_command_is_given(services: Services) -> None:
     write_targets(services, TARGETS + far + 'environment = ["A_TOKEN"]\n')
     with pytest.raises(NotAllowedError, match=r"far\.deployer: .* → \./out\.sh far; .*environment = A_TOKEN"):
         apply(services)
+
+
+def test_what_something_else_serves_is_started_by_nobody_and_never_down(services: Services) -> None:
+    """A remote target that has not been heard of is down; one that is served elsewhere has nothing to be heard of."""
+    write_targets(services, TARGETS + 'place = "remote"\n')
+    apply(services, ADMIN)
+    assert (reports(services), places.list_places(services, actor(services, ADMIN))["jfk"].kind) == (
+        ["jfk"],
+        "remote",
+    )
+
+    write_targets(services, TARGETS + 'place = "elsewhere"\n')
+    assert "jfk.place: remote → elsewhere" in apply(services, ADMIN)["targets.toml"].differences
+    assert reports(services) == []
+    with services.registry.read() as connection:
+        assert remote_targets.not_served_here(connection) == {"jfk"}
+    assert places.list_places(services, actor(services, ADMIN))["jfk"].kind == "elsewhere"
+    with pytest.raises(ConflictError, match="no serving process comes for jfk"):
+        remote_tokens.issue(services, actor(services, ADMIN), "jfk", timedelta(days=1))
+
+
+def reports(services: Services) -> list[str]:
+    """Targets whose serving process the daemon waits to hear of."""
+    with services.registry.read() as connection:
+        return sorted(processes.reports(connection))

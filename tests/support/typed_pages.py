@@ -1,8 +1,8 @@
 """Pages of the documents as a reader types them: files saved, model files edited, lines of a console.
 
-A comment before a block says what it is: ``file: PATH`` is saved there, ``edit: PATH`` takes the place of the tables of
-the same name, ``exit: N`` names the exit code of its lines, ``last`` is typed
-when all pages are done. A console without one is typed.
+A comment before a block says what it is: ``file: PATH`` is saved there, ``add: PATH`` stands at its end, ``edit: PATH`` takes
+the place of the tables of the same name, ``exit: N`` names the exit code of its lines, ``last`` is typed when all pages are
+done. A console without one is typed.
 """
 
 import re
@@ -19,7 +19,7 @@ STATUS = (0, 10, 11, 12, 13, 14, 20)
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Block of a page. ``what``: file, edit, exit, last, or empty; ``argument`` is what follows it."""
+    """Block of a page. ``what``: file, add, edit, exit, last, or empty; ``argument`` is what follows it."""
 
     what: str
     argument: str
@@ -56,12 +56,14 @@ def script_of(pages: Sequence[Path], folder: Path) -> str:
     written: list[str] = []
     last: list[str] = []
     for number, block in enumerate(block for page in pages for block in blocks_of(page)):
-        if block.what in ("file", "edit"):
+        if block.what in ("file", "edit", "add"):
             source = folder / f".block-{number}"
             source.write_text(block.text, "utf-8")
             target = folder / block.argument
             if block.what == "file":
                 written.append(f"cp '{source}' '{target}'")
+            elif block.what == "add":
+                written.append(f"cat '{source}' >> '{target}'")
             else:
                 written.append(f"'{sys.executable}' '{__file__}' '{target}' '{source}'")
         elif block.language == "console":

@@ -73,8 +73,9 @@ class TargetDescription:
     """Files of TLS and of the tokens of its clients, relative to the workspace's folder."""
     tls_key: str = ""
     client_tokens: str = ""
-    place: Literal["local", "remote"] = "local"
-    """``remote``: its serving process runs on another machine, and comes with a token of its own."""
+    place: Literal["local", "remote", "elsewhere"] = "local"
+    """``remote``: its serving process runs on another machine, and comes with a token of its own. ``elsewhere``: something else
+    serves it, and its predictions come as logs."""
     deployer: Deployer | None = None
     """Command that brings versions there, where no serving process of Pilothouse does."""
     labels: dict[str, str] = field(default_factory=dict)
@@ -178,7 +179,7 @@ def _deployer_faults(path: str, target: TargetDescription, deployer: Deployer) -
         if not _VARIABLE.fullmatch(name):
             yield f"{path}.deployer.environment: found {name!r}; expected names of variables"
     if target.place != "local":
-        yield f"{path}.deployer: the target is remote too; expected one of the two"
+        yield f"{path}.deployer: found place = {target.place!r} beside it; expected one of the two"
 
 
 def _door_faults(hub: HubDoor) -> Iterator[str]:

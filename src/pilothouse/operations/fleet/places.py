@@ -13,7 +13,7 @@ from pilothouse.store.models import remote_targets, targets
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Target with where it is. ``kind``: local, remote, or command; ``tokens``: of another machine, in force now."""
+    """Target with where it is. ``kind``: local, remote, command, or elsewhere; ``tokens``: of another machine, in force now."""
 
     target: str
     kind: str

@@ -42,9 +42,9 @@ def issue(services: Services, actor: Actor, target: str, valid: timedelta) -> Is
             raise NotFoundError(
                 f"there is no target {target!r}: describe it in targets.toml, and run pilothouse apply"
             )
-        if remote_targets.place_of(change.connection, target) == "local":
+        if remote_targets.place_of(change.connection, target) in ("local", "elsewhere"):
             raise ConflictError(
-                f'{target} is served by this machine\'s daemon: write place = "remote" into its table in targets.toml, '
+                f'no serving process comes for {target} from another machine: write place = "remote" into its table in targets.toml, '
                 "and run pilothouse apply"
             )
         known = remote_targets.tokens(change.connection, target)
@@ -101,6 +101,8 @@ def check(services: Services, token: str) -> str | None:
         raise NotAllowedError(f"remote token {found.id} ended on {found.ends_at:%Y-%m-%d %H:%M} UTC: {renew}")
     if found.place == "local":
         raise NotAllowedError(f"the hub's own machine serves {found.target} now")
+    if found.place == "elsewhere":
+        raise NotAllowedError(f"something else serves {found.target} now, and hands its predictions in as logs")
     return found.target
 
 

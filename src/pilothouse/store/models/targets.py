@@ -16,7 +16,7 @@ def all_targets(connection: Connection) -> list[Target]:
     """Every target by name, without its event clock (that is telemetry's)."""
     rows = connection.execute(
         "SELECT t.*, s.grpc_port, coalesce(s.tls_certificate, '') AS tls_certificate, coalesce(s.tls_key, '') AS tls_key, "
-        "coalesce(s.client_tokens, '') AS client_tokens, iif(p.place = 'remote', 'remote', 'local') AS place, "
+        "coalesce(s.client_tokens, '') AS client_tokens, coalesce(nullif(p.place, 'command'), 'local') AS place, "
         "nullif(p.deployer, '') AS deployer FROM targets t LEFT JOIN target_serving s ON s.target_id = t.id "
         "LEFT JOIN target_places p ON p.target_id = t.id ORDER BY t.name"
     )
@@ -141,7 +141,7 @@ def put_targets(connection: Connection, described: Sequence[Target], *, at: date
 def _put_places(connection: Connection, described: Sequence[Target]) -> None:
     """Record which of the targets the daemon starts no process for."""
     placed = {
-        t.name: ("command", canonical_json(t.deployer)) if t.deployer else ("remote", "")
+        t.name: ("command", canonical_json(t.deployer)) if t.deployer else (t.place, "")
         for t in described
         if t.deployer or t.place != "local"
     }
@@ -158,7 +158,11 @@ def _put_places(connection: Connection, described: Sequence[Target]) -> None:
     connection.executemany(
         "INSERT INTO serving_reports (target_id, received_at, port, pid, loaded, failed, spooled_batches, silent) "
         "SELECT id, created_at, 0, 0, '{}', '{}', 0, 1 FROM targets WHERE name = ? ON CONFLICT (target_id) DO NOTHING",
-        [(name,) for name in placed],
+        [(name,) for name, (place, _) in placed.items() if place != "elsewhere"],
+    )
+    connection.executemany(
+        "DELETE FROM serving_reports WHERE target_id = (SELECT id FROM targets WHERE name = ?)",
+        [(name,) for name, (place, _) in placed.items() if place == "elsewhere"],
     )
 
 

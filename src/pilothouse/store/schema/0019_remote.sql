@@ -1,7 +1,8 @@
--- Targets that the daemon starts no process for: remote ones, and those that a command of the user's brings versions to.
+-- Targets that the daemon starts no process for: remote ones, those that a command of the user's brings versions to, and those
+-- that something else serves.
 CREATE TABLE target_places (
   target_id INTEGER PRIMARY KEY REFERENCES targets (id),
-  place     TEXT NOT NULL CHECK (place IN ('remote', 'command')),
+  place     TEXT NOT NULL CHECK (place IN ('remote', 'command', 'elsewhere')),
   deployer  TEXT NOT NULL DEFAULT '' CHECK (deployer = '' OR json_valid(deployer)),
   CHECK ((place = 'command') = (deployer <> ''))
 ) STRICT;
