@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-versions test-peers test-clients test-interop test-ecosystem test-ecosystem-data test-ecosystem-tools test-ecosystem-mlflow test-upgrade test-histories fuzz portable-long proof-console proof-ssh soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs pictures lock clean help outbox-long test-alerts bench-rollouts bench-python proof-remote
+.PHONY: demo test test-versions test-peers test-clients test-interop test-ecosystem test-ecosystem-data test-ecosystem-tools test-ecosystem-mlflow test-upgrade test-histories fuzz portable-long proof-console proof-ssh soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs site pictures lock clean help outbox-long test-alerts bench-rollouts bench-python proof-remote
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
@@ -23,6 +23,7 @@ help:
 	@echo "make test-upgrade  workspaces made under scikit-learn 1.8 and opened under today's (builds the environments of before)"
 	@echo "make test-clients  tritonclient, KServe's, MLServer's and MLflow's clients and schemathesis against a server, ONNX files beside their versions (installs each by itself)"
 	@echo "make check   what CI runs: lint, types, layers, tests"
+	@echo "make site    the documents as a site with a search, into build/site"
 	@echo "make bench   medians and ratios on this machine"
 	@echo "make bench-fleet  what a fleet of 10 to 200,000 deployments costs, into docs/performance.md (an hour)"
 	@echo "make bench-verdicts  false alarms and detection beside the peers, of monitors and roll-outs, into docs (half an hour)"
@@ -208,6 +209,11 @@ format: $(VENV)/.dev
 
 docs: $(VENV)/.run
 	@$(BIN)/python docs/tables.py
+
+# The documents as pages of a site with a search: build/site/index.html.
+site: $(VENV)/.dev
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/site
+	@echo "build/site/index.html"
 
 pictures: $(VENV)/.run
 	@test -n "$(WORKSPACE)" || { echo "make pictures WORKSPACE=DIR: a workspace of the demo"; exit 2; }
