@@ -21,6 +21,7 @@ from pilothouse.daemon.hub_door import HubDoorKeeper
 from pilothouse.daemon.thread_loop import Wakeup
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError
 from pilothouse.domain.formats.wire import ClockReading, DesiredState, ReportReceipt, ServingReport
+from pilothouse.domain.identifiers import producer_name
 from pilothouse.operations.fleet import places, remote_tokens, targets
 from pilothouse.operations.workspace import apply_models
 from pilothouse.serving.delivery.clock_skew import ClockSkew
@@ -301,6 +302,10 @@ def test_the_producer_of_one_target_is_no_other_target_s(hub: RemoteHub) -> None
         )
     status, body = hub.ask("POST", "/v1/batches", token, batch(hub, producer="theirs"))
     assert (status, b"belongs to another target" in body) == (409, True)
+    first = producer_name("ewr", "0123456789ab")  # of a process that has not been heard of yet
+    assert hub.ask("POST", "/v1/batches", token, batch(hub, producer=first))[0] == 409
+    own = producer_name(FAR, "0123456789ab")
+    assert hub.ask("POST", "/v1/batches", token, batch(hub, producer=own))[0] == 200
 
 
 def test_the_door_opens_moves_and_closes_as_the_file_says_and_takes_a_renewed_certificate(

@@ -1,5 +1,6 @@
 """Names and references: ``models:/flight-delay/7``, ``models:/flight-delay@champion``, prediction ids."""
 
+import hashlib
 import re
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _REFERENCE = re.compile(r"(?:models:/)?([^/@]+)(?:/([0-9]{1,18})|@([a-z0-9-]{1,64}))?")
 _NUMBER = re.compile("[0-9]{1,19}")
+_OWN_PRODUCER = re.compile("([0-9a-f]{8})-[0-9a-f]{12}")
 _LARGEST = 2**63 - 1
 """Largest integer that SQLite stores."""
 
@@ -75,3 +77,18 @@ def parse_prediction_id(text: str) -> PredictionId | None:
         return None
     prediction = PredictionId(producer, int(sequence), int(offset))
     return prediction if max(prediction.sequence, prediction.offset) <= _LARGEST else None
+
+
+def producer_name(target: str, draw: str) -> str:
+    """Name of a producer of a target: its mark, and ``draw``, 12 hexadecimal digits that nobody has had."""
+    return f"{_mark_of(target)}-{draw}"
+
+
+def is_producer_of(producer: str, target: str) -> bool:
+    """False for a name with another target's mark. One without a mark, as earlier releases drew them, may be anybody's."""
+    found = _OWN_PRODUCER.fullmatch(producer)
+    return found is None or found[1] == _mark_of(target)
+
+
+def _mark_of(target: str) -> str:
+    return hashlib.sha256(target.encode()).hexdigest()[:8]

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from pilothouse.domain.errors import ConflictError, InvalidInputError
 from pilothouse.domain.formats.wire import PairBatch, PredictionBatch
+from pilothouse.domain.identifiers import is_producer_of
 from pilothouse.domain.rollouts.plan import StepKind
 from pilothouse.operations.services import Services
 from pilothouse.store.deployed import deployments
@@ -11,11 +12,13 @@ from pilothouse.store.promotion import rollouts
 
 
 def check_producers(services: Services, batch: PredictionBatch | PairBatch) -> None:
-    """Raise ConflictError where a producer that a batch names belongs to another target than the batch's."""
+    """Raise ConflictError where a producer that a batch names is of another target than the batch's: by the mark in its
+    name, or since it came from there first."""
     names = {batch.producer}
     if isinstance(batch, PairBatch):
         names |= {name for name in batch.requests.producers.vocabulary if name is not None}
-    taken = services.telemetry.producers_of_others(names, batch.target)
+    taken = sorted(name for name in names if not is_producer_of(name, batch.target))
+    taken = taken or services.telemetry.producers_of_others(names, batch.target)
     if taken:
         raise ConflictError(f"the producer {taken[0]} belongs to another target than {batch.target}")
 

@@ -8,6 +8,7 @@ rows are the batch's, in order.
 """
 
 import os
+import secrets
 import struct
 import zlib
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from pilothouse.domain.formats.wire import (
     pack_numbers,
     pack_timings,
 )
+from pilothouse.domain.identifiers import producer_name
 from pilothouse.serving.delivery.pair_records import PairHeader, PairRecord, to_pair_batch
 
 _FRAME = struct.Struct("<II")
@@ -121,6 +123,11 @@ class SegmentContent:
     def rows(self) -> int:
         """Number of predictions, or of pairs."""
         return sum(record.rows for record in self.records if not isinstance(record, ErrorRecord))
+
+
+def new_producer(target: str) -> str:
+    """Name of a producer of a target that nobody has had."""
+    return producer_name(target, secrets.token_hex(6))
 
 
 def frame(body: Header | Record) -> bytes:

@@ -6,15 +6,14 @@ handed to the shipper, and removed when the hub has acknowledged it. The spool i
 records are refused and nothing is dropped. Another thread may write too (``append_now``), while the disk is quick: that spares
 two hand-overs between threads.
 
-A producer is named at random for each start and each version, and numbers its segments from 0: no sequence has to be
-remembered from one start to the next, so none can be used twice.
+A producer is named after its target and at random, for each start and each version, and numbers its segments from 0: no
+sequence has to be remembered from one start to the next, so none can be used twice.
 """
 
 import contextlib
 import logging
 import os
 import queue
-import secrets
 import threading
 import time
 from collections import deque
@@ -30,6 +29,7 @@ from pilothouse.serving.delivery.segments import (
     PredictionRecord,
     Stream,
     frame,
+    new_producer,
     read_segment,
     reserve,
     truncate,
@@ -305,7 +305,7 @@ class Spool:
         segment = self._open.get(stream)
         if segment is not None:
             return segment
-        producer, sequence = self._producers.get(stream) or (secrets.token_hex(6), 0)
+        producer, sequence = self._producers.get(stream) or (new_producer(self._target), 0)
         self._serial += 1
         name = f"{time.time_ns() // 1_000:020d}-{self._serial:06d}-{producer}-{sequence}.segment"
         path = self._folder / name
