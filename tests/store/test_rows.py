@@ -119,8 +119,8 @@ def build(root: Path) -> None:
         connection.execute("INSERT INTO run_artifacts VALUES (1, 'log', ?, 5)", ("b" * 64,))
         connection.execute("INSERT INTO latency_baselines VALUES (1, 1, 900, 1)")
         connection.execute("INSERT INTO target_serving VALUES (1, 8103, 'c.pem', 'k.pem', 'tokens')")
-        connection.execute("INSERT INTO target_places VALUES (1, 'remote', '')")
-        connection.execute("INSERT INTO hub_door VALUES (1, '0.0.0.0:8443', 'c.pem', 'k.pem')")
+        connection.execute("INSERT INTO target_places VALUES (1, 'remote', '', '{}')")
+        connection.execute("INSERT INTO hub_door VALUES (1, '0.0.0.0:8443', 'c.pem', 'k.pem', '{}')")
         connection.execute(
             "INSERT INTO remote_tokens (target_id, digest, issued_by, recorded_at, ends_at) VALUES (1, ?, 'ada', 1, 9)",
             ("f" * 64,),

@@ -53,6 +53,7 @@ class RemoteHub:
     port: int = 0
     keeper: HubDoorKeeper | None = None
     pulse: Pulse | None = None
+    hub: Hub | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     thread: threading.Thread | None = None
 
@@ -68,7 +69,8 @@ class RemoteHub:
     def open(self) -> None:
         self.pulse = Pulse(self.shop.services, own_name())
         self.stop = threading.Event()
-        self.keeper = HubDoorKeeper(self.shop.services, Hub(self.shop.services, self.pulse).app(Door.NETWORK))
+        self.hub = Hub(self.shop.services, self.pulse)
+        self.keeper = HubDoorKeeper(self.shop.services, self.hub.app(Door.NETWORK))
         self.thread = threading.Thread(target=self.keeper.run, args=(Wakeup(self.stop),))
         self.thread.start()
         wait_until(lambda: self.keeper is not None and self.keeper.port is not None)
@@ -91,7 +93,7 @@ class RemoteHub:
         if self.thread is not None:
             self.thread.join()
             self.thread = None
-        self.keeper = self.pulse = None  # the hub's threads end with what holds them
+        self.keeper = self.pulse = self.hub = None  # the hub's threads end with what holds them
 
     def token(self, valid: timedelta = timedelta(days=1), target: str = FAR) -> remote_tokens.IssuedToken:
         return remote_tokens.issue(self.shop.services, self.shop.admin, target, valid)

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO
 
 from pilothouse.domain.errors import ConflictError, IntegrityError, NotFoundError, UnavailableError
 from pilothouse.domain.identifiers import check_digest
@@ -165,10 +166,28 @@ class ArtifactStore:
             raise UnavailableError(f"artifact {digest} cannot be read: {error.strerror}") from error
         actual = hashlib.sha256(data).hexdigest()
         if actual != digest:
-            raise IntegrityError(
-                f"artifact {digest} is damaged: its bytes have the digest {actual}; restore it from a backup"
-            )
+            raise _damaged(digest, actual)
         return data
+
+    def open_verified(self, digest: str) -> tuple[IO[bytes], int]:
+        """The file, opened at its begin after all of it was hashed, and its size; for one that is too large to be held.
+        Raises as ``read`` does."""
+        path = self.path(digest)
+        try:
+            file = path.open("rb")
+        except OSError as error:
+            raise UnavailableError(f"artifact {digest} cannot be read: {error.strerror}") from error
+        try:
+            actual = hashlib.file_digest(file, "sha256").hexdigest()
+            size = file.tell()
+            file.seek(0)
+        except OSError as error:
+            file.close()
+            raise UnavailableError(f"artifact {digest} cannot be read: {error.strerror}") from error
+        if actual != digest:
+            file.close()
+            raise _damaged(digest, actual)
+        return file, size
 
     def path(self, digest: str) -> Path:
         """Path of the file. Raises InvalidInputError (not a digest) or NotFoundError."""
@@ -289,6 +308,12 @@ class _Incoming:
             pass  # the write that failed has been reported; closing flushes, and fails, once more
         finally:
             self._path.unlink(missing_ok=True)
+
+
+def _damaged(digest: str, actual: str) -> IntegrityError:
+    return IntegrityError(
+        f"artifact {digest} is damaged: its bytes have the digest {actual}; restore it from a backup"
+    )
 
 
 def _failed(path: Path, error: OSError) -> UnavailableError:

@@ -15,52 +15,39 @@ Plain ASGI apps, one a door.
 Bodies are msgpack of ``domain.wire``; errors are ``{"error": "one line"}`` in JSON. Every request needs the header
 ``Authorization: Bearer`` with the token of a target, whatever its path, and acts for that target alone. Tokens of other
 machines open the routes of ``ROUTES`` that say so, at the door of the network alone; those of this machine open all, at the
-socket alone. The page of metrics is opened by no target's token. All work on the stores is done in threads of the hub's own.
+socket alone. The page of metrics is opened by no target's token.
+
+Each door has threads, room for bodies and readers of its own: who comes by the network holds up no process of this machine.
+Targets of the network have allowances (``doors.allowances``).
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
+from pilothouse.daemon.doors import bodies
+from pilothouse.daemon.doors.allowances import Allowances
+from pilothouse.daemon.doors.artifact_answers import ArtifactAnswers
 from pilothouse.daemon.exports import metrics_server
 from pilothouse.daemon.exports.metrics_server import MetricsPage
 from pilothouse.daemon.exports.request_traces import SpanQueue
-from pilothouse.daemon.hub_checks import (
-    MAXIMUM_BATCH_ROWS,
-    check_batch,
-    check_outcomes,
-    check_pairs,
-    check_report,
-    check_spans,
-)
 from pilothouse.daemon.hub_writer import BatchWriter
-from pilothouse.domain.errors import (
-    ConflictError,
-    IntegrityError,
-    InvalidInputError,
-    NotAllowedError,
-    NotFoundError,
-)
-from pilothouse.domain.formats.safe_text import one_line
-from pilothouse.domain.formats.wire import (
-    Outcome,
-    PairBatch,
-    PredictionBatch,
-    ReportReceipt,
-    RequestSpan,
-    ServingReport,
-)
+from pilothouse.domain.errors import IntegrityError, NotAllowedError, NotFoundError
+from pilothouse.domain.formats.wire import ReportReceipt
 from pilothouse.domain.identifiers import check_digest
+from pilothouse.domain.models.hub_limits import Bounds
 from pilothouse.operations.fleet import remote_tokens, targets
 from pilothouse.operations.fleet.processes import Pulse
-from pilothouse.operations.ingest import claims, ingest
+from pilothouse.operations.ingest import ingest
 from pilothouse.operations.promotion import deployments
 from pilothouse.operations.services import Services
 from pilothouse.serving.web import http
@@ -69,16 +56,15 @@ from pilothouse.serving.web.http import Receive, Scope, Send
 log = logging.getLogger(__name__)
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+_Answer = http.Answer | http.Streamed
 _T = TypeVar("_T")
 
 MAXIMUM_BATCH_BYTES = 64 * 2**20
 MAXIMUM_LABEL_BYTES = 16 * 2**20
 MAXIMUM_REPORT_BYTES = 256 * 2**10
 MAXIMUM_SPANS_BYTES = 2**20
-_THREADS = 4
-"""Threads that read, check and query; writing has one of its own (``hub_writer``)."""
-_ROOM_BYTES = {"socket": 256 * 2**20, "network": 128 * 2**20}
-"""Bytes that the bodies which come by a door may take together while they arrive."""
+MAXIMUM_REMOTE_BYTES = 32 * 2**20
+"""Of any body that comes by the network: a segment of a spool has 4 MiB and one request."""
 _LONGEST_TOKEN = 256
 """Bytes of an Authorization header at most."""
 
@@ -97,29 +83,71 @@ class Door(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class _Bounds:
+    """What a door has for itself: threads that read, check and query (writing has one for all, ``hub_writer``), bytes of bodies
+    that are not answered yet, together and of one target, and readers of artifacts, together and of one target."""
+
+    threads: int
+    room: int
+    room_each: int
+    readers: int
+    readers_each: int
+
+
+_BOUNDS = {
+    Door.SOCKET: _Bounds(4, 256 * 2**20, 256 * 2**20, 32, 4),
+    Door.NETWORK: _Bounds(4, 128 * 2**20, MAXIMUM_REMOTE_BYTES, 8, 2),
+}
+
+
+@dataclass(slots=True)
+class _Entrance:
+    """A door with what it has for itself."""
+
+    door: Door
+    bounds: _Bounds
+    threads: ThreadPoolExecutor
+    room: http.BodyRoom
+    artifacts: ArtifactAnswers
+    rooms: dict[str, http.BodyRoom] = field(default_factory=dict)
+    """Of each target."""
+
+    def room_of(self, target: str) -> http.BodyRoom:
+        if target not in self.rooms:
+            self.rooms[target] = http.BodyRoom(self.bounds.room_each, self.room)
+        return self.rooms[target]
+
+    def in_thread(self, work: Callable[[], _T]) -> Awaitable[_T]:
+        return asyncio.get_running_loop().run_in_executor(self.threads, work)
+
+
+@dataclass(slots=True)
 class Request:
-    """Request of a target whose token was checked, at a route; ``rest``: what follows the route's path."""
+    """Request of a target whose token was checked, at a route; ``rest``: what follows the route's path. ``bounds``: how much
+    its target may send; None at the socket. ``held``: bytes of its body, whose room it has until it is answered."""
 
     target: str
+    bounds: Bounds | None
+    entrance: _Entrance
     rest: str
     scope: Scope
     receive: Receive
-    room: http.BodyRoom
     came_us: int
+    held: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
     """Route of the hub. ``remote``: it is open to targets on other machines too."""
 
-    answer: "Callable[[Hub, Request], Awaitable[http.Answer]]"
+    answer: "Callable[[Hub, Request], Awaitable[_Answer]]"
     remote: bool
 
 
 class Hub:
     """Hub of a workspace; reports go to ``pulse``, spans of requests to ``spans``. With ``page`` it has the daemon's metrics.
 
-    It answers from threads of its own, which end with the process.
+    It answers from threads of its own, which end with the process. ``save`` puts on record what targets have sent.
     """
 
     def __init__(
@@ -131,88 +159,153 @@ class Hub:
     ) -> None:
         self._services, self._pulse, self._page = services, pulse, page
         self._spans = spans or SpanQueue()
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="hub")
-        self._writer = BatchWriter(services)
+        self._writer = BatchWriter(services, list(Door))
+        self._allowances = Allowances(services)
+        self.save = self._allowances.save
         if page is not None:
             page.hub = self._writer.standing
 
     def app(self, door: Door) -> App:
-        """ASGI app of a door, with room of its own for bodies: who comes by the network holds none from those who do not."""
-        room = http.BodyRoom(_ROOM_BYTES[door])
+        """ASGI app of a door."""
+        bounds = _BOUNDS[door]
+        threads = ThreadPoolExecutor(bounds.threads, thread_name_prefix=f"hub {door}")
+
+        def in_thread(work: Callable[[], _T]) -> Awaitable[_T]:
+            return asyncio.get_running_loop().run_in_executor(threads, work)
+
+        artifacts = ArtifactAnswers(
+            self._services.artifacts, in_thread, most=bounds.readers, each=bounds.readers_each
+        )
+        entrance = _Entrance(door, bounds, threads, http.BodyRoom(bounds.room), artifacts)
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            handled = self._answered(door, room, scope, receive)
+            handled = self._answered(entrance, scope, receive)
             await http.respond(
                 send, handled, log, content_type=b"application/msgpack", longest=_LONGEST_ERROR
             )
 
         return app
 
-    async def _answered(self, door: Door, room: http.BodyRoom, scope: Scope, receive: Receive) -> http.Answer:
-        """Answer to one request: the token is checked first, then the route; the work is done in the hub's threads."""
+    async def _answered(self, entrance: _Entrance, scope: Scope, receive: Receive) -> _Answer:
+        """Answer to one request: the token is checked first, then the route; the work is done in the door's threads."""
         came_us = time.time_ns() // 1_000
         token = http.bearer(scope, _LONGEST_TOKEN)
         at_page = (scope["method"], scope["path"]) == ("GET", metrics_server.PATH)
-        if self._page is not None and at_page and door is Door.SOCKET:
-            expected = await self._in_thread(lambda: metrics_server.hub_token(self._services))
+        if self._page is not None and at_page and entrance.door is Door.SOCKET:
+            expected = await entrance.in_thread(lambda: metrics_server.hub_token(self._services))
             if metrics_server.is_token(token, expected):  # no target's token opens it
                 return await self._page.answer(http.header(scope, b"accept") or "")
             raise _unknown(_EXPECTED)
-        target = await self._in_thread(lambda: self._target_of(door, token)) if token else None
-        if target is None:
+        found = await entrance.in_thread(lambda: self._target_of(entrance.door, token)) if token else None
+        if found is None:
             raise _unknown(_EXPECTED)
+        target, bounds = found
         route, rest = _find(scope["method"], scope["path"])
-        if door is Door.NETWORK and not route.remote:
+        if entrance.door is Door.NETWORK and not route.remote:
             raise NotAllowedError("this is not open to the token of a target on another machine")
-        return await route.answer(self, Request(target, rest, scope, receive, room, came_us))
+        allowed: AbstractContextManager[None] = (
+            self._allowances.request(target, bounds) if bounds is not None else contextlib.nullcontext()
+        )
+        request = Request(target, bounds, entrance, rest, scope, receive, came_us)
+        with allowed:
+            try:
+                return await route.answer(self, request)
+            finally:
+                entrance.room_of(target).give(request.held)
 
-    def _target_of(self, door: Door, token: str) -> str | None:
+    def _target_of(self, door: Door, token: str) -> tuple[str, Bounds | None] | None:
+        """Target of a token, and how much that may send."""
         if door is Door.SOCKET:
-            return targets.check_token(self._services, token)
+            target = targets.check_token(self._services, token)
+            return (target, None) if target is not None else None
         try:
-            return remote_tokens.check(self._services, token)
+            found = remote_tokens.found(self._services, token)
         except NotAllowedError as error:
             raise _unknown(str(error)) from None
+        return (found.target, found.bounds) if found is not None else None
 
-    def _in_thread(self, work: Callable[[], _T]) -> Awaitable[_T]:
-        return asyncio.get_running_loop().run_in_executor(self._threads, work)
+    async def _body(self, request: Request, limit: int, *, is_stored: bool = False) -> bytes:
+        """Body of a request, whose room it holds from now on. What comes by the network says its length, and counts by it."""
+        if request.bounds is not None:
+            limit = min(limit, MAXIMUM_REMOTE_BYTES)
+            length = http.header(request.scope, b"content-length")
+            if length is None:
+                raise http.HttpError(411, "expected a body with its content-length", {"connection": "close"})
+            size = min(int(length), limit) if length.isdecimal() and len(length) < 16 else limit
+            self._allowances.take_body(request.target, request.bounds, size, is_stored=is_stored)
+        room = request.entrance.room_of(request.target)
+        body = await http.read_body(request.scope, request.receive, limit, room)
+        room.take(len(body))
+        request.held = len(body)
+        return body
 
-    async def desired(self, request: Request) -> http.Answer:
+    def _take_rows(self, request: Request, rows: int) -> None:
+        if request.bounds is not None:
+            self._allowances.take_rows(request.target, request.bounds, rows)
+
+    async def desired(self, request: Request) -> _Answer:
         """What the target should serve."""
         revision = (http.header(request.scope, b"if-none-match") or "").strip().strip('"')
-        return await self._in_thread(lambda: _desired(self._services, request.target, revision))
+        return await request.entrance.in_thread(lambda: _desired(self._services, request.target, revision))
 
-    async def artifact(self, request: Request) -> http.Answer:
-        """Bytes of an artifact that the target needs."""
+    async def artifact(self, request: Request) -> _Answer:
+        """Bytes of an artifact that the target is to serve: a token opens no other file of the workspace."""
         digest = check_digest(request.rest)
-        return await self._in_thread(lambda: _artifact(self._services, request.target, digest))
+        if not await request.entrance.in_thread(lambda: _needs(self._services, request.target, digest)):
+            raise NotFoundError("the target's versions have no such artifact")
+        try:
+            return await request.entrance.artifacts.of(request.target, digest)
+        except IntegrityError as error:  # no fault that passes: whoever asks again gets no others
+            raise http.HttpError(410, str(error)) from None
 
-    async def batches(self, request: Request) -> http.Answer:
+    async def batches(self, request: Request) -> _Answer:
         """Predictions in, committed with those of others."""
-        body = await _body(request, MAXIMUM_BATCH_BYTES)
-        batch = await self._in_thread(lambda: _batch(self._services, request.target, body))
-        receipt = await asyncio.wrap_future(self._writer.submit(batch))
+        body = await self._body(request, MAXIMUM_BATCH_BYTES, is_stored=True)
+        batch = await request.entrance.in_thread(
+            lambda: bodies.read_batch(self._services, request.target, body)
+        )
+        self._take_rows(request, batch.rows)
+        receipt = await asyncio.wrap_future(self._writer.submit(batch, request.entrance.door))
         return 200, _ENCODER.encode(receipt), {}
 
-    async def pairs(self, request: Request) -> http.Answer:
+    async def pairs(self, request: Request) -> _Answer:
         """Pairs of a shadow in."""
-        body = await _body(request, MAXIMUM_BATCH_BYTES)
-        return await self._in_thread(lambda: _pairs(self._services, request.target, body))
+        body = await self._body(request, MAXIMUM_BATCH_BYTES, is_stored=True)
 
-    async def labels(self, request: Request) -> http.Answer:
+        def work() -> bytes:
+            batch = bodies.read_pairs(self._services, request.target, body)
+            self._take_rows(request, batch.rows)
+            return _ENCODER.encode(ingest.ingest_pairs(self._services, batch))
+
+        return 200, await request.entrance.in_thread(work), {}
+
+    async def labels(self, request: Request) -> _Answer:
         """Outcomes in."""
-        body = await _body(request, MAXIMUM_LABEL_BYTES)
-        return await self._in_thread(lambda: _labels(self._services, request.target, body))
+        body = await self._body(request, MAXIMUM_LABEL_BYTES, is_stored=True)
 
-    async def spans(self, request: Request) -> http.Answer:
+        def work() -> bytes:
+            outcomes = bodies.read_outcomes(self._services, request.target, body)
+            return _ENCODER.encode(ingest.ingest_outcomes(self._services, outcomes, request.target))
+
+        return 200, await request.entrance.in_thread(work), {}
+
+    async def spans(self, request: Request) -> _Answer:
         """Spans of requests in."""
-        body = await _body(request, MAXIMUM_SPANS_BYTES)
-        return await self._in_thread(lambda: _take_spans(self._spans, request.target, body))
+        body = await self._body(request, MAXIMUM_SPANS_BYTES)
+        spans = await request.entrance.in_thread(lambda: bodies.read_spans(body))
+        self._spans.put(request.target, spans)
+        return 200, _ENCODER.encode({}), {}
 
-    async def report(self, request: Request) -> http.Answer:
+    async def report(self, request: Request) -> _Answer:
         """What a process says of itself."""
-        body = await _body(request, MAXIMUM_REPORT_BYTES)
-        await self._in_thread(lambda: _report(self._services, self._pulse, request.target, body))
+        body = await self._body(request, MAXIMUM_REPORT_BYTES)
+
+        def work() -> None:
+            report = bodies.read_report(self._services, request.target, body)
+            self._allowances.take_report(request.target)
+            self._pulse.take_report(report)
+
+        await request.entrance.in_thread(work)
         receipt = ReportReceipt(request.came_us, time.time_ns() // 1_000)
         return 200, _ENCODER.encode(receipt), {}
 
@@ -250,10 +343,6 @@ def _unknown(message: str) -> http.HttpError:
     return http.HttpError(401, message, {"www-authenticate": "Bearer"})
 
 
-async def _body(request: Request, limit: int) -> bytes:
-    return await http.read_body(request.scope, request.receive, limit, request.room)
-
-
 def _desired(services: Services, target: str, known_revision: str) -> http.Answer:
     state = deployments.desired_state(services, target)
     headers = {"etag": f'"{state.revision}"'}
@@ -262,90 +351,8 @@ def _desired(services: Services, target: str, known_revision: str) -> http.Answe
     return 200, _ENCODER.encode(state), headers
 
 
-def _artifact(services: Services, target: str, digest: str) -> http.Answer:
-    """Artifact that the target is to serve: a token opens no other file of the workspace."""
+def _needs(services: Services, target: str, digest: str) -> bool:
+    """True for an artifact of a version that the target should run, or try."""
     state = deployments.desired_state(services, target)
     versions = [*state.versions, *(trial.version for trial in state.trials)]
-    if not any(digest in version.digests for version in versions):
-        raise NotFoundError("the target's versions have no such artifact")
-    try:
-        return 200, services.artifacts.read(digest), {}
-    except IntegrityError as error:  # no fault that passes: whoever asks again gets no others
-        raise http.HttpError(410, str(error)) from None
-
-
-def _batch(services: Services, target: str, body: bytes) -> PredictionBatch:
-    batch: PredictionBatch | None = None
-    try:
-        batch = _decode(body, PredictionBatch, "a PredictionBatch")
-        if batch.target == target:
-            check_batch(batch)
-    except InvalidInputError as error:
-        # the batch's own number of rows is not believed beyond what a batch may have
-        rows = batch.rows if batch is not None and 1 <= batch.rows <= MAXIMUM_BATCH_ROWS else 1
-        ingest.count_refused(services, target, rows, str(error))
-        raise
-    assert batch is not None
-    if batch.target != target:
-        raise NotAllowedError("the token is another target's")
-    claims.check_producers(services, batch)
-    counted = claims.of_trial(services, batch)
-    if counted.rollout != batch.rollout:
-        log.warning(
-            "%s claims that predictions of %s/%d are of roll-out %d, which the registry does not have so: they count "
-            "outside of any trial",
-            target,
-            batch.model,
-            batch.version,
-            batch.rollout,
-        )
-    return counted
-
-
-def _pairs(services: Services, target: str, body: bytes) -> http.Answer:
-    try:
-        batch = _decode(body, PairBatch, "a PairBatch")
-        if batch.target == target:
-            check_pairs(batch)
-            claims.check_pairs(services, batch)
-    except InvalidInputError as error:
-        ingest.count_refused(services, target, 1, str(error))
-        raise
-    if batch.target != target:
-        raise NotAllowedError("the token is another target's")
-    claims.check_producers(services, batch)
-    return 200, _ENCODER.encode(ingest.ingest_pairs(services, batch)), {}
-
-
-def _labels(services: Services, target: str, body: bytes) -> http.Answer:
-    try:
-        outcomes = _decode(body, list[Outcome], "a list of Outcome")
-        check_outcomes(outcomes)
-    except InvalidInputError as error:
-        ingest.count_refused(services, target, 1, str(error))
-        raise
-    return 200, _ENCODER.encode(ingest.ingest_outcomes(services, outcomes, target)), {}
-
-
-def _report(services: Services, pulse: Pulse, target: str, body: bytes) -> None:
-    report = _decode(body, ServingReport, "a ServingReport")
-    if report.target != target:
-        raise NotAllowedError("the token is another target's")
-    check_report(report)
-    if targets.has_deployer(services, target):
-        raise ConflictError(f"the deployer of {target} says what runs there")
-    pulse.take_report(report)
-
-
-def _take_spans(queue: SpanQueue, target: str, body: bytes) -> http.Answer:
-    spans = _decode(body, list[RequestSpan], "a list of RequestSpan")
-    check_spans(spans)
-    queue.put(target, spans)
-    return 200, _ENCODER.encode({}), {}
-
-
-def _decode(body: bytes, kind: Any, name: str) -> Any:
-    try:
-        return msgspec.msgpack.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInputError(f"the body is not {name} in msgpack: {one_line(str(error), 500)}") from None
+    return any(digest in version.digests for version in versions)

@@ -1,7 +1,8 @@
 """Door of the hub for other machines: TCP with TLS, only where ``targets.toml`` names it.
 
 The door follows the registry: it opens, moves and closes as ``[hub]`` is applied, and takes a renewed certificate within
-seconds. One that cannot be opened is tried again, and holds nothing else of the daemon.
+seconds. One that cannot be opened, or whose server has ended, is opened again, and holds nothing else of the daemon; whether
+it is open stands on record.
 """
 
 import asyncio
@@ -11,15 +12,18 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pilothouse.daemon.logs import say
 from pilothouse.daemon.thread_loop import Wakeup
 from pilothouse.domain.errors import PilothouseError, UnavailableError
 from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.models.hub_limits import Limits
 from pilothouse.domain.models.target_file import HubDoor
+from pilothouse.operations.fleet import hub_door
 from pilothouse.operations.services import Services
+from pilothouse.serving.web.http_protocol import HttpLimits
 from pilothouse.serving.web.http_server import QuietServer, quiet_server
 from pilothouse.serving.web.listening import BoundedListener
 from pilothouse.store.models import remote_targets
@@ -32,6 +36,8 @@ _AGAIN_AFTER_S = 5.0
 """Seconds after which a door that could not be opened is tried again."""
 _GRACE_S = 3
 """Seconds that open requests have when a door closes."""
+_LIMITS = HttpLimits(body_s=120)
+"""A far machine's line may be slow: a segment of 4 MiB needs 35 KB/s. What waits so long holds its own target's room alone."""
 
 
 @dataclass(slots=True)
@@ -44,6 +50,8 @@ class _Open:
     server: QuietServer
     listener: socket.socket
     thread: threading.Thread
+    ended: list[str]
+    """What ended the thread, where it was not asked to end."""
 
 
 class HubDoorKeeper:
@@ -82,12 +90,23 @@ class HubDoorKeeper:
         """Open, move or close the door as the registry has it, and take a renewed certificate."""
         with self._services.registry.read() as connection:
             wanted = remote_targets.door(connection)
+        if wanted is not None:
+            wanted = replace(wanted, limits=Limits())  # the door stays open where they change
         if self._open is not None and not self._open.thread.is_alive():
-            self._close("it ended")
+            ended = self._open
+            why = ended.ended[0] if ended.ended else "its server ended"
+            say(
+                log,
+                logging.CRITICAL,
+                f"the hub's door on {ended.door.listen} died: {why}; it is opened again",
+            )
+            self._note(ended.door.listen, f"its server died: {why}")
+            self._close("it died")
         if self._open is not None and self._open.door != wanted:
             self._close("targets.toml names another, or none")
         if wanted is None:
             self._failed = None
+            self._note("")
             return
         seen = marks(self._services.paths.root, _files(wanted))
         if self._open is not None:
@@ -100,11 +119,20 @@ class HubDoorKeeper:
         try:
             self._open = self._opened(wanted, seen)
             self._failed = None
+            self._note(wanted.listen)
             say(log, logging.INFO, f"the hub listens for other machines on {wanted.listen}", port=self.port)
         except PilothouseError as error:
             self._failed = wanted, seen
             if is_news:
                 say(log, logging.ERROR, f"the hub does not listen on {wanted.listen}: {error}")
+            self._note(wanted.listen, str(error))
+
+    def _note(self, listen: str, fault: str = "") -> None:
+        """Have on record where the door is, or why it is not; a registry that cannot be written holds no door."""
+        try:
+            hub_door.note_door(self._services, listen, fault)
+        except PilothouseError as error:
+            log.error("%s", error)
 
     def _opened(self, wanted: HubDoor, seen: object) -> _Open:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -127,14 +155,19 @@ class HubDoorKeeper:
         except OSError as error:
             listener.close()
             raise UnavailableError(error.strerror or str(error)) from None
-        server = quiet_server(self._app, grace_s=_GRACE_S, tls=tls)
+        server = quiet_server(self._app, grace_s=_GRACE_S, limits=_LIMITS, tls=tls)
+        ended: list[str] = []
 
         def run() -> None:
-            asyncio.run(server.serve(sockets=[listener]))
+            try:
+                asyncio.run(server.serve(sockets=[listener]))
+            except BaseException as error:
+                log.critical("the hub's door died", exc_info=True)
+                ended.append(one_line(f"{type(error).__name__}: {error}", 200))
 
         thread = threading.Thread(target=run, name="hub door", daemon=True)
         thread.start()
-        return _Open(wanted, seen, tls, server, listener, thread)
+        return _Open(wanted, seen, tls, server, listener, thread, ended)
 
     def _load(self, tls: ssl.SSLContext, wanted: HubDoor) -> None:
         root = self._services.paths.root

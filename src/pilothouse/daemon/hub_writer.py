@@ -1,8 +1,11 @@
 """Writer of the hub: batches that wait are committed together, by one thread, while others read and check the next ones.
 
-No batch waits for others: the writer takes what there is when it is free, so an idle hub commits each batch by itself.
+No batch waits for others: the writer takes what there is when it is free, so an idle hub commits each batch by itself. Each
+door has a lane of its own, and lanes take turns: however much waits in one, a batch of another is in the next commit. How many
+bytes wait is bounded by the room of each door, which a request holds until it is answered.
 """
 
+import itertools
 import logging
 import time
 from collections import deque
@@ -31,33 +34,35 @@ _Waiting = tuple[PredictionBatch, "Future[BatchReceipt]", float]
 class BatchWriter:
     """Only thread of the hub that writes predictions."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, lanes: Sequence[str] = ("",)) -> None:
+        """``lanes``: of each commit the first one has the first turn."""
         self._services = services
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="hub writer")
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: dict[str, deque[_Waiting]] = {lane: deque() for lane in lanes}
         self._longest = _Longest()
 
-    def submit(self, batch: PredictionBatch) -> "Future[BatchReceipt]":
+    def submit(self, batch: PredictionBatch, lane: str = "") -> "Future[BatchReceipt]":
         """Receipt of a batch, as a future that is set after its commit."""
         answer: Future[BatchReceipt] = Future()
-        self._waiting.append((batch, answer, time.monotonic()))
+        self._waiting[lane].append((batch, answer, time.monotonic()))
         self._thread.submit(self._commit)
         return answer
 
     def standing(self) -> HubStanding:
         """What waits now, and how long commits take."""
         now = time.monotonic()
-        waiting = len(self._waiting)
-        try:
-            oldest = now - self._waiting[0][2]
-        except IndexError:
-            oldest = 0.0
+        waiting = sum(len(lane) for lane in self._waiting.values())
+        oldest = max((now - _oldest(lane, now) for lane in self._waiting.values()), default=0.0)
         return HubStanding(waiting, oldest, self._longest.of_last_minute(now))
 
     def _commit(self) -> None:
         taken, rows = list[_Waiting](), 0
-        while self._waiting and len(taken) < _BATCHES_A_COMMIT and rows < _ROWS_A_COMMIT:
-            batch, answer, came = self._waiting.popleft()
+        for lane in itertools.cycle(self._waiting.values()):
+            if not any(self._waiting.values()) or len(taken) >= _BATCHES_A_COMMIT or rows >= _ROWS_A_COMMIT:
+                break
+            if not lane:
+                continue
+            batch, answer, came = lane.popleft()
             if answer.set_running_or_notify_cancel():  # else its sender has gone, and will send it again
                 taken.append((batch, answer, came))
                 rows += batch.rows
@@ -83,6 +88,14 @@ class BatchWriter:
             self._longest.add(now, now - min(came for _, _, came in taken))
             for (_, answer, _), receipt in zip(taken, receipts, strict=True):
                 answer.set_result(receipt)
+
+
+def _oldest(lane: deque[_Waiting], now: float) -> float:
+    """When the oldest of a lane came; ``now`` where none waits. The writer may take it meanwhile."""
+    try:
+        return lane[0][2]
+    except IndexError:
+        return now
 
 
 class _Longest:

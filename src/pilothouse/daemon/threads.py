@@ -90,6 +90,7 @@ class DaemonThreads:
         self._spans = SpanQueue()
         self._page.parts = self._threads.turns
         hub = Hub(services, self._pulse, self._page, self._spans)
+        self._save_usage = hub.save
         self._hub = HubServer(hub.app(Door.SOCKET), services.paths.hub_socket)
         self._door = HubDoorKeeper(services, hub.app(Door.NETWORK))
         self._deployers = DeployerKeeper(services, self._pulse)
@@ -222,6 +223,7 @@ class DaemonThreads:
         def work() -> None:
             if write_state.state(self._services) is None:
                 self._pulse.beat()
+                self._save_usage()
 
         repeat(self._wakeup("heartbeat"), work, at_least_every_s=BEAT_EVERY_S)
 

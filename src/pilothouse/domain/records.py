@@ -79,8 +79,11 @@ class Target:
     tls_certificate: str = ""
     tls_key: str = ""
     client_tokens: str = ""
-    place: str = "local"  # remote: its serving process runs on another machine; elsewhere: something else serves it
+    place: str = (
+        "local"  # remote: its serving process runs on another machine; elsewhere: something else serves it
+    )
     deployer: dict[str, Any] | None = field(default=None, hash=False)  # command that brings versions there
+    limits: dict[str, Any] | None = field(default=None, hash=False)  # how much a remote one may send
     labels: dict[str, str] = field(default_factory=dict, hash=False)
     listed: bool = False  # in targets.toml as it was applied last
 

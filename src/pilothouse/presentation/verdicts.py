@@ -45,7 +45,11 @@ def drift_word(window: Window, finding: DriftFinding) -> str:
     """The verdict on drift in a table of the command line."""
     if finding.blind:
         return NOT_JUDGED
-    return LEFT_OUT if finding.left_out and window.judged else verdict_word(window, finding.significant, "drifts")
+    return (
+        LEFT_OUT
+        if finding.left_out and window.judged
+        else verdict_word(window, finding.significant, "drifts")
+    )
 
 
 def power_text(power: Power | None) -> str:

@@ -178,6 +178,7 @@ MIGRATIONS: dict[str, Migration] = {
             "silences",
         ),
     ),
+    "registry_20": Migration(parts=("0020_hub.sql",)),
 }
 """Migrations by name, in order."""
 

@@ -10,6 +10,7 @@ from pilothouse.domain.formats.bounded_toml import one_line_each, parse_toml
 from pilothouse.domain.formats.toml_text import quoted
 from pilothouse.domain.identifiers import NAME
 from pilothouse.domain.models.dataclass_reader import format_duration, read_dataclass
+from pilothouse.domain.models.hub_limits import LEAST_MB, LEAST_ROWS, Limits
 from pilothouse.domain.models.model_spec import Duration
 
 TARGETS_FILE = "targets.toml"
@@ -18,8 +19,11 @@ _PORTS = range(1, 65_536)
 FILE_KEYS = ("tls_certificate", "tls_key", "client_tokens")
 """Keys that say who may ask a serving process, and how."""
 _KEYS = ("region", "product", "business_unit", "environment")
+_LEAST = {"mb_a_day": LEAST_MB, "rows_a_day": LEAST_ROWS, "requests_a_second": 1}
+_MOST = 10**12
 _LISTEN = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^:\[\]\s]+):(?P<port>[0-9]{1,5})")
 _TIMEOUT, _READY_WITHIN, _PROBE_EVERY = Duration(300), Duration(600), Duration(30)
+_NO_LIMITS = Limits()
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -48,6 +52,8 @@ class HubDoor:
     tls_certificate: str
     """Files, relative to the workspace's folder."""
     tls_key: str
+    limits: Limits = _NO_LIMITS
+    """How much each target that comes there may send."""
 
     @property
     def address(self) -> tuple[str, int]:
@@ -78,6 +84,8 @@ class TargetDescription:
     serves it, and its predictions come as logs."""
     deployer: Deployer | None = None
     """Command that brings versions there, where no serving process of Pilothouse does."""
+    limits: Limits | None = None
+    """How much a remote target may send, where that is otherwise than the hub says for all."""
     labels: dict[str, str] = field(default_factory=dict)
 
 
@@ -128,6 +136,9 @@ def _table(target: TargetDescription) -> Iterator[str]:
             yield f"{key} = {quoted(value)}"
     if target.place != "local":
         yield f"place = {quoted(target.place)}"
+    if target.limits is not None:
+        said = {name: value for name in _LEAST if (value := getattr(target.limits, name)) is not None}
+        yield f"limits = {{ {', '.join(f'{name} = {value}' for name, value in said.items())} }}"
     if target.labels:
         pairs = ", ".join(f"{quoted(key)} = {quoted(value)}" for key, value in sorted(target.labels.items()))
         yield f"labels = {{ {pairs} }}"
@@ -163,6 +174,10 @@ def _faults(file: TargetFile) -> Iterator[str]:
         if bool(target.tls_certificate) != bool(target.tls_key):
             yield f"{path}.tls_certificate: expected tls_key with it, or neither"
         yield from _label_faults(path, target.labels)
+        if target.limits is not None:
+            yield from _limit_faults(f"{path}.limits", target.limits)
+            if target.place != "remote":
+                yield f'{path}.limits: are of a target with place = "remote" alone'
         if target.deployer is not None:
             yield from _deployer_faults(path, target, target.deployer)
     if file.hub is not None:
@@ -189,6 +204,14 @@ def _door_faults(hub: HubDoor) -> Iterator[str]:
     for key in ("tls_certificate", "tls_key"):
         if not getattr(hub, key):
             yield f"hub.{key}: is empty; expected a file: the hub listens on a network with TLS alone"
+    yield from _limit_faults("hub.limits", hub.limits)
+
+
+def _limit_faults(path: str, limits: Limits) -> Iterator[str]:
+    for key, least in _LEAST.items():
+        found = getattr(limits, key)
+        if found is not None and not least <= found <= _MOST:
+            yield f"{path}.{key}: found {found}; expected {least} to {_MOST}"
 
 
 def _label_faults(path: str, labels: Mapping[str, str]) -> Iterator[str]:

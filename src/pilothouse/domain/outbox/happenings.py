@@ -78,6 +78,22 @@ NOTICES: Mapping[str, _Notice] = {
     "rollout.completed": _Notice(
         "rollout", "info", lambda subject, detail: f"{subject} is completed{_said(detail, 'why')}"
     ),
+    "hub.door_failed": _Notice(
+        "hub",
+        "critical",
+        lambda _, detail: f"the hub does not listen on {_text(detail, 'listen')}{_said(detail, 'error')}",
+    ),
+    "hub.door_opened": _Notice(
+        "hub",
+        "info",
+        lambda _, detail: f"the hub listens on {_text(detail, 'listen')} again",
+        lambda detail: bool(detail.get("was")),
+    ),
+    "hub.refused": _Notice(
+        "hub",
+        "warning",
+        lambda subject, detail: f"the hub refuses what {subject} sends{_said(detail, 'error')}",
+    ),
     "request.made": _Notice("request", "info", lambda subject, _: f"{subject} waits for a decision"),
     "glass.broken": _Notice(
         "glass",

@@ -4,22 +4,25 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.models.hub_limits import Usage
 from pilothouse.domain.targets import Difference, TargetClock
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.services import Services
 from pilothouse.store.deployed import differences
-from pilothouse.store.models import remote_targets, targets
+from pilothouse.store.models import hub_usage, remote_targets, targets
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Target with where it is. ``kind``: local, remote, command, or elsewhere; ``tokens``: of another machine, in force now."""
+    """Target with where it is. ``kind``: local, remote, command, or elsewhere; ``tokens``: of another machine, in force now; ``sent``: to
+    the hub on its last day."""
 
     target: str
     kind: str
     clock: TargetClock | None
     tokens: int
     differences: tuple[Difference, ...]
+    sent: Usage | None = None
 
 
 def list_places(services: Services, actor: Actor) -> dict[str, Place]:
@@ -29,6 +32,7 @@ def list_places(services: Services, actor: Actor) -> dict[str, Place]:
         clocks = remote_targets.clocks(connection)
         tokens = remote_targets.tokens(connection)
         found = differences.recorded(connection)
+        usages = hub_usage.usages(connection)
     now = services.now()
     in_force = Counter(one.target for one in tokens if one.state_at(now) == "in force")
     differing: dict[str, list[Difference]] = defaultdict(list)
@@ -41,6 +45,7 @@ def list_places(services: Services, actor: Actor) -> dict[str, Place]:
             clocks.get(t.name),
             in_force[t.name],
             tuple(differing.get(t.name, ())),
+            usages.get(t.name),
         )
         for t in known
     }

@@ -24,7 +24,7 @@ from pilothouse.store import workspace
 from pilothouse.store.deployed import deployment_states, processes
 from pilothouse.store.deployed.processes import LastReport
 from pilothouse.store.log import audit
-from pilothouse.store.models import remote_targets
+from pilothouse.store.models import hub_usage, remote_targets
 from pilothouse.store.work import jobs
 from pilothouse.system.leader import leader
 from pilothouse.system.processes import own_name
@@ -69,6 +69,8 @@ class DaemonReport:
     disk_free_bytes: int
     registry_wal_bytes: int
     telemetry_wal_bytes: int
+    door: str = ""
+    """Where the hub listens for other machines, or why it does not; empty where it was not asked to."""
 
 
 def daemon_report(services: Services, actor: Actor) -> DaemonReport:
@@ -79,6 +81,7 @@ def daemon_report(services: Services, actor: Actor) -> DaemonReport:
         running = jobs.listed(connection, status=JobStatus.RUNNING)
         queued = len(jobs.listed(connection, status=JobStatus.QUEUED))
         automation = workspace.automation(connection)
+        door = hub_usage.door_state(connection)
     following = sorted(
         (item.next_times[0], f"{item.action} {item.model} ({item.name})")
         for item in schedules.list_schedules(services, actor, count=1)
@@ -98,6 +101,7 @@ def daemon_report(services: Services, actor: Actor) -> DaemonReport:
         shutil.disk_usage(services.paths.state).free,
         _size(services.paths.registry.with_name("registry.db-wal")),
         _size(services.paths.telemetry.with_name("telemetry.db-wal")),
+        door.text if door is not None else "",
     )
 
 

@@ -86,24 +86,32 @@ def list_tokens(services: Services, actor: Actor, target: str | None = None) -> 
 
 
 def check(services: Services, token: str) -> str | None:
-    """Target of a token; None for one that is not known.
+    """Target of a token, as ``found`` does it."""
+    known = found(services, token)
+    return known.target if known is not None else None
+
+
+def found(services: Services, token: str) -> remote_targets.FoundToken | None:
+    """Token in force with its target, and how much that may send; None for one that is not known.
 
     Raises NotAllowedError, with what to do, for one that was revoked, has ended, or is of a target that the daemon serves now.
     """
     with services.registry.read() as connection:
-        found = remote_targets.find_token(connection, digest(token))
-    if found is None:
+        known = remote_targets.find_token(connection, digest(token))
+    if known is None:
         return None
     renew = "an admin makes a new one with pilothouse targets token"
-    if found.is_revoked:
-        raise NotAllowedError(f"remote token {found.id} is revoked: {renew}")
-    if services.now() >= found.ends_at:
-        raise NotAllowedError(f"remote token {found.id} ended on {found.ends_at:%Y-%m-%d %H:%M} UTC: {renew}")
-    if found.place == "local":
-        raise NotAllowedError(f"the hub's own machine serves {found.target} now")
-    if found.place == "elsewhere":
-        raise NotAllowedError(f"something else serves {found.target} now, and hands its predictions in as logs")
-    return found.target
+    if known.is_revoked:
+        raise NotAllowedError(f"remote token {known.id} is revoked: {renew}")
+    if services.now() >= known.ends_at:
+        raise NotAllowedError(f"remote token {known.id} ended on {known.ends_at:%Y-%m-%d %H:%M} UTC: {renew}")
+    if known.place == "local":
+        raise NotAllowedError(f"the hub's own machine serves {known.target} now")
+    if known.place == "elsewhere":
+        raise NotAllowedError(
+            f"something else serves {known.target} now, and hands its predictions in as logs"
+        )
+    return known
 
 
 def digest(token: str) -> str:

@@ -24,7 +24,7 @@ from pilothouse.domain.monitoring.monitoring import ServingState
 from pilothouse.inference.safe_format import scikit_learn_here
 from pilothouse.operations.alerts import incident_cost
 from pilothouse.operations.authorisation import authorise, changing, clock_is_behind
-from pilothouse.operations.fleet import health, processes
+from pilothouse.operations.fleet import health, hub_door, processes
 from pilothouse.operations.promotion import signature_checks
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
@@ -74,6 +74,7 @@ def diagnose(services: Services, actor: Actor, *, full: bool = False) -> list[Fi
         "portable": lambda: _portable(services),
         "scikit-learn": lambda: _scikit_learn(services),
         "clients": lambda: serving_checks.examine(services),
+        "hub": lambda: hub_door.examine(services),
         "orphans": lambda: _orphans(services),
         "secrets": lambda: private_files.examine(services),
         "clock": lambda: _clock(services),

@@ -9,6 +9,7 @@ from pilothouse.domain.errors import ModelFileError
 from pilothouse.domain.formats.toml_lines import load_with_lines
 from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.domain.models.dataclass_reader import format_duration, to_plain
+from pilothouse.domain.models.hub_limits import Limits
 from pilothouse.domain.models.target_file import (
     FILE_KEYS,
     TARGETS_FILE,
@@ -32,8 +33,9 @@ from pilothouse.store.promotion import rollouts
 from pilothouse.system.files import write_atomically
 from pilothouse.system.serving_files import ServingFiles, faults
 
-_GUARDED = (*FILE_KEYS, "place", "deployer")
-"""Keys whose change is an admin's matter: who may ask a serving process, where it runs, and what the daemon runs for it."""
+_GUARDED = (*FILE_KEYS, "place", "deployer", "limits")
+"""Keys whose change is an admin's matter: who may ask a serving process, where it runs, what the daemon runs for it, and how
+much it may send."""
 _DESCRIBED = ("region", "product", "business_unit")
 """Keys of a target that a model file may give too."""
 
@@ -141,7 +143,7 @@ def _moved(connection: Connection, stored: Mapping[str, Target], put: Iterable[T
 def _door_differences(before: HubDoor | None, after: HubDoor | None) -> Iterator[str]:
     for field in fields(HubDoor):
         old, new = getattr(before, field.name, ""), getattr(after, field.name, "")
-        if old != new:
+        if _shown(old) != _shown(new):
             yield f"{field.name}: {_shown(old)} → {_shown(new)}"
 
 
@@ -257,10 +259,9 @@ def _more_of_command(value: Mapping[str, Any]) -> Iterator[str]:
 def _shown(value: object) -> str:
     if isinstance(value, dict) and "command" in value:
         return "; ".join([" ".join(value["command"]), *_more_of_command(value)])
+    if isinstance(value, Limits):
+        return _shown(to_plain(value))
     if isinstance(value, dict):
-        return (
-            "{ " + ", ".join(f"{key} = {item}" for key, item in sorted(value.items())) + " }"
-            if value
-            else "none"
-        )
+        said = ", ".join(f"{key} = {item}" for key, item in sorted(value.items()) if item is not None)
+        return f"{{ {said} }}" if said else "none"
     return str(value) if value not in ("", None) else "none"

@@ -41,10 +41,15 @@ def make_writable(services: Services, actor: Actor, reason: str) -> None:
     _open(services, actor, mark, reason)
 
 
+def least_free(total: int) -> int:
+    """Free bytes of a disk of that many below which the daemon makes the workspace read-only."""
+    return min(LEAST_FREE, total // 20)
+
+
 def watch_disk(services: Services) -> ReadOnly | None:
     """For the daemon: make the workspace read-only where the disk is nearly full, writable again when twice that is free."""
     usage = shutil.disk_usage(services.paths.state)
-    least = min(LEAST_FREE, usage.total // 20)
+    least = least_free(usage.total)
     mark = state(services)
     if usage.free >= 2 * least:
         services.write_guard.keep_room()

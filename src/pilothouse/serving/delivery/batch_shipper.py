@@ -15,7 +15,7 @@ from pilothouse.domain.errors import (
 )
 from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.formats.wire import BatchReceipt, PairBatch
-from pilothouse.serving.delivery.hub_client import HubClient
+from pilothouse.serving.delivery.hub_client import HubBusyError, HubClient
 from pilothouse.serving.delivery.segments import (
     SegmentContent,
     SegmentHeader,
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
 """Seconds before the first retry; the pause doubles up to the longest."""
+_LONGEST_ASKED_S = 60.0
+"""Seconds that the hub may ask for: a bound that ends the day may be raised before."""
 
 
 class Shipper:
@@ -65,7 +67,9 @@ class Shipper:
                 log.warning("%d segments wait: %s", self._spool.segments, error)
                 if self._stopping.is_set():
                     break
-                self._stopping.wait(pause * random.uniform(0.7, 1.3))  # noqa: S311 - spreads retries, no secret
+                asked = error.again_after_s if isinstance(error, HubBusyError) else 0.0
+                wait = max(pause, min(asked, _LONGEST_ASKED_S))
+                self._stopping.wait(wait * random.uniform(0.7, 1.3))  # noqa: S311 - spreads retries, no secret
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
             else:
                 pause = _FIRST_PAUSE_S

@@ -51,6 +51,14 @@ _ERRORS: dict[int, type[PilothouseError]] = {
 """Errors by the status of the hub's answer; any other status is UnavailableError."""
 
 
+class HubBusyError(UnavailableError):
+    """Refusal of the hub that passes: it says after how many seconds to come again."""
+
+    def __init__(self, message: str, again_after_s: float) -> None:
+        super().__init__(message)
+        self.again_after_s = again_after_s
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """Times of a request and its answer in microseconds: sent and got by the clock here, received and answered by the hub's,
@@ -75,6 +83,8 @@ class HubClient:
         self._credential = token if isinstance(token, Credential) else Credential(token)
         self._token = ""
         self._connection: HubConnection | None = None
+        self._again_after = ""
+        """Header of the last answer that says after how many seconds to come again."""
 
     def another(self) -> "HubClient":
         """Client of the same hub, for another thread."""
@@ -128,6 +138,8 @@ class HubClient:
             status, answer = self._exchange(method, path, body, headers or {})
         if status in (200, 304):
             return status, answer
+        if self._again_after.isdecimal() and status not in errors:
+            raise HubBusyError(f"the hub answered {status}: {_reason(answer)}", float(self._again_after[:6]))
         raise errors.get(status, UnavailableError)(f"the hub answered {status}: {_reason(answer)}")
 
     def _exchange(
@@ -152,6 +164,7 @@ class HubClient:
         self._connection.request(method, path, body, headers)
         response = self._connection.getresponse()
         data = response.read(MAXIMUM_ANSWER_BYTES)
+        self._again_after = response.getheader("retry-after", "").strip()
         if not response.isclosed():
             raise http.client.HTTPException("its answer is too long")
         return response.status, data

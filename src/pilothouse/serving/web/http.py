@@ -1,7 +1,8 @@
 """HTTP helpers of the ASGI apps: bodies read within bounds, whole answers sent, errors as one line of JSON."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -67,11 +68,36 @@ def bearer(scope: Scope, longest: int = 512) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-class BodyRoom:
-    """Bytes that the bodies of a server's requests may take together while they arrive."""
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """Body of an answer of ``size`` bytes that is sent while it is read. ``end`` is called once, however that ends."""
 
-    def __init__(self, total: int = 256 * 2**20) -> None:
+    size: int
+    chunks: AsyncIterator[bytes]
+    end: Callable[[], None]
+
+
+class BodyRoom:
+    """Bytes that the bodies of a server's requests may take together; ``within``: they are in that room too."""
+
+    def __init__(self, total: int = 256 * 2**20, within: "BodyRoom | None" = None) -> None:
         self.total = self.free = total
+        self._within = within
+
+    def take(self, size: int) -> None:
+        """Take that many bytes, also where there are fewer: then the room is over."""
+        self.free -= size
+        if self._within is not None:
+            self._within.take(size)
+
+    def give(self, size: int) -> None:
+        """Give them back."""
+        self.take(-size)
+
+    @property
+    def is_over(self) -> bool:
+        """True while more is taken than there is."""
+        return self.free < 0 or (self._within is not None and self._within.is_over)
 
 
 async def read_body(
@@ -94,17 +120,17 @@ async def read_body(
                 raise ClientGoneError
             piece = message.get("body", b"")
             size += len(piece)
-            room.free -= len(piece)
+            room.take(len(piece))
             if size > limit:
                 raise _too_long(limit)
-            if room.free < 0:
+            if room.is_over:
                 text = f"the bodies of other requests take {room.total:,} bytes already; try again"
                 raise HttpError(503, text, {"connection": "close"})
             pieces.append(piece)
             if not message.get("more_body", False):
                 return b"".join(pieces)
     finally:
-        room.free += size
+        room.give(size)
 
 
 def _too_long(limit: int) -> HttpError:
@@ -114,7 +140,7 @@ def _too_long(limit: int) -> HttpError:
 
 async def respond(
     send: Send,
-    handled: Awaitable[Answer],
+    handled: Awaitable["Answer | Streamed"],
     log: logging.Logger,
     *,
     content_type: bytes = JSON,
@@ -124,7 +150,11 @@ async def respond(
     """Send the answer to a request, or its error, cut to ``longest`` characters. No exception leaves here: one that is a
     fault of ours goes to the log, and the client gets the line ``fault``."""
     try:
-        status, body, headers = await handled
+        answer = await handled
+        if isinstance(answer, Streamed):
+            await _stream(send, answer, content_type, log)
+            return
+        status, body, headers = answer
     except ClientGoneError:
         return
     except Exception as error:  # noqa: BLE001 - answered, and logged where it is a fault of ours
@@ -136,6 +166,23 @@ async def respond(
     fields += [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": body})
+
+
+async def _stream(send: Send, answer: Streamed, content_type: bytes, log: logging.Logger) -> None:
+    """Send a body as it is read. Where that fails, or does not end in time, the connection is cut: its length was said."""
+    fields = [(b"content-length", str(answer.size).encode()), (b"content-type", content_type)]
+    try:
+        await send({"type": "http.response.start", "status": 200, "headers": fields})
+        left = answer.size
+        async for chunk in answer.chunks:
+            left -= len(chunk)
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        if not left:
+            await send({"type": "http.response.body", "body": b""})
+    except Exception:
+        log.exception("an answer was cut off")
+    finally:
+        answer.end()
 
 
 def failure(

@@ -266,6 +266,8 @@ EXEMPT: Mapping[str, str] = {
     "audit": "has a chain of its own",
     "row_digests": "its rows are covered by the entries of the log",
     "processes": "what processes last said of themselves, every second",
+    "hub_usage": "what targets on other machines have sent today, every few seconds",
+    "hub_door_state": "whether the hub listens, as the daemon last said",
     "serving_reports": "what serving processes last said of themselves, every second",
     "target_clocks": "what serving processes last measured, every few seconds",
     "target_differences": "follows from deployments and from what targets last said of themselves",

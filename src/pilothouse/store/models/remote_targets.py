@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from pilothouse.domain.formats.canonical import canonical_json
 from pilothouse.domain.formats.time_units import from_us, to_us
 from pilothouse.domain.formats.wire import ClockReading
+from pilothouse.domain.models.dataclass_reader import to_plain
+from pilothouse.domain.models.hub_limits import Bounds, Limits, bounds_in_force
 from pilothouse.domain.models.target_file import HubDoor
 from pilothouse.domain.targets import RemoteToken, TargetClock
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.conditions import where
-from pilothouse.store.values import from_row, insert
+from pilothouse.store.values import from_json, from_row, insert
 
 
 def not_served_here(connection: Connection) -> frozenset[str]:
@@ -31,8 +34,8 @@ def place_of(connection: Connection, target: str) -> str:
 
 def door(connection: Connection) -> HubDoor | None:
     """Where the hub listens for other machines; None where it does not."""
-    row = connection.execute("SELECT listen, tls_certificate, tls_key FROM hub_door").fetchone()
-    return from_row(HubDoor, row) if row else None
+    row = connection.execute("SELECT listen, tls_certificate, tls_key, limits FROM hub_door").fetchone()
+    return from_row(HubDoor, row, limits=Limits(**from_json(row["limits"]))) if row else None
 
 
 def put_door(connection: Connection, door: HubDoor | None) -> None:
@@ -41,9 +44,10 @@ def put_door(connection: Connection, door: HubDoor | None) -> None:
         connection.execute("DELETE FROM hub_door")
         return
     connection.execute(
-        "INSERT INTO hub_door (id, listen, tls_certificate, tls_key) VALUES (1, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
-        "listen = excluded.listen, tls_certificate = excluded.tls_certificate, tls_key = excluded.tls_key",
-        (door.listen, door.tls_certificate, door.tls_key),
+        "INSERT INTO hub_door (id, listen, tls_certificate, tls_key, limits) VALUES (1, ?, ?, ?, ?) ON CONFLICT (id) DO "
+        "UPDATE SET listen = excluded.listen, tls_certificate = excluded.tls_certificate, tls_key = excluded.tls_key, "
+        "limits = excluded.limits",
+        (door.listen, door.tls_certificate, door.tls_key, canonical_json(to_plain(door.limits))),
     )
 
 
@@ -56,12 +60,16 @@ class FoundToken:
     place: str
     ends_at: datetime
     is_revoked: bool
+    bounds: Bounds
+    """How much its target may send."""
 
 
 def find_token(connection: Connection, digest: str) -> FoundToken | None:
     """Token of this digest; None where none is on record."""
     row = connection.execute(
-        "SELECT k.id, t.name AS target, coalesce(p.place, 'local') AS place, k.ends_at, k.revoked_at IS NOT NULL AS is_revoked "
+        "SELECT k.id, t.name AS target, coalesce(p.place, 'local') AS place, k.ends_at, "
+        "k.revoked_at IS NOT NULL AS is_revoked, coalesce((SELECT limits FROM hub_door), '{}') AS of_hub, "
+        "coalesce(p.limits, '{}') AS of_target "
         "FROM remote_tokens k JOIN targets t ON t.id = k.target_id LEFT JOIN target_places p ON p.target_id = t.id "
         "WHERE k.digest = ?",
         (digest,),
@@ -69,7 +77,12 @@ def find_token(connection: Connection, digest: str) -> FoundToken | None:
     if row is None:
         return None
     return FoundToken(
-        row["id"], row["target"], row["place"], from_us(row["ends_at"]), bool(row["is_revoked"])
+        row["id"],
+        row["target"],
+        row["place"],
+        from_us(row["ends_at"]),
+        bool(row["is_revoked"]),
+        bounds_in_force(from_json(row["of_hub"]), from_json(row["of_target"])),
     )
 
 

@@ -17,12 +17,17 @@ def all_targets(connection: Connection) -> list[Target]:
     rows = connection.execute(
         "SELECT t.*, s.grpc_port, coalesce(s.tls_certificate, '') AS tls_certificate, coalesce(s.tls_key, '') AS tls_key, "
         "coalesce(s.client_tokens, '') AS client_tokens, coalesce(nullif(p.place, 'command'), 'local') AS place, "
-        "nullif(p.deployer, '') AS deployer FROM targets t LEFT JOIN target_serving s ON s.target_id = t.id "
+        "nullif(p.deployer, '') AS deployer, nullif(p.limits, '{}') AS limits "
+        "FROM targets t LEFT JOIN target_serving s ON s.target_id = t.id "
         "LEFT JOIN target_places p ON p.target_id = t.id ORDER BY t.name"
     )
     return [
         from_row(
-            Target, row, event_clock=None, deployer=from_json(row["deployer"]) if row["deployer"] else None
+            Target,
+            row,
+            event_clock=None,
+            deployer=from_json(row["deployer"]) if row["deployer"] else None,
+            limits=from_json(row["limits"]) if row["limits"] else None,
         )
         for row in rows
     ]
@@ -141,7 +146,10 @@ def put_targets(connection: Connection, described: Sequence[Target], *, at: date
 def _put_places(connection: Connection, described: Sequence[Target]) -> None:
     """Record which of the targets the daemon starts no process for."""
     placed = {
-        t.name: ("command", canonical_json(t.deployer)) if t.deployer else (t.place, "")
+        t.name: (
+            *(("command", canonical_json(t.deployer)) if t.deployer else (t.place, "")),
+            canonical_json(t.limits or {}),
+        )
         for t in described
         if t.deployer or t.place != "local"
     }
@@ -150,19 +158,19 @@ def _put_places(connection: Connection, described: Sequence[Target]) -> None:
         [(t.name,) for t in described if t.name not in placed],
     )
     connection.executemany(
-        "INSERT INTO target_places (target_id, place, deployer) SELECT id, ?, ? FROM targets WHERE name = ? "
-        "ON CONFLICT (target_id) DO UPDATE SET place = excluded.place, deployer = excluded.deployer",
-        [(place, deployer, name) for name, (place, deployer) in placed.items()],
+        "INSERT INTO target_places (target_id, place, deployer, limits) SELECT id, ?, ?, ? FROM targets WHERE name = ? "
+        "ON CONFLICT (target_id) DO UPDATE SET place = excluded.place, deployer = excluded.deployer, limits = excluded.limits",
+        [(*values, name) for name, values in placed.items()],
     )
     # one that has never been heard of answers nothing: a roll-out passes it over until it comes
     connection.executemany(
         "INSERT INTO serving_reports (target_id, received_at, port, pid, loaded, failed, spooled_batches, silent) "
         "SELECT id, created_at, 0, 0, '{}', '{}', 0, 1 FROM targets WHERE name = ? ON CONFLICT (target_id) DO NOTHING",
-        [(name,) for name, (place, _) in placed.items() if place != "elsewhere"],
+        [(name,) for name, (place, *_) in placed.items() if place != "elsewhere"],
     )
     connection.executemany(
         "DELETE FROM serving_reports WHERE target_id = (SELECT id FROM targets WHERE name = ?)",
-        [(name,) for name, (place, _) in placed.items() if place == "elsewhere"],
+        [(name,) for name, (place, *_) in placed.items() if place == "elsewhere"],
     )
 
 

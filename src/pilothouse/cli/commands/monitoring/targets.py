@@ -57,7 +57,7 @@ def targets(context: click.Context, write: bool) -> None:
         return
     show_table(
         ("target", "region", "product", "unit", "environment", "labels", "model", "version", "serving", "health", "since",
-         "why", "place", "clock", "differs"),
+         "why", "place", "clock", "sent", "differs"),
         (
             (s.target, s.region, s.product, s.business_unit, *_labels(described.get(s.target)), s.model,
              s.deployment.version if s.deployment else "–", serving_text(s), s.health,
@@ -89,15 +89,16 @@ def _described(state: TargetState, target: Target | None) -> dict[str, object]:
     return plain(state) | of_target  # type: ignore[no-any-return]
 
 
-def _place_cells(state: TargetState, place: Place | None) -> tuple[str, str, str]:
-    """Where a target is, how its clock is, and what differs of the model there."""
+def _place_cells(state: TargetState, place: Place | None) -> tuple[str, str, str, str]:
+    """Where a target is, how its clock is, what it has sent to the hub, and what differs of the model there."""
     if place is None:
-        return "", "", ""
+        return "", "", "", ""
     differs = next((one for one in place.differences if one.model == state.model), None)
     clock = "" if place.clock is None else ("▲ " if place.clock.matters else "") + place.clock.text
     return (
         place.kind,
         clock,
+        place.sent.text if place.sent is not None else "",
         f"{differs.text}, since {texts.time_text(differs.since)}" if differs is not None else "",
     )
 
@@ -111,6 +112,7 @@ def _placed(state: TargetState, place: Place | None) -> dict[str, object]:
         "clock": plain(place.clock) if place.clock is not None else None,
         "remote_tokens": place.tokens,
         "difference": plain(differs) if differs is not None else None,
+        "sent": plain(place.sent) if place.sent is not None else None,
     }
 
 

@@ -154,6 +154,7 @@ def daemon_status(session: Session) -> int:
             ("daemon", state_text),
             *(_running_pairs(state) if state.running else ()),
             ("writing", report.read_only or "allowed"),
+            *([("hub", report.door)] if report.door and state.running else ()),
             ("automation", report.paused or "runs"),
             *(
                 [
