@@ -20,6 +20,7 @@ from pilothouse.operations.rollouts import keeper, views
 from pilothouse.operations.rollouts.facts import Serving
 from pilothouse.operations.workspace import time_machine
 from pilothouse.store.deployed import deployer_states
+from pilothouse.store.models.used_versions import used_versions
 from pilothouse.store.promotion import rollouts, trials
 from pilothouse.system.processes import own_name
 from pilothouse.telemetry import VersionFacts
@@ -134,6 +135,9 @@ def test_several_versions_share_the_requests_and_the_evidence_shows_them(tmp_pat
         place.services, place.example.actor("vera"), place.rollout(number).request_id
     )
     assert [one["version"] for one in request.evidence["beside"]] == [3, 4]
+    with place.services.registry.read() as connection:
+        used = {one.number: one.place for one in used_versions(connection)}
+    assert used == {1: "live on ewr, jfk, lga", 2: "tried", 3: "tried", 4: "tried"}
     assert [one.version for one in place.rollout(number).arms] == [3, 4]
 
 

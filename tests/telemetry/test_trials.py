@@ -13,7 +13,15 @@ import pandas as pd
 import pytest
 
 from pilothouse.domain.erasure import BatchRows
-from pilothouse.domain.formats.wire import BatchReceipt, Outcome, PairBatch, code_texts
+from pilothouse.domain.formats.wire import (
+    BatchReceipt,
+    Outcome,
+    PairBatch,
+    PredictionBatch,
+    RequestTiming,
+    code_texts,
+    pack_numbers,
+)
 from pilothouse.sqlite.schema import definitions_of
 from pilothouse.statistics.profiles.latency import percentile_ms
 from pilothouse.telemetry import TelemetryStore, VersionFacts, schema
@@ -200,6 +208,45 @@ def test_arms_count_requests_errors_latencies_and_outcomes_since_the_trial_began
     assert np.array_equal(np.concatenate([first.scores, rest.scores]), whole.scores)
 
 
+def keyed(rows: pd.DataFrame, sequence: int, key: int) -> PredictionBatch:
+    """One request of a canary under a key."""
+    return dataclasses.replace(arm(rows, sequence, 2, 0.2), draws=pack_numbers([key]))
+
+
+def stored_keys(store: TelemetryStore) -> list[int]:
+    with store.read() as connection:
+        return [row[0] for row in connection.execute("SELECT key FROM trial_keys ORDER BY key")]
+
+
+def test_a_key_counts_once_as_long_as_its_trial_goes_on_and_goes_after_it(store: TelemetryStore) -> None:
+    rows = sample(51)
+    store.append(keyed(rows.iloc[:17], 1, 7), lookup, NOW_US)
+    for is_over, left in ((False, [7]), (True, [])):
+        with store.transaction() as connection:
+            (trial,) = deletion.list_trials(connection)
+            deletion.delete_some(connection, trial, NOW_US + 1, NOW_US, is_over=is_over)
+        if not is_over:
+            store.append(keyed(rows.iloc[17:34], 2, 7), lookup, NOW_US)
+            with store.read() as connection:
+                assert [one.draws for one in arms(connection, TRIAL)] == [1]
+        assert stored_keys(store) == left
+
+
+def test_an_erasure_of_a_row_takes_the_key_of_its_request_and_no_other(store: TelemetryStore) -> None:
+    rows = sample(51)
+    two = dataclasses.replace(
+        keyed(rows.iloc[:34], 1, 0),
+        requests=[RequestTiming(17, 5_000, 0), RequestTiming(17, 5_000, 0)],
+        draws=pack_numbers([11, 12]),
+    )
+    store.append(two, lookup, NOW_US)
+    store.append(keyed(rows.iloc[34:], 2, 13), lookup, NOW_US)
+    with store.transaction() as connection:
+        named = BatchRows("flight-delay", 2, "ewr", two.producer, 1, (20,))
+        assert [one.rows for one in erasing.erase(connection, [named])] == [1]
+    assert stored_keys(store) == [11, 13]
+
+
 def test_a_number_of_failed_requests_is_believed_without_a_place_for_each(store: TelemetryStore) -> None:
     """The number is what a sender says: an array as long as that would end the daemon."""
     many = 2**52
@@ -317,8 +364,8 @@ def test_pairs_go_after_their_time_and_their_counts_stay(store: TelemetryStore) 
     store.add_outcomes(outcomes(rows), NOW_US)
     with store.transaction() as connection:
         (trial,) = deletion.list_trials(connection)
-        assert deletion.delete_some(connection, trial, NOW_US + 1, NOW_US).rows == 17
-        assert deletion.delete_some(connection, trial, NOW_US + 1, NOW_US).rows == 0
+        assert deletion.delete_some(connection, trial, NOW_US + 1, NOW_US, is_over=True).rows == 17
+        assert deletion.delete_some(connection, trial, NOW_US + 1, NOW_US, is_over=True).rows == 0
         assert connection.execute("SELECT model, version, target, rows FROM deletions").fetchall() == [
             ("flight-delay", 2, "ewr", 17)
         ]

@@ -6,7 +6,7 @@ rolled up belongs to a stream, so that windows never mix versions.
 
 from pilothouse.sqlite import Connection, Database, Progress, Schema
 from pilothouse.telemetry.intake.producers import PRODUCERS
-from pilothouse.telemetry.trials.tables import DRAWS, TRIALS
+from pilothouse.telemetry.trials.tables import DRAWS, KEY_PLACES, TRIALS
 
 _FIRST = """
 CREATE TABLE specifications (
@@ -369,6 +369,7 @@ MIGRATIONS = (
     _ERASED,
     DRAWS,
     PRODUCERS,
+    KEY_PLACES,
 )
 """Scripts of which each brings the schema from its index to the next; ``PRAGMA user_version`` counts those applied."""
 

@@ -15,6 +15,7 @@ from pilothouse.sqlite import Connection
 from pilothouse.store import legal_holds, workspace
 from pilothouse.store.log import audit
 from pilothouse.store.models import targets
+from pilothouse.store.promotion import rollouts
 from pilothouse.telemetry import Stream
 from pilothouse.telemetry.intake import kept_rejections
 from pilothouse.telemetry.intake.streams import list_streams
@@ -169,8 +170,12 @@ def _delete_pairs(services: Services, trial: StoredTrial, now_us: int) -> bool:
     keep_s, hold = _rule(services, trial.model, trial.target)
     if keep_s is None or hold:
         return False
+    with services.registry.read() as connection:
+        is_over = trial.rollout not in rollouts.unfinished_numbers(connection)
+    before_us = now_us - keep_s * SECOND_US
     with services.telemetry.transaction() as connection:
-        return bool(pair_deletion.delete_some(connection, trial, now_us - keep_s * SECOND_US, now_us).rows)
+        deleted = pair_deletion.delete_some(connection, trial, before_us, now_us, is_over=is_over)
+    return bool(deleted.rows)
 
 
 def _write_audit(services: Services, actor: Actor) -> None:

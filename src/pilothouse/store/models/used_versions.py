@@ -27,6 +27,8 @@ class UsedVersion:
     number: int
     live_on: tuple[str, ...]
     requested: bool
+    tried: bool
+    """In a roll-out that has not ended, as its own version or beside that."""
     model_digest: str
     schema_digest: str
     predictions_digest: str
@@ -41,9 +43,11 @@ class UsedVersion:
 
     @property
     def place(self) -> str:
-        """Where it stands: ``live on ewr, jfk``, ``requested``, or ``was live``, to which a roll-back may go."""
+        """Where it stands: ``live on ewr, jfk``, ``tried``, ``requested``, or ``was live``, to which a roll-back may go."""
         if self.live_on:
             return f"live on {', '.join(self.live_on)}"
+        if self.tried:
+            return "tried"
         return "requested" if self.requested else "was live"
 
 
@@ -66,22 +70,36 @@ def read_as_it_is(path: Path) -> Iterator[tuple[Connection, int]]:
             yield connection, version
 
 
-_USED = "v.id IN (SELECT version_id FROM deployments UNION SELECT version_id FROM promotion_requests WHERE status = 'open')"
+_USED = (
+    "SELECT version_id FROM deployments UNION SELECT version_id FROM promotion_requests WHERE status = 'open'"
+)
+_TRIED = "SELECT version_id FROM rollouts WHERE ended_at IS NULL"
+_BESIDE = (
+    "SELECT a.version_id FROM rollout_arms a JOIN rollouts o ON o.id = a.rollout_id "
+    "WHERE a.ended_at IS NULL AND o.ended_at IS NULL"
+)
 
 
 def used_versions(connection: Connection, version_id: int | None = None) -> list[UsedVersion]:
-    """Versions that are live, that an open request asks for, or that were live before; or the one of this id. The tables are
-    those of every release, but for the one of portable forms."""
+    """Versions that are live, that an open request asks for, that a roll-out tries, or that were live before; or the one of
+    this id. Tables that came with later releases are read where they are."""
+    tried = " UNION ".join(
+        select
+        for table, select in (("rollouts", _TRIED), ("rollout_arms", _BESIDE))
+        if _has(connection, table)
+    )
+    tried = tried or "SELECT NULL WHERE 0"
     rows = connection.execute(
         "SELECT v.id, v.model_id, m.name AS model, v.number, v.model_digest, v.schema_digest, v.predictions_digest, "  # noqa: S608 - ours
         "r.spec, json_extract(r.environment, '$.packages.\"scikit-learn\"') AS scikit_learn, "
         "(SELECT json_group_array(t.name) FROM deployments d JOIN targets t ON t.id = d.target_id "
         "WHERE d.version_id = v.id AND d.ended_at IS NULL) AS live_on, "
+        f"v.id IN ({tried}) AS tried, "
         "EXISTS (SELECT 1 FROM promotion_requests p WHERE p.version_id = v.id AND p.status = 'open') AS requested, "
         "(SELECT a.digest FROM run_artifacts a WHERE a.run_id = v.run_id AND a.name = 'holdout') AS holdout_digest, "
-        f"{_PORTABLE if _has_portable(connection) else 'NULL'} AS portable_digest "
+        f"{_PORTABLE if _has(connection, 'portable_models') else 'NULL'} AS portable_digest "
         "FROM versions v JOIN models m ON m.id = v.model_id JOIN runs r ON r.id = v.run_id "
-        f"WHERE {_USED if version_id is None else 'v.id = ?'} ORDER BY m.name, v.number",
+        f"WHERE {f'v.id IN ({_USED} UNION {tried})' if version_id is None else 'v.id = ?'} ORDER BY m.name, v.number",
         () if version_id is None else (version_id,),
     )
     return [
@@ -92,6 +110,7 @@ def used_versions(connection: Connection, version_id: int | None = None) -> list
             number=row["number"],
             live_on=tuple(sorted(json.loads(row["live_on"]))),
             requested=bool(row["requested"]),
+            tried=bool(row["tried"]),
             model_digest=row["model_digest"],
             schema_digest=row["schema_digest"],
             predictions_digest=row["predictions_digest"],
@@ -107,8 +126,6 @@ def used_versions(connection: Connection, version_id: int | None = None) -> list
 _PORTABLE = "(SELECT p.digest FROM portable_models p WHERE p.version_id = v.id ORDER BY p.id DESC LIMIT 1)"
 
 
-def _has_portable(connection: Connection) -> bool:
-    found = connection.execute(
-        "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'portable_models'"
-    )
+def _has(connection: Connection, table: str) -> bool:
+    found = connection.execute("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", (table,))
     return found.fetchone() is not None

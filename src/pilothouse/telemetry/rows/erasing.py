@@ -113,7 +113,7 @@ def erase(connection: Connection, batches: Iterable[BatchRows]) -> list[ErasedRo
         if row is None:
             continue  # of a workspace that was restored to a time before the batch
         erased_rows.add(connection, row[0], named.offsets)
-        deletion.forget_batch(connection, row[0])
+        deletion.forget_batch(connection, row[0], named.offsets)
         if row[8] is not None:  # else retention has deleted it
             by_segment[row[8]][row[0]] = set(named.offsets)
             streams[row[8]] = row[5:8]

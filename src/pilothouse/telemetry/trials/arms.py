@@ -12,7 +12,7 @@ from pilothouse.statistics.profiles import latency
 from pilothouse.telemetry.intake.admission import VersionFacts
 from pilothouse.telemetry.rows.requests import Requests
 from pilothouse.telemetry.trials import register
-from pilothouse.telemetry.trials.draws import Drawn, drawn
+from pilothouse.telemetry.trials.draws import Drawn, drawn, note_places
 
 
 def count(
@@ -61,6 +61,7 @@ def follow(
     """Have the outcomes of a canary's batch noted as they become known, of the rows that count."""
     trial = _trial(connection, batch, facts, now_us)
     register.note_batch(connection, trial, batch_id, batch.share, counted)
+    note_places(connection, trial, batch, batch_id)
 
 
 def _trial(connection: Connection, batch: PredictionBatch, facts: VersionFacts, now_us: int) -> int:

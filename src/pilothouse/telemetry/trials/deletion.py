@@ -1,11 +1,12 @@
 """Deletion of pairs, after their time or with erased rows. Heads of their batches stay: one that comes again is known."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from pilothouse.sqlite import Connection
 from pilothouse.telemetry.rows import retention
 from pilothouse.telemetry.rows.retention import Stored
+from pilothouse.telemetry.trials.draws import forget_keys
 
 _DELETED_AT_ONCE = 50
 """Segments that are deleted in one transaction."""
@@ -16,6 +17,7 @@ class StoredTrial:
     """Trial of which pairs may be stored."""
 
     id: int
+    rollout: int
     model: str
     target: str
 
@@ -23,17 +25,22 @@ class StoredTrial:
 def list_trials(connection: Connection) -> list[StoredTrial]:
     """All trials, in the order in which they began."""
     return [
-        StoredTrial(*row) for row in connection.execute("SELECT id, model, target FROM trials ORDER BY id")
+        StoredTrial(*row)
+        for row in connection.execute("SELECT id, rollout, model, target FROM trials ORDER BY id")
     ]
 
 
-def delete_some(connection: Connection, trial: StoredTrial, received_before_us: int, now_us: int) -> Stored:
+def delete_some(
+    connection: Connection, trial: StoredTrial, received_before_us: int, now_us: int, *, is_over: bool
+) -> Stored:
     """Delete the pairs of some segments that were received before that time, and note it as rows of the challenger; nothing
-    where none is left. Keys of requests go with a trial that began before that time."""
-    connection.execute(
-        "DELETE FROM trial_keys WHERE trial_id IN (SELECT id FROM trials WHERE id=? AND first_received<?)",
-        (trial.id, received_before_us),
-    )
+    where none is left. Keys of requests go with a trial that began before that time and is over: as long as it goes on, each
+    is to count once."""
+    if is_over:
+        connection.execute(
+            "DELETE FROM trial_keys WHERE trial_id IN (SELECT id FROM trials WHERE id=? AND first_received<?)",
+            (trial.id, received_before_us),
+        )
     segments = connection.execute(
         "SELECT id, rows, length(data), challenger FROM trial_pairs "
         "WHERE trial_id=? AND received<? AND data IS NOT NULL ORDER BY id LIMIT ?",
@@ -48,9 +55,11 @@ def delete_some(connection: Connection, trial: StoredTrial, received_before_us: 
     return deleted
 
 
-def forget_batch(connection: Connection, batch_id: int) -> None:
-    """Delete what trials hold of the rows of a batch: outcomes in an arm of a canary, and whole segments of pairs. What was
-    folded into a roll-out's evidence stays: sums that name nobody."""
+def forget_batch(connection: Connection, batch_id: int, offsets: Collection[int]) -> None:
+    """Delete what trials hold of a batch of which these rows are erased: outcomes in an arm of a canary, whole segments of
+    pairs, and the keys of the requests with these rows. What was folded into a roll-out's evidence stays: sums that name
+    nobody."""
+    forget_keys(connection, batch_id, offsets)
     connection.execute("DELETE FROM trial_outcomes WHERE batch_id=?", (batch_id,))
     connection.execute("DELETE FROM trial_batches WHERE batch_id=?", (batch_id,))
     pairs = connection.execute(

@@ -8,11 +8,12 @@ Everything here that writes runs inside the caller's transaction.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from pilothouse.domain.formats.wire import PredictionBatch
+from pilothouse.domain.formats.wire import PredictionBatch, pack_timings
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.arrays import Flags
 from pilothouse.telemetry.rows.columns import Ints, Predictions
@@ -66,8 +67,37 @@ def _note(connection: Connection, trial: int, keys: Ints) -> Ints:
         )
     ]
     fresh: Ints = np.setdiff1d(keys, np.array(known, np.int64))
-    connection.executemany("INSERT INTO trial_keys VALUES (?,?)", [(trial, key) for key in fresh.tolist()])
+    connection.executemany(
+        "INSERT INTO trial_keys (trial_id, key) VALUES (?,?)", [(trial, key) for key in fresh.tolist()]
+    )
     return fresh
+
+
+def note_places(connection: Connection, trial: int, batch: PredictionBatch, batch_id: int) -> None:
+    """Note for each key of a batch that has no place yet in which rows its first request is: an erasure of one of them takes
+    the key too."""
+    packed = pack_timings(batch.requests) if isinstance(batch.requests, list) else batch.requests
+    rows = np.frombuffer(packed.rows, "<i8").astype(np.int64)
+    keys, first = np.unique(_keys(batch.draws, len(rows)), return_index=True)
+    begins = np.cumsum(rows) - rows
+    connection.executemany(
+        "UPDATE trial_keys SET batch_id=?, first_row=?, rows=? WHERE trial_id=? AND key=? AND batch_id IS NULL",
+        [
+            (batch_id, int(begins[place]), int(rows[place]), trial, key)
+            for key, place in zip(keys.tolist(), first.tolist(), strict=True)
+            if key
+        ],
+    )
+
+
+def forget_keys(connection: Connection, batch_id: int, offsets: Iterable[int]) -> None:
+    """Delete the keys whose first request had one of these rows of a batch. Where the trial goes on, the next request under
+    such a key is a draw again."""
+    connection.execute(
+        "DELETE FROM trial_keys WHERE batch_id=? AND EXISTS (SELECT 1 FROM json_each(?) "
+        "WHERE value >= first_row AND value < first_row + rows)",
+        (batch_id, json.dumps([int(offset) for offset in offsets])),
+    )
 
 
 def encode_rows(kept: Predictions, requests: Requests, first: Flags) -> bytes:

@@ -166,10 +166,9 @@ def _link(
         ).fetchone()
         if row is None:
             continue
-        if erased_rows.of_batch(
-            connection, row[0]
-        ).size:  # they waited in a spool while rows of it were erased
-            deletion.forget_batch(connection, row[0])
+        erased = erased_rows.of_batch(connection, row[0])
+        if erased.size:  # they waited in a spool while rows of it were erased
+            deletion.forget_batch(connection, row[0], erased.tolist())
             return
         if tuple(row[1:]) != (batch.model, batch.champion, batch.target):
             continue

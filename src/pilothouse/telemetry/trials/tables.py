@@ -86,3 +86,12 @@ CREATE TABLE trial_keys (         -- keys of requests, hashed with the salt of t
   PRIMARY KEY (trial_id, key)
 ) STRICT, WITHOUT ROWID;
 """
+
+KEY_PLACES = """
+-- Rows of the first request of a key: batch, first row in it as it was sent, number of rows. NULL: none of it was kept, or a
+-- release of before did not say
+ALTER TABLE trial_keys ADD COLUMN batch_id INTEGER REFERENCES batches(id);
+ALTER TABLE trial_keys ADD COLUMN first_row INTEGER;
+ALTER TABLE trial_keys ADD COLUMN rows INTEGER;
+CREATE INDEX trial_keys_of_batch ON trial_keys (batch_id) WHERE batch_id IS NOT NULL;
+"""
