@@ -16,10 +16,13 @@ import pytest
 
 from pilothouse.daemon.deployers import DeployerKeeper
 from pilothouse.daemon.thread_loop import Wakeup
+from pilothouse.domain.models.target_file import Deployer
 from pilothouse.domain.monitoring.monitoring import ServingState
-from pilothouse.operations.fleet import health, places
+from pilothouse.operations.fleet import deployers, health, places
+from pilothouse.operations.fleet.deployers import TargetDeployer
 from pilothouse.operations.fleet.processes import Pulse
 from pilothouse.operations.promotion import deployments
+from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import apply_models
 from pilothouse.store.deployed import deployer_states
 from pilothouse.system.processes import is_alive, name_of, own_name
@@ -171,6 +174,58 @@ def test_a_command_that_fails_is_a_dead_target_and_is_asked_again(platform: Plat
     wait_until(lambda: platform.serving() is ServingState.DOWN)
     platform.how("")
     wait_until(lambda: platform.serving() is ServingState.ANSWERING)
+
+
+def test_a_dead_target_is_written_once_and_not_each_second(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    note = deployers.note_serving_end
+
+    def counted(services: Services, target: str, cause: str) -> None:
+        written.append(cause)
+        note(services, target, cause)
+
+    monkeypatch.setattr(deployers, "note_serving_end", counted)
+    platform.how("fail deploy")
+    promote(platform.shop, 1, FAR)
+    turns = TargetDeployer(platform.shop.services, platform.pulse, FAR, lambda: False)
+    deployer = Deployer(command=(sys.executable, str(platform.folder / "command.py"), str(platform.folder)))
+    for _ in range(4):  # three within the pause before it is asked again
+        turns.turn(deployer)
+    assert platform.state() == "failed"
+    assert platform.serving() is ServingState.DOWN
+    assert len(written) == 1
+
+
+@pytest.mark.parametrize("how", ["its description is damaged", "our own fault"])
+def test_a_deployer_that_cannot_be_run_holds_up_no_other(
+    platform: Platform, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = platform.shop.root / "targets.toml"
+    path.write_text(path.read_text() + TARGETS.partition("[[target]]\nname = \"far\"")[2].join(
+        ['\n[[target]]\nname = "bad"', ""]
+    ).format(command=json.dumps(["true"]), timeout="30s"))  # fmt: skip
+    apply_models.apply(platform.shop.services, platform.shop.admin)
+    if how == "our own fault":
+        turn = TargetDeployer.turn
+
+        def failing(self: TargetDeployer, deployer: Deployer) -> None:
+            if deployer.command == ("true",):
+                raise ZeroDivisionError("never to be")
+            turn(self, deployer)
+
+        monkeypatch.setattr(TargetDeployer, "turn", failing)
+    else:
+        with platform.shop.services.registry.transaction() as connection:
+            connection.execute(
+                "UPDATE target_places SET deployer = '{}' WHERE target_id = (SELECT id FROM targets WHERE name = 'bad')"
+            )
+    promote(platform.shop, 1, FAR)
+    platform.start()
+    wait_until(lambda: platform.state() == "ready")
+    assert platform.thread is not None
+    assert platform.thread.is_alive(), "nor does it end the daemon"
 
 
 def test_a_run_that_the_daemon_s_end_breaks_off_is_asked_for_again(platform: Platform) -> None:

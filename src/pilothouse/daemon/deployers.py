@@ -1,25 +1,39 @@
 """Deployers in the daemon: the commands of all targets that have one, each in a thread of its own while it works."""
 
 import logging
+import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from pilothouse.daemon.thread_loop import Wakeup, repeat
 from pilothouse.domain.errors import PilothouseError
+from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.models.dataclass_reader import read_dataclass
 from pilothouse.domain.models.target_file import Deployer
 from pilothouse.operations.fleet.deployers import TargetDeployer
-from pilothouse.operations.fleet.processes import Pulse
+from pilothouse.operations.fleet.processes import Pulse, note_serving_end
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import write_state
 from pilothouse.store.deployed import deployer_states
 
 log = logging.getLogger(__name__)
 
-_AT_ONCE = 8
-"""Commands that run at the same time."""
+_AT_ONCE = 64
+"""Commands that run at the same time, each with a thread that waits: as many may hang without holding up the others."""
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
+"""Seconds after which a turn that could not be made is tried again."""
+_LONGEST_FAULT = 300
 _LOOK_AT_LEAST_EVERY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    text: str
+    pause_s: float
+    again_at: float
+    """Monotonic time."""
 
 
 class DeployerKeeper:
@@ -30,6 +44,7 @@ class DeployerKeeper:
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="deployer")
         self._known: dict[str, TargetDeployer] = {}
         self._turns: dict[str, Future[None]] = {}
+        self._faults: dict[str, _Fault] = {}
 
     def run(self, wakeup: Wakeup) -> None:
         """Look until the daemon stops; then commands that run are broken off."""
@@ -39,29 +54,49 @@ class DeployerKeeper:
             self._threads.shutdown(wait=True, cancel_futures=True)
 
     def look(self, wakeup: Wakeup) -> None:
-        """Begin a turn of each target whose last one is over."""
+        """Begin a turn of each target whose last one is over. What goes wrong with one holds up no other."""
         if write_state.state(self._services) is not None:
             return
         with self._services.registry.read() as connection:
             described = deployer_states.command_targets(connection)
-        for target in self._known.keys() - described.keys():
-            del self._known[target]
+        for gone in (self._known.keys() | self._faults.keys()) - described.keys():
+            self._known.pop(gone, None)
+            self._faults.pop(gone, None)
         for target, plain in described.items():
+            fault = self._faults.get(target)
+            if fault is not None and time.monotonic() < fault.again_at:
+                continue
             before = self._turns.get(target)
             if before is not None and not before.done():
                 continue
-            self._tell(target, before)
-            if target not in self._known:
-                self._known[target] = TargetDeployer(self._services, self._pulse, target, wakeup.stop.is_set)
-            self._turns[target] = self._threads.submit(self._known[target].turn, _read(plain))
+            try:
+                if self._turns.pop(target, None) is not None and before is not None:
+                    before.result()
+                    self._faults.pop(target, None)
+                if target not in self._known:
+                    self._known[target] = TargetDeployer(
+                        self._services, self._pulse, target, wakeup.stop.is_set
+                    )
+                self._turns[target] = self._threads.submit(self._known[target].turn, _read(plain))
+            except Exception as error:  # noqa: BLE001 - said, on record, and of this target alone
+                self._take_fault(target, error)
 
-    def _tell(self, target: str, turn: "Future[None] | None") -> None:
-        """Say what went wrong in the last turn: of ours, for what the command did is on record."""
-        error = turn.exception() if turn is not None else None
-        if isinstance(error, PilothouseError):
-            log.error("the deployer of %s: %s", target, error)
-        elif error is not None:
-            raise error
+    def _take_fault(self, target: str, error: Exception) -> None:
+        """Say what went wrong in a turn: of ours, for what the command did is on record. The same is said once; it is tried
+        again after a while, and meanwhile the target counts as down."""
+        known = isinstance(error, PilothouseError)
+        text = one_line(str(error) if known else f"{type(error).__name__}: {error}", _LONGEST_FAULT)
+        before = self._faults.get(target)
+        pause = min(_LONGEST_PAUSE_S, before.pause_s * 2 if before is not None else _FIRST_PAUSE_S)
+        self._faults[target] = _Fault(text, pause, time.monotonic() + pause)
+        self._known.pop(target, None)  # the next turn begins from what is on record
+        if before is not None and before.text == text:
+            return
+        log.error("the deployer of %s: %s", target, text, exc_info=None if known else error)
+        try:
+            note_serving_end(self._services, target, f"its deployer could not be run: {text}")
+        except PilothouseError as again:
+            log.error("the deployer of %s: %s", target, again)
 
 
 def _read(plain: Mapping[str, Any]) -> Deployer:

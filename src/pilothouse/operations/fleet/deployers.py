@@ -76,6 +76,8 @@ class TargetDeployer:
         """Versions that answered last, by model."""
         self._probed: dict[str, datetime] = {}
         self._begun = False
+        self._dead = ""
+        """Why the target answers nothing, as it was last put on record; empty while it answers."""
 
     def turn(self, deployer: Deployer) -> None:
         """Do what is next for each model on the target, then report. Raises PilothouseError where the registry fails."""
@@ -128,7 +130,7 @@ class TargetDeployer:
         try:
             for version in filter(None, (wanted.version, wanted.canary.version if wanted.canary else None)):
                 for digest in version.digests:
-                    self._services.artifacts.read(digest)
+                    self._services.artifacts.open_verified(digest)[0].close()
             fault = self._fault(self._run(deployer, wanted, state), deployer)
         except (OSError, PilothouseError) as error:
             fault = getattr(error, "strerror", None) or str(error)
@@ -257,9 +259,12 @@ class TargetDeployer:
         """Say what runs as a serving process would; a target of which one model has failed answers nothing."""
         failed = [state.message for state in states.values() if state.state == "failed"]
         if failed:
-            self._pulse.forget(self._target)
-            note_serving_end(self._services, self._target, failed[0])
+            if self._dead != failed[0]:
+                self._pulse.forget(self._target)
+                note_serving_end(self._services, self._target, failed[0])
+                self._dead = failed[0]
             return
+        self._dead = ""
         said = [
             TrialReport(
                 trial.rollout,
