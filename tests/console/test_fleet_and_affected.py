@@ -6,16 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.cli import failures, main
 from pilothouse.console.screenshots import settle
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.domain.monitoring.monitoring import Health
+from pilothouse.domain.targets import Difference
 from pilothouse.operations.fleet import fleet
 from pilothouse.operations.models import affected, comparisons, lineage
 from pilothouse.operations.monitoring import distributions
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.fleet_rows import fleet_table
+from pilothouse.store.deployed import differences
 from support import example
 
 
@@ -90,6 +93,46 @@ def test_the_age_in_the_fleet_is_that_of_the_state_and_not_of_the_version(servic
     assert told(health=Health.CRITICAL, event_clock=jfk.since + timedelta(hours=5)) == "✖ v1 critical 5h"
     assert told(health=Health.DOWN, since=now - timedelta(seconds=61)).endswith("v1 down 1m")
     assert told(health=Health.HEALTHY) == "● v1 healthy"
+
+
+def test_a_target_that_runs_another_version_than_it_should_says_so_first(services: Services, pat) -> None:
+    found = fleet.fleet(services, pat)
+    (jfk,) = [s for s in found.states if (s.model, s.target) == ("flight-delay", "jfk")]
+    places = tuple(place for place in found.places if place.target == "jfk")
+
+    def told(actual: int | None, health: Health | None) -> tuple[str, str]:
+        states = (replace(jfk, health=health),) if health is not None else ()
+        alone = replace(found, window=("flight-delay",), states=states, places=places, roll_outs=())
+        differs = Difference("jfk", "flight-delay", 1, actual, "it loads", example.NOW)
+        now = example.NOW + timedelta(minutes=5)
+        cell = fleet_table(alone, "", "nothing", now, {("flight-delay", "jfk"): differs}).rows[0].cells[1]
+        return cell.text, cell.tone
+
+    assert told(4, Health.HEALTHY) == ("● v1 ≠v4 5m healthy", "warn")
+    assert told(None, Health.CRITICAL) == ("✖ v1 ≠none 5m critical", "bad")
+    assert "≠" not in told(None, Health.DOWN)[0], "nobody knows what it runs"
+    assert told(4, None) == ("≠v4 5m", "warn")
+
+
+async def test_a_difference_is_in_fleet_and_monitor_on_a_small_terminal_and_in_status(
+    make_console, workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with example.opened(workspace) as opened, opened.registry.transaction() as connection:
+        differences.put(
+            connection,
+            [Difference("jfk", "flight-delay", 1, 7, "it loads", example.NOW - timedelta(hours=2))],
+        )
+    app = make_console("pat", start="fleet")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        cells = [cell.text for row in app.view.query_one("#grid", Grid)._rows for cell in row.cells]
+        (cell,) = [text for text in cells if "≠" in text]
+        assert "≠v7 2h" in cell
+        app.view.open_view("monitor", "flight-delay", "jfk")
+        await settle(pilot)
+        assert "≠ runs v7 since" in str(app.view.query_one("#facts").render())
+    failures.run(lambda: main.run(["--workspace", str(workspace), "--as", "pat", "status"]))
+    assert "jfk: flight-delay should run 1, runs 7: it loads, since" in capsys.readouterr().err
 
 
 def test_bad_rows_reach_every_version_trained_on_them(services: Services, pat) -> None:

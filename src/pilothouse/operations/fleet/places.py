@@ -51,6 +51,15 @@ def list_places(services: Services, actor: Actor) -> dict[str, Place]:
     }
 
 
+def differing(services: Services, actor: Actor) -> dict[tuple[str, str], Difference]:
+    """Where a target runs another version of a model than it should, by model and target; none where the past is shown, for
+    only those of now are on record. Raises NotAllowedError."""
+    with reading(services, actor) as connection:
+        if services.at is not None:
+            return {}
+        return {(one.model, one.target): one for one in differences.recorded(connection)}
+
+
 def compare(services: Services) -> int:
     """Compare what targets should run with what they say they run, and put on record what differs and since when. Returns how
     many differ. Nothing is written where nothing has changed."""

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from pilothouse.domain.formats.safe_text import safe
 from pilothouse.domain.monitoring.monitoring import Health, MonitorView, TargetState
+from pilothouse.domain.targets import Difference
 from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.cells import HEALTH
 from pilothouse.presentation.charts.chart import MARK_LEGEND, Chart, Mark, Point, span_texts
@@ -17,8 +18,11 @@ MARK_WORDS = {"D": "deployed ", "B": "back to ", "!": "alert of ", "R": "retrain
 """Text before a mark's label."""
 
 
-def facts_line(view: MonitorView, axis: Axis, span: Point, width: int = 1_000) -> list[Cell]:
-    """Model, target, version, its state on record, open alerts, the time shown, the data's clock and counts.
+def facts_line(
+    view: MonitorView, axis: Axis, span: Point, width: int = 1_000, differs: Difference | None = None
+) -> list[Cell]:
+    """Model, target, version, what the target runs instead of it and since when, its state on record, open alerts, the time
+    shown, the data's clock and counts.
 
     What does not fit ``width`` is left out in whole parts, the least important first.
     """
@@ -30,6 +34,11 @@ def facts_line(view: MonitorView, axis: Axis, span: Point, width: int = 1_000) -
         Cell(f"{version}  ", "info"),
     ]
     parts: list[tuple[int, list[Cell]]] = [(0, name)]
+    if differs is not None:
+        runs = f"runs v{differs.actual}" if differs.actual is not None else "runs none"
+        reason = f"{safe(differs.why)}  " if differs.why else ""
+        parts += [(1, [Cell(f"≠ {runs} since {time_text(differs.since)}  ", "warn")])]
+        parts += [(6, [Cell(reason, "warn")])]
     if view.state:
         state, since, why = state_cells(view.state)
         parts += [(1, [state]), (4, [since]), (6, [why])]

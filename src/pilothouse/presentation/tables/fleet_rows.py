@@ -4,10 +4,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import product
+from types import MappingProxyType
 
 from pilothouse.domain.formats.safe_text import safe
 from pilothouse.domain.monitoring.monitoring import Fleet, Health, RollOut, TargetState
 from pilothouse.domain.records import Deployment
+from pilothouse.domain.targets import Difference
 from pilothouse.presentation.cells import HEALTH, Cell, Tone, cell
 from pilothouse.presentation.tables.table import Column, Row, Table
 from pilothouse.presentation.texts import counted, span_text
@@ -23,8 +25,15 @@ def columns_that_fit(width: int) -> int:
     return max(1, (width - _FIRST - 2) // (CELL_WIDTH + 2))
 
 
-def fleet_table(fleet: Fleet, chosen: str, grouping: str, now: datetime) -> Table:
-    """A row a target under its group's; the cells of the models in the window with version, health and for how long."""
+def fleet_table(
+    fleet: Fleet,
+    chosen: str,
+    grouping: str,
+    now: datetime,
+    differences: Mapping[tuple[str, str], Difference] = MappingProxyType({}),
+) -> Table:
+    """A row a target under its group's; the cells of the models in the window with version, health and for how long.
+    ``differences``: where a target runs another version than it should, by model and target."""
     models = fleet.window
     columns = (
         Column("TARGET", least=_FIRST),
@@ -49,7 +58,12 @@ def fleet_table(fleet: Fleet, chosen: str, grouping: str, now: datetime) -> Tabl
             members = [states[key] for key in product(models, targets) if key in states]
             rows.append(_group_row(heading, len(targets), members, models))
         for target in targets:
-            cells = [_state_cell(states.get((m, target)), coming.get((m, target), ""), now) for m in models]
+            cells = [
+                _state_cell(
+                    states.get((m, target)), coming.get((m, target), ""), now, differences.get((m, target))
+                )
+                for m in models
+            ]
             indent = "" if grouping == "nothing" else "  "
             rows.append(Row(target, (cell(f"{indent}{safe(target)}", "strong"), *cells), part_of=heading))
     return Table(
@@ -153,17 +167,33 @@ def _group_row(heading: str, targets: int, members: Sequence[TargetState], model
     return Row(heading, (Cell(f"{safe(heading[1:], 40)} ({targets})", "info"), *cells), is_heading=True)
 
 
-def _state_cell(state: TargetState | None, coming: str, now: datetime) -> Cell:
-    """``✖ v3 critical 12d →v4``: how long it has been so. Nothing says since when a deployment is healthy."""
+def _state_cell(
+    state: TargetState | None, coming: str, now: datetime, differs: Difference | None = None
+) -> Cell:
+    """``✖ v3 critical 12d →v4``: how long it has been so. Nothing says since when a deployment is healthy. A target that runs
+    another version than it should says so first: ``● v3 ≠v2 5m healthy``; of one that is down nobody knows what it runs."""
+    actual = "" if differs is None else f"≠{f'v{differs.actual}' if differs.actual is not None else 'none'}"
+    actual = (
+        actual
+        if differs is None
+        else f"{actual} {span_text(max(0.0, (now - differs.since).total_seconds()))}"
+    )
     if state is None:
-        return Cell("")
+        return Cell(actual, "warn")
     glyph, tone = HEALTH[state.health]
     live = state.deployment
     if live is None:
-        return Cell(f"{glyph} {state.health}{coming}", tone)
+        return Cell(f"{glyph} {state.health}{f' {actual}' if actual else ''}{coming}", tone)
+    if actual and state.health is not Health.DOWN:
+        return Cell(f"{glyph} v{live.version} {actual} {state.health}{coming}", _worse(tone))
     age = _age_s(state, live, now)
     text = f" {span_text(age)}" if age is not None else ""
     return Cell(f"{glyph} v{live.version} {state.health}{text}{coming}", tone)
+
+
+def _worse(tone: Tone) -> Tone:
+    """Tone of a cell that is to be looked at whatever its health is."""
+    return tone if tone == "bad" else "warn"
 
 
 def _age_s(state: TargetState, live: Deployment, now: datetime) -> float | None:

@@ -147,6 +147,10 @@ def apply(session: Session, plan: bool) -> None:
         say("nothing was changed" + ("; run pilothouse apply to do it" if is_theirs else ""))
 
 
+_DIFFERENCES = 5
+"""Targets named that run otherwise than they should."""
+
+
 @click.command()
 @json_option
 @click.pass_obj
@@ -154,7 +158,7 @@ def status(session: Session) -> int:
     """The fleet's health. Exit code 0 healthy or suspected, 10 degraded, 11 not judged, 12 no data, 13 no traffic,
     14 not watched, 20 critical, 21 down."""
     from pilothouse.operations.dossier import inventory
-    from pilothouse.operations.fleet import health
+    from pilothouse.operations.fleet import health, places
     from pilothouse.operations.outbox import views as outbox
     from pilothouse.operations.rollouts import views
     from pilothouse.presentation.tables.rollouts import rollout_plain
@@ -167,6 +171,7 @@ def status(session: Session) -> int:
     reviews = inventory.open_items(session.services, session.actor)
     items = request_lists.waiting_items(session.services, session.actor)
     dead = outbox.dead_channels(session.services, session.actor)
+    differing = list(places.differing(session.services, session.actor).values())
     on_their_way = views.list_rollouts(session.services, session.actor, unfinished=True)
     if not printed_as_json(
         session,
@@ -186,6 +191,7 @@ def status(session: Session) -> int:
             },
             "late_conditions": items.late,
             "dead_channels": dead,
+            "differences": differing,
             "rollouts": [rollout_plain(one) for one in on_their_way],
             "inventory": {entry.model: entry.open_items for entry in reviews},
             "models": models,
@@ -205,6 +211,11 @@ def status(session: Session) -> int:
             f"fleet: {fleet}"
             + (f"; automation is paused by {paused.actor}: {paused.reason}" if paused.paused else "")
         )
+        for differs in differing[:_DIFFERENCES]:
+            since = texts.time_text(differs.since)
+            say(f"{differs.target}: {differs.model} {differs.text}, since {since}")
+        if len(differing) > _DIFFERENCES:
+            say(f"… and {len(differing) - _DIFFERENCES:,} more that differ: pilothouse targets")
         for one in on_their_way:
             say(
                 f"roll-out {one.id} of {one.uri} is {one.state}: {one.place_text}{f' ({one.why})' if one.why else ''}"

@@ -1,5 +1,6 @@
 """Models × targets: the live version, its health and age, and roll-outs on their way."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,6 +16,7 @@ from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.monitoring.monitoring import Fleet
+from pilothouse.domain.targets import Difference
 from pilothouse.operations.services import Services
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.tables.fleet_rows import (
@@ -32,10 +34,11 @@ _LINES = 3
 
 @dataclass(frozen=True)
 class FleetData:
-    """The fleet, and the time of loading (to the minute: a second must repaint nothing)."""
+    """The fleet, what runs otherwise than it should, and the time of loading (to the minute: a second must repaint nothing)."""
 
     fleet: Fleet
     now: datetime
+    differences: Mapping[tuple[str, str], Difference]
 
 
 class FleetView(View[FleetData]):
@@ -68,10 +71,11 @@ class FleetView(View[FleetData]):
         )
 
     def load(self, services: Services, actor: Actor) -> FleetData:
-        from pilothouse.operations.fleet import fleet
+        from pilothouse.operations.fleet import fleet, places
 
         shown = fleet.fleet(services, actor, self.model, self._room)
-        return FleetData(shown, services.now().replace(second=0, microsecond=0))
+        now = services.now().replace(second=0, microsecond=0)
+        return FleetData(shown, now, places.differing(services, actor))
 
     def show(self, data: FleetData) -> None:
         """Show the window of models; the chosen one may have left it meanwhile, and is loaded then."""
@@ -88,7 +92,8 @@ class FleetView(View[FleetData]):
 
     def _show_table(self) -> None:
         if self.data is not None:
-            table = fleet_table(self.data.fleet, self.model, self.grouping, self.data.now)
+            data = self.data
+            table = fleet_table(data.fleet, self.model, self.grouping, data.now, data.differences)
             self.query_one("#grid", Grid).put(table)
 
     def on_resize(self, event: events.Resize) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.listing import Query
 from pilothouse.domain.monitoring.monitoring import FeatureDistribution, MonitorView
+from pilothouse.domain.targets import Difference
 from pilothouse.operations.services import Services
 from pilothouse.presentation.charts.chart import window_at
 from pilothouse.presentation.charts.monitor_points import Other
@@ -19,6 +20,8 @@ class MonitorData:
     besides: tuple[str, ...] = ()
     """What can stand beside: the model's other targets, then versions that ran here before (``v1``)."""
     distribution: FeatureDistribution | None = None
+    differs: Difference | None = None
+    """What the target runs instead of what it should."""
 
 
 def list_deployments(services: Services, actor: Actor) -> tuple[tuple[str, str], ...]:
@@ -45,13 +48,16 @@ def resolve(
 
 def load_monitor(services: Services, actor: Actor, deployment: tuple[str, str], beside: str) -> MonitorData:
     """The figures of a deployment, and of ``beside`` where that can stand beside it."""
+    from pilothouse.operations.fleet import places
     from pilothouse.operations.monitoring import monitor_views
 
     besides = monitor_views.comparable(services, actor, *deployment)
+    differs = places.differing(services, actor).get(deployment)
     if beside not in besides:
-        return MonitorData(monitor_views.monitor_view(services, actor, *deployment), None, besides)
+        view = monitor_views.monitor_view(services, actor, *deployment)
+        return MonitorData(view, None, besides, differs=differs)
     view, other = monitor_views.side_by_side(services, actor, *deployment, beside)
-    return MonitorData(view, Other(beside, other), besides)
+    return MonitorData(view, Other(beside, other), besides, differs=differs)
 
 
 def load_distribution(

@@ -83,7 +83,8 @@ class MonitorPictures:
             span = settled_span(span)
         estimate = view.newest(view.estimated)
         self._note = estimate_note(estimate.finding) if estimate is not None else ""
-        self.facts.put(*facts_line(view, axis, span, max(20, self.facts.app.size.width)))
+        width = max(20, self.facts.app.size.width)
+        self.facts.put(*facts_line(view, axis, span, width, data.differs))
         charts = self._charts_of(data, view, feature, span)
         self.times = times_of(charts)
         for widget, chart in zip(self._charts, charts, strict=False):
