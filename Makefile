@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-versions test-peers test-clients test-interop test-ecosystem test-ecosystem-data test-ecosystem-tools test-ecosystem-mlflow test-upgrade test-histories fuzz portable-long proof-console proof-ssh soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs site pictures lock clean help outbox-long test-alerts bench-rollouts bench-python proof-remote
+.PHONY: demo test test-versions test-peers test-clients test-interop test-ecosystem test-ecosystem-data test-ecosystem-tools test-ecosystem-mlflow test-upgrade test-histories fuzz portable-long proof-console proof-ssh soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs site pictures lock clean help outbox-long test-alerts bench-rollouts bench-python proof-remote proof-far
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
@@ -62,6 +62,10 @@ proof-ssh: $(VENV)/.dev
 # A remote target at 500 requests a second: its hub killed and away, it killed, its token revoked.
 proof-remote: $(VENV)/.dev
 	@PH_REMOTE_RATE=500 PH_REMOTE_SECONDS=10 $(BIN)/python -m pytest -q tests/daemon/test_remote_under_load.py
+
+# A remote target across a bad network: packets lost and late, half-open connections, another address. As root, on Linux.
+proof-far: $(VENV)/.dev
+	@PH_FAR_NETWORK=1 $(BIN)/python -m pytest -q -s tests/daemon/test_far_network.py
 
 # PH_SEED=NUMBER begins with that history.
 test-histories: $(VENV)/.dev

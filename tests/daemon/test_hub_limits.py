@@ -26,6 +26,7 @@ from pilothouse.domain.models.target_file import load_file
 from pilothouse.operations.fleet import hub_door, places, processes, remote_tokens, targets
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.workspace import apply_models
+from pilothouse.serving.delivery import hub_address, hub_client
 from pilothouse.serving.delivery.hub_client import HubBusyError, HubClient
 from pilothouse.serving.web.http import HttpError
 from pilothouse.serving.web.http_server import QuietServer
@@ -182,16 +183,61 @@ def test_a_full_disk_refuses_the_network_before_the_workspace_is_read_only(
 
 
 def test_the_client_waits_as_long_as_the_hub_says(hub: RemoteHub, tmp_path: Path) -> None:
-    from pilothouse.serving.delivery.hub_address import read_address
-
     with hub.shop.services.registry.transaction() as connection:
         hub_usage.put_usages(connection, [Usage(FAR, day_of(hub.shop.services.now()), rows=50_000_000)])
     (tmp_path / "token").write_text(hub.token().token)
-    client = HubClient(read_address(hub.url, hub.authority), tmp_path / "token")
+    client = HubClient(hub_address.read_address(hub.url, hub.authority), tmp_path / "token")
     with pytest.raises(HubBusyError, match="429") as refused:
         client.send_batch(PredictionBatch("far-1", 0, FAR, "delay", 1, 1, bytes(8), bytes(8)))
     client.close()
     assert refused.value.again_after_s > 0
+
+
+def test_a_network_that_swallows_everything_is_given_up_and_the_next_connection_answers(
+    hub: RemoteHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that is half open: neither side is told, and nothing comes."""
+    (tmp_path / "token").write_text(hub.token().token)
+    swallowing = threading.Event()
+    ends: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as relay:
+
+        def forward(source: socket.socket, sink: socket.socket) -> None:
+            with contextlib.suppress(OSError):
+                while data := source.recv(1 << 16):
+                    if not swallowing.is_set():
+                        sink.sendall(data)
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    near, far = relay.accept()[0], socket.create_connection(("127.0.0.1", hub.port))
+                    ends.extend((near, far))
+                    for pair in ((near, far), (far, near)):
+                        threading.Thread(target=forward, args=pair, daemon=True).start()
+
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        monkeypatch.setattr(hub_client, "_TIMEOUT_S", 2.0)
+        url = f"https://localhost:{relay.getsockname()[1]}"
+        client = HubClient(hub_address.read_address(url, hub.authority), tmp_path / "token")
+        assert client.desired("") is not None
+        connection = client._connection
+        assert connection is not None
+        timeout = connection.sock.getsockopt(socket.IPPROTO_TCP, hub_address._USER_TIMEOUT)
+        assert timeout == 10_000, "what is sent to an address that is gone is not waited for longer"
+        swallowing.set()
+        with pytest.raises(UnavailableError, match="does not answer"):
+            client.desired("")
+        swallowing.clear()
+        assert client.desired("") is not None
+        client.close()
+        relay.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+        for end in ends:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
 
 
 def test_whoever_holds_every_thread_of_the_network_holds_none_of_this_machine(

@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,7 +30,7 @@ FAR = "far"
 """The remote target."""
 _TARGETS = """
 [hub]
-listen = "127.0.0.1:{port}"
+listen = "{host}:{port}"
 tls_certificate = "hub.pem"
 tls_key = "hub-key.pem"
 
@@ -51,6 +51,7 @@ class RemoteHub:
     shop: SmallWorkspace
     authority: Path
     port: int = 0
+    host: str = "127.0.0.1"
     keeper: HubDoorKeeper | None = None
     pulse: Pulse | None = None
     hub: Hub | None = None
@@ -63,7 +64,7 @@ class RemoteHub:
 
     def describe(self, port: int) -> None:
         """Have the hub listen on a port."""
-        (self.shop.root / "targets.toml").write_text(_TARGETS.format(port=port))
+        (self.shop.root / "targets.toml").write_text(_TARGETS.format(host=self.host, port=port))
         apply_models.apply(self.shop.services, self.shop.admin)
 
     def open(self) -> None:
@@ -110,15 +111,17 @@ class RemoteHub:
             connection.close()
 
 
-def make_remote_hub(folder: Path) -> RemoteHub:
+def make_remote_hub(
+    folder: Path, names: Sequence[str] = ("localhost",), listen: str = "127.0.0.1"
+) -> RemoteHub:
     """A hub with ``delay/1`` live on ``far``; it is not open yet."""
     shop = make_small_workspace(folder / "w")
     now = datetime.now(UTC)
-    certificate, key = made_certificate(now, names=("localhost",))
+    certificate, key = made_certificate(now, names=names)
     (shop.root / "hub.pem").write_bytes(certificate)
     (shop.root / "hub-key.pem").write_bytes(key)
     shop.write_model(more=f'[[targets]]\nname = "{FAR}"')
-    hub = RemoteHub(shop, shop.root / "hub.pem")
+    hub = RemoteHub(shop, shop.root / "hub.pem", host=listen)
     hub.describe(0)
     register(shop, 1)
     promote(shop, 1, FAR)
@@ -183,8 +186,9 @@ def serve_far(
     *options: str,
     token: str = "",
     environment: Mapping[str, str] | None = None,
+    prefix: Sequence[str] = (),
 ) -> FarProcess:
-    """Start it. ``token``: written to a file that is named; the environment may hold one instead."""
+    """Start it, behind the command ``prefix``. ``token``: written to a file; the environment may hold one instead."""
     folder.mkdir(mode=0o700, exist_ok=True)
     (folder / "process.json").unlink(missing_ok=True)
     log = folder.parent / f"{folder.name}.log"
@@ -195,7 +199,7 @@ def serve_far(
         (folder / "token").write_text(token)
     with log.open("ab") as stream:
         process = subprocess.Popen(
-            [*command, *options],
+            [*prefix, *command, *options],
             stdout=stream,
             stderr=stream,
             cwd="/",

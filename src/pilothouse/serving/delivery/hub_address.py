@@ -18,6 +18,9 @@ from pilothouse.system.processes import close_all_but, die_with_parent
 
 _CONNECTS_WITHIN_S = 10.0
 """Seconds for a connection over the network."""
+_UNHEARD_S = 10.0
+"""Seconds for which the other side may leave bytes unacknowledged before the connection counts as broken."""
+_USER_TIMEOUT = getattr(socket, "TCP_USER_TIMEOUT", 18)
 _HTTPS_PORT = 443
 _BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 """Where systems keep the certificates of the authorities that they trust, all in one file."""
@@ -65,6 +68,8 @@ class HubConnection(http.client.HTTPConnection):
             connection.settimeout(self.timeout)
             if self._hub.path is None:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                # an address that has changed is told to nobody: what was sent is not waited for longer
+                connection.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, int(_UNHEARD_S * 1_000))
                 assert self._hub.tls is not None  # an address of the network is never made without
                 connection = self._hub.tls.wrap_socket(connection, server_hostname=self._hub.host)
         except BaseException:
