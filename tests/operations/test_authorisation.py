@@ -27,7 +27,7 @@ from pilothouse.domain.listing import Query
 from pilothouse.domain.promotion.break_glass import Emergency, Review
 from pilothouse.domain.promotion.conditions import NewCondition
 from pilothouse.domain.records import Target
-from pilothouse.operations import authorisation, automation_switch, catalogue, listings
+from pilothouse.operations import authorisation, automation_switch, catalogue, handing_out, listings
 from pilothouse.operations.alerts import alerts
 from pilothouse.operations.authorisation import changing
 from pilothouse.operations.automation import schedules, triggers
@@ -41,7 +41,16 @@ from pilothouse.operations.dossier import (
     signing_key,
 )
 from pilothouse.operations.erasure import after_restore, carrying_out, exports, planning
-from pilothouse.operations.exchange import adoption, imported, importing, logged, rescoring
+from pilothouse.operations.exchange import (
+    adoption,
+    imported,
+    importing,
+    logged,
+    mlflow_exports,
+    onnx_exports,
+    rescoring,
+    version_exports,
+)
 from pilothouse.operations.fleet import places, remote_tokens, targets
 from pilothouse.operations.identity import idle_lock, passphrases, permissions, proposals, ssh_lines, users
 from pilothouse.operations.jobs import backfills, replays, searches
@@ -125,6 +134,17 @@ def _ordered(services: Services) -> Erasure:
         recorded_at=services.now(),
     )  # fmt: skip
 
+
+class _NoTrials:
+    """A launcher that knows no step."""
+
+    def run(self, step: str, version: object) -> tuple[None, str]:
+        return None, "no such step"
+
+
+_NO_TRIALS: Any = _NoTrials()
+_ONNX = onnx_exports.OnnxExport("delay", 1, "float64", (), "", b"")
+_MLFLOW = mlflow_exports.MlflowExport("delay", 1, (), (), {})
 
 TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "planning.make_plan": (lambda s, a: planning.make_plan(s, a, Selection(where=(("carrier", "UA"),))), ADMINS),
@@ -251,6 +271,15 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "model_pictures.pictures_of": (lambda s, a: model_pictures.pictures_of(s, a, "delay/1"), EVERYBODY),
     "model_pictures.pictures_between": (
         lambda s, a: model_pictures.pictures_between(s, a, "delay/1", "delay/2"), EVERYBODY),
+    "model_reports.make_report": (lambda s, a: model_reports.make_report(s, a, "delay", lambda _: ""), EVERYBODY),
+    "handing_out.record": (lambda s, a: handing_out.record(s, a, "report.made", "delay", {}), EVERYBODY),
+    "version_exports.try_export": (lambda s, a: version_exports.try_export(s, a, _NO_TRIALS, "delay/1", "x"), EVERYBODY),
+    "version_exports.hand_out": (lambda s, a: version_exports.hand_out(s, a, _ONNX, "onnx", {}), EVERYBODY),
+    "onnx_exports.export_onnx": (lambda s, a: onnx_exports.export_onnx(s, a, _NO_TRIALS, "delay/1"), EVERYBODY),
+    "onnx_exports.write": (lambda s, a: onnx_exports.write(s, a, _ONNX, s.paths.root / str(next(FOLDERS))), EVERYBODY),
+    "mlflow_exports.export_mlflow": (lambda s, a: mlflow_exports.export_mlflow(s, a, _NO_TRIALS, "delay/1"), EVERYBODY),
+    "mlflow_exports.write": (
+        lambda s, a: mlflow_exports.write(s, a, _MLFLOW, s.paths.root / str(next(FOLDERS))), EVERYBODY),
     "model_reports.gather_report": (lambda s, a: model_reports.gather_report(s, a, "delay"), EVERYBODY),
     "unused_files.list_unused": (lambda s, a: unused_files.list_unused(s, a, timedelta(days=1)), OPERATION),
     "unused_files.remove_unused": (lambda s, a: unused_files.remove_unused(s, a, timedelta(days=1)), OPERATION),
@@ -464,6 +493,10 @@ MODULES = (
     permissions,
     model_pictures,
     model_reports,
+    handing_out,
+    version_exports,
+    onnx_exports,
+    mlflow_exports,
     portable_forms,
     unused_files,
     promotions,

@@ -11,6 +11,7 @@ from pilothouse.domain.formats.csv_text import csv_text
 from pilothouse.domain.formats.safe_text import safe_json
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.records import AuditEntry
+from pilothouse.operations import handing_out
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.services import Services
 from pilothouse.store.log import audit
@@ -35,11 +36,13 @@ class Wanted:
 def export(
     services: Services, actor: Actor, stream: IO[str], wanted: Wanted = Wanted(), *, form: Format = "jsonl"
 ) -> int:
-    """Write the wanted entries, oldest first, part by part; returns their number.
+    """Write the wanted entries, oldest first, part by part; returns their number. An entry says who took it.
 
     A JSON line holds exactly the fields that are hashed (``recorded_at`` in microseconds) and ``hash``; ``rows`` where the
     entry covers rows. CSV has the time in ISO 8601, the detail as JSON, and nothing that a spreadsheet or a terminal obeys.
     """
+    selected = {key: str(value) for key, value in asdict(wanted).items() if value is not None}
+    handing_out.record(services, actor, "log.exported", "audit log", {"form": form, **selected})
     write = _write_csv if form == "csv" else write_lines
     written = 0
     if form == "csv":

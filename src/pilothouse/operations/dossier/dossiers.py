@@ -14,12 +14,13 @@ from pilothouse import __version__
 from pilothouse.domain.audit.dossier import Attachment, Dossier, Page
 from pilothouse.domain.errors import InvalidInputError, UnavailableError
 from pilothouse.domain.identifiers import version_uri
-from pilothouse.domain.identity.roles import Actor, Permission
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.models.dataclass_reader import to_plain
 from pilothouse.interop import signing_keys
 from pilothouse.interop.cyclonedx import ml_bom
 from pilothouse.interop.model_signing import bundle
-from pilothouse.operations.authorisation import authorise, changing
+from pilothouse.operations import handing_out
+from pilothouse.operations.authorisation import authorise
 from pilothouse.operations.dossier import audit_export, gathering, log_proofs, signing_key
 from pilothouse.operations.dossier.plain_facts import as_json, request_facts
 from pilothouse.operations.dossier.sealing import KEY, MANIFEST, seal, verifier_files
@@ -71,12 +72,14 @@ def write_dossier(
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
             written = _write(services, dossier, private, more, pages, Path(temporary) / "dossier")
+            uri = version_uri(dossier.version.model, dossier.version.number)
+            taken = {"manifest": written.digest, "key": written.fingerprint}
+            handing_out.record(services, actor, "dossier.made", uri, taken)
             if folder.exists():
                 folder.rmdir()
             (Path(temporary) / "dossier").rename(folder)
     except OSError as error:
         raise UnavailableError(f"{folder} cannot be written: {error.strerror}") from error
-    _record(services, actor, dossier, written)
     return replace(written, folder=folder)
 
 
@@ -90,15 +93,6 @@ def send_dossier(
         with tarfile.open(fileobj=stream, mode="w|") as archive:
             archive.add(folder, written.name)
     return written
-
-
-def _record(services: Services, actor: Actor, dossier: Dossier, written: Written) -> None:
-    """Record who took it away; not where the workspace, or this console, is read-only."""
-    if services.read_only or services.write_guard.state() is not None:
-        return
-    uri = version_uri(dossier.version.model, dossier.version.number)
-    with changing(services, actor, Permission.READ) as change:
-        change.record("dossier.made", uri, {"manifest": written.digest, "key": written.fingerprint})
 
 
 def _write(

@@ -1,9 +1,12 @@
 """Report of a model, gathered into one value."""
 
+import hashlib
+from collections.abc import Callable
+
 from pilothouse.domain.identifiers import parse_reference, version_uri
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.models.model_report import ModelReport
-from pilothouse.operations import catalogue
+from pilothouse.operations import catalogue, handing_out
 from pilothouse.operations.models.model_pictures import CHAMPION, pictures_of
 from pilothouse.operations.monitoring.monitor_views import monitor_view
 from pilothouse.operations.services import Services
@@ -12,6 +15,19 @@ MOST_VERSIONS = 100
 """Versions that are shown: the newest."""
 MOST_TARGETS = 12
 """Targets whose monitors are shown: the first of the model's."""
+
+
+def make_report(
+    services: Services, actor: Actor, reference: str, page: Callable[[ModelReport], str]
+) -> tuple[ModelReport, str]:
+    """Report of a version, and the page of it that is taken away, which is on record. ``page`` lays it out. Raises as
+    ``gather_report``, or NotAllowedError."""
+    report = gather_report(services, actor, reference)
+    text = page(report)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    uri = version_uri(report.model.name, report.version.number)
+    handing_out.record(services, actor, "report.made", uri, {"sha256": digest})
+    return report, text
 
 
 def gather_report(services: Services, actor: Actor, reference: str) -> ModelReport:

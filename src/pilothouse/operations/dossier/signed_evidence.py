@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.interop import signing_keys
+from pilothouse.operations import handing_out
 from pilothouse.operations.dossier import audit_export, log_proofs, signing_key
 from pilothouse.operations.dossier.plain_facts import request_facts
-from pilothouse.operations.dossier.sealing import KEY, seal, verifier_files
+from pilothouse.operations.dossier.sealing import KEY, MANIFEST, seal, verifier_files
 from pilothouse.operations.promotion.evidence_export import EvidenceExport, export_evidence
 from pilothouse.operations.services import Services
 
@@ -34,4 +35,7 @@ def signed_evidence(services: Services, actor: Actor, request_id: int) -> Eviden
         **verifier_files(),
     }
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-    return replace(exported, files={**files, **seal(digests, private)})
+    sealed = seal(digests, private)
+    manifest = {"manifest": hashlib.sha256(sealed[MANIFEST]).hexdigest()}
+    handing_out.record(services, actor, "evidence.exported", f"request {request_id}", manifest)
+    return replace(exported, files={**files, **sealed})

@@ -8,6 +8,7 @@ from pilothouse.domain.erasure import COMPLETED, ORDERED
 from pilothouse.domain.errors import ConflictError, UnavailableError
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.interop import signing_keys
+from pilothouse.operations import handing_out
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.dossier import audit_export, log_proofs
 from pilothouse.operations.erasure import carrying_out
@@ -40,6 +41,8 @@ def export(services: Services, actor: Actor, number: int) -> dict[str, bytes]:
     audit_export.write_lines(lines, entries)
     proofs = log_proofs.log_proofs(services, actor, entries)
     key = erasure.public_key.encode()
+    taken = {"key": signing_keys.fingerprint(key)}
+    handing_out.record(services, actor, "tombstone.exported", f"erasure {number}", taken)
     commands = [
         f"python3 {log_proofs.VERIFIER} {name} --policy {log_proofs.POLICY} --row audit.jsonl"
         for name in sorted(proofs)

@@ -1,7 +1,4 @@
-"""Versions as folders that MLflow loads, with how they answer there. Nothing is decided by them and nothing recorded.
-
-The model is loaded in a step, in a confined process of its own.
-"""
+"""Versions as folders that MLflow loads, with how they answer there."""
 
 import shutil
 import tempfile
@@ -10,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pilothouse.domain.errors import IntegrityError, InvalidInputError, NotFoundError, UnavailableError
+from pilothouse.domain.errors import IntegrityError, UnavailableError
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.models.evaluation import ComparedRows
 from pilothouse.interop.mlflow_model import MlflowModel, files
-from pilothouse.operations.catalogue import require_run, require_version
-from pilothouse.operations.jobs.step_records import compared_in
+from pilothouse.operations.exchange.version_exports import hand_out, try_export
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace.upgrades import Trials
-from pilothouse.store.models.used_versions import used_versions
 
 _KINDS = frozenset({"number", "category"})
 
@@ -40,21 +36,10 @@ class MlflowExport:
         )
 
 
-def export_mlflow(services: Services, tries: Trials, reference: str) -> MlflowExport:
+def export_mlflow(services: Services, actor: Actor, tries: Trials, reference: str) -> MlflowExport:
     """Version as MLflow's folder, compared on its hold-out. Raises PilothouseError."""
-    with services.registry.read() as connection:
-        found = require_version(connection, reference)
-        (version,) = used_versions(connection, found.id)
-        run = require_run(connection, found)
-    name = f"{version.model}/{version.number}"
-    if not version.holdout_digest:
-        raise NotFoundError(
-            f"{name}: no sample of it is stored, so that nothing could be compared; train it again"
-        )
-    result, error = tries.run("export_mlflow", version)
-    if result is None:
-        raise InvalidInputError(f"{name}: {error}")
-    record = result.record
+    tried = try_export(services, actor, tries, reference, "export_mlflow")
+    record, used = tried.record, tried.used
     inputs, types, output = (
         _inputs(record.get("inputs")),
         _texts(record.get("trusted_types")),
@@ -62,24 +47,25 @@ def export_mlflow(services: Services, tries: Trials, reference: str) -> MlflowEx
     )
     if inputs is None or types is None or not isinstance(output, str):
         raise IntegrityError("export_mlflow: its record does not describe a model")
+    environment = tried.run.environment
     model = MlflowModel(
-        model=version.model,
-        version=version.number,
-        made_at=found.created_at,
-        data=services.artifacts.read(version.model_digest),
-        digest=version.model_digest,
+        model=used.model,
+        version=used.number,
+        made_at=tried.version.created_at,
+        data=services.artifacts.read(used.model_digest),
+        digest=used.model_digest,
         trusted_types=types,
         inputs=inputs,
         output=output,
-        python=str(run.environment.get("python", "")),
-        packages={str(key): str(value) for key, value in run.environment.get("packages", {}).items()},
+        python=str(environment.get("python", "")),
+        packages={str(key): str(value) for key, value in environment.get("packages", {}).items()},
     )
-    compared = compared_in("export_mlflow", record.get("compared"))
-    return MlflowExport(version.model, version.number, compared, types, files(model))
+    return MlflowExport(used.model, used.number, tried.compared, types, files(model))
 
 
-def write(export: MlflowExport, folder: Path) -> None:
-    """Write the folder, whole or not at all. Raises UnavailableError."""
+def write(services: Services, actor: Actor, export: MlflowExport, folder: Path) -> None:
+    """Write the folder, whole or not at all, and record who took it away. Raises NotAllowedError or UnavailableError."""
+    hand_out(services, actor, export, "mlflow", export.files)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))

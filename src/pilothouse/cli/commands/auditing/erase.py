@@ -10,6 +10,7 @@ from pilothouse.cli.session import Session
 from pilothouse.domain.erasure import Erasure, Selection, counts_of
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.operations.erasure import after_restore, carrying_out, exports, planning
+from pilothouse.system.destinations import check_new_folder
 
 _MOST_SHOWN = 20
 
@@ -183,6 +184,7 @@ def erase_list(session: Session) -> None:
 def erase_show(session: Session, number: int, folder: Path | None) -> None:
     """Show tombstone NUMBER: who, when, why, and what each place lost."""
     if folder is not None:
+        check_new_folder(folder)
         files = exports.export(session.services, session.actor, number)
         exports.write(files, folder)
         if not printed_as_json(session, {"folder": str(folder), "files": sorted(files)}):

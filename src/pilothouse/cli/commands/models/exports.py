@@ -35,17 +35,18 @@ def onnx(session: Session, version: str, file: Path, anyway: bool) -> int:
     It is compared on the hold-out and on generated rows, those with missing values apart. Exit code 1 where a label differs or
     a row has no answer; the file is then written with --anyway alone. It needs the extra "onnx".
     """
-    from pilothouse.operations.workspace import onnx_exports, upgrades
+    from pilothouse.operations.exchange import onnx_exports
+    from pilothouse.operations.workspace import upgrades
     from pilothouse.system.destinations import check_new_file
     from pilothouse.system.paths import WorkspacePaths
 
     onnx_exports.check_installed()
     check_new_file(file)
     with upgrades.trials(WorkspacePaths(session.root)) as tries:
-        made = onnx_exports.export_onnx(session.services, tries, version)
+        made = onnx_exports.export_onnx(session.services, session.actor, tries, version)
     is_written = anyway or not made.differing
     if is_written:
-        onnx_exports.write(made, file)
+        onnx_exports.write(session.services, session.actor, made, file)
     facts = {
         "model": made.model,
         "version": made.version,
@@ -96,10 +97,10 @@ def mlflow(session: Session, version: str, folder: Path, anyway: bool) -> int:
 
     check_new_folder(folder)
     with upgrades.trials(WorkspacePaths(session.root)) as tries:
-        made = mlflow_exports.export_mlflow(session.services, tries, version)
+        made = mlflow_exports.export_mlflow(session.services, session.actor, tries, version)
     is_written = anyway or not made.differing
     if is_written:
-        mlflow_exports.write(made, folder)
+        mlflow_exports.write(session.services, session.actor, made, folder)
     facts = {
         "model": made.model,
         "version": made.version,

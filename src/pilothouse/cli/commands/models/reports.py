@@ -30,12 +30,12 @@ def report(session: Session, reference: str, file: Path) -> None:
     from pilothouse.presentation.dossier.pages import report_page
     from pilothouse.system.destinations import new_text_file
 
-    found = model_reports.gather_report(session.services, session.actor, reference)
-    page = report_page(found)
     if str(file) == "-":
+        _, page = model_reports.make_report(session.services, session.actor, reference, report_page)
         click.echo(page, nl=False)
         return
     with new_text_file(file) as stream:
+        found, page = model_reports.make_report(session.services, session.actor, reference, report_page)
         stream.write(page)
     facts = {
         "file": str(file),

@@ -90,7 +90,9 @@ def export(session: Session, number: int, folder: Path) -> None:
     """Write request NUMBER for strangers: evidence, statements, signatures, and how ssh-keygen verifies them."""
     from pilothouse.operations.dossier import signed_evidence
     from pilothouse.operations.promotion import evidence_export
+    from pilothouse.system.destinations import check_new_folder
 
+    check_new_folder(folder)
     exported = signed_evidence.signed_evidence(session.services, session.actor, number)
     evidence_export.write(exported, folder)
     signed = sum(bool(one.fingerprint) for one in exported.decisions)

@@ -1,26 +1,17 @@
-"""ONNX files of versions for other systems, with how their answers differ. Nothing is decided by them and nothing recorded.
-
-The model is loaded and written in a step, in a confined process of its own.
-"""
+"""ONNX files of versions for other systems, with how their answers differ."""
 
 import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pilothouse.domain.errors import (
-    IntegrityError,
-    InvalidInputError,
-    NotFoundError,
-    UnavailableError,
-)
+from pilothouse.domain.errors import IntegrityError, UnavailableError
 from pilothouse.domain.formats.safe_text import safe
+from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.models.evaluation import ComparedRows
-from pilothouse.operations.catalogue import require_version
-from pilothouse.operations.jobs.step_records import compared_in
+from pilothouse.operations.exchange.version_exports import hand_out, try_export
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace.upgrades import Trials
-from pilothouse.store.models.used_versions import used_versions
 from pilothouse.system.files import write_atomically
 
 PACKAGES = ("skl2onnx", "onnx", "onnxruntime", "protobuf")
@@ -57,32 +48,21 @@ def check_installed() -> None:
         raise UnavailableError(f"boosted models do not convert with protobuf {protobuf}: {_INSTALL}")
 
 
-def export_onnx(services: Services, tries: Trials, reference: str) -> OnnxExport:
-    """Version in ONNX, compared on its hold-out and on generated rows. Raises PilothouseError."""
-    check_installed()
-    with services.registry.read() as connection:
-        found = require_version(connection, reference)
-        (version,) = used_versions(connection, found.id)
-    name = f"{version.model}/{version.number}"
-    if not version.holdout_digest:
-        raise NotFoundError(
-            f"{name}: no sample of it is stored, so that nothing could be compared; train it again"
-        )
-    result, error = tries.run("export_onnx", version)
-    if result is None:
-        raise InvalidInputError(f"{name}: {error}")
-    record = result.record
-    numbers = record.get("numbers")
-    if numbers not in _NUMBERS or "onnx" not in result.outputs:
+def export_onnx(services: Services, actor: Actor, tries: Trials, reference: str) -> OnnxExport:
+    """Version in ONNX, compared on its hold-out and on generated rows; ``check_installed`` goes before. Raises
+    PilothouseError."""
+    tried = try_export(services, actor, tries, reference, "export_onnx")
+    numbers = tried.record.get("numbers")
+    if numbers not in _NUMBERS or "onnx" not in tried.outputs:
         raise IntegrityError("export_onnx: its record tells of no file")
-    reason = safe(str(record.get("not_generated", "")), limit=300)
-    compared = compared_in("export_onnx", record.get("compared"))
-    data = Path(result.outputs["onnx"]).read_bytes()
-    return OnnxExport(version.model, version.number, numbers, compared, reason, data)
+    reason = safe(str(tried.record.get("not_generated", "")), limit=300)
+    data = Path(tried.outputs["onnx"]).read_bytes()
+    return OnnxExport(tried.used.model, tried.used.number, numbers, tried.compared, reason, data)
 
 
-def write(export: OnnxExport, file: Path) -> None:
-    """Write the file. Raises UnavailableError."""
+def write(services: Services, actor: Actor, export: OnnxExport, file: Path) -> None:
+    """Write the file, and record who took it away. Raises NotAllowedError or UnavailableError."""
+    hand_out(services, actor, export, "onnx", {file.name: export.data})
     try:
         write_atomically(file, export.data, 0o644)
     except OSError as error:
