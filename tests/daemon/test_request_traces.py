@@ -53,7 +53,9 @@ def place(tmp_path: Path) -> Iterator[SmallWorkspace]:
 
 def configure(place: SmallWorkspace, receiver: Receiver, share: float) -> None:
     url = receiver.url.replace("/api/v1/lineage", "/v1/traces")
-    (place.root / "integrations.toml").write_text(f'[traces]\nurl = "{url}"\nrequests = {share}\n')
+    (place.root / "integrations.toml").write_text(
+        f'[traces]\nurl = "{url}"\nallow = ["127.0.0.1"]\nrequests = {share}\n'
+    )
     apply_models.apply(place.services, place.admin)
 
 

@@ -123,7 +123,7 @@ def sent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SmallWorksp
     made.write_model()
     url = f"http://127.0.0.1:{receiver.server.server_port}"
     (made.root / "integrations.toml").write_text(
-        f'[lineage]\nurl = "{url}/lineage"\n[traces]\nurl = "{url}/v1/traces"\n'
+        f'[lineage]\nurl = "{url}/lineage"\nallow = ["127.0.0.1"]\n[traces]\nurl = "{url}/v1/traces"\nallow = ["127.0.0.1"]\n'
     )
     apply_models.apply(made.services, made.admin)
     try:

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import threading
@@ -15,12 +16,17 @@ from typing import Any
 
 import pytest
 
+from pilothouse.domain.integrations.open_lineage import Event
 from pilothouse.domain.integrations.run_ids import span_id, trace_id, uuid7
 from pilothouse.domain.jobs.jobs import JobStatus
+from pilothouse.domain.records import AuditEntry
 from pilothouse.operations.integrations import outbox
+from pilothouse.operations.integrations.lineage import Lineage
 from pilothouse.operations.integrations.traces import job_trace
 from pilothouse.operations.services import Services
+from pilothouse.sqlite import Connection
 from pilothouse.store.exports import cursors
+from pilothouse.store.models import models
 from pilothouse.store.work import jobs
 from support import example
 from support.event_receiver import Receiver
@@ -132,7 +138,7 @@ def test_a_receiver_that_is_down_loses_nothing_and_is_tried_again(
     services: Services, receiver: Receiver
 ) -> None:
     (services.paths.root / "token").write_text("a-token-of-some-length")
-    configure(services, f'[lineage]\nurl = "{receiver.url}"\ntoken_file = "token"\n')
+    configure(services, f'[lineage]\nurl = "{receiver.url}"\nallow = ["127.0.0.1"]\ntoken_file = "token"\n')
     from_the_start(services)
     receiver.answers = [200, 200, 503]
     assert not outbox.deliver(services, turns=1)
@@ -155,7 +161,7 @@ def test_a_receiver_that_is_down_loses_nothing_and_is_tried_again(
 
 @pytest.mark.parametrize("status", [302, 401, 429, 500])
 def test_other_answers_are_waited_out(services: Services, receiver: Receiver, status: int) -> None:
-    configure(services, f'[traces]\nurl = "{receiver.url}"\n')
+    configure(services, f'[traces]\nurl = "{receiver.url}"\nallow = ["127.0.0.1"]\n')
     from_the_start(services)
     receiver.answers = [status]
     assert not outbox.deliver(services)
@@ -165,7 +171,7 @@ def test_other_answers_are_waited_out(services: Services, receiver: Receiver, st
 def test_what_a_receiver_never_takes_is_kept_and_the_others_go_on(
     services: Services, receiver: Receiver, caplog
 ) -> None:
-    configure(services, f'[traces]\nurl = "{receiver.url}"\n')
+    configure(services, f'[traces]\nurl = "{receiver.url}"\nallow = ["127.0.0.1"]\n')
     from_the_start(services)
     receiver.answers = [422]
     assert outbox.deliver(services)
@@ -176,11 +182,63 @@ def test_what_a_receiver_never_takes_is_kept_and_the_others_go_on(
 
 
 def test_nobody_there_is_a_line_and_no_more(services: Services, caplog) -> None:
-    configure(services, '[lineage]\nurl = "http://127.0.0.1:9/x"\n')
+    configure(services, '[lineage]\nurl = "http://127.0.0.1:9/x"\nallow = ["127.0.0.1"]\n')
     from_the_start(services)
     assert not outbox.deliver(services)
     assert not outbox.deliver(services)
     assert caplog.text.count("lineage is not delivered: http://127.0.0.1:9") == 1
+
+
+def test_one_entry_of_which_no_event_can_be_made_is_named_and_the_others_go_on(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(services, '[lineage]\nfile = "lineage.jsonl"\n')
+    from_the_start(services)
+    real, broken = Lineage.of_entry, []
+
+    def of_entry(self: Lineage, connection: Connection, entry: AuditEntry) -> Iterator[Event]:
+        if entry.action == "job.ended" and not broken:
+            broken.append(entry.seq)
+            raise KeyError("holdout")
+        yield from real(self, connection, entry)
+
+    monkeypatch.setattr(Lineage, "of_entry", of_entry)
+    assert outbox.deliver(services)
+    (kept,) = (services.paths.state / "lineage-refused.jsonl").read_text().splitlines()
+    assert json.loads(kept) == {"number": broken[0], "error": "KeyError: 'holdout'"}
+    assert any(".deploy." in one["job"]["name"] for one in lines(services))
+
+
+def test_readings_that_a_restore_took_back_are_sent_when_they_are_made_again(services: Services) -> None:
+    configure(services, '[lineage]\nfile = "lineage.jsonl"\n')
+    assert outbox.deliver(services)
+    with services.registry.transaction() as connection:
+        newest = cursors.cursors(connection)["monitoring"].sent_size
+        connection.execute(
+            "UPDATE export_cursors SET sent_size = ? WHERE name = 'monitoring'", (newest + 50,)
+        )
+    assert outbox.deliver(services)
+    with services.registry.read() as connection:
+        assert cursors.cursors(connection)["monitoring"].sent_size == newest
+
+
+def test_the_source_is_that_of_the_file_in_force_when_the_job_was_queued(services: Services) -> None:
+    configure(services, '[lineage]\nfile = "lineage.jsonl"\n')
+    with services.registry.read() as connection:
+        model = next(iter(models.names(connection)))
+        before = models.spec_in_force(connection, model)
+    assert before is not None
+    source = str(before.spec["data"]["source"])
+    folder = services.paths.root / before.folder
+    shutil.copy(folder / source, (folder / source).with_name("later.csv"))
+    path = folder / "model.toml"
+    path.write_text(path.read_text().replace(Path(source).name, "later.csv"))
+    example.apply_files(services)
+    from_the_start(services)
+    assert outbox.deliver(services)
+    trained = [e for e in lines(services) if e["job"]["name"] == f"{model}.train"]
+    assert trained
+    assert not any("later" in one["name"] for event in trained for one in event["inputs"])
 
 
 def test_half_a_line_does_not_stay_in_the_file(services: Services) -> None:
@@ -196,7 +254,7 @@ def test_half_a_line_does_not_stay_in_the_file(services: Services) -> None:
 
 
 def test_a_slow_receiver_keeps_no_daemon_from_its_end(services: Services, receiver: Receiver) -> None:
-    configure(services, f'[traces]\nurl = "{receiver.url}"\n')
+    configure(services, f'[traces]\nurl = "{receiver.url}"\nallow = ["127.0.0.1"]\n')
     from_the_start(services)
     assert not outbox.deliver(services, stopping=lambda: len(receiver.bodies) >= 2)
     assert len(receiver.bodies) == 2
@@ -237,7 +295,7 @@ def test_a_process_that_is_killed_while_it_delivers_loses_nothing(services: Serv
 
 
 def test_spans_are_a_tree_with_times_in_order(services: Services, receiver: Receiver) -> None:
-    configure(services, f'[traces]\nurl = "{receiver.url}"\n')
+    configure(services, f'[traces]\nurl = "{receiver.url}"\nallow = ["127.0.0.1"]\n')
     from_the_start(services)
     assert outbox.deliver(services)
     spans = [

@@ -23,6 +23,19 @@ class Place(NamedTuple):
     address: tuple[str, int]
 
 
+def refused_literal(host: str, allow: Sequence[str]) -> str:
+    """Why a host that is written as an address, or is this machine by its name, may not be reached; empty where it may, or
+    where its name has to be looked up."""
+    name = host.lower()
+    if name in allow:
+        return ""
+    try:
+        address = ipaddress.ip_address("127.0.0.1" if name == "localhost" else name.partition("%")[0])
+    except ValueError:
+        return ""
+    return "" if is_public(address) or _is_allowed(address, allow) else _refusal(address)
+
+
 def places_of(host: str, port: int, allow: Sequence[str]) -> list[Place]:
     """Addresses of a host, each of which may be reached. Raises RefusedAddressError where one may not, OSError where there is
     none."""
@@ -33,12 +46,14 @@ def places_of(host: str, port: int, allow: Sequence[str]) -> list[Place]:
     for place in places:
         address = ipaddress.ip_address(place.address[0].partition("%")[0])
         if not (is_public(address) or _is_allowed(address, allow)):
-            inner = _inner(address) or address
-            kind = "loopback" if inner.is_loopback else "link-local" if inner.is_link_local else "private"
-            raise RefusedAddressError(
-                f'its host has a {kind} address: name host or address in "allow" where that is meant'
-            )
+            raise RefusedAddressError(_refusal(address))
     return places
+
+
+def _refusal(address: _Address) -> str:
+    inner = _inner(address) or address
+    kind = "loopback" if inner.is_loopback else "link-local" if inner.is_link_local else "private"
+    return f'its host has a {kind} address: name host or address in "allow" where that is meant'
 
 
 def is_public(address: _Address) -> bool:

@@ -1,10 +1,13 @@
-"""One POST: to a checked address, TLS verified, no redirect followed; of the answer its status and headers are read."""
+"""One POST: to a checked address, TLS verified, no redirect followed, within a time. Whatever leaves by HTTP leaves by it."""
 
+import contextlib
 import http.client
 import socket
 import ssl
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
@@ -12,6 +15,20 @@ from urllib.parse import urlsplit
 from pilothouse.sending.addresses import Place, RefusedAddressError, places_of
 
 _REDIRECTS = range(300, 400)
+NO_REDIRECT = "redirects are not followed, name the place itself"
+
+
+class NotSentError(Exception):
+    """There is no answer; the text says why, and names neither URL nor secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Answer to a POST. ``said``: as much of its body as was asked for."""
+
+    status: int
+    retry_after: str | None
+    said: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +42,20 @@ class Outcome:
     """True where it said that it wants no more."""
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What may be reached, and for how long. ``allow``: hosts, addresses and networks beside the public ones."""
+
+    allow: Sequence[str] = ()
+    ca_file: str | None = None
+    timeout_s: float = 10.0
+    """Of the connection, and of each part of the answer."""
+    within_s: float = 30.0
+    """Of everything after the name was looked up: an answer that drips is left then."""
+    longest: int = 0
+    """Bytes of the body that are read, where the status is none of success: it takes nothing back of what that says."""
+
+
 def post(
     url: str,
     body: bytes,
@@ -34,52 +65,62 @@ def post(
     ca_file: str | None = None,
     timeout_s: float = 10.0,
 ) -> Outcome:
-    """Post a body to a URL, which no error text names: it may hold a secret. ``timeout_s`` is for the connection, and for each
-    part of the answer."""
+    """Post a body to a URL, which no error text names: it may hold a secret. Whatever goes wrong is in the outcome."""
+    try:
+        answer = ask(url, body, headers, Bounds(allow, ca_file, timeout_s))
+    except NotSentError as error:
+        return Outcome(str(error))
+    if 200 <= answer.status < 300:
+        return Outcome()
+    if answer.status in _REDIRECTS:
+        return Outcome(f"it answered {answer.status}: {NO_REDIRECT}")
+    return Outcome(f"it answered {answer.status}", _seconds(answer.retry_after), is_gone=answer.status == 410)
+
+
+def ask(url: str, body: bytes, headers: Mapping[str, str], bounds: Bounds) -> Answer:
+    """Post a body, and take the answer, whatever its status. Raises NotSentError."""
     try:
         parts = urlsplit(url)
         host, port, secure = parts.hostname, parts.port, parts.scheme == "https"
     except ValueError:
-        return Outcome("its URL is none")
+        raise NotSentError("its URL is none") from None
     if (
         not host
         or parts.scheme not in ("http", "https")
         or any(ord(one) <= 32 or ord(one) > 126 for one in url)
     ):
-        return Outcome("its URL is none: expected one such as https://host/path")
+        raise NotSentError("its URL is none: expected one such as https://host/path")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    late = f"no answer within {bounds.timeout_s:g} s"
+    connection: _Connection | None = None
     try:
         port = port or (443 if secure else 80)
-        places = places_of(host, port, allow)
-        context = ssl.create_default_context(cafile=ca_file) if secure else None
-        connection = _Connection(host, port, places, context, timeout_s)
-        try:
+        places = places_of(host, port, bounds.allow)
+        context = ssl.create_default_context(cafile=bounds.ca_file) if secure else None
+        connection = _Connection(host, port, places, context, bounds)
+        with connection.ended_in_time():
             connection.request("POST", path, body=body, headers={"User-Agent": "pilothouse", **headers})
             answer = connection.getresponse()
-            # the body is not read: one that is slow or cut off takes nothing back of what the status says
-            return _outcome(answer.status, answer.getheader("Retry-After"))
-        finally:
-            connection.close()
+            is_taken = 200 <= answer.status < 300
+            said = b"" if is_taken or not bounds.longest else answer.read(bounds.longest)
+            return Answer(answer.status, answer.getheader("Retry-After"), said)
     except RefusedAddressError as error:
-        return Outcome(str(error))
+        raise NotSentError(str(error)) from None
     except TimeoutError:
-        return Outcome(f"no answer within {timeout_s:g} s")
+        raise NotSentError(late) from None
     except ssl.SSLCertVerificationError as error:
-        return Outcome(f"its certificate is not valid: {error.verify_message}")
+        raise NotSentError(f"its certificate is not valid: {error.verify_message}") from None
     except socket.gaierror:
-        return Outcome("the name of its host has no address")
-    except OSError as error:
-        return Outcome((error.strerror or type(error).__name__).lower())
-    except (http.client.HTTPException, ValueError) as error:
-        return Outcome(f"its answer is no HTTP ({type(error).__name__})")
-
-
-def _outcome(status: int, retry_after: str | None) -> Outcome:
-    if 200 <= status < 300:
-        return Outcome()
-    if status in _REDIRECTS:
-        return Outcome(f"it answered {status}: redirects are not followed, name the place itself")
-    return Outcome(f"it answered {status}", _seconds(retry_after), is_gone=status == 410)
+        raise NotSentError("the name of its host has no address") from None
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        if connection is not None and connection.was_ended:
+            raise NotSentError(f"no whole answer within {bounds.within_s:g} s") from None
+        if isinstance(error, OSError):
+            raise NotSentError((error.strerror or type(error).__name__).lower()) from None
+        raise NotSentError(f"its answer is no HTTP ({type(error).__name__})") from None
+    finally:
+        if connection is not None:
+            connection.close()
 
 
 def _seconds(retry_after: str | None) -> float | None:
@@ -103,23 +144,46 @@ class _Connection(http.client.HTTPConnection):
         port: int,
         places: Sequence[Place],
         context: ssl.SSLContext | None,
-        timeout_s: float,
+        bounds: Bounds,
     ) -> None:
-        super().__init__(host, port, timeout=timeout_s)
-        self._timeout_s = timeout_s
+        super().__init__(host, port, timeout=bounds.timeout_s)
+        self._bounds = bounds
+        self._end = time.monotonic() + bounds.within_s
         if context is not None:
             self.default_port = 443  # the Host header leaves it out
         self._places = places
         self._context = context
+        self.was_ended = False
+
+    @contextmanager
+    def ended_in_time(self) -> Iterator[None]:
+        """The connection is shut when its time is over: a limit of each part alone lets an answer drip for hours."""
+        watch = threading.Timer(self._bounds.within_s, self._shut)
+        watch.daemon = True
+        watch.start()
+        try:
+            yield
+        finally:
+            watch.cancel()
+
+    def _shut(self) -> None:
+        self.was_ended = True
+        if (sock := self.sock) is not None:
+            with contextlib.suppress(OSError):  # it has ended by itself
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
     def connect(self) -> None:
         """Connect to the first address that answers."""
         refused: OSError | None = None
         for place in self._places:
+            left = self._end - time.monotonic()
+            if refused is not None and left <= 0:
+                break
             sock = socket.socket(place.family, socket.SOCK_STREAM)
-            sock.settimeout(self._timeout_s)
+            sock.settimeout(min(self._bounds.timeout_s, max(left, 0.1)))
             try:
                 sock.connect(place.address)
+                sock.settimeout(self._bounds.timeout_s)
                 self.sock = (
                     sock
                     if self._context is None

@@ -99,7 +99,7 @@ def hub_token(services: Services) -> str:
     path = services.paths.metrics_token
     if not path.exists():
         write_atomically(path, f"{secrets.token_urlsafe(32)}\n".encode(), mode=0o600)
-    return integration_files.read_token(path.parent, path.name)
+    return integration_files.token_in(path)
 
 
 def is_token(given: str, token: str) -> bool:
@@ -113,7 +113,7 @@ class _Listener:
     def __init__(self, services: Services, page: MetricsPage, settings: MetricsSettings) -> None:
         """Bind the address. Raises UnavailableError, InvalidInputError (its token cannot be read)."""
         self.settings = settings
-        integration_files.read_token(services.paths.root, settings.token_file)
+        integration_files.read_token(services.paths, settings.token_file)
         tls = _tls(services, settings)
         address = address_of(settings.listen)
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
@@ -168,7 +168,7 @@ def _app(services: Services, page: MetricsPage, settings: MetricsSettings) -> Ca
     local = is_loopback(settings.listen)
 
     async def answered(scope: Scope) -> http.Answer:
-        token = integration_files.read_token(services.paths.root, settings.token_file)
+        token = integration_files.read_token(services.paths, settings.token_file)
         if token and not is_token(http.bearer(scope), token):
             raise http.HttpError(401, "expected the token of the metrics", {"www-authenticate": "Bearer"})
         if not token and local and not _LOOPBACK.fullmatch(http.header(scope, b"host") or "127.0.0.1"):

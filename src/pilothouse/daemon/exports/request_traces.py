@@ -49,8 +49,9 @@ def post_spans(services: Services, queue: SpanQueue, stopping: Callable[[], bool
             continue
         body = otlp.traces((_span(*one) for one in taken), traces.resource(services), __version__)
         try:
-            token = integration_files.read_token(services.paths.root, settings.token_file)
-            receivers.post(settings.url, json.dumps(body, allow_nan=False).encode(), token)
+            token = integration_files.read_token(services.paths, settings.token_file)
+            data = json.dumps(body, allow_nan=False).encode()
+            receivers.post(settings.url, data, token, settings.allow)
         except PilothouseError as error:
             return f"{len(taken)} spans of requests were dropped: {error}"
     return ""

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pilothouse.domain.errors import InvalidInputError, ModelFileError
 from pilothouse.domain.formats.bounded_toml import one_line_each, parse_toml
+from pilothouse.domain.formats.places import PLACES, is_place
 from pilothouse.domain.models.dataclass_reader import read_dataclass, to_plain
 
 INTEGRATIONS_FILE = "integrations.toml"
@@ -17,7 +18,7 @@ SETTING = "integrations"
 _LONGEST = 1_000
 _MOST_DEPLOYMENTS = 50_000
 _FILES = ("token_file", "file", "tls_certificate", "tls_key")
-_OPENING = ("listen", "url", *_FILES)
+_OPENING = ("listen", "url", "allow", *_FILES)
 """Keys that say where figures go, and who may read them."""
 
 
@@ -43,6 +44,8 @@ class LineageSettings:
     file: str = ""
     url: str = ""
     token_file: str = ""
+    allow: tuple[str, ...] = ()
+    """Hosts, addresses and networks that the URL may lead to beside public ones."""
     namespace: str = ""
     """Namespace of the jobs; the host and folder of the workspace otherwise."""
 
@@ -53,6 +56,8 @@ class TracesSettings:
 
     url: str = ""
     token_file: str = ""
+    allow: tuple[str, ...] = ()
+    """As of ``[lineage]``."""
     requests: float = 0.0
     """Share of served requests that begin a trace; those that carry one are recorded as their caller does. 0: none at all."""
 
@@ -126,6 +131,8 @@ def opens(line: str) -> bool:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "none"
     return "none" if value in (None, "") else str(value)
 
 
@@ -149,18 +156,25 @@ def _faults(read: Integrations) -> Iterator[str]:
             yield f"traces.requests: found {traces.requests}; expected 0 to 1, such as 0.01"
     for name in ("metrics", "lineage", "traces"):
         table = getattr(read, name)
+        for i, place in enumerate(getattr(table, "allow", ())):
+            if not is_place(place):
+                yield f"{name}.allow[{i}]: found {place[:80]!r}; expected {PLACES}"
         for key in _FILES:
             path = getattr(table, key, "")
             if len(path) > _LONGEST or "\0" in path or not path.isprintable():
                 yield f"{name}.{key}: expected a path of {_LONGEST:,} printable characters at most"
-            elif key == "file" and not _is_free(path):
-                yield f"{name}.{key}: found {path!r}; expected a file outside of state and models, without .. in its path"
+            elif not _is_free(path, may_be_absolute=key != "file"):
+                kind = "a relative path" if key == "file" else "a path"
+                yield f"{name}.{key}: found {path[:120]!r}; expected {kind} outside of state and models, without .."
 
 
-def _is_free(path: str) -> bool:
-    """True for a path to whose end lines may be put: nothing of the workspace's own is there."""
+def _is_free(path: str, *, may_be_absolute: bool) -> bool:
+    """True where nothing of the workspace's own is, as far as the text says: no secret of it is sent away, and no line is put
+    into its files. Where a path leads by links is looked at when it is used."""
     parts = PurePosixPath(path).parts
-    return ".." not in parts and (not parts or parts[0] not in ("state", "models"))
+    if path.startswith("/"):
+        return may_be_absolute and ".." not in parts
+    return ".." not in parts and parts[:1] not in (("state",), ("models",))
 
 
 def _listen_faults(metrics: MetricsSettings) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """``alerts.toml``, read strictly: every fault is one line."""
 
-import ipaddress
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -8,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pilothouse.domain.errors import InvalidInputError, ModelFileError
 from pilothouse.domain.formats.bounded_toml import one_line_each, parse_toml
+from pilothouse.domain.formats.places import PLACES, is_place
 from pilothouse.domain.formats.time_parsing import zone
 from pilothouse.domain.identifiers import NAME
 from pilothouse.domain.models.dataclass_reader import bare_durations, read_dataclass
@@ -18,7 +18,6 @@ ALERTS_FILE = "alerts.toml"
 LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}")
 """Name of a label."""
 _ENVIRONMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-_HOST = re.compile(r"[a-z0-9]([a-z0-9_.-]{0,251}[a-z0-9])?")
 _RULE = "1 to 64 lower-case letters, digits and inner hyphens"
 _MOST = 100
 _MOST_PATTERNS, _LONGEST = 50, 500
@@ -94,8 +93,8 @@ def _receiver_faults(path: str, one: Receiver) -> Iterator[str]:
     elif one.url is not None:
         yield from _url_faults(f"{path}.url", one.url)
     for i, name in enumerate(one.allow):
-        if not _is_place(name):
-            yield f"{path}.allow[{i}]: found {name[:80]!r}; expected a host, an address or a network such as 10.0.0.0/8"
+        if not is_place(name):
+            yield f"{path}.allow[{i}]: found {name[:80]!r}; expected {PLACES}"
     if not _SHORTEST_RESEND <= one.resend <= _LONGEST_RESEND:
         yield f"{path}.resend: found {one.resend}s; expected {_SHORTEST_RESEND}s to {_LONGEST_RESEND // 60}m"
     if not 1 <= one.timeout <= _LONGEST_TIMEOUT:
@@ -114,14 +113,6 @@ def _url_faults(path: str, url: str) -> Iterator[str]:
         yield f"{path}: is no URL; expected one such as https://host/path"
     elif parts.username is not None or parts.query or parts.fragment:
         yield f"{path}: has a user, a query or a fragment, where secrets are; expected url_file or url_env"
-
-
-def _is_place(name: str) -> bool:
-    try:
-        ipaddress.ip_network(name)
-    except ValueError:
-        return bool(_HOST.fullmatch(name))
-    return True
 
 
 def _route_faults(path: str, one: Route, settings: AlertSettings) -> Iterator[str]:

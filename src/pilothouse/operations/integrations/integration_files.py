@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from pilothouse.domain.errors import InvalidInputError, PilothouseError
+from pilothouse.domain.errors import InvalidInputError, ModelFileError, PilothouseError, UnavailableError
 from pilothouse.domain.formats.canonical import canonical_json
 from pilothouse.domain.identity.roles import Permission
 from pilothouse.domain.integrations.integration_file import (
@@ -21,9 +22,11 @@ from pilothouse.domain.integrations.integration_file import (
 from pilothouse.operations.authorisation import Change, check
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace_texts import read_settings
+from pilothouse.sending.addresses import refused_literal
 from pilothouse.sqlite import Connection
 from pilothouse.store import workspace
 from pilothouse.system.files import read_plain_file
+from pilothouse.system.paths import WorkspacePaths
 
 _LARGEST_FILE = 1 << 20
 _SHORTEST_TOKEN, _LONGEST_TOKEN = 16, 256
@@ -41,7 +44,20 @@ class IntegrationChanges:
 
 def read_integrations_file(services: Services, problems: list[str]) -> Integrations | None:
     """Content of the file; None without one or with faults, which are added to ``problems``."""
-    return read_settings(services, INTEGRATIONS_FILE, load_integrations, problems)
+    return read_settings(services, INTEGRATIONS_FILE, load, problems)
+
+
+def load(text: str, file: str = INTEGRATIONS_FILE) -> Integrations:
+    """Content of a text; an address in it that will not be sent to is a fault at once. Raises ModelFileError."""
+    found = load_integrations(text, file)
+    faults = [
+        f"{file}: {name}.url: {fault}"
+        for name, table in (("lineage", found.lineage), ("traces", found.traces))
+        if table is not None and (fault := refused_literal(urlsplit(table.url).hostname or "", table.allow))
+    ]
+    if faults:
+        raise ModelFileError(faults)
+    return found
 
 
 def in_force(connection: Connection) -> Integrations:
@@ -72,11 +88,23 @@ def put(change: Change, changes: IntegrationChanges, git: Mapping[str, Any]) -> 
     change.record("integrations.described", INTEGRATIONS_FILE, detail)
 
 
-def read_token(root: Path, name: str) -> str:
-    """Token in a file that ``integrations.toml`` names; empty without one. Raises InvalidInputError, which never shows it."""
-    if not name:
-        return ""
-    path = root / name
+def named_file(paths: WorkspacePaths, name: str) -> Path:
+    """Path of a file that ``integrations.toml`` names. Raises UnavailableError where it leads, by a link, into the state."""
+    path = paths.root / name
+    if path.resolve().is_relative_to(paths.state.resolve()):
+        raise UnavailableError(
+            f"{path}: leads into the workspace's state; name another file in {INTEGRATIONS_FILE}"
+        )
+    return path
+
+
+def read_token(paths: WorkspacePaths, name: str) -> str:
+    """Token in a file that ``integrations.toml`` names; empty without one. Raises as ``token_in``, or UnavailableError."""
+    return token_in(named_file(paths, name)) if name else ""
+
+
+def token_in(path: Path) -> str:
+    """Token in a file. Raises InvalidInputError, which never shows it."""
     try:
         token = read_plain_file(path, _LARGEST_FILE).decode().strip()
     except UnicodeDecodeError:

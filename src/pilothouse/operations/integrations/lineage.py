@@ -16,10 +16,11 @@ from pilothouse.domain.integrations.open_lineage import Dataset, Event, EventTyp
 from pilothouse.domain.integrations.run_ids import uuid7
 from pilothouse.domain.monitoring.findings import DriftFinding, QualityFinding
 from pilothouse.domain.records import AuditEntry, Job
+from pilothouse.operations.jobs.trainings import stored_spec
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store.exports import lineage_rows
-from pilothouse.store.models import models, versions
+from pilothouse.store.models import versions
 from pilothouse.store.work import jobs, runs
 
 JOB_ACTIONS = frozenset(
@@ -67,8 +68,7 @@ class Lineage:
         if kind is EventType.COMPLETE and (run := lineage_rows.run_of_job(connection, job.id)) is not None:
             found = runs.find(connection, run)
             assert found is not None
-            spec = models.spec_in_force(connection, job.model)
-            remote = str((spec.git or {}).get("remote", "")) if spec else ""
+            remote = str((stored_spec(connection, job.id).git or {}).get("remote", ""))
             job_facets |= open_lineage.source_code(found.code, remote)
             run_facets |= open_lineage.environment(found.environment) | open_lineage.parameters(
                 found.parameters
@@ -147,10 +147,10 @@ class Lineage:
             )
 
     def _source(self, connection: Connection, job: Job) -> list[Dataset]:
-        """Source that a model file names; local paths with the host, so that no two are one."""
-        spec = models.spec_in_force(connection, job.model)
-        if spec is None or job.kind != "train":
+        """Source that the job's model file names; local paths with the host, so that no two are one."""
+        if job.kind != "train":
             return []
+        spec = stored_spec(connection, job.id)  # that of the job: the file may have changed since
         source = str(spec.spec["data"]["source"])
         if "://" in source:
             parts = urlsplit(without_credentials(source))

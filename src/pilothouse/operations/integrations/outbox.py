@@ -7,17 +7,22 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from pilothouse import __version__
 from pilothouse.domain.audit.log_anchors import Delivery
-from pilothouse.domain.errors import InvalidInputError, PilothouseError
+from pilothouse.domain.errors import InvalidInputError, PilothouseError, UnavailableError
+from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.integrations import otlp
 from pilothouse.domain.integrations.integration_file import Integrations, LineageSettings, TracesSettings
+from pilothouse.domain.integrations.open_lineage import Event
+from pilothouse.domain.records import AuditEntry
 from pilothouse.operations.integrations import integration_files, receivers, traces
 from pilothouse.operations.integrations.lineage import Lineage
 from pilothouse.operations.services import Services
+from pilothouse.sqlite import Connection
 from pilothouse.store.exports import cursors
 from pilothouse.store.log import audit
 
@@ -71,6 +76,12 @@ def deliver(services: Services, *, turns: int = 50, stopping: Callable[[], bool]
 def _deliver(
     services: Services, export: _Export, before: Delivery, turns: int, stopping: Callable[[], bool]
 ) -> bool:
+    if before.sent_size > (newest := export.newest()):  # what it counts was restored from an older backup
+        log.warning("%s goes on after number %d: what came later is gone", export.name, newest)
+        before = replace(before, sent_size=newest)
+        with services.registry.transaction() as connection:
+            cursors.drop_cursor(connection, export.name)  # one on record never goes back
+            cursors.put_cursor(connection, export.name, before)
     for _ in range(turns):
         if stopping():
             return False
@@ -106,6 +117,10 @@ def _turn(services: Services, export: _Export, before: Delivery, stopping: Calla
             reached = number
     except PilothouseError as error:
         return replace(before, sent_size=reached).failed(str(error), services.now())
+    except Exception as error:  # a fault of the program holds up no other export, and is tried again
+        log.exception("%s cannot be delivered", export.name)
+        fault = one_line(f"{type(error).__name__}: {error}", 300)
+        return replace(before, sent_size=reached).failed(fault, services.now())
     return before.sent(reached, services.now())
 
 
@@ -138,8 +153,12 @@ class _LineageExport:
     def after(self, number: int) -> Iterator[Numbered]:
         with self._services.registry.read() as connection:
             for entry in audit.following(connection, number, _ENTRIES):
-                events = self._lineage.of_entry(connection, entry)
-                yield entry.seq, [_json(event.to_plain()) for event in events]
+                yield entry.seq, self._made(entry.seq, partial(self._lineage.of_entry, connection, entry))
+
+    def _made(self, number: int, events: Callable[[], Iterable[Event]]) -> list[bytes]:
+        return _made(
+            self._services, self.name, number, lambda: [_json(event.to_plain()) for event in events()]
+        )
 
     def send(self, bodies: list[bytes]) -> None:
         _send(self._services, self._settings, bodies)
@@ -162,8 +181,13 @@ class _MonitoringExport(_LineageExport):
         with self._services.reading_telemetry() as connection:
             if connection is None:
                 return
-            for made in new_readings.made_after(connection, number, _READINGS):
-                yield made.reading.id, [_json(event.to_plain()) for event in self._lineage.of_reading(made)]
+            for one in new_readings.numbers_after(connection, number, _READINGS):
+                yield one, self._made(one, partial(self._of_reading, connection, one))
+
+    def _of_reading(self, connection: Connection, number: int) -> Iterator[Event]:
+        from pilothouse.telemetry.windows import new_readings
+
+        return self._lineage.of_reading(new_readings.made(connection, number))
 
 
 class _TracesExport:
@@ -183,27 +207,51 @@ class _TracesExport:
         known = traces.resource(self._services)
         with self._services.registry.read() as connection:
             for entry in audit.following(connection, number, _ENTRIES):
-                spans = list(traces.of_entry(connection, entry))
-                yield entry.seq, [_json(otlp.traces(spans, known, __version__))] if spans else []
+
+                def made(entry: AuditEntry = entry) -> list[bytes]:
+                    spans = list(traces.of_entry(connection, entry))
+                    return [_json(otlp.traces(spans, known, __version__))] if spans else []
+
+                yield entry.seq, _made(self._services, self.name, entry.seq, made)
 
     def send(self, bodies: list[bytes]) -> None:
-        token = integration_files.read_token(self._services.paths.root, self._settings.token_file)
-        _post_all(self._services, self.name, self._settings.url, token, bodies)
+        token = integration_files.read_token(self._services.paths, self._settings.token_file)
+        _post_all(self._services, self.name, self._settings, token, bodies)
 
 
 def _send(services: Services, settings: LineageSettings, bodies: list[bytes]) -> None:
     if settings.file:
-        receivers.append_lines(services.paths.root / settings.file, bodies)
+        receivers.append_lines(integration_files.named_file(services.paths, settings.file), bodies)
         return
-    token = integration_files.read_token(services.paths.root, settings.token_file)
-    _post_all(services, LINEAGE, settings.url, token, bodies)
+    token = integration_files.read_token(services.paths, settings.token_file)
+    _post_all(services, LINEAGE, settings, token, bodies)
 
 
-def _post_all(services: Services, name: str, url: str, token: str, bodies: Iterable[bytes]) -> None:
+def _made(services: Services, name: str, number: int, make: Callable[[], list[bytes]]) -> list[bytes]:
+    """Bodies of one entry or reading. One of which none can be made is kept by its number and said, and the others go on."""
+    try:
+        return make()
+    except UnavailableError:  # the database is away: it is read again
+        raise
+    except Exception as error:  # whatever is wrong with one row
+        kept = _kept(services, name)
+        fault = one_line(f"{type(error).__name__}: {error}", 300)
+        receivers.append_lines(kept, [_json({"number": number, "error": fault})])
+        log.exception("%s of number %d cannot be made; its number is kept in %s", name, number, kept)
+        return []
+
+
+def _post_all(
+    services: Services,
+    name: str,
+    settings: LineageSettings | TracesSettings,
+    token: str,
+    bodies: Iterable[bytes],
+) -> None:
     """Send each; one that the receiver will never take is kept in a file, and the others go on."""
     for body in bodies:
         try:
-            receivers.post(url, body, token)
+            receivers.post(settings.url, body, token, settings.allow)
         except InvalidInputError as error:
             kept = _kept(services, name)
             receivers.append_lines(kept, [body])

@@ -1,9 +1,7 @@
 """Ways on which events leave: lines at the end of a file, and requests to a URL."""
 
 import contextlib
-import http.client
 import os
-import ssl
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +10,7 @@ from urllib.parse import urlsplit
 from pilothouse import __version__
 from pilothouse.domain.errors import InvalidInputError, UnavailableError
 from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.sending.http_post import NO_REDIRECT, Bounds, NotSentError, ask
 
 PATIENCE_S = 5.0
 _LONGEST_ANSWER = 64 << 10
@@ -45,34 +44,21 @@ def append_lines(path: Path, lines: Sequence[bytes]) -> None:
         raise UnavailableError(f"{path}: {error.strerror}") from error
 
 
-def post(url: str, body: bytes, token: str) -> None:
-    """Send JSON. Raises InvalidInputError where the receiver will never take it, UnavailableError otherwise. No redirect is
-    followed: the token goes to no other host."""
+def post(url: str, body: bytes, token: str, allow: Sequence[str] = ()) -> None:
+    """Send JSON, to public addresses and those that ``allow`` names. Raises InvalidInputError where the receiver will never
+    take it, UnavailableError otherwise. No redirect is followed: the token goes to no other host."""
     parts = urlsplit(url)
     host = f"{parts.scheme}://{parts.netloc}"
     headers = {"content-type": "application/json", "user-agent": f"pilothouse/{__version__}"}
     if token:
         headers["authorization"] = f"Bearer {token}"
-    # the port is given always: http.client takes the end of an address of version 6 for one
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    connection: http.client.HTTPConnection
-    if parts.scheme == "https":
-        context = ssl.create_default_context()
-        connection = http.client.HTTPSConnection(
-            parts.hostname or "", port, timeout=PATIENCE_S, context=context
-        )
-    else:
-        connection = http.client.HTTPConnection(parts.hostname or "", port, timeout=PATIENCE_S)
+    bounds = Bounds(allow, timeout_s=PATIENCE_S, within_s=2 * PATIENCE_S, longest=_LONGEST_ANSWER)
     try:
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.request("POST", target, body, headers)
-        answer = connection.getresponse()
-        if 200 <= answer.status < 300:
-            return  # whatever comes of its body: it has the event
-        said = answer.read(_LONGEST_ANSWER).decode("utf-8", "replace")
-    except (OSError, http.client.HTTPException) as error:
-        raise UnavailableError(f"{host}: {one_line(str(error) or type(error).__name__, 300)}") from None
-    finally:
-        connection.close()
+        answer = ask(url, body, headers, bounds)
+    except NotSentError as error:
+        raise UnavailableError(f"{host}: {one_line(str(error), 300)}") from None
+    if 200 <= answer.status < 300:
+        return
+    said = NO_REDIRECT if 300 <= answer.status < 400 else answer.said.decode("utf-8", "replace")
     text = f"{host} answered {answer.status}: {one_line(said, 200)}"
     raise InvalidInputError(text) if answer.status in _REFUSED else UnavailableError(text)

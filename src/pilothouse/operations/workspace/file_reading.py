@@ -10,7 +10,7 @@ from pilothouse.domain.errors import InvalidInputError, ModelFileError
 from pilothouse.domain.formats.canonical import canonical_digest
 from pilothouse.domain.formats.time_parsing import moment
 from pilothouse.domain.formats.toml_lines import load_with_lines, with_lines
-from pilothouse.domain.integrations.integration_file import INTEGRATIONS_FILE, load_integrations
+from pilothouse.domain.integrations.integration_file import INTEGRATIONS_FILE
 from pilothouse.domain.models.model_file import read_spec, spec_to_plain
 from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.domain.models.target_file import TARGETS_FILE, TargetDescription, load_targets
@@ -18,6 +18,7 @@ from pilothouse.domain.models.target_selection import without_places
 from pilothouse.domain.outbox.settings_file import ALERTS_FILE, load_settings
 from pilothouse.domain.rollouts.plan_file import PLANS_FILE, load_plans
 from pilothouse.operations.automation.schedule_times import check_rule, is_zone
+from pilothouse.operations.integrations import integration_files
 from pilothouse.operations.jobs.judging_code import judging_code
 from pilothouse.operations.models.estimator_faults import estimator_faults
 from pilothouse.operations.models.source_columns import local_sources, source_path, source_problems
@@ -133,7 +134,7 @@ _CHECKS: Mapping[str, Callable[[Path], list[str]]] = {
     MODEL_FILE: _check_model,
     TARGETS_FILE: _check_by(load_targets),
     PLANS_FILE: _check_by(load_plans),
-    INTEGRATIONS_FILE: _check_by(load_integrations),
+    INTEGRATIONS_FILE: _check_by(integration_files.load),
     ALERTS_FILE: _check_by(load_settings),
 }
 

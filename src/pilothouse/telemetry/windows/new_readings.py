@@ -1,6 +1,5 @@
 """Readings in the order in which they were made, for lineage."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,16 +22,23 @@ class Made:
 
 def newest_number(connection: Connection) -> int:
     """Number of the newest reading; 0 before the first."""
-    (number,) = connection.execute("SELECT max(id) FROM readings").fetchone()
-    return int(number or 0)
+    row = connection.execute("SELECT id FROM readings WHERE subject = '' ORDER BY id DESC LIMIT 1").fetchone()
+    return int(row[0]) if row else 0
 
 
-def made_after(connection: Connection, number: int, limit: int) -> Iterator[Made]:
-    """Readings after a number, oldest first."""
+def numbers_after(connection: Connection, number: int, limit: int) -> list[int]:
+    """Numbers of the readings after one, oldest first."""
     rows = connection.execute(
-        "SELECT r.id, s.model, s.version, s.target, r.recorded FROM readings r JOIN streams s ON s.id = r.stream_id "
-        "WHERE r.id > ? AND r.subject = '' ORDER BY r.id LIMIT ?",
-        (number, limit),
-    ).fetchall()
-    for key, model, version, target, recorded in rows:
-        yield Made(model, version, target, from_us(recorded), readings.by_id(connection, key))
+        "SELECT id FROM readings WHERE id > ? AND subject = '' ORDER BY id LIMIT ?", (number, limit)
+    )
+    return [int(key) for (key,) in rows]
+
+
+def made(connection: Connection, number: int) -> Made:
+    """The reading of a number."""
+    model, version, target, recorded = connection.execute(
+        "SELECT s.model, s.version, s.target, r.recorded FROM readings r JOIN streams s ON s.id = r.stream_id "
+        "WHERE r.id = ?",
+        (number,),
+    ).fetchone()
+    return Made(model, version, target, from_us(recorded), readings.by_id(connection, number))
