@@ -201,8 +201,33 @@ def test_a_query_writes_nothing(server: tuple[str, str], query: str, expected: s
             read(url, query=query, secret=secret, folder=tmp_path)
         assert PASSWORD not in str(failed.value)
         assert quote(PASSWORD, safe="") not in str(failed.value)
-    assert bool(select_fault(query)) == (";" in query or query.startswith("DELETE"))
+    assert bool(select_fault(query)) == (";" in query or query.startswith("DELETE") or " INTO " in query)
     assert digest(read(url, query=QUERY, secret=secret, folder=tmp_path).table) == expected
+
+
+def test_a_server_on_a_private_network_is_reached_where_it_is_allowed(
+    server: tuple[str, str], store: tuple[str, dict[str, str]], tmp_path: Path
+) -> None:
+    url, secret = server
+    address, credentials = store
+    RUN[0](servers.put, address, "flights", "here/rows.csv", b"wind\n1\n2\n")
+    kept = Wanted(source_url("s3://flights/here"), FORM, secret=json.dumps(credentials))
+    asked = Wanted(source_url(url), FORM, query="SELECT wind FROM flights", secret=secret)
+    for wanted, count in ((asked, 500), (kept, 2)):
+        with pytest.raises(InvalidInputError, match=r'"allow" of \[sources\]'):
+            RUN[0](servers.fetched, replace(wanted, allow=()), tmp_path / "a")
+        for allow in (("127.0.0.1",), ("127.0.0.0/8",)):
+            found = RUN[0](servers.fetched, replace(wanted, allow=allow), tmp_path / "b")
+            assert found.table.num_rows == count
+
+
+def test_objects_beyond_the_bound_are_left(store: tuple[str, dict[str, str]], tmp_path: Path) -> None:
+    address, credentials = store
+    secret = json.dumps(credentials)
+    RUN[0](servers.put, address, "flights", "large/rows.csv", b"wind\n" + b"1\n" * 5_000)
+    with pytest.raises(InvalidInputError, match="more bytes than 4 times"):
+        RUN[0](servers.copied, "s3://flights/large", secret, tmp_path, 10_004)
+    assert RUN[0](servers.copied, "s3://flights/large", secret, tmp_path, 10_005) == 10_005
 
 
 def test_percent_signs_and_colons_are_the_querys_own(server: tuple[str, str], tmp_path: Path) -> None:

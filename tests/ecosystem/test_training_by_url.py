@@ -107,6 +107,10 @@ def test_a_model_is_trained_on_a_database_and_its_password_is_nowhere(workspace:
         secret = f"postgresql://reader:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/postgres"
         workspace.model(source, 'credentials = "env:FLIGHTS_DB"')
         workspace.run("daemon", "start", FLIGHTS_DB=secret)
+        said = workspace.run("train", "late", "--wait", code=1)
+        assert "its host has a loopback address" in said
+        (workspace.root / "integrations.toml").write_text('[sources]\nallow = ["127.0.0.1"]\n')
+        workspace.run("apply")
         workspace.run("train", "late", "--wait")
         assert "not pinned: the kept rows are what reproduces" in workspace.run("lineage", "late/1")
         workspace.run("daemon", "stop")

@@ -20,6 +20,8 @@ import pytest
 
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.tables.urls.fetching import Fetched, Wanted, fetch
+from pilothouse.tables.urls.secrets import credentials_of
+from pilothouse.tables.urls.stores import Limits, fetch_objects
 
 PASSWORD = "s3cret-Pa:ss@word/ä%"
 """With every character that a URL has to quote."""
@@ -175,6 +177,13 @@ def work() -> None:
 
 def fetched(wanted: Wanted, folder: Path) -> Fetched:
     return fetch(wanted, folder)
+
+
+def copied(location: str, secret: str, folder: Path, most: int) -> int:
+    """Bytes of the one object at a place, copied within a bound."""
+    credentials = credentials_of(secret, location, is_database=False)
+    _, facts = fetch_objects(location, None, credentials, folder, Limits(60, most))
+    return int(facts["objects"][0]["bytes"])
 
 
 def _client(address: str) -> Any:

@@ -1,4 +1,5 @@
-"""``integrations.toml``: where metrics, lineage and traces go. Without the file nothing leaves the workspace."""
+"""``integrations.toml``: where metrics, lineage and traces go, and from which private networks rows may come. Without the file
+nothing leaves the workspace."""
 
 import ipaddress
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ SETTING = "integrations"
 """Setting of the workspace that holds what is in force, as plain data."""
 _LONGEST = 1_000
 _MOST_DEPLOYMENTS = 50_000
+_TABLES = ("metrics", "lineage", "traces", "sources")
 _FILES = ("token_file", "file", "tls_certificate", "tls_key")
 _OPENING = ("listen", "url", "allow", *_FILES)
 """Keys that say where figures go, and who may read them."""
@@ -63,12 +65,21 @@ class TracesSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SourcesSettings:
+    """``[sources]``: where sources of model files by URL may lead."""
+
+    allow: tuple[str, ...] = ()
+    """Hosts, addresses and networks beside public ones."""
+
+
+@dataclass(frozen=True, slots=True)
 class Integrations:
     """The whole file."""
 
     metrics: MetricsSettings | None = None
     lineage: LineageSettings | None = None
     traces: TracesSettings | None = None
+    sources: SourcesSettings | None = None
 
     def to_plain(self) -> dict[str, Any]:
         """As it is stored; tables that are not there are left out."""
@@ -117,7 +128,7 @@ def is_loopback(listen: str) -> bool:
 def differences(before: Integrations, after: Integrations) -> Iterator[str]:
     """Lines such as ``metrics.listen: none → 127.0.0.1:9464``."""
     old, new = before.to_plain(), after.to_plain()
-    for table in ("metrics", "lineage", "traces"):
+    for table in _TABLES:
         left, right = old.get(table) or {}, new.get(table) or {}
         for key in dict.fromkeys((*left, *right)):
             was, now = _shown(left.get(key)), _shown(right.get(key))
@@ -154,7 +165,7 @@ def _faults(read: Integrations) -> Iterator[str]:
         yield from _url_faults("traces.url", traces.url)
         if not 0 <= traces.requests <= 1:
             yield f"traces.requests: found {traces.requests}; expected 0 to 1, such as 0.01"
-    for name in ("metrics", "lineage", "traces"):
+    for name in _TABLES:
         table = getattr(read, name)
         for i, place in enumerate(getattr(table, "allow", ())):
             if not is_place(place):

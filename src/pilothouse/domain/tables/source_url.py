@@ -111,7 +111,8 @@ def select_fault(query: str) -> str:
     """Why a text is not one SELECT alone; empty where it is.
 
     A semicolon is allowed at the end alone, even in a text or a comment: which texts and comments a server knows is not known
-    here, and a second statement could end the transaction that may only read.
+    here, and a second statement could end the transaction that may only read. INTO stands nowhere, for the same reason: with
+    it a SELECT writes a file or a table, which MySQL lets a transaction do that only reads.
     """
     words = _LEADING.sub("", query)
     if not re.match(r"(select|with|values|table|from)\b|\(", words, re.IGNORECASE):
@@ -120,9 +121,14 @@ def select_fault(query: str) -> str:
         return (
             "holds a semicolon before its end; expected one SELECT alone (a semicolon in a text is CHR(59))"
         )
+    if _INTO.search(query):
+        return "holds the word INTO, by which a SELECT writes; expected one that only reads (in a text: CONCAT('in', 'to'))"
+    if "/*!" in query or "/*M!" in query.upper():
+        return "holds a comment that MySQL carries out (/*! …); expected none"
     return ""
 
 
+_INTO = re.compile(r"\binto\b", re.IGNORECASE)
 _LEADING = re.compile(r"^(?:\s+|--[^\n]*\n|/\*.*?\*/)+", re.DOTALL)
 
 
@@ -147,6 +153,8 @@ def _url_faults(url: SourceUrl) -> Iterator[str]:
         yield "data.source: names a user; expected bucket or host alone, and data.connection.credentials"
     if not parts.netloc and url.kind is not SourceKind.DATABASE:
         yield f"data.source: names no bucket or host; expected e.g. {parts.scheme}://name/path"
+    if url.kind is SourceKind.ICEBERG and parts.scheme == "az":
+        yield "data.source: Iceberg's library knows no az://; expected iceberg+abfss://CONTAINER/path"
     if url.kind is SourceKind.ICEBERG and parts.scheme in ("http", "https") and "." not in parts.fragment:
         yield "data.source: names no table of the catalogue; expected iceberg+https://host/path#namespace.table"
 

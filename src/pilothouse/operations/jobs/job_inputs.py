@@ -35,6 +35,7 @@ from pilothouse.operations.jobs.judging_code import check_as_applied, judging_co
 from pilothouse.operations.jobs.lost_rows import check_reproducible
 from pilothouse.operations.jobs.trainings import spec_of_job, stored_spec
 from pilothouse.operations.models.source_columns import log_fault, source_path
+from pilothouse.operations.models.source_places import allowed_places
 from pilothouse.operations.models.what_is_left import left_of
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
@@ -114,6 +115,7 @@ def prepare_training(services: Services, claim: ClaimedJob, folder: Path) -> Pre
         spec = spec_of_job(connection, job)
         incumbents = _incumbents(connection, spec)
         applied = stored_spec(connection, job.id)
+        places = allowed_places(connection)
     model_folder = services.paths.root / applied.folder
     if not model_folder.is_dir():
         raise NotFoundError(
@@ -144,7 +146,7 @@ def prepare_training(services: Services, claim: ClaimedJob, folder: Path) -> Pre
     if job.options.get("changed_at"):
         of_rows["changed_us"] = to_us(datetime.fromisoformat(job.options["changed_at"]))
     requests: StepInputs = {
-        "read": (source, {}),
+        "read": (source, {"allow": list(places)}),
         "snapshot": (source, of_rows),
         "search": ({"model_folder": copy}, {}),
         "fit": ({"model_folder": copy}, {}),

@@ -19,22 +19,34 @@ _CONNECT_S = 15
 
 
 def read_database(
-    location: str, query: str, url: str, timeout_s: int, folder_rows: int = _ROWS
+    location: str,
+    query: str,
+    url: str,
+    timeout_s: int,
+    folder_rows: int = _ROWS,
+    addresses: Sequence[str] = (),
 ) -> tuple[pa.Table, dict[str, Any]]:
     """Rows of ``query``, and what is on record of them. ``url`` is the whole one, with the password, where there are
-    credentials. Raises whatever the driver does: mask it."""
+    credentials; ``addresses`` those of its host that may be reached, where they were looked up. Raises whatever the driver
+    does: mask it."""
     import sqlalchemy
     from sqlalchemy.pool import NullPool
 
     backend = urlsplit(location).scheme.partition("+")[0]
     if backend == "sqlite":
         raise InvalidInputError("data.source: a SQLite file is named by sqlite:PATH")
+    if backend == "duckdb":
+        raise InvalidInputError("data.source: a DuckDB file is named by duckdb:PATH")
     address = sqlalchemy.make_url(url or location)
     driver = urlsplit(location).scheme
     if "+" in driver:  # the model file chooses the driver
         address = address.set(drivername=driver)
+    arguments = _connect_arguments(backend, timeout_s)
+    if addresses and address.drivername in _LIBPQ and address.host:
+        # its library looks a name up by itself, perhaps to another answer
+        arguments |= {"host": ",".join([address.host] * len(addresses)), "hostaddr": ",".join(addresses)}
     engine = sqlalchemy.create_engine(
-        address, poolclass=NullPool, connect_args=_connect_arguments(backend, timeout_s), hide_parameters=True
+        address, poolclass=NullPool, connect_args=arguments, hide_parameters=True
     )
     with engine.connect() as connection:
         told = _reading_only(backend)
@@ -56,7 +68,8 @@ def read_database(
     }
 
 
-_TOLD = ("postgresql", "mysql", "mariadb")
+_LIBPQ = ("postgresql", "postgresql+psycopg", "postgresql+psycopg2")
+_TOLD = ("postgresql", "cockroachdb", "mysql", "mariadb", "oracle")
 """Servers that are told that the transaction only reads. On others the rights of the user are what holds."""
 
 
@@ -89,4 +102,6 @@ def _first_statements(backend: str, dialect: Any, timeout_s: int) -> list[str]:
             f"max_statement_time = {timeout_s}" if is_maria else f"max_execution_time = {timeout_s * 1_000}"
         )
         return [f"SET SESSION {limit}", "SET SESSION time_zone = '+00:00'", "START TRANSACTION READ ONLY"]
+    if backend in ("oracle", "cockroachdb"):
+        return ["SET TRANSACTION READ ONLY"]
     return []

@@ -11,7 +11,7 @@ from pilothouse.domain.errors import InvalidInputError, UnavailableError
 from pilothouse.tables.reader import folder_digest
 
 
-def read_duckdb(path: Path, query: str, memory_mb: int) -> tuple[pa.Table, dict[str, Any]]:
+def read_duckdb(path: Path, query: str, memory_mb: int, threads: int = 1) -> tuple[pa.Table, dict[str, Any]]:
     """Rows of ``query``, and the digest of what it was asked of. Raises whatever DuckDB does.
 
     In a folder, files are named by their place below it: ``SELECT * FROM 'flights/*.parquet'``.
@@ -23,7 +23,7 @@ def read_duckdb(path: Path, query: str, memory_mb: int) -> tuple[pa.Table, dict[
         "autoload_known_extensions": False,
         "allow_community_extensions": False,
         "memory_limit": f"{max(256, memory_mb // 2)}MB",
-        "threads": 2,
+        "threads": max(1, threads),
     }
     path = path.resolve()
     log = path.with_name(path.name + ".wal")

@@ -18,6 +18,7 @@ from pilothouse.domain.tables.source_url import SourceKind, SourceUrl, has_secre
 from pilothouse.domain.tables.table_form import ColumnKind, TableForm
 from pilothouse.tables.cells import CellError, converted, is_nested
 from pilothouse.tables.reader import read_folder
+from pilothouse.tables.urls.reach import check_source, reaching
 from pilothouse.tables.urls.secrets import Credentials, credentials_of
 
 EXTRAS = {
@@ -28,6 +29,8 @@ EXTRAS = {
 }
 _STORE_EXTRAS = {"s3": "s3", "gs": "gcs", "gcs": "gcs", "az": "azure", "abfs": "azure", "abfss": "azure"}
 _LONGEST_MESSAGE = 600
+_LEAST_BYTES, _FOLD = 1 << 30, 4
+"""Bytes of objects that are copied at most: so many times the memory, into which their rows must go in the end."""
 _PASSING = (
     "OperationalError",
     "InterfaceError",
@@ -48,6 +51,9 @@ class Wanted:
     version: int | str | None = None
     timeout_s: int = 600
     memory_mb: int = 4_096
+    threads: int = 1
+    allow: tuple[str, ...] | None = None
+    """Hosts, addresses and networks that may be reached beside public ones; None: every one, as whoever names it here may."""
     secret: str = field(default="", repr=False)
 
 
@@ -72,7 +78,9 @@ def fetch(wanted: Wanted, folder: Path) -> Fetched:
         is_database = wanted.url.kind is SourceKind.DATABASE
         credentials = credentials_of(wanted.secret, wanted.url.location, is_database=is_database)
         secrets += credentials.secrets()
-        return _read(wanted, credentials, folder)
+        addresses = check_source(wanted.url, credentials, wanted.allow)
+        with reaching(wanted.allow):
+            return _read(wanted, credentials, folder, addresses)
     except PilothouseError as error:
         raise type(error)(one_line(masked(str(error), secrets), _LONGEST_MESSAGE)) from None
     except ImportError as error:
@@ -85,27 +93,30 @@ def fetch(wanted: Wanted, folder: Path) -> Fetched:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _read(wanted: Wanted, credentials: Credentials, folder: Path) -> Fetched:
+def _read(wanted: Wanted, credentials: Credentials, folder: Path, addresses: list[str]) -> Fetched:
     kind, location, form = wanted.url.kind, wanted.url.location, wanted.form
     dialect = ""
     if kind in (SourceKind.DATABASE, SourceKind.DUCKDB) and (fault := select_fault(wanted.query or "")):
         raise InvalidInputError(f"data.query: {fault}")
     if kind is SourceKind.STORE:
-        from pilothouse.tables.urls.stores import fetch_objects
+        from pilothouse.tables.urls.stores import Limits, fetch_objects
 
         folder.mkdir(parents=True, exist_ok=True)
         version = None if wanted.version is None else str(wanted.version)
-        path, facts = fetch_objects(location, version, credentials, wanted.timeout_s, folder)
+        most = max(_LEAST_BYTES, _FOLD * wanted.memory_mb << 20)
+        path, facts = fetch_objects(location, version, credentials, folder, Limits(wanted.timeout_s, most))
         table, dialect = read_folder(path, form)
         return Fetched(table, {"kind": str(kind), "rows": table.num_rows, **facts}, dialect)
     if kind is SourceKind.DATABASE:
         from pilothouse.tables.urls.databases import read_database
 
-        table, facts = read_database(location, wanted.query or "", credentials.url, wanted.timeout_s)
+        table, facts = read_database(
+            location, wanted.query or "", credentials.url, wanted.timeout_s, addresses=addresses
+        )
     elif kind is SourceKind.DUCKDB:
         from pilothouse.tables.urls.duck import read_duckdb
 
-        table, facts = read_duckdb(Path(location), wanted.query or "", wanted.memory_mb)
+        table, facts = read_duckdb(Path(location), wanted.query or "", wanted.memory_mb, wanted.threads)
     elif kind is SourceKind.DELTA:
         from pilothouse.tables.urls.lakes import read_delta
 
@@ -113,7 +124,7 @@ def _read(wanted: Wanted, credentials: Credentials, folder: Path) -> Fetched:
     elif kind is SourceKind.ICEBERG:
         from pilothouse.tables.urls.lakes import read_iceberg
 
-        table, facts = read_iceberg(location, wanted.version, credentials, form.skipped)
+        table, facts = read_iceberg(location, wanted.version, credentials, form.skipped, wanted.allow)
     else:
         raise InvalidInputError(f"data.source: {kind} is read as a file; expected a URL")
     table = in_order(of_few_types(table, form), form)

@@ -5,6 +5,7 @@ network when it runs, which a step may not.
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pyarrow as pa
 
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
+from pilothouse.tables.urls.reach import check_url
 from pilothouse.tables.urls.secrets import Credentials
 
 _METADATA = re.compile(r"v?(\d+).*\.metadata\.json")
@@ -35,7 +37,11 @@ def read_delta(
 
 
 def read_iceberg(
-    location: str, version: int | str | None, credentials: Credentials, skipped: frozenset[str]
+    location: str,
+    version: int | str | None,
+    credentials: Credentials,
+    skipped: frozenset[str],
+    allow: Sequence[str] | None = None,
 ) -> tuple[pa.Table, dict[str, Any]]:
     """Rows of an Iceberg table, without ``skipped`` columns: of a metadata file, of the newest one in a table's folder on this
     machine, or of a table in a REST catalogue. Raises whatever pyiceberg does."""
@@ -51,6 +57,8 @@ def read_iceberg(
         address = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
         catalogue = load_catalog("source", type="rest", uri=address, **settings)
         table: Any = catalogue.load_table(parts.fragment)
+        for value in table.io.properties.values():  # where the catalogue says that the files are
+            check_url(str(value), allow)
     else:
         settings |= _without_the_machines_keys(parts.scheme, settings)
         table = StaticTable.from_metadata(_metadata_file(location, parts.scheme), settings)
@@ -70,8 +78,13 @@ def _without_the_machines_keys(scheme: str, settings: dict[str, str]) -> dict[st
     pyiceberg would take keys and roles of the machine all the same."""
     if scheme == "s3":
         return {} if "s3.access-key-id" in settings else {"s3.anonymous": "true"}
+    if scheme == "az":
+        raise InvalidInputError(
+            "data.source: Iceberg's library knows no az://; expected iceberg+abfss://CONTAINER/path with account_name, and "
+            "account_key or sas_token, in its credentials"
+        )
     has_key = bool({"adls.account-key", "adls.sas-token"} & settings.keys())
-    if scheme in ("gs", "gcs") or (scheme in ("az", "abfs", "abfss") and not has_key):
+    if scheme in ("gs", "gcs") or (scheme in ("abfs", "abfss") and not has_key):
         raise InvalidInputError(
             f"data.source: an Iceberg table on {scheme} would be read with keys of this machine; expected one on s3, or on "
             "Azure with account_key or sas_token in its credentials"

@@ -1,7 +1,7 @@
 """Objects of a store or files of a web server, by fsspec, as files of this machine: each at one version, which is on record."""
 
 import contextlib
-import shutil
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,17 +12,28 @@ from pilothouse.tables.urls.secrets import Credentials
 
 _MOST_OBJECTS = 100_000
 _CHUNK = 8 << 20
+_FOLDS = "4 times training.memory_mb (1 GiB at least)"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds without an answer, and bytes of all objects together."""
+
+    timeout_s: int
+    most_bytes: int
 
 
 def fetch_objects(
-    location: str, version: str | None, credentials: Credentials, timeout_s: int, folder: Path
+    location: str, version: str | None, credentials: Credentials, folder: Path, limits: Limits
 ) -> tuple[Path, dict[str, Any]]:
     """Copy the object at ``location``, or all tables below it, into ``folder``. Returns what to read, and each object with its
     size, ETag and version id. Raises InvalidInputError, NotFoundError, UnavailableError, and whatever the store does."""
     import fsspec
 
     scheme = urlsplit(location).scheme
-    file_system = fsspec.filesystem(scheme, **_options(scheme, credentials, timeout_s, version is not None))
+    file_system = fsspec.filesystem(
+        scheme, **_options(scheme, credentials, limits.timeout_s, version is not None)
+    )
     root = location if scheme in ("http", "https") else file_system._strip_protocol(location)
     names = _tables_at(file_system, root, is_web=scheme in ("http", "https"))
     is_one = names == [root]
@@ -30,7 +41,7 @@ def fetch_objects(
         raise InvalidInputError(
             "data.connection.version: is that of one object; data.source names a folder of them"
         )
-    objects = []
+    objects, left = [], limits.most_bytes
     for name in names:
         below = PurePosixPath(name).name if is_one else name.removeprefix(root.rstrip("/") + "/")
         below = below.partition("?")[0]
@@ -38,7 +49,9 @@ def fetch_objects(
         if ".." in PurePosixPath(below).parts or not place.resolve().is_relative_to(folder.resolve()):
             raise InvalidInputError(f"data.source: the store has an object {below[:80]!r}, which is no path")
         place.parent.mkdir(parents=True, exist_ok=True)
-        objects.append({"object": below, **_copy(file_system, name, version, place)})
+        facts = _copy(file_system, name, version, place, left)
+        left -= int(facts["bytes"])
+        objects.append({"object": below, **facts})
     what = folder / objects[0]["object"] if is_one else folder
     return what, {"objects": objects}
 
@@ -60,12 +73,20 @@ def _tables_at(file_system: Any, root: str, *, is_web: bool) -> list[str]:
     return found
 
 
-def _copy(file_system: Any, name: str, version: str | None, place: Path) -> dict[str, Any]:
-    """Copy one object as it is at one moment; what is on record of it."""
+def _copy(file_system: Any, name: str, version: str | None, place: Path, most: int) -> dict[str, Any]:
+    """Copy one object as it is at one moment; what is on record of it. Raises InvalidInputError beyond ``most`` bytes, whatever
+    length was announced."""
     own_version = {"version_id": version} if version is not None else {}
     before = file_system.info(name, **own_version)
     with file_system.open(name, "rb", **own_version) as source, place.open("wb") as file:
-        shutil.copyfileobj(source, file, _CHUNK)
+        taken = 0
+        while chunk := source.read(_CHUNK):
+            taken += len(chunk)
+            if taken > most:
+                raise InvalidInputError(
+                    f"data.source: its objects have more bytes than {_FOLDS}; expected fewer, or a larger training.memory_mb"
+                )
+            file.write(chunk)
     facts = _facts(before)
     if version is None:
         with contextlib.suppress(AttributeError):

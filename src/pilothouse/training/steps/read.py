@@ -1,6 +1,7 @@
 """``read`` step: the rows of a source by URL, written down for the snapshot. Runs no user code and opens no model file.
 
-Where the source is on a network this step alone may open connections, and reads no file of this machine but its libraries.
+Where the source is on a network this step alone may open connections, to public addresses and those of the option ``allow``,
+and reads no file of this machine but its libraries.
 Input: ``source`` (a path) where it is on this machine. Output: ``source`` (parquet, without private and excluded columns).
 Record: ``kind``, ``rows``, ``dialect``, and what was read: ``version``, ``snapshot``, ``sha256``, or ``objects`` with ETag and
 version id.
@@ -35,6 +36,8 @@ def run(request: StepRequest, report: Report) -> StepResult:
         version=connection.version,
         timeout_s=connection.timeout,
         memory_mb=request.memory_mb,
+        threads=request.threads,
+        allow=tuple(request.options.get("allow", ())),
         secret=request.secret,
     )
     fetched = fetch(wanted, Path(request.folder) / "objects")
