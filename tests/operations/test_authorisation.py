@@ -24,6 +24,7 @@ from pilothouse.domain.identity.ssh_keys import read_key
 from pilothouse.domain.jobs.jobs import ProcessName
 from pilothouse.domain.jobs.notebook_runs import RunState
 from pilothouse.domain.listing import Query
+from pilothouse.domain.outbox.routing import Silence
 from pilothouse.domain.promotion.break_glass import Emergency, Review
 from pilothouse.domain.promotion.conditions import NewCondition
 from pilothouse.domain.records import Target
@@ -156,6 +157,8 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "carrying_out.list_erasures": (lambda s, a: carrying_out.list_erasures(s, a), EVERYBODY),
     "after_restore.take": (lambda s, a: after_restore.take(s, a, s.paths.root / "nowhere"), ADMINS),
     "after_restore.take_none": (lambda s, a: after_restore.take_none(s, a, "known"), ADMINS),
+    "silences.reach_of": (
+        lambda s, a: silences.reach_of(s, a, Silence(1, {"model": ("delay",)}, "", "ada", s.now(), s.now())), EVERYBODY),
     "silences.add_silence": (
         lambda s, a: silences.add_silence(s, a, {"model": ["delay"]}, timedelta(hours=1), "works"), OPERATION),
     "silences.end_silence": (lambda s, a: silences.end_silence(s, a, 1), OPERATION),

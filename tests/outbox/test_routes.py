@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.domain.audit.log_anchors import AnchorKind
-from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError
+from pilothouse.domain.errors import ConflictError, InvalidInputError, ModelFileError, NotAllowedError
 from pilothouse.domain.identity.roles import DAEMON, Permission
 from pilothouse.operations.alerts import alerts, incidents
 from pilothouse.operations.authorisation import changing
@@ -138,6 +138,59 @@ def test_a_silence_holds_back_what_fits_and_ends(place: OutboxWorkspace) -> None
     assert views.outbox(place.services, oscar).lines == []
     with pytest.raises(ConflictError, match="over already"):
         silences.end_silence(place.services, oscar, made.id)
+
+
+@pytest.mark.parametrize(
+    ("matchers", "fault"),
+    [
+        ({"model": ["dalay"]}, "model=dalay fits nothing; there is delay"),
+        ({"model": ["delay"], "target": ["us-*"]}, r"target=us-\* fits nothing; there is ewr, jfk"),
+        ({"severity": ["urgent"]}, "severity=urgent fits nothing; there is critical, info, warning"),
+        ({"modle": ["delay"]}, "no message has the label modle; expected one of"),
+    ],
+)
+def test_a_silence_that_fits_nothing_there_is_is_made_anyway_alone(
+    place: OutboxWorkspace, matchers: dict[str, list[str]], fault: str
+) -> None:
+    oscar = place.example.actor("oscar")
+    hour = timedelta(hours=1)
+    with pytest.raises(InvalidInputError, match=fault):
+        silences.add_silence(place.services, oscar, matchers, hour, "works")
+    assert silences.add_silence(place.services, oscar, matchers, hour, "works", anyway=True).id
+
+
+def test_a_silence_says_what_it_fits(place: OutboxWorkspace) -> None:
+    oscar = place.example.actor("oscar")
+    place.raised()
+    place.raised(kind="latency", target="jfk")
+    for matchers, text in (
+        ({"model": ["delay"]}, "it fits 2 open alerts; models: delay; targets: ewr, jfk"),
+        ({"target": ["j*"]}, "it fits 1 open alert; models: delay; targets: jfk"),
+        ({"severity": ["info"]}, "it fits no open alert"),
+    ):
+        made = silences.add_silence(place.services, oscar, matchers, timedelta(hours=1), "works")
+        assert silences.reach_of(place.services, oscar, made).text == text
+
+
+def test_a_webhook_secret_that_is_no_base64_is_a_fault_at_apply(place: OutboxWorkspace) -> None:
+    place.secret.write_text("whsec_this is none\n")
+    with pytest.raises(ModelFileError) as error:
+        place.hook(NOWHERE)
+    (problem,) = error.value.problems
+    assert "secret_file" in problem
+    assert "what follows is no base64" in problem
+    assert "this is none" not in problem
+
+
+def test_the_metrics_say_what_waits_and_which_channel_is_dead(place: OutboxWorkspace) -> None:
+    place.hook(NOWHERE)
+    place.raised()
+    place.turn()
+    place.example.pass_time(minutes=20)
+    with place.services.registry.read() as connection:
+        found, given_up = views.figures(connection, place.example.time)
+    assert given_up == 0
+    assert (found["hook"].waiting, found["hook"].oldest_s, found["hook"].failing) == (1, 1_200.0, True)
 
 
 def test_what_a_silence_holds_is_told_when_it_is_ended(place: OutboxWorkspace) -> None:

@@ -125,6 +125,13 @@ def test_lineage_goes_to_public_addresses_and_to_those_that_are_allowed(url: str
         receivers.post(url, b"{}", "a-token-of-some-length")
 
 
+def test_a_secret_that_is_no_base64_signs_nothing() -> None:
+    for secret in ("whsec_", "whsec_no base64", "whsec_abc"):
+        with pytest.raises(ValueError, match="what follows is no base64") as error:
+            signed_headers(secret, "msg_1", 0, b"{}")
+        assert "abc" not in str(error.value)
+
+
 class Hanging:
     """An answer that does not come until it may."""
 
@@ -185,7 +192,7 @@ def test_a_process_knows_its_secret_from_a_variable_and_leaves_the_answer_alone(
             "receiver": {
                 "kind": "webhook", "url": receiver.url, "secret_env": "PH_HOOK", "allow": ["127.0.0.1"], "timeout": 5,
             },
-            "delivery": "msg_1", "message": {"title": "t"}, "answer": str(answer),
+            "delivery": "msg_1", "sequence": 7, "message": {"title": "t"}, "answer": str(answer),
         }  # fmt: skip
         done = subprocess.run(
             [sys.executable, "-I", "-m", "pilothouse.sending.main"], input=json.dumps(request).encode(),

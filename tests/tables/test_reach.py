@@ -15,7 +15,7 @@ from pilothouse.domain.tables.source_url import source_url
 from pilothouse.domain.tables.table_form import TableForm
 from pilothouse.tables.urls.fetching import Wanted, fetch
 from pilothouse.tables.urls.reach import check_source, check_url, reaching
-from pilothouse.tables.urls.secrets import Credentials
+from pilothouse.tables.urls.secrets import Credentials, credentials_of
 
 NOBODY = Credentials()
 
@@ -105,3 +105,11 @@ def test_the_refusal_is_one_line_that_says_where_it_is_allowed(tmp_path: Path) -
         "data.source: 169.254.169.254: its host has a link-local address: name host or address "
         'in "allow" of [sources] of integrations.toml where that is meant'
     )
+
+
+@pytest.mark.parametrize("path", ["public/../secret/x.csv", "public/%2e%2e/secret/x.csv", "public/./x.csv"])
+def test_credentials_are_sent_along_no_path_that_leads_back(path: str) -> None:
+    secret = '{"for": "https://host/public", "authorization": "Bearer abcdefgh"}'
+    with pytest.raises(InvalidInputError, match=r"has \. or \.\. in its path"):
+        credentials_of(secret, f"https://host/{path}", is_database=False)
+    assert credentials_of(secret, "https://host/public/x..csv", is_database=False).settings

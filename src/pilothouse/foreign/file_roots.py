@@ -21,11 +21,15 @@ _ROOTS = ("mlruns", "mlartifacts")
 
 
 class FileRoots:
-    """Folders below which files may be read: the one of the database, and those that are named."""
+    """Folders below which files may be read: ``mlruns`` and ``mlartifacts`` beside the database, which is where MLflow keeps
+    its files, and those that the operator names. What else lies in that folder, perhaps a home, is nobody's artifact: which
+    folders a record names is up to whoever may write to the tracking server."""
 
     def __init__(self, home: Path, named: Sequence[Path]) -> None:
         self._home = home.resolve()
         self._named = [folder.resolve() for folder in named]
+        beside = [(self._home / name).resolve() for name in _ROOTS]
+        self._roots = [*(root for root in beside if root.is_relative_to(self._home)), *self._named]
 
     def files(self, location: str) -> Iterator[FoundFile]:
         """Files below a location. Raises NotFoundError or UnavailableError."""
@@ -38,10 +42,11 @@ class FileRoots:
                 found = candidate.resolve()
             except (OSError, RuntimeError, ValueError):
                 continue
-            if found.is_dir() and any(found.is_relative_to(root) for root in (self._home, *self._named)):
+            if found.is_dir() and any(found.is_relative_to(root) for root in self._roots):
                 return found
         raise NotFoundError(
-            f"{safe(location, 200)!r} is no folder beside the database: name the one that its files lie in with --artifacts"
+            f"{safe(location, 200)!r} is no folder below {' or '.join(_ROOTS)} beside the database: name the one that its "
+            "files lie in with --artifacts"
         )
 
     def _candidates(self, location: str) -> Iterator[Path]:

@@ -42,8 +42,12 @@ def send(request: dict[str, Any]) -> Outcome:
         body = json.dumps(request["alerts"]).encode()
         headers = {**_JSON, **({"Authorization": f"Bearer {key}"} if key else {})}
         return post(url.rstrip("/") + "/api/v2/alerts", body, headers, **how)
-    body = json.dumps({"id": request["delivery"], **request["message"]}, sort_keys=True).encode()
-    headers = {**_JSON, **signed_headers(key or "", request["delivery"], int(time.time()), body)}
+    own = {"id": request["delivery"], "sequence": request["sequence"]}
+    body = json.dumps({**own, **request["message"]}, sort_keys=True).encode()
+    try:
+        headers = {**_JSON, **signed_headers(key or "", request["delivery"], int(time.time()), body)}
+    except ValueError as error:
+        return Outcome(f"its secret {error}")
     return post(url, body, headers, **how)
 
 

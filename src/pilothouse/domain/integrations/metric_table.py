@@ -104,6 +104,18 @@ METRICS: tuple[Metric, ...] = (
         "export_waiting_entries", "Entries of the audit log that an export has not delivered.", ("export",)
     ),
     _gauge("export_failing", "1 while an export's receiver does not take events.", ("export",)),
+    _gauge(
+        "outbox_waiting_messages",
+        "Messages about alerts that a receiver is due and has not taken.",
+        ("receiver",),
+    ),
+    _gauge("outbox_oldest_age_seconds", "Time for which the oldest of them is due.", ("receiver",)),
+    _gauge(
+        "outbox_receiver_failing",
+        "1 while a receiver of alerts takes nothing for long, or nothing is sent to it.",
+        ("receiver",),
+    ),
+    _gauge("outbox_given_up_messages", "Messages about alerts that were given up within a day."),
     _gauge("hub_waiting_batches", "Batches that wait for the hub's writer.", of_daemon=True),
     _gauge("hub_oldest_waiting_seconds", "Age of the oldest of them.", of_daemon=True),
     _gauge(

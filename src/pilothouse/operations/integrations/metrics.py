@@ -14,6 +14,7 @@ from pilothouse.operations.authorisation import reading
 from pilothouse.operations.fleet.processes import daemon_state
 from pilothouse.operations.integrations import integration_files
 from pilothouse.operations.integrations.outbox import MONITORING
+from pilothouse.operations.outbox import views as outbox_views
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import workspace
@@ -66,6 +67,7 @@ def gather(services: Services, actor: Actor) -> Gathered:
         _of_fleet(connection, samples, most, len(shown))
         _of_work(services, connection, samples)
         _of_log(connection, samples)
+        _of_outbox(connection, samples, services.now())
     _of_deployments(samples, shown)
     _of_telemetry(services, samples, shown)
     return samples.found
@@ -150,6 +152,15 @@ def _of_log(connection: Connection, samples: Samples) -> None:
         if name != MONITORING:  # its cursor counts readings
             samples.many("export_waiting_entries", [((name,), entries - delivery.sent_size)])
         samples.many("export_failing", [((name,), int(delivery.failures > 0))])
+
+
+def _of_outbox(connection: Connection, samples: Samples, now: datetime) -> None:
+    receivers, given_up = outbox_views.figures(connection, now)
+    for name, one in receivers.items():
+        samples.many("outbox_waiting_messages", [((name,), one.waiting)])
+        samples.many("outbox_oldest_age_seconds", [((name,), one.oldest_s)])
+        samples.many("outbox_receiver_failing", [((name,), int(one.failing))])
+    samples.one("outbox_given_up_messages", given_up)
 
 
 def _of_telemetry(services: Services, samples: Samples, shown: list[figures.Deployed]) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.formats.time_units import to_us
 from pilothouse.domain.identity.roles import DAEMON, Permission
 from pilothouse.domain.models.dataclass_reader import to_plain
 from pilothouse.domain.outbox.backoff import next_try
@@ -157,6 +158,7 @@ class Courier:
         request: dict[str, Any] = {
             "receiver": to_plain(receiver),
             "delivery": one.delivery,
+            "sequence": to_us(one.made_at),
             "message": one.message,
         }
         if receiver.kind is ReceiverKind.ALERTMANAGER:

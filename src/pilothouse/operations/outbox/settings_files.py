@@ -3,13 +3,18 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
+from pilothouse.domain.errors import ModelFileError
 from pilothouse.domain.identity.roles import Permission
-from pilothouse.domain.outbox.settings import AlertSettings
+from pilothouse.domain.outbox.settings import AlertSettings, Receiver, ReceiverKind
 from pilothouse.domain.outbox.settings_file import ALERTS_FILE, load_settings
 from pilothouse.operations.authorisation import Change, check
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace_texts import read_settings
+from pilothouse.sending.addresses import refused_literal
+from pilothouse.sending.secret_values import MissingSecretError, secret
+from pilothouse.sending.webhook import key_of
 from pilothouse.sqlite import Connection
 from pilothouse.store.deployed import alerts
 from pilothouse.store.outbox import deliveries, outbox_events, settings
@@ -27,7 +32,33 @@ class AlertChanges:
 
 def read_alerts_file(services: Services, problems: list[str]) -> AlertSettings | None:
     """Settings of the file; None without one, or where it has faults, which are added to ``problems``."""
-    return read_settings(services, ALERTS_FILE, load_settings, problems)
+    return read_settings(services, ALERTS_FILE, load, problems)
+
+
+def load(text: str, file: str = ALERTS_FILE) -> AlertSettings:
+    """Settings of a text; an address that will not be sent to, and a secret that can be read here and is none, are faults at
+    once. Raises ModelFileError."""
+    found = load_settings(text, file)
+    faults = [
+        f"{file}: receiver[{i}].{fault}" for i, one in enumerate(found.receiver) for fault in _faults(one)
+    ]
+    if faults:
+        raise ModelFileError(faults)
+    return found
+
+
+def _faults(one: Receiver) -> Iterator[str]:
+    if one.url and (refused := refused_literal(urlsplit(one.url).hostname or "", one.allow)):
+        yield f"url: {refused}"
+    if one.kind is not ReceiverKind.WEBHOOK:
+        return
+    key = "secret_file" if one.secret_file is not None else "secret_env"
+    try:
+        key_of(secret(one.secret_file, one.secret_env, "its secret") or "")
+    except MissingSecretError:
+        return  # the daemon's own file or variable: it is looked at when it sends
+    except ValueError as error:
+        yield f"{key}: its content {error}; expected the secret as the receiver shows it"
 
 
 def planned_alerts(connection: Connection, described: AlertSettings | None) -> AlertChanges:

@@ -8,6 +8,7 @@ from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.domain.outbox.routing import Silence
 from pilothouse.domain.outbox.settings_file import LABEL
 from pilothouse.operations.authorisation import changing, present, reading, reason_given
+from pilothouse.operations.outbox.silence_reach import Reach, reach, unknown
 from pilothouse.operations.services import Services
 from pilothouse.store.outbox import deliveries, settings
 
@@ -16,17 +17,26 @@ _MOST_LABELS, _MOST_PATTERNS, _LONGEST_PATTERN = 20, 20, 200
 
 
 def add_silence(
-    services: Services, actor: Actor, matchers: Mapping[str, Sequence[str]], lasts: timedelta, reason: str
+    services: Services,
+    actor: Actor,
+    matchers: Mapping[str, Sequence[str]],
+    lasts: timedelta,
+    reason: str,
+    *,
+    anyway: bool = False,
 ) -> Silence:
     """Let messages with labels that fit wait for so long. What is over by then is not told to whom it was not told before.
 
-    Raises NotAllowedError or InvalidInputError (no reason, no label, no end within 30 days).
+    Raises NotAllowedError or InvalidInputError (no reason, no label, no end within 30 days; and but for ``anyway``, a text that
+    fits nothing there is: a silence with a name typed wrong holds nothing back).
     """
     reason = reason_given(reason, "a silence")
     _check(matchers)
     if not timedelta(minutes=1) <= lasts <= LONGEST:
         raise InvalidInputError(f"a silence lasts 1m to {LONGEST.days}d: it has an end, and can be made anew")
     with changing(services, actor, Permission.HANDLE_ALERT, _model(matchers)) as change:
+        if not anyway and (faults := list(unknown(change.connection, matchers))):
+            raise InvalidInputError(f"{'; '.join(faults)}. --anyway makes the silence all the same")
         ends_at = change.at + lasts
         number = settings.add_silence(
             change.connection, matchers, ends_at, reason, by=actor.name, at=change.at
@@ -40,6 +50,12 @@ def add_silence(
         }
         change.record("silence.made", f"silence {number}", detail)
         return made
+
+
+def reach_of(services: Services, actor: Actor, silence: Silence) -> Reach:
+    """What a silence fits now. Raises NotAllowedError."""
+    with reading(services, actor) as connection:
+        return reach(connection, silence.matchers, present(services, connection))
 
 
 def end_silence(services: Services, actor: Actor, number: int, reason: str = "") -> Silence:

@@ -99,15 +99,30 @@ def dead_channels(services: Services, actor: Actor) -> DeadChannels:
         recorded = settings.in_force(connection)
         if recorded is None:
             return DeadChannels()
-        now = present(services, connection)
-        known = {one.name for one in recorded.settings.receiver}
-        failing = {
-            name: one.error
-            for name, one in deliveries.health(connection).items()
-            if name in known and one.fails_for_long(now)
-        }
-        failing = _unsent(connection, recorded.settings, now) | failing
-        return DeadChannels(failing, deliveries.given_up(connection, now - _LATELY))
+        return _dead_channels(connection, recorded.settings, present(services, connection))
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverFigures:
+    """Messages that a receiver is due and has not taken, for how long the oldest is, and whether it takes nothing for long."""
+
+    waiting: int
+    oldest_s: float
+    failing: bool
+
+
+def figures(connection: Connection, now: datetime) -> tuple[dict[str, ReceiverFigures], int]:
+    """Figures of each receiver that is described, and the messages that were given up within a day."""
+    recorded = settings.in_force(connection)
+    if recorded is None:
+        return {}, 0
+    due, dead = deliveries.waiting(connection, now), _dead_channels(connection, recorded.settings, now)
+    found = {}
+    for one in recorded.settings.receiver:
+        number, since = due.get(one.name, (0, now))
+        age = max(0.0, (now - since).total_seconds())
+        found[one.name] = ReceiverFigures(number, age, one.name in dead.failing)
+    return found, dead.dead
 
 
 def add_test(services: Services, actor: Actor, receiver: str | None = None) -> list[Outgoing]:
@@ -155,6 +170,17 @@ def send_again(services: Services, actor: Actor, number: int) -> Outgoing:
             "message.sent_again", f"receiver {found.receiver}", {"number": number, "was": found.error}
         )
         return _require(change.connection, number)
+
+
+def _dead_channels(connection: Connection, described: AlertSettings, now: datetime) -> DeadChannels:
+    known = {one.name for one in described.receiver}
+    failing = {
+        name: one.error
+        for name, one in deliveries.health(connection).items()
+        if name in known and one.fails_for_long(now)
+    }
+    failing = _unsent(connection, described, now) | failing
+    return DeadChannels(failing, deliveries.given_up(connection, now - _LATELY))
 
 
 def _unsent(connection: Connection, known: AlertSettings, now: datetime) -> dict[str, str]:

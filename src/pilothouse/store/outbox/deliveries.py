@@ -231,6 +231,17 @@ def unsent(connection: Connection, due_before: datetime) -> dict[str, int]:
     return {row[0]: int(row[1]) for row in rows}
 
 
+def waiting(connection: Connection, at: datetime) -> dict[str, tuple[int, datetime]]:
+    """Messages and lines that wait to be sent though they were due, by receiver: their number, and since when the oldest is."""
+    rows = connection.execute(
+        "SELECT receiver, count(*), min(since) FROM (SELECT receiver, made_at AS since FROM deliveries "  # noqa: S608
+        "WHERE state = 'waiting' UNION ALL SELECT receiver, due_at FROM outbox_lines "
+        f"WHERE {_WAITING} AND due_at <= ?) GROUP BY receiver",
+        (to_us(at),),
+    )
+    return {row[0]: (int(row[1]), from_us(row[2])) for row in rows}
+
+
 def is_waiting(connection: Connection, delivery: str) -> bool:
     """True where the message of that name is neither sent nor dead."""
     found = connection.execute(

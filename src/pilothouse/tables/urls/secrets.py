@@ -110,6 +110,10 @@ def _of_store(secret: str, location: str) -> Credentials:
             f'{_WHERE}: its content is no JSON object with "for"; expected {{"for": "s3://bucket", "access_key_id": …}}'
         )
     bound = plain.pop("for").rstrip("/")
+    if any(part in ("..", ".") for part in unquote(location).partition("#")[0].split("/")):
+        raise InvalidInputError(
+            "data.source: has . or .. in its path; expected the path itself, with credentials"
+        )
     if "://" not in bound or not (location == bound or location.startswith((f"{bound}/", f"{bound}#"))):
         raise InvalidInputError(f"{_WHERE}: its content is for other URLs than that of data.source")
     unknown = sorted(str(name)[:40] for name in plain.keys() - _SETTINGS)

@@ -8,6 +8,7 @@ import click
 from pilothouse.cli.output import (
     json_option,
     limit_option,
+    plain,
     printed_as_json,
     reason_option,
     say,
@@ -167,19 +168,29 @@ def _show_message(one: Outgoing) -> None:
 @alerts.command("silence")
 @click.argument("labels", nargs=-1, required=True, metavar="LABEL=TEXT…")
 @click.option("--for", "lasts", required=True, metavar="TIME", help="How long, e.g. 2h, 3d; 30d at most.")
+@click.option("--anyway", is_flag=True, help="Also where a text fits nothing that is there yet.")
 @reason_option
 @json_option
 @click.pass_obj
-def alerts_silence(session: Session, labels: tuple[str, ...], lasts: str, reason: str) -> None:
-    """Let messages whose labels fit wait, e.g. model=flight-delay 'target=us-*'; a label named twice fits either text."""
+def alerts_silence(session: Session, labels: tuple[str, ...], lasts: str, reason: str, anyway: bool) -> None:
+    """Let messages whose labels fit wait, e.g. model=flight-delay 'target=us-*'; a label named twice fits either text.
+
+    It says how many open alerts fit. A text that fits no model, target or label there is refused.
+    """
     from pilothouse.operations.outbox import silences
 
     matchers = parse_matchers(labels)
     made = silences.add_silence(
-        session.services, session.actor, matchers, timedelta(seconds=parse_duration(lasts)), reason
+        session.services,
+        session.actor,
+        matchers,
+        timedelta(seconds=parse_duration(lasts)),
+        reason,
+        anyway=anyway,
     )
-    if not printed_as_json(session, made):
-        say(f"silence {made.id} holds {made.text} back until {made.ends_at:%Y-%m-%d %H:%M} UTC")
+    reach = silences.reach_of(session.services, session.actor, made)
+    if not printed_as_json(session, {**plain(made), "fits": reach}):
+        say(f"silence {made.id} holds {made.text} back until {made.ends_at:%Y-%m-%d %H:%M} UTC; {reach.text}")
 
 
 @alerts.command("unsilence")

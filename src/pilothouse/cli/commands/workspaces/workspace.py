@@ -42,6 +42,9 @@ EXIT_CODES = {
 }
 """Exit codes of ``status`` by the worst health; 0 for the others. Suspected is one of them: models that have not changed are
 suspected now and then, and a line for cron would send mail for nothing."""
+EXIT_DEAD_CHANNEL = 22
+"""Exit code of ``status`` where a receiver of alerts takes nothing, as of ``alerts outbox``, and no model is critical or
+down."""
 EXIT_UNWATCHED = 14
 """Exit code of ``status`` where nobody keeps the states true and nothing is known to be worse than not judged."""
 
@@ -156,7 +159,7 @@ _DIFFERENCES = 5
 @click.pass_obj
 def status(session: Session) -> int:
     """The fleet's health. Exit code 0 healthy or suspected, 10 degraded, 11 not judged, 12 no data, 13 no traffic,
-    14 not watched, 20 critical, 21 down."""
+    14 not watched, 20 critical, 21 down; 22 where alerts do not arrive and it is none of the last two."""
     from pilothouse.operations.dossier import inventory
     from pilothouse.operations.fleet import health, places
     from pilothouse.operations.outbox import views as outbox
@@ -231,6 +234,8 @@ def status(session: Session) -> int:
             say(f"late conditions: {text} (pilothouse conditions list)")
         if text := open_items_text(reviews):
             say(f"open in the inventory: {text}")
+    if dead.failing and EXIT_CODES.get(fleet, 0) < EXIT_CODES[Health.CRITICAL]:
+        return EXIT_DEAD_CHANNEL
     if watch.unwatched and fleet is Health.NOT_JUDGED:
         return EXIT_UNWATCHED
     return EXIT_CODES.get(fleet, 0)

@@ -81,7 +81,8 @@ class SilencesView(TableView[Silence]):
             from pilothouse.operations.outbox import silences
 
             made = silences.add_silence(services, actor, matchers, timedelta(seconds=seconds), reason)
-            return f"silence {made.id} holds {made.text} back until {made.ends_at:%Y-%m-%d %H:%M} UTC"
+            fits = silences.reach_of(services, actor, made).text
+            return f"silence {made.id} holds {made.text} back until {made.ends_at:%Y-%m-%d %H:%M} UTC; {fits}"
 
         self.confirm(question, operation)
 
