@@ -4,6 +4,9 @@ import json
 import sqlite3
 from pathlib import Path
 
+import pytest
+
+from pilothouse.presentation.version_texts import logged_text
 from pilothouse.training import tracking
 
 
@@ -17,7 +20,34 @@ def test_a_store_that_cannot_be_read_takes_nothing_away_from_the_training(tmp_pa
             "INSERT INTO metrics VALUES ('r', 'loss', 0, 1, 'high', 0);"
         )
     store.close()
-    logged, files = tracking.end(tmp_path)
+    logged, files, _ = tracking.end(tmp_path)
     assert files is None
     assert logged is not None
     assert "high" in json.loads(logged)["fault"]
+
+
+def test_what_is_beyond_the_bounds_is_counted_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracking, "MOST_POINTS", 3)
+    monkeypatch.setattr(tracking, "MOST_ROWS", 1)
+    monkeypatch.setattr(tracking, "_MOST_FILES", 2)
+    with sqlite3.connect(tmp_path / "mlflow.db") as store:
+        store.executescript(
+            "CREATE TABLE runs (run_uuid, name, status, start_time, end_time);"
+            "INSERT INTO runs VALUES ('r', 'n', 'FINISHED', 1, 2);"
+            "CREATE TABLE params (run_uuid, key, value); CREATE TABLE tags (run_uuid, key, value);"
+            "INSERT INTO params VALUES ('r', 'a', '1'), ('r', 'b', '2');"
+            "CREATE TABLE metrics (run_uuid, key, step, timestamp, value, is_nan);"
+        )
+        store.executemany("INSERT INTO metrics VALUES ('r', 'loss', ?, 1, 0.5, 0)", [(i,) for i in range(5)])
+    store.close()
+    (tmp_path / "mlruns").mkdir()
+    for name in ("a.txt", "b.pkl", "c.txt", "d.txt"):
+        (tmp_path / "mlruns" / name).write_text("x")
+    logged, _, said = tracking.end(tmp_path)
+    assert logged is not None
+    record = json.loads(logged)
+    assert record["left_out"] == {"parameters": 1, "points": 2, "files": 3}
+    assert said == "not kept of what was logged with MLflow: 1 parameter, 2 points, 3 files"
+    assert said in logged_text(record)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pilothouse.domain.formats.safe_text import safe
+from pilothouse.domain.imported.logged import left_out_text
 from pilothouse.domain.models.evaluation import PortableForm
 from pilothouse.domain.models.version_stage import Standing, VersionStage
 from pilothouse.presentation.texts import count_text, size_text, time_text
@@ -110,4 +111,5 @@ def logged_text(plain: Mapping[str, Any]) -> str:
         f"{len(plain.get('files', []))} files",
     ]
     fault = f"; not all could be read: {safe(str(plain['fault']), 200)}" if plain.get("fault") else ""
-    return f"with MLflow: {', '.join(counts)} (--json has them){fault}"
+    lost = left_out_text(plain)
+    return f"with MLflow: {', '.join(counts)} (--json has them){fault}{f'; {lost}' if lost else ''}"

@@ -15,6 +15,7 @@ from typing import Any
 
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.imported.logged import left_out_text
 from pilothouse.domain.imported.names import stored_number, stored_text
 from pilothouse.training.data.sqlite_source import read_query
 
@@ -22,6 +23,7 @@ _STORE = "mlflow.db"
 _FILES = "mlruns"
 MOST_POINTS = 100_000
 MOST_ROWS = 10_000
+MOST_RUNS = 1_000
 LARGEST_TOGETHER = 256 << 20
 _PICKLES = (".pkl", ".pickle", ".joblib")
 _MOST_FILES = 1_000
@@ -43,28 +45,42 @@ def begin(folder: Path) -> None:
     )
 
 
-def end(folder: Path) -> tuple[bytes | None, bytes | None]:
-    """What was logged, as JSON, and the logged files as a ZIP archive; None where nothing was.
+def end(folder: Path) -> tuple[bytes | None, bytes | None, str]:
+    """What was logged, as JSON, and the logged files as a ZIP archive, None where nothing was; and what of it is not kept, in a
+    sentence, empty where all is.
 
     A store that cannot be read takes nothing away from the training: the record says why.
     """
     path = folder / _STORE
     if not path.is_file():
-        return None, None
+        return None, None, ""
     try:
-        record: dict[str, Any] = {"runs": _runs(path)}
+        kept, left_out = _runs(path)
+        record: dict[str, Any] = {"runs": kept}
     except (
         PilothouseError,
         ValueError,
         TypeError,
     ) as error:  # the user's code may have written the store itself
-        record = {"runs": [], "fault": one_line(str(error))}
+        record, left_out = {"runs": [], "fault": one_line(str(error))}, {}
         print(f"what was logged with MLflow is not recorded: {error}", file=sys.stderr)  # noqa: T201 - into the step's log
-    archive, record["files"] = _packed(folder / _FILES)
-    return json.dumps(record, sort_keys=True).encode(), archive
+    archive, record["files"], unnamed = _packed(folder / _FILES)
+    left_out |= {"files": unnamed + sum(bool(one["left_out"]) for one in record["files"])}
+    record["left_out"] = {what: number for what, number in left_out.items() if number}
+    return json.dumps(record, sort_keys=True).encode(), archive, left_out_text(record)
 
 
-def _runs(path: Path) -> list[dict[str, Any]]:
+def _runs(path: Path) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    """Runs with what they logged, and the numbers of rows beyond the bounds."""
+    left_out = {
+        what: max(0, _rows(path, f"SELECT count(*) AS n FROM {table}", 1)[0]["n"] - most)  # noqa: S608 - ours
+        for what, table, most in (
+            ("runs", "runs", MOST_RUNS),
+            ("parameters", "params", MOST_ROWS),
+            ("tags", "tags", MOST_ROWS),
+            ("points", "metrics", MOST_POINTS),
+        )
+    }
     runs = {
         row["run_uuid"]: {
             "run": row["run_uuid"],
@@ -77,7 +93,9 @@ def _runs(path: Path) -> list[dict[str, Any]]:
             "metrics": {},
         }
         for row in _rows(
-            path, "SELECT run_uuid, name, status, start_time, end_time FROM runs ORDER BY start_time", 1_000
+            path,
+            "SELECT run_uuid, name, status, start_time, end_time FROM runs ORDER BY start_time",
+            MOST_RUNS,
         )
     }
     for table in ("params", "tags"):
@@ -92,7 +110,7 @@ def _runs(path: Path) -> list[dict[str, Any]]:
             of_run.setdefault(stored_text(row["key"]), []).append(
                 [row["step"], row["timestamp"], stored_number(value)]
             )
-    return list(runs.values())
+    return list(runs.values()), left_out
 
 
 def _rows(path: Path, query: str, most: int) -> list[dict[str, Any]]:
@@ -100,14 +118,13 @@ def _rows(path: Path, query: str, most: int) -> list[dict[str, Any]]:
     return found
 
 
-def _packed(folder: Path) -> tuple[bytes | None, list[dict[str, Any]]]:
-    """Logged files as a ZIP archive, and all of them by name, with why one was left out."""
+def _packed(folder: Path) -> tuple[bytes | None, list[dict[str, Any]], int]:
+    """Logged files as a ZIP archive, the first of them by name, with why one was left out, and the number of the others."""
+    found = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
     named: list[dict[str, Any]] = []
     packed, size = io.BytesIO(), 0
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(folder.rglob("*"))[:_MOST_FILES]:
-            if path.is_symlink() or not path.is_file():
-                continue
+        for path in found[:_MOST_FILES]:
             length = path.stat().st_size
             left_out = ""
             if path.name.lower().endswith(_PICKLES):
@@ -125,4 +142,4 @@ def _packed(folder: Path) -> tuple[bytes | None, list[dict[str, Any]]]:
                     "left_out": left_out,
                 }
             )
-    return (packed.getvalue() if size else None), named
+    return (packed.getvalue() if size else None), named, max(0, len(found) - _MOST_FILES)

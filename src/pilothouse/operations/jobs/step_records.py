@@ -109,8 +109,9 @@ def window_notes_in(record: Mapping[str, Any]) -> list[str]:
 
 
 def change_notes_in(snapshot: Mapping[str, Any], fit: Mapping[str, Any]) -> list[str]:
-    """What a training about a change did with its rows: how they were split, and which of the older ones were of use."""
-    notes = (snapshot.get("split"), fit.get("older_rows"))
+    """What a training about a change did with its rows: how they were split, and which of the older ones were of use; and what
+    of that which its code logged is not kept."""
+    notes = (snapshot.get("split"), fit.get("older_rows"), fit.get("not_kept"))
     return [_text(note, _TEXT_LIMIT) for note in notes if isinstance(note, str) and note]
 
 

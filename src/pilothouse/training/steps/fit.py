@@ -66,7 +66,9 @@ def run(request: StepRequest, report: Report) -> StepResult:
         "model": write_output(request, "model.skops", data),
         "schema": write_output(request, "schema.json", schema.to_bytes()),
     }
-    logged, files = tracking.end(Path(request.folder)) if spec.training.function else (None, None)
+    logged, files, not_kept = (
+        tracking.end(Path(request.folder)) if spec.training.function else (None, None, "")
+    )
     if logged is not None:
         outputs["mlflow"] = write_output(request, "mlflow.json", logged)
     if files is not None:
@@ -82,6 +84,7 @@ def run(request: StepRequest, report: Report) -> StepResult:
         "trials": plain,
         "training_rows": int(older.kept.sum()) if older else rows.count,
         "model_bytes": len(data),
+        **({"not_kept": not_kept} if not_kept else {}),
         **(
             {
                 "older_rows": older.text,
