@@ -144,6 +144,30 @@ def test_more_rows_outside_of_the_contract_than_it_tolerates_open_an_alert_at_on
     assert "counted, not tested" in shown
 
 
+@pytest.mark.parametrize("every", [True, False])
+def test_damaged_rows_are_left_out_and_said_and_the_window_closes(
+    services: Services, every: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    promise(services)
+    for day in range(8):
+        send(services, "ewr", day, day + 1, change=with_some("wind_speed", 50.5, 20))
+    with services.telemetry.transaction() as connection:
+        condition = "true" if every else "id = (SELECT min(id) FROM segments)"
+        connection.execute(f"UPDATE segments SET features = x'00' WHERE {condition}")
+    monitoring_round.evaluate_windows(services)
+    found = of_contract(services)
+    assert set(found) == {"distance", "wind_speed"}
+    wind = found["wind_speed"]
+    assert "is damaged: pilothouse doctor" in caplog.text
+    if every:
+        assert wind.rule.startswith("not judged: ")
+        assert "stored rows are damaged" in wind.rule
+        assert not wind.significant
+        assert opened(services) == []
+    else:
+        assert (wind.rule, wind.significant) == ("above 50", True)
+
+
 def test_a_tolerance_is_written_where_it_is_not_the_usual_one() -> None:
     text = contract_text({"x": ColumnRule("number", tolerance=0.2), "y": ColumnRule("text")})
     assert text == '[contract.x]\ntype = "number"\ntolerance = 0.2\n\n[contract.y]\ntype = "text"\n'

@@ -11,6 +11,9 @@ from pilothouse.operations.monitoring.contract_checks import check_columns
 from pilothouse.sqlite import Connection
 from pilothouse.telemetry import Stream
 
+_ROWS_READ = 200_000
+"""Rows in the segments that are decoded for an example, evenly spread: a page is not kept waiting by a window of millions."""
+
 
 def with_examples(
     telemetry: Connection, explanation: AlertExplanation, stream: Stream, spec: ModelSpec
@@ -26,7 +29,9 @@ def with_examples(
     if not rules or shown is None:
         return explanation
     contract = {name: rule for name, rule in (spec.contract or {}).items() if name in rules}
-    checked = check_columns(telemetry, stream, contract, Span(to_us(shown.since), to_us(shown.end)))
+    checked = check_columns(
+        telemetry, stream, contract, Span(to_us(shown.since), to_us(shown.end)), read=_ROWS_READ
+    )
 
     def with_example(one: ExplainedFeature) -> ExplainedFeature:
         name = one.finding.feature

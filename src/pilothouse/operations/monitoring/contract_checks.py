@@ -4,6 +4,7 @@ Profiles hold neither single values nor texts that were not there in training: a
 rule ``unique`` is of tables and not checked: two requests may ask the same.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.models.contract import ColumnRule
 from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.domain.monitoring.alert_rules import Span
@@ -19,12 +21,13 @@ from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles.coded import CodedColumn, concatenate
 from pilothouse.telemetry import Stream
 from pilothouse.telemetry.rows.columns import Features
-from pilothouse.telemetry.rows.stored_rows import sampled_rows
+from pilothouse.telemetry.rows.stored_rows import ROWS_READ, sampled_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Flags = NDArray[np.bool_]
+log = logging.getLogger(__name__)
 
 MOST_ROWS = 20_000
 """Rows of a window that are held against the contract, drawn by chance; all of up to twice as many."""
@@ -44,27 +47,49 @@ class CheckedColumn:
     broken: int
     rule: str = ""
     example: str = ""
+    damaged: int = 0
+    """Stored rows of the window that could not be read."""
 
     @property
-    def share(self) -> float:
-        """Share of rows that break a rule."""
-        return self.broken / self.rows
+    def share(self) -> float | None:
+        """Share of rows that break a rule; None without a row."""
+        return self.broken / self.rows if self.rows else None
 
 
 def check_columns(
-    connection: Connection, stream: Stream, contract: Mapping[str, ColumnRule] | None, span: Span
+    connection: Connection,
+    stream: Stream,
+    contract: Mapping[str, ColumnRule] | None,
+    span: Span,
+    *,
+    read: int = ROWS_READ,
 ) -> dict[str, CheckedColumn]:
-    """The features of a contract in the stored rows of a stream from ``span``; nothing where none is stored any more."""
+    """The features of a contract in the stored rows of a stream from ``span``, of about ``read`` of them at most; nothing where
+    none is stored any more. Damaged segments are left out, counted and named in the log."""
     if not contract:
         return {}
+    lost: list[int] = []
+
+    def damaged(segment: int, rows: int) -> None:
+        lost.append(rows)
+        uri = version_uri(stream.model, stream.version)
+        log.error("segment %d of %s on %s is damaged: pilothouse doctor", segment, uri, stream.target)
+
     parts = [
         _part(features, chosen, contract)
         for _, features, chosen in sampled_rows(
-            connection, stream.id, span.start_us, span.end_us, MOST_ROWS, seed=stream.id
+            connection,
+            stream.id,
+            span.start_us,
+            span.end_us,
+            MOST_ROWS,
+            seed=stream.id,
+            read=read,
+            damaged=damaged,
         )
     ]
     if not parts:
-        return {}
+        return {name: CheckedColumn(0, 0, damaged=sum(lost)) for name in contract} if lost else {}
     numeric = {n: _numbers(np.concatenate([p.numeric[n] for p in parts])) for n in parts[0].numeric}
     texts = {n: concatenate([p.categorical[n] for p in parts]) for n in parts[0].categorical}
     found = {
@@ -72,7 +97,7 @@ def check_columns(
         for name, values in numeric.items()
     }
     found |= {name: _checked_texts(column, contract[name]) for name, column in texts.items()}
-    return {name: found[name] for name in contract if name in found}
+    return {name: replace(found[name], damaged=sum(lost)) for name in contract if name in found}
 
 
 def contract_findings(
@@ -80,19 +105,28 @@ def contract_findings(
 ) -> list[QualityFinding]:
     """A finding for each checked feature, significant where more rows break its contract than it tolerates. ``windows``: how
     many are judged as one. Features that the model file ignores, and columns of fewer rows than a verdict takes, as retention
-    leaves them, are left out."""
+    leaves them, are left out; where damage leaves them, the rule says that it was not judged."""
     monitoring, contract = spec.monitoring, spec.contract or {}
     findings = []
     for name, column in checked.items():
-        if name in monitoring.ignore or column.rows < monitoring.minimum_rows:
+        if name in monitoring.ignore:
             continue
-        tolerance = contract[name].tolerance
-        beyond = column.share > tolerance
+        tolerance, share = contract[name].tolerance, column.share
+        if share is None or column.rows < monitoring.minimum_rows:
+            if not column.damaged or name in (spec.data.target, spec.data.timestamp):
+                continue
+            share, column = (
+                0.0,
+                replace(column, rule=f"not judged: {column.damaged:,} stored rows are damaged"),
+            )
+            beyond = False
+        else:
+            beyond = share > tolerance
         findings.append(
             QualityFinding(
                 feature=name,
                 fault=CONTRACT,
-                value=column.share,
+                value=share,
                 reference=0.0,
                 threshold=tolerance,
                 p_value=0.0 if beyond else 1.0,
