@@ -1,6 +1,7 @@
 """``contract``: inferred from rows, written, checked, exported."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,19 @@ def test_a_contract_is_inferred_written_and_checked(pilothouse, root: Path, rows
     assert exported.out.startswith("schema_type: dataframe\n")
     assert pilothouse("contract", "check", "../delay", str(rows)).code == 2
     assert pilothouse("contract", "infer", "delay").code != 0
+
+
+def test_apply_says_which_rules_are_not_checked_in_production(pilothouse, root: Path) -> None:
+    assert pilothouse("init", "--admin", "olga", "--demo", as_name=None).code == 0
+    (path,) = (root / "models").glob("*/model.toml")
+    feature = tomllib.loads(path.read_text())["data"]["features"][0]
+    text = f'\n[contract.{feature}]\ntype = "number"\nunique = true\n[contract.some_other]\ntype = "text"\n'
+    path.write_text(path.read_text() + text)
+    said = pilothouse("apply", "--plan").out
+    assert (
+        f"contract: unique of {feature} is checked before trainings and on files, and not in production"
+        in said
+    )
+    assert "contract: some_other: no feature" in said
+    pilothouse("apply")
+    assert "contract: " not in pilothouse("apply", "--plan").out

@@ -61,6 +61,23 @@ def contract_faults(contract: Mapping[str, ColumnRule], not_stored: Collection[s
             yield from _pattern_faults(path, rule)
 
 
+def unchecked_notes(contract: Mapping[str, ColumnRule], features: Collection[str]) -> Iterator[str]:
+    """What of a contract is held against rows of training and of files, and not against those of production: two lines at
+    most."""
+    others = [name for name in contract if name not in features]
+    if others:
+        yield (
+            f"contract: {', '.join(others)}: no feature, so that it is checked before trainings and on files, and not in "
+            "production, where features alone are stored"
+        )
+    once = [name for name, rule in contract.items() if rule.unique and name in features]
+    if once:
+        yield (
+            f"contract: unique of {', '.join(once)} is checked before trainings and on files, and not in production: two "
+            "requests may ask the same"
+        )
+
+
 def _pattern_faults(path: str, rule: ColumnRule) -> Iterator[str]:
     pattern = rule.pattern or ""
     if rule.type != "text":

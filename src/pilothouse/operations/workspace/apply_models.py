@@ -8,6 +8,7 @@ from typing import Any
 from pilothouse.domain.errors import ModelFileError, NotAllowedError
 from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.domain.integrations.integration_file import INTEGRATIONS_FILE, Integrations
+from pilothouse.domain.models.contract import unchecked_notes
 from pilothouse.domain.models.model_file import spec_from_plain
 from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.domain.models.spec_differences import TARGETS, differences
@@ -334,13 +335,15 @@ def _planned_one(
     if file is None:
         gone = f"its {MODEL_FILE} is gone; the model, its versions and deployments stay as they are"
         return PlannedChange(name, "missing", (gone,))
+    same = known == models.SpecFacts(file.digest, file.folder, file.judging_code)
     notes = [*_notes(file.spec), *file.rows.notes, *(file.rows.forecast if known is None else ())]
+    notes += [] if same else unchecked_notes(file.spec.contract or {}, file.spec.data.features)
     if (note := target_files.described_in(file, described)) != "":
         notes.append(note)
     if known is None:
         made_looser = tuple(loosened_by_new(file.spec))
         return PlannedChange(name, "create", tuple(_summary(file.spec)), made_looser, tuple(notes))
-    if known == models.SpecFacts(file.digest, file.folder, file.judging_code):
+    if same:
         return PlannedChange(name, "unchanged", notes=tuple(notes))
     before = models.spec_in_force(connection, name)
     assert before is not None
@@ -384,10 +387,8 @@ def _notes(spec: ModelSpec) -> Iterator[str]:
     for schedule in spec.automation.schedule:
         if schedule.cron is not None and gives_either_day(schedule.cron):
             _, _, day, _, weekday = schedule.cron.split()
-            yield (
-                f"schedule {schedule.name}: {schedule.cron!r} fires on the day of the month {day} and on the weekday "
-                f"{weekday}, either (both had to fit before)"
-            )
+            fires = f"fires on the day of the month {day} and on the weekday {weekday}, either (both had to fit before)"
+            yield f"schedule {schedule.name}: {schedule.cron!r} {fires}"
 
 
 def _summary(spec: ModelSpec) -> Iterator[str]:
