@@ -104,13 +104,15 @@ def numeric_matrix(
     specification: ProfileSpecification, numeric: Mapping[str, Floats], scores: Floats
 ) -> Floats:
     """Numeric columns as float64[numeric, n], the score last, NaN where a value is missing, infinite or the column is
-    not given. Raises InvalidInputError for a column of another length, or that holds something that is not a number."""
+    not given; no zero has a sign. Raises InvalidInputError for a column of another length, or that holds something that
+    is not a number."""
     columns = tables_of(specification).numeric
     numbers = np.empty((len(columns), len(scores)))
     for i, column in enumerate(columns):
         values = scores if column is specification.score else numeric.get(column.name)
         numbers[i] = np.nan if values is None else _numbers(column, values, len(scores))
-    numbers[np.isinf(numbers)] = np.nan
+    numbers[~np.isfinite(numbers)] = np.nan  # one NaN and one zero, so that extremes are the same to the bit
+    numbers += 0.0
     return numbers
 
 

@@ -66,7 +66,7 @@ def decode(specification: ProfileSpecification, data: bytes) -> Profile:
     low, high = np.full((2, len(specification.columns)), np.nan)
     try:
         cells = gaps.cumsum(dtype=np.int64)
-        low[numeric], high[numeric] = lows, highs
+        low[numeric], high[numeric] = lows + 0.0, highs + 0.0  # earlier releases kept the sign of a zero
         # OR of all gaps: within 0 and _LARGEST_GAP none is negative, and their sum does not overflow
         bits = int(np.bitwise_or.reduce(gaps))
     except (TypeError, ValueError) as error:
