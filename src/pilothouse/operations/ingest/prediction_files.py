@@ -1,7 +1,6 @@
 """Files of predictions and outcomes from other systems: parquet, csv, csv.gz, jsonl and ndjson, read into batches."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +15,8 @@ from pilothouse.domain.tables.table_form import (
     OUTCOME_COLUMNS,
     TableForm,
     outcome_form,
-    prediction_form,
 )
+from pilothouse.statistics.profiles.log_columns import check_log_columns, log_form
 from pilothouse.statistics.profiles.specification import CategoricalColumn, ProfileSpecification
 from pilothouse.telemetry.intake.admission import MISSING_TIME
 from pilothouse.telemetry.rows.columns import Floats, Ints
@@ -45,32 +44,12 @@ class PredictionLog:
         from pilothouse.tables.reader import open_table, source_digest
 
         self._specification = specification
-        categorical = [c.name for c in specification.features if isinstance(c, CategoricalColumn)]
-        numeric = [c.name for c in specification.features if not isinstance(c, CategoricalColumn)]
-        form = prediction_form(spec, numeric, categorical)
-        known = {
-            c
-            for column in specification.features
-            if isinstance(column, CategoricalColumn)
-            for c in column.categories
-        }
-        # a version of an earlier release may know such a word as a category of its own
-        form = replace(
-            form, missing=tuple(word for word in form.missing if word not in {*known, *specification.classes})
-        )
+        form = log_form(spec, specification)
         self._file = open_table(source, form)
         self.dialect = self._file.dialect
         """What was found out of the file's dialect, as a phrase; empty for the usual."""
         self._time = EVENT_TIME if EVENT_TIME in self._file.names else spec.data.timestamp
-        needed = [self._time, "score", *(column.name for column in specification.features)]
-        if len(specification.classes) > 2:
-            needed.append("label")
-        missing = [name for name in needed if name not in self._file.names]
-        if missing:
-            raise InvalidInputError(
-                f"{self._file.path}: column{'s' if len(missing) > 1 else ''} {', '.join(missing)} missing; "
-                f"expected {', '.join(needed)}"
-            )
+        check_log_columns(str(self._file.path), self._file.names, self._time, specification)
         self.digest = source_digest(source)
         times = _event_times(self._file, self._time)
         self._order = None if bool((np.diff(times) >= 0).all()) else np.argsort(times, kind="stable")

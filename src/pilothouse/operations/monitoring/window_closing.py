@@ -27,6 +27,7 @@ from pilothouse.domain.monitoring.findings import (
 from pilothouse.domain.monitoring.judging import performance_grid
 from pilothouse.operations.monitoring import contract_checks, merged_windows, weeks_before, window_estimates
 from pilothouse.operations.monitoring.baselines import Baseline, baseline_of, baseline_p95_ms
+from pilothouse.operations.monitoring.input_verdicts import counted, judge_inputs
 from pilothouse.operations.monitoring.merged_windows import Merged
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
@@ -36,9 +37,8 @@ from pilothouse.statistics.performance.performance_verdicts import judge_perform
 from pilothouse.statistics.performance.traffic_verdicts import judge_traffic
 from pilothouse.statistics.profiles import latency, outcome_profile
 from pilothouse.statistics.profiles.profile import Profile, merge_all
-from pilothouse.statistics.significance import null_windows, thresholds
+from pilothouse.statistics.significance import null_windows
 from pilothouse.statistics.significance.multiplicity import LASTING
-from pilothouse.statistics.significance.quality import judge_quality
 from pilothouse.telemetry import Stream
 from pilothouse.telemetry.intake import rollup as rolled
 from pilothouse.telemetry.store import count_outcomes, outcome_share, read_outcome_days
@@ -49,7 +49,6 @@ ENOUGH_OUTCOMES = 0.995
 """With this share of its outcomes known a window is closed at once; else after a grace period, with those known by then."""
 
 F = TypeVar("F", bound=Finding)
-InputFinding = TypeVar("InputFinding", DriftFinding, QualityFinding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,23 +217,14 @@ def _inputs(
     judged = merged.rows >= monitoring.minimum_rows
     drifted, faulty = _significant_before(services, stream, span, monitoring.of - 1)
     past = weeks_before.Past()
-    against = (base.specification, base.calibration, base.profile, current)
-    rate, ignore = monitoring.false_alarm_rate, monitoring.ignore
-    if merged.windows > 1:
-        columns = thresholds.judge_together(*against, merged.windows, false_alarm_rate=rate, ignore=ignore)
-        shares = judge_quality(*against, windows=merged.windows, false_alarm_rate=rate, ignore=ignore)
-    else:
-        lasting = None
-        if span.end_us - span.start_us == grid.window * SECOND_US == calibration_days(spec) * DAY_US:
-            # movement from week to week says nothing about hours
-            first_us = span.start_us - null_windows.RECENT * grid.window * SECOND_US
-            own = _windows(services, stream, grid.level, Span(first_us, span.start_us))
-            past = weeks_before.past_of(services, stream, monitoring, base, grid.level, span, own)
-            lasting = _lasting(stream, grid, span, base, current, own)
-        columns = thresholds.judge(
-            *against, recent=past.profile, lasting=lasting, false_alarm_rate=rate, ignore=ignore
-        )
-        shares = judge_quality(*against, lasting=lasting, false_alarm_rate=rate, ignore=ignore)
+    lasting = None
+    weekly = span.end_us - span.start_us == grid.window * SECOND_US == calibration_days(spec) * DAY_US
+    if merged.windows == 1 and weekly:  # movement from week to week says nothing about hours
+        first_us = span.start_us - null_windows.RECENT * grid.window * SECOND_US
+        own = _windows(services, stream, grid.level, Span(first_us, span.start_us))
+        past = weeks_before.past_of(services, stream, monitoring, base, grid.level, span, own)
+        lasting = _lasting(stream, grid, span, base, current, own)
+    columns, shares = judge_inputs(base, monitoring, current, merged.windows, past.profile, lasting)
     with services.telemetry.read() as connection:
         checked = contract_checks.check_columns(connection, stream, spec.contract, merged.whole)
     shares += contract_checks.contract_findings(checked, spec, merged.windows)
@@ -263,24 +253,12 @@ def _inputs(
         if dated.before is not None and dated.before.found_by is not None:
             of_others = past.goes_on[: max(0, monitoring.of - 1 - len(before))]
             before = [finding.feature in features for features in of_others] + before
-        drift.append(_counted(dated, judged, before))
+        drift.append(counted(dated, judged, before))
     quality = [
-        _counted(finding, judged, [(finding.feature, finding.fault) in faults for faults in faulty])
+        counted(finding, judged, [(finding.feature, finding.fault) in faults for faults in faulty])
         for finding in shares
     ]
     return {DRIFT: _closed(merged, judged, *drift), QUALITY: _closed(merged, judged, *quality)}
-
-
-def _counted(finding: InputFinding, judged: bool, before: Sequence[bool]) -> InputFinding:
-    """The finding with the number of the last windows in which it was significant. ``before``: whether it was, in each of
-    the judged windows before this one."""
-    significant = finding.significant and judged
-    return replace(
-        finding,
-        significant=significant,
-        significant_windows=significant + sum(before),
-        judged_windows=judged + len(before),
-    )
 
 
 def _significant_before(
