@@ -144,6 +144,10 @@ _COMMANDS = {
     "resolve": ("monitoring.monitoring:resolve", "Resolve an alert."),
     "metrics": ("monitoring.metrics:metrics", "Print the page of metrics, as Prometheus reads it."),
     "rejected": ("monitoring.ingest:rejected", "Events that were not taken, by reason."),
+    "profile": (
+        "monitoring.logs:profile",
+        "Judge a prediction log of any size against a version's reference.",
+    ),
     "ingest": ("monitoring.ingest:ingest", "Take a prediction log of a model served elsewhere."),
     "labels": ("monitoring.ingest:labels", "Take outcomes: prediction id and what really happened."),
     "retention": (

@@ -27,8 +27,8 @@ REMOTE = {
     ),
 }  # fmt: skip
 """Commands by what they are for. Left out: those that read or write files by path (init, apply, diff, check, new, contract,
-import, backup, restore, ingest, labels, drift, upgrade), start programs (daemon, serve, demo), and those of sshd itself (ssh,
-shell)."""
+import, backup, restore, ingest, labels, profile, drift, upgrade), start programs (daemon, serve, demo), and those of sshd
+itself (ssh, shell)."""
 
 _NAMES = frozenset(name for names in REMOTE.values() for name in names)
 _PROGRAM = "pilothouse"

@@ -174,3 +174,8 @@ def _stat(pid: int) -> _Stat | None:
     fields = text[text.rindex(b")") + 2 :].split()  # the command's name may hold blanks and brackets
     ticks = sum(int(field) for field in fields[11:15])
     return _Stat(fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[19]), int(fields[21]), ticks)
+
+
+def usable_processors() -> int:
+    """Number of processors that this process may run on."""
+    return len(os.sched_getaffinity(0))

@@ -1,6 +1,6 @@
 """Rows of a parquet file, in batches, each column as the kind that it is known to be."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,22 @@ class Frame:
     data: bytes
     name: Path = Path("DataFrame")
     """What errors and the audit log call it."""
+
+
+class _Skipped:
+    """Row groups of which some are not read: which row of the file one of those read is."""
+
+    def __init__(self, metadata: Any, groups: Sequence[int]) -> None:
+        self._rows: list[int] = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+        self._groups = groups
+
+    def in_file(self, row: int) -> int:
+        """Number of a row in the file, by its number among those that are read, both from 0."""
+        for group in self._groups:
+            if row < self._rows[group]:
+                return sum(self._rows[:group]) + row
+            row -= self._rows[group]
+        return row
 
 
 class ParquetFile:
@@ -77,13 +93,16 @@ class ParquetFile:
     def _opened(self) -> Any:
         return pa.BufferReader(self._source.data) if isinstance(self._source, Frame) else self._source
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """Rows in batches. Raises InvalidInputError."""
+    def batches(self, share: int = 0, shares: int = 1) -> Iterator[pa.RecordBatch]:
+        """Rows in batches; of every ``shares``-th row group alone, from the one numbered ``share`` on. Raises
+        InvalidInputError."""
         row = 0
         try:
             with pq.ParquetFile(self._opened(), pre_buffer=False) as file:  # a quarter less memory
-                for batch in file.iter_batches(_ROWS, columns=self.names, use_threads=True):
-                    yield self._of_kinds(batch, row)
+                groups = range(share, file.num_row_groups, shares)
+                skipped = _Skipped(file.metadata, groups)
+                for batch in file.iter_batches(_ROWS, groups, columns=self.names, use_threads=True):
+                    yield self._of_kinds(batch, row, skipped)
                     row += batch.num_rows
         except _UNREADABLE as error:
             raise InvalidInputError(f"{self.path} cannot be read: {one_line(str(error))}") from None
@@ -105,13 +124,18 @@ class ParquetFile:
         )
         return pa.Table.from_batches([self._of_kinds(empty, 0)])
 
-    def _of_kinds(self, batch: pa.RecordBatch, before: int) -> pa.RecordBatch:
+    def _of_kinds(
+        self, batch: pa.RecordBatch, before: int, skipped: "_Skipped | None" = None
+    ) -> pa.RecordBatch:
         columns = {}
         for name in self.names:
             try:
                 columns[name] = converted(batch.column(name), self._form.kinds.get(name), self._form)
             except CellError as fault:
-                place = "" if fault.row is None else f"row {before + fault.row + 1}, "
+                row = None if fault.row is None else before + fault.row
+                if row is not None and skipped is not None:
+                    row = skipped.in_file(row)
+                place = "" if row is None else f"row {row + 1}, "
                 raise InvalidInputError(
                     f"{self.path}: {place}column {name[:80]!r}: found {fault.found}; expected {fault.expected}"
                 ) from None

@@ -113,7 +113,7 @@ def read_folder(path: Path, form: TableForm) -> tuple[pa.Table, str]:
     """
     files = [open_table(file, form) for file in folder_files(path)]
     _check_named(path, files, form)
-    tables = [(file.path, _with_partitions(file.read(), path, file.path, form)) for file in files]
+    tables = [(file.path, with_partitions(file.read(), path, file.path, form)) for file in files]
     names = list(dict.fromkeys(name for _, table in tables for name in table.column_names))
     types = {
         name: common_type([t.schema.field(name).type for _, t in tables if name in t.column_names])
@@ -180,7 +180,8 @@ _LIKE_TEXT = r"^\s*[+-]?0\d|^\s*[+-]?\d{16,}\s*$|^\s*(?i:true|false)\s*$"
 """Spellings of identifiers and flags: a number has no leading zeros and at most the fifteen digits that a double holds."""
 
 
-def _with_partitions(table: pa.Table, root: Path, file: Path, form: TableForm) -> pa.Table:
+def with_partitions(table: pa.Table, root: Path, file: Path, form: TableForm) -> pa.Table:
+    """The rows of a file with the columns that the names of its folders below ``root`` give. Raises InvalidInputError."""
     for name, text in partitions(root, file).items():
         if name in form.skipped or (form.only and name not in form.kinds):
             continue

@@ -44,8 +44,11 @@ class Baseline:
         return self.own.season(self.specification, first_us // DAY_US, (end_us - 1) // DAY_US)
 
 
-def baseline_of(services: Services, model: str, version: int, target: str, window_days: int) -> Baseline:
-    """The reference of a version on a target with its calibration, which is computed once and stored.
+def baseline_of(
+    services: Services, model: str, version: int, target: str, window_days: int, *, keep: bool = True
+) -> Baseline:
+    """The reference of a version on a target with its calibration, which is computed once and stored; without ``keep`` it is
+    not stored, for who only reads.
 
     Raises NotFoundError (no such version) or IntegrityError (damaged artifacts).
     """
@@ -53,7 +56,7 @@ def baseline_of(services: Services, model: str, version: int, target: str, windo
     specification, own = loaded.specification, loaded.reference.for_target(target)
     key = _key(f"{loaded.digests} {_target_of(loaded.reference, target)} {window_days} {calibrations.FORM}")
     calibration = loaded_references.learnt(
-        key, lambda: _calibration(services, key, own, specification, window_days)
+        key, lambda: _calibration(services, key, own, specification, window_days, keep=keep)
     )
     services.telemetry.calibrated.add((model, version, target, window_days))
     days = own.training_days
@@ -165,12 +168,15 @@ def _calibration(
     own: references.TargetReference,
     specification: ProfileSpecification,
     window_days: int,
+    *,
+    keep: bool,
 ) -> Calibration:
     with services.telemetry.read() as connection:
         stored = readings.find_calibration(connection, key)
     if stored is not None:
         return calibration_storage.decode(stored)
     calibration = own.calibrate(specification, window_days)
-    with services.telemetry.transaction() as connection:
-        readings.keep_calibration(connection, key, calibration_storage.encode(calibration))
+    if keep:
+        with services.telemetry.transaction() as connection:
+            readings.keep_calibration(connection, key, calibration_storage.encode(calibration))
     return calibration

@@ -4,6 +4,8 @@ Every fault of a driver becomes one line without secrets.
 """
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,28 +71,39 @@ class Fetched:
 def fetch(wanted: Wanted, folder: Path) -> Fetched:
     """Read a source; ``folder`` is empty, for files on the way, and gone afterwards. Raises InvalidInputError, NotFoundError
     or UnavailableError, one line without secrets."""
-    if has_secret(wanted.url.location):
+    try:
+        with access(wanted.url, wanted.secret, wanted.allow) as (credentials, addresses):
+            return _read(wanted, credentials, folder, addresses)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def access(
+    url: SourceUrl, secret: str, allow: tuple[str, ...] | None = None
+) -> Iterator[tuple[Credentials, list[str]]]:
+    """Credentials from the text of a secret, and the addresses that the source may have, in a context that reaches no others
+    and in which every fault of a driver becomes InvalidInputError, NotFoundError or UnavailableError, one line without secrets."""
+    if has_secret(url.location):
         raise InvalidInputError(
             "data.source: carries a password, key or token; expected it where credentials are named"
         )
-    secrets = [wanted.secret]
+    secrets = [secret]
     try:
-        is_database = wanted.url.kind is SourceKind.DATABASE
-        credentials = credentials_of(wanted.secret, wanted.url.location, is_database=is_database)
+        is_database = url.kind is SourceKind.DATABASE
+        credentials = credentials_of(secret, url.location, is_database=is_database)
         secrets += credentials.secrets()
-        addresses = check_source(wanted.url, credentials, wanted.allow)
-        with reaching(wanted.allow):
-            return _read(wanted, credentials, folder, addresses)
+        addresses = check_source(url, credentials, allow)
+        with reaching(allow):
+            yield credentials, addresses
     except PilothouseError as error:
         raise type(error)(one_line(masked(str(error), secrets), _LONGEST_MESSAGE)) from None
     except ImportError as error:
-        raise InvalidInputError(_lacking(wanted.url, str(error.name or error))) from None
+        raise InvalidInputError(_lacking(url, str(error.name or error))) from None
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - each driver has exceptions of its own, with the URL in them
-        raise _fault(wanted.url, error, secrets) from None
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        raise _fault(url, error, secrets) from None
 
 
 def _read(wanted: Wanted, credentials: Credentials, folder: Path, addresses: list[str]) -> Fetched:

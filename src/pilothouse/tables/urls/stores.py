@@ -12,6 +12,8 @@ from pilothouse.tables.urls.secrets import Credentials
 
 _MOST_OBJECTS = 100_000
 _CHUNK = 8 << 20
+_MOST_OF_A_LOG = 64 << 30
+"""Bytes of one file of a log: it is read in parts, and lies on the disk for as long."""
 _FOLDS = "4 times training.memory_mb (1 GiB at least)"
 
 
@@ -28,14 +30,8 @@ def fetch_objects(
 ) -> tuple[Path, dict[str, Any]]:
     """Copy the object at ``location``, or all tables below it, into ``folder``. Returns what to read, and each object with its
     size, ETag and version id. Raises InvalidInputError, NotFoundError, UnavailableError, and whatever the store does."""
-    import fsspec
-
-    scheme = urlsplit(location).scheme
-    file_system = fsspec.filesystem(
-        scheme, **_options(scheme, credentials, limits.timeout_s, version is not None)
-    )
-    root = location if scheme in ("http", "https") else file_system._strip_protocol(location)
-    names = _tables_at(file_system, root, is_web=scheme in ("http", "https"))
+    file_system, root = _opened(location, credentials, limits.timeout_s, version is not None)
+    names = _tables_at(file_system, root, is_web=root == location)
     is_one = names == [root]
     if version is not None and not is_one:
         raise InvalidInputError(
@@ -56,13 +52,45 @@ def fetch_objects(
     return what, {"objects": objects}
 
 
+class StoredTables:
+    """The tables at a URL, which are copied one at a time: ``names`` in order, of one object, of all below it, or of those that
+    fit a pattern (``*``, ``?``, ``[…]``). Raises as ``fetch_objects``."""
+
+    def __init__(self, location: str, credentials: Credentials, timeout_s: int) -> None:
+        self._files, self.root = _opened(location, credentials, timeout_s, versioned=False)
+        self.names = _tables_at(self._files, self.root, is_web=self.root == location)
+        infos = [self._files.info(name) for name in self.names]
+        self.sizes = [int(info.get("size") or 0) for info in infos]
+        """Bytes of each; 0 where the store does not say."""
+        self.states = [f"{info.get('size')} {_facts(info)}" for info in infos]
+        """What tells one object under a name from another."""
+
+    def copy(self, name: str, place: Path) -> None:
+        """Copy an object as it is at one moment. Raises UnavailableError where it is replaced meanwhile."""
+        _copy(self._files, name, None, place, _MOST_OF_A_LOG)
+
+
+def _opened(location: str, credentials: Credentials, timeout_s: int, versioned: bool) -> tuple[Any, str]:
+    """File system of fsspec and the root in it; of a web server this is the URL itself."""
+    import fsspec
+
+    scheme = urlsplit(location).scheme
+    file_system = fsspec.filesystem(scheme, **_options(scheme, credentials, timeout_s, versioned))
+    return file_system, location if scheme in (
+        "http",
+        "https",
+    ) else file_system._strip_protocol(location)
+
+
 def _tables_at(file_system: Any, root: str, *, is_web: bool) -> list[str]:
-    """Names of what is to be read: ``root`` itself, or all tables below it in the order of their names."""
-    if is_web or root.lower().endswith(SUFFIXES):
+    """Names of what is to be read: ``root`` itself, all tables below it, or those that fit it as a pattern, in the order of
+    their names."""
+    is_pattern = not is_web and any(mark in root for mark in "*?[")
+    if is_web or (root.lower().endswith(SUFFIXES) and not is_pattern):
         return [root]
     found = sorted(
         name
-        for name in file_system.find(root)
+        for name in (file_system.glob(root) if is_pattern else file_system.find(root))
         if name.lower().endswith(SUFFIXES)
         and not any(part.startswith((".", "_")) for part in name.removeprefix(root).split("/"))
     )
