@@ -15,6 +15,7 @@ from pilothouse.statistics.profiles.latency import (
     percentile_ms,
     percentiles_ms,
     profile_latencies,
+    profile_latency_groups,
 )
 
 
@@ -38,6 +39,19 @@ def test_latencies_merge_exactly_and_survive_storage():
         assert merged.longest_us == micros.max()
         assert np.array_equal(merged.buckets, whole.buckets)
         assert np.array_equal(merged.counts, whole.counts)
+
+
+def test_requests_profiled_by_groups_are_those_profiled_apart():
+    rng = np.random.default_rng(4)
+    groups = rng.permutation(np.repeat([3, 5, 9, 12], [1, 40, 200, 2]))
+    micros = rng.lognormal(9, 3, len(groups)).astype(np.int64)
+    micros[:3] = [-5, 0, 1 << 50]
+    rows, called, usual = rng.integers(0, 90, (3, len(groups)))
+    found = profile_latency_groups(micros, rows, (called, usual), groups)
+    assert [group for group, _ in found] == [3, 5, 9, 12]
+    for group, profile in found:
+        own = groups == group
+        assert encode(profile) == encode(profile_latencies(micros[own], rows[own], (called[own], usual[own])))
 
 
 def test_nothing_and_nonsense_do_no_harm():

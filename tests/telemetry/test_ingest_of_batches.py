@@ -320,3 +320,34 @@ def test_so_many_groups_that_they_are_counted_in_parts() -> None:
     whole = profile.merge_all(specification(), [content for _, content in found])
     at_once = profile.profile_rows(specification(), numeric, categorical, scores)
     assert profile_storage.encode(specification(), whole) == profile_storage.encode(specification(), at_once)
+
+
+def test_streams_taken_in_together_have_the_windows_that_each_has_alone(tmp_path: Path) -> None:
+    rows = flights().head(1_200)
+    waiting = [
+        batch_of(rows.iloc[at : at + size], number, producer=f"{target}-1", target=target, version=version)
+        for number, (target, version, at, size) in enumerate(
+            [
+                ("ewr", 1, 0, 1),
+                ("jfk", 1, 100, 3),
+                ("ewr", 2, 0, 40),
+                ("lga", 1, 0, 700),
+                ("jfk", 1, 103, 50),
+                ("ewr", 1, 1, 2),
+            ]
+        )
+    ]
+
+    def stored(name: str, *, together: bool) -> list[bytes]:
+        store = TelemetryStore(tmp_path / name)
+        for part in [waiting] if together else [[batch] for batch in waiting]:
+            store.append_many(part, lambda model, version: facts(), NOW_US)
+        with store.read() as connection:
+            found = connection.execute(
+                "SELECT s.target, s.version, w.level, w.start, w.rows, w.requests, w.errors, w.latency, w.profile "
+                "FROM windows w JOIN streams s ON s.id = w.stream_id ORDER BY 1, 2, 3, 4"
+            ).fetchall()
+        store.close()
+        return found
+
+    assert stored("together.db", together=True) == stored("alone.db", together=False)

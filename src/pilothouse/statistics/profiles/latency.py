@@ -85,6 +85,41 @@ def profile_latencies(
     return _sparse(len(micros), int(np.sum(rows)), total, longest, counts, of_calls)
 
 
+def profile_latency_groups(
+    latencies_us: Ints, rows: Ints, calls: tuple[Ints, Ints], groups: Ints
+) -> list[tuple[int, LatencyProfile]]:
+    """(group, profile) of each group of requests, by increasing group: ``groups`` (int64[n]) says to which each belongs.
+    Equal to ``profile_latencies`` of each group's requests, at little more than the cost of one call for all."""
+    micros = np.fmin(np.fmax(latencies_us.astype(np.float64), 1.0), _LONGEST_US)
+    buckets = np.rint(np.log(micros) / GROWTH).astype(np.int64)
+    whole, longest = np.rint(micros).astype(np.int64), np.ceil(micros).astype(np.int64)
+    called, usual = (np.clip(us, 0, _LONGEST_US).astype(np.int64) for us in calls)
+    order = np.argsort(groups, kind="stable")
+    distinct, starts = np.unique(groups[order], return_index=True)
+    sums = [np.add.reduceat(of[order], starts).tolist() for of in (rows, whole, called, usual)]
+    tops = np.maximum.reduceat(longest[order], starts).tolist()
+    sorted_buckets, ends = buckets[order], [*starts[1:].tolist(), len(order)]
+    profiles = []
+    for i, (group, first, end) in enumerate(zip(distinct.tolist(), starts.tolist(), ends, strict=True)):
+        own, counts = np.unique(sorted_buckets[first:end], return_counts=True)
+        profiles.append(
+            (
+                group,
+                LatencyProfile(
+                    end - first,
+                    sums[0][i],
+                    sums[1][i],
+                    tops[i],
+                    frozen(own),
+                    frozen(counts),
+                    sums[2][i],
+                    sums[3][i],
+                ),
+            )
+        )
+    return profiles
+
+
 def merge_all(profiles: Iterable[LatencyProfile]) -> LatencyProfile:
     """Latency profile of all the requests; of no profiles the empty one. Exact and associative."""
     parts = list(profiles)

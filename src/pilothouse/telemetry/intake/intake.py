@@ -6,7 +6,7 @@ waited for it. Everything here runs inside the caller's transaction.
 
 import zlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,6 +25,7 @@ from pilothouse.telemetry.intake.admission import (
     VersionFacts,
     admit,
 )
+from pilothouse.telemetry.intake.arrivals import Accepted, ArrivedStream, arrived_stream, rolled_up
 from pilothouse.telemetry.intake.file_parts import FilePart
 from pilothouse.telemetry.intake.increment import Increment
 from pilothouse.telemetry.intake.kept_rejections import KeptRows
@@ -35,30 +36,13 @@ from pilothouse.telemetry.outcomes.outcome_matching import StoredBatch
 from pilothouse.telemetry.outcomes.waiting_outcomes import Tally
 from pilothouse.telemetry.rows import erased_rows
 from pilothouse.telemetry.rows.columns import (
-    Features,
     Ints,
-    Predictions,
     encode_features,
     encode_predictions,
-    join_features,
     join_predictions,
 )
-from pilothouse.telemetry.rows.requests import joined_requests, requests_of
 from pilothouse.telemetry.trials import arms, draws
 from pilothouse.telemetry.windows import late_days, worklist
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Accepted:
-    """Batch of which rows are kept."""
-
-    batch: PredictionBatch
-    producer: int
-    checksum: int
-    rejected: int
-    by_the_clock: frozenset[int]
-    predictions: Predictions
-    features: Features
 
 
 @dataclass(slots=True)
@@ -83,7 +67,7 @@ class Intake:
     _heads: dict[tuple[int, int], tuple[int, int, int]] = field(default_factory=dict)
     _clocks: dict[tuple[str, str], Clock | None] = field(default_factory=dict)
     _ids: set[int] = field(default_factory=set)
-    _accepted: dict[StreamKey, list[_Accepted]] = field(default_factory=dict)
+    _accepted: dict[StreamKey, list[Accepted]] = field(default_factory=dict)
     _errors: dict[StreamKey, _Errors] = field(default_factory=dict)
 
     def take(self, batch: PredictionBatch) -> BatchReceipt:
@@ -188,8 +172,8 @@ class Intake:
                 streams.write_clock(self.connection, model, target, clock)
                 self.known.clocks[model, target] = clock
         waiting = waiting_outcomes.anything_waits(self.connection)
-        for key, accepted in self._accepted.items():
-            self._keep_stream(key, accepted, waiting)
+        for arrived in rolled_up(self._arrived()):
+            self._keep_stream(arrived, waiting)
         worklist.put(self.connection, {(model, target) for model, _, target in self._accepted})
         for key, errors in self._errors.items():
             self._count_errors(key, errors)
@@ -278,18 +262,24 @@ class Intake:
         key = batch.model, batch.version, batch.target
         columns = admission.predictions, admission.features
         self._accepted.setdefault(key, []).append(
-            _Accepted(batch, producer, checksum, rejected, admission.by_the_clock, *columns)
+            Accepted(batch, producer, checksum, rejected, admission.by_the_clock, *columns)
         )
         self._ids.update(waiting_outcomes.hash_id(text) for text in admission.predictions.ids)
 
-    def _keep_stream(self, key: StreamKey, accepted: list[_Accepted], waiting: bool) -> None:
+    def _arrived(self) -> Iterator[ArrivedStream]:
+        for key, accepted in self._accepted.items():
+            facts = self.facts[key[:2]]
+            assert facts is not None
+            predictions = join_predictions([part.predictions for part in accepted])
+            dense = rollup.is_dense(predictions.times)
+            stream = self._advance(key, facts, predictions.times, predictions.rows, dense)
+            yield arrived_stream(stream, facts, accepted, predictions)
+
+    def _keep_stream(self, arrived: ArrivedStream, waiting: bool) -> None:
         """Store the batches of one stream as one segment, and add them to its windows."""
-        facts = self.facts[key[:2]]
-        assert facts is not None
-        predictions = join_predictions([part.predictions for part in accepted])
-        features = join_features([part.features for part in accepted])
+        stream, facts, accepted = arrived.stream, arrived.facts, arrived.accepted
+        predictions, parts = arrived.given.predictions, arrived.parts
         times = predictions.times
-        stream = self._advance(key, facts, times, predictions.rows, rollup.is_dense(times))
         columns: dict[str, object] = {
             "stream_id": stream.id,
             "rows": predictions.rows,
@@ -297,25 +287,17 @@ class Intake:
             "last_event": int(times.max()),
             "received": self.now_us,
             "predictions": encode_predictions(predictions),
-            "features": encode_features(features),
+            "features": encode_features(arrived.given.features),
         }
         segment = insert(self.connection, "segments", columns)
-        requests = [requests_of(part.predictions, part.batch.rows) for part in accepted]
-        parts = rollup.increments(
-            facts.specification,
-            predictions,
-            features,
-            joined_requests(requests),
-            stream.minutes_since_us,
-        )
         for part in accepted:
             if part.batch.errors:  # with the newest window of their batch
                 newest = rollup.finest_window(int(part.predictions.times.max()), stream.minutes_since_us)
                 parts[newest].errors += part.batch.errors
         rollup.add(self.connection, facts.specification, stream.id, parts, self.known)
-        late_days.note_rows(self.connection, stream.id, times, self.now_us)
+        late_days.note_rows(self.connection, stream.id, times, self.now_us, self.known.closed)
         first = 0
-        for part, asked in zip(accepted, requests, strict=True):
+        for part, asked in zip(accepted, arrived.requests, strict=True):
             found = arms.count(self.connection, part.batch, facts, asked, self.now_us)
             counted = draws.encode_rows(part.predictions, asked, found.requests) if found else None
             self._keep_batch(part, stream, segment, first, facts, waiting, counted)
@@ -330,7 +312,7 @@ class Intake:
 
     def _keep_batch(
         self,
-        accepted: _Accepted,
+        accepted: Accepted,
         stream: Stream,
         segment: int,
         first: int,

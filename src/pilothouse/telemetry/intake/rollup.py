@@ -5,7 +5,7 @@ finer ones: while it is open, or an event came late, it is marked *unfolded* and
 the sum once the window has passed. So a batch costs one window, and any level can be read at any time.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +18,8 @@ from pilothouse.statistics.profiles.profile import Profile
 from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.telemetry.intake.increment import Increment
 from pilothouse.telemetry.intake.write_cache import Key, WriteCache
-from pilothouse.telemetry.rows.columns import Features, Floats, Ints, Predictions
-from pilothouse.telemetry.rows.requests import Requests
+from pilothouse.telemetry.rows.columns import Features, Floats, Ints, Predictions, join_features
+from pilothouse.telemetry.rows.requests import Requests, joined_requests
 
 _FINER = {HOUR_S: MINUTE_S, DAY_S: HOUR_S}
 _Bounds = tuple[int, int, int, int]
@@ -60,35 +60,62 @@ def floor_to(level: int, us: int) -> int:
     return us - us % (level * SECOND_US)
 
 
-def increments(
-    specification: ProfileSpecification,
-    predictions: Predictions,
-    features: Features,
-    requests: Requests,
-    minutes_since_us: int | None,
-) -> dict[tuple[int, int], Increment]:
-    """Increments of the windows of the finest level from rows, by (level, start).
+@dataclass(frozen=True, slots=True, eq=False)
+class Arrived:
+    """Rows and requests of one stream. Minutes are kept of events from ``minutes_since_us`` on, where it is given."""
 
-    Minutes are kept of events from ``minutes_since_us`` on, where it is given.
-    """
-    by_window: dict[tuple[int, int], Increment] = {}
-    keys = _finest(predictions.times, minutes_since_us)
-    for key, content in profile.profile_groups(
-        specification, features.numeric, features.categorical, predictions.scores, keys
+    predictions: Predictions
+    features: Features
+    requests: Requests
+    minutes_since_us: int | None
+
+
+Increments = dict[tuple[int, int], Increment]
+"""Increments of the windows of the finest level, by (level, start)."""
+
+
+def increments(specification: ProfileSpecification, streams: Sequence[Arrived]) -> list[Increments]:
+    """Increments of the windows of each stream, all of one specification: streams of few rows cost little more than one of
+    as many."""
+    found: list[Increments] = [{} for _ in streams]
+    windows, of_rows = _numbered(
+        [_finest(stream.predictions.times, stream.minutes_since_us) for stream in streams]
+    )
+    features = join_features([stream.features for stream in streams])
+    scores = np.concatenate([stream.predictions.scores for stream in streams])
+    for number, content in profile.profile_groups(
+        specification, features.numeric, features.categorical, scores, of_rows
     ):
-        by_window[_level_of(key)] = Increment(content.rows, profile=content)
-    keys = _finest(requests.times, minutes_since_us)
-    distinct = dict.fromkeys(keys.tolist())
-    for key in distinct:
-        of_window = slice(None) if len(distinct) == 1 else np.flatnonzero(keys == key)
-        part = by_window.setdefault(_level_of(key), Increment())
-        part.latencies = latency.profile_latencies(
-            requests.latency_us[of_window],
-            requests.rows[of_window],
-            (requests.called_us[of_window], requests.usual_us[of_window]),
-        )
-        part.requests = part.latencies.requests
-    return by_window
+        stream, key = windows[number]
+        found[stream][_level_of(key)] = Increment(content.rows, profile=content)
+    windows, of_requests = _numbered(
+        [_finest(stream.requests.times, stream.minutes_since_us) for stream in streams]
+    )
+    asked = joined_requests([stream.requests for stream in streams])
+    if not of_requests.size:
+        return found
+    for number, latencies in latency.profile_latency_groups(
+        asked.latency_us, asked.rows, (asked.called_us, asked.usual_us), of_requests
+    ):
+        stream, key = windows[number]
+        part = found[stream].setdefault(_level_of(key), Increment())
+        part.latencies, part.requests = latencies, latencies.requests
+    return found
+
+
+def _numbered(keys: Sequence[Ints]) -> tuple[list[tuple[int, int]], Ints]:
+    """(position, key) of each distinct key of each array, and the number of each element's among these, int64[all]."""
+    windows: list[tuple[int, int]] = []
+    numbers = []
+    for i, of_stream in enumerate(keys):
+        if of_stream.size and (first := int(of_stream[0])) == int(of_stream.max()) == int(of_stream.min()):
+            numbers.append(np.full(of_stream.size, len(windows)))
+            windows.append((i, first))
+            continue
+        distinct, members = np.unique(of_stream, return_inverse=True)
+        numbers.append(members + len(windows))
+        windows += [(i, key) for key in distinct.tolist()]
+    return windows, np.concatenate(numbers)
 
 
 def _finest(times: Ints, minutes_since_us: int | None) -> Ints:

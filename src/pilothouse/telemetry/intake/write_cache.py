@@ -31,6 +31,8 @@ class WriteCache:
         self.streams: dict[StreamKey, Stream] = {}
         self.unfolded: set[Key] = set()
         """Coarser windows that are marked as unfolded in the file."""
+        self.closed: dict[int, int | None] = {}
+        """Ends of the newest closed windows with rows of a stream, by its number; None where none is closed."""
         self._windows: OrderedDict[Key, Increment] = OrderedDict()
         self._seen: tuple[Connection, int, int] | None = None
 
@@ -47,7 +49,15 @@ class WriteCache:
 
     def forget(self) -> None:
         """Forget everything: after a transaction that was rolled back, or whenever in doubt."""
-        for known in (self.producers, self.owners, self.clocks, self.streams, self.unfolded, self._windows):
+        for known in (
+            self.producers,
+            self.owners,
+            self.clocks,
+            self.streams,
+            self.unfolded,
+            self.closed,
+            self._windows,
+        ):
             known.clear()
         self._seen = None
 

@@ -5,7 +5,7 @@ A day is looked at again at once where much has come, else within an hour, so th
 judgement an hour. Functions take a connection and run in the transaction of what came.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -55,11 +55,16 @@ def closed_until(connection: Connection, stream_id: int, monitors: Iterable[str]
     return max((end for end in ends if end is not None), default=None)
 
 
-def note_rows(connection: Connection, stream_id: int, times: Ints, now_us: int) -> None:
+def note_rows(
+    connection: Connection, stream_id: int, times: Ints, now_us: int, known: MutableMapping[int, int | None]
+) -> None:
     """Note the rows with these event times, as far as a window with them is closed, of this version or of another one on the
-    target, which is judged beside them; they are stored already."""
-    ends = [closed_until(connection, stream_id, OF_ROWS), _closed_inputs(connection, stream_id)]
-    end = max((end for end in ends if end is not None), default=None)
+    target, which is judged beside them; they are stored already. Ends of closed windows that are ``known`` are not read
+    again."""
+    if stream_id not in known:
+        ends = [closed_until(connection, stream_id, OF_ROWS), _closed_inputs(connection, stream_id)]
+        known[stream_id] = max((end for end in ends if end is not None), default=None)
+    end = known[stream_id]
     if end is None or int(times.min()) >= end:
         return
     late = np.sort(times[times < end])

@@ -1,0 +1,102 @@
+"""Many streams that each send little: what a batch costs the hub's writer, and what a stream costs on disk.
+
+``python tests/benchmarks/bench_intake_streams.py [--streams 2000] [--rounds 3] [--rows 1]``; ``--before SRC`` measures another
+build's ``src`` beside this one, in turn, each in a process of its own.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+_HERE = Path(__file__).resolve()
+
+
+def measure(streams: int, rounds: int, rows: int, group: int, hours: float) -> dict[str, float]:
+    """Processor and wall time of a batch in ms, and bytes a stream and an event."""
+    import numpy as np
+
+    from pilothouse.domain.formats.wire import PredictionBatch, RequestTiming, code_texts, pack_timings
+    from pilothouse.telemetry import TelemetryStore, VersionFacts
+    from support import flight_batches as flights
+
+    facts = VersionFacts(flights.specification())
+    real = flights.flights().head(2_000)
+    numeric, categorical = flights.columns_of(real)
+    first_us = flights.NOW_US - 60 * 86_400_000_000
+    wire = []
+    for turn in range(rounds):
+        for stream in range(streams):
+            at = (np.arange(rows) + (stream * 7 + turn * 13)) % len(real)
+            times = (
+                first_us + np.int64(turn * hours * 3_600_000_000) + np.arange(rows, dtype=np.int64) * 1_000
+            )
+            wire.append(
+                PredictionBatch(
+                    producer=f"p{stream}",
+                    sequence=turn,
+                    target=f"t{stream % 200}",
+                    model=f"m{stream // 200}",
+                    version=1,
+                    rows=rows,
+                    event_times=times.astype("<i8").tobytes(),
+                    scores=real["score"].to_numpy(np.float64)[at].tobytes(),
+                    numeric={n: np.asarray(v, np.float64)[at].tobytes() for n, v in numeric.items()},
+                    categorical={n: code_texts([v[i] for i in at]) for n, v in categorical.items()},
+                    labels=code_texts([str(real["label"].iloc[i]) for i in at]),
+                    requests=pack_timings([RequestTiming(rows, 5_000, int(times[0]), 0, 0)]),
+                )
+            )
+    taken = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "telemetry.db"
+        store = TelemetryStore(path)
+        for turn in range(rounds):
+            of_turn = wire[turn * streams : (turn + 1) * streams]
+            began, wall = time.process_time(), time.perf_counter()
+            for i in range(0, streams, group):
+                store.append_many(of_turn[i : i + group], lambda model, version: facts, flights.NOW_US)
+            taken.append((time.process_time() - began, time.perf_counter() - wall))
+        while store.fold_windows():
+            continue
+        with store.transaction() as connection:
+            connection.execute("SELECT 1")
+        store.close()
+        size = path.stat().st_size
+    last = taken[-1]
+    return {
+        "first_cpu_ms": round(1e3 * taken[0][0] / streams, 4),
+        "cpu_ms": round(1e3 * last[0] / streams, 4),
+        "wall_ms": round(1e3 * last[1] / streams, 4),
+        "bytes_a_stream": round(size / streams),
+        "bytes_an_event": round(size / (streams * rounds * rows), 1),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name, default in (("streams", 2_000), ("rounds", 3), ("rows", 1), ("group", 256), ("turns", 3)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--hours", type=float, default=1.0, help="hours of event time from round to round")
+    parser.add_argument("--before", type=Path)
+    parser.add_argument("--here", action="store_true")
+    given = parser.parse_args()
+    if given.here:
+        print(json.dumps(measure(given.streams, given.rounds, given.rows, given.group, given.hours)))
+        return
+    builds = {"now": _HERE.parents[2] / "src"} | ({"before": given.before} if given.before else {})
+    arguments = [f"--{n}={getattr(given, n)}" for n in ("streams", "rounds", "rows", "group", "hours")]
+    for turn in range(given.turns):
+        for name, source in builds.items():
+            environment = {**os.environ, "PYTHONPATH": f"{source}:{_HERE.parents[1]}"}
+            command = [sys.executable, str(_HERE), "--here", *arguments]
+            found = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+            print(turn, name, found.stdout.strip(), flush=True)
+
+
+if __name__ == "__main__":
+    main()
