@@ -40,7 +40,7 @@ from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import audits, doctor, workspaces
 from pilothouse.store.deployed import fleet as fleet_store
 from pilothouse.telemetry.windows import worklist
-from support import fleet_workspace
+from support import fleet_workspace, raw_writes
 from support.fleet_workspace import ADMIN, APPROVER, NOW, SCIENTIST, model_name, target_name
 
 HERE = Path(__file__).resolve().parent
@@ -83,6 +83,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--idle-seconds", type=float, default=60.0)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args(arguments)
+    raw_writes.allow()
     results: dict[str, dict[str, Any]] = {}
     if options.results and options.results.exists():
         results = json.loads(options.results.read_text())
