@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-versions test-peers test-clients test-interop test-ecosystem test-ecosystem-data test-ecosystem-tools test-ecosystem-mlflow test-upgrade test-histories fuzz portable-long proof-console proof-ssh soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs site pictures lock clean help outbox-long test-alerts bench-rollouts bench-python proof-remote proof-far
+.PHONY: demo test test-versions test-peers test-clients test-interop test-ecosystem test-ecosystem-data test-ecosystem-tools test-ecosystem-mlflow test-upgrade test-histories fuzz portable-long proof-console proof-ssh soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs site pictures lock clean help outbox-long test-alerts bench-rollouts bench-python proof-remote proof-far bench-scale
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
@@ -26,6 +26,7 @@ help:
 	@echo "make site    the documents as a site with a search, into build/site"
 	@echo "make bench   medians and ratios on this machine"
 	@echo "make bench-fleet  what a fleet of 10 to 200,000 deployments costs, into docs/performance.md (an hour)"
+	@echo "make bench-scale  how views grow with records and events, as curves, into docs/performance.md (twenty minutes)"
 	@echo "make bench-verdicts  false alarms and detection beside the peers, of monitors and roll-outs, into docs (half an hour)"
 	@echo "make bench-rollouts  2,000 roll-outs a case through telemetry, evidence and keeper, into docs/rollouts.md (an hour)"
 	@echo "make bench-streams  nine streams through the whole product, into docs/monitoring.md (twenty minutes)"
@@ -187,6 +188,10 @@ bench: $(VENV)/.dev
 # ARGS='--sizes 2000,20000 --only overview,daemon' measures a part; --before SRC puts an earlier release beside it.
 bench-fleet: $(VENV)/.dev
 	@PYTHONPATH=tests $(BIN)/python tests/benchmarks/bench_fleet.py --write $(ARGS)
+
+# ARGS='--records 1000,10000 --events ""' measures a part; --results FILE gathers several runs.
+bench-scale: $(VENV)/.dev
+	@PYTHONPATH=tests $(BIN)/python tests/benchmarks/bench_scale.py --write $(ARGS)
 
 soak-ingest: $(VENV)/.dev
 	@$(BIN)/python tests/telemetry/soak_kills.py $(KILLS)

@@ -62,7 +62,7 @@ def run() -> None:
         root.mkdir()
         many_rows.build(root, jobs=COUNT, versions=COUNT // 2, alerts=COUNT, deployments=COUNT)
         with example.opened(root) as services:
-            _log(services)
+            log_rows(services, COUNT)
             ingest.ingest_outcomes(services, [Outcome(f"order/{i}", "1") for i in range(COUNT)], "ewr")
             pat = example.person(services, "pat")
             taken = median_s(lambda: incidents.list_incidents(services, pat, unresolved=True), 9)
@@ -75,9 +75,10 @@ def run() -> None:
                 _ask(name, lambda query, page=page: page(services, pat, query), of, values, texts.split("|"))  # type: ignore[misc]
 
 
-def _log(services: Services) -> None:
+def log_rows(services: Services, count: int) -> None:
+    """Add entries to the audit log."""
     with services.registry.transaction() as connection:
-        for i in range(COUNT):
+        for i in range(count):
             audit.append(
                 connection, at=example.NOW + timedelta(days=1, seconds=i), actor=("sam", "olga", "daemon")[i % 3],
                 action=("job.succeeded", "job.failed", "alert.opened", "job.created")[i % 4], subject=f"job {i}", detail={},

@@ -31,8 +31,8 @@ MILLIONS = int(os.environ.get("BENCH_MILLIONS", "10"))
 def run() -> None:
     """Figures at 1 million and at 10 million events."""
     with tempfile.TemporaryDirectory() as folder:
-        small = _stored(Path(folder) / "1.db", 1_000_000)
-        large = _stored(Path(folder) / "10.db", MILLIONS * 1_000_000)
+        small = stored(Path(folder) / "1.db", 1_000_000)
+        large = stored(Path(folder) / "10.db", MILLIONS * 1_000_000)
         ours = _charts("1 million", small)
         ours = _charts(f"{MILLIONS} million", large)
         _error(large, MILLIONS * 1_000_000)
@@ -58,7 +58,8 @@ def _events(first: int, rows: int, total: int) -> tuple[np.ndarray, np.ndarray]:
     return times, latencies
 
 
-def _stored(path: Path, total: int) -> TelemetryStore:
+def stored(path: Path, total: int) -> TelemetryStore:
+    """A store with so many events of one stream, evenly over a day, folded."""
     store, facts = TelemetryStore(path), VersionFacts(flights.specification())
     rows = flights.flights().iloc[:BATCH]
     numeric, categorical = flights.columns_of(rows)

@@ -11,10 +11,9 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from pilothouse.domain.errors import InvalidInputError, UnavailableError
-from pilothouse.domain.jobs.jobs import JobStatus, StepRequest, StepResult
+from pilothouse.domain.jobs.jobs import JobStatus, ProgressLine, StepRequest, StepResult
 from pilothouse.domain.models.model_file import spec_to_plain
 from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.domain.monitoring.log_profiles import LogPlace
@@ -27,6 +26,9 @@ MOST_PROCESSES = 64
 _TIMEOUT_S = 7 * 86_400
 """Seconds that a share may take: a log of years from a store."""
 _REQUEST_TIMEOUT_S = 600
+
+_TOLD_EACH = 10_000_000
+"""Rows between two words about how far it is."""
 
 Tell = Callable[[str], None]
 
@@ -102,9 +104,11 @@ class LogReader:
         """Results of all shares with the memory that each took; where one fails the others are ended."""
         cancel, rows = threading.Event(), [0.0] * len(requests)
 
-        def progress(share: int, line: Any) -> None:
+        def progress(share: int, line: ProgressLine) -> None:
+            before = sum(rows)
             rows[share] = line.figures.get("rows", rows[share])
-            tell(f"{sum(rows):,.0f} rows")
+            if before // _TOLD_EACH < sum(rows) // _TOLD_EACH:
+                tell(f"{sum(rows):,.0f} rows")
 
         def run(share: int) -> tuple[StepResult, float]:
             request = requests[share]
