@@ -115,7 +115,7 @@ class LogReader:
             exit_, result = self.runner.run_step(request, cancel, partial(progress, share))
             status, error, _ = judge(request, exit_, result)
             if status is JobStatus.OUT_OF_MEMORY:
-                error = f"log: a process took more than its {self.memory_mb} MiB: name more --memory-mb"
+                error = f"log: a process took more than its {self.memory_mb} MiB: give it more by --memory-mb"
             if status is not JobStatus.SUCCEEDED or result is None:
                 raise InvalidInputError(error.removeprefix("fold_log: "))
             return result, exit_.peak_memory_mb
