@@ -23,21 +23,47 @@ def python_with(name: str, *requirements: str) -> Path:
     return folder / "bin" / "python"
 
 
-def program_of_debian(package: str, program: str) -> Path:
-    """A program of a Debian package: one that is installed, or one that is unpacked here; skipped without either."""
+def program_of_debian(package: str, program: str, *libraries: str) -> Path:
+    """A program of a Debian package: one that is installed, or one that is unpacked here, with ``libraries`` beside it; skipped
+    without either."""
     if found := shutil.which(program):
         return Path(found)
     folder = FOLDER / f"debian-{package}"
-    place = folder / "usr" / "bin" / program
-    if not place.exists():
+    places = [folder / "usr" / name / program for name in ("bin", "sbin")]
+    if not any(place.exists() for place in places):
         if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
             pytest.skip(f"{program} is not installed, and this is no Debian: install {package}")
         folder.mkdir(parents=True, exist_ok=True)
-        _run_or_skip(["apt-get", "-q", "download", package], cwd=folder)
+        _run_or_skip(["apt-get", "-q", "download", package, *libraries], cwd=folder)
         for archive in folder.glob("*.deb"):
             _run_or_skip(["dpkg", "-x", str(archive), str(folder)])
-    if not place.exists():
+    place = next((place for place in places if place.exists()), None)
+    if place is None:
         pytest.skip(f"{package} has no {program}")
+    return place
+
+
+def package_of_node(requirement: str) -> Path:
+    """Folder of a package of npm; the test is skipped without Node.js."""
+    if shutil.which("npm") is None:
+        pytest.skip(f"Node.js is not installed, and {requirement} takes it: install npm")
+    name = requirement.rpartition("@")[0]
+    folder = FOLDER / f"node-{requirement.replace('/', '-').replace('@', '-')}"
+    place = folder / "node_modules" / name
+    if not place.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        _run_or_skip(
+            [
+                "npm",
+                "install",
+                "--no-audit",
+                "--no-fund",
+                "--ignore-scripts",
+                "--prefix",
+                str(folder),
+                requirement,
+            ]
+        )
     return place
 
 

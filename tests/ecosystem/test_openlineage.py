@@ -97,9 +97,10 @@ class Receiver:
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
-                if receiver.open:
+                is_taken = receiver.open  # read once: it is opened while a request is on its way
+                if is_taken:
                     receiver.lines[self.path].append(body)
-                self.send_response(200 if receiver.open else 503)
+                self.send_response(200 if is_taken else 503)
                 self.send_header("content-length", "0")
                 self.end_headers()
 
@@ -133,6 +134,7 @@ def sent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SmallWorksp
         made.renew()
         second = made.train()
         wait_until(lambda: entries(made, second.id, "job.started"), 120)
+        wait_until(lambda: f'"job": {second.id},' in made.services.paths.daemon_log.read_text(), 120)
         name = leader(made.services.paths.daemon_lock)
         assert name is not None
         os.kill(name.pid, signal.SIGKILL)

@@ -255,3 +255,51 @@ def write_changed_iceberg(folder: Path) -> tuple[int, str]:
         change.add_column("later", LongType())
     made.append(pa.table({"wind": [3.0], "later": pa.array([4], pa.int64())}))
     return kept, made.metadata_location.removeprefix("file://")
+
+
+def fill_mariadb(port: int, table: pa.Table) -> None:
+    """The table ``flights`` of a MariaDB's database ``air``, and one of values that are no other system's."""
+    import pymysql
+
+    connection = pymysql.connect(
+        host="127.0.0.1",
+        port=port,
+        user="reader",
+        password=PASSWORD.encode(),
+        database="air",
+        charset="utf8mb4",
+    )
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SET time_zone = '+00:00', sql_mode = ''")
+        cursor.execute("CREATE TABLE odd (bits bit(1), zero date, none datetime)")
+        cursor.execute("INSERT INTO odd VALUES (b'1', '0000-00-00', '0000-00-00 00:00:00')")
+        cursor.execute(
+            "CREATE TABLE flights (at timestamp(6), wall datetime(6), day date, wind double, rain decimal(12,3), "
+            "fare decimal(10,2), code bigint, big decimal(25,0), flag bool, port text, late int, delay int, passenger text)"
+        )
+        values = [list(row.values()) for row in reversed(table.to_pylist())]
+        cursor.executemany(f"INSERT INTO flights VALUES ({', '.join(['%s'] * table.num_columns)})", values)
+        connection.commit()
+
+
+def put_azure(connection: str, container: str, name: str, content: bytes) -> str:
+    """ETag of a new blob; the container is made where there is none."""
+    from azure.core.exceptions import ResourceExistsError
+    from azure.storage.blob import BlobServiceClient
+
+    with BlobServiceClient.from_connection_string(connection) as service:
+        with contextlib.suppress(ResourceExistsError):
+            service.create_container(container)
+        return str(service.get_blob_client(container, name).upload_blob(content, overwrite=True)["etag"])
+
+
+def put_google(address: str, bucket: str, name: str, content: bytes) -> str:
+    """Generation of a new object."""
+    import json
+    import urllib.request
+
+    request = urllib.request.Request(
+        f"{address}/upload/storage/v1/b/{bucket}/o?uploadType=media&name={name}", content, method="POST"
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return str(json.load(answer)["generation"])

@@ -4,7 +4,8 @@ Nothing of a server can be asked for again: what a training keeps of the rows is
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -45,6 +46,9 @@ def read_database(
     if addresses and address.drivername in _LIBPQ and address.host:
         # its library looks a name up by itself, perhaps to another answer
         arguments |= {"host": ",".join([address.host] * len(addresses)), "hostaddr": ",".join(addresses)}
+    if backend in _MYSQL and address.password is not None:
+        # PyMySQL encodes a text as Latin-1; servers compare UTF-8
+        arguments["password"] = address.password.encode()
     engine = sqlalchemy.create_engine(
         address, poolclass=NullPool, connect_args=arguments, hide_parameters=True
     )
@@ -60,7 +64,8 @@ def read_database(
         if not result.returns_rows:
             raise InvalidInputError("data.query: gives no rows; expected one SELECT")
         with contextlib.closing(result):
-            table = table_of(list(result.keys()), _batches(result, folder_rows))
+            own = _own_values(backend, result.cursor)
+            table = table_of(list(result.keys()), _batches(result, folder_rows, own))
         connection.rollback()
     return table, {
         "server_told_to_read_only": backend in _TOLD,
@@ -69,19 +74,51 @@ def read_database(
 
 
 _LIBPQ = ("postgresql", "postgresql+psycopg", "postgresql+psycopg2")
-_TOLD = ("postgresql", "cockroachdb", "mysql", "mariadb", "oracle")
+_MYSQL = ("mysql", "mariadb")
+_TOLD = ("postgresql", "cockroachdb", *_MYSQL, "oracle")
 """Servers that are told that the transaction only reads. On others the rights of the user are what holds."""
 
 
-def _batches(result: Any, rows: int) -> Iterator[Sequence[Sequence[Any]]]:
+def _batches(
+    result: Any, rows: int, own: Mapping[int, Callable[[Any], Any]]
+) -> Iterator[Sequence[Sequence[Any]]]:
     for part in result.partitions(rows):
-        yield [tuple(row) for row in part]
+        if own:
+            yield [tuple(own[i](value) if i in own else value for i, value in enumerate(row)) for row in part]
+        else:
+            yield [tuple(row) for row in part]
+
+
+def _own_values(backend: str, cursor: Any) -> dict[int, Callable[[Any], Any]]:
+    """What becomes of the values of a column that a driver of MySQL gives without saying what they are, by its place."""
+    if backend not in _MYSQL:
+        return {}
+    return {i: _BY_CODE[column[1]] for i, column in enumerate(cursor.description) if column[1] in _BY_CODE}
+
+
+def _instant(value: Any) -> Any:
+    """A TIMESTAMP is an instant: it comes in the session's zone, which is UTC, and without it."""
+    value = _without_zero(value)
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
+
+
+def _without_zero(value: Any) -> Any:
+    """The zero date, which no calendar has and drivers give as a text, is MySQL's word for missing."""
+    return None if isinstance(value, str) and value.startswith("0000-00-00") else value
+
+
+def _bits(value: Any) -> Any:
+    return int.from_bytes(value, "big") if isinstance(value, bytes) else value
+
+
+_BY_CODE: Mapping[int, Callable[[Any], Any]] = {7: _instant, 10: _without_zero, 12: _without_zero, 16: _bits}
+"""By the code of a column's type in MySQL's protocol: TIMESTAMP, DATE, DATETIME, BIT."""
 
 
 def _connect_arguments(backend: str, timeout_s: int) -> dict[str, Any]:
     if backend == "postgresql":
         return {"connect_timeout": _CONNECT_S}
-    if backend in ("mysql", "mariadb"):
+    if backend in _MYSQL:
         return {"connect_timeout": _CONNECT_S, "read_timeout": timeout_s}
     return {}
 
@@ -96,7 +133,7 @@ def _first_statements(backend: str, dialect: Any, timeout_s: int) -> list[str]:
     """Statements before the query: limit of time, zone, and that nothing is written."""
     if backend == "postgresql":
         return [f"SET LOCAL statement_timeout = {timeout_s * 1_000}", "SET LOCAL TIME ZONE 'UTC'"]
-    if backend in ("mysql", "mariadb"):
+    if backend in _MYSQL:
         is_maria = bool(getattr(dialect, "is_mariadb", False))
         limit = (
             f"max_statement_time = {timeout_s}" if is_maria else f"max_execution_time = {timeout_s * 1_000}"

@@ -75,11 +75,16 @@ def _opened(location: str, credentials: Credentials, timeout_s: int, versioned: 
     import fsspec
 
     scheme = urlsplit(location).scheme
-    file_system = fsspec.filesystem(scheme, **_options(scheme, credentials, timeout_s, versioned))
-    return file_system, location if scheme in (
-        "http",
-        "https",
-    ) else file_system._strip_protocol(location)
+    options = _options(scheme, credentials, timeout_s, versioned)
+    if scheme in ("gs", "gcs"):
+        # the class that fsspec has registered asks by gRPC what a bucket is, a minute long where HTTP alone goes through
+        from gcsfs.core import GCSFileSystem
+
+        file_system = GCSFileSystem(**options)
+    else:
+        file_system = fsspec.filesystem(scheme, **options)
+    is_web = scheme in ("http", "https")
+    return file_system, location if is_web else file_system._strip_protocol(location)
 
 
 def _tables_at(file_system: Any, root: str, *, is_web: bool) -> list[str]:
@@ -105,7 +110,7 @@ def _copy(file_system: Any, name: str, version: str | None, place: Path, most: i
     """Copy one object as it is at one moment; what is on record of it. Raises InvalidInputError beyond ``most`` bytes, whatever
     length was announced."""
     own_version = {"version_id": version} if version is not None else {}
-    before = file_system.info(name, **own_version)
+    before = _info(file_system, name, own_version)
     with file_system.open(name, "rb", **own_version) as source, place.open("wb") as file:
         taken = 0
         while chunk := source.read(_CHUNK):
@@ -119,7 +124,7 @@ def _copy(file_system: Any, name: str, version: str | None, place: Path, most: i
     if version is None:
         with contextlib.suppress(AttributeError):
             file_system.invalidate_cache()
-        if _facts(file_system.info(name)) != facts:
+        if _facts(_info(file_system, name, {})) != facts:
             raise UnavailableError(
                 f"data.source: {PurePosixPath(name).name} was replaced while it was read; train again"
             )
@@ -131,6 +136,24 @@ def _copy(file_system: Any, name: str, version: str | None, place: Path, most: i
     if version is not None:
         facts["version_id"] = version
     return {"bytes": place.stat().st_size, **facts}
+
+
+def _info(file_system: Any, name: str, own_version: dict[str, str]) -> dict[str, Any]:
+    """What the store says of an object. A web server's refusal is told as such: fsspec calls every one "not found"."""
+    try:
+        found: dict[str, Any] = file_system.info(name, **own_version)
+    except FileNotFoundError as error:
+        refusal = getattr(error.__cause__, "status", None)
+        if refusal in (None, *_ABSENT):
+            raise
+        said = f"data.source: the server answers {refusal} {getattr(error.__cause__, 'message', '')}".rstrip()
+        kind = UnavailableError if refusal in _PASSING or refusal >= 500 else InvalidInputError
+        raise kind(said) from None
+    return found
+
+
+_ABSENT, _PASSING = (404, 410), (408, 425, 429)
+"""Statuses of HTTP: there is nothing; it may pass."""
 
 
 def _facts(info: dict[str, Any]) -> dict[str, str]:
@@ -160,7 +183,7 @@ def _options(scheme: str, credentials: Credentials, timeout_s: int, versioned: b
             "use_listings_cache": False,
         }
     if scheme in ("gs", "gcs"):
-        return {"token": own.get("service_account") or "anon"}
+        return {"token": own.get("service_account") or "anon", "endpoint_url": own.get("endpoint_url")}
     if scheme in ("az", "abfs", "abfss"):
         names = ("account_name", "account_key", "sas_token", "connection_string")
         return {"anon": not own, **{name: own[name] for name in names if name in own}}
