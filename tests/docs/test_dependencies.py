@@ -17,7 +17,6 @@ USED_WITHOUT_IMPORT = {
     "tzdata": "zoneinfo reads it where the system has no time zones of its own",
     "pysqlite3": "sqlite.connection takes the first driver that is sound, by its name",
     "adlfs": "fsspec reads az:// by it",
-    "gcsfs": "fsspec reads gs:// by it",
     "s3fs": "fsspec reads s3:// by it",
     "psycopg": "SQLAlchemy's driver of postgresql+psycopg://",
     "psycopg-binary": "the library that psycopg speaks through",

@@ -134,10 +134,15 @@ def test_columns_that_add_up_to_the_target_are_found(tmp_path: Path) -> None:
         ("2024_ÄÖ__x.parquet", "2024-x"),
         ("ü.csv", "model"),
         ("a" * 90, "a" * 64),
+        ("data: old/Orders.csv", "orders"),
+        ("postgresql+psycopg://db.example/Air_Traffic", "air-traffic"),
+        ("s3://box/2024/flights", "flights"),
+        ("delta:../lake/arrivals", "arrivals"),
+        ("iceberg+https://catalogue.example/v1#air.arrivals", "arrivals"),
     ],
 )
-def test_a_model_is_called_after_its_file(file: str, name: str) -> None:
-    assert name_of(Path(file)) == name
+def test_a_model_is_called_after_its_file_or_source(file: str, name: str) -> None:
+    assert name_of(file) == name
 
 
 def test_what_is_written_is_applied_as_it_is(tmp_path: Path) -> None:

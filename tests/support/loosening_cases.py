@@ -230,6 +230,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "automation.trigger.model": ("automation.trigger.0.model", "third"),
     "automation.trigger.state": ("automation.trigger.0.state", "candidate"),
     "automation.trigger.quiet": ("automation.trigger.0.quiet", "1s"),
+    "automation.trigger.every": ("automation.trigger.0.every", "2m"),
     "automation.trigger.cooldown": ("automation.trigger.0.cooldown", "1s"),
     "inventory.risk_tier": ("inventory.risk_tier", "low"),
     "inventory.intended_use": ("inventory.intended_use", "pricing"),

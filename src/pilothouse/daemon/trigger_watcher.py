@@ -6,6 +6,7 @@ import logging
 from pilothouse.daemon.logs import say
 from pilothouse.daemon.thread_loop import Wakeup, repeat
 from pilothouse.operations.automation import triggers
+from pilothouse.operations.automation.network_marks import end_looks
 from pilothouse.operations.services import Services
 
 log = logging.getLogger(__name__)
@@ -17,9 +18,15 @@ _RESTS_S = 1.0
 
 def keep_triggers(services: Services, wakeup: Wakeup) -> None:
     """Look until the daemon stops: at every change of the registry, and every ten seconds."""
-    repeat(
-        wakeup, functools.partial(_turn, services), at_least_every_s=_LOOK_AT_LEAST_EVERY_S, rest_s=_RESTS_S
-    )
+    try:
+        repeat(
+            wakeup,
+            functools.partial(_turn, services),
+            at_least_every_s=_LOOK_AT_LEAST_EVERY_S,
+            rest_s=_RESTS_S,
+        )
+    finally:
+        end_looks(services.registry)
 
 
 def _turn(services: Services) -> None:

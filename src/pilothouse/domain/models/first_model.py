@@ -33,6 +33,9 @@ class FirstModel:
     roles: ColumnRoles
     targets: tuple[str, ...]
     fit: QuickFit
+    query: str | None = None
+    credentials: str | None = None
+    """Where the secret of a source by URL is, as ``data.connection.credentials`` says it."""
 
 
 def model_text(model: FirstModel) -> str:
@@ -81,6 +84,8 @@ def _data(model: FirstModel) -> Iterator[str]:
     assert times is not None
     yield "[data]"
     yield f"source = {quoted(model.source)}"
+    if model.query is not None:
+        yield f"query = {quoted(model.query)}"
     yield f"target = {quoted(model.target.value)}{_why(model.target.reason)}"
     column = model.facts.column(model.target.value)
     if model.task.value == "binary" and column is not None:
@@ -96,6 +101,10 @@ def _data(model: FirstModel) -> Iterator[str]:
     yield f'outcome_delay = "0s"{_why("how long after its time a row is labelled: set it where that takes days")}'
     held_out = first_settings.holdout(times)
     yield f"holdout = {quoted(format_duration(held_out.value))}{_why(held_out.reason)}"
+    if model.credentials is not None:
+        yield ""
+        yield "[data.connection]"
+        yield f"credentials = {quoted(model.credentials)}"
 
 
 def _training(model: FirstModel) -> Iterator[str]:

@@ -17,7 +17,7 @@ from pilothouse.domain.models.target_file import TargetDescription
 from pilothouse.domain.models.target_selection import resolved, without_places
 from pilothouse.domain.promotion.documents import MOST, name_fault
 from pilothouse.domain.tables.csv_dialect import csv_faults
-from pilothouse.domain.tables.source_url import SourceKind, source_faults, source_url
+from pilothouse.domain.tables.source_url import source_faults
 
 _ESTIMATOR = re.compile(r"sklearn(\.[A-Za-z_]\w*)+")
 _LONGEST_JITTER = 86_400
@@ -302,14 +302,20 @@ def _triggers(spec: ModelSpec) -> Iterable[str]:
             yield f"{path}.name: found {trigger.name!r}; expected a name of its own (lower case, digits, hyphens)"
         if (trigger.on == "version") != (trigger.model is not None):
             yield f'{path}.model: expected with on = "version", and with nothing else'
-        if trigger.on == "data" and source_url(spec.data.source).kind not in _WATCHED:
-            yield f"{path}.on: new data are seen in files of this machine alone; expected a schedule for {spec.data.source}"
+        if (
+            trigger.on == "data"
+            and spec.data.connection is not None
+            and spec.data.connection.version is not None
+        ):
+            yield f"{path}.on: data.connection.version holds the rows as they were; expected it away, or a schedule"
+        if trigger.every < _LEAST_EVERY_S:
+            yield f"{path}.every: found {trigger.every} s; expected 60 s or more: each look asks the source"
         if trigger.model == spec.name:
             yield f"{path}.model: {trigger.model!r} is this model itself, which would train for ever; expected another"
         seen.add(trigger.name)
 
 
-_WATCHED = (SourceKind.FILES, SourceKind.SQLITE, SourceKind.DUCKDB)
+_LEAST_EVERY_S = 60
 
 
 def _is_time(text: str) -> bool:

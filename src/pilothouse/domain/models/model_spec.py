@@ -112,8 +112,7 @@ class DataSpec:
     """``[data]``: where rows come from and what each column is."""
 
     source: str
-    """A path relative to the model's folder (parquet, csv, csv.gz, or a folder of dated files), or a URL: ``sqlite:PATH``,
-    ``duckdb:PATH``, ``postgresql://…``, ``s3://…``, ``delta:…``, ``iceberg:…`` (``source_url``)."""
+    """A path relative to the model's folder (a file or a folder of dated files), or a URL (``source_url``)."""
     target: str
     timestamp: str
     features: tuple[str, ...]
@@ -152,8 +151,7 @@ class SearchSpec:
 
 @dataclass(frozen=True, slots=True)
 class PreprocessingSpec:
-    """``[training.preprocessing]``: what is done to the features before the estimator. ``auto``: as it takes them itself, where
-    it does (``training/preprocessing``)."""
+    """``[training.preprocessing]``: what is done to the features before the estimator; ``auto``: what it does not do itself."""
 
     impute: Literal["auto", "none", "median", "mean"] = "auto"
     """What missing numbers are filled with."""
@@ -337,6 +335,8 @@ class TriggerSpec:
     state: Literal["candidate", "deployed"] = "deployed"
     quiet: Duration = Duration(60)
     """New data counts once the source has not changed for so long."""
+    every: Duration = Duration(3_600)
+    """How often a source by URL is asked; files, SQLite and DuckDB are looked at all the time."""
     cooldown: Duration = Duration(3_600)
     """Between two trainings that this trigger starts, by the wall clock."""
 

@@ -182,6 +182,7 @@ KEYS: dict[str, KeyRule] = {
     "automation.trigger.model": _CAUSE,
     "automation.trigger.state": _CAUSE,
     "automation.trigger.quiet": _CAUSE,
+    "automation.trigger.every": _CAUSE,
     "automation.trigger.cooldown": _CAUSE,
     "inventory.risk_tier": KeyRule(Looser.LOWER_TIER, "less is asked of a model of a lower tier"),
     "inventory.intended_use": _SAID,

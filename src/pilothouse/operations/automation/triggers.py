@@ -16,7 +16,9 @@ from pilothouse.domain.identity.roles import DAEMON, Actor, Permission
 from pilothouse.domain.jobs.triggers import EventStatus, Hindrance, Refusal, TriggerState, why_not_start
 from pilothouse.domain.models.model_file import spec_from_plain
 from pilothouse.domain.models.model_spec import ModelSpec, TriggerSpec
+from pilothouse.domain.tables.source_url import SourceKind, source_url
 from pilothouse.operations.authorisation import changing, reading
+from pilothouse.operations.automation.network_marks import mark_now
 from pilothouse.operations.jobs.trainings import TrainingOptions, start_training
 from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.models.source_columns import source_path
@@ -139,19 +141,28 @@ def _check_data(
         stored = models.spec_in_force(connection, spec.name)
     assert stored is not None
     source = source_path(spec, services.paths.root / stored.folder)
-    if source is None:  # the model file says so when it is applied
-        return None
     try:
-        digest = fingerprint(source)
+        url = source_url(spec.data.source)
+        if url.is_fetched and url.kind is not SourceKind.DUCKDB:
+            is_moving = cursor is not None and cursor.get("seen") != cursor.get("known")
+            digest = mark_now(
+                services.registry, spec, source, trigger.name, trigger.quiet if is_moving else trigger.every
+            )
+        else:
+            digest = fingerprint(source) if source is not None else None
     except OSError:  # away for now; the next check may find it
         return None
+    except PilothouseError as error:
+        return _Seen({**(cursor or {}), "fault": str(error)})
     if digest is None:
         return None
     now = to_us(services.now())
-    if cursor is None:
+    if cursor is not None and "fault" in cursor:
+        cursor = {key: value for key, value in cursor.items() if key != "fault"}
+    if not cursor:
         return _Seen({"known": digest, "seen": digest, "since_us": now})
     if digest == cursor["known"]:
-        return _Seen({**cursor, "seen": digest}) if cursor["seen"] != digest else None
+        return _Seen({**cursor, "seen": digest})
     if digest != cursor["seen"]:
         return _Seen({**cursor, "seen": digest, "since_us": now})
     # A clock that went back must not make it wait for ever.

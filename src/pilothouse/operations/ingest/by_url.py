@@ -1,30 +1,15 @@
 """A source by URL as a file of this machine, for commands that take a file."""
 
-import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.domain.tables.source_url import REFERENCE, SourceKind, source_url
 from pilothouse.domain.tables.table_form import TableForm
+from pilothouse.operations.models.source_reach import Reached, Reaching, is_by_url
 
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """How a source by URL is reached: as ``data.query`` and ``data.connection`` of a model file."""
-
-    query: str | None = None
-    credentials: str | None = None
-    version: str | None = None
-    timeout_s: int = 600
-
-
-def is_by_url(named: str) -> bool:
-    """True for what is no file of this machine."""
-    return source_url(named).is_fetched
+__all__ = ["Reached", "as_file", "is_by_url", "takes_query"]
 
 
 def takes_query(named: str) -> bool:
@@ -34,8 +19,9 @@ def takes_query(named: str) -> bool:
 
 @contextmanager
 def as_file(named: str, reached: Reached, form: TableForm | None = None) -> Iterator[Path]:
-    """Path of what is named: the file itself, or its rows by URL in a parquet file that is gone afterwards. Values stay as they
-    are; who reads the file knows what they mean. Raises InvalidInputError, NotFoundError, UnavailableError."""
+    """Path of what is named: the file itself, or its rows by URL in a parquet file that is gone afterwards, read by a process
+    of its own. Values stay as they are; who reads the file knows what they mean. Raises InvalidInputError, NotFoundError,
+    UnavailableError."""
     url = source_url(named)
     if not url.is_fetched:
         yield Path(named)
@@ -46,26 +32,9 @@ def as_file(named: str, reached: Reached, form: TableForm | None = None) -> Iter
         raise InvalidInputError(
             "--credentials: expected env:NAME or file:PATH, the place of the secret and not the secret"
         )
-    import pyarrow.parquet as pq
-
-    from pilothouse.system.credentials import read_credentials
-    from pilothouse.tables.urls.fetching import Wanted, fetch
-
-    secret = read_credentials(reached.credentials).decode() if reached.credentials else ""
-    if not url.is_remote:
-        url = replace(url, location=str(Path(url.location).resolve()))
-    with tempfile.TemporaryDirectory(prefix="pilothouse-", dir=os.environ.get("TMPDIR")) as folder:
-        fetched = fetch(
-            Wanted(
-                url=url,
-                form=form or TableForm(missing=(), timezone="UTC"),
-                query=reached.query,
-                version=reached.version,
-                timeout_s=reached.timeout_s,
-                secret=secret,
-            ),
-            Path(folder) / "objects",
-        )
-        path = Path(folder) / "rows.parquet"
-        pq.write_table(fetched.table, path)
-        yield path
+    path = None if url.is_remote else Path(url.location).resolve()
+    if path is not None and not path.exists():
+        raise NotFoundError(f"{path} does not exist")
+    form = form or TableForm(missing=(), timezone="UTC")
+    with closing(Reaching(named, path, form, reached, act="rows")) as reaching:
+        yield Path(reaching.answer()["rows"])

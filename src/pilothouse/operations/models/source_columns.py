@@ -1,13 +1,16 @@
 """Columns of a model's source, without reading its rows: of its newest file, or of a query that is prepared and not run."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from pilothouse.domain.errors import InvalidInputError, NotFoundError
+from pilothouse.domain.errors import InvalidInputError, NotFoundError, UnavailableError
 from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.domain.tables.source_url import SourceKind, source_url
 from pilothouse.domain.tables.table_form import training_form
+from pilothouse.operations.models.source_reach import look_at
+from pilothouse.operations.models.source_values import SourceReport
 from pilothouse.sqlite.foreign_sqlite import QueryError, query_columns
 
 
@@ -60,7 +63,7 @@ def source_problems(spec: ModelSpec, folder: Path, state: Path) -> Iterator[str]
     """Faults of the source against the model file, one line each.
 
     ``state`` is the workspace's own folder, which cannot be a source. The query of a ``sqlite:`` source is prepared, not run.
-    A source by URL is not opened: the first step of a training says what is wrong with it.
+    A source by URL is not opened: ``columns_by_url`` looks at it.
     """
     path = source_path(spec, folder)
     if path is None:
@@ -90,6 +93,29 @@ def source_problems(spec: ModelSpec, folder: Path, state: Path) -> Iterator[str]
         return
     yield from _missing(spec, columns)
     yield from _wrong_types(spec, columns)
+
+
+def columns_by_url(spec: ModelSpec, path: Path | None, places: tuple[str, ...]) -> SourceReport:
+    """Faults of the columns of a source by URL, at which a process of its own looks; a note where they cannot be seen from here
+    now: a training may well, where the daemon runs and by then. ``path``: of a source on this machine;
+    ``places``: what it may lead to on private networks."""
+    if path is not None and (fault := log_fault(spec, path)):  # by the time of a training it may be empty
+        return SourceReport((), (f"{_NOT_SEEN}: {fault.removeprefix('data.source: ')}",))
+    try:
+        with closing(look_at(spec, path, places)) as reaching:
+            types: dict[str, str] = reaching.answer()["columns"]
+    except UnavailableError as error:
+        return SourceReport((), (f"{_NOT_SEEN}: {str(error).removeprefix('data.source: ')}",))
+    except NotFoundError as error:
+        is_of_secret = str(error).startswith("data.connection.credentials:")
+        return SourceReport((), (f"{_NOT_SEEN}: {error}",)) if is_of_secret else SourceReport((str(error),))
+    except InvalidInputError as error:
+        return SourceReport((str(error),))
+    columns = SourceColumns(Path("the source"), types)
+    return SourceReport((*_missing(spec, columns), *_wrong_types(spec, columns)))
+
+
+_NOT_SEEN = "data.source: its columns were not looked at"
 
 
 class _UnreadableError(Exception):

@@ -17,11 +17,18 @@ from pilothouse.domain.models.target_file import TARGETS_FILE, TargetDescription
 from pilothouse.domain.models.target_selection import without_places
 from pilothouse.domain.outbox.settings_file import ALERTS_FILE, load_settings
 from pilothouse.domain.rollouts.plan_file import PLANS_FILE, load_plans
+from pilothouse.domain.tables.source_url import source_url
 from pilothouse.operations.automation.schedule_times import check_rule, is_zone
 from pilothouse.operations.integrations import integration_files
 from pilothouse.operations.jobs.judging_code import judging_code
 from pilothouse.operations.models.estimator_faults import estimator_faults
-from pilothouse.operations.models.source_columns import local_sources, source_path, source_problems
+from pilothouse.operations.models.source_columns import (
+    columns_by_url,
+    local_sources,
+    source_path,
+    source_problems,
+)
+from pilothouse.operations.models.source_places import allowed_places
 from pilothouse.operations.models.source_values import MOST_ROWS, NOTED_ROWS, SourceReport, look_at_rows
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace_texts import read_text
@@ -173,7 +180,13 @@ def _read_file(
     examined = examination is not None and digest not in examination.known
     thorough = examination is not None and examination.thorough and examined
     rows = SourceReport(())
-    if examined and not any(problem.startswith(_NO_ROWS) for problem in problems):
+    has_rows = examined and not any(problem.startswith(_NO_ROWS) for problem in problems)
+    if has_rows and source_url(spec.data.source).is_fetched:
+        with services.registry.read() as connection:
+            places = allowed_places(connection)
+        rows = columns_by_url(spec, source_path(spec, folder), places)
+        problems += rows.faults
+    elif has_rows:
         rows = look_at_rows(
             spec, source_path(spec, folder), MOST_ROWS if thorough else NOTED_ROWS, services.now()
         )

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from pilothouse.domain.models.model_guesses import Guess
 from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.domain.models.target_file import TARGETS_FILE, TargetDescription, load_targets, targets_text
 from pilothouse.domain.tables.column_facts import ColumnFacts, FileFacts
+from pilothouse.domain.tables.source_url import source_url
 from pilothouse.operations.automation.schedule_times import is_zone
 from pilothouse.operations.models.file_facts import (
     FileSample,
@@ -25,6 +26,7 @@ from pilothouse.operations.models.file_facts import (
     sample_file,
 )
 from pilothouse.operations.models.quick_fit import SOURCE, QuickFits
+from pilothouse.operations.models.source_reach import Reached
 from pilothouse.operations.workspace.file_reading import MODEL_FILE
 from pilothouse.operations.workspace_texts import read_text
 from pilothouse.system.files import write_atomically
@@ -55,11 +57,16 @@ class Wanted:
     name: str
     owner: str
     target: str | None = None
+    source: str = ""
+    """The source by URL whose rows the file has; empty where the file is the source itself."""
+    reached: Reached = field(default_factory=Reached)
 
 
-def name_of(file: Path) -> str:
-    """Name of a model after its file: ``Bike share.csv.gz`` gives ``bike-share``."""
-    stem = file.name.split(".")[0].lower()
+def name_of(named: str) -> str:
+    """Name of a model after its file or source: ``Bike share.csv.gz`` gives ``bike-share``, ``s3://box/air`` ``air``."""
+    url = source_url(named)
+    place, _, table = url.location.partition("#") if url.is_remote else (url.location, "", "")
+    stem = (table.rpartition(".")[2] or Path(place).name.split(".")[0]).lower()
     words = "".join(letter if letter.isascii() and letter.isalnum() else " " for letter in stem).split()
     return "-".join(words)[:64].strip("-") or "model"
 
@@ -69,8 +76,10 @@ def look(wanted: Wanted, *, ask: Ask = take_guess, tell: Tell = lambda _: None) 
     check_name(wanted.name, "model")
     if _model_file(wanted).exists():
         raise ConflictError(f"{_model_file(wanted)} exists already: choose another name, or edit it")
-    tell(f"looking at {wanted.file}")
+    tell(f"looking at {wanted.source or wanted.file}")
     sample = sample_file(wanted.file)
+    if wanted.source:
+        sample = replace(sample, facts=replace(sample.facts, file=wanted.source))
     model = _asked(wanted, sample, ask)
     _spec_of_sample(wanted, model)  # refused before anything is tried, where the times allow no hold-out
     names = [*model.roles.features, model.target.value, model.time.value]
@@ -142,6 +151,8 @@ def _asked(wanted: Wanted, sample: FileSample, ask: Ask) -> FirstModel:
         name=wanted.name,
         owner=wanted.owner,
         source=_source(wanted),
+        query=wanted.reached.query,
+        credentials=wanted.reached.credentials,
         facts=facts,
         target=target,
         task=task,
@@ -197,7 +208,7 @@ def _answer(ask: Ask, what: str, guess: Guess[str], choices: Sequence[str]) -> G
 
 def _spec_of_sample(wanted: Wanted, model: FirstModel) -> ModelSpec:
     spec = _load(wanted, model_text(model), "model.toml")
-    return replace(spec, data=replace(spec.data, source=SOURCE, exclude=()))
+    return replace(spec, data=replace(spec.data, source=SOURCE, query=None, connection=None, exclude=()))
 
 
 def _load(wanted: Wanted, text: str, name: str) -> ModelSpec:
@@ -216,8 +227,17 @@ def _model_file(wanted: Wanted) -> Path:
 
 
 def _source(wanted: Wanted) -> str:
-    """Path of the file as the model file has it: relative where it lies in the workspace or beside it."""
-    file, folder = wanted.file.resolve(), _model_file(wanted).parent.resolve()
+    """The source as the model file has it: a path is relative where it lies in the workspace or beside it."""
+    if not wanted.source:
+        return _near(wanted, wanted.file)
+    url = source_url(wanted.source)
+    if url.is_remote:
+        return wanted.source
+    return f"{wanted.source.partition(':')[0]}:{_near(wanted, Path(url.location))}"
+
+
+def _near(wanted: Wanted, path: Path) -> str:
+    file, folder = path.resolve(), _model_file(wanted).parent.resolve()
     near = file.is_relative_to(wanted.root.resolve().parent)
     return Path(os.path.relpath(file, folder)).as_posix() if near else file.as_posix()
 

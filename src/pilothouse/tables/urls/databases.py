@@ -6,6 +6,7 @@ Nothing of a server can be asked for again: what a training keeps of the rows is
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +18,8 @@ from pilothouse.tables.urls.values import table_of
 _ROWS = 20_000
 """Rows that are asked for at once."""
 _CONNECT_S = 15
+_FIRST = 200
+"""Rows by which columns are told."""
 
 
 def read_database(
@@ -30,6 +33,46 @@ def read_database(
     """Rows of ``query``, and what is on record of them. ``url`` is the whole one, with the password, where there are
     credentials; ``addresses`` those of its host that may be reached, where they were looked up. Raises whatever the driver
     does: mask it."""
+    with _connected(location, url, timeout_s, addresses) as (connection, backend):
+        table = _rows(connection, backend, query, folder_rows)
+    return table, {
+        "server_told_to_read_only": backend in _TOLD,
+        "reproduced_by": "the rows that the training keeps",
+    }
+
+
+def first_rows(
+    location: str, query: str, url: str, timeout_s: int, addresses: Sequence[str] = ()
+) -> pa.Table:
+    """The first rows of ``query``, for its columns. A server that knows LIMIT is asked for no more."""
+    with _connected(location, url, timeout_s, addresses) as (connection, backend):
+        if backend in _TOLD:
+            asked = f"SELECT * FROM ({_inner(query)}\n) AS q LIMIT {_FIRST}"  # noqa: S608 - the query is the model file's
+            return _rows(connection, backend, asked, _FIRST)
+        return _rows(connection, backend, query, _FIRST, most=_FIRST)
+
+
+def rows_and_newest(
+    location: str, query: str, url: str, timeout_s: int, timestamp: str, addresses: Sequence[str] = ()
+) -> list[str]:
+    """Number of the rows of ``query`` and the newest value of ``timestamp`` in them, as texts. The server runs all of
+    it."""
+    with _connected(location, url, timeout_s, addresses) as (connection, _):
+        name = connection.dialect.identifier_preparer.quote_identifier(timestamp)
+        asked = f"SELECT count(*), max(q.{name}) FROM ({_inner(query)}\n) q"  # noqa: S608
+        row = connection.execution_options(no_parameters=True).exec_driver_sql(asked).one()
+        return [str(value) for value in row]
+
+
+def _inner(query: str) -> str:
+    return query.rstrip().removesuffix(";")
+
+
+@contextlib.contextmanager
+def _connected(
+    location: str, url: str, timeout_s: int, addresses: Sequence[str]
+) -> Iterator[tuple[Any, str]]:
+    """A connection in a transaction that only reads and is rolled back, and which kind of server it is to."""
     import sqlalchemy
     from sqlalchemy.pool import NullPool
 
@@ -58,19 +101,20 @@ def read_database(
             connection = connection.execution_options(**told)
         for statement in _first_statements(backend, connection.dialect, timeout_s):
             connection.exec_driver_sql(statement)
-        result = connection.execution_options(
-            stream_results=True, max_row_buffer=folder_rows, no_parameters=True
-        ).exec_driver_sql(query)
-        if not result.returns_rows:
-            raise InvalidInputError("data.query: gives no rows; expected one SELECT")
-        with contextlib.closing(result):
-            own = _own_values(backend, result.cursor)
-            table = table_of(list(result.keys()), _batches(result, folder_rows, own))
+        yield connection, backend
         connection.rollback()
-    return table, {
-        "server_told_to_read_only": backend in _TOLD,
-        "reproduced_by": "the rows that the training keeps",
-    }
+
+
+def _rows(connection: Any, backend: str, query: str, at_once: int, most: int | None = None) -> pa.Table:
+    result = connection.execution_options(
+        stream_results=True, max_row_buffer=at_once, no_parameters=True
+    ).exec_driver_sql(query)
+    if not result.returns_rows:
+        raise InvalidInputError("data.query: gives no rows; expected one SELECT")
+    with contextlib.closing(result):
+        own = _own_values(backend, result.cursor)
+        batches = _batches(result, at_once, own)
+        return table_of(list(result.keys()), batches if most is None else islice(batches, 1))
 
 
 _LIBPQ = ("postgresql", "postgresql+psycopg", "postgresql+psycopg2")

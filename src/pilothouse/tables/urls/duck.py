@@ -2,6 +2,7 @@
 extension."""
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,35 @@ def read_duckdb(path: Path, query: str, memory_mb: int, threads: int = 1) -> tup
 
     In a folder, files are named by their place below it: ``SELECT * FROM 'flights/*.parquet'``.
     """
+    path = path.resolve()
+    _check_log(path)
+    digest = folder_digest(path)
+    with _relation(path, query, memory_mb) as relation:
+        table = relation.to_arrow_table()
+    if folder_digest(path) != digest:
+        raise UnavailableError(f"data.source: {path.name} was changed while it was read; train again")
+    return table, {"sha256": digest}
+
+
+def duckdb_columns(path: Path, query: str, memory_mb: int) -> dict[str, str]:
+    """Columns of ``query`` with their types as Arrow names them; the query is prepared and not run."""
+    path = path.resolve()
+    _check_log(path)
+    with _relation(path, query, memory_mb) as relation:
+        return {field.name: str(field.type) for field in relation.limit(0).to_arrow_table().schema}
+
+
+def _check_log(path: Path) -> None:
+    log = path.with_name(path.name + ".wal")
+    if path.is_file() and log.exists() and log.stat().st_size:
+        raise InvalidInputError(
+            f"data.source: {log.name} holds changes that are not in {path.name} yet; run CHECKPOINT there"
+        )
+
+
+@contextlib.contextmanager
+def _relation(path: Path, query: str, memory_mb: int) -> Iterator[Any]:
+    """``query`` on the file or folder, which nothing has been read of yet."""
     import duckdb
 
     settings: dict[str, Any] = {
@@ -25,13 +55,6 @@ def read_duckdb(path: Path, query: str, memory_mb: int, threads: int = 1) -> tup
         "memory_limit": f"{max(256, memory_mb // 2)}MB",
         "threads": max(1, threads),
     }
-    path = path.resolve()
-    log = path.with_name(path.name + ".wal")
-    if path.is_file() and log.exists() and log.stat().st_size:
-        raise InvalidInputError(
-            f"data.source: {log.name} holds changes that are not in {path.name} yet; run CHECKPOINT there"
-        )
-    digest = folder_digest(path)
     is_folder = path.is_dir()
     # a relative name is allowed where the working folder is, and not where file_search_path leads
     with contextlib.chdir(path if is_folder else path.parent):
@@ -47,9 +70,6 @@ def read_duckdb(path: Path, query: str, memory_mb: int, threads: int = 1) -> tup
             relation = connection.sql(query)
             if relation is None:
                 raise InvalidInputError("data.query: gives no rows; expected one SELECT")
-            table = relation.to_arrow_table()
+            yield relation
         finally:
             connection.close()
-    if folder_digest(path) != digest:
-        raise UnavailableError(f"data.source: {path.name} was changed while it was read; train again")
-    return table, {"sha256": digest}

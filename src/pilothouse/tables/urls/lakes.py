@@ -23,6 +23,22 @@ def read_delta(
     location: str, version: int | str | None, credentials: Credentials, skipped: frozenset[str]
 ) -> tuple[pa.Table, dict[str, Any]]:
     """Rows of a Delta Lake table, without ``skipped`` columns. Raises whatever deltalake does."""
+    table = _delta(location, version, credentials)
+    names = [field.name for field in table.schema().fields if field.name not in skipped]
+    rows = pa.RecordBatchReader.from_stream(table.scan(columns=names)).read_all()
+    return rows, _delta_facts(table)
+
+
+def look_at_delta(
+    location: str, version: int | str | None, credentials: Credentials
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """Columns of a Delta Lake table with their types, and which version that is. No file of rows is read."""
+    table = _delta(location, version, credentials)
+    schema = pa.schema(table.schema().to_arrow())
+    return {field.name: str(field.type) for field in schema}, _delta_facts(table)
+
+
+def _delta(location: str, version: int | str | None, credentials: Credentials) -> Any:
     from deltalake import DeltaTable
 
     if version is not None and not str(version).isdecimal():
@@ -30,10 +46,11 @@ def read_delta(
             "data.connection.version: expected the number of a version of the Delta Lake table"
         )
     chosen = None if version is None else int(version)
-    table = DeltaTable(location, version=chosen, storage_options=_delta_options(location, credentials))
-    names = [field.name for field in table.schema().fields if field.name not in skipped]
-    rows = pa.RecordBatchReader.from_stream(table.scan(columns=names)).read_all()
-    return rows, {"version": table.version(), "table_id": str(table.metadata().id)}
+    return DeltaTable(location, version=chosen, storage_options=_delta_options(location, credentials))
+
+
+def _delta_facts(table: Any) -> dict[str, Any]:
+    return {"version": table.version(), "table_id": str(table.metadata().id)}
 
 
 def read_iceberg(
@@ -45,6 +62,25 @@ def read_iceberg(
 ) -> tuple[pa.Table, dict[str, Any]]:
     """Rows of an Iceberg table, without ``skipped`` columns: of a metadata file, of the newest one in a table's folder on this
     machine, or of a table in a REST catalogue. Raises whatever pyiceberg does."""
+    table, snapshot = _iceberg(location, version, credentials, allow)
+    names = [field.name for field in _schema_then(table, snapshot).fields if field.name not in skipped]
+    rows = table.scan(snapshot_id=snapshot, selected_fields=tuple(names)).to_arrow()
+    return rows, _iceberg_facts(table, snapshot)
+
+
+def look_at_iceberg(
+    location: str, version: int | str | None, credentials: Credentials, allow: Sequence[str] | None = None
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """Columns of an Iceberg table with their types, and which snapshot that is. No file of rows is read."""
+    table, snapshot = _iceberg(location, version, credentials, allow)
+    schema = _schema_then(table, snapshot).as_arrow()
+    return {field.name: str(field.type) for field in schema}, _iceberg_facts(table, snapshot)
+
+
+def _iceberg(
+    location: str, version: int | str | None, credentials: Credentials, allow: Sequence[str] | None
+) -> tuple[Any, int | None]:
+    """The table, and the snapshot that is asked for or its newest; None where it has none."""
     from pyiceberg.table import StaticTable
 
     if version is not None and not str(version).isdecimal():
@@ -65,12 +101,17 @@ def read_iceberg(
     snapshot = int(version) if version is not None else getattr(table.current_snapshot(), "snapshot_id", None)
     if snapshot is not None and table.snapshot_by_id(snapshot) is None:
         raise NotFoundError(f"data.connection.version: the Iceberg table has no snapshot {snapshot}")
-    # columns as they were at that snapshot: later ones are not in it, and dropped ones are
+    return table, snapshot
+
+
+def _schema_then(table: Any, snapshot: int | None) -> Any:
+    """Columns as they were at a snapshot: later ones are not in it, and dropped ones are."""
     chosen = None if snapshot is None else table.snapshot_by_id(snapshot)
-    then = table.schemas().get(chosen.schema_id) if chosen is not None else None
-    names = [field.name for field in (then or table.schema()).fields if field.name not in skipped]
-    rows = table.scan(snapshot_id=snapshot, selected_fields=tuple(names)).to_arrow()
-    return rows, {"snapshot": snapshot, "metadata": Path(table.metadata_location).name}
+    return (table.schemas().get(chosen.schema_id) if chosen is not None else None) or table.schema()
+
+
+def _iceberg_facts(table: Any, snapshot: int | None) -> dict[str, Any]:
+    return {"snapshot": snapshot, "metadata": Path(table.metadata_location).name}
 
 
 def _without_the_machines_keys(scheme: str, settings: dict[str, str]) -> dict[str, str]:

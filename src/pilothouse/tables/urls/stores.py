@@ -1,6 +1,7 @@
 """Objects of a store or files of a web server, by fsspec, as files of this machine: each at one version, which is on record."""
 
 import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -25,31 +26,91 @@ class Limits:
     most_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A store or web server, at ``root``, in the words of fsspec."""
+
+    files: Any
+    root: str
+    is_web: bool
+
+    def open(self, name: str, **own_version: str) -> Any:
+        """An object's bytes, as a file."""
+        return self.files.open(name, "rb", **own_version)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """``below``: its place below what was named, as a path. ``facts``: ETag, version id, time of its last change."""
+
+    name: str
+    below: str
+    size: int | None
+    facts: dict[str, str]
+
+
 def fetch_objects(
     location: str, version: str | None, credentials: Credentials, folder: Path, limits: Limits
 ) -> tuple[Path, dict[str, Any]]:
     """Copy the object at ``location``, or all tables below it, into ``folder``. Returns what to read, and each object with its
     size, ETag and version id. Raises InvalidInputError, NotFoundError, UnavailableError, and whatever the store does."""
-    file_system, root = _opened(location, credentials, limits.timeout_s, version is not None)
-    names = _tables_at(file_system, root, is_web=root == location)
-    is_one = names == [root]
+    store = open_store(location, credentials, limits.timeout_s, versioned=version is not None)
+    objects, left = [], limits.most_bytes
+    for name, below in _places(store, version):
+        place = folder / below
+        if not place.resolve().is_relative_to(folder.resolve()):
+            raise InvalidInputError(f"data.source: the store has an object {below[:80]!r}, which is no path")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        facts = _copy(store, name, version, place, left)
+        left -= int(facts["bytes"])
+        objects.append({"object": below, **facts})
+    is_one = len(objects) == 1 and "/" not in objects[0]["object"]
+    what = folder / objects[0]["object"] if is_one else folder
+    return what, {"objects": objects}
+
+
+def open_store(location: str, credentials: Credentials, timeout_s: int, *, versioned: bool) -> Store:
+    """The store of a URL; nothing is asked of it yet."""
+    import fsspec
+
+    scheme = urlsplit(location).scheme
+    options = _options(scheme, credentials, limits.timeout_s, versioned)
+    if scheme in ("gs", "gcs"):
+        # the class that fsspec has registered asks by gRPC what a bucket is, a minute long where HTTP alone goes through
+        from gcsfs.core import GCSFileSystem
+
+        files = GCSFileSystem(**options)
+    else:
+        files = fsspec.filesystem(scheme, **options)
+    is_web = scheme in ("http", "https")
+    return Store(files, location if is_web else files._strip_protocol(location), is_web)
+
+
+def listed(store: Store, version: str | None) -> list[StoredObject]:
+    """The objects that would be read, in the order of their names. Raises as ``fetch_objects``."""
+    own_version = {"version_id": version} if version is not None else {}
+    found = []
+    for name, below in _places(store, version):
+        info = _info(store.files, name, own_version)
+        size = info.get("size")
+        found.append(StoredObject(name, below, size if isinstance(size, int) else None, _facts(info)))
+    return found
+
+
+def _places(store: Store, version: str | None) -> Iterator[tuple[str, str]]:
+    """Name of each object and its place below what was named. Raises InvalidInputError for one that would lie elsewhere."""
+    names = _tables_at(store.files, store.root, is_web=store.is_web)
+    is_one = names == [store.root]
     if version is not None and not is_one:
         raise InvalidInputError(
             "data.connection.version: is that of one object; data.source names a folder of them"
         )
-    objects, left = [], limits.most_bytes
     for name in names:
-        below = PurePosixPath(name).name if is_one else name.removeprefix(root.rstrip("/") + "/")
+        below = PurePosixPath(name).name if is_one else name.removeprefix(store.root.rstrip("/") + "/")
         below = below.partition("?")[0]
-        place = folder / below
-        if ".." in PurePosixPath(below).parts or not place.resolve().is_relative_to(folder.resolve()):
+        if ".." in PurePosixPath(below).parts or PurePosixPath(below).is_absolute():
             raise InvalidInputError(f"data.source: the store has an object {below[:80]!r}, which is no path")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        facts = _copy(file_system, name, version, place, left)
-        left -= int(facts["bytes"])
-        objects.append({"object": below, **facts})
-    what = folder / objects[0]["object"] if is_one else folder
-    return what, {"objects": objects}
+        yield name, below
 
 
 class StoredTables:
@@ -57,9 +118,9 @@ class StoredTables:
     fit a pattern (``*``, ``?``, ``[…]``). Raises as ``fetch_objects``."""
 
     def __init__(self, location: str, credentials: Credentials, timeout_s: int) -> None:
-        self._files, self.root = _opened(location, credentials, timeout_s, versioned=False)
-        self.names = _tables_at(self._files, self.root, is_web=self.root == location)
-        infos = [self._files.info(name) for name in self.names]
+        self._store = open_store(location, credentials, timeout_s, versioned=False)
+        self.names = _tables_at(self._store.files, self._store.root, is_web=self._store.is_web)
+        infos = [_info(self._store.files, name, {}) for name in self.names]
         self.sizes = [int(info.get("size") or 0) for info in infos]
         """Bytes of each; 0 where the store does not say."""
         self.states = [f"{info.get('size')} {_facts(info)}" for info in infos]
@@ -67,24 +128,7 @@ class StoredTables:
 
     def copy(self, name: str, place: Path) -> None:
         """Copy an object as it is at one moment. Raises UnavailableError where it is replaced meanwhile."""
-        _copy(self._files, name, None, place, _MOST_OF_A_LOG)
-
-
-def _opened(location: str, credentials: Credentials, timeout_s: int, versioned: bool) -> tuple[Any, str]:
-    """File system of fsspec and the root in it; of a web server this is the URL itself."""
-    import fsspec
-
-    scheme = urlsplit(location).scheme
-    options = _options(scheme, credentials, timeout_s, versioned)
-    if scheme in ("gs", "gcs"):
-        # the class that fsspec has registered asks by gRPC what a bucket is, a minute long where HTTP alone goes through
-        from gcsfs.core import GCSFileSystem
-
-        file_system = GCSFileSystem(**options)
-    else:
-        file_system = fsspec.filesystem(scheme, **options)
-    is_web = scheme in ("http", "https")
-    return file_system, location if is_web else file_system._strip_protocol(location)
+        _copy(self._store, name, None, place, _MOST_OF_A_LOG)
 
 
 def _tables_at(file_system: Any, root: str, *, is_web: bool) -> list[str]:
@@ -106,12 +150,13 @@ def _tables_at(file_system: Any, root: str, *, is_web: bool) -> list[str]:
     return found
 
 
-def _copy(file_system: Any, name: str, version: str | None, place: Path, most: int) -> dict[str, Any]:
+def _copy(store: Store, name: str, version: str | None, place: Path, most: int) -> dict[str, Any]:
     """Copy one object as it is at one moment; what is on record of it. Raises InvalidInputError beyond ``most`` bytes, whatever
     length was announced."""
     own_version = {"version_id": version} if version is not None else {}
+    file_system = store.files
     before = _info(file_system, name, own_version)
-    with file_system.open(name, "rb", **own_version) as source, place.open("wb") as file:
+    with store.open(name, **own_version) as source, place.open("wb") as file:
         taken = 0
         while chunk := source.read(_CHUNK):
             taken += len(chunk)
@@ -157,8 +202,12 @@ _ABSENT, _PASSING = (404, 410), (408, 425, 429)
 
 
 def _facts(info: dict[str, Any]) -> dict[str, str]:
-    """ETag and version id of an object, where the store gives them."""
-    known = {"etag": ("ETag", "etag"), "version_id": ("VersionId", "version_id", "generation")}
+    """ETag, version id and the time that a web server names, where there are any."""
+    known = {
+        "etag": ("ETag", "etag"),
+        "version_id": ("VersionId", "version_id", "generation"),
+        "modified": ("Last-Modified",),
+    }
     facts = {}
     for name, keys in known.items():
         value = next((info[key] for key in keys if info.get(key)), None)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pilothouse.cli.by_url import FileOrUrl, reached_options
 from pilothouse.cli.output import json_option, printed_as_json, say, show_table
 from pilothouse.cli.session import Session
 from pilothouse.domain.formats.safe_text import one_line
@@ -34,8 +35,8 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--from",
                 "file",
-                type=click.Path(exists=True, dir_okay=False, path_type=Path),
-                help="Look at FILE (parquet, csv, csv.gz, jsonl) and write a first model for it.",
+                type=FileOrUrl(),
+                help="Look at FILE (parquet, csv, csv.gz, jsonl), or a source by URL, and write a first model for it.",
                 metavar="FILE",
             ),
             click.option("--target", metavar="COLUMN", help="With --from: the column to predict."),
@@ -44,7 +45,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
         )
     ):
         command = option(command)
-    return command
+    return reached_options(command)
 
 
 @click.command()
@@ -52,28 +53,47 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
 @options
 @json_option
 @click.pass_obj
-def new(session: Session, model: str, file: Path | None, target: str | None, yes: bool, plan: bool) -> None:
-    """Write models/MODEL/model.toml from what a file holds: task, target, features, split, gates and windows, each guess with
-    its reason. Asks on a terminal; a quick fit takes some seconds."""
+def new(session: Session, /, model: str, file: str | None, yes: bool, plan: bool, **more: str | None) -> None:
+    """Write models/MODEL/model.toml from what a file or a source by URL holds: task, target, features, split, gates and
+    windows, each guess with its reason. Asks on a terminal; a quick fit takes some seconds."""
     from pilothouse.operations.authorisation import authorise
 
     if file is None:
         raise click.UsageError("name a file with --from FILE")
     authorise(session.services, session.actor, Permission.APPLY)
-    first = looked_at(session, session.root, file, model, session.actor.name, target=target, yes=yes)
+    first = looked_at(session.root, file, model, session.actor.name, yes=yes, **more)
     if wanted(session, first, yes=yes, plan=plan):
         write(session, first)
 
 
 def looked_at(
-    session: Session, root: Path, file: Path, name: str | None, owner: str, *, target: str | None, yes: bool
+    root: Path,
+    named: str,
+    name: str | None,
+    owner: str,
+    *,
+    yes: bool,
+    target: str | None,
+    query: str | None,
+    credentials: str | None,
 ) -> First:
-    """Look at a file; questions are asked on a terminal, unless every guess is taken."""
+    """Look at a file or a source by URL; questions are asked on a terminal, unless every guess is taken."""
+    from pilothouse.operations.ingest.by_url import Reached, as_file, is_by_url
     from pilothouse.operations.workspace import first_models
 
-    wanted = first_models.Wanted(root, file, name or first_models.name_of(file), owner, target)
+    reached = Reached(query, credentials)
     ask = first_models.take_guess if yes or not _is_terminal() else _ask
-    return First(wanted, first_models.look(wanted, ask=ask, tell=say))
+    with as_file(named, reached) as file:
+        found = first_models.Wanted(
+            root,
+            file,
+            name or first_models.name_of(named),
+            owner,
+            target,
+            source=named if is_by_url(named) else "",
+            reached=reached,
+        )
+        return First(found, first_models.look(found, ask=ask, tell=say))
 
 
 def wanted(session: Session, first: First, *, yes: bool, plan: bool) -> bool:

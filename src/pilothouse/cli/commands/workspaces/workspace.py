@@ -65,24 +65,27 @@ EXIT_UNWATCHED = 14
 @click.pass_obj
 def init(
     session: Session,
+    /,
     folder: Path,
     admin: str | None,
     demo: bool,
     solo: bool,
     origin: str,
-    file: Path | None,
-    target: str | None,
+    file: str | None,
     yes: bool,
     plan: bool,
     name: str | None,
+    **more: str | None,
 ) -> None:
     """Make a workspace in FOLDER (this one otherwise), with --from FILE also a first model."""
     root, admin = session.workspace or folder, admin or os_user()
     if origin:
         check_key_name(origin)
     if file is None:
-        if target or name or yes or plan:
-            raise click.UsageError("--target, --name, --yes and --plan go with --from FILE")
+        if name or yes or plan or any(more.values()):
+            raise click.UsageError(
+                "--target, --name, --yes, --plan, --query and --credentials go with --from FILE"
+            )
         workspaces.initialise(root, admin, demo=demo, solo=solo)
         _say_made(root, admin, solo=solo, demo=demo)
         _make_log_key(root, admin, origin)
@@ -91,7 +94,7 @@ def init(
         )
         return
     workspaces.check_new(root)
-    first = first_models.looked_at(session, root, file, name, admin, target=target, yes=yes)
+    first = first_models.looked_at(root, file, name, admin, yes=yes, **more)
     if not first_models.wanted(session, first, yes=yes, plan=plan):
         return
     workspaces.initialise(root, admin, demo=demo, solo=solo)
