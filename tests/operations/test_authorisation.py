@@ -321,6 +321,7 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "remote_tokens.revoke": (lambda s, a: remote_tokens.revoke(s, a, 1, "lost"), ADMINS),
     "targets.list_targets": (lambda s, a: targets.list_targets(s, a), EVERYBODY),
     "targets.issue_token": (lambda s, a: targets.issue_token(s, a, "ewr"), ADMINS),
+    "imported.list_runs": (lambda s, a: imported.list_runs(s, a, 9), EVERYBODY),
     "imported.list_models": (lambda s, a: imported.list_models(s, a), EVERYBODY),
     "imported.list_versions": (lambda s, a: imported.list_versions(s, a, "nothing"), EVERYBODY),
     "imported.get_version": (lambda s, a: imported.get_version(s, a, "nothing/1"), EVERYBODY),

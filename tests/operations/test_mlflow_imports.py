@@ -169,6 +169,26 @@ def test_a_large_file_is_left_out_and_said(example: SmallWorkspace, store: Path)
     assert said.endswith("not fetched")
 
 
+def test_runs_of_no_version_come_in_where_they_are_asked_for(example: SmallWorkspace, store: Path) -> None:
+    with sqlite3.connect(store) as connection:  # versions that were never registered
+        connection.execute("DELETE FROM model_version_tags WHERE name = 'Credit Risk'")
+        connection.execute("DELETE FROM registered_model_aliases WHERE name = 'Credit Risk'")
+        connection.execute("DELETE FROM model_versions WHERE name = 'Credit Risk'")
+    connection.close()
+    assert take(example, store).runs == 1
+    assert imported.list_runs(example.services, example.admin, 50) == ([], 0)
+    counts = take(example, store, runs="all")
+    assert (counts.versions, counts.runs, counts.runs_changed) == (2, 5, 4)
+    runs, total = imported.list_runs(example.services, example.admin, 3)
+    assert (len(runs), total) == (3, 4)
+    assert {"number", "estimator"} <= runs[0].facts["params"].keys()
+    assert runs[0].facts["started_ms"] >= runs[-1].facts["started_ms"]
+    assert take(example, store, runs="all").runs_changed == 0
+    source = open_mlflow(str(store))
+    assert importing.look(example.services, example.admin, source, ImportOptions(runs="all")).runs == 5
+    source.close()
+
+
 def test_an_import_that_ended_in_the_middle_is_gone_on_with(example: SmallWorkspace, store: Path) -> None:
     class _CutError(Exception):
         pass
@@ -192,7 +212,14 @@ def test_an_import_that_ended_in_the_middle_is_gone_on_with(example: SmallWorksp
 
 
 @pytest.mark.parametrize(
-    "options", [ImportOptions(files="some"), ImportOptions(largest_file=0), ImportOptions(origin="a\nb")]
+    "options",
+    [
+        ImportOptions(files="some"),
+        ImportOptions(largest_file=0),
+        ImportOptions(runs="few"),
+        ImportOptions(runs="all", models=("a",)),
+        ImportOptions(origin="a\nb"),
+    ],
 )
 def test_options_that_are_none_are_refused(
     example: SmallWorkspace, store: Path, options: ImportOptions

@@ -105,6 +105,20 @@ class MlflowFile:
             found += self._runs(list(ids[start : start + _RUNS]), without_curves)
         return found
 
+    def run_ids(self) -> Iterator[list[str]]:
+        """Ids of all runs, page by page."""
+        after = ""
+        while self._file.columns("runs"):
+            rows = self._file.rows(
+                f"SELECT run_uuid FROM runs WHERE run_uuid > ? ORDER BY run_uuid LIMIT {PAGE}",  # noqa: S608 - ours
+                (after,),
+            )
+            if rows:
+                yield [str(row[0]) for row in rows]
+            if len(rows) < PAGE:
+                return
+            after = str(rows[-1][0])
+
     def files(self, version: ForeignVersion) -> Iterator[FoundFile]:
         """Files of a version, from folders that may be read."""
         return self._roots.files(version.location or version.source)

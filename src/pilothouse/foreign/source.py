@@ -39,6 +39,9 @@ class Source(Protocol):
     def runs(self, ids: Sequence[str], without_curves: frozenset[str]) -> list[ForeignRun]:
         """Runs of these ids that exist, deleted ones among them; curves but for those of which they are known."""
 
+    def run_ids(self) -> Iterator[list[str]]:
+        """Ids of all runs, deleted ones among them, page by page."""
+
     def files(self, version: ForeignVersion) -> Iterator[FoundFile]:
         """Files of a version. Raises NotFoundError or UnavailableError where they cannot be reached. Any thread may call it."""
 

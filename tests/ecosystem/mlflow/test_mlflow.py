@@ -73,8 +73,14 @@ def test_server_and_file_give_the_same_records_and_every_skops_file_answers(
             made.root, "import", "mlflow", f"http://{address}", "--files", "all", "--origin", "prod"
         )
         other = pilothouse(made.root, "import", "mlflow", f"http://{address}", "--files", "all")
+        every = pilothouse(made.root, "import", "mlflow", f"http://{address}", "--runs", "all")
     assert (dry["versions"], again["runs_changed"], again["aliases_changed"], again["files"]) == (6, 0, 0, 0)
     assert (other["versions"], other["files"]) == (6, counts["files"])
+    assert (every["runs"], every["runs_changed"]) == (6, 1)
+    listed = pilothouse(made.root, "import", "runs")
+    assert [(one["facts"]["name"], one["facts"]["params"]) for one in listed["runs"]] == [
+        ("alone", {"depth": "3"})
+    ]
     # beside MLflow there is the library that reads its descriptions
     beside = (python, "-m", "pilothouse.cli.main", "-w", made.root, "--json")
     scored = json.loads(ran(*beside, "import", "rescore", "credit-risk"))

@@ -70,6 +70,9 @@ def main() -> None:
     with mlflow.start_run(run_name="by hand") as run:
         mlflow.log_metric("loss", 0.5)
         mlflow.log_text("flavors: {}\n", "model/MLmodel")
+    with mlflow.start_run(run_name="alone"):  # of no version
+        mlflow.log_param("depth", 3)
+        mlflow.log_metric("loss", 0.25)
     for name in ("Old", HOSTILE):
         client.create_registered_model(name)
         client.create_model_version(name, f"runs:/{run.info.run_id}/model", run.info.run_id)

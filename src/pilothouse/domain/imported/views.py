@@ -96,6 +96,7 @@ class ImportedRun:
     facts: Mapping[str, Any]
     curves: Mapping[str, Sequence[Sequence[Any]]] = field(default_factory=dict)
     thinned: Mapping[str, int] = field(default_factory=dict)
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)

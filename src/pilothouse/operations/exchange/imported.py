@@ -34,6 +34,12 @@ def get_version(
         return version, imported.find_run(connection, version.origin, version.run)
 
 
+def list_runs(services: Services, actor: Actor, limit: int) -> tuple[Sequence[ImportedRun], int]:
+    """Runs that belong to no imported version, the newest first, without curves; and how many there are."""
+    with reading(services, actor) as connection:
+        return imported.other_runs(connection, limit)
+
+
 def alias_history(services: Services, actor: Actor, model: str) -> Sequence[AliasSpan]:
     """Every meaning of every alias of an imported model. Raises NotFoundError."""
     with reading(services, actor) as connection:

@@ -23,6 +23,8 @@ from pilothouse.store.models import imports
 FILES = ("none", "model", "all")
 """Which files are fetched: none, those of the model's folder, or those that its run has logged too."""
 LARGEST_FILE = 512 << 20
+RUNS = ("versions", "all")
+"""Which runs are read: those of versions, or those that belong to no version too."""
 _WORKERS = 8
 _PICKLES = (".pkl", ".pickle", ".joblib", ".cloudpickle")
 _OF_RUN = "run/"
@@ -39,6 +41,7 @@ class ImportOptions:
     models: tuple[str, ...] = ()
     """Names there; all where none is named."""
     files: str = "model"
+    runs: str = "versions"
     largest_file: int = LARGEST_FILE
     origin: str = ""
     """What the registry is called here; its address where it is empty."""
@@ -93,6 +96,10 @@ def check_options(options: ImportOptions) -> None:
     """Raise InvalidInputError where the options are none."""
     if options.files not in FILES:
         raise InvalidInputError(f"files: {options.files!r}; expected {', '.join(FILES)}")
+    if options.runs not in RUNS:
+        raise InvalidInputError(f"runs: {options.runs!r}; expected {', '.join(RUNS)}")
+    if options.runs == "all" and options.models:
+        raise InvalidInputError("runs: all are asked for, and models are named; expected one of both")
     if len(options.origin) > _LONGEST_ORIGIN or not options.origin.isprintable():
         raise InvalidInputError(
             f"origin: expected a name of {_LONGEST_ORIGIN} characters at most, all of which can be seen"
@@ -116,6 +123,8 @@ def look(
         counts.runs += len({version.run for version in versions if version.run})
         if tell is not None:
             tell(counts.versions, max(total, counts.versions))
+    if options.runs == "all":
+        counts.runs = sum(len(ids) for ids in source.run_ids())
     return counts
 
 
@@ -128,7 +137,7 @@ def run_import(
     total = source.count(options.models) or 0
     origin = options.origin or source.origin
     with changing(services, actor, Permission.IMPORT) as change:
-        plain = {"models": list(options.models), "files": options.files}
+        plain = {"models": list(options.models), "files": options.files, "runs": options.runs}
         number = imports.begin(change.connection, origin, plain, actor.name, change.at)
         change.record("import.begun", f"import {number}", {"origin": origin, **plain})
     with ThreadPoolExecutor(_WORKERS, thread_name_prefix="import") as pool:
@@ -141,6 +150,9 @@ def run_import(
             at_work.put_page(versions)
             if tell is not None:
                 tell(at_work.counts.versions, max(total, at_work.counts.versions))
+        if options.runs == "all":
+            for ids in source.run_ids():
+                at_work.put_other_runs(ids)
         at_work.finish(seen)
     return at_work.counts
 
@@ -165,6 +177,8 @@ class _Import:
     options: ImportOptions
     pool: ThreadPoolExecutor
     counts: ImportCounts
+    of_versions: set[str] = field(default_factory=set)
+    """Runs of versions that have been recorded."""
 
     @property
     def subject(self) -> str:
@@ -220,6 +234,7 @@ class _Import:
                 "digest": canonical_digest(told),
             }
             change.record("import.versions", self.subject, facts)
+        self.of_versions.update(ids)
         self.counts.versions += len(versions)
         self.counts.runs += len(runs)
         self.counts.runs_changed += changed
@@ -227,6 +242,22 @@ class _Import:
         wanted = [one for one in versions if (one.workspace, one.model, one.number) in without]
         if self.options.files != "none" and wanted:
             self._put_files(wanted, runs, without)
+
+    def put_other_runs(self, ids: Sequence[str]) -> None:
+        """Record those of a page of runs that belong to no version."""
+        ids = [one for one in ids if one not in self.of_versions]
+        if not ids:
+            return
+        with self.services.registry.read() as connection:
+            known = imports.ended_runs(connection, self.origin, ids)
+        runs = self.source.runs(ids, known)
+        with changing(self.services, self.actor, Permission.IMPORT) as change:
+            changed = imports.put_runs(change.connection, self.origin, runs, known, change.at)
+            told = [canonical_digest(imports.run_facts(one)) for one in runs]
+            facts = {"runs": len(runs), "runs_changed": changed, "digest": canonical_digest(told)}
+            change.record("import.runs", self.subject, facts)
+        self.counts.runs += len(runs)
+        self.counts.runs_changed += changed
 
     def finish(self, seen: set[int]) -> None:
         """Mark what is no longer there, of the models that were read whole, and close the import."""

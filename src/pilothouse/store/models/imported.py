@@ -73,7 +73,21 @@ def find_run(connection: Connection, origin: str, run: str) -> ImportedRun | Non
         facts=from_json(row["facts"]),
         curves=plain.get("curves", {}),
         thinned=plain.get("thinned", {}),
+        origin=origin,
     )
+
+
+def other_runs(connection: Connection, limit: int) -> tuple[list[ImportedRun], int]:
+    """Runs that belong to no imported version, the newest first, without curves; and how many there are."""
+    others = (
+        "FROM imported_runs WHERE (origin, run) NOT IN "
+        "(SELECT m.origin, v.run FROM imported_versions v JOIN imported_models m ON m.id = v.imported_model_id)"
+    )
+    (total,) = connection.execute(f"SELECT count(*) {others}").fetchone()
+    rows = connection.execute(
+        f"SELECT origin, run, facts {others} ORDER BY started_ms DESC, id DESC LIMIT ?", (limit,)
+    )
+    return [ImportedRun(row["run"], from_json(row["facts"]), origin=row["origin"]) for row in rows], total
 
 
 def alias_history(connection: Connection, name: str) -> list[AliasSpan]:

@@ -48,6 +48,13 @@ def import_() -> None:
     help="Files that are fetched: none, of the model's folder, or of its run too.",
 )
 @click.option(
+    "--runs",
+    type=click.Choice(["versions", "all"]),
+    default="versions",
+    show_default=True,
+    help="Runs that are read: of versions, or those of no version too.",
+)
+@click.option(
     "--artifacts",
     multiple=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -68,6 +75,7 @@ def mlflow(
     models: tuple[str, ...],
     dry_run: bool,
     files: str,
+    runs: str,
     artifacts: tuple[Path, ...],
     origin: str,
 ) -> None:
@@ -79,7 +87,7 @@ def mlflow(
     from pilothouse.foreign.opening import open_mlflow
     from pilothouse.operations.exchange import importing
 
-    options = importing.ImportOptions(models=models, files=files, origin=origin)
+    options = importing.ImportOptions(models=models, files=files, runs=runs, origin=origin)
     services, actor = session.services, session.actor
     source = open_mlflow(uri, artifacts)
     try:
@@ -170,6 +178,42 @@ def list_(session: Session, model: str | None) -> None:
     say(STANDING)
 
 
+@import_.command("runs")
+@click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most so many."
+)
+@json_option
+@click.pass_obj
+def runs_(session: Session, limit: int) -> None:
+    """List imported runs that belong to no version (import mlflow --runs all), the newest first."""
+    from pilothouse.operations.exchange import imported
+
+    runs, total = imported.list_runs(session.services, session.actor, limit)
+    if printed_as_json(session, {"total": total, "runs": runs}):
+        return
+    rows = [
+        (
+            one.id,
+            one.facts.get("name", ""),
+            one.facts.get("experiment", ""),
+            one.facts.get("status", ""),
+            _time(one.facts.get("started_ms")),
+            ", ".join(
+                f"{key} {_figure(point[2])}"
+                for key, point in sorted(one.facts.get("metrics", {}).items())[:3]
+            ),
+        )
+        for one in runs
+    ]
+    show_table(
+        ("run", "name", "experiment", "status", "started", "metrics, as MLflow said them"),
+        rows,
+        empty="no run without a version is imported: pilothouse import mlflow URI --runs all",
+    )
+    if total > len(runs):
+        say(f"{len(runs):,} of {total:,} runs: --limit shows more")
+
+
 @import_.command()
 @click.argument("version", metavar="MODEL/VERSION")
 @json_option
@@ -248,6 +292,10 @@ def aliases(session: Session, model: str) -> None:
         rows,
         empty=f"{model} has had no alias since its first import",
     )
+
+
+def _figure(value: float | str) -> str:
+    return f"{value:.4g}" if isinstance(value, float | int) else value
 
 
 def _time(milliseconds: int | None) -> str:
