@@ -1,4 +1,4 @@
-"""Supervisor of jobs: claims one, prepares its inputs, has the launcher run its steps, commits its result, once.
+"""Supervisor of jobs: claims one, prepares its inputs, has the engine run its steps, commits its result, once.
 
 Each slot is a thread. Beside a running job a second thread keeps its lease and listens for a cancellation. When the
 daemon stops, running jobs are handed over: they are queued again, and the next daemon continues after the last complete
@@ -18,8 +18,7 @@ from pilothouse.domain.jobs.failures import cause_of
 from pilothouse.domain.jobs.job_kinds import KINDS
 from pilothouse.domain.jobs.jobs import JobStatus, ProgressLine, StepExit, StepRequest, StepResult
 from pilothouse.domain.records import Job
-from pilothouse.execution.launcher_client import Launcher
-from pilothouse.execution.pipeline import JobOutcome, ParkedError, run_pipeline
+from pilothouse.execution.pipeline import JobOutcome, ParkedError, StepRunner, run_pipeline
 from pilothouse.execution.step_files import discard_files
 from pilothouse.operations.automation import job_handlers
 from pilothouse.operations.integrations.traces import job_trace
@@ -49,7 +48,7 @@ _INTERNAL = "internal error: state/daemon.log has the traceback; please report i
 
 def run_slot(
     services: Services,
-    launcher: Launcher,
+    runner: StepRunner,
     owner: str,
     wakeup: Wakeup,
     draining: threading.Event | None = None,
@@ -63,7 +62,7 @@ def run_slot(
             claim = jobs.claim_job(services, owner, LEASE_S)
             if claim is None:
                 return _until_next_start(services)
-            _run(services, launcher, claim, wakeup.stop)
+            _run(services, runner, claim, wakeup.stop)
         return None
 
     repeat(wakeup, empty_queue, at_least_every_s=_LOOK_AT_LEAST_EVERY_S)
@@ -85,10 +84,10 @@ def _until_next_start(services: Services) -> float | None:
 
 @dataclass(frozen=True)
 class _Steps:
-    """Runner of steps: processes by the launcher, the search by jobs of its own."""
+    """Runner of steps: processes by the engine, the search by jobs of its own."""
 
     services: Services
-    launcher: Launcher
+    runner: StepRunner
     claim: ClaimedJob
 
     def run_step(
@@ -96,10 +95,10 @@ class _Steps:
     ) -> tuple[StepExit, StepResult | None]:
         if request.step == "search":
             return searches.advance(self.services, self.claim, request)
-        return self.launcher.run_step(request, cancel, on_progress)
+        return self.runner.run_step(request, cancel, on_progress)
 
 
-def _run(services: Services, launcher: Launcher, claim: ClaimedJob, stop: threading.Event) -> None:
+def _run(services: Services, runner: StepRunner, claim: ClaimedJob, stop: threading.Event) -> None:
     """Run a claimed job to its end, beside a thread that keeps its lease."""
     job = claim.job
     facts = {"job": job.id, "attempt": job.attempt, "model": job.model, "kind": job.kind}
@@ -114,7 +113,7 @@ def _run(services: Services, launcher: Launcher, claim: ClaimedJob, stop: thread
     )
     keeper.start()
     try:
-        outcome = _outcome(services, launcher, claim, cancel)
+        outcome = _outcome(services, runner, claim, cancel)
         # the daemon's stop has ended the step: that is no failure of the job
         if stop.is_set() and outcome.status is not JobStatus.SUCCEEDED:
             job_attempts.hand_over(services, claim)
@@ -145,7 +144,7 @@ def _by_deadline(services: Services, claim: ClaimedJob, outcome: JobOutcome) -> 
 
 
 def _outcome(
-    services: Services, launcher: Launcher, claim: ClaimedJob, cancel: threading.Event
+    services: Services, runner: StepRunner, claim: ClaimedJob, cancel: threading.Event
 ) -> JobOutcome:
     reported = 0.0
 
@@ -165,7 +164,7 @@ def _outcome(
     try:
         prepared = job_handlers.prepare(services, claim)
         return run_pipeline(
-            _Steps(services, launcher, claim),
+            _Steps(services, runner, claim),
             prepared.kind,
             prepared.requests,
             cancel=cancel,

@@ -22,9 +22,12 @@ from pilothouse.daemon.thread_loop import ThreadGroup, Wakeup, repeat, watch
 from pilothouse.daemon.trigger_watcher import keep_triggers
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.jobs.jobs import JobStatus, ProcessName
+from pilothouse.execution.cluster.runner import ClusterRunner
+from pilothouse.execution.engine import Engine
 from pilothouse.execution.launcher_client import Isolation, Launcher
 from pilothouse.operations.automation.monitoring_round import evaluate_windows
 from pilothouse.operations.fleet.processes import BEAT_EVERY_S, Pulse
+from pilothouse.operations.integrations import cluster
 from pilothouse.operations.jobs import job_attempts
 from pilothouse.operations.promotion import break_glass, promotions
 from pilothouse.operations.rollouts.facts import Serving
@@ -77,7 +80,10 @@ class DaemonThreads:
         self._launcher = launcher
         self._pulse = Pulse(services, name)
         self._owner = f"daemon {name.boot_id} {name.pid} {name.started}"
-        self._slots = slots
+        self._cluster_state = cluster.StateKeeper(services)
+        self._cluster = self._cluster_runner(isolation)
+        self._engine = Engine(launcher, self._cluster, slots)
+        self._slots = slots if self._cluster is None else cluster.settings_in_force(services).jobs
         self._supervisor = ServingSupervisor(services, isolation) if serve_targets else None
         if self._supervisor is not None:
             self._supervisor.forget = self._pulse.forget
@@ -94,6 +100,23 @@ class DaemonThreads:
         self._hub = HubServer(hub.app(Door.SOCKET), services.paths.hub_socket)
         self._door = HubDoorKeeper(services, hub.app(Door.NETWORK))
         self._deployers = DeployerKeeper(services, self._pulse)
+
+    def _cluster_runner(self, isolation: Isolation) -> ClusterRunner | None:
+        """Runner of the cluster that ``integrations.toml`` names."""
+        settings, paths = cluster.settings_in_force(self._services), self._services.paths
+        self._cluster_state.remove()
+        if settings.engine == "local":
+            return None
+        runner = ClusterRunner(
+            settings,
+            paths.root,
+            jobs=paths.jobs,
+            artifacts=paths.artifacts,
+            closed=[paths.state],
+            isolation=isolation,
+        )
+        runner.on_state = self._cluster_state.keep
+        return runner
 
     @property
     def failed(self) -> str:
@@ -127,6 +150,8 @@ class DaemonThreads:
     def start(self) -> None:
         """Put lost jobs back, then start every thread."""
         services, parts = self._services, self._threads
+        if self._cluster is not None:
+            self._cluster.start()
         # this daemon leads now: jobs that are recorded as running have lost their process
         job_attempts.requeue_lost(services, leader=self._owner)
         registry_wakeups: list[Wakeup] = []
@@ -142,7 +167,7 @@ class DaemonThreads:
         if self._supervisor is not None:
             parts.start("serving", functools.partial(self._supervise, wakeup("serving")))
         for slot in range(self._slots):
-            run = functools.partial(run_slot, services, self._launcher, self._owner, wakeup(), self._draining)
+            run = functools.partial(run_slot, services, self._engine, self._owner, wakeup(), self._draining)
             parts.start(f"jobs {slot + 1}", run)
         parts.start("monitor", self._monitor)
         parts.start("schedules", functools.partial(self._schedules.run, wakeup("schedules")))
@@ -178,6 +203,9 @@ class DaemonThreads:
         self._threads.stop.set()
         self._hub.stop()
         left = self._threads.join(patience_s)
+        if self._cluster is not None:
+            self._cluster.stop()
+            self._cluster_state.remove()
         self._hub.close()
         if not left:
             self._page.close()

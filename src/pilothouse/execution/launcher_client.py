@@ -61,7 +61,7 @@ class Launcher:
         self._grace_s = grace_s
         self._offered = offered
         self._lock = threading.Lock()
-        self._connection: _Connection | None = None
+        self._connection: LauncherConnection | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -139,7 +139,7 @@ class Launcher:
 
     def _follow(
         self,
-        connection: "_Connection",
+        connection: "LauncherConnection",
         plain: dict[str, Any],
         secret: bytes | None,
         cancel: threading.Event,
@@ -159,12 +159,15 @@ class Launcher:
             tail.read()
             return StepExit(**answer) if answer is not None else _LOST
 
-    def _live_connection(self) -> "_Connection":
+    def _live_connection(self) -> "LauncherConnection":
         if self._connection is None or not self._connection.alive:
             if self._connection is not None:
                 self._connection.close()
-            self._connection = _Connection(self._command())
+            self._connection = self._connect()
         return self._connection
+
+    def _connect(self) -> "LauncherConnection":
+        return LauncherConnection(self._command())
 
     def _command(self) -> list[str]:
         # Neither the working folder nor a user's own packages decide what is imported. Not -I, which would ignore the hash
@@ -177,7 +180,7 @@ class Launcher:
         return command
 
 
-class _Connection(ControlledProcess):
+class LauncherConnection(ControlledProcess):
     """Launcher process. Each answer is handed to the caller that waits for it."""
 
     def __init__(self, command: list[str]) -> None:

@@ -27,7 +27,7 @@ OnProgress = Callable[[str, float, str], None]
 
 
 class StepRunner(Protocol):
-    """Runner of steps: the launcher's client, or later a cluster."""
+    """Runner of steps: the launcher's client, or a cluster."""
 
     def run_step(
         self, request: StepRequest, cancel: threading.Event, on_progress: Callable[[ProgressLine], None]
@@ -41,8 +41,8 @@ class Memory(Protocol):
     def recall(self, request: StepRequest) -> tuple[StepResult, str] | None:
         """Result of the step on the very same inputs, and the job that made it; None where it has to run."""
 
-    def keep(self, request: StepRequest, result: StepResult) -> None:
-        """Remember the result of a step."""
+    def keep(self, request: StepRequest, result: StepResult, exit_: StepExit) -> None:
+        """Remember the result of a step, by where it ran."""
 
 
 class ParkedError(Exception):
@@ -113,7 +113,7 @@ def run_pipeline(
             if status is not JobStatus.SUCCEEDED or result is None:
                 break
             if memory is not None:
-                memory.keep(wired, result)
+                memory.keep(wired, result, exit_)
         done += weight
         on_progress(request.step, done / total, "done")
     peak = max((exit_.peak_memory_mb for exit_ in exits.values()), default=0.0)
@@ -178,6 +178,8 @@ def judge(request: StepRequest, exit_: StepExit, result: StepResult | None) -> t
     if exit_.reason == "folder full":
         message = f"{step} wrote more than {request.folder_mb} MiB into its folder, {request.folder}: give it less to keep"
         return JobStatus.FAILED, message, ""
+    if exit_.reason == "worker lost":
+        return JobStatus.LOST, f"{step} was lost: {exit_.message or 'its worker went away'}", "lost"
     if exit_.reason == "exited" and exit_.message:
         return JobStatus.FAILED, f"{step} could not be run: {exit_.message}", ""
     last_line = last_message(Path(request.folder))

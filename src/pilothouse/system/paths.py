@@ -76,6 +76,11 @@ class WorkspacePaths:
         return self.state / "outbox-restored"
 
     @property
+    def cluster(self) -> Path:
+        """State of the cluster that runs steps, where there is one; the daemon writes it every few seconds."""
+        return self.state / "cluster.json"
+
+    @property
     def daemon_lock(self) -> Path:
         """File that the leading daemon holds a lock on."""
         return self.state / "daemon.lock"

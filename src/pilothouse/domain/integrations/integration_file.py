@@ -1,5 +1,5 @@
-"""``integrations.toml``: where metrics, lineage and traces go, and from which private networks rows may come. Without the file
-nothing leaves the workspace."""
+"""``integrations.toml``: where metrics, lineage and traces go, from which private networks rows may come, and where jobs run.
+Without the file nothing leaves the workspace."""
 
 import ipaddress
 from collections.abc import Iterator, Mapping
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pilothouse.domain.errors import InvalidInputError, ModelFileError
 from pilothouse.domain.formats.bounded_toml import one_line_each, parse_toml
 from pilothouse.domain.formats.places import PLACES, is_place
+from pilothouse.domain.integrations.execution_settings import ExecutionSettings, execution_faults
 from pilothouse.domain.models.dataclass_reader import read_dataclass, to_plain
 
 INTEGRATIONS_FILE = "integrations.toml"
@@ -18,10 +19,10 @@ SETTING = "integrations"
 """Setting of the workspace that holds what is in force, as plain data."""
 _LONGEST = 1_000
 _MOST_DEPLOYMENTS = 50_000
-_TABLES = ("metrics", "lineage", "traces", "sources")
-_FILES = ("token_file", "file", "tls_certificate", "tls_key")
-_OPENING = ("listen", "url", "allow", *_FILES)
-"""Keys that say where figures go, and who may read them."""
+_TABLES = ("metrics", "lineage", "traces", "sources", "execution")
+_FILES = ("token_file", "file", "tls_ca", "tls_certificate", "tls_key")
+_OPENING = ("listen", "url", "allow", "engine", "scheduler", *_FILES)
+"""Keys that say where figures, rows and code go, and who may read them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class Integrations:
     lineage: LineageSettings | None = None
     traces: TracesSettings | None = None
     sources: SourcesSettings | None = None
+    execution: ExecutionSettings | None = None
 
     def to_plain(self) -> dict[str, Any]:
         """As it is stored; tables that are not there are left out."""
@@ -165,6 +167,8 @@ def _faults(read: Integrations) -> Iterator[str]:
         yield from _url_faults("traces.url", traces.url)
         if not 0 <= traces.requests <= 1:
             yield f"traces.requests: found {traces.requests}; expected 0 to 1, such as 0.01"
+    if execution := read.execution:
+        yield from execution_faults(execution)
     for name in _TABLES:
         table = getattr(read, name)
         for i, place in enumerate(getattr(table, "allow", ())):

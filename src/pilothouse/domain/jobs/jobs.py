@@ -127,12 +127,20 @@ class StepExit:
         "disk full",
         "folder full",
         "reused",
+        "worker lost",
     ] = "exited"
-    """``reused``: no process ran, for nothing that the step depends on had changed."""
+    """``reused``: no process ran, for nothing that the step depends on had changed. ``worker lost``: the worker of a cluster,
+    or the way to it, went away."""
     message: str = ""
     """Reason why the step could not be started or supervised; empty where it was."""
     seal: str = field(default="", repr=False)
     """Key, in hex, by which the result is known to be that of a process that came to its end."""
+    host: str = ""
+    """Name of the machine, where it was a worker of a cluster; empty: this one."""
+    worker: str = ""
+    """Address of that worker."""
+    environment: str = ""
+    """Digest of the worker's environment."""
 
 
 RetryOn = Literal[

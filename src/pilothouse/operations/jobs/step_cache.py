@@ -6,18 +6,13 @@ attempts). A source counts by its entry in the file system; ``verify``, which al
 training never succeeds on rows that are not in the source.
 """
 
-import functools
-import hashlib
-import platform
-import sys
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import pilothouse
 from pilothouse.domain.formats.canonical import canonical_digest
 from pilothouse.domain.identity.roles import DAEMON
-from pilothouse.domain.jobs.jobs import StepRequest, StepResult
+from pilothouse.domain.jobs.jobs import StepExit, StepRequest, StepResult
+from pilothouse.execution.own_program import environment_digest, environment_facts
 from pilothouse.operations.authorisation import change_in
 from pilothouse.operations.jobs.code_facts import folder_digest
 from pilothouse.operations.jobs.job_inputs import judging_copy, model_copy, read_prepared
@@ -79,9 +74,9 @@ class StepMemory:
                 return StepResult(ok=True, outputs=outputs, record=step.record), origin
         return None
 
-    def keep(self, request: StepRequest, result: StepResult) -> None:
-        """Store the result of a step."""
-        if request.step not in _UNUSED_BY_STEP:
+    def keep(self, request: StepRequest, result: StepResult, exit_: StepExit) -> None:
+        """Store the result of a step, but for one of a worker whose environment is another: here it might have been another."""
+        if request.step not in _UNUSED_BY_STEP or exit_.environment not in ("", environment_digest()):
             return
         digests = {name: sha256_file(Path(path)) for name, path in result.outputs.items()}
         self._digests |= {result.outputs[name]: digest for name, digest in digests.items()}
@@ -150,24 +145,3 @@ class StepMemory:
         if name == "source" and not Path(path).is_relative_to(self._services.paths.state):
             return fingerprint(Path(path)) or "nothing"
         return sha256_file(Path(path))
-
-
-def environment_facts() -> dict[str, Any]:
-    """Python, platform, packages and the program's own code: a change of any of them makes every step run again."""
-    return {
-        "python": sys.version,
-        "platform": platform.platform(),
-        "packages": {str(p.name).lower(): p.version for p in metadata.distributions() if p.name},
-        "code": _own_code(),
-    }
-
-
-@functools.cache
-def _own_code() -> str:
-    """Digest of the modules that run inside steps, computed once a process."""
-    total = hashlib.sha256()
-    root = Path(pilothouse.__file__).parent
-    for part in ("training", "inference", "statistics", "tables", "domain", "system"):
-        for file in sorted((root / part).rglob("*.py")):
-            total.update(f"{file.relative_to(root)}\0".encode() + file.read_bytes())
-    return total.hexdigest()

@@ -20,7 +20,7 @@ def read_duckdb(path: Path, query: str, memory_mb: int, threads: int = 1) -> tup
     path = path.resolve()
     _check_log(path)
     digest = folder_digest(path)
-    with _relation(path, query, memory_mb) as relation:
+    with _relation(path, query, memory_mb, threads) as relation:
         table = relation.to_arrow_table()
     if folder_digest(path) != digest:
         raise UnavailableError(f"data.source: {path.name} was changed while it was read; train again")
@@ -44,7 +44,7 @@ def _check_log(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _relation(path: Path, query: str, memory_mb: int) -> Iterator[Any]:
+def _relation(path: Path, query: str, memory_mb: int, threads: int = 1) -> Iterator[Any]:
     """``query`` on the file or folder, which nothing has been read of yet."""
     import duckdb
 

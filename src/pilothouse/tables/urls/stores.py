@@ -74,7 +74,7 @@ def open_store(location: str, credentials: Credentials, timeout_s: int, *, versi
     import fsspec
 
     scheme = urlsplit(location).scheme
-    options = _options(scheme, credentials, limits.timeout_s, versioned)
+    options = _options(scheme, credentials, timeout_s, versioned)
     if scheme in ("gs", "gcs"):
         # the class that fsspec has registered asks by gRPC what a bucket is, a minute long where HTTP alone goes through
         from gcsfs.core import GCSFileSystem

@@ -1,0 +1,353 @@
+"""Agent in a worker of a cluster: keeps launchers, each a clean process by exec, and has them fork the confined steps.
+
+A step never runs in the worker's process nor is forked from it: its threads, signal handlers and open connections would be the
+step's. ``run_step`` is the task that the cluster schedules; the other functions are called beside it, in the worker's own loop,
+by the process that has sent it.
+
+A task says where it is and waits to be let go. So one that the cluster runs again after a lost worker, which it does up to four
+times, does not run: whoever sent it lets each attempt go once. A step that nobody asks about for ``LEASE_S`` is ended, and its
+result dropped.
+"""
+
+import contextlib
+import os
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pilothouse.confinement import probe
+from pilothouse.domain.confinement import confines, describe
+from pilothouse.domain.errors import PilothouseError
+from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.jobs.jobs import StepExit, StepRequest, StepResult
+from pilothouse.execution.cluster.blobs import Blobs
+from pilothouse.execution.cluster.contract import (
+    LEASE_S,
+    PART_BYTES,
+    TAILED,
+    CarriedFile,
+    Digests,
+    Order,
+    Report,
+    order_from_text,
+)
+from pilothouse.execution.launcher_client import Launcher
+from pilothouse.execution.own_program import environment_digest, program_digest
+from pilothouse.system.cpu import cpu_features
+
+_LOOK_EVERY_S = 0.5
+_LONGEST_FAULT = 500
+Announce = Callable[[str, dict[str, Any]], None]
+"""Tell whoever listens to a topic."""
+
+
+@dataclass
+class _Attempt:
+    """An attempt of a step on this worker."""
+
+    folder: Path
+    digests: list[str]
+    memory_mb: int
+    heard_at: float = field(default_factory=time.monotonic)
+    go: threading.Event = field(default_factory=threading.Event)
+    cancel: threading.Event = field(default_factory=threading.Event)
+    fenced: threading.Event = field(default_factory=threading.Event)
+    ended: bool = False
+
+
+class Agent:
+    """Launchers and attempts of one worker."""
+
+    def __init__(self, folder: Path, address: str, memory_mb: float, announce: Announce) -> None:
+        self._folder = folder
+        self._address = address
+        self._memory_mb = memory_mb
+        self._announce = announce
+        self._lock = threading.Condition()
+        self._attempts: dict[str, _Attempt] = {}
+        self._idle: dict[tuple[Any, ...], list[Launcher]] = {}
+        self._used_mb = 0
+        self.blobs = Blobs(folder / "blobs")
+        threading.Thread(target=self._keep_leases, name="pilothouse leases", daemon=True).start()
+
+    def facts(self) -> dict[str, Any]:
+        """What this worker is, as plain data."""
+        return {
+            "host": socket.gethostname(),
+            "program": program_digest(),
+            "environment": environment_digest(),
+            "cpu": sorted(cpu_features()),
+            "confined": confines(probe.offered()),
+            "confinement": describe(probe.offered()),
+        }
+
+    def run(self, order: Order) -> Report:
+        """Run an attempt, from its announcement to its report."""
+        folder = self._folder / "steps" / order.token
+        attempt = _Attempt(folder, sorted(order.sizes()), int(order.request["memory_mb"]))
+        with self._lock:
+            self._attempts[order.token] = attempt
+        missing = self.blobs.missing(attempt.digests)
+        said = {
+            "token": order.token,
+            "worker": self._address,
+            "host": socket.gethostname(),
+            "missing": missing,
+        }
+        self._announce(order.topic, said)
+        attempt.go.wait()
+        try:
+            return self._run(order, attempt)
+        except (PilothouseError, OSError) as error:
+            return self._report(order, fault=one_line(str(error), _LONGEST_FAULT))
+        finally:
+            attempt.ended = True
+
+    def _run(self, order: Order, attempt: _Attempt) -> Report:
+        if attempt.fenced.is_set():
+            return self._report(order, fault="nobody asked about it for so long that its lease has ended")
+        if attempt.cancel.is_set():
+            return self._report(order, exit_=StepExit(None, None, 0.0, 0.0, "cancelled"))
+        if order.program != program_digest():
+            return self._report(
+                order,
+                fault=f"worker {self._address} has other code of Pilothouse than the workspace: install the same release there",
+            )
+        if attempt.memory_mb > self._memory_mb:
+            return self._report(
+                order,
+                fault=f"training.memory_mb, {attempt.memory_mb:,} MiB, is more than worker {self._address} has, "
+                f"{self._memory_mb:,.0f} MiB: lower it, or start workers with a larger --memory-limit",
+            )
+        request = self._lay_out(order, attempt)
+        with self._memory(attempt):
+            if attempt.cancel.is_set():
+                return self._report(order, exit_=StepExit(None, None, 0.0, 0.0, "cancelled"))
+            with self._launcher(order) as launcher:
+                exit_, result = launcher.run_step(request, attempt.cancel, lambda line: None)
+        if attempt.fenced.is_set():
+            return self._report(order, fault="its lease ended while it ran")
+        return self._report(order, exit_, result, Path(request.folder))
+
+    def _lay_out(self, order: Order, attempt: _Attempt) -> StepRequest:
+        """Show an attempt its inputs, beside its own folder and not in it."""
+        inputs = {}
+        for name, item in order.inputs.items():
+            place = attempt.folder / "in" / name
+            place.mkdir(mode=0o700, parents=True)
+            for file in item.files:
+                path = place / file.path
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self.blobs.link(file.digest, path)
+            inputs[name] = str(place if item.is_folder else place / item.files[0].path)
+        return StepRequest(**order.request, inputs=inputs, folder=str(attempt.folder / "own"))
+
+    @contextlib.contextmanager
+    def _memory(self, attempt: _Attempt) -> Iterator[None]:
+        """Hold the memory that a step may take: steps whose bounds together are more than the worker's wait for each other."""
+        with self._lock:
+            while self._used_mb + attempt.memory_mb > self._memory_mb and not attempt.cancel.is_set():
+                self._lock.wait(_LOOK_EVERY_S)
+            self._used_mb += attempt.memory_mb
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._used_mb -= attempt.memory_mb
+                self._lock.notify_all()
+
+    @contextlib.contextmanager
+    def _launcher(self, order: Order) -> Iterator[Launcher]:
+        """A launcher that no other step has: one that dies takes one attempt along."""
+        key = order.isolation, order.package, order.path, order.grace_s
+        with self._lock:
+            waiting = self._idle.setdefault(key, [])
+            launcher = waiting.pop() if waiting else None
+        if launcher is None:
+            launcher = Launcher(
+                isolation="warn" if order.isolation == "warn" else "require",
+                steps_package=order.package,
+                path=[Path(path) for path in order.path],
+                grace_s=order.grace_s,
+            )
+            launcher.start()
+        try:
+            yield launcher
+        finally:
+            with self._lock:
+                self._idle[key].append(launcher)
+
+    def _report(
+        self,
+        order: Order,
+        exit_: StepExit | None = None,
+        result: StepResult | None = None,
+        folder: Path | None = None,
+        fault: str = "",
+    ) -> Report:
+        outputs, plain = {}, None
+        if result is not None and folder is not None:
+            digests = Digests()
+            for name, path in result.outputs.items():
+                (file,) = digests.of_input(Path(path)).files
+                relative = Path(path).relative_to(folder.resolve()).as_posix()
+                outputs[name] = CarriedFile(relative, file.digest, file.size)
+            plain = {
+                "ok": result.ok,
+                "record": result.record,
+                "error": result.error,
+                "cause": result.cause,
+            }
+        return Report(
+            token=order.token,
+            host=socket.gethostname(),
+            worker=self._address,
+            environment=environment_digest(),
+            exit={} if exit_ is None else {**asdict(exit_), "seal": ""},
+            result=plain,
+            outputs=outputs,
+            fault=fault,
+        )
+
+    def deliver(self, token: str, parts: Sequence[tuple[str, bytes, int]], *, go: bool) -> list[str] | None:
+        """Take parts of files, each with its digest and the size of its file, and with ``go`` let the attempt run. Returns the
+        digests that it still lacks; None where there is no such attempt."""
+        attempt = self._heard(token)
+        if attempt is None:
+            return None
+        for digest, data, size in parts:
+            self.blobs.add_part(token, digest, data, size)
+        if not go:
+            return []
+        missing = self.blobs.missing(attempt.digests)
+        if not missing:
+            attempt.go.set()
+        return missing
+
+    def look(self, token: str, offsets: dict[str, int]) -> dict[str, bytes] | None:
+        """What was appended to the files of ``TAILED`` behind the offsets; None where there is no such attempt."""
+        attempt = self._heard(token)
+        if attempt is None:
+            return None
+        return {name: _read(attempt.folder / "own" / name, offsets.get(name, 0)) for name in TAILED}
+
+    def read(self, token: str, path: str, offset: int) -> bytes | None:
+        """Part of a file that an attempt that has ended has left."""
+        attempt = self._heard(token)
+        if attempt is None or not attempt.ended:
+            return None
+        return _read(attempt.folder / "own" / path, offset, PART_BYTES)
+
+    def cancel(self, token: str) -> None:
+        """End an attempt; one that was not let go does not begin."""
+        attempt = self._heard(token)
+        if attempt is not None:
+            attempt.cancel.set()
+            attempt.go.set()
+
+    def release(self, token: str) -> None:
+        """Forget an attempt that has ended, with all that it has left."""
+        with self._lock:
+            attempt = self._attempts.get(token)
+            if attempt is None or not attempt.ended:
+                return
+            del self._attempts[token]
+        self.blobs.forget_sender(token)
+        shutil.rmtree(attempt.folder, ignore_errors=True)
+        self.blobs.make_room()
+
+    def _heard(self, token: str) -> _Attempt | None:
+        with self._lock:
+            attempt = self._attempts.get(token)
+            if attempt is not None:
+                attempt.heard_at = time.monotonic()
+            return attempt
+
+    def _keep_leases(self) -> None:
+        while True:
+            time.sleep(_LOOK_EVERY_S)
+            with self._lock:
+                late = {
+                    token: attempt
+                    for token, attempt in self._attempts.items()
+                    if time.monotonic() - attempt.heard_at > LEASE_S
+                }
+            for token, attempt in late.items():
+                attempt.fenced.set()
+                attempt.cancel.set()
+                attempt.go.set()
+                self.release(token)  # does nothing while it runs
+
+
+def _read(path: Path, offset: int, most: int = 1 << 18) -> bytes:
+    """Part of a file of a step, which is untrusted: no link is followed, nothing is waited for."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.pread(descriptor, most, offset)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
+
+
+_agents: dict[str, Agent] = {}
+_making = threading.Lock()
+
+
+def _agent_of(worker: Any) -> Agent:
+    """The agent of a worker of Dask, made when it is first needed."""
+    with _making:
+        if worker.address not in _agents:
+            limit = worker.memory_manager.memory_limit
+            memory_mb = limit / 2**20 if limit else float("inf")
+            folder = Path(worker.local_directory).resolve() / "pilothouse"
+            _agents[worker.address] = Agent(folder, worker.address, memory_mb, worker.log_event)
+        return _agents[worker.address]
+
+
+def run_step(text: str) -> str:
+    """Task that the cluster schedules: an Order in, a Report out, as text."""
+    from distributed import get_worker
+
+    agent = _agent_of(get_worker())
+    return agent.run(order_from_text(text)).to_text()
+
+
+def facts(dask_worker: Any = None) -> dict[str, Any]:
+    """Facts of the worker."""
+    return _agent_of(dask_worker).facts()
+
+
+def deliver(
+    token: str, parts: Sequence[tuple[str, bytes, int]], go: bool, dask_worker: Any = None
+) -> list[str] | None:
+    """See ``Agent.deliver``."""
+    return _agent_of(dask_worker).deliver(token, parts, go=go)
+
+
+def look(token: str, offsets: dict[str, int], dask_worker: Any = None) -> dict[str, bytes] | None:
+    """See ``Agent.look``."""
+    return _agent_of(dask_worker).look(token, offsets)
+
+
+def read(token: str, path: str, offset: int, dask_worker: Any = None) -> bytes | None:
+    """See ``Agent.read``."""
+    return _agent_of(dask_worker).read(token, path, offset)
+
+
+def cancel(token: str, dask_worker: Any = None) -> None:
+    """See ``Agent.cancel``."""
+    _agent_of(dask_worker).cancel(token)
+
+
+def release(token: str, dask_worker: Any = None) -> None:
+    """See ``Agent.release``."""
+    _agent_of(dask_worker).release(token)

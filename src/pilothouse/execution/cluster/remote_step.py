@@ -1,0 +1,302 @@
+"""One attempt of a step on a cluster, seen from the process that has sent it: from its order to the files in its folder."""
+
+import asyncio
+import contextlib
+import json
+import os
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.jobs.jobs import StepExit, StepRequest
+from pilothouse.execution.cluster import agent
+from pilothouse.execution.cluster.connection import Connection, WorkerGoneError
+from pilothouse.execution.cluster.contract import (
+    LEASE_S,
+    PART_BYTES,
+    TAILED,
+    CarriedFile,
+    CarriedInput,
+    Digests,
+    Order,
+    Report,
+    report_from_text,
+    without_paths,
+)
+from pilothouse.execution.own_program import program_digest
+from pilothouse.execution.step_process import PROGRESS_FILE, RESULT_FILE, seal_of
+from pilothouse.system.files import write_atomically
+
+_LOOK_EVERY_S = 0.5
+_LARGEST_LOG = 64 << 20
+"""Bytes of a log that are carried at most."""
+_LONGEST_MESSAGE = 500
+_SEAL_BYTES = 16
+_CANCELLED = StepExit(None, None, 0.0, 0.0, "cancelled")
+_T = TypeVar("_T")
+
+
+class _CancelledError(Exception):
+    pass
+
+
+class _LostError(Exception):
+    pass
+
+
+class RemoteStep:
+    """An attempt. ``heard`` is called with what its agent announces."""
+
+    def __init__(
+        self, connection: Connection, digests: Digests, request: StepRequest, options: dict[str, Any]
+    ) -> None:
+        """``options``: isolation, package, path and grace_s of the launcher on the worker."""
+        self.token = uuid.uuid4().hex
+        self.cancelled = asyncio.Event()
+        self.worker = self.host = ""
+        self.job, self.name = request.job, request.step
+        self._connection = connection
+        self._digests = digests
+        self._request = request
+        self._options = options
+        self._folder = Path(request.folder)
+        self._announced: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._offsets = dict.fromkeys(TAILED, 0)
+        self._future: Any = None
+
+    def heard(self, said: dict[str, Any]) -> None:
+        """Take an announcement of this attempt."""
+        self._announced.put_nowait(said)
+
+    async def run(self) -> StepExit:
+        """Run the attempt to its end; its files are in the request's folder then."""
+        try:
+            return await self._run()
+        except _CancelledError:
+            return replace(_CANCELLED, host=self.host, worker=self.worker)
+        except (_LostError, WorkerGoneError) as error:
+            text = one_line(str(error), _LONGEST_MESSAGE)
+            return StepExit(None, None, 0.0, 0.0, "worker lost", text, host=self.host, worker=self.worker)
+        finally:
+            await self._leave()
+
+    async def _run(self) -> StepExit:
+        inputs = await asyncio.to_thread(self._carried)
+        if not self._connection.connected.is_set():
+            self._note("waits for the cluster: its scheduler does not answer")
+        await self._unless_cancelled(self._connection.connected.wait())
+        self._note("waits for a worker of the cluster")
+        order = Order(
+            token=self.token,
+            topic=self._connection.topic,
+            program=program_digest(),
+            request=without_paths(self._request),
+            inputs=inputs,
+            **self._options,
+        )
+        self._future = self._connection.submit(order.to_text(), self._request.step, self.token)
+        ended = asyncio.ensure_future(self._result())
+        try:
+            first = await self._until(self._announced.get(), ended)
+            if first is not None:
+                self.worker, self.host = str(first["worker"]), str(first["host"])
+                self._note(f"on {self.host}")
+                await self._deliver(order.sizes(), list(first["missing"]))
+                await self._follow(ended)
+            report = await ended
+        finally:
+            ended.cancel()
+        return await self._take(report)
+
+    def _carried(self) -> dict[str, CarriedInput]:
+        return {name: self._digests.of_input(Path(path)) for name, path in self._request.inputs.items()}
+
+    async def _result(self) -> Report:
+        try:
+            text = await self._future
+        except Exception as error:  # noqa: BLE001 - what the library or a worker raises is anything
+            name = type(error).__name__
+            if name in ("KilledWorker", "FutureCancelledError", "CancelledError", "FuturesCancelledError"):
+                raise _LostError(f"its worker went away ({name})") from None
+            raise _FaultError(one_line(f"{name}: {error}", _LONGEST_MESSAGE)) from None
+        return report_from_text(text)
+
+    async def _unless_cancelled(self, waited_for: Awaitable[_T]) -> _T:
+        """What is waited for. Raises _CancelledError, or _LostError where the connection goes meanwhile."""
+        return await _first(waited_for, {self.cancelled: _CancelledError()})
+
+    async def _until(self, waited_for: Awaitable[_T], ended: "asyncio.Future[Report]") -> _T | None:
+        """What is waited for, or None where the task ended before. Raises _CancelledError, _LostError."""
+        stops: dict[asyncio.Event, Exception] = {
+            self.cancelled: _CancelledError(),
+            self._connection.lost: _LostError("the scheduler went away"),
+        }
+        over = asyncio.Event()
+        ended.add_done_callback(lambda _: over.set())
+        try:
+            return await _first(waited_for, {**stops, over: _OverError()})
+        except _OverError:
+            return None
+
+    async def _deliver(self, sizes: dict[str, int], missing: Sequence[str]) -> None:
+        """Carry the files that the worker lacks, and let the attempt go."""
+        lacking: list[str] | None = list(missing)
+        for _ in range(3):  # what it has may be removed for want of room meanwhile
+            for digest in lacking or ():
+                await self._carry(digest, sizes[digest])
+            lacking = await self._call(agent.deliver, self.token, [], True)
+            if lacking is None:
+                raise _LostError(f"worker {self.worker} knows nothing of it any more")
+            if not lacking:
+                return
+        raise _LostError(f"worker {self.worker} has no room for its inputs")
+
+    async def _carry(self, digest: str, size: int) -> None:
+        path = self._digests.places[digest]
+        with path.open("rb") as file:
+            while True:
+                data = await asyncio.to_thread(file.read, PART_BYTES)
+                await self._call(agent.deliver, self.token, [(digest, data, size)], False)
+                if file.tell() >= size or not data:
+                    return
+
+    async def _follow(self, ended: "asyncio.Future[Report]") -> None:
+        """Copy log and progress until the task has ended; being asked keeps its lease."""
+        silent_since: float | None = None
+        asked = False
+        while not ended.done():
+            again = asyncio.ensure_future(self._announced.get())
+            stops = [asyncio.ensure_future(self._connection.lost.wait())]
+            if not asked:
+                stops.append(asyncio.ensure_future(self.cancelled.wait()))
+            waited_for: list[asyncio.Future[Any]] = [ended, again, *stops]
+            await asyncio.wait(waited_for, timeout=_LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
+            for waiting in (*stops, again):
+                if not waiting.done():
+                    waiting.cancel()
+            if ended.done():
+                return
+            if again.done() and not again.cancelled():
+                said = again.result()
+                with contextlib.suppress(WorkerGoneError):
+                    await self._connection.call(str(said["worker"]), agent.cancel, self.token)
+                raise _LostError(f"worker {self.worker} on {self.host} went away")
+            if self._connection.lost.is_set():
+                raise _LostError("the scheduler went away")
+            if self.cancelled.is_set() and not asked:
+                asked = True
+                await self._call(agent.cancel, self.token)
+            try:
+                await self._look()
+                silent_since = None
+            except WorkerGoneError as error:
+                silent_since = silent_since or time.monotonic()
+                gone = self.worker not in self._connection.workers
+                if gone or time.monotonic() - silent_since > LEASE_S:
+                    raise _LostError(f"worker {self.worker} on {self.host} went away") from error
+
+    async def _look(self) -> bool:
+        """Copy what is new; False where nothing was."""
+        new = await self._call(agent.look, self.token, self._offsets)
+        if new is None:
+            raise WorkerGoneError(f"worker {self.worker} knows nothing of it any more")
+        any_new = False
+        for name, data in new.items():
+            if name in self._offsets and data and self._offsets[name] < _LARGEST_LOG:
+                self._offsets[name] += len(data)
+                any_new = True
+                self._append(name, data)
+        return any_new
+
+    async def _take(self, report: Report) -> StepExit:
+        """Bring what an attempt has left into its folder, its result last. Raises _LostError where the worker is gone."""
+        if report.token != self.token:
+            raise _LostError("the cluster answered with the report of another attempt")
+        place: dict[str, Any] = {
+            "host": report.host,
+            "worker": report.worker,
+            "environment": report.environment,
+        }
+        if report.fault:
+            return replace(StepExit(1, None, 0.0, 0.0, "exited", report.fault), **place)
+        if self.worker:
+            while await self._look():
+                pass
+        exit_ = StepExit(**{**report.exit, **place, "seal": os.urandom(_SEAL_BYTES).hex()})
+        if report.result is not None:
+            for file in report.outputs.values():
+                await self._fetch(file)
+            outputs = {name: file.path for name, file in report.outputs.items()}
+            content = json.dumps({**report.result, "outputs": outputs})
+            sealed = {"seal": seal_of(bytes.fromhex(exit_.seal), content.encode()), "result": content}
+            write_atomically(self._folder / RESULT_FILE, json.dumps(sealed).encode())
+        return exit_
+
+    async def _fetch(self, file: CarriedFile) -> None:
+        incoming = self._folder / f".in-{file.digest}"
+        path = self._folder / file.path
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with incoming.open("wb") as out:
+            while out.tell() < file.size:
+                data = await self._call(agent.read, self.token, file.path, out.tell())
+                if not data:
+                    raise _LostError(f"worker {self.worker} on {self.host} lost an output of it, {file.path}")
+                out.write(data)
+        (received,) = Digests().of_input(incoming).files
+        if (received.digest, received.size) != (file.digest, file.size):
+            raise _LostError(f"an output of it, {file.path}, arrived as another file than the worker said")
+        incoming.replace(path)
+
+    async def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return await self._connection.call(self.worker, function, *arguments)
+
+    async def _leave(self) -> None:
+        """Let go of the attempt wherever it is."""
+        if self._future is not None:
+            with contextlib.suppress(Exception):
+                ended = self._future.done()
+                if not ended:
+                    await asyncio.wait_for(self._future.cancel(), 5)
+                self._future.release()
+        if self.worker and self.worker in self._connection.workers:
+            with contextlib.suppress(Exception):
+                await self._call(agent.cancel, self.token)
+                await self._call(agent.release, self.token)
+
+    def _append(self, name: str, data: bytes) -> None:
+        descriptor = os.open(
+            self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600
+        )
+        with open(descriptor, "ab") as file:  # noqa: PTH123 - a descriptor
+            file.write(data)
+
+    def _note(self, message: str) -> None:
+        """Progress that this process has to tell, before the step tells its own."""
+        line = {"at": time.time(), "fraction": 0.0, "message": message}
+        self._append(PROGRESS_FILE, json.dumps(line).encode() + b"\n")
+
+
+class _OverError(Exception):
+    pass
+
+
+class _FaultError(Exception):
+    """The cluster could not run it, and would not elsewhere."""
+
+
+async def _first(waited_for: Awaitable[_T], stops: dict[asyncio.Event, Exception]) -> _T:
+    """What is waited for. Raises what stands for the event that came before."""
+    wanted = asyncio.ensure_future(waited_for)
+    events = {asyncio.ensure_future(event.wait()): error for event, error in stops.items()}
+    try:
+        await asyncio.wait([wanted, *events], return_when=asyncio.FIRST_COMPLETED)
+        if wanted.done():
+            return wanted.result()
+        raise next(error for waiting, error in events.items() if waiting.done())
+    finally:
+        for waiting in (wanted, *events):
+            waiting.cancel()
