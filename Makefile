@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-versions test-peers test-clients test-interop test-ecosystem test-ecosystem-data test-ecosystem-tools test-ecosystem-mlflow test-upgrade test-histories fuzz portable-long proof-console proof-ssh soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs site pictures lock clean help outbox-long test-alerts bench-rollouts bench-python proof-remote proof-far bench-scale
+.PHONY: demo test test-versions test-peers test-clients test-interop test-ecosystem test-ecosystem-data test-ecosystem-tools test-ecosystem-mlflow test-upgrade test-histories fuzz portable-long proof-console proof-ssh soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs site pictures lock clean help outbox-long test-alerts bench-rollouts bench-python proof-remote proof-far bench-scale test-engine
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
@@ -20,6 +20,7 @@ help:
 	@echo "make test-interop  a dossier before the verifier of OpenSSF Model Signing and CycloneDX's strict validator (installs both)"
 	@echo "make test-ecosystem  tools that teams keep, themselves: databases, object stores, Prometheus, OpenLineage … (installs them; says what it skipped)"
 	@echo "make test-alerts  messages by apprise to servers on loopback, and a real Alertmanager where one is (installs apprise by itself)"
+	@echo "make test-engine  jobs on a real Dask cluster with TLS, and 100 kills of its workers, scheduler and connection (installs Dask by itself)"
 	@echo "make test-upgrade  workspaces made under scikit-learn 1.8 and opened under today's (builds the environments of before)"
 	@echo "make test-clients  tritonclient, KServe's, MLServer's and MLflow's clients and schemathesis against a server, ONNX files beside their versions (installs each by itself)"
 	@echo "make check   what CI runs: lint, types, layers, tests"
@@ -128,6 +129,18 @@ test-peers: $(VENV)/.dev .peers/evidently/.done .peers/nannyml/.done .peers/aics
 test-clients: $(VENV)/.dev .clients/triton/.done .clients/kserve/.done .clients/mlserver/.done .clients/mlflow/.done .clients/onnx/.done
 	@PILOTHOUSE_CLIENTS=1 $(BIN)/python -m pytest -q -rP tests/clients
 	@.clients/onnx/bin/python -m pytest -q tests/daemon/test_onnx_export.py
+
+# Jobs on a cluster. PH_CLUSTER_KILLS=NUMBER kills more or less often, PH_SEED=NUMBER draws others.
+.engine/.done: requirements-dev.lock pyproject.toml
+	@test -x .engine/bin/pip || $(PYTHON) -m venv --clear .engine
+	@echo "installing Dask into .engine ..."
+	@.engine/bin/python -m pip --disable-pip-version-check -q install --require-hashes -r requirements-dev.lock
+	@.engine/bin/python -m pip --disable-pip-version-check -q install "dask[distributed]==2026.8.0"
+	@.engine/bin/python -m pip --disable-pip-version-check -q install --no-deps --no-build-isolation -e .
+	@touch $@
+
+test-engine: .engine/.done
+	@PH_CLUSTER_KILLS=$${PH_CLUSTER_KILLS:-100} .engine/bin/python -m pytest -q -s -rs tests/execution/test_cluster.py tests/execution/test_cluster_kills.py tests/daemon/test_cluster_jobs.py
 
 # What teams keep beside Pilothouse, real and on loopback: an environment with every extra, and what is not there is said.
 .ecosystem/data/.done: tests/ecosystem/requirements-data.txt requirements-dev.lock pyproject.toml

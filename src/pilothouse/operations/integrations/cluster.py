@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from pilothouse.domain.errors import PilothouseError
@@ -14,6 +15,7 @@ from pilothouse.domain.models.dataclass_reader import read_dataclass
 from pilothouse.operations.authorisation import authorise
 from pilothouse.operations.integrations import integration_files
 from pilothouse.operations.services import Services
+from pilothouse.store.work import jobs
 from pilothouse.system.files import read_json, write_atomically
 
 _WRITE_EVERY_S = 2.0
@@ -40,10 +42,13 @@ def cluster_state(services: Services, actor: Actor) -> ClusterState | None:
     return state if state is not None and time.time() - state.at < STALE_AFTER_S else None
 
 
-def job_hosts(services: Services, actor: Actor) -> dict[int, str]:
-    """Host on which a step of each job runs just now, where that is one of a cluster."""
+def job_hosts(services: Services, actor: Actor, numbers: Sequence[int]) -> dict[int, str]:
+    """Host of a cluster on which a step of each job runs just now, or ran last; a job that never left this machine has
+    none. Raises NotAllowedError."""
     state = cluster_state(services, actor)
-    return {step.job: step.host for step in state.steps if step.host} if state else {}
+    with services.registry.read() as connection:
+        ran = jobs.last_hosts(connection, tuple(numbers))
+    return ran | ({step.job: step.host for step in state.steps if step.host} if state else {})
 
 
 class StateKeeper:

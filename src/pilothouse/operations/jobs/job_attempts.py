@@ -130,7 +130,10 @@ def _delay_s(connection: Connection, job: Job, status: JobStatus, cause: Cause) 
     if reason is None or job.failures + 1 >= job.max_attempts:
         return None
     rules = spec_of_job(connection, job).training
-    return back_off_s(rules.retry_after, job.failures + 1) if reason in rules.retry_on else None
+    if reason not in rules.retry_on:
+        return None
+    # what was lost with its worker or launcher goes elsewhere at once the first time; then something may be wrong with it
+    return 0 if reason == "lost" and not job.failures else back_off_s(rules.retry_after, job.failures + 1)
 
 
 def _lost(services: Services, connection: Connection, leader: str | None) -> list[Job]:

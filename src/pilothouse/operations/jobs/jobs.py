@@ -75,6 +75,12 @@ def attempts_before(services: Services, actor: Actor, number: int) -> list[str]:
     return [f"attempt {e.detail.get('attempt')} {_PUT_BACK[e.action](e.detail)}" for e in entries]
 
 
+def places_of(services: Services, actor: Actor, number: int) -> list[tuple[int, str, str, str]]:
+    """(attempt, step, host, worker) of each step of a job that ran on a cluster, in order. Raises NotAllowedError."""
+    with reading(services, actor) as connection:
+        return jobs.places_of(connection, number)
+
+
 _PUT_BACK: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "job.will_retry": lambda detail: f"{detail.get('status')}: {detail.get('error')}",
     "job.requeued": lambda _: "was lost with its daemon",

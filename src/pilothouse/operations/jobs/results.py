@@ -55,7 +55,7 @@ _VERSION_FILES = {
     "reference": ("evaluate", "reference"),
     "predictions": ("evaluate", "predictions"),
 }
-_ENVIRONMENT = ("python", "platform", "packages", "threads")
+_ENVIRONMENT = ("python", "platform", "packages", "threads", "cpu")
 
 
 def record_training(services: Services, claim: ClaimedJob, outcome: JobOutcome) -> Version:

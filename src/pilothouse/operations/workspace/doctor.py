@@ -25,6 +25,7 @@ from pilothouse.inference.safe_format import scikit_learn_here
 from pilothouse.operations.alerts import incident_cost
 from pilothouse.operations.authorisation import authorise, changing, clock_is_behind
 from pilothouse.operations.fleet import health, hub_door, processes
+from pilothouse.operations.integrations import cluster
 from pilothouse.operations.promotion import signature_checks
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
@@ -82,6 +83,8 @@ def diagnose(services: Services, actor: Actor, *, full: bool = False) -> list[Fi
     }
     findings = [_run(name, check) for name, check in checks.items()]
     findings += [*_surroundings(services), _guarded("daemon", lambda: _daemon(services))]
+    if cluster.settings_in_force(services).engine != "local":
+        findings.append(_guarded("cluster", lambda: _cluster(services, actor)))
     if processes.daemon_state(services).running or not _live(services):
         findings.append(_run("serving", lambda: _serving(services, actor)))
     return findings
@@ -292,6 +295,16 @@ def _daemon(services: Services) -> Finding:
     untold = "; whether targets answer cannot be told while the daemon does not run" if live else ""
     text = f"does not run, {end_text(state)}{wait}{untold}; start it with pilothouse daemon start"
     return Finding("daemon", not parts, text)
+
+
+def _cluster(services: Services, actor: Actor) -> Finding:
+    """Whether the cluster that runs steps can be reached, with workers that can."""
+    state = cluster.cluster_state(services, actor)
+    if state is None:
+        scheduler = cluster.settings_in_force(services).scheduler
+        text = f"steps run on {scheduler}; no daemon has told of it, for none runs with these settings"
+        return Finding("cluster", True, text)
+    return Finding("cluster", not state.faults, "; ".join([state.summary, *state.faults, state.scheduler]))
 
 
 def _serving(services: Services, actor: Actor) -> str:

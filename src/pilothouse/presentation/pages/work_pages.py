@@ -23,9 +23,17 @@ from pilothouse.presentation.texts import (
 from pilothouse.presentation.verdicts import drift_verdict, power_text
 
 
-def job_facts(job: Job, now: datetime, attempts: Sequence[str] = (), *, figures: str = "v") -> list[Line]:
+def job_facts(
+    job: Job,
+    now: datetime,
+    attempts: Sequence[str] = (),
+    *,
+    figures: str = "v",
+    places: Sequence[tuple[int, str, str, str]] = (),
+) -> list[Line]:
     """Status, progress, inputs and result of a job: the lines above its log. ``attempts``: why those before did not end it;
-    ``figures``: the key or command that shows the figures of its version."""
+    ``figures``: the key or command that shows the figures of its version; ``places``: attempt, step, host and worker of each
+    step that ran on a cluster."""
     took = ((job.ended_at or now) - job.started_at).total_seconds() if job.started_at else None
     share = 1.0 if job.status.value == "succeeded" else job.progress
     head = Line(
@@ -46,6 +54,7 @@ def job_facts(job: Job, now: datetime, attempts: Sequence[str] = (), *, figures:
             [
                 ("by", by),
                 ("took", f"{timing}, attempt {job.attempt}"),
+                *_places(job, places),
                 *(("before", text) for text in attempts),
                 *_order(job),
                 ("options", options or ABSENT),
@@ -66,6 +75,20 @@ def job_facts(job: Job, now: datetime, attempts: Sequence[str] = (), *, figures:
             )
         )
     return lines
+
+
+def _places(job: Job, places: Sequence[tuple[int, str, str, str]]) -> list[tuple[str, str]]:
+    """``fit, evaluate on w1 (tls://10.0.0.5:40001)``, a line a worker; of an earlier attempt with its number."""
+    steps: dict[tuple[int, str, str], list[str]] = {}
+    for attempt, step, host, worker in places:
+        steps.setdefault((attempt, host, worker), []).append(step)
+    return [
+        (
+            "where",
+            f"{', '.join(names)} on {host} ({worker}){f', attempt {attempt}' if attempt != job.attempt else ''}",
+        )
+        for (attempt, host, worker), names in steps.items()
+    ]
 
 
 def _order(job: Job) -> list[tuple[str, str]]:

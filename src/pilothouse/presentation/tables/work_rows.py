@@ -1,6 +1,6 @@
 """Tables of what people and the daemon do: requests, jobs, schedules, the audit log."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from pilothouse.domain.jobs.jobs import JobStatus
@@ -37,8 +37,14 @@ def request_table(
     )
 
 
-def job_table(jobs: Sequence[Job], now: datetime, *, exact: bool = False) -> Table:
-    """Jobs in the order given. ``exact``: times of the clock and not how long ago."""
+def job_table(
+    jobs: Sequence[Job], now: datetime, *, exact: bool = False, hosts: Mapping[int, str] | None = None
+) -> Table:
+    """Jobs in the order given. ``exact``: times of the clock and not how long ago. ``hosts``: of jobs that run or ran on a
+    cluster; without any there is no column for them."""
+    on: dict[str, Callable[[Job], Cell]] = {}
+    if hosts:
+        on = {"ON ~6-16 !2": lambda j: cell(hosts.get(j.id, ""))}
     return table_of(
         jobs,
         {
@@ -48,6 +54,7 @@ def job_table(jobs: Sequence[Job], now: datetime, *, exact: bool = False) -> Tab
             "STATUS ~12-32": job_cell,
             "PROGRESS": _progress,
             "STEP !1": lambda j: cell(j.step),
+            **on,
             "BY ~6 !2": lambda j: cell(j.created_by),
             ">TOOK !3": lambda j: cell(_took(j, now)),
             "MADE !4": lambda j: _age(j.created_at, now, exact),

@@ -290,6 +290,7 @@ EXEMPT: Mapping[str, str] = {
     "imported_scores": "what a step found in a file of another registry: an adopted version is judged by gates of its own",
     "notebook_runs": "what programs recorded: no version follows from it, and the log has the digest of the entries at its end",
     "notebook_run_entries": "of a notebook run, whose digest of all entries is in the log",
+    "job_places": "where a step ran: nothing is decided by it, and what it made is on record by digest",
     "_sqlite_migrations": "of the library that migrates: the definitions themselves are compared",
 }
 """Tables whose rows have no digest, each with the reason."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.formats.time_units import from_us, to_us
 from pilothouse.domain.jobs.jobs import JobStatus, StepExit, StepResult
 from pilothouse.domain.records import Job
@@ -239,6 +240,33 @@ def add_steps(
             for position, (step, exit_) in enumerate(exits.items())
         ],
     )
+    connection.executemany(
+        "INSERT INTO job_places (job_id, attempt, position, step, host, worker) VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (job_id, attempt, position, step, one_line(exit_.host, 255), one_line(exit_.worker, 255))
+            for position, (step, exit_) in enumerate(exits.items())
+            if exit_.host
+        ],
+    )
+
+
+def places_of(connection: Connection, job_id: int) -> list[tuple[int, str, str, str]]:
+    """(attempt, step, host, worker) of each step that ran on a cluster, in order."""
+    rows = connection.execute(
+        "SELECT attempt, step, host, worker FROM job_places WHERE job_id = ? ORDER BY attempt, position",
+        (job_id,),
+    )
+    return [(row["attempt"], row["step"], row["host"], row["worker"]) for row in rows]
+
+
+def last_hosts(connection: Connection, numbers: tuple[int, ...]) -> dict[int, str]:
+    """Host of the last step of each job that ran on a cluster."""
+    rows = connection.execute(
+        f"SELECT job_id, host FROM job_places WHERE job_id IN {marks(numbers)} "  # noqa: S608 - marks alone
+        "ORDER BY job_id, attempt, position",
+        numbers,
+    )
+    return {row["job_id"]: row["host"] for row in rows}
 
 
 def steps_of(connection: Connection, job_id: int) -> list[tuple[int, str, StepExit]]:
@@ -246,7 +274,14 @@ def steps_of(connection: Connection, job_id: int) -> list[tuple[int, str, StepEx
     rows = connection.execute(
         "SELECT * FROM job_steps WHERE job_id = ? ORDER BY attempt, position", (job_id,)
     )
-    return [(row["attempt"], row["step"], from_row(StepExit, row, message="", seal="")) for row in rows]
+    return [
+        (
+            row["attempt"],
+            row["step"],
+            from_row(StepExit, row, message="", seal="", host="", worker="", environment=""),
+        )
+        for row in rows
+    ]
 
 
 def _job(row: Row) -> Job:

@@ -4,10 +4,10 @@ Identical means: the same rows, parameters and inputs, and on every row of hold-
 for bit. The files themselves always differ (they hold times and memory addresses).
 
 Inputs: ``train``, ``holdout``, ``model``, ``schema`` (trained again), ``recorded_model``, ``recorded_schema``,
-``recorded_predictions``. Options: ``recorded`` {parameters, packages, python, platform, train_digest, holdout_digest;
+``recorded_predictions``. Options: ``recorded`` {parameters, packages, python, platform, cpu, train_digest, holdout_digest;
 what is absent is not compared} and ``retrained`` (the fit step's record, of which the parameters count). Record:
-``identical``, ``differences``, ``environment`` (differences of packages, Python and platform, which alone do not make a
-model another).
+``identical``, ``differences``, ``environment`` (differences of packages, Python, platform and the processor's features, which
+alone do not make a model another).
 """
 
 from dataclasses import replace
@@ -108,9 +108,11 @@ def _answers(
 
 
 def _environment(recorded: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    features = "cpu" in recorded and "cpu" in now  # versions of earlier releases have none on record
     both = [
         {name: facts[name] for name in ("python", "platform") if name in facts}
         | (facts.get("packages") or {})
+        | ({f"processor {name}": "present" for name in facts["cpu"]} if features else {})
         for facts in (recorded, now)
     ]
     return _values("environment", *both) if all(both) else []

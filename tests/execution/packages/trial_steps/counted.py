@@ -9,6 +9,7 @@ from pilothouse.domain.jobs.jobs import StepResult
 def run(request, report):
     print("begins")
     report(0.5, "counted", {})
+    time.sleep(request.options.get("naps", 0))
     while request.options.get("waits") and not Path("go").exists():
         time.sleep(0.02)
     Path("model").write_bytes(Path(request.inputs["rows"]).read_bytes()[::-1])

@@ -30,6 +30,7 @@ from pilothouse.domain.models.assignments import parse_assignments
 from pilothouse.domain.models.dataclass_reader import parse_duration
 from pilothouse.domain.records import Job
 from pilothouse.operations import listings
+from pilothouse.operations.integrations import cluster
 from pilothouse.operations.jobs import backfills, replays, searches, trainings
 from pilothouse.operations.jobs import jobs as job_operations
 from pilothouse.presentation import texts
@@ -113,7 +114,12 @@ def jobs(session: Session, status: str | None, model: str | None, limit: int, tr
     if printed_as_json(session, records):
         return
     show_rows(
-        job_table(records, session.services.now(), exact=True),
+        job_table(
+            records,
+            session.services.now(),
+            exact=True,
+            hosts=cluster.job_hosts(session.services, session.actor, [job.id for job in records]),
+        ),
         empty="no jobs: start one with pilothouse train MODEL",
     )
 
@@ -328,4 +334,5 @@ def show_job(session: Session, job: Job) -> None:
     )
     before = job_operations.attempts_before(session.services, session.actor, job.id)
     figures = f"pilothouse show {job.model}/{job.version}"
-    show_lines(job_facts(job, session.services.now(), before, figures=figures))
+    places = job_operations.places_of(session.services, session.actor, job.id)
+    show_lines(job_facts(job, session.services.now(), before, figures=figures, places=places))

@@ -166,6 +166,7 @@ def daemon_status(session: Session) -> int:
                 if state.running
                 else [("jobs", f"{report.queued} waiting")] * bool(report.queued)
             ),
+            *_cluster_pairs(session),
             ("next", following or "nothing is scheduled"),
             ("disk", f"{report.disk_free_bytes / 2**30:.1f} GiB free"),
             (
@@ -175,6 +176,20 @@ def daemon_status(session: Session) -> int:
         )
     )
     return exit_code
+
+
+def _cluster_pairs(session: Session) -> Iterator[tuple[str, str]]:
+    """The cluster that runs steps, then a line a worker; nothing where steps run on this machine."""
+    from pilothouse.operations.integrations import cluster
+
+    state = cluster.cluster_state(session.services, session.actor)
+    if state is None:
+        return
+    yield "cluster", f"{state.scheduler}: {state.summary}"
+    for worker in state.workers:
+        memory = f"{worker.used_mb:,} of {worker.memory_mb:,} MiB in its own process"
+        yield "", f"{worker.host} ({worker.address}): {state.running_on(worker.address)} steps, {memory}"
+    yield from (("", fault) for fault in state.faults)
 
 
 def _running_pairs(state: DaemonState) -> Iterator[tuple[str, str]]:

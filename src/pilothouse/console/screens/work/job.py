@@ -76,9 +76,9 @@ class JobView(PageView[JobData]):
             self._reader = log_reader.open_log(services, actor, job.id)
         self._reader.refresh()
         before = jobs.attempts_before(services, actor, job.id) if job.attempt > 1 else []
-        return JobData(
-            job, tuple(job_facts(job, services.now(), before)), self._reader.lines, self._reader.size
-        )
+        places = _places(services, actor, job)
+        facts = tuple(job_facts(job, services.now(), before, places=places))
+        return JobData(job, facts, self._reader.lines, self._reader.size)
 
     def show(self, data: JobData) -> None:
         self.query_one("#facts", Pager).put(data.facts)
@@ -195,3 +195,17 @@ class JobView(PageView[JobData]):
     def do_retry(self) -> None:
         if self.data:
             job_actions.retry(self, [self.data.job])
+
+
+def _places(services: Services, actor: Actor, job: Job) -> list[tuple[int, str, str, str]]:
+    """Where its steps ran, and where one runs."""
+    from pilothouse.operations.integrations import cluster
+    from pilothouse.operations.jobs import jobs
+
+    state = None if job.status.ended else cluster.cluster_state(services, actor)
+    running = [
+        (job.attempt, step.step, step.host, step.worker)
+        for step in (state.steps if state else ())
+        if step.job == job.id and step.host
+    ]
+    return [*jobs.places_of(services, actor, job.id), *running]

@@ -1,7 +1,8 @@
 """Jobs, newest first, with live progress."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from pilothouse.console.screens.lists import PagedView
 from pilothouse.console.screens.work import job_actions
@@ -23,6 +24,7 @@ class JobsView(PagedView[Job]):
     REGISTRY_ALONE = True
     WIDENS = True
     _status = ""
+    _hosts: Mapping[int, str] = MappingProxyType({})
 
     def crumbs(self) -> tuple[str, ...]:
         return ("jobs", self._status or "all")
@@ -42,11 +44,14 @@ class JobsView(PagedView[Job]):
 
     def page(self, services: Services, actor: Actor, query: Query) -> Page[Job]:
         from pilothouse.operations import listings
+        from pilothouse.operations.integrations import cluster
 
-        return listings.jobs_page(services, actor, query)
+        page = listings.jobs_page(services, actor, query)
+        self._hosts = cluster.job_hosts(services, actor, [job.id for job in page.rows])
+        return page
 
     def table(self, services: Services, rows: Sequence[Job]) -> Table:
-        table = job_table(rows, services.now())
+        table = job_table(rows, services.now(), hosts=self._hosts)
         return replace(table, empty=f"no job is {self._status}; Esc shows all") if self._status else table
 
     def subject_model(self) -> str:
