@@ -81,6 +81,7 @@ def test_the_doctor_tells_of_the_cluster(place: tuple[SmallWorkspace, Cluster]) 
         lambda: (
             (state := clusters.cluster_state(small.services, small.admin)) is not None
             and len(state.workers) == 2
+            and not state.steps
         )
     )
     (finding,) = [f for f in doctor.diagnose(small.services, small.admin) if f.check == "cluster"]

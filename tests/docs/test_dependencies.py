@@ -22,6 +22,7 @@ USED_WITHOUT_IMPORT = {
     "psycopg-binary": "the library that psycopg speaks through",
     "pymysql": "SQLAlchemy's driver of mysql+pymysql://",
     "pandera": "a team's own code reads the schema that contract export writes",
+    "dask[distributed]": "distributed comes with it, and is what is imported",
     "protobuf": "skl2onnx and onnx, with a bound of its own",
 }
 """Packages that are declared and that no line imports: what reads them instead."""

@@ -103,17 +103,17 @@ def test_no_job_is_lost_none_is_done_twice_and_nothing_is_left(tmp_path: Path) -
             for slot in slots:
                 slot.join()
             runner.stop()
-        assert not _wrong(slots)
-        done = [own for slot in slots for own in slot.done]
-        lost = [own for slot in slots for own in slot.lost]
-        print(f"{KILLS} kills: {len(done)} jobs done, {len(lost)} attempts lost")
-        assert len(set(done)) == len(done)
-        # a result that came late was not taken: one attempt of each job has one
-        of_job: dict[str, list[Path]] = {}
-        for own in folder.glob("job-*-*-*/result.json"):
-            of_job.setdefault(own.parent.name.rpartition("-")[0], []).append(own)
-        assert {job: len(results) for job, results in of_job.items() if len(results) > 1} == {}
-        wait_until(lambda: not [pid for pid in below if _is_ours(pid)])
+    assert not _wrong(slots)
+    done = [own for slot in slots for own in slot.done]
+    lost = [own for slot in slots for own in slot.lost]
+    print(f"{KILLS} kills: {len(done)} jobs done, {len(lost)} attempts lost")
+    assert len(set(done)) == len(done)
+    # a result that came late was not taken: one attempt of each job has one
+    of_job: dict[str, list[Path]] = {}
+    for own in folder.glob("job-*-*-*/result.json"):
+        of_job.setdefault(own.parent.name.rpartition("-")[0], []).append(own)
+    assert {job: len(results) for job, results in of_job.items() if len(results) > 1} == {}
+    wait_until(lambda: not [pid for pid in below if _is_ours(pid)])
 
 
 def _kill(made: Cluster, runner: ClusterRunner, slots: list[Jobs], draw: random.Random) -> set[int]:

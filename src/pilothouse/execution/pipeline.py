@@ -184,7 +184,7 @@ def judge(request: StepRequest, exit_: StepExit, result: StepResult | None) -> t
         return JobStatus.FAILED, f"{step} could not be run: {exit_.message}", ""
     last_line = last_message(Path(request.folder))
     if exit_.reason == "signalled" and exit_.signal is None:
-        return JobStatus.LOST, f"{step} was lost: the launcher of its process died", "lost"
+        return JobStatus.LOST, f"{step} was lost: the process that ran it for the daemon died", "lost"
     if exit_.reason == "signalled":
         killed = exit_.signal in _STRANGERS_SIGNALS
         message = f"{step} died of {signal_name(exit_.signal)}" + (

@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import dataclasses
 import json
+import logging
 import os
 import signal
 import socket
@@ -52,6 +53,9 @@ def main() -> int:
         import distributed  # noqa: F401
     except ImportError:
         return EXIT_NO_DASK
+    # What goes wrong is in the state and in the ends of steps; the library would write tracebacks into the daemon's output.
+    for library in ("distributed", "tornado", "asyncio"):
+        logging.getLogger(library).setLevel(logging.CRITICAL + 1)
     asyncio.run(_serve(control, settings, options))
     return 0
 

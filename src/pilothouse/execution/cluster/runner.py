@@ -12,9 +12,16 @@ from typing import Any
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.integrations.execution_settings import ExecutionSettings
 from pilothouse.execution.launcher_client import STEPS_PACKAGE, Isolation, Launcher, LauncherConnection
+from pilothouse.system.controlled_process import ending_text
 
 log = logging.getLogger(__name__)
 
+_WHY = {
+    3: "isolation is required, and this kernel has no Landlock to confine it with",
+    4: 'Dask cannot be imported: pip install "pilothouse[dask]"',
+    5: "the address of the scheduler can be reached from other machines without TLS",
+}
+"""Exit codes of ``main`` in words."""
 OnState = Callable[[dict[str, Any]], None]
 
 
@@ -82,6 +89,11 @@ class _ClusterConnection(LauncherConnection):
     def __init__(self, command: list[str], on_state: OnState) -> None:
         self._on_state = on_state
         super().__init__(command)
+
+    def died(self, code: int) -> None:
+        why = _WHY.get(code, ending_text(code))
+        facts = {"pid": self.process.pid, "exit_code": code}
+        log.error("the process that talks to the cluster ended: %s", why, extra={"facts": facts})
 
     def hear(self, said: dict[str, Any]) -> None:
         if "cluster" in said:

@@ -44,7 +44,7 @@ def job_table(
     cluster; without any there is no column for them."""
     on: dict[str, Callable[[Job], Cell]] = {}
     if hosts:
-        on = {"ON ~6-16 !2": lambda j: cell(hosts.get(j.id, ""))}
+        on = {"ON ~6-16": lambda j: cell(hosts.get(j.id, ""))}
     return table_of(
         jobs,
         {
