@@ -19,6 +19,7 @@ from pilothouse.cli.group import cli
 from pilothouse.cli.remote_commands import REMOTE
 from pilothouse.console.session.actions import ACTIONS, EVERYWHERE, MOVEMENT, Action
 from pilothouse.console.session.views import VIEWS
+from pilothouse.console.sites.keys import SITE_ACTIONS
 from pilothouse.domain.identity.roles import PERMISSIONS, Permission, Role
 from pilothouse.domain.integrations.metric_table import METRICS
 from pilothouse.domain.promotion.loosening_keys import KEYS, KeyRule, Looser
@@ -31,6 +32,7 @@ _LAYERS = {
     "console": "The console: screens and keys. No rule, no SQL.",
     "daemon": "The daemon: job supervision, hub, schedules, serving processes.",
     "desk": "The desk: holds a workspace for a program that uses the Python package, and takes its calls.",
+    "sites": "Sites asked what they are: workspaces of this machine in process, far ones by their own program over SSH.",
     "composition": "Opens a workspace: connects stores and operations.",
     "operations": "The use cases, one function each: permission, policy, change and audit row in one transaction.",
     "execution": "Running jobs: launcher, steps, time-outs, isolation.",
@@ -110,6 +112,12 @@ def keys_table() -> str:
         rows = [_key_row(action) for action in ACTIONS if action.scope == scope]
         parts += [f"\n**{title}**\n\n", table(("keys", "what it does", "permission"), rows)]
     return "".join(parts) + "\n"
+
+
+def site_keys_table() -> str:
+    """Every key of the console of several sites."""
+    rows = [_key_row(action)[:2] for action in SITE_ACTIONS]
+    return "\n" + table(("keys", "what it does"), rows) + "\n"
 
 
 def _key_row(action: Action) -> tuple[str, str, str]:
@@ -398,6 +406,7 @@ def metrics_table() -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "keys": keys_table,
     "views": views_table,
+    "site-keys": site_keys_table,
     "commands": commands_reference,
     "permissions": permissions_table,
     "layers": layers_table,

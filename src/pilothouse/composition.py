@@ -11,6 +11,7 @@ from pilothouse.domain.errors import NotFoundError
 from pilothouse.operations.services import Services, wall_clock
 from pilothouse.operations.states import states
 from pilothouse.sqlite import Progress
+from pilothouse.sqlite.schema import version_of
 from pilothouse.store.connection import Registry
 from pilothouse.system.leader import check_not_led
 from pilothouse.system.paths import WorkspacePaths
@@ -48,6 +49,15 @@ def open_workspace(root: Path, *, create: bool = False, progress: Progress | Non
     )  # as the schema: before the guard, else a read-only workspace would show nothing
     registry.guard = WriteGuard(paths.read_only).check
     return services
+
+
+def schema_of(root: Path) -> tuple[int, int]:
+    """Version of the schema of the registry in ``root``, and the one that this release reads and writes. Nothing is opened to
+    write, and an older one stays as it is. Raises NotFoundError (no workspace), UnavailableError or IntegrityError."""
+    path = WorkspacePaths(root.resolve()).registry
+    if not path.exists():
+        raise NotFoundError(f"{root} is not a workspace: it has no state/registry.db")
+    return version_of(path, Registry.schema), Registry.schema.version
 
 
 def _open_telemetry(paths: WorkspacePaths) -> "TelemetryStore":

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,8 @@ from pilothouse.domain.errors import InvalidInputError, PilothouseError
 from pilothouse.domain.formats.safe_text import safe
 
 if TYPE_CHECKING:
+    from textual.app import App
+
     from pilothouse.console.session.options import ConsoleOptions
     from pilothouse.operations.services import Services
 
@@ -113,8 +115,13 @@ async def _run(app: Console) -> int:
     # it comes. A handler, and not SIG_IGN, which the program would inherit.
     signal.signal(signal.SIGINT, lambda *_: None)
     answer: int | None = None
-    hung_up = asyncio.create_task(_leave_with_the_terminal(app))
-    threading.Thread(target=_go_without_the_terminal, args=(app,), daemon=True, name="hang-up").start()
+    hung_up = asyncio.create_task(leave_with_the_terminal(app))
+    threading.Thread(
+        target=go_without_the_terminal,
+        args=(lambda: _close(app, "hung up"),),
+        daemon=True,
+        name="hang-up",
+    ).start()
     try:
         answer = await app.run_async()
     finally:
@@ -128,15 +135,15 @@ async def _run(app: Console) -> int:
     return answer if answer is not None else (app.return_code or 0)
 
 
-async def _leave_with_the_terminal(app: Console) -> None:
+async def leave_with_the_terminal(app: "App[int]") -> None:
     """End when the other end of the terminal is gone and no signal says so (it is not the controlling one)."""
     while not _terminal_gone():
         await asyncio.sleep(_TERMINAL_S)
     app.exit(128 + signal.SIGHUP)
 
 
-def _go_without_the_terminal(app: Console) -> None:
-    """In a thread: end the process when the terminal is gone and the screens do not end.
+def go_without_the_terminal(close: Callable[[], object]) -> None:
+    """In a thread: ``close``, and end the process, when the terminal is gone and the screens do not end.
 
     Textual's writer thread dies of the first write to a terminal that is gone. Once its queue is full, drawing waits for
     ever, and neither a signal nor the loop gets through.
@@ -144,7 +151,7 @@ def _go_without_the_terminal(app: Console) -> None:
     while not _terminal_gone():
         time.sleep(_TERMINAL_S)
     time.sleep(_PATIENCE_S)
-    _close(app, "hung up")
+    close()
     os._exit(128 + signal.SIGHUP)
 
 

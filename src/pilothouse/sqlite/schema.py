@@ -124,6 +124,24 @@ def check_schema(connection: Connection, path: Path, schema: Schema) -> None:
         )
 
 
+def version_of(path: Path, schema: Schema) -> int:
+    """Version of the schema of a file, which is read and left as it is, whichever that is.
+
+    Raises IntegrityError (another kind of file), UnavailableError or NotFoundError.
+    """
+    check_file(path, schema)
+    with errors_named(path):
+        connection = connect(path, read_only=True)
+        try:
+            if pragma(connection, "application_id") != schema.application_id:
+                raise IntegrityError(
+                    f"{path} is not a {schema.kind} of Pilothouse: name the workspace's own folder"
+                )
+            return pragma(connection, "user_version")
+        finally:
+            connection.close()
+
+
 def pragma(connection: Connection, name: str) -> int:
     """Value of a setting that is a whole number."""
     return int(connection.execute(f"PRAGMA {name}").fetchone()[0])

@@ -6,12 +6,20 @@ from pathlib import Path
 import click
 
 from pilothouse.cli.session import Session
-from pilothouse.domain.errors import NotAllowedError
+from pilothouse.domain.errors import InvalidInputError, NotAllowedError
 from pilothouse.system.workspace_place import os_user
 
 
 @click.command()
 @click.argument("view", nargs=-1)
+@click.option(
+    "-w",
+    "--workspace",
+    "places",
+    multiple=True,
+    metavar="PLACE",
+    help="A folder or ssh://USER@HOST/PATH; several times for one console over all of them.",
+)
 @click.option("--as", "as_name", metavar="NAME", help="Act as NAME, where the workspace lets that through.")
 @click.option("--readonly", "read_only", is_flag=True, help="Look only: nothing can be changed.")
 @click.option(
@@ -29,6 +37,7 @@ from pilothouse.system.workspace_place import os_user
 def console(
     session: Session,
     view: tuple[str, ...] = (),
+    places: tuple[str, ...] = (),
     as_name: str | None = None,
     read_only: bool = False,
     config: Path | None = None,
@@ -37,11 +46,21 @@ def console(
 ) -> int:
     """Open the console, at a VIEW with its arguments where one is named (as after the colon).
 
-    Over SSH it is that of the key's user, and runs no commands of the configuration.
+    With -w it is one over several workspaces. Over SSH it is that of the key's user, and runs no commands of the configuration.
     """
     start = session.start
     if start is not None and (as_name is not None or config is not None):
         raise NotAllowedError("--as and --config are refused over SSH: the key says who it is")
+    if places:
+        if start is not None:
+            raise NotAllowedError("-w is refused over SSH: the key says which workspace it is")
+        if view or config or session.at or session.as_name or as_name:
+            raise InvalidInputError(
+                "a console over several workspaces takes no VIEW, --config, --at or --as: each site has its own"
+            )
+        from pilothouse.console.sites.launch import launch as launch_sites
+
+        return launch_sites(places, read_only=read_only)
     from pilothouse.console.launch import launch
     from pilothouse.console.session.options import ConsoleOptions
 

@@ -1,0 +1,1 @@
+"""Sites: several workspaces that one console shows, or that watch each other."""

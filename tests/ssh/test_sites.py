@@ -1,0 +1,80 @@
+"""Sites behind a real sshd: asked over SSH, each by the rights of the key; away once the sshd is gone."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from pilothouse.domain.identity.roles import Role
+from pilothouse.domain.sites.addresses import read_address
+from pilothouse.domain.sites.readings import Reading, Standing
+from pilothouse.operations.workspace import workspaces
+from pilothouse.sites.asking import Site, ask
+from support.ssh_door import Door
+from support.sshd import ACCOUNT, needs_sshd, running_sshd
+
+pytestmark = needs_sshd
+
+
+def use_key(key: Path, known_hosts: Path, folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """Let ``ssh`` use a key, and nothing of the user's own configuration."""
+    folder.mkdir()
+    options = (
+        f"-F none -o IdentitiesOnly=yes -o IdentityAgent=none -o StrictHostKeyChecking=no -o LogLevel=ERROR "
+        f"-o 'UserKnownHostsFile=\"{known_hosts}\"'"
+    )
+    real = next(f"{one}/ssh" for one in os.environ["PATH"].split(":") if Path(one, "ssh").exists())
+    (folder / "ssh").write_text(f"#!/bin/sh\nexec {real} {options} -i '{key}' \"$@\"\n")
+    (folder / "ssh").chmod(0o755)
+    patch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
+def test_a_site_behind_a_key_is_read_by_its_user_s_rights(
+    door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    oscar = door.add("oscar")
+    use_key(oscar, door.sshd.folder / "known_hosts", tmp_path / "bin", monkeypatch)
+    site = Site("eu", read_address(f"ssh://{ACCOUNT}@127.0.0.1:{door.sshd.port}"))
+    reading = ask(site, Reading(site="eu"))
+    assert reading.standing is Standing.ANSWERS, reading.said
+    assert reading.answer is not None
+    assert reading.answer.actor == "oscar (operator)"
+
+    with_path = Site("eu", read_address(f"{site.address.text}/srv/other"))
+    refused = ask(with_path, Reading(site="eu"))
+    assert refused.standing is Standing.REFUSED
+    assert "refused over SSH" in refused.said
+
+    door.sshd.process.terminate()
+    door.sshd.process.wait()
+    away = ask(site, reading)
+    assert (away.standing, away.figures, away.since) == (Standing.AWAY, reading.figures, reading.heard_at)
+    assert "no connection" in away.said
+
+
+def test_a_release_before_sites_gives_figures_without_lists(
+    door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that knows no ``site`` stands for the older release; what it prints of ``status`` is real."""
+    root, key = door.services.paths.root, door.key("plain")
+    ada = workspaces.identify(door.services, "ada")
+    workspaces.grant_role(door.services, ada, ACCOUNT, Role.VIEWER)
+    older = tmp_path / "older"
+    older.mkdir()
+    (older / "pilothouse").write_text(
+        "#!/bin/sh\n"
+        'case "$*" in *" site "*) echo "pilothouse: No such command \'site\'. (try --help)" >&2; exit 2;; esac\n'
+        f"exec '{sys.executable}' -I -m pilothouse.cli.main \"$@\"\n"
+    )
+    (older / "pilothouse").chmod(0o755)
+    (tmp_path / "authorized").write_text(key.with_suffix(".pub").read_text())
+    lines = (f'AuthorizedKeysFile "{tmp_path / "authorized"}"', f'SetEnv "PATH={older}:/usr/bin:/bin"')
+    with running_sshd(tmp_path / "plain-sshd", *lines) as sshd:
+        use_key(key, sshd.folder / "known_hosts", tmp_path / "bin", monkeypatch)
+        site = Site("eu", read_address(f"ssh://{ACCOUNT}@127.0.0.1:{sshd.port}{root}"))
+        reading = ask(site, Reading(site="eu"))
+    assert reading.standing is Standing.PARTIAL, reading.said
+    assert reading.figures is not None
+    assert reading.figures.models >= 1
+    assert "older release" in reading.said
