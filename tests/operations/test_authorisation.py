@@ -76,6 +76,7 @@ from pilothouse.operations.promotion import (
 from pilothouse.operations.promotion.attached import conditions, documents
 from pilothouse.operations.rollouts import steering, views
 from pilothouse.operations.services import Services
+from pilothouse.operations.sites import following, publishing, site_states
 from pilothouse.operations.transparency import (
     anchored,
     anchors,
@@ -91,6 +92,7 @@ from pilothouse.store.deployed.alerts import NewAlert
 from pilothouse.store.governance import access
 from pilothouse.store.models import targets as target_store
 from pilothouse.store.promotion import rollouts
+from pilothouse.transparency import notes
 from support.replay_values import replay_of
 from support.rollout_plans import plan
 from support.rollout_records import recorded_rollout
@@ -98,6 +100,7 @@ from support.ssh_keys import ED25519_KEYS
 
 _PHRASE = "a long enough one"
 KEY = read_key(ED25519_KEYS[0])
+LOG_KEY = str(notes.new_key("eu.example/models").public)
 FOLDERS = itertools.count()
 Call = Callable[[Services, Actor], object]
 Reached = tuple[str, set[str] | None]
@@ -375,6 +378,18 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "users.enable_user": (lambda s, a: users.enable_user(s, a, "pat", "back"), ADMINS),
     "users.add_key": (lambda s, a: users.add_key(s, a, "pat", KEY, users.KeyTerms()), ADMINS),
     "users.revoke_key": (lambda s, a: users.revoke_key(s, a, "pat", KEY.fingerprint, "lost"), ADMINS),
+    "following.follow": (
+        lambda s, a: following.follow(s, a, "eu", "/srv/eu", LOG_KEY, stale_after_s=900), ADMINS),
+    "following.leave": (lambda s, a: following.leave(s, a, "eu"), ADMINS),
+    "following.listed": (lambda s, a: following.listed(s, a), EVERYBODY),
+    "following.states": (lambda s, a: following.states(s, a), EVERYBODY),
+    "following.look": (lambda s, a: following.look(s, a), EVERYBODY),
+    "publishing.publish": (lambda s, a: publishing.publish(s, a, Path("/proc/nowhere")), EVERYBODY),
+    "publishing.state_note": (lambda s, a: publishing.state_note(s, a), EVERYBODY),
+    "publishing.published_file": (lambda s, a: publishing.published_file(s, a, "state"), EVERYBODY),
+    "publishing.set_publishing": (lambda s, a: publishing.set_publishing(s, a, None), ADMINS),
+    "site_states.answer": (lambda s, a: site_states.answer(s, a), EVERYBODY),
+    "site_states.figures": (lambda s, a: site_states.figures(s, a), EVERYBODY),
     "anchors.add": (lambda s, a: anchors.add(s, a, "vault", AnchorKind.FILE, "/vault"), ADMINS),
     "anchors.remove": (lambda s, a: anchors.remove(s, a, "kept"), ADMINS),
     "anchors.set_quorum": (lambda s, a: anchors.set_quorum(s, a, 0), ADMINS),
@@ -449,6 +464,9 @@ SCOPES: dict[str, tuple[Grant, Reached]] = {
 """Scopes of a grant, whose role the test sets, and what each holds of the workspace."""
 
 MODULES = (
+    following,
+    publishing,
+    site_states,
     adoption,
     imported,
     importing,

@@ -3,10 +3,9 @@
 import pytest
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.sites.addresses import names_of, read_address
+from pilothouse.domain.sites.addresses import names_of, read_address, ssh_command
 from pilothouse.domain.sites.answers import SiteItem
 from pilothouse.sites.asking import Site, console_command, sites_of
-from pilothouse.sites.far import ssh_command
 
 
 def test_a_far_workspace_is_a_login_and_a_path() -> None:

@@ -147,6 +147,10 @@ def build(root: Path) -> None:
             "VALUES ('vault', 'file', '/a', '', 'ada', 1)"
         )
         connection.execute(
+            "INSERT INTO followed_sites (name, place, key, stale_after_s, added_by, recorded_at) "
+            "VALUES ('eu', '/a', 'k', 900, 'ada', 1)"
+        )
+        connection.execute(
             "INSERT INTO erasures VALUES (1, '{}', ?, 'ticket 7', 'ada', '', '', 1)", ("e" * 64,)
         )
         said = '{"erasure":1,"ordered_by":"ada","plan":"' + "e" * 64 + '","reason":"ticket 7"}'

@@ -187,7 +187,10 @@ _COMMANDS = {
     ),
     "whoami": ("people.access:whoami", "Who you are here, and how that is known."),
     "console": ("workspaces.console:console", "Open the console (also: pilothouse without a command)."),
-    "site": ("workspaces.sites:site", "Several workspaces: what each says of itself."),
+    "site": (
+        "workspaces.sites:site",
+        "Several workspaces: what each says of itself, and sites that watch each other.",
+    ),
     "sessions": ("people.sessions:sessions", "Who has or had a console open."),
     "daemon": ("workspaces.processes:daemon", "Run, start, stop or ask after the daemon."),
     "serve": ("workspaces.processes:serve", "Answer predictions on a target."),

@@ -18,6 +18,7 @@ from pilothouse.daemon.place_keeper import keep_places
 from pilothouse.daemon.rollout_keeper import keep_rollouts
 from pilothouse.daemon.scheduler import ScheduleKeeper
 from pilothouse.daemon.serving_supervisor import ServingSupervisor
+from pilothouse.daemon.site_keeper import keep_sites
 from pilothouse.daemon.thread_loop import ThreadGroup, Wakeup, repeat, watch
 from pilothouse.daemon.trigger_watcher import keep_triggers
 from pilothouse.domain.errors import PilothouseError
@@ -53,6 +54,7 @@ _PATIENCE_S = {
     "roll-outs": 300.0,
     "messages": 300.0,
     "places": 120.0,
+    "sites": 3_600.0,
     "deployers": 120.0,
     "housekeeping": 120.0,
     "heartbeat": 60.0,
@@ -188,6 +190,7 @@ class DaemonThreads:
         if self._supervisor is not None:
             parts.start("deployers", functools.partial(self._deployers.run, wakeup("deployers")))
         parts.start("log", functools.partial(keep_log, services, wakeup()))
+        parts.start("sites", functools.partial(keep_sites, services, self._wakeup("sites")))
         parts.start("housekeeping", self._keep_house)
         parts.start("heartbeat", self._beat)
         parts.start("examination", self._examine)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pilothouse.domain.errors import NotAllowedError, PilothouseError
 from pilothouse.domain.formats.safe_text import one_line
-from pilothouse.domain.sites.addresses import SiteAddress, names_of, read_address
+from pilothouse.domain.sites.addresses import SiteAddress, names_of, read_address, ssh_command
 from pilothouse.domain.sites.answers import SiteAnswer, SiteItem
 from pilothouse.domain.sites.readings import Reading, Standing, answered, failed
 from pilothouse.sites import far, local
@@ -62,7 +62,7 @@ def console_command(site: Site, item: SiteItem | None = None, *, read_only: bool
     if site.address.is_here:
         root = str(Path(site.address.path).absolute())
         return [sys.executable, "-I", "-m", "pilothouse.cli.main", "-w", root, *words]
-    return far.ssh_command(site.address, words, terminal=True)
+    return ssh_command(site.address, words, terminal=True)
 
 
 class SiteWatch:

@@ -1,7 +1,6 @@
 """A site of another machine, over SSH: ``pilothouse`` runs there, by the rights of whom it knows the key of. What it prints is
 hostile text: so many bytes in so much time, JSON within bounds, every field by its type."""
 
-import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -13,31 +12,16 @@ from pilothouse.domain.errors import (
 )
 from pilothouse.domain.formats.bounded_json import JsonError, parse_json
 from pilothouse.domain.formats.safe_text import one_line
-from pilothouse.domain.sites.addresses import SiteAddress
+from pilothouse.domain.sites.addresses import SiteAddress, ssh_command
 from pilothouse.domain.sites.answers import SiteAnswer, of_status, read_answer
 from pilothouse.system.bounded_output import Output, output_of
 
 TIMEOUT_S = 30.0
 _MOST_BYTES = 2 << 20
 _MOST_CONTAINERS = 20_000
-_CONNECT_S = 10
 _NO_CONNECTION, _NO_PROGRAM = 255, 127
 """Exit codes of ssh itself, and of a shell that does not find the program."""
 _USAGE, _NOT_FOUND, _NOT_ALLOWED = (InvalidInputError.exit_code, 3, NotAllowedError.exit_code)
-
-
-def ssh_command(address: SiteAddress, words: Sequence[str], *, terminal: bool) -> list[str]:
-    """Command that runs ``pilothouse`` with these words there. The user's own configuration of ssh says how to get there; one
-    that only asks is never asked for a password."""
-    port = ["-p", str(address.port)] if address.port else []
-    how = (
-        ["-t"]
-        if terminal
-        else ["-T", "-a", "-x", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT_S}"]
-    )
-    place = ["-w", address.path] if address.path else []
-    # the far shell, or the forced command, splits this text into words again
-    return ["ssh", *how, *port, "--", address.login, shlex.join(["pilothouse", *place, *words])]
 
 
 def answer(address: SiteAddress) -> SiteAnswer:

@@ -178,7 +178,9 @@ MIGRATIONS: dict[str, Migration] = {
             "silences",
         ),
     ),
-    "registry_20": Migration(parts=("0020_hub.sql", "0020_job_places.sql"), append_only=("job_places",)),
+    "registry_20": Migration(
+        parts=("0020_hub.sql", "0020_job_places.sql", "0020_sites.sql"), append_only=("job_places",)
+    ),
 }
 """Migrations by name, in order."""
 

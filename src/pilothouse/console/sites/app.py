@@ -22,7 +22,7 @@ from pilothouse.console.widgets.prompt import Prompt
 from pilothouse.console.widgets.tones import line, paragraph
 from pilothouse.domain.formats.safe_text import safe
 from pilothouse.domain.sites.answers import SiteItem
-from pilothouse.domain.sites.readings import Reading
+from pilothouse.domain.sites.readings import Reading, with_followed
 from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.site_tiles import detail, summary
 from pilothouse.presentation.tables.site_rows import items_table
@@ -68,8 +68,8 @@ class SitesConsole(App[int]):
 
     @property
     def readings(self) -> list[Reading]:
-        """Every site, in the order in which they were named."""
-        return list(self._readings.values())
+        """Every site, in the order in which they were named, each with those that it follows."""
+        return with_followed(list(self._readings.values()))
 
     @property
     def crash(self) -> Exception | None:
@@ -174,10 +174,13 @@ class SitesConsole(App[int]):
         if reading is None:
             widget.update("")
             return
-        where, why = detail(reading, self._sites[reading.site].address.text, now)
+        where, why = detail(reading, self._place(reading), now)
         room = max(10, self.size.width - 2 - display_width(where[0].text))
         where = (where[0], Cell(clip(where[1].text, min(room, display_width(where[1].text)))))
         widget.update(Text("\n").join([line(*where), paragraph(*why)]), layout=False)
+
+    def _place(self, reading: Reading) -> str:
+        return f"followed by {reading.via}" if reading.via else self._sites[reading.site].address.text
 
     def on_board_moved(self) -> None:
         self._show_detail(datetime.now(UTC))
@@ -234,6 +237,9 @@ class SitesConsole(App[int]):
         reading = self._reading()
         if reading is None:
             return
+        if reading.via:
+            self.say(f"{reading.site} is known by what {reading.via} read of it: open it alone, with -w")
+            return
         if not reading.standing.opens:
             why = reading.said or "it did not answer"
             self.say(f"{reading.site} is not opened, {reading.standing}: {why}")
@@ -254,8 +260,8 @@ class SitesConsole(App[int]):
     def do_again(self) -> None:
         reading = self._reading()
         if reading is not None:
-            self.watch_sites.look_again(reading.site)
-            self.say(f"{reading.site} is asked …")
+            self.watch_sites.look_again(reading.via or reading.site)
+            self.say(f"{reading.via or reading.site} is asked …")
 
     def do_filter(self) -> None:
         if self.view != SITES:

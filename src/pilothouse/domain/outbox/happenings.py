@@ -13,6 +13,7 @@ ESCALATED = "alert.escalated"
 RECEIVER_FAILING, RECEIVER_RECOVERED = "receiver.failing", "receiver.recovered"
 MESSAGE_DEAD = "message.dead"
 ANCHOR_FAILING, ANCHOR_RECOVERED = "anchor.failing", "anchor.recovered"
+SITE_CONTRADICTS, SITE_FAILING, SITE_RECOVERED = "site.contradicts", "site.failing", "site.recovered"
 _LONGEST_TITLE = 300
 
 
@@ -119,6 +120,15 @@ NOTICES: Mapping[str, _Notice] = {
     ANCHOR_RECOVERED: _Notice(
         "log", "info", lambda subject, _: f"{subject} takes the audit log's heads again"
     ),
+    SITE_CONTRADICTS: _Notice(
+        "site", "critical", lambda subject, detail: f"{subject} contradicts itself{_said(detail, 'said')}"
+    ),
+    SITE_FAILING: _Notice(
+        "site",
+        "warning",
+        lambda subject, detail: f"{subject} is {_text(detail, 'standing')}{_said(detail, 'said')}",
+    ),
+    SITE_RECOVERED: _Notice("site", "info", lambda subject, _: f"{subject} is current again"),
     RECEIVER_FAILING: _Notice(
         "receiver", "critical", lambda subject, detail: f"{subject} takes no messages{_said(detail, 'error')}"
     ),

@@ -1,6 +1,7 @@
 """Addresses of sites: a folder of this machine, or ``ssh://user@host:port/path``."""
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ _SSH = re.compile(
     r"(?::(?P<port>[0-9]{1,5}))?(?P<path>/.*)?"
 )
 _LONGEST_PATH = 1_000
+_CONNECT_S = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +88,14 @@ def names_of(addresses: Sequence[SiteAddress]) -> list[str]:
 def _short(host: str) -> str:
     """The host's own name without its domain; an IP address is whole."""
     return host if ":" in host or host.replace(".", "").isdecimal() else host.partition(".")[0]
+
+
+def ssh_command(address: SiteAddress, words: Sequence[str], *, terminal: bool) -> list[str]:
+    """Command that runs ``pilothouse`` with these words there. The user's own configuration of ssh says how to get there; one
+    that only asks is never asked for a password."""
+    port = ["-p", str(address.port)] if address.port else []
+    quiet = ["-T", "-a", "-x", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT_S}"]
+    place = ["-w", address.path] if address.path else []
+    # the far shell, or the forced command, splits this text into words again
+    text = shlex.join(["pilothouse", *place, *words])
+    return ["ssh", *(["-t"] if terminal else quiet), *port, "--", address.login, text]

@@ -1,10 +1,11 @@
 """What is known of a site after each time it was asked: what it is now, its last state, and since when."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from pilothouse.domain.sites.answers import SiteAnswer, SiteFigures
+from pilothouse.domain.sites.answers import FollowedState, SiteAnswer, SiteFigures
 
 
 class Standing(StrEnum):
@@ -21,6 +22,12 @@ class Standing(StrEnum):
     REFUSED = "refused"
     """It answers, and does not let us read."""
     AWAY = "away"
+    STALE = "stale"
+    """Known by what it publishes, which has grown old, or cannot be read."""
+    DOUBTED = "not believed"
+    """Known by what it publishes, which is not what it signed, or an old copy."""
+    CONTRADICTS = "contradicts"
+    """It has signed two logs of which neither extends the other."""
 
     @property
     def opens(self) -> bool:
@@ -42,6 +49,8 @@ class Reading:
     said: str = ""
     """Why it has no newer state; empty where it has."""
     tried_at: datetime | None = None
+    via: str = ""
+    """The site that follows it, by whose word alone it is known here; empty for one that is asked itself."""
 
     @property
     def figures(self) -> SiteFigures | None:
@@ -51,12 +60,10 @@ class Reading:
     @property
     def is_stale(self) -> bool:
         """Whether its figures are of before: nothing newer was heard."""
-        return self.figures is not None and self.standing in (
-            Standing.AWAY,
-            Standing.REFUSED,
-            Standing.OLDER,
-            Standing.NEWER,
-            Standing.UNKNOWN,
+        return self.figures is not None and self.standing not in (
+            Standing.ANSWERS,
+            Standing.READ_ONLY,
+            Standing.PARTIAL,
         )
 
 
@@ -94,3 +101,50 @@ def schema_text(answer: SiteAnswer) -> str:
 
 def _since(before: Reading, standing: Standing, now: datetime) -> datetime:
     return before.since if before.standing is standing and before.since is not None else now
+
+
+_OF_FOLLOWED = {
+    "current": Standing.ANSWERS,
+    "contradicts": Standing.CONTRADICTS,
+    "not believed": Standing.DOUBTED,
+    "replayed": Standing.DOUBTED,
+    "not looked at yet": Standing.UNKNOWN,
+}
+"""What a followed site is, by the word of who follows it; every other word is stale."""
+
+
+def with_followed(readings: Sequence[Reading]) -> list[Reading]:
+    """Readings, and behind each those of the sites that it follows. One that is stale makes theirs stale too."""
+    names = {one.site for one in readings}
+    found: list[Reading] = []
+    for reading in readings:
+        found.append(reading)
+        for state in reading.answer.followed if reading.answer else ():
+            name = state.name if state.name not in names else f"{reading.site}/{state.name}"
+            names.add(name)
+            found.append(_followed(reading, state, name))
+    return found
+
+
+def _followed(by: Reading, state: FollowedState, name: str) -> Reading:
+    standing = _OF_FOLLOWED.get(state.standing, Standing.STALE)
+    said = state.said
+    if by.is_stale and standing is Standing.ANSWERS:
+        standing, said = Standing.STALE, f"{by.site} follows it, and is {by.standing}"
+    elif standing is Standing.ANSWERS and state.figures is not None and state.figures.frozen:
+        standing = Standing.READ_ONLY
+    answer = None
+    if state.figures is not None:
+        figures = state.figures
+        answer = SiteAnswer(
+            schema=figures.schema, knows=figures.schema, release=figures.release, figures=figures
+        )
+    return Reading(
+        site=name,
+        standing=standing,
+        answer=answer,
+        heard_at=state.heard_at,
+        since=state.heard_at,
+        said=said,
+        via=by.site,
+    )

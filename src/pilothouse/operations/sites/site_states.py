@@ -16,6 +16,7 @@ from pilothouse.operations.authorisation import reading
 from pilothouse.operations.fleet import health
 from pilothouse.operations.promotion import request_lists
 from pilothouse.operations.services import Services
+from pilothouse.operations.sites import following
 from pilothouse.store.log import audit
 from pilothouse.store.migrations import SCHEMA
 
@@ -32,6 +33,7 @@ def answer(services: Services, actor: Actor) -> SiteAnswer:
         actor=f"{actor.name} ({actor.role_names})",
         figures=_figures(services, actor, requests=requests, jobs=jobs),
         items=tuple(rows),
+        followed=following.states(services, actor),
     )
 
 

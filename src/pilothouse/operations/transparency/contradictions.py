@@ -9,16 +9,21 @@ from pilothouse.sqlite import Connection
 from pilothouse.store.log import audit, log_anchors, log_heads
 from pilothouse.store.log.log_heads import SignedHead
 from pilothouse.store.log.log_tree import Tree
+from pilothouse.store.sites import followed_sites
 
 
 def on_record(services: Services, actor: Actor) -> list[str]:
     """What the newest signed head says against the rows, and what anchors and witnesses have said when a head was sent to them
-    last, a line each. None in the past, where what anchors held then is not known."""
+    last, and which followed sites contradict themselves, a line each. None in the past, where what was held then is not
+    known."""
     if services.at is not None:
         return []
     with reading(services, actor) as connection:
         fault = fault_of(connection, log_heads.newest(connection))
-        return [*filter(None, [fault]), *contradictions_of(log_anchors.states(connection))]
+        others = [
+            f"the followed site {name}: {said}" for name, said in followed_sites.contradicting(connection)
+        ]
+        return [*filter(None, [fault]), *contradictions_of(log_anchors.states(connection)), *others]
 
 
 def fault_of(connection: Connection, newest: SignedHead | None) -> str:

@@ -1,10 +1,12 @@
-"""What the doctor says of the log: its key, its newest head, and anchors that do not take it."""
+"""What the doctor says of the log: its key, its newest head, anchors that do not take it, and followed sites that contradict
+themselves."""
 
 from pilothouse.domain.audit.log_anchors import AnchorState
 from pilothouse.domain.errors import IntegrityError, UnavailableError
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.operations.services import Services
 from pilothouse.operations.transparency import heads, log_keys
+from pilothouse.store.sites import followed_sites
 
 
 def examine(services: Services, actor: Actor) -> str:
@@ -14,6 +16,10 @@ def examine(services: Services, actor: Actor) -> str:
     state = heads.status(services, actor)
     if state.contradictions:
         raise IntegrityError("; ".join(state.contradictions))
+    with services.registry.read() as connection:
+        others = followed_sites.contradicting(connection)
+    if others:
+        raise IntegrityError("; ".join(f"the followed site {name}: {said}" for name, said in others))
     failing = [_failing(one) for one in state.anchors if one.delivery.error]
     if failing:
         raise UnavailableError("; ".join(failing))

@@ -150,6 +150,18 @@ _SENTENCES: dict[str, Callable[[str, Mapping[str, Any]], Sentence | None]] = {
     "alerts.described": _plain("described receivers and routes anew", "warn"),
     "anchor.failing": _of_receiver("takes no heads"),
     "anchor.recovered": _plain("{} takes heads again", "good"),
+    "site.contradicts": lambda subject, detail: (
+        f"{subject} contradicts itself: {detail.get('said')}",
+        "bad",
+    ),
+    "site.failing": lambda subject, detail: (
+        f"{subject} is {detail.get('standing')}: {detail.get('said')}",
+        "warn",
+    ),
+    "site.recovered": _plain("{} is current again", "good"),
+    "site.followed": _plain("follows {}"),
+    "site.left": _plain("follows {} no more", "warn"),
+    "site.publishing_set": _plain("set where the state of this site is published"),
     "message.dead": _of_receiver("did not get a message"),
     "receiver.failing": _of_receiver("takes no messages"),
     "receiver.recovered": _plain("{} takes messages again", "good"),

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from pilothouse.domain.monitoring.monitoring import Health
 from pilothouse.domain.sites.answers import SiteItem
+from pilothouse.domain.sites.followed import FollowedLook, FollowedSite, FollowStanding
 from pilothouse.domain.sites.readings import Reading, Standing
 from pilothouse.presentation.cell import Cell, Tone, cell
 from pilothouse.presentation.cells import HEALTH
@@ -20,6 +21,9 @@ _STANDINGS: dict[Standing, tuple[str, Tone]] = {
     Standing.NEWER: ("△", "warn"),
     Standing.REFUSED: ("⊘", "bad"),
     Standing.AWAY: ("✖", "bad"),
+    Standing.STALE: ("◌", "warn"),
+    Standing.DOUBTED: ("✖", "bad"),
+    Standing.CONTRADICTS: ("✖", "bad"),
 }
 """Glyph and tone of what a site is; its name stands beside the glyph."""
 _EMPTY = {
@@ -128,3 +132,41 @@ def _item_cell(reading: Reading, item: SiteItem) -> Cell:
     if item.kind == "job":
         return cell(f"▶ {item.state}", "info")
     return cell(f"{'▶' if item.mine else '◆'} {item.state}", "strong" if item.mine else "info")
+
+
+_FOLLOWED: dict[FollowStanding, tuple[str, Tone]] = {
+    FollowStanding.CONTRADICTS: ("✖", "bad"),
+    FollowStanding.FORGED: ("✖", "bad"),
+    FollowStanding.REPLAYED: ("▲", "bad"),
+    FollowStanding.UNPROVEN: ("▲", "warn"),
+    FollowStanding.AWAY: ("✖", "warn"),
+    FollowStanding.STALE: ("◌", "warn"),
+    FollowStanding.CURRENT: ("●", "good"),
+    FollowStanding.UNKNOWN: ("…", "dim"),
+}
+
+
+def followed_table(found: Sequence[tuple[FollowedSite, FollowedLook | None]], now: datetime) -> Table:
+    """Followed sites with what each was at the last look."""
+
+    def standing(pair: tuple[FollowedSite, FollowedLook | None]) -> Cell:
+        known = pair[1].standing if pair[1] else FollowStanding.UNKNOWN
+        glyph, tone = _FOLLOWED[known]
+        return Cell(f"{glyph} {known}", tone)
+
+    return table_of(
+        found,
+        {
+            "SITE ~8": lambda pair: cell(pair[0].name),
+            "STATE": standing,
+            "SINCE": lambda pair: cell(ago_text(pair[1].since, now) if pair[1] else None),
+            "STATE OF": lambda pair: cell(
+                ago_text(pair[1].made_at, now) if pair[1] and pair[1].made_at else None
+            ),
+            ">ROWS": lambda pair: cell(f"{pair[1].head_size:,}" if pair[1] else None),
+            "PLACE ~10": lambda pair: cell(pair[0].place),
+            "WHY ~10 !1": lambda pair: cell(pair[1].said if pair[1] else ""),
+        },
+        key=lambda pair: pair[0].name,
+        empty="no site is followed",
+    )

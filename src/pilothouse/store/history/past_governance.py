@@ -22,6 +22,14 @@ def governance_views(wall: int) -> Mapping[str, View]:
                 for name in ("removed_by", "removed_at")
             },
         ),
+        "followed_sites": View(
+            f"t.recorded_at <= {wall}",
+            {
+                name: f"CASE WHEN t.removed_at <= {wall} THEN t.{name} END"
+                for name in ("removed_by", "removed_at")
+            },
+        ),
+        "followed_states": View("0"),  # what they were then is not on record
         "team_members": View(
             f"t.recorded_at <= {wall}",
             {

@@ -257,6 +257,7 @@ DECIDING: Mapping[str, DecidingTable] = {
         _name("tombstone {n}: the file {f}", n="x.erasure_id", f="x.digest"), ("erasure_id", "digest")
     ),
     "log_anchors": DecidingTable(_name("the anchor {n} of the log, a {k}", n="x.name", k="x.kind")),
+    "followed_sites": DecidingTable(_name("the followed site {n}", n="x.name")),
     "sessions": DecidingTable(_name("session {n} of {a}", n="x.id", a="x.actor")),
 }
 """Tables whose rows decide, or are what a decision rests on."""
@@ -283,6 +284,7 @@ EXEMPT: Mapping[str, str] = {
     "outbox_events": "names entries of the log, which has a chain of its own",
     "outbox_lines": "follows from the log and from the settings: what receivers were sent is what counts",
     "deliveries": "messages on their way: what receivers were sent is what counts",
+    "followed_states": "what followed sites have published, signed by them; a contradiction has an entry",
     "receiver_health": "what receivers last answered",
     **dict.fromkeys(
         ("imports", "imported_models", "imported_versions", "imported_aliases", "imported_runs"), _OF_OTHERS

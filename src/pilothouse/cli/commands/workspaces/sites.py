@@ -1,17 +1,24 @@
 """Commands about sites: what this workspace says of itself to others, and what others say."""
 
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
 import click
 
-from pilothouse.cli.output import json_option, printed_as_json, show_pairs, show_rows
+from pilothouse.cli.output import json_option, printed_as_json, say, show_pairs, show_rows
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import NotAllowedError
+from pilothouse.domain.models.dataclass_reader import parse_duration
 from pilothouse.domain.sites.answers import SiteAnswer, answer_plain, figures_plain
+from pilothouse.domain.sites.followed import FollowedLook, FollowedSite, FollowStanding
 from pilothouse.domain.sites.readings import Reading, schema_text
+from pilothouse.presentation.tables.site_rows import followed_table, sites_table
 
 
 @click.group()
 def site() -> None:
-    """Several workspaces: what each says of itself."""
+    """Several workspaces: what each says of itself, and sites that watch each other."""
 
 
 @site.command()
@@ -50,7 +57,6 @@ def ask(session: Session, place: tuple[str, ...]) -> int:
     from concurrent.futures import ThreadPoolExecutor
     from datetime import UTC, datetime
 
-    from pilothouse.presentation.tables.site_rows import sites_table
     from pilothouse.sites import asking
 
     if session.start is not None:
@@ -73,3 +79,112 @@ def _plain(reading: Reading) -> dict[str, object]:
         "heard_at": reading.heard_at,
         "answer": answer_plain(reading.answer) if reading.answer else None,
     }
+
+
+@site.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), required=False)
+@click.option("--every", metavar="TIME", help="Let the daemon publish there: 60s, 5m, 1h.")
+@click.option("--off", is_flag=True, help="Let the daemon publish no more.")
+@json_option
+@click.pass_obj
+def publish(session: Session, folder: Path | None, every: str | None, off: bool) -> None:
+    """Write this workspace's signed state, the head of its log and its tiles into FOLDER, for a web server or a mirror."""
+    from pilothouse.operations.sites import publishing
+
+    if off != (folder is None) or (off and every):
+        raise click.UsageError("name a FOLDER, or --off alone")
+    if folder is None:
+        publishing.set_publishing(session.services, session.actor, None)
+        say("the daemon publishes no more; what lies in the folder stays")
+        return
+    if every is not None:
+        wanted = publishing.Publishing(folder.absolute(), int(parse_duration(every)))
+        publishing.set_publishing(session.services, session.actor, wanted)
+        say(f"the daemon publishes into {wanted.folder} every {wanted.every_s} s")
+    written = publishing.publish(session.services, session.actor, folder)
+    if not printed_as_json(session, {"folder": str(folder), "files": written}):
+        say(f"{folder} has the state of this workspace; {written:,} files written")
+        say("who follows it needs the key that pilothouse log status shows, from you and not from there")
+
+
+@site.command()
+@click.argument("name")
+@click.argument("place")
+@click.option("--key", required=True, help="Key of its log, as pilothouse log status shows it there.")
+@click.option(
+    "--stale-after", default="15m", show_default=True, metavar="TIME", help="Age at which its state is stale."
+)
+@click.pass_obj
+def follow(session: Session, name: str, place: str, key: str, stale_after: str) -> None:
+    """Follow a site as NAME by what it publishes at PLACE: a folder, a URL, or ssh://USER@HOST/PATH."""
+    from pilothouse.operations.sites import following
+
+    if session.start is not None and "://" not in place:
+        raise NotAllowedError("files and folders of the server are refused over SSH: name a URL")
+    seconds = int(parse_duration(stale_after))
+    found = following.follow(session.services, session.actor, name, place, key, stale_after_s=seconds)
+    say(f"site {found.name} is followed; the daemon looks at it every minute, pilothouse site look at once")
+
+
+@site.command()
+@click.argument("name")
+@click.pass_obj
+def unfollow(session: Session, name: str) -> None:
+    """Follow a site no more."""
+    from pilothouse.operations.sites import following
+
+    found = following.leave(session.services, session.actor, name)
+    say(f"site {found.name} is followed no more")
+
+
+@site.command("list")
+@json_option
+@click.pass_obj
+def list_(session: Session) -> None:
+    """List the followed sites with what each was at the last look."""
+    from pilothouse.operations.sites import following
+
+    _show(session, following.listed(session.services, session.actor))
+
+
+@site.command()
+@click.argument("name", required=False, default="")
+@json_option
+@click.pass_obj
+def look(session: Session, name: str) -> int:
+    """Look at the followed sites now. Exit code 6: one contradicts itself or is not believed; 7: one is not current."""
+    from pilothouse.operations.sites import following
+
+    found = following.look(session.services, session.actor, name)
+    _show(session, found)
+    standings = {look.standing for _, look in found}
+    if standings & {FollowStanding.CONTRADICTS, FollowStanding.FORGED}:
+        return 6
+    return 0 if all(one.is_sound for one in standings) else 7
+
+
+def _show(session: Session, found: Sequence[tuple[FollowedSite, FollowedLook | None]]) -> None:
+    facts = [
+        {
+            "name": site.name, "place": site.place, "key": site.key, "stale_after_s": site.stale_after_s,
+            "standing": look.standing if look else FollowStanding.UNKNOWN, "said": look.said if look else "",
+            "since": look.since if look else None, "made_at": look.made_at if look else None,
+            "heard_at": look.heard_at if look else None, "tried_at": look.tried_at if look else None,
+            "rows": look.head_size if look else 0, "evidence": look.evidence or None if look else None,
+        }
+        for site, look in found
+    ]  # fmt: skip
+    if not printed_as_json(session, facts):
+        show_rows(
+            followed_table(found, session.services.now()), empty="no site is followed: pilothouse site follow"
+        )
+
+
+@site.command()
+@click.argument("path", metavar="NAME")
+@click.pass_obj
+def file(session: Session, path: str) -> None:
+    """Print a file as it would be published now: state, checkpoint or a tile. Who follows this site over SSH asks for it."""
+    from pilothouse.operations.sites import publishing
+
+    sys.stdout.buffer.write(publishing.published_file(session.services, session.actor, path))

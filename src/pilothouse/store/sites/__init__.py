@@ -1,0 +1,1 @@
+"""SQL on other sites that are followed."""
