@@ -25,6 +25,14 @@ from pilothouse.sqlite.schema import (
 from pilothouse.sqlite.transactions import unit_of_work
 from pilothouse.sqlite.write_queue import WriteQueue
 
+OF_REPLICATION = frozenset(
+    {
+        ("table", "_litestream_seq", "CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER)"),
+        ("table", "_litestream_lock", "CREATE TABLE _litestream_lock (id INTEGER)"),
+    }
+)
+"""Tables that Litestream puts into a database that it replicates. They decide nothing; with any other text they are odd."""
+
 
 class Database:
     """Connections to one file of a known schema. Safe to share between threads: each gets a connection of its own.
@@ -148,7 +156,7 @@ class Database:
                 f"{self.path} is damaged: {verdict if verdict != 'ok' else f'a row of {orphan[0]} points nowhere'}; "
                 "restore a backup into a new folder"
             )
-        odd = sorted(definitions ^ expected_definitions(self.schema))
+        odd = sorted((definitions ^ expected_definitions(self.schema)) - OF_REPLICATION)
         if odd:
             raise IntegrityError(
                 f"{self.path}: the {odd[0][0]} {odd[0][1]} was taken out or changed, so rows could be changed unseen; "

@@ -23,6 +23,8 @@ from pilothouse.transparency.checkpoints import SignedCheckpoint
 from pilothouse.transparency.policies import Policy
 from pilothouse.transparency.proofs import Proof
 
+_FEW = 64
+"""Tiles that go to the disk one by one; for more of them the whole machine's buffers are written once."""
 _HEADS_LOOKED_AT = 50
 """Newest heads among which one is looked for that enough witnesses have signed."""
 
@@ -180,15 +182,17 @@ def write_tiles(services: Services, actor: Actor, folder: Path) -> tuple[SignedC
         whole, tree = log_heads.cosigned(connection, head), Tree(connection)
         checkpoint = folder / "checkpoint"
         already = _already(checkpoint, tree, head.size)
-        written = 0
+        wanted, written = list(tiles.tiles_of(head.size, already)), 0
+        is_few = len(wanted) <= _FEW
         try:
-            for tile in tiles.tiles_of(head.size, already):
+            for tile in wanted:
                 data = b"".join(tree.hashes(tile.level, tile.place, tile.width))
-                written += _write(folder / tile.path, data)
+                written += _write(folder / tile.path, data, to_disk=is_few)
                 if tile.level == 0:
                     found = log_tree.entries(connection, tile.place * tiles.WIDTH, tile.width)
-                    written += _write(folder / tile.bundle_path, tiles.bundle(found))
-            os.sync()  # once for thousands of files: the head is not on the disk before what it stands for
+                    written += _write(folder / tile.bundle_path, tiles.bundle(found), to_disk=is_few)
+            if not is_few:
+                os.sync()  # once for thousands of files: the head is not on the disk before what it stands for
             files.write_atomically(checkpoint, str(whole).encode(), 0o644)
         except OSError as error:
             raise UnavailableError(
@@ -210,7 +214,7 @@ def _already(checkpoint: Path, tree: Tree, size: int) -> int:
     return before.size
 
 
-def _write(path: Path, data: bytes) -> int:
+def _write(path: Path, data: bytes, *, to_disk: bool) -> int:
     if path.exists():
         if path.read_bytes() != data:
             raise IntegrityError(
@@ -218,6 +222,9 @@ def _write(path: Path, data: bytes) -> int:
             )
         return 0
     path.parent.mkdir(parents=True, exist_ok=True)
+    if to_disk:
+        files.write_atomically(path, data, 0o644)
+        return 1
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_bytes(data)
     temporary.chmod(0o644)
