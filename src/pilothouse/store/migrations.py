@@ -179,7 +179,9 @@ MIGRATIONS: dict[str, Migration] = {
         ),
     ),
     "registry_20": Migration(
-        parts=("0020_hub.sql", "0020_job_places.sql", "0020_sites.sql"), append_only=("job_places",)
+        parts=("0020_hub.sql", "0020_job_places.sql", "0020_sites.sql"),
+        append_only=("job_places",),
+        never_deleted=("followed_sites",),
     ),
 }
 """Migrations by name, in order."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from pilothouse.cli.commands.models import first_models
+from pilothouse.cli.commands.models import first_models, templates
 from pilothouse.cli.commands.workspaces.files import show_change
 from pilothouse.cli.output import (
     json_option,
@@ -61,6 +61,7 @@ EXIT_UNWATCHED = 14
 )
 @first_models.options
 @click.option("--name", help="With --from: the model's name; the file's otherwise.")
+@templates.option
 @json_option
 @click.pass_obj
 def init(
@@ -75,12 +76,28 @@ def init(
     yes: bool,
     plan: bool,
     name: str | None,
+    template: str | None,
     **more: str | None,
 ) -> None:
-    """Make a workspace in FOLDER (this one otherwise), with --from FILE also a first model."""
+    """Make a workspace in FOLDER (this one otherwise), with --from FILE or --template NAME also a first model."""
     root, admin = session.workspace or folder, admin or os_user()
     if origin:
         check_key_name(origin)
+    if template is not None:
+        if file or name or plan or any(more.values()):
+            raise click.UsageError(
+                "--template brings data and model: --from and its options do not go with it"
+            )
+        wanted = templates.wanted(session, template)
+        if wanted is None:
+            return
+        workspaces.check_new(root)
+        templates.check_room(root, wanted)
+        workspaces.initialise(root, admin, demo=demo, solo=solo)
+        _say_made(root, admin, solo=solo, demo=demo)
+        _make_log_key(root, admin, origin)
+        templates.write(session, root, wanted, admin)
+        return
     if file is None:
         if name or yes or plan or any(more.values()):
             raise click.UsageError(
