@@ -6,6 +6,7 @@ a test fails where a document is behind the program.
 
 import ast
 import inspect
+import json
 import re
 import sys
 import tomllib
@@ -15,7 +16,9 @@ from pathlib import Path
 
 import click
 
+from pilothouse.cli.completion.table import words_of
 from pilothouse.cli.group import cli
+from pilothouse.cli.manual import every_command
 from pilothouse.cli.remote_commands import REMOTE
 from pilothouse.console.session.actions import ACTIONS, EVERYWHERE, MOVEMENT, Action
 from pilothouse.console.session.views import VIEWS
@@ -26,6 +29,8 @@ from pilothouse.domain.promotion.loosening_keys import KEYS, KeyRule, Looser
 
 DOCUMENTS = Path(__file__).parent
 PACKAGE = DOCUMENTS.parent / "src" / "pilothouse"
+WORDS = PACKAGE / "cli" / "completion" / "words.json"
+"""Words with which shells complete command lines."""
 _LAYERS = {
     "cli": "The command line: arguments, tables, JSON, exit codes.",
     "demo": "The demo on real flights.",
@@ -156,21 +161,6 @@ def commands_reference() -> str:
             "\n",
         ]
     return "".join(parts)
-
-
-def every_command(
-    group: click.Group, before: tuple[str, ...] = ()
-) -> list[tuple[tuple[str, ...], click.Command]]:
-    """All commands and groups below ``group`` with the words that lead to them."""
-    context = click.Context(group)
-    found: list[tuple[tuple[str, ...], click.Command]] = []
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        assert command is not None
-        found.append(((*before, name), command))
-        if isinstance(command, click.Group):
-            found += every_command(command, (*before, name))
-    return found
 
 
 def _description(command: click.Command) -> str:
@@ -425,6 +415,11 @@ def filled(text: str) -> str:
     return _BLOCK.sub(lambda found: found[1] + TABLES[found[2]]() + found[3], text)
 
 
+def words_text() -> str:
+    """Text of the file of words."""
+    return json.dumps(words_of(cli), indent=1, ensure_ascii=False) + "\n"
+
+
 def main() -> int:
     """Bring every document up to date; says which changed."""
     for path in sorted(DOCUMENTS.glob("*.md")):
@@ -433,6 +428,9 @@ def main() -> int:
         if after != before:
             path.write_text(after, "utf-8")
             sys.stdout.write(f"{path.name}: brought up to date\n")
+    if not WORDS.exists() or WORDS.read_text("utf-8") != words_text():
+        WORDS.write_text(words_text(), "utf-8")
+        sys.stdout.write(f"{WORDS.name}: brought up to date\n")
     return 0
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.cli import failures, main
-from pilothouse.cli.group import _COMMANDS
+from pilothouse.cli.group import _ANYWHERE, _COMMANDS
 
 
 def run(*arguments: str) -> int:
@@ -20,7 +20,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
 
 
-@pytest.mark.parametrize("command", ["", *(name for name in _COMMANDS if name != "drift")])
+@pytest.mark.parametrize("command", ["", *(name for name in _COMMANDS if name not in _ANYWHERE)])
 def test_every_command_says_what_is_missing_and_what_to_use(command: str, capsys) -> None:
     assert run(*filter(None, [command])) == 7
     captured = capsys.readouterr()
@@ -35,4 +35,6 @@ def test_two_files_are_compared_and_help_is_given_everywhere(tmp_path: Path, cap
     assert run("drift", "a.csv", "a.csv") == 0
     assert run("--help") == 0
     assert run("--version") == 0
+    assert run("completion", "bash") == 0
+    assert run("__complete", "dri") == 0
     assert "runs on Linux" not in capsys.readouterr().err

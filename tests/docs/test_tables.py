@@ -17,6 +17,11 @@ def test_every_table_is_as_the_program_gives_it(page):
     assert tables_module().filled(text) == text, "run make docs"
 
 
+def test_the_words_that_shells_complete_are_those_of_the_commands():
+    tables = tables_module()
+    assert tables.WORDS.read_text("utf-8") == tables.words_text(), "run make docs"
+
+
 def test_no_table_is_left_out():
     named = [
         name for page in PAGES for name in re.findall(r"<!-- table: ([a-z-]+) -->", page.read_text("utf-8"))

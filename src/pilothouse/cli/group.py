@@ -4,6 +4,7 @@ import importlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import click
 
@@ -191,6 +192,11 @@ _COMMANDS = {
         "workspaces.sites:site",
         "Several workspaces: what each says of itself, and sites that watch each other.",
     ),
+    "completion": (
+        "workspaces.shells:completion",
+        "Print the script that completes commands and names in bash, zsh or fish.",
+    ),
+    "man": ("workspaces.shells:man", "Print the manual page pilothouse(1)."),
     "sessions": ("people.sessions:sessions", "Who has or had a console open."),
     "daemon": ("workspaces.processes:daemon", "Run, start, stop or ask after the daemon."),
     "serve": ("workspaces.processes:serve", "Answer predictions on a target."),
@@ -198,12 +204,15 @@ _COMMANDS = {
 }
 """Command to ``module:function`` under ``pilothouse.cli.commands`` and its line in the help."""
 
-_ANYWHERE = frozenset({"drift"})
+_ANYWHERE = frozenset({"drift", "completion"})
 """Commands that run on any operating system."""
 
 
 class LazyGroup(click.Group):
     """A group with the names and help lines of its commands. It imports a module to run one of them."""
+
+    lines: ClassVar = {name: line for name, (_, line) in _COMMANDS.items()}
+    """Help line of each command."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All names, in the order of a model's life."""
@@ -230,7 +239,7 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the help lines of the table, so that ``--help`` imports no command."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in _COMMANDS.items()])
+            formatter.write_dl(list(self.lines.items()))
 
 
 @click.group(

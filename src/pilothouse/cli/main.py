@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pilothouse.cli import failures
+from pilothouse.cli.completion.scripts import ASK
 from pilothouse.system.supported import check_system
 from pilothouse.system.workspace_place import find_workspace, os_user
 
@@ -29,6 +30,11 @@ def read_options(arguments: Sequence[str]) -> dict[str, str] | None:
 
 def run(arguments: Sequence[str]) -> object:
     """Run a command line. Returns an exit code or None."""
+    if arguments and arguments[0] == ASK:
+        from pilothouse.cli.completion import answer
+
+        answer.main(arguments[1:])
+        return None
     options = read_options(arguments)
     if options is None:
         from pilothouse.cli import group

@@ -15,6 +15,7 @@ from typing import IO, Any, TypeVar
 
 import click
 
+from pilothouse.cli.groups import group
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.domain.formats.safe_text import safe, safe_json
@@ -172,14 +173,14 @@ def json_option(command: F) -> F:
 def shown_group(show: Callable[[Session], None]) -> click.Group:
     """Group of commands named and described as ``show`` is, which is what it does without a command, also as JSON."""
 
-    @click.group(show.__name__, invoke_without_command=True, help=show.__doc__)
+    @group(show.__name__, invoke_without_command=True, help=show.__doc__)
     @json_option
     @click.pass_context
-    def group(ctx: click.Context) -> None:
+    def shown(ctx: click.Context) -> None:
         if ctx.invoked_subcommand is None:
             show(ctx.obj)
 
-    return group
+    return shown
 
 
 def output_option(command: F) -> F:

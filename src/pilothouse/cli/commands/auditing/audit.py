@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pilothouse.cli.groups import group
 from pilothouse.cli.output import (
     json_option,
     limit_option,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from pilothouse.operations.transparency.anchored import Comparison
 
 
-@click.group()
+@group()
 def audit() -> None:
     """Who did what, when, and whether the log is whole."""
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from pilothouse.cli.groups import group
 from pilothouse.cli.output import json_option, printed_as_json, say, show_pairs, show_table
 from pilothouse.cli.session import Session
 from pilothouse.domain.erasure import Erasure, Selection, counts_of
@@ -15,7 +16,7 @@ from pilothouse.system.destinations import check_new_folder
 _MOST_SHOWN = 20
 
 
-@click.group()
+@group()
 def erase() -> None:
     """Erase a person's rows from snapshots and predictions, for good, with a signed tombstone."""
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from pilothouse.cli.groups import group
 from pilothouse.cli.output import (
     json_option,
     output_option,
@@ -23,7 +24,7 @@ from pilothouse.presentation.tables.log_rows import NOTHING_KEEPS, anchor_table,
 from pilothouse.transparency.notes import encode
 
 
-@click.group()
+@group()
 def log() -> None:
     """Signed heads of the audit log, their proofs, and who keeps them."""
 

@@ -7,6 +7,7 @@ from types import FrameType
 
 import click
 
+from pilothouse.cli.groups import group
 from pilothouse.cli.output import json_option, printed_as_json, say, show_pairs, show_table
 from pilothouse.cli.session import Session
 from pilothouse.operations.transparency.witness_folder import Witness
@@ -15,7 +16,7 @@ from pilothouse.transparency.notes import parse_key
 _FOLDER = click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 
 
-@click.group()
+@group()
 def witness() -> None:
     """Sign the heads of other logs, each only where it extends the one before."""
 

@@ -2,6 +2,7 @@
 
 import click
 
+from pilothouse.cli.groups import group
 from pilothouse.cli.output import (
     json_option,
     limit_option,
@@ -40,7 +41,7 @@ def schedules(session: Session) -> None:
     )
 
 
-@click.group()
+@group()
 def schedule() -> None:
     """Show, pause or resume one schedule."""
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from pilothouse.cli.groups import group
 from pilothouse.cli.output import json_option, printed_as_json, say, show_table
 from pilothouse.cli.session import Session
 
@@ -11,7 +12,7 @@ EXIT_DIFFERS = 1
 """Exit code where labels differ."""
 
 
-@click.group()
+@group()
 def export() -> None:
     """Versions for other systems."""
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pilothouse.cli.groups import group
 from pilothouse.cli.output import (
     json_option,
     optional_reason_option,
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from pilothouse.domain.imported.views import ImportedVersion
 
 
-@click.group("import")
+@group("import")
 def import_() -> None:
     """What MLflow's registry says, as records of their own kind.
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import click
 
+from pilothouse.cli.groups import group
 from pilothouse.cli.output import (
     json_option,
     limit_option,
@@ -32,7 +33,7 @@ EXIT_NOT_TAKEN = 22
 """Exit code of a test that a receiver did not take, and of an outbox with a dead channel."""
 
 
-@click.group(invoke_without_command=True)
+@group(invoke_without_command=True)
 @click.option("--status", type=click.Choice([str(status) for status in AlertStatus]), help="Only these.")
 @click.option("--model", help="Only this model's.")
 @limit_option

@@ -2,6 +2,7 @@
 
 import click
 
+from pilothouse.cli.groups import group
 from pilothouse.cli.output import json_option, on_option, printed_as_json, say, show_rows, show_table
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import InvalidInputError
@@ -46,7 +47,7 @@ def retention(session: Session, apply_: bool, keep: str | None, reason: str) -> 
         say("nothing was deleted: add --apply")
 
 
-@click.group("legal-hold")
+@group("legal-hold")
 def legal_hold() -> None:
     """Stop the deletion of predictions, or lift such a stop."""
 

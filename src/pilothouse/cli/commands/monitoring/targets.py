@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import click
 
+from pilothouse.cli.groups import group
 from pilothouse.cli.output import (
     json_option,
     plain,
@@ -26,7 +27,7 @@ from pilothouse.presentation import texts
 from pilothouse.presentation.tables.registry_rows import serving_text
 
 
-@click.group(invoke_without_command=True)
+@group(invoke_without_command=True)
 @click.option("--write", is_flag=True, help="Add the targets that only model files describe to targets.toml.")
 @json_option
 @click.pass_context

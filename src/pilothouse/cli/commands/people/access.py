@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from pilothouse.cli.groups import group
 from pilothouse.cli.output import (
     F,
     json_option,
@@ -155,7 +156,7 @@ def can(session: Session, name: str, action: str, model: str, on: tuple[str, ...
     return 0 if explanation.allowed else NotAllowedError.exit_code
 
 
-@click.group()
+@group()
 def persons() -> None:
     """Persons, and the names that are one person: four eyes, approvals and decisions go by person."""
 
@@ -199,7 +200,7 @@ def whoami(session: Session) -> None:
     say_solo(session)
 
 
-@click.group()
+@group()
 def policy() -> None:
     """The workspace's policy: a floor that a model's policy may tighten."""
 
@@ -366,7 +367,7 @@ def _of_team(text: str) -> tuple[str, int]:
     return team, int(count)
 
 
-@click.group()
+@group()
 def wrapper() -> None:
     """System users whose program may hand over other people's names (with --as)."""
 
@@ -377,16 +378,15 @@ def wrapper() -> None:
 def wrapper_list(session: Session) -> None:
     """Show who is trusted."""
     users = workspaces.list_wrappers(session.services, session.actor)
-    if printed_as_json(session, users):
-        return
-    show_table(("user",), ((user,) for user in users), empty="nobody is trusted to hand over names")
+    if not printed_as_json(session, users):
+        show_table(("user",), ((user,) for user in users), empty="nobody is trusted to hand over names")
 
 
 @wrapper.command("trust")
 @click.argument("user")
 @click.pass_obj
 def wrapper_trust(session: Session, user: str) -> None:
-    """Let the system's USER act in others' names. It is e.g. a login service that knows who they are."""
+    """Let the system's USER act in others' names, e.g. a login service that knows who they are."""
     workspaces.trust_wrapper(session.services, session.actor, user)
     say(f"{user} may hand over other people's names")
 
@@ -395,6 +395,6 @@ def wrapper_trust(session: Session, user: str) -> None:
 @click.argument("user")
 @click.pass_obj
 def wrapper_untrust(session: Session, user: str) -> None:
-    """End that."""
+    """No longer let USER act in others' names."""
     workspaces.trust_wrapper(session.services, session.actor, user, trusted=False)
     say(f"{user} may no longer hand over other people's names")

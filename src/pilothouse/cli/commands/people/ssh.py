@@ -2,10 +2,11 @@
 
 import click
 
+from pilothouse.cli.groups import group
 from pilothouse.cli.session import Session
 
 
-@click.group()
+@group()
 def ssh() -> None:
     """How people come in by SSH, each with a key of their own."""
 

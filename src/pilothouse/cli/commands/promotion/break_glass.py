@@ -7,6 +7,7 @@ from typing import TypeVar
 import click
 
 from pilothouse.cli.commands.people.passphrases import ask_passphrase
+from pilothouse.cli.groups import group
 from pilothouse.cli.output import (
     json_option,
     printed_as_json,
@@ -30,7 +31,7 @@ from pilothouse.presentation.break_glass import looked, standing, superseded_tex
 F = TypeVar("F")
 
 
-@click.group("break-glass")
+@group("break-glass")
 def break_glass() -> None:
     """Deploy without the approvals in an emergency; two others look at it, and its time ends."""
 

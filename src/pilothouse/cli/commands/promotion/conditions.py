@@ -2,13 +2,14 @@
 
 import click
 
+from pilothouse.cli.groups import group
 from pilothouse.cli.output import json_option, plain, printed_as_json, say, show_table
 from pilothouse.cli.session import Session
 from pilothouse.domain.promotion.conditions import obstacle_to_confirm
 from pilothouse.operations.promotion.attached import conditions as operations
 
 
-@click.group()
+@group()
 def conditions() -> None:
     """Conditions on which somebody approved: what is to be confirmed after a deployment, by whom and when."""
 

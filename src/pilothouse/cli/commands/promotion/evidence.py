@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from pilothouse.cli.groups import WholeGroup
 from pilothouse.cli.output import WIDE, json_option, plain, printed_as_json, say, say_solo, show_lines
 from pilothouse.cli.session import Session
 from pilothouse.operations.promotion import approved_before, break_glass, promotions
@@ -12,7 +13,7 @@ from pilothouse.presentation.pages.request_page import request_page
 from pilothouse.presentation.texts import counted
 
 
-class _Shown(click.Group):
+class _Shown(WholeGroup):
     """Group that shows where no command of it is named: ``pilothouse evidence 17`` is ``pilothouse evidence show 17``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

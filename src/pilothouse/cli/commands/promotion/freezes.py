@@ -4,13 +4,14 @@ from datetime import UTC, datetime
 
 import click
 
+from pilothouse.cli.groups import group
 from pilothouse.cli.output import json_option, printed_as_json, reason_option, say, show_table
 from pilothouse.cli.session import Session
 from pilothouse.domain.promotion.freezes import frozen_until
 from pilothouse.operations.promotion import freezes as operations
 
 
-@click.group()
+@group()
 def freeze() -> None:
     """Freeze windows: nothing is approved or deployed without hands; rolling back and breaking the glass go on."""
 

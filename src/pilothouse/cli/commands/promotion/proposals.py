@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import click
 
+from pilothouse.cli.groups import group
 from pilothouse.cli.output import json_option, printed_as_json, reason_option, say, show_table
 from pilothouse.cli.session import Session
 from pilothouse.operations.identity import proposals as operations
@@ -24,7 +25,7 @@ def propose(ctx: click.Context, reason: str, words: tuple[str, ...]) -> None:
     )
 
 
-@click.group()
+@group()
 def proposals() -> None:
     """Commands that wait for a second person (dual control)."""
 

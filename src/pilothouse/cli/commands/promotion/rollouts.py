@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import click
 
+from pilothouse.cli.groups import group
 from pilothouse.cli.output import (
     json_option,
     limit_option,
@@ -50,7 +51,7 @@ def plans(session: Session) -> None:
     )
 
 
-@click.group()
+@group()
 def rollout() -> None:
     """Watch and steer roll-outs: versions that go out in waves of targets, by the plan that their approvers signed."""
 

@@ -2,12 +2,13 @@
 
 import click
 
+from pilothouse.cli.groups import group
 from pilothouse.cli.output import json_option, printed_as_json, reason_option, say, show_table
 from pilothouse.cli.session import Session
 from pilothouse.operations.promotion import teams as operations
 
 
-@click.group()
+@group()
 def teams() -> None:
     """Teams whose approval a policy asks for (promotion.teams, policy set --team)."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from pilothouse.cli.groups import group
 from pilothouse.cli.output import json_option, on_option, printed_as_json, say, show_pairs
 from pilothouse.cli.session import Session
 from pilothouse.domain.confinement import NONE, PAGE, verdict_in_force
@@ -53,7 +54,7 @@ _timeout = click.option(
 )
 
 
-@click.group(invoke_without_command=True)
+@group(invoke_without_command=True)
 @_isolation
 @_slots
 @_standby
