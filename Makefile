@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-versions test-peers test-clients test-interop test-ecosystem test-ecosystem-data test-ecosystem-tools test-ecosystem-mlflow test-upgrade test-histories fuzz portable-long proof-console proof-ssh soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs site pictures lock clean help outbox-long test-alerts bench-rollouts bench-python proof-remote proof-far bench-scale test-engine
+.PHONY: demo test test-versions test-peers test-clients test-interop test-ecosystem test-ecosystem-data test-ecosystem-tools test-ecosystem-mlflow test-upgrade test-histories fuzz portable-long proof-console proof-ssh soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs site pictures lock clean help outbox-long test-alerts bench-rollouts bench-python proof-remote proof-far bench-scale test-engine test-package
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
@@ -23,6 +23,7 @@ help:
 	@echo "make test-engine  jobs on a real Dask cluster with TLS, and 100 kills of its workers, scheduler and connection (installs Dask by itself)"
 	@echo "make test-upgrade  workspaces made under scikit-learn 1.8 and opened under today's (builds the environments of before)"
 	@echo "make test-clients  tritonclient, KServe's, MLServer's and MLflow's clients and schemathesis against a server, ONNX files beside their versions (installs each by itself)"
+	@echo "make test-package  wheel and sdist built again to the byte; the wheel installed by pip, uvx and pipx, and run (minutes)"
 	@echo "make check   what CI runs: lint, types, layers, tests"
 	@echo "make site    the documents as a site with a search, into build/site"
 	@echo "make bench   medians and ratios on this machine"
@@ -191,6 +192,15 @@ test-ecosystem-mlflow: $(VENV)/.dev
 
 test-upgrade: $(VENV)/.dev .upgrade/scikit-learn-1.8/.done .upgrade/before-portable/.done
 	@PILOTHOUSE_UPGRADE=1 $(BIN)/python -m pytest -q -rP tests/upgrade
+
+# Wheel and sdist, and the wheel alone installed by pip, uvx and pipx; these two in an environment of their own.
+.clients/tools/.done:
+	@test -x .clients/tools/bin/pip || $(PYTHON) -m venv --clear .clients/tools
+	@.clients/tools/bin/python -m pip --disable-pip-version-check -q install uv pipx
+	@touch $@
+
+test-package: $(VENV)/.dev .clients/tools/.done
+	@PILOTHOUSE_PACKAGE=1 PILOTHOUSE_TOOLS=$(CURDIR)/.clients/tools $(BIN)/python -m pytest -q -rs tests/package
 
 proof-console: $(VENV)/.dev
 	@HOSTILE_STRINGS=10000 RESIZES=1000 $(BIN)/python -m pytest -q tests/console/test_terminals.py
