@@ -37,7 +37,7 @@ _COMMANDS = {
     "gc": ("workspaces.unused:gc", "List or remove files that interrupted work left."),
     "upgrade": (
         "workspaces.upgrades:upgrade",
-        "What an upgrade would change of versions in use, before it is made.",
+        "Upgrade the workspace to this release, or say what that would change.",
     ),
     "models": ("models.models:models", "List the models."),
     "versions": ("models.models:versions", "List the versions of a model."),

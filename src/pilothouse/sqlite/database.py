@@ -34,6 +34,19 @@ OF_REPLICATION = frozenset(
 """Tables that Litestream puts into a database that it replicates. They decide nothing; with any other text they are odd."""
 
 
+def copy_database(source: Path, file: Path) -> None:
+    """Copy a live database of any schema into one new file, by SQLite's backup interface."""
+    with errors_named(file):
+        os.close(os.open(file, os.O_CREAT | os.O_RDWR | os.O_EXCL, 0o600))
+        destination = driver.connect(file, isolation_level=None)
+        try:
+            with closing(connect(source)) as connection:
+                connection.backup(destination)
+            destination.execute("PRAGMA journal_mode = DELETE")
+        finally:
+            destination.close()
+
+
 class Database:
     """Connections to one file of a known schema. Safe to share between threads: each gets a connection of its own.
 
@@ -164,19 +177,8 @@ class Database:
             )
 
     def copy_to(self, path: Path) -> None:
-        """Copy the live database into one new file, by SQLite's backup interface."""
-        with errors_named(path):
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_EXCL, 0o600))
-            destination = driver.connect(path, isolation_level=None)
-            try:
-                source = connect(self.path)
-                try:
-                    source.backup(destination)
-                finally:
-                    source.close()
-                destination.execute("PRAGMA journal_mode = DELETE")
-            finally:
-                destination.close()
+        """Copy the live database into one new file."""
+        copy_database(self.path, path)
 
     def rewrite(self) -> bool:
         """Write the file anew and empty its write-ahead log, so that nothing of rows that were deleted or changed is left in

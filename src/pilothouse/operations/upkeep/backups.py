@@ -18,9 +18,11 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pilothouse.artifacts import ArtifactStore
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
 from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.domain.records import AuditHead
@@ -28,10 +30,12 @@ from pilothouse.domain.workspace_files import WORKSPACE_FILES
 from pilothouse.operations.authorisation import authorise, changing
 from pilothouse.operations.services import Services
 from pilothouse.operations.upkeep.restores import ARTIFACTS, FORMAT, MANIFEST, MODELS, REGISTRY, TELEMETRY
-from pilothouse.store.connection import Registry
+from pilothouse.sqlite.database import copy_database
 from pilothouse.store.log import audit
+from pilothouse.store.models.used_versions import read_as_it_is
 from pilothouse.system.destinations import check_outside_state
 from pilothouse.system.files import sha256_file, sync_folder
+from pilothouse.system.paths import WorkspacePaths
 from pilothouse.system.turns import turn
 
 _SKIPPED = frozenset({"__pycache__", ".git", ".venv", "venv", "node_modules"})
@@ -97,28 +101,7 @@ def backup(services: Services, actor: Actor, file: Path) -> BackupSummary:
     the copied folders) or UnavailableError (disk, or an erasure is being carried out).
     """
     authorise(services, actor, Permission.BACKUP)
-    file = file.absolute()
-    _check_destination(services, file)
-    busy = "an erasure is being carried out, and a copy is of before it or of after it: try again"
-    with (
-        turn(services.paths.copying_lock, busy, alone=False),
-        _temporary(file) as (stream, scratch),
-    ):
-        with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
-            archive = _Archive(tar)
-            head = _write(services, actor, archive, scratch)
-        stream.flush()
-        os.fsync(stream.fileno())
-        _publish(Path(stream.name), file)
-    summary = BackupSummary(
-        file,
-        sha256_file(file),
-        file.stat().st_size,
-        len(archive.files),
-        head.count,
-        head.hash,
-        tuple(archive.skipped),
-    )
+    summary = copy_as_it_is(services.paths, services.artifacts, actor.name, services.now(), file)
     with changing(services, actor, Permission.BACKUP) as change:
         change.record(
             "workspace.backed_up",
@@ -128,19 +111,51 @@ def backup(services: Services, actor: Actor, file: Path) -> BackupSummary:
     return summary
 
 
-def _write(services: Services, actor: Actor, archive: _Archive, scratch: Path) -> AuditHead:
-    paths = services.paths
+def copy_as_it_is(
+    paths: WorkspacePaths, artifacts: ArtifactStore, by: str, at: datetime, file: Path
+) -> BackupSummary:
+    """Copy a workspace, also one of an older release, into ``file``; nothing in it is written. The caller has asked whether
+    they may. Raises as ``backup``."""
+    file = file.absolute()
+    _check_destination(paths, file)
+    busy = "an erasure is being carried out, and a copy is of before it or of after it: try again"
+    with (
+        turn(paths.copying_lock, busy, alone=False),
+        _temporary(file) as (stream, scratch),
+    ):
+        with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
+            archive = _Archive(tar)
+            head = _write(
+                paths, artifacts, archive, scratch, {"created_at": at.isoformat(), "created_by": by}
+            )
+        stream.flush()
+        os.fsync(stream.fileno())
+        _publish(Path(stream.name), file)
+    return BackupSummary(
+        file,
+        sha256_file(file),
+        file.stat().st_size,
+        len(archive.files),
+        head.count,
+        head.hash,
+        tuple(archive.skipped),
+    )
+
+
+def _write(
+    paths: WorkspacePaths, artifacts: ArtifactStore, archive: _Archive, scratch: Path, made: dict[str, str]
+) -> AuditHead:
     if paths.telemetry.exists():
-        services.telemetry.copy_to(scratch / "telemetry.db")
+        copy_database(paths.telemetry, scratch / "telemetry.db")
         archive.add(TELEMETRY, scratch / "telemetry.db", 0o600)
-    services.registry.copy_to(scratch / "registry.db")
+    copy_database(paths.registry, scratch / "registry.db")
     archive.add(REGISTRY, scratch / "registry.db", 0o600)
-    with contextlib.closing(Registry(scratch / "registry.db")) as copy, copy.read() as connection:
+    with read_as_it_is(scratch / "registry.db") as (connection, _):
         head = audit.head(connection)
-    for digest in services.artifacts.digests():
-        archive.add(f"{ARTIFACTS}/{digest[:2]}/{digest}", services.artifacts.path(digest), 0o444)
-    for mark in services.artifacts.marks():
-        path = services.artifacts.mark_path(mark.digest)
+    for digest in artifacts.digests():
+        archive.add(f"{ARTIFACTS}/{digest[:2]}/{digest}", artifacts.path(digest), 0o444)
+    for mark in artifacts.marks():
+        path = artifacts.mark_path(mark.digest)
         archive.add(f"{ARTIFACTS}/{mark.digest[:2]}/{path.name}", path, 0o444)
     for name in WORKSPACE_FILES:
         if (paths.root / name).is_file():
@@ -150,8 +165,7 @@ def _write(services: Services, actor: Actor, archive: _Archive, scratch: Path) -
         archive.add(f"{MODELS}/{path.relative_to(paths.models).as_posix()}", path, mode)
     manifest = {
         "format": FORMAT,
-        "created_at": services.now().isoformat(),
-        "created_by": actor.name,
+        **made,
         "audit": {"count": head.count, "hash": head.hash},
         "files": archive.files,
         "skipped": archive.skipped,
@@ -181,8 +195,8 @@ def _entry(name: str, size: int, mode: int) -> tarfile.TarInfo:
     return entry
 
 
-def _check_destination(services: Services, file: Path) -> None:
-    for folder in (services.paths.state, services.paths.models):
+def _check_destination(paths: WorkspacePaths, file: Path) -> None:
+    for folder in (paths.state, paths.models):
         if file.resolve().is_relative_to(folder.resolve()):
             raise InvalidInputError(f"{file} lies in what is backed up: name a path outside {folder}")
     check_outside_state(file)

@@ -20,6 +20,7 @@ from pilothouse.store import erasures
 from pilothouse.store.connection import Registry
 from pilothouse.store.log import audit
 from pilothouse.store.models import versions
+from pilothouse.store.models.used_versions import read_as_it_is
 from pilothouse.system.destinations import check_outside_state
 from pilothouse.system.files import sync_folder
 from pilothouse.system.paths import WorkspacePaths
@@ -190,15 +191,16 @@ def _compare(file: Path, listed: dict[str, Any], unpacked: dict[str, Any]) -> No
 
 
 def _verify(file: Path, paths: WorkspacePaths, manifest: dict[str, Any]) -> Restored:
+    with read_as_it_is(paths.registry) as (connection, _):  # bringing an older one to this schema adds a row
+        head = audit.head(connection)
+    if head != manifest["head"]:
+        _refuse(
+            file, f"its audit log ends at row {head.count}, and the backup noted {manifest['head'].count}"
+        )
     with contextlib.closing(Registry.upgrade(paths.registry)) as registry:
         registry.check()
         with registry.read() as connection:
-            head = audit.verify(connection)
-            if head != manifest["head"]:
-                _refuse(
-                    file,
-                    f"its audit log ends at row {head.count}, and the backup noted {manifest['head'].count}",
-                )
+            audit.verify(connection)
             artifacts = ArtifactStore(paths.artifacts)
             known = erasures.every(connection)
             ordered = {erasure.plan_digest for erasure in known}

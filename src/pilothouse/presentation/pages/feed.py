@@ -232,6 +232,7 @@ _SENTENCES: dict[str, Callable[[str, Mapping[str, Any]], Sentence | None]] = {
     ),
     "version.reproduced": _reproduced,
     "workspace.backed_up": _plain("backed up the workspace"),
+    "workspace.upgraded": _plain("upgraded the workspace"),
 }
 
 
