@@ -141,6 +141,7 @@ _COMMANDS = {
         "List alerts; the messages about them: outbox, test, silences.",
     ),
     "alert": ("monitoring.monitoring:alert", "Why an alert fired."),
+    "explain": ("auditing.explain:explain", "What an id or a code that a screen prints is, and what to do."),
     "ack": ("monitoring.monitoring:ack", "Acknowledge an alert."),
     "resolve": ("monitoring.monitoring:resolve", "Resolve an alert."),
     "metrics": ("monitoring.metrics:metrics", "Print the page of metrics, as Prometheus reads it."),

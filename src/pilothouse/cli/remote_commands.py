@@ -17,7 +17,7 @@ REMOTE = {
         "status", "doctor", "models", "versions", "show", "compare", "lineage", "jobs", "job", "logs", "trials", "requests",
         "evidence", "deployments", "deployed", "targets", "curl", "monitor", "multivariate", "incidents", "performance",
         "alerts", "alert", "rejected", "schedules", "triggers", "audit", "roles", "can", "sessions", "whoami", "users",
-        "persons", "inventory", "dossier", "console", "document", "plans", "report", "runs", "metrics", "site",
+        "persons", "inventory", "dossier", "console", "document", "plans", "report", "runs", "metrics", "site", "explain",
     ),
     "acting": (
         "train", "reproduce", "cancel", "retry", "backfill", "request", "statement", "approve", "reject", "withdraw", "comment",
