@@ -107,6 +107,7 @@ def test_a_token_of_another_machine_opens_what_its_target_needs_and_nothing_else
         ("POST", "/v1/labels"): [("", msgspec.msgpack.encode([]), 403)],
         ("POST", "/v1/report"): [("", report(), 200), ("", report("ewr"), 403)],
         ("POST", "/v1/spans"): [("", msgspec.msgpack.encode([]), 200), ("", b"no spans", 400)],
+        ("POST", "/v1/baseline"): [("", b"", 403)],
     }
     assert told.keys() == ROUTES.keys()
     for (method, path), asked in told.items():

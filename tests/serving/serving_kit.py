@@ -250,6 +250,8 @@ class TestHub:
         elif request.path == "/v1/report":
             self.reports.append(msgspec.msgpack.decode(body, type=ServingReport))
             self.answer(request, 200)
+        elif request.path == "/v1/baseline":  # as a hub of an earlier release
+            self.answer(request, 404, b'{"error": "there is no such route"}')
         elif self.refuse_batches_with:
             self.answer(request, self.refuse_batches_with, b'{"error": "refused for the test"}')
         elif request.path == "/v1/pairs" and not self.knows_pairs:

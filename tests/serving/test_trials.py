@@ -360,7 +360,7 @@ class ComingBack(HubClient):
         self.file, self.is_away, self.reports = file, False, list[ServingReport]()
         self.told = threading.Event()
 
-    def desired(self, revision: str) -> DesiredState | None:
+    def desired(self, revision: str, wait_s: int = 0) -> DesiredState | None:
         if self.is_away and revision:
             self.is_away = False
         return None if revision else DesiredState("ewr", "a", [self.file.desired])

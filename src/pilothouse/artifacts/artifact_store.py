@@ -14,7 +14,7 @@ from typing import IO
 
 from pilothouse.domain.errors import ConflictError, IntegrityError, NotFoundError, UnavailableError
 from pilothouse.domain.identifiers import check_digest
-from pilothouse.system.files import read_plain_file, sync_folder, write_atomically
+from pilothouse.system.files import read_plain_file, sync_file, sync_folder, write_atomically
 
 _CHUNK = 1 << 20
 
@@ -44,8 +44,10 @@ class ArtifactStore:
     stands in its place, or where nothing names it (``operations/upkeep/unused_files.py``). Its time of change is when it was
     last put."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, durable: bool = True) -> None:
+        """``durable``: what is put survives a power cut; otherwise only once it was given to ``sync``."""
         self._folder = root / "sha256"
+        self._durable = durable
 
     def put_bytes(self, data: bytes) -> str:
         """Store ``data`` durably and return its digest. Raises ConflictError (rows of it were erased) or UnavailableError."""
@@ -54,8 +56,18 @@ class ArtifactStore:
         if not self._is_here(digest):
             with _Incoming(self._folder) as incoming:
                 incoming.write(data)
-                incoming.keep(self._path_of(digest))
+                incoming.keep(self._path_of(digest), durably=self._durable)
         return digest
+
+    def sync(self, digests: Iterable[str]) -> None:
+        """Make files that are still here survive a power cut. Raises OSError."""
+        for digest in digests:
+            path = self._path_of(digest)
+            with contextlib.suppress(FileNotFoundError):
+                sync_file(path)
+                sync_folder(path.parent)
+        with contextlib.suppress(FileNotFoundError):
+            sync_folder(self._folder)
 
     def put_file(self, path: Path) -> str:
         """Copy a file in durably and return the digest of the bytes copied. Raises NotFoundError, ConflictError (rows of it
@@ -272,17 +284,20 @@ class _Incoming:
         except OSError as error:
             raise _failed(self._folder, error) from error
 
-    def keep(self, path: Path) -> None:
+    def keep(self, path: Path, *, durably: bool = True) -> None:
         try:
             self._file.flush()
             with contextlib.suppress(PermissionError):  # a confined process may not change modes
                 os.fchmod(self._file.fileno(), 0o444)
-            os.fsync(self._file.fileno())
+            if durably:
+                os.fsync(self._file.fileno())
             if not path.parent.exists():
                 path.parent.mkdir(mode=0o700, exist_ok=True)
-                sync_folder(path.parent.parent)  # the new folder's name must survive a power cut too
+                if durably:
+                    sync_folder(path.parent.parent)  # the new folder's name must survive a power cut too
             self._move(path)
-            sync_folder(path.parent)
+            if durably:
+                sync_folder(path.parent)
         except OSError as error:
             raise _failed(path, error) from error
 

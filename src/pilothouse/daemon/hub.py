@@ -2,12 +2,14 @@
 Plain ASGI apps, one a door.
 
 ==========================  =========================================  ==========================================
-``GET /v1/desired``         what the target should serve               DesiredState; 304 while ``If-None-Match`` holds
+``GET /v1/desired``         what the target should serve               DesiredState; 304 while ``If-None-Match`` holds,
+                                                                       after as long as ``Prefer: wait=SECONDS`` says
 ``GET /v1/artifacts/D``     bytes of an artifact that state names      octets
 ``POST /v1/batches``        PredictionBatch                            BatchReceipt, after the commit
 ``POST /v1/pairs``          PairBatch                                  BatchReceipt, after the commit
 ``POST /v1/labels``         list of Outcome                            LabelReceipt, after the commit
 ``POST /v1/report``         ServingReport                              ReportReceipt
+``POST /v1/baseline``       BaselineQuestion                           BaselineAnswer
 ``POST /v1/spans``          list of RequestSpan                        empty map; a sample, kept in memory
 ``GET /metrics``            nothing; with the token of ``state/``      page of metrics, at the socket alone
 ==========================  =========================================  ==========================================
@@ -40,15 +42,17 @@ from pilothouse.daemon.doors.artifact_answers import ArtifactAnswers
 from pilothouse.daemon.exports import metrics_server
 from pilothouse.daemon.exports.metrics_server import MetricsPage
 from pilothouse.daemon.exports.request_traces import SpanQueue
+from pilothouse.daemon.hub_answers.desired_states import DesiredStates, preferred_wait_s, versions_of
+from pilothouse.daemon.hub_answers.report_writer import ReportWriter
+from pilothouse.daemon.hub_answers.shared_baselines import SharedBaselines
 from pilothouse.daemon.hub_writer import BatchWriter
 from pilothouse.domain.errors import IntegrityError, NotAllowedError, NotFoundError
-from pilothouse.domain.formats.wire import ReportReceipt
+from pilothouse.domain.formats.wire import ReportReceipt, ServingReport
 from pilothouse.domain.identifiers import check_digest
 from pilothouse.domain.models.hub_limits import Bounds
 from pilothouse.operations.fleet import remote_tokens, targets
 from pilothouse.operations.fleet.processes import Pulse
 from pilothouse.operations.ingest import ingest
-from pilothouse.operations.promotion import deployments
 from pilothouse.operations.services import Services
 from pilothouse.serving.web import http
 from pilothouse.serving.web.http import Receive, Scope, Send
@@ -63,6 +67,7 @@ MAXIMUM_BATCH_BYTES = 64 * 2**20
 MAXIMUM_LABEL_BYTES = 16 * 2**20
 MAXIMUM_REPORT_BYTES = 256 * 2**10
 MAXIMUM_SPANS_BYTES = 2**20
+MAXIMUM_QUESTION_BYTES = 4 * 2**10
 MAXIMUM_REMOTE_BYTES = 32 * 2**20
 """Of any body that comes by the network: a segment of a spool has 4 MiB and one request."""
 _LONGEST_TOKEN = 256
@@ -157,11 +162,14 @@ class Hub:
         page: MetricsPage | None = None,
         spans: SpanQueue | None = None,
     ) -> None:
-        self._services, self._pulse, self._page = services, pulse, page
+        self._services, self._page = services, page
         self._spans = spans or SpanQueue()
         self._writer = BatchWriter(services, list(Door))
         self._allowances = Allowances(services)
         self.save = self._allowances.save
+        self._reports = ReportWriter(pulse)
+        self._states = DesiredStates(services)
+        self._baselines = SharedBaselines()
         if page is not None:
             page.hub = self._writer.standing
 
@@ -244,9 +252,26 @@ class Hub:
             self._allowances.take_rows(request.target, request.bounds, rows)
 
     async def desired(self, request: Request) -> _Answer:
-        """What the target should serve."""
+        """What the target should serve, at once or when it has changed."""
         revision = (http.header(request.scope, b"if-none-match") or "").strip().strip('"')
-        return await request.entrance.in_thread(lambda: _desired(self._services, request.target, revision))
+        wait_s = preferred_wait_s(http.header(request.scope, b"prefer") or "")
+        in_thread = request.entrance.in_thread
+        asked = await in_thread(lambda: self._states.ask(request.target, revision, wait_s))
+        has_waited = not asked.done()
+        state = await asyncio.wrap_future(asked)
+        headers = {"etag": f'"{state.revision}"'}
+        if state.revision == revision:
+            return 304, b"", headers
+        if has_waited:  # the token may have become void meanwhile
+            token = http.bearer(request.scope, _LONGEST_TOKEN) or ""
+            found = await in_thread(lambda: self._target_of(request.entrance.door, token))
+            if found is None or found[0] != request.target:
+                raise _unknown(_EXPECTED)
+        return 200, _ENCODER.encode(state), headers
+
+    def end_waits(self) -> None:
+        """Answer the questions that are held: the hub ends."""
+        self._states.end()
 
     async def artifact(self, request: Request) -> _Answer:
         """Bytes of an artifact that the target is to serve: a token opens no other file of the workspace."""
@@ -300,14 +325,23 @@ class Hub:
         """What a process says of itself."""
         body = await self._body(request, MAXIMUM_REPORT_BYTES)
 
-        def work() -> None:
+        def work() -> ServingReport:
             report = bodies.read_report(self._services, request.target, body)
             self._allowances.take_report(request.target)
-            self._pulse.take_report(report)
+            return report
 
-        await request.entrance.in_thread(work)
+        await asyncio.wrap_future(self._reports.submit(await request.entrance.in_thread(work)))
         receipt = ReportReceipt(request.came_us, time.time_ns() // 1_000)
         return 200, _ENCODER.encode(receipt), {}
+
+    async def baseline(self, request: Request) -> _Answer:
+        """Baseline of a version that another process of this machine has measured."""
+        body = await self._body(request, MAXIMUM_QUESTION_BYTES)
+        version, question = await request.entrance.in_thread(
+            lambda: bodies.read_baseline_question(self._services, request.target, body)
+        )
+        answer = await self._baselines.answer(request.target, version, question)
+        return 200, _ENCODER.encode(answer), {}
 
 
 ROUTES: Mapping[tuple[str, str], Route] = {
@@ -318,6 +352,7 @@ ROUTES: Mapping[tuple[str, str], Route] = {
     ("POST", "/v1/labels"): Route(Hub.labels, remote=False),
     ("POST", "/v1/report"): Route(Hub.report, remote=True),
     ("POST", "/v1/spans"): Route(Hub.spans, remote=True),
+    ("POST", "/v1/baseline"): Route(Hub.baseline, remote=False),  # of this machine's processes alone
 }
 """Every route by method and path; a path that ends in a slash stands for all that begin with it."""
 
@@ -343,16 +378,6 @@ def _unknown(message: str) -> http.HttpError:
     return http.HttpError(401, message, {"www-authenticate": "Bearer"})
 
 
-def _desired(services: Services, target: str, known_revision: str) -> http.Answer:
-    state = deployments.desired_state(services, target)
-    headers = {"etag": f'"{state.revision}"'}
-    if known_revision == state.revision:
-        return 304, b"", headers
-    return 200, _ENCODER.encode(state), headers
-
-
 def _needs(services: Services, target: str, digest: str) -> bool:
     """True for an artifact of a version that the target should run, or try."""
-    state = deployments.desired_state(services, target)
-    versions = [*state.versions, *(trial.version for trial in state.trials)]
-    return any(digest in version.digests for version in versions)
+    return any(digest in version.digests for version in versions_of(services, target))

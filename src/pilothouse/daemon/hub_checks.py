@@ -6,12 +6,16 @@ are judged, and counted, where telemetry is stored.
 
 import re
 from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
+import msgspec
 import numpy as np
 
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.formats.wire import (
     AN_OUTCOME,
+    BaselineQuestion,
     CodedTexts,
     Outcome,
     PairBatch,
@@ -33,9 +37,19 @@ _LARGEST = 2**63 - 1
 """Largest integer that SQLite stores."""
 _MOST_SPANS = 1_000
 _HEXADECIMAL = re.compile(r"[0-9a-f]*")
+_LARGEST_STRETCH = 1e6
+"""Times that a call may last longer than its processor time."""
 _LARGEST_SKEW_US = 10**15
 """Some thirty years, in which no clock is off."""
 _PRODUCER = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def decoded(body: bytes, kind: Any, name: str) -> Any:
+    """Body in msgpack as what it is to be, by that name. Raises InvalidInputError."""
+    try:
+        return msgspec.msgpack.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInputError(f"the body is not {name} in msgpack: {one_line(str(error), 500)}") from None
 
 
 def check_batch(batch: PredictionBatch) -> None:
@@ -158,6 +172,15 @@ def check_report(report: ServingReport) -> None:
         _check_range("version", trial.version, _LARGEST)
         names += [trial.model, trial.mode, trial.state, trial.reason]
     _check_texts("models", [*names, *report.failed.values()], _MAXIMUM_NAMES)
+
+
+def check_baseline(question: BaselineQuestion) -> None:
+    """Check a question for a baseline. Raises InvalidInputError naming what does not fit."""
+    for name, number in (("version", question.version), ("p95_us", question.p95_us)):
+        _check_range(name, number, _LARGEST)
+    if not 0.0 <= question.stretch <= _LARGEST_STRETCH:
+        raise InvalidInputError(f"stretch: found {question.stretch}; expected 0 to {_LARGEST_STRETCH:g}")
+    _check_texts("texts", [question.model, question.release])
 
 
 def check_spans(spans: Sequence[RequestSpan]) -> None:

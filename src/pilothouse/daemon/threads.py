@@ -99,6 +99,7 @@ class DaemonThreads:
         self._page.parts = self._threads.turns
         hub = Hub(services, self._pulse, self._page, self._spans)
         self._save_usage = hub.save
+        self._end_waits = hub.end_waits
         self._hub = HubServer(hub.app(Door.SOCKET), services.paths.hub_socket)
         self._door = HubDoorKeeper(services, hub.app(Door.NETWORK))
         self._deployers = DeployerKeeper(services, self._pulse)
@@ -204,6 +205,7 @@ class DaemonThreads:
     def end(self, patience_s: float) -> list[str]:
         """Stop every thread; returns the names of those that are still busy after ``patience_s``."""
         self._threads.stop.set()
+        self._end_waits()
         self._hub.stop()
         left = self._threads.join(patience_s)
         if self._cluster is not None:

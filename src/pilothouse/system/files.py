@@ -17,8 +17,9 @@ _TEMPORARY_MODE = 0o600
 """Mode that mkstemp(3) gives a file."""
 
 
-def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Write ``data`` to ``path``: readers see the old bytes or all of the new ones, also after a power cut."""
+def write_atomically(path: Path, data: bytes, mode: int = 0o600, *, durably: bool = True) -> None:
+    """Write ``data`` to ``path``: readers see the old bytes or all of the new ones; where it is done ``durably``, also after a
+    power cut."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as stream:
@@ -26,14 +27,24 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
             stream.flush()
             if mode != _TEMPORARY_MODE:  # a confined process may not change modes
                 os.fchmod(stream.fileno(), mode)
-            # before the rename: else a power cut may leave the new name with empty bytes
-            os.fsync(stream.fileno())
+            if durably:  # before the rename: else a power cut may leave the new name with empty bytes
+                os.fsync(stream.fileno())
         Path(temporary).replace(path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             Path(temporary).unlink()
         raise
-    sync_folder(path.parent)
+    if durably:
+        sync_folder(path.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Make the bytes of a file survive a power cut. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,21 +1,28 @@
 """Bodies that come to the hub: read, checked, and held against what is on record. What is no such body is counted."""
 
 import logging
-from typing import Any
 
-import msgspec
-
+from pilothouse.daemon.hub_answers.desired_states import versions_of
 from pilothouse.daemon.hub_checks import (
     MAXIMUM_BATCH_ROWS,
+    check_baseline,
     check_batch,
     check_outcomes,
     check_pairs,
     check_report,
     check_spans,
+    decoded,
 )
-from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError
-from pilothouse.domain.formats.safe_text import one_line
-from pilothouse.domain.formats.wire import Outcome, PairBatch, PredictionBatch, RequestSpan, ServingReport
+from pilothouse.domain.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
+from pilothouse.domain.formats.wire import (
+    BaselineQuestion,
+    DesiredVersion,
+    Outcome,
+    PairBatch,
+    PredictionBatch,
+    RequestSpan,
+    ServingReport,
+)
 from pilothouse.operations.fleet import targets
 from pilothouse.operations.ingest import claims, ingest
 from pilothouse.operations.services import Services
@@ -27,7 +34,7 @@ def read_batch(services: Services, target: str, body: bytes) -> PredictionBatch:
     """Batch of predictions as it counts. Raises InvalidInputError, NotAllowedError or ConflictError."""
     batch: PredictionBatch | None = None
     try:
-        batch = _decode(body, PredictionBatch, "a PredictionBatch")
+        batch = decoded(body, PredictionBatch, "a PredictionBatch")
         if batch.target == target:
             check_batch(batch)
     except InvalidInputError as error:
@@ -54,7 +61,7 @@ def read_batch(services: Services, target: str, body: bytes) -> PredictionBatch:
 def read_pairs(services: Services, target: str, body: bytes) -> PairBatch:
     """Pairs of a shadow. Raises InvalidInputError, NotAllowedError or ConflictError."""
     try:
-        batch: PairBatch = _decode(body, PairBatch, "a PairBatch")
+        batch: PairBatch = decoded(body, PairBatch, "a PairBatch")
         if batch.target == target:
             check_pairs(batch)
             claims.check_pairs(services, batch)
@@ -69,7 +76,7 @@ def read_pairs(services: Services, target: str, body: bytes) -> PairBatch:
 def read_outcomes(services: Services, target: str, body: bytes) -> list[Outcome]:
     """Outcomes. Raises InvalidInputError."""
     try:
-        outcomes: list[Outcome] = _decode(body, list[Outcome], "a list of Outcome")
+        outcomes: list[Outcome] = decoded(body, list[Outcome], "a list of Outcome")
         check_outcomes(outcomes)
     except InvalidInputError as error:
         ingest.count_refused(services, target, 1, str(error))
@@ -79,7 +86,7 @@ def read_outcomes(services: Services, target: str, body: bytes) -> list[Outcome]
 
 def read_report(services: Services, target: str, body: bytes) -> ServingReport:
     """Report of a serving process. Raises InvalidInputError, NotAllowedError, or ConflictError where a deployer says it."""
-    report: ServingReport = _decode(body, ServingReport, "a ServingReport")
+    report: ServingReport = decoded(body, ServingReport, "a ServingReport")
     _check_target(report.target, target)
     check_report(report)
     if targets.has_deployer(services, target):
@@ -89,18 +96,24 @@ def read_report(services: Services, target: str, body: bytes) -> ServingReport:
 
 def read_spans(body: bytes) -> list[RequestSpan]:
     """Spans of requests. Raises InvalidInputError."""
-    spans: list[RequestSpan] = _decode(body, list[RequestSpan], "a list of RequestSpan")
+    spans: list[RequestSpan] = decoded(body, list[RequestSpan], "a list of RequestSpan")
     check_spans(spans)
     return spans
+
+
+def read_baseline_question(
+    services: Services, target: str, body: bytes
+) -> tuple[DesiredVersion, BaselineQuestion]:
+    """Question of a target that is to serve or try the version, with its files. Raises InvalidInputError or NotFoundError."""
+    question: BaselineQuestion = decoded(body, BaselineQuestion, "a BaselineQuestion")
+    check_baseline(question)
+    named = (question.model, question.version)
+    for version in versions_of(services, target):
+        if (version.model, version.version) == named:
+            return version, question
+    raise NotFoundError("the target is to serve no such version")
 
 
 def _check_target(named: str, target: str) -> None:
     if named != target:
         raise NotAllowedError("the token is another target's")
-
-
-def _decode(body: bytes, kind: Any, name: str) -> Any:
-    try:
-        return msgspec.msgpack.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInputError(f"the body is not {name} in msgpack: {one_line(str(error), 500)}") from None

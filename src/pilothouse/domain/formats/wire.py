@@ -264,6 +264,30 @@ class DesiredVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class BaselineQuestion:
+    """Question of a serving process of this machine for the latency of a version without traffic, which another one may have
+    measured. With figures it tells what it has measured itself, after it was asked to."""
+
+    model: str
+    version: int
+    release: str
+    beside: bool
+    """Measured by another thread than answers requests, as challengers are."""
+    p95_us: int = 0
+    """95th percentile of a request of one row in microseconds; 0 where the process asks."""
+    stretch: float = 0.0
+    """Duration of the calls over their processor time."""
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineAnswer:
+    """The hub's answer to ``POST /v1/baseline``. ``p95_us`` 0: the process is to measure it."""
+
+    p95_us: int
+    stretch: float
+
+
+@dataclass(frozen=True, slots=True)
 class DesiredTrial:
     """Version that a target should try beside the live one of its model: the challenger of a roll-out.
 

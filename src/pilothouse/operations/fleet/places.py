@@ -14,8 +14,8 @@ from pilothouse.store.models import hub_usage, remote_targets, targets
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Target with where it is. ``kind``: local, remote, command, or elsewhere; ``tokens``: of another machine, in force now; ``sent``: to
-    the hub on its last day."""
+    """Target with where it is. ``kind``: local, remote, command, or elsewhere; ``tokens``: of another machine, in force now;
+    ``sent``: to the hub on its last day."""
 
     target: str
     kind: str

@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -177,18 +178,25 @@ class Pulse:
 
     def take_report(self, report: ServingReport) -> None:
         """Take in the report of a target's serving process."""
+        self.take_reports([report])
+
+    def take_reports(self, reports: Sequence[ServingReport]) -> None:
+        """Take in reports of several targets' processes, those with news in one transaction."""
         with self._lock:
-            before = self._reports.get(report.target)
-            same = (
-                replace(before, spooled_batches=report.spooled_batches, clock=report.clock)
-                if before
-                else None
-            )
-            if report != same:
-                self._write({report.target: report}, {report.target: self._services.now()})
-            else:
-                self._repeated[report.target] = self._services.now()
-            self._reports[report.target] = report
+            now, new = self._services.now(), dict[str, ServingReport]()
+            for report in reports:
+                before = new.get(report.target) or self._reports.get(report.target)
+                same = (
+                    replace(before, spooled_batches=report.spooled_batches, clock=report.clock)
+                    if before
+                    else None
+                )
+                if report != same:
+                    new[report.target] = report
+            if new:
+                self._write(new, dict.fromkeys(new, now))
+            self._repeated |= {report.target: now for report in reports if report.target not in new}
+            self._reports |= {report.target: report for report in reports}
 
     def trials(self) -> dict[str, list[TrialReport]]:
         """What the serving processes that have reported to this daemon last said of their trials, by target."""
@@ -230,7 +238,7 @@ class Pulse:
                 before = processes.report_of(connection, target)
                 for model, p95 in processes.put_report(connection, report, at=times[target]).items():
                     facts = {"model": model, "version": report.loaded[model], "p95_us": p95}
-                    measured.append(("latency.measured", target, facts))
+                    measured.append((processes.MEASURED, target, facts))
                 changed += [(model, target) for model in _changed(connection, before, report)]
                 _note_answer(self._services, connection, target)
             if self._started < overdue:  # until then, no process had the time to report

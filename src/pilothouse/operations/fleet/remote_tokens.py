@@ -44,8 +44,8 @@ def issue(services: Services, actor: Actor, target: str, valid: timedelta) -> Is
             )
         if remote_targets.place_of(change.connection, target) in ("local", "elsewhere"):
             raise ConflictError(
-                f'no serving process comes for {target} from another machine: write place = "remote" into its table in targets.toml, '
-                "and run pilothouse apply"
+                f'no serving process comes for {target} from another machine: write place = "remote" into its table in '
+                "targets.toml, and run pilothouse apply"
             )
         known = remote_targets.tokens(change.connection, target)
         if sum(one.state_at(change.at) == "in force" for one in known) >= _IN_FORCE:

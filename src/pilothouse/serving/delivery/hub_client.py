@@ -1,6 +1,8 @@
 """Client of the hub for a serving process: HTTP over a unix socket or TLS, bodies in msgpack, one token for one target."""
 
+import contextlib
 import http.client
+import socket
 import ssl
 import time
 from collections.abc import Mapping, Sequence
@@ -21,6 +23,8 @@ from pilothouse.domain.errors import (
 )
 from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.formats.wire import (
+    BaselineAnswer,
+    BaselineQuestion,
     BatchReceipt,
     DesiredState,
     PairBatch,
@@ -85,15 +89,27 @@ class HubClient:
         self._connection: HubConnection | None = None
         self._again_after = ""
         """Header of the last answer that says after how many seconds to come again."""
+        self._is_left = False
 
     def another(self) -> "HubClient":
         """Client of the same hub, for another thread."""
         return HubClient(self._hub, self._credential)
 
-    def desired(self, revision: str) -> DesiredState | None:
-        """Desired state, or None where that is still ``revision``."""
-        status, body = self._ask("GET", "/v1/desired", headers={"If-None-Match": f'"{revision}"'})
+    @property
+    def is_local(self) -> bool:
+        """True where the hub is on this machine."""
+        return self._hub.path is not None
+
+    def desired(self, revision: str, wait_s: int = 0) -> DesiredState | None:
+        """Desired state, or None where that is still ``revision`` after ``wait_s`` seconds; a hub of an earlier release
+        does not wait."""
+        headers = {"If-None-Match": f'"{revision}"', **({"Prefer": f"wait={wait_s}"} if wait_s else {})}
+        status, body = self._ask("GET", "/v1/desired", headers=headers)
         return None if status == 304 else _decode(body, DesiredState)
+
+    def baseline(self, question: BaselineQuestion) -> BaselineAnswer:
+        """Baseline that another process of this machine has measured, after waiting for it; with figures, tell the hub."""
+        return _decode(self._ask("POST", "/v1/baseline", _ENCODER.encode(question))[1], BaselineAnswer)
 
     def artifact(self, digest: str) -> bytes:
         """Bytes that the hub has under ``digest``; the caller verifies them. Raises IntegrityError where the hub says that its
@@ -118,6 +134,14 @@ class HubClient:
     def send_spans(self, spans: Sequence[RequestSpan]) -> None:
         """Send spans of requests to the hub."""
         self._ask("POST", "/v1/spans", _ENCODER.encode(spans))
+
+    def leave(self) -> None:
+        """End what another thread waits for here, and ask nothing any more. For any thread."""
+        self._is_left = True
+        connection = self._connection
+        if connection is not None and connection.sock is not None:
+            with contextlib.suppress(OSError):  # it has ended
+                connection.sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         if self._connection is not None:
@@ -145,6 +169,8 @@ class HubClient:
     def _exchange(
         self, method: str, path: str, body: bytes | None, headers: dict[str, str]
     ) -> tuple[int, bytes]:
+        if self._is_left:
+            raise UnavailableError("the process ends")
         sent = {**headers, "Authorization": f"Bearer {self._bearer()}", "Content-Type": "application/msgpack"}
         is_kept = self._connection is not None
         try:

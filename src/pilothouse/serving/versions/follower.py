@@ -5,6 +5,7 @@ artifacts are kept in the folder, so that the process starts while the hub is aw
 """
 
 import logging
+import math
 import os
 import threading
 import time
@@ -26,14 +27,18 @@ from pilothouse.serving.versions.kept_versions import KeptVersions
 from pilothouse.serving.versions.live_versions import LoadedTrial, LoadedVersion, Roster
 from pilothouse.serving.versions.trials import Trials
 from pilothouse.serving.versions.version_loader import CannotFetchError, CannotLoadError, VersionLoader
-from pilothouse.system.files import write_atomically
+from pilothouse.system.files import sync_file, sync_folder, write_atomically
 
 log = logging.getLogger(__name__)
 
-POLL_S = 0.3
-"""Seconds between two questions for the desired state."""
-REPORT_S = 1.0
-"""Seconds after which an unchanged report is sent again."""
+_WAIT_S = 2
+"""Seconds for which the hub holds a question for the desired state until there is another."""
+_LOOK_S = 0.3
+"""Seconds between two questions while trials load, and of a hub that holds none."""
+_REPORT_S = 1.5
+"""Seconds after which an unchanged report is sent again: after each question that was held."""
+_SETTLES_AFTER_S = 5.0
+"""Seconds from a change of the desired state until its files are flushed: in a wave, others load meanwhile."""
 _LONGEST_PAUSE_S = 2.0
 """Longest pause while the hub is away."""
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 1.0, 60.0
@@ -77,6 +82,11 @@ class Follower:
         self._skew = ClockSkew()
         self.on_started: Callable[[], None] = lambda: None
         """Called once, when the first versions are live or could not be loaded."""
+        self._pause = 0.0
+        """Seconds until the hub is asked again; 0 while it answers."""
+        self._is_started = False
+        """True once the hub was asked, and answered or was away."""
+        self._settle_at = math.inf
         self._recalls = False
         """True while the versions are loaded that the process before this one served."""
         self._able = threading.Event()
@@ -92,6 +102,7 @@ class Follower:
     def stop(self) -> None:
         """Stop following; live versions stay."""
         self._stopping.set()
+        self._hub.leave()
         self._thread.join(5.0)
         self._trials.stop()
 
@@ -103,28 +114,27 @@ class Follower:
         self._recall()  # before the hub is asked: it may be away
         if self.roster.ready:
             self._able.set()
-        pause = POLL_S
-        first = True
         while not self._stopping.is_set():
             try:
                 self._follow()
-                if pause != POLL_S:
+                if self._pause:
                     self._fetch_again()
                 self._put_trials()  # what is reported goes on
                 self._report()
-                pause = POLL_S
+                self._pause = 0.0
             except PilothouseError as error:
-                if pause == POLL_S:
+                if not self._pause and not self._stopping.is_set():
                     log.warning("cannot follow the hub; serving on: %s", error)
-                pause = min(pause * 1.5, _LONGEST_PAUSE_S)
-            if first:
-                first = False
+                self._pause = min(self._pause * 1.5 or _LOOK_S, _LONGEST_PAUSE_S)
+            if not self._is_started:
+                self._is_started = True
                 self._able.set()
                 self.on_started()
             self._retry()
             self._drop_kept()
             self._put_trials()
-            self._stopping.wait(pause)
+            self._settle()
+            self._stopping.wait(self._pause)
         self._hub.close()
 
     def _recall(self) -> None:
@@ -141,18 +151,43 @@ class Follower:
         self._recalls = False
 
     def _follow(self) -> None:
-        state = self._hub.desired(self._state.revision if self._state else "")
+        wait_s, asked = self._wait_s(), time.monotonic()
+        state = self._hub.desired(self._state.revision if self._state else "", wait_s)
         if state is None:
+            if (
+                self._is_started
+            ):  # a hub of an earlier release has not waited, nor has this process while a trial loads
+                self._stopping.wait(max(0.0, _LOOK_S - (time.monotonic() - asked)))
             return
         if state.target != self._target:
             raise IntegrityError(
                 f"the hub answers for target {one_line(state.target, 80)}; check the token file"
             )
         try:
-            write_atomically(self._file, msgspec.msgpack.encode(state))
+            write_atomically(self._file, msgspec.msgpack.encode(state), durably=False)
+            self._settle_at = time.monotonic() + _SETTLES_AFTER_S
         except OSError as error:
             log.warning("the desired state cannot be kept on disk: %s", error.strerror)
         self._apply(state)
+
+    def _wait_s(self) -> int:
+        """Seconds for which the hub may hold the question: nothing else is to be done meanwhile."""
+        if self._pause or not self._is_started or self._trials.are_loading:
+            return 0
+        next_try = min((retry.at for retry in self._retries.values()), default=math.inf)
+        return max(0, min(_WAIT_S, math.ceil(next_try - time.monotonic()) if self._retries else _WAIT_S))
+
+    def _settle(self) -> None:
+        """Flush to disk what was written without, once others have loaded too."""
+        if time.monotonic() < self._settle_at:
+            return
+        self._settle_at = math.inf
+        try:
+            sync_file(self._file)
+            sync_folder(self._file.parent)
+        except OSError as error:
+            log.warning("the desired state cannot be flushed to disk: %s", error.strerror)
+        self._loader.settle()
 
     def _apply(self, state: DesiredState) -> None:
         self._state = state
@@ -271,7 +306,7 @@ class Follower:
         changed = self._reported is None or report != replace(
             self._reported, spooled_batches=report.spooled_batches, clock=report.clock
         )
-        if changed or now - self._reported_at >= REPORT_S:
+        if changed or now - self._reported_at >= _REPORT_S:
             self._skew.note(self._hub.report(report))
             self._reported, self._reported_at = report, now
             if spans := self._spans.take():  # after it: spans that are not taken have no report sent again

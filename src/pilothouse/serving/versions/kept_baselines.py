@@ -40,12 +40,13 @@ class KeptBaselines:
         return self._kept.by_version.get(_key(version))
 
     def keep(self, version: DesiredVersion, baseline: Baseline, needed: Iterable[DesiredVersion]) -> None:
-        """Keep a baseline, and of the others those of ``needed`` versions. Where the disk refuses, none is kept."""
+        """Keep a baseline, and of the others those of ``needed`` versions. Where the disk refuses, none is kept; after a power
+        cut it counts for nothing, so that no flush is waited for."""
         keys = {_key(other) for other in needed}
         others = {key: kept for key, kept in self._kept.by_version.items() if key in keys}
         self._kept = _File(boot_id(), __version__, {**others, _key(version): baseline})
         try:
-            write_atomically(self._path, msgspec.json.encode(self._kept))
+            write_atomically(self._path, msgspec.json.encode(self._kept), durably=False)
         except OSError as error:
             log.warning("the baselines cannot be kept on disk: %s", error.strerror)
 

@@ -39,7 +39,7 @@ class Trials:
     def __init__(self, folder: Path, hub: HubClient, stopping: threading.Event) -> None:
         """``hub`` is for this thread alone; all ends with ``stopping``."""
         self._hub, self._stopping = hub, stopping
-        self._loader = VersionLoader(folder, hub, _answer_here, stopping)
+        self._loader = VersionLoader(folder, hub, _answer_here, stopping, beside=True)
         self._mark = folder / "challenger.json"
         self._changed = threading.Condition()
         self._wanted: dict[DesiredVersion, tuple[DesiredTrial, tuple[str, ...]]] = {}
@@ -55,7 +55,7 @@ class Trials:
         self._thread.start()
 
     def stop(self) -> None:
-        """End with the process; a load that is under way is left, and is not what ends it."""
+        """End with the process; a load that is under way is left, and is not what ends it. ``stopping`` is set."""
         with self._changed:
             self._changed.notify_all()
         self._thread.join(1.0)
@@ -70,6 +70,12 @@ class Trials:
                 for version in known.keys() - self._wanted.keys():
                     del known[version]
             self._changed.notify_all()
+
+    @property
+    def are_loading(self) -> bool:
+        """True while there is news to come: a challenger that is neither loaded nor has failed."""
+        with self._changed:
+            return any(v not in self._loaded and v not in self._failed for v in self._wanted)
 
     def loaded(self, version: DesiredVersion) -> LoadedVersion | None:
         """Challenger that is loaded; None while it is not."""
@@ -115,11 +121,13 @@ class Trials:
         return reports
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
+        while True:
             with self._changed:
+                if self._stopping.is_set():
+                    break
                 due = self._due()
                 if due is None:
-                    self._changed.wait(_LOOK_EVERY_S)
+                    self._changed.wait(_LOOK_EVERY_S if self._retry_at else None)
                     continue
                 trial, private = self._wanted[due]
             self._load(trial, private)

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from pilothouse import __version__
 from pilothouse.artifacts import ArtifactStore
 from pilothouse.domain.errors import IntegrityError, NotFoundError, PilothouseError, UnavailableError
 from pilothouse.domain.formats.safe_text import one_line
-from pilothouse.domain.formats.wire import DesiredVersion
+from pilothouse.domain.formats.wire import BaselineQuestion, DesiredVersion
 from pilothouse.inference.predictor import Predictor
 from pilothouse.inference.safe_format import tie
 from pilothouse.serving.delivery.hub_client import HubClient
@@ -37,11 +38,20 @@ class VersionLoader:
     """Files of a target's versions in its folder, and what is loaded of them. For one thread."""
 
     def __init__(
-        self, folder: Path, hub: HubClient, submit: Callable[[Work], None], stopping: threading.Event
+        self,
+        folder: Path,
+        hub: HubClient,
+        submit: Callable[[Work], None],
+        stopping: threading.Event,
+        *,
+        beside: bool = False,
     ) -> None:
-        """``submit`` takes the requests with which a version is measured, until ``stopping``."""
-        self._hub, self._submit, self._stopping = hub, submit, stopping
-        self._artifacts = ArtifactStore(folder / "artifacts")
+        """``submit`` takes the requests with which a version is measured, until ``stopping``; ``beside``: not in the way of
+        clients' requests, so that the figures compare with others of that kind alone."""
+        self._hub, self._submit, self._stopping, self._beside = hub, submit, stopping, beside
+        # verified whenever they are read, and on disk soon after (``settle``): no version waits for the disk before it answers
+        self._artifacts = ArtifactStore(folder / "artifacts", durable=False)
+        self._unsettled: set[str] = set()
         self._baselines = KeptBaselines(folder)
 
     def load(
@@ -72,6 +82,14 @@ class VersionLoader:
             log.debug("loading failed", exc_info=True)
             raise CannotLoadError(f"{self._tie(version)}{type(error).__name__}: {error}") from None
         return replace(loaded, baseline_us=baseline.p95_us, stretch=baseline.stretch)
+
+    def settle(self) -> None:
+        """Make what was fetched survive a power cut."""
+        try:
+            self._artifacts.sync(self._unsettled)
+        except OSError as error:  # it would be fetched again
+            log.warning("artifacts cannot be flushed to disk: %s", error.strerror)
+        self._unsettled.clear()
 
     def forget_but(self, versions: Iterable[DesiredVersion]) -> None:
         """Remove artifacts that none of these versions needs."""
@@ -106,14 +124,32 @@ class VersionLoader:
         self, loaded: LoadedVersion, needed: Sequence[DesiredVersion] | None, again: bool
     ) -> Baseline:
         """Baseline of a version, which has answered for it. Raises as ``measure_baseline`` does."""
-        kept = self._baselines.find(loaded.version) if again else None
-        if kept is not None:
+        baseline = self._baselines.find(loaded.version) if again else None
+        is_kept = baseline is not None
+        if baseline is None:
+            baseline = self._shared(loaded.version)
+        if baseline is not None:
             rehearse(loaded, self._submit, self._stopping)
-            return kept
-        measured = measure_baseline(loaded, self._submit, self._stopping)
-        if needed is not None:
-            self._baselines.keep(loaded.version, measured, needed)
-        return measured
+        else:
+            baseline = measure_baseline(loaded, self._submit, self._stopping)
+            self._shared(loaded.version, baseline)
+        if needed is not None and not is_kept:
+            self._baselines.keep(loaded.version, baseline, needed)
+        return baseline
+
+    def _shared(self, version: DesiredVersion, measured: Baseline | None = None) -> Baseline | None:
+        """Baseline that another process of this machine has measured, where the hub knows one; with ``measured`` tell it. None
+        where this process is to measure."""
+        if not self._hub.is_local:
+            return None
+        figures = (measured.p95_us, measured.stretch) if measured else ()
+        question = BaselineQuestion(version.model, version.version, __version__, self._beside, *figures)
+        try:
+            found = self._hub.baseline(question)
+        except PilothouseError as error:  # it is away, or of an earlier release
+            log.debug("no baseline from the hub: %s", error)
+            return None
+        return Baseline(found.p95_us, found.stretch) if found.p95_us else None
 
     def _fetch(self, digest: str) -> None:
         """Fetch an artifact into the folder, its bytes verified. Raises PilothouseError."""
@@ -133,6 +169,7 @@ class VersionLoader:
         if actual != digest:
             raise IntegrityError(f"the hub sent {actual} for artifact {digest}; not loaded")
         self._artifacts.put_bytes(data)
+        self._unsettled.add(digest)
 
 
 def _import_libraries() -> None:

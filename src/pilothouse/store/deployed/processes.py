@@ -18,6 +18,10 @@ UNHEARD = "r.received_at < (SELECT started_at FROM processes WHERE name = 'daemo
 
 DOWN, ANSWERS = "target.down", "target.answers"
 """Actions in the audit log: a target on which something is live answers nothing, and answers again."""
+MEASURED = "latency.measured"
+"""Action in the audit log: the first baseline of a version on a target."""
+TOLD_BY_PROCESSES = (DOWN, ANSWERS, MEASURED)
+"""Actions that follow from what serving processes report, or no longer do: nobody has decided anything."""
 _OUTAGES = f"+a.action IN ('{DOWN}', '{ANSWERS}') ORDER BY a.seq DESC LIMIT 1"
 CAUSE, END = (
     f"(SELECT a.detail ->> '$.{key}' FROM audit a WHERE a.subject = t.name AND {_OUTAGES})"  # noqa: S608 - ours

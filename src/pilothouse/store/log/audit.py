@@ -152,6 +152,15 @@ def head(connection: Connection, seq: int | None = None) -> AuditHead:
     return AuditHead(row["seq"], row["hash"]) if row else AuditHead(0, FIRST_PREVIOUS)
 
 
+def acts_since(connection: Connection, seq: int, but: Sequence[str]) -> tuple[int, bool]:
+    """Number of the newest row, and whether any after ``seq`` is of another action than ``but``."""
+    newest, acted = connection.execute(
+        f"SELECT max(seq), max(action NOT IN ({', '.join('?' * len(but))})) FROM audit WHERE seq > ?",  # noqa: S608 - marks
+        (*but, seq),
+    ).fetchone()
+    return (seq, False) if newest is None else (newest, bool(acted))
+
+
 def entries(
     connection: Connection, *, limit: int, before: int | None = None, text: str = ""
 ) -> list[AuditEntry]:

@@ -83,7 +83,8 @@ def access(
     url: SourceUrl, secret: str, allow: tuple[str, ...] | None = None
 ) -> Iterator[tuple[Credentials, list[str]]]:
     """Credentials from the text of a secret, and the addresses that the source may have, in a context that reaches no others
-    and in which every fault of a driver becomes InvalidInputError, NotFoundError or UnavailableError, one line without secrets."""
+    and in which every fault of a driver becomes InvalidInputError, NotFoundError or UnavailableError, one line without
+    secrets."""
     if has_secret(url.location):
         raise InvalidInputError(
             "data.source: carries a password, key or token; expected it where credentials are named"

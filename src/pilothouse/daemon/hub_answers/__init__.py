@@ -1,0 +1,1 @@
+"""Answers of the hub that serving processes wait for, or share."""
