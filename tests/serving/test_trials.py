@@ -45,7 +45,7 @@ from pilothouse.serving.prediction.calls import Answer, Work, call_together_or_a
 from pilothouse.serving.prediction.shadow import Shadow
 from pilothouse.serving.prediction.trial_arms import hash_of, place_of, takes
 from pilothouse.serving.versions.follower import Follower, _still
-from pilothouse.serving.versions.live_versions import LoadedTrial, LoadedVersion
+from pilothouse.serving.versions.live_versions import LoadedArm, LoadedTrial, LoadedVersion
 from pilothouse.serving.versions.trials import Trials, unfit
 
 Launch = Callable[..., ServingProcess]
@@ -206,6 +206,29 @@ def test_several_challengers_share_the_keys_and_one_that_is_gone_leaves_the_othe
         failed = [d for batch in hub.batches for d in np.frombuffer(batch.failed_draws, "<i8").tolist()]
     assert len(drawn) == len(keys), "each key has one draw and one version"
     assert failed == [hash_of(b"salt", bad.encode()) >> 1]
+
+
+def test_arms_go_on_where_the_requested_version_cannot_be_loaded(
+    launch: Launch, hub: TestHub, first: ModelFile, second: ModelFile, third: ModelFile
+) -> None:
+    hub.store(first, third)  # the file of the requested version is nowhere
+    challengers = enumerate((second, third))
+    trials = [DesiredTrial(ROLLOUT, one.desired, "canary", 0.3, "salt", at, 2) for at, one in challengers]
+    hub.desire(first, trials=trials)
+    server = launch(hub)
+    server.wait_until_ready()
+    wait_until(
+        lambda: hub.report is not None and [t.state for t in hub.report.trials] == ["failed", "answers"]
+    )
+    keys = [f"customer-{number}" for number in range(40)]
+    places = {key: place_of(hash_of(b"salt", key.encode()), 0.3, 2) for key in keys}
+    for key in keys:
+        assert answered_by(server, **{"X-Request-Key": key}) == ("1", "3", "1")[places[key]]
+    server.terminate()
+    wait_until(lambda: sum(stored_rows(hub).values()) == len(keys))
+    count, found = Counter(places.values()), stored_rows(hub)
+    assert (found[3, ROLLOUT, 0.3], found[1, ROLLOUT, 0.3]) == (count[1], count[2])
+    assert found[1, 0, 0.0] == count[0], "what is the requested version's belongs to no arm"
 
 
 def _rows(path: str) -> bytes:
@@ -420,12 +443,12 @@ def trial(first: ModelFile, second: ModelFile) -> LoadedTrial:
     )
     refusing: Any = Refusing(challenger.predictor)
     tried = LoadedVersion(second.desired, refusing, (), 0)
-    return LoadedTrial(ROLLOUT, "shadow", 0.0, b"", champion, tried, tried)
+    return LoadedTrial(ROLLOUT, "shadow", 0.0, b"", champion, (LoadedArm(0, tried, tried),))
 
 
 def test_a_trial_of_which_a_column_was_made_private_ends_at_once(trial: LoadedTrial) -> None:
     def still(*private: str) -> dict[str, LoadedTrial]:
-        wanted = DesiredTrial(ROLLOUT, trial.named.version, trial.mode)
+        wanted = DesiredTrial(ROLLOUT, trial.challenger.version, trial.mode)
         state = DesiredState("ewr", "a", [], {"flight-delay": list(private)}, [wanted])
         return _still(state, {"flight-delay": trial})
 

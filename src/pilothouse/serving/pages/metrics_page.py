@@ -88,10 +88,11 @@ def _families(roster: Roster, standing: Standing) -> Iterator[Family]:
     yield Family(
         "pilothouse_trial",
         "info",
-        "Version that is tried beside the live one, and how.",
+        "Versions that are tried beside the live one, and how.",
         tuple(
-            ("_info", {**dict(_labels(model, trial.named.version.version)), "mode": trial.mode}, 1)
+            ("_info", {**dict(_labels(model, arm.named.version.version)), "mode": trial.mode}, 1)
             for model, trial in sorted(roster.trials.items())
+            for arm in trial.challengers
         ),
     )
     yield gauge("pilothouse_open_requests", "Requests that are being answered.", standing.waiting)

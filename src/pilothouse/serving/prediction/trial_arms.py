@@ -52,22 +52,19 @@ def takes(salt: bytes, share: float, key: bytes) -> bool:
 
 def arm_of(trial: LoadedTrial, headers: Headers, request_id: str | None = None) -> Arm:
     """Version that answers a request: the champion in the shadow, and where the challenger does not fit. Where several share
-    the requests, those of one that is not there are answered by the champion outside of the trial: the shares of the others
-    stay what they are."""
+    the requests, those of one that is not there or does not fit are answered by the champion outside of the trial: the shares
+    of the others stay what they are."""
     if trial.share <= 0.0:
         return Arm(trial.champion)
-    outside = trial.outside or trial.champion
-    if trial.unfit:
-        return Arm(outside if trial.arms > 1 else trial.champion)
+    if trial.arms == 1 and trial.unfit:
+        return Arm(trial.champion)
     key = header_of(headers, KEY) or request_id
     drawn = hash_of(trial.salt, key.encode("utf-8", "surrogatepass")) if key else random.getrandbits(64)
     place = place_of(drawn, trial.share, trial.arms)
     version = trial.champion
-    if place == 0:
-        version = trial.challenger
-    elif place < trial.arms:
-        others = (one.version for one in trial.others if one.place == place and not one.unfit)
-        version = next(others, outside)
+    if place < trial.arms:
+        fitting = (one.version for one in trial.challengers if one.place == place and not one.unfit)
+        version = next(fitting, trial.outside or trial.champion)
     return Arm(version, max(drawn >> 1, 1) if key else 0)
 
 

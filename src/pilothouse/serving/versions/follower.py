@@ -322,12 +322,9 @@ def _still(state: DesiredState, trials: Mapping[str, LoadedTrial]) -> dict[str, 
         for model, trial in trials.items()
         if all(
             one.private == _private(state, model)
-            for one in (trial.champion, trial.challenger, *(arm.version for arm in trial.others))
+            for one in (trial.champion, *(arm.version for arm in trial.challengers))
         )
-        and all(
-            (trial.rollout, trial.mode, named.version) in desired
-            for named in (trial.named, *(arm.named for arm in trial.others))
-        )
+        and all((trial.rollout, trial.mode, arm.named.version) in desired for arm in trial.challengers)
     }
 
 

@@ -57,33 +57,29 @@ class LoadedVersion:
 
 @dataclass(frozen=True, slots=True)
 class LoadedArm:
-    """Challenger beside the first one of a canary, at its ``place`` from 1 on: as it answers in the trial, and as it answers
-    those who ask for it by its number."""
+    """Challenger of a trial at its ``place`` from 0 on: as it answers in the trial, and as it answers those who ask for it by
+    its number."""
 
     place: int
     version: LoadedVersion
     named: LoadedVersion
     unfit: str = ""
+    """Reason why it answers none of the champion's requests; empty where it does."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedTrial:
-    """Challenger beside the live version of its model, both as they answer in the trial of a roll-out (``versions.trials``)."""
+    """Challengers beside the live version of their model, all as they answer in a roll-out's trial (``versions.trials``)."""
 
     rollout: int
     mode: str
     share: float
     salt: bytes
     champion: LoadedVersion
-    challenger: LoadedVersion
-    named: LoadedVersion
-    """Challenger as it answers those who ask for it by its number."""
-    unfit: str = ""
-    """Reason why it answers none of the champion's requests; empty where it does."""
+    challengers: tuple[LoadedArm, ...]
+    """Those that are loaded, by their places; at least one. A shadow has one."""
     arms: int = 1
     """Challengers among which the requests are shared out, each with ``share``, whether they are loaded or not."""
-    others: tuple[LoadedArm, ...] = ()
-    """Challengers beside this one that are loaded."""
     outside: LoadedVersion | None = None
     """Champion as it answers the requests of a challenger that is not there: they belong to no arm. None: as ``champion``."""
     pairs: PairStream = field(init=False)
@@ -93,6 +89,16 @@ class LoadedTrial:
         champion, challenger = self.champion.version, self.challenger.version
         stream = PairStream(self.rollout, champion.model, champion.version, challenger.version)
         object.__setattr__(self, "pairs", stream)
+
+    @property
+    def challenger(self) -> LoadedVersion:
+        """First challenger that is loaded: the one of a shadow."""
+        return self.challengers[0].version
+
+    @property
+    def unfit(self) -> str:
+        """Reason why that one answers none of the champion's requests; empty where it does."""
+        return self.challengers[0].unfit
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +159,7 @@ class Roster:
         """Versions that answer those alone who ask for them: the one before, and the canaries."""
         trial, kept = self.trials.get(model), self.kept.get(model)
         is_canary = trial is not None and trial.mode == CANARY
-        tried = [trial.named, *(arm.named for arm in trial.others)] if is_canary and trial is not None else []
+        tried = [arm.named for arm in trial.challengers] if is_canary and trial is not None else []
         found = {other.version.version: other for other in (*tried, kept) if other is not None}
         return list(found.values())
 

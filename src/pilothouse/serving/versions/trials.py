@@ -90,11 +90,13 @@ class Trials:
             champion, challenger = live.get(version.model), loaded.get(version)
             if champion is None or challenger is None or champion.version == version:
                 continue
+            if not _has_place(trial):
+                continue
             loaded_one = replace(challenger, private=private)
             known = found.get(version.model)
-            if known is None and trial.place == 0:  # the first of a model, where a hub should name two
+            if known is None:  # whichever is loaded: one that is not there holds up none of the others
                 found[version.model] = _beside(trial, champion, loaded_one)
-            elif known is not None and _shares(known, trial):
+            elif _shares(known, trial):
                 found[version.model] = _with_arm(known, trial, champion, loaded_one)
         return found
 
@@ -221,37 +223,38 @@ def _beside(trial: DesiredTrial, champion: LoadedVersion, challenger: LoadedVers
         share,
         trial.salt.encode(),
         replace(champion, rollout=trial.rollout, share=share),
-        replace(challenger, rollout=trial.rollout, share=share),
-        challenger,
-        unfit(champion.schema, challenger.schema),
+        (_arm(trial, share, champion, challenger),),
         arms=trial.arms if trial.mode == CANARY else 1,
         outside=champion if trial.arms > 1 else None,
     )
 
 
-def _shares(first: LoadedTrial, trial: DesiredTrial) -> bool:
-    """True of a further challenger of a canary, which shares the requests with the first one as the hub says of both."""
-    is_same = (trial.rollout, trial.mode, trial.share) == (first.rollout, CANARY, first.share)
-    places = {arm.place for arm in first.others}
-    return is_same and 0 < trial.place < first.arms == trial.arms and trial.place not in places
+def _arm(trial: DesiredTrial, share: float, champion: LoadedVersion, challenger: LoadedVersion) -> LoadedArm:
+    tried = replace(challenger, rollout=trial.rollout, share=share)
+    return LoadedArm(trial.place, tried, challenger, unfit(champion.schema, challenger.schema))
+
+
+def _has_place(trial: DesiredTrial) -> bool:
+    """True of a challenger at one of the places of its trial; a shadow has one."""
+    return trial.place == 0 or (trial.mode == CANARY and 0 < trial.place < trial.arms)
+
+
+def _shares(known: LoadedTrial, trial: DesiredTrial) -> bool:
+    """True of a further challenger of a canary, which shares the requests with others as the hub says of all."""
+    is_same = (trial.rollout, trial.mode, trial.share) == (known.rollout, CANARY, known.share)
+    return is_same and known.arms == trial.arms and trial.place not in {a.place for a in known.challengers}
 
 
 def _with_arm(
-    first: LoadedTrial, trial: DesiredTrial, champion: LoadedVersion, challenger: LoadedVersion
+    known: LoadedTrial, trial: DesiredTrial, champion: LoadedVersion, challenger: LoadedVersion
 ) -> LoadedTrial:
-    arm = LoadedArm(
-        trial.place,
-        replace(challenger, rollout=trial.rollout, share=trial.share),
-        challenger,
-        unfit(champion.schema, challenger.schema),
-    )
-    return replace(first, others=(*first.others, arm))
+    arms = (*known.challengers, _arm(trial, trial.share, champion, challenger))
+    return replace(known, challengers=tuple(sorted(arms, key=lambda arm: arm.place)))
 
 
 def _unfit_of(trial: LoadedTrial) -> dict[DesiredVersion, str]:
     """Challengers that answer in a trial, each with the reason why it answers nothing; empty where it does."""
-    others = {arm.named.version: arm.unfit for arm in trial.others}
-    return {trial.named.version: trial.unfit, **others}
+    return {arm.named.version: arm.unfit for arm in trial.challengers}
 
 
 def unfit(champion: InputSchema, challenger: InputSchema) -> str:
