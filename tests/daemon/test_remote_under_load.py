@@ -4,7 +4,6 @@ request is answered or refused with a code, and the hub has every event that was
 ``PH_REMOTE_RATE=500 PH_REMOTE_SECONDS=10`` is the long form.
 """
 
-import http.client
 import json
 import os
 import re
@@ -24,11 +23,12 @@ from pilothouse.operations.fleet import remote_tokens
 from pilothouse.system.files import write_atomically
 from pilothouse.system.processes import is_alive
 from support import leftovers, wait_until
+from support.raw_http import RawConnection
 from support.remote_places import FarProcess, RemoteHub, make_remote_hub, serve_far
 
 RATE = float(os.environ.get("PH_REMOTE_RATE", "100"))
 SECONDS = float(os.environ.get("PH_REMOTE_SECONDS", "1"))
-CLIENTS = 4
+CLIENTS = max(4, round(RATE / 25))
 BODY = json.dumps({"rows": [{"wind": 3.0, "load": 0.5}, {"wind": 9.0, "load": 0.1}]}).encode()
 
 
@@ -44,35 +44,37 @@ class Load:
     broken: int = 0
     stopping: threading.Event = field(default_factory=threading.Event)
     threads: list[threading.Thread] = field(default_factory=list)
+    began: float = 0.0
+    rate: float = 0.0
+    """Answers a second, those of no connection not counted."""
 
     def begin(self) -> None:
+        self.began = time.monotonic()
         self.threads = [threading.Thread(target=self._ask) for _ in range(CLIENTS)]
         for thread in self.threads:
             thread.start()
 
     def end(self) -> None:
+        self.rate = self.statuses.total() / (time.monotonic() - self.began)
         self.stopping.set()
         for thread in self.threads:
             thread.join()
 
     def _ask(self) -> None:
-        connection, due = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60), time.monotonic()
+        connection, due = RawConnection(self.port, 60.0), time.monotonic()
         while not self.stopping.is_set():
             due += CLIENTS / RATE
             self.stopping.wait(max(due - time.monotonic(), 0))
             try:
-                connection.request("POST", "/v2/models/delay/predict", BODY)
-                response = connection.getresponse()
-                answer = json.loads(response.read())
+                status, told = connection.post("/v2/models/delay/predict", BODY)
+                answer = json.loads(told)
             except ConnectionRefusedError:
                 self.refused += 1
-                connection.close()
                 self.stopping.wait(0.02)
-            except (OSError, http.client.HTTPException):
+            except OSError:
                 self.broken += 1
-                connection.close()
             else:
-                self.statuses[response.status] += 1
+                self.statuses[status] += 1
                 self.ids += [row["prediction_id"] for row in answer.get("rows", [])]
         connection.close()
 
@@ -130,6 +132,7 @@ def test_whatever_goes_away_every_answered_event_is_stored_once(hub: RemoteHub, 
         write_atomically(folder / "token", hub.token().token.encode())
         traffic()
         load.end()
+        print(f"{load.statuses}, {load.refused} refused, {load.broken} broken, {load.rate:.0f}/s")
         assert set(load.statuses) <= {200, 503, 404}, load.statuses
         assert load.broken <= 2 * CLIENTS, "only those that were open when it was killed"
         expected = Counter(load.ids)

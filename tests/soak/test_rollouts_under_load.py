@@ -38,6 +38,7 @@ from pilothouse.system.processes import is_alive
 from pilothouse.telemetry.intake.streams import list_streams
 from pilothouse.telemetry.trial_pairs import TrialName, arms, pair_counts
 from support import wait_until
+from support.raw_http import RawConnection
 from support.registered_versions import register
 from support.small_workspace import SmallWorkspace, make_small_workspace
 from support.soak_plan import size
@@ -47,7 +48,7 @@ pytestmark = [
     pytest.mark.skipif(not confines(probe.offered()), reason="nothing confines here"),
 ]
 RATE = float(os.environ.get("PH_ROLLOUT_RATE", size(50, 250)))
-CLIENTS, SHARE, TARGETS = 3, 0.2, ("ewr", "jfk")
+CLIENTS, SHARE, TARGETS = max(3, round(RATE / 25)), 0.2, ("ewr", "jfk")
 DISK_MB = 192  # the spool leaves 128 MB of a disk to others
 PATIENCE_S = 120
 PLANS = f"""
@@ -94,8 +95,12 @@ class Load:
     """Rows of requests whose connection ended before the answer: nothing was acknowledged."""
     stopping: threading.Event = field(default_factory=threading.Event)
     threads: list[threading.Thread] = field(default_factory=list)
+    began: float = 0.0
+    seconds: float = 0.0
+    """Seconds for which it asked."""
 
     def begin(self) -> None:
+        self.began = time.monotonic()
         self.threads = [
             threading.Thread(target=self._ask, args=(target, i)) for target in TARGETS for i in range(CLIENTS)
         ]
@@ -103,6 +108,8 @@ class Load:
             thread.start()
 
     def end(self) -> None:
+        if not self.stopping.is_set():
+            self.seconds = time.monotonic() - self.began
         self.stopping.set()
         for thread in self.threads:
             thread.join()
@@ -116,7 +123,7 @@ class Load:
 
     def _ask(self, target: str, client: int) -> None:
         number, due = 0, time.monotonic()
-        connection: http.client.HTTPConnection | None = None
+        connection: RawConnection | None = None
         while not self.stopping.is_set():
             due = max(due + CLIENTS / RATE, time.monotonic() - 1)  # an outage is not caught up with
             self.stopping.wait(max(due - time.monotonic(), 0))
@@ -131,18 +138,17 @@ class Load:
                     port = self.port(target)
                     if port is None:
                         continue
-                    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-                connection.request("POST", "/v2/models/delay/predict", body, {"X-Request-Key": key})
-                response = connection.getresponse()
-                answer = json.loads(response.read())
-            except (OSError, http.client.HTTPException):
+                    connection = RawConnection(port)
+                status, told = connection.post("/v2/models/delay/predict", body, X_Request_Key=key)
+                answer = json.loads(told)
+            except OSError:
                 self.broken[target] += rows
                 if connection is not None:
                     connection.close()
                 connection = None
                 continue
             ids = [row["prediction_id"] for row in answer.get("rows", [])]
-            self.answers.append(Answer(target, key, response.status, int(answer.get("version", 0)), ids))
+            self.answers.append(Answer(target, key, status, int(answer.get("version", 0)), ids))
         if connection is not None:
             connection.close()
 
@@ -382,7 +388,8 @@ def every_answer_is_stored(place: Place, load: Load) -> None:
         assert {version_of[id_.rpartition(".")[0]] for id_ in one.ids} <= {one.version}, one
     codes = Counter(one.status for one in load.answers)
     print(
-        f"{len(load.answers):,} requests, {dict(codes)}, {dict(load.broken)} rows on broken connections, {dict(stored)}"
+        f"{len(load.answers):,} requests in {load.seconds:.0f} s ({len(load.answers) / load.seconds:.0f}/s), {dict(codes)}, "
+        f"{dict(load.broken)} rows on broken connections, {dict(stored)}"
     )
 
 

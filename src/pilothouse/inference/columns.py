@@ -16,6 +16,18 @@ from pilothouse.inference.schema import InputSchema
 Numbers = npt.NDArray[np.float64]
 
 
+class RepeatedTexts(list[str | None]):
+    """Texts of a column of which it is known that few differ: ``distinct``, and the number of each row's among them. So that
+    each is looked up once, where the rows are many. Never changed after it is made."""
+
+    __slots__ = ("distinct", "numbers")
+
+    def __init__(self, distinct: Sequence[str | None], numbers: npt.NDArray[Any]) -> None:
+        spelt = np.array(distinct, dtype=object)[numbers].tolist() if len(numbers) else []
+        super().__init__(spelt)
+        self.distinct, self.numbers = list(distinct), numbers
+
+
 @dataclass(frozen=True, slots=True)
 class InputColumns:
     """Input of a model: ``numeric[name]`` is float64[rows], NaN where missing; ``categorical[name]`` is text, None where

@@ -368,7 +368,7 @@ class ReportReceipt:
 
 @dataclass(frozen=True, slots=True)
 class ServingReport:
-    """Report of a serving process about itself, every second or so."""
+    """Report of a serving process about itself, every two seconds or so, and when it has changed."""
 
     target: str
     port: int

@@ -32,7 +32,7 @@ from pilothouse.system.processes import own_name
 
 BEAT_EVERY_S = 5.0
 REPORT_IS_OLD_S = 10.0
-"""Age at which a serving process's last report says nothing of the present: it reports every second."""
+"""Age at which a serving process's last report says nothing of the present: it reports every two seconds."""
 _NAME = "daemon"
 
 
@@ -164,8 +164,8 @@ def announce_stop(services: Services, reason: str) -> None:
 class Pulse:
     """Heartbeats of the daemon and the serving processes in the registry, with few writes: each one refreshes every console.
 
-    A serving process reports every second. A report that differs from the last is written at once; a repeated one is written
-    with the daemon's own heartbeat, for all targets in one transaction.
+    A serving process reports every two seconds. A report that differs from the last is written at once; a repeated one is
+    written with the daemon's own heartbeat, for all targets in one transaction.
     """
 
     def __init__(self, services: Services, daemon: ProcessName) -> None:

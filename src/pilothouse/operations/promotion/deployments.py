@@ -132,7 +132,7 @@ def deployed_at(
 @dataclass(slots=True)
 class _Known:
     """What was read of a registry before: desired states with the data version that they are of, and the columns that were
-    private when a version was trained, by its run, which never change. Every target asks every second."""
+    private when a version was trained, by its run, which never change. Every target asks every two seconds."""
 
     states: dict[str, tuple[int, DesiredState]] = field(default_factory=dict)
     trained: dict[int, tuple[str, ...]] = field(default_factory=dict)

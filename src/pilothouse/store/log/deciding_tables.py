@@ -266,10 +266,10 @@ _OF_OTHERS = "what another registry said: nothing is decided by it, and the log 
 EXEMPT: Mapping[str, str] = {
     "audit": "has a chain of its own",
     "row_digests": "its rows are covered by the entries of the log",
-    "processes": "what processes last said of themselves, every second",
+    "processes": "what processes last said of themselves, every few seconds",
     "hub_usage": "what targets on other machines have sent today, every few seconds",
     "hub_door_state": "whether the hub listens, as the daemon last said",
-    "serving_reports": "what serving processes last said of themselves, every second",
+    "serving_reports": "what serving processes last said of themselves, every few seconds",
     "target_clocks": "what serving processes last measured, every few seconds",
     "target_differences": "follows from deployments and from what targets last said of themselves",
     "deployer_states": "how far a command is with what the deployments say: it is asked again where this is lost",

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from pilothouse.domain.errors import IntegrityError
-from pilothouse.inference.columns import InputColumns, Numbers, numbers, with_missing
+from pilothouse.inference.columns import InputColumns, Numbers, RepeatedTexts, numbers, with_missing
 from pilothouse.inference.schema import InputSchema
 
 FEATURE = "feature:"
@@ -53,7 +52,7 @@ class Texts:
 
     def spelt(self, vocabulary: list[str | None]) -> list[str | None]:
         """Text of each row by another vocabulary of the same length."""
-        return np.array(vocabulary, dtype=object)[self.codes].tolist() if len(self.codes) else []
+        return RepeatedTexts(vocabulary, self.codes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

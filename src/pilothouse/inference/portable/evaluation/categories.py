@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from pilothouse.inference.columns import RepeatedTexts
 from pilothouse.inference.portable.evaluation.operation import Frame, Operation
 from pilothouse.inference.portable.evaluation.scaling import column_numbers
 from pilothouse.inference.portable.program import Array, Node
@@ -21,10 +22,12 @@ class _TextLookup:
         self._stored = dict(zip(texts, stored, strict=False)) | {None: stored[-1]}
         self._unknown = stored[-2]
 
-    def of(self, column: Any) -> list[Any]:
+    def of(self, column: Any) -> Any:
+        find, unknown = self._stored.get, self._unknown
+        if isinstance(column, RepeatedTexts) and column:
+            return np.array([find(text, unknown) for text in column.distinct])[column.numbers]
         if not isinstance(column, list):  # of a matrix of objects, where a missing value is NaN
             column = [None if value != value else value for value in column]
-        find, unknown = self._stored.get, self._unknown
         return [find(value, unknown) for value in column]
 
 
@@ -207,7 +210,11 @@ class UnknownAsMissing(Operation):
         columns = dict(X.columns)
         for name, known in self._known.items():
             column = columns[name]
-            if not known.issuperset(column):
+            if isinstance(column, RepeatedTexts):
+                if not known.issuperset(column.distinct):
+                    kept = [text if text in known else None for text in column.distinct]
+                    columns[name] = RepeatedTexts(kept, column.numbers)
+            elif not known.issuperset(column):
                 columns[name] = [text if text in known else None for text in column]
         return Frame(X.rows, columns)
 
@@ -234,8 +241,11 @@ class CodedColumns(Operation):
         nan = np.nan
         i = 0
         for name, codes in self._codes:
-            find = codes.get
-            found[:, i] = [find(text, nan) for text in X.columns[name]]
+            find, column = codes.get, X.columns[name]
+            if isinstance(column, RepeatedTexts) and column:
+                found[:, i] = np.array([find(text, nan) for text in column.distinct])[column.numbers]
+            else:
+                found[:, i] = [find(text, nan) for text in column]
             i += 1
         for name in self._plain:
             found[:, i] = X.columns[name]
