@@ -40,6 +40,9 @@ class Load:
     port: int
     ids: list[str] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
+    busy: Counter[str] = field(default_factory=Counter)
+    """Requests that were answered with 503, by what was away then."""
+    away: str = "nothing"
     refused: int = 0
     broken: int = 0
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -75,6 +78,7 @@ class Load:
                 self.broken += 1
             else:
                 self.statuses[status] += 1
+                self.busy[self.away] += status == 503
                 self.ids += [row["prediction_id"] for row in answer.get("rows", [])]
         connection.close()
 
@@ -117,14 +121,17 @@ def test_whatever_goes_away_every_answered_event_is_stored_once(hub: RemoteHub, 
             wait_until(lambda: load is not None and len(load.ids) >= enough, 120)
 
         traffic()
+        load.away = "hub"
         os.kill(daemon.pid, signal.SIGKILL)  # the hub is killed
         wait_until(lambda: not is_alive(daemon))
         traffic()
         control.start_in_background(root)
         traffic()
+        load.away = "process"
         far.kill()  # the process is killed, and starts again on its port
         far = serve_far(folder, hub.url, hub.authority, "--port", str(load.port))
         far.wait_until_ready()
+        load.away = "token"
         traffic()
         remote_tokens.revoke(hub.shop.services, hub.shop.admin, first.record.id, "lost")
         wait_until(lambda: re.search("is revoked", far.log.read_text()))
@@ -132,7 +139,9 @@ def test_whatever_goes_away_every_answered_event_is_stored_once(hub: RemoteHub, 
         write_atomically(folder / "token", hub.token().token.encode())
         traffic()
         load.end()
-        print(f"{load.statuses}, {load.refused} refused, {load.broken} broken, {load.rate:.0f}/s")
+        print(
+            f"{load.statuses}, 503 while away: {load.busy}, {load.refused} refused, {load.broken} broken, {load.rate:.0f}/s"
+        )
         assert set(load.statuses) <= {200, 503, 404}, load.statuses
         assert load.broken <= 2 * CLIENTS, "only those that were open when it was killed"
         expected = Counter(load.ids)
