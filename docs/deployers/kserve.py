@@ -41,9 +41,14 @@ def manifest(asked: dict, namespace: str, store: str) -> dict:
     spec = {"predictor": predictor(asked, store)}
     if (canary := asked["canary"]) is not None:
         name = f"v{canary['version']}"
+        percent = round(100 * canary["share"])
+        if percent < 1 or abs(percent - 100 * canary["share"]) > 1e-9:
+            raise SystemExit(
+                f"a share of {canary['share']:g} is no whole percent, and KServe knows no other: change the plan"
+            )
         spec["canary"] = [
             {
-                "trafficPercent": round(100 * canary["share"]),
+                "trafficPercent": percent,
                 "predictor": {"name": name, **predictor(canary, store)},
             }
         ]

@@ -6,8 +6,8 @@
     environment = ["SSH_AUTH_SOCK"]
 
 Arguments: whom to log in as, and the unit, which serves the model that /var/lib/pilothouse/TARGET/MODEL/current names and
-answers on 127.0.0.1:8080. The account needs that folder, and "sudo systemctl restart UNIT". Set the variable SSH (and name it
-under "environment") for another program than ssh.
+answers on 127.0.0.1:8080; a third one names another folder than /var/lib/pilothouse. The account needs that folder, and "sudo
+systemctl restart UNIT". Set the variable SSH (and name it under "environment") for another program than ssh.
 """
 
 import hashlib
@@ -31,9 +31,10 @@ def far(host: str, script: str, sent: bytes = b"") -> str:
 
 
 def main() -> None:
-    host, unit = sys.argv[1:3]
+    host, unit, *folder = sys.argv[1:]
     asked = json.load(sys.stdin)
-    place = f"/var/lib/pilothouse/{asked['target']}/{asked['model']}"
+    root = folder[0] if folder else "/var/lib/pilothouse"
+    place = shlex.quote(f"{root}/{asked['target']}/{asked['model']}")
     quoted = shlex.quote(unit)
     if asked["action"] == "probe":
         link = far(

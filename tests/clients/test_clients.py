@@ -66,6 +66,10 @@ def test_a_client_as_it_comes_is_answered_and_its_events_are_stored(
     assert end == {"rows": answered, "code": 0, "faults": []}
 
 
+def test_the_manifest_of_the_deployer_for_kserve_fits_kserve_s_own_models() -> None:
+    assert int(run("kserve", "python", str(HERE / "check_kserve_manifest.py"))) > 30
+
+
 def test_tritonclient_is_answered_over_grpc_and_its_events_are_stored() -> None:
     with serving(port="grpc_port") as (port, end):
         answered = int(run("triton", "python", str(HERE / "ask_triton_grpc.py"), str(port)).split()[-1])

@@ -4,6 +4,7 @@ becomes of one that fails, hangs, or is broken off with the daemon."""
 import hashlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -30,6 +31,8 @@ from support import leftovers, wait_until
 from support.daemons import stand_for_daemon
 from support.registered_versions import promote, register
 from support.small_workspace import SmallWorkspace, make_small_workspace
+from support.ssh_keys import make_key, public
+from support.sshd import ACCOUNT, needs_sshd, running_sshd
 
 FAR = "far"
 COMMAND = """
@@ -318,6 +321,9 @@ def test_the_example_for_kserve_applies_a_manifest_with_a_canary(tmp_path: Path)
     assert [(one["trafficPercent"], one["predictor"]["name"]) for one in made["spec"]["canary"]] == [
         (10, "v5")
     ]
+    asked["canary"]["share"] = 0.004
+    code, told, said = run_example(tmp_path, "kserve.py", asked, "models", "s3://b/m")
+    assert (code, told, "0.004 is no whole percent" in said) == (1, [], True)
     there = {
         "metadata": {"generation": 2, "annotations": {"pilothouse/key": asked["key"]}},
         "status": {"observedGeneration": 2, "conditions": [{"type": "Ready", "status": "True"}]},
@@ -354,6 +360,65 @@ def test_the_example_for_a_unit_on_a_far_host_copies_by_digest_and_restarts_it(t
     assert run_example(tmp_path, "systemd_ssh.py", probe, *arguments, says="other")[0] == 1
     Path(asked["artifact"]["path"]).write_bytes(b"another")
     assert run_example(tmp_path, "systemd_ssh.py", asked, *arguments)[0] == 1
+
+
+FAR_PROGRAMS = {
+    "sudo": 'exec "$@"',
+    "systemctl": 'echo "$@" >> "$PH_FAR/units"; [ "$1" != is-active ] || [ -e "$PH_FAR/active" ]',
+    "curl": "exit 0",
+}
+"""Stand-ins on the far host, of what a test may not have it do: of systemd, of the rights to ask it, and of what answers."""
+
+
+@needs_sshd
+def test_the_example_for_a_unit_on_a_far_host_brings_a_version_through_a_real_sshd(tmp_path: Path) -> None:
+    far, programs = tmp_path / "far host", tmp_path / "programs"
+    for folder in (far, programs):
+        folder.mkdir()
+    for name, text in FAR_PROGRAMS.items():
+        (programs / name).write_text(f"#!/bin/sh\n{text}\n")
+        (programs / name).chmod(0o755)
+    key = make_key(tmp_path, "deploy")
+    (tmp_path / "authorized").write_text(public(key))
+    lines = (
+        f'AuthorizedKeysFile "{tmp_path / "authorized"}"',
+        f'SetEnv "PATH={programs}:/usr/local/bin:/usr/bin:/bin" "PH_FAR={far}"',
+    )
+    with running_sshd(tmp_path / "sshd", *lines) as server:
+        own = [word for word in server.command(key) if "@" not in word]
+        wrapper = tmp_path / "ssh"
+        wrapper.write_text(f'#!/bin/sh\nexec {shlex.join(own)} "$@"\n')
+        wrapper.chmod(0o755)
+
+        def run(asked: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+            command = [
+                sys.executable,
+                str(EXAMPLES / "systemd_ssh.py"),
+                f"{ACCOUNT}@127.0.0.1",
+                "scorer@desk.service",
+            ]
+            return subprocess.run(
+                [*command, str(far)],
+                input=json.dumps(asked),
+                env={**os.environ, "SSH": str(wrapper)},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+
+        asked = document(tmp_path)
+        for _ in range(2):  # it bears being asked twice
+            done = run(asked)
+            assert (done.returncode, done.stderr) == (0, "")
+        assert (far / "far" / "delay" / "current" / "model.skops").read_bytes() == b"a model"
+        assert (far / "units").read_text().splitlines() == ["restart scorer@desk.service"] * 2
+        assert run(document(tmp_path, "probe")).returncode == 1, "the unit is not active"
+        (far / "active").touch()
+        assert run(document(tmp_path, "probe")).returncode == 0
+        (tmp_path / "authorized").write_text("")
+        refused = run(asked)
+        assert refused.returncode == 1
+        assert "Permission denied" in refused.stderr
 
 
 def test_the_example_for_a_container_starts_one_and_leaves_what_runs(tmp_path: Path) -> None:
