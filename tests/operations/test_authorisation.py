@@ -29,7 +29,7 @@ from pilothouse.domain.promotion.break_glass import Emergency, Review
 from pilothouse.domain.promotion.conditions import NewCondition
 from pilothouse.domain.records import Target
 from pilothouse.operations import authorisation, automation_switch, catalogue, handing_out, listings
-from pilothouse.operations.alerts import alerts
+from pilothouse.operations.alerts import alert_explanation, alerts, incidents, retraining_notes
 from pilothouse.operations.authorisation import changing
 from pilothouse.operations.automation import schedules, triggers
 from pilothouse.operations.dossier import (
@@ -54,6 +54,7 @@ from pilothouse.operations.exchange import (
 )
 from pilothouse.operations.fleet import places, remote_tokens, targets
 from pilothouse.operations.identity import idle_lock, passphrases, permissions, proposals, ssh_lines, users
+from pilothouse.operations.integrations import metrics
 from pilothouse.operations.jobs import backfills, replays, searches
 from pilothouse.operations.models import comparisons, model_pictures, notebook_runs, portable_forms
 from pilothouse.operations.monitoring import monitor_backfills
@@ -160,6 +161,19 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "carrying_out.list_erasures": (lambda s, a: carrying_out.list_erasures(s, a), EVERYBODY),
     "after_restore.take": (lambda s, a: after_restore.take(s, a, s.paths.root / "nowhere"), ADMINS),
     "after_restore.take_none": (lambda s, a: after_restore.take_none(s, a, "known"), ADMINS),
+    "incidents.list_incidents": (lambda s, a: incidents.list_incidents(s, a), EVERYBODY),
+    "incidents.count_incidents": (lambda s, a: incidents.count_incidents(s, a), EVERYBODY),
+    "incidents.incidents_page": (lambda s, a: incidents.incidents_page(s, a, Query()), EVERYBODY),
+    "incidents.get_incident": (lambda s, a: incidents.get_incident(s, a, 1), EVERYBODY),
+    "incidents.retrainings": (lambda s, a: incidents.retrainings(s, a, incidents.get_incident(s, a, 1)), EVERYBODY),
+    "incidents.acknowledge": (lambda s, a: incidents.acknowledge(s, a, 1), OPERATION),
+    "incidents.resolve": (lambda s, a: incidents.resolve(s, a, 1, "done"), OPERATION),
+    "incidents.assign": (lambda s, a: incidents.assign(s, a, 1, "", "on leave"), OPERATION),
+    "alert_explanation.explain_alert": (lambda s, a: alert_explanation.explain_alert(s, a, 1), EVERYBODY),
+    "retraining_notes.retrainings": (lambda s, a: retraining_notes.retrainings(s, a, "delay"), EVERYBODY),
+    "retraining_notes.retraining_text": (
+        lambda s, a: retraining_notes.retraining_text(s, a, alerts.get_alert(s, a, 1)), EVERYBODY),
+    "metrics.gather": (lambda s, a: metrics.gather(s, a), EVERYBODY),
     "silences.reach_of": (
         lambda s, a: silences.reach_of(s, a, Silence(1, {"model": ("delay",)}, "", "ada", s.now(), s.now())), EVERYBODY),
     "silences.add_silence": (
@@ -434,7 +448,8 @@ REACHED: dict[str, Reached] = {
     ),
     **dict.fromkeys(
         (
-            "alerts.acknowledge", "alerts.resolve", "promotions.approve", "promotions.reject", "promotions.withdraw",
+            "alerts.acknowledge", "alerts.resolve", "incidents.acknowledge", "incidents.resolve", "incidents.assign",
+            "promotions.approve", "promotions.reject", "promotions.withdraw",
             "promotions.comment", "promotions.request_again", "statements.print_statement", "statements.agent_key",
             "statements.sign_with_agent", "documents.attach", "glass_components.print_glass_statement",
             "glass_components.sign_glass_with_agent",
@@ -484,6 +499,10 @@ MODULES = (
     idle_lock,
     ssh_lines,
     alerts,
+    alert_explanation,
+    incidents,
+    retraining_notes,
+    metrics,
     approved_before,
     signing_key,
     audit_export,
