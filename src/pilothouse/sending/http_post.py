@@ -22,6 +22,10 @@ class NotSentError(Exception):
     """There is no answer; the text says why, and names neither URL nor secret."""
 
 
+class NoHttpError(NotSentError):
+    """What answers there is no server of HTTP."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """Answer to a POST. ``said``: as much of its body as was asked for."""
@@ -54,6 +58,8 @@ class Bounds:
     """Of everything after the name was looked up: an answer that drips is left then."""
     longest: int = 0
     """Bytes of the body that are read, where the status is none of success: it takes nothing back of what that says."""
+    reads_success: bool = False
+    """That body is read too: it holds what was asked for."""
 
 
 def post(
@@ -102,7 +108,8 @@ def ask(url: str, body: bytes, headers: Mapping[str, str], bounds: Bounds) -> An
             connection.request("POST", path, body=body, headers={"User-Agent": "pilothouse", **headers})
             answer = connection.getresponse()
             is_taken = 200 <= answer.status < 300
-            said = b"" if is_taken or not bounds.longest else answer.read(bounds.longest)
+            is_read = bounds.longest and (bounds.reads_success or not is_taken)
+            said = answer.read(bounds.longest) if is_read else b""
             return Answer(answer.status, answer.getheader("Retry-After"), said)
     except RefusedAddressError as error:
         raise NotSentError(str(error)) from None
@@ -117,7 +124,7 @@ def ask(url: str, body: bytes, headers: Mapping[str, str], bounds: Bounds) -> An
             raise NotSentError(f"no whole answer within {bounds.within_s:g} s") from None
         if isinstance(error, OSError):
             raise NotSentError((error.strerror or type(error).__name__).lower()) from None
-        raise NotSentError(f"its answer is no HTTP ({type(error).__name__})") from None
+        raise NoHttpError(f"its answer is no HTTP ({type(error).__name__})") from None
     finally:
         if connection is not None:
             connection.close()

@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import socket
-import ssl
 import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,11 +13,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pilothouse.domain.errors import InvalidInputError, UnavailableError
+from pilothouse.sending.http_post import Bounds, NoHttpError, NotSentError, ask
 from pilothouse.transparency import witness_requests
 from pilothouse.transparency.checkpoints import SignedCheckpoint
 from pilothouse.transparency.witness_requests import Request
 
 PATIENCE_S = 4.0
+_TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 _AGAIN = "put it back, or remove the anchor and add it again"
 GONE = f"heads were sent to this file, and it is gone: {_AGAIN}"
 EMPTIED = f"heads were sent to this file, and it is empty: {_AGAIN}"
@@ -121,23 +122,33 @@ class Answer:
 
 
 def ask_witness(url: str, request: Request) -> Answer:
-    """Send a request to a witness. Raises UnavailableError where none answers."""
+    """Send a request to a witness. Its host may be reached wherever it is: an admin has named it. Raises UnavailableError where
+    none answers, InvalidInputError where something else does."""
     parts = urlsplit(url)
+    body = str(request).encode()
     if parts.scheme == "unix":
-        connection: http.client.HTTPConnection = _SocketConnection(parts.path)
-        path = witness_requests.PATH
-    else:
-        path = parts.path.rstrip("/") + witness_requests.PATH
-        host, port = parts.hostname or "", parts.port
-        connection = (
-            http.client.HTTPSConnection(host, port, timeout=PATIENCE_S, context=ssl.create_default_context())
-            if parts.scheme == "https"
-            else http.client.HTTPConnection(host, port, timeout=PATIENCE_S)
-        )
+        return _ask_socket(url, parts.path, body)
+    place = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}{witness_requests.PATH}"
+    bounds = Bounds(
+        allow=(parts.hostname or "",),
+        timeout_s=PATIENCE_S,
+        within_s=2 * PATIENCE_S,
+        longest=witness_requests.LONGEST,
+        reads_success=True,
+    )
     try:
-        connection.request(
-            "POST", path, body=str(request).encode(), headers={"Content-Type": "text/plain; charset=utf-8"}
-        )
+        answer = ask(place, body, _TEXT, bounds)
+        return Answer(answer.status, answer.said.decode())
+    except (NoHttpError, UnicodeDecodeError) as error:
+        raise InvalidInputError(f"{url}: this is not a witness ({error})") from error
+    except NotSentError as error:
+        raise UnavailableError(f"{url}: {error}") from error
+
+
+def _ask_socket(url: str, path: str, body: bytes) -> Answer:
+    connection = _SocketConnection(path)
+    try:
+        connection.request("POST", witness_requests.PATH, body=body, headers=_TEXT)
         answer = connection.getresponse()
         return Answer(answer.status, answer.read(witness_requests.LONGEST).decode())
     except TimeoutError:
