@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.cli import failures, main
 from pilothouse.domain.audit.log_anchors import AnchorKind
 from pilothouse.domain.errors import ConflictError, InvalidInputError, ModelFileError, NotAllowedError
 from pilothouse.domain.identity.roles import DAEMON, Permission
@@ -191,6 +192,23 @@ def test_the_metrics_say_what_waits_and_which_channel_is_dead(place: OutboxWorks
         found, given_up = views.figures(connection, place.example.time)
     assert given_up == 0
     assert (found["hook"].waiting, found["hook"].oldest_s, found["hook"].failing) == (1, 1_200.0, True)
+
+
+def test_the_status_ends_with_22_beside_a_dead_channel(
+    place: OutboxWorkspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def status() -> int:
+        root = str(place.example.root)
+        return failures.run(lambda: main.run(["--workspace", root, "status"]))
+
+    place.hook(NOWHERE)
+    assert status() == 0
+    place.raised(target="jfk")
+    place.turn()
+    place.example.pass_time(minutes=20)
+    place.example.add_version()  # the log's newest entry says what the time is
+    assert status() == 22
+    assert "ALERTS DO NOT ARRIVE: hook takes nothing" in capsys.readouterr().err
 
 
 def test_what_a_silence_holds_is_told_when_it_is_ended(place: OutboxWorkspace) -> None:
