@@ -159,7 +159,7 @@ test-ecosystem-data: .ecosystem/data/.done
 
 # Programs of others around a workspace; each file of tests installs what it needs into .ecosystem.
 test-ecosystem-tools: $(VENV)/.dev
-	@PILOTHOUSE_ECOSYSTEM=1 $(BIN)/python -m pytest -q -rs tests/ecosystem/test_prometheus.py tests/ecosystem/test_openlineage.py
+	@PILOTHOUSE_ECOSYSTEM=1 $(BIN)/python -m pytest -q -rs tests/ecosystem/test_prometheus.py tests/ecosystem/test_openlineage.py tests/ecosystem/test_grafana.py tests/ecosystem/test_pre_commit.py
 
 # Messages by apprise, in an environment with the extra "alerts"; an Alertmanager where one is installed.
 test-alerts: $(VENV)/.dev .clients/alerts/.done
