@@ -25,7 +25,10 @@ def tracking_server(python: Path, folder: Path) -> Iterator[str]:
         python, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}", "--host", "127.0.0.1",
         "--port", str(port), "--workers", "1", "--disable-security-middleware",
     ]  # fmt: skip
-    process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, start_new_session=True)
+    environment = {**os.environ, "TMPDIR": str(folder)}  # it leaves locks there
+    process = subprocess.Popen(
+        command, cwd=folder, stdout=log, stderr=log, env=environment, start_new_session=True
+    )
     try:
         deadline = time.monotonic() + _START_S
         while not _answers(port):

@@ -39,7 +39,10 @@ def ran(*command: object, folder: Path | None = None) -> str:
         text=True,
         cwd=folder,
         timeout=MLFLOW_DIES_LATE_S,
-        env=os.environ,
+        env={
+            **os.environ,
+            **({} if folder is None else {"TMPDIR": str(folder)}),
+        },  # MLflow leaves locks there
     )
     assert done.returncode == 0, done.stdout[-2_000:] + done.stderr[-4_000:]
     return done.stdout
