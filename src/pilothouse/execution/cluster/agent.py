@@ -29,6 +29,7 @@ from pilothouse.execution.cluster.blobs import Blobs
 from pilothouse.execution.cluster.contract import (
     LEASE_S,
     PART_BYTES,
+    READ_BYTES,
     TAILED,
     CarriedFile,
     Digests,
@@ -284,7 +285,7 @@ class Agent:
                 self.release(token)  # does nothing while it runs
 
 
-def _read(path: Path, offset: int, most: int = 1 << 18) -> bytes:
+def _read(path: Path, offset: int, most: int = READ_BYTES) -> bytes:
     """Part of a file of a step, which is untrusted: no link is followed, nothing is waited for."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -19,6 +19,8 @@ from pilothouse.domain.jobs.jobs import StepRequest
 
 PART_BYTES = 4 << 20
 """Bytes that travel at once at most: each part passes through the scheduler's memory."""
+READ_BYTES = 1 << 18
+"""Bytes of a log, or of progress, that come with one look at most."""
 LEASE_S = 30.0
 """Seconds after which a step ends that nobody has asked about: its attempt may be somebody else's by then."""
 TAILED = ("log.txt", "progress.jsonl")

@@ -112,6 +112,7 @@ async def _serve(control: socket.socket, settings: ExecutionSettings, options: a
             exit_ = StepExit(1, None, 0.0, 0.0, "exited", message, host=step.host, worker=step.worker)
         del steps[number]
         say({"exit": number, **dataclasses.asdict(exit_)})
+        await step.leave()
 
     keeper = asyncio.ensure_future(connection.keep())
     say({"ready": {}})

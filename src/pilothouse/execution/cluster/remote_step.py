@@ -18,6 +18,7 @@ from pilothouse.execution.cluster.connection import Connection, WorkerGoneError
 from pilothouse.execution.cluster.contract import (
     LEASE_S,
     PART_BYTES,
+    READ_BYTES,
     TAILED,
     CarriedFile,
     CarriedInput,
@@ -67,6 +68,7 @@ class RemoteStep:
         self._announced: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._offsets = dict.fromkeys(TAILED, 0)
         self._future: Any = None
+        self._has_ended = False
 
     def heard(self, said: dict[str, Any]) -> None:
         """Take an announcement of this attempt."""
@@ -81,8 +83,19 @@ class RemoteStep:
         except (_LostError, WorkerGoneError) as error:
             text = one_line(str(error), _LONGEST_MESSAGE)
             return StepExit(None, None, 0.0, 0.0, "worker lost", text, host=self.host, worker=self.worker)
-        finally:
-            await self._leave()
+
+    async def leave(self) -> None:
+        """Let go of the attempt wherever it is, once its end is told: nobody has to wait for this."""
+        if self._future is not None:
+            with contextlib.suppress(Exception):
+                if not self._future.done():
+                    await asyncio.wait_for(self._future.cancel(), 5)
+                self._future.release()
+        if self.worker and self.worker in self._connection.workers:
+            with contextlib.suppress(Exception):
+                if not self._has_ended:
+                    await self._call(agent.cancel, self.token)
+                await self._call(agent.release, self.token)
 
     async def _run(self) -> StepExit:
         inputs = await asyncio.to_thread(self._carried)
@@ -108,6 +121,7 @@ class RemoteStep:
                 await self._deliver(order.sizes(), list(first["missing"]))
                 await self._follow(ended)
             report = await ended
+            self._has_ended = True
         finally:
             ended.cancel()
         return await self._take(report)
@@ -200,17 +214,17 @@ class RemoteStep:
                     raise _LostError(f"worker {self.worker} on {self.host} went away") from error
 
     async def _look(self) -> bool:
-        """Copy what is new; False where nothing was."""
+        """Copy what is new; True where there may be more."""
         new = await self._call(agent.look, self.token, self._offsets)
         if new is None:
             raise WorkerGoneError(f"worker {self.worker} knows nothing of it any more")
-        any_new = False
+        is_full = False
         for name, data in new.items():
             if name in self._offsets and data and self._offsets[name] < _LARGEST_LOG:
                 self._offsets[name] += len(data)
-                any_new = True
+                is_full = is_full or len(data) >= READ_BYTES
                 self._append(name, data)
-        return any_new
+        return is_full
 
     async def _take(self, report: Report) -> StepExit:
         """Bring what an attempt has left into its folder, its result last. Raises _LostError where the worker is gone."""
@@ -253,19 +267,6 @@ class RemoteStep:
 
     async def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return await self._connection.call(self.worker, function, *arguments)
-
-    async def _leave(self) -> None:
-        """Let go of the attempt wherever it is."""
-        if self._future is not None:
-            with contextlib.suppress(Exception):
-                ended = self._future.done()
-                if not ended:
-                    await asyncio.wait_for(self._future.cancel(), 5)
-                self._future.release()
-        if self.worker and self.worker in self._connection.workers:
-            with contextlib.suppress(Exception):
-                await self._call(agent.cancel, self.token)
-                await self._call(agent.release, self.token)
 
     def _append(self, name: str, data: bytes) -> None:
         descriptor = os.open(
