@@ -6,11 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.identity.roles import Role
 from pilothouse.domain.sites.addresses import read_address
 from pilothouse.domain.sites.readings import Reading, Standing
+from pilothouse.operations.sites import sources
+from pilothouse.operations.transparency import heads
 from pilothouse.operations.workspace import workspaces
 from pilothouse.sites.asking import Site, ask
+from pilothouse.transparency import published
+from pilothouse.transparency.notes import parse_key
 from support.ssh_door import Door
 from support.sshd import ACCOUNT, needs_sshd, running_sshd
 
@@ -78,3 +83,22 @@ def test_a_release_before_sites_gives_figures_without_lists(
     assert reading.figures is not None
     assert reading.figures.models >= 1
     assert "older release" in reading.said
+
+
+def test_what_a_site_publishes_is_read_over_ssh_and_no_path_of_it(
+    door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    oscar = door.add("oscar")
+    use_key(oscar, door.sshd.folder / "known_hosts", tmp_path / "bin", monkeypatch)
+    read = sources.reader(f"ssh://{ACCOUNT}@127.0.0.1:{door.sshd.port}", published.LONGEST)
+    state = published.parse(read("state").decode())
+    ada = workspaces.identify(door.services, "ada")
+    published.check(state, parse_key(heads.status(door.services, ada).key))
+    size = state.head.checkpoint.size
+    assert len(read(f"tile/0/000.p/{size}")) == size * 32
+    with pytest.raises(NotFoundError):
+        read("tile/0/x001/000")
+    for words in ("ask /tmp", "publish /tmp/elsewhere", "follow eu /srv/www --key x", "file ../log.key"):
+        refused = door.sshd.run(oscar, f"pilothouse site {words}")
+        assert refused.code in (2, 4), words
+        assert refused.out == ""
