@@ -54,8 +54,7 @@ def main() -> int:
     except ImportError:
         return EXIT_NO_DASK
     # What goes wrong is in the state and in the ends of steps; the library would write tracebacks into the daemon's output.
-    for library in ("distributed", "tornado", "asyncio"):
-        logging.getLogger(library).setLevel(logging.CRITICAL + 1)
+    logging.disable(logging.CRITICAL)
     asyncio.run(_serve(control, settings, options))
     return 0
 

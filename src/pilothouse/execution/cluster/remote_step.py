@@ -37,6 +37,8 @@ _LARGEST_LOG = 64 << 20
 """Bytes of a log that are carried at most."""
 _LONGEST_MESSAGE = 500
 _SEAL_BYTES = 16
+_GONE = frozenset({"KilledWorker", "FutureCancelledError", "FuturesCancelledError", "CancelledError"})
+"""Errors of Dask for a task whose worker, or which itself, is no more."""
 _CANCELLED = StepExit(None, None, 0.0, 0.0, "cancelled")
 _T = TypeVar("_T")
 
@@ -134,7 +136,8 @@ class RemoteStep:
             text = await self._future
         except Exception as error:  # noqa: BLE001 - what the library or a worker raises is anything
             name = type(error).__name__
-            if name in ("KilledWorker", "FutureCancelledError", "CancelledError", "FuturesCancelledError"):
+            # an error of the operating system is of the way there: one of the step is in its report
+            if name in _GONE or isinstance(error, OSError):
                 raise _LostError(f"its worker went away ({name})") from None
             raise _FaultError(one_line(f"{name}: {error}", _LONGEST_MESSAGE)) from None
         return report_from_text(text)
