@@ -124,3 +124,11 @@ def test_the_views_of_items_are_views_of_the_console() -> None:
     from pilothouse.console.session.views import VIEWS
 
     assert set(asking._VIEWS.values()) <= set(VIEWS)
+
+
+@pytest.mark.parametrize("words", [["overview"], ["--as", "pat"]])
+def test_a_console_over_several_workspaces_takes_nothing_that_belongs_to_one(
+    tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert failures.run(lambda: main.run(["console", "-w", str(tmp_path), *words])) == 2
+    assert "over several workspaces" in capsys.readouterr().err

@@ -54,9 +54,9 @@ def console(
     if places:
         if start is not None:
             raise NotAllowedError("-w is refused over SSH: the key says which workspace it is")
-        if view or config or session.at or session.as_name or as_name:
+        if view or config or session.at or session.as_name or as_name or session.workspace:
             raise InvalidInputError(
-                "a console over several workspaces takes no VIEW, --config, --at or --as: each site has its own"
+                "a console over several workspaces takes no VIEW, --config, --at or --as, and -w behind the word console alone"
             )
         from pilothouse.console.sites.launch import launch as launch_sites
 
