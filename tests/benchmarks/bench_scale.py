@@ -2,8 +2,9 @@
 
 ``PYTHONPATH=tests python tests/benchmarks/bench_scale.py [--records 1000,10000,100000] [--events 1000000,10000000]
 [--results FILE] [--write]``. *Records*: so many jobs and audit rows, half as many versions with their runs, a tenth as many
-incidents and deployments that have ended. *Events*: predictions stored within a day. Each figure is the median of the CPU
-milliseconds; deployments, models and targets are the axis of ``bench_fleet.py``.
+incidents and deployments that have ended. *Events*: predictions stored within a day, of the same 10,000 rows again and again,
+so that their bytes are few. Each figure is the median of the CPU milliseconds; deployments, models and targets are the axis of
+``bench_fleet.py``.
 """
 
 import argparse
@@ -120,17 +121,15 @@ def cpu_ms(act: Callable[[], object], repeats: int = _REPEATS) -> float:
     return float(np.median(taken[1:]))
 
 
-def fitted(by_size: dict[str, float]) -> tuple[float, float]:
-    """(scale, exponent) of the curve scale · sizeᵉ through the measured points, by least squares of the logarithms."""
+def fitted(by_size: dict[str, float]) -> float:
+    """Exponent of the curve scale · sizeᵉ through the measured points, by least squares of the logarithms; 0 of one point."""
     points = [(math.log(int(size)), math.log(max(value, 1e-3))) for size, value in by_size.items()]
-    if len(points) < 2:
-        return math.exp(points[0][1]), 0.0
-    exponent, level = np.polyfit([x for x, _ in points], [y for _, y in points], 1)
-    return math.exp(level), float(exponent)
+    return float(np.polyfit([x for x, _ in points], [y for _, y in points], 1)[0]) if len(points) > 1 else 0.0
 
 
 def page(results: Results) -> str:
-    """A table for each axis: figures by size, the exponent of the curve, and what it says of the size asked for."""
+    """A table for each axis: figures by size, the exponent of the curve, and the size asked for: measured, or from the last
+    figure on by this exponent or by that of the last two figures, the larger."""
     parts = []
     for axis, named in results.items():
         sizes = sorted({int(size) for by_size in named.values() for size in by_size})
@@ -138,10 +137,15 @@ def page(results: Results) -> str:
         head = [f"{size:,}" for size in sizes] + ["growth", f"at {asked:,}"]
         lines = [f"| CPU ms by {axis} | {' | '.join(head)} |", "|---" * (len(head) + 1) + "|"]
         for name, by_size in named.items():
-            scale, exponent = fitted(by_size)
             cells = [_text(name, by_size[str(size)]) if str(size) in by_size else "" for size in sizes]
+            if name.startswith("bytes"):  # what does not depend on the size alone is not drawn on
+                lines.append(f"| {name} | {' | '.join(cells)} | | |")
+                continue
+            exponent = fitted(by_size)
+            last = max(map(int, by_size))
+            rise = max(exponent, fitted(dict(sorted(by_size.items(), key=lambda one: int(one[0]))[-2:])))
             far = by_size.get(str(asked))
-            beyond = scale * asked**exponent if far is None else far
+            beyond = by_size[str(last)] * (asked / last) ** rise if far is None else far
             mark = " **over**" if is_view(name) and beyond > _GOAL_MS else ""
             cells += [f"{exponent:.2f}", ("≈ " if far is None else "") + _text(name, beyond) + mark]
             lines.append(f"| {name} | {' | '.join(cells)} |")
