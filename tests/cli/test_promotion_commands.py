@@ -69,7 +69,8 @@ def test_an_outdated_request_is_marked_says_what_changed_and_is_asked_anew(examp
 
     assert (again.code, again.err) == (
         0,
-        "request 4 is open; needs 1 approval; can be approved by pat, pia\n",
+        "request 4 is open; needs 1 approval; can be approved by pat, pia\n"
+        "next: pilothouse evidence 4, pilothouse approve 4 --evidence DIGEST\n",
     )
     assert [r["id"] for r in run("requests", "--status", "open", "--json").json] == [4]
     assert "▶" in next(line for line in run("requests").out.splitlines() if "◆ open" in line)

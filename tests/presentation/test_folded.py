@@ -7,6 +7,7 @@ import pytest
 from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.tables.folded import folded_lines
 from pilothouse.presentation.tables.table import Column, Row, Table
+from pilothouse.presentation.texts import place_once
 from pilothouse.presentation.width import display_width
 
 WORDS = (
@@ -68,3 +69,20 @@ def test_a_table_without_room_is_a_block_a_row() -> None:
     lines = folded_lines(given, 60)
     assert lines[0] == "COLUMN0   value 0"
     assert len(lines) == 12
+
+
+def test_a_short_cell_is_never_broken_for_room() -> None:
+    state = "● completed"
+    table = Table(
+        (Column("STATE"), *(Column(f"C{number}") for number in range(6))),
+        (Row("1", (Cell(state), *(Cell(f"word {number} here") for number in range(6)))),),
+    )
+    lines = folded_lines(table, 80)
+    assert f"STATE  {state}" in lines
+    assert all(f"word {number} here" in "\n".join(lines) for number in range(6))
+
+
+def test_status_names_a_place_once() -> None:
+    assert place_once("crm: auc 0.69 on crm, reference 0.77") == "crm: auc 0.69, reference 0.77"
+    assert place_once("2 targets: auc fell on crm") == "2 targets: auc fell on crm"
+    assert place_once("") == ""

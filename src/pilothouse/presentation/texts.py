@@ -271,3 +271,9 @@ def _branches(node: "LineageNode", indent: str, lines: list[str], depth: int) ->
 def _node_text(node: "LineageNode") -> str:
     name = f"{node.kind} {node.label}".strip()
     return safe(f"{name}  {node.detail}" if node.detail else name, LINE_LIMIT)
+
+
+def place_once(why: str) -> str:
+    """``crm: auc 0.69 on crm, reference 0.77`` with the place once, before the colon."""
+    where, colon, rest = why.partition(": ")
+    return f"{where}{colon}{rest.replace(f' on {where}', '', 1)}"

@@ -61,7 +61,9 @@ def version_markdown(version: Version, run: Run) -> str:
     ]
     sections = [
         section("version", "Version", head),
-        section("gates", "Gates", _grid([_gate(gate) for gate in version.gates]), empty="It has no gates."),
+        section(
+            "gates", "Gates", _grid([_gate(gate) for gate in version.gates], _GATE), empty="It has no gates."
+        ),
         section(
             "metrics",
             "Metrics on the hold-out",
@@ -69,6 +71,9 @@ def version_markdown(version: Version, run: Run) -> str:
         ),
     ]
     return _written(version_uri(version.model, version.number), sections)
+
+
+_GATE = ("verdict", "gate", "reason")
 
 
 def _gate(gate: GateResult) -> list[str]:

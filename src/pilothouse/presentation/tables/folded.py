@@ -10,13 +10,15 @@ from pilothouse.presentation.width import clip, display_width
 _GAP = 2
 _LEAST = 8
 """Columns that the text of a block has at least."""
+_PROSE = 16
+"""Columns below which a text is read at one glance, and not broken."""
 _WORD = 20
 """Columns up to which a word is never broken."""
 
 
 def folded_lines(table: Table, width: int) -> list[str]:
-    """The whole table in lines of at most ``width`` columns; where even the narrowest columns have no room, a row is a block of
-    ``title  value`` lines."""
+    """The whole table in lines of at most ``width`` columns; where columns have no room, or a short cell would be broken, a row
+    is a block of ``title  value`` lines."""
     titles = [column.title for column in table.columns]
     texts = [[cell.text for cell in row.cells] for row in table.rows]
     wanted = [max(map(display_width, column)) for column in zip(titles, *texts, strict=True)]
@@ -28,6 +30,9 @@ def folded_lines(table: Table, width: int) -> list[str]:
     while sum(widths) > room:  # the widest gives way, a column at a time
         widest = max((i for i in range(len(widths)) if widths[i] > least[i]), key=widths.__getitem__)
         widths[widest] -= 1
+    longest = [max(map(display_width, column), default=0) for column in zip(*texts, strict=True)]
+    if any(have < min(need, _PROSE) for have, need in zip(widths, longest, strict=True)):
+        return _blocks(titles, texts, width)
     aligns = [column.align for column in table.columns]
     return [line for row in [titles, *texts] for line in _folded(row, widths, aligns)]
 

@@ -297,6 +297,8 @@ def started(session: Session, job: Job, wait: bool) -> int:
         show_job(session, job)
     if job.refused_by:
         say(f"{job.model}/{job.version} was refused by its gates: {', '.join(job.refused_by)}")
+    elif job.kind == "train" and job.version:
+        say(f"next: pilothouse show {job.model}/{job.version}, pilothouse request {job.model}/{job.version}")
     well = job.result.get("identical", True) and not is_significant(job.result) and not job.refused_by
     return 0 if job.status is JobStatus.SUCCEEDED and well else 1
 

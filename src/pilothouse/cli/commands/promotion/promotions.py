@@ -80,6 +80,7 @@ def request(
     if filed.status is RequestStatus.OPEN:
         needs = counted(filed.approvals_needed, "approval")
         say(f"request {filed.id} is open; needs {needs}; {approvers_text(filed)}")
+        say(f"next: pilothouse evidence {filed.id}, pilothouse approve {filed.id} --evidence DIGEST")
     else:
         say(f"request {filed.id} is {filed.status}: the policy asks for no approval")
     say_solo(session)

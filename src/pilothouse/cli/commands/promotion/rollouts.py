@@ -13,14 +13,16 @@ from pilothouse.cli.output import (
     say_unwatched,
     show_lines,
     show_rows,
-    show_table,
 )
 from pilothouse.cli.session import Session
+from pilothouse.domain.formats.safe_text import safe
 from pilothouse.domain.rollouts.view import RolloutView
 from pilothouse.operations.plans import plans_in_force
 from pilothouse.operations.rollouts import steering, views
+from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.pages.rollout_page import rollout_lines
 from pilothouse.presentation.tables.rollouts import plan_rows, rollout_plain, rollout_table
+from pilothouse.presentation.tables.table import Column, Row, Table
 
 
 @click.command()
@@ -40,15 +42,14 @@ def plans(session: Session) -> None:
     ]
     if printed_as_json(session, plain):
         return
-    show_table(
-        ("plan", "wave", "targets", "steps"),
-        (
-            (f"{one.plan.name}{' (policy)' if one.is_floor else ''}" if i == 0 else "", *row)
-            for one in found
-            for i, row in enumerate(plan_rows(one.plan))
-        ),
-        empty="no plan: describe one in plans.toml, then pilothouse apply",
-    )
+    rows = [
+        (safe(f"{one.plan.name}{' (policy)' if one.is_floor else ''}") if i == 0 else "", *row)
+        for one in found
+        for i, row in enumerate(plan_rows(one.plan))
+    ]
+    columns = tuple(Column(title) for title in ("PLAN", "WAVE", "TARGETS", "STEPS"))
+    table = Table(columns, tuple(Row(str(n), tuple(map(Cell, row))) for n, row in enumerate(rows)))
+    show_rows(table, empty="no plan: describe one in plans.toml, then pilothouse apply")
 
 
 @group()

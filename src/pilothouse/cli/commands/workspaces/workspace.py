@@ -225,7 +225,7 @@ def status(session: Session) -> int:
             (
                 (o.model, o.health, o.champion or "–", o.metric, _figure(o), texts.day_text(o.performance_at),
                  texts.figure(o.reference),
-                 f"{o.drifted}/{o.features}", texts.figure(o.p95_ms, 1), o.open_alerts, o.why)
+                 f"{o.drifted}/{o.features}", texts.figure(o.p95_ms, 1), o.open_alerts, texts.place_once(o.why))
                 for o in models
             ),
             empty="no models yet: write models/NAME/model.toml and run pilothouse apply",
