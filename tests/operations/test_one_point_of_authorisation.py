@@ -33,6 +33,7 @@ ALLOWED = {
     "fleet.processes.note_serving_end": "the supervisor's own observation, with an entry",
     "fleet.processes.announce_daemon": "changing first; then what it says of itself, target by target",
     "fleet.places.compare": DERIVED,
+    "fleet.hub_door.note_usage": "counts of the hub, every few seconds, with an entry for each target that met a bound",
     "fleet.deployers.TargetDeployer._put": "how far a command is; what it ended with goes through changing",
     "alerts.alerts.open_alert": "looks whether the alert is open, then changing inside",
     "outbox.rounds.turn": "messages follow from entries of the log; what is escalated goes through changing",
