@@ -9,6 +9,7 @@ import pytest
 from pilothouse.composition import open_workspace
 from pilothouse.daemon.message_keeper import MessageKeeper
 from pilothouse.daemon.thread_loop import Wakeup
+from pilothouse.domain.errors import ModelFileError
 from pilothouse.operations.outbox import courier, restored, rounds, views
 from pilothouse.operations.outbox.courier import Came
 from pilothouse.operations.upkeep import backups, restores
@@ -166,8 +167,11 @@ def test_a_private_place_is_reached_only_where_it_is_allowed(place: OutboxWorksp
     with receiving() as hook:
         place.hook(hook.url)
         text = (place.example.root / "alerts.toml").read_text()
+        url = place.example.root.parent / "url"
+        named = text.replace(f'url = "{hook.url}"', f'url_file = "{url}"')
         for host in ("127.0.0.1", "localhost", "0177.0.0.1", "2130706433", "[::ffff:127.0.0.1]"):
-            place.describe(text.replace("127.0.0.1:", f"{host}:").replace('allow = ["127.0.0.1"]', ""))
+            url.write_text(hook.url.replace("127.0.0.1:", f"{host}:"))
+            place.describe(named.replace('allow = ["127.0.0.1"]', f"# {host}"))
             place.raised(subject=host)
             place.keep()
             assert place.messages()[-1].error.startswith("its host has a loopback address"), host
@@ -176,6 +180,16 @@ def test_a_private_place_is_reached_only_where_it_is_allowed(place: OutboxWorksp
         place.example.pass_time(minutes=1)
         place.keep()
         assert len(hook.got) == 5
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "169.254.169.254"])
+def test_an_address_that_is_not_allowed_is_a_fault_at_apply(place: OutboxWorkspace, host: str) -> None:
+    place.hook("http://127.0.0.1:9/hook")
+    text = (place.example.root / "alerts.toml").read_text()
+    with pytest.raises(
+        ModelFileError, match=r'url: its host has a .* address: name host or address in "allow"'
+    ):
+        place.describe(text.replace("127.0.0.1:", f"{host}:").replace('allow = ["127.0.0.1"]', ""))
 
 
 def test_the_secret_is_nowhere_but_in_its_file(place: OutboxWorkspace) -> None:

@@ -15,7 +15,7 @@ from pilothouse.domain.models.model_file import read_spec, spec_to_plain
 from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.domain.models.target_file import TARGETS_FILE, TargetDescription, load_targets
 from pilothouse.domain.models.target_selection import without_places
-from pilothouse.domain.outbox.settings_file import ALERTS_FILE, load_settings
+from pilothouse.domain.outbox.settings_file import ALERTS_FILE
 from pilothouse.domain.rollouts.plan_file import PLANS_FILE, load_plans
 from pilothouse.domain.tables.source_url import source_url
 from pilothouse.operations.automation.schedule_times import check_rule, is_zone
@@ -30,6 +30,7 @@ from pilothouse.operations.models.source_columns import (
 )
 from pilothouse.operations.models.source_places import allowed_places
 from pilothouse.operations.models.source_values import MOST_ROWS, NOTED_ROWS, SourceReport, look_at_rows
+from pilothouse.operations.outbox import settings_files
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace_texts import read_text
 
@@ -142,7 +143,7 @@ _CHECKS: Mapping[str, Callable[[Path], list[str]]] = {
     TARGETS_FILE: _check_by(load_targets),
     PLANS_FILE: _check_by(load_plans),
     INTEGRATIONS_FILE: _check_by(integration_files.load),
-    ALERTS_FILE: _check_by(load_settings),
+    ALERTS_FILE: _check_by(settings_files.load),
 }
 
 
