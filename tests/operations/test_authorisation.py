@@ -333,6 +333,7 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "schedules.pause_schedule": (lambda s, a: schedules.pause_schedule(s, a, 1, "holidays"), OPERATION),
     "schedules.resume_schedule": (lambda s, a: schedules.resume_schedule(s, a, 1), OPERATION),
     "places.list_places": (lambda s, a: places.list_places(s, a), EVERYBODY),
+    "places.differing": (lambda s, a: places.differing(s, a), EVERYBODY),
     "remote_tokens.issue": (lambda s, a: remote_tokens.issue(s, a, "ewr", timedelta(days=1)), ADMINS),
     "remote_tokens.list_tokens": (lambda s, a: remote_tokens.list_tokens(s, a), EVERYBODY),
     "remote_tokens.revoke": (lambda s, a: remote_tokens.revoke(s, a, 1, "lost"), ADMINS),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.system.bounded_command import run_bounded
+from pilothouse.system.programs.bounded_command import run_bounded
 from support import wait_until
 
 

@@ -23,9 +23,10 @@ from pilothouse.daemon.logs import LogFormat, close_log, open_log, say
 from pilothouse.domain.confinement import Offered, describe, promise_lines, unheld
 from pilothouse.domain.errors import NotFoundError, PilothouseError
 from pilothouse.execution.launcher_client import Isolation, Launcher
-from pilothouse.system import memory, service_manager
+from pilothouse.system import memory
 from pilothouse.system.leader import leadership
 from pilothouse.system.paths import WorkspacePaths
+from pilothouse.system.programs import service_manager
 
 if TYPE_CHECKING:
     from pilothouse.daemon.threads import DaemonThreads

@@ -14,7 +14,7 @@ from pilothouse.domain.formats.bounded_json import JsonError, parse_json
 from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.sites.addresses import SiteAddress, ssh_command
 from pilothouse.domain.sites.answers import SiteAnswer, of_status, read_answer
-from pilothouse.system.bounded_output import Output, output_of
+from pilothouse.system.programs.bounded_output import Output, output_of
 
 TIMEOUT_S = 30.0
 _MOST_BYTES = 2 << 20

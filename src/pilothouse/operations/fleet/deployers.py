@@ -27,9 +27,9 @@ from pilothouse.operations.services import Services
 from pilothouse.store.deployed import deployer_states
 from pilothouse.store.deployed.deployer_states import DeployerState
 from pilothouse.store.models import targets
-from pilothouse.system.bounded_command import CommandEnd, run_bounded
 from pilothouse.system.controlled_process import CLEAN_ENVIRONMENT, ending_text
 from pilothouse.system.processes import kill_group
+from pilothouse.system.programs.bounded_command import CommandEnd, run_bounded
 
 _FORM = 1
 """Number of the form of the document that a command is given."""

@@ -1,6 +1,6 @@
 """Code of a training: a digest of the model's folder, and the state of the git repository around it, if there is one.
 
-git is run by ``system/git.py``.
+git is run by ``system/programs/git.py``.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from typing import Any
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.formats.safe_text import one_line
-from pilothouse.system.git import OPTIONS, GitError, git, pathspec, text_of, without_filters
+from pilothouse.system.programs.git import OPTIONS, GitError, git, pathspec, text_of, without_filters
 
 MODEL_FILE_LIMIT = 2_000
 MODEL_BYTES_LIMIT = 64 << 20

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.integrations.git_state import GitState, without_credentials
-from pilothouse.system.git import OPTIONS, GitError, git, text_of, without_filters
+from pilothouse.system.programs.git import OPTIONS, GitError, git, text_of, without_filters
 
 _LONGEST = 200
 _SUFFIXES = (".toml", ".py")

@@ -11,7 +11,7 @@ from pilothouse.domain.errors import InvalidInputError, NotFoundError, Unavailab
 from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.sites.addresses import SiteAddress, read_address, ssh_command
 from pilothouse.system import files
-from pilothouse.system.bounded_output import output_of
+from pilothouse.system.programs.bounded_output import output_of
 
 PATIENCE_S = 10.0
 _LONGEST_PLACE = 1_000

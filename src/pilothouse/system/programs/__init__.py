@@ -1,0 +1,1 @@
+"""Programs of this machine that are run: within bounds, and asked for their state."""
