@@ -54,3 +54,14 @@ async def test_a_lost_file_of_pictures_leaves_the_other_pages(make_console, work
         await pilot.press("right", "right")
         await pilot.pause()
         assert "cannot be shown" in app.view.query_one(Pager).text
+
+
+async def test_the_evidence_of_a_request_leads_to_the_pictures_of_what_is_asked_for(make_console) -> None:
+    app = make_console("sam", start="evidence 1")
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settle(pilot)
+        asked = app.view.data
+        await pilot.press("i")
+        await settle(pilot)
+        assert (app.view.SCOPE, app.view.crumbs()[1:2]) == ("version", (asked.model,))
+        assert "held-out rows" in app.view.query_one(Pager).text

@@ -166,6 +166,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("evidence", "take_back", "ctrl+t", "take back", "Take back what somebody deployed by breaking the glass.",
            Permission.REVIEW_GLASS, footer=False, dangerous=True),
     Action("evidence", "replay", "p", "replay", "Show the replay of the evidence, all of it.", footer=False),
+    Action("evidence", "pictures", "i", "pictures", "Its held-out rows in pictures, beside what is live.", footer=False),
     Action("evidence", "confirm", "f", "confirm", "Confirm the condition of an approval.", Permission.CONFIRM, footer=False),
     Action("evidence", "version", "v", "version", "Show everything on record about the version."),
     Action("monitor", "earlier", "left,h", "cursor", "The cursor to the window before; its figures stand above.", footer=False),

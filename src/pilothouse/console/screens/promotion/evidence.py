@@ -192,6 +192,10 @@ class EvidenceView(PageView[PromotionRequest]):
         if self.data and (job := _replay_job(self.data)):
             self.open_view("replay", str(job))
 
+    def do_pictures(self) -> None:
+        if self.data:
+            self.open_view("version", f"{self.data.model}/{self.data.version}", "pictures")
+
     def do_version(self) -> None:
         if self.data:
             self.open_view("version", f"{self.data.model}/{self.data.version}")
