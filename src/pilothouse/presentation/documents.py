@@ -24,6 +24,11 @@ def text_line(text: str, tone: Tone = "", hang: int = 0) -> Line:
     return Line((Cell(safe(text, LINE_LIMIT), tone),), hang)
 
 
+def plain_text(lines: Iterable[Line]) -> str:
+    """Lines as text, without what stands blank at their ends."""
+    return "\n".join("".join(cell.text for cell in line.cells).rstrip() for line in lines)
+
+
 def heading(text: str) -> Line:
     return text_line(text.upper(), "info")
 

@@ -11,7 +11,7 @@ from textual.strip import Strip
 
 from pilothouse.console.widgets.tones import STYLES
 from pilothouse.domain.listing import RowFilter, parse_filter
-from pilothouse.presentation.documents import Line, wrap
+from pilothouse.presentation.documents import Line, plain_text, wrap
 
 
 class Pager(ScrollView, can_focus=True):
@@ -36,7 +36,7 @@ class Pager(ScrollView, can_focus=True):
     @property
     def text(self) -> str:
         """The whole text, unwrapped."""
-        return "\n".join("".join(cell.text for cell in line.cells).rstrip() for line in self._source)
+        return plain_text(self._source)
 
     def put(self, lines: Sequence[Line]) -> None:
         """Show other lines; equal ones paint nothing."""

@@ -1,10 +1,12 @@
-"""Charts of records: a metric over the versions of a model, and the metrics of a notebook run over its time."""
+"""Charts of records: a metric over the versions of a model, over the candidates of a search, and the metrics of a notebook run
+over its time."""
 
 from collections.abc import Sequence
 
 from pilothouse.domain.formats.safe_text import safe
 from pilothouse.domain.jobs.notebook_runs import NotebookRun
 from pilothouse.domain.records import Version
+from pilothouse.domain.search import TrialLine
 from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.charts.chart import Band, Chart, Mark, Series
 from pilothouse.presentation.texts import figure
@@ -35,6 +37,31 @@ def versions_chart(versions: Sequence[Version], number: int, metric: str) -> Cha
         start=points[0][0] if points else 0.0,
         end=points[-1][0] if points else 0.0,
         empty=f"no version has {metric}",
+    )
+
+
+def trials_chart(trials: Sequence[TrialLine], metric: str) -> Chart:
+    """Mean of a metric over the folds of each candidate, by its number from 1 on, with the least and greatest of its folds."""
+    tried = sorted((trial for trial in trials if trial.mean is not None), key=lambda trial: trial.candidate)
+    points, band = [], []
+    for trial in tried:
+        scores = [score for score in trial.scores.values() if score is not None]
+        at = float(trial.candidate + 1)
+        points.append((at, trial.mean or 0.0))
+        band.append((at, min(scores), max(scores)))
+    best = next((trial for trial in trials if trial.mean is not None), None)
+    marks = (Mark(best.candidate + 1.0, "●", "good", "best", True),) if best is not None else ()
+    return Chart(
+        title=f"{metric} of each candidate, mean of its folds",
+        headline=Cell(f"best: candidate {best.candidate + 1}, {figure(best.mean)}" if best else ""),
+        series=(Series(metric, tuple(points), "info"),),
+        bands=(Band("folds", tuple(band)),),
+        marks=marks,
+        start=points[0][0] if points else 0.0,
+        end=points[-1][0] if points else 0.0,
+        across="candidate",
+        across_whole=True,
+        empty="no candidate has been tried",
     )
 
 

@@ -8,6 +8,7 @@ from pilothouse.console.session.actions import Action
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.jobs.notebook_runs import NotebookRun
 from pilothouse.operations.services import Services
+from pilothouse.presentation.documents import plain_text
 from pilothouse.presentation.pages.notebook_run_page import notebook_run_page, runs_beside
 from pilothouse.presentation.tables.notebook_run_rows import notebook_run_table
 
@@ -50,8 +51,7 @@ class NotebookRunsView(TableView[NotebookRun]):
     def do_compare(self) -> None:
         """Show the marked runs beside each other."""
         lines = runs_beside(self.chosen)
-        text = "\n".join("".join(cell.text for cell in line.cells).rstrip() for line in lines)
-        self.read_text(f"{len(self.chosen)} notebook runs", text, lambda _: lines)
+        self.read_text(f"{len(self.chosen)} notebook runs", plain_text(lines), lambda _: lines)
 
 
 class NotebookRunView(PageView[NotebookRun]):

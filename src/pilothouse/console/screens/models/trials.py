@@ -17,6 +17,8 @@ from pilothouse.domain.records import Job
 from pilothouse.domain.search import TrialLine
 from pilothouse.operations.services import Services
 from pilothouse.presentation.cells import Cell
+from pilothouse.presentation.documents import plain_text
+from pilothouse.presentation.pages.record_courses import trials_course
 from pilothouse.presentation.tables.trial_rows import (
     empty_text,
     search_line,
@@ -104,7 +106,7 @@ class TrialsView(TableView[TrialLine]):
             return "no search is shown"
         if action.name == "version" and self.job.version is None:
             return f"job {self.job.id} has made no version"
-        if action.name in ("open", "compare") and self.record is None:
+        if action.name in ("open", "compare", "course") and self.record is None:
             return "there is no trial yet"
         if action.name == "compare" and self.data and len(self.data.records) < 2:
             return "there is one candidate alone"
@@ -127,8 +129,17 @@ class TrialsView(TableView[TrialLine]):
         first, second = chosen
         title = f"job {self.data.job.id} of {self.data.job.model}: two trials"
         lines = two_trials(first, second, self.data.metric)
-        text = "\n".join("".join(cell.text for cell in text_line.cells).rstrip() for text_line in lines)
-        self.read_text(title, text, lambda _: lines)
+        self.read_text(title, plain_text(lines), lambda _: lines)
+
+    def do_course(self) -> None:
+        if isinstance(self.data, SearchData):
+            width = max(40, self.size.width - 4)
+            lines = trials_course(list(self.data.records.values()), self.data.metric, width)
+            self.read_text(
+                f"job {self.data.job.id} of {self.data.job.model}: its trials",
+                plain_text(lines),
+                lambda _: lines,
+            )
 
     def do_job(self) -> None:
         if self.job:

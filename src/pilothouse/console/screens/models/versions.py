@@ -10,6 +10,8 @@ from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.listing import Page, Query
 from pilothouse.domain.records import Model, Version
 from pilothouse.operations.services import Services
+from pilothouse.presentation.documents import plain_text
+from pilothouse.presentation.pages.record_courses import versions_course
 from pilothouse.presentation.tables.registry_rows import version_table
 from pilothouse.presentation.tables.table import Table
 
@@ -61,7 +63,7 @@ class VersionsView(PagedView[Version]):
     def refusal(self, action: Action) -> str:
         if action.name == "request":
             return requesting.refusal(self.record, self._model.targets if self._model else ())
-        if action.name in ("open", "compare") and self.record is None:
+        if action.name in ("open", "compare", "course") and self.record is None:
             return "there is no version yet"
         return ""
 
@@ -75,6 +77,11 @@ class VersionsView(PagedView[Version]):
     def do_compare(self) -> None:
         if self.record and self._model:
             requesting.ask_compare(self, self.record, self._model.aliases.get("champion"))
+
+    def do_course(self) -> None:
+        if self.data:
+            lines = versions_course(list(self.data.records.values()), max(40, self.size.width - 4))
+            self.read_text(f"{self.model}: its versions", plain_text(lines), lambda _: lines)
 
     def do_train(self) -> None:
         self.open_view("train", self.model)
