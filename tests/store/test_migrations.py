@@ -1,7 +1,9 @@
 """A registry of every released form is brought to the current one, with all that is in it."""
 
+import hashlib
 import json
 import time
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 
@@ -9,11 +11,13 @@ import pytest
 
 from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.monitoring.change_diagnosis import Change, Diagnosis
+from pilothouse.domain.records import Target
 from pilothouse.sqlite import driver
 from pilothouse.store import migrations, workspace
 from pilothouse.store.connection import Registry
 from pilothouse.store.deployed import alerts, incidents
 from pilothouse.store.migrations import MIGRATIONS, SCHEMA
+from pilothouse.store.models import targets
 from pilothouse.store.work import schedules
 from pilothouse.store.work.schedules import RunState
 
@@ -290,6 +294,44 @@ def test_a_workspace_that_is_made_now_has_the_default_policy(tmp_path: Path) -> 
     registry.close()
 
     assert (policy.approvals, policy.four_eyes, policy.allow_automatic) == (1, True, False)
+
+
+RELEASED = 19
+"""Step of the newest release: its files and those before stay as workspaces have been made by them."""
+
+
+def test_the_files_of_released_steps_are_those_that_workspaces_were_made_by() -> None:
+    folder = resources.files("pilothouse.store").joinpath("schema")
+    files = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
+    released = [name for name in files if int(name[:4]) <= RELEASED]
+    together = hashlib.sha256()
+    for name in released:
+        together.update(name.encode() + b"\0" + folder.joinpath(name).read_bytes())
+    assert len(released) == 38
+    assert together.hexdigest() == "a4afb3f54c2acd52aa77a2959cef9a0dbdc34845e7f14c9977132052e69840c8", (
+        "a released step was edited: workspaces of today keep the old form, so write the change into a step of its own"
+    )
+
+
+def test_a_target_of_the_form_before_can_be_served_by_something_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_form(tmp_path / "old.db", 19, monkeypatch)
+    connection = driver.connect(str(tmp_path / "old.db"))
+    with connection:
+        connection.executescript(
+            "INSERT INTO targets (id, name, created_at) VALUES (1, 'edge', 1), (2, 'nightly', 1);"
+            "INSERT INTO target_places (target_id, place) VALUES (1, 'remote'), (2, 'remote');"
+        )
+    connection.close()
+    registry = Registry.upgrade(tmp_path / "old.db")
+    nightly = Target("nightly", "", "", "", place="elsewhere")
+    with registry.transaction() as connection:
+        targets.put_target(connection, nightly, at=datetime.now(UTC))
+    with registry.read() as connection:
+        places = {one.name: one.place for one in targets.all_targets(connection)}
+    registry.close()
+    assert places == {"edge": "remote", "nightly": "elsewhere"}
 
 
 @pytest.mark.parametrize("count", range(1, SCHEMA.version))

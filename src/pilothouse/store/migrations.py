@@ -180,6 +180,7 @@ MIGRATIONS: dict[str, Migration] = {
     ),
     "registry_20": Migration(
         parts=("0020_hub.sql", "0020_job_places.sql", "0020_sites.sql"),
+        change=changes.name_targets_served_elsewhere,
         append_only=("job_places",),
         never_deleted=("followed_sites",),
     ),

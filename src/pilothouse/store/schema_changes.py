@@ -182,6 +182,11 @@ def step_18(connection: Connection) -> None:
     name_alerts_of_roll_outs(connection)
 
 
+def name_targets_served_elsewhere(connection: Connection) -> None:
+    """Allow the place ``elsewhere`` of targets, which something else serves; every stored row fits this CHECK too."""
+    rewrite_table(connection, "target_places", "('remote', 'command')", "('remote', 'command', 'elsewhere')")
+
+
 def refuse(connection: Connection, table: str, change: str) -> None:
     connection.execute(
         f"CREATE TRIGGER {table}_refuses_{change.lower()} BEFORE {change} ON {table} "

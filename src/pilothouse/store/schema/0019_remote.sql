@@ -1,8 +1,7 @@
--- Targets that the daemon starts no process for: remote ones, those that a command of the user's brings versions to, and those
--- that something else serves.
+-- Targets that the daemon starts no process for: remote ones, and those that a command of the user's brings versions to.
 CREATE TABLE target_places (
   target_id INTEGER PRIMARY KEY REFERENCES targets (id),
-  place     TEXT NOT NULL CHECK (place IN ('remote', 'command', 'elsewhere')),
+  place     TEXT NOT NULL CHECK (place IN ('remote', 'command')),
   deployer  TEXT NOT NULL DEFAULT '' CHECK (deployer = '' OR json_valid(deployer)),
   CHECK ((place = 'command') = (deployer <> ''))
 ) STRICT;
