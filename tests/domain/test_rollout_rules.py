@@ -78,6 +78,20 @@ def test_a_wave_without_a_target_of_the_request_is_left_out() -> None:
     assert replace(rollout(three, ("a",), (), ("ewr",)), wave=0).after() == (2, 0)
 
 
+def test_nothing_is_tried_beside_what_is_live_where_something_else_serves() -> None:
+    of_others = {"ewr": PlaceFacts(live=1, tries=False)}
+    alone = fresh(TRIALS)
+    assert act(alone) == Enter(("ewr",), ())
+    assert act(alone, of_others) == Pass(
+        "something else serves its targets, where nothing can be tried beside what is live"
+    )
+    live = replace(alone, step=2)
+    assert act(live, of_others) == Enter(("ewr",), ())
+
+    together = rollout(TRIALS, ("ewr", "nightly"), ())
+    assert act(together, {"nightly": PlaceFacts(live=1, tries=False)}) == Enter(("ewr",), ())
+
+
 def test_it_is_complete_when_every_wave_is_through_and_no_target_is_missing() -> None:
     through = replace(inside(fresh(), PlaceState.LIVE), wave=2, entered_at=None)
     through = with_target(with_target(through, "jfk", PlaceState.LIVE), "lga", PlaceState.LIVE)

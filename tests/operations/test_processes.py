@@ -10,7 +10,7 @@ from pilothouse.domain.monitoring.monitoring import Health
 from pilothouse.operations.fleet import health, processes
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.states import states
-from pilothouse.operations.workspace import audits
+from pilothouse.operations.workspace import apply_models, audits
 from pilothouse.presentation.pages.feed import feed_table
 from pilothouse.presentation.tables.registry_rows import serving_text
 from pilothouse.store.deployed import deployment_states as stored_states
@@ -176,6 +176,24 @@ def test_an_outage_leaves_a_trace_with_its_cause_and_its_end(example: Example) -
         "ewr answers nothing: its process does not start: cannot listen on 127.0.0.1:18999",
         "ewr answers nothing: no word of its process",
     ]
+
+
+def test_a_target_that_is_down_is_so_no_more_once_something_else_serves_it(example: Example) -> None:
+    """Nor does the last word of the process that is ended there count."""
+    pulse = deploy(example)
+    pulse.take_report(EWR)
+    processes.note_serving_end(example.services, "ewr", "no memory")
+    assert serving(example)["ewr"] == "down"
+
+    (example.root / "targets.toml").write_text('[[target]]\nname = "ewr"\nplace = "elsewhere"\n')
+    apply_models.apply(example.services, example.actor("ada"))
+    assert (serving(example)["ewr"], states.differing(example.services)) == ("remote", [])
+
+    pulse.take_report(EWR)
+    processes.note_serving_end(example.services, "ewr")
+    with example.services.registry.read() as connection:
+        assert "ewr" not in stored.reports(connection)
+    assert (serving(example)["ewr"], states.differing(example.services)) == ("remote", [])
 
 
 def test_how_a_process_has_ended_is_said_until_the_next_one_does_not_start(example: Example) -> None:

@@ -150,8 +150,10 @@ class Load:
             thread.join()
 
     def run(self, seconds: float) -> None:
+        """Ask for so long, and on a slow machine until a client's fault has been answered."""
         self.begin()
         self.stopping.wait(seconds)
+        wait_until(lambda: any(status != 200 for status, *_ in self.answers) or self.broken > 0)
         self.end()
 
     def _ask(self, client: int) -> None:

@@ -38,6 +38,8 @@ class PlaceFacts:
     """Its event clock."""
     champion: int | None = None
     """Version that was live when the trial there began; None where none is under way."""
+    tries: bool = True
+    """A version can be tried there beside the live one; False where something else serves it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +206,13 @@ def next_act(rollout: Rollout, facts: Facts) -> Act:
         missing = [one.target for one in rollout.targets if one.state is PlaceState.PASSED_OVER]
         return Wait(f"every wave is through; {named(missing)} does not answer") if missing else Complete()
     step = rollout.current[1]
-    if step.kind is not StepKind.LIVE and not _compared(rollout):
-        return Pass("nothing is live on its targets that it could be compared with")
+    if step.kind is not StepKind.LIVE and not _compared(rollout, facts):
+        of_others = any(one.before is not None for one in rollout.of_wave(rollout.wave))
+        return Pass(
+            "something else serves its targets, where nothing can be tried beside what is live"
+            if of_others
+            else "nothing is live on its targets that it could be compared with"
+        )
     if rollout.entered_at is None:
         return _entry(rollout, facts)
     return _judged(rollout, facts, step)
@@ -239,14 +246,18 @@ def catch_up_step(rollout: Rollout, target: RolloutTarget) -> Step:
     return steps[rollout.step] if target.wave == rollout.wave else steps[-1]
 
 
-def _compared(rollout: Rollout) -> list[RolloutTarget]:
-    """Targets of the wave with a version beside which the new one can be tried."""
-    return [one for one in rollout.of_wave(rollout.wave) if one.before is not None]
+def _compared(rollout: Rollout, facts: Facts) -> list[RolloutTarget]:
+    """Targets of the wave with a version beside which the new one can be tried, or is."""
+    return [
+        one
+        for one in rollout.of_wave(rollout.wave)
+        if one.before is not None and (facts.places[one.target].tries or one.state.is_trial)
+    ]
 
 
 def _entry(rollout: Rollout, facts: Facts) -> Enter:
     is_live = rollout.current is not None and rollout.current[1].kind is StepKind.LIVE
-    names = [one.target for one in (rollout.of_wave(rollout.wave) if is_live else _compared(rollout))]
+    names = [one.target for one in (rollout.of_wave(rollout.wave) if is_live else _compared(rollout, facts))]
     return Enter(
         tuple(name for name in names if facts.places[name].answers),
         tuple(name for name in names if not facts.places[name].answers),

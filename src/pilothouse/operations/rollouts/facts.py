@@ -147,6 +147,7 @@ def _places(
             ready=not (is_live and loads) and not (one.state.is_trial and _loads(serving, rollout, one)),
             live=place.live,
             clock=clocks.get(one.target),
+            tries=place.kind != "elsewhere",
         )
     return places
 

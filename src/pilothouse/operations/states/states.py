@@ -49,6 +49,12 @@ def refresh(services: Services, connection: Connection, keys: Iterable[Key], *, 
         store.put_model(connection, model_state(model, store.parts(connection, model)))
 
 
+def refresh_targets(services: Services, connection: Connection, targets: Iterable[str]) -> None:
+    """Bring the states on targets up to date, after it has changed how these are served."""
+    keys = [(model, target) for target in targets for model in store.models_on(connection, target)]
+    refresh(services, connection, keys, windows=False)
+
+
 def refresh_model(services: Services, connection: Connection, model: str) -> None:
     """Bring the states of a model on all its targets up to date, after its file or its deployments changed."""
     _refreshed(services, connection, store.keys_of_model(connection, model), windows=True)
@@ -76,7 +82,7 @@ def _first_state(services: Services, connection: Connection) -> DeploymentState:
     """The state of a deployment before anything is live there and before any process has reported: most of a new model's
     states are added as they stay, and an index entry is written once."""
     basis = Basis(
-        id=0, model="", target="", is_named=True, deployment=None, version=None, effective_at=None, was_live=False,
+        id=0, model="", target="", is_named=True, is_elsewhere=False, deployment=None, version=None, effective_at=None, was_live=False,
         reported_at=None, is_silent=False, is_unheard=False, cause="", end="",
         loaded={}, failed={}, failed_since={}, figures=Figures(),
     )  # fmt: skip
@@ -214,6 +220,8 @@ def _state(
 def _serving(services: Services, basis: Basis, figures: Figures) -> ServingState:
     if services.at:
         return ServingState.NOT_RECORDED
+    if basis.is_elsewhere:
+        return ServingState.REMOTE
     if basis.reported_at is None:
         return ServingState.REMOTE if figures.events else ServingState.NOT_REPORTED
     if basis.is_silent:

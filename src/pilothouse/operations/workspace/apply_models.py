@@ -145,6 +145,7 @@ def apply(services: Services, actor: Actor, folder: Path | None = None) -> list[
             git = _git(services, files, planned)
         _check_permitted(services, change, planned)
         _apply_targets(change, planned.targets, git.get(TARGETS_FILE, {}))
+        states.refresh_targets(services, change.connection, [one.name for one in planned.targets.put])
         plan_files.put_plans(change, planned.plans, git.get(PLANS_FILE, {}))
         integration_files.put(change, planned.integrations, git.get(INTEGRATIONS_FILE, {}))
         settings_files.put_alerts(change, planned.alerts, git.get(ALERTS_FILE, {}))

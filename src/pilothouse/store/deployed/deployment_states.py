@@ -37,6 +37,8 @@ class Basis:
     target: str
     is_named: bool
     """True where the model file in force names the target."""
+    is_elsewhere: bool
+    """Something else serves the target."""
     deployment: int | None
     version: int | None
     effective_at: datetime | None
@@ -179,7 +181,8 @@ def bases(connection: Connection, keys: Iterable[Key]) -> list[Basis]:
         f"r.received_at, r.silent, {UNHEARD} AS unheard, CASE r.silent WHEN 1 THEN {CAUSE} END AS cause, "
         f"CASE r.silent WHEN 1 THEN {END} END AS process_end, "
         "r.loaded, r.failed, r.failed_since, EXISTS "
-        "(SELECT 1 FROM model_targets n WHERE n.model_id = m.id AND n.target_id = t.id) AS is_named "
+        "(SELECT 1 FROM model_targets n WHERE n.model_id = m.id AND n.target_id = t.id) AS is_named, "
+        "EXISTS (SELECT 1 FROM target_places p WHERE p.target_id = t.id AND p.place = 'elsewhere') AS is_elsewhere "
         f"FROM {_NAMED} LEFT JOIN deployment_states s ON s.model_id = m.id AND s.target_id = t.id "
         "LEFT JOIN deployments d ON d.model_id = m.id AND d.target_id = t.id AND d.ended_at IS NULL "
         "LEFT JOIN versions v ON v.id = d.version_id "
@@ -201,6 +204,7 @@ def bases(connection: Connection, keys: Iterable[Key]) -> list[Basis]:
             model=row["model"],
             target=row["target"],
             is_named=bool(row["is_named"]),
+            is_elsewhere=bool(row["is_elsewhere"]),
             deployment=row["deployment"],
             version=row["version"],
             effective_at=from_us(row["effective_at"]),

@@ -31,6 +31,10 @@ CAUSE, END = (
 none is known."""
 
 
+_OURS = "id NOT IN (SELECT target_id FROM target_places WHERE place = 'elsewhere')"
+"""Of targets: not served by something else, where the last word of a process that is ended there counts no more."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProcessRecord:
     """Process as it last reported itself. ``name`` is ``daemon`` or ``serving:TARGET``."""
@@ -101,8 +105,8 @@ def put_report(connection: Connection, report: ServingReport, *, at: datetime) -
     """Store the last report of a target, and the first latency baseline of each version that is live there; returns the
     baselines that are new, in microseconds by model."""
     connection.execute(
-        "INSERT INTO serving_reports (target_id, received_at, port, pid, loaded, failed, failed_since, spooled_batches) "
-        "SELECT id, ?, ?, ?, ?, ?, ?, ? FROM targets WHERE name = ? "
+        "INSERT INTO serving_reports (target_id, received_at, port, pid, loaded, failed, failed_since, spooled_batches) "  # noqa: S608 - ours
+        f"SELECT id, ?, ?, ?, ?, ?, ?, ? FROM targets WHERE name = ? AND {_OURS} "
         "ON CONFLICT (target_id) DO UPDATE SET received_at = excluded.received_at, port = excluded.port, "
         "failed_since = excluded.failed_since, pid = excluded.pid, loaded = excluded.loaded, "
         "failed = excluded.failed, spooled_batches = excluded.spooled_batches, silent = 0",
@@ -208,8 +212,8 @@ def mark_overdue(connection: Connection, before: datetime) -> list[str]:
 def mark_silent(connection: Connection, target: str, *, at: datetime) -> bool:
     """Mark a target's report as silent, an empty one where none has come; False where it was."""
     changed = connection.execute(
-        "INSERT INTO serving_reports (target_id, received_at, port, pid, loaded, failed, spooled_batches, silent) "
-        "SELECT id, ?, 0, 0, '{}', '{}', 0, 1 FROM targets WHERE name = ? "
+        "INSERT INTO serving_reports (target_id, received_at, port, pid, loaded, failed, spooled_batches, silent) "  # noqa: S608 - ours
+        f"SELECT id, ?, 0, 0, '{{}}', '{{}}', 0, 1 FROM targets WHERE name = ? AND {_OURS} "
         "ON CONFLICT (target_id) DO UPDATE SET silent = 1 WHERE silent = 0",
         (to_us(at), target),
     )

@@ -16,23 +16,25 @@ from pilothouse.store.values import from_row
 @dataclass(frozen=True, slots=True)
 class ServedPlace:
     """Target of a roll-out as the registry has it. ``fault``: why its process could not load what is live; empty where it
-    could."""
+    could. ``kind``: local, remote, command, or elsewhere."""
 
     target: str
     live: int | None
     serving: ServingState
     fault: str
+    kind: str
 
 
 def places(connection: Connection, number: int) -> list[ServedPlace]:
     """Targets of a roll-out, by name."""
     rows = connection.execute(
         "SELECT t.name AS target, v.number AS live, coalesce(s.serving, 'remote') AS serving, "
-        "coalesce(json_extract(p.failed, '$.' || json_quote(m.name)), '') AS fault "
+        "coalesce(json_extract(p.failed, '$.' || json_quote(m.name)), '') AS fault, coalesce(tp.place, 'local') AS kind "
         "FROM rollout_targets rt JOIN targets t ON t.id = rt.target_id JOIN models m ON m.id = rt.model_id "
         "LEFT JOIN deployments d ON d.model_id = rt.model_id AND d.target_id = rt.target_id AND d.ended_at IS NULL "
         "LEFT JOIN versions v ON v.id = d.version_id "
         "LEFT JOIN deployment_states s ON s.model_id = rt.model_id AND s.target_id = rt.target_id "
+        "LEFT JOIN target_places tp ON tp.target_id = rt.target_id "
         "LEFT JOIN serving_reports p ON p.target_id = rt.target_id WHERE rt.rollout_id = ? ORDER BY t.name",
         (number,),
     )
