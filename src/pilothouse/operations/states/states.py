@@ -82,8 +82,8 @@ def _first_state(services: Services, connection: Connection) -> DeploymentState:
     """The state of a deployment before anything is live there and before any process has reported: most of a new model's
     states are added as they stay, and an index entry is written once."""
     basis = Basis(
-        id=0, model="", target="", is_named=True, is_elsewhere=False, deployment=None, version=None, effective_at=None, was_live=False,
-        reported_at=None, is_silent=False, is_unheard=False, cause="", end="",
+        id=0, model="", target="", is_named=True, is_elsewhere=False, deployment=None, version=None, effective_at=None,
+        was_live=False, reported_at=None, is_silent=False, is_unheard=False, cause="", end="",
         loaded={}, failed={}, failed_since={}, figures=Figures(),
     )  # fmt: skip
     state = _state(services, connection, basis, [], Figures())
