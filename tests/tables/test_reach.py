@@ -71,6 +71,8 @@ def test_the_endpoint_that_credentials_name_is_looked_at_too() -> None:
     assert check_source(source_url("s3://bucket/x"), credentials, ("127.0.0.1",)) == []
     with pytest.raises(InvalidInputError, match="link-local"):
         check_url("http://169.254.169.254/", ())
+    with pytest.raises(InvalidInputError, match="private"):
+        check_url("10.0.0.1:9000", ("127.0.0.1",))
 
 
 def test_what_is_allowed_is_reached_by_the_addresses_that_were_looked_up() -> None:

@@ -5,7 +5,7 @@ network when it runs, which a step may not.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -81,27 +81,84 @@ def _iceberg(
     location: str, version: int | str | None, credentials: Credentials, allow: Sequence[str] | None
 ) -> tuple[Any, int | None]:
     """The table, and the snapshot that is asked for or its newest; None where it has none."""
-    from pyiceberg.table import StaticTable
-
     if version is not None and not str(version).isdecimal():
         raise InvalidInputError("data.connection.version: expected the id of a snapshot of the Iceberg table")
     settings = _iceberg_settings(credentials)
     parts = urlsplit(location)
     if parts.scheme in ("http", "https") and parts.fragment:
-        from pyiceberg.catalog import load_catalog
-
         address = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
-        catalogue = load_catalog("source", type="rest", uri=address, **settings)
-        table: Any = catalogue.load_table(parts.fragment)
-        for value in table.io.properties.values():  # where the catalogue says that the files are
-            check_url(str(value), allow)
+        table = _of_catalogue(address, parts.fragment, settings, allow)
     else:
         settings |= _without_the_machines_keys(parts.scheme, settings)
-        table = StaticTable.from_metadata(_metadata_file(location, parts.scheme), settings)
+        table = _of_metadata(_metadata_file(location, parts.scheme), settings)
     snapshot = int(version) if version is not None else getattr(table.current_snapshot(), "snapshot_id", None)
     if snapshot is not None and table.snapshot_by_id(snapshot) is None:
         raise NotFoundError(f"data.connection.version: the Iceberg table has no snapshot {snapshot}")
     return table, snapshot
+
+
+def _of_metadata(location: str, settings: dict[str, str]) -> Any:
+    """The table of a metadata file, whose files are read by our settings alone. pyiceberg would let the table's own properties
+    take their place, which name endpoints, and a class of Python that is called."""
+    from pyiceberg.catalog.noop import NoopCatalog
+    from pyiceberg.io import load_file_io
+    from pyiceberg.serializers import FromInputFile
+    from pyiceberg.table import StaticTable
+
+    files = load_file_io(settings, location)
+    metadata = FromInputFile.table_metadata(files.new_input(location))
+    return StaticTable(
+        ("source",), metadata=metadata, metadata_location=location, io=files, catalog=NoopCatalog("source")
+    )
+
+
+def _of_catalogue(address: str, name: str, settings: dict[str, str], allow: Sequence[str] | None) -> Any:
+    """A table of a REST catalogue. Of what the catalogue and the table say counts where the files are, where that may be
+    reached, and the keys to them: never a class, a header or a signer."""
+    from pyiceberg.catalog.rest import RestCatalog
+
+    asked: set[str] = set()
+
+    class Catalogue(RestCatalog):  # type: ignore[misc]  # it has no types where it is not installed
+        def _fetch_config(self) -> None:
+            asked.add("configuration")
+            super()._fetch_config()
+            self.properties = _believed(self.properties)
+
+        def _load_file_io(self, properties: Any = (), location: str | None = None) -> Any:
+            asked.add("files")
+            own = _believed({**self.properties, **dict(properties)})
+            if place := own.get("s3.endpoint"):
+                check_url(place, allow)
+            own |= _without_the_machines_keys(urlsplit(location or "").scheme, own)
+            return super()._load_file_io(own, location)
+
+    table = Catalogue("source", uri=address, **settings).load_table(name)
+    if asked != {"configuration", "files"}:
+        raise InvalidInputError(
+            "data.source: this release of pyiceberg reads catalogues in a way that is not known here; expected 0.11 or 0.12"
+        )
+    return table
+
+
+_BELIEVED = frozenset(
+    {
+        *("uri", "prefix", "warehouse", "token", "namespace-separator"),
+        *("s3.endpoint", "s3.region", "client.region", "s3.force-virtual-addressing", "s3.anonymous"),
+        *("s3.access-key-id", "s3.secret-access-key", "s3.session-token"),
+        *("adls.account-name", "adls.account-key", "adls.sas-token"),
+        *("gcs.oauth2.token", "gcs.oauth2.token-expires-at"),
+    }
+)
+
+
+def _believed(properties: Mapping[str, Any]) -> dict[str, str]:
+    """Properties of others that count."""
+    return {
+        key: str(value)
+        for key, value in properties.items()
+        if key in _BELIEVED or key.startswith("adls.sas-token.")
+    }
 
 
 def _schema_then(table: Any, snapshot: int | None) -> Any:
@@ -124,8 +181,10 @@ def _without_the_machines_keys(scheme: str, settings: dict[str, str]) -> dict[st
             "data.source: Iceberg's library knows no az://; expected iceberg+abfss://CONTAINER/path with account_name, and "
             "account_key or sas_token, in its credentials"
         )
-    has_key = bool({"adls.account-key", "adls.sas-token"} & settings.keys())
-    if scheme in ("gs", "gcs") or (scheme in ("abfs", "abfss") and not has_key):
+    has_key = any(key.startswith(("adls.account-key", "adls.sas-token")) for key in settings)
+    if (scheme in ("gs", "gcs") and "gcs.oauth2.token" not in settings) or (
+        scheme in ("abfs", "abfss") and not has_key
+    ):
         raise InvalidInputError(
             f"data.source: an Iceberg table on {scheme} would be read with keys of this machine; expected one on s3, or on "
             "Azure with account_key or sas_token in its credentials"

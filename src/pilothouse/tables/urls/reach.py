@@ -102,10 +102,10 @@ def check_host(host: str, port: int, allow: Sequence[str] | None) -> list[str]:
 
 
 def check_url(text: str, allow: Sequence[str] | None) -> None:
-    """Look up the host of a URL of HTTP, as a catalogue answers with one. Raises InvalidInputError."""
-    parts = urlsplit(text)
-    if parts.scheme in _PORTS and parts.hostname:
-        check_host(parts.hostname, parts.port or _PORTS[parts.scheme], allow)
+    """Look up the host of an endpoint, as a catalogue answers with one: a URL of HTTP, or ``host:port``. Raises
+    InvalidInputError."""
+    host, port = _host_of(text)
+    check_host(host, port, allow)
 
 
 def _hosts_of(url: SourceUrl, credentials: Credentials) -> list[tuple[str, int]]:
@@ -116,8 +116,16 @@ def _hosts_of(url: SourceUrl, credentials: Credentials) -> list[tuple[str, int]]
         return [(one.hostname or "localhost", one.port or 1) for one in hosts]
     named = [credentials.settings.get("endpoint_url")]
     named += [url.location] if parts.scheme in _PORTS else []
-    found = [urlsplit(str(text)) for text in named if text]
-    return [(one.hostname or "localhost", one.port or _PORTS.get(one.scheme, 1)) for one in found]
+    return [_host_of(str(text)) for text in named if text]
+
+
+def _host_of(text: str) -> tuple[str, int]:
+    """Host and port of a URL of HTTP, or of ``host:port``."""
+    try:
+        parts = urlsplit(text if "://" in text else f"//{text}")
+        return parts.hostname or "localhost", parts.port or _PORTS.get(parts.scheme, 443)
+    except ValueError:
+        raise InvalidInputError("data.source: an endpoint is no URL; expected https://host:port") from None
 
 
 def _is_allowed_by_name(host: str, allow: Sequence[str]) -> bool:
