@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,7 @@ from pilothouse.domain.confinement import confines
 from pilothouse.domain.integrations.metric_table import METRICS
 from pilothouse.operations.fleet import targets
 from pilothouse.operations.workspace import apply_models
+from pilothouse.serving.web.http_server import QuietServer
 from support import wait_until
 from support.certificates import made_certificate
 from support.small_workspace import SmallWorkspace, make_small_workspace
@@ -153,6 +155,30 @@ def test_an_address_that_is_taken_is_said_once_and_tried_again(place, listening,
     listening.wake()
     wait_until(lambda: ask(port)[0] == 200)
     assert caplog.text.count("cannot listen on") == 1
+
+
+def test_a_listener_that_dies_is_said_to_have_died_and_opened_again(
+    place, listening, caplog, monkeypatch
+) -> None:
+    served = QuietServer.serve
+
+    async def broken(self: QuietServer, sockets: Any = None) -> None:
+        monkeypatch.setattr(QuietServer, "serve", served)
+        raise RuntimeError("no loop")
+
+    monkeypatch.setattr(QuietServer, "serve", broken)
+    port = free_port()
+    configure(place, listening, f'[metrics]\nlisten = "127.0.0.1:{port}"\n')
+
+    def again() -> bool:
+        listening.wake()
+        return ask(port)[0] == 200
+
+    wait_until(again)
+    assert (
+        f"the listener of metrics on 127.0.0.1:{port} died: RuntimeError: no loop; it is opened again"
+        in caplog.text
+    )
 
 
 def test_scrapes_together_are_all_answered(place, listening) -> None:

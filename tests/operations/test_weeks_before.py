@@ -521,6 +521,19 @@ def test_rows_that_are_not_kept_any_more_are_said_to_be_gone(services: Services)
     assert "recent_ks" not in finding.statistics
 
 
+def test_rows_that_are_damaged_are_said_to_be_so_and_the_window_closes(services: Services) -> None:
+    send(services, START, 28, 2)
+    new = promote(services, START + 28, trained(START))
+    with services.telemetry.transaction() as connection:
+        connection.execute("UPDATE segments SET features = x'00' WHERE id = (SELECT max(id) FROM segments)")
+    send(services, START + 28, 8, new)
+    evaluate(services)
+    (finding,) = findings(services, new)
+    assert finding.before is not None
+    assert finding.before.lacking.endswith(" stored rows of version 2 are damaged")
+    assert "recent_ks" not in finding.statistics
+
+
 def test_a_part_of_many_rows_stands_for_all_of_them(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from pilothouse.domain.formats.wire import (
     PairBatch,
     PredictionBatch,
 )
+from pilothouse.domain.identifiers import version_uri
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.schema import create_file, upgrade_file
 from pilothouse.statistics.profiles.specification import ProfileSpecification
@@ -291,7 +292,10 @@ class TelemetryStore(TelemetryFile):
                 for batch_id, segment, first, count in rows:
                     if segment != opened or segment_predictions is None or segment_features is None:
                         opened = segment
-                        segment_predictions, segment_features = read_segment(connection, segment)
+                        try:
+                            segment_predictions, segment_features = read_segment(connection, segment)
+                        except IntegrityError:
+                            raise IntegrityError(_damaged_text(connection, stream, segment)) from None
                     predictions = segment_predictions.part(first, count)
                     kept_outcomes = outcome_matching.read_outcomes(connection, batch_id, count, bool(classes))
                     known = outcome_matching.known_rows(kept_outcomes)
@@ -303,6 +307,17 @@ class TelemetryStore(TelemetryFile):
                             for i in positions
                         ]
                         yield stream, predictions, segment_features.part(first, count), positions, values
+
+
+def _damaged_text(connection: Connection, stream: Stream, segment: int) -> str:
+    rows, first, last = connection.execute(
+        "SELECT rows, first_event, last_event FROM segments WHERE id=?", (segment,)
+    ).fetchone()
+    return (
+        f"{version_uri(stream.model, stream.version)} on {stream.target}: {rows:,} stored rows from "
+        f"{from_us(first):%Y-%m-%d %H:%M} to {from_us(last):%Y-%m-%d %H:%M} UTC are damaged: choose a time without them, or "
+        "restore telemetry.db from a backup"
+    )
 
 
 def read_outcome_days(

@@ -17,6 +17,7 @@ from pilothouse.daemon.logs import say
 from pilothouse.daemon.thread_loop import Wakeup, repeat
 from pilothouse.domain.errors import InvalidInputError, PilothouseError, UnavailableError
 from pilothouse.domain.formats import openmetrics
+from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.identity.roles import DAEMON
 from pilothouse.domain.integrations.integration_file import MetricsSettings, address_of, is_loopback
 from pilothouse.domain.integrations.metric_table import families
@@ -129,6 +130,8 @@ class _Listener:
             ) from None
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
         self._server: QuietServer = quiet_server(_app(services, page, settings), grace_s=_GRACE_S, tls=tls)
+        self.ended = "its server ended"
+        """What ended the thread, where it was not asked to end."""
         self._thread = threading.Thread(target=self._run, name="metrics listener", daemon=True)
         self._thread.start()
 
@@ -137,7 +140,11 @@ class _Listener:
         return self._thread.is_alive()
 
     def _run(self) -> None:
-        asyncio.run(self._server.serve(sockets=[self._socket]))
+        try:
+            asyncio.run(self._server.serve(sockets=[self._socket]))
+        except BaseException as error:
+            log.critical("the listener of metrics died", exc_info=True)
+            self.ended = one_line(f"{type(error).__name__}: {error}", 200)
 
     def close(self) -> None:
         """Finish open requests and free the address."""
@@ -197,6 +204,9 @@ def keep_metrics(services: Services, page: MetricsPage, wakeup: Wakeup) -> None:
             settings = integration_files.in_force(connection).metrics
         wanted = settings if settings and settings.listen else None
         if listener is not None and (listener.settings != wanted or not listener.is_alive):
+            if not listener.is_alive:
+                said = f"the listener of metrics on {listener.settings.listen} died: {listener.ended}"
+                say(log, logging.CRITICAL, f"{said}; it is opened again")
             listener.close()
             listener = None
         if listener is not None or wanted is None:

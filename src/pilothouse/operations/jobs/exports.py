@@ -4,7 +4,7 @@ import io
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from pilothouse.domain.errors import NotFoundError
+from pilothouse.domain.errors import IntegrityError, NotFoundError
 from pilothouse.domain.formats.time_units import from_us, to_us
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.operations.services import Services
@@ -32,7 +32,7 @@ def labelled_rows(
     Columns: the features (float64, or text), ``truth`` (text for a classification, float64 for a regression) and
     ``event_time`` (UTC). Rows are of every version and, without ``target``, of every target. A feature that an older version
     lacked is missing in its rows. Raises NotFoundError where there is no such row, or ``since`` lies before rows that
-    retention has deleted.
+    retention has deleted, and IntegrityError where some are damaged: what is scored without them would be of other days.
     """
     since_us = to_us(since) if since else -_FAR
     until_us = to_us(until) if until else _FAR
@@ -61,11 +61,20 @@ def labelled_rows(
 def window_rows(services: Services, stream: Stream, start_us: int, end_us: int, most: int) -> bytes:
     """Parquet file of about ``most`` rows, evenly spread, of a stream's window: the features and ``event_time``.
 
-    Raises NotFoundError where no row is kept.
+    Raises NotFoundError where no row is kept, IntegrityError where some are damaged.
     """
+    lost: list[int] = []
     with services.telemetry.read() as connection:
-        samples = sampled_rows(connection, stream.id, start_us, end_us, most)
+        samples = sampled_rows(
+            connection, stream.id, start_us, end_us, most, damaged=lambda _, rows: lost.append(rows)
+        )
         parts = [_table(predictions, features, rows) for predictions, features, rows in samples]
+    if lost:
+        raise IntegrityError(
+            f"{version_uri(stream.model, stream.version)} on {stream.target}: {sum(lost):,} of its stored rows from "
+            f"{from_us(start_us):%Y-%m-%d %H:%M} to {from_us(end_us):%Y-%m-%d %H:%M} are damaged, so the window is not "
+            "compared: pilothouse doctor says what to do"
+        )
     if not parts:
         raise NotFoundError(
             f"{version_uri(stream.model, stream.version)} on {stream.target} has no rows from "

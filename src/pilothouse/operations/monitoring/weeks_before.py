@@ -9,6 +9,7 @@ trained on days of the change it is no news, and the feature has no past until t
 the weeks before the change stand for them, and a window that shows it still is one more witness of the same change.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
@@ -16,6 +17,7 @@ from operator import attrgetter
 import numpy as np
 
 from pilothouse.domain.formats.time_units import DAY_S, DAY_US, SECOND_US, from_us, to_us
+from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.models.model_spec import MonitoringSpec
 from pilothouse.domain.monitoring.alert_rules import Span
 from pilothouse.domain.monitoring.drift_comparison import WeeksBefore
@@ -35,6 +37,8 @@ from pilothouse.telemetry.rows.retention import deleted_before_us
 from pilothouse.telemetry.rows.stored_rows import sampled_rows
 from pilothouse.telemetry.windows import readings, revisions
 from pilothouse.telemetry.windows.readings import DRIFT, Reading, findings_of
+
+log = logging.getLogger(__name__)
 
 MOST_ROWS = 100_000
 """Stored rows of one version that are profiled again for one window; of more an evenly spread part is taken."""
@@ -213,7 +217,7 @@ def _profile(
     windows: Sequence[rolled.Window],
     span: Span,
 ) -> tuple[Profile, WeeksBefore]:
-    """Profile of all rows of a time on a target, each version counting by its rows; nothing where some are not kept.
+    """Profile of all rows of a time on a target, each version counting by its rows; nothing where some are gone or damaged.
     ``windows``: those of the version itself."""
     there = _answering(connection, others, span)
     deleted_us = deleted_before_us(connection, own.model, own.target)
@@ -222,8 +226,19 @@ def _profile(
         return empty_profile(base.specification), WeeksBefore(lacking=gone)
     parts, every = [merge_all(base.specification, [window.profile for window in windows])], 1
     for stream in there:
-        samples = sampled_rows(connection, stream.id, span.start_us, span.end_us, MOST_ROWS)
+        lost: list[tuple[int, int]] = []  # segments, and rows of each
+
+        def damaged(segment: int, rows: int, lost: list[tuple[int, int]] = lost) -> None:
+            lost.append((segment, rows))
+
+        samples = sampled_rows(connection, stream.id, span.start_us, span.end_us, MOST_ROWS, damaged=damaged)
         sample = merge_all(base.specification, _profiled(base.specification, samples))
+        if lost:
+            uri = version_uri(stream.model, stream.version)
+            log.error("segment %d of %s on %s is damaged: pilothouse doctor", lost[0][0], uri, stream.target)
+            rows = sum(rows for _, rows in lost)
+            gone = f"{rows:,} stored rows of version {stream.version} are damaged"
+            return empty_profile(base.specification), WeeksBefore(lacking=gone)
         if not sample.rows:
             continue
         rows = rolled.count_rows(connection, stream.id, DAY_S, span.start_us, span.end_us)

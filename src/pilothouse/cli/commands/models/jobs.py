@@ -21,6 +21,7 @@ from pilothouse.cli.output import (
     show_table,
 )
 from pilothouse.cli.session import Session
+from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.formats.safe_text import safe_block
 from pilothouse.domain.jobs.job_kinds import is_significant
 from pilothouse.domain.jobs.jobs import JobStatus
@@ -40,6 +41,8 @@ from pilothouse.presentation.pages.work_pages import job_facts
 from pilothouse.presentation.tables.work_rows import job_table
 
 _POLL_S = 0.3
+_ALONE_S = 10.0
+"""Seconds without a daemon after which nobody waits for a job: one that is started again is away for less."""
 
 
 @click.command()
@@ -312,9 +315,18 @@ def say_without_daemon(session: Session, job: Job) -> None:
 
 
 def followed(session: Session, job: Job) -> Job:
-    """Wait for the end of a job, telling its steps."""
-    shown = ""
+    """Wait for the end of a job, telling its steps. Raises UnavailableError where no daemon runs that could end it."""
+    from pilothouse.operations.fleet import processes
+
+    shown, alone_since = "", float("inf")
     while not job.status.ended:
+        is_alone = not processes.daemon_state(session.services).running
+        alone_since = min(alone_since, time.monotonic()) if is_alone else float("inf")
+        if time.monotonic() - alone_since >= _ALONE_S:
+            raise UnavailableError(
+                f"no daemon runs, so job {job.id} stays {job.status}: start one with pilothouse daemon start, "
+                f"and follow the job with pilothouse logs -f {job.id}"
+            )
         line = f"{job.status} {job.step} {job.progress:.0%} {job.message}".strip()
         if line != shown:
             say(f"job {job.id}: {line}")
