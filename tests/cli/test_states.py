@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.cli import failures, main
+from pilothouse.cli.commands.models import jobs
 from pilothouse.domain.monitoring.monitoring import Health
 from pilothouse.operations.alerts import incidents
 from pilothouse.operations.fleet.health import watch
@@ -257,3 +258,24 @@ def _without_triggers(root: Path, table: str, change: str) -> None:
         ).fetchall():
             connection.execute(f"DROP TRIGGER {name}")
         assert connection.execute(change).rowcount
+
+
+def test_nobody_waits_for_a_job_that_no_daemon_will_end(
+    built: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "_ALONE_S", 0.0)
+    command = [
+        "--workspace",
+        str(built),
+        "--as",
+        "sam",
+        "train",
+        "flight-delay",
+        "--reason",
+        "again",
+        "--wait",
+    ]
+    assert failures.run(lambda: main.run(command)) != 0
+    said = capsys.readouterr().err
+    assert "stays queued: start one with pilothouse daemon start" in said
+    assert "Traceback" not in said

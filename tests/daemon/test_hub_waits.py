@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.daemon.hub import Door, Hub
+from pilothouse.daemon.hub_answers.desired_states import DesiredStates
 from pilothouse.daemon.hub_server import HubServer
 from pilothouse.domain.errors import InvalidInputError, NotAllowedError, NotFoundError, UnavailableError
 from pilothouse.domain.formats.wire import BaselineQuestion, ServingReport
@@ -109,6 +110,22 @@ def test_a_token_that_becomes_void_while_its_question_is_held_is_told_nothing(
     promote(place.shop, 2, "ewr", "jfk")
     with pytest.raises(NotAllowedError, match="expected the token of a target"):
         asked.result(60)
+
+
+def test_an_error_of_the_program_leaves_no_question_without_an_answer(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = place.client("ewr")
+    state = client.desired("")
+    assert state is not None
+
+    def broken(_: DesiredStates) -> bool:
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr(DesiredStates, "_is_news", broken)
+    assert client.desired(state.revision, 1) is None
+    assert "out of luck" in caplog.text
+    client.close()
 
 
 def test_a_hub_that_ends_and_a_process_that_ends_wait_for_no_question(

@@ -117,6 +117,9 @@ class DesiredStates:
         except PilothouseError as error:  # whoever asks again is told so
             log.debug("cannot look for news: %s", error)
             is_news = False
+        except Exception:  # an error of the program: what is held is answered in its time all the same
+            log.exception("cannot look for news")
+            is_news = False
         now = time.monotonic()
         for question in held:
             is_due = is_over or question.until <= now
@@ -140,11 +143,11 @@ class DesiredStates:
     def _is_another(self, question: _Question) -> bool:
         try:
             return desired_state(self._services, question.target).revision != question.revision
-        except PilothouseError:
-            return True  # the answer says why
+        except Exception:  # noqa: BLE001 - the answer says why
+            return True
 
     def _answer(self, question: _Question) -> None:
         try:
             question.answer.set_result(desired_state(self._services, question.target))
-        except PilothouseError as error:
+        except Exception as error:  # noqa: BLE001 - whoever asked is told, and the others are answered
             question.answer.set_exception(error)

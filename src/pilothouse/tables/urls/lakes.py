@@ -120,6 +120,8 @@ def _of_catalogue(address: str, name: str, settings: dict[str, str], allow: Sequ
     asked: set[str] = set()
 
     class Catalogue(RestCatalog):  # type: ignore[misc]  # it has no types where it is not installed
+        properties: dict[str, Any]
+
         def _fetch_config(self) -> None:
             asked.add("configuration")
             super()._fetch_config()
