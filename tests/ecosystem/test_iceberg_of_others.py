@@ -83,6 +83,15 @@ def test_a_table_chooses_no_class_that_reads_it(run: _Run, table: Path, tmp_path
     assert fetched(run, f"iceberg:{table}", tmp_path).table.num_rows == 600
 
 
+def test_a_table_names_no_file_in_another_kind_of_store(run: _Run, table: Path, tmp_path: Path) -> None:
+    plain = with_properties(table, {})
+    for snapshot in plain["snapshots"]:
+        snapshot["manifest-list"] = "gs://elsewhere/list.avro"
+    table.write_text(json.dumps(plain))
+    with pytest.raises(InvalidInputError, match="in another kind of store than its metadata"):
+        fetched(run, f"iceberg:{table}", tmp_path)
+
+
 @pytest.mark.parametrize("said_by", ["defaults", "overrides", "table", "metadata"])
 def test_a_catalogue_chooses_no_class_that_reads_its_tables(
     said_by: str, run: _Run, table: Path, tmp_path: Path, catalogue: tuple[str, dict[str, Any]]

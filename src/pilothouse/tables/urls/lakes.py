@@ -105,11 +105,32 @@ def _of_metadata(location: str, settings: dict[str, str]) -> Any:
     from pyiceberg.serializers import FromInputFile
     from pyiceberg.table import StaticTable
 
-    files = load_file_io(settings, location)
+    files = _on_one_store(load_file_io(settings, location), location)
     metadata = FromInputFile.table_metadata(files.new_input(location))
     return StaticTable(
         ("source",), metadata=metadata, metadata_location=location, io=files, catalog=NoopCatalog("source")
     )
+
+
+def _on_one_store(files: Any, location: str) -> Any:
+    """pyiceberg's reader of files, which opens no other kind of store than that of ``location``: there it would look for keys
+    and roles of the machine."""
+    store, opened = _store_of(location), files.new_input
+
+    def new_input(place: str) -> Any:
+        if _store_of(place) != store:
+            raise InvalidInputError(
+                "data.source: a file of the Iceberg table lies in another kind of store than its metadata; expected all in one"
+            )
+        return opened(place)
+
+    files.new_input = new_input
+    return files
+
+
+def _store_of(place: str) -> str:
+    scheme = urlsplit(place).scheme
+    return {"file": "", "s3a": "s3", "s3n": "s3", "gcs": "gs", "abfs": "abfss"}.get(scheme, scheme)
 
 
 def _of_catalogue(address: str, name: str, settings: dict[str, str], allow: Sequence[str] | None) -> Any:
@@ -133,7 +154,7 @@ def _of_catalogue(address: str, name: str, settings: dict[str, str], allow: Sequ
             if place := own.get("s3.endpoint"):
                 check_url(place, allow)
             own |= _without_the_machines_keys(urlsplit(location or "").scheme, own)
-            return super()._load_file_io(own, location)
+            return _on_one_store(super()._load_file_io(own, location), location or "")
 
     table = Catalogue("source", uri=address, **settings).load_table(name)
     if asked != {"configuration", "files"}:
