@@ -1,6 +1,7 @@
 """The user's gate, replaying versions on labelled rows, and training again from the record."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +140,23 @@ def test_training_again_from_the_record_is_identical(bench: Bench, usual: dict[s
     elsewhere = again(bench, usual, retrained, packages=packages)
     assert elsewhere["identical"]
     assert elsewhere["environment"] == [f"environment numpy: 1.0 recorded, {np.__version__} now"]
+
+
+def test_a_feature_of_the_processor_that_differs_is_named_and_makes_no_model_another(
+    bench: Bench, usual: dict[str, StepResult]
+) -> None:
+    recorded = usual["fit"].record["cpu"]
+    found = again(bench, usual, usual["fit"], cpu=[*recorded, "avx9"])
+    assert found["environment"] == ["environment processor avx9: present recorded, absent now"]
+    assert found["identical"]
+    one = recorded[0] if recorded else "fma"
+    found = again(bench, usual, usual["fit"], cpu=[name for name in recorded if name != one])
+    assert found["environment"] == (
+        [f"environment processor {one}: absent recorded, present now"] if recorded else []
+    )
+    older = {name: value for name, value in usual["fit"].record.items() if name != "cpu"}
+    of_before = replace(usual["fit"], record=older)
+    assert again(bench, {**usual, "fit": of_before}, usual["fit"])["environment"] == []
 
 
 def test_what_differs_is_named_exactly(bench: Bench, usual: dict[str, StepResult]) -> None:
