@@ -14,6 +14,7 @@ pytest.importorskip("distributed", reason='needs Dask: pip install "pilothouse[d
 
 from pilothouse.confinement import landlock, probe
 from pilothouse.domain.confinement import confines
+from pilothouse.domain.integrations.execution_settings import ExecutionSettings
 from pilothouse.domain.jobs.jobs import JobStatus, ProgressLine, StepExit, StepRequest, StepResult
 from pilothouse.execution.cluster.runner import ClusterRunner
 from pilothouse.execution.pipeline import judge
@@ -22,6 +23,7 @@ from support import wait_until
 from support.dask_cluster import Cluster, cluster
 
 PACKAGES = Path(__file__).parent / "packages"
+_IMPORTS_S = 240.0
 pytestmark = pytest.mark.skipif(not confines(probe.offered()), reason="nothing confines here")
 
 
@@ -144,7 +146,9 @@ def waiting_steps(place: Place, tmp_path: Path, count: int) -> list[Run]:
     (place.jobs / "rows").write_text("rows")
     changes = {"inputs": {"rows": str(place.jobs / "rows")}, "options": {"waits": True}}
     runs = [Run(place, place.request(f"{tmp_path.name}-{i}", "counted", **changes)) for i in range(count)]
-    wait_until(lambda: len(begun(place)) == count)
+    # a new worker's launcher imports the libraries first: a minute and more where many processes want the processors
+    wait_until(lambda: len(begun(place)) == count or not all(run.is_alive() for run in runs), _IMPORTS_S)
+    assert [run.ended() for run in runs if not run.is_alive()] == []
     return runs
 
 
@@ -210,6 +214,42 @@ def test_the_process_that_talks_to_the_cluster_reaches_jobs_and_certificates_and
     )
     assert "PermissionError" in ended.stderr, ended.stderr
     assert "registry.db" in ended.stderr
+
+
+def test_a_process_that_may_not_talk_to_the_cluster_fails_its_steps_and_says_why(tmp_path: Path) -> None:
+    """An address that others reach, as if the settings' own check had let it pass: the process refuses it too."""
+    unsafe = ExecutionSettings(engine="dask", scheduler="tcp://192.0.2.1:8786")
+    runner = ClusterRunner(unsafe, tmp_path, jobs=tmp_path, artifacts=tmp_path, steps_package="trial_steps")
+    runner.start()
+    try:
+        request = StepRequest(1, 1, "nothing", str(tmp_path / "one"), {}, {}, threads=1, memory_mb=100)
+        exit_, result = runner.run_step(request, threading.Event(), lambda line: None)
+    finally:
+        runner.stop()
+    status, error, _ = judge(request, exit_, result)
+    assert status is JobStatus.FAILED
+    assert error == (
+        "nothing could not be run: no connection to the cluster: "
+        "the address of the scheduler can be reached from other machines without TLS"
+    )
+
+
+def test_the_process_that_talks_to_the_cluster_is_named_where_it_ends_under_a_step(
+    place: Place, tmp_path: Path
+) -> None:
+    (place.jobs / "rows").write_text("rows")
+    changes = {"inputs": {"rows": str(place.jobs / "rows")}, "options": {"waits": True}}
+    run = Run(place, place.request(tmp_path.name, "counted", **changes))
+    wait_until(lambda: any(line.message == "counted" for line in run.lines))
+    assert place.runner.pid is not None
+    os.kill(place.runner.pid, 9)
+    assert run.ended() == (
+        JobStatus.LOST,
+        "counted was lost: the process that talks to the cluster ended with signal 9",
+    )
+    assert Run(place, place.request("after it", "nothing")).ended() == (JobStatus.SUCCEEDED, "")
+    for folder in begun(place):  # its worker goes on until its lease ends
+        (folder / "go").touch()
 
 
 def test_steps_wait_for_a_scheduler_that_is_away_and_say_so(place: Place) -> None:

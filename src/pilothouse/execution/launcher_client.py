@@ -157,7 +157,7 @@ class Launcher:
                     connection.send({"cancel": number})
                 continue
             tail.read()
-            return StepExit(**answer) if answer is not None else _LOST
+            return StepExit(**answer) if answer is not None else connection.lost_exit()
 
     def _live_connection(self) -> "LauncherConnection":
         if self._connection is None or not self._connection.alive:
@@ -227,6 +227,10 @@ class LauncherConnection(ControlledProcess):
     def gone(self) -> None:
         for answers in self._waiting.values():
             answers.put(None)
+
+    def lost_exit(self) -> StepExit:
+        """Exit of a step that the process had when it ended."""
+        return _LOST
 
     def died(self, code: int) -> None:
         facts = {"pid": self.process.pid, "exit_code": code, "steps": len(self._waiting)}

@@ -15,6 +15,7 @@ import shutil
 import socket
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -27,6 +28,7 @@ from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.jobs.jobs import StepExit, StepRequest, StepResult
 from pilothouse.execution.cluster.blobs import Blobs
 from pilothouse.execution.cluster.contract import (
+    CARRIED_BYTES,
     LEASE_S,
     PART_BYTES,
     READ_BYTES,
@@ -37,7 +39,7 @@ from pilothouse.execution.cluster.contract import (
     Report,
     order_from_text,
 )
-from pilothouse.execution.launcher_client import Launcher
+from pilothouse.execution.cluster.launchers import Launchers, Manner
 from pilothouse.execution.own_program import environment_digest, program_digest
 from pilothouse.system.cpu import cpu_features
 
@@ -59,21 +61,25 @@ class _Attempt:
     cancel: threading.Event = field(default_factory=threading.Event)
     fenced: threading.Event = field(default_factory=threading.Event)
     ended: bool = False
+    had: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TAILED, 0))
+    """Bytes of the files of ``TAILED`` that whoever asks has for certain."""
 
 
 class Agent:
     """Launchers and attempts of one worker."""
 
-    def __init__(self, folder: Path, address: str, memory_mb: float, announce: Announce) -> None:
+    def __init__(
+        self, folder: Path, address: str, memory_mb: float, threads: int, announce: Announce
+    ) -> None:
         self._folder = folder
         self._address = address
         self._memory_mb = memory_mb
         self._announce = announce
         self._lock = threading.Condition()
         self._attempts: dict[str, _Attempt] = {}
-        self._idle: dict[tuple[Any, ...], list[Launcher]] = {}
         self._used_mb = 0
         self.blobs = Blobs(folder / "blobs")
+        self.launchers = Launchers(threads)
         threading.Thread(target=self._keep_leases, name="pilothouse leases", daemon=True).start()
 
     def facts(self) -> dict[str, Any]:
@@ -129,7 +135,7 @@ class Agent:
         with self._memory(attempt):
             if attempt.cancel.is_set():
                 return self._report(order, exit_=StepExit(None, None, 0.0, 0.0, "cancelled"))
-            with self._launcher(order) as launcher:
+            with self.launchers.lent(order.manner) as launcher:
                 exit_, result = launcher.run_step(request, attempt.cancel, lambda line: None)
         if attempt.fenced.is_set():
             return self._report(order, fault="its lease ended while it ran")
@@ -162,27 +168,6 @@ class Agent:
                 self._used_mb -= attempt.memory_mb
                 self._lock.notify_all()
 
-    @contextlib.contextmanager
-    def _launcher(self, order: Order) -> Iterator[Launcher]:
-        """A launcher that no other step has: one that dies takes one attempt along."""
-        key = order.isolation, order.package, order.path, order.grace_s
-        with self._lock:
-            waiting = self._idle.setdefault(key, [])
-            launcher = waiting.pop() if waiting else None
-        if launcher is None:
-            launcher = Launcher(
-                isolation="warn" if order.isolation == "warn" else "require",
-                steps_package=order.package,
-                path=[Path(path) for path in order.path],
-                grace_s=order.grace_s,
-            )
-            launcher.start()
-        try:
-            yield launcher
-        finally:
-            with self._lock:
-                self._idle[key].append(launcher)
-
     def _report(
         self,
         order: Order,
@@ -192,16 +177,24 @@ class Agent:
         fault: str = "",
     ) -> Report:
         outputs, plain = {}, None
+        carried, tails = {}, {}
+        if folder is not None:
+            for name, offset in self._attempts[order.token].had.items():
+                tails[name] = offset, b64encode(_read(folder / name, offset)).decode()
         if result is not None and folder is not None:
-            digests = Digests()
+            digests, room = Digests(), CARRIED_BYTES
             for name, path in result.outputs.items():
                 (file,) = digests.of_input(Path(path)).files
                 relative = Path(path).relative_to(folder.resolve()).as_posix()
                 outputs[name] = CarriedFile(relative, file.digest, file.size)
+                if file.size <= room:
+                    room -= file.size
+                    carried[file.digest] = b64encode(_read(folder / relative, 0, file.size)).decode()
             plain = {
                 "ok": result.ok,
                 "record": result.record,
-                "error": result.error,
+                # places on this machine mean nothing where the message is read: rows/part.parquet
+                "error": result.error.replace(f"{folder.parent}/in/", ""),
                 "cause": result.cause,
             }
         return Report(
@@ -213,6 +206,8 @@ class Agent:
             result=plain,
             outputs=outputs,
             fault=fault,
+            carried=carried,
+            tails=tails,
         )
 
     def deliver(self, token: str, parts: Sequence[tuple[str, bytes, int]], *, go: bool) -> list[str] | None:
@@ -235,7 +230,8 @@ class Agent:
         attempt = self._heard(token)
         if attempt is None:
             return None
-        return {name: _read(attempt.folder / "own" / name, offsets.get(name, 0)) for name in TAILED}
+        attempt.had = {name: offsets.get(name, 0) for name in TAILED}
+        return {name: _read(attempt.folder / "own" / name, offset) for name, offset in attempt.had.items()}
 
     def read(self, token: str, path: str, offset: int) -> bytes | None:
         """Part of a file that an attempt that has ended has left."""
@@ -310,7 +306,8 @@ def _agent_of(worker: Any) -> Agent:
             limit = worker.memory_manager.memory_limit
             memory_mb = limit / 2**20 if limit else float("inf")
             folder = Path(worker.local_directory).resolve() / "pilothouse"
-            _agents[worker.address] = Agent(folder, worker.address, memory_mb, worker.log_event)
+            threads = int(worker.state.nthreads)
+            _agents[worker.address] = Agent(folder, worker.address, memory_mb, threads, worker.log_event)
         return _agents[worker.address]
 
 
@@ -322,9 +319,12 @@ def run_step(text: str) -> str:
     return agent.run(order_from_text(text)).to_text()
 
 
-def facts(dask_worker: Any = None) -> dict[str, Any]:
-    """Facts of the worker."""
-    return _agent_of(dask_worker).facts()
+def facts(manner: dict[str, Any], dask_worker: Any = None) -> dict[str, Any]:
+    """Facts of the worker, which makes a launcher ready for steps of a Manner."""
+    agent = _agent_of(dask_worker)
+    with contextlib.suppress(PilothouseError, OSError):  # a step that cannot be run says why
+        agent.launchers.keep_ready(Manner(**manner))
+    return agent.facts()
 
 
 def deliver(

@@ -34,12 +34,15 @@ class Connection:
         self,
         settings: ExecutionSettings,
         files: tuple[str, str, str],
+        manner: dict[str, Any],
         hear: Callable[[dict[str, Any]], None],
         tell: Callable[[dict[str, Any]], None],
     ) -> None:
-        """``hear`` is given what agents announce, ``tell`` the state of the cluster once a second."""
+        """``manner``: the Manner of launchers that workers make ready. ``hear`` is given what agents announce, ``tell`` the
+        state of the cluster once a second."""
         self._settings = settings
         self._files = files
+        self._manner = manner
         self._hear, self._tell = hear, tell
         self._client: Any = None
         self._facts: dict[str, dict[str, Any]] = {}
@@ -141,7 +144,7 @@ class Connection:
 
     async def _ask_facts(self, address: str) -> None:
         try:
-            self._facts[address] = await self.call(address, agent.facts)
+            self._facts[address] = await self.call(address, agent.facts, self._manner)
         except WorkerGoneError:
             return
         except Exception as error:  # noqa: BLE001 - what a worker lacks is anything: Pilothouse itself, for one

@@ -16,11 +16,16 @@ from typing import Any
 from pilothouse.domain.errors import IntegrityError, InvalidInputError
 from pilothouse.domain.identifiers import check_digest
 from pilothouse.domain.jobs.jobs import StepRequest
+from pilothouse.execution.cluster.launchers import Manner
 
 PART_BYTES = 4 << 20
 """Bytes that travel at once at most: each part passes through the scheduler's memory."""
 READ_BYTES = 1 << 18
 """Bytes of a log, or of progress, that come with one look at most."""
+CARRIED_BYTES = 1 << 18
+"""Bytes of outputs that come with a report; larger ones are asked for when it has come."""
+GRACE_S = 3.0
+"""Seconds between SIGTERM and SIGKILL of a step on a worker."""
 LEASE_S = 30.0
 """Seconds after which a step ends that nobody has asked about: its attempt may be somebody else's by then."""
 TAILED = ("log.txt", "progress.jsonl")
@@ -56,10 +61,7 @@ class Order:
     request: dict[str, Any]
     """The StepRequest without ``inputs`` and ``folder``, whose paths are this machine's."""
     inputs: dict[str, CarriedInput]
-    isolation: str
-    package: str
-    path: tuple[str, ...]
-    grace_s: float
+    manner: Manner
 
     def to_text(self) -> str:
         return json.dumps(asdict(self))
@@ -72,7 +74,12 @@ class Order:
 @dataclass(frozen=True, slots=True)
 class Report:
     """End of an attempt. ``exit`` is the StepExit as plain data; ``outputs`` names each file of the result, ``result`` is what
-    else it says; None where the step left none. ``fault``: why the agent did not run it."""
+    else it says; None where the step left none. ``fault``: why the agent did not run it.
+
+    What is small comes along, for each further question costs as much as the messages of a whole task: ``carried`` has the
+    content of outputs by digest, ``tails`` what was appended to the files of ``TAILED`` with the offset that it begins at, all
+    in base64.
+    """
 
     token: str
     host: str
@@ -83,6 +90,8 @@ class Report:
     result: dict[str, Any] | None = None
     outputs: dict[str, CarriedFile] = field(default_factory=dict)
     fault: str = ""
+    carried: dict[str, str] = field(default_factory=dict)
+    tails: dict[str, tuple[int, str]] = field(default_factory=dict)
 
     def to_text(self) -> str:
         return json.dumps(asdict(self))
@@ -100,7 +109,8 @@ def order_from_text(text: str) -> Order:
             check_digest(file.digest)
             _check_inside(file.path)
         inputs[name] = CarriedInput(item["is_folder"], files)
-    return Order(inputs=inputs, path=tuple(plain.pop("path")), **plain)
+    manner = plain.pop("manner")
+    return Order(inputs=inputs, manner=Manner(**{**manner, "path": tuple(manner["path"])}), **plain)
 
 
 def report_from_text(text: str) -> Report:

@@ -73,7 +73,8 @@ def _confine(options: argparse.Namespace) -> bool:
 
 async def _serve(control: socket.socket, settings: ExecutionSettings, options: argparse.Namespace) -> None:
     from pilothouse.execution.cluster.connection import Connection
-    from pilothouse.execution.cluster.contract import Digests
+    from pilothouse.execution.cluster.contract import GRACE_S, Digests
+    from pilothouse.execution.cluster.launchers import Manner
     from pilothouse.execution.cluster.remote_step import RemoteStep
 
     reader, writer = await asyncio.open_unix_connection(sock=control, limit=_LONGEST_LINE)
@@ -101,7 +102,8 @@ async def _serve(control: socket.socket, settings: ExecutionSettings, options: a
         ]
         say({"cluster": {**state, "steps": places}})
 
-    connection = Connection(settings, tuple(options.tls), hear, tell)
+    manner = Manner(options.isolation, options.package, tuple(options.path), GRACE_S)
+    connection = Connection(settings, tuple(options.tls), dataclasses.asdict(manner), hear, tell)
 
     async def run(number: int, step: RemoteStep) -> None:
         try:
@@ -119,13 +121,7 @@ async def _serve(control: socket.socket, settings: ExecutionSettings, options: a
         while line := await reader.readline():
             message = json.loads(line)
             if "run" in message:
-                how = {
-                    "isolation": options.isolation,
-                    "package": options.package,
-                    "path": tuple(options.path),
-                    "grace_s": float(message["grace_s"]),
-                }
-                step = RemoteStep(connection, digests, StepRequest(**message["request"]), how)
+                step = RemoteStep(connection, digests, StepRequest(**message["request"]), manner)
                 steps[message["run"]] = step
                 task = asyncio.ensure_future(run(message["run"], step))
                 running.add(task)

@@ -6,6 +6,7 @@ import json
 import os
 import time
 import uuid
+from base64 import b64decode
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from pilothouse.execution.cluster.contract import (
     report_from_text,
     without_paths,
 )
+from pilothouse.execution.cluster.launchers import Manner
 from pilothouse.execution.own_program import program_digest
 from pilothouse.execution.step_process import PROGRESS_FILE, RESULT_FILE, seal_of
 from pilothouse.system.files import write_atomically
@@ -55,9 +57,8 @@ class RemoteStep:
     """An attempt. ``heard`` is called with what its agent announces."""
 
     def __init__(
-        self, connection: Connection, digests: Digests, request: StepRequest, options: dict[str, Any]
+        self, connection: Connection, digests: Digests, request: StepRequest, manner: Manner
     ) -> None:
-        """``options``: isolation, package, path and grace_s of the launcher on the worker."""
         self.token = uuid.uuid4().hex
         self.cancelled = asyncio.Event()
         self.worker = self.host = ""
@@ -65,7 +66,7 @@ class RemoteStep:
         self._connection = connection
         self._digests = digests
         self._request = request
-        self._options = options
+        self._manner = manner
         self._folder = Path(request.folder)
         self._announced: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._offsets = dict.fromkeys(TAILED, 0)
@@ -111,7 +112,7 @@ class RemoteStep:
             program=program_digest(),
             request=without_paths(self._request),
             inputs=inputs,
-            **self._options,
+            manner=self._manner,
         )
         self._future = self._connection.submit(order.to_text(), self._request.step, self.token)
         ended = asyncio.ensure_future(self._result())
@@ -240,24 +241,37 @@ class RemoteStep:
         }
         if report.fault:
             return replace(StepExit(1, None, 0.0, 0.0, "exited", report.fault), **place)
-        if self.worker:
+        if self._keep_tails(report):
             while await self._look():
                 pass
         exit_ = StepExit(**{**report.exit, **place, "seal": os.urandom(_SEAL_BYTES).hex()})
         if report.result is not None:
             for file in report.outputs.values():
-                await self._fetch(file)
+                await self._fetch(file, report.carried)
             outputs = {name: file.path for name, file in report.outputs.items()}
             content = json.dumps({**report.result, "outputs": outputs})
             sealed = {"seal": seal_of(bytes.fromhex(exit_.seal), content.encode()), "result": content}
             write_atomically(self._folder / RESULT_FILE, json.dumps(sealed).encode())
         return exit_
 
-    async def _fetch(self, file: CarriedFile) -> None:
+    def _keep_tails(self, report: Report) -> bool:
+        """Append what came with a report of log and progress; True where there may be more."""
+        is_full = False
+        for name, (begin, text) in report.tails.items():
+            data = b64decode(text)
+            is_full = is_full or len(data) >= READ_BYTES
+            known = self._offsets.get(name, 0) - begin
+            if name in self._offsets and 0 <= known < len(data) and self._offsets[name] < _LARGEST_LOG:
+                self._offsets[name] = begin + len(data)
+                self._append(name, data[known:])
+        return is_full
+
+    async def _fetch(self, file: CarriedFile, carried: dict[str, str]) -> None:
         incoming = self._folder / f".in-{file.digest}"
         path = self._folder / file.path
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with incoming.open("wb") as out:
+            out.write(b64decode(carried.get(file.digest, "")))
             while out.tell() < file.size:
                 data = await self._call(agent.read, self.token, file.path, out.tell())
                 if not data:

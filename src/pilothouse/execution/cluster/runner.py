@@ -1,8 +1,10 @@
 """The daemon's end of a cluster: runs steps there by a process that holds the connection (``main``)."""
 
+import contextlib
 import dataclasses
 import json
 import logging
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
@@ -11,6 +13,8 @@ from typing import Any
 
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.integrations.execution_settings import ExecutionSettings
+from pilothouse.domain.jobs.jobs import StepExit
+from pilothouse.execution.cluster.contract import GRACE_S
 from pilothouse.execution.launcher_client import STEPS_PACKAGE, Isolation, Launcher, LauncherConnection
 from pilothouse.system.controlled_process import ending_text
 
@@ -22,6 +26,8 @@ _WHY = {
     5: "the address of the scheduler can be reached from other machines without TLS",
 }
 """Exit codes of ``main`` in words."""
+_FAREWELL_S = 10.0
+"""Seconds that the process may take from the end of its socket to its own."""
 OnState = Callable[[dict[str, Any]], None]
 
 
@@ -50,7 +56,7 @@ class ClusterRunner(Launcher):
             isolation=isolation,
             steps_package=steps_package,
             path=path,
-            grace_s=3.0,
+            grace_s=GRACE_S,
         )
         self._settings = settings
         names = (settings.tls_ca, settings.tls_certificate, settings.tls_key)
@@ -89,6 +95,18 @@ class _ClusterConnection(LauncherConnection):
     def __init__(self, command: list[str], on_state: OnState) -> None:
         self._on_state = on_state
         super().__init__(command)
+
+    def lost_exit(self) -> StepExit:
+        """A process that says why it cannot serve fails the step, for another attempt would meet the same; any other end loses
+        the attempt."""
+        # the socket ends a moment before the process, and who answers is not the thread that waits for it
+        text = "the process that talks to the cluster went away"
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            code = self.process.wait(_FAREWELL_S)
+            if code in _WHY:
+                return StepExit(1, None, 0.0, 0.0, "exited", f"no connection to the cluster: {_WHY[code]}")
+            text = f"the process that talks to the cluster ended with {ending_text(code)}"
+        return StepExit(None, None, 0.0, 0.0, "worker lost", text)
 
     def died(self, code: int) -> None:
         why = _WHY.get(code, ending_text(code))
