@@ -44,6 +44,11 @@ def test_a_cluster_says_what_it_has_and_what_is_wrong_with_it() -> None:
     steps = (RunningStep(7, "fit", WORKER.address, "w1"), RunningStep(8, "fit"))
     busy = replace(STATE, steps=steps)
     assert busy.summary == "1 worker with 2 threads and 4.0 GiB; steps: 1 on a worker, 1 waiting for one"
+    assert busy.headline == "1 worker, 0.1 of 4.0 GiB, 1 on, 1 waiting"
+    assert replace(busy, workers=(replace(WORKER, fault="old"),)).headline.endswith(
+        "1 waiting, a fault: see doctor"
+    )
+    assert replace(busy, connected=False).headline == "cluster away"
     assert busy.running_on(WORKER.address) == 1
     assert busy.faults == []
     assert replace(STATE, workers=()).faults == [

@@ -63,6 +63,18 @@ class ClusterState:
         ]
 
     @property
+    def headline(self) -> str:
+        """What fits beside a title: ``2 workers, 0.4 of 8.0 GiB, 3 steps on, 1 waiting``, or that something is wrong."""
+        if not self.connected:
+            return "cluster away"
+        count = len(self.workers)
+        used = sum(worker.used_mb for worker in self.workers) / 1024
+        memory = sum(worker.memory_mb for worker in self.workers) / 1024
+        text = f"{count} worker{'s' * (count != 1)}, {used:.1f} of {memory:.1f} GiB"
+        text += f", {len(self.steps) - self.waiting} on, {self.waiting} waiting"
+        return f"{text}, a fault: see doctor" if self.faults else text
+
+    @property
     def summary(self) -> str:
         """``2 workers with 4 threads and 8.0 GiB; 3 steps run, 1 waits``."""
         threads = sum(worker.threads for worker in self.workers)

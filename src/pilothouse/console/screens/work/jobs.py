@@ -24,10 +24,14 @@ class JobsView(PagedView[Job]):
     REGISTRY_ALONE = True
     WIDENS = True
     _status = ""
+    _cluster = ""
     _hosts: Mapping[int, str] = MappingProxyType({})
 
     def crumbs(self) -> tuple[str, ...]:
         return ("jobs", self._status or "all")
+
+    def notes(self) -> list[str]:
+        return [*super().notes(), *([self._cluster] if self._cluster else [])]
 
     def set_arguments(self, *arguments: str) -> None:
         self._status = "" if arguments[0] == "all" else arguments[0].replace("-", " ")
@@ -47,6 +51,8 @@ class JobsView(PagedView[Job]):
         from pilothouse.operations.integrations import cluster
 
         page = listings.jobs_page(services, actor, query)
+        state = cluster.cluster_state(services, actor) if services.at is None else None
+        self._cluster = state.headline if state else ""
         self._hosts = cluster.job_hosts(services, actor, [job.id for job in page.rows])
         return page
 
