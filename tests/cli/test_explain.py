@@ -28,7 +28,19 @@ def test_numbers_are_explained_by_what_is_on_record(workspace) -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["data.leakage", "metric.auc.origin", "out of memory", "out-of-memory", "silence"]
+    "code",
+    [
+        "data.leakage",
+        "metric.auc.origin",
+        "out of memory",
+        "out-of-memory",
+        "silence",
+        "scikit-learn",
+        "audit chain",
+        "20",
+        "exit 7",
+        "role.granted",
+    ],
 )
 def test_codes_say_what_to_do(workspace, code: str) -> None:
     answer = workspace("explain", code)
@@ -65,3 +77,27 @@ def test_every_end_of_a_job_gate_and_kind_of_alert_is_explained() -> None:
         r"'([a-z_]+)'", re.search(r"kind +TEXT NOT NULL CHECK \(kind IN\s*\((.*?)\)", schema, re.DOTALL)[1]
     )  # type: ignore[index]
     assert [kind for kind in kinds if kind not in explanations.CODES["alert"][1]] == []
+
+
+def test_every_check_of_the_doctor_and_every_exit_code_of_the_documents_is_explained(workspace) -> None:
+    checks = {finding["check"] for finding in workspace("doctor", "--json").json}
+    assert {"registry", "daemon"} <= checks
+    assert [check for check in checks if not explanations.codes(check)] == []
+    page = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text("utf-8")
+    table = page.partition("## Exit codes")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| (\d+) \|", table, re.MULTILINE)) == set(explanations.EXITS)
+
+
+def test_every_act_that_the_source_puts_on_record_is_explained() -> None:
+    source = Path(pilothouse.__file__).parent
+    parts = ("operations", "store", "domain", "daemon")
+    text = "".join(path.read_text("utf-8") for part in parts for path in (source / part).rglob("*.py"))
+    acts = set(re.findall(r'\b(?:record\(\s*|action=|[A-Z_]+ = )"([a-z_]+\.[a-z_]+)"', text))
+    acts = {
+        act
+        for act in acts
+        if act.rpartition(".")[2] not in ("diff", "db", "json", "log", "parquet", "preprocessing")
+    }
+    assert {"role.granted", "site.followed", "alert.escalated"} <= acts
+    assert [act for act in sorted(acts) if not explanations.codes(act)] == []
+    assert not explanations.codes("nonsense.granted")

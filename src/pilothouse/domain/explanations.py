@@ -107,6 +107,126 @@ _ALERTS = {
     "errors": "more requests are answered with an error; look at the target's log",
     "silence": "a live target has no traffic; look whether its clients reach it",
 }  # fmt: skip
+_CHECKS = {
+    "sqlite": "the library or the file system cannot hold a registry safely; put state on a local disk",
+    "registry": "the file registry.db is damaged; stop everything, restore a backup (docs/reliability.md)",
+    "telemetry": "the file telemetry.db is damaged; models and decisions are elsewhere, restore a backup",
+    "audit chain": "an entry of the log was changed or is gone; keep the files as they are and compare with anchors",
+    "records": "rows that decide are not what the log says; somebody wrote to the file past the program",
+    "signatures": "a decision's signature does not verify with the key of its signer",
+    "transparency": "an anchor or witness holds another log than this one, or has had no head for long",
+    "incidents": "a list of incidents is not what its alerts say; report it, the alerts themselves are right",
+    "states": "a state is not what follows from the facts; pilothouse doctor --repair-states writes them anew",
+    "seal": "the workspace is older than its newest seal: an old copy was put in its place",
+    "artifacts": "a file that a record names is gone or has other bytes; restore it from a backup",
+    "erasures": "an erasure was interrupted; pilothouse erase finish carries it out",
+    "portable": "a portable form is damaged or missing; pilothouse upgrade --convert makes it anew",
+    "scikit-learn": "live versions need another scikit-learn than is installed; pilothouse upgrade --check",
+    "clients": "who may ask a target cannot be settled: a token or a certificate is missing, over or readable by others",
+    "hub": "the door for other machines does not open, or refuses a target; the finding names it",
+    "orphans": "something on record belongs to nothing; report it, it does no harm",
+    "secrets": "a file with a secret can be read by others; chmod 600",
+    "clock": "the wall clock is before the newest entry of the log; set the clock (NTP)",
+    "writing": "the workspace is read-only, or a reader keeps its write-ahead log from shrinking; end old consoles",
+    "disk": "the disk is nearly full; pilothouse gc, pilothouse retention, or more room",
+    "rights": "the workspace's folder can be written or read by others; chmod -R go-rwx",
+    "isolation": "a promise of confinement is not held by this kernel; docs/security.md says which layer holds what",
+    "daemon": "it does not run, or is of another release; pilothouse daemon start, or restart",
+    "cluster": "the scheduler of [execution] does not answer, or its workers are of another release",
+    "serving": "a serving process does not answer, or with another version than is live",
+}  # fmt: skip
+EXITS = {
+    "0": "done; status: healthy, suspected, or nothing is deployed",
+    "1": "failed, or the answer is no: a gate refused, rows were rejected, something differs; the output says which",
+    "2": "wrong input or usage, or a faulty file; diff: the files differ from what is in force",
+    "3": "there is no such model, version, number, file or workspace",
+    "4": "not allowed: the role or the policy forbids it; pilothouse can NAME … says which grant is missing",
+    "5": "conflict: the state has moved on; look again, then decide again",
+    "6": "integrity: something is not what was recorded; doctor: a check failed",
+    "7": "unavailable: daemon, hub, lock or disk; try again, or pilothouse doctor",
+    "10": "status: a model is degraded",
+    "11": "status: a model is not judged",
+    "12": "status: a model has no data",
+    "13": "status: a live target has no traffic",
+    "14": "status: nothing watches: no daemon, or the workspace is read-only",
+    "20": "status: a model is critical",
+    "21": "status: a model is down: a target answers nothing",
+    "22": "a receiver takes no alerts; pilothouse alerts outbox says what it answered",
+    "70": "an internal error; the line names a file with the details, to be reported",
+    "130": "interrupted by Ctrl-C",
+}  # fmt: skip
+_ACTS = {
+    "alert": "an alert opened, or somebody took it up or closed it",
+    "alerts": "alerts.toml came into force, or receivers were sent a test",
+    "alias": "a name such as @champion went to another version",
+    "anchor": "what keeps the log's heads takes none, or takes them again",
+    "automation": "all automation was paused or goes on",
+    "clock": "the wall clock was set back; the log keeps its order",
+    "condition": "a condition of an approval was confirmed",
+    "daemon": "the daemon started, ended, or was replaced by another release",
+    "deployment": "another version is live on a target, or none",
+    "document": "a file was attached to a request",
+    "documents": "the documents of a request that was asked anew went with it",
+    "dual_control": "changes of access and rules need two admins from now on, or no longer",
+    "erasure": "rows of a person are erased for good",
+    "evidence": "somebody took the evidence of a request away",
+    "files": "files that nothing names were removed",
+    "freeze": "a time in which nothing is promoted was set or lifted",
+    "glass": "somebody deployed alone in an emergency, or looked at that",
+    "hold": "automatic deployment stands still on a target after a roll-back, or may run again",
+    "hub": "the door for other machines failed, opened, or refused a target",
+    "idle_lock": "the time after which a console locks was set",
+    "import": "an import from MLflow: what it read and took",
+    "incident": "somebody took up, named or closed an incident",
+    "integrations": "integrations.toml came into force",
+    "job": "a job was queued, started, cancelled, tried again, or ended",
+    "key": "a key was bound to a user's name, or revoked",
+    "latency": "how long a version takes on a target was measured, to be compared with",
+    "legal_hold": "the deletion of predictions was stopped, or that was lifted",
+    "log": "the log's own key, anchors, witnesses or quorum",
+    "message": "a message about an alert was given up, or is tried again",
+    "model": "a model came on record, its file came into force, or it was reviewed",
+    "monitoring": "windows of the past were judged",
+    "notebook_run": "a program began or ended a run",
+    "outbox": "the outbox goes on after a restore",
+    "passphrase": "a passphrase was set, used wrong, or let in again",
+    "person": "a name came on record as a person",
+    "persons": "two names are one person from now on",
+    "plans": "plans.toml came into force",
+    "policy": "the workspace's policy was set",
+    "process": "a serving process went down, or answers again",
+    "promotion": "a version that passed its gates was not asked for by itself; the detail says why",
+    "proposal": "a change that two admins decide was proposed, accepted or rejected",
+    "receiver": "a receiver of alerts takes none, or takes them again",
+    "remote_token": "a token of a target on another machine was issued or revoked",
+    "request": "a promotion was asked for, remarked on, decided, or has ended",
+    "retention": "the time for which predictions are kept was set",
+    "role": "a role was granted or revoked",
+    "rollout": "a roll-out began, took a step, stood still, or ended",
+    "rows": "stored rows are not what was recorded of them",
+    "schedule": "a schedule's time came, or it was paused or goes on",
+    "session": "somebody's console opened, closed, locked or was unlocked",
+    "signing_key": "the key that signs what the workspace writes out was made",
+    "silence": "messages are held back, or that has ended",
+    "site": "a site is followed, no longer, fails, or contradicts itself",
+    "solo": "the workspace of one person has another approver: four eyes is on",
+    "statement": "somebody printed what is signed to decide",
+    "states": "the states of deployments were written anew",
+    "step": "what a training step left behind was kept",
+    "target": "a target is described otherwise",
+    "targets": "targets.toml came into force",
+    "team": "somebody joined or left a team",
+    "telemetry": "predictions or outcomes were taken in, tried again, or deleted",
+    "token": "a target's token for the hub was issued",
+    "trigger": "a trigger started a training, or waits",
+    "user": "a user was added, disabled or let in again",
+    "version": "a version came on record, was converted, replayed, reproduced or taken away as a file",
+    "witness": "a witness signs the log's heads",
+    "workspace": "the workspace was made, backed up, upgraded, closed for writing or opened again",
+    "wrapper": "a login service is trusted to hand over names, or no longer",
+}  # fmt: skip
+"""By the word before the dot of what an entry of the audit log says was done: ``role.granted``."""
+_ACT = re.compile(r"([a-z_]+)\.[a-z_]+")
 CODES = {
     "gate": (
         "a test that a version must pass before anybody may ask for it",
@@ -115,6 +235,12 @@ CODES = {
     ),
     "end of a job": ("how a job ended", _ENDS, "docs/automation.md"),
     "alert": ("what a monitor found", _ALERTS, "docs/monitoring.md"),
+    "check of the doctor": (
+        "what pilothouse doctor examines; where it says WRONG",
+        _CHECKS,
+        "docs/reliability.md",
+    ),
+    "exit code": ("what a command says to the shell that ran it", EXITS, "docs/command-line.md"),
 }
 """Families of codes: what one is, its members with what to do, and the document."""
 _NUMBER = re.compile(r"([A-Za-z])-?([0-9]{1,18})")
@@ -139,13 +265,20 @@ def numbered(text: str) -> tuple[Numbered, int] | None:
 
 def codes(text: str) -> list[Code]:
     """Meanings of a code such as ``data.leakage``, ``metric.auc.origin`` or ``out of memory``; none for an unknown one."""
-    wanted = text.lower().replace("-", " ") if " " in text or "-" in text else text.lower()
-    return [
+    lower = text.lower().removeprefix("exit ").removeprefix("code ")
+    wanted = {lower, lower.replace("-", " ")}
+    found = [
         Code(family, what, members[name], where)
         for family, (what, members, where) in CODES.items()
         for name in members
-        if wanted == name or (name == "metric" and wanted.startswith("metric."))
+        if name in wanted or (name == "metric" and lower.startswith("metric."))
     ]
+    act = _ACT.fullmatch(lower)
+    if act and not found and act[1] in _ACTS:
+        what = "what an entry of the audit log says was done"
+        where = "pilothouse audit show; docs/transparency.md"
+        return [Code("act on record", what, _ACTS[act[1]], where)]
+    return found
 
 
 def forms() -> list[tuple[str, str]]:
@@ -154,4 +287,5 @@ def forms() -> list[tuple[str, str]]:
         *((f"{letter}-NUMBER", kind.name) for letter, kind in NUMBERED.items()),
         ("MODEL/NUMBER", "version"),
         *((", ".join(members), family) for family, (_, members, _) in CODES.items()),
+        ("NOUN.VERB as pilothouse audit show prints it, e.g. role.granted", "act on record"),
     ]

@@ -16,7 +16,8 @@ from pilothouse.domain.formats.safe_text import one_line
 @click.pass_context
 def explain(context: click.Context, id: str | None) -> None:  # noqa: A002 - named for people
     """What ID is, when, why and what to do: A-17 (alert), I-3 (incident), R-5 (request), J-12 (job), O-2 (roll-out), S-1
-    (schedule), E-117 (audit log), a version, a gate, the end of a job, a kind of alert. Without an ID: every form."""
+    (schedule), E-117 (audit log), a version, a gate, the end of a job, a kind of alert, a check of the doctor, an exit code
+    (20), an act on record (role.granted). Without an ID: every form."""
     session: Session = context.obj
     if id is None:
         forms = [{"form": form, "what": what} for form, what in explanations.forms()]
@@ -40,7 +41,8 @@ def explain(context: click.Context, id: str | None) -> None:  # noqa: A002 - nam
     else:
         forms_text = ", ".join(form for form, _ in explanations.forms()[:8])
         raise NotFoundError(
-            f"{one_line(id, 80)!r} is no id and no code: expected {forms_text}, a gate, the end of a job or a kind of alert; "
+            f"{one_line(id, 80)!r} is no id and no code: expected {forms_text}, a gate, the end of a job, a kind of alert, a "
+            "check of the doctor, an exit code or an act on record (role.granted); "
             "pilothouse explain lists them"
         )
 
