@@ -5,6 +5,7 @@ import random
 import pytest
 
 from pilothouse.presentation.cell import Cell
+from pilothouse.presentation.documents import hung, hung_branch
 from pilothouse.presentation.tables.folded import folded_lines
 from pilothouse.presentation.tables.table import Column, Row, Table
 from pilothouse.presentation.texts import place_once
@@ -69,6 +70,45 @@ def test_a_table_without_room_is_a_block_a_row() -> None:
     lines = folded_lines(given, 60)
     assert lines[0] == "COLUMN0   value 0"
     assert len(lines) == 12
+
+
+def test_rows_without_room_are_columns_with_the_rest_below() -> None:
+    given = Table(
+        (Column("NO", "right"), Column("WHY"), *(Column(f"C{number}") for number in range(8))),
+        tuple(
+            Row(str(n), (Cell(str(n)), Cell(f"reason {n} " * 5), *(Cell(f"value {n}{i}") for i in range(8))))
+            for n in range(9, 11)
+        ),
+    )
+    assert folded_lines(given, 60) == [
+        "NO  C0         C1         C2         C3         C4",
+        " 9  value 90   value 91   value 92   value 93   value 94",
+        "  WHY reason 9 reason 9 reason 9 reason 9 reason 9",
+        "  C5 value 95  C6 value 96  C7 value 97",
+        "10  value 100  value 101  value 102  value 103  value 104",
+        "  WHY reason 10 reason 10 reason 10 reason 10 reason 10",
+        "  C5 value 105  C6 value 106  C7 value 107",
+    ]
+
+
+def test_a_column_of_dashes_takes_no_room() -> None:
+    columns = (Column("NO"), Column("ERROR"), Column("MESSAGE"))
+    rows = tuple(
+        Row(n, (Cell(n), Cell(error), Cell("taken in by the receiver")))
+        for n, error in (("1", "–"), ("2", ""))
+    )
+    assert folded_lines(Table(columns, rows), 30) == [
+        "NO  MESSAGE",
+        "1   taken in by the receiver",
+        "2   taken in by the receiver",
+    ]
+
+
+def test_a_text_breaks_between_words_and_a_long_word_stays_whole() -> None:
+    assert hung("to do  one two three", 14, 7) == ["to do  one two", "       three"]
+    digest = "5a" * 32
+    assert hung(f"model  {digest} here", 20) == [f"model  {digest}", "  here"]
+    assert hung_branch("│  ├─ run 7  by sam and pat", 19) == ["│  ├─ run 7  by sam", "│  │    and pat"]
 
 
 def test_a_short_cell_is_never_broken_for_room() -> None:

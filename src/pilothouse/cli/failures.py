@@ -6,6 +6,7 @@
 
 import errno
 import os
+import shutil
 import sys
 import tempfile
 import traceback
@@ -63,7 +64,12 @@ def _internal(error: Exception) -> int:
 
 
 def _say(line: str) -> None:
-    print(f"pilothouse: {safe(line, limit=2_000)}", file=sys.stderr)  # noqa: T201 - messages go to stderr
+    text = f"pilothouse: {safe(line, limit=2_000)}"
+    if sys.stderr is not None and sys.stderr.isatty():
+        from pilothouse.presentation.documents import hung
+
+        text = "\n".join(hung(text, shutil.get_terminal_size().columns))
+    print(text, file=sys.stderr)  # noqa: T201 - messages go to stderr
 
 
 def _keep_traceback() -> str:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, TextIO, TypeVar
 
 import click
 
@@ -21,7 +21,7 @@ from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.domain.formats.safe_text import safe, safe_json
 from pilothouse.domain.listing import Page, Query
 from pilothouse.presentation.cells import cell
-from pilothouse.presentation.documents import Line, wrap
+from pilothouse.presentation.documents import Line, hung, wrap
 from pilothouse.presentation.tables.folded import folded_lines
 from pilothouse.presentation.tables.table import Column, Row, Table, plain_lines
 from pilothouse.presentation.width import display_width
@@ -82,21 +82,21 @@ def show_rows(table: Table, *, empty: str, key: str = "") -> None:
         rows = tuple(dataclasses.replace(row, cells=(cell(row.key), *row.cells)) for row in table.rows)
         table = dataclasses.replace(table, columns=(Column(key, "right"), *table.columns), rows=rows)
     lines = plain_lines(table, WIDE)
-    width = _columns()
+    width = columns_of(sys.stdout)
     if max(map(display_width, lines)) > width:
         lines = folded_lines(table, width)
     for line in lines:
         click.echo(line)
 
 
-def _columns() -> int:
+def columns_of(stream: TextIO) -> int:
     """Width of the terminal that is written to, where it is one: what is piped on is whole."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE
+    return shutil.get_terminal_size().columns if stream.isatty() else WIDE
 
 
 def show_lines(lines: Iterable[Line], width: int | None = None) -> None:
-    """Print a text of the console, wrapped at ``width`` or at a terminal's, without the blank lines at its end."""
-    width = _columns() if width is None else width
+    """Print a text of the console, wrapped at a terminal's width, at ``width`` anywhere, without blank lines at its end."""
+    width = min(columns_of(sys.stdout), width or WIDE)
     shown = [
         "".join(cell.text for cell in part.cells).rstrip() for line in lines for part in wrap(line, width)
     ]
@@ -108,12 +108,17 @@ def show_pairs(pairs: Iterable[tuple[str, object]]) -> None:
     shown = [(name, safe(str(value), limit=2_000)) for name, value in pairs]
     width = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:
-        click.echo(f"{name.ljust(width)}  {value}".rstrip())
+        show_hung(f"{name.ljust(width)}  {value}".rstrip(), width + 2)
 
 
 def say(message: str) -> None:
-    """Print a message on stderr."""
-    click.echo(safe(message, limit=2_000), err=True)
+    """Print a message on stderr, broken between words at a terminal's width."""
+    click.echo("\n".join(hung(safe(message, limit=2_000), columns_of(sys.stderr))), err=True)
+
+
+def show_hung(text: str, hang: int = 2) -> None:
+    """Print a safe line, broken between words at a terminal's width, and ``hang`` columns in from there on."""
+    click.echo("\n".join(hung(text, columns_of(sys.stdout), hang)))
 
 
 def unwatched(session: Session) -> str:

@@ -1,5 +1,6 @@
 """Texts as values: lines of toned cells with a hanging indent."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -89,6 +90,36 @@ def wrap(line: Line, width: int) -> list[Line]:
             pieces.append([Cell(" " * hang)])
             used = hang
     return [Line(tuple(piece), line.hang) for piece in pieces]
+
+
+def hung(text: str, width: int, hang: int = 2) -> list[str]:
+    """A text in lines of at most ``width`` columns, broken between words, the later ones indented by ``hang``.
+
+    A word that no line has room for stays whole where it is, for a path or a digest is copied from the terminal.
+    """
+    if display_width(text) <= width:
+        return [text]
+    first, *words = text.split(" ")
+    lines = [first]
+    for word in words:
+        fresh = " " * hang + word
+        if display_width(f"{lines[-1]} {word}") <= width or display_width(fresh) > width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(fresh)
+    return [line.rstrip() for line in lines]
+
+
+_BRANCH = re.compile(r"(?:│  |   )*(?:├─ |└─ )?")
+
+
+def hung_branch(line: str, width: int) -> list[str]:
+    """A line of a tree that is drawn with lines, broken between words; its branches go on beside what follows."""
+    found = _BRANCH.match(line)
+    branch = found[0] if found else ""
+    first, *more = hung(line[len(branch) :], max(width - len(branch), width // 2))
+    beside = branch.replace("├─", "│ ").replace("└─", "  ")
+    return [branch + first, *(beside + part for part in more)]
 
 
 def _fitting(text: str, room: int) -> tuple[int, int]:

@@ -140,7 +140,7 @@ def _parameters(run: Run) -> LineageNode:
 def _environment(run: Run) -> LineageNode:
     facts = run.environment
     packages = facts.get("packages") or {}
-    detail = f"{facts.get('platform', '')}, {len(packages)} packages"
+    detail = f"{facts.get('platform', '')}, {len(packages)} package{'' if len(packages) == 1 else 's'}"
     return LineageNode("environment", f"Python {facts.get('python', '?')}", detail)
 
 

@@ -74,7 +74,8 @@ def _arms(view: RolloutView) -> Iterator[Line]:
         better = ", better than the live version" if arm and arm.is_better else ""
         mark = "★" if number == best and len(estimates) > 1 else " "
         yield Line(
-            (Cell(f"  {mark} v{number}", "strong"), Cell(f"{own}{better}  {safe(words, LINE_LIMIT)}", "dim"))
+            (Cell(f"  {mark} v{number}", "strong"), Cell(f"{own}{better}  {safe(words, LINE_LIMIT)}", "dim")),
+            hang=6,
         )
     if best not in (None, rollout.version):
         text = f"    to send v{best} out instead: pilothouse request {rollout.model}/{best} (it takes the place of this one)"
@@ -98,7 +99,8 @@ def _waves(view: RolloutView, now: datetime) -> Iterator[Line]:
             (
                 Cell(f"{marker} {number + 1} {safe(wave.name)}", "strong" if is_here else ""),
                 Cell(f"  {steps}", "dim"),
-            )
+            ),
+            hang=4,
         )
         if not places:
             yield text_line("    no target of this request", "dim")
@@ -118,7 +120,8 @@ def _place(view: RolloutView, one: PlaceView, now: datetime) -> Line:
             place_cell(place.state, place.share),
             Cell(f"  {safe(place.target)}", "strong"),
             Cell(f"  {live}{before}{since}{serving}", "dim"),
-        )
+        ),
+        hang=8,
     )
 
 
@@ -133,7 +136,8 @@ def _story(view: RolloutView) -> list[Line]:
                     Cell(f"{time_text(event.recorded_at)}  ", "dim"),
                     Cell(safe(event.what)),
                     Cell(f" by {safe(event.actor)}{text}", "dim"),
-                )
+                ),
+                hang=18,
             )
         )
     return lines

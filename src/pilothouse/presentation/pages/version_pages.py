@@ -1,5 +1,6 @@
 """The pages of a version, and two versions side by side."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
@@ -255,13 +256,25 @@ def comparison_table(rows: Iterable[ComparedRow], first: str, second: str) -> Ta
             (
                 cell(row.group, "dim"),
                 _fact_cell(row),
-                cell(row.a, "" if row.differs else "dim"),
-                cell(row.b, "info" if row.differs else "dim"),
+                cell(_short(row.a), "" if row.differs else "dim"),
+                cell(_short(row.b), "info" if row.differs else "dim"),
             ),
         )
         for row in rows
     )
     return Table(read_columns("OF", "WHAT ~12", *titles), shown, "nothing differs")
+
+
+_DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_TIME = re.compile(r"(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}):[0-9.:]+\+00:00")
+
+
+def _short(text: str) -> str:
+    """A digest by its first twelve digits, a time to the minute; any other text as it is."""
+    if _DIGEST.fullmatch(text):
+        return text[:12]
+    time = _TIME.fullmatch(text)
+    return f"{time[1]} {time[2]}" if time else text
 
 
 def _fact_cell(row: ComparedRow) -> Cell:

@@ -1,4 +1,5 @@
-"""A table for a terminal that is narrower than it: cells go on below in their column, broken between words."""
+"""A table for a terminal that is narrower than it: columns of dashes go, then cells go on below in their column, broken between
+words; else each row is one line of columns with the rest below it, and a row alone is a block."""
 
 from collections.abc import Sequence
 
@@ -14,27 +15,85 @@ _PROSE = 16
 """Columns below which a text is read at one glance, and not broken."""
 _WORD = 20
 """Columns up to which a word is never broken."""
+_NOTHING = frozenset({"", "–"})
+"""Cells that say nothing where room lacks."""
+_INDENT = 2
 
 
 def folded_lines(table: Table, width: int) -> list[str]:
-    """The whole table in lines of at most ``width`` columns; where columns have no room, or a short cell would be broken, a row
-    is a block of ``title  value`` lines."""
-    titles = [column.title for column in table.columns]
-    texts = [[cell.text for cell in row.cells] for row in table.rows]
+    """The table in lines of at most ``width`` columns, without columns in which no row says anything.
+
+    Where columns have no room, or a short cell would be broken, those that fit stand side by side and the others below each row
+    as ``TITLE value``; a row alone is a block of such lines.
+    """
+    columns = [
+        (column, [row.cells[i].text for row in table.rows])
+        for i, column in enumerate(table.columns)
+        if i == 0 or any(row.cells[i].text.strip() not in _NOTHING for row in table.rows)
+    ]
+    titles = [column.title for column, _ in columns]
+    aligns = [column.align for column, _ in columns]
+    texts = [list(row) for row in zip(*(of_column for _, of_column in columns), strict=True)]
     wanted = [max(map(display_width, column)) for column in zip(titles, *texts, strict=True)]
+    widths = _folded_widths(titles, texts, wanted, width)
+    if widths:
+        return [line for row in [titles, *texts] for line in _folded(row, widths, aligns)]
+    beside = _beside(wanted, width) if len(texts) > 1 else []
+    if len(beside) < 2:
+        return _blocks(titles, texts, width)
+    below = [i for i in range(len(titles)) if i not in beside]
+    lines = []
+    for row in [titles, *texts]:
+        cells = [clip(row[i], wanted[i], aligns[i]) for i in beside]
+        lines.append((" " * _GAP).join(cells).rstrip())
+        if row is not titles:
+            lines += _below([(titles[i], row[i].strip()) for i in below], width)
+    return lines
+
+
+def _folded_widths(
+    titles: Sequence[str], texts: Sequence[Sequence[str]], wanted: Sequence[int], width: int
+) -> list[int]:
+    """Widths of columns whose cells go on below; none where that breaks a short cell."""
     room = width - _GAP * (len(titles) - 1)
     least = [_least(column) for column in zip(titles, *texts, strict=True)]
     if sum(least) > room:
-        return _blocks(titles, texts, width)
+        return []
     widths = list(wanted)
     while sum(widths) > room:  # the widest gives way, a column at a time
         widest = max((i for i in range(len(widths)) if widths[i] > least[i]), key=widths.__getitem__)
         widths[widest] -= 1
     longest = [max(map(display_width, column), default=0) for column in zip(*texts, strict=True)]
     if any(have < min(need, _PROSE) for have, need in zip(widths, longest, strict=True)):
-        return _blocks(titles, texts, width)
-    aligns = [column.align for column in table.columns]
-    return [line for row in [titles, *texts] for line in _folded(row, widths, aligns)]
+        return []
+    return widths
+
+
+def _beside(wanted: Sequence[int], width: int) -> list[int]:
+    """Columns that stand side by side: in their order those that have room whole, no text among them."""
+    chosen: list[int] = []
+    room = width
+    for i, need in enumerate(wanted):
+        if need <= min(room, width // 3):
+            chosen.append(i)
+            room -= need + _GAP
+    return chosen
+
+
+def _below(pairs: Sequence[tuple[str, str]], width: int) -> list[str]:
+    """What has no column, below its row: as many to a line as have room whole, and a text from a line's start."""
+    lines: list[str] = []
+    indent = " " * _INDENT
+    for title, text in pairs:
+        if text in _NOTHING:
+            continue
+        piece = f"{title} {text}".strip()
+        if lines and display_width(f"{lines[-1]}{' ' * _GAP}{piece}") <= width:
+            lines[-1] += " " * _GAP + piece
+        else:
+            first, *more = _parts(piece, width - _INDENT)
+            lines += [indent + first, *(indent + part for part in more)]
+    return lines
 
 
 def _least(column: Sequence[str]) -> int:
@@ -65,7 +124,7 @@ def _blocks(titles: Sequence[str], texts: Sequence[Sequence[str]], width: int) -
     for row in texts:
         lines += [""] if lines else []
         for title, text in zip(titles, row, strict=True):
-            if not text.strip():
+            if text.strip() in _NOTHING:
                 continue
             first, *more = _parts(text.strip(), max(_LEAST, width - name))
             lines.append(clip(title, name) + first)

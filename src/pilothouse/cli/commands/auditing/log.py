@@ -11,6 +11,7 @@ from pilothouse.cli.output import (
     output_stream,
     printed_as_json,
     say,
+    show_hung,
     show_pairs,
     show_rows,
 )
@@ -38,7 +39,7 @@ def status(session: Session) -> None:
     if printed_as_json(session, _facts(state)):
         return
     for text in state.contradictions:
-        click.echo(safe(f"✖ {text}", limit=2_000))
+        show_hung(safe(f"✖ {text}", limit=2_000))
     show_pairs((name, shown.text) for name, shown in log_facts(state))
     _show_anchors(session, state)
 

@@ -1,8 +1,11 @@
 """Commands that read the registry: models, versions, lineage."""
 
+import sys
+
 import click
 
 from pilothouse.cli.output import (
+    columns_of,
     json_option,
     printed_as_json,
     say,
@@ -22,6 +25,7 @@ from pilothouse.operations.models import affected
 from pilothouse.operations.models import lineage as lineage_operations
 from pilothouse.presentation import cells, texts
 from pilothouse.presentation.decision_texts import decision_text
+from pilothouse.presentation.documents import hung_branch
 from pilothouse.presentation.pages.markdown_pages import version_markdown
 from pilothouse.presentation.pages.version_pages import comparison_table
 from pilothouse.presentation.request_texts import curl_command
@@ -207,4 +211,5 @@ def lineage(session: Session, reference: str, bad: bool) -> None:
     if printed_as_json(session, tree):
         return
     for line in texts.tree_lines(tree):
-        click.echo(line)
+        for part in hung_branch(line, columns_of(sys.stdout)):
+            click.echo(part)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pilothouse.cli.output import json_option, on_option, plain, printed_as_json, say, show_table
+from pilothouse.cli.output import json_option, on_option, plain, printed_as_json, say, show_hung, show_table
 from pilothouse.cli.session import Session
 from pilothouse.presentation import texts
 from pilothouse.presentation.verdicts import (
@@ -108,6 +108,6 @@ def _show(report: "LogReport") -> None:
         empty="",
     )  # fmt: skip
     if note := verdict_note(newest.window, report.minimum_rows):
-        click.echo(note)
+        show_hung(note)
     for note in blind_notes(newest.drift):
-        click.echo(note)
+        show_hung(note)

@@ -16,6 +16,7 @@ from pilothouse.cli.output import (
     printed_as_json,
     say,
     say_unwatched,
+    show_hung,
     show_lines,
     show_table,
     unwatched,
@@ -222,7 +223,7 @@ def _show_state(state: TargetState) -> None:
 
 def _say(note: str) -> None:
     if note:
-        click.echo(note)
+        show_hung(note)
 
 
 def _draw(view: MonitorView) -> None:

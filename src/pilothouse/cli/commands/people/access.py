@@ -16,6 +16,7 @@ from pilothouse.cli.output import (
     reason_option,
     say,
     say_solo,
+    show_hung,
     show_pairs,
     show_table,
 )
@@ -147,10 +148,10 @@ def can(session: Session, name: str, action: str, model: str, on: tuple[str, ...
     """Whether NAME may do ACTION (approve, train, rollback …) to MODEL, and which grant says so. Exit code 4 if not."""
     explanation = permissions.explain(session.services, session.actor, name, action, model, on)
     if not printed_as_json(session, explanation):
-        click.echo(safe(explanation.sentence))
+        show_hung(safe(explanation.sentence))
         for one in explanation.grants:
             why = f": {one.why}" if one.why else ""
-            click.echo(safe(f"  {one.verdict:<12}  {one.grant}{why}"))
+            show_hung(safe(f"  {one.verdict:<12}  {one.grant}{why}"), 16)
         if not explanation.grants:
             click.echo(f"  {safe(name)} holds no role")
     return 0 if explanation.allowed else NotAllowedError.exit_code
@@ -171,7 +172,10 @@ def persons_list(session: Session) -> None:
         return
     show_table(
         ("person", "names", "accounts"),
-        ((one.name, ", ".join(one.names), ", ".join(map(str, one.accounts)) or "-") for one in known),
+        (
+            (one.name, ", ".join(one.names), ", ".join(map(str, one.accounts)) or texts.ABSENT)
+            for one in known
+        ),
         empty="nobody is known",
     )
 

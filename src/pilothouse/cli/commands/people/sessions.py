@@ -5,7 +5,7 @@ import click
 from pilothouse.cli.output import json_option, limit_option, printed_as_json, say_rest, show_table
 from pilothouse.cli.session import Session
 from pilothouse.operations.workspace import sessions as operations
-from pilothouse.presentation.texts import time_text
+from pilothouse.presentation.texts import ABSENT, time_text
 
 
 @click.command()
@@ -23,8 +23,8 @@ def sessions(session: Session, open_only: bool, limit: int) -> None:
         ("session", "who", "known by", "opened (UTC)", "closed (UTC)", "how it ended", "terminal", "from"),
         (
             (
-                s.id, s.actor, s.identity or "-", time_text(s.opened_at), time_text(s.closed_at), s.ending or "open",
-                s.terminal + (", read-only" if s.read_only else ""), s.address or "-",
+                s.id, s.actor, s.identity or ABSENT, time_text(s.opened_at), time_text(s.closed_at), s.ending or "open",
+                s.terminal + (", read-only" if s.read_only else ""), s.address or ABSENT,
             )
             for s in records
         ),

@@ -13,7 +13,7 @@ from pilothouse.domain.formats.time_parsing import parse_moment
 from pilothouse.domain.identity.ssh_keys import PublicKey, read_key
 from pilothouse.domain.identity.users import KeyUse, UserKey
 from pilothouse.operations.identity import users as operations
-from pilothouse.presentation.texts import time_text
+from pilothouse.presentation.texts import ABSENT, time_text
 
 _FILE = click.Path(dir_okay=False, allow_dash=True)
 _LONGEST_FILE = 65_536
@@ -30,7 +30,7 @@ def users(session: Session) -> None:
         (
             (
                 one.user.name,
-                one.user.subject or "-",
+                one.user.subject or ABSENT,
                 one.valid_keys,
                 time_text(one.user.created_at),
                 f"{time_text(one.user.disabled_at)} by {one.user.disabled_by}: {one.user.disabled_why}"
@@ -123,7 +123,7 @@ def keys(
                 k.fingerprint,
                 k.key_type,
                 k.kind,
-                k.comment or "-",
+                k.comment or ABSENT,
                 time_text(k.added_at),
                 k.added_by,
                 _state(k, now),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pilothouse.cli.output import json_option, printed_as_json, say
+from pilothouse.cli.output import json_option, printed_as_json, say, show_hung
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import ModelFileError, PilothouseError
 from pilothouse.domain.formats.safe_text import safe
@@ -18,13 +18,13 @@ SAME, FAILED, DIFFERENT = 0, 1, 2
 
 def show_change(change: PlannedChange) -> None:
     """Print what applying changes, or changed, by one file."""
-    click.echo(safe(f"{change.model}: {change.action}", limit=400))
+    show_hung(safe(f"{change.model}: {change.action}", limit=400))
     if change.git:
-        click.echo(safe(f"  from {git_text(change.git)}", limit=400))
+        show_hung(safe(f"  from {git_text(change.git)}", limit=400))
     for line in (*change.differences, *change.notes):
-        click.echo(safe(f"  {line}", limit=400))
+        show_hung(safe(f"  {line}", limit=400), 4)
     for line in change.loosens:
-        click.echo(safe(f"  loosens {line}", limit=400))
+        show_hung(safe(f"  loosens {line}", limit=400), 4)
 
 
 @click.command()

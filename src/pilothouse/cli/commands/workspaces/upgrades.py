@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pilothouse import __version__
-from pilothouse.cli.output import json_option, printed_as_json, say
+from pilothouse.cli.output import json_option, printed_as_json, say, show_hung
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.formats.safe_text import safe
@@ -183,4 +183,4 @@ def _convert(session: Session) -> int:
 
 
 def _print(line: str) -> None:
-    click.echo(safe(line, limit=_LONGEST_LINE))
+    show_hung(safe(line, limit=_LONGEST_LINE), 4)

@@ -15,6 +15,7 @@ from pilothouse.cli.output import (
     say_glass,
     say_solo,
     say_unwatched,
+    show_hung,
     show_pairs,
     show_table,
 )
@@ -162,7 +163,7 @@ def apply(session: Session, plan: bool) -> None:
     for change in changes:
         show_change(change)
         if plan and change.action in ("create", "update"):
-            click.echo(safe(f"  {texts.appliers_text(change.may_apply, change.refusal)}", limit=400))
+            show_hung(safe(f"  {texts.appliers_text(change.may_apply, change.refusal)}", limit=400), 4)
     if not changes:
         say("no model files: describe targets in targets.toml, then write models/NAME/model.toml")
     elif plan and (changed := [change for change in changes if change.action in ("create", "update")]):
