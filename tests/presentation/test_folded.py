@@ -8,7 +8,7 @@ from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.documents import hung, hung_branch
 from pilothouse.presentation.tables.folded import folded_lines
 from pilothouse.presentation.tables.table import Column, Row, Table
-from pilothouse.presentation.texts import place_once
+from pilothouse.presentation.texts import place_once, without_place
 from pilothouse.presentation.width import display_width
 
 WORDS = (
@@ -126,3 +126,4 @@ def test_status_names_a_place_once() -> None:
     assert place_once("crm: auc 0.69 on crm, reference 0.77") == "crm: auc 0.69, reference 0.77"
     assert place_once("2 targets: auc fell on crm") == "2 targets: auc fell on crm"
     assert place_once("") == ""
+    assert without_place("auc fell on ewr-2 and on ewr", "ewr") == "auc fell on ewr-2 and"

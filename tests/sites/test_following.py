@@ -27,7 +27,7 @@ from pilothouse.domain.errors import (
 )
 from pilothouse.domain.identity.roles import Actor, Role
 from pilothouse.domain.outbox.happenings import SITE_CONTRADICTS, SITE_FAILING, SITE_RECOVERED, TOLD
-from pilothouse.domain.sites.followed import FollowedLook, FollowStanding
+from pilothouse.domain.sites.followed import FollowedLook, FollowStanding, natural
 from pilothouse.domain.sites.readings import Reading, Standing, with_followed
 from pilothouse.operations import automation_switch
 from pilothouse.operations.services import Services
@@ -381,6 +381,11 @@ def test_a_followed_site_has_a_tile_by_the_word_of_who_follows_it(two: Two) -> N
     assert eu.figures is not None
     away = with_followed([Reading(site="hub", standing=Standing.AWAY, answer=answer, heard_at=NOW)])[1]
     assert (away.standing, away.said) == (Standing.STALE, "hub follows it, and is away")
+
+
+def test_followed_sites_come_in_the_order_in_which_people_count() -> None:
+    names = ["s10", "north", "s2", "s", "10", "9"]
+    assert sorted(names, key=natural) == ["9", "10", "north", "s", "s2", "s10"]
 
 
 def test_commands_publish_follow_and_look(two: Two, capsys: pytest.CaptureFixture[str]) -> None:

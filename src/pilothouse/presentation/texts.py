@@ -1,5 +1,6 @@
 """Times, figures and records as text."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -276,4 +277,9 @@ def _node_text(node: "LineageNode") -> str:
 def place_once(why: str) -> str:
     """``crm: auc 0.69 on crm, reference 0.77`` with the place once, before the colon."""
     where, colon, rest = why.partition(": ")
-    return f"{where}{colon}{rest.replace(f' on {where}', '', 1)}"
+    return f"{where}{colon}{without_place(rest, where)}"
+
+
+def without_place(why: str, place: str) -> str:
+    """``auc 0.69 on crm, reference 0.77`` without its place, for where that stands beside it."""
+    return re.sub(rf" on {re.escape(place)}(?![\w-])", "", why, count=1)

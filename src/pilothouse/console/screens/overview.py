@@ -32,7 +32,7 @@ from pilothouse.presentation.tables.registry_rows import (
     target_table,
 )
 from pilothouse.presentation.tables.table import Table
-from pilothouse.presentation.texts import counted
+from pilothouse.presentation.texts import counted, place_once
 
 _LOOKED_AT = 150
 """Entries of the log from which the feed is made."""
@@ -260,14 +260,17 @@ class OverviewView(View[OverviewData]):
                 targets = f"{counted(group.targets, 'target')}, {counts_text(group.counts)}"
                 return [
                     Cell(f"{glyph} {name} ({targets}): ", tone),
-                    Cell(safe(group.why) or "nothing to say"),
+                    Cell(safe(place_once(group.why)) or "nothing to say"),
                     after,
                 ]
         if model is None:
             return []
-        health, why = model.health, model.why
+        health, why = model.health, place_once(model.why)
         if chosen.group is not None and data.chosen == chosen and data.targets:
-            health, why = data.targets[0].health, f"{data.targets[0].target}: {data.targets[0].why}"
+            health, why = (
+                data.targets[0].health,
+                place_once(f"{data.targets[0].target}: {data.targets[0].why}"),
+            )
         glyph, tone = HEALTH[health]
         hold = "   ‖ automatic deployment is held" if model.holds else ""
         return [

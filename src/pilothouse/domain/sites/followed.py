@@ -1,10 +1,19 @@
 """Followed sites: what each is by what it has published, the gravest first."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 HASH_BYTES = 32
+_DIGITS = re.compile(r"([0-9]{1,18})")
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """Key by which names are sorted as people do: s2 before s10."""
+    return [
+        (int(part), "") if part.isascii() and part.isdigit() else (-1, part) for part in _DIGITS.split(name)
+    ]
 
 
 class FollowStanding(StrEnum):

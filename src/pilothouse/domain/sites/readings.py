@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from pilothouse.domain.sites.answers import FollowedState, SiteAnswer, SiteFigures
+from pilothouse.domain.sites.followed import natural
 
 
 class Standing(StrEnum):
@@ -119,7 +120,8 @@ def with_followed(readings: Sequence[Reading]) -> list[Reading]:
     found: list[Reading] = []
     for reading in readings:
         found.append(reading)
-        for state in reading.answer.followed if reading.answer else ():
+        followed = reading.answer.followed if reading.answer else ()
+        for state in sorted(followed, key=lambda one: natural(one.name)):
             name = state.name if state.name not in names else f"{reading.site}/{state.name}"
             names.add(name)
             found.append(_followed(reading, state, name))

@@ -26,7 +26,7 @@ from pilothouse.presentation.cells import (
     stage_cell,
 )
 from pilothouse.presentation.tables.table import Row, Table, read_columns, table_of
-from pilothouse.presentation.texts import figure, time_text
+from pilothouse.presentation.texts import figure, time_text, without_place
 
 _NO_MODELS = "no models yet: write models/NAME/model.toml and run pilothouse apply"
 _NO_TARGETS = "no targets: name them in model.toml under [[targets]]"
@@ -150,7 +150,7 @@ def target_table(states: Sequence[TargetState], *, with_model: bool = False) -> 
             ">P95ms !4": lambda s: cell(figure(s.p95_ms, 1)),
             ">ROWS !5": lambda s: cell(f"{s.rows_last_window:,}" if s.rows_last_window else ""),
             "EVENT CLOCK !6": lambda s: cell(time_text(s.event_clock)),
-            "WHY ~16": lambda s: cell(s.why),
+            "WHY ~16": lambda s: cell(without_place(s.why, s.target)),
         },
         key=lambda s: f"{s.model}/{s.target}",
         empty=_NO_TARGETS,
@@ -168,7 +168,7 @@ def deployment_table(states: Sequence[TargetState]) -> Table:
             "SERVING ~9": serving_cell,
             "HEALTH": lambda s: health_cell(s.health),
             "SINCE !1": lambda s: cell(time_text(s.since)),
-            "WHY ~12": lambda s: cell(s.why),
+            "WHY ~12": lambda s: cell(without_place(s.why, s.target)),
             "DEPLOYED !3": lambda s: cell(time_text(s.deployment.effective_at) if s.deployment else ""),
             "HOW !2": lambda s: cell(s.deployment.kind if s.deployment else ""),
             "BY !4": lambda s: cell(s.deployment.actor if s.deployment else ""),

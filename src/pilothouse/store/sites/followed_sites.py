@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from pilothouse.domain.formats.time_units import to_us
-from pilothouse.domain.sites.followed import FollowedLook, FollowedSite, FollowStanding
+from pilothouse.domain.sites.followed import FollowedLook, FollowedSite, FollowStanding, natural
 from pilothouse.sqlite import Connection
 from pilothouse.store.values import columns_of, from_row, insert
 
@@ -27,11 +27,11 @@ def remove(connection: Connection, site: int, *, by: str, at: datetime) -> None:
 
 
 def in_use(connection: Connection) -> list[FollowedSite]:
-    """Sites that are followed, by name."""
+    """Sites that are followed, by name, s2 before s10."""
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM followed_sites WHERE removed_at IS NULL ORDER BY name"  # noqa: S608 - ours
+        f"SELECT {_COLUMNS} FROM followed_sites WHERE removed_at IS NULL"  # noqa: S608 - ours
     )
-    return [from_row(FollowedSite, row) for row in rows]
+    return sorted((from_row(FollowedSite, row) for row in rows), key=lambda one: natural(one.name))
 
 
 def look_at(connection: Connection, site: int) -> FollowedLook | None:

@@ -215,7 +215,10 @@ def _show_state(state: TargetState) -> None:
     click.echo(f"{safe(state.model)} on {safe(state.target)}: {version}")
     show_table(
         ("health", "since", "why"),
-        ((ground.health, texts.time_text(ground.at), ground.text) for ground in state.grounds),
+        (
+            (ground.health, texts.time_text(ground.at), texts.without_place(ground.text, state.target))
+            for ground in state.grounds
+        ),
         empty="",
     )
     click.echo()

@@ -62,7 +62,7 @@ def targets(context: click.Context, write: bool) -> None:
         (
             (s.target, s.region, s.product, s.business_unit, *_labels(described.get(s.target)), s.model,
              s.deployment.version if s.deployment else "–", serving_text(s), s.health,
-             texts.time_text(s.since), s.why, *_place_cells(s, places.get(s.target)))
+             texts.time_text(s.since), texts.without_place(s.why, s.target), *_place_cells(s, places.get(s.target)))
             for s in states
         ),
         empty="no targets: describe them in targets.toml and select them in models/NAME/model.toml",
