@@ -121,3 +121,14 @@ def test_rows_keep_the_contract_that_is_inferred_from_them() -> None:
         contract = inferred(table, unique=names)
         assert breaches(table, contract) == []
         assert list(contract_faults(contract, ())) == []
+
+
+def test_a_schema_that_cuts_fractions_off_takes_what_its_contract_refuses_and_a_note_says_so() -> None:
+    written = pandas_io.to_yaml(pandera.DataFrameSchema({"x": pandera.Column(int, coerce=True)}))
+    contract, notes = contract_of(yaml.safe_load(written))
+    table = pa.table({"x": [1.0, 1.5]})
+
+    assert breaches(table, contract)
+    assert not pandera_refuses(pandas_io.from_yaml(written), table)
+    assert notes == ["x: coerce to int64 makes fractions fit; a contract refuses them"]
+    assert pandera_refuses(pandas_io.from_yaml(schema_yaml(contract)), table)

@@ -6,6 +6,7 @@ Its check ``str_matches`` looks at a text's beginning, so that the pattern is wr
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,8 @@ _TYPES: dict[ColumnType, str] = {
     "time": "datetime64[us, UTC]",
     "boolean": "boolean",
 }
+_CUTTING = re.compile(r"u?int\d*|bool")
+"""NumPy's types, to which pandera's coerce casts without a look: 1.5 is 1, 300 as int8 is 44. Int64 and boolean refuse both."""
 _BEGIN, _END = "^(?:", r")\Z"
 _MINIMUM, _MAXIMUM = "greater_than_or_equal_to", "less_than_or_equal_to"
 _COLUMN_KEYS = frozenset(
@@ -84,6 +87,8 @@ def contract_of(plain: Any) -> tuple[dict[str, ColumnRule], list[str]]:
             notes.append(f"{shown}: is a pattern of names, or may be absent; left out")
             continue
         contract[str(name)] = _rule(shown, kind, column, notes)
+        if (column.get("coerce") or plain.get("coerce")) and _CUTTING.fullmatch(str(column["dtype"])):
+            notes.append(f"{shown}: coerce to {column['dtype']} makes fractions fit; a contract refuses them")
     for key in ("checks", "index", "strict", "ordered"):
         if plain.get(key):
             notes.append(f"{key} of the whole schema: not taken")
