@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pilothouse.artifacts import ArtifactStore
 from pilothouse.domain.errors import NotFoundError
 from pilothouse.operations.services import Services, wall_clock
-from pilothouse.operations.states import states
+from pilothouse.operations.states import form
 from pilothouse.sqlite import Progress
 from pilothouse.sqlite.schema import version_of
 from pilothouse.store.connection import Registry
@@ -44,9 +44,11 @@ def open_workspace(root: Path, *, create: bool = False, progress: Progress | Non
         now=wall_clock,
         open_telemetry=lambda: _open_telemetry(paths),
     )
-    states.bring_up_to_date(
-        services
-    )  # as the schema: before the guard, else a read-only workspace would show nothing
+    if not form.is_of_this_release(services):
+        from pilothouse.operations.states import states
+
+        # as the schema: before the guard, else a read-only workspace would show nothing
+        states.bring_up_to_date(services)
     registry.guard = WriteGuard(paths.read_only).check
     return services
 

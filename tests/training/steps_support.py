@@ -12,7 +12,7 @@ import pandas as pd
 
 from pilothouse.domain.jobs.jobs import StepRequest, StepResult
 from pilothouse.domain.models.model_file import load_spec, spec_to_plain
-from pilothouse.domain.models.model_spec import STORED_KEYS
+from pilothouse.domain.models.spec_keys import STORED_KEYS
 
 MODEL = """
 name = "late"

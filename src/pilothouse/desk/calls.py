@@ -7,7 +7,7 @@ freezes, holds and erasing. A program asks for a promotion; a person answers.
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 from pilothouse.api.values import Job, Model, Request, Version
 from pilothouse.composition import open_workspace
@@ -15,11 +15,12 @@ from pilothouse.desk import plain
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.jobs.jobs import JobStatus, ProcessName
 from pilothouse.domain.jobs.notebook_runs import EntryKind, RunState
-from pilothouse.domain.models.model_spec import Scalar
-from pilothouse.domain.records import RequestStatus
 from pilothouse.operations import catalogue
 from pilothouse.operations.models import notebook_runs
 from pilothouse.operations.workspace import workspaces
+
+if TYPE_CHECKING:
+    from pilothouse.domain.models.model_spec import Scalar
 
 _P = ParamSpec("_P")
 
@@ -126,7 +127,12 @@ def job(desk: Desk, number: int) -> Job:
 
 @_call
 def train(
-    desk: Desk, model: str, reason: str, as_of: datetime | None, overrides: Mapping[str, Scalar], fresh: bool
+    desk: Desk,
+    model: str,
+    reason: str,
+    as_of: datetime | None,
+    overrides: "Mapping[str, Scalar]",
+    fresh: bool,
 ) -> Job:
     from pilothouse.operations.jobs import trainings
 
@@ -157,6 +163,7 @@ def withdraw(desk: Desk, number: int, reason: str) -> Request:
 
 @_call
 def requests(desk: Desk, model: str | None, open_only: bool, limit: int) -> list[Request]:
+    from pilothouse.domain.records import RequestStatus
     from pilothouse.operations.promotion import promotions
 
     status = RequestStatus.OPEN if open_only else None

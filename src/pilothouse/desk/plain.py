@@ -5,21 +5,21 @@ from typing import TYPE_CHECKING, Any
 
 from pilothouse.api import run_values, values
 from pilothouse.api.receipts import OutcomeReceipt, Receipt
-from pilothouse.domain import records
 from pilothouse.domain.jobs.notebook_runs import NotebookRun, compared
 
 if TYPE_CHECKING:
+    from pilothouse.domain import records
     from pilothouse.domain.formats.wire import LabelReceipt
     from pilothouse.operations.ingest.ingest import FileReceipt
 
 
-def model(record: records.Model) -> values.Model:
+def model(record: "records.Model") -> values.Model:
     return values.Model(
         record.name, record.task, record.owner, record.description, record.targets, dict(record.aliases)
     )
 
 
-def version(record: records.Version, run: records.Run, drawn: str = "") -> values.Version:
+def version(record: "records.Version", run: "records.Run", drawn: str = "") -> values.Version:
     from pilothouse.presentation.version_texts import standing_text
 
     return values.Version(
@@ -42,7 +42,7 @@ def version(record: records.Version, run: records.Run, drawn: str = "") -> value
     )
 
 
-def job(record: records.Job) -> values.Job:
+def job(record: "records.Job") -> values.Job:
     return values.Job(
         number=record.id,
         kind=record.kind,
@@ -61,7 +61,7 @@ def job(record: records.Job) -> values.Job:
     )
 
 
-def request(record: records.PromotionRequest) -> values.Request:
+def request(record: "records.PromotionRequest") -> values.Request:
     return values.Request(
         number=record.id,
         model=record.model,

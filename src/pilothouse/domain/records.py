@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from pilothouse.domain.audit.entries import AuditEntry as AuditEntry
+from pilothouse.domain.audit.entries import AuditHead as AuditHead
 from pilothouse.domain.identity.persons import Author, folded
 from pilothouse.domain.jobs.jobs import JobStatus
 from pilothouse.domain.models.evaluation import ColumnSummary, GateResult, MetricValue, PortableForm
@@ -19,6 +21,8 @@ from pilothouse.domain.promotion.request_standing import (
     RulesAtDecision,
     RulesInForce,
 )
+from pilothouse.domain.registered import Model as Model
+from pilothouse.domain.registered import Target as Target
 
 
 class VersionStatus(StrEnum):
@@ -43,49 +47,6 @@ class AlertStatus(StrEnum):
     OPEN = "open"
     ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A model as applied."""
-
-    id: int
-    name: str
-    task: str
-    owner: str
-    description: str
-    spec_id: int
-    spec_digest: str
-    folder: str
-    created_at: datetime
-    targets: tuple[str, ...] = ()
-    aliases: dict[str, int] = field(default_factory=dict)
-    git: dict[str, Any] | None = None
-    """Repository that the file in force lay in when it was applied (``GitState``); None where it lay in none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Target on which versions run."""
-
-    name: str
-    region: str
-    product: str
-    business_unit: str
-    event_clock: datetime | None = None
-    environment: str = ""
-    port: int | None = None  # on which its serving process listens; None for a free one
-    grpc_port: int | None = None  # on which it speaks gRPC too
-    tls_certificate: str = ""
-    tls_key: str = ""
-    client_tokens: str = ""
-    place: str = (
-        "local"  # remote: its serving process runs on another machine; elsewhere: something else serves it
-    )
-    deployer: dict[str, Any] | None = field(default=None, hash=False)  # command that brings versions there
-    limits: dict[str, Any] | None = field(default=None, hash=False)  # how much a remote one may send
-    labels: dict[str, str] = field(default_factory=dict, hash=False)
-    listed: bool = False  # in targets.toml as it was applied last
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,26 +324,3 @@ class Schedule:
     next_times: tuple[datetime, ...] = ()
     jitter_s: int = 0
     catch_up: str = "once"
-
-
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
-    """One row of the chained log. ``hash`` covers every other field; ``rows`` is the digest of the rows it covers."""
-
-    seq: int
-    recorded_at: datetime
-    actor: str
-    action: str
-    subject: str
-    detail: dict[str, Any]
-    previous: str
-    hash: str
-    rows: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AuditHead:
-    """Keep it elsewhere: with it a cut or rewritten log is found out."""
-
-    count: int
-    hash: str

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from pilothouse.domain.audit.entries import AuditEntry
 from pilothouse.domain.errors import (
     AccessEndedError,
     ConflictError,
@@ -17,7 +18,7 @@ from pilothouse.domain.identity.identity import IdentityKind
 from pilothouse.domain.identity.persons import PersonName, folded
 from pilothouse.domain.identity.roles import DAEMON, PERMISSIONS, Actor, Grant, Permission, Role
 from pilothouse.domain.promotion.proposals import Second
-from pilothouse.domain.records import AuditEntry, Target
+from pilothouse.domain.registered import Target
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import workspace

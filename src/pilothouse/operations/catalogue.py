@@ -1,21 +1,25 @@
-"""Models, versions and runs as they are recorded."""
+"""Models, versions and runs as they are recorded.
+
+Every command and program comes here, most for a name: what versions, runs and requests need is imported where they are read.
+"""
 
 import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pilothouse.domain.errors import ModelRetiredError, NotFoundError, PilothouseError
 from pilothouse.domain.identifiers import VersionReference, parse_reference, version_uri
 from pilothouse.domain.identity.roles import Actor
-from pilothouse.domain.models.model_spec import ModelSpec, Scalar
-from pilothouse.domain.models.version_stage import Standing
-from pilothouse.domain.records import Model, PromotionRequest, Run, Version
+from pilothouse.domain.registered import Model
 from pilothouse.operations.authorisation import reading
-from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
-from pilothouse.store.models import models, targets, versions
-from pilothouse.store.promotion import requests
-from pilothouse.store.work import runs
+from pilothouse.store.models import models, targets
+
+if TYPE_CHECKING:
+    from pilothouse.domain.models.model_spec import ModelSpec, Scalar
+    from pilothouse.domain.models.version_stage import Standing
+    from pilothouse.domain.records import PromotionRequest, Run, Version
 
 
 def list_models(services: Services, actor: Actor) -> list[Model]:
@@ -36,14 +40,16 @@ def get_model(services: Services, actor: Actor, name: str) -> Model:
         return require_model(connection, name)
 
 
-def get_spec(services: Services, actor: Actor, name: str) -> ModelSpec:
+def get_spec(services: Services, actor: Actor, name: str) -> "ModelSpec":
     """Specification in force of a model. Raises NotFoundError."""
     with reading(services, actor) as connection:
         return spec_of_model(connection, name)
 
 
-def estimator_parameters(services: Services, actor: Actor, name: str) -> dict[str, Scalar | None]:
+def estimator_parameters(services: Services, actor: Actor, name: str) -> "dict[str, Scalar | None]":
     """Every parameter of a model's estimator with its value in the newest run; empty where no run was made with it."""
+    from pilothouse.store.work import runs
+
     with reading(services, actor) as connection:
         spec = spec_of_model(connection, name)
         fit = runs.newest_record(connection, name).get("fit", {})
@@ -57,15 +63,19 @@ def primary_metric(services: Services, actor: Actor, model: str) -> str:
     return get_spec(services, actor, model).primary_metric
 
 
-def list_versions(services: Services, actor: Actor, model: str) -> list[Version]:
+def list_versions(services: Services, actor: Actor, model: str) -> "list[Version]":
     """A model's versions, newest first. Raises NotFoundError (no such model)."""
+    from pilothouse.store.models import versions
+
     with reading(services, actor) as connection:
         require_model(connection, model)
         return versions.listed(connection, model)
 
 
-def standings(services: Services, actor: Actor, model: str, numbers: Sequence[int]) -> dict[int, Standing]:
+def standings(services: Services, actor: Actor, model: str, numbers: Sequence[int]) -> "dict[int, Standing]":
     """Where versions of a model stand, by number; those that are not there are left out."""
+    from pilothouse.store.models import versions
+
     with reading(services, actor) as connection:
         return {
             number: version.standing
@@ -74,7 +84,7 @@ def standings(services: Services, actor: Actor, model: str, numbers: Sequence[in
         }
 
 
-def get_version(services: Services, actor: Actor, reference: str) -> Version:
+def get_version(services: Services, actor: Actor, reference: str) -> "Version":
     """Version that a reference names by number or alias, or the newest.
 
     Raises InvalidInputError (not a reference) or NotFoundError.
@@ -83,7 +93,7 @@ def get_version(services: Services, actor: Actor, reference: str) -> Version:
         return require_version(connection, reference)
 
 
-def list_classes(services: Services, version: Version) -> tuple[str, ...]:
+def list_classes(services: Services, version: "Version") -> tuple[str, ...]:
     """Classes of a version in the order of its probabilities, of two the positive one last; empty for a regression, and where
     its schema cannot be read."""
     try:
@@ -92,7 +102,7 @@ def list_classes(services: Services, version: Version) -> tuple[str, ...]:
         return ()
 
 
-def get_run(services: Services, actor: Actor, reference: str) -> Run:
+def get_run(services: Services, actor: Actor, reference: str) -> "Run":
     """Run that made a version. Raises InvalidInputError or NotFoundError."""
     with reading(services, actor) as connection:
         return require_run(connection, require_version(connection, reference))
@@ -108,8 +118,10 @@ def require_model(connection: Connection, name: str) -> Model:
     return model
 
 
-def spec_of_model(connection: Connection, name: str) -> ModelSpec:
+def spec_of_model(connection: Connection, name: str) -> "ModelSpec":
     """Specification in force of a model, in the caller's transaction. Raises NotFoundError."""
+    from pilothouse.operations.model_files import spec_in_force
+
     spec = spec_in_force(connection, name)
     if spec is None:
         require_model(connection, name)
@@ -127,8 +139,10 @@ def require_in_use(connection: Connection, name: str) -> None:
         )
 
 
-def require_version(connection: Connection, reference: str) -> Version:
+def require_version(connection: Connection, reference: str) -> "Version":
     """Version that a reference names, in the caller's transaction. Raises InvalidInputError or NotFoundError."""
+    from pilothouse.store.models import versions
+
     parsed = parse_reference(reference)
     version = versions.find(connection, parsed)
     if version is not None:
@@ -147,16 +161,20 @@ def require_version(connection: Connection, reference: str) -> Version:
     )
 
 
-def require_request(connection: Connection, request_id: int) -> PromotionRequest:
+def require_request(connection: Connection, request_id: int) -> "PromotionRequest":
     """Promotion request of that number, in the caller's transaction. Raises NotFoundError."""
+    from pilothouse.store.promotion import requests
+
     request = requests.find(connection, request_id)
     if request is None:
         raise NotFoundError(f"there is no request {request_id}: list them with pilothouse requests")
     return request
 
 
-def require_run(connection: Connection, version: Version) -> Run:
+def require_run(connection: Connection, version: "Version") -> "Run":
     """Run that made a version, in the caller's transaction."""
+    from pilothouse.store.work import runs
+
     run = runs.find(connection, version.run_id)
     assert run is not None, f"the run of {version_uri(version.model, version.number)} is gone"
     return run

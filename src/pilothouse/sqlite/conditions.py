@@ -12,3 +12,8 @@ def where(given: Mapping[str, object], *always: str) -> tuple[str, tuple[object,
     values = {condition: value for condition, value in given.items() if value is not None}
     conditions = [*always, *values]
     return f"WHERE {' AND '.join(conditions)}" if conditions else "", tuple(values.values())
+
+
+def marks(numbers: tuple[object, ...]) -> str:
+    """Placeholders for an IN: ``(?, ?, ?)``."""
+    return f"({', '.join('?' * len(numbers))})"

@@ -6,8 +6,7 @@ from datetime import datetime
 from pilothouse.domain.erasure import ErasedFile, Erasure, Plan, plan_from_plain
 from pilothouse.domain.formats.time_units import from_us, to_us
 from pilothouse.sqlite import Connection, Row
-from pilothouse.sqlite.conditions import where
-from pilothouse.store.listing import marks
+from pilothouse.sqlite.conditions import marks, where
 from pilothouse.store.values import from_json, from_row, insert
 
 _SELECT = (

@@ -18,7 +18,6 @@ __all__ = [
     "VERSIONS",
     "Listing",
     "in_order",
-    "marks",
     "requests_at",
     "window",
 ]
@@ -172,8 +171,3 @@ AUDIT = Listing(
     "e.action LIKE '%.failed' OR e.action LIKE '%.lost' OR e.action LIKE '%.rejected' OR e.action LIKE '%.rolled_back'",
     long=("detail", "e.detail", _DETAIL),
 )
-
-
-def marks(numbers: tuple[object, ...]) -> str:
-    """Placeholders for an IN: ``(?, ?, ?)``."""
-    return f"({', '.join('?' * len(numbers))})"

@@ -10,7 +10,6 @@ from typing import Any
 
 from pilothouse.sqlite import Connection, Progress, Schema, driver
 from pilothouse.store import schema_changes as changes
-from pilothouse.store.log import row_baseline
 
 APPEND_ONLY = (
     "workspace_policies",
@@ -191,6 +190,8 @@ MIGRATIONS: dict[str, Migration] = {
 def apply_migrations(connection: Connection, progress: Progress | None = None) -> None:
     """Bring the schema up to date, and seal the rows that decide as they are then. The caller has begun an immediate
     transaction, and commits it. ``progress`` is told how many rows of the audit log of how many are brought up to date."""
+    from pilothouse.store.log import row_baseline  # only a schema that is older needs it
+
     named, connection.row_factory = connection.row_factory, driver.Row
     try:
         before = row_baseline.differences(connection)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.models.model_spec import LATER_KEYS, STORED_KEYS, Duration
+from pilothouse.domain.models.spec_keys import LATER_KEYS, STORED_KEYS, Duration
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _LONGEST = 5_200 * _UNITS["w"]

@@ -4,37 +4,11 @@ Durations are written ``"90d"``, ``"6h"``, ``"15m"``, ``"30s"`` in the file and 
 """
 
 from dataclasses import dataclass, field
-from typing import Literal, NewType
+from typing import Literal
 
 from pilothouse.domain.jobs.jobs import RetryOn
 from pilothouse.domain.models.contract import ColumnRule
-
-Duration = NewType("Duration", int)
-"""Seconds, written in the file as a number with one of the units s, m, h, d, w."""
-
-STORED_KEYS = {"outcome_delay": "truth_delay"}
-"""Keys that were renamed, with the name that they keep in stored specifications: these are hashed, and so are the requests of
-steps that hold them, whose results are found again by that. A model file may use either name."""
-
-LATER_KEYS = frozenset(
-    {
-        "missing",
-        "csv",
-        "block",
-        "require",
-        "preprocessing",
-        "portable",
-        "inventory",
-        "signature",
-        "teams",
-        "documents",
-        "plan",
-        "replay",
-        "connection",
-        "contract",
-    }
-)
-"""Keys of later releases: not stored where they are not given, so that specifications from before keep their digest."""
+from pilothouse.domain.models.spec_keys import Duration as Duration
 
 Task = Literal["binary", "multiclass", "regression"]
 Direction = Literal["higher", "lower"]

@@ -5,7 +5,7 @@ from typing import Any
 
 from pilothouse.domain.formats.canonical import canonical_json
 from pilothouse.domain.models.dataclass_reader import format_duration
-from pilothouse.domain.models.model_spec import STORED_KEYS
+from pilothouse.domain.models.spec_keys import STORED_KEYS
 
 _DURATIONS = frozenset(
     {"outcome_delay", "holdout", "lookback", "timeout", "expires", "window", "step", "performance_window",

@@ -4,10 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pilothouse.domain.formats.safe_text import one_line
-from pilothouse.domain.records import Alert, Target
+from pilothouse.domain.registered import Target
+
+if TYPE_CHECKING:
+    from pilothouse.domain.records import Alert
 
 ESCALATED = "alert.escalated"
 RECEIVER_FAILING, RECEIVER_RECOVERED = "receiver.failing", "receiver.recovered"
@@ -155,7 +158,7 @@ TOLD = frozenset(NOTICES) | frozenset(OF_ALERTS)
 """Actions of the entries that are told."""
 
 
-def of_alert(alert: Alert, what: What, at: datetime, target: Target | None) -> Happening:
+def of_alert(alert: "Alert", what: What, at: datetime, target: Target | None) -> Happening:
     """What is told of an alert, with the text that it has now."""
     labels = {
         **(dict(target.labels) if target else {}),

@@ -26,6 +26,7 @@ from pilothouse.domain.monitoring.monitoring import Health, ServingState
 from pilothouse.domain.records import Alert
 from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.services import Services
+from pilothouse.operations.states.form import FORM, FORM_SETTING
 from pilothouse.sqlite import Connection
 from pilothouse.store import workspace
 from pilothouse.store.deployed import alerts as alert_store
@@ -33,9 +34,6 @@ from pilothouse.store.deployed import deployment_states as store
 from pilothouse.store.deployed.deployment_states import Basis, DeploymentState, Key, ModelState, Part
 from pilothouse.store.models import models
 
-FORM = "6"
-"""Form of the states on record; another one is written anew when the workspace is opened."""
-_SETTING = "form_of_states"
 _CHUNK = 1_000
 """Deployments that are looked at together."""
 
@@ -134,14 +132,11 @@ def _differing(services: Services, connection: Connection, model: str, keys: Seq
 
 def bring_up_to_date(services: Services) -> None:
     """Write all states anew where another release, or none, has written them."""
-    with services.registry.read() as connection:
-        if workspace.setting(connection, _SETTING) == FORM:
-            return
     with services.registry.transaction() as connection:
-        if workspace.setting(connection, _SETTING) == FORM:
+        if workspace.setting(connection, FORM_SETTING) == FORM:
             return  # another process was faster
         rebuild(services, connection)
-        workspace.set_setting(connection, _SETTING, FORM)
+        workspace.set_setting(connection, FORM_SETTING, FORM)
 
 
 def _computed(

@@ -10,8 +10,8 @@ from pilothouse.operations.services import Services
 from pilothouse.operations.transparency import held_heads, log_keys
 from pilothouse.operations.transparency.contradictions import fault_of
 from pilothouse.sqlite import Connection
+from pilothouse.sqlite.conditions import marks
 from pilothouse.store import workspace
-from pilothouse.store.listing import marks
 from pilothouse.store.log import audit, log_anchors, log_heads
 from pilothouse.store.log.log_heads import SignedHead
 from pilothouse.store.log.log_tree import Tree

@@ -33,7 +33,6 @@ from pilothouse.operations.automation.schedule_times import gives_either_day
 from pilothouse.operations.integrations import integration_files
 from pilothouse.operations.integrations.integration_files import IntegrationChanges
 from pilothouse.operations.models.git_state import git_states
-from pilothouse.operations.monitoring import window_forecast
 from pilothouse.operations.outbox import settings_files
 from pilothouse.operations.outbox.settings_files import AlertChanges
 from pilothouse.operations.plans import plan_files
@@ -375,6 +374,8 @@ def _planned_one(
     )
     if before.folder != file.folder and not Path(file.spec.data.source).is_absolute():
         loosens.append(f"folder: {before.folder} → {file.folder} (not comparable: the source lies beside it)")
+    from pilothouse.operations.monitoring import window_forecast  # numpy
+
     notes += window_forecast.expected_rows(services, file.spec)
     return PlannedChange(name, "update", tuple(found), tuple(loosens), tuple(notes))
 

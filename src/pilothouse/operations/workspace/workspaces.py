@@ -25,7 +25,6 @@ from pilothouse.operations.authorisation import (
     reading,
 )
 from pilothouse.operations.catalogue import require_model
-from pilothouse.operations.promotion import break_glass, promotions
 from pilothouse.operations.promotion.teams import check_team
 from pilothouse.operations.services import Services, wall_clock
 from pilothouse.operations.workspace import person_records
@@ -176,6 +175,8 @@ def grant_role(
                 change.connection
             ).four_eyes:  # one that was set while one person was alone
                 _put_policy(change, f"{name} may approve now, so that four eyes holds", four_eyes=True)
+            from pilothouse.operations.promotion import promotions  # every command opens this module
+
             promotions.withdraw_solo_requests(change, name)
 
 
@@ -239,6 +240,8 @@ def set_plugins(services: Services, actor: Actor, *, allowed: bool, reason: str 
 
 def set_break_glass(services: Services, actor: Actor, *, allowed: bool, reason: str = "") -> None:
     """Set whether somebody may deploy alone in an emergency (``break_glass``)."""
+    from pilothouse.operations.promotion import break_glass
+
     with changing(services, actor, Permission.SET_POLICY) as change:
         action = "break_glass.allowed" if allowed else "break_glass.forbidden"
         _set_switch(change, break_glass.SETTING, allowed, action, reason)

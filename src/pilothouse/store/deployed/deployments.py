@@ -9,8 +9,7 @@ from pilothouse.domain.formats.canonical import canonical_json
 from pilothouse.domain.formats.time_units import from_us, to_us
 from pilothouse.domain.records import Deployment, Hold
 from pilothouse.sqlite import Connection
-from pilothouse.sqlite.conditions import where
-from pilothouse.store.listing import marks
+from pilothouse.sqlite.conditions import marks, where
 from pilothouse.store.models.targets import target_ids
 from pilothouse.store.values import from_row
 

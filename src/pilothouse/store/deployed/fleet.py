@@ -15,9 +15,9 @@ from pilothouse.domain.monitoring.findings import WindowFinding
 from pilothouse.domain.monitoring.monitoring import Health, Place, ServingState, TargetState
 from pilothouse.domain.records import Deployment
 from pilothouse.sqlite import Connection, Row
+from pilothouse.sqlite.conditions import marks
 from pilothouse.sqlite.windows import Listing
 from pilothouse.store.deployed.deployment_states import decode_figures, decode_grounds
-from pilothouse.store.listing import marks
 from pilothouse.store.promotion.request_conditions import OUTDATED
 
 _HEALTHY, _NOT_DEPLOYED = Health.HEALTHY.rank, Health.NOT_DEPLOYED.rank

@@ -11,8 +11,8 @@ from datetime import datetime
 from pilothouse.domain.formats.time_units import to_us
 from pilothouse.domain.monitoring.incidents import Cost
 from pilothouse.sqlite import Connection, Row
-from pilothouse.sqlite.conditions import where
-from pilothouse.store.listing import DEARNESS, marks
+from pilothouse.sqlite.conditions import marks, where
+from pilothouse.store.listing import DEARNESS
 from pilothouse.store.values import from_row
 
 _SELECT = (

@@ -7,14 +7,13 @@ from datetime import datetime, timedelta
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 
+from pilothouse.domain.audit.entries import AuditEntry, AuditHead
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.formats.canonical import canonical_digest, canonical_json
 from pilothouse.domain.formats.time_units import from_us, to_us
 from pilothouse.domain.outbox.happenings import TOLD
-from pilothouse.domain.records import AuditEntry, AuditHead
 from pilothouse.sqlite import Connection, Row
-from pilothouse.sqlite.conditions import where
-from pilothouse.store.listing import marks
+from pilothouse.sqlite.conditions import marks, where
 from pilothouse.store.log import log_tree
 from pilothouse.store.outbox import outbox_events
 from pilothouse.store.values import from_json, from_row

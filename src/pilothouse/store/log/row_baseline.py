@@ -2,8 +2,8 @@
 
 import time
 
+from pilothouse.domain.audit.entries import AuditEntry
 from pilothouse.domain.formats.time_units import from_us
-from pilothouse.domain.records import AuditEntry
 from pilothouse.sqlite import Connection
 from pilothouse.store.log import audit, audit_agreement, row_agreement, row_digests
 from pilothouse.store.log.row_agreement import Difference

@@ -7,7 +7,7 @@ from typing import Any
 
 from pilothouse.domain.formats.canonical import canonical_json
 from pilothouse.domain.formats.time_units import from_us
-from pilothouse.domain.records import Model
+from pilothouse.domain.registered import Model
 from pilothouse.sqlite import Connection, Row
 from pilothouse.store.models.aliases import aliases_by_model, aliases_of
 from pilothouse.store.models.targets import targets_by_model, targets_of

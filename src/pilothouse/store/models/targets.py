@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pilothouse.domain.formats.canonical import canonical_json
 from pilothouse.domain.formats.time_units import to_us
-from pilothouse.domain.records import Target
+from pilothouse.domain.registered import Target
 from pilothouse.sqlite import Connection
 from pilothouse.store.values import from_json, from_row, insert
 

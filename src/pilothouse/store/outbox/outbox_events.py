@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pilothouse.domain.audit.entries import AuditEntry
 from pilothouse.domain.formats.time_units import to_us
-from pilothouse.domain.records import AuditEntry
 from pilothouse.sqlite import Connection
 from pilothouse.store.values import from_row
 

@@ -10,8 +10,7 @@ from pilothouse.domain.formats.time_units import from_us, to_us
 from pilothouse.domain.jobs.jobs import JobStatus, StepExit, StepResult
 from pilothouse.domain.records import Job
 from pilothouse.sqlite import Connection, Row
-from pilothouse.sqlite.conditions import where
-from pilothouse.store.listing import marks
+from pilothouse.sqlite.conditions import marks, where
 from pilothouse.store.values import columns_of, from_row, insert
 
 _AFTER = "SELECT json_group_array(d.after_id) FROM job_dependencies d WHERE d.job_id = j.id AND d.need = 'succeeded'"

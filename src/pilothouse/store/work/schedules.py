@@ -12,8 +12,7 @@ from pilothouse.domain.models.dataclass_reader import format_duration
 from pilothouse.domain.models.model_spec import ScheduleSpec
 from pilothouse.domain.records import Schedule
 from pilothouse.sqlite import Connection, Row
-from pilothouse.sqlite.conditions import where
-from pilothouse.store.listing import marks
+from pilothouse.sqlite.conditions import marks, where
 from pilothouse.store.values import from_row, insert
 
 _SELECT = (

@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 
 from pilothouse.cli.commands.models import first_models, templates
-from pilothouse.cli.commands.workspaces.files import show_change
 from pilothouse.cli.output import (
     json_option,
     plain,
@@ -26,8 +25,7 @@ from pilothouse.domain.identity.roles import DAEMON
 from pilothouse.domain.monitoring.monitoring import Health, ModelOverview
 from pilothouse.operations import automation_switch
 from pilothouse.operations.promotion import break_glass, request_lists
-from pilothouse.operations.upkeep import backups
-from pilothouse.operations.workspace import apply_models, workspaces, write_state
+from pilothouse.operations.workspace import workspaces, write_state
 from pilothouse.presentation import texts
 from pilothouse.presentation.pages.feed import late_text, waiting_texts
 from pilothouse.system.workspace_place import os_user
@@ -156,6 +154,9 @@ def _say_made(root: Path, admin: str, *, solo: bool, demo: bool) -> None:
 @click.pass_obj
 def apply(session: Session, plan: bool) -> None:
     """Read the files of the workspace (targets, plans, integrations, alerts, models) and bring the registry up to them."""
+    from pilothouse.cli.commands.workspaces.files import show_change  # what no other command here needs
+    from pilothouse.operations.workspace import apply_models
+
     act = apply_models.plan if plan else apply_models.apply
     changes = act(session.services, session.actor)
     if printed_as_json(session, changes):
@@ -273,6 +274,8 @@ def _figure(model: ModelOverview) -> str:
 @click.pass_obj
 def backup(session: Session, file: Path) -> None:
     """Copy the live workspace soundly into FILE (a tar)."""
+    from pilothouse.operations.upkeep import backups
+
     backups.backup(session.services, session.actor, file)
     say(f"{file}: {file.stat().st_size:,} bytes; try it with pilothouse restore {file} FOLDER")
 
