@@ -34,7 +34,8 @@ from pilothouse.operations.jobs import job_inputs, trainings
 from pilothouse.operations.models import comparisons, lineage, what_is_left
 from pilothouse.operations.models.paired_predictions import Sides
 from pilothouse.operations.services import Services
-from pilothouse.operations.upkeep import backups, restores, retention
+from pilothouse.operations.upkeep import backups, restores, retention, telemetry_export
+from pilothouse.operations.upkeep.telemetry_export import Selected
 from pilothouse.operations.workspace import audits, doctor, erasure_checks, workspaces, write_state
 from pilothouse.store import erasures
 from pilothouse.store.work import runs
@@ -543,3 +544,23 @@ def test_a_second_person_leaves_what_the_first_has_left(services: Services) -> N
     assert [line[-13:] for line in run.erased] == ["(tombstone 1)", "(tombstone 2)"]
     assert erasure_checks.examine(services).startswith("2 tombstones")
     assert write_state.check_seal(services)
+
+
+def test_exported_predictions_are_named_and_a_repeat_of_the_export_takes_the_rows_out(
+    services: Services, tmp_path: Path
+) -> None:
+    out, away = tmp_path / "out", tmp_path / "away"
+    before = telemetry_export.export(services, admin(services), out, Selected())
+    telemetry_export.export(services, admin(services), away, Selected())
+    away.rename(tmp_path / "carried away")
+    report = planning.make_plan(services, admin(services), SELECTION)
+    (far, near) = report.exports
+    assert far.startswith(f"{away}, exported on ")
+    assert "was not searched" in far
+    assert near.startswith(f"{out}/predictions/model=")
+    erased(services)
+    assert planning.make_plan(services, admin(services), SELECTION).exports == report.exports
+    after = telemetry_export.export(services, admin(services), out, Selected())
+    assert after.written == 1
+    assert 0 < after.rows < before.rows
+    assert planning.make_plan(services, admin(services), SELECTION).exports == (far,)

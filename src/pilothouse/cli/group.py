@@ -46,7 +46,7 @@ _COMMANDS = {
     "runs": ("models.runs:runs", "List notebook runs, which programs have recorded."),
     "export": (
         "models.exports:export",
-        "Write a version for other systems (ONNX, MLflow), compared with it.",
+        "Write a version (ONNX, MLflow) or stored predictions (Parquet) for other systems.",
     ),
     "report": ("models.reports:report", "Write a model's report: one HTML page with its pictures."),
     "import": (

@@ -19,7 +19,7 @@ from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.domain.promotion.proposals import LASTS
 from pilothouse.operations.authorisation import authorise, clean_text
 from pilothouse.operations.catalogue import require_model
-from pilothouse.operations.erasure import residue, summaries
+from pilothouse.operations.erasure import exported, residue, summaries
 from pilothouse.operations.erasure.files_with_rows import TABLE, lines_with, pattern_of, rows_with
 from pilothouse.operations.services import Services
 from pilothouse.store import erasures
@@ -51,6 +51,8 @@ class PlanReport:
     """Sources of models in which a value stands: they are the user's own, and the next training reads them."""
     backups: tuple[str, ...]
     """Backups in the workspace that may hold the rows."""
+    exports: tuple[str, ...]
+    """Exported predictions in which a value stands, and exports that could not be searched."""
     is_searched: bool
     """False where each value is too short to be searched for beside rows."""
 
@@ -97,6 +99,7 @@ def make_plan(services: Services, actor: Actor, selection: Selection, reason: st
         tuple(residue.search(services, selection.values, plan)),
         tuple(residue.in_sources(services, selection.values, selection.model)),
         tuple(backups_of(services)),
+        tuple(exported.search(services, selection.values)),
         any(len(value) >= residue.SHORTEST for value in selection.values),
     )
 

@@ -6,7 +6,7 @@ a late outcome is answered with the deletion of its prediction. Windows, outcome
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pilothouse.domain.formats.time_units import DAY_US
@@ -77,11 +77,33 @@ def stored_rows(connection: Connection, stream_id: int) -> int:
 
 def delete_some(connection: Connection, stream_id: int, received_before_us: int, now_us: int) -> Stored:
     """Delete some segments of a stream that were received before that time, and note it; nothing where none is left."""
-    segments = connection.execute(
-        "SELECT id, rows, last_event, length(predictions) + length(features) FROM segments "
-        "WHERE stream_id=? AND received<? ORDER BY last_event LIMIT ?",
+    numbers = connection.execute(
+        "SELECT id FROM segments WHERE stream_id=? AND received<? ORDER BY last_event LIMIT ?",
         (stream_id, received_before_us, _DELETED_AT_ONCE),
     ).fetchall()
+    return delete_segments(connection, stream_id, [number for (number,) in numbers], now_us)
+
+
+def due_segments(
+    connection: Connection, stream_id: int, received_before_us: int
+) -> list[tuple[int, int, int]]:
+    """Segments of a stream that were received before that time: (id, first event, last event)."""
+    return connection.execute(
+        "SELECT id, first_event, last_event FROM segments WHERE stream_id=? AND received<? ORDER BY last_event",
+        (stream_id, received_before_us),
+    ).fetchall()
+
+
+def delete_segments(connection: Connection, stream_id: int, numbers: Sequence[int], now_us: int) -> Stored:
+    """Delete these segments of a stream, and note it."""
+    segments = [
+        row
+        for number in numbers
+        for row in connection.execute(
+            "SELECT id, rows, last_event, length(predictions) + length(features) FROM segments WHERE id=?",
+            (number,),
+        )
+    ]
     if not segments:
         return Stored()
     ids = [(number,) for number, *_ in segments]

@@ -70,6 +70,7 @@ def erase_plan(
             "searched": report.is_searched,
             "sources": report.sources,
             "backups": report.backups,
+            "exports": report.exports,
         },
     ):
         return
@@ -111,6 +112,10 @@ def _say_where_it_stands(report: planning.PlanReport) -> None:
         say(f"it stays in {place}")
     for source in report.sources:
         say(f"it stands in {source}: erase it there first, or the next training stores it again")
+    for place in report.exports:
+        say(
+            f"outside of the workspace: {place}; after the erasure export there again, or delete it (docs/erasure.md)"
+        )
     for backup in report.backups:
         say(f"{backup} may hold it: delete it, or keep it with the tombstones (docs/erasure.md)")
 

@@ -1,11 +1,11 @@
-"""Commands that export a version for other systems."""
+"""Commands that export versions and predictions for other systems."""
 
 from pathlib import Path
 
 import click
 
 from pilothouse.cli.groups import group
-from pilothouse.cli.output import json_option, printed_as_json, say, show_table
+from pilothouse.cli.output import json_option, printed_as_json, say, show_table, targets_option
 from pilothouse.cli.session import Session
 
 EXIT_DIFFERS = 1
@@ -14,7 +14,7 @@ EXIT_DIFFERS = 1
 
 @group()
 def export() -> None:
-    """Versions for other systems."""
+    """Versions and predictions for other systems."""
 
 
 @export.command()
@@ -120,3 +120,38 @@ def mlflow(session: Session, version: str, folder: Path, anyway: bool) -> int:
         else:
             say("not written: outside Pilothouse it answers otherwise; --anyway writes it")
     return EXIT_DIFFERS if made.differing else 0
+
+
+@export.command("telemetry")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--model", default="", help="Only predictions of this model.")
+@targets_option("Only predictions served there; may be repeated.")
+@click.option("--from", "since", metavar="DAY", help="Events from this day on (UTC).")
+@click.option("--to", "until", metavar="DAY", help="Events before this day (UTC).")
+@json_option
+@click.pass_obj
+def telemetry(
+    session: Session, folder: Path, model: str, targets: tuple[str, ...], since: str | None, until: str | None
+) -> None:
+    """Write stored predictions as Parquet files, a partition for each model, target and day.
+
+    Readers are given DIR/predictions. DIR is new, or one of an export before: what is whole and unchanged there is left, a day
+    with late outcomes is written anew, and rows that were erased go. Private columns are left out.
+    """
+    from pilothouse.operations.upkeep import telemetry_export
+
+    selected = telemetry_export.Selected(
+        model,
+        targets,
+        telemetry_export.parse_day(since, "--from"),
+        telemetry_export.parse_day(until, "--to"),
+    )
+    made = telemetry_export.export(session.services, session.actor, folder, selected)
+    if printed_as_json(session, made):
+        return
+    rows = [(model, target, f"{days:,}", f"{count:,}") for model, target, days, count in made.shares]
+    show_table(("model", "target", "days", "rows"), rows, empty="no prediction is stored there")
+    say(
+        f"{folder}: {made.written:,} partitions written, {made.left:,} left as they were, {made.removed:,} removed; "
+        f"{made.rows:,} rows, {made.bytes / 1e6:.1f} MB"
+    )
