@@ -1,8 +1,15 @@
 """Retention of rows of predictions: the setting, legal holds, a preview, and the deletion."""
 
 from collections.abc import Callable
+from pathlib import Path
 
-from pilothouse.domain.errors import InvalidInputError, NotFoundError
+from pilothouse.domain.errors import (
+    ConflictError,
+    IntegrityError,
+    InvalidInputError,
+    NotFoundError,
+    UnavailableError,
+)
 from pilothouse.domain.formats.time_units import DAY_S, SECOND_US, to_us
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.identity.roles import Actor, Permission
@@ -11,6 +18,7 @@ from pilothouse.operations.authorisation import authorise, changing, reading, re
 from pilothouse.operations.catalogue import require_model
 from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.services import Services
+from pilothouse.operations.upkeep import kept_days, telemetry_export
 from pilothouse.sqlite import Connection
 from pilothouse.store import legal_holds, workspace
 from pilothouse.store.log import audit
@@ -24,6 +32,7 @@ from pilothouse.telemetry.trials import deletion as pair_deletion
 from pilothouse.telemetry.trials.deletion import StoredTrial
 
 _SETTING = "keep_rows_days"
+_KEPT_IN = "keep_rows_in"
 _WAITING_S = 180 * DAY_S
 """Seconds for which an outcome waits for its prediction."""
 _REJECTED_S = 90 * DAY_S
@@ -49,6 +58,25 @@ def keep_rows(services: Services, actor: Actor, days: int | None, reason: str) -
         before = _setting_days(change.connection)
         workspace.set_setting(change.connection, _SETTING, "" if days is None else str(days))
         change.record("retention.set", "telemetry", {"days": days, "before": before, "reason": reason})
+
+
+def rows_kept_in(services: Services, actor: Actor) -> str:
+    """Folder into which rows are moved before they are deleted; empty where they are deleted for good."""
+    with reading(services, actor) as connection:
+        return workspace.setting(connection, _KEPT_IN) or ""
+
+
+def keep_in(services: Services, actor: Actor, folder: str | None, reason: str) -> None:
+    """Set the folder into which rows are moved before they are deleted, as files (None: they are deleted for good).
+
+    Raises InvalidInputError, NotFoundError or NotAllowedError.
+    """
+    reason = reason_given(reason, "a change of where rows are kept")
+    place = "" if folder is None else kept_days.checked_place(folder)
+    with changing(services, actor, Permission.RETENTION) as change:
+        before = workspace.setting(change.connection, _KEPT_IN) or ""
+        workspace.set_setting(change.connection, _KEPT_IN, place)
+        change.record("retention.set", "telemetry", {"keep_in": place, "before": before, "reason": reason})
 
 
 def list_holds(services: Services, actor: Actor) -> list[LegalHold]:
@@ -101,18 +129,23 @@ def preview(services: Services, actor: Actor) -> RetentionReport:
 def apply(services: Services, actor: Actor) -> RetentionReport:
     """Delete rows that are due and under no hold, merge small segments of past days, return free pages to the disk.
 
-    Transactions are short, so that ingest goes on. The next round finishes an interrupted one, its audit rows too. Raises
-    NotAllowedError or UnavailableError.
+    Transactions are short, so that ingest goes on. The next round finishes an interrupted one, its audit rows too. Where
+    rows are kept in a folder, they are moved there, or stay. Raises NotAllowedError or UnavailableError (also, at the end of
+    the round, where rows could not be moved).
     """
     authorise(services, actor, Permission.RETENTION)
     _write_audit(services, actor)  # of an interrupted round
     now_us = to_us(services.now())
     shares = []
+    place, fault = rows_kept_in(services, actor), ""
     with services.telemetry.read() as connection:
         streams, trials = list_streams(connection), pair_deletion.list_trials(connection)
     for stream in streams:
         share = _share(services, stream)
         shares.append(share)
+        if place and share.rows and not share.held:
+            fault = _move(services, actor, stream, place, now_us) or fault
+            continue
         while share.rows and not share.held and _delete_some(services, stream, now_us):
             continue
     for trial in trials:
@@ -127,6 +160,8 @@ def apply(services: Services, actor: Actor) -> RetentionReport:
     _write_audit(services, actor)
     merged, into = _merge(services)
     freed = _until_none(services, retention.give_back_pages)
+    if fault:
+        raise UnavailableError(f"rows that are due stay until they can be kept: {fault}")
     return RetentionReport(tuple(shares), True, merged, into, expired, freed)
 
 
@@ -163,6 +198,26 @@ def _delete_some(services: Services, stream: Stream, now_us: int) -> bool:
         return False
     with services.telemetry.transaction() as connection:
         return bool(retention.delete_some(connection, stream.id, now_us - keep_s * SECOND_US, now_us).rows)
+
+
+def _move(services: Services, actor: Actor, stream: Stream, place: str, now_us: int) -> str:
+    """Move what is due of a stream into a folder; returns why not, where it could not be."""
+
+    def may_go() -> bool:
+        keep_s, hold = _rule(services, stream.model, stream.target)
+        return keep_s is not None and not hold
+
+    keep_s, hold = _rule(services, stream.model, stream.target)
+    if keep_s is None or hold:
+        return ""
+    what: dict[str, object] = {"model": stream.model, "targets": [stream.target], "by": "retention"}
+    try:
+        folder = Path(kept_days.checked_place(place))
+        with telemetry_export.opened(services, actor, folder, what) as into:
+            kept_days.move(services, stream, into, now_us - keep_s * SECOND_US, now_us, may_go)
+    except (UnavailableError, IntegrityError, ConflictError, NotFoundError) as error:
+        return str(error)
+    return ""
 
 
 def _delete_pairs(services: Services, trial: StoredTrial, now_us: int) -> bool:

@@ -14,16 +14,23 @@ from pilothouse.presentation.tables.legal_hold_rows import hold_table
 @click.command()
 @click.option("--apply", "apply_", is_flag=True, help="Delete what is due, and merge small segments.")
 @click.option("--keep", metavar="DAYS", help="Keep rows for so many days after they came, or for good: off.")
-@click.option("--reason", default="", help="Why, with --keep.")
+@click.option(
+    "--keep-in",
+    metavar="DIR",
+    help="Move rows into this folder, as files, before they are deleted; or delete them for good: off.",
+)
+@click.option("--reason", default="", help="Why, with --keep or --keep-in.")
 @json_option
 @click.pass_obj
-def retention(session: Session, apply_: bool, keep: str | None, reason: str) -> None:
+def retention(session: Session, apply_: bool, keep: str | None, keep_in: str | None, reason: str) -> None:
     """What retention would delete. Without --apply nothing is deleted."""
     services, actor = session.services, session.actor
     if keep is not None:
         if keep != "off" and not keep.isdecimal():
             raise InvalidInputError(f"--keep: found {keep!r}; expected a number of days, or off")
         operations.keep_rows(services, actor, None if keep == "off" else int(keep), reason)
+    if keep_in is not None:
+        operations.keep_in(services, actor, None if keep_in == "off" else keep_in, reason)
     report = operations.apply(services, actor) if apply_ else operations.preview(services, actor)
     if printed_as_json(session, report):
         return
@@ -38,6 +45,8 @@ def retention(session: Session, apply_: bool, keep: str | None, reason: str) -> 
     )  # fmt: skip
     days = operations.rows_kept_days(services, actor)
     say(f"the workspace keeps rows {'for good' if days is None else f'for {days} days'}")
+    if place := operations.rows_kept_in(services, actor):
+        say(f"rows that are due are moved into {place}, then deleted here")
     if apply_:
         say(
             f"{report.merged:,} small segments became {report.into:,}; {report.outcomes_expired:,} outcomes waited in "
