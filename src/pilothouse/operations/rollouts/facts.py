@@ -180,7 +180,7 @@ def _breaches(
         figures = {**alert.figures, "alert": alert.id}
         yield Breach("alert", f"alert {alert.id} on {alert.target}: {alert.summary}", alert.target, figures)
     for one in rollout.touched:  # a challenger runs in the process that answers
-        if one.entered_at is None:
+        if one.entered_at is None or served[one.target].kind == "elsewhere":
             continue
         down = rollout_facts.down_since(connection, one.target, one.entered_at)
         if down is not None and now - down >= _DOWN_AGAINST:
