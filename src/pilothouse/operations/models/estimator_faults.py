@@ -38,6 +38,10 @@ def estimator_faults(specs: Sequence[ModelSpec]) -> list[tuple[str, ...]]:
             check=True,
         )
         answers = iter(json.loads(done.stdout))
+    except subprocess.TimeoutExpired:
+        raise UnavailableError(
+            f"the estimators could not be checked in {_TIMEOUT_S} s: try again when the machine is less busy"
+        ) from None
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         raise UnavailableError(f"the estimators could not be checked: {type(error).__name__}") from error
     return [tuple(next(answers)) if spec.training.estimator is not None else () for spec in specs]
