@@ -141,7 +141,7 @@ test-clients: $(VENV)/.dev .clients/triton/.done .clients/kserve/.done .clients/
 	@touch $@
 
 test-engine: .engine/.done
-	@PH_CLUSTER_KILLS=$${PH_CLUSTER_KILLS:-100} .engine/bin/python -m pytest -q -s -rs tests/execution/test_cluster.py tests/execution/test_cluster_kills.py tests/daemon/test_cluster_jobs.py
+	@PH_CLUSTER_KILLS=$${PH_CLUSTER_KILLS:-100} .engine/bin/python -m pytest -q -s -rs tests/execution/test_cluster.py tests/execution/test_cluster_logs.py tests/execution/test_cluster_kills.py tests/daemon/test_cluster_jobs.py
 
 # What teams keep beside Pilothouse, real and on loopback: an environment with every extra, and what is not there is said.
 .ecosystem/data/.done: tests/ecosystem/requirements-data.txt requirements-dev.lock pyproject.toml

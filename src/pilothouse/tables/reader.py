@@ -83,6 +83,16 @@ def folder_files(path: Path) -> list[Path]:
     return files
 
 
+def log_files(root: Path, pattern: str | None) -> list[Path]:
+    """Files of a log: those of ``folder_files``, or below ``root`` those that fit a pattern. Raises NotFoundError."""
+    if pattern is None:
+        return folder_files(root)
+    files = sorted(f for f in root.glob(pattern) if f.is_file() and f.name.lower().endswith(SUFFIXES))
+    if not files:
+        raise NotFoundError(f"{root}/{pattern}: fits no {', '.join(SUFFIXES)} file")
+    return files
+
+
 def source_digest(source: Path | Frame) -> str:
     """sha256 of the bytes of a file, or of a program's rows, in hex."""
     return hashlib.sha256(source.data).hexdigest() if isinstance(source, Frame) else sha256_file(source)

@@ -5,15 +5,21 @@ contract; profiles without rows could be none of that, so a log that is to be on
 """
 
 import hashlib
+import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from pilothouse.confinement import probe
 from pilothouse.domain.confinement import confines, unheld
-from pilothouse.domain.errors import NotFoundError
+from pilothouse.domain.errors import NotFoundError, UnavailableError
+from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.formats.time_units import DAY_US, SECOND_US, from_us
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.integrations.execution_settings import ExecutionSettings
 from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.domain.monitoring.alert_rules import Span, due_spans
 from pilothouse.domain.monitoring.findings import DriftFinding, QualityFinding, Window
@@ -23,8 +29,9 @@ from pilothouse.operations.authorisation import reading
 from pilothouse.operations.catalogue import require_model, require_version, spec_of_model
 from pilothouse.operations.monitoring import merged_windows
 from pilothouse.operations.monitoring.baselines import Baseline, baseline_of
+from pilothouse.operations.monitoring.carried_logs import CarriedLog
 from pilothouse.operations.monitoring.input_verdicts import counted, judge_inputs
-from pilothouse.operations.monitoring.log_reading import LogReader, Tell
+from pilothouse.operations.monitoring.log_reading import MOST_PROCESSES, LogReader, Tell
 from pilothouse.operations.monitoring.window_closing import Grid, calibration_days, grids
 from pilothouse.operations.services import Services
 from pilothouse.statistics.profiles.dated import DatedProfiles
@@ -34,6 +41,9 @@ from pilothouse.statistics.significance.null_windows import RECENT
 from pilothouse.store.deployed import deployments
 from pilothouse.system.paths import WorkspacePaths
 from pilothouse.telemetry.windows.readings import DRIFT
+
+_PATIENCE_S = 60.0
+"""Seconds that a cluster has to show a worker."""
 
 
 @contextmanager
@@ -49,6 +59,61 @@ def local_reader(
         isolation="require" if confines(probe.offered()) else "warn",
     ) as launcher:
         yield LogReader(launcher, processes, credentials, memory_mb)
+
+
+@contextmanager
+def cluster_reader(
+    paths: WorkspacePaths,
+    settings: ExecutionSettings,
+    named: str,
+    processes: int | None,
+    memory_mb: int,
+    tell: Tell,
+) -> Iterator[LogReader]:
+    """Reader by the workers of a cluster, one share a thread of theirs unless ``processes`` says otherwise, of a log on this
+    machine. Raises UnavailableError, NotFoundError or InvalidInputError."""
+    from pilothouse.execution.cluster.runner import ClusterRunner
+
+    place = log_place(named)
+    CarriedLog(place, [paths.state])  # what is wrong with the place is said before anything is started
+    with tempfile.TemporaryDirectory(prefix="pilothouse-") as folder:
+        runner = ClusterRunner(
+            settings,
+            paths.root,
+            jobs=Path(folder),
+            artifacts=place.root.absolute(),
+            isolation="require" if confines(probe.offered()) else "warn",
+        )
+        seen = _FirstSight()
+        runner.on_state = seen.take
+        with runner:
+            threads = seen.threads(settings.scheduler)
+            tell(f"folded by {settings.scheduler}, which has {threads} thread{'s' * (threads != 1)}")
+            count = processes or min(threads, MOST_PROCESSES)
+            yield LogReader(runner, count, "", memory_mb, Path(folder), (paths.state,))
+
+
+class _FirstSight:
+    """What a cluster says of itself, until it has a worker."""
+
+    def __init__(self) -> None:
+        self._has_worker = threading.Event()
+        self._state: dict[str, Any] = {}
+
+    def take(self, state: dict[str, Any]) -> None:
+        self._state = state
+        if state["workers"]:
+            self._has_worker.set()
+
+    def threads(self, scheduler: str) -> int:
+        """Threads of its workers. Raises UnavailableError where it has none for a while."""
+        if not self._has_worker.wait(_PATIENCE_S):
+            why = self._state.get("fault") or ("it has no worker" if self._state else "it does not answer")
+            raise UnavailableError(
+                f"cluster {scheduler}: {one_line(str(why), 300)}; see pilothouse doctor, or take [execution] from "
+                "integrations.toml to read the log here"
+            )
+        return sum(int(worker["threads"]) for worker in self._state["workers"])
 
 
 def judge_log(

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pilothouse.domain.models.model_spec import ModelSpec
+from pilothouse.domain.monitoring.log_shares import Part
 from pilothouse.domain.tables.table_form import EVENT_TIME
 from pilothouse.statistics.arrays import AnyArray, Flags, Floats
 from pilothouse.statistics.profiles.coded import CodedColumn
@@ -24,36 +25,6 @@ from pilothouse.statistics.profiles.log_columns import check_log_columns, log_fo
 from pilothouse.statistics.profiles.specification import CategoricalColumn, ProfileSpecification
 from pilothouse.tables.parquet_files import ParquetFile
 from pilothouse.tables.reader import open_table, partitions, with_partitions
-
-_FILES_A_SHARE = 4
-"""Files a share from which whole files are dealt out; of fewer, parquet files are cut by row groups."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Part of a log: a file below a root, whole, or every ``shares``-th row group of it from ``share`` on."""
-
-    file: str
-    share: int = 0
-    shares: int = 1
-
-
-def parts_of_share(files: Sequence[tuple[str, int]], share: int, shares: int, *, cuts: bool) -> list[Part]:
-    """Parts that one of several shares consists of, by (name, size) of every file: all shares together hold each row once.
-
-    Files go by size to the share that has least. ``cuts``: parquet files may be cut where there are few.
-    """
-    cut = cuts and len(files) < _FILES_A_SHARE * shares
-    loads, mine = [0] * shares, []
-    for name, size in sorted(files, key=lambda file: (-file[1], file[0])):
-        if cut and name.lower().endswith(".parquet"):
-            mine.append(Part(name, share, shares))
-            continue
-        least = loads.index(min(loads))
-        loads[least] += max(size, 1)
-        if least == share:
-            mine.append(Part(name))
-    return sorted(mine, key=lambda part: part.file)
 
 
 @dataclass(slots=True)

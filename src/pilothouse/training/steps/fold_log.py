@@ -2,7 +2,8 @@
 model file; of a log on a network it copies one object at a time.
 
 Inputs: ``specification`` (of the version's profiles), and ``log`` (a file or folder) where the log is on this machine. Options:
-``share`` and ``shares``, ``unit_us`` (a day or an hour), ``pattern`` (which files below the folder) or ``url``, ``timeout_s``.
+``share`` and ``shares``, or the share's ``parts`` (of a log of which only these are here); ``unit_us`` (a day or an hour);
+``pattern`` (which files below the folder), or ``url`` and ``timeout_s``.
 Output: ``profiles`` (``DatedProfiles``). Record: ``rows``, ``left_out`` by reason, ``files``, ``bytes``, ``dialects``, and
 ``listing``, a digest of all files of the log as this share saw them.
 """
@@ -13,13 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pilothouse.domain.errors import InvalidInputError, NotFoundError, PilothouseError
+from pilothouse.domain.errors import InvalidInputError, PilothouseError
 from pilothouse.domain.jobs.jobs import StepRequest, StepResult
+from pilothouse.domain.monitoring.log_shares import Part, parts_of_share
 from pilothouse.domain.tables.source_url import source_url
 from pilothouse.statistics.profiles.dated import DatedProfiles
 from pilothouse.statistics.profiles.specification import ProfileSpecification
-from pilothouse.tables.reader import SUFFIXES, folder_files
-from pilothouse.training.data.log_folding import Folded, Part, fold_file, parts_of_share
+from pilothouse.tables.reader import SUFFIXES, log_files
+from pilothouse.training.data.log_folding import Folded, fold_file
 from pilothouse.training.steps.common import Report, input_path, spec_of, step, write_output
 
 if TYPE_CHECKING:
@@ -39,7 +41,13 @@ def run(request: StepRequest, report: Report) -> StepResult:
     listing = "\n".join(f"{name} {state}" for name, state in zip(log.names, log.states, strict=True))
     files = list(zip(log.names, log.sizes, strict=True))
     cuts = isinstance(log, _HereLog)
-    parts = parts_of_share(files, int(options["share"]), int(options["shares"]), cuts=cuts)
+    if "parts" in options:
+        parts = [
+            Part(**{**part, "file": str(input_path(request, "log") / part["file"])})
+            for part in options["parts"]
+        ]
+    else:
+        parts = parts_of_share(files, int(options["share"]), int(options["shares"]), cuts=cuts)
     told = 0
     for number, part in enumerate(parts):
         with log.opened(part) as (path, root):
@@ -66,17 +74,7 @@ class _HereLog:
 
     def __init__(self, request: StepRequest) -> None:
         self._root = input_path(request, "log")
-        pattern = request.options.get("pattern")
-        if pattern is None:
-            files = folder_files(self._root)
-        else:
-            files = sorted(
-                file
-                for file in self._root.glob(pattern)
-                if file.is_file() and file.name.lower().endswith(SUFFIXES)
-            )
-        if not files:
-            raise NotFoundError(f"{self._root}/{pattern}: fits no {', '.join(SUFFIXES)} file")
+        files = log_files(self._root, request.options.get("pattern"))
         stats = [file.stat() for file in files]
         self.names = [str(file) for file in files]
         self.sizes = [stat.st_size for stat in stats]

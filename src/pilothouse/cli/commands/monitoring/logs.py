@@ -1,5 +1,6 @@
 """The command that judges a log of predictions without taking it in: profile."""
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
@@ -17,6 +18,7 @@ from pilothouse.presentation.verdicts import (
 )
 
 if TYPE_CHECKING:
+    from pilothouse.domain.integrations.execution_settings import ExecutionSettings
     from pilothouse.domain.monitoring.log_profiles import LogReport
 
 _DRIFTS = 1
@@ -28,7 +30,11 @@ _DRIFTS = 1
 @click.option("--model", required=True, help="The model that predicted.")
 @on_option("target", required=True, help="Where it ran.")
 @click.option("--version", type=int, help="Its version; what is live there otherwise.")
-@click.option("--processes", type=int, help="Processes that read side by side; one a processor otherwise.")
+@click.option(
+    "--processes",
+    type=int,
+    help="Processes that read side by side; one a processor or thread of the cluster otherwise.",
+)
 @click.option(
     "--memory-mb",
     type=int,
@@ -54,12 +60,19 @@ def profile(
     FILE is a file (parquet, csv, csv.gz, jsonl or ndjson), a folder of them, a pattern in quotes ('logs/*.parquet'), or a URL
     (s3, gs, az, http). The columns are those of pilothouse ingest. Exit code 1 where a feature drifts in the newest window.
     """
+    from pilothouse.domain.monitoring.log_profiles import log_place
     from pilothouse.operations.monitoring import log_verdicts
     from pilothouse.system.paths import WorkspacePaths
     from pilothouse.system.processes import usable_processors
 
-    with log_verdicts.local_reader(
-        WorkspacePaths(session.root), processes or usable_processors(), credentials or "", memory_mb, say
+    paths, settings = WorkspacePaths(session.root), _execution(session)
+    here = settings.engine == "local" or bool(log_place(log).url)
+    if here and settings.engine != "local":
+        say("read on this machine: the secret of a store does not leave it")
+    with (
+        log_verdicts.local_reader(paths, processes or usable_processors(), credentials or "", memory_mb, say)
+        if here
+        else log_verdicts.cluster_reader(paths, settings, log, processes, memory_mb, say)
     ) as reader:
         report = log_verdicts.judge_log(
             session.services, session.actor, reader, log, model=model, target=target, version=version
@@ -68,6 +81,15 @@ def profile(
     if not printed_as_json(session, plain(report)):
         _show(report)
     return _DRIFTS if newest is not None and newest.drifting else 0
+
+
+def _execution(session: Session) -> "ExecutionSettings":
+    """Where steps run. The workspace is closed again: processes that read are started before a database is open."""
+    from pilothouse.composition import open_workspace
+    from pilothouse.operations.integrations import cluster
+
+    with closing(open_workspace(session.root)) as services:
+        return cluster.settings_in_force(services)
 
 
 def _show(report: "LogReport") -> None:
