@@ -216,6 +216,26 @@ def test_the_process_that_talks_to_the_cluster_reaches_jobs_and_certificates_and
     assert "registry.db" in ended.stderr
 
 
+def test_a_lease_that_ends_before_its_step_begins_loses_the_attempt_and_fails_no_job(tmp_path: Path) -> None:
+    """PH_SEED=793895849 of the kills: a scheduler came back, and nobody asked about a step for 30 s."""
+    program = (
+        "import pathlib, sys; from pilothouse.execution.cluster import agent, contract, launchers; agent.LEASE_S = 0.0;"
+        "manner = launchers.Manner('require', 'trial_steps', (), 1.0);"
+        "order = contract.Order('1', 'topic', '', {'memory_mb': 1}, {}, manner);"
+        "made = agent.Agent(pathlib.Path(sys.argv[1]), 'tls://w', 100.0, 1, lambda *said: None);"
+        "print(made.run(order).to_text())"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    report = json.loads(ended.stdout)
+    assert (report["fault"], report["result"]) == ("", None)
+    request = StepRequest(1, 1, "fit", str(tmp_path), {}, {}, threads=1, memory_mb=1)
+    status, error, _ = judge(request, StepExit(**report["exit"]), None)
+    assert status is JobStatus.LOST
+    assert error == "fit was lost: nobody asked about it for so long that its lease ended before it began"
+
+
 def test_a_process_that_may_not_talk_to_the_cluster_fails_its_steps_and_says_why(tmp_path: Path) -> None:
     """An address that others reach, as if the settings' own check had let it pass: the process refuses it too."""
     unsafe = ExecutionSettings(engine="dask", scheduler="tcp://192.0.2.1:8786")

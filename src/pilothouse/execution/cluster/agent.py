@@ -117,7 +117,7 @@ class Agent:
 
     def _run(self, order: Order, attempt: _Attempt) -> Report:
         if attempt.fenced.is_set():
-            return self._report(order, fault="nobody asked about it for so long that its lease has ended")
+            return self._lost(order, "nobody asked about it for so long that its lease ended before it began")
         if attempt.cancel.is_set():
             return self._report(order, exit_=StepExit(None, None, 0.0, 0.0, "cancelled"))
         if order.program != program_digest():
@@ -138,7 +138,7 @@ class Agent:
             with self.launchers.lent(order.manner) as launcher:
                 exit_, result = launcher.run_step(request, attempt.cancel, lambda line: None)
         if attempt.fenced.is_set():
-            return self._report(order, fault="its lease ended while it ran")
+            return self._lost(order, "nobody asked about it for so long that its lease ended while it ran")
         return self._report(order, exit_, result, Path(request.folder))
 
     def _lay_out(self, order: Order, attempt: _Attempt) -> StepRequest:
@@ -167,6 +167,10 @@ class Agent:
             with self._lock:
                 self._used_mb -= attempt.memory_mb
                 self._lock.notify_all()
+
+    def _lost(self, order: Order, why: str) -> Report:
+        """Not the step's fault: another attempt may come through."""
+        return self._report(order, exit_=StepExit(None, None, 0.0, 0.0, "worker lost", why))
 
     def _report(
         self,
