@@ -37,6 +37,7 @@ async def test_a_regression_has_no_threshold(make_console) -> None:
     async with app.run_test(size=(120, 24)) as pilot:
         await settle(pilot)
         assert "RESIDUALS" in app.view.query_one(Pager).text
+        assert "threshold" not in str(app.view.query_one(Footer).render())
         await pilot.press("greater_than_sign")
         await pilot.pause()
         assert "only a model of two classes has a threshold" in str(app.view.query_one(Footer).render())

@@ -246,3 +246,8 @@ def test_a_restored_workspace_does_not_send_what_its_backup_held(
         told_again = [one.purpose for one in courier.due_now(copy)]
         assert told_again == ["repeat"], "the alert is open, but what waited is not sent"
         assert views.dead_channels(copy, place.example.actor("vera")).dead == 1
+
+
+def test_receivers_with_one_error_are_named_together() -> None:
+    dead = views.DeadChannels({"pager": "it answered 500", "desk": "it answered 500", "hook": "timed out"})
+    assert dead.text == "pager, desk take nothing (it answered 500) · hook takes nothing (timed out)"

@@ -59,9 +59,12 @@ class DeadChannels:
     @property
     def text(self) -> str:
         """One line of a few receivers; empty where all is well."""
+        named: dict[str, list[str]] = {}
+        for name, error in [*self.failing.items()][:_MOST_NAMED]:
+            named.setdefault(one_line(error, _LONGEST_ERROR), []).append(name)
         parts = [
-            f"{name} takes nothing ({one_line(error, _LONGEST_ERROR)})"
-            for name, error in [*self.failing.items()][:_MOST_NAMED]
+            f"{', '.join(names)} take{'s' if len(names) == 1 else ''} nothing ({error})"
+            for error, names in named.items()
         ]
         if len(self.failing) > _MOST_NAMED:
             parts.append(f"{len(self.failing) - _MOST_NAMED} others take nothing")

@@ -23,11 +23,11 @@ def outbox_table(found: Sequence[Outgoing], now: datetime) -> Table:
         Column("NO", "right"),
         Column("STATE"),
         Column("RECEIVER"),
-        Column("WHY"),
+        Column("WHY", drop=1),
         Column("MADE"),
-        Column("TRIES", "right"),
-        Column("MESSAGE"),
-        Column("ERROR"),
+        Column("TRIES", "right", drop=2),
+        Column("MESSAGE", shrink=True, least=16),
+        Column("ERROR", shrink=True, least=12),
     )
     rows = tuple(
         Row(
@@ -64,10 +64,10 @@ def silence_table(found: Sequence[Silence], now: datetime) -> Table:
     columns = (
         Column("SILENCE", "right"),
         Column("STATE"),
-        Column("WHAT"),
-        Column("ENDS"),
-        Column("BY"),
-        Column("REASON"),
+        Column("WHAT", shrink=True, least=14),
+        Column("ENDS", drop=2),
+        Column("BY", drop=1),
+        Column("REASON", shrink=True, least=12),
     )
     rows = tuple(
         Row(

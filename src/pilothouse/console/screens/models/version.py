@@ -148,6 +148,11 @@ class VersionView(View[VersionData]):
             )
         return "" if self.data else "the version is not there yet"
 
+    def offers(self, action: Action) -> bool:
+        """No key of the threshold in the footer where there is none to move."""
+        is_threshold = action.name == "raise_threshold"
+        return super().offers(action) and not (is_threshold and self._threshold_refusal())
+
     def _threshold_refusal(self) -> str:
         if self.page != _PICTURES:
             return "a threshold is moved on the page of pictures"
