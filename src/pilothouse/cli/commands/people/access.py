@@ -150,8 +150,7 @@ def can(session: Session, name: str, action: str, model: str, on: tuple[str, ...
     if not printed_as_json(session, explanation):
         show_hung(safe(explanation.sentence))
         for one in explanation.grants:
-            why = f": {one.why}" if one.why else ""
-            show_hung(safe(f"  {one.verdict:<12}  {one.grant}{why}"), 16)
+            show_hung(safe(f"  {one.verdict:<12}  {one.grant}{one.why and f': {one.why}'}"), 16)
         if not explanation.grants:
             click.echo(f"  {safe(name)} holds no role")
     return 0 if explanation.allowed else NotAllowedError.exit_code
@@ -172,10 +171,7 @@ def persons_list(session: Session) -> None:
         return
     show_table(
         ("person", "names", "accounts"),
-        (
-            (one.name, ", ".join(one.names), ", ".join(map(str, one.accounts)) or texts.ABSENT)
-            for one in known
-        ),
+        ((one.name, ", ".join(one.names), ", ".join(map(str, one.accounts)) or "–") for one in known),
         empty="nobody is known",
     )
 
