@@ -48,8 +48,10 @@ from pilothouse.operations.exchange import (
     importing,
     logged,
     mlflow_exports,
+    mlflow_publishing,
     onnx_exports,
     rescoring,
+    tracking_server,
     version_exports,
 )
 from pilothouse.operations.fleet import places, remote_tokens, targets
@@ -149,6 +151,7 @@ class _NoTrials:
 
 _NO_TRIALS: Any = _NoTrials()
 _ONNX = onnx_exports.OnnxExport("delay", 1, "float64", (), "", b"")
+_NO_SERVER = tracking_server.TrackingServer("http://127.0.0.1:9", {})
 _MLFLOW = mlflow_exports.MlflowExport("delay", 1, (), (), {})
 
 TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
@@ -348,6 +351,9 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "logged.logged": (lambda s, a: logged.logged(s, a, "delay/1"), EVERYBODY),
     "importing.look": (lambda s, a: importing.look(s, a, _NoRegistry(), importing.ImportOptions()), SCIENCE),
     "importing.run_import": (lambda s, a: importing.run_import(s, a, _NoRegistry(), importing.ImportOptions()), SCIENCE),
+    "mlflow_publishing.check": (lambda s, a: mlflow_publishing.check(s, a, "delay/1", ""), SCIENCE),
+    "mlflow_publishing.publish": (
+        lambda s, a: mlflow_publishing.publish(s, a, _MLFLOW, _NO_SERVER), SCIENCE),
     "rescoring.rescore": (lambda s, a: rescoring.rescore(s, a, None, "nothing/1"), SCIENCE),  # type: ignore[arg-type]
     "passphrases.standing": (lambda s, a: passphrases.standing(s, a), EVERYBODY),
     "passphrases.set_passphrase": (lambda s, a: passphrases.set_passphrase(s, a, _PHRASE), EVERYBODY),
@@ -443,7 +449,7 @@ REACHED: dict[str, Reached] = {
             "monitor_backfills.backfill_monitoring", "schedules.pause_schedule", "schedules.resume_schedule",
             "inventory.review", "break_glass.break_glass", "break_glass.review", "glass_components.glass_agent_key",
             "replays.start_replay", "notebook_runs.begin", "notebook_runs.record", "notebook_runs.keep_file",
-            "notebook_runs.note_data", "notebook_runs.end",
+            "notebook_runs.note_data", "notebook_runs.end", "mlflow_publishing.check", "mlflow_publishing.publish",
         ),
         ("delay", {"ewr", "jfk"}),
     ),
@@ -539,6 +545,7 @@ MODULES = (
     version_exports,
     onnx_exports,
     mlflow_exports,
+    mlflow_publishing,
     portable_forms,
     unused_files,
     promotions,

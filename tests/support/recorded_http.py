@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 Answers = dict[str, tuple[int, str]]
-"""Status and body in base64 by ``METHOD path body``."""
+"""Status and body in base64 by ``METHOD path body``; those of the second and later such requests end with `` #2`` and so on."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -20,6 +20,7 @@ class _Server(ThreadingHTTPServer):
     answers: Answers
     upstream: str
     asked: list[str]
+    in_turn: bool
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -32,9 +33,22 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._answer(self.rfile.read(int(self.headers.get("Content-Length", 0))))
 
+    def do_PUT(self) -> None:
+        self.do_POST()
+
+    def do_DELETE(self) -> None:
+        self.do_POST()
+
     def _answer(self, body: bytes) -> None:
         key = f"{self.command} {self.path} {body.decode()}"
         self.server.asked.append(key)
+        again = f"{key} #{self.server.asked.count(key)}"
+        if (
+            self.server.in_turn
+            and not again.endswith(" #1")
+            and (self.server.upstream or again in self.server.answers)
+        ):
+            key = again
         if self.server.upstream and key not in self.server.answers:
             self.server.answers[key] = _asked(self.server.upstream, self.command, self.path, body)
         status, data = self.server.answers.get(
@@ -61,10 +75,11 @@ def _asked(upstream: str, method: str, path: str, body: bytes) -> tuple[int, str
 
 
 @contextmanager
-def served(answers: Answers, upstream: str = "") -> Iterator[tuple[str, list[str]]]:
-    """Address of a server that gives the answers, and what it was asked; those of ``upstream`` (HOST:PORT) are recorded."""
+def served(answers: Answers, upstream: str = "", *, in_turn: bool = False) -> Iterator[tuple[str, list[str]]]:
+    """Address of a server that gives the answers, and what it was asked; those of ``upstream`` (HOST:PORT) are recorded.
+    ``in_turn``: the same request is answered otherwise the next time, as by a server that is written to."""
     server = _Server(("127.0.0.1", 0), _Handler)
-    server.answers, server.upstream, server.asked = answers, upstream, []
+    server.answers, server.upstream, server.asked, server.in_turn = answers, upstream, [], in_turn
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 from pilothouse.domain.errors import InvalidInputError, NotAllowedError, NotFoundError, UnavailableError
 from pilothouse.domain.formats.bounded_json import JsonError, parse_json
@@ -34,33 +34,16 @@ class HttpClient:
         environment: Mapping[str, str] | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        try:
-            parts = urlsplit(uri)
-        except ValueError:
-            raise InvalidInputError(f"{safe(uri, 100)}: expected http://HOST:PORT or https://HOST") from None
-        if parts.username or parts.password:
-            raise InvalidInputError(
-                "the address holds a user or password: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
-                "MLFLOW_TRACKING_TOKEN, instead"
-            )
-        try:
-            self._port = parts.port
-        except ValueError:
-            raise InvalidInputError(f"{safe(uri, 100)}: its port is no number of 1 to 65535") from None
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise InvalidInputError(f"{safe(uri, 100)}: expected http://HOST:PORT or https://HOST")
-        if not uri.isascii() or not uri.isprintable() or " " in uri:
-            raise InvalidInputError(
-                f"{safe(uri, 100)}: expected ASCII without blanks, other letters as %C3%BC in the path and xn--… in the host"
-            )
-        self._host = parts.hostname
+        parts = checked_address(uri)
+        self._port = parts.port
+        self._host = parts.hostname or ""
         self._prefix = parts.path.rstrip("/")
         self._context = ssl.create_default_context() if parts.scheme == "https" else None
         self.address = f"{parts.scheme}://{parts.netloc}{self._prefix}"
         self._headers = {
             "Accept": "*/*",
             "User-Agent": "pilothouse",
-            **_authorisation(environment or os.environ),
+            **authorisation(environment or os.environ),
         }
         self._pause = pause
         self._local = threading.local()
@@ -135,7 +118,7 @@ class HttpClient:
             if answer.status == 200:
                 return answer
             try:
-                said = _message(answer.read(_CHUNK))
+                said = message_of(answer.read(_CHUNK))
             except (OSError, http.client.HTTPException):  # the status says enough
                 said = ""
             self._forget()
@@ -179,7 +162,32 @@ class HttpClient:
                     self._open.remove(connection)
 
 
-def _authorisation(environment: Mapping[str, str]) -> dict[str, str]:
+def checked_address(uri: str) -> SplitResult:
+    """Parts of a server's address, which holds no password. Raises InvalidInputError."""
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        raise InvalidInputError(f"{safe(uri, 100)}: expected http://HOST:PORT or https://HOST") from None
+    if parts.username or parts.password:
+        raise InvalidInputError(
+            "the address holds a user or password: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
+            "MLFLOW_TRACKING_TOKEN, instead"
+        )
+    try:
+        _ = parts.port
+    except ValueError:
+        raise InvalidInputError(f"{safe(uri, 100)}: its port is no number of 1 to 65535") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise InvalidInputError(f"{safe(uri, 100)}: expected http://HOST:PORT or https://HOST")
+    if not uri.isascii() or not uri.isprintable() or " " in uri:
+        raise InvalidInputError(
+            f"{safe(uri, 100)}: expected ASCII without blanks, other letters as %C3%BC in the path and xn--… in the host"
+        )
+    return parts
+
+
+def authorisation(environment: Mapping[str, str]) -> dict[str, str]:
+    """Header of the credentials that MLflow's own variables hold; none where they are not set. Raises InvalidInputError."""
     token = environment.get("MLFLOW_TRACKING_TOKEN", "")
     user = environment.get("MLFLOW_TRACKING_USERNAME", "")
     if user:
@@ -190,7 +198,8 @@ def _authorisation(environment: Mapping[str, str]) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"} if token else {}
 
 
-def _message(data: bytes) -> str:
+def message_of(data: bytes) -> str:
+    """What the server says of a refusal, on one line; empty where it says nothing."""
     try:
         found = parse_json(data)
     except JsonError:

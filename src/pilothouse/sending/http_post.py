@@ -1,4 +1,5 @@
-"""One POST: to a checked address, TLS verified, no redirect followed, within a time. Whatever leaves by HTTP leaves by it."""
+"""One request, mostly a POST: to a checked address, TLS verified, no redirect followed, within a time. Whatever leaves by HTTP
+leaves by it."""
 
 import contextlib
 import http.client
@@ -28,7 +29,7 @@ class NoHttpError(NotSentError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Answer to a POST. ``said``: as much of its body as was asked for."""
+    """Answer to a request. ``said``: as much of its body as was asked for."""
 
     status: int
     retry_after: str | None
@@ -83,8 +84,10 @@ def post(
     return Outcome(f"it answered {answer.status}", _seconds(answer.retry_after), is_gone=answer.status == 410)
 
 
-def ask(url: str, body: bytes, headers: Mapping[str, str], bounds: Bounds) -> Answer:
-    """Post a body, and take the answer, whatever its status. Raises NotSentError."""
+def ask(
+    url: str, body: bytes | None, headers: Mapping[str, str], bounds: Bounds, method: str = "POST"
+) -> Answer:
+    """Send a request, and take the answer, whatever its status. Raises NotSentError."""
     try:
         parts = urlsplit(url)
         host, port, secure = parts.hostname, parts.port, parts.scheme == "https"
@@ -105,7 +108,7 @@ def ask(url: str, body: bytes, headers: Mapping[str, str], bounds: Bounds) -> An
         context = ssl.create_default_context(cafile=bounds.ca_file) if secure else None
         connection = _Connection(host, port, places, context, bounds)
         with connection.ended_in_time():
-            connection.request("POST", path, body=body, headers={"User-Agent": "pilothouse", **headers})
+            connection.request(method, path, body=body, headers={"User-Agent": "pilothouse", **headers})
             answer = connection.getresponse()
             is_taken = 200 <= answer.status < 300
             is_read = bounds.longest and (bounds.reads_success or not is_taken)

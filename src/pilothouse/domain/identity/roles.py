@@ -46,6 +46,7 @@ class Permission(StrEnum):
     PAUSE = "pause or resume automation"
     INGEST = "hand in predictions and outcomes"
     IMPORT = "import from another registry"
+    EXPORT = "send a version to another registry"
     SCHEDULE = "pause or resume a schedule"
     GRANT = "grant or revoke a role"
     UNLOCK = "unlock a passphrase or take it away"
@@ -87,6 +88,7 @@ _SCIENTIST = _EVERYBODY | {
     Permission.CONFIRM,
     Permission.INGEST,
     Permission.IMPORT,
+    Permission.EXPORT,
 }
 _OPERATOR = _EVERYBODY | {
     Permission.TRAIN,
@@ -103,6 +105,7 @@ _OPERATOR = _EVERYBODY | {
     Permission.PAUSE,
     Permission.INGEST,
     Permission.IMPORT,
+    Permission.EXPORT,
     Permission.SCHEDULE,
     Permission.BACKUP,
     Permission.FREEZE,

@@ -10,6 +10,11 @@ from pilothouse.domain.imported.records import ForeignFile
 STANDING = "imported, not trained here: it passed no gate and cannot be deployed unless it is adopted"
 """What is said of every imported version, wherever one is shown."""
 
+STANDING_OF_OURS = (
+    "exported from here: its model file is that of the version named beside it, which is the one to request"
+)
+"""What is said instead of one whose model file a version of this workspace has."""
+
 FORMS: Mapping[str, str] = {
     "": "not looked at",
     "skops": "skops",
@@ -75,7 +80,13 @@ class ImportedVersion:
     """True where it was no longer there at the last import."""
     score: Score | None
     recorded_at: datetime
-    standing: str = STANDING
+    ours: str = ""
+    """Version of this workspace that has its model file, by the sha256 of its bytes; empty for a file from elsewhere."""
+
+    @property
+    def standing(self) -> str:
+        """What is said of it, wherever it is shown."""
+        return STANDING_OF_OURS if self.ours else STANDING
 
     @property
     def skops_file(self) -> ForeignFile | None:

@@ -26,6 +26,10 @@ def adopt(services: Services, actor: Actor, reference: str, model: str, *, reaso
     with reading(services, actor) as connection:
         version = require_version(connection, reference)
     name = f"{version.model}/{version.number}"
+    if version.ours:
+        raise ConflictError(
+            f"{name} was exported from here, its model file is that of {version.ours}: pilothouse request {version.ours}"
+        )
     check_loadable(version)
     file, score = version.skops_file, version.score
     assert file is not None

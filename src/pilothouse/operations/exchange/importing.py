@@ -18,7 +18,7 @@ from pilothouse.domain.imported.records import ForeignFile, ForeignModel, Foreig
 from pilothouse.foreign.source import FoundFile, Source
 from pilothouse.operations.authorisation import authorise, changing
 from pilothouse.operations.services import Services
-from pilothouse.store.models import imports
+from pilothouse.store.models import imported, imports
 
 FILES = ("none", "model", "all")
 """Which files are fetched: none, those of the model's folder, or those that its run has logged too."""
@@ -63,6 +63,8 @@ class ImportCounts:
     gone: int = 0
     pickled: int = 0
     without_files: int = 0
+    ours: int = 0
+    """Versions there with the model file of a version here: exported once."""
     faults: list[str] = field(default_factory=list)
     """First few reasons for which files were not fetched."""
 
@@ -269,6 +271,7 @@ class _Import:
                     change.connection, key, {}, self.number, change.at
                 )
             self.counts.gone = imports.mark_gone(change.connection, seen | vanished, self.number)
+            self.counts.ours = imported.count_ours(change.connection, self.origin)
             imports.finish(change.connection, self.number, self.counts.plain, change.at)
             change.record("import.finished", self.subject, {"origin": self.origin, **self.counts.plain})
 

@@ -67,6 +67,10 @@ def try_export(services: Services, actor: Actor, tries: Trials, reference: str, 
 
 def hand_out(services: Services, actor: Actor, export: Export, form: str, files: Mapping[str, bytes]) -> None:
     """Record who takes a version away, in which form, and the digests of its files. Raises NotAllowedError."""
-    digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-    detail = {"form": form, "files": digests, "differing": export.differing}
+    detail = {"form": form, "files": digests_of(files), "differing": export.differing}
     handing_out.record(services, actor, EXPORTED, version_uri(export.model, export.version), detail)
+
+
+def digests_of(files: Mapping[str, bytes]) -> dict[str, str]:
+    """sha256 of each file by its name."""
+    return {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}

@@ -35,8 +35,19 @@ def models(connection: Connection) -> list[ImportedModel]:
     ]
 
 
+_MODEL_FILE = (
+    "SELECT json_extract(f.value, '$[2]') FROM json_each(v.files) f "
+    "WHERE v.form = 'skops' AND json_extract(f.value, '$[0]') LIKE '%.skops' AND json_extract(f.value, '$[2]') <> ''"
+)
+"""Digest of the model file of ``imported_versions v``."""
+_OURS = (
+    "SELECT w.name || '/' || o.number FROM versions o JOIN models w ON w.id = o.model_id "  # noqa: S608 - ours
+    f"WHERE o.model_digest IN ({_MODEL_FILE}) "
+    "ORDER BY 'models:/' || w.name || '/' || o.number <> coalesce(json_extract(v.tags, '$.\"pilothouse.version\"'), ''), o.id"
+)
+"""Versions of ours with that file, the one first that its tag names."""
 _VERSIONS = (
-    "SELECT v.*, m.name AS model_name, m.original, m.origin, r.facts FROM imported_versions v "
+    f"SELECT v.*, m.name AS model_name, m.original, m.origin, r.facts, ({_OURS} LIMIT 1) AS ours FROM imported_versions v "  # noqa: S608 - ours
     "JOIN imported_models m ON m.id = v.imported_model_id "
     "LEFT JOIN imported_runs r ON r.origin = m.origin AND r.run = v.run "
 )
@@ -124,6 +135,16 @@ def scores(connection: Connection, keys: Sequence[int]) -> dict[int, Score]:
     }  # fmt: skip
 
 
+def count_ours(connection: Connection, origin: str) -> int:
+    """Versions of an origin that are there, and whose model file is that of a version here."""
+    (number,) = connection.execute(
+        "SELECT count(*) FROM imported_versions v JOIN imported_models m ON m.id = v.imported_model_id "  # noqa: S608 - ours
+        f"WHERE m.origin = ? AND v.gone_import IS NULL AND EXISTS ({_OURS})",
+        (origin,),
+    ).fetchone()
+    return int(number)
+
+
 def file_digests(connection: Connection) -> list[str]:
     """Digests of the files of imported versions."""
     rows = connection.execute(
@@ -159,4 +180,5 @@ def _version(row: Row, score: Score | None) -> ImportedVersion:
         gone=row["gone_import"] is not None,
         score=score,
         recorded_at=from_us(row["recorded_at"]),
+        ours=row["ours"] or "",
     )

@@ -127,6 +127,8 @@ def mlflow(
         say(f"of them are pickles: {counts.pickled:,}; listed as what they are, not fetched, never loaded")
     if counts.without_files:
         say(f"without their files: {counts.without_files:,}, e.g. {'; '.join(counts.faults)}")
+    if counts.ours:
+        say(f"exported from here once, by their model files: {counts.ours:,}")
     say(
         "imported versions passed no gate here and cannot be deployed as they are: pilothouse import list shows them"
     )
@@ -171,7 +173,11 @@ def list_(session: Session, model: str | None) -> None:
             _stage(one.stage),
             FORMS[one.form],
             _scored(one),
-            "gone there" if one.gone else "",
+            ", ".join(
+                part
+                for part in (f"ours: {one.ours}" if one.ours else "", "gone there" if one.gone else "")
+                if part
+            ),
         )
         for one in versions
     ]
@@ -232,6 +238,7 @@ def show(session: Session, version: str) -> None:
         [
             ("version", f"{found.model}/{found.number}"),
             ("standing", found.standing),
+            *(("ours", found.ours) for _ in [0] if found.ours),
             ("from", found.origin),
             ("its name there", f"{found.original} {found.number}"),
             ("made", _time(found.created_ms)),

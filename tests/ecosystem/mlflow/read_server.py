@@ -1,0 +1,46 @@
+"""What MLflow's own client reads of a registered model on a server, as JSON: ``read_server.py URI NAME``."""
+
+import json
+import sys
+
+import mlflow
+import pandas as pd
+
+
+def main() -> None:
+    uri, name = sys.argv[1:]
+    mlflow.set_tracking_uri(uri)
+    client = mlflow.MlflowClient()
+    model = client.get_registered_model(name)
+    versions = client.search_model_versions(f"name='{name}'")
+    experiments = [one.experiment_id for one in client.search_experiments()]
+    runs = client.search_runs(experiments)
+    run = client.get_run(versions[0].run_id)
+    loaded = mlflow.sklearn.load_model(f"models:/{name}/{versions[0].version}")
+    rows = pd.DataFrame({"wind": [1.0, 9.0], "load": [0.5, 0.9]})
+    print(
+        json.dumps(
+            {
+                "aliases": {alias: str(number) for alias, number in model.aliases.items()},
+                "versions": [
+                    {"number": one.version, "tags": one.tags, "source": one.source} for one in versions
+                ],
+                "runs": len(runs),
+                "status": run.info.status,
+                "metrics": run.data.metrics,
+                "parameters": run.data.params,
+                "curves": {
+                    key: [point.value for point in client.get_metric_history(run.info.run_id, key)]
+                    for key in run.data.metrics
+                    if not key.startswith("holdout.")
+                },
+                "datasets": [one.dataset.name for one in run.inputs.dataset_inputs],
+                "predicted": len(loaded.predict(rows)),
+            },
+            default=str,
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
