@@ -103,6 +103,18 @@ def count_refused(services: Services, target: str, rows: int, reason: str) -> No
     services.telemetry.count_refused(rows, f"{target}: {reason}", to_us(services.now()))
 
 
+def check_may_ingest(services: Services, actor: Actor, model: str, version: int, target: str) -> None:
+    """Raise NotAllowedError or NotFoundError where a log of the version from the target would not be taken: asked before a
+    source by URL is read."""
+    check_name(target, "target")
+    authorise(services, actor, Permission.INGEST, model, [target])
+    with services.registry.read() as connection:
+        require_model(connection, model)
+        require_version(connection, version_uri(model, version))
+        if targets.target_id(connection, target) is None:
+            raise NotFoundError(f"there is no target {target!r}: name one of the model file's [[targets]]")
+
+
 def ingest_file(
     services: Services,
     actor: Actor,
@@ -126,13 +138,8 @@ def ingest_file(
     """
     from pilothouse.operations.ingest.prediction_files import PredictionLog
 
-    check_name(target, "target")
-    authorise(services, actor, Permission.INGEST, model, [target])
+    check_may_ingest(services, actor, model, version, target)
     with services.registry.read() as connection:
-        require_model(connection, model)
-        require_version(connection, version_uri(model, version))
-        if targets.target_id(connection, target) is None:
-            raise NotFoundError(f"there is no target {target!r}: name one of the model file's [[targets]]")
         spec = spec_of_model(connection, model)
     facts = version_facts(services, model, version)
     if facts is None:

@@ -94,6 +94,7 @@ def ingest(
     from pilothouse.operations.ingest import ingest as operation
     from pilothouse.operations.ingest.by_url import Reached, as_file
 
+    operation.check_may_ingest(session.services, session.actor, model, version, target)
     with as_file(file, Reached(query, credentials)) as path:
         receipt = operation.ingest_file(
             session.services,
