@@ -67,6 +67,11 @@ def beside(client: ph.Client, peer: Callable[[str, int, int], float]) -> None:
         how = "client, one batch" if name == "whole" else "mlflow.start_run"
         line(f"python: a run of {text}, MLflow's {how}", ours, theirs)
     ours, theirs = [], []
+    for _ in range(RUNS):
+        ours.append(timed(lambda: late(client)))
+        theirs.append(peer("whole", PARAMETERS, METRICS))
+    line("python: the same, parameters after the beginning", ours, theirs)
+    ours, theirs = [], []
     with client.run("delay") as opened:
         for step in range(VALUES):
             ours.append(timed(lambda step=step: opened.log_metric("loss", 1 / (step + 1), step)))
@@ -77,6 +82,13 @@ def beside(client: ph.Client, peer: Callable[[str, int, int], float]) -> None:
 def whole(client: ph.Client) -> None:
     """A run with its parameters and metrics."""
     with client.run("delay", parameters={f"p{i}": i for i in range(PARAMETERS)}) as opened:
+        opened.log_metrics({f"m{i}": i / 3 for i in range(METRICS)}, step=1)
+
+
+def late(client: ph.Client) -> None:
+    """The same run in four calls, as a program has it that learns its parameters once it has begun."""
+    with client.run("delay") as opened:
+        opened.log_parameters({f"p{i}": i for i in range(PARAMETERS)})
         opened.log_metrics({f"m{i}": i / 3 for i in range(METRICS)}, step=1)
 
 
