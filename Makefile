@@ -146,7 +146,7 @@ test-engine: .engine/.done
 # What teams keep beside Pilothouse, real and on loopback: an environment with every extra, and what is not there is said.
 .ecosystem/data/.done: tests/ecosystem/requirements-data.txt requirements-dev.lock pyproject.toml
 	@test -x .ecosystem/data/bin/pip || $(PYTHON) -m venv --clear .ecosystem/data
-	@echo "installing databases' drivers, DuckDB, Delta Lake, Iceberg, fsspec, moto and pandera into .ecosystem/data ..."
+	@echo "installing databases' drivers, DuckDB, Polars, Delta Lake, Iceberg, fsspec, moto and pandera into .ecosystem/data ..."
 	@.ecosystem/data/bin/python -m pip --disable-pip-version-check -q install --require-hashes -r requirements-dev.lock
 	@.ecosystem/data/bin/python -m pip --disable-pip-version-check -q install -r $<
 	@.ecosystem/data/bin/python -m pip --disable-pip-version-check -q install --no-deps --no-build-isolation -e .
@@ -155,7 +155,7 @@ test-engine: .engine/.done
 test-ecosystem: test-ecosystem-data test-ecosystem-tools test-ecosystem-mlflow test-alerts
 
 test-ecosystem-data: .ecosystem/data/.done
-	@PILOTHOUSE_ECOSYSTEM=1 .ecosystem/data/bin/python -m pytest -q -rs tests/ecosystem/test_sources_by_url.py tests/ecosystem/test_sources_on_servers.py tests/ecosystem/test_sources_in_use.py tests/ecosystem/test_training_by_url.py tests/ecosystem/test_contracts.py tests/ecosystem/test_commands_by_url.py tests/ecosystem/test_logs_by_url.py
+	@PILOTHOUSE_ECOSYSTEM=1 .ecosystem/data/bin/python -m pytest -q -rs tests/ecosystem/test_sources_by_url.py tests/ecosystem/test_sources_on_servers.py tests/ecosystem/test_sources_in_use.py tests/ecosystem/test_training_by_url.py tests/ecosystem/test_contracts.py tests/ecosystem/test_commands_by_url.py tests/ecosystem/test_logs_by_url.py tests/ecosystem/test_exported_telemetry.py
 
 # Programs of others around a workspace; each file of tests installs what it needs into .ecosystem.
 test-ecosystem-tools: $(VENV)/.dev

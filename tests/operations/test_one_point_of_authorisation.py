@@ -71,6 +71,7 @@ ALLOWED = {
     "rollouts.evidence.fold": "statistics that follow from telemetry; what is decided by them is an act with an entry",
     "upkeep.retention.apply": "asks first; its entries are written through changing, before and after",
     "upkeep.retention._delete_some": "of retention.apply, which asks",
+    "upkeep.kept_days.move": "of retention.apply, which asks",
     "upkeep.retention._delete_pairs": "of retention.apply, which asks",
     "upkeep.retention._merge": "of retention.apply, which asks",
     "upkeep.retention._until_none": "of retention.apply, which asks",

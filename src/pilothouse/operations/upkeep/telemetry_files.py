@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pilothouse.domain.errors import IntegrityError
+from pilothouse.operations.upkeep.partition_rows import Gone, state_of_file
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles.coded import CodedColumn
 from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.system.files import sha256_file, sync_file, sync_folder
 from pilothouse.telemetry import Stream
 from pilothouse.telemetry.rows import exported_rows
-from pilothouse.telemetry.rows.columns import Ints
 from pilothouse.telemetry.rows.exported_rows import ExportedRows, RowsState
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ def _is_up_to_date(
     if not is_read and _footer(old)["state"] == stored:
         return True
     found: dict[str, RowsState] = {}
-    gone = _Gone(connection)
+    gone = Gone(connection)
     for group in old.iter_batches(_GROUP_ROWS, columns=_KEYS):
         is_gone, is_erased = gone.look(group)
         if is_erased.any():
@@ -227,7 +227,7 @@ def _is_up_to_date(
         there = np.flatnonzero(~is_gone)
         versions = group["version"].to_numpy()[there]
         for version in np.unique(versions).tolist():
-            state = _state_of_file(group.take(there[versions == version]))
+            state = state_of_file(group.take(there[versions == version]))
             found[str(version)] = found.get(str(version), RowsState()) + state
     return {version: state.to_text() for version, state in found.items()} == stored
 
@@ -287,7 +287,7 @@ def _tables(
     import pyarrow as pa
 
     if old is not None:
-        gone = _Gone(connection)
+        gone = Gone(connection)
         for group in old.iter_batches(_GROUP_ROWS):
             is_gone, is_erased = gone.look(group)
             kept = np.flatnonzero(is_gone & ~is_erased)
@@ -363,51 +363,6 @@ def _texts(column: CodedColumn) -> "pa.DictionaryArray":
     return pa.DictionaryArray.from_arrays(
         pa.array(numbers, pa.int32(), mask=numbers < 0), pa.array(list(places), pa.string())
     )
-
-
-def _state_of_file(group: "pa.RecordBatch") -> RowsState:
-    import pyarrow as pa
-
-    outcome = group["outcome"]
-    if pa.types.is_dictionary(outcome.type):
-        bits = exported_rows.outcome_bits(_coded(outcome))
-    else:
-        bits = exported_rows.outcome_bits(outcome.cast(pa.float64()).to_numpy(zero_copy_only=False))
-    sequences, rows = group["sequence"].to_numpy(), group["batch_row"].to_numpy()
-    return exported_rows.state_of(_coded(group["producer"]), sequences, rows, bits)
-
-
-def _coded(column: "pa.DictionaryArray") -> CodedColumn:
-    vocabulary = [*column.dictionary.to_pylist(), None]
-    codes = column.indices.fill_null(len(vocabulary) - 1).to_numpy().astype(np.uint32)
-    return CodedColumn(vocabulary, codes)
-
-
-class _Gone:
-    """Which rows of a file are of batches that are stored no more, and which of these were erased."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._known: dict[tuple[str, int], Ints | None] = {}
-
-    def look(self, group: "pa.RecordBatch") -> tuple["np.ndarray[Any, Any]", "np.ndarray[Any, Any]"]:
-        """Two masks: of batches that are stored no more, and erased among these."""
-        producers, sequences = _coded(group["producer"]), group["sequence"].to_numpy()
-        rows = group["batch_row"].to_numpy()
-        is_gone, is_erased = np.zeros(len(rows), bool), np.zeros(len(rows), bool)
-        pairs = np.stack([producers.codes.astype(np.int64), sequences])
-        unique, where = np.unique(pairs, axis=1, return_inverse=True)
-        order = np.argsort(where.ravel(), kind="stable")
-        cuts = np.cumsum(np.bincount(where.ravel(), minlength=unique.shape[1]))[:-1]
-        for (code, sequence), places in zip(unique.T.tolist(), np.split(order, cuts), strict=True):
-            key = (producers.vocabulary[code] or "", sequence)
-            if key not in self._known:
-                self._known[key] = exported_rows.gone_rows(self._connection, *key)
-            erased = self._known[key]
-            if erased is not None:
-                is_gone[places] = True
-                is_erased[places] = np.isin(rows[places], erased)
-        return is_gone, is_erased
 
 
 def _date(day: int) -> date:
