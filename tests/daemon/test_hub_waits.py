@@ -48,6 +48,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
     promote(shop, 1, "ewr", "jfk")
     for name in ("ewr", "jfk"):
         (tmp_path / name).write_text(targets.issue_token(shop.services, shop.admin, name))
+    shop.services.paths.make_socket_folder()
     made = Place(shop, Hub(shop.services, Pulse(shop.services, own_name())), tmp_path)
     server = HubServer(made.hub.app(Door.SOCKET), shop.services.paths.hub_socket)
     thread = threading.Thread(target=server.run)

@@ -15,8 +15,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from pilothouse.daemon.hub import _decode
-from pilothouse.daemon.hub_checks import check_batch, check_outcomes, check_report
+from pilothouse.daemon.hub_checks import check_batch, check_outcomes, check_report, decoded
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.formats.wire import Outcome, PredictionBatch, ServingReport, code_texts, pack_timings
 from pilothouse.inference.schema import InputColumn, InputSchema
@@ -207,7 +206,7 @@ def test_batches_for_the_hub(store: TelemetryStore) -> None:
     facts = VersionFacts(specification())
 
     def read(body: bytes) -> None:
-        read = _decode(body, PredictionBatch, "a PredictionBatch")
+        read = decoded(body, PredictionBatch, "a PredictionBatch")
         check_batch(read)
         receipt = store.append(read, lambda model, version: facts, NOW_US)
         assert receipt.accepted + receipt.rejected == read.rows or receipt.duplicate
@@ -220,7 +219,7 @@ def test_outcomes_for_the_hub(store: TelemetryStore) -> None:
     listed = [{"prediction_id": f"ewr-1.1.{i}", "value": v} for i, v in enumerate((1.0, "1", "0", 0.5))]
 
     def read(body: bytes) -> None:
-        outcomes = _decode(body, list[Outcome], "a list of Outcome")
+        outcomes = decoded(body, list[Outcome], "a list of Outcome")
         check_outcomes(outcomes)
         receipt = store.add_outcomes(outcomes, NOW_US, "ewr")
         told = receipt.joined + receipt.waiting + receipt.conflicts + receipt.duplicates + receipt.rejected
@@ -235,7 +234,7 @@ def test_reports_for_the_hub() -> None:
     fuzz(
         "report",
         lambda random: packed(random, report),
-        lambda body: check_report(_decode(body, ServingReport, "a report")),
+        lambda body: check_report(decoded(body, ServingReport, "a report")),
     )
 
 

@@ -139,7 +139,7 @@ def test_waiting_for_a_training_whose_version_was_refused_says_so_and_ends_with_
     trained(services, evaluate={"gates": [gate("metric.auc", "failed", "0.55 < 0.6")]})
     assert waited(1) == (1, "demo/1 was refused by its gates: metric.auc\n")
     trained(services)
-    assert waited(2) == (0, "")
+    assert waited(2) == (0, "next: pilothouse show demo/2, pilothouse request demo/2\n")
 
 
 def test_the_steps_of_the_fitted_model_stand_on_its_pages(

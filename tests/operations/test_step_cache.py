@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import pilothouse
-from pilothouse.operations.jobs import step_cache
+from pilothouse.execution import own_program
 
 
 @pytest.mark.parametrize("part", ["training", "inference", "statistics", "tables", "domain", "system"])
@@ -16,9 +16,9 @@ def test_the_programs_own_code_is_part_of_a_steps_key(
     code.parent.mkdir()
     code.write_text("SLOW = True\n")
     monkeypatch.setattr(pilothouse, "__file__", str(tmp_path / "__init__.py"))
-    digest = step_cache._own_code.__wrapped__
+    digest = own_program._digest_of.__wrapped__
 
-    before = digest()
+    before = digest(own_program._IN_STEPS)
     code.write_text("SLOW = False\n")
 
-    assert digest() != before
+    assert digest(own_program._IN_STEPS) != before

@@ -19,6 +19,7 @@ from pilothouse.sqlite.connection import connect
 from pilothouse.store.migrations import SCHEMA
 from pilothouse.system.processes import name_of
 from support import older_registry
+from support.archives import unpack
 from support.job_workspace import ADMIN, SCIENTIST, actor, make_workspace
 
 
@@ -57,7 +58,7 @@ def test_a_workspace_of_an_earlier_release_is_backed_up_in_its_own_schema_before
     assert schema_of(paths.registry) == older_registry.BEFORE
 
     with tarfile.open(copied.file) as tar:
-        tar.extractall(tmp_path / "unpacked", filter="data")
+        unpack(tar, tmp_path / "unpacked")
     assert schema_of(tmp_path / "unpacked" / "state" / "registry.db") == older_registry.BEFORE
     manifest = json.loads((tmp_path / "unpacked" / "manifest.json").read_text())
     assert (manifest["created_by"], manifest["audit"]["count"]) == (ADMIN, 40)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from support.archives import unpack
+
 ROOT = Path(__file__).parents[2]
 _SOURCES = ("src", "sample_data", "pyproject.toml", "README.md", "LICENSE", ".gitignore")
 _REAL = os.environ.get("PILOTHOUSE_PACKAGE")
@@ -54,7 +56,7 @@ def built(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, P
 def test_the_sdist_builds_the_same_wheel_to_the_byte_elsewhere_and_later(built, tmp_path: Path) -> None:
     wheel, sdist = built
     with tarfile.open(sdist) as archive:
-        archive.extractall(tmp_path / "unpacked", filter="data")
+        unpack(archive, tmp_path / "unpacked")
     (unpacked,) = (tmp_path / "unpacked").iterdir()
     os.utime(unpacked / "src" / "pilothouse" / "__init__.py")
     (from_sdist,) = build(unpacked, tmp_path / "third", "wheel")
