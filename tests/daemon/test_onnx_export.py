@@ -126,11 +126,29 @@ def test_a_forest_that_answers_otherwise_on_missing_values_is_written_only_anywa
     told = json.loads(refused.stdout)
     kinds = {one["kind"]: one for one in told["compared"]}
     assert (refused.return_value, file.exists(), told["file"]) == (1, False, None)
-    assert told["differing"] == sum(one["labels"] + one["unanswered"] for one in told["compared"]) > 0
+    counted = [
+        one["labels"] + one["unanswered"] + (one["moved"] if 100 * one["moved"] > one["rows"] else 0)
+        for one in told["compared"]
+    ]
+    assert told["differing"] == sum(counted) > 0
     assert kinds["generated, with missing values"]["largest"] > 0.1
     forced = export(made.root, "delay/1", "--output", str(file), "--anyway")
     assert (forced.return_value, file.exists()) == (1, True)
     assert forced.stdout.splitlines()[0].split() == [
-        "ROWS", "COUNT", "OTHER", "LABEL", "NO", "ANSWER", "LARGEST", "DIFFERENCE"
+        "ROWS", "COUNT", "OTHER", "LABEL", "NO", "ANSWER", "MOVED", "LARGEST", "DIFFERENCE"
     ]  # fmt: skip
     assert "numbers as float32" in forced.stderr
+
+
+@needs_onnx
+@confined
+@pytest.mark.loop
+def test_labels_that_agree_hide_no_probabilities_of_others(tmp_path: Path) -> None:
+    """skl2onnx writes other probabilities of a discriminant analysis of two classes, and every label right."""
+    made = trained(tmp_path / "w", 'estimator = "sklearn.discriminant_analysis.LinearDiscriminantAnalysis"')
+    refused = export(made.root, "delay/1", "--output", str(tmp_path / "delay.onnx"), "--json")
+    assert refused.exception is None, refused.exception
+    told = json.loads(refused.stdout)
+    (holdout,) = [one for one in told["compared"] if one["kind"] == "hold-out, complete"]
+    assert (refused.return_value, told["file"]) == (1, None)
+    assert (holdout["labels"], holdout["moved"] > holdout["rows"] / 100) == (0, True)

@@ -123,3 +123,11 @@ class ComparedRows:
     """Rows that the file refuses, or answers with what is no number."""
     largest: float
     """Largest difference of a probability, or of a regression's value."""
+    moved: int = 0
+    """Rows with the same label, of which a probability is off by more than a hundredth."""
+
+    @property
+    def differing(self) -> int:
+        """Rows that are answered otherwise. Where a hundredth of the rows or fewer have moved, that is a number which lies next
+        to a threshold, and does not count."""
+        return self.labels + self.unanswered + (self.moved if 100 * self.moved > self.rows else 0)

@@ -34,8 +34,8 @@ class OnnxExport:
 
     @property
     def differing(self) -> int:
-        """Rows with another label, or without an answer."""
-        return sum(rows.labels + rows.unanswered for rows in self.compared)
+        """Rows with another label or without an answer, and those of kinds whose probabilities are others."""
+        return sum(rows.differing for rows in self.compared)
 
 
 def check_installed() -> None:

@@ -24,6 +24,9 @@ _LONGEST_REASON = 300
 _TREES = "TreeEnsemble"
 """First part of the names of ONNX's operators for trees."""
 
+MOVED = 0.01
+"""Difference of a probability that matters to whoever decides by it."""
+
 Flags = npt.NDArray[np.bool_]
 
 
@@ -38,6 +41,8 @@ class Differences:
     """Rows that the file refuses, or answers with what is no number."""
     largest: float
     """Largest difference of a probability, or of a regression's value."""
+    moved: int = 0
+    """Rows with the same label, of which a probability is off by more than MOVED."""
 
 
 class OnnxModel:
@@ -139,7 +144,7 @@ def rows_with_missing(columns: InputColumns) -> Flags:
 
 def differences(predictor: Predictor, exported: OnnxModel, columns: InputColumns) -> Differences:
     """How ``exported`` answers ``columns``, compared with the model itself, which answers all of them."""
-    labels = unanswered = 0
+    labels = unanswered = moved = 0
     largest = 0.0
     for start in range(0, columns.rows, _BLOCK_ROWS):
         block = chosen_rows(columns, np.arange(start, min(start + _BLOCK_ROWS, columns.rows)))
@@ -151,9 +156,10 @@ def differences(predictor: Predictor, exported: OnnxModel, columns: InputColumns
         if wanted:
             differing = np.array([a != b for a, b in zip(wanted, given, strict=True)], dtype=bool)
             labels += int((differing & fine).sum())
+            moved += int(((np.abs(found - expected) > MOVED).any(axis=1) & fine & ~differing).sum())
         if fine.any():
             largest = max(largest, float(np.abs(found - expected)[fine].max()))
-    return Differences(columns.rows, labels, unanswered, largest)
+    return Differences(columns.rows, labels, unanswered, largest, moved)
 
 
 def _numbers(prediction: Prediction) -> Numbers:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pilothouse.operations.exchange.mlflow_publishing import Published
 
 EXIT_DIFFERS = 1
-"""Exit code where labels differ."""
+"""Exit code where answers differ."""
 
 
 @group()
@@ -32,14 +32,15 @@ def export() -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="The new file.",
 )
-@click.option("--anyway", is_flag=True, help="Write the file although labels differ.")
+@click.option("--anyway", is_flag=True, help="Write the file although answers differ.")
 @json_option
 @click.pass_obj
 def onnx(session: Session, version: str, file: Path, anyway: bool) -> int:
     """Write a version in ONNX, and print how its answers differ.
 
-    It is compared on the hold-out and on generated rows, those with missing values apart. Exit code 1 where a label differs or
-    a row has no answer; the file is then written with --anyway alone. It needs the extra "onnx".
+    It is compared on the hold-out and on generated rows, those with missing values apart. Exit code 1 where a label differs,
+    a row has no answer, or more than a hundredth of the rows have a probability off by over 0.01; the file is then written with
+    --anyway alone. It needs the extra "onnx".
     """
     from pilothouse.operations.exchange import onnx_exports
     from pilothouse.operations.workspace import upgrades
@@ -64,10 +65,15 @@ def onnx(session: Session, version: str, file: Path, anyway: bool) -> int:
     }
     if not printed_as_json(session, facts):
         rows = [
-            (one.kind, f"{one.rows:,}", f"{one.labels:,}", f"{one.unanswered:,}", f"{one.largest:.3g}")
+            (
+                one.kind,
+                *(f"{count:,}" for count in (one.rows, one.labels, one.unanswered, one.moved)),
+                f"{one.largest:.3g}",
+            )
             for one in made.compared
         ]
-        show_table(("rows", "count", "other label", "no answer", "largest difference"), rows, empty="no rows")
+        heads = ("rows", "count", "other label", "no answer", "moved", "largest difference")
+        show_table(heads, rows, empty="no rows")
         if made.not_generated:
             say(f"no generated rows were compared: {made.not_generated}")
         if is_written:
