@@ -93,7 +93,7 @@ def test_faults_of_sources_are_said() -> None:
         ("postgresql://db/x", "", ""): "data.query: expected with a source in a database",
         ("s3://bucket/x.csv", "SELECT 1", ""): "data.query: expected with a source in a database",
         ("postgresql://db/x", "SELECT 1; SELECT 2", ""): "holds a semicolon before its end",
-        ("mysql://db/x", "SELECT 1 INTO/**/OUTFILE '/tmp/x'", ""): "the word INTO",
+        ("mysql://db/x", "SELECT 1 INTO/**/OUTFILE '/srv/x'", ""): "the word INTO",
         ("mysql://db/x", "SELECT 1 /*!50000 UNION SELECT 2 */", ""): "comment that MySQL carries out",
         ("iceberg+az://box/x.metadata.json", "", ""): "expected iceberg+abfss://",
         ("postgresql://db/x", "DELETE FROM x", ""): "expected one SELECT",

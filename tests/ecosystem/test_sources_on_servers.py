@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,13 +74,17 @@ def test_mariadb_gives_the_rows_of_a_file(maria: tuple[str, str], read: Read, ex
     assert digest(read(named[0], query=QUERY, secret=named[1]).table) == expected
 
 
+OUTFILE = Path(tempfile.gettempdir()) / "flights-of-a-test"
+"""A file that no query may leave."""
+
+
 @pytest.mark.parametrize(
     "query",
     [
         "SELECT 1; DELETE FROM flights",
         "DELETE FROM flights RETURNING *",
         "SELECT * FROM flights FOR UPDATE",
-        "SELECT * FROM flights INTO OUTFILE '/tmp/flights-of-a-test'",
+        f"SELECT * FROM flights INTO OUTFILE '{OUTFILE}'",
         "SELECT 1 INTO @x",
         "WITH x AS (SELECT 1) SELECT nextval(s) FROM x",
         "/*! DELETE FROM flights */",
@@ -92,7 +97,7 @@ def test_a_query_on_mariadb_writes_nothing(
     with pytest.raises(PilothouseError) as failed:
         read(url, query=query, secret=secret)
     assert PASSWORD not in str(failed.value)
-    assert not Path("/tmp/flights-of-a-test").exists()
+    assert not OUTFILE.exists()
     assert digest(read(url, query=QUERY, secret=secret).table) == expected
 
 
