@@ -1,5 +1,6 @@
 """Steps on a cluster: two workers and a scheduler as real processes on loopback, with mutual TLS."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -16,6 +17,7 @@ from pilothouse.confinement import landlock, probe
 from pilothouse.domain.confinement import confines
 from pilothouse.domain.integrations.execution_settings import ExecutionSettings
 from pilothouse.domain.jobs.jobs import JobStatus, ProgressLine, StepExit, StepRequest, StepResult
+from pilothouse.execution.cluster import agent, connection, contract, launchers
 from pilothouse.execution.cluster.runner import ClusterRunner
 from pilothouse.execution.pipeline import judge
 from pilothouse.system.processes import descendants
@@ -83,6 +85,18 @@ class Run(threading.Thread):
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with cluster(tmp_path_factory.mktemp("a cluster")) as made:
+        found = Place(made)
+        try:
+            wait_until(lambda: len(found.state.get("workers", ())) == 2)  # type: ignore[arg-type]
+            yield found
+        finally:
+            found.runner.stop()
+
+
+@pytest.fixture
+def own_place(tmp_path: Path) -> Iterator[Place]:
+    """A place of the test's own, whose processes it ends or begins."""
+    with cluster(tmp_path) as made:
         found = Place(made)
         try:
             wait_until(lambda: len(found.state.get("workers", ())) == 2)  # type: ignore[arg-type]
@@ -255,21 +269,85 @@ def test_a_process_that_may_not_talk_to_the_cluster_fails_its_steps_and_says_why
 
 
 def test_the_process_that_talks_to_the_cluster_is_named_where_it_ends_under_a_step(
-    place: Place, tmp_path: Path
+    own_place: Place, tmp_path: Path
 ) -> None:
-    (place.jobs / "rows").write_text("rows")
-    changes = {"inputs": {"rows": str(place.jobs / "rows")}, "options": {"waits": True}}
-    run = Run(place, place.request(tmp_path.name, "counted", **changes))
+    (own_place.jobs / "rows").write_text("rows")
+    changes = {"inputs": {"rows": str(own_place.jobs / "rows")}, "options": {"waits": True}}
+    run = Run(own_place, own_place.request(tmp_path.name, "counted", **changes))
     wait_until(lambda: any(line.message == "counted" for line in run.lines))
-    assert place.runner.pid is not None
-    os.kill(place.runner.pid, 9)
+    assert own_place.runner.pid is not None
+    os.kill(own_place.runner.pid, 9)
     assert run.ended() == (
         JobStatus.LOST,
         "counted was lost: the process that talks to the cluster ended with signal 9",
     )
-    assert Run(place, place.request("after it", "nothing")).ended() == (JobStatus.SUCCEEDED, "")
-    for folder in begun(place):  # its worker goes on until its lease ends
+    assert Run(own_place, own_place.request("after it", "nothing")).ended() == (JobStatus.SUCCEEDED, "")
+    for folder in begun(own_place):  # its worker goes on until its lease ends
         (folder / "go").touch()
+
+
+def end(made: Cluster) -> None:
+    """Kill the scheduler, and its workers, which would end by themselves."""
+    for process in (made.scheduler, *(worker for worker in made.workers if worker.poll() is None)):
+        made.kill(process)
+
+
+def begin_again(made: Cluster, *names: str) -> None:
+    """Another scheduler at the address of the one before, with new workers."""
+    made.start_scheduler(int(made.address.rpartition(":")[2]))
+    for name in names:
+        made.start_worker(name)
+
+
+def test_the_end_of_a_scheduler_costs_a_step_one_attempt(own_place: Place, tmp_path: Path) -> None:
+    waiting = waiting_steps(own_place, tmp_path, 1)
+    end(own_place.cluster)
+    assert waiting[0].ended()[0] is JobStatus.LOST
+    again = Run(own_place, own_place.request("at once again", "nothing"))
+    begin_again(own_place.cluster, "w4", "w5")
+    assert again.ended() == (JobStatus.SUCCEEDED, "")
+
+
+def test_a_step_is_heard_of_where_the_library_reached_another_scheduler_by_itself(
+    own_place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody looks whether the connection stands: the library's client alone finds the next scheduler."""
+    monkeypatch.setattr(connection, "_LOOK_EVERY_S", 3_600.0)
+    monkeypatch.setattr(connection, "_PATIENCE_S", _IMPORTS_S)
+    made = own_place.cluster
+    manner = launchers.Manner("require", "trial_steps", (), 1.0)
+
+    async def two_steps() -> None:
+        heard: asyncio.Queue[dict[str, object]] = asyncio.Queue()
+        files = tuple(str(made.folder / name) for name in ("ca.pem", "workspace.pem", "workspace.key"))
+        told: list[dict[str, object]] = []
+        way = connection.Connection(made.settings, files, {}, heard.put_nowait, told.append)  # type: ignore[arg-type]
+        keeper = asyncio.ensure_future(way.keep())
+        try:
+            futures = []
+            for token in ("1", "2"):
+                await asyncio.wait_for(way.until_it_stands(), _IMPORTS_S)
+                order = contract.Order(token, way.topic, "", {"memory_mb": 1}, {}, manner)
+                futures.append(way.submit(order.to_text(), "fit", token))
+                said = await asyncio.wait_for(heard.get(), _IMPORTS_S)
+                assert said["token"] == token
+                if token == "1":
+                    await asyncio.to_thread(wait_until, lambda: told)  # the one look
+                    await asyncio.to_thread(end, made)
+                    with pytest.raises(Exception, match="lost the connection to the scheduler"):
+                        await futures[0]
+                    await asyncio.to_thread(begin_again, made, "w4", "w5")
+                else:
+                    await way.call(str(said["worker"]), agent.cancel, token)
+                    assert contract.report_from_text(await futures[1]).exit["reason"] == "cancelled"
+            assert len(told) == 1  # one look, one connection
+        finally:
+            keeper.cancel()
+            await way.close()
+
+    asyncio.run(two_steps())
+    wait_until(lambda: len(own_place.state.get("workers", ())) == 2)  # type: ignore[arg-type]
+    assert Run(own_place, own_place.request("after it", "nothing")).ended() == (JobStatus.SUCCEEDED, "")
 
 
 def test_steps_wait_for_a_scheduler_that_is_away_and_say_so(place: Place) -> None:

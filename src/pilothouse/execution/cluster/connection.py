@@ -18,6 +18,8 @@ _AGAIN_AFTER_S = 2.0
 _PATIENCE_S = 20.0
 """Seconds that a scheduler has to answer at first."""
 _LOOK_EVERY_S = 1.0
+_PULSE_S = 0.2
+"""Seconds between two looks at whether the connection still stands."""
 _CALL_S = 20.0
 """Seconds that a worker has to answer a call."""
 _LONGEST_FAULT = 300
@@ -28,7 +30,11 @@ class WorkerGoneError(Exception):
 
 
 class Connection:
-    """Client of one scheduler. ``connected`` is set while there is one; ``generation`` counts them."""
+    """Client of one scheduler. ``connected`` is set while there is one.
+
+    The library's client reaches the next scheduler at the same address by itself, under the same name, and says nothing. What
+    the scheduler before it knew of this client is gone then: its steps, and that it listens.
+    """
 
     def __init__(
         self,
@@ -46,6 +52,8 @@ class Connection:
         self._hear, self._tell = hear, tell
         self._client: Any = None
         self._facts: dict[str, dict[str, Any]] = {}
+        self._asked: dict[str, asyncio.Task[None]] = {}
+        """Workers whose facts have not come yet."""
         self._fault = "not connected yet"
         self.topic = ""
         self.connected = asyncio.Event()
@@ -69,6 +77,7 @@ class Connection:
             self.connected.clear()
             self.lost.set()
             self.workers = set()
+            self._facts.clear()  # behind an address that comes back may be another worker
             self._say({})
             await self.close()
             await asyncio.sleep(_AGAIN_AFTER_S)
@@ -80,10 +89,22 @@ class Connection:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(client.close(timeout=2), 5)
 
+    @property
+    def stands(self) -> bool:
+        """True while a step can be handed over."""
+        return self.connected.is_set() and self._client is not None and self._client.status == "running"
+
+    async def until_it_stands(self) -> None:
+        """Wait for a connection; one that is being lost, and has not been found so yet, is none."""
+        while not self.stands:
+            await asyncio.sleep(_PULSE_S)
+
     def submit(self, text: str, step: str, token: str) -> Future:
         """Hand the cluster a step. Raises WorkerGoneError where there is no connection."""
-        if self._client is None:
+        if not self.stands:
             raise WorkerGoneError("the connection to the scheduler is lost")
+        # With each step, on the same stream and before it: so whichever scheduler gets the step knows who listens.
+        self._client.subscribe_topic(self.topic, lambda event: self._hear(event[1]))
         future: Future = self._client.submit(
             agent.run_step, text, key=f"pilothouse-{step}-{token}", pure=False, retries=0
         )
@@ -121,26 +142,41 @@ class Connection:
         self._client = client
         await client
         self.topic = f"pilothouse-{client.id}"
-        client.subscribe_topic(self.topic, lambda event: self._hear(event[1]))
 
     async def _watch(self) -> None:
         """Ask the scheduler for its workers until it does not answer."""
         client = self._client
         while True:
-            identity = await asyncio.wait_for(client.scheduler.identity(n_workers=-1), _CALL_S)
-            if client.status != "running":
-                raise WorkerGoneError("the connection to the scheduler is lost")
+            identity = await self._identity(client)
             workers = {
                 address: facts
                 for address, facts in identity["workers"].items()
                 if facts.get("status") == "running"
             }
             self.workers = set(workers)
-            for address in self.workers - self._facts.keys():
-                await self._ask_facts(address)
+            for address in self.workers - self._facts.keys() - self._asked.keys():
+                self._asked[address] = asyncio.ensure_future(self._ask_facts(address))
+            if self._asked:  # one that is gone, and the scheduler does not know it yet, answers late or never
+                await asyncio.wait(self._asked.values(), timeout=_LOOK_EVERY_S)
             self._facts = {address: facts for address, facts in self._facts.items() if address in workers}
             self._say(workers)
             await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def _identity(self, client: Any) -> dict[str, Any]:
+        """What the scheduler tells of itself and its workers. Raises WorkerGoneError where the connection breaks meanwhile: the
+        library would wait for the next scheduler, and steps would not know what they wait for."""
+        asked = asyncio.ensure_future(client.scheduler.identity(n_workers=-1))
+        deadline = time.monotonic() + _CALL_S
+        try:
+            while not asked.done() and client.status == "running" and time.monotonic() < deadline:
+                await asyncio.wait([asked], timeout=_PULSE_S)
+            if client.status != "running":
+                raise WorkerGoneError("the connection to the scheduler is lost")
+            if not asked.done():
+                raise WorkerGoneError(f"the scheduler has not answered for {_CALL_S:.0f} s")
+            return dict(asked.result())
+        finally:
+            asked.cancel()
 
     async def _ask_facts(self, address: str) -> None:
         try:
@@ -149,31 +185,32 @@ class Connection:
             return
         except Exception as error:  # noqa: BLE001 - what a worker lacks is anything: Pilothouse itself, for one
             self._facts[address] = {"fault": one_line(f"{type(error).__name__}: {error}", _LONGEST_FAULT)}
+        finally:
+            del self._asked[address]
 
     def _say(self, workers: dict[str, Any]) -> None:
-        own = program_digest()
         self._tell(
             {
                 "at": time.time(),
                 "scheduler": self._settings.scheduler,
                 "connected": self.connected.is_set(),
                 "fault": self._fault,
-                "workers": [
-                    {
-                        "address": address,
-                        "host": self._facts.get(address, {}).get("host", facts.get("host", "")),
-                        "threads": int(facts.get("nthreads", 0)),
-                        "memory_mb": round((facts.get("memory_limit") or 0) / 2**20),
-                        "used_mb": round((facts.get("metrics", {}).get("memory") or 0) / 2**20),
-                        "confined": bool(self._facts.get(address, {}).get("confined")),
-                        "fault": self._facts.get(address, {}).get("fault")
-                        or (
-                            "other code of Pilothouse: install the same release there"
-                            if self._facts.get(address, {}).get("program", own) != own
-                            else ""
-                        ),
-                    }
-                    for address, facts in sorted(workers.items())
-                ],
+                "workers": [self._worker(address, told) for address, told in sorted(workers.items())],
             }
         )
+
+    def _worker(self, address: str, told: dict[str, Any]) -> dict[str, Any]:
+        """A worker as plain data, from what the scheduler has told of it and its own facts."""
+        facts = self._facts.get(address, {"fault": "it has not answered yet"})
+        fault = facts.get("fault", "")
+        if not fault and facts["program"] != program_digest():
+            fault = "other code of Pilothouse: install the same release there"
+        return {
+            "address": address,
+            "host": facts.get("host", told.get("host", "")),
+            "threads": int(told.get("nthreads", 0)),
+            "memory_mb": round((told.get("memory_limit") or 0) / 2**20),
+            "used_mb": round((told.get("metrics", {}).get("memory") or 0) / 2**20),
+            "confined": bool(facts.get("confined")),
+            "fault": fault,
+        }

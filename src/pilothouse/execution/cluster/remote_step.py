@@ -102,9 +102,9 @@ class RemoteStep:
 
     async def _run(self) -> StepExit:
         inputs = await asyncio.to_thread(self._carried)
-        if not self._connection.connected.is_set():
+        if not self._connection.stands:
             self._note("waits for the cluster: its scheduler does not answer")
-        await self._unless_cancelled(self._connection.connected.wait())
+        await self._unless_cancelled(self._connection.until_it_stands())
         self._note("waits for a worker of the cluster")
         order = Order(
             token=self.token,
