@@ -98,6 +98,9 @@ def test_the_target_is_found_by_its_name_or_is_the_last_that_can_be_one() -> Non
         column("a"), column("b"), column("row", distinct=1_000, counts_up=True), column("c", distinct=1)
     )
     assert guess_target(last, "at").value == "b"
+    remarks = column("remarks", "text", 8, missing=870)
+    assert guess_target(facts(column("a"), remarks), "at").value == "a"
+    assert guess_target(facts(remarks), "at").value == "remarks"  # of all that can be one
     with pytest.raises(InvalidInputError, match="no column can be predicted"):
         guess_target(facts(column("c", distinct=1)), "at")
 
@@ -127,6 +130,8 @@ def test_ids_constants_free_texts_further_times_and_lists_are_left_out_with_a_re
             column("carrier", "text", 16),
             column("customer_id", distinct=700, whole=True),
             column("customerId", "text", 60),
+            column("Individual ID", "text", 190),
+            column("Sample Number", distinct=150, whole=True),
             column("Unnamed: 0", distinct=1_000, whole=True, counts_up=True),
             column("row", distinct=1_000, whole=True, counts_up=True),
             column("token", "text", 1_000),
@@ -155,6 +160,8 @@ def test_ids_constants_free_texts_further_times_and_lists_are_left_out_with_a_re
     assert reasons == {
         "customer_id": "an id",
         "customerId": "an id",
+        "Individual ID": "an id",
+        "Sample Number": "an id",
         "Unnamed: 0": "an id",
         "row": "an id",
         "token": "an id",

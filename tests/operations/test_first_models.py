@@ -278,6 +278,26 @@ def test_one_value_that_is_no_time_is_shown_with_its_place(tmp_path: Path, form:
     assert place in str(caught.value)
 
 
+@pytest.mark.parametrize("form", ["%Y/%m/%d", "%d.%m.%Y %H:%M", "%m/%d/%y", "%d-%b-%Y", "%b %d %Y"])
+def test_times_in_another_form_than_iso_8601_are_named_with_their_column(tmp_path: Path, form: str) -> None:
+    table = rows(100)
+    table["ordered_at"] = [f"{START + timedelta(days=i):{form}}" for i in range(100)]
+    with pytest.raises(InvalidInputError) as caught:
+        look(Wanted(tmp_path, write_csv(tmp_path / "orders.csv", table), "orders", "ada"))
+    assert "'ordered_at' nearly does: " in str(caught.value)
+    assert f"line 2, column 'ordered_at': found '{START:{form}}'; expected a time as 2013-" in str(
+        caught.value
+    )
+
+
+@pytest.mark.parametrize("values", ["10.0.0.1", "3 Main Street 12", "2012/01", "AB-12-34", "1.2.3-rc"])
+def test_texts_that_are_no_times_are_not_taken_for_some(tmp_path: Path, values: str) -> None:
+    table = rows(100)
+    table["ordered_at"] = [f"{values} x{i}" for i in range(100)]
+    with pytest.raises(InvalidInputError, match=r"no column holds times, which .* it has ordered_at"):
+        look(Wanted(tmp_path, write_csv(tmp_path / "orders.csv", table), "orders", "ada"))
+
+
 def test_rows_that_are_all_still_to_come_are_refused(tmp_path: Path) -> None:
     table = rows(100)
     table["ordered_at"] = [time.replace("2026", "9026") for time in table["ordered_at"]]

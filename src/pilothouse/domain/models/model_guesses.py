@@ -19,7 +19,7 @@ _TARGET_NAMES = (
 )  # fmt: skip
 """Names that columns to predict have, the surest first."""
 _ID_NAME = re.compile(
-    r"(^|[_\s.-])(id|ids|uuid|guid|key|number|no)$|[a-z]I[dD]$|^(id|uuid|guid|index)$|^Unnamed: \d+$|^__index_level_\d+__$"
+    r"(^|[_\s.-])(?i:id|ids|uuid|guid|key|number|no)$|[a-z]I[dD]$|^(id|uuid|guid|index)$|^Unnamed: \d+$|^__index_level_\d+__$"
 )
 _CALENDAR = frozenset(
     {"year", "yr", "quarter", "season", "month", "mnth", "mon", "week", "weekofyear", "week_of_year", "dayofyear"}
@@ -32,6 +32,8 @@ _MOST_WHOLE_CLASSES = 10
 """Different whole numbers up to which they are taken for classes, and not for a quantity."""
 _MOST_CATEGORIES = 1_000
 _MOST_MISSING = 0.95
+_MOST_UNLABELLED = 0.5
+"""Share of missing values above which a column is a remark on some rows, rather than what is predicted of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,8 @@ def guess_target(facts: FileFacts, time: str) -> Guess[str]:
     for name in _TARGET_NAMES:
         if name in by_name:
             return Guess(by_name[name], "by its name")
-    return Guess(able[-1].name, "the last column that can be one: name another with --target")
+    likely = [column for column in able if column.missing <= _MOST_UNLABELLED * column.rows] or able
+    return Guess(likely[-1].name, "the last column that can be one: name another with --target")
 
 
 def target_fault(column: ColumnFacts) -> str:

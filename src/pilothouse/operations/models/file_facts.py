@@ -25,7 +25,11 @@ SAMPLE_ROWS = 400_000
 """Rows that are kept at most; a larger file is thinned evenly."""
 _COMMON = 10
 _MOST_SPELLINGS = 50
-_LIKE_TIME = r"^\s*\d{4}-\d\d-\d\d"
+_LIKE_TIME = (
+    r"^\s*(\d{4}-\d\d-\d\d|\d{4}[/.]\d\d?[/.]\d\d?\b|\d\d?([/.-])\d\d?([/.-])(\d{4}|\d\d)\b"
+    r"|\d\d?[ -]?[A-Z][A-Za-z]{2,8}[ -]?\d{2,4}\b|[A-Z][a-z]{2,8}\.? \d\d?,? \d{4}\b)"
+)
+"""Beginning of a time, in ISO 8601 or as others write it: 2012/01/31, 31.1.2012, 31-Jan-12, Jan 31 2012."""
 _MOSTLY = 0.9
 _SUM_ROWS = 2_000
 _FEWEST_SUMS = 30
