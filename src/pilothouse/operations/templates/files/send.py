@@ -14,8 +14,13 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+if len(sys.argv) != 3:
+    sys.exit(f"expected FILE and OUTCOME, found {len(sys.argv) - 1} arguments\n\n{__doc__}")
 file, outcome = sys.argv[1:]
-url = json.load(sys.stdin)["url"]
+address = sys.stdin.read()
+if not address.strip():
+    sys.exit("no address on standard input: pilothouse curl gave none, and says why above")
+url = json.loads(address)["url"]
 outcomes = csv.writer(sys.stdout)
 outcomes.writerow(["prediction_id", "outcome"])
 with Path(file).open(newline="") as stream:
