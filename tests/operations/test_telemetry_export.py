@@ -163,6 +163,47 @@ def test_an_export_that_was_cut_off_goes_on(services: Services, tmp_path: Path, 
     assert not (out / ".part.tmp").exists()
 
 
+def test_an_export_that_ended_before_its_manifest_goes_on_and_what_it_left_goes(
+    services: Services, tmp_path: Path
+) -> None:
+    count = send(services)
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in (".lock", ".manifest.json.x1", ".part.tmp"):  # as a full disk or a kill leaves them
+        (out / name).write_bytes(b"")
+    assert export(services, out).rows == count
+    assert sorted(path.name for path in out.iterdir()) == [".lock", "manifest.json", "predictions"]
+
+
+def test_partitions_of_an_export_that_ended_meanwhile_stay_in_the_manifest(
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(services)
+    send(services, "jfk")
+    out = tmp_path / "out"
+    record = telemetry_export.handing_out.record
+
+    def another_first(*given: object) -> None:
+        monkeypatch.setattr(telemetry_export.handing_out, "record", record)
+        export(services, out, targets=("jfk",))
+        record(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(telemetry_export.handing_out, "record", another_first)
+    export(services, out, targets=("ewr",))
+    assert len(telemetry_export.read_partitions(out)) == 2 * DAYS
+
+
+def test_a_link_in_the_folder_leads_no_row_elsewhere(services: Services, tmp_path: Path) -> None:
+    send(services)
+    out, other = tmp_path / "out", tmp_path / "other"
+    export(services, out)
+    other.write_text("of somebody else")
+    next(out.rglob("*.parquet")).unlink()
+    (out / ".part.tmp").symlink_to(other)
+    assert export(services, out).written == 1
+    assert other.read_text() == "of somebody else"
+
+
 def test_a_folder_of_something_else_and_a_damaged_partition_are_refused(
     services: Services, tmp_path: Path
 ) -> None:

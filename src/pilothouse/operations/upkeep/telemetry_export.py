@@ -39,6 +39,7 @@ from pilothouse.telemetry.rows import exported_rows
 EXPORTED, COMPLETED = "telemetry.exported", "telemetry.export_completed"
 """Actions of the audit entries before the first row leaves, and after the last."""
 MANIFEST = "manifest.json"
+_LOCK = ".lock"
 _FORM = "pilothouse/telemetry-manifest/1"
 _EVER = 1 << 62
 
@@ -215,18 +216,16 @@ def opened(services: Services, actor: Actor, folder: Path, what: dict[str, objec
     ``export``."""
     whole = folder.absolute()
     check_outside_state(whole)
-    try:
-        is_new = not whole.exists() or not any(whole.iterdir())
-    except NotADirectoryError:
-        raise ConflictError(f"{folder} is no folder: name a new one, or one of an export") from None
-    except OSError as error:
-        raise UnavailableError(f"{folder} cannot be read: {error.strerror}: name another folder") from error
-    known = {} if is_new else _read_manifest(services, whole)
+    _known(services, whole)  # nothing is made in a folder of something else
     handing_out.record(services, actor, EXPORTED, "telemetry", {"folder": str(whole), **what})
     try:
         whole.mkdir(parents=True, exist_ok=True)
-        with turn(whole / ".lock", f"another export into {folder} is under way: wait for it", alone=True):
-            into = ExportFolder(services, whole, known)
+        with turn(whole / _LOCK, f"another export into {folder} is under way: wait for it", alone=True):
+            for left in whole.iterdir():
+                if _is_left(left.name) and left.name != _LOCK:
+                    left.unlink()
+            # read again: another export may have ended since
+            into = ExportFolder(services, whole, _known(services, whole))
             _write_manifest(into)  # from now on the folder is one of ours
             try:
                 yield into
@@ -260,7 +259,17 @@ def folders_taken(services: Services) -> dict[str, datetime]:
         }
 
 
-def _read_manifest(services: Services, folder: Path) -> dict[str, dict[str, object]]:
+def _known(services: Services, folder: Path) -> dict[str, dict[str, object]]:
+    """Partitions of the manifest of a folder; none where it is absent or holds nothing but what an export begins with, as where
+    the first was cut off. Raises ConflictError, IntegrityError or UnavailableError."""
+    try:
+        is_new = not folder.exists() or all(_is_left(one.name) for one in folder.iterdir())
+    except NotADirectoryError:
+        raise ConflictError(f"{folder} is no folder: name a new one, or one of an export") from None
+    except OSError as error:
+        raise UnavailableError(f"{folder} cannot be read: {error.strerror}: name another folder") from error
+    if is_new:
+        return {}
     if not (folder / MANIFEST).exists():
         raise ConflictError(
             f"{folder} is not empty and has no {MANIFEST}: name a new folder, or one of an export"
@@ -269,6 +278,11 @@ def _read_manifest(services: Services, folder: Path) -> dict[str, dict[str, obje
     if isinstance(plain, dict) and plain.get("workspace") != _workspace(services):
         raise ConflictError(f"{folder} holds an export of another workspace: name a new folder")
     return _partitions_of(folder)
+
+
+def _is_left(name: str) -> bool:
+    """True for the lock, and for what a killed export leaves beside its partitions."""
+    return name in (_LOCK, telemetry_files.TEMPORARY) or name.startswith(f".{MANIFEST}.")
 
 
 def _partitions_of(folder: Path) -> dict[str, dict[str, object]]:

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 FORM = "pilothouse/telemetry/1"
 DATA, PART = "predictions", "part-0.parquet"
 """Folder of the partitions, in which nothing else lies, since readers differ in what they pass over; file of each."""
-_TEMPORARY = ".part.tmp"
+TEMPORARY = ".part.tmp"
+"""File in which a partition is written, in the folder of the export."""
 _FOOTER = b"pilothouse"
 _GROUP_ROWS = 65_536
 """Rows of a row group, which are in memory at once; a segment's more, for a segment is not cut."""
@@ -187,6 +188,8 @@ def _opened(path: Path) -> "pq.ParquetFile | None":
     if not path.exists():
         return None
     try:
+        if not path.is_file():
+            raise ValueError("no file")
         file = pq.ParquetFile(path)
         _footer(file)
     except (pa.ArrowException, ValueError, KeyError, TypeError):
@@ -247,12 +250,14 @@ def _write(
 
     path = folder / folder_of(sources[0].stream.model, sources[0].stream.target, day) / PART
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = folder / _TEMPORARY  # beside the data: who reads now sees whole partitions alone
+    temporary = folder / TEMPORARY  # beside the data: who reads now sees whole partitions alone
     footer = json.dumps({"form": FORM, "state": dict(stored), "made": secrets.token_hex(8)})
     schema = layout.schema.with_metadata({_FOOTER: footer.encode()})
     rows = 0
     try:
-        with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+        temporary.unlink(missing_ok=True)
+        # a new file: a link that others put here leads the rows nowhere
+        with temporary.open("xb") as stream, pq.ParquetWriter(stream, schema, compression="zstd") as writer:
             for table in _grouped(_tables(connection, sources, day, layout, old)):
                 writer.write_table(
                     pa.Table.from_batches(table.to_batches(), schema), row_group_size=_GROUP_ROWS
