@@ -100,6 +100,16 @@ def test_what_is_no_tracking_server_is_said_in_one_line(services: Services) -> N
         TrackingServer("http://ada:secret@127.0.0.1:5000")
 
 
+@pytest.mark.parametrize("said", [[], {"model_versions": [{}]}, {"model_versions": [{"version": "9 or so"}]}])
+def test_a_version_without_a_number_is_none_that_is_there(said: object) -> None:
+    path = "GET /api/2.0/mlflow/model-versions/search?filter=name+%3D+%27x%27+and+run_id+%3D+%27r%27&max_results=1 "
+    with (
+        served({path: answer(said)}) as (address, _),
+        pytest.raises(UnavailableError, match="is it a tracking server"),
+    ):
+        TrackingServer(address, {}).find_version("x", "r")
+
+
 def test_credentials_go_in_the_header_and_stand_in_no_error() -> None:
     path = "POST /api/2.0/mlflow/registered-models/alias "
     body = json.dumps({"name": "x", "alias": "champion", "version": "1"})

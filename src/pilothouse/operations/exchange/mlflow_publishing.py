@@ -4,6 +4,7 @@ What is there is found by two tags, the version's URI and the sha256 of its mode
 an export was cut off: it is completed. An alias is moved only on a registered model that an export has made, by its tag.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,8 @@ _ALIASES = frozenset({"champion", "challenger"})
 """Those that this program gives: one that somebody has set over there is theirs."""
 SENT = "version.sent"
 _LONGEST_NAME = 200
+_RUN = re.compile(r"[A-Za-z0-9_-]{1,128}")
+"""Form of a run's id, which is printed and stands in addresses."""
 
 Tell = Callable[[int, int], None]
 
@@ -124,8 +127,8 @@ def _sent_run(
     info = run.get("info")
     plain: Mapping[str, Any] = info if isinstance(info, dict) else {}
     number, place = str(plain.get("run_id", "")), str(plain.get("artifact_uri", ""))
-    if not number:
-        raise UnavailableError(f"{server.address} made a run without an id: is it a tracking server?")
+    if not _RUN.fullmatch(number):
+        raise UnavailableError(f"{server.address} named a run without an id: is it a tracking server?")
     server.check_served(place)
     is_whole = plain.get("status") == "FINISHED"
     if not is_whole:

@@ -135,7 +135,10 @@ class TrackingServer:
         # the server takes no name with quotation marks; that of a model of ours has none
         query = {"filter": f"name = '{name}' and run_id = '{run}'", "max_results": "1"}
         found = self._get("model-versions/search", query).get("model_versions")
-        return dict(found[0]) if isinstance(found, list) and found and isinstance(found[0], dict) else None
+        if not isinstance(found, list) or not found:
+            return None
+        version = found[0] if isinstance(found[0], dict) else {}
+        return {**version, "version": self._number_of(version)}
 
     def make_version(
         self, name: str, run: str, source: str, tags: Mapping[str, str], description: str
@@ -148,12 +151,15 @@ class TrackingServer:
             "tags": _pairs(tags),
             "description": description,
         }
-        made = _mapping(self._send("model-versions/create", body), "model_version")
-        if not str(made.get("version", "")).isdigit():
+        return self._number_of(_mapping(self._send("model-versions/create", body), "model_version"))
+
+    def _number_of(self, version: Mapping[str, Any]) -> str:
+        number = str(version.get("version", ""))
+        if not (number.isascii() and number.isdigit()):
             raise UnavailableError(
-                f"{self.address} made a version without a number: is it a tracking server?"
+                f"{self.address} named a version without a number: is it a tracking server?"
             )
-        return str(made["version"])
+        return number
 
     def set_tag(self, name: str, number: str, key: str, value: str) -> None:
         """A tag of a version."""
@@ -202,7 +208,9 @@ class TrackingServer:
             raise UnavailableError(
                 f"{where} answered what is no JSON ({error}): is it a tracking server?"
             ) from None
-        return plain if isinstance(plain, dict) else {}
+        if not isinstance(plain, dict):
+            raise UnavailableError(f"{where} answered no JSON object: is it a tracking server?")
+        return plain
 
 
 def _refused(where: str, answer: Answer) -> Exception:
