@@ -108,7 +108,7 @@ def test_every_command_stands_in_the_reference_and_no_other():
 
 
 def test_exit_codes_are_those_of_the_errors():
-    from pilothouse.cli.commands.workspaces.workspace import EXIT_CODES, EXIT_UNWATCHED
+    from pilothouse.cli.commands.workspaces.workspace import EXIT_CODES, EXIT_DEAD_CHANNEL, EXIT_UNWATCHED
     from pilothouse.cli.failures import INTERNAL_ERROR
     from pilothouse.domain.errors import PilothouseError
 
@@ -119,7 +119,8 @@ def test_exit_codes_are_those_of_the_errors():
         todo += kind.__subclasses__()
     text = (DOCUMENTS / "command-line.md").read_text("utf-8")
     documented = {int(code) for code in re.findall(r"^\| (\d+) \|", text, flags=re.MULTILINE)}
-    assert documented == family | {0, *EXIT_CODES.values(), EXIT_UNWATCHED, INTERNAL_ERROR, 130}
+    others = {0, *EXIT_CODES.values(), EXIT_UNWATCHED, EXIT_DEAD_CHANNEL, INTERNAL_ERROR, 130}
+    assert documented == family | others
 
 
 def test_the_command_for_wrappers_does_what_the_page_says(tmp_path):
