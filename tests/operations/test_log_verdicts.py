@@ -243,6 +243,7 @@ def test_the_command_judges_a_log_in_confined_processes(
     rows = traffic("ewr", 0, 21)
     rows[NUMERIC[0]] += 30
     (tmp_path / "logs").mkdir()
+    (tmp_path / "here").mkdir()
     pq.write_table(log_of(rows), tmp_path / "logs" / "1.parquet", row_group_size=200)
     root = watched.paths.root
     watched.close()
@@ -254,7 +255,7 @@ def test_the_command_judges_a_log_in_confined_processes(
             "--as",
             "ada",
             "profile",
-            str(tmp_path / "logs" / "*.parquet"),
+            str(tmp_path / "here" / ".." / "logs" / "*.parquet"),  # as ../logs is given
             "--model",
             "flight-delay",
         ]

@@ -107,7 +107,9 @@ class LogReader:
         if place.url:
             options = {"url": place.url, "timeout_s": _REQUEST_TIMEOUT_S}
         else:
-            inputs["log"] = str(place.root.absolute())
+            # a confined process sees this path alone, and not the folder that .. leads out of
+            root = place.root.resolve() if ".." in place.root.parts else place.root.absolute()
+            inputs["log"] = str(root)
             options = {"pattern": place.pattern}
         return StepRequest(
             job=share,
