@@ -59,13 +59,18 @@ def run(command: Callable[[], object]) -> int:
 
 
 def _internal(error: Exception) -> int:
-    _say(f"internal error: {type(error).__name__}: {error}; details are in {_keep_traceback()}")
+    # one line: the path is taken from the terminal as a whole
+    _say(
+        f"internal error: {type(error).__name__}: {error}; details are in {_keep_traceback()}",
+        is_broken=False,
+    )
     return INTERNAL_ERROR
 
 
-def _say(line: str) -> None:
+def _say(line: str, *, is_broken: bool = True) -> None:
+    """Print a message; ``is_broken``: between words at a terminal's width."""
     text = f"pilothouse: {safe(line, limit=2_000)}"
-    if sys.stderr is not None and sys.stderr.isatty():
+    if is_broken and sys.stderr is not None and sys.stderr.isatty():
         from pilothouse.presentation.documents import hung
 
         text = "\n".join(hung(text, shutil.get_terminal_size().columns))

@@ -42,10 +42,11 @@ _MODEL_FILE = (
 """Digest of the model file of ``imported_versions v``."""
 _OURS = (
     "SELECT w.name || '/' || o.number FROM versions o JOIN models w ON w.id = o.model_id "  # noqa: S608 - ours
-    f"WHERE o.model_digest IN ({_MODEL_FILE}) "
+    f"WHERE o.model_digest IN ({_MODEL_FILE}) AND NOT EXISTS (SELECT 1 FROM runs u WHERE u.id = o.run_id "
+    "AND json_extract(u.parameters, '$.adopted_model') IS NOT NULL) "
     "ORDER BY 'models:/' || w.name || '/' || o.number <> coalesce(json_extract(v.tags, '$.\"pilothouse.version\"'), ''), o.id"
 )
-"""Versions of ours with that file, the one first that its tag names."""
+"""Versions of ours with that file, the one first that its tag names. An adopted version has its file from the import."""
 _VERSIONS = (
     f"SELECT v.*, m.name AS model_name, m.original, m.origin, r.facts, ({_OURS} LIMIT 1) AS ours FROM imported_versions v "  # noqa: S608 - ours
     "JOIN imported_models m ON m.id = v.imported_model_id "
