@@ -28,3 +28,15 @@ def test_candidates_stand_by_their_number_and_the_best_is_named() -> None:
     assert "best: candidate 3, 0.73" in text
     assert text.rstrip().endswith("candidate")
     assert "no candidate has been tried" in plain_text(trials_course(trials[2:], "auc", 80))
+
+
+async def test_the_charts_fit_the_page_that_they_are_read_on(make_console) -> None:
+    app = make_console("sam", start="versions flight-delay")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("i")
+        await settle(pilot)
+        pager = app.screen.query_one(Pager)
+        drawn = [line for line in pager.text.splitlines() if "┤" in line or "│" in line]
+        assert drawn
+        assert max(map(len, drawn)) <= pager.scrollable_content_region.width

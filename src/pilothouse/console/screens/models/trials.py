@@ -133,7 +133,7 @@ class TrialsView(TableView[TrialLine]):
 
     def do_course(self) -> None:
         if isinstance(self.data, SearchData):
-            width = max(40, self.size.width - 4)
+            width = max(40, self.size.width - 14)
             lines = trials_course(list(self.data.records.values()), self.data.metric, width)
             self.read_text(
                 f"job {self.data.job.id} of {self.data.job.model}: its trials",

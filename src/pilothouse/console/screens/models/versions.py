@@ -80,7 +80,7 @@ class VersionsView(PagedView[Version]):
 
     def do_course(self) -> None:
         if self.data:
-            lines = versions_course(list(self.data.records.values()), max(40, self.size.width - 4))
+            lines = versions_course(list(self.data.records.values()), max(40, self.size.width - 14))
             self.read_text(f"{self.model}: its versions", plain_text(lines), lambda _: lines)
 
     def do_train(self) -> None:
