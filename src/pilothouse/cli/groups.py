@@ -30,5 +30,5 @@ class WholeGroup(click.Group):
 
 
 def group(name: str | None = None, **settings: Any) -> Callable[[Callable[..., Any]], WholeGroup]:
-    """``click.group`` of such a group; groups in it are such ones too."""
+    """``click.group`` of a group whose help is whole at any width; groups inside it have the same class."""
     return click.group(name, cls=WholeGroup, **settings)

@@ -18,9 +18,9 @@ _FILES = (
 )
 _STATUS = (
     ("0", "Done; of status: healthy or suspected."),
-    ("1", "Something of what was asked for failed, or a check found something."),
+    ("1", "A part of the command failed, or a check found a fault."),
     ("2", "The command line cannot be read, or a file is wrong; of diff: something differs."),
-    ("10 to 14, 20, 21", "Of status: look, critical, down; see pilothouse status --help."),
+    ("10 to 14, 20 to 22", "Of status: look, critical, down, a dead channel; see pilothouse status --help."),
 )
 
 

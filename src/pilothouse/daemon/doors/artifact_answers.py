@@ -34,7 +34,7 @@ class ArtifactAnswers:
         self._readers[target] += 1
         try:
             file, size = await self._in_thread(lambda: self._store.open_verified(digest))
-        except BaseException:
+        except BaseException:  # a cancelled request too: its place is free again, and the error goes on
             self._leave(target)
             raise
         return Streamed(size, self._chunks(file, size), lambda: self._end(target, file))

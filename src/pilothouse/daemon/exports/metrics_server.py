@@ -142,7 +142,9 @@ class _Listener:
     def _run(self) -> None:
         try:
             asyncio.run(self._server.serve(sockets=[self._socket]))
-        except BaseException as error:
+        except (
+            BaseException
+        ) as error:  # whatever ends the thread is in the log, and the keeper opens another listener
             log.critical("the listener of metrics died", exc_info=True)
             self.ended = one_line(f"{type(error).__name__}: {error}", 200)
 
