@@ -235,14 +235,15 @@ def test_bounds_leave_twice_the_margin_of_chance_and_never_accept_chance() -> No
     assert metric_bounds("binary", QuickFit(error="it failed")) == []
 
 
-def test_a_model_that_is_hardly_better_than_none_is_said_to_be() -> None:
+def test_a_model_that_is_not_shown_to_be_better_than_none_is_said_to_be() -> None:
     assert "AUC 0.51" in weakness("binary", QuickFit((metric("auc", 0.51, 0.02),)))
     assert "R² 0.05" in weakness("regression", QuickFit((metric("mae", 4, 1), metric("r2", 0.05, 0.1))))
+    assert "0.03 to 2" in weakness("binary", QuickFit((metric("auc", 1.0, 0.97),))), "on two rows"
     assert weakness("binary", QuickFit((metric("auc", 0.7, 0.02),))) == ""
     assert weakness("regression", QuickFit((metric("r2", 0.5, 0.1),))) == ""
     assert weakness("multiclass", QuickFit(error="it failed")) == ""
     text = model_text(first_model(QuickFit((metric("auc", 0.51, 0.02),)), column("y", distinct=2)))
-    assert "# The quick fit is hardly better than chance (AUC 0.51)" in text
+    assert "# The quick fit is not shown to be better than chance (AUC 0.51, " in text
 
 
 def test_other_bounds_follow_from_the_rows() -> None:

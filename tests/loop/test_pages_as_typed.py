@@ -1,6 +1,5 @@
 """The tutorial and the how-to pages, typed line by line in a folder of their own, as a reader would."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -8,40 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from support import mlflow_store
+from support import mlflow_store, typed_pages
 from support.typed_pages import blocks_of, script_of
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = ROOT / "docs"
-BINARIES = Path(sys.executable).parent
 
 pytestmark = pytest.mark.loop
 
 
 def typed(folder: Path, *names: str) -> str:
     """What is shown where these pages are typed one after the other; every line ends as the page says."""
-    environment = {
-        **os.environ,
-        "PATH": f"{BINARIES}:{os.environ['PATH']}",
-        "XDG_RUNTIME_DIR": str(folder),
-    }
-    environment.pop("PILOTHOUSE_WORKSPACE", None)
-    script = script_of([DOCUMENTS / f"{name}.md" for name in names], folder)
-    try:
-        done = subprocess.run(
-            ["bash", "-s"],
-            input=script,
-            text=True,
-            capture_output=True,
-            cwd=folder,
-            env=environment,
-            timeout=420,
-            check=False,
-        )
-    finally:
-        for state in folder.glob("*/state"):
-            command = [str(BINARIES / "pilothouse"), "-w", str(state.parent), "daemon", "stop", "--serving"]
-            subprocess.run(command, capture_output=True, timeout=60, check=False, env=environment)
+    done = typed_pages.run(script_of([DOCUMENTS / f"{name}.md" for name in names], folder), folder)
     shown = done.stdout + done.stderr
     assert done.returncode == 0, shown
     assert "Traceback" not in shown

@@ -1,18 +1,15 @@
 """The README's block for a model of one's own, typed line by line by one person."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from support import typed_pages
+
 ROOT = Path(__file__).parents[2]
-_STATUS = (0, 10, 11, 12, 13, 14)
-"""Exit codes of ``status`` for a model that answers and is watched."""
 
 
 def lines() -> list[str]:
@@ -35,43 +32,14 @@ def test_lines_as_typed(folder: Path) -> None:
     typed = lines()
     assert typed[0].startswith("pilothouse init ")
     script = "\n".join(f"{line}\necho \"$?\" >> '{folder}/codes'" for line in typed)
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "EDITOR": "true",
-        "XDG_RUNTIME_DIR": str(folder),
-    }
-    environment.pop("PILOTHOUSE_WORKSPACE", None)
-    try:
-        done = subprocess.run(
-            ["bash", "-s"],
-            input=script,
-            text=True,
-            capture_output=True,
-            cwd=folder,
-            env=environment,
-            timeout=300,
-            check=False,
-        )
-        shown = done.stdout + done.stderr
-        codes = dict(zip(typed, map(int, (folder / "codes").read_text().split()), strict=True))
-        status = next(line for line in typed if line.startswith("pilothouse status"))
-        assert codes.pop(status) in _STATUS, shown
-        assert {line: code for line, code in codes.items() if code} == {}, shown
-        answer = json.loads(next(line for line in done.stdout.splitlines() if line.startswith('{"model"')))
-        assert (answer["model"], answer["version"]) == ("rentals", 1)
-        assert answer["rows"][0]["prediction"] > 0
-        assert "SOLO: " in shown
-        assert re.search(r"^identical", shown, re.MULTILINE), shown
-    finally:
-        workspace = folder / "bikes"
-        if workspace.exists():
-            command = [
-                str(Path(sys.executable).parent / "pilothouse"),
-                "-w",
-                str(workspace),
-                "daemon",
-                "stop",
-                "--serving",
-            ]
-            subprocess.run(command, capture_output=True, timeout=60, check=False, env=environment)
+    done = typed_pages.run(script, folder)
+    shown = done.stdout + done.stderr
+    codes = dict(zip(typed, map(int, (folder / "codes").read_text().split()), strict=True))
+    status = next(line for line in typed if line.startswith("pilothouse status"))
+    assert codes.pop(status) in typed_pages.STATUS, shown
+    assert {line: code for line, code in codes.items() if code} == {}, shown
+    answer = json.loads(next(line for line in done.stdout.splitlines() if line.startswith('{"model"')))
+    assert (answer["model"], answer["version"]) == ("rentals", 1)
+    assert answer["rows"][0]["prediction"] > 0
+    assert "SOLO: " in shown
+    assert re.search(r"^identical", shown, re.MULTILINE), shown

@@ -202,6 +202,11 @@ def test_a_link_in_the_folder_leads_no_row_elsewhere(services: Services, tmp_pat
     (out / ".part.tmp").symlink_to(other)
     assert export(services, out).written == 1
     assert other.read_text() == "of somebody else"
+    day = next(out.rglob("*.parquet")).parent
+    day.rename(tmp_path / "day")
+    day.symlink_to(tmp_path / "day")
+    with pytest.raises(ConflictError, match="is a link"):
+        export(services, out)
 
 
 def test_a_folder_of_something_else_and_a_damaged_partition_are_refused(

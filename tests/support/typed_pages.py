@@ -5,7 +5,9 @@ the place of the tables of the same name, ``exit: N`` names the exit code of its
 done. A console without one is typed.
 """
 
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -73,6 +75,35 @@ def script_of(pages: Sequence[Path], folder: Path) -> str:
                 step = f'{line}\ncase $? in {codes}) ;; *) echo "ENDED OTHERWISE: {_quoted(line)}"; exit 9;; esac'
                 (last if block.what == "last" else written).append(step)
     return "\n".join([*written, *last])
+
+
+def run(script: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    """A script of bash in ``folder``, typed by one person; daemons of workspaces right below it are stopped at the end."""
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "EDITOR": "true",
+        "XDG_RUNTIME_DIR": str(folder),
+    }
+    environment.pop("PILOTHOUSE_WORKSPACE", None)
+
+    def ran(command: list[str], typed: str, limit_s: int) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            command,
+            input=typed,
+            text=True,
+            capture_output=True,
+            cwd=folder,
+            env=environment,
+            timeout=limit_s,
+            check=False,
+        )
+
+    try:
+        return ran(["bash", "-s"], script, 420)
+    finally:
+        for state in folder.glob("*/state"):
+            ran(["pilothouse", "-w", str(state.parent), "daemon", "stop", "--serving"], "", 60)
 
 
 def _quoted(line: str) -> str:

@@ -162,14 +162,19 @@ def weakness(task: Task, fit: QuickFit) -> str:
     if task == "regression":
         value = fit.metric("r2")
         if value is not None and value.low <= 0:
-            return f"hardly better than the mean of all rows (R² {value.value:.2g}): look for other features, or another target"
+            return _not_shown("the mean of all rows", "R²", value)
         return ""
     value = fit.metric("auc")
     if value is not None and value.low <= 0.5:
-        return (
-            f"hardly better than chance (AUC {value.value:.2f}): look for other features, or another target"
-        )
+        return _not_shown("chance", "AUC", value)
     return ""
+
+
+def _not_shown(floor: str, name: str, value: MetricValue) -> str:
+    return (
+        f"not shown to be better than {floor} ({name} {value.value:.2g}, {value.low:.2g} to {value.high:.2g} on "
+        f"{value.rows:,} rows): look for more rows, other features, or another target"
+    )
 
 
 def _bound(value: MetricValue) -> tuple[str, str, float, str]:

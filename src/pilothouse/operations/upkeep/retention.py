@@ -215,7 +215,7 @@ def _move(services: Services, actor: Actor, stream: Stream, place: str, now_us: 
         folder = Path(kept_days.checked_place(place))
         with telemetry_export.opened(services, actor, folder, what) as into:
             kept_days.move(services, stream, into, now_us - keep_s * SECOND_US, now_us, may_go)
-    except (UnavailableError, IntegrityError, ConflictError, NotFoundError) as error:
+    except (UnavailableError, IntegrityError, ConflictError, NotFoundError, InvalidInputError) as error:
         return str(error)
     return ""
 

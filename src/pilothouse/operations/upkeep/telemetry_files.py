@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pilothouse.domain.errors import IntegrityError
+from pilothouse.domain.errors import ConflictError, IntegrityError
 from pilothouse.operations.upkeep.partition_rows import Gone, state_of_file
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles.coded import CodedColumn
@@ -127,9 +127,15 @@ def put(
     connection: Connection, folder: Path, sources: Sequence[Source], day: int, layout: Layout
 ) -> Partition | None:
     """Bring the partition of a day up to date; None where there is no row of it. ``sources``: all streams of one model on one
-    target. Raises OSError, or IntegrityError where a file in its place is not one of ours."""
+    target. Raises OSError, IntegrityError where a file in its place is not one of ours, or ConflictError where a folder on the
+    way is a link."""
     relative = folder_of(sources[0].stream.model, sources[0].stream.target, day) / PART
     path = folder / relative
+    for above in relative.parents[:-1]:
+        if (folder / above).is_symlink():
+            raise ConflictError(
+                f"{folder / above} is a link, which may lead anywhere: put a folder in its place"
+            )
     stored = _stored(connection, sources, day)
     old = _opened(path)
     if old is None and not stored:
