@@ -1,5 +1,6 @@
-"""Versions of ``delay`` in a small workspace, registered as a finished training leaves them, and promoted."""
+"""Versions of ``delay``, or of a model like it, in a small workspace, registered as after a training, and promoted."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -19,8 +20,8 @@ SCHEMA = InputSchema(
 NOW = datetime(2025, 3, 1, tzinfo=UTC)
 
 
-def register(shop: SmallWorkspace, number: int) -> tuple[str, str]:
-    """A version of ``delay`` as a finished training would leave it; returns the digests of its model and schema."""
+def register(shop: SmallWorkspace, number: int, model_name: str = "delay") -> tuple[str, str]:
+    """A version of a model such as ``delay`` as a finished training leaves it; returns the digests of model and schema."""
     from pilothouse.training.models.estimators import build_pipeline
 
     rng = np.random.default_rng(number)
@@ -33,14 +34,14 @@ def register(shop: SmallWorkspace, number: int) -> tuple[str, str]:
     pipeline.fit(pd.DataFrame(rows, columns=["wind", "load"]), (rows[:, 0] > 10).astype(int))
     columns = {"wind": rows[:, 0], "load": rows[:, 1]}
     specification = build_specification("binary", columns, {}, rng.random(400), ("0", "1"))
-    store = shop.services.artifacts
+    store, of = shop.services.artifacts, replace(SCHEMA, model=model_name)
     model_bytes = dump_model(pipeline)
-    model, schema = store.put_bytes(model_bytes), store.put_bytes(SCHEMA.to_bytes())
+    model, schema = store.put_bytes(model_bytes), store.put_bytes(of.to_bytes())
     other = store.put_bytes(f"snapshot {number}".encode())
     snapshot = Snapshot(other, other, other, 400, 300, 100, NOW, NOW, NOW)
     with shop.services.registry.transaction() as connection:
-        stored = models.spec_in_force(connection, "delay")
-        found = models.find(connection, "delay")
+        stored = models.spec_in_force(connection, model_name)
+        found = models.find(connection, model_name)
         assert stored is not None
         assert found is not None
         training = jobs.NewJob(
