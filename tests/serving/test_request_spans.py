@@ -2,7 +2,8 @@
 
 import pytest
 
-from pilothouse.serving.delivery.request_spans import MOST, RequestSpans, context_of
+from pilothouse.domain.formats.trace_context import context_of
+from pilothouse.serving.delivery.request_spans import MOST, RequestSpans
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
@@ -39,13 +40,13 @@ def test_two_of_them_are_none() -> None:
 def test_the_caller_decides_and_of_the_others_a_share_is_recorded() -> None:
     spans = RequestSpans()
     spans.share = 0.0
-    assert spans.begin([]) is None
+    assert spans.begin(None) is None
     spans.share = 1.0
-    assert spans.begin(header(f"00-{TRACE}-{PARENT}-00")) is None
-    begun = spans.begin(header(f"00-{TRACE}-{PARENT}-01"))
+    assert spans.begin(context_of(header(f"00-{TRACE}-{PARENT}-00"))) is None
+    begun = spans.begin(context_of(header(f"00-{TRACE}-{PARENT}-01")))
     assert begun is not None
     assert (begun.trace, begun.parent) == (TRACE, PARENT)
-    own = spans.begin([])
+    own = spans.begin(None)
     assert own is not None
     assert (len(own.trace), own.parent) == (32, "")
 
@@ -54,8 +55,9 @@ def test_what_waits_is_bounded_and_taken_once() -> None:
     spans = RequestSpans()
     spans.share = 1.0
     for _ in range(MOST + 5):
-        begun = spans.begin([])
+        begun = spans.begin(None)
         assert begun is not None
-        spans.end(begun, model="delay", version=1, rows=1, status=200)
+        spans.end(begun, ("delay", 1), 1, 200)
     assert len(spans.take()) == MOST
     assert spans.take() == []
+    assert spans.dropped == 5

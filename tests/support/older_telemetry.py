@@ -16,6 +16,7 @@ def make_form_5(connection: Any) -> None:
         "erased_rows",
         "erasures",
         "producer_targets",
+        "traces",
     ):
         connection.execute(f"DROP TABLE {table}")
     for index in ("clocks_moved", "clocks_to_look_at", "retrainings_paused"):

@@ -145,6 +145,10 @@ _COMMANDS = {
     "ack": ("monitoring.monitoring:ack", "Acknowledge an alert."),
     "resolve": ("monitoring.monitoring:resolve", "Resolve an alert."),
     "metrics": ("monitoring.metrics:metrics", "Print the page of metrics, as Prometheus reads it."),
+    "prediction": (
+        "monitoring.predictions:prediction",
+        "Show a stored prediction, by its id or by the trace of its request.",
+    ),
     "rejected": ("monitoring.ingest:rejected", "Events that were not taken, by reason."),
     "profile": (
         "monitoring.logs:profile",

@@ -18,6 +18,7 @@ REMOTE = {
         "evidence", "deployments", "deployed", "targets", "curl", "monitor", "multivariate", "incidents", "performance",
         "alerts", "alert", "rejected", "schedules", "triggers", "audit", "roles", "can", "sessions", "whoami", "users",
         "persons", "inventory", "dossier", "console", "document", "plans", "report", "runs", "metrics", "site", "explain",
+        "prediction",
     ),
     "acting": (
         "train", "reproduce", "cancel", "retry", "backfill", "request", "statement", "approve", "reject", "withdraw", "comment",

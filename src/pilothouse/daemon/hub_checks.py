@@ -70,11 +70,14 @@ def check_batch(batch: PredictionBatch) -> None:
         lengths["labels"] = len(batch.labels)
     if batch.foreign_ids:
         lengths["foreign_ids"] = len(batch.foreign_ids)
+    if len(batch.traces):
+        lengths["traces"] = len(batch.traces)
     for name, length in lengths.items():
         if length != batch.rows:
             raise InvalidInputError(f"{name[:80]!a}: {length:g} values for {batch.rows} rows")
     _check_texts("column names", [*batch.numeric, *batch.categorical], _MAXIMUM_NAMES)
     _check_texts("labels", _distinct("labels", batch.labels))
+    _check_texts("traces", _distinct("traces", batch.traces))
     _check_texts("foreign_ids", batch.foreign_ids)
     for name, column in batch.categorical.items():
         _check_texts(f"{name[:80]!a}", _distinct(f"{name[:80]!a}", column))
@@ -194,7 +197,9 @@ def check_spans(spans: Sequence[RequestSpan]) -> None:
         ):
             if not _HEXADECIMAL.fullmatch(text) or len(text) != (digits if text or name != "parent" else 0):
                 raise InvalidInputError(f"{name}: found {text[:40]!a}; expected {digits} hexadecimal digits")
-        for name, number in (("start_ns", span.start_ns), ("end_ns", span.end_ns), ("version", span.version)):
+        for name, number in (("start_ns", span.start_ns), ("end_ns", span.end_ns), ("version", span.version),
+            ("called_at_ns", span.called_at_ns), ("called_ns", span.called_ns),
+        ):  # fmt: skip
             _check_range(name, number, _LARGEST)
         _check_range("rows", span.rows, _LARGEST)
         _check_range("status", span.status, 599)

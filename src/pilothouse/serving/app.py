@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from pilothouse.domain.errors import PilothouseError, UnavailableError
 from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.formats.trace_context import TraceContext, context_of
 from pilothouse.serving.bodies.forms import Form, Written
 from pilothouse.serving.bodies.protocol import MAXIMUM_BODY_BYTES, Inference
 from pilothouse.serving.bodies.request_report import report_of
@@ -138,6 +139,7 @@ class ServingApp:
             self._rejected or {},
             self._access is not None and self._access.secured,
             self._shadow.counts if self._shadow is not None else {},
+            self._spans.dropped,
         )
 
     def _find(self, scope: Scope) -> tuple[Route, Names]:
@@ -161,7 +163,8 @@ class ServingApp:
     ) -> http.Answer:
         """Answer to an inference request; every failure but the client's departure is counted as an error of the version."""
         began_ns = time.perf_counter_ns()
-        span = self._spans.begin(scope["headers"]) if self._spans.share else None
+        context = context_of(scope["headers"])
+        span = self._spans.begin(context)
         arm = arm_of(asked, scope["headers"]) if isinstance(asked, LoadedTrial) else Arm(asked)
         try:
             self._check_room()  # before the body is read
@@ -173,7 +176,7 @@ class ServingApp:
                 if isinstance(request, PilothouseError):
                     raise request
                 times = _times(request)
-                result = await self._answered(arm, request, times, received_ns)
+                result = await self._answered(arm, request, times, received_ns, context)
             finally:
                 self._waiting -= 1
             body, headers = _written(arm.version, form, request, result)
@@ -204,7 +207,8 @@ class ServingApp:
     ) -> None:
         """Answer a request whose body is there. As in ``_infer``, every failure is counted; ``reply`` is called once."""
         received_ns = time.perf_counter_ns()
-        span = self._spans.begin(headers) if self._spans.share else None
+        context = context_of(headers)
+        span = self._spans.begin(context)
         self._waiting += 1
 
         def settle(outcome: Answer | Exception) -> None:
@@ -232,18 +236,16 @@ class ServingApp:
             if isinstance(read, PilothouseError):
                 raise read
             request, times = read, _times(read)
-            self._submit(arm, request, times, received_ns, settle)
+            self._submit(arm, request, times, received_ns, settle, context)
         except Exception as error:  # noqa: BLE001 - counted and answered as every other
             settle(error)
 
     def _traced(self, span: Begun, loaded: LoadedVersion, outcome: Answer | Exception, rows: int = 0) -> None:
         """Keep the span of a request that was answered."""
-        model, version = _name(loaded)
         if isinstance(outcome, Exception):
-            self._spans.end(span, model=model, version=version, rows=rows, status=http.status_of(outcome))
+            self._spans.end(span, _name(loaded), rows, http.status_of(outcome))
         else:
-            first = str(outcome.first)
-            self._spans.end(span, model=model, version=version, rows=rows, status=200, prediction=first)
+            self._spans.end(span, _name(loaded), rows, 200, prediction=str(outcome.first), call=outcome.call)
 
     def _shade(
         self, asked: LoadedVersion | LoadedTrial, request: Inference, times: Times, result: Answer
@@ -252,7 +254,9 @@ class ServingApp:
         if isinstance(asked, LoadedTrial) and asked.mode == SHADOW and self._shadow is not None:
             self._shadow.offer(asked, request.columns, times, result)
 
-    async def _answered(self, arm: Arm, request: Inference, times: Times, received_ns: int) -> Answer:
+    async def _answered(
+        self, arm: Arm, request: Inference, times: Times, received_ns: int, context: TraceContext | None
+    ) -> Answer:
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
         def deliver(outcome: Answer | PilothouseError) -> None:
@@ -263,17 +267,28 @@ class ServingApp:
             else:
                 future.set_result(outcome)
 
-        self._submit(arm, request, times, received_ns, deliver)
+        self._submit(arm, request, times, received_ns, deliver, context)
         return await future
 
-    def _submit(self, arm: Arm, request: Inference, times: Times, received_ns: int, deliver: Deliver) -> None:
+    def _submit(
+        self,
+        arm: Arm,
+        request: Inference,
+        times: Times,
+        received_ns: int,
+        deliver: Deliver,
+        context: TraceContext | None,
+    ) -> None:
         """Have a request answered; ``deliver`` is called in the event loop."""
         outbox = self._outbox = self._outbox or Outbox(asyncio.get_running_loop())
 
         def post(outcome: Answer | PilothouseError) -> None:
             outbox.post(partial(deliver, outcome))
 
-        self._turns.submit(Work(arm.version, request.columns, times, received_ns, post, draw=arm.draw))
+        trace = context.stored_text if context is not None else ""
+        self._turns.submit(
+            Work(arm.version, request.columns, times, received_ns, post, draw=arm.draw, trace=trace)
+        )
 
     def _check_host(self, scope: Scope) -> None:
         """Refuse other names of a loopback server: a page in a browser on this machine must not reach it by DNS rebinding."""

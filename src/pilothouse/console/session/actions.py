@@ -190,6 +190,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("monitor", "export", "e", "export", "Export the series as CSV, the picture as text and SVG."),
     Action("monitor", "alerts", "a", "alerts", "Show the alerts of this model."),
     Action("monitor", "rejected", "r", "rejected", "Events that were not taken in, with the reason."),
+    Action("prediction", "version", "v", "version", "The version that answered."),
+    Action("prediction", "monitor", "m", "monitor", "Its model on its target."),
     Action("rejected", "outcomes", "o", "outcomes", "Outcomes that wait for their prediction, or contradict another."),
     Action("outcomes", "other", "o", "waiting/conflicts", "From those that wait to those that contradict another, and back."),
     Action("outcomes", "rejected", "r", "rejected", "Events that were not taken in, with the reason."),

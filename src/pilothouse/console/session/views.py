@@ -55,6 +55,13 @@ VIEWS: dict[str, ViewName] = {
             ("mon",),
         ),
         ViewName("rejected", "monitoring.rejected:RejectedView", "monitor"),
+        ViewName(
+            "prediction",
+            "monitoring.prediction:PredictionView",
+            "monitor",
+            ("ID|TRACE",),
+            aliases=("event", "trace"),
+        ),
         ViewName("outcomes", "monitoring.outcomes:OutcomesView", "monitor", (), ("WHICH",)),
         ViewName("jobs", "work.jobs:JobsView", "jobs", (), ("STATUS",)),
         ViewName("job", "work.job:JobView", "jobs", ("JOB",), aliases=("logs",)),

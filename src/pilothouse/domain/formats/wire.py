@@ -132,6 +132,9 @@ class PredictionBatch:
     0 for a request without a key. Empty where it is not known."""
     failed_draws: bytes = b""
     """The same of the requests that were answered with an error."""
+    traces: list[str] | CodedTexts = field(default_factory=list)
+    """Trace context of each row's request as ``trace_context.stored_text`` writes it, an empty text for a row without; empty
+    where no row has one, as from earlier releases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +349,9 @@ class RequestSpan:
     status: int
     prediction: str = ""
     """Id of its first prediction; empty where it was not answered."""
+    called_at_ns: int = 0
+    """Begin of the call of the model that answered it, maybe with others, and its duration; 0 where there was none."""
+    called_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

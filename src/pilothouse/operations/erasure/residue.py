@@ -166,7 +166,11 @@ def _packed(connection: Connection, pattern: "re.Pattern[bytes]") -> list[tuple[
         predictions, features = decode_predictions(head), decode_features(body)
         texts = {str(text) for column in features.categorical.values() for text in column.vocabulary}
         found["segments", "features"] += bool(pattern.search("\n".join(texts).encode()))
-        found["segments", "predictions"] += bool(pattern.search("\n".join(predictions.ids).encode()))
+        found["segments", "predictions"] += bool(
+            pattern.search(
+                "\n".join((*predictions.ids, *filter(None, predictions.traces.vocabulary))).encode()
+            )
+        )
     for table, column in (
         ("specifications", "data"), ("windows", "profile"), ("kept_rejections", "data"), ("rejected", "data"),
         ("outcome_slices", "data"), ("calibrations", "data"),

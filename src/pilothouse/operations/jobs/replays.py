@@ -35,7 +35,7 @@ from pilothouse.store.models import targets
 from pilothouse.store.work import jobs
 from pilothouse.store.work.jobs import NewJob
 from pilothouse.telemetry.intake.streams import read_clock
-from pilothouse.telemetry.rows import recorded_rows
+from pilothouse.telemetry.rows import found_rows
 
 USUAL = timedelta(days=28)
 """Span of a replay for which no beginning is named, where the model file asks for none before a request."""
@@ -166,12 +166,14 @@ def inputs_of_examples(
     private = {*replay.traffic.private, *(spec.data.private if spec else ())}
     with services.telemetry.read() as connection:
         found = {
-            example.prediction: recorded_rows.inputs_of(connection, example.prediction)
+            example.prediction: found_rows.by_id(connection, example.prediction)
             for example in replay.found.examples
         }
     return {
-        name: None if values is None else {key: value for key, value in values.items() if key not in private}
-        for name, values in found.items()
+        name: None
+        if row is None
+        else {key: value for key, value in row.features.items() if key not in private}
+        for name, row in found.items()
     }
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pilothouse.domain.errors import ConflictError, IntegrityError
+from pilothouse.domain.formats.trace_context import stored_context
 from pilothouse.operations.upkeep.partition_rows import Gone, state_of_file
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles.coded import CodedColumn
@@ -39,6 +40,7 @@ _GROUP_ROWS = 65_536
 """Rows of a row group, which are in memory at once; a segment's more, for a segment is not cut."""
 _OWN = (
     "version", "event_time", "received_at", "prediction_id", "score", "label", "outcome", "producer", "sequence", "batch_row",
+    "trace_id", "parent_id",
 )  # fmt: skip
 _TAKEN = frozenset((*_OWN, "model", "target", "date"))
 """Names that no feature's column has, whatever the case of their letters: DuckDB and Spark do not tell the cases apart."""
@@ -99,7 +101,7 @@ def layout_of(specifications: Sequence[ProfileSpecification], private: Sequence[
     classifies = any(one.classes for one in specifications)
     own = (
         pa.int32(), time, time, pa.string(), pa.float64(), text, text if classifies else pa.float64(), text,
-        pa.int64(), pa.int64(),
+        pa.int64(), pa.int64(), pa.string(), pa.string(),
     )  # fmt: skip
     fields = list(zip(_OWN, own, strict=True))
     fields += [(features[name], kind) for name, kind in kinds.items() if name not in private]
@@ -351,6 +353,10 @@ def _table(part: ExportedRows, source: Source, layout: Layout) -> "pa.Table":
         columns["outcome"] = _texts(CodedColumn((*classes, None), known))
     else:
         columns["outcome"] = pa.array(part.outcomes, from_pandas=True)
+    if len(predictions.traces):
+        contexts = [stored_context(text) for text in predictions.traces.texts()]
+        columns["trace_id"] = pa.array([trace or None for trace, _ in contexts], pa.string())
+        columns["parent_id"] = pa.array([parent or None for _, parent in contexts], pa.string())
     if len(predictions.coded_labels):
         columns["label"] = _texts(predictions.coded_labels)
     if part.features is not None:

@@ -1,22 +1,19 @@
 """Spans of served requests: a sample, kept in memory for a second and handed to the hub. Off where the hub asks for none.
 
-W3C Trace Context: a request that carries ``traceparent`` is recorded where its caller records it, under the caller's trace;
-of the others a share begins traces of their own. Spans are a sample and no record: what the hub does not take is dropped.
+A request with a trace context is recorded where its caller records it, under the caller's trace; of the others a share begins
+traces of their own. Spans are a sample and no record: what the hub does not take is dropped, and counted.
 """
 
 import random
-import re
 import time
 from collections import deque
-from collections.abc import Iterable
 from typing import NamedTuple
 
+from pilothouse.domain.formats.trace_context import TraceContext
 from pilothouse.domain.formats.wire import RequestSpan
 
 MOST = 1_000
 """Spans that wait at most; further ones are dropped."""
-_CONTEXT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
-_ZERO_TRACE, _ZERO_SPAN = "0" * 32, "0" * 16
 
 
 class Begun(NamedTuple):
@@ -32,45 +29,45 @@ class RequestSpans:
 
     def __init__(self) -> None:
         self.share = 0.0
+        self.dropped = 0
+        """Spans that were not handed over, since the start of the process."""
         self._kept: deque[RequestSpan] = deque()
 
-    def begin(self, headers: Iterable[tuple[bytes, bytes]]) -> Begun | None:
-        """Span of a request with these headers; None where it is not recorded."""
-        found = context_of(headers)
-        if found is None:
+    def begin(self, context: TraceContext | None) -> Begun | None:
+        """Span of a request with this context; None where it is not recorded."""
+        if self.share <= 0.0:
+            return None
+        if context is None:
             if random.random() >= self.share:  # noqa: S311 - a sample
                 return None
             return Begun(f"{random.getrandbits(128) or 1:032x}", "", time.time_ns())
-        trace, parent, is_sampled = found
-        return Begun(trace, parent, time.time_ns()) if is_sampled else None
+        return Begun(context.trace, context.parent, time.time_ns()) if context.is_sampled else None
 
     def end(
-        self, begun: Begun, *, model: str, version: int, rows: int, status: int, prediction: str = ""
+        self,
+        begun: Begun,
+        version: tuple[str, int],
+        rows: int,
+        status: int,
+        *,
+        prediction: str = "",
+        call: tuple[int, int] = (0, 0),
     ) -> None:
-        """Keep a span that ends now. ``prediction``: id of the first row, empty where there was no answer."""
+        """Keep a span that ends now. ``prediction``: id of the first row, empty where there was no answer; ``call``: begin of
+        the model's call by the performance counter, and its duration."""
         if len(self._kept) >= MOST:
+            self.dropped += 1
             return
         span = f"{random.getrandbits(64) or 1:016x}"
         ended = time.time_ns()
+        began, took = call
+        called_at = max(ended - (time.perf_counter_ns() - began), begun.at_ns) if took else 0
         self._kept.append(
             RequestSpan(
-                begun.trace, span, begun.parent, begun.at_ns, ended, model, version, rows, status, prediction
+                begun.trace, span, begun.parent, begun.at_ns, ended, *version, rows, status, prediction, called_at, took
             )
-        )
+        )  # fmt: skip
 
     def take(self) -> list[RequestSpan]:
         """Spans that wait; they are the caller's then."""
         return [self._kept.popleft() for _ in range(len(self._kept))]
-
-
-def context_of(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, str, bool] | None:
-    """(trace, span of the caller, whether it is recorded) of a request; None without a valid ``traceparent``, of which there
-    may be one."""
-    given = [value for name, value in headers if name == b"traceparent"]
-    match = _CONTEXT.fullmatch(given[0].strip()) if len(given) == 1 else None
-    if match is None or match[1] == b"ff" or (match[1] == b"00" and match[5]):
-        return None
-    trace, parent = match[2].decode(), match[3].decode()
-    if trace == _ZERO_TRACE or parent == _ZERO_SPAN:
-        return None
-    return trace, parent, bool(int(match[4], 16) & 1)

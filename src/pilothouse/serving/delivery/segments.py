@@ -92,6 +92,7 @@ class PredictionRecord(msgspec.Struct, frozen=True, array_like=True, tag="predic
     called_us: int = 0
     usual_us: int = 0
     draw: int = 0
+    trace: str = ""
 
 
 class ErrorRecord(msgspec.Struct, frozen=True, array_like=True, tag="errors"):
@@ -192,6 +193,7 @@ def to_batch(header: SegmentHeader, records: Sequence[Record]) -> PredictionBatc
     predictions = [record for record in records if isinstance(record, PredictionRecord)]
     failed = [record for record in records if isinstance(record, ErrorRecord)]
     is_canary = header.share > 0
+    is_traced = any(record.trace for record in predictions)
     return PredictionBatch(
         producer=header.producer,
         sequence=header.sequence,
@@ -218,6 +220,9 @@ def to_batch(header: SegmentHeader, records: Sequence[Record]) -> PredictionBatc
         share=header.share,
         draws=pack_numbers([record.draw for record in predictions]) if is_canary else b"",
         failed_draws=pack_numbers([draw for record in failed for draw in record.draws]) if is_canary else b"",
+        traces=code_texts([record.trace for record in predictions for _ in range(record.rows)])
+        if is_traced
+        else [],
     )
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from pilothouse.domain.errors import InvalidInputError, NotFoundError, PilothouseError
 from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.formats.trace_context import HEADER
 from pilothouse.serving.bodies.forms import Form, header_of
 from pilothouse.serving.grpc.inferences import LARGE_BYTES, MODEL_INFER, unpacked
 from pilothouse.serving.grpc.messages import decode, encode
@@ -183,5 +184,5 @@ def _as_http(headers: Headers) -> list[tuple[bytes, bytes]]:
     return [
         (b"host" if name == b":authority" else name, value)
         for name, value in headers
-        if name in (b":authority", b"authorization", KEY)
+        if name in (b":authority", b"authorization", KEY, HEADER)
     ]

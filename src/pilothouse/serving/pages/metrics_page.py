@@ -95,6 +95,11 @@ def _families(roster: Roster, standing: Standing) -> Iterator[Family]:
             for arm in trial.challengers
         ),
     )
+    yield counter(
+        "pilothouse_dropped_spans",
+        "Spans of requests that were dropped: too many waited, or the hub did not take them.",
+        (({}, standing.spans_dropped),),
+    )
     yield gauge("pilothouse_open_requests", "Requests that are being answered.", standing.waiting)
     yield gauge("pilothouse_spool_segments", "Segments that wait for the hub.", standing.segments)
     yield gauge("pilothouse_spool_bytes", "Bytes that wait for the hub.", standing.spooled_bytes, "bytes")

@@ -34,6 +34,8 @@ class Standing:
     """True where requests need a token."""
     shadows: Mapping[PairStream, ShadowCounts] = field(default_factory=dict)
     """Requests that were, or were not, compared in the shadow."""
+    spans_dropped: int = 0
+    """Spans of requests that were not handed to the hub."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,8 @@ class Answer:
     called_ns: int = 0
     """Duration of the call of the model, and its processor time (at most as much); 0 where it answered others too."""
     computed_ns: int = 0
+    call: tuple[int, int] = (0, 0)
+    """Begin by the performance counter and duration of the call, whomever else it answered."""
 
 
 Deliver = Callable[[Answer | PilothouseError], None]
@@ -60,6 +62,8 @@ class Work:
     """True for a measurement, whose answer is not spooled."""
     draw: int = 0
     """Key by which a canary drew the version that answers, hashed; 0 where there is none."""
+    trace: str = ""
+    """Trace context of the request as it is stored; empty without one."""
 
 
 class ModelFailedError(PilothouseError):
@@ -90,12 +94,13 @@ def call(group: Sequence[Work]) -> list[Entry]:
     computed = min(time.process_time_ns() - computed, called)
     loaded.costs.note(len(prediction.scores), computed)
     if len(group) == 1:
-        return list(_entries(group[0], prediction, called, computed, is_alone=True))
+        return list(_entries(group[0], prediction, called, computed, (began, called), is_alone=True))
     entries: list[Entry] = []
     start = 0
     for work in group:
         end = start + work.columns.rows
-        entries += _entries(work, _slice(prediction, start, end), *((0, 0) if start else (called, computed)))
+        timed = (0, 0) if start else (called, computed)
+        entries += _entries(work, _slice(prediction, start, end), *timed, (began, called))
         start = end
     return entries
 
@@ -112,7 +117,13 @@ def call_together_or_alone(group: Sequence[Work]) -> list[Entry]:
 
 
 def _entries(
-    work: Work, prediction: Prediction, called_ns: int, computed_ns: int, *, is_alone: bool = False
+    work: Work,
+    prediction: Prediction,
+    called_ns: int,
+    computed_ns: int,
+    call: tuple[int, int],
+    *,
+    is_alone: bool = False,
 ) -> Iterator[Entry]:
     """Entry of one request; none of a rehearsal, which is delivered."""
     if work.rehearsal:
@@ -132,15 +143,16 @@ def _entries(
         called_us=called_ns // 1_000,
         usual_us=math.ceil(usual_ns / 1_000),
         draw=work.draw,
+        trace=work.trace,
     )
 
     def complete(outcome: PredictionId | PilothouseError) -> None:
         if isinstance(outcome, PilothouseError):
             work.deliver(outcome)
         elif is_alone:
-            work.deliver(Answer(prediction, outcome, called_ns, computed_ns))
+            work.deliver(Answer(prediction, outcome, called_ns, computed_ns, call))
         else:
-            work.deliver(Answer(prediction, outcome))
+            work.deliver(Answer(prediction, outcome, call=call))
 
     yield Entry(stream, record, complete)
 

@@ -310,7 +310,9 @@ class Follower:
             self._skew.note(self._hub.report(report))
             self._reported, self._reported_at = report, now
             if spans := self._spans.take():  # after it: spans that are not taken have no report sent again
+                self._spans.dropped += len(spans)  # until they are
                 self._hub.send_spans(spans)
+                self._spans.dropped -= len(spans)
 
 
 def _still(state: DesiredState, trials: Mapping[str, LoadedTrial]) -> dict[str, LoadedTrial]:

@@ -15,6 +15,7 @@ from pilothouse.domain.monitoring.monitoring import RejectionReason
 from pilothouse.statistics.profiles.coded import CodedColumn
 from pilothouse.statistics.profiles.specification import CategoricalColumn, ProfileSpecification
 from pilothouse.telemetry.rows.columns import NO_LABELS, NO_REQUESTS, Features, Floats, Ints, Predictions
+from pilothouse.telemetry.rows.traces import given_traces
 
 Reasons = NDArray[np.uint8]
 """Reason of each row: 0 where it is kept, else its index in ``_OF_A_ROW``."""
@@ -177,6 +178,9 @@ def admit(
         labels,
         [batch.foreign_ids[i] for i in kept] if batch.foreign_ids else [],
         columns.requests,
+        columns.traces
+        if all_kept or not len(columns.traces)
+        else given_traces(columns.traces.take(kept).texts()),
     )
     features = columns.features
     if not all_kept:
@@ -199,6 +203,7 @@ class _Columns:
     features: Features
     labels: CodedColumn
     requests: PackedTimings
+    traces: CodedColumn
 
 
 def _mark(reasons: Reasons, rows: NDArray[np.bool_], reason: RejectionReason) -> None:
@@ -226,6 +231,12 @@ def _read_columns(
         lengths["labels"] = len(labels)
     if batch.foreign_ids:
         lengths["ids"] = len(batch.foreign_ids)
+    try:
+        traces = given_traces(batch.traces)
+    except (TypeError, ValueError) as error:
+        return RejectionReason.WRONG_COLUMNS, f"traces: {error}"
+    if len(traces):
+        lengths["traces"] = len(traces)
     for column in specification.features:
         if isinstance(column, CategoricalColumn):
             if column.name not in batch.categorical:
@@ -255,7 +266,7 @@ def _read_columns(
     fault = _requests_fault(requests, rows)
     if fault is not None:
         return RejectionReason.CUT_BATCH, fault
-    return _Columns(Features(numeric, categorical), labels, requests)
+    return _Columns(Features(numeric, categorical), labels, requests, traces)
 
 
 def _texts(batch: PredictionBatch, name: str) -> CodedColumn | None:

@@ -34,7 +34,7 @@ from pilothouse.telemetry.intake.write_cache import WriteCache
 from pilothouse.telemetry.outcomes import outcome_matching, waiting_outcomes
 from pilothouse.telemetry.outcomes.outcome_matching import StoredBatch
 from pilothouse.telemetry.outcomes.waiting_outcomes import Tally
-from pilothouse.telemetry.rows import erased_rows
+from pilothouse.telemetry.rows import erased_rows, traces
 from pilothouse.telemetry.rows.columns import (
     Ints,
     encode_features,
@@ -334,6 +334,7 @@ class Intake:
             "segment_start": first,
         }
         batch_id = insert(self.connection, "batches", columns)
+        traces.put(self.connection, batch_id, predictions)
         if counted is not None:
             arms.follow(self.connection, batch, batch_id, facts, counted, self.now_us)
         if predictions.ids:

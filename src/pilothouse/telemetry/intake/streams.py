@@ -64,7 +64,15 @@ def find_stream(connection: Connection, model: str, version: int, target: str) -
 
 def get_stream(connection: Connection, stream_id: int) -> Stream:
     """Stream of that id, which exists."""
-    return Stream(*connection.execute(f"{_STREAM} WHERE id=?", (stream_id,)).fetchone())
+    stream = stream_of_id(connection, stream_id)
+    assert stream is not None
+    return stream
+
+
+def stream_of_id(connection: Connection, stream_id: int) -> Stream | None:
+    """Stream of that id; None in the past where it had not begun."""
+    row = connection.execute(f"{_STREAM} WHERE id=?", (stream_id,)).fetchone()
+    return Stream(*row) if row else None
 
 
 def slices_of(connection: Connection, stream_id: int) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ class Predictions:
     """Predictions that were kept. Arrays have one entry a row.
 
     ``offsets`` are row numbers in the batch as it was sent; ``coded_labels`` is empty for a regression; ``ids`` is empty
-    unless the predictions were made elsewhere.
+    unless the predictions were made elsewhere; ``traces`` is empty unless a request carried a trace context (``traces``).
     """
 
     times: Ints
@@ -51,6 +51,7 @@ class Predictions:
     coded_labels: CodedColumn = NO_LABELS
     ids: list[str] = field(default_factory=list)
     requests: PackedTimings = NO_REQUESTS
+    traces: CodedColumn = NO_LABELS
 
     @property
     def rows(self) -> int:
@@ -63,13 +64,22 @@ class Predictions:
 
     def part(self, first: int, rows: int) -> "Predictions":
         """Rows of one batch in a segment, without the requests."""
-        inside = slice(first, first + rows)
+        return self.take(slice(first, first + rows))
+
+    def take(self, rows: "Ints | slice") -> "Predictions":
+        """Some rows, without the requests; under the same vocabularies."""
+        ids = (
+            self.ids[rows]
+            if isinstance(rows, slice)
+            else [self.ids[row] for row in rows.tolist() if self.ids]
+        )
         return Predictions(
-            self.times[inside],
-            self.scores[inside],
-            self.offsets[inside],
-            self.coded_labels.take(inside) if len(self.coded_labels) else NO_LABELS,
-            self.ids[inside],
+            self.times[rows],
+            self.scores[rows],
+            self.offsets[rows],
+            self.coded_labels.take(rows) if len(self.coded_labels) else NO_LABELS,
+            ids,
+            traces=self.traces.take(rows) if len(self.traces) else NO_LABELS,
         )
 
 
@@ -106,7 +116,14 @@ def join_predictions(parts: Sequence[Predictions]) -> Predictions:
             b"".join(part.requests.latency_us for part in parts),
             b"".join(part.requests.at_us for part in parts),
         ),
+        _joined_traces(parts),
     )
+
+
+def _joined_traces(parts: Sequence[Predictions]) -> CodedColumn:
+    if not any(len(part.traces) for part in parts):
+        return NO_LABELS
+    return concatenate([part.traces if len(part.traces) else _no_traces(part.rows) for part in parts])
 
 
 def join_features(parts: Sequence[Features]) -> Features:
@@ -117,6 +134,10 @@ def join_features(parts: Sequence[Features]) -> Features:
         {name: np.concatenate([part.numeric[name] for part in parts]) for name in parts[0].numeric},
         {name: concatenate([part.categorical[name] for part in parts]) for name in parts[0].categorical},
     )
+
+
+def _no_traces(rows: int) -> CodedColumn:
+    return CodedColumn(("",), np.zeros(rows, np.uint8))
 
 
 class _CodedTexts(msgspec.Struct, array_like=True):
@@ -133,6 +154,7 @@ class _Head(msgspec.Struct, array_like=True):
     labels: _CodedTexts
     ids: list[str]
     requests: tuple[bytes, bytes, bytes]
+    traces: _CodedTexts | None = None
 
 
 class _Body(msgspec.Struct, array_like=True):
@@ -174,6 +196,7 @@ def encode_predictions(predictions: Predictions, level: int = _LEVEL) -> bytes:
         _coded(predictions.coded_labels),
         predictions.ids,
         (requests.rows, requests.latency_us, _steps(np.frombuffer(requests.at_us, "<i8"))),
+        _coded(predictions.traces) if len(predictions.traces) else None,
     )
     return _MAGIC + compress(_ENCODER.encode(head), level)
 
@@ -194,6 +217,7 @@ def decode_predictions(data: bytes) -> Predictions:
             _uncoded(head.labels),
             head.ids,
             PackedTimings(rows, latencies, np.cumsum(np.frombuffer(at, "<i8")).astype("<i8").tobytes()),
+            NO_LABELS if head.traces is None else _uncoded(head.traces),
         )
     except (zstandard.ZstdError, msgspec.MsgspecError, ValueError, TypeError) as error:
         raise _damaged(error) from None

@@ -8,6 +8,7 @@ many rows, and stay.
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from pilothouse.telemetry.intake import kept_rejections
 from pilothouse.telemetry.intake.streams import list_streams
 from pilothouse.telemetry.outcomes.outcome_matching import known_rows
 from pilothouse.telemetry.outcomes.waiting_outcomes import hash_id
-from pilothouse.telemetry.rows import erased_rows
+from pilothouse.telemetry.rows import erased_rows, traces
 from pilothouse.telemetry.rows.columns import (
     CLOSED_LEVEL,
     NO_LABELS,
@@ -289,6 +290,8 @@ def _rewrite(
     for batch_id, first, count in batches:
         offsets = predictions.offsets[first : first + count]
         left = ~np.isin(offsets, np.fromiter(erased.get(batch_id, ()), np.int64))
+        part = predictions.part(first, count)
+        traces.forget_rows(connection, batch_id, part, part.take(np.flatnonzero(left)))
         stays[first : first + count] = left
         outcomes += _cut_outcomes(connection, batch_id, left, sorted(erased.get(batch_id, ())))
         connection.execute(
@@ -336,15 +339,10 @@ def _cut_outcomes(
 
 
 def _some(predictions: Predictions, rows: Ints) -> Predictions:
-    labels = predictions.coded_labels
-    return Predictions(
-        predictions.times[rows],
-        predictions.scores[rows],
-        predictions.offsets[rows],
-        labels.take(rows) if len(labels) else NO_LABELS,
-        [predictions.ids[row] for row in rows] if predictions.ids else [],
-        predictions.requests,
-    )
+    """Rows of the predictions, traces coded anew as the features are."""
+    taken = predictions.take(rows)
+    kept = CodedColumn.of(taken.traces.texts()) if any(taken.traces) else NO_LABELS
+    return replace(taken, requests=predictions.requests, traces=kept)
 
 
 def _some_features(features: Features, rows: Ints) -> Features:

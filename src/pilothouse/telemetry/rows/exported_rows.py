@@ -177,17 +177,10 @@ def _read(
         if data is not None:
             outcomes[part] = np.frombuffer(data, outcomes.dtype)
     stored = decode_features(features) if features is not None else None
-    labels = predictions.coded_labels
     return ExportedRows(
         CodedColumn(list(names), codes[rows]),
         sequences[rows],
-        Predictions(
-            predictions.times[rows],
-            predictions.scores[rows],
-            predictions.offsets[rows],
-            labels.take(rows) if len(labels) else labels,
-            [predictions.ids[row] for row in rows.tolist()] if predictions.ids else [],
-        ),
+        predictions.take(rows),
         received[rows],
         outcomes[rows],
         stored

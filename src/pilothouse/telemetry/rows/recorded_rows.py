@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pilothouse.domain.formats.time_units import DAY_US, HOUR_S, HOUR_US
-from pilothouse.domain.identifiers import PredictionId, parse_prediction_id
+from pilothouse.domain.identifiers import PredictionId
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles.coded import CodedColumn
 from pilothouse.telemetry.intake import rollup, streams
@@ -147,7 +147,7 @@ def recorded_rows(
         yield RecordedRows(
             batches[rows],
             places[rows],
-            _taken(predictions, rows),
+            predictions.take(rows),
             _features(decode_features(body), rows),
             outcomes[rows],
         )
@@ -164,29 +164,6 @@ def prediction_id(connection: Connection, batch: int, place: int) -> str | None:
         return None
     predictions, _ = read_segment(connection, row[2])
     return str(PredictionId(row[0], row[1], int(predictions.offsets[row[3] + place])))
-
-
-def inputs_of(connection: Connection, prediction: str) -> dict[str, float | str | None] | None:
-    """Stored features of a prediction, by its id; None where its row is not stored any more."""
-    name = parse_prediction_id(prediction)
-    row = (
-        name
-        and connection.execute(
-            "SELECT b.segment_id, b.segment_start, b.rows FROM batches b JOIN producers p ON p.id = b.producer_id "
-            "WHERE p.name=? AND b.sequence=?",
-            (name.producer, name.sequence),
-        ).fetchone()
-    )
-    if not row or name is None or row[0] is None:
-        return None
-    predictions, features = read_segment(connection, row[0])
-    places = np.flatnonzero(predictions.offsets[row[1] : row[1] + row[2]] == name.offset)
-    if not places.size:
-        return None
-    at = row[1] + int(places[0])
-    numbers = {name: float(values[at]) for name, values in features.numeric.items()}
-    texts = {name: column.vocabulary[int(column.codes[at])] for name, column in features.categorical.items()}
-    return {**{name: None if value != value else value for name, value in numbers.items()}, **texts}
 
 
 def days_served(connection: Connection, stream: Stream, start_us: int, end_us: int) -> dict[int, int]:
@@ -217,17 +194,6 @@ def _named(connection: Connection, segment: int, rows: int) -> tuple[Ints, Ints,
         if data is not None:
             known.append((first, data))
     return batches, places, known
-
-
-def _taken(predictions: Predictions, rows: Ints) -> Predictions:
-    labels = predictions.coded_labels
-    return Predictions(
-        predictions.times[rows],
-        predictions.scores[rows],
-        predictions.offsets[rows],
-        labels.take(rows) if len(labels) else labels,
-        [predictions.ids[row] for row in rows.tolist()] if predictions.ids else [],
-    )
 
 
 def _features(features: Features, rows: Ints) -> Features:

@@ -14,6 +14,7 @@ from pilothouse.domain.monitoring.monitoring import RejectionReason
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.conditions import where
 from pilothouse.telemetry.intake.streams import write_faults
+from pilothouse.telemetry.rows import traces
 from pilothouse.telemetry.rows.columns import (
     CLOSED_LEVEL,
     decode_features,
@@ -106,6 +107,8 @@ def delete_segments(connection: Connection, stream_id: int, numbers: Sequence[in
     ]
     if not segments:
         return Stored()
+    for number, *_ in segments:
+        traces.forget(connection, number)
     ids = [(number,) for number, *_ in segments]
     connection.executemany(
         "DELETE FROM outcomes WHERE batch_id IN (SELECT id FROM batches WHERE segment_id=?)", ids

@@ -8,6 +8,8 @@ from pilothouse.domain import explanations
 from pilothouse.domain.errors import NotFoundError
 from pilothouse.domain.explanations import Numbered
 from pilothouse.domain.formats.safe_text import one_line
+from pilothouse.domain.formats.trace_context import trace_asked
+from pilothouse.domain.identifiers import parse_prediction_id
 
 
 @click.command()
@@ -17,7 +19,7 @@ from pilothouse.domain.formats.safe_text import one_line
 def explain(context: click.Context, id: str | None) -> None:  # noqa: A002 - named for people
     """What ID is, when, why and what to do: A-17 (alert), I-3 (incident), R-5 (request), J-12 (job), O-2 (roll-out), S-1
     (schedule), E-117 (audit log), a version, a gate, the end of a job, a kind of alert, a check of the doctor, an exit code
-    (20), an act on record (role.granted). Without an ID: every form."""
+    (20), an act on record (role.granted), a prediction's id or a trace. Without an ID: every form."""
     session: Session = context.obj
     if id is None:
         forms = [{"form": form, "what": what} for form, what in explanations.forms()]
@@ -36,6 +38,8 @@ def explain(context: click.Context, id: str | None) -> None:  # noqa: A002 - nam
                         ("where", code.where),
                     )
                 )
+    elif trace_asked(id) or parse_prediction_id(id) is not None:
+        _invoke(context, ("prediction",), id=id)
     elif "/" in id or "@" in id:
         _invoke(context, ("show",), reference=id)
     else:
