@@ -17,8 +17,9 @@ from pilothouse.daemon import control
 from pilothouse.daemon.exports.request_traces import SpanQueue, post_spans
 from pilothouse.daemon.hub_checks import check_spans
 from pilothouse.domain.confinement import confines
-from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.domain.formats.wire import RequestSpan
+from pilothouse.operations.monitoring import stored_predictions
 from pilothouse.operations.workspace import apply_models
 from support import wait_until
 from support.event_receiver import Receiver
@@ -90,7 +91,25 @@ def test_a_served_request_goes_under_the_trace_of_its_caller(place, receiver) ->
     known = {one["key"]: next(iter(one["value"].values())) for one in span["attributes"]}
     assert known["pilothouse.target"] == "ewr"
     assert known["http.response.status_code"] == "200"
-    assert known["pilothouse.prediction_id"].count(".") == 2
+    prediction = known["pilothouse.prediction_id"]
+    assert prediction.count(".") == 2
+    call = next(one for one in spans(receiver) if one["name"] == "call delay")
+    assert (call["traceId"], call["kind"]) == (TRACE, 1)
+    outer = next(one for one in traced() if one["spanId"] == call["parentSpanId"])
+    assert int(outer["startTimeUnixNano"]) <= int(call["startTimeUnixNano"])
+    assert int(call["endTimeUnixNano"]) <= int(outer["endTimeUnixNano"])
+
+    def kept() -> bool:
+        try:
+            return prediction in [
+                one.id for one in stored_predictions.find(place.services, place.admin, TRACE)
+            ]
+        except NotFoundError:
+            return False
+
+    wait_until(kept, 60)
+    (one,) = stored_predictions.find(place.services, place.admin, prediction)
+    assert (one.trace_id, one.parent_id, one.features) == (TRACE, PARENT, {"wind": 11.0, "load": 11.0})
 
 
 def port_of(file: Path) -> int:

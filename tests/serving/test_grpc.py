@@ -29,6 +29,7 @@ from pilothouse.serving.grpc.calls import SERVICE, Outcome, answer, refusal
 from pilothouse.serving.grpc.messages import MESSAGES, Bounds, decode, encode
 from pilothouse.serving.prediction.trial_arms import takes
 from pilothouse.serving.web import http
+from pilothouse.statistics.profiles.coded import CodedColumn
 from support import leftovers, wait_until
 
 Launch = Callable[..., ServingProcess]
@@ -172,6 +173,25 @@ def test_typed_contents_are_answered_typed_and_stored(
         next(one["data"] for one in plain["outputs"] if one["name"] == "score")
         == (outputs["score"]["contents"]["fp64_contents"])
     )
+
+
+def test_the_trace_context_in_metadata_is_kept_with_the_rows(
+    client: Client, running: tuple[ServingProcess, TestHub]
+) -> None:
+    context = "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331"
+    assert client.call("ModelInfer", infer(), traceparent=f"00-{context}-00")[0] == 0
+    assert client.call("ModelInfer", infer(), traceparent=f"00-{context}-0")[0] == 0, "it is ignored"
+    server, hub = running
+    assert (
+        server.ask("POST", "/v2/models/flight-delay/infer", _as_json(), traceparent=f"01-{context}-01-x")[0]
+        == 200
+    )
+
+    def traced() -> list[str | None]:
+        return [text for batch in hub.batches if batch.traces for text in CodedColumn.of(batch.traces)]
+
+    wait_until(lambda: traced().count(context) == 6)
+    assert set(traced()) <= {context, ""}
 
 
 def _as_json() -> bytes:

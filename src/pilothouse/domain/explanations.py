@@ -286,6 +286,7 @@ def forms() -> list[tuple[str, str]]:
     return [
         *((f"{letter}-NUMBER", kind.name) for letter, kind in NUMBERED.items()),
         ("MODEL/NUMBER", "version"),
+        ("PRODUCER.BATCH.ROW, or a trace id of 32 hexadecimal digits", "stored prediction"),
         *((", ".join(members), family) for family, (_, members, _) in CODES.items()),
         ("NOUN.VERB as pilothouse audit show prints it, e.g. role.granted", "act on record"),
     ]

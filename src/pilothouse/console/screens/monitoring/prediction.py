@@ -26,7 +26,9 @@ class PredictionView(PageView[tuple[StoredPrediction, ...]]):
         return tuple(stored_predictions.find(services, actor, self.number))
 
     def show(self, data: tuple[StoredPrediction, ...]) -> None:
-        self.put_page(prediction_page(data, 100))
+        from pilothouse.operations.monitoring.stored_predictions import MOST
+
+        self.put_page(prediction_page(data, MOST))
 
     def subject_model(self) -> str:
         return self.data[0].model if self.data else ""
