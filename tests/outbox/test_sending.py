@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import pilothouse
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.operations.integrations import receivers
 from pilothouse.sending.addresses import is_public
@@ -223,3 +225,43 @@ def test_a_receiver_that_says_yes_has_it_though_its_body_never_comes() -> None:
         assert post(url, b"{}", {}, allow=LOOPBACK).error == ""
         receivers.post(url, b"{}", "", LOOPBACK)
         thread.join()
+
+
+@pytest.mark.parametrize(("status", "is_taken"), [(b"200 OK", False), (b"500 No", True)])
+def test_an_answer_that_was_asked_for_is_whole_or_none(status: bytes, is_taken: bool) -> None:
+    """What a refusal says may be cut: its status says enough."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def cut() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(b"HTTP/1.1 " + status + b"\r\nContent-Length: 100\r\n\r\nhalf")
+
+        thread = threading.Thread(target=cut, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        bounds = Bounds(LOOPBACK, longest=1_000, reads_success=True)
+        if is_taken:
+            assert ask(url, b"{}", {}, bounds).said == b"half"
+        else:
+            with pytest.raises(NotSentError, match="the connection ended 96 bytes too early"):
+                ask(url, b"{}", {}, bounds)
+        thread.join(30)
+
+
+def test_one_module_speaks_http_to_others() -> None:
+    """Beside it are those that speak to this machine's own processes, by a socket's path too, and a template's script."""
+    source = Path(pilothouse.__file__).parent
+    found = {
+        path.relative_to(source).as_posix()
+        for path in source.rglob("*.py")
+        if re.search(r"\bHTTPS?Connection\b|\burlopen\(", path.read_text(encoding="utf-8"))
+    }
+    own = {path for path in found if path.startswith(("serving/", "daemon/", "demo/"))}
+    assert found - own == {
+        "sending/http_post.py",
+        "operations/fleet/readiness.py",
+        "operations/templates/files/send.py",
+        "operations/transparency/senders.py",
+    }

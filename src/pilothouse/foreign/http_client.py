@@ -1,21 +1,23 @@
-"""Requests to a server of others over HTTP: bounded answers, no redirects, a connection a thread, tried again where busy."""
+"""Requests to a server of others, through the one client by which everything leaves: bounded answers, a link a thread, tried
+again where busy."""
 
 import base64
-import http.client
 import json
 import os
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from http.client import HTTPResponse
 from typing import Any
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from pilothouse.domain.errors import InvalidInputError, NotAllowedError, NotFoundError, UnavailableError
 from pilothouse.domain.formats.bounded_json import JsonError, parse_json
 from pilothouse.domain.formats.safe_text import one_line, safe
+from pilothouse.sending.http_post import Bounds, Link, NotSentError, NotTrustedError
 
 _TIMEOUT_S = 60.0
+_WITHIN_S = 1_800.0
 _LARGEST_ANSWER = 256 << 20
 _CHUNK = 1 << 18
 _TRIES = 5
@@ -26,7 +28,8 @@ Parameters = Sequence[tuple[str, str]]
 
 
 class HttpClient:
-    """Client of one server. Safe to share between threads. Its credentials come from the environment, by MLflow's own names."""
+    """Client of one server, which may be reached wherever it is: a person has named it. Safe to share between threads. Its
+    credentials come from the environment, by MLflow's own names."""
 
     def __init__(
         self,
@@ -35,19 +38,16 @@ class HttpClient:
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         parts = checked_address(uri)
-        self._port = parts.port
-        self._host = parts.hostname or ""
         self._prefix = parts.path.rstrip("/")
-        self._context = ssl.create_default_context() if parts.scheme == "https" else None
+        self._bounds = Bounds((parts.hostname or "",), timeout_s=_TIMEOUT_S, within_s=_WITHIN_S)
         self.address = f"{parts.scheme}://{parts.netloc}{self._prefix}"
         self._headers = {
             "Accept": "*/*",
-            "User-Agent": "pilothouse",
             **authorisation(environment or os.environ),
         }
         self._pause = pause
         self._local = threading.local()
-        self._open: list[http.client.HTTPConnection] = []
+        self._open: list[Link] = []
         self._lock = threading.Lock()
 
     def json(self, path: str, parameters: Parameters = (), body: object | None = None) -> dict[str, Any]:
@@ -67,61 +67,57 @@ class HttpClient:
         self, path: str, parameters: Parameters = (), body: object | None = None, most: int = _LARGEST_ANSWER
     ) -> Iterator[bytes]:
         """Bytes of an answer as they come; UnavailableError where there are more than ``most``, or fewer than promised."""
-        answer = self._answered(path, parameters, body)
-        taken = 0
+        answer, link = self._answered(path, parameters, body)
+        taken, is_whole = 0, False
         try:
-            while chunk := answer.read(_CHUNK):
+            while chunk := link.read(answer, _CHUNK):
                 taken += len(chunk)
                 if taken > most:
                     raise UnavailableError(
                         f"{self.address}{path} answered with more than {most:,} bytes; not taken"
                     )
                 yield chunk
-            if answer.length:  # http.client ends a cut answer like a whole one
-                raise UnavailableError(
-                    f"{self.address}{path}: the connection ended {answer.length:,} bytes too early"
-                )
-        except (OSError, http.client.HTTPException) as error:
-            raise UnavailableError(f"{self.address}{path}: {_said(error)}") from None
+            is_whole = True
+        except NotSentError as error:
+            raise UnavailableError(f"{self.address}{path}: {one_line(str(error), 200)}") from None
         finally:
-            if not answer.isclosed():
-                self._forget()
+            if is_whole:
+                link.finish()
+            else:
+                link.close()
 
     def close(self) -> None:
-        """Close the connections of all threads."""
+        """Close the links of all threads."""
         with self._lock:
-            for connection in self._open:
-                connection.close()
+            for link in self._open:
+                link.close()
             self._open.clear()
 
-    def _answered(self, path: str, parameters: Parameters, body: object | None) -> http.client.HTTPResponse:
+    def _answered(self, path: str, parameters: Parameters, body: object | None) -> tuple[HTTPResponse, Link]:
         query = f"?{urlencode(list(parameters))}" if parameters else ""
         data = json.dumps(body).encode() if body is not None else None
         headers = {**self._headers, **({"Content-Type": "application/json"} if data is not None else {})}
+        link = self._link()
         for tried in range(1, _TRIES + 1):
             try:
-                connection = self._connection()
-                connection.request(
+                answer = link.send(
                     "POST" if data is not None else "GET", f"{self._prefix}{path}{query}", data, headers
                 )
-                answer = connection.getresponse()
-            except ssl.SSLCertVerificationError as error:
-                raise UnavailableError(
-                    f"{self.address}: its certificate is not trusted ({error.verify_message})"
-                ) from None
-            except (OSError, http.client.HTTPException) as error:
-                self._forget()
+            except NotTrustedError as error:
+                raise UnavailableError(f"{self.address}: {one_line(str(error), 200)}") from None
+            except NotSentError as error:
                 if tried == _TRIES:
-                    raise UnavailableError(f"{self.address} does not answer: {_said(error)}") from None
+                    said = one_line(str(error), 200)
+                    raise UnavailableError(f"{self.address} does not answer: {said}") from None
                 self._pause(min(0.2 * 2**tried, _LONGEST_PAUSE_S))
                 continue
             if answer.status == 200:
-                return answer
+                return answer, link
             try:
-                said = message_of(answer.read(_CHUNK))
-            except (OSError, http.client.HTTPException):  # the status says enough
+                said = message_of(link.read(answer, _CHUNK))
+            except NotSentError:  # the status says enough
                 said = ""
-            self._forget()
+            link.close()
             if answer.status not in _BUSY or tried == _TRIES:
                 raise self._refused(path, answer.status, said)
             self._pause(_asked(answer, min(0.2 * 2**tried, _LONGEST_PAUSE_S)))
@@ -138,28 +134,13 @@ class HttpClient:
             )
         return NotFoundError(where) if status == 404 else UnavailableError(where)
 
-    def _connection(self) -> http.client.HTTPConnection:
-        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            if self._context is not None:
-                connection = http.client.HTTPSConnection(
-                    self._host, self._port, timeout=_TIMEOUT_S, context=self._context
-                )
-            else:
-                connection = http.client.HTTPConnection(self._host, self._port, timeout=_TIMEOUT_S)
-            self._local.connection = connection
+    def _link(self) -> Link:
+        link: Link | None = getattr(self._local, "link", None)
+        if link is None:
+            link = self._local.link = Link(self.address, self._bounds)
             with self._lock:
-                self._open.append(connection)
-        return connection
-
-    def _forget(self) -> None:
-        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
-        if connection is not None:
-            connection.close()
-            self._local.connection = None
-            with self._lock:
-                if connection in self._open:
-                    self._open.remove(connection)
+                self._open.append(link)
+        return link
 
 
 def checked_address(uri: str) -> SplitResult:
@@ -207,10 +188,6 @@ def message_of(data: bytes) -> str:
     return one_line(str(found.get("message", "")), 200) if isinstance(found, dict) else ""
 
 
-def _asked(answer: http.client.HTTPResponse, pause: float) -> float:
+def _asked(answer: HTTPResponse, pause: float) -> float:
     asked = answer.getheader("Retry-After", "")
     return min(float(asked), _LONGEST_PAUSE_S) if asked.isascii() and asked.isdigit() else pause
-
-
-def _said(error: Exception) -> str:
-    return one_line(str(getattr(error, "strerror", None) or error) or type(error).__name__, 200)

@@ -1,5 +1,5 @@
-"""One request, mostly a POST: to a checked address, TLS verified, no redirect followed, within a time. Whatever leaves by HTTP
-leaves by it."""
+"""Requests to a checked address: TLS verified, no redirect followed, within a time, a cut answer told from a whole one.
+Whatever leaves by HTTP leaves by it: one request by ``ask``, several to one server by a ``Link``."""
 
 import contextlib
 import http.client
@@ -21,6 +21,10 @@ NO_REDIRECT = "redirects are not followed, name the place itself"
 
 class NotSentError(Exception):
     """There is no answer; the text says why, and names neither URL nor secret."""
+
+
+class NotTrustedError(NotSentError):
+    """The certificate of what answers there is not valid: it will be no better at once."""
 
 
 class NoHttpError(NotSentError):
@@ -88,49 +92,109 @@ def ask(
     url: str, body: bytes | None, headers: Mapping[str, str], bounds: Bounds, method: str = "POST"
 ) -> Answer:
     """Send a request, and take the answer, whatever its status. Raises NotSentError."""
+    link = Link(url, bounds)
     try:
-        parts = urlsplit(url)
-        host, port, secure = parts.hostname, parts.port, parts.scheme == "https"
-    except ValueError:
-        raise NotSentError("its URL is none") from None
-    if (
-        not host
-        or parts.scheme not in ("http", "https")
-        or any(ord(one) <= 32 or ord(one) > 126 for one in url)
-    ):
-        raise NotSentError("its URL is none: expected one such as https://host/path")
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    late = f"no answer within {bounds.timeout_s:g} s"
-    connection: _Connection | None = None
-    try:
-        port = port or (443 if secure else 80)
-        places = places_of(host, port, bounds.allow)
-        context = ssl.create_default_context(cafile=bounds.ca_file) if secure else None
-        connection = _Connection(host, port, places, context, bounds)
-        with connection.ended_in_time():
-            connection.request(method, path, body=body, headers={"User-Agent": "pilothouse", **headers})
-            answer = connection.getresponse()
-            is_taken = 200 <= answer.status < 300
-            is_read = bounds.longest and (bounds.reads_success or not is_taken)
-            said = answer.read(bounds.longest) if is_read else b""
-            return Answer(answer.status, answer.getheader("Retry-After"), said)
-    except RefusedAddressError as error:
-        raise NotSentError(str(error)) from None
-    except TimeoutError:
-        raise NotSentError(late) from None
-    except ssl.SSLCertVerificationError as error:
-        raise NotSentError(f"its certificate is not valid: {error.verify_message}") from None
-    except socket.gaierror:
-        raise NotSentError("the name of its host has no address") from None
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        if connection is not None and connection.was_ended:
-            raise NotSentError(f"no whole answer within {bounds.within_s:g} s") from None
-        if isinstance(error, OSError):
-            raise NotSentError((error.strerror or type(error).__name__).lower()) from None
-        raise NoHttpError(f"its answer is no HTTP ({type(error).__name__})") from None
+        answer = link.send(method, link.path, body, headers)
+        is_taken = 200 <= answer.status < 300
+        is_read = bounds.longest and (bounds.reads_success or not is_taken)
+        said = link.read(answer, bounds.longest, is_whole=is_taken) if is_read else b""
+        return Answer(answer.status, answer.getheader("Retry-After"), said)
     finally:
-        if connection is not None:
-            connection.close()
+        link.close()
+
+
+class Link:
+    """Connection to one server, kept from request to request and made anew where it has ended. For one thread."""
+
+    def __init__(self, url: str, bounds: Bounds) -> None:
+        """Nothing is connected yet. Raises NotSentError where ``url`` is none."""
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            raise NotSentError("its URL is none") from None
+        if (
+            not host
+            or parts.scheme not in ("http", "https")
+            or any(ord(one) <= 32 or ord(one) > 126 for one in url)
+        ):
+            raise NotSentError("its URL is none: expected one such as https://host/path")
+        self.path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        """Path and query of the URL."""
+        self._bounds, self._host, self._is_secure = bounds, host, parts.scheme == "https"
+        self._port = port or (443 if self._is_secure else 80)
+        self._connection: _Connection | None = None
+        self._watch: threading.Timer | None = None
+
+    def send(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> http.client.HTTPResponse:
+        """Head of the answer to a request, whatever its status; ``read`` or ``finish`` is next. Raises NotSentError."""
+        with self._said():
+            if self._connection is None:
+                places = places_of(self._host, self._port, self._bounds.allow)
+                context = ssl.create_default_context(cafile=self._bounds.ca_file) if self._is_secure else None
+                self._connection = _Connection(self._host, self._port, places, context, self._bounds)
+            # a limit of each part alone lets an answer drip for hours
+            self._watch = threading.Timer(self._bounds.within_s, self._connection.shut)
+            self._watch.daemon = True
+            self._watch.start()
+            self._connection.request(method, path, body=body, headers={"User-Agent": "pilothouse", **headers})
+            return self._connection.getresponse()
+
+    def read(self, answer: http.client.HTTPResponse, most: int, *, is_whole: bool = True) -> bytes:
+        """Next bytes of the answer, ``most`` of them; fewer at its end. Raises NotSentError where it ends too early, unless it
+        need not be whole."""
+        with self._said():
+            data = answer.read(most)
+            if (
+                is_whole and len(data) < most and answer.length
+            ):  # http.client ends a cut answer like a whole one
+                raise NotSentError(f"the connection ended {answer.length:,} bytes too early")
+            return data
+
+    def finish(self) -> None:
+        """The answer has been read to its end: the next request may take as long."""
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+
+    def close(self) -> None:
+        """End the connection; the next request makes another."""
+        self.finish()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @contextmanager
+    def _said(self) -> Iterator[None]:
+        """Faults of the network in words; the connection ends with one."""
+        connection = None
+        try:
+            yield
+        except Exception as error:
+            connection = self._connection
+            self.close()
+            if isinstance(error, NotSentError):
+                raise
+            if connection is not None and connection.was_shut and isinstance(error, _FAULTS):
+                raise NotSentError(f"no whole answer within {self._bounds.within_s:g} s") from None
+            if isinstance(error, RefusedAddressError):
+                raise NotSentError(str(error)) from None
+            if isinstance(error, TimeoutError):
+                raise NotSentError(f"no answer within {self._bounds.timeout_s:g} s") from None
+            if isinstance(error, ssl.SSLCertVerificationError):
+                raise NotTrustedError(f"its certificate is not valid: {error.verify_message}") from None
+            if isinstance(error, socket.gaierror):
+                raise NotSentError("the name of its host has no address") from None
+            if isinstance(error, OSError):
+                raise NotSentError((error.strerror or type(error).__name__).lower()) from None
+            if isinstance(error, _FAULTS):
+                raise NoHttpError(f"its answer is no HTTP ({type(error).__name__})") from None
+            raise
+
+
+_FAULTS = (OSError, http.client.HTTPException, ValueError)
 
 
 def _seconds(retry_after: str | None) -> float | None:
@@ -158,35 +222,25 @@ class _Connection(http.client.HTTPConnection):
     ) -> None:
         super().__init__(host, port, timeout=bounds.timeout_s)
         self._bounds = bounds
-        self._end = time.monotonic() + bounds.within_s
         if context is not None:
             self.default_port = 443  # the Host header leaves it out
         self._places = places
         self._context = context
-        self.was_ended = False
+        self.was_shut = False
 
-    @contextmanager
-    def ended_in_time(self) -> Iterator[None]:
-        """The connection is shut when its time is over: a limit of each part alone lets an answer drip for hours."""
-        watch = threading.Timer(self._bounds.within_s, self._shut)
-        watch.daemon = True
-        watch.start()
-        try:
-            yield
-        finally:
-            watch.cancel()
-
-    def _shut(self) -> None:
-        self.was_ended = True
+    def shut(self) -> None:
+        """End it from another thread: its time is over."""
+        self.was_shut = True
         if (sock := self.sock) is not None:
             with contextlib.suppress(OSError):  # it has ended by itself
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
     def connect(self) -> None:
         """Connect to the first address that answers."""
+        end = time.monotonic() + self._bounds.within_s
         refused: OSError | None = None
         for place in self._places:
-            left = self._end - time.monotonic()
+            left = end - time.monotonic()
             if refused is not None and left <= 0:
                 break
             sock = socket.socket(place.family, socket.SOCK_STREAM)

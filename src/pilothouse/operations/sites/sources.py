@@ -1,8 +1,6 @@
 """Where the published files of a site are read: a folder, a web server of static files, or the site itself over SSH."""
 
-import http.client
 import re
-import ssl
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
@@ -10,6 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 from pilothouse.domain.errors import InvalidInputError, NotFoundError, UnavailableError
 from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.sites.addresses import SiteAddress, read_address, ssh_command
+from pilothouse.sending.http_post import Bounds, NotSentError, ask
 from pilothouse.system import files
 from pilothouse.system.programs.bounded_output import output_of
 
@@ -72,34 +71,20 @@ def reader(place: str, most: int) -> Read:
 
 def _by_http(parts: SplitResult, path: str, most: int) -> bytes:
     where = f"{parts.scheme}://{parts.netloc}{parts.path}/{path}"
-    assert parts.hostname is not None
-    connection: http.client.HTTPConnection
-    if parts.scheme == "https":
-        connection = http.client.HTTPSConnection(
-            parts.hostname, parts.port, timeout=PATIENCE_S, context=ssl.create_default_context()
-        )
-    else:
-        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=PATIENCE_S)
+    # its host may be reached wherever it is: a person has named it
+    bounds = Bounds((parts.hostname or "",), timeout_s=PATIENCE_S, longest=most + 1, reads_success=True)
+    url = f"{parts.scheme}://{parts.netloc}{parts.path}/{check_file(path)}"
     try:
-        connection.request(
-            "GET",
-            f"{parts.path}/{check_file(path)}",
-            headers={"User-Agent": "pilothouse", "Cache-Control": "no-cache"},
-        )
-        answer = connection.getresponse()
-        data = answer.read(most + 1)
-    except (OSError, http.client.HTTPException) as error:
-        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise UnavailableError(f"{where}: {one_line(str(said), 200)}") from None
-    finally:
-        connection.close()
+        answer = ask(url, None, {"Cache-Control": "no-cache"}, bounds, "GET")
+    except NotSentError as error:
+        raise UnavailableError(f"{where}: {one_line(str(error), 200)}") from None
     if answer.status == 404:
         raise NotFoundError(f"{where}: no such file")
     if answer.status != 200:
         raise UnavailableError(f"{where} answered {answer.status}; redirects are not followed")
-    if len(data) > most:
+    if len(answer.said) > most:
         raise UnavailableError(f"{where} has more than {most:,} bytes")
-    return data
+    return answer.said
 
 
 def _over_ssh(address: SiteAddress, path: str, most: int) -> bytes:
