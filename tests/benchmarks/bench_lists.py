@@ -27,7 +27,8 @@ from pilothouse.telemetry.outcomes import outcome_lists as outcome_store
 from support import example, many_rows
 
 COUNT = 100_000
-_ROWS, _REPEATS = 240, 5
+_ROWS, _REPEATS, _AT_ONCE = 240, 5, 100
+_ACTIONS = ("job.succeeded", "job.failed", "alert.opened", "job.created")
 
 Asked = tuple[str, Callable[[Services, Actor, Query], Page[Any]], listing.Listing, dict[str, str], str]
 LISTS: tuple[Asked, ...] = (
@@ -78,10 +79,11 @@ def run() -> None:
 def log_rows(services: Services, count: int) -> None:
     """Add entries to the audit log."""
     with services.registry.transaction() as connection:
-        for i in range(count):
-            audit.append(
-                connection, at=example.NOW + timedelta(days=1, seconds=i), actor=("sam", "olga", "daemon")[i % 3],
-                action=("job.succeeded", "job.failed", "alert.opened", "job.created")[i % 4], subject=f"job {i}", detail={},
+        for first in range(0, count, _AT_ONCE):
+            audit.append_all(
+                connection, at=example.NOW + timedelta(days=1, seconds=first),
+                actor=("sam", "olga", "daemon")[first // _AT_ONCE % 3],
+                changes=[(_ACTIONS[i % 4], f"job {i}", {}) for i in range(first, min(first + _AT_ONCE, count))],
             )  # fmt: skip
 
 

@@ -123,6 +123,26 @@ def test_of_a_long_log_and_a_large_file_a_part_is_examined_and_the_finding_says_
     assert full["registry"].finding.endswith("sound")
 
 
+def test_of_a_very_large_workspace_the_rest_is_left_out_and_each_finding_says_what(
+    example: Example, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy(example)
+    for bound in ("_PAGES_UP_TO", "_INDEXES_UP_TO", "_ROWS_UP_TO", "_BYTES_READ"):
+        monkeypatch.setattr(doctor, bound, 0)
+    monkeypatch.setattr(doctor, "_NEWEST_ROWS", 2)
+    told: list[str] = []
+    found = {
+        one.check: one for one in doctor.diagnose(example.services, example.actor("ada"), tell=told.append)
+    }
+    assert "pages, references and indexes were not looked at: --full" in found["registry"].finding
+    assert "the newest 2 of each table" in found["records"].finding
+    assert "drawn at random" in found["artifacts"].finding
+    assert all(found[check].ok for check in ("registry", "records", "artifacts"))
+    assert told[:2] == [f"check 1 of {len(told)}: sqlite", f"check 2 of {len(told)}: registry"]
+    full = {one.check: one for one in doctor.diagnose(example.services, example.actor("ada"), full=True)}
+    assert not [one for one in full.values() if "--full" in one.finding]
+
+
 def forge(example: Example, *statements: str) -> None:
     """What the owner of the file can do: past the triggers, and without a trace of that."""
     connection = driver.connect(str(example.services.paths.registry), isolation_level=None)

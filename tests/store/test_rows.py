@@ -254,7 +254,21 @@ def test_ten_rows_at_once_are_each_found(owned: sqlite3.Connection) -> None:
             except sqlite3.IntegrityError:  # two of them made the same row
                 continue
         assert {one.table for one in differing(owned)} == done, seed
+        newest = {one.table for one in row_agreement.newest_differences(owned, 10_000)}
+        assert newest == done, "all rows are among the newest"
         owned.execute("ROLLBACK")
+
+
+def test_of_a_part_the_last_rows_and_the_rows_that_changed_last_are_compared(
+    owned: sqlite3.Connection,
+) -> None:
+    (versions,) = owned.execute("SELECT count(*) FROM versions").fetchone()
+    assert versions > 2
+    owned.execute("UPDATE versions SET status = status || 'x' WHERE id IN (SELECT min(id) FROM versions)")
+    assert [one.table for one in differing(owned)] == ["versions"]
+    assert list(row_agreement.newest_differences(owned, 1)) == []
+    owned.execute("UPDATE versions SET status = status || 'x' WHERE id IN (SELECT max(id) FROM versions)")
+    assert [one.table for one in row_agreement.newest_differences(owned, 1)] == ["versions"]
 
 
 SPECIAL = {

@@ -12,8 +12,20 @@ def progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
         yield None
         return
 
-    def tell(done: int, total: int) -> None:
-        sys.stderr.write(f"\r\x1b[K{done:,} of {total:,} {what}")
+    with step() as say:
+        assert say is not None
+        yield lambda done, total: say(f"{done:,} of {total:,} {what}")
+
+
+@contextmanager
+def step() -> Iterator[Callable[[str], None] | None]:
+    """Function that shows what is under way on one line of stderr, which is gone at the end; None without a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+
+    def tell(text: str) -> None:
+        sys.stderr.write(f"\r\x1b[K{text}")
         sys.stderr.flush()
 
     try:

@@ -59,23 +59,28 @@ def verify(
     return head
 
 
-def differing_rows(services: Services, actor: Actor) -> list[RowDifference]:
+def differing_rows(services: Services, actor: Actor, *, newest: int | None = None) -> list[RowDifference]:
     """Rows that are not what the log says; none where all are, and in the past, which is put together from the rows that there
-    are now. Raises IntegrityError where they cannot be compared."""
+    are now. ``newest``: so many of the last rows of each table and of the newest changes are compared, and of what the entries
+    themselves say settings and grants. Raises IntegrityError where they cannot be compared."""
     if services.at is not None:
         return []
     with reading(services, actor) as connection:
         differing = [
             RowDifference(row.name, row.tampering.value, str(row))
             for row in (
-                *row_agreement.differences(connection),
+                *(
+                    row_agreement.differences(connection)
+                    if newest is None
+                    else row_agreement.newest_differences(connection, newest)
+                ),
                 *row_agreement.disagreements_on_record(connection),
             )
         ]
         if differing:
             return differing
         try:  # what the entries of the log themselves say, which is all there is of the time before the digests
-            lines = list(audit_agreement.disagreements(connection))
+            lines = list(audit_agreement.disagreements(connection, access_alone=newest is not None))
         except (LookupError, TypeError, AttributeError, ValueError) as error:  # entries that we never wrote
             raise IntegrityError(f"cannot be compared with the audit log: {error!r}") from error
         return [
@@ -129,9 +134,10 @@ def lines(found: Examination) -> list[str]:
     return texts
 
 
-def check_rows(services: Services, actor: Actor) -> None:
-    """Raise IntegrityError that names the first row that is not what the log says, and how many more there are."""
-    differing = differing_rows(services, actor)
+def check_rows(services: Services, actor: Actor, *, newest: int | None = None) -> None:
+    """Raise IntegrityError that names the first row that is not what the log says, and how many more there are; ``newest`` as
+    in ``differing_rows``."""
+    differing = differing_rows(services, actor, newest=newest)
     if differing:
         more = f" (and {len(differing) - 1:,} more)" if len(differing) > 1 else ""
         raise IntegrityError(

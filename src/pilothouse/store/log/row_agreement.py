@@ -52,6 +52,34 @@ def differences(connection: Connection) -> Iterator[Difference]:
     yield from _forged(connection)
 
 
+def newest_differences(connection: Connection, most: int) -> Iterator[Difference]:
+    """``differences`` of a part: of the ``most`` last rows of each table by its key, and of the rows that the ``most`` newest
+    digests are about. Rows of which much older digests are forged are not found."""
+    found: set[tuple[str, str]] = set()
+    for table in row_digests.tables(connection):
+        for row in row_digests.last_present(connection, table, most):
+            known = row_digests.newest_of(connection, row)
+            if known is None or known[0] is None:
+                found.add((table, row.key))
+                yield Difference(table, row.key, row.name, Tampering.INSERTED)
+            elif known[0] != row.digest:
+                found.add((table, row.key))
+                yield Difference(table, row.key, known[1], Tampering.CHANGED)
+    begins, newest = row_digests.newest_stored(connection, most)
+    for table, rows in newest.items():
+        now = {row.key: row for row in row_digests.of_keys(connection, table, list(rows))}
+        for key, before in rows.items():
+            if before.digest is None or (table, key) in found:
+                continue
+            digest = now[key].digest if key in now else None
+            if digest is None:
+                yield Difference(table, key, before.name, Tampering.DELETED)
+            elif digest != before.digest:
+                yield Difference(table, key, before.name, Tampering.CHANGED)
+    (entries,) = connection.execute("SELECT coalesce(max(seq), 0) FROM audit").fetchone()
+    yield from _forged(connection, max(begins, entries - most, 1))
+
+
 def disagreements_on_record(connection: Connection) -> Iterator[Difference]:
     """Rows of which the log says that they were changed, put in or deleted past Pilothouse before it changed them itself."""
     for entry in audit.of_actions(connection, audit.DISAGREED):
@@ -63,15 +91,20 @@ _MOST_NAMED = 20
 """Rows of one entry that are named where its digests are not what the entry says: which of them it is cannot be known."""
 
 
-def _forged(connection: Connection) -> Iterator[Difference]:
-    """Rows of entries whose digests were changed, put in or deleted."""
+def _forged(connection: Connection, begins: int = 1) -> Iterator[Difference]:
+    """Rows of entries, from one on, whose digests were changed, put in or deleted."""
     computed: dict[int, str] = {}
-    stored = connection.execute("SELECT seq, tbl, key, name, digest FROM row_digests ORDER BY seq, id")
+    stored = connection.execute(
+        "SELECT seq, tbl, key, name, digest FROM row_digests WHERE seq >= ? OR seq < 1 ORDER BY seq, id",
+        (begins,),
+    )
     for seq, of_entry in groupby(stored, key=lambda row: int(row[0])):
         computed[seq] = row_digests.digest_of(RowDigest(*row[1:]) for row in of_entry)
     said = {
         row[0]: (row[1], row[2], row[3])
-        for row in connection.execute("SELECT seq, rows, action, subject FROM audit WHERE rows IS NOT NULL")
+        for row in connection.execute(
+            "SELECT seq, rows, action, subject FROM audit WHERE seq >= ? AND rows IS NOT NULL", (begins,)
+        )
     }
     for number in sorted(computed.keys() | said.keys()):
         if number in said and computed.get(number) == said[number][0]:

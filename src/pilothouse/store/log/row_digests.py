@@ -171,6 +171,37 @@ def present(connection: Connection, table: str) -> Iterator[RowDigest]:
     return digests(connection, table, keys, f"main.{table} x {where} ORDER BY {keys}", ())
 
 
+def last_present(connection: Connection, table: str, most: int) -> Iterator[RowDigest]:
+    """As ``present``: the last rows by the table's key, the last first."""
+    declared = DECIDING[table]
+    keys = ", ".join(f"x.{name}" for name in declared.key)
+    falling = ", ".join(f"x.{name} DESC" for name in declared.key)
+    where = f"WHERE {declared.only}" if declared.only else ""
+    yield from digests(connection, table, keys, f"main.{table} x {where} ORDER BY {falling} LIMIT ?", (most,))
+
+
+def newest_stored(connection: Connection, most: int) -> tuple[int, dict[str, dict[str, RowDigest]]]:
+    """Of the ``most`` newest digests the newest of each row, by table and key; and the first entry of which they are all."""
+    stored = connection.execute(
+        "SELECT tbl, key, name, digest, seq FROM row_digests ORDER BY id DESC LIMIT ?", (most,)
+    ).fetchall()
+    found: dict[str, dict[str, RowDigest]] = {}
+    for row in stored:
+        found.setdefault(row[0], {}).setdefault(row[1], RowDigest(*row[:4]))
+    return (stored[-1][4] + 1 if stored else 0), found
+
+
+def of_keys(connection: Connection, table: str, keys: list[str]) -> Iterator[RowDigest]:
+    """Digests of rows by their keys as on record; without one where the row is gone, or decides no more."""
+    names = DECIDING[table].key
+    picked = ", ".join(f"json_extract(k.value, '$[{place}]') AS k{place}" for place in range(len(names)))
+    joined = " AND ".join(f"x.{name} = k.k{place}" for place, name in enumerate(names))
+    only = f" AND ({DECIDING[table].only})" if DECIDING[table].only else ""
+    source = f"(SELECT {picked} FROM json_each(?) k) k LEFT JOIN main.{table} x ON {joined}{only}"  # noqa: S608 - ours
+    shown = ", ".join(f"k.k{place}" for place in range(len(names)))
+    yield from digests(connection, table, shown, source, (f"[{','.join(keys)}]",))
+
+
 def newest(connection: Connection, table: str, begins: str = "", named: str = "") -> dict[str, RowDigest]:
     """Newest digest of each row of a table, by key; of those whose key and whose name begin so."""
     rows = connection.execute(

@@ -9,6 +9,7 @@ import click
 
 from pilothouse import __version__
 from pilothouse.cli.output import json_option, printed_as_json, say, show_hung
+from pilothouse.cli.progress import step
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.formats.safe_text import safe
@@ -93,8 +94,8 @@ def _say_plan(session: Session) -> None:
         "pilothouse daemon start",
     ]
     say("nothing was written; to upgrade:")
-    for step in steps:
-        say(f"  {step}")
+    for line in steps:
+        say(f"  {line}")
 
 
 def _apply(session: Session, file: Path | None, *, accept_changes: bool) -> int:
@@ -119,7 +120,8 @@ def _apply(session: Session, file: Path | None, *, accept_changes: bool) -> int:
     say(f"the way back: with the release of before, pilothouse restore {copied.file} FOLDER")
     upgrading.record(session.services, session.actor, plan.schema, copied)
     say(f"upgraded to Pilothouse {__version__}: the registry has schema {plan.new_schema}")
-    found = doctor.diagnose(session.services, session.actor)
+    with step() as tell:
+        found = doctor.diagnose(session.services, session.actor, tell=tell)
     wrong = [f for f in found if not f.ok and f.check != "daemon"]  # which was stopped for this
     for finding in wrong:
         say(f"WRONG  {finding.check}: {finding.finding}")

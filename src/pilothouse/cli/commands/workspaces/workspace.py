@@ -18,6 +18,7 @@ from pilothouse.cli.output import (
     show_pairs,
     show_table,
 )
+from pilothouse.cli.progress import step
 from pilothouse.cli.session import Session
 from pilothouse.domain.audit.inventory import open_items_text
 from pilothouse.domain.formats.safe_text import safe
@@ -343,7 +344,9 @@ def writable(session: Session, reason: str) -> None:
 
 @click.command()
 @click.option(
-    "--full", is_flag=True, help="Every entry of a long log, and the indexes of large databases too."
+    "--full",
+    is_flag=True,
+    help="All of a long log, of large databases and of many files, which may take minutes.",
 )
 @click.option(
     "--repair",
@@ -359,7 +362,9 @@ def doctor(session: Session, full: bool, repair: bool) -> int:
     if repair:
         wrong = doctor.repair_states(session.services, session.actor)
         say(f"states written anew; {wrong:,} were not what follows from the facts")
-    findings = doctor.diagnose(session.services, session.actor, full=full)
+    services, actor = session.services, session.actor
+    with step() as tell:
+        findings = doctor.diagnose(services, actor, full=full, tell=tell)
     if not printed_as_json(session, findings):
         show_pairs(("ok" if f.ok else "WRONG", f"{f.check}: {f.finding}") for f in findings)
     return 0 if all(f.ok for f in findings) else 6
