@@ -69,6 +69,15 @@ def test_a_renamed_account_stays_the_same_person(example: Example) -> None:
     assert differences(example) == []
 
 
+def test_the_first_change_of_an_account_may_be_an_approval(example: Example) -> None:
+    example.add_version()
+    asked = promotions.request_promotion(example.services, example.actor("sam"), "delay")
+    pat = workspaces.identify(example.services, "pat", uid=1001)
+    done = promotions.approve(example.services, pat, asked.id, asked.shown_digest)
+    assert done.status == "deployed"
+    assert differences(example) == []
+
+
 def test_an_account_is_recorded_once_and_a_handed_over_name_is_no_account(example: Example) -> None:
     request(example)
     act(example, "pat", 1001)

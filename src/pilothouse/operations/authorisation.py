@@ -260,12 +260,16 @@ def changing(
     if not even_read_only:
         _refuse_read_only(services, permission)
     check_time(services, actor)
+    if not _is_known(services, actor):
+        # in a transaction of its own: what a decision rests on is compared with its digests before its own writes
+        with services.registry.transaction() as connection:
+            check(connection, actor, permission, model, targets, act=act)
+            _note_account(change_in(services, connection, actor))
     with services.registry.transaction() as connection:
         check(connection, actor, permission, model, targets, act=act)
         if not alone:
             check_second(services, connection, actor, permission, model, targets, act=act)
         change = change_in(services, connection, actor)
-        _note_account(change)
         before = connection.total_changes
         yield change
         if connection.total_changes != before and not change.recorded:
@@ -278,13 +282,19 @@ def _refuse_read_only(services: Services, permission: Permission) -> None:
         raise NotAllowedError(f"this console is read-only: {wanted} is refused, whatever the role")
 
 
+def _is_known(services: Services, actor: Actor) -> bool:
+    """True where it is on record whose account acts, or no account does."""
+    if actor.uid is None:
+        return True
+    with services.registry.read() as connection:
+        return persons.persons(connection).knows(actor.name, actor.uid)
+
+
 def _note_account(change: Change) -> None:
     """Record whose account acts, the first time: a renamed account stays the same person."""
     name, uid = change.actor.name, change.actor.uid
-    if uid is None:
-        return
     known = persons.persons(change.connection)
-    if not known.knows(name, uid):
+    if uid is not None and not known.knows(name, uid):
         persons.add(change.connection, PersonName(name, uid, None), by=name, at=change.at)
         others = [other for other in known.names(name, uid) if other != folded(name)]
         change.record("person.known", name, {"uid": uid, **({"same_as": others} if others else {})})
