@@ -43,7 +43,7 @@ asked = json.load(sys.stdin)
 with (folder / "asked.jsonl").open("a") as stream:
     stream.write(json.dumps({**asked, "environment": dict(os.environ), "pid": os.getpid()}) + "\\n")
 how = (folder / "how").read_text() if (folder / "how").exists() else ""
-if how == "hang" and asked["action"] != "probe":
+if how == "hang" and asked["action"] != "probe" or how == f"hang {asked['action']} {asked['version']}":
     time.sleep(600)
 if how == "fail" or (how == "fail " + asked["action"]):
     sys.exit("\\x1b[31mthe platform is \\x07gone")
@@ -263,6 +263,21 @@ def test_a_command_that_hangs_is_ended_with_its_time(platform: Platform) -> None
     wait_until(lambda: platform.state() == "failed")
     with platform.shop.services.registry.read() as connection:
         assert deployer_states.states(connection, FAR)["delay"].message == "deploy failed: over 1s"
+
+
+@pytest.mark.parametrize("action", ["deploy", "probe"])
+def test_a_roll_back_waits_for_no_command_that_hangs(platform: Platform, action: str) -> None:
+    promote(platform.shop, 1, FAR)
+    platform.start()
+    wait_until(lambda: platform.state() == "ready")
+    platform.how(f"hang {action} 2")
+    promote(platform.shop, 2, FAR)
+    wait_until(lambda: [one for one in platform.asked(action) if one["version"] == 2])
+    deployments.roll_back(platform.shop.services, platform.shop.admin, "delay", [FAR], "worse")
+    wait_until(lambda: [one["version"] for one in platform.asked("rollback")] == [1])
+    wait_until(lambda: platform.state() == "ready" and platform.serving() is ServingState.ANSWERING)
+    (hung,) = [one for one in platform.asked(action) if one["version"] == 2]
+    assert not Path(f"/proc/{hung['pid']}").exists()
 
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "deployers"

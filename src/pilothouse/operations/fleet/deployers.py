@@ -2,7 +2,8 @@
 
 A command is given one JSON document on its standard input and says by its exit code whether it could do it. What it was asked
 for is on record before it runs, so that a daemon that is killed asks again: a command must bear being asked twice. What runs
-is reported as a serving process would report it, and a target whose command fails answers nothing.
+is reported as a serving process would report it, and a target whose command fails answers nothing. A run is broken off where
+something else is wanted by then: no roll-back waits for a deployment or a probe that hangs.
 """
 
 import json
@@ -15,7 +16,13 @@ from typing import Any
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.formats.canonical import canonical_digest
 from pilothouse.domain.formats.safe_text import safe
-from pilothouse.domain.formats.wire import DesiredTrial, DesiredVersion, ServingReport, TrialReport
+from pilothouse.domain.formats.wire import (
+    DesiredState,
+    DesiredTrial,
+    DesiredVersion,
+    ServingReport,
+    TrialReport,
+)
 from pilothouse.domain.identity.roles import DAEMON, Permission
 from pilothouse.domain.jobs.jobs import ProcessName
 from pilothouse.domain.models.dataclass_reader import format_duration
@@ -78,24 +85,37 @@ class TargetDeployer:
         self._begun = False
         self._dead = ""
         """Why the target answers nothing, as it was last put on record; empty while it answers."""
+        self._wants: Mapping[str, _Wanted] = {}
+        """What the target should run of each model, as the turn under way has read it."""
 
     def turn(self, deployer: Deployer) -> None:
         """Do what is next for each model on the target, then report. Raises PilothouseError where the registry fails."""
         desired = desired_state(self._services, self._target)
-        trials = {trial.version.model: trial for trial in desired.trials if trial.place == 0}
+        self._wants = _wants(desired)
         with self._services.registry.read() as connection:
             known = deployer_states.states(connection, self._target)
         if not self._begun:
             self._end_left_over(known)
             self._begun = True
         states: dict[str, DeployerState] = {}
-        for version in desired.versions:
-            wanted = _Wanted(version, trials.get(version.model))
-            state = self._step(deployer, wanted, known.get(version.model))
-            if self._is_stopping():
+        # what is on record as wanted comes last: a command that hangs for one model holds up no change of another
+        for model in sorted(self._wants, key=lambda model: _is_known(self._wants[model], known.get(model))):
+            state = self._step(deployer, self._wants[model], known.get(model))
+            if self._is_broken_off():
                 return
-            states[version.model] = state
+            states[model] = state
+        trials = {model: wanted.trial for model, wanted in self._wants.items() if wanted.trial is not None}
         self._report(states, trials, [trial for trial in desired.trials if trial.place > 0])
+
+    def _is_broken_off(self) -> bool:
+        """True where the daemon ends, or the target should run something else by now."""
+        if self._is_stopping():
+            return True
+        try:
+            now = _wants(desired_state(self._services, self._target))
+        except PilothouseError:  # the next turn meets it too, and says it
+            return False
+        return _plain(now) != _plain(self._wants)
 
     def _end_left_over(self, known: Mapping[str, DeployerState]) -> None:
         """End runs that a daemon of before has left running: the same is asked for again."""
@@ -134,7 +154,7 @@ class TargetDeployer:
             fault = self._fault(self._run(deployer, wanted, state), deployer)
         except (OSError, PilothouseError) as error:
             fault = getattr(error, "strerror", None) or str(error)
-        if self._is_stopping():
+        if fault and self._is_broken_off():
             return state
         return self._ended(model, state, fault)
 
@@ -147,7 +167,7 @@ class TargetDeployer:
             fault = error.strerror or str(error)
         now = self._services.now()
         self._probed[model] = now
-        if self._is_stopping():
+        if fault and self._is_broken_off():
             return state
         late = now - state.began_at >= timedelta(seconds=deployer.ready_within)
         if not fault:
@@ -204,7 +224,7 @@ class TargetDeployer:
             environment=_environment(deployer),
             timeout_s=float(deployer.timeout),
             on_started=started,
-            is_stopping=self._is_stopping,
+            is_stopping=self._is_broken_off,
         )
 
     def _document(self, wanted: _Wanted, state: DeployerState) -> dict[str, Any]:
@@ -288,6 +308,19 @@ class TargetDeployer:
             if state.state == "ready" or model in self._ready
         }
         self._pulse.take_report(ServingReport(self._target, 0, 0, loaded, {}, 0, trials=said))
+
+
+def _wants(desired: DesiredState) -> dict[str, _Wanted]:
+    trials = {trial.version.model: trial for trial in desired.trials if trial.place == 0}
+    return {one.model: _Wanted(one, trials.get(one.model)) for one in desired.versions}
+
+
+def _plain(wants: Mapping[str, _Wanted]) -> dict[str, Any]:
+    return {model: wanted.plain for model, wanted in wants.items()}
+
+
+def _is_known(wanted: _Wanted, state: DeployerState | None) -> bool:
+    return state is not None and dict(state.wanted) == wanted.plain
 
 
 def _message(text: str) -> str:
