@@ -326,10 +326,11 @@ def test_a_sample_takes_each_stratum_in_its_proportion_and_the_same_seed_the_sam
     with services.telemetry.transaction() as connection:  # segments that retention merges are the same rows
         connection.execute("UPDATE segments SET received = received / ? * ?", (DAY_US, DAY_US))
         (many,) = connection.execute("SELECT count(*) FROM segments").fetchone()
-        for segments in [*retention.mergeable(connection)]:
-            merged = retention.merge_segments(connection, segments)
-            assert merged is not None
-            assert retention.put_merged(connection, merged)
+        for (stream,) in connection.execute("SELECT id FROM streams").fetchall():
+            for segments in [*retention.mergeable(connection, stream)]:
+                merged = retention.merge_segments(connection, segments)
+                assert merged is not None
+                assert retention.put_merged(connection, merged)
         (few,) = connection.execute("SELECT count(*) FROM segments").fetchone()
     assert few < many
     again, other = replay(services, rows=300, seed=4), replay(services, rows=300, seed=5)

@@ -11,10 +11,12 @@ from pilothouse.domain.retention import kept_for
 from pilothouse.operations.ingest import ingest
 from pilothouse.operations.jobs import exports
 from pilothouse.operations.services import Services
-from pilothouse.operations.upkeep import retention
+from pilothouse.operations.upkeep import compaction, retention
 from pilothouse.operations.workspace import audits, workspaces
 from support.flight_batches import batch_of, outcome_days
 from support.monitored_flights import admin, make_watched, traffic
+
+STREAM = ("flight-delay", 1, "ewr")
 
 
 @pytest.fixture
@@ -160,3 +162,38 @@ def test_rows_are_kept_for_as_long_as_outcomes_come(workspace, model, delay, kep
     day = 86_400
     found = kept_for(workspace and workspace * day, model and model * day, delay * day)
     assert found == (kept and kept * day)
+
+
+def test_at_rest_small_segments_and_hours_are_packed_a_moment_at_a_time(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(services)
+
+    def answers() -> list[object]:
+        return [
+            [(w.start_us, w.rows, w.profile.counts.tolist()) for w in services.telemetry.windows(*STREAM, level, 0, 1 << 62)]
+            for level in (3_600, 86_400)
+        ]  # fmt: skip
+
+    def stored() -> list[tuple[int, int, int]]:
+        with services.telemetry.read() as connection:
+            return connection.execute(
+                "SELECT (SELECT count(*) FROM segments), (SELECT count(*) FROM windows), (SELECT count(*) FROM window_packs)"
+            ).fetchall()
+
+    services.telemetry.fold_windows()
+    before, ((segments, windows, packs),) = answers(), stored()
+    assert packs == 0
+    monkeypatch.setattr(compaction, "_TURN_S", -1.0)
+    turns = 1
+    while compaction.at_rest(services):
+        turns += 1
+        assert answers() == before, "a turn that ends in the middle leaves a whole"
+    assert turns > 3
+    ((fewer, few, some),) = at_rest = stored()
+    assert fewer < segments / 4
+    assert few < windows / 2
+    assert some
+    assert answers() == before
+    assert not compaction.at_rest(services)
+    assert stored() == at_rest

@@ -17,6 +17,7 @@ def make_form_5(connection: Any) -> None:
         "erasures",
         "producer_targets",
         "traces",
+        "window_packs",
     ):
         connection.execute(f"DROP TABLE {table}")
     for index in ("clocks_moved", "clocks_to_look_at", "retrainings_paused"):

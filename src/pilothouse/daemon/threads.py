@@ -33,6 +33,7 @@ from pilothouse.operations.jobs import job_attempts
 from pilothouse.operations.promotion import break_glass, promotions
 from pilothouse.operations.rollouts.facts import Serving
 from pilothouse.operations.services import Services
+from pilothouse.operations.upkeep import compaction
 from pilothouse.operations.workspace import after_upgrade, write_state
 from pilothouse.store.work import jobs as stored_jobs
 from pilothouse.system import memory
@@ -249,6 +250,7 @@ class DaemonThreads:
             break_glass.take_back_expired(self._services)
             job_attempts.requeue_lost(self._services)
             job_attempts.end_hopeless(self._services)
+            compaction.at_rest(self._services)
 
         repeat(self._wakeup("housekeeping"), work, at_least_every_s=_HOUSEKEEPING_EVERY_S)
 

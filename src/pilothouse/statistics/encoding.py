@@ -102,15 +102,18 @@ def is_plain(data: bytes) -> bool:
     return len(data) > 4 and data[4] == _PLAIN_FORMAT
 
 
-def pack_plain(kind: str, numbers: Sequence[int], arrays: Sequence[AnyArray]) -> bytes:
+def pack_plain(
+    kind: str, numbers: Sequence[int], arrays: Sequence[AnyArray], level: int = _PLAIN_LEVEL
+) -> bytes:
     """Frame of format 2: whole ``numbers`` (each within 64 bits signed, 255 at most) and one-dimensional ``arrays``
-    (integer or float64, 255 at most), which ``unpack_plain`` gives back by position. ``kind`` is one ASCII letter."""
+    (integer or float64, 255 at most), which ``unpack_plain`` gives back by position. ``kind`` is one ASCII letter,
+    ``level`` that of zstd."""
     narrow = [_narrow(array) for array in arrays]
     parts = [array.tobytes() for array in narrow]
     body = b"".join(parts)
     compressed = len(body) >= _WORTH_COMPRESSING
     if compressed:
-        body = compress(body, _PLAIN_LEVEL)
+        body = compress(body, level)
     head = _HEAD.pack(_MAGIC + kind.encode("ascii"), _PLAIN_FORMAT, compressed, len(numbers), len(narrow))
     shapes = [
         _ARRAY.pack(_CODE_OF[array.dtype], len(part)) for array, part in zip(narrow, parts, strict=True)

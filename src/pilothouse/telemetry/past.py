@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from pilothouse.domain.formats.time_units import DAY_US
+from pilothouse.domain.formats.time_units import DAY_US, HOUR_US
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.conditions import where
 
@@ -213,6 +213,7 @@ def showing(
             },
         ),
         "windows": (f"t.start + t.level * 1000000 <= {at_of_stream}", {}),
+        "window_packs": ("1", {"last": f"min(t.last, {at_of_stream} - {HOUR_US})"}),
         "outcome_days": (f"t.start + {DAY_US} <= {at_of_stream}", {}),
         "readings": (f"t.window_end <= {at_of_stream}", {c: _as_it_was(c, wall_us) for c in _REVISED}),
         "earlier_readings": (f"t.recorded <= {wall_us}", {}),

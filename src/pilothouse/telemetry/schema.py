@@ -6,6 +6,7 @@ rolled up belongs to a stream, so that windows never mix versions.
 
 from pilothouse.sqlite import Connection, Database, Progress, Schema
 from pilothouse.telemetry.intake.producers import PRODUCERS
+from pilothouse.telemetry.intake.window_packs import PACKS
 from pilothouse.telemetry.rows.traces import TRACES
 from pilothouse.telemetry.trials.tables import DRAWS, KEY_PLACES, TRIALS
 
@@ -372,6 +373,7 @@ MIGRATIONS = (
     PRODUCERS,
     KEY_PLACES,
     TRACES,
+    PACKS,
 )
 """Scripts of which each brings the schema from its index to the next; ``PRAGMA user_version`` counts those applied."""
 

@@ -172,8 +172,8 @@ def _packed(connection: Connection, pattern: "re.Pattern[bytes]") -> list[tuple[
             )
         )
     for table, column in (
-        ("specifications", "data"), ("windows", "profile"), ("kept_rejections", "data"), ("rejected", "data"),
-        ("outcome_slices", "data"), ("calibrations", "data"),
+        ("specifications", "data"), ("windows", "profile"), ("window_packs", "profiles"), ("kept_rejections", "data"),
+        ("rejected", "data"), ("outcome_slices", "data"), ("calibrations", "data"),
     ):  # fmt: skip
         for (data,) in connection.execute(f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL"):  # noqa: S608 - ours
             found[table, column] += any(bool(pattern.search(form)) for form in unpacked(bytes(data)))

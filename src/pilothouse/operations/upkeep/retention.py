@@ -18,7 +18,7 @@ from pilothouse.operations.authorisation import authorise, changing, reading, re
 from pilothouse.operations.catalogue import require_model
 from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.services import Services
-from pilothouse.operations.upkeep import kept_days, telemetry_export
+from pilothouse.operations.upkeep import compaction, kept_days, telemetry_export
 from pilothouse.sqlite import Connection
 from pilothouse.store import legal_holds, workspace
 from pilothouse.store.log import audit
@@ -158,7 +158,7 @@ def apply(services: Services, actor: Actor) -> RetentionReport:
     with services.telemetry.transaction() as connection:
         kept_rejections.drop_old(connection, now_us - min(kept_s, _REJECTED_S) * SECOND_US)
     _write_audit(services, actor)
-    merged, into = _merge(services)
+    merged, into = compaction.compact(services, [stream.id for stream in streams])
     freed = _until_none(services, retention.give_back_pages)
     if fault:
         raise UnavailableError(f"rows that are due stay until they can be kept: {fault}")
@@ -251,21 +251,6 @@ def _write_audit(services: Services, actor: Actor) -> None:
                 change.record("telemetry.deleted", subject, detail)
         with services.telemetry.transaction() as connection:
             retention.mark_audited(connection, deletion.id)
-
-
-def _merge(services: Services) -> tuple[int, int]:
-    merged = into = 0
-    with services.telemetry.read() as connection:
-        groups = list(retention.mergeable(connection))
-    for group in groups:
-        with services.telemetry.read() as connection:
-            merge = retention.merge_segments(connection, group)
-        if merge is None:
-            continue
-        with services.telemetry.transaction() as connection:
-            if retention.put_merged(connection, merge):
-                merged, into = merged + len(merge.old), into + 1
-    return merged, into
 
 
 def _until_none(services: Services, step: Callable[[Connection], int]) -> int:

@@ -5,25 +5,25 @@ finer ones: while it is open, or an event came late, it is marked *unfolded* and
 the sum once the window has passed. So a batch costs one window, and any level can be read at any time.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from pilothouse.domain.formats.time_units import DAY_S, HOUR_S, HOUR_US, MINUTE_S, SECOND_US
 from pilothouse.sqlite import Connection
-from pilothouse.statistics.profiles import latency, profile, profile_storage
+from pilothouse.statistics.profiles import latency, profile
 from pilothouse.statistics.profiles.latency import LatencyProfile
 from pilothouse.statistics.profiles.profile import Profile
 from pilothouse.statistics.profiles.specification import ProfileSpecification
+from pilothouse.telemetry.intake import window_packs, window_rows
 from pilothouse.telemetry.intake.increment import Increment
+from pilothouse.telemetry.intake.window_rows import Bounds, summed
 from pilothouse.telemetry.intake.write_cache import Key, WriteCache
 from pilothouse.telemetry.rows.columns import Features, Floats, Ints, Predictions, join_features
 from pilothouse.telemetry.rows.requests import Requests, joined_requests
 
 _FINER = {HOUR_S: MINUTE_S, DAY_S: HOUR_S}
-_Bounds = tuple[int, int, int, int]
-"""Stream and level of windows that start from the third on and before the fourth."""
 DENSE_ROWS_A_MINUTE = 200
 """Rows a minute from which a minute's profile is smaller than its events, and minutes are kept."""
 
@@ -154,20 +154,21 @@ def add(
     known: WriteCache,
 ) -> None:
     """Add increments to the stored windows of their levels, and mark the coarser windows around them as unfolded."""
-    rows = []
+    written = []
     unfolded: set[Key] = set()
     for (level, start), part in parts.items():
         key = stream_id, level, start
         before = known.window(key)
         if before is None:
-            before = _find(connection, specification, key)
-        total = part if before is None else _sum(specification, [before, part])
+            window_packs.open_around(connection, specification, stream_id, start)
+            before = window_rows.find(connection, specification, key)
+        total = part if before is None else summed(specification, [before, part])
         known.put_window(key, total)
-        rows.append(_row(specification, key, total))
+        written.append((key, total))
         if level == MINUTE_S:
             unfolded.add((stream_id, HOUR_S, floor_to(HOUR_S, start)))
         unfolded.add((stream_id, DAY_S, floor_to(DAY_S, start)))
-    connection.executemany("INSERT OR REPLACE INTO windows VALUES (?,?,?,?,?,?,?,?)", rows)
+    window_rows.write(connection, specification, written)
     new = unfolded - known.unfolded
     if new:
         connection.executemany("INSERT OR IGNORE INTO unfolded_windows VALUES (?,?,?)", sorted(new))
@@ -177,7 +178,8 @@ def add(
 def fold(connection: Connection, specification: ProfileSpecification, key: Key) -> None:
     """Write a coarser window as the sum of its finer ones."""
     stream_id, level, start = key
-    _write(connection, specification, key, _sum(specification, _finer(connection, specification, key)))
+    whole = summed(specification, _finer(connection, specification, key))
+    window_rows.write(connection, specification, [(key, whole)])
     connection.execute(
         "DELETE FROM unfolded_windows WHERE stream_id=? AND level=? AND start=?", (stream_id, level, start)
     )
@@ -226,20 +228,6 @@ def latency_windows(
     )
 
 
-def newest_latencies(connection: Connection, stream_id: int, level: int) -> LatencyProfile:
-    """Latencies of a stream's newest window with requests; empty before its first."""
-    starts = connection.execute(
-        "SELECT start FROM unfolded_windows WHERE stream_id=? AND level=? "
-        "UNION SELECT * FROM (SELECT start FROM windows WHERE stream_id=? AND level=? AND requests>0 "
-        "ORDER BY start DESC LIMIT 1) ORDER BY 1 DESC",
-        (stream_id, level, stream_id, level),
-    ).fetchall()
-    for (start,) in starts:
-        for _, _, data in _read_latencies(connection, (stream_id, level, start, start + 1)):
-            return latency.decode(data)
-    return latency.empty_latencies()
-
-
 def count_rows(connection: Connection, stream_id: int, level: int, start_us: int, end_us: int) -> int:
     """Number of rows in the windows of one level that start in [start, end)."""
     bounds = stream_id, level, start_us, end_us
@@ -249,6 +237,8 @@ def count_rows(connection: Connection, stream_id: int, level: int, start_us: int
         "AND u.start=w.start)",
         bounds,
     ).fetchone()
+    if level == HOUR_S:
+        rows += window_packs.count_rows(connection, stream_id, start_us, end_us)
     width = level * SECOND_US
     return int(rows) + sum(
         count_rows(connection, stream_id, _FINER[level], start, start + width)
@@ -256,14 +246,14 @@ def count_rows(connection: Connection, stream_id: int, level: int, start_us: int
     )
 
 
-def _unfolded(connection: Connection, bounds: _Bounds) -> list[int]:
+def _unfolded(connection: Connection, bounds: Bounds) -> list[int]:
     rows = connection.execute(
         "SELECT start FROM unfolded_windows WHERE stream_id=? AND level=? AND start>=? AND start<?", bounds
     )
     return [int(start) for (start,) in rows]
 
 
-def _read_latencies(connection: Connection, bounds: _Bounds) -> list[tuple[int, int, bytes]]:
+def _read_latencies(connection: Connection, bounds: Bounds) -> list[tuple[int, int, bytes]]:
     """(start, requests, encoded latencies) of windows with requests."""
     stream_id, level, _, _ = bounds
     unfolded = set(_unfolded(connection, bounds)) if level != MINUTE_S else set()
@@ -272,8 +262,9 @@ def _read_latencies(connection: Connection, bounds: _Bounds) -> list[tuple[int, 
         "WHERE stream_id=? AND level=? AND start>=? AND start<? AND requests>0 ORDER BY start",
         bounds,
     ).fetchall()
-    if not unfolded:
-        return rows
+    if level == HOUR_S:
+        packed = window_packs.latencies(connection, stream_id, *bounds[2:])
+        rows += [(start, part.requests, latency.encode(part)) for start, part in packed]
     rows = [row for row in rows if row[0] not in unfolded]
     for start in unfolded:
         finer = _read_latencies(connection, (stream_id, _FINER[level], start, start + level * SECOND_US))
@@ -284,19 +275,18 @@ def _read_latencies(connection: Connection, bounds: _Bounds) -> list[tuple[int, 
 
 
 def _read(
-    connection: Connection, specification: ProfileSpecification, bounds: _Bounds
+    connection: Connection, specification: ProfileSpecification, bounds: Bounds
 ) -> list[tuple[int, Increment]]:
     stream_id, level, _, _ = bounds
     unfolded = set(_unfolded(connection, bounds)) if level != MINUTE_S else set()
-    rows = connection.execute(
-        "SELECT rows, requests, errors, latency, profile, start FROM windows "
-        "WHERE stream_id=? AND level=? AND start>=? AND start<? ORDER BY start",
-        bounds,
-    )
-    windows = [(int(row[5]), _stored(specification, row[:5])) for row in rows if row[5] not in unfolded]
+    windows = [row for row in window_rows.read(connection, specification, bounds) if row[0] not in unfolded]
+    if level == DAY_S:
+        windows = window_packs.with_profiles(connection, specification, stream_id, windows)
+    if level == HOUR_S:
+        windows += window_packs.read(connection, specification, stream_id, *bounds[2:])
     for start in unfolded:
         windows.append(
-            (start, _sum(specification, _finer(connection, specification, (stream_id, level, start))))
+            (start, summed(specification, _finer(connection, specification, (stream_id, level, start))))
         )
     return sorted(windows, key=lambda window: window[0])
 
@@ -306,55 +296,3 @@ def _finer(connection: Connection, specification: ProfileSpecification, key: Key
     stream_id, level, start = key
     end = start + level * SECOND_US
     return [part for _, part in _read(connection, specification, (stream_id, _FINER[level], start, end))]
-
-
-def _find(connection: Connection, specification: ProfileSpecification, key: Key) -> Increment | None:
-    row = connection.execute(
-        "SELECT rows, requests, errors, latency, profile FROM windows WHERE stream_id=? AND level=? AND start=?",
-        key,
-    ).fetchone()
-    return _stored(specification, row) if row is not None else None
-
-
-def _write(connection: Connection, specification: ProfileSpecification, key: Key, window: Increment) -> None:
-    connection.execute(
-        "INSERT OR REPLACE INTO windows VALUES (?,?,?,?,?,?,?,?)", _row(specification, key, window)
-    )
-
-
-def _row(specification: ProfileSpecification, key: Key, window: Increment) -> tuple[object, ...]:
-    return (
-        *key,
-        window.rows,
-        window.requests,
-        window.errors,
-        latency.encode(window.latencies) if window.requests else None,
-        profile_storage.encode(specification, window.profile) if window.profile is not None else None,
-    )
-
-
-def _stored(
-    specification: ProfileSpecification, row: tuple[int, int, int, bytes | None, bytes | None]
-) -> Increment:
-    rows, requests, errors, latencies, content = row
-    return Increment(
-        rows,
-        requests,
-        errors,
-        latency.decode(latencies) if latencies is not None else latency.empty_latencies(),
-        profile_storage.decode(specification, content) if content is not None else None,
-    )
-
-
-def _sum(specification: ProfileSpecification, parts: Iterable[Increment]) -> Increment:
-    parts = list(parts)
-    if len(parts) == 1:
-        return parts[0]
-    profiles = [part.profile for part in parts if part.profile is not None]
-    return Increment(
-        sum(part.rows for part in parts),
-        sum(part.requests for part in parts),
-        sum(part.errors for part in parts),
-        latency.merge_all(part.latencies for part in parts),
-        profile.merge_all(specification, profiles) if profiles else None,
-    )

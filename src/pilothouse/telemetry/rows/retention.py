@@ -170,14 +170,15 @@ def deleted_before_us(connection: Connection, model: str, target: str | None) ->
     return None if before is None else int(before)
 
 
-def mergeable(connection: Connection) -> Iterator[list[int]]:
-    """Small segments that belong together: of one stream, one day of events that is over, received on one day."""
+def mergeable(connection: Connection, stream_id: int) -> Iterator[list[int]]:
+    """Small segments of a stream that belong together: of one day of events that is over, received on one day."""
     groups = connection.execute(
-        "SELECT g.stream_id, g.last_event / ?1, g.received / ?1 FROM segments g JOIN streams s ON s.id = g.stream_id "
-        "WHERE g.rows < ?2 AND g.last_event / ?1 < s.last_event / ?1 GROUP BY 1, 2, 3 HAVING count(*) > 1",
-        (DAY_US, LARGE_ROWS // 2),
+        "SELECT g.last_event / ?1, g.received / ?1 FROM segments g JOIN streams s ON s.id = g.stream_id "
+        "WHERE g.stream_id=?3 AND g.rows < ?2 AND g.last_event < s.last_event / ?1 * ?1 "
+        "GROUP BY 1, 2 HAVING count(*) > 1",
+        (DAY_US, LARGE_ROWS // 2, stream_id),
     ).fetchall()
-    for stream_id, day, received in groups:
+    for day, received in groups:
         rows = connection.execute(
             "SELECT id, rows FROM segments WHERE stream_id=? AND last_event>=? AND last_event<? AND rows<? "
             "AND received / ? = ? ORDER BY last_event, id",
@@ -259,6 +260,14 @@ def expire_waiting(connection: Connection, received_before_us: int, now_us: int)
     ).fetchall()
     write_faults(connection, [(RejectionReason.NEVER_CAME, text) for (text,) in dropped], now_us)
     return len(dropped)
+
+
+def mostly_free(connection: Connection) -> bool:
+    """True where an eighth of the file is free pages: more than the next rows will soon need."""
+    free, pages = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("freelist_count", "page_count")
+    )
+    return bool(free * 8 > pages)
 
 
 def give_back_pages(connection: Connection) -> int:

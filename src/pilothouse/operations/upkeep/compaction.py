@@ -1,0 +1,73 @@
+"""Compaction at rest: small segments merged, hours of sparse streams packed, space given back. No answer changes by it.
+
+Each step is one short transaction that is whole by itself: one that was interrupted is done again.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from weakref import WeakKeyDictionary
+
+from pilothouse.domain.errors import IntegrityError
+from pilothouse.operations.services import Services
+from pilothouse.telemetry import TelemetryStore
+from pilothouse.telemetry.intake import window_packs
+from pilothouse.telemetry.rows import retention
+
+_TURN_S = 0.2
+"""Seconds of a turn, and one step more at most."""
+
+_LOOKED_AT: WeakKeyDictionary[TelemetryStore, dict[int, int]] = WeakKeyDictionary()
+"""Day of events up to which this process has compacted each stream."""
+
+
+def compact(services: Services, streams: Iterable[int]) -> tuple[int, int]:
+    """Compact streams to their end; returns how many segments were merged, and into how many."""
+    steps = [step for stream_id in streams for step in _steps(services, stream_id)]
+    return sum(steps), sum(1 for merged in steps if merged)
+
+
+def at_rest(services: Services) -> bool:
+    """Compact streams of which a day of events is over, for a moment; True where some are left for the next turn.
+
+    A stream with damaged rows stops no other: its IntegrityError is raised, and it is left alone until its next day is over.
+    """
+    until = time.monotonic() + _TURN_S
+    looked_at = _LOOKED_AT.setdefault(services.telemetry, {})
+    with services.telemetry.read() as connection:
+        days = window_packs.days_over(connection)
+    for stream_id, day in days:
+        if looked_at.get(stream_id) == day:
+            continue
+        try:
+            for _ in _steps(services, stream_id):
+                if time.monotonic() > until:
+                    return True
+        except IntegrityError:
+            looked_at[stream_id] = day
+            raise
+        looked_at[stream_id] = day
+    with services.telemetry.transaction() as connection:
+        if retention.mostly_free(connection):
+            retention.give_back_pages(connection)
+    return False
+
+
+def _steps(services: Services, stream_id: int) -> Iterator[int]:
+    """Compact a stream, one transaction a step; the number of segments that each has merged."""
+    telemetry = services.telemetry
+    with telemetry.read() as connection:
+        groups = list(retention.mergeable(connection, stream_id))
+        days = window_packs.due(connection, stream_id)
+    for group in groups:
+        with telemetry.read() as connection:
+            merged = retention.merge_segments(connection, group)
+        if merged is not None:
+            with telemetry.transaction() as connection:
+                put = retention.put_merged(connection, merged)
+            yield len(merged.old) if put else 0
+    while days:
+        with telemetry.transaction() as connection:
+            specification = telemetry.specification(connection, stream_id)
+            packed = window_packs.pack(connection, specification, stream_id, days)
+        days = days[packed:]
+        yield 0

@@ -1,0 +1,269 @@
+"""Hours of sparse streams packed together: an hour of few rows takes a tenth of what it takes as a window of its own.
+
+A *pack* holds the hours of whole days of one stream. The windows of these days keep all but their profile, which is the sum of
+their hours'. Only what comes back to the bit is packed; an event that comes for a packed day opens its pack first, so
+that every hour lies in one place. Functions take a connection.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from pilothouse.domain.errors import IntegrityError
+from pilothouse.domain.formats.time_units import DAY_S, DAY_US, HOUR_S, HOUR_US, MINUTE_S
+from pilothouse.sqlite import Connection
+from pilothouse.statistics.encoding import pack_plain, unpack_plain
+from pilothouse.statistics.profiles import latency, latency_packs, profile_packs
+from pilothouse.statistics.profiles.latency import LatencyProfile
+from pilothouse.statistics.profiles.profile import Profile
+from pilothouse.statistics.profiles.specification import ProfileSpecification
+from pilothouse.telemetry.intake import window_rows
+from pilothouse.telemetry.intake.increment import Increment
+from pilothouse.telemetry.rows.columns import Ints
+
+PACKS = """
+CREATE TABLE window_packs (       -- hours of whole days of sparse streams
+  stream_id INTEGER NOT NULL REFERENCES streams(id),
+  first INTEGER NOT NULL,         -- start of the first hour
+  last INTEGER NOT NULL,          -- start of the last hour that is shown
+  counts BLOB NOT NULL,           -- starts, rows, requests, errors
+  latencies BLOB NOT NULL,
+  profiles BLOB NOT NULL,
+  PRIMARY KEY (stream_id, first)
+) STRICT, WITHOUT ROWID;
+"""
+
+Hours = list[tuple[int, Increment]]
+"""(start, window) of hours, oldest first."""
+
+SPARSE_ROWS = 64
+"""Rows an hour up to which a day's hours are packed: those of more rows are a small part of their events."""
+_HOURS = 256
+"""Hours of a pack at most: one hour is read with all of its pack."""
+_LATE_US = 2 * HOUR_US
+"""Time for which a day that is over is left as it is, for the events that come a little late."""
+_IN_SPAN = "FROM window_packs WHERE stream_id=? AND first<? AND last>=? ORDER BY first"
+
+
+def read(
+    connection: Connection, specification: ProfileSpecification, stream_id: int, start_us: int, end_us: int
+) -> Hours:
+    """Packed hours that start in [start, end)."""
+    found: Hours = []
+    for last, *data in connection.execute(
+        f"SELECT last, counts, latencies, profiles {_IN_SPAN}", (stream_id, end_us, start_us)
+    ):
+        hours = _decode(specification, *data)
+        found += [(start, hour) for start, hour in hours if start_us <= start < end_us and start <= last]
+    return found
+
+
+def latencies(
+    connection: Connection, stream_id: int, start_us: int, end_us: int
+) -> list[tuple[int, LatencyProfile]]:
+    """(start, latencies) of packed hours with requests that start in [start, end)."""
+    found = []
+    for last, counts, data in connection.execute(
+        f"SELECT last, counts, latencies {_IN_SPAN}", (stream_id, end_us, start_us)
+    ):
+        starts, _, requests, _ = _counts(counts)
+        asked = zip(starts[requests > 0].tolist(), latency_packs.decode(data), strict=True)
+        found += [(at, part) for at, part in asked if start_us <= at < end_us and at <= last]
+    return found
+
+
+def count_rows(connection: Connection, stream_id: int, start_us: int, end_us: int) -> int:
+    """Number of rows of packed hours that start in [start, end)."""
+    count = 0
+    for last, counts in connection.execute(f"SELECT last, counts {_IN_SPAN}", (stream_id, end_us, start_us)):
+        starts, rows, _, _ = _counts(counts)
+        count += int(rows[(starts >= start_us) & (starts < end_us) & (starts <= last)].sum())
+    return count
+
+
+def open_around(
+    connection: Connection, specification: ProfileSpecification, stream_id: int, time_us: int
+) -> None:
+    """Write hours and days back as windows of their own where a pack holds the day of that time."""
+    day = time_us - time_us % DAY_US
+    found = connection.execute(
+        f"SELECT first, counts, latencies, profiles {_IN_SPAN}", (stream_id, day + DAY_US, day)
+    ).fetchall()
+    for first, *data in found:
+        hours = _decode(specification, *data)
+        windows = [((stream_id, HOUR_S, start), hour) for start, hour in hours]
+        for start, of_day in _by_day(hours):
+            windows.append(((stream_id, DAY_S, start), window_rows.summed(specification, of_day)))
+        window_rows.write(connection, specification, windows)
+        connection.execute("DELETE FROM window_packs WHERE stream_id=? AND first=?", (stream_id, first))
+
+
+@dataclass(frozen=True, slots=True)
+class _Pack:
+    first: int
+    last: int
+    hours: int
+
+
+def days_over(connection: Connection) -> list[tuple[int, int]]:
+    """(stream, day since 1970) that is the newest to be packed, of each stream."""
+    rows = connection.execute("SELECT id, (last_event - ?) / ? - 1 FROM streams", (_LATE_US, DAY_US))
+    return [(int(stream_id), int(day)) for stream_id, day in rows]
+
+
+def due(connection: Connection, stream_id: int) -> list[int]:
+    """Starts of the sparse days of a stream that are over and not packed, oldest first, some at once."""
+    rows = connection.execute(
+        "SELECT w.start FROM windows w JOIN streams s ON s.id = w.stream_id "
+        "WHERE w.stream_id=?1 AND w.level=?2 AND w.rows BETWEEN 1 AND ?3 AND w.profile IS NOT NULL "
+        "AND w.start + ?4 + ?5 <= s.last_event "
+        "AND NOT EXISTS (SELECT 1 FROM unfolded_windows u WHERE u.stream_id=w.stream_id AND u.level=w.level "
+        "AND u.start=w.start) AND NOT EXISTS (SELECT 1 FROM windows m WHERE m.stream_id=w.stream_id "
+        "AND m.level=?6 AND m.start>=w.start AND m.start<w.start + ?4) ORDER BY w.start",
+        (stream_id, DAY_S, 24 * SPARSE_ROWS, DAY_US, _LATE_US, MINUTE_S),
+    )
+    return [int(start) for (start,) in rows]
+
+
+def pack(
+    connection: Connection, specification: ProfileSpecification, stream_id: int, days: Sequence[int]
+) -> int:
+    """Pack the first of these days that fit into one pack, with those of a pack before them that has room; returns how many
+    days were looked at, of which one that would not come back to the bit stays as it is."""
+    packs = [
+        _Pack(first, last, len(_counts(counts)[0]))
+        for first, last, counts in connection.execute(
+            "SELECT first, last, counts FROM window_packs WHERE stream_id=? ORDER BY first", (stream_id,)
+        )
+    ]
+    before = max((p for p in packs if p.first < days[0]), key=lambda p: p.first, default=None)
+    until = min((p.first for p in packs if p.first > days[0]), default=1 << 62)
+    hours: Hours = []
+    if before is not None and before.hours + 24 <= _HOURS and before.last < days[0]:
+        hours = read(connection, specification, stream_id, before.first, before.last + 1)
+    packed, looked_at = [], 0
+    for day in days:
+        if looked_at and (day > until or len(hours) + 24 > _HOURS):
+            break
+        looked_at += 1
+        of_day = window_rows.read(connection, specification, (stream_id, HOUR_S, day, day + DAY_US))
+        ((_, whole),) = window_rows.read(connection, specification, (stream_id, DAY_S, day, day + 1))
+        if of_day and _same(window_rows.summed(specification, (part for _, part in of_day)), whole):
+            hours += of_day
+            packed.append(day)
+    if not packed:
+        return looked_at
+    data = _encode(specification, hours)
+    again = _decode(specification, *data)
+    if not all(
+        start == at and _same(hour, back) for (start, hour), (at, back) in zip(hours, again, strict=True)
+    ):
+        return looked_at
+    if before is not None and hours[0][0] == before.first:
+        connection.execute(
+            "DELETE FROM window_packs WHERE stream_id=? AND first=?", (stream_id, before.first)
+        )
+    connection.executemany(
+        "DELETE FROM windows WHERE stream_id=? AND level=? AND start>=? AND start<?",
+        [(stream_id, HOUR_S, day, day + DAY_US) for day in packed],
+    )
+    connection.executemany(
+        "UPDATE windows SET profile=NULL WHERE stream_id=? AND level=? AND start=?",
+        [(stream_id, DAY_S, day) for day in packed],
+    )
+    connection.execute(
+        "INSERT INTO window_packs VALUES (?,?,?,?,?,?)", (stream_id, hours[0][0], hours[-1][0], *data)
+    )
+    return looked_at
+
+
+def _by_day(hours: Hours) -> list[tuple[int, list[Increment]]]:
+    days = groupby(hours, lambda hour: hour[0] - hour[0] % DAY_US)
+    return [(day, [part for _, part in of_day]) for day, of_day in days]
+
+
+def with_profiles(
+    connection: Connection, specification: ProfileSpecification, stream_id: int, days: Hours
+) -> Hours:
+    """The same windows of days, those without a profile as the sums of their packed hours."""
+    without = [start for start, day in days if day.rows and day.profile is None]
+    if not without:
+        return days
+    hours = read(connection, specification, stream_id, without[0], without[-1] + DAY_US)
+    sums = {start: window_rows.summed(specification, of_day) for start, of_day in _by_day(hours)}
+    for start, day in days:
+        if day.rows and day.profile is None:
+            if start not in sums or sums[start].rows != day.rows:
+                raise IntegrityError(
+                    "packed hours of a stored day are missing: restore telemetry.db from a backup"
+                )
+            day.profile = sums[start].profile
+    return days
+
+
+def _encode(specification: ProfileSpecification, hours: Hours) -> tuple[bytes, bytes, bytes]:
+    starts = np.array([start for start, _ in hours], np.int64) // HOUR_US
+    numbers = np.array([(hour.rows, hour.requests, hour.errors) for _, hour in hours], np.int64)
+    steps = np.diff(starts, prepend=starts[0])
+    counts = pack_plain("H", (int(starts[0]),), (steps, *numbers.T))
+    profiles = [hour.profile for _, hour in hours if hour.profile is not None]
+    asked = [hour.latencies for _, hour in hours if hour.requests]
+    return counts, latency_packs.encode(asked), profile_packs.encode(specification, profiles)
+
+
+def _decode(specification: ProfileSpecification, counts: bytes, asked: bytes, profiles: bytes) -> Hours:
+    starts, rows, requests, errors = _counts(counts)
+    of_requests = latency_packs.decode(asked)
+    of_rows = profile_packs.decode(specification, profiles)
+    if len(of_rows) != np.count_nonzero(rows) or len(of_requests) != np.count_nonzero(requests):
+        raise IntegrityError(
+            "packed hours are damaged: profiles are missing; restore telemetry.db from a backup"
+        )
+    each_profile, each_latency = iter(of_rows), iter(of_requests)
+    return [
+        (
+            start,
+            Increment(
+                count,
+                asked_for,
+                failed,
+                next(each_latency) if asked_for else latency.empty_latencies(),
+                next(each_profile) if count else None,
+            ),
+        )
+        for start, count, asked_for, failed in zip(
+            *(a.tolist() for a in (starts, rows, requests, errors)), strict=True
+        )
+    ]
+
+
+def _counts(data: bytes) -> tuple[Ints, Ints, Ints, Ints]:
+    """Starts in microseconds, rows, requests and errors of packed hours."""
+    (first,), arrays = unpack_plain("H", data)
+    steps, rows, requests, errors = arrays
+    return (first + steps.cumsum()) * HOUR_US, rows, requests, errors
+
+
+def _same(one: Increment, other: Increment) -> bool:
+    """True where two windows are the same to the bit, and such as can be packed."""
+    a, b = one.profile, other.profile
+    if (a is None) != (not one.rows) or (a is None) != (b is None):
+        return False
+    return (
+        (one.rows, one.requests, one.errors) == (other.rows, other.requests, other.errors)
+        and _equal(one.latencies, other.latencies)
+        and (a is None or b is None or _equal(a, b))
+    )
+
+
+def _equal(one: Profile | LatencyProfile, other: Profile | LatencyProfile) -> bool:
+    for name in one.__slots__:
+        a, b = getattr(one, name), getattr(other, name)
+        if isinstance(a, np.ndarray):
+            if a.tobytes() != b.tobytes():
+                return False
+        elif a != b:
+            return False
+    return True

@@ -1,0 +1,235 @@
+"""Hours of sparse streams packed at rest: what is read is the same to the bit, whatever comes before, between and after."""
+
+import dataclasses
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pilothouse.domain.errors import IntegrityError
+from pilothouse.domain.formats.time_units import DAY_S, DAY_US, HOUR_S, HOUR_US
+from pilothouse.domain.formats.wire import PredictionBatch
+from pilothouse.statistics.profiles import latency, latency_packs, profile, profile_packs
+from pilothouse.statistics.profiles.latency import LatencyProfile
+from pilothouse.statistics.profiles.profile import Profile
+from pilothouse.telemetry import TelemetryStore, VersionFacts
+from pilothouse.telemetry.intake import rollup, window_packs
+from pilothouse.telemetry.intake.streams import find_stream, list_streams
+from pilothouse.telemetry.past import showing
+from support.flight_batches import NOW_US, batch_of, columns_of, flights, specification
+
+START_US = NOW_US - NOW_US % DAY_US - 40 * DAY_US
+STREAM = ("flight-delay", 1, "ewr")
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Callable[[str], TelemetryStore]]:
+    stores = []
+
+    def make(name: str) -> TelemetryStore:
+        stores.append(TelemetryStore(tmp_path / f"{name}.db"))
+        return stores[-1]
+
+    yield make
+    for store in stores:
+        store.close()
+
+
+def sent_at(times_us: list[int], sequence: int, **options: Any) -> PredictionBatch:
+    first = sequence * 37 % 20_000
+    rows = flights().iloc[first : first + len(times_us)]
+    return batch_of(rows.assign(at_us=np.array(times_us)), sequence, **options)
+
+
+def append(store: TelemetryStore, *sent: PredictionBatch, minutes: bool = False) -> None:
+    facts = VersionFacts(specification(), minutes=minutes)
+    store.append_many(sent, lambda model, version: facts, NOW_US)
+
+
+def pack(store: TelemetryStore) -> None:
+    """All that may be packed, one transaction a step."""
+    with store.read() as connection:
+        streams = list_streams(connection)
+    for stream in streams:
+        with store.read() as connection:
+            days = window_packs.due(connection, stream.id)
+        while days:
+            with store.transaction() as connection:
+                known = store.specification(connection, stream.id)
+                days = days[window_packs.pack(connection, known, stream.id, days) :]
+
+
+def bits(part: Profile | LatencyProfile) -> list[Any]:
+    values = [getattr(part, name) for name in part.__slots__]
+    return [v.tobytes() if isinstance(v, np.ndarray) else v for v in values]
+
+
+def answers(store: TelemetryStore) -> list[Any]:
+    """All that readers of windows are told, to the bit."""
+    found: list[Any] = []
+    for level in (60, HOUR_S, DAY_S):
+        for w in store.windows(*STREAM, level, 0, 1 << 62):
+            found.append(
+                (level, w.start_us, w.rows, w.requests, w.errors, bits(w.latencies), bits(w.profile))
+            )
+        asked = store.latencies(*STREAM, level, 0, 1 << 62)
+        found.append((asked.starts_us.tolist(), asked.requests.tolist(), asked.percentiles.tobytes()))
+    with store.read() as connection:
+        stream = find_stream(connection, *STREAM)
+        if stream is None:  # as of a time before its first event
+            return found
+        found.append((stream.rows, stream.last_event_us))
+        for level in (HOUR_S, DAY_S):
+            for first in range(START_US, START_US + 30 * DAY_US, 9 * HOUR_US):
+                end = first + 2 * DAY_US
+                found.append(rollup.count_rows(connection, stream.id, level, first, end))
+    return found
+
+
+def answers_of(store: TelemetryStore) -> list[Any]:
+    try:
+        return answers(store)
+    finally:
+        store.close()
+
+
+def packs(store: TelemetryStore) -> int:
+    with store.read() as connection:
+        return int(connection.execute("SELECT count(*) FROM window_packs").fetchone()[0])
+
+
+def history(seed: int) -> list[PredictionBatch]:
+    """Batches of some weeks: sparse, with gaps, bursts, errors without rows, rows that come late."""
+    chance = random.Random(seed)
+    sent, hour = [], 0
+    for sequence in range(150):
+        hour += chance.choice((0, 1, 1, 1, 2, 7, 30 if chance.random() < 0.2 else 1))
+        at = START_US + max(0, hour - (chance.randrange(200) if chance.random() < 0.1 else 0)) * HOUR_US
+        rows = chance.choice((1, 1, 1, 2, 5, 40))
+        times = [at + chance.randrange(HOUR_US) for _ in range(rows)]
+        calls = (900, 700) if chance.random() < 0.3 else (0, 0)
+        sent.append(sent_at(times, sequence, latency_us=chance.randrange(1, 90_000), calls=calls))
+        if chance.random() < 0.1:
+            sent[-1] = dataclasses.replace(sent[-1], errors=chance.randrange(1, 4))
+    return sent
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_readers_are_told_the_same_with_and_without_packs(opened: Any, seed: int) -> None:
+    plain, packed = opened("plain"), opened("packed")
+    sent, most = history(seed), 0
+    for first in range(0, len(sent), 15):
+        for store in (plain, packed):
+            append(store, *sent[first : first + 15])
+            store.fold_windows()
+        if first % 45 == 0:
+            pack(packed)
+            most = max(most, packs(packed))
+    assert most
+    assert answers(plain) == answers(packed)
+    pack(packed)
+    assert answers(plain) == answers(packed)
+    for hours in (90, 301):  # as of times in the middle of days, and of packs
+        as_of = showing(START_US + hours * HOUR_US + 5, NOW_US)
+        shown = [answers_of(TelemetryStore(store.path, prepare=as_of)) for store in (plain, packed)]
+        assert shown[0] == shown[1]
+        assert shown[0] != answers(plain)
+
+
+def test_a_day_that_is_packed_takes_late_events_and_is_packed_again(opened: Any) -> None:
+    store = opened("t")
+    hours = [START_US + hour * HOUR_US for hour in range(8 * 24)]
+    append(store, *(sent_at([at], number) for number, at in enumerate(hours)))
+    store.fold_windows()
+    before = answers(store)
+    pack(store)
+    assert packs(store) == 1
+    assert answers(store) == before
+    append(store, sent_at([hours[30] + 5, hours[30] + 7], 900))
+    assert packs(store) == 0
+    assert [w.rows for w in store.windows(*STREAM, HOUR_S, hours[29], hours[32])] == [1, 3, 1]
+    store.fold_windows()
+    before = answers(store)
+    pack(store)
+    assert packs(store) == 1
+    assert answers(store) == before
+
+
+def test_packs_grow_day_by_day_up_to_their_bound(opened: Any) -> None:
+    store = opened("t")
+    for day in range(25):
+        times = [START_US + day * DAY_US + hour * HOUR_US for hour in range(24)]
+        append(store, *(sent_at([at], day * 24 + number) for number, at in enumerate(times)))
+        store.fold_windows()
+        pack(store)
+    with store.read() as connection:
+        spans = connection.execute("SELECT first, last FROM window_packs ORDER BY first").fetchall()
+        (left,) = connection.execute("SELECT count(*) FROM windows WHERE level=3600").fetchone()
+    assert [(last - first) // HOUR_US + 1 for first, last in spans] == [240, 240, 96]
+    assert left == 24, "the newest day is not over"
+
+
+def test_dense_days_and_minutes_stay_as_they_are(opened: Any) -> None:
+    store = opened("t")
+    dense = [START_US + number * DAY_US // 3_000 for number in range(9_000)]
+    append(store, *(sent_at(dense[first : first + 1_000], first) for first in range(0, 9_000, 1_000)))
+    store.fold_windows()
+    pack(store)
+    assert packs(store) == 0
+    other = opened("minutes")
+    times = [START_US + hour * HOUR_US for hour in range(96)]
+    append(other, *(sent_at([at], number) for number, at in enumerate(times)), minutes=True)
+    while other.fold_windows():
+        continue
+    pack(other)
+    assert packs(other) == 0
+
+
+def test_a_day_that_would_not_come_back_to_the_bit_stays(opened: Any) -> None:
+    store = opened("t")
+    times = [START_US + hour * HOUR_US for hour in range(4 * 24)]
+    append(store, *(sent_at([at], number) for number, at in enumerate(times)))
+    store.fold_windows()
+    with store.transaction() as connection:  # as no release writes it
+        connection.execute("UPDATE windows SET errors=1 WHERE level=86400 AND start=?", (START_US + DAY_US,))
+    before = answers(store)
+    pack(store)
+    assert answers(store) == before
+    with store.read() as connection:
+        kept = connection.execute("SELECT start FROM windows WHERE level=86400 AND profile IS NOT NULL")
+        assert [start for (start,) in kept] == [START_US + DAY_US]
+
+
+def test_a_damaged_pack_is_said(opened: Any) -> None:
+    store = opened("t")
+    times = [START_US + hour * HOUR_US for hour in range(4 * 24)]
+    append(store, *(sent_at([at], number) for number, at in enumerate(times)))
+    store.fold_windows()
+    pack(store)
+    with store.transaction() as connection:
+        connection.execute("UPDATE window_packs SET profiles = substr(profiles, 1, length(profiles) - 40)")
+    with pytest.raises(IntegrityError, match="damaged"):
+        store.windows(*STREAM, HOUR_S, 0, 1 << 62)
+
+
+@pytest.mark.parametrize("many", [1, 2, 90])
+def test_profiles_of_any_size_come_back_from_a_pack(many: int) -> None:
+    chance, known, rows = np.random.default_rng(many), specification(), flights()
+    parts = [profile.empty_profile(known)] if many == 2 else []
+    for _ in range(many):
+        some = rows.iloc[chance.integers(len(rows), size=chance.integers(1, 60))].copy()
+        some.loc[some.index[0], ["seats", "temp"]] = np.nan
+        some.loc[some.index[-1], "temp"] = 1e300
+        numeric, categorical = columns_of(some)
+        parts.append(profile.profile_rows(known, numeric, categorical, some["score"].to_numpy()))
+    back = profile_packs.decode(known, profile_packs.encode(known, parts))
+    assert [bits(part) for part in back] == [bits(part) for part in parts]
+    asked = [
+        latency.profile_latencies(chance.integers(0, 10**9, size=n), [1] * n, (np.full(n, 7), np.full(n, 5)))
+        for n in chance.integers(0, 9, size=many)
+    ]
+    again = latency_packs.decode(latency_packs.encode(asked))
+    assert [bits(part) for part in again] == [bits(part) for part in asked]
