@@ -5,7 +5,7 @@ import gzip
 import http.client
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,6 +21,7 @@ class _Server(ThreadingHTTPServer):
     upstream: str
     asked: list[str]
     in_turn: bool
+    seen: Callable[[str], None]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -40,7 +41,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.do_POST()
 
     def _answer(self, body: bytes) -> None:
-        key = f"{self.command} {self.path} {body.decode()}"
+        key = f"{self.command} {self.path} {body.decode(errors='replace')}"
         self.server.asked.append(key)
         again = f"{key} #{self.server.asked.count(key)}"
         if (
@@ -51,6 +52,7 @@ class _Handler(BaseHTTPRequestHandler):
             key = again
         if self.server.upstream and key not in self.server.answers:
             self.server.answers[key] = _asked(self.server.upstream, self.command, self.path, body)
+        self.server.seen(key)
         status, data = self.server.answers.get(
             key, (404, base64.b64encode(b'{"message": "not recorded"}').decode())
         )
@@ -74,12 +76,20 @@ def _asked(upstream: str, method: str, path: str, body: bytes) -> tuple[int, str
         connection.close()
 
 
+def _pass_on(_: str) -> None:
+    """Do nothing between an answer and its way back."""
+
+
 @contextmanager
-def served(answers: Answers, upstream: str = "", *, in_turn: bool = False) -> Iterator[tuple[str, list[str]]]:
+def served(
+    answers: Answers, upstream: str = "", *, in_turn: bool = False, seen: Callable[[str], None] = _pass_on
+) -> Iterator[tuple[str, list[str]]]:
     """Address of a server that gives the answers, and what it was asked; those of ``upstream`` (HOST:PORT) are recorded.
-    ``in_turn``: the same request is answered otherwise the next time, as by a server that is written to."""
+    ``in_turn``: the same request is answered otherwise the next time, as by a server that is written to. ``seen`` is called
+    with each request once upstream has done it and before it is answered."""
     server = _Server(("127.0.0.1", 0), _Handler)
     server.answers, server.upstream, server.asked, server.in_turn = answers, upstream, [], in_turn
+    server.seen = seen
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:

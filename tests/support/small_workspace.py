@@ -59,11 +59,14 @@ class SmallWorkspace:
     scientist: Actor
     approver: Actor
 
-    def write_model(self, training: str = ESTIMATOR, *, code: str = "", more: str = "") -> None:
+    def write_model(
+        self, training: str = ESTIMATOR, *, code: str = "", more: str = "", timeout: str = "60s"
+    ) -> None:
         """Write and apply the model file."""
         folder = self.root / "models" / "delay"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "model.toml").write_text(MODEL.format(training=training, more=more))
+        text = MODEL.format(training=training, more=more).replace('timeout = "60s"', f'timeout = "{timeout}"')
+        (folder / "model.toml").write_text(text)
         if code:
             (folder / "train.py").write_text(code)
         apply_models.apply(self.services, self.admin)
@@ -93,6 +96,11 @@ class SmallWorkspace:
 def make_small_workspace(root: Path) -> SmallWorkspace:
     """Make the workspace in ``root``."""
     copy_of("small_workspace", _build, root)
+    return open_small_workspace(root)
+
+
+def open_small_workspace(root: Path) -> SmallWorkspace:
+    """Open one that was made, maybe by another process."""
     services = until_the_test_ends(open_workspace(root))
     return SmallWorkspace(
         root, services, *(workspaces.identify(services, name) for name in ("ada", "sam", "pat"))

@@ -1,7 +1,10 @@
 """What MLflow's own client reads of a registered model on a server, as JSON: ``read_server.py URI NAME``."""
 
+import hashlib
 import json
 import sys
+import tempfile
+from pathlib import Path
 
 import mlflow
 import pandas as pd
@@ -18,6 +21,13 @@ def main() -> None:
     run = client.get_run(versions[0].run_id)
     loaded = mlflow.sklearn.load_model(f"models:/{name}/{versions[0].version}")
     rows = pd.DataFrame({"wind": [1.0, 9.0], "load": [0.5, 0.9]})
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(client.download_artifacts(run.info.run_id, "model", folder))
+        files = {
+            path.relative_to(place).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(place.rglob("*"))
+            if path.is_file()
+        }
     print(
         json.dumps(
             {
@@ -26,15 +36,28 @@ def main() -> None:
                     {"number": one.version, "tags": one.tags, "source": one.source} for one in versions
                 ],
                 "runs": len(runs),
+                "run": run.info.run_id,
                 "status": run.info.status,
+                "tags": run.data.tags,
                 "metrics": run.data.metrics,
                 "parameters": run.data.params,
                 "curves": {
-                    key: [point.value for point in client.get_metric_history(run.info.run_id, key)]
+                    key: [
+                        [point.step, point.timestamp, point.value]
+                        for point in client.get_metric_history(run.info.run_id, key)
+                    ]
                     for key in run.data.metrics
-                    if not key.startswith("holdout.")
                 },
-                "datasets": [one.dataset.name for one in run.inputs.dataset_inputs],
+                "datasets": [
+                    {
+                        "name": one.dataset.name,
+                        "digest": one.dataset.digest,
+                        "profile": json.loads(one.dataset.profile),
+                        "tags": {tag.key: tag.value for tag in one.tags},
+                    }
+                    for one in run.inputs.dataset_inputs
+                ],
+                "files": files,
                 "predicted": len(loaded.predict(rows)),
             },
             default=str,

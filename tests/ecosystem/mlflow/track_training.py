@@ -32,12 +32,16 @@ def fit(X, y, parameters, seed):
 """
 
 
+ENDS_LATE_S = 600.0
+"""MLflow alone takes a busy machine a minute to import."""
+
+
 def main() -> None:
     made = make_small_workspace(Path(sys.argv[1]))
-    made.write_model('function = "train.py:fit"', code=CODE)
+    made.write_model('function = "train.py:fit"', code=CODE, timeout="10m")
     control.start_in_background(made.root, serve_targets=False)
     try:
-        job = made.ended(made.train().id)
+        job = made.ended(made.train().id, ENDS_LATE_S)
     finally:
         control.stop(made.root)
     if job.error:
