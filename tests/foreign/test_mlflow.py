@@ -276,3 +276,102 @@ def test_a_server_whose_pages_go_round_is_left() -> None:
             source.runs(["r"], frozenset())
         source.close()
     assert len(requests) == 3
+
+
+def _json(plain: object) -> tuple[int, str]:
+    return 200, base64.b64encode(json.dumps(plain).encode()).decode()
+
+
+def _search(ids: list[str], more: str = "", view: str = "ALL", most: int = 100) -> str:
+    named = ", ".join(f"'{one}'" for one in ids)
+    body = {
+        "experiment_ids": ["1"], "filter": f"attributes.run_id IN ({named}){more}", "run_view_type": view, "max_results": most,
+    }  # fmt: skip
+    return f"POST /api/2.0/mlflow/runs/search {json.dumps(body)}"
+
+
+_EXPERIMENTS = {
+    'POST /api/2.0/mlflow/experiments/search {"max_results": 1000, "view_type": "ALL"}': _json(
+        {"experiments": [{"experiment_id": "1", "name": "risk"}]}
+    )
+}
+
+
+def _run(number: str, *metrics: str) -> dict[str, Any]:
+    points = [{"key": key, "value": 1.0, "timestamp": 5, "step": 0} for key in metrics]
+    return {"info": {"run_id": number, "experiment_id": "1"}, "data": {"metrics": points}}
+
+
+def test_requests_are_under_way_together_and_a_curve_is_asked_for_where_it_is() -> None:
+    ids = [f"r{number:03d}" for number in range(150)]
+    several = threading.Barrier(2, timeout=30)
+
+    def seen(asked: str) -> None:
+        if "runs/search" in asked:
+            several.wait()  # never passed by one request alone
+
+    bulk = "GET /ajax-api/2.0/mlflow/metrics/get-history-bulk?run_id=r120&metric_key=loss&max_results=25000 "
+    points = [
+        {"run_id": "r120", "key": "loss", "value": 1 / (step + 1), "timestamp": 5, "step": step}
+        for step in range(2)
+    ]
+    answers = {
+        **_EXPERIMENTS,
+        _search(ids[:100]): _json({"runs": [_run(one) for one in reversed(ids[:100])]}),
+        _search(ids[100:]): _json({"runs": [_run(one, *["loss"] * (one == "r120")) for one in ids[100:]]}),
+        bulk: _json({"metrics": points}),
+    }
+    with served(answers, seen=seen) as (address, asked):
+        source = MlflowServer(HttpClient(address, {}))
+        runs = source.runs(ids, frozenset())
+        assert [run.id for run in runs] == ids
+        assert {run.id: dict(run.curves) for run in runs if run.curves} == {
+            "r120": {"loss": [(0, 5, 1.0), (1, 5, 0.5)]}
+        }
+        assert len(asked) == 4
+        source.close()
+
+
+def test_runs_that_have_changed_are_named_by_the_server_and_not_asked_for_twice() -> None:
+    wanted = {
+        " AND attributes.end_time > 7": ("ALL", ["a"]),
+        " AND attributes.status != 'FINISHED'": ("ALL", ["b"]),
+        " AND attributes.start_time > 0": ("DELETED_ONLY", ["c"]),
+    }
+    ids = ["a", "b", "c", "d"]
+    answers = dict(_EXPERIMENTS)
+    for more, (view, found) in wanted.items():
+        answers[_search(ids, more, view, len(ids))] = _json({"runs": [_run(one) for one in found]})
+    answers[_search(["e"])] = _json({"runs": [_run("e")]})
+    with served(answers) as (address, asked):
+        source = MlflowServer(HttpClient(address, {}))
+        assert source.changed_runs(ids, 7) == {"a", "b", "c"}
+        assert [run.id for run in source.runs(["a", "b", "c", "e"], frozenset())] == ["a", "b", "c", "e"]
+        assert len(asked) == 5
+        source.close()
+
+
+def test_a_client_that_is_closed_lets_go_of_a_request_under_way() -> None:
+    begun, over = threading.Event(), threading.Event()
+
+    def seen(_: str) -> None:
+        begun.set()
+        over.wait(30)
+
+    with served({"GET /x ": _json({})}, seen=seen) as (address, _):
+        client = HttpClient(address, {}, lambda _: None)
+        failed: list[Exception] = []
+
+        def ask() -> None:
+            try:
+                client.json("/x")
+            except PilothouseError as error:
+                failed.append(error)
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        assert begun.wait(30)
+        client.close()
+        thread.join(30)
+        over.set()
+        assert len(failed) == 1

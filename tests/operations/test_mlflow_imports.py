@@ -2,13 +2,16 @@
 
 import shutil
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError
 from pilothouse.domain.identity.roles import Permission
+from pilothouse.domain.imported.records import ForeignRun
 from pilothouse.domain.imported.views import STANDING, Score
+from pilothouse.foreign.mlflow_file import MlflowFile
 from pilothouse.foreign.opening import open_mlflow
 from pilothouse.operations.authorisation import changing
 from pilothouse.operations.exchange import adoption, imported, importing
@@ -84,9 +87,85 @@ def test_file_and_server_of_one_origin_are_one(example: SmallWorkspace, store: P
     take(example, store, origin="prod")
     before = rows(example)
     with served(recorded()) as (address, _):
-        counts = take(example, address, origin="prod")
+        counts = take(example, address, origin="prod", again=True)
     assert (counts.models, counts.versions, counts.runs_changed, counts.files) == (3, 6, 0, 0)
     assert rows(example) == before
+
+
+class _Served(MlflowFile):
+    """A registry that says which runs have changed, as a server does, and notes which it is asked for."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, ())
+        self.changed: set[str] = set()
+        self.since: list[int] = []
+        self.asked: list[str] = []
+
+    def changed_runs(self, ids: Sequence[str], since_ms: int) -> set[str]:
+        self.since.append(since_ms)
+        return self.changed & set(ids)
+
+    def runs(self, ids: Sequence[str], without_curves: frozenset[str]) -> list[ForeignRun]:
+        self.asked += ids
+        return super().runs(ids, without_curves)
+
+
+def test_a_second_import_asks_for_runs_that_may_have_changed_alone(
+    example: SmallWorkspace, store: Path
+) -> None:
+    def taken(**options: bool) -> tuple[ImportCounts, _Served]:
+        source = _Served(store)
+        source.changed = changed
+        try:
+            counts = importing.run_import(
+                example.services, example.admin, source, ImportOptions(files="none", **options)
+            )
+        finally:
+            source.close()
+        return counts, source
+
+    changed: set[str] = set()
+    first, source = taken()
+    assert (first.runs, first.runs_changed, first.runs_known, len(source.asked)) == (5, 5, 0, 5)
+    assert source.since == []
+    before = rows(example)
+    second, source = taken()
+    assert (second.runs, second.runs_changed, second.runs_known, source.asked) == (5, 0, 5, [])
+    assert source.since[0] > 0
+    assert rows(example) == before
+    (run,) = [key for key, _, _ in before["runs"] if key][:1]
+    with sqlite3.connect(store) as there:  # resumed, and ended again
+        there.execute("UPDATE params SET value = '9' WHERE run_uuid = ?", (run,))
+        there.execute("UPDATE tags SET value = 'credit' WHERE key = 'team'")
+        (version,) = there.execute("SELECT run_id FROM model_versions WHERE version = 3").fetchone()
+        there.execute("UPDATE model_versions SET description = 'seen' WHERE version = 3")
+    changed = {str(run)}
+    third, source = taken()
+    assert set(source.asked) == {run, version}
+    assert third.runs_changed == len(set(source.asked))
+    last, source = taken(again=True)
+    assert (len(source.asked), last.runs_known) == (5, 0)
+    assert last.runs_changed > 0
+
+
+def test_what_a_cut_off_import_has_read_is_compared_with_all_that_was_ever_there(
+    example: SmallWorkspace, store: Path
+) -> None:
+    class _CutError(Exception):
+        pass
+
+    def cut(done: int, total: int) -> None:
+        raise _CutError
+
+    source = _Served(store)
+    with pytest.raises(_CutError):
+        importing.run_import(example.services, example.admin, source, ImportOptions(files="none"), cut)
+    importing.run_import(
+        example.services, example.admin, source, ImportOptions(files="none", models=("Old",))
+    )
+    importing.run_import(example.services, example.admin, source, ImportOptions(files="none"))
+    assert source.since == [0, 0]
+    source.close()
 
 
 def test_every_meaning_of_an_alias_stays(example: SmallWorkspace, store: Path) -> None:
@@ -178,14 +257,14 @@ def test_runs_of_no_version_come_in_where_they_are_asked_for(example: SmallWorks
     assert take(example, store).runs == 1
     assert imported.list_runs(example.services, example.admin, 50) == ([], 0)
     counts = take(example, store, runs="all")
-    assert (counts.versions, counts.runs, counts.runs_changed) == (2, 5, 4)
+    assert (counts.versions, counts.runs, counts.runs_changed) == (2, 6, 5)
     runs, total = imported.list_runs(example.services, example.admin, 3)
-    assert (len(runs), total) == (3, 4)
-    assert {"number", "estimator"} <= runs[0].facts["params"].keys()
+    assert (len(runs), total) == (3, 5)
+    assert {"number", "estimator"} <= runs[-1].facts["params"].keys()
     assert runs[0].facts["started_ms"] >= runs[-1].facts["started_ms"]
     assert take(example, store, runs="all").runs_changed == 0
     source = open_mlflow(str(store))
-    assert importing.look(example.services, example.admin, source, ImportOptions(runs="all")).runs == 5
+    assert importing.look(example.services, example.admin, source, ImportOptions(runs="all")).runs == 6
     source.close()
 
 

@@ -21,7 +21,9 @@ _WITHIN_S = 1_800.0
 _LARGEST_ANSWER = 256 << 20
 _CHUNK = 1 << 18
 _TRIES = 5
-_BUSY = frozenset({429, 502, 503, 504})
+_BUSY = frozenset({429, 500, 502, 503, 504})
+"""Answers after which a request is made again: all of ours only read. MLflow's server under Python 3.11 answers 500 to a good
+search now and then where several come together, for its parser of lists does not bear threads."""
 _LONGEST_PAUSE_S = 20.0
 
 Parameters = Sequence[tuple[str, str]]
@@ -49,6 +51,7 @@ class HttpClient:
         self._local = threading.local()
         self._open: list[Link] = []
         self._lock = threading.Lock()
+        self._closed = False
 
     def json(self, path: str, parameters: Parameters = (), body: object | None = None) -> dict[str, Any]:
         """Object that the server answers. Raises PilothouseError, NotFoundError where it knows no such thing."""
@@ -87,10 +90,11 @@ class HttpClient:
                 link.close()
 
     def close(self) -> None:
-        """Close the links of all threads."""
+        """Close the links of all threads, for good; a request that is under way fails."""
         with self._lock:
+            self._closed = True
             for link in self._open:
-                link.close()
+                link.end()
             self._open.clear()
 
     def _answered(self, path: str, parameters: Parameters, body: object | None) -> tuple[HTTPResponse, Link]:
@@ -99,6 +103,8 @@ class HttpClient:
         headers = {**self._headers, **({"Content-Type": "application/json"} if data is not None else {})}
         link = self._link()
         for tried in range(1, _TRIES + 1):
+            if self._closed:
+                raise UnavailableError(f"{self.address}: the client was closed")
             try:
                 answer = link.send(
                     "POST" if data is not None else "GET", f"{self._prefix}{path}{query}", data, headers

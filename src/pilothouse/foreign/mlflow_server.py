@@ -2,11 +2,13 @@
 
 The API: https://mlflow.org/docs/latest/api_reference/rest-api.html
 
-Runs are asked for by their ids, a hundred a request, and curves a hundred runs a request.
+Runs are asked for by their ids, a hundred a request, and curves a hundred runs a request, a few requests at a time. What a
+server does for a run costs it far more than the request, so that larger requests would gain nothing.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from pilothouse.domain.errors import NotFoundError, UnavailableError
@@ -20,12 +22,27 @@ from pilothouse.foreign.source import PAGE, Chunks, FoundFile
 _API = "/api/2.0/mlflow"
 _BULK = "/ajax-api/2.0/mlflow/metrics/get-history-bulk"
 _RUNS = 100
+_LOOKED_AT = 500
+"""Runs in a request that is answered with few of them."""
+_VERSIONS = 2_000
+"""Versions in an answer: a page there is a query that sorts all of them."""
+_AT_ONCE = 8
+"""Requests that are under way together, each on a connection that is kept."""
 _FULL = 25_000
 """Points in an answer at most, after which it may be cut."""
 _LARGEST_FILE = 4 << 30
 _KNOWN = ("MLmodel", "requirements.txt", "python_env.yaml", "conda.yaml", "input_example.json", "serving_input_example.json",
           "model.skops", "model.pkl")  # fmt: skip
 """Files that are asked for by name where the server lists none."""
+_CHANGED = (
+    (" AND attributes.end_time > {since_ms}", "ALL"),
+    (" AND attributes.status != 'FINISHED'", "ALL"),
+    (" AND attributes.start_time > 0", "DELETED_ONLY"),
+)
+"""Filters and views by which a server names runs that have changed; a filter has no ``OR``."""
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class MlflowServer:
@@ -35,6 +52,9 @@ class MlflowServer:
         self._client = client
         self.origin = client.address
         self._experiments: dict[str, str] | None = None
+        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="mlflow")
+        self._told: dict[str, Mapping[str, Any]] = {}
+        """Runs that have been told in full and are asked for next."""
 
     def count(self, names: Sequence[str]) -> int | None:
         """None: the server does not count."""
@@ -52,38 +72,66 @@ class MlflowServer:
 
     def versions(self, names: Sequence[str]) -> Iterator[list[ForeignVersion]]:
         """Versions, page by page, in the order of their models and numbers."""
-        order = [("order_by", "name ASC"), ("order_by", "version_number ASC"), ("max_results", str(PAGE))]
+        order = [
+            ("order_by", "name ASC"),
+            ("order_by", "version_number ASC"),
+            ("max_results", str(_VERSIONS)),
+        ]
         chosen = [[("filter", f"name = {_quoted(name)}")] for name in names] or [[]]
         for one in chosen:
             for answer in self._pages(f"{_API}/model-versions/search", [*one, *order]):
-                yield [_version(found) for found in _mappings(answer, "model_versions")]
+                versions = [_version(found) for found in _mappings(answer, "model_versions")]
+                for start in range(0, len(versions), PAGE):
+                    yield versions[start : start + PAGE]
 
     def runs(self, ids: Sequence[str], without_curves: frozenset[str]) -> list[ForeignRun]:
         """Runs of these ids that exist; curves but for those of which they are known."""
-        found: list[ForeignRun] = []
-        for start in range(0, len(ids), _RUNS):
-            part = list(ids[start : start + _RUNS])
-            body = {
-                "experiment_ids": list(self._known_experiments()),
-                "filter": f"attributes.run_id IN ({', '.join(map(_quoted, part))})",
-                "run_view_type": "ALL",
-                "max_results": _RUNS,
-            }
-            answer = self._client.json(f"{_API}/runs/search", body=body)
-            plain = _mappings(answer, "runs")
-            keys = {
-                str(metric.get("key", ""))
-                for run in plain
-                if _id_of(run) not in without_curves
-                for metric in _mappings(_mapping(run, "data"), "metrics")
-            }
-            wanted = [_id_of(run) for run in plain if _id_of(run) not in without_curves]
-            curves: dict[str, dict[str, Curve]] = {}
-            for key in sorted(keys):
-                for run, curve in self._curves(key, wanted).items():
-                    curves.setdefault(run, {})[stored_text(key)] = curve
-            found += [_run(run, self._known_experiments(), curves.get(_id_of(run), {})) for run in plain]
-        return found
+        absent = [one for one in ids if one not in self._told]
+        plain = [self._told[one] for one in ids if one in self._told]
+        for found in self._each(self._searched, _parts(absent, _RUNS)):
+            plain += found
+        plain.sort(key=_id_of)
+        having: dict[str, list[str]] = {}
+        for run in plain:
+            if _id_of(run) not in without_curves:
+                for metric in _mappings(_mapping(run, "data"), "metrics"):
+                    having.setdefault(str(metric.get("key", "")), []).append(_id_of(run))
+        asked = [(key, part) for key in sorted(having) for part in _parts(having[key], _RUNS)]
+        curves: dict[str, dict[str, Curve]] = {}
+        for (key, _), of_runs in zip(asked, self._each(lambda one: self._curves(*one), asked), strict=True):
+            for number, curve in of_runs.items():
+                curves.setdefault(number, {})[stored_text(key)] = curve
+        for run in plain:
+            self._told.pop(_id_of(run), None)
+        return [_run(run, self._known_experiments(), curves.get(_id_of(run), {})) for run in plain]
+
+    def changed_runs(self, ids: Sequence[str], since_ms: int) -> set[str]:
+        """Those that have ended since, go on again, failed, or are deleted. The server knows no time of a tag or a name."""
+        parts = _parts(ids, _LOOKED_AT)
+        asked = [(part, kind, view) for part in parts for kind, view in _CHANGED]
+        told = [
+            run
+            for found in self._each(
+                lambda one: self._searched(one[0], one[1].format(since_ms=since_ms), one[2]), asked
+            )
+            for run in found
+        ]
+        self._told |= {_id_of(run): run for run in told}
+        return {_id_of(run) for run in told}
+
+    def _searched(self, ids: Sequence[str], more: str = "", view: str = "ALL") -> list[Mapping[str, Any]]:
+        body = {
+            "experiment_ids": list(self._known_experiments()),
+            "filter": f"attributes.run_id IN ({', '.join(map(_quoted, ids))}){more}",
+            "run_view_type": view,
+            "max_results": len(ids) if more else _RUNS,
+        }
+        return _mappings(self._client.json(f"{_API}/runs/search", body=body), "runs")
+
+    def _each(self, ask: Callable[[T], R], asked: Iterable[T]) -> Iterator[R]:
+        """Answers in the order of what is asked, a few requests at a time."""
+        self._known_experiments()  # once, before several want them
+        return self._pool.map(ask, asked)
 
     def run_ids(self) -> Iterator[list[str]]:
         """Ids of all runs, page by page. The server tells all of each run with its id."""
@@ -95,7 +143,9 @@ class MlflowServer:
         if not body["experiment_ids"]:
             return
         for answer in self._pages(f"{_API}/runs/search", (), body):
-            yield [_id_of(run) for run in _mappings(answer, "runs")]
+            self._told = {_id_of(run): run for run in _mappings(answer, "runs")}
+            yield list(self._told)
+        self._told = {}
 
     def files(self, version: ForeignVersion) -> Iterator[FoundFile]:
         """Files of a version: of its logged model, else of its run. Any thread may call it."""
@@ -127,6 +177,7 @@ class MlflowServer:
 
     def close(self) -> None:
         self._client.close()
+        self._pool.shutdown(cancel_futures=True)
 
     def _below(
         self, listing: str, asked: Parameters, folder_key: str, bytes_at: str, file_key: str, root: str
@@ -207,6 +258,11 @@ class MlflowServer:
                     f"{self.origin}{path} gives the same page again and again: nothing more is read"
                 )
             seen.add(token)
+
+
+def _parts(ids: Sequence[str], most: int) -> list[Sequence[str]]:
+    """Ids in as many parts as requests."""
+    return [ids[start : start + most] for start in range(0, len(ids), most)]
 
 
 def _curve(points: list[Point]) -> Curve:

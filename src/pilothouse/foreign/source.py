@@ -39,6 +39,9 @@ class Source(Protocol):
     def runs(self, ids: Sequence[str], without_curves: frozenset[str]) -> list[ForeignRun]:
         """Runs of these ids that exist, deleted ones among them; curves but for those of which they are known."""
 
+    def changed_runs(self, ids: Sequence[str], since_ms: int) -> set[str]:
+        """Those of these runs, which had all ended, that may say something else than at a time in milliseconds."""
+
     def run_ids(self) -> Iterator[list[str]]:
         """Ids of all runs, deleted ones among them, page by page."""
 

@@ -166,6 +166,12 @@ class Link:
             self._connection.close()
             self._connection = None
 
+    def end(self) -> None:
+        """End what is under way on it, from another thread, which wakes the one that reads."""
+        if (connection := self._connection) is not None:
+            connection.shut()
+            connection.close()
+
     @contextmanager
     def _said(self) -> Iterator[None]:
         """Faults of the network in words; the connection ends with one."""

@@ -4,19 +4,18 @@ Each page is one transaction with its audit entry, which has the digest of what 
 when it is run again. Nothing of it is a version of ours: it passed no gate, and nothing can be deployed from it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from pilothouse.artifacts import ArtifactStore
-from pilothouse.domain.errors import InvalidInputError, NotFoundError, PilothouseError, UnavailableError
+from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.domain.formats.canonical import canonical_digest
 from pilothouse.domain.formats.safe_text import safe
 from pilothouse.domain.identity.roles import Actor, Permission
-from pilothouse.domain.imported.names import path_fault, stored_text
-from pilothouse.domain.imported.records import ForeignFile, ForeignModel, ForeignRun, ForeignVersion
-from pilothouse.foreign.source import FoundFile, Source
+from pilothouse.domain.imported.records import ForeignModel, ForeignRun, ForeignVersion
+from pilothouse.foreign.source import Source
 from pilothouse.operations.authorisation import authorise, changing
+from pilothouse.operations.exchange.fetched_files import FetchedFiles, fetch
 from pilothouse.operations.services import Services
 from pilothouse.store.models import imported, imports
 
@@ -26,10 +25,10 @@ LARGEST_FILE = 512 << 20
 RUNS = ("versions", "all")
 """Which runs are read: those of versions, or those that belong to no version too."""
 _WORKERS = 8
-_PICKLES = (".pkl", ".pickle", ".joblib", ".cloudpickle")
-_OF_RUN = "run/"
 _NAMED = 3
 _LONGEST_ORIGIN = 200
+_CLOCKS_DIFFER_MS = 24 * 3_600_000
+"""By how much the clock of who ended a run may be behind ours."""
 
 Tell = Callable[[int, int], None]
 
@@ -42,6 +41,8 @@ class ImportOptions:
     """Names there; all where none is named."""
     files: str = "model"
     runs: str = "versions"
+    again: bool = False
+    """Ask once more for runs that had ended when they were read: for tags and names that were changed since."""
     largest_file: int = LARGEST_FILE
     origin: str = ""
     """What the registry is called here; its address where it is empty."""
@@ -57,6 +58,8 @@ class ImportCounts:
     runs: int = 0
     runs_changed: int = 0
     runs_missing: int = 0
+    runs_known: int = 0
+    """Runs that had ended when they were read before: not asked for again."""
     aliases_changed: int = 0
     files: int = 0
     bytes: int = 0
@@ -68,7 +71,7 @@ class ImportCounts:
     faults: list[str] = field(default_factory=list)
     """First few reasons for which files were not fetched."""
 
-    def take(self, taken: "_Taken") -> None:
+    def take(self, taken: FetchedFiles) -> None:
         """Count the files of a version."""
         self.files += sum(bool(one.digest) for one in taken.files)
         self.bytes += sum(one.size for one in taken.files if one.digest)
@@ -83,15 +86,6 @@ class ImportCounts:
         return {
             name: value for name, value in vars(self).items() if isinstance(value, int) and name != "number"
         }
-
-
-@dataclass(frozen=True, slots=True)
-class _Taken:
-    """Files of one version as they were fetched."""
-
-    form: str = ""
-    files: tuple[ForeignFile, ...] = ()
-    fault: str = ""
 
 
 def check_options(options: ImportOptions) -> None:
@@ -221,10 +215,14 @@ class _Import:
             keys = self._keys()
         with self.services.registry.read() as connection:
             known = imports.ended_runs(connection, self.origin, ids)
-        runs = self.source.runs(ids, known)
+            changed_since = imports.runs_of_changed(connection, keys, versions)
+        asked = self._to_ask(ids, known - changed_since)
+        runs = self.source.runs(asked, self._with_curves(known))
         with changing(self.services, self.actor, Permission.IMPORT) as change:
             without = imports.put_versions(change.connection, keys, versions, self.number, change.at)
-            changed = imports.put_runs(change.connection, self.origin, runs, known, change.at)
+            changed = imports.put_runs(
+                change.connection, self.origin, runs, self._with_curves(known), change.at
+            )
             told = [
                 [imports.version_digest(one) for one in versions],
                 [canonical_digest(imports.run_facts(one)) for one in runs],
@@ -238,12 +236,13 @@ class _Import:
             change.record("import.versions", self.subject, facts)
         self.of_versions.update(ids)
         self.counts.versions += len(versions)
-        self.counts.runs += len(runs)
+        self.counts.runs += len(ids) - len(asked) + len(runs)
+        self.counts.runs_known += len(ids) - len(asked)
         self.counts.runs_changed += changed
-        self.counts.runs_missing += len(ids) - len(runs)
+        self.counts.runs_missing += len(asked) - len(runs)
         wanted = [one for one in versions if (one.workspace, one.model, one.number) in without]
         if self.options.files != "none" and wanted:
-            self._put_files(wanted, runs, without)
+            self._put_files(wanted, self._places_of(wanted, runs), without)
 
     def put_other_runs(self, ids: Sequence[str]) -> None:
         """Record those of a page of runs that belong to no version."""
@@ -252,14 +251,31 @@ class _Import:
             return
         with self.services.registry.read() as connection:
             known = imports.ended_runs(connection, self.origin, ids)
-        runs = self.source.runs(ids, known)
+        asked = self._to_ask(ids, known, every_run=True)
+        runs = self.source.runs(asked, self._with_curves(known))
         with changing(self.services, self.actor, Permission.IMPORT) as change:
-            changed = imports.put_runs(change.connection, self.origin, runs, known, change.at)
+            changed = imports.put_runs(
+                change.connection, self.origin, runs, self._with_curves(known), change.at
+            )
             told = [canonical_digest(imports.run_facts(one)) for one in runs]
             facts = {"runs": len(runs), "runs_changed": changed, "digest": canonical_digest(told)}
             change.record("import.runs", self.subject, facts)
-        self.counts.runs += len(runs)
+        self.counts.runs += len(ids) - len(asked) + len(runs)
+        self.counts.runs_known += len(ids) - len(asked)
         self.counts.runs_changed += changed
+
+    def _to_ask(self, ids: Sequence[str], known: frozenset[str], *, every_run: bool = False) -> list[str]:
+        """Runs but those that had ended when they were read, and have not changed since as far as the registry can say."""
+        if self.options.again or not known:
+            return list(ids)
+        with self.services.registry.read() as connection:
+            since_ms = imports.read_since_ms(connection, self.origin, every_run=every_run)
+        changed = self.source.changed_runs(sorted(known), max(0, since_ms - _CLOCKS_DIFFER_MS))
+        return [one for one in ids if one not in known or one in changed]
+
+    def _with_curves(self, known: frozenset[str]) -> frozenset[str]:
+        """Runs of which no curves are asked for."""
+        return frozenset() if self.options.again else known
 
     def finish(self, seen: set[int]) -> None:
         """Mark what is no longer there, of the models that were read whole, and close the import."""
@@ -279,17 +295,24 @@ class _Import:
         with self.services.registry.read() as connection:
             return imports.keys_of(connection, self.origin)
 
+    def _places_of(self, versions: Sequence[ForeignVersion], runs: Sequence[ForeignRun]) -> dict[str, str]:
+        """Folders of the versions' runs, where their files are wanted."""
+        if self.options.files != "all":
+            return {}
+        with self.services.registry.read() as connection:
+            places = imports.places_of(connection, self.origin, [one.run for one in versions])
+        return places | {run.id: run.artifacts for run in runs}
+
     def _put_files(
         self,
         versions: Sequence[ForeignVersion],
-        runs: Sequence[ForeignRun],
+        places: Mapping[str, str],
         keys: Mapping[imports.ForeignVersionKey, int],
     ) -> None:
-        places = {run.id: run.artifacts for run in runs} if self.options.files == "all" else {}
         artifacts, source, options = self.services.artifacts, self.source, self.options
         fetched = list(
             self.pool.map(
-                lambda one: _fetched(artifacts, source, one, places.get(one.run), options), versions
+                lambda one: fetch(artifacts, source, one, places.get(one.run), options.largest_file), versions
             )
         )
         with changing(self.services, self.actor, Permission.IMPORT) as change:
@@ -302,66 +325,3 @@ class _Import:
             )
         for taken in fetched:
             self.counts.take(taken)
-
-
-def _fetched(
-    artifacts: ArtifactStore,
-    source: Source,
-    version: ForeignVersion,
-    run_place: str | None,
-    options: ImportOptions,
-) -> _Taken:
-    try:
-        files = [_stored(artifacts, one, options.largest_file) for one in source.files(version)]
-        form = _form(files)
-        if run_place is not None and version.run:
-            of_run = ForeignVersion(
-                version.workspace,
-                version.model,
-                version.number,
-                source=f"runs:/{version.run}",
-                location=run_place,
-            )
-            files += [
-                _stored(artifacts, one, options.largest_file, _OF_RUN) for one in _present(source, of_run)
-            ]
-    except UnavailableError as error:
-        if "cannot be written" in str(error):  # our own disk: nothing would come after it either
-            raise
-        return _Taken(fault=stored_text(str(error), 500))
-    except PilothouseError as error:
-        return _Taken(fault=stored_text(str(error), 500))
-    return _Taken(form, tuple(files))
-
-
-def _present(source: Source, version: ForeignVersion) -> Iterator[FoundFile]:
-    """Files of a run; none where it has logged none, and so has no folder."""
-    try:
-        yield from source.files(version)
-    except NotFoundError:
-        return
-
-
-def _stored(artifacts: ArtifactStore, found: FoundFile, most: int, prefix: str = "") -> ForeignFile:
-    path = stored_text(prefix + found.path)
-    size = found.size or 0
-    fault = path_fault(found.path)
-    if not fault and found.path.lower().endswith(_PICKLES):
-        fault = "a pickle, which is never loaded: not fetched"
-    if not fault and size > most:
-        fault = f"{size:,} bytes, more than {most:,}: not fetched"
-    if fault:
-        return ForeignFile(path, size, "", fault)
-    stored = artifacts.put_chunks(found.chunks(), most)
-    if stored is None:
-        return ForeignFile(path, size, "", f"more than {most:,} bytes: not fetched")
-    return ForeignFile(path, stored[1], stored[0])
-
-
-def _form(files: Sequence[ForeignFile]) -> str:
-    names = [one.path.lower() for one in files]
-    if any(name.endswith(".skops") for name in names):
-        return "skops"
-    if any(name.endswith(_PICKLES) for name in names):
-        return "pickle"
-    return "other" if names else "none"

@@ -179,6 +179,44 @@ def ended_runs(connection: Connection, origin: str, runs: Sequence[str]) -> froz
     return frozenset(row["run"] for row in rows)
 
 
+def read_since_ms(connection: Connection, origin: str, *, every_run: bool) -> int:
+    """When the newest import began that has read all models of an origin, and with ``every_run`` all runs, to its end; 0 where
+    none has."""
+    (at,) = connection.execute(
+        "SELECT coalesce(max(recorded_at), 0) / 1000 FROM imports WHERE origin = ? AND finished_at IS NOT NULL "
+        "AND options ->> 'models' = '[]' AND (NOT ? OR options ->> 'runs' = 'all')",
+        (origin, every_run),
+    ).fetchone()
+    return int(at)
+
+
+def runs_of_changed(
+    connection: Connection, keys: Mapping[tuple[str, str], int], versions: Sequence[ForeignVersion]
+) -> set[str]:
+    """Runs of the versions of which something else is on record than what they say now, or nothing."""
+    rows = connection.execute(
+        "SELECT v.imported_model_id AS model, v.number, v.digest FROM imported_versions v JOIN json_each(?) one "
+        "ON v.imported_model_id = one.value ->> 0 AND v.number = one.value ->> 1 WHERE v.gone_import IS NULL",
+        (json.dumps([[keys[one.workspace, one.model], one.number] for one in versions]),),
+    )
+    known = {(row["model"], row["number"]): row["digest"] for row in rows}
+    return {
+        one.run
+        for one in versions
+        if known.get((keys[one.workspace, one.model], one.number)) != version_digest(one)
+    }
+
+
+def places_of(connection: Connection, origin: str, runs: Sequence[str]) -> dict[str, str]:
+    """Folders of artifacts of the runs that are on record."""
+    rows = connection.execute(
+        "SELECT run, facts ->> 'artifacts' AS place FROM imported_runs WHERE origin = ? "
+        "AND run IN (SELECT value FROM json_each(?))",
+        (origin, json.dumps(list(runs))),
+    )
+    return {row["run"]: row["place"] for row in rows}
+
+
 def put_runs(
     connection: Connection,
     origin: str,

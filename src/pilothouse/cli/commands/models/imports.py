@@ -56,6 +56,11 @@ def import_() -> None:
     help="Runs that are read: of versions, or those of no version too.",
 )
 @click.option(
+    "--again",
+    is_flag=True,
+    help="Ask again for runs that had ended when they were read: for changed tags and names.",
+)
+@click.option(
     "--artifacts",
     multiple=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -77,6 +82,7 @@ def mlflow(
     dry_run: bool,
     files: str,
     runs: str,
+    again: bool,
     artifacts: tuple[Path, ...],
     origin: str,
 ) -> None:
@@ -88,7 +94,7 @@ def mlflow(
     from pilothouse.foreign.opening import open_mlflow
     from pilothouse.operations.exchange import importing
 
-    options = importing.ImportOptions(models=models, files=files, runs=runs, origin=origin)
+    options = importing.ImportOptions(models=models, files=files, runs=runs, again=again, origin=origin)
     services, actor = session.services, session.actor
     source = open_mlflow(uri, artifacts)
     try:
@@ -118,7 +124,8 @@ def mlflow(
             ("models", f"{counts.models:,}"),
             ("versions", f"{counts.versions:,}" + (f", {counts.gone:,} are gone there" if counts.gone else "")),
             ("runs", f"{counts.runs:,}, {counts.runs_changed:,} new or changed"
-             + (f", {counts.runs_missing:,} are gone there" if counts.runs_missing else "")),
+             + (f", {counts.runs_missing:,} are gone there" if counts.runs_missing else "")
+             + (f"; {counts.runs_known:,} had ended before and were not asked for (--again)" if counts.runs_known else "")),
             ("aliases", f"{counts.aliases_changed:,} set, moved or dropped"),
             ("files", f"{counts.files:,} fetched, {counts.bytes:,} bytes"),
         ]
