@@ -155,7 +155,8 @@ def test_what_a_cut_off_import_has_read_is_compared_with_all_that_was_ever_there
         pass
 
     def cut(done: int, total: int) -> None:
-        raise _CutError
+        if done:
+            raise _CutError
 
     source = _Served(store)
     with pytest.raises(_CutError):
@@ -273,7 +274,8 @@ def test_an_import_that_ended_in_the_middle_is_gone_on_with(example: SmallWorksp
         pass
 
     def cut(done: int, total: int) -> None:
-        raise _CutError
+        if done:
+            raise _CutError
 
     source = open_mlflow(str(store))
     with pytest.raises(_CutError):

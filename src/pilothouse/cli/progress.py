@@ -7,14 +7,15 @@ from contextlib import contextmanager
 
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
-    """Function that shows so many of so many on one line of stderr, which is gone at the end; None without a terminal."""
+    """Function that shows so many of so many on one line of stderr, which is gone at the end; None without a terminal. It is
+    given 0 where nobody knows of how many."""
     if not sys.stderr.isatty():
         yield None
         return
 
     with step() as say:
         assert say is not None
-        yield lambda done, total: say(f"{done:,} of {total:,} {what}")
+        yield lambda done, total: say(f"{done:,}{f' of {total:,}' if total else ''} {what}")
 
 
 @contextmanager

@@ -15,7 +15,7 @@ _START_S = 600
 
 
 @contextmanager
-def tracking_server(python: Path, folder: Path) -> Iterator[str]:
+def tracking_server(python: Path, folder: Path, workers: int = 1) -> Iterator[str]:
     """``HOST:PORT`` of a server on the SQLite store in ``folder``, ended with all its processes."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -23,7 +23,7 @@ def tracking_server(python: Path, folder: Path) -> Iterator[str]:
     log = (folder / "server.log").open("wb")
     command = [
         python, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}", "--host", "127.0.0.1",
-        "--port", str(port), "--workers", "1", "--disable-security-middleware",
+        "--port", str(port), "--workers", str(workers), "--disable-security-middleware",
     ]  # fmt: skip
     environment = {**os.environ, "TMPDIR": str(folder)}  # it leaves locks there
     process = subprocess.Popen(

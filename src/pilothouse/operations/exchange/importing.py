@@ -31,6 +31,7 @@ _CLOCKS_DIFFER_MS = 24 * 3_600_000
 """By how much the clock of who ended a run may be behind ours."""
 
 Tell = Callable[[int, int], None]
+"""Told how many versions are done, of how many; 0 where the registry does not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ def look(
         counts.versions += len(versions)
         counts.runs += len({version.run for version in versions if version.run})
         if tell is not None:
-            tell(counts.versions, max(total, counts.versions))
+            tell(counts.versions, total and max(total, counts.versions))
     if options.runs == "all":
         counts.runs = sum(len(ids) for ids in source.run_ids())
     return counts
@@ -142,10 +143,12 @@ def run_import(
         for models in source.models(options.models):
             seen |= at_work.put_models(models)
         _check_found(options, at_work.counts)
+        if tell is not None:
+            tell(0, total)
         for versions in source.versions(options.models):
             at_work.put_page(versions)
             if tell is not None:
-                tell(at_work.counts.versions, max(total, at_work.counts.versions))
+                tell(at_work.counts.versions, total and max(total, at_work.counts.versions))
         if options.runs == "all":
             for ids in source.run_ids():
                 at_work.put_other_runs(ids)
