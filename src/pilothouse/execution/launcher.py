@@ -7,7 +7,8 @@ that has once fitted with OpenMP forks children that hang), opens no database, a
 Where there are namespaces, each supervisor is forked into its own.
 
 It reads JSON lines ``{"run": ID, "request": {…}, "grace_s": S, "secret": false}`` (with ``true`` a file beside the line holds
-the step's secret, which the launcher hands on and never reads) and ``{"cancel": ID}``, and writes ``{"ready": …}`` and
+the step's secret, which the launcher hands on and never reads; ``"place": N`` where somebody else counts the steps that run on
+this machine) and ``{"cancel": ID}``, and writes ``{"ready": …}`` and
 ``{"exit": ID, …StepExit}``. When the socket ends, every step ends, and so does the launcher.
 """
 
@@ -16,6 +17,7 @@ import contextlib
 import dataclasses
 import gc
 import importlib
+import itertools
 import json
 import os
 import selectors
@@ -32,6 +34,7 @@ from pilothouse.domain.confinement import Offered, confines
 from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.jobs.job_kinds import KINDS
 from pilothouse.domain.jobs.jobs import StepExit, StepRequest
+from pilothouse.execution.step_process import NICENESS, Turn, look_up_thread_pools
 from pilothouse.execution.step_supervisor import (
     CANCEL,
     Supervised,
@@ -97,10 +100,12 @@ def main() -> int:
     _import_libraries(options.package)
     namespaces.may_mount()  # looked up once for all steps, as are the places of the libraries
     root.look_up_runtime()
+    with contextlib.suppress(ImportError):
+        look_up_thread_pools()
     gc.collect()
     gc.freeze()  # a child's collector shall not touch, and so copy, what all children share
     become_reaper()
-    launcher = _Launcher(control, options.package, offered)
+    launcher = _Launcher(control, options.package, offered, options.niceness)
     with contextlib.suppress(
         ConnectionError
     ):  # the other end may have gone meanwhile: then nothing is served
@@ -117,14 +122,20 @@ def main() -> int:
 class _Launcher:
     """Control socket, and one channel for each step that runs."""
 
-    def __init__(self, control: socket.socket, package: str, offered: Offered | None) -> None:
+    def __init__(
+        self, control: socket.socket, package: str, offered: Offered | None, niceness: int = NICENESS
+    ) -> None:
         self._control = control
         self._package = package
         self._offered = offered
+        self._niceness = niceness
         self._buffer = b""
         self._secrets: list[int] = []
         self._channels: dict[int, socket.socket] = {}
         self._supervisors: dict[int, int] = {}
+        self._places: dict[int, int] = {}
+        """Place of each step that runs, the first that is free: so no two are bound to one processor beside a free one."""
+        self._first_place = os.getpid()  # launchers of one machine do not know of each other
         self._selector = selectors.DefaultSelector()
         self._selector.register(control, selectors.EVENT_READ, None)
 
@@ -160,7 +171,7 @@ class _Launcher:
             if "run" in message:
                 secret = self._secrets.pop(0) if message.get("secret") else None
                 try:
-                    self._start(message["run"], StepRequest(**message["request"]), message["grace_s"], secret)
+                    self._start(message, secret)
                 finally:
                     if secret is not None:
                         os.close(secret)
@@ -169,8 +180,13 @@ class _Launcher:
                     channel.send(CANCEL)
         return bool(data)
 
-    def _start(self, number: int, request: StepRequest, grace_s: float, secret: int | None) -> None:
+    def _start(self, message: dict[str, Any], secret: int | None) -> None:
         """Fork the supervisor of a step, with a channel to it. What is lacking for that fails this step alone."""
+        number, request, grace_s = message["run"], StepRequest(**message["request"]), message["grace_s"]
+        told: int | None = message.get("place")
+        free = (place for place in itertools.count() if place not in self._places.values())
+        place = next(free)
+        turn = Turn(self._first_place + place if told is None else told, self._niceness)
         ends: tuple[socket.socket, ...] = ()
         try:
             ends = launcher_end, supervisor_end = socket.socketpair()
@@ -184,14 +200,21 @@ class _Launcher:
             self.say({"exit": number, **dataclasses.asdict(_not_run(error))})
             return
         if not pid:
-            how = Supervised(self._package, self._offered, grace_s, secret)
+            how = Supervised(
+                self._package,
+                self._offered,
+                grace_s,
+                secret,
+                turn,
+            )
             _run_supervisor(request, supervisor_end, how)
         supervisor_end.close()
-        self._channels[number], self._supervisors[number] = launcher_end, pid
+        self._channels[number], self._supervisors[number], self._places[number] = launcher_end, pid, place
 
     def _step_ended(self, number: int) -> None:
         """Reap a supervisor and pass its answer on to the daemon."""
         channel, pid = self._channels.pop(number), self._supervisors.pop(number)
+        del self._places[number]
         self._selector.unregister(channel)
         answer = b""
         with contextlib.suppress(ConnectionError):
@@ -253,6 +276,7 @@ def _arguments() -> argparse.Namespace:
         "--steps-package", dest="package", required=True, help="the one package steps come from"
     )
     parser.add_argument("--path", action="append", default=[], help="a folder to import that package from")
+    parser.add_argument("--niceness", type=int, default=NICENESS, help="of steps, beyond this process's own")
     return parser.parse_args()
 
 

@@ -18,7 +18,7 @@ from pilothouse.domain.errors import PilothouseError, UnavailableError
 from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.jobs.jobs import ProgressLine, StepExit, StepRequest, StepResult
 from pilothouse.execution.step_files import EARLY_END, ProgressTail, check_inputs, read_result
-from pilothouse.execution.step_process import HASH_SEED, PROGRESS_FILE, REQUEST_FILE
+from pilothouse.execution.step_process import HASH_SEED, NICENESS, PROGRESS_FILE, REQUEST_FILE
 from pilothouse.system.controlled_process import CLEAN_ENVIRONMENT, ControlledProcess, ending_text
 from pilothouse.system.credentials import read_credentials
 from pilothouse.system.files import write_atomically
@@ -40,7 +40,7 @@ class Launcher:
 
     ``closed`` are folders that no step may be given (the workspace's state) but for what lies in ``opened`` (the folders
     of jobs and artifacts). ``grace_s`` is the time between SIGTERM and SIGKILL. ``offered`` are the layers of confinement to
-    use; None: those that the kernel gives.
+    use; None: those that the kernel gives. ``niceness`` is that of steps.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class Launcher:
         path: Sequence[Path] = (),
         grace_s: float = 5.0,
         offered: Offered | None = None,
+        niceness: int = NICENESS,
     ) -> None:
         self._closed, self._opened = tuple(closed), tuple(opened)
         self._isolation = isolation
@@ -60,6 +61,9 @@ class Launcher:
         self._path = tuple(path)
         self._grace_s = grace_s
         self._offered = offered
+        self._niceness = niceness
+        self.place: int | None = None
+        """Number of the next step among those that run on this machine; None: the launcher counts its own."""
         self._lock = threading.Lock()
         self._connection: LauncherConnection | None = None
 
@@ -119,7 +123,7 @@ class Launcher:
         folder = Path(request.folder)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         plain = dataclasses.asdict(request)
-        write_atomically(folder / REQUEST_FILE, json.dumps(plain).encode())
+        write_atomically(folder / REQUEST_FILE, json.dumps(plain).encode(), durably=False)
         try:
             secret = read_credentials(request.credentials) if request.credentials else None
         except PilothouseError as error:
@@ -145,7 +149,7 @@ class Launcher:
         cancel: threading.Event,
         tail: ProgressTail,
     ) -> StepExit:
-        number, answers = connection.submit(plain, self._grace_s, secret)
+        number, answers = connection.submit(plain, self._grace_s, secret, self.place)
         cancelled = False
         while True:
             try:
@@ -175,6 +179,7 @@ class Launcher:
         command = [sys.executable, "-P", "-s", "-m", "pilothouse.execution.launcher"]
         command += ["--isolation", self._isolation, "--steps-package", self._package]
         command += ["--offered", json.dumps(dataclasses.asdict(self.offered))]
+        command += ["--niceness", str(self._niceness)]
         for folder in self._path:
             command += ["--path", str(folder)]
         return command
@@ -189,7 +194,7 @@ class LauncherConnection(ControlledProcess):
         super().__init__(command, _environment(), name="launcher", patience_s=_PATIENCE_S)
 
     def submit(
-        self, request: dict[str, Any], grace_s: float, secret: bytes | None = None
+        self, request: dict[str, Any], grace_s: float, secret: bytes | None = None, place: int | None = None
     ) -> tuple[int, "queue.SimpleQueue[dict[str, Any] | None]"]:
         """Hand over a step. Returns its number, and the queue that its exit will come in (None if the launcher dies
         first)."""
@@ -200,7 +205,13 @@ class LauncherConnection(ControlledProcess):
             self._waiting[number] = answers
             if not self.alive:
                 answers.put(None)
-        message = {"run": number, "request": request, "grace_s": grace_s, "secret": secret is not None}
+        message = {
+            "run": number,
+            "request": request,
+            "grace_s": grace_s,
+            "secret": secret is not None,
+            "place": place,
+        }
         if secret is None:
             self.send(message)
             return number, answers

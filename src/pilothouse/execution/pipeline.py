@@ -170,9 +170,10 @@ def judge(request: StepRequest, exit_: StepExit, result: StepResult | None) -> t
         message = f"{step} used more processor time than training.cpu_time, {request.cpu_s} s: raise it or give it less to do"
         return JobStatus.OUT_OF_CPU_TIME, message, ""
     if exit_.reason == "disk full":
+        where = f"worker {exit_.worker} on {exit_.host}" if exit_.worker else request.folder
         return (
             JobStatus.DISK_FULL,
-            f"{step} found no room on the disk of {request.folder}: make some",
+            f"{step} found no room on the disk of {where}: make some",
             "disk full",
         )
     if exit_.reason == "folder full":

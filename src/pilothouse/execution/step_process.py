@@ -6,6 +6,7 @@ set; only then code of a user or bytes of a model.
 
 import contextlib
 import faulthandler
+import functools
 import hashlib
 import hmac
 import importlib
@@ -18,7 +19,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,18 @@ EXIT_DISK_FULL = 78
 
 _LONGEST_MESSAGE = 1_000
 """Characters of a message."""
-_NICENESS = 5
+NICENESS = 5
 """Niceness of a step, behind serving and consoles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """How a step shares the processors: ``place`` is its number among the steps that run on this machine just now, from 0."""
+
+    place: int = 0
+    niceness: int = NICENESS
+
+
 HASH_SEED = "0"
 """Seed of Python's text hashes in steps, so that a set of names is in the same order in each."""
 _LARGEST_FILE = 16 << 30
@@ -58,11 +69,16 @@ end would outrun whoever stops them."""
 
 
 def run_step_here(
-    request: StepRequest, package: str, offered: Offered | None, seal: bytes, secret: int | None = None
+    request: StepRequest,
+    package: str,
+    offered: Offered | None,
+    seal: bytes,
+    secret: int | None = None,
+    turn: Turn | None = None,
 ) -> int:
-    """Run the step in this process, a fork that nobody else needs, confined by what is ``offered`` (None: not at all).
-    ``secret``: the open file with the step's secret. Returns its exit code. The result is sealed: a process that ends before
-    leaves none."""
+    """Run the step in this process, a fork that nobody else needs, confined by what is ``offered`` (None: not at all) and
+    scheduled as ``turn`` says. ``secret``: the open file with the step's secret. Returns its exit code. The result is sealed: a
+    process that ends before leaves none."""
     folder = Path(request.folder)
     try:
         if secret is not None:
@@ -70,7 +86,7 @@ def run_step_here(
         # one that holds a secret is looked into by nobody
         namespaces.set_inspectable(secret is None)
         _detach(folder)
-        _limit(request)
+        _limit(request, turn or Turn())
         if offered is not None:
             confined.confine_step(offered, inputs_of(request, package), folder, network=request.network)
         _set_threads(request.threads)
@@ -126,7 +142,7 @@ def _detach(folder: Path) -> None:
     os.chdir(folder)
 
 
-def _limit(request: StepRequest) -> None:
+def _limit(request: StepRequest, turn: Turn) -> None:
     """Set the step's environment, temporary folder and resource limits."""
     temporary = Path(request.folder) / "tmp"
     temporary.mkdir(mode=0o700, exist_ok=True)
@@ -156,7 +172,7 @@ def _limit(request: StepRequest) -> None:
     if os.getppid() != 1:  # no PID namespace ends everything at one stroke
         tasks = _tasks_of_user() + _MOST_TASKS
         resource.setrlimit(resource.RLIMIT_NPROC, (tasks, tasks))
-    _limit_processors(request)
+    _limit_processors(request.threads, turn)
 
 
 def _tasks_of_user() -> int:
@@ -169,15 +185,15 @@ def _tasks_of_user() -> int:
     return count
 
 
-def _limit_processors(request: StepRequest) -> None:
+def _limit_processors(threads: int, turn: Turn) -> None:
     """Bind the process and all that it starts to as many processors as threads, behind serving and consoles."""
     processors = sorted(os.sched_getaffinity(0))
-    first = request.job * request.threads  # jobs that run side by side take different ones
-    chosen = {processors[(first + i) % len(processors)] for i in range(min(request.threads, len(processors)))}
+    first = turn.place * threads  # steps that run side by side take different ones
+    chosen = {processors[(first + i) % len(processors)] for i in range(min(threads, len(processors)))}
     with contextlib.suppress(OSError):  # a container may forbid it
         os.sched_setaffinity(0, chosen)
     with contextlib.suppress(OSError):
-        os.nice(_NICENESS)
+        os.nice(turn.niceness)
 
 
 def _data_bytes() -> int:
@@ -187,11 +203,18 @@ def _data_bytes() -> int:
     return 0
 
 
+@functools.cache
+def look_up_thread_pools() -> Any:
+    """The libraries with threads that are loaded. To look through all of them takes longer than a fork: the launcher does it
+    once, for the steps that are forked from it."""
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+    return ThreadpoolController()
+
+
 def _set_threads(threads: int) -> None:
     """Set the number of OpenMP threads again: it read its environment when the launcher imported it."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    threadpool_limits(limits=threads, user_api="openmp")
+    look_up_thread_pools().limit(limits=threads, user_api="openmp")
 
 
 def _reporter(write: Callable[[bytes], object]) -> Callable[..., None]:
@@ -217,7 +240,8 @@ def _write_result(folder: Path, result: StepResult, seal: bytes) -> None:
     }
     content = json.dumps(plain, default=_plain_number)
     sealed = {"seal": seal_of(seal, content.encode()), "result": content}
-    write_atomically(folder / RESULT_FILE, json.dumps(sealed).encode())
+    # whoever takes it has its seal in memory alone: after a power cut it is worth nothing
+    write_atomically(folder / RESULT_FILE, json.dumps(sealed).encode(), durably=False)
 
 
 def _plain_number(value: Any) -> Any:

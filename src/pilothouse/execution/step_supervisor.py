@@ -16,7 +16,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +28,7 @@ from pilothouse.execution.step_process import (
     EXIT_DISK_FULL,
     EXIT_OUT_OF_MEMORY,
     MOST_PROCESSES,
+    Turn,
     inputs_of,
     run_step_here,
 )
@@ -56,12 +57,13 @@ _Reason = Literal[
 @dataclass(frozen=True, slots=True)
 class Supervised:
     """How a step is run: the package that it comes from, the layers of its confinement, the seconds between SIGTERM and
-    SIGKILL, and the open file with its secret, where it has one."""
+    SIGKILL, the open file with its secret, where it has one, and its share of the processors."""
 
     package: str
     offered: Offered | None
     grace_s: float
     secret: int | None = None
+    turn: Turn = field(default_factory=Turn)
 
 
 def supervise(request: StepRequest, channel: socket.socket, how: Supervised) -> StepExit:
@@ -81,7 +83,7 @@ def supervise(request: StepRequest, channel: socket.socket, how: Supervised) -> 
     seal = os.urandom(_SEAL_BYTES)
     child = os.fork()
     if not child:
-        os._exit(run_step_here(request, package, offered, seal, how.secret))
+        os._exit(run_step_here(request, package, offered, seal, how.secret, how.turn))
     if how.secret is not None:
         os.close(how.secret)
     watch = _Watch(request, child, channel, has_own_memory=is_first(offered))

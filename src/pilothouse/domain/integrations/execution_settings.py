@@ -10,6 +10,7 @@ AT_HOME = frozenset({"read", "snapshot", "verify"})
 """Steps that read a source: they run where the rows are and where its credentials stay. What ``snapshot`` has made of it is
 carried to the cluster by digest."""
 _MOST_JOBS = 1_000
+_MOST_STORE_MB = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,10 @@ class ExecutionSettings:
     tls_certificate: str = ""
     tls_key: str = ""
     """Certificate and key that this workspace shows the cluster."""
+    scheduler_name: str = ""
+    """Name that the scheduler's certificate has to have; empty: any certificate of the authority will do."""
+    worker_store_mb: int = 20_480
+    """MiB of carried files that a worker keeps for later steps; those that a step has just now are kept beyond it."""
     jobs: int = 8
     """Jobs that run at once while the engine is a cluster; those of their steps that stay at home take turns in the daemon's
     slots."""
@@ -51,9 +56,11 @@ def execution_faults(settings: ExecutionSettings) -> Iterator[str]:
     scheduler runs code there, and can read the rows and code that are sent."""
     if not 1 <= settings.jobs <= _MOST_JOBS:
         yield f"execution.jobs: found {settings.jobs}; expected 1 to {_MOST_JOBS:,}"
+    if not 1 <= settings.worker_store_mb <= _MOST_STORE_MB:
+        yield f"execution.worker_store_mb: found {settings.worker_store_mb}; expected 1 to {_MOST_STORE_MB:,}"
     files = (settings.tls_ca, settings.tls_certificate, settings.tls_key)
     if settings.engine == "local":
-        if settings.scheduler or any(files):
+        if settings.scheduler or settings.scheduler_name or any(files):
             yield 'execution.scheduler: has no use without a cluster; expected engine = "dask", or no address and no files'
         return
     try:
@@ -64,6 +71,8 @@ def execution_faults(settings: ExecutionSettings) -> Iterator[str]:
             "or tcp://127.0.0.1:PORT on this machine"
         )
         return
+    if settings.scheduler_name and scheme == "tcp":
+        yield "execution.scheduler_name: expected tls:// with a name of its certificate; over tcp:// there is none"
     if scheme == "tls" and not all(files):
         yield "execution.tls_ca: expected tls_ca, tls_certificate and tls_key with an address of tls://"
     if scheme == "tcp" and any(files):

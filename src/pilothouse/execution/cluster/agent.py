@@ -4,20 +4,22 @@ A step never runs in the worker's process nor is forked from it: its threads, si
 step's. ``run_step`` is the task that the cluster schedules; the other functions are called beside it, in the worker's own loop,
 by the process that has sent it.
 
-A task says where it is and waits to be let go. So one that the cluster runs again after a lost worker, which it does up to four
-times, does not run: whoever sent it lets each attempt go once. A step that nobody asks about for ``LEASE_S`` is ended, and its
-result dropped.
+An order names the agent that is to run it, which has a new name each time that its worker starts, and runs it once. So a task
+that the cluster runs again after a lost worker, which it does up to four times, does not run. Where the agent lacks an input,
+or the order names none, the task says where it is and waits to be let go, which whoever sent it does once. A step that nobody
+asks about for ``LEASE_S`` is ended, and its result dropped.
 """
 
 import contextlib
-import os
 import shutil
 import socket
 import threading
 import time
-from base64 import b64encode
+import uuid
+from base64 import b64decode
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +28,13 @@ from pilothouse.domain.confinement import confines, describe
 from pilothouse.domain.errors import PilothouseError
 from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.jobs.jobs import StepExit, StepRequest, StepResult
-from pilothouse.execution.cluster.blobs import Blobs
+from pilothouse.execution.cluster.attempts import Attempt, Left, left_by, read_part
+from pilothouse.execution.cluster.blobs import NO_ROOM, Blobs
 from pilothouse.execution.cluster.contract import (
-    CARRIED_BYTES,
     LEASE_S,
     PART_BYTES,
-    READ_BYTES,
     TAILED,
-    CarriedFile,
-    Digests,
+    NoRoomError,
     Order,
     Report,
     order_from_text,
@@ -45,24 +45,10 @@ from pilothouse.system.cpu import cpu_features
 
 _LOOK_EVERY_S = 0.5
 _LONGEST_FAULT = 500
+_MOST_MET = 10_000
+"""Attempts that an agent remembers, so that none runs twice."""
 Announce = Callable[[str, dict[str, Any]], None]
 """Tell whoever listens to a topic."""
-
-
-@dataclass
-class _Attempt:
-    """An attempt of a step on this worker."""
-
-    folder: Path
-    digests: list[str]
-    memory_mb: int
-    heard_at: float = field(default_factory=time.monotonic)
-    go: threading.Event = field(default_factory=threading.Event)
-    cancel: threading.Event = field(default_factory=threading.Event)
-    fenced: threading.Event = field(default_factory=threading.Event)
-    ended: bool = False
-    had: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TAILED, 0))
-    """Bytes of the files of ``TAILED`` that whoever asks has for certain."""
 
 
 class Agent:
@@ -76,8 +62,10 @@ class Agent:
         self._memory_mb = memory_mb
         self._announce = announce
         self._lock = threading.Condition()
-        self._attempts: dict[str, _Attempt] = {}
+        self._attempts: dict[str, Attempt] = {}
+        self._met: deque[str] = deque(maxlen=_MOST_MET)
         self._used_mb = 0
+        self.id = uuid.uuid4().hex
         self.blobs = Blobs(folder / "blobs")
         self.launchers = Launchers(threads)
         threading.Thread(target=self._keep_leases, name="pilothouse leases", daemon=True).start()
@@ -85,6 +73,7 @@ class Agent:
     def facts(self) -> dict[str, Any]:
         """What this worker is, as plain data."""
         return {
+            "agent": self.id,
             "host": socket.gethostname(),
             "program": program_digest(),
             "environment": environment_digest(),
@@ -94,12 +83,35 @@ class Agent:
         }
 
     def run(self, order: Order) -> Report:
-        """Run an attempt, from its announcement to its report."""
+        """Run an attempt, from its order to its report."""
         folder = self._folder / "steps" / order.token
-        attempt = _Attempt(folder, sorted(order.sizes()), int(order.request["memory_mb"]))
+        sizes = order.sizes()
+        attempt = Attempt(folder, sorted(sizes), int(order.request["memory_mb"]), order.store_mb)
         with self._lock:
+            if order.agent not in ("", self.id):
+                return self._lost(order, f"worker {self._address} was started anew before it began")
+            if order.token in self._met:
+                return self._lost(order, f"worker {self._address} was given it before, or told to leave it")
+            self._met.append(order.token)
             self._attempts[order.token] = attempt
+        try:
+            self.blobs.hold(order.token, attempt.digests)
+            for digest, text in order.carried.items():
+                if digest in sizes and self.blobs.missing([digest]):
+                    self.blobs.add_part(order.token, digest, b64decode(text), sizes[digest])
+            self._wait_to_begin(order, attempt)
+            return self._run(order, attempt)
+        except (PilothouseError, OSError) as error:
+            if isinstance(error, OSError) and error.errno in NO_ROOM:
+                return self._no_room(order)
+            return self._report(order, fault=one_line(str(error), _LONGEST_FAULT))
+        finally:
+            attempt.ended = True
+
+    def _wait_to_begin(self, order: Order, attempt: Attempt) -> None:
         missing = self.blobs.missing(attempt.digests)
+        if order.agent and not missing:
+            return
         said = {
             "token": order.token,
             "worker": self._address,
@@ -108,14 +120,8 @@ class Agent:
         }
         self._announce(order.topic, said)
         attempt.go.wait()
-        try:
-            return self._run(order, attempt)
-        except (PilothouseError, OSError) as error:
-            return self._report(order, fault=one_line(str(error), _LONGEST_FAULT))
-        finally:
-            attempt.ended = True
 
-    def _run(self, order: Order, attempt: _Attempt) -> Report:
+    def _run(self, order: Order, attempt: Attempt) -> Report:
         if attempt.fenced.is_set():
             return self._lost(order, "nobody asked about it for so long that its lease ended before it began")
         if attempt.cancel.is_set():
@@ -136,12 +142,13 @@ class Agent:
             if attempt.cancel.is_set():
                 return self._report(order, exit_=StepExit(None, None, 0.0, 0.0, "cancelled"))
             with self.launchers.lent(order.manner) as launcher:
+                launcher.place = order.place
                 exit_, result = launcher.run_step(request, attempt.cancel, lambda line: None)
         if attempt.fenced.is_set():
             return self._lost(order, "nobody asked about it for so long that its lease ended while it ran")
         return self._report(order, exit_, result, Path(request.folder))
 
-    def _lay_out(self, order: Order, attempt: _Attempt) -> StepRequest:
+    def _lay_out(self, order: Order, attempt: Attempt) -> StepRequest:
         """Show an attempt its inputs, beside its own folder and not in it."""
         inputs = {}
         for name, item in order.inputs.items():
@@ -155,7 +162,7 @@ class Agent:
         return StepRequest(**order.request, inputs=inputs, folder=str(attempt.folder / "own"))
 
     @contextlib.contextmanager
-    def _memory(self, attempt: _Attempt) -> Iterator[None]:
+    def _memory(self, attempt: Attempt) -> Iterator[None]:
         """Hold the memory that a step may take: steps whose bounds together are more than the worker's wait for each other."""
         with self._lock:
             while self._used_mb + attempt.memory_mb > self._memory_mb and not attempt.cancel.is_set():
@@ -167,6 +174,9 @@ class Agent:
             with self._lock:
                 self._used_mb -= attempt.memory_mb
                 self._lock.notify_all()
+
+    def _no_room(self, order: Order) -> Report:
+        return self._report(order, exit_=StepExit(None, None, 0.0, 0.0, "disk full"))
 
     def _lost(self, order: Order, why: str) -> Report:
         """Not the step's fault: another attempt may come through."""
@@ -180,48 +190,33 @@ class Agent:
         folder: Path | None = None,
         fault: str = "",
     ) -> Report:
-        outputs, plain = {}, None
-        carried, tails = {}, {}
-        if folder is not None:
-            for name, offset in self._attempts[order.token].had.items():
-                tails[name] = offset, b64encode(_read(folder / name, offset)).decode()
-        if result is not None and folder is not None:
-            digests, room = Digests(), CARRIED_BYTES
-            for name, path in result.outputs.items():
-                (file,) = digests.of_input(Path(path)).files
-                relative = Path(path).relative_to(folder.resolve()).as_posix()
-                outputs[name] = CarriedFile(relative, file.digest, file.size)
-                if file.size <= room:
-                    room -= file.size
-                    carried[file.digest] = b64encode(_read(folder / relative, 0, file.size)).decode()
-            plain = {
-                "ok": result.ok,
-                "record": result.record,
-                # places on this machine mean nothing where the message is read: rows/part.parquet
-                "error": result.error.replace(f"{folder.parent}/in/", ""),
-                "cause": result.cause,
-            }
+        attempt = self._attempts.get(order.token)
+        left = Left(is_whole=True) if attempt is None or folder is None else left_by(attempt, folder, result)
+        if attempt is not None:
+            attempt.is_whole = left.is_whole
         return Report(
             token=order.token,
             host=socket.gethostname(),
             worker=self._address,
             environment=environment_digest(),
             exit={} if exit_ is None else {**asdict(exit_), "seal": ""},
-            result=plain,
-            outputs=outputs,
             fault=fault,
-            carried=carried,
-            tails=tails,
+            **vars(left),
         )
 
     def deliver(self, token: str, parts: Sequence[tuple[str, bytes, int]], *, go: bool) -> list[str] | None:
         """Take parts of files, each with its digest and the size of its file, and with ``go`` let the attempt run. Returns the
-        digests that it still lacks; None where there is no such attempt."""
+        digests that it still lacks; None where there is no such attempt. Raises NoRoomError where the disk is full."""
         attempt = self._heard(token)
         if attempt is None:
             return None
-        for digest, data, size in parts:
-            self.blobs.add_part(token, digest, data, size)
+        try:
+            for digest, data, size in parts:
+                self.blobs.add_part(token, digest, data, size)
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            raise NoRoomError from None
         if not go:
             return []
         missing = self.blobs.missing(attempt.digests)
@@ -235,17 +230,22 @@ class Agent:
         if attempt is None:
             return None
         attempt.had = {name: offsets.get(name, 0) for name in TAILED}
-        return {name: _read(attempt.folder / "own" / name, offset) for name, offset in attempt.had.items()}
+        return {
+            name: read_part(attempt.folder / "own" / name, offset) for name, offset in attempt.had.items()
+        }
 
     def read(self, token: str, path: str, offset: int) -> bytes | None:
         """Part of a file that an attempt that has ended has left."""
         attempt = self._heard(token)
         if attempt is None or not attempt.ended:
             return None
-        return _read(attempt.folder / "own" / path, offset, PART_BYTES)
+        return read_part(attempt.folder / "own" / path, offset, PART_BYTES)
 
     def cancel(self, token: str) -> None:
-        """End an attempt; one that was not let go does not begin."""
+        """End an attempt; one that has not begun does not begin."""
+        with self._lock:
+            if token not in self._attempts:
+                self._met.append(token)
         attempt = self._heard(token)
         if attempt is not None:
             attempt.cancel.set()
@@ -258,11 +258,11 @@ class Agent:
             if attempt is None or not attempt.ended:
                 return
             del self._attempts[token]
-        self.blobs.forget_sender(token)
         shutil.rmtree(attempt.folder, ignore_errors=True)
-        self.blobs.make_room()
+        self.blobs.let_go(token)
+        self.blobs.make_room(attempt.store_mb << 20)
 
-    def _heard(self, token: str) -> _Attempt | None:
+    def _heard(self, token: str) -> Attempt | None:
         with self._lock:
             attempt = self._attempts.get(token)
             if attempt is not None:
@@ -278,25 +278,14 @@ class Agent:
                     for token, attempt in self._attempts.items()
                     if time.monotonic() - attempt.heard_at > LEASE_S
                 }
+                done = [token for token, item in self._attempts.items() if item.ended and item.is_whole]
+            for token in done:
+                self.release(token)
             for token, attempt in late.items():
                 attempt.fenced.set()
                 attempt.cancel.set()
                 attempt.go.set()
                 self.release(token)  # does nothing while it runs
-
-
-def _read(path: Path, offset: int, most: int = READ_BYTES) -> bytes:
-    """Part of a file of a step, which is untrusted: no link is followed, nothing is waited for."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return b""
-    try:
-        return os.pread(descriptor, most, offset)
-    except OSError:
-        return b""
-    finally:
-        os.close(descriptor)
 
 
 _agents: dict[str, Agent] = {}

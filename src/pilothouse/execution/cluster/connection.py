@@ -12,6 +12,7 @@ from distributed.security import Security
 from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.integrations.execution_settings import ExecutionSettings
 from pilothouse.execution.cluster import agent
+from pilothouse.execution.cluster.places import Places
 from pilothouse.execution.own_program import program_digest
 
 _AGAIN_AFTER_S = 2.0
@@ -27,6 +28,16 @@ _LONGEST_FAULT = 300
 
 class WorkerGoneError(Exception):
     """A worker, or the way to it, is gone."""
+
+
+class _NamedSecurity(Security):  # type: ignore[misc]
+    """TLS that compares the name in the scheduler's certificate with the one in ``extra_conn_args``. The library compares none
+    by itself: any certificate that the authority has signed would be the scheduler's."""
+
+    def get_connection_args(self, role: str) -> dict[str, Any]:
+        arguments: dict[str, Any] = super().get_connection_args(role)
+        arguments["ssl_context"].check_hostname = True
+        return arguments
 
 
 class Connection:
@@ -61,6 +72,7 @@ class Connection:
         """Set when the connection in use is lost; a new one has a new event."""
         self.lost.set()
         self.workers: set[str] = set()
+        self.places = Places()
 
     async def keep(self) -> None:
         """Connect, watch, and connect again, for ever."""
@@ -77,6 +89,7 @@ class Connection:
             self.connected.clear()
             self.lost.set()
             self.workers = set()
+            self.places.tell({})
             self._facts.clear()  # behind an address that comes back may be another worker
             self._say({})
             await self.close()
@@ -90,6 +103,11 @@ class Connection:
                 await asyncio.wait_for(client.close(timeout=2), 5)
 
     @property
+    def store_mb(self) -> int:
+        """MiB of carried files that a worker may keep."""
+        return self._settings.worker_store_mb
+
+    @property
     def stands(self) -> bool:
         """True while a step can be handed over."""
         return self.connected.is_set() and self._client is not None and self._client.status == "running"
@@ -99,14 +117,19 @@ class Connection:
         while not self.stands:
             await asyncio.sleep(_PULSE_S)
 
-    def submit(self, text: str, step: str, token: str) -> Future:
-        """Hand the cluster a step. Raises WorkerGoneError where there is no connection."""
+    def submit(self, text: str, step: str, token: str, worker: str = "") -> Future:
+        """Hand the cluster a step, for one worker or whichever. Raises WorkerGoneError where there is no connection."""
         if not self.stands:
             raise WorkerGoneError("the connection to the scheduler is lost")
         # With each step, on the same stream and before it: so whichever scheduler gets the step knows who listens.
         self._client.subscribe_topic(self.topic, lambda event: self._hear(event[1]))
         future: Future = self._client.submit(
-            agent.run_step, text, key=f"pilothouse-{step}-{token}", pure=False, retries=0
+            agent.run_step,
+            text,
+            key=f"pilothouse-{step}-{token}",
+            pure=False,
+            retries=0,
+            workers=[worker] if worker else None,
         )
         return future
 
@@ -124,11 +147,13 @@ class Connection:
 
     async def _connect(self) -> None:
         ca, certificate, key = self._files
-        security = Security(
+        name = self._settings.scheduler_name
+        security = (_NamedSecurity if name else Security)(
             tls_ca_file=ca or None,
             tls_client_cert=certificate or None,
             tls_client_key=key or None,
             require_encryption=bool(ca),
+            extra_conn_args={"server_hostname": name} if name else {},
         )
         client: Any = Client(
             self._settings.scheduler,
@@ -159,6 +184,7 @@ class Connection:
             if self._asked:  # one that is gone, and the scheduler does not know it yet, answers late or never
                 await asyncio.wait(self._asked.values(), timeout=_LOOK_EVERY_S)
             self._facts = {address: facts for address, facts in self._facts.items() if address in workers}
+            self.places.tell({address: self._place(address, workers[address]) for address in self._facts})
             self._say(workers)
             await asyncio.sleep(_LOOK_EVERY_S)
 
@@ -199,12 +225,31 @@ class Connection:
             }
         )
 
+    def _place(self, address: str, told: dict[str, Any]) -> dict[str, Any]:
+        """A worker as ``Places`` takes it."""
+        facts, metrics = self._facts[address], told.get("metrics", {})
+        unconfined = self._manner.get("isolation") == "require" and not facts.get("confined")
+        return {
+            "threads": int(told.get("nthreads", 0)),
+            "agent": facts.get("agent", ""),
+            "host": facts.get("host", told.get("host", "")),
+            "fault": self._fault_of(facts) or ("nothing confines there" if unconfined else ""),
+            "others": int(metrics.get("executing", 0)) + int(metrics.get("ready", 0)),
+        }
+
+    @staticmethod
+    def _fault_of(facts: dict[str, Any]) -> str:
+        fault = str(facts.get("fault", ""))
+        if not fault and facts["program"] != program_digest():
+            fault = "other code of Pilothouse: install the same release there"
+        return fault
+
     def _worker(self, address: str, told: dict[str, Any]) -> dict[str, Any]:
         """A worker as plain data, from what the scheduler has told of it and its own facts."""
         facts = self._facts.get(address, {"fault": "it has not answered yet"})
-        fault = facts.get("fault", "")
-        if not fault and facts["program"] != program_digest():
-            fault = "other code of Pilothouse: install the same release there"
+        fault = self._fault_of(facts)
+        if not fault and self.places.is_shunned(address):
+            fault = "there was no room on its disk: for a minute other workers are given steps first"
         return {
             "address": address,
             "host": facts.get("host", told.get("host", "")),

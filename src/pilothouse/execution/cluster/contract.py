@@ -23,15 +23,21 @@ PART_BYTES = 4 << 20
 READ_BYTES = 1 << 18
 """Bytes of a log, or of progress, that come with one look at most."""
 CARRIED_BYTES = 1 << 18
-"""Bytes of outputs that come with a report; larger ones are asked for when it has come."""
+"""Bytes of inputs that go with an order, and of outputs that come with a report; larger ones travel in parts."""
 GRACE_S = 3.0
 """Seconds between SIGTERM and SIGKILL of a step on a worker."""
+STORE_MB = 20_480
+"""MiB of carried files that a worker keeps unless the settings say otherwise."""
 LEASE_S = 30.0
 """Seconds after which a step ends that nobody has asked about: its attempt may be somebody else's by then."""
 TAILED = ("log.txt", "progress.jsonl")
 """Files of a step that are read while it runs."""
 _MOST_FILES = 20_000
 """Files of one input at most."""
+
+
+class NoRoomError(Exception):
+    """The disk of a worker is full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +59,11 @@ class CarriedInput:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One attempt of a step, as the agent takes it. ``program`` is the digest of the code that both ends must have."""
+    """One attempt of a step, as the agent takes it. ``program`` is the digest of the code that both ends must have.
+
+    An order that names its agent is run by that one alone, once, and at once where it has all inputs. One that names none
+    waits until whoever has sent it lets it go.
+    """
 
     token: str
     topic: str
@@ -62,6 +72,13 @@ class Order:
     """The StepRequest without ``inputs`` and ``folder``, whose paths are this machine's."""
     inputs: dict[str, CarriedInput]
     manner: Manner
+    agent: str = ""
+    carried: dict[str, str] = field(default_factory=dict)
+    """Content of small inputs that the agent is not known to have, by digest, in base64."""
+    place: int | None = None
+    """Number of the step among those that run on the worker's machine, by which its processors are chosen."""
+    store_mb: int = STORE_MB
+    """MiB of carried files that the worker may keep for later steps."""
 
     def to_text(self) -> str:
         return json.dumps(asdict(self))
@@ -76,9 +93,9 @@ class Report:
     """End of an attempt. ``exit`` is the StepExit as plain data; ``outputs`` names each file of the result, ``result`` is what
     else it says; None where the step left none. ``fault``: why the agent did not run it.
 
-    What is small comes along, for each further question costs as much as the messages of a whole task: ``carried`` has the
+    What is small comes along, for each further question costs more than the messages of a whole task: ``carried`` has the
     content of outputs by digest, ``tails`` what was appended to the files of ``TAILED`` with the offset that it begins at, all
-    in base64.
+    in base64. ``is_whole``: nothing is left to ask for, and the agent forgets the attempt by itself.
     """
 
     token: str
@@ -92,6 +109,7 @@ class Report:
     fault: str = ""
     carried: dict[str, str] = field(default_factory=dict)
     tails: dict[str, tuple[int, str]] = field(default_factory=dict)
+    is_whole: bool = False
 
     def to_text(self) -> str:
         return json.dumps(asdict(self))

@@ -43,6 +43,7 @@ class Launchers:
                 steps_package=manner.package,
                 path=[Path(folder) for folder in manner.path],
                 grace_s=manner.grace_s,
+                niceness=0,  # nothing is served here: how much the worker yields to others is for who starts it to say
             )
             launcher.start()
         except BaseException:

@@ -6,7 +6,7 @@ import json
 import os
 import time
 import uuid
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from pilothouse.domain.jobs.jobs import StepExit, StepRequest
 from pilothouse.execution.cluster import agent
 from pilothouse.execution.cluster.connection import Connection, WorkerGoneError
 from pilothouse.execution.cluster.contract import (
+    CARRIED_BYTES,
     LEASE_S,
     PART_BYTES,
     READ_BYTES,
@@ -24,12 +25,14 @@ from pilothouse.execution.cluster.contract import (
     CarriedFile,
     CarriedInput,
     Digests,
+    NoRoomError,
     Order,
     Report,
     report_from_text,
     without_paths,
 )
 from pilothouse.execution.cluster.launchers import Manner
+from pilothouse.execution.cluster.places import Place
 from pilothouse.execution.own_program import program_digest
 from pilothouse.execution.step_process import PROGRESS_FILE, RESULT_FILE, seal_of
 from pilothouse.system.files import write_atomically
@@ -71,6 +74,8 @@ class RemoteStep:
         self._announced: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._offsets = dict.fromkeys(TAILED, 0)
         self._future: Any = None
+        self._place: Place | None = None
+        self._has_begun = self._is_whole = False
         self._has_ended = False
 
     def heard(self, said: dict[str, Any]) -> None:
@@ -98,14 +103,41 @@ class RemoteStep:
             with contextlib.suppress(Exception):
                 if not self._has_ended:
                     await self._call(agent.cancel, self.token)
-                await self._call(agent.release, self.token)
+                if not self._is_whole:
+                    await self._call(agent.release, self.token)
 
     async def _run(self) -> StepExit:
         inputs = await asyncio.to_thread(self._carried)
+        self._place = await self._placed()
+        try:
+            report = await self._sent(inputs, self._place)
+        except NoRoomError:
+            self._connection.places.shun(self._place)
+            return StepExit(None, None, 0.0, 0.0, "disk full", host=self.host, worker=self.worker)
+        finally:
+            self._connection.places.give_back(self._place)
+        if report.exit.get("reason") == "disk full":
+            self._connection.places.shun(self._place)
+        return await self._take(report)
+
+    async def _placed(self) -> Place:
+        """Turn on a worker. Nothing is lost with a scheduler that goes while a step waits for one."""
+        places = self._connection.places
         if not self._connection.stands:
             self._note("waits for the cluster: its scheduler does not answer")
-        await self._unless_cancelled(self._connection.until_it_stands())
+            await self._unless_cancelled(self._connection.until_it_stands())
         self._note("waits for a worker of the cluster")
+        while True:
+            place = await self._unless_cancelled(places.take())
+            if self._connection.stands:
+                return place
+            places.give_back(place)
+            await self._unless_cancelled(self._connection.until_it_stands())
+
+    async def _sent(self, inputs: dict[str, CarriedInput], place: Place) -> Report:
+        """Report of the attempt on its worker. Raises _LostError, NoRoomError."""
+        worker = place.worker
+        self.worker, self.host = worker.address, worker.host
         order = Order(
             token=self.token,
             topic=self._connection.topic,
@@ -113,24 +145,36 @@ class RemoteStep:
             request=without_paths(self._request),
             inputs=inputs,
             manner=self._manner,
+            agent=worker.agent,
+            place=place.number,
+            store_mb=self._connection.store_mb,
         )
-        self._future = self._connection.submit(order.to_text(), self._request.step, self.token)
+        sizes = order.sizes()
+        carried = await asyncio.to_thread(self._small, sizes, worker.known)
+        text = replace(order, carried=carried).to_text()
+        self._note(f"on {self.host}")
+        self._future = self._connection.submit(text, self._request.step, self.token, worker.address)
         ended = asyncio.ensure_future(self._result())
         try:
-            first = await self._until(self._announced.get(), ended)
-            if first is not None:
-                self.worker, self.host = str(first["worker"]), str(first["host"])
-                self._note(f"on {self.host}")
-                await self._deliver(order.sizes(), list(first["missing"]))
-                await self._follow(ended)
+            await self._follow(ended, sizes)
             report = await ended
-            self._has_ended = True
+            self._has_ended, self._is_whole = True, report.is_whole
         finally:
             ended.cancel()
-        return await self._take(report)
+        worker.known |= sizes.keys()
+        return report
 
     def _carried(self) -> dict[str, CarriedInput]:
         return {name: self._digests.of_input(Path(path)) for name, path in self._request.inputs.items()}
+
+    def _small(self, sizes: dict[str, int], known: set[str]) -> dict[str, str]:
+        """Content of the files that go along with the order."""
+        carried, room = {}, CARRIED_BYTES
+        for digest, size in sizes.items():
+            if digest not in known and size <= room:
+                room -= size
+                carried[digest] = b64encode(self._digests.places[digest].read_bytes()).decode()
+        return carried
 
     async def _result(self) -> Report:
         try:
@@ -147,43 +191,29 @@ class RemoteStep:
         """What is waited for. Raises _CancelledError, or _LostError where the connection goes meanwhile."""
         return await _first(waited_for, {self.cancelled: _CancelledError()})
 
-    async def _until(self, waited_for: Awaitable[_T], ended: "asyncio.Future[Report]") -> _T | None:
-        """What is waited for, or None where the task ended before. Raises _CancelledError, _LostError."""
-        stops: dict[asyncio.Event, Exception] = {
-            self.cancelled: _CancelledError(),
-            self._connection.lost: _LostError("the scheduler went away"),
-        }
-        over = asyncio.Event()
-        ended.add_done_callback(lambda _: over.set())
-        try:
-            return await _first(waited_for, {**stops, over: _OverError()})
-        except _OverError:
-            return None
-
     async def _deliver(self, sizes: dict[str, int], missing: Sequence[str]) -> None:
-        """Carry the files that the worker lacks, and let the attempt go."""
-        lacking: list[str] | None = list(missing)
-        for _ in range(3):  # what it has may be removed for want of room meanwhile
-            for digest in lacking or ():
-                await self._carry(digest, sizes[digest])
-            lacking = await self._call(agent.deliver, self.token, [], True)
-            if lacking is None:
-                raise _LostError(f"worker {self.worker} knows nothing of it any more")
-            if not lacking:
-                return
-        raise _LostError(f"worker {self.worker} has no room for its inputs")
+        """Carry the files that the worker lacks, as many in a message as fit, and with the last let the attempt go."""
+        parts: list[tuple[str, bytes, int]] = []
+        held = 0
+        for digest in missing:
+            with self._digests.places[digest].open("rb") as file:
+                while True:
+                    data = await asyncio.to_thread(file.read, PART_BYTES - held)
+                    parts.append((digest, data, sizes[digest]))
+                    held += len(data)
+                    if held >= PART_BYTES:
+                        await self._call(agent.deliver, self.token, parts, False)
+                        parts, held = [], 0
+                    if file.tell() >= sizes[digest] or not data:
+                        break
+        lacking = await self._call(agent.deliver, self.token, parts, True)
+        if lacking is None:
+            raise _LostError(f"worker {self.worker} knows nothing of it any more")
+        if lacking:
+            raise _LostError(f"{len(lacking)} inputs of it did not reach worker {self.worker} on {self.host}")
 
-    async def _carry(self, digest: str, size: int) -> None:
-        path = self._digests.places[digest]
-        with path.open("rb") as file:
-            while True:
-                data = await asyncio.to_thread(file.read, PART_BYTES)
-                await self._call(agent.deliver, self.token, [(digest, data, size)], False)
-                if file.tell() >= size or not data:
-                    return
-
-    async def _follow(self, ended: "asyncio.Future[Report]") -> None:
-        """Copy log and progress until the task has ended; being asked keeps its lease."""
+    async def _follow(self, ended: "asyncio.Future[Report]", sizes: dict[str, int]) -> None:
+        """Deliver what the worker lacks, and copy log and progress, until the task has ended; being asked keeps its lease."""
         silent_since: float | None = None
         asked = False
         while not ended.done():
@@ -200,9 +230,13 @@ class RemoteStep:
                 return
             if again.done() and not again.cancelled():
                 said = again.result()
-                with contextlib.suppress(WorkerGoneError):
-                    await self._connection.call(str(said["worker"]), agent.cancel, self.token)
-                raise _LostError(f"worker {self.worker} on {self.host} went away")
+                if self._has_begun:  # it was sent to one worker, and runs once
+                    with contextlib.suppress(WorkerGoneError):
+                        await self._connection.call(str(said["worker"]), agent.cancel, self.token)
+                    raise _LostError(f"worker {self.worker} on {self.host} went away")
+                self._has_begun = True
+                await self._deliver(sizes, [digest for digest in said["missing"] if digest in sizes])
+                continue
             if self._connection.lost.is_set():
                 raise _LostError("the scheduler went away")
             if self.cancelled.is_set() and not asked:
@@ -221,7 +255,12 @@ class RemoteStep:
         """Copy what is new; True where there may be more."""
         new = await self._call(agent.look, self.token, self._offsets)
         if new is None:
+            if (
+                not self._has_begun and self.worker in self._connection.workers
+            ):  # others' tasks have the worker's threads
+                return False
             raise WorkerGoneError(f"worker {self.worker} knows nothing of it any more")
+        self._has_begun = True
         is_full = False
         for name, data in new.items():
             if name in self._offsets and data and self._offsets[name] < _LARGEST_LOG:
@@ -251,7 +290,7 @@ class RemoteStep:
             outputs = {name: file.path for name, file in report.outputs.items()}
             content = json.dumps({**report.result, "outputs": outputs})
             sealed = {"seal": seal_of(bytes.fromhex(exit_.seal), content.encode()), "result": content}
-            write_atomically(self._folder / RESULT_FILE, json.dumps(sealed).encode())
+            write_atomically(self._folder / RESULT_FILE, json.dumps(sealed).encode(), durably=False)
         return exit_
 
     def _keep_tails(self, report: Report) -> bool:
@@ -296,10 +335,6 @@ class RemoteStep:
         """Progress that this process has to tell, before the step tells its own."""
         line = {"at": time.time(), "fraction": 0.0, "message": message}
         self._append(PROGRESS_FILE, json.dumps(line).encode() + b"\n")
-
-
-class _OverError(Exception):
-    pass
 
 
 class _FaultError(Exception):
