@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pilothouse.artifacts import ArtifactStore
-from pilothouse.domain.errors import NotFoundError
+from pilothouse.domain.errors import NotFoundError, UnavailableError
 from pilothouse.operations.services import Services, wall_clock
 from pilothouse.operations.states import form
 from pilothouse.sqlite import Progress
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 def open_workspace(root: Path, *, create: bool = False, progress: Progress | None = None) -> Services:
     """Open the workspace in ``root``; with ``create`` also make what is missing of it.
 
-    A registry of an older schema is brought up to date; ``progress`` is told how many rows of its audit log of how many are,
-    which takes seconds for a million. Raises NotFoundError (no workspace), ConflictError (older schema
+    A registry of an older schema is brought up to date; ``progress`` is told how many rows of how many are,
+    which takes a minute for millions. Raises NotFoundError (no workspace), ConflictError (older schema
     while a daemon runs), UnavailableError (newer schema, unsafe file system or library) or IntegrityError (damaged).
     """
     paths = WorkspacePaths(root.resolve())
@@ -60,6 +60,20 @@ def schema_of(root: Path) -> tuple[int, int]:
     if not path.exists():
         raise NotFoundError(f"{root} is not a workspace: it has no state/registry.db")
     return version_of(path, Registry.schema), Registry.schema.version
+
+
+def check_schema(root: Path) -> None:
+    """Raise UnavailableError with what to do where the registry is of an older release; it stays as it is. Where there is none,
+    or another kind of file, opening it says so."""
+    path = WorkspacePaths(root.resolve()).registry
+    if not path.exists():
+        return
+    found, wanted = schema_of(root)
+    if found < wanted:
+        raise UnavailableError(
+            f"the registry is of an older release (schema {found}, here {wanted}), and looking does not change it: pilothouse "
+            "upgrade says what an upgrade would do, pilothouse upgrade --apply does it"
+        )
 
 
 def _open_telemetry(paths: WorkspacePaths) -> "TelemetryStore":

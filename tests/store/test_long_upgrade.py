@@ -5,15 +5,18 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from pilothouse.composition import open_workspace
 from pilothouse.daemon.main import say_progress
+from pilothouse.domain.errors import UnavailableError
 from pilothouse.sqlite import driver
+from pilothouse.store.migrations import SCHEMA
 from pilothouse.system.paths import WorkspacePaths
-from support import older_registry, wait_until
+from support import many_rows, older_registry, wait_until
 from support.terminals import Terminal, screen_of
 
 ROWS = 20_000
@@ -101,18 +104,46 @@ def test_what_interrupts_it_leaves_the_workspace_as_it_was_and_the_next_start_do
 
 
 def test_the_command_line_shows_it_on_a_terminal_and_nothing_elsewhere(root: Path, older: Path) -> None:
-    command = [sys.executable, "-m", "pilothouse.cli.main", "-w", str(root), "whoami"]
+    command = [sys.executable, "-m", "pilothouse.cli.main", "-w", str(root), "pause", "--reason", "a storm"]
     with Terminal(root, command=command) as terminal:
         wait_until(lambda: terminal.process.poll() is not None, 30)
         said = terminal.read_all()
         shown = [line.rstrip() for line in screen_of(terminal, 80, 24).display if line.strip()]
-    assert f"8,192 of {ROWS:,} rows of the audit log are brought to this release".encode() in said
-    assert shown[0].startswith("name "), "the line is gone at the end"
+    assert f"8,192 of {ROWS:,} rows are brought to this release".encode() in said
+    assert "may not" in " ".join(shown), "nobody has a role in it"
+    assert "brought to this release" not in " ".join(shown), "the line is gone at the end"
 
     WorkspacePaths(root).registry.write_bytes(WorkspacePaths(older).registry.read_bytes())
-    piped = subprocess.run(command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
-    assert piped.stderr == ""
+    piped = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    assert "brought to this release" not in piped.stderr
     assert state(root)[0] > older_registry.BEFORE
+
+
+@pytest.mark.parametrize("looking", [["status"], ["jobs"], ["--json", "versions", "delay"], ["doctor"]])
+def test_a_command_that_only_looks_says_what_to_do_and_leaves_the_registry_as_it_is(
+    root: Path, looking: list[str]
+) -> None:
+    before = WorkspacePaths(root).registry.read_bytes()
+    command = [sys.executable, "-m", "pilothouse.cli.main", "-w", str(root), *looking]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    assert done.returncode == UnavailableError.exit_code
+    said = done.stdout + done.stderr
+    assert "the registry is of an older release" in said
+    assert "pilothouse upgrade --apply does it" in said
+    assert WorkspacePaths(root).registry.read_bytes() == before
+
+
+def test_the_rows_that_are_compared_and_sealed_are_part_of_how_far_it_is(tmp_path: Path) -> None:
+    root = tmp_path / "workspace"
+    root.mkdir()
+    many_rows.build(root, jobs=9_000)
+    with closing(driver.connect(str(WorkspacePaths(root).registry), isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA user_version = {SCHEMA.version - 1}")
+    told: list[tuple[int, int]] = []
+    open_workspace(root, progress=lambda *rows: told.append(rows)).close()
+    total = told[0][1]
+    assert 27_000 < total < 28_000, "9,000 jobs before, their digests, and after"
+    assert told == [(done, total) for done in (8_192, 16_384, 24_576)]
 
 
 def test_the_console_shows_it_while_it_opens(root: Path) -> None:

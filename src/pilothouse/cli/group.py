@@ -209,6 +209,8 @@ _COMMANDS = {
 }
 """Command to ``module:function`` under ``pilothouse.cli.commands`` and its line in the help."""
 
+_LOOKING = frozenset(remote_commands.REMOTE["looking"]) - {"console"}
+"""Commands that leave a registry of an older release as it is; the console says how far its upgrade is."""
 _ANYWHERE = frozenset({"drift", "completion"})
 """Commands that run on any operating system."""
 
@@ -279,6 +281,7 @@ def cli(
         session = ctx.obj = replace(ctx.obj, as_json=as_json)
     else:
         session = ctx.obj = Session(workspace, as_name, as_json, at)
+    session.only_looks = ctx.invoked_subcommand in _LOOKING
     ctx.call_on_close(session.close)
     if ctx.invoked_subcommand is None:
         command = cli.get_command(ctx, "console")

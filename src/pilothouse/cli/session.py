@@ -26,6 +26,8 @@ class Session:
     at: str | None = None
     start: TrustedStart | None = None
     """What sshd said of the user, where it started this."""
+    only_looks: bool = False
+    """True for a command that changes nothing: a registry of an older release is left as it is, too."""
 
     @cached_property
     def root(self) -> Path:
@@ -44,9 +46,11 @@ class Session:
 
     @cached_property
     def _present(self) -> "Services":
-        from pilothouse.composition import open_workspace
+        from pilothouse.composition import check_schema, open_workspace
 
-        with progress("rows of the audit log are brought to this release") as tell:
+        if self.only_looks:
+            check_schema(self.root)
+        with progress("rows are brought to this release") as tell:
             return open_workspace(self.root, progress=tell)
 
     @cached_property

@@ -160,7 +160,7 @@ def say_progress() -> Callable[[int, int], None]:
         nonlocal said
         if (tenth := 10 * done // max(total, 1)) > said:
             said = tenth
-            text = f"{done:,} of {total:,} rows of the audit log are brought to this release"
+            text = f"{done:,} of {total:,} rows are brought to this release"
             say(log, logging.INFO, text, done=done, total=total)
             service_manager.notify(f"STATUS={text}")
 

@@ -4,8 +4,8 @@
 A list is described once (``Listing``, beside its tables); ``window`` gives the numbers of its rows, and the noun's own
 module reads the records. The order is always (sort column, number), so it is total, and a window goes on from a row's
 key. Rows that pass a filter are found, and counted, by one scan of a covering index. Few of them are then ordered as a
-whole; among many, a window's are met along the index of the order. Neither reads more than the index twice, whatever is
-asked.
+whole; among many, a window's are met along the index of the order. Where that is the order of numbers, SQLite finds and
+counts them, and the numbers of all are never fetched.
 """
 
 import json
@@ -83,10 +83,12 @@ def window(connection: Connection, listing: Listing, query: Query) -> Page[int]:
     conditions, values = _conditions(listing, query)
     if not conditions:
         return _window(connection, listing, query, order)
-    passing = _passing(connection, listing, conditions, values)
+    passing = _passing(connection, listing, conditions, values, FEW + 1)
     if len(passing) <= FEW:
         return _slice(_ordered(connection, listing, order, passing), query)
-    return _among(connection, listing, query, order, set(passing))
+    if order.value == listing.number:  # among many one is met soon, so that nobody needs the numbers of all
+        return _window(connection, listing, query, order, (conditions, values))
+    return _among(connection, listing, query, order, set(_passing(connection, listing, conditions, values)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +107,16 @@ class _Order:
         return ", ".join(dict.fromkeys((self.value, number)))
 
 
-def _passing(connection: Connection, listing: Listing, conditions: list[str], values: list[Any]) -> list[int]:
-    """Numbers of all rows that pass, fetched as one text: fetching ten thousand rows would cost more than finding them."""
+def _passing(
+    connection: Connection, listing: Listing, conditions: list[str], values: list[Any], most: int = -1
+) -> list[int]:
+    """Numbers of the rows that pass, of ``most`` at most where it is given, fetched as one text: fetching ten thousand rows
+    would cost more than finding them."""
     where = _and(listing, conditions)
     (numbers,) = connection.execute(
-        f"SELECT json_group_array({listing.number}) FROM {listing.source([where])} WHERE {where}", values
+        f"SELECT json_group_array(number) FROM (SELECT {listing.number} AS number FROM {listing.source([where])} "
+        f"WHERE {where} LIMIT ?)",
+        [*values, most],
     ).fetchone()
     return json.loads(numbers)  # type: ignore[no-any-return]
 
@@ -162,10 +169,16 @@ def _among(
     return Page(tuple(rows[:LONGEST_WINDOW]), index - len(before), total)
 
 
-def _window(connection: Connection, listing: Listing, query: Query, order: _Order) -> Page[int]:
-    """Window of all rows, along the index of the order."""
-    number = listing.number
-    source = listing.source([listing.always, order.value], order.name)
+def _window(
+    connection: Connection,
+    listing: Listing,
+    query: Query,
+    order: _Order,
+    passing: tuple[list[str], list[Any]] = ([], []),
+) -> Page[int]:
+    """Window of all rows, or of those that pass (conditions and their values), along the index of the order."""
+    number, (conditions, values) = listing.number, passing
+    source = listing.source([listing.always, order.value, *conditions], order.name)
     key = order.key(number)
     # row values: (sort column, number) compared with those of the anchor, along the index
     of_anchor = f"({key}) {{}} (SELECT {key} FROM {listing.source([order.value])} WHERE {number} = ?)"
@@ -174,28 +187,37 @@ def _window(connection: Connection, listing: Listing, query: Query, order: _Orde
         falling = order.falling is forward
         parts = [of_anchor.format(("<" if falling else ">") + anchored[1:])] if anchored else []
         rows = connection.execute(
-            f"SELECT {number} FROM {source} WHERE {_and(listing, parts)} "
+            f"SELECT {number} FROM {source} WHERE {_and(listing, [*conditions, *parts])} "
             f"ORDER BY {order.by(number, falling=falling)} LIMIT ?",
-            [*([query.anchor] if anchored else []), min(limit, LONGEST_WINDOW)],
+            [*values, *([query.anchor] if anchored else []), min(limit, LONGEST_WINDOW)],
         )
         return [int(row[0]) for row in rows]
 
+    anchor = query.anchor
+    if conditions and anchor is not None:
+        here = _and(listing, [*conditions, f"{number} = ?"])
+        anchor = anchor if _count(connection, source, here, *values, anchor) else None
     if query.from_end:
         rows = read(query.after, forward=False)[::-1]
-    elif query.anchor is None:
+    elif anchor is None:
         rows = read(query.after, forward=True)
     else:
         above = read(query.before, forward=False, anchored="<")[::-1] if query.before else []
         rows = above + read(query.after, forward=True, anchored="<=")
-    if not query.count:
+    if not query.count and not conditions:
         return Page(tuple(rows))
-    total = _count(connection, listing.source([listing.always]), _and(listing))
+    total = _count(
+        connection, listing.source([listing.always, *conditions]), _and(listing, conditions), *values
+    )
     if query.from_end:
         return Page(tuple(rows), total - len(rows), total)
-    if query.anchor is None or not rows:
+    if anchor is None or not rows:
         return Page(tuple(rows), 0, total)
-    before = _and(listing, [of_anchor.format(">" if order.falling else "<")])
-    return Page(tuple(rows), _count(connection, source, before, rows[0]), total)
+    if order.value == number:  # + : along the narrowest index; the table itself is several times as wide
+        before = _and(listing, [*conditions, f"+{number} {'>' if order.falling else '<'} ?"])
+    else:
+        before = _and(listing, [of_anchor.format(">" if order.falling else "<")])
+    return Page(tuple(rows), _count(connection, source, before, *values, rows[0]), total)
 
 
 def in_order(numbers: tuple[int, ...], records: Mapping[int, T]) -> tuple[T, ...]:

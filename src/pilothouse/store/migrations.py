@@ -3,12 +3,13 @@
 import functools
 import importlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
 from pilothouse.sqlite import Connection, Progress, Schema, driver
+from pilothouse.sqlite.schema import pragma
 from pilothouse.store import schema_changes as changes
 
 APPEND_ONLY = (
@@ -183,22 +184,64 @@ MIGRATIONS: dict[str, Migration] = {
         append_only=("job_places",),
         never_deleted=("followed_sites",),
     ),
+    "registry_21": Migration(parts=("0021_long_lists.sql",)),
 }
 """Migrations by name, in order."""
 
 
 def apply_migrations(connection: Connection, progress: Progress | None = None) -> None:
     """Bring the schema up to date, and seal the rows that decide as they are then. The caller has begun an immediate
-    transaction, and commits it. ``progress`` is told how many rows of the audit log of how many are brought up to date."""
+    transaction, and commits it. ``progress`` is told how many rows of how many are brought up to date: those that are compared
+    with their digests before and after, and those of the audit log where its tree is grown."""
     from pilothouse.store.log import row_baseline  # only a schema that is older needs it
 
     named, connection.row_factory = connection.row_factory, driver.Row
     try:
-        before = row_baseline.differences(connection)
-        _migrate(connection, progress)
-        row_baseline.seal(connection, before)
+        walk = _Walk(None, 0)
+        if progress is not None:
+            walk = _Walk(progress, row_baseline.walked(connection) + _entries_to_grow(connection))
+        before = row_baseline.differences(connection, walk.watched)
+        _migrate(connection, walk.grown if progress is not None else None)
+        row_baseline.seal(connection, before, walk.watched)
     finally:
         connection.row_factory = named
+
+
+_TOLD_EVERY = 8_192
+"""Rows after which it is told how far it is."""
+
+
+class _Walk:
+    """How far a migration is, over its parts."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress, self._total, self._done, self._entries = progress, total, 0, 0
+
+    def watched(self, rows: Iterable[Any]) -> Iterator[Any]:
+        """These rows; now and then it is told how far they are."""
+        for row in rows:
+            yield row
+            self._done += 1
+            if self._done % _TOLD_EVERY == 0:
+                self._tell()
+
+    def grown(self, done: int, entries: int) -> None:
+        """Tell that so many entries of the log are in its tree."""
+        self._entries = done
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._progress is not None:
+            self._progress(min(self._done + self._entries, self._total), self._total)
+
+
+def _entries_to_grow(connection: Connection) -> int:
+    """Entries of the audit log that a step still to come walks, or 0."""
+    due = list(MIGRATIONS.values())[pragma(connection, "user_version") :]
+    is_made = connection.execute("SELECT 1 FROM main.sqlite_schema WHERE name = 'audit'").fetchone()
+    if not is_made or not any(step.fill for step in due):
+        return 0
+    return int(connection.execute("SELECT coalesce(max(seq), 0) FROM audit").fetchone()[0])
 
 
 def _migrate(connection: Connection, progress: Progress | None) -> None:

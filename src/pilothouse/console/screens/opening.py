@@ -57,7 +57,7 @@ class OpeningView(View[None]):
                 Cell(f"{progress_bar(done / max(total, 1), 30)}  ", "info"),
                 Cell(f"{done:,} of {total:,} rows"),
             ),
-            Text("of the audit log are brought to this release. It is done once."),
+            Text("are brought to this release. It is done once."),
             line(),
             line(
                 Cell("q", "strong"),

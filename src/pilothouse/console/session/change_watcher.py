@@ -34,7 +34,7 @@ class Looked(Message):
 
 
 class Upgrading(Message):
-    """How many rows of the audit log of how many are brought to this release, while the workspace is being opened."""
+    """How many rows of how many are brought to this release, while the workspace is being opened."""
 
     def __init__(self, done: int, total: int) -> None:
         super().__init__()

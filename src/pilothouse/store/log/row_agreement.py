@@ -36,11 +36,12 @@ class Difference(NamedTuple):
         return f"{self.name} was {self.tampering}"
 
 
-def differences(connection: Connection) -> Iterator[Difference]:
-    """Every row that was changed, inserted or deleted past Pilothouse, in the caller's read."""
+def differences(connection: Connection, watched: row_digests.Watched = iter) -> Iterator[Difference]:
+    """Every row that was changed, inserted or deleted past Pilothouse, in the caller's read. ``watched`` is given the rows and
+    the digests as they are walked."""
     for table in row_digests.tables(connection):
         known = row_digests.newest(connection, table)
-        for row in row_digests.present(connection, table):
+        for row in watched(row_digests.present(connection, table)):
             before = known.pop(row.key, None)
             if before is None or before.digest is None:
                 yield Difference(table, row.key, row.name, Tampering.INSERTED)
@@ -49,7 +50,7 @@ def differences(connection: Connection) -> Iterator[Difference]:
         for row in known.values():
             if row.digest is not None:
                 yield Difference(table, row.key, row.name, Tampering.DELETED)
-    yield from _forged(connection)
+    yield from _forged(connection, watched=watched)
 
 
 def newest_differences(connection: Connection, most: int) -> Iterator[Difference]:
@@ -91,14 +92,16 @@ _MOST_NAMED = 20
 """Rows of one entry that are named where its digests are not what the entry says: which of them it is cannot be known."""
 
 
-def _forged(connection: Connection, begins: int = 1) -> Iterator[Difference]:
+def _forged(
+    connection: Connection, begins: int = 1, watched: row_digests.Watched = iter
+) -> Iterator[Difference]:
     """Rows of entries, from one on, whose digests were changed, put in or deleted."""
     computed: dict[int, str] = {}
     stored = connection.execute(
         "SELECT seq, tbl, key, name, digest FROM row_digests WHERE seq >= ? OR seq < 1 ORDER BY seq, id",
         (begins,),
     )
-    for seq, of_entry in groupby(stored, key=lambda row: int(row[0])):
+    for seq, of_entry in groupby(watched(stored), key=lambda row: int(row[0])):
         computed[seq] = row_digests.digest_of(RowDigest(*row[1:]) for row in of_entry)
     said = {
         row[0]: (row[1], row[2], row[3])

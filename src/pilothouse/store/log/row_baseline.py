@@ -7,18 +7,32 @@ from pilothouse.domain.formats.time_units import from_us
 from pilothouse.sqlite import Connection
 from pilothouse.store.log import audit, audit_agreement, row_agreement, row_digests
 from pilothouse.store.log.row_agreement import Difference
+from pilothouse.store.log.row_digests import Watched
 
 ACTOR = "pilothouse"
 _NAMED = 100
 
 
-def differences(connection: Connection) -> list[Difference] | None:
+def is_begun(connection: Connection) -> bool:
+    """True where there are digests of rows."""
+    found = connection.execute("SELECT 1 FROM main.sqlite_schema WHERE name = 'row_digests'").fetchone()
+    return found is not None
+
+
+def walked(connection: Connection) -> int:
+    """Rows and digests that ``differences`` and ``seal`` walk together, about."""
+    if not is_begun(connection):
+        return 0
+    (stored,) = connection.execute("SELECT count(*) FROM row_digests").fetchone()
+    return 2 * row_digests.count(connection) + int(stored)
+
+
+def differences(connection: Connection, watched: Watched = iter) -> list[Difference] | None:
     """Rows that are not what their digests say, before a release changes them; None where there are no digests yet."""
-    begun = connection.execute("SELECT 1 FROM main.sqlite_schema WHERE name = 'row_digests'").fetchone()
-    return list(row_agreement.differences(connection)) if begun else None
+    return list(row_agreement.differences(connection, watched)) if is_begun(connection) else None
 
 
-def seal(connection: Connection, before: list[Difference] | None) -> None:
+def seal(connection: Connection, before: list[Difference] | None, watched: Watched = iter) -> None:
     """Store the digests of the rows that have none or another one, with an entry that names what disagreed before, and, of
     the time before the digests, which entries are earlier than the one before them.
 
@@ -30,7 +44,7 @@ def seal(connection: Connection, before: list[Difference] | None) -> None:
         return
     head = audit.head(connection)
     known = {(one.table, one.key) for one in before or ()}
-    changed = [row for row in row_digests.seal(connection) if (row.table, row.key) not in known]
+    changed = [row for row in row_digests.seal(connection, watched) if (row.table, row.key) not in known]
     differing = _by_the_log(connection) if before is None else [str(one) for one in before]
     detail = {
         "rows": len(changed),

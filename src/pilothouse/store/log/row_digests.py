@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from json.encoder import encode_basestring_ascii as _quoted
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pilothouse.domain.formats.canonical import canonical_json
 from pilothouse.sqlite import Connection
@@ -29,6 +29,10 @@ class RowDigest(NamedTuple):
     key: str
     name: str
     digest: str | None
+
+
+Watched = Callable[[Iterable[Any]], Iterator[Any]]
+"""What is given the rows of something long, and gives them on: it knows how far that is."""
 
 
 def columns_of(connection: Connection, table: str) -> tuple[str, ...]:
@@ -106,12 +110,13 @@ def refuse_unrecorded(connection: Connection, changed: list[RowDigest]) -> None:
     raise RuntimeError(f"{changed[0].name}{more}: changed without an audit entry, so the change is undone")
 
 
-def seal(connection: Connection) -> list[RowDigest]:
-    """Digests of all rows that differ from their newest digest, or have none, on a connection that need not track."""
+def seal(connection: Connection, watched: Watched = iter) -> list[RowDigest]:
+    """Digests of all rows that differ from their newest digest, or have none, on a connection that need not track; ``watched``
+    is given the rows as they are walked."""
     found: list[RowDigest] = []
     for table in tables(connection):
         before = newest(connection, table)
-        for row in present(connection, table):
+        for row in watched(present(connection, table)):
             known = before.pop(row.key, None)
             if known is None or known.digest != row.digest:
                 found.append(row)
