@@ -61,6 +61,7 @@ ALLOWED = {
     "automation.monitoring_round._put_changed": OF_THE_MONITOR,
     "automation.monitoring_round.evaluate_windows": OF_THE_MONITOR,
     "automation.retraining._record": OF_THE_MONITOR,
+    "automation.triggers._note_look": "when a trigger has looked, every minute; what is told has an entry",
     "alerts.silence.watch": OF_THE_MONITOR,
     "ingest.ingest.ingest_batches": OF_THE_HUB,
     "ingest.ingest.count_refused": OF_THE_HUB,

@@ -8,10 +8,14 @@ import pytest
 
 from fixtures.registries import Example, make_example
 from pilothouse.domain.jobs.jobs import JobStatus
+from pilothouse.domain.jobs.triggers import Look
+from pilothouse.domain.outbox.happenings import TRIGGER_FAILING, TRIGGER_RECOVERED
 from pilothouse.domain.records import Job
 from pilothouse.operations import automation_switch
 from pilothouse.operations.automation import automation_activity, triggers
 from pilothouse.operations.jobs import jobs
+from pilothouse.operations.workspace import audits
+from pilothouse.presentation.tables.trigger_rows import look_text
 from pilothouse.store.work import jobs as stored
 from pilothouse.system.fingerprint import fingerprint
 
@@ -179,3 +183,48 @@ def test_clocks_that_go_back_do_not_stop_a_trigger(example: Example) -> None:
     look(example)
     example.time -= timedelta(minutes=1)
     assert look(example) == ["job 1"]
+
+
+def test_a_look_that_failed_stands_in_the_lists_and_is_told_of_at_the_third(example: Example) -> None:
+    watch(example, on="data")
+
+    def state() -> Look | None:
+        (line,) = automation_activity.list_starters(example.services, example.actor("vera"))
+        return line.look
+
+    def told() -> list[str]:
+        entries = audits.show(example.services, example.actor("vera"), limit=50)
+        return [e.action for e in reversed(entries) if e.action in (TRIGGER_FAILING, TRIGGER_RECOVERED)]
+
+    first = state()
+    assert first is not None
+    assert (first.fault, first.failures) == ("", 0)
+    assert automation_activity.failing_looks(example.services, example.actor("vera")) == {}
+    source(example).rename(example.root / "away.csv")
+    look(example)
+    began = example.time
+    look(example, seconds=10)  # the same a moment later is no news
+    failing = state()
+    assert failing is not None
+    assert (failing.fault, failing.failures, failing.since) == ("there is nothing at rows.csv", 1, began)
+    look(example, minutes=2)
+    assert told() == []
+    look(example, minutes=2)
+    look(example, minutes=2)
+    ((name, failed),) = automation_activity.failing_looks(example.services, example.actor("vera")).items()
+    assert (name, failed.failures, failed.since) == ("delay fresh", 4, began)
+    assert told() == [TRIGGER_FAILING]
+    assert "4 times in a row" in look_text(failed)
+    (example.root / "away.csv").rename(source(example))
+    look(example)
+    assert automation_activity.failing_looks(example.services, example.actor("vera")) == {}
+    assert told() == [TRIGGER_FAILING, TRIGGER_RECOVERED]
+
+
+def test_a_trigger_that_is_no_longer_in_force_fails_no_more(example: Example) -> None:
+    watch(example, on="data")
+    source(example).unlink()
+    look(example)
+    assert len(automation_activity.failing_looks(example.services, example.actor("vera"))) == 1
+    example.apply()
+    assert automation_activity.failing_looks(example.services, example.actor("vera")) == {}

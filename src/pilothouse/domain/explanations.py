@@ -218,7 +218,7 @@ _ACTS = {
     "team": "somebody joined or left a team",
     "telemetry": "predictions or outcomes were taken in, tried again, or deleted",
     "token": "a target's token for the hub was issued",
-    "trigger": "a trigger started a training, or waits",
+    "trigger": "a trigger started a training, waits, cannot look at its source, or can again",
     "user": "a user was added, disabled or let in again",
     "version": "a version came on record, was converted, replayed, reproduced or taken away as a file",
     "witness": "a witness signs the log's heads",

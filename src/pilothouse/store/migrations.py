@@ -184,7 +184,7 @@ MIGRATIONS: dict[str, Migration] = {
         append_only=("job_places",),
         never_deleted=("followed_sites",),
     ),
-    "registry_21": Migration(parts=("0021_long_lists.sql",)),
+    "registry_21": Migration(parts=("0021_long_lists.sql", "0021_trigger_looks.sql")),
 }
 """Migrations by name, in order."""
 

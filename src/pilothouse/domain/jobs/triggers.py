@@ -3,7 +3,7 @@ microseconds since 1970."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pilothouse.domain.formats.time_units import DAY_US, SECOND_US
@@ -103,6 +103,35 @@ def why_over_budget(started_us: Sequence[int], now_us: int, budget_per_day: int)
     return None
 
 
+FAILS_AFTER = 3
+"""Looks in a row that fail until receivers are told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Newest look of a trigger at its source. ``fault`` is empty where it could be looked at; ``failures`` counts looks in a
+    row that failed, the first of them at ``since``. The next is ``every_s`` seconds later at the latest."""
+
+    at: datetime
+    fault: str
+    failures: int
+    since: datetime | None
+    every_s: int
+
+    @property
+    def next_at(self) -> datetime:
+        """When the source is looked at again at the latest."""
+        return self.at + timedelta(seconds=self.every_s)
+
+
+def looked(at: datetime, fault: str, every_s: int, before: Look | None = None) -> Look:
+    """A look, with what the one before adds to it."""
+    if not fault:
+        return Look(at, "", 0, None, every_s)
+    failures, since = (before.failures, before.since) if before is not None else (0, None)
+    return Look(at, fault, failures + 1, since or at, every_s)
+
+
 @dataclass(frozen=True, slots=True)
 class Firing:
     """Event that set a trigger off. ``at`` is by the wall clock, or by the data's for an alert."""
@@ -137,6 +166,8 @@ class Starter:
     """Newest event that started a training."""
     refused: Firing | None = None
     """Newest event that has started none, with the reason; it may be older than ``started``."""
+    look: Look | None = None
+    """Newest look at its source; None for a trigger that reads none, or before the first."""
 
     @property
     def id(self) -> str:

@@ -17,6 +17,7 @@ RECEIVER_FAILING, RECEIVER_RECOVERED = "receiver.failing", "receiver.recovered"
 MESSAGE_DEAD = "message.dead"
 ANCHOR_FAILING, ANCHOR_RECOVERED = "anchor.failing", "anchor.recovered"
 SITE_CONTRADICTS, SITE_FAILING, SITE_RECOVERED = "site.contradicts", "site.failing", "site.recovered"
+TRIGGER_FAILING, TRIGGER_RECOVERED = "trigger.failing", "trigger.recovered"
 _LONGEST_TITLE = 300
 
 
@@ -132,6 +133,14 @@ NOTICES: Mapping[str, _Notice] = {
         lambda subject, detail: f"{subject} is {_text(detail, 'standing')}{_said(detail, 'said')}",
     ),
     SITE_RECOVERED: _Notice("site", "info", lambda subject, _: f"{subject} is current again"),
+    TRIGGER_FAILING: _Notice(
+        "trigger",
+        "warning",
+        lambda subject, detail: f"trigger {subject} cannot look at its source{_said(detail, 'error')}",
+    ),
+    TRIGGER_RECOVERED: _Notice(
+        "trigger", "info", lambda subject, _: f"trigger {subject} looks at its source again"
+    ),
     RECEIVER_FAILING: _Notice(
         "receiver", "critical", lambda subject, detail: f"{subject} takes no messages{_said(detail, 'error')}"
     ),

@@ -11,6 +11,7 @@ from pilothouse.domain.jobs.triggers import (
     ActivityState,
     EventStatus,
     Firing,
+    Look,
     Refusal,
     Starter,
 )
@@ -31,12 +32,13 @@ from pilothouse.operations.automation.triggers import (
     waits_for,
     why_not_now,
 )
+from pilothouse.operations.model_files import spec_in_force
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import workspace
 from pilothouse.store.models import versions
 from pilothouse.store.promotion import requests
-from pilothouse.store.work import jobs, schedules, triggers
+from pilothouse.store.work import jobs, schedules, trigger_looks, triggers
 from pilothouse.store.work.schedules import Fire, RunState
 from pilothouse.store.work.triggers import TriggerEvent
 from pilothouse.telemetry.windows.readings import RetrainingNote
@@ -48,6 +50,7 @@ def list_starters(services: Services, actor: Actor, *, model: str | None = None)
         specs = specs_in_force(connection, model)
         automation = workspace.automation(connection)
         newest = triggers.newest(connection, model)
+        looks = trigger_looks.newest(connection, model)
         used = {spec.name: len(starts_of_the_day(connection, spec.name, services.now())) for spec in specs}
         starters = [
             _of_trigger(
@@ -58,6 +61,7 @@ def list_starters(services: Services, actor: Actor, *, model: str | None = None)
                 automation,
                 newest.get((spec.name, trigger.name, True)),
                 newest.get((spec.name, trigger.name, False)),
+                looks.get((spec.name, trigger.name)),
             )
             for spec in specs
             for trigger in spec.automation.trigger
@@ -68,6 +72,20 @@ def list_starters(services: Services, actor: Actor, *, model: str | None = None)
         if spec.automation.retrain_on
     ]
     return sorted(starters, key=lambda starter: (starter.model, starter.on == "alert", starter.name))
+
+
+def failing_looks(services: Services, actor: Actor) -> dict[str, Look]:
+    """Newest looks that failed, by model and trigger, of triggers that are in force; the longest first."""
+    with reading(services, actor) as connection:
+        failing = {key: look for key, look in trigger_looks.newest(connection).items() if look.fault}
+        in_force = {
+            (name, trigger.name)
+            for name in {name for name, _ in failing}
+            if (spec := spec_in_force(connection, name)) is not None
+            for trigger in spec.automation.trigger
+        }
+    found = sorted((key for key in failing if key in in_force), key=lambda key: str(failing[key].since))
+    return {" ".join(key): failing[key] for key in found}
 
 
 def list_activity(
@@ -95,6 +113,7 @@ def _of_trigger(
     automation: Automation,
     started: TriggerEvent | None,
     refused: TriggerEvent | None,
+    look: Look | None,
 ) -> Starter:
     return Starter(
         spec.name,
@@ -108,6 +127,7 @@ def _of_trigger(
         automation.paused,
         _firing(started),
         _firing(refused),
+        look,
     )
 
 

@@ -11,13 +11,23 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from pilothouse.domain.errors import PilothouseError
+from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.formats.time_units import SECOND_US, from_us, to_us
 from pilothouse.domain.identity.roles import DAEMON, Actor, Permission
-from pilothouse.domain.jobs.triggers import EventStatus, Hindrance, Refusal, TriggerState, why_not_start
+from pilothouse.domain.jobs.triggers import (
+    FAILS_AFTER,
+    EventStatus,
+    Hindrance,
+    Refusal,
+    TriggerState,
+    looked,
+    why_not_start,
+)
 from pilothouse.domain.models.model_file import spec_from_plain
 from pilothouse.domain.models.model_spec import ModelSpec, TriggerSpec
+from pilothouse.domain.outbox.happenings import TRIGGER_FAILING, TRIGGER_RECOVERED
 from pilothouse.domain.tables.source_url import SourceKind, source_url
-from pilothouse.operations.authorisation import changing, reading
+from pilothouse.operations.authorisation import change_in, changing, reading
 from pilothouse.operations.automation.network_marks import mark_now
 from pilothouse.operations.jobs.trainings import TrainingOptions, start_training
 from pilothouse.operations.model_files import spec_in_force
@@ -27,12 +37,14 @@ from pilothouse.sqlite import Connection
 from pilothouse.store import workspace
 from pilothouse.store.connection import Registry
 from pilothouse.store.models import models
-from pilothouse.store.work import jobs, triggers
+from pilothouse.store.work import jobs, trigger_looks, triggers
 from pilothouse.store.work.triggers import TriggerEvent
 from pilothouse.system.fingerprint import fingerprint
 from pilothouse.telemetry.windows import readings
 from pilothouse.telemetry.windows.readings import RetrainingNote
 
+RECORDED_EVERY_S = 60
+"""Seconds between two looks that say the same and are put on record: sources on this machine are looked at more often."""
 ALERTS = "alerts"
 """Name of the rule ``automation.retrain_on`` in lists: it is a trigger like others, and has no name of its own."""
 
@@ -137,28 +149,12 @@ def _check_data(
     services: Services, spec: ModelSpec, trigger: TriggerSpec, cursor: dict[str, Any] | None
 ) -> _Seen | None:
     """Data are new where they differ from those of the last event (at first: of the first check) and have come to rest."""
-    with services.registry.read() as connection:
-        stored = models.spec_in_force(connection, spec.name)
-    assert stored is not None
-    source = source_path(spec, services.paths.root / stored.folder)
-    try:
-        url = source_url(spec.data.source)
-        if url.is_fetched and url.kind is not SourceKind.DUCKDB:
-            is_moving = cursor is not None and cursor.get("seen") != cursor.get("known")
-            digest = mark_now(
-                services.registry, spec, source, trigger.name, trigger.quiet if is_moving else trigger.every
-            )
-        else:
-            digest = fingerprint(source) if source is not None else None
-    except OSError:  # away for now; the next check may find it
-        return None
-    except PilothouseError as error:
-        return _Seen({**(cursor or {}), "fault": str(error)})
+    if cursor is not None and "fault" in cursor:  # as earlier releases noted it
+        cursor = {key: value for key, value in cursor.items() if key != "fault"} or None
+    digest = _mark(services, spec, trigger, cursor)
     if digest is None:
         return None
     now = to_us(services.now())
-    if cursor is not None and "fault" in cursor:
-        cursor = {key: value for key, value in cursor.items() if key != "fault"}
     if not cursor:
         return _Seen({"known": digest, "seen": digest, "since_us": now})
     if digest == cursor["known"]:
@@ -169,6 +165,63 @@ def _check_data(
     if 0 <= now - cursor["since_us"] < trigger.quiet * SECOND_US:
         return None
     return _Seen({**cursor, "known": digest}, digest[:32], waits_for(spec, trigger))
+
+
+def _mark(
+    services: Services, spec: ModelSpec, trigger: TriggerSpec, cursor: dict[str, Any] | None
+) -> str | None:
+    """What changes with the data, and the look noted; None where nobody has looked just now, or the look failed."""
+    with services.registry.read() as connection:
+        stored = models.spec_in_force(connection, spec.name)
+    assert stored is not None
+    source = source_path(spec, services.paths.root / stored.folder)
+    every_s, fault, digest = RECORDED_EVERY_S, "", None
+    try:
+        url = source_url(spec.data.source)
+        if url.is_fetched and url.kind is not SourceKind.DUCKDB:
+            is_moving = cursor is not None and cursor.get("seen") != cursor.get("known")
+            every_s = trigger.quiet if is_moving else trigger.every
+            digest = mark_now(services.registry, spec, source, trigger.name, every_s)
+            if digest is None:  # nobody looks, or a look goes on
+                return None
+        else:
+            digest = fingerprint(source) if source is not None else None
+            fault = "" if digest is not None else f"there is nothing at {spec.data.source}"
+    except OSError as error:
+        fault = f"{spec.data.source} cannot be looked at: {error.strerror or error}"
+    except PilothouseError as error:
+        fault = str(error)
+    _note_look(services, (spec.name, trigger.name), one_line(fault, 500), max(every_s, 1))
+    return digest
+
+
+def _note_look(services: Services, trigger: tuple[str, str], fault: str, every_s: int) -> None:
+    """Put a look on record where it says something else than the one before, or a minute later; receivers are told of the
+    third in a row that failed, and of the first that did not thereafter."""
+    if services.write_guard.state() is not None:  # the workspace is read-only
+        return
+    with services.registry.read() as connection:
+        before = trigger_looks.newest(connection, trigger[0]).get(trigger)
+    now = services.now()
+    age_s = (now - before.at).total_seconds() if before is not None else 0.0
+    if (
+        before is not None
+        and (before.fault, before.every_s) == (fault, every_s)
+        and 0 <= age_s < RECORDED_EVERY_S
+    ):
+        return
+    look = looked(now, fault, every_s, before)
+    had_failed = before is not None and before.failures >= FAILS_AFTER
+    with services.registry.transaction() as connection:
+        trigger_looks.put(connection, {trigger: look})
+        change = change_in(services, connection, DAEMON)
+        subject, model = " ".join(trigger), trigger[0]
+        if look.failures == FAILS_AFTER:
+            change.record(
+                TRIGGER_FAILING, subject, {"model": model, "error": fault, "failures": look.failures}
+            )
+        elif had_failed and not fault:
+            change.record(TRIGGER_RECOVERED, subject, {"model": model})
 
 
 def _check_versions(

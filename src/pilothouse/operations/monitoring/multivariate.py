@@ -21,7 +21,7 @@ from pilothouse.domain.monitoring.findings import ClosedWindow, GiveAway, Multiv
 from pilothouse.domain.monitoring.judging import why_not_judged
 from pilothouse.domain.records import Deployment, Job
 from pilothouse.execution.pipeline import JobOutcome
-from pilothouse.operations.authorisation import changing, clean_text, reading
+from pilothouse.operations.authorisation import authorise, changing, clean_text, reading
 from pilothouse.operations.catalogue import require_model, require_version
 from pilothouse.operations.jobs.exports import window_rows
 from pilothouse.operations.jobs.job_inputs import (
@@ -70,6 +70,7 @@ def start(
     window has its figure).
     """
     reason = clean_text(reason, "the reason")
+    authorise(services, actor, Permission.TRAIN, model, [target])
     with reading(services, actor) as connection:
         live = next((d for d in deployments.live(connection, model=model) if d.target == target), None)
         require_model(connection, model)

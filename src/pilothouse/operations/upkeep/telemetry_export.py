@@ -214,6 +214,7 @@ def export(services: Services, actor: Actor, folder: Path, selected: Selected) -
 def opened(services: Services, actor: Actor, folder: Path, what: dict[str, object]) -> Iterator[ExportFolder]:
     """Folder of an export, new or of before, for one at a time; ``what`` goes into the audit log first. Raises as
     ``export``."""
+    authorise(services, actor)
     whole = folder.absolute()
     check_outside_state(whole)
     _known(services, whole)  # nothing is made in a folder of something else

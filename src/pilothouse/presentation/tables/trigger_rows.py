@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from pilothouse.domain.formats.safe_text import safe
-from pilothouse.domain.jobs.triggers import ActivityEntry, ActivityState, EventStatus, Firing, Starter
+from pilothouse.domain.jobs.triggers import ActivityEntry, ActivityState, EventStatus, Firing, Look, Starter
 from pilothouse.domain.models.dataclass_reader import format_duration
 from pilothouse.presentation.cells import Cell, Tone, cell
 from pilothouse.presentation.documents import Line, pairs
@@ -36,6 +36,7 @@ def starter_table(starters: Sequence[Starter], now: datetime, *, exact: bool = F
             ">BUDGET !3": lambda s: cell(
                 f"{s.used_today} of {s.budget_today}", "warn" if s.used_today >= s.budget_today else ""
             ),
+            "LOOKED ~10": lambda s: _looked(s, now, exact),
             "LAST STARTED": lambda s: _started(s, now, exact),
             "LAST REFUSED ~14": lambda s: _refused(s, now, exact),
             "KEY ~8 !5": lambda s: cell(_newest_key(s), "dim"),
@@ -60,6 +61,26 @@ def _when(starter: Starter, firing: Firing, now: datetime, exact: bool) -> str:
 def _ago(at: datetime, now: datetime) -> str:
     """``now`` is cut to the minute, so the newest entry may lie ahead of it."""
     return "just now" if at >= now else ago_text(at, now)
+
+
+def _looked(starter: Starter, now: datetime, exact: bool) -> Cell:
+    """``2h ago``, or ``✖ 3 failed, 2h ago``; of a trigger that reads no source nothing."""
+    look = starter.look
+    if look is None:
+        return Cell(ABSENT, "dim")
+    at = time_text(look.at) if exact else _ago(look.at, now)
+    return cell(f"✖ {look.failures} failed, {at}", "bad") if look.fault else cell(at)
+
+
+def look_text(look: Look | None) -> str:
+    """``2013-06-04 14:05: cannot be reached, 3 times since 13:05; next by 15:05``."""
+    if look is None:
+        return ABSENT
+    said = "the source could be looked at"
+    if look.fault:
+        times = "once" if look.failures == 1 else f"{look.failures} times"
+        said = f"{look.fault}; {times} in a row, since {time_text(look.since)}"
+    return f"{time_text(look.at)}  {said}; next by {time_text(look.next_at)}"
 
 
 def _started(starter: Starter, now: datetime, exact: bool) -> Cell:
@@ -99,6 +120,7 @@ def starter_lines(starter: Starter) -> list[Line]:
                 "limits",
                 f"cool-down {cooldown}; {starter.used_today} of {starter.budget_today} started in 24 hours",
             ),
+            *([("last look", look_text(starter.look))] if starter.on == "data" else []),
             (
                 "last started",
                 f"{time_text(started.at)}  job {started.job}: {started.what}" if started else "never",
@@ -108,7 +130,10 @@ def starter_lines(starter: Starter) -> list[Line]:
                 f"{time_text(refused.at)}  {_reason(refused)}: {refused.what}" if refused else ABSENT,
             ),
         ],
-        {"now": "warn" if starter.obstacle else "good"},
+        {
+            "now": "warn" if starter.obstacle else "good",
+            "last look": "bad" if starter.look and starter.look.fault else "",
+        },
     )
 
 

@@ -268,6 +268,7 @@ EXEMPT: Mapping[str, str] = {
     "row_digests": "its rows are covered by the entries of the log",
     "processes": "what processes last said of themselves, every few seconds",
     "hub_usage": "what targets on other machines have sent today, every few seconds",
+    "trigger_looks": "when triggers last looked at their sources, and what they met",
     "hub_door_state": "whether the hub listens, as the daemon last said",
     "serving_reports": "what serving processes last said of themselves, every few seconds",
     "target_clocks": "what serving processes last measured, every few seconds",

@@ -183,11 +183,13 @@ _DIFFERENCES = 5
 def status(session: Session) -> int:
     """The fleet's health. Exit code 0 healthy or suspected, 10 degraded, 11 not judged, 12 no data, 13 no traffic,
     14 not watched, 20 critical, 21 down; 22 where alerts do not arrive and it is none of the last two."""
+    from pilothouse.operations.automation import automation_activity
     from pilothouse.operations.dossier import inventory
     from pilothouse.operations.fleet import health, places
     from pilothouse.operations.outbox import views as outbox
     from pilothouse.operations.rollouts import views
     from pilothouse.presentation.tables.rollouts import rollout_plain
+    from pilothouse.presentation.tables.trigger_rows import look_text
 
     models = health.overview(session.services, session.actor)
     fleet = models[0].health if models else Health.NOT_DEPLOYED
@@ -197,6 +199,7 @@ def status(session: Session) -> int:
     reviews = inventory.open_items(session.services, session.actor)
     items = request_lists.waiting_items(session.services, session.actor)
     dead = outbox.dead_channels(session.services, session.actor)
+    failing = automation_activity.failing_looks(session.services, session.actor)
     differing = list(places.differing(session.services, session.actor).values())
     on_their_way = views.list_rollouts(session.services, session.actor, unfinished=True)
     if not printed_as_json(
@@ -217,6 +220,7 @@ def status(session: Session) -> int:
             },
             "late_conditions": items.late,
             "dead_channels": dead,
+            "failing_triggers": failing,
             "differences": differing,
             "rollouts": [rollout_plain(one) for one in on_their_way],
             "inventory": {entry.model: entry.open_items for entry in reviews},
@@ -248,6 +252,10 @@ def status(session: Session) -> int:
             )
         if dead.text:
             say(f"ALERTS DO NOT ARRIVE: {dead.text} (pilothouse alerts outbox)")
+        for name, look in list(failing.items())[:_DIFFERENCES]:
+            say(f"trigger {name} cannot look at its source: {look_text(look)}")
+        if len(failing) > _DIFFERENCES:
+            say(f"… and {len(failing) - _DIFFERENCES:,} more that cannot: pilothouse triggers")
         say_solo(session)
         say_glass(session)
         say_unwatched(session)
