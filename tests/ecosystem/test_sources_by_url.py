@@ -341,7 +341,7 @@ def test_a_missing_library_names_its_extra(monkeypatch: pytest.MonkeyPatch, tmp_
         "postgresql+psycopg://db.example/x": "sql",
         f"duckdb:{tmp_path}/x.duckdb": "duckdb",
         "delta:/elsewhere/x": "delta",
-        "iceberg:/elsewhere/x": "iceberg",
+        "iceberg:/elsewhere/x/metadata/v1.metadata.json": "iceberg",
         "s3://bucket/x.parquet": "s3",
         "https://host.example/x.csv": "http",
         "az://box/x.csv": "azure",

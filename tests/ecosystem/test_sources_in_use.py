@@ -33,6 +33,10 @@ CREATE TABLE arrivals AS SELECT timestamptz '2024-01-01' + i * interval '30 minu
 QUERY = "SELECT * FROM arrivals"
 
 
+def allow_loopback(root: Path) -> None:
+    (root / "integrations.toml").write_text('[sources]\nallow = ["127.0.0.1"]\n')
+
+
 @pytest.fixture(scope="module")
 def database() -> Iterator[tuple[str, str, int]]:
     """URL, credentials and port of a PostgreSQL with arrivals."""
@@ -64,6 +68,7 @@ def test_a_first_model_comes_of_a_database_and_apply_looks_at_its_columns(
     url, secret, _ = database
     reached = ("--query", QUERY, "--credentials", "env:THE_DATABASE")
     run(tmp_path, "init")
+    allow_loopback(tmp_path)
     run(tmp_path, "new", "late", "--from", url, *reached, "--target", "late", "--yes", THE_DATABASE=secret)
     file = tmp_path / "models" / "late" / "model.toml"
     text = file.read_text()
@@ -95,6 +100,7 @@ def test_columns_of_files_on_a_web_server_are_looked_at(name: str, tmp_path: Pat
     (files / "rows.csv.gz").write_bytes(gzip.compress((files / "rows.csv").read_bytes()))
     with programs.nginx(files) as address:
         made.write_model()
+        allow_loopback(made.root)
         file = made.root / "models" / "delay" / "model.toml"
         old = next(line for line in file.read_text().splitlines() if line.startswith("source"))
         file.write_text(file.read_text().replace(old, f'source = "{address}/{name}"'))
@@ -134,6 +140,7 @@ def test_a_trigger_sees_new_rows_and_says_when_it_cannot_look(
     url, secret, _ = database
     monkeypatch.setenv("THE_DATABASE", secret)
     run(tmp_path, "init")
+    allow_loopback(tmp_path)
     folder = tmp_path / "models" / "late"
     folder.mkdir(parents=True)
     (folder / "model.toml").write_text(

@@ -218,6 +218,10 @@ NOT_ASKING = {
     "doctor.diagnose": "asks to read, and examines for seconds: too long for each role and scope",
 }  # fmt: skip
 
+OF_A_NEW_MODEL = frozenset({"apply_models.apply"})
+"""Operations here whose model has no targets until they are done: a grant for targets does not let them begin, and a denial for
+one of them ends them."""
+
 REACHED: dict[str, tuple[str, set[str] | None]] = {
     **dict.fromkeys(
         ("ingest.check_may_ingest", "ingest.ingest_file"), ("delay", {"ewr"})
@@ -230,6 +234,5 @@ REACHED: dict[str, tuple[str, set[str] | None]] = {
         ("delay", {"ewr", "jfk"}),
     ),
     "multivariate.start": ("delay", {"jfk"}),
-    "apply_models.apply": ("third", None),
 }  # fmt: skip
 """Models and targets that they are about; those that are left out are about the whole workspace."""
