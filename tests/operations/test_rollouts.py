@@ -262,6 +262,43 @@ def test_an_alert_that_the_version_before_has_too_is_none_against_the_new_one(ma
     assert place.rollout(number).state is RolloutState.RUNNING
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "state"),
+    [
+        (
+            (43.0, 37.0, 50.0, 35.0),
+            (98.0, 90.0, 106.0, 36.0),
+            RolloutState.ROLLED_BACK,
+        ),  # an error: more is worse
+        ((43.0, 37.0, 50.0, 35.0), (48.0, 44.0, 52.0, 36.0), RolloutState.RUNNING),
+        (
+            (0.71, 0.69, 0.73, 0.76),
+            (0.55, 0.52, 0.58, 0.76),
+            RolloutState.ROLLED_BACK,
+        ),  # a score: less is worse
+        ((0.71, 0.69, 0.73, 0.76), (0.74, 0.735, 0.75, 0.76), RolloutState.RUNNING),
+    ],
+)
+def test_an_alert_of_a_performance_that_is_worse_than_the_version_before_had_is_one_against_the_new_one(
+    make: Make, before: tuple[float, ...], now: tuple[float, ...], state: RolloutState
+) -> None:
+    place = make()
+    names = ("value", "low", "high", "reference")
+    raised(
+        place.example,
+        "performance",
+        figures=dict(zip(names, before, strict=True)),
+        effective_at=place.example.time,
+    )
+    number = place.begin()
+    place.keep()
+    place.example.pass_time(minutes=5)
+    figures = dict(zip(names, now, strict=True))
+    raised(place.example, "performance", version=2, figures=figures, effective_at=place.example.time)
+    place.keep()
+    assert place.rollout(number).state is state
+
+
 @pytest.mark.parametrize("what", ["frozen", "hold", "automation is paused"])
 def test_freezes_holds_and_paused_automation_keep_it_where_it_is_and_not_from_going_back(
     make: Make, what: str

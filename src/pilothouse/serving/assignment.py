@@ -8,6 +8,8 @@ from pilothouse.serving.delivery.credential import Credential
 from pilothouse.serving.delivery.hub_address import HubAddress
 
 Isolation = Literal["require", "warn"]
+KEPT_STATE = "desired.msgpack"
+"""File in the folder of a process with what it was to serve last."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,6 @@ so does the host; the serving processes live on.
 
 import argparse
 import contextlib
-import gc
-import importlib
 import json
 import logging
 import os
@@ -29,7 +27,6 @@ import time
 import traceback
 import warnings
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +37,7 @@ from pilothouse.domain.errors import PilothouseError
 from pilothouse.serving.assignment import Assignment
 from pilothouse.serving.delivery.credential import Credential
 from pilothouse.serving.delivery.hub_address import HubAddress
-from pilothouse.serving.libraries import SKOPS_LIBRARIES
+from pilothouse.serving.libraries import LIBRARIES, SKOPS_LIBRARIES, prepare
 from pilothouse.serving.main import locked, log_to_stderr, serve_on
 from pilothouse.serving.web.listening import Address, Listeners, listen_on
 from pilothouse.system.process_title import set_title
@@ -48,13 +45,6 @@ from pilothouse.system.processes import close_all_but
 
 log = logging.getLogger("pilothouse.serving")
 
-_LIBRARIES = (
-    "pilothouse.serving.process",
-    "pilothouse.inference.portable.model",
-    "scipy.special",
-    "scipy.sparse",
-)
-"""Modules that serving processes use, imported once for all of them."""
 _AT_ONCE = max(2, os.cpu_count() or 1)
 """Processes that load their first versions at the same time: a start is work for a processor."""
 _LONGEST_TURN_S = 10.0
@@ -206,7 +196,7 @@ class _Host:
     def _start(self, order: Order) -> None:
         """Fork a process. What is lacking for that is said by the process itself, in its log."""
         if order.skops:
-            _prepare(SKOPS_LIBRARIES)
+            prepare(SKOPS_LIBRARIES)
         listener: Listeners | PilothouseError
         try:
             listener = self._listener(order)
@@ -290,19 +280,6 @@ def write_order(order: Order) -> bytes:
     return json.dumps(asdict(order)).encode() + b"\n"
 
 
-def _prepare(libraries: Sequence[str]) -> None:
-    """Import what serving processes use, those that are forked from now on. A missing library fails only the model that needs
-    it."""
-    if all(name in sys.modules for name in libraries):
-        return
-    gc.unfreeze()
-    for name in libraries:
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
-    gc.collect()
-    gc.freeze()  # a child's collector shall not touch, and so copy, what all children share
-
-
 def main() -> int:
     """Serve orders until the control socket ends."""
     parser = argparse.ArgumentParser(prog="pilothouse-serving-host")
@@ -317,7 +294,7 @@ def main() -> int:
     offered = probe.try_here()  # while there is one thread
     namespaces.may_mount()  # looked up once for all processes, as are the places of the libraries
     root.look_up_runtime()
-    _prepare(_LIBRARIES + SKOPS_LIBRARIES if options.skops else _LIBRARIES)
+    prepare(LIBRARIES + SKOPS_LIBRARIES if options.skops else LIBRARIES)
     _Host(control, offered).serve()
     return 0
 

@@ -2,6 +2,8 @@
 --token-file F``; the daemon's are forked by a serving host (``serving/host.py``). On another machine the hub is
 ``https://HOST:PORT``.
 
+On another machine a parent holds the port, and starts it again at once where it dies (``serving/standby.py``).
+
 It takes its port, gives up every file but its folder and its libraries and every connection but those to its port and to the
 hub, and only then loads models. SIGTERM: no new connection, running requests are answered, the spool is flushed and offered to
 the hub, exit 0.
@@ -14,6 +16,7 @@ import json
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -35,6 +38,8 @@ log = logging.getLogger("pilothouse.serving")
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 """Variables by which BLAS and OpenMP libraries take their number of threads."""
+_LOCK_PATIENCE_S, _LOCK_LOOK_S = 2.0, 0.02
+"""Seconds for which a folder's lock is waited for on another machine, and between two looks."""
 
 
 def serve(
@@ -47,8 +52,8 @@ def serve(
     spool_mb: int = 1_024,
     authority: Path | None = None,
 ) -> int:
-    """Serve ``target`` until SIGTERM or SIGINT; return 0. ``hub`` is ``unix:PATH`` or ``https://HOST:PORT``, whose certificate
-    is checked by those in the file ``authority``. The token lies in the folder if nothing else is said.
+    """Serve ``target`` until SIGTERM or SIGINT; return the exit code. ``hub`` is ``unix:PATH`` or ``https://HOST:PORT``, whose
+    certificate is checked by those in the file ``authority``. The token lies in the folder if nothing else is said.
 
     While the hub is away ``spool_mb`` MiB of predictions are kept, then requests are refused.
 
@@ -66,9 +71,18 @@ def serve(
     for name in _ONE_THREAD:
         os.environ[name] = "1"
     assignment = Assignment(target, hub_at, folder, token, isolation, spool_mb)
-    with locked(folder), listening(address) as listeners:
-        serve_on(listeners, assignment, probe.try_here())
-    return 0
+    watched = hub_at.path is not None
+    # one that was killed leaves its lock a moment later, with the process that it had started
+    with locked(folder, 0.0 if watched else _LOCK_PATIENCE_S), listening(address) as listeners:
+        offered = probe.try_here()
+        if watched:  # by the daemon of its workspace
+            serve_on(listeners, assignment, offered)
+            return 0
+        from pilothouse.serving.standby import Standby  # with the libraries, which only this parent has
+
+        return Standby(
+            listeners, assignment, lambda started: serve_on(listeners, assignment, offered, started)
+        ).run()
 
 
 def serve_on(
@@ -149,14 +163,20 @@ def given_token(file: Path | None, folder: Path) -> Credential:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Lock on a folder: two processes must not write one spool. Raises ConflictError where another one has it."""
+def locked(folder: Path, patience_s: float = 0.0) -> Iterator[None]:
+    """Lock on a folder: two processes must not write one spool. Raises ConflictError where another one has it, for that
+    long."""
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    until = time.monotonic() + patience_s
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConflictError(f"{folder} is served by another process already") from None
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    raise ConflictError(f"{folder} is served by another process already") from None
+                time.sleep(_LOCK_LOOK_S)
         yield
     finally:
         os.close(descriptor)

@@ -18,6 +18,7 @@ import msgspec
 from pilothouse.domain.errors import IntegrityError, PilothouseError
 from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.formats.wire import DesiredState, DesiredVersion, ServingReport
+from pilothouse.serving.assignment import KEPT_STATE
 from pilothouse.serving.delivery.clock_skew import ClockSkew
 from pilothouse.serving.delivery.hub_client import HubClient
 from pilothouse.serving.delivery.request_spans import RequestSpans
@@ -71,7 +72,7 @@ class Follower:
         self.roster = Roster()
         self._spans = spans or RequestSpans()
         self._target, self._hub, self._port, self._spooled = target, hub, port, spooled
-        self._file = folder / "desired.msgpack"
+        self._file = folder / KEPT_STATE
         self._state: DesiredState | None = None
         self._retries: dict[DesiredVersion, _Retry] = {}
         self._unfetched: set[DesiredVersion] = set()

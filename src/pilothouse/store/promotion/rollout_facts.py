@@ -49,13 +49,16 @@ _AGAINST = (
     "WHERE rt.rollout_id = :number AND a.kind IN (SELECT value FROM json_each(:kinds)) "
     "AND NOT EXISTS (SELECT 1 FROM alerts b WHERE b.model_id = a.model_id AND b.target_id = a.target_id "
     "AND b.version_id = rt.before_id AND b.kind = a.kind AND b.subject = a.subject "
-    "AND (b.status <> 'resolved' OR b.resolved_at >= rt.entered_at)) "
+    "AND (b.status <> 'resolved' OR b.resolved_at >= rt.entered_at) AND NOT (a.kind = 'performance' AND coalesce("
+    "(a.figures ->> '$.low' > b.figures ->> '$.high' AND a.figures ->> '$.value' > a.figures ->> '$.reference') OR "
+    "(a.figures ->> '$.high' < b.figures ->> '$.low' AND a.figures ->> '$.value' < a.figures ->> '$.reference'), FALSE))) "
 )
 
 
 def alerts_against(connection: Connection, number: int, kinds: Iterable[str]) -> list[Alert]:
     """Alerts of these kinds of a roll-out's version that opened on a target since it was live there by the roll-out, and that
-    nobody has resolved; without those that the version before has had there too since then or shortly before: oldest first.
+    nobody has resolved; without those that the version before has had there too since then or shortly before, but for one of a
+    performance whose whole interval is worse than that of the version before: oldest first.
     One that its going live has opened again was known to whoever asked for the version anew."""
     rows = connection.execute(
         f"{_AGAINST} AND a.version_id = r.version_id AND rt.state IN ('live', 'canary') ORDER BY a.id",
