@@ -73,8 +73,9 @@ ALLOWED = {
     "upkeep.retention.apply": "asks first; its entries are written through changing, before and after",
     "upkeep.retention._delete_some": "of retention.apply, which asks",
     "upkeep.kept_days.move": "of retention.apply, which asks",
+    "upkeep.compaction._steps": "of retention.apply, which asks, and of the daemon at rest",
+    "upkeep.compaction.at_rest": "the daemon, who changes no answer: rows are stored in another form",
     "upkeep.retention._delete_pairs": "of retention.apply, which asks",
-    "upkeep.retention._merge": "of retention.apply, which asks",
     "upkeep.retention._until_none": "of retention.apply, which asks",
 }
 
