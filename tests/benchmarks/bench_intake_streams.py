@@ -1,10 +1,12 @@
-"""Many streams that each send little: what a batch costs the hub's writer, and what a stream costs on disk.
+"""Many streams that each send little: what a batch costs the hub's writer, and what a stream costs on disk, as it
+comes and after a daemon's rest. Of a week of hours with an event each: ``--streams 40 --rounds 168``.
 
 ``python tests/benchmarks/bench_intake_streams.py [--streams 2000] [--rounds 3] [--rows 1]``; ``--before SRC`` measures another
 build's ``src`` beside this one, in turn, each in a process of its own.
 """
 
 import argparse
+import gc
 import json
 import os
 import subprocess
@@ -12,6 +14,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 _HERE = Path(__file__).resolve()
 
@@ -65,8 +69,10 @@ def measure(streams: int, rounds: int, rows: int, group: int, hours: float) -> d
             continue
         with store.transaction() as connection:
             connection.execute("SELECT 1")
+        size, began = _pages(store), time.process_time()
+        _rest(store)
+        rested_s, at_rest = time.process_time() - began, _pages(store)
         store.close()
-        size = path.stat().st_size
     last = taken[-1]
     return {
         "first_cpu_ms": round(1e3 * taken[0][0] / streams, 4),
@@ -74,7 +80,31 @@ def measure(streams: int, rounds: int, rows: int, group: int, hours: float) -> d
         "wall_ms": round(1e3 * last[1] / streams, 4),
         "bytes_a_stream": round(size / streams),
         "bytes_an_event": round(size / (streams * rounds * rows), 1),
+        "bytes_a_stream_at_rest": round(at_rest / streams),
+        "bytes_an_event_at_rest": round(at_rest / (streams * rounds * rows), 1),
+        "rest_cpu_ms_a_stream": round(1e3 * rested_s / streams, 2),
     }
+
+
+def _pages(store: Any) -> int:
+    """Bytes of the file's pages that are in use."""
+    with store.read() as connection:
+        size, pages, free = (
+            connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_size", "page_count", "freelist_count")
+        )
+    return int(size * (pages - free))
+
+
+def _rest(store: Any) -> None:
+    """Compact all streams, as a daemon does at rest; a build that does not stays as it is."""
+    try:
+        from pilothouse.operations.upkeep import compaction
+    except ImportError:
+        return
+    with store.read() as connection:
+        streams = [number for (number,) in connection.execute("SELECT id FROM streams")]
+    compaction.compact(SimpleNamespace(telemetry=store), streams)
 
 
 def main() -> None:
@@ -86,6 +116,7 @@ def main() -> None:
     parser.add_argument("--here", action="store_true")
     given = parser.parse_args()
     if given.here:
+        gc.set_threshold(20_000)  # as the command line does, and so the daemon
         print(json.dumps(measure(given.streams, given.rounds, given.rows, given.group, given.hours)))
         return
     builds = {"now": _HERE.parents[2] / "src"} | ({"before": given.before} if given.before else {})

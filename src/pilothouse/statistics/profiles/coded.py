@@ -9,6 +9,9 @@ import numpy as np
 from pilothouse.domain.formats.wire import CodedTexts, code_texts, code_width
 from pilothouse.statistics.arrays import AnyArray
 
+_CODES = {width: np.dtype(f"<u{width}") for width in (1, 2, 4)}
+"""Types of codes by their width in bytes."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CodedColumn:
@@ -25,9 +28,10 @@ class CodedColumn:
         if isinstance(values, CodedColumn):
             return values
         coded = values if isinstance(values, CodedTexts) else code_texts(values)
-        codes = np.frombuffer(coded.codes, f"<u{code_width(len(coded.vocabulary))}")
-        if codes.size and int(codes.max()) >= len(coded.vocabulary):
-            raise ValueError(f"code {int(codes.max())} of a vocabulary of {len(coded.vocabulary)}")
+        many = len(coded.vocabulary)
+        codes = np.frombuffer(coded.codes, _CODES[code_width(many)])
+        if codes.size and (top := codes[0] if codes.size == 1 else codes.max()) >= many:
+            raise ValueError(f"code {top} of a vocabulary of {many}")
         return CodedColumn(coded.vocabulary, codes)
 
     def __len__(self) -> int:

@@ -33,6 +33,8 @@ _OF_A_ROW = (
     RejectionReason.ERASED,
 )
 
+_INTS, _FLOATS = np.dtype("<i8"), np.dtype("<f8")
+
 MISSING_TIME = -(1 << 63)
 """Event time of a row whose log gives none."""
 
@@ -141,8 +143,8 @@ def admit(
     columns = _read_columns(batch, facts.specification)
     if isinstance(columns, tuple):
         return _refuse(batch, clock, *columns)
-    times = np.frombuffer(batch.event_times, "<i8").astype(np.int64, copy=False)
-    scores = np.frombuffer(batch.scores, "<f8").astype(np.float64, copy=False)
+    times = np.frombuffer(batch.event_times, _INTS).astype(np.int64, copy=False)
+    scores = np.frombuffer(batch.scores, _FLOATS).astype(np.float64, copy=False)
     reasons = np.zeros(batch.rows, np.uint8)
     _mark(reasons, ~np.isfinite(scores), RejectionReason.NO_SCORE)
     _mark(reasons, times == MISSING_TIME, RejectionReason.NO_TIME)
@@ -254,7 +256,7 @@ def _read_columns(
             packed = batch.numeric[column.name]
             lengths[column.name] = len(packed) / 8
             if len(packed) % 8 == 0:
-                numeric[column.name] = np.frombuffer(packed, "<f8").astype(np.float64, copy=False)
+                numeric[column.name] = np.frombuffer(packed, _FLOATS).astype(np.float64, copy=False)
     for name, length in lengths.items():
         if length != rows:
             return RejectionReason.CUT_BATCH, f"{name}: {length:g} values for {rows} rows"
@@ -362,6 +364,8 @@ def _row_rejections(
 
 def _dropped_columns(batch: PredictionBatch, facts: VersionFacts) -> list[Rejection]:
     """Rejections of columns that the version does not know. A private one is named, its values are never shown."""
+    if len(batch.numeric) + len(batch.categorical) == len(facts.specification.features):
+        return []  # all that it needs is there, so nothing else is
     known = facts.specification.by_name
     extra = sorted({name for name in (*batch.numeric, *batch.categorical) if name not in known})
     return [

@@ -9,8 +9,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from pilothouse.domain.formats.wire import BatchReceipt, PredictionBatch
 from pilothouse.domain.monitoring.monitoring import RejectionReason
 from pilothouse.sqlite import Connection
@@ -36,7 +34,6 @@ from pilothouse.telemetry.outcomes.outcome_matching import StoredBatch
 from pilothouse.telemetry.outcomes.waiting_outcomes import Tally
 from pilothouse.telemetry.rows import erased_rows, traces
 from pilothouse.telemetry.rows.columns import (
-    Ints,
     encode_features,
     encode_predictions,
     join_predictions,
@@ -271,20 +268,19 @@ class Intake:
             facts = self.facts[key[:2]]
             assert facts is not None
             predictions = join_predictions([part.predictions for part in accepted])
-            dense = rollup.is_dense(predictions.times)
-            stream = self._advance(key, facts, predictions.times, predictions.rows, dense)
+            span = predictions.first_us, predictions.last_us
+            stream = self._advance(key, facts, span, predictions.rows, rollup.is_dense(predictions))
             yield arrived_stream(stream, facts, accepted, predictions)
 
     def _keep_stream(self, arrived: ArrivedStream, waiting: bool) -> None:
         """Store the batches of one stream as one segment, and add them to its windows."""
         stream, facts, accepted = arrived.stream, arrived.facts, arrived.accepted
         predictions, parts = arrived.given.predictions, arrived.parts
-        times = predictions.times
         columns: dict[str, object] = {
             "stream_id": stream.id,
             "rows": predictions.rows,
-            "first_event": int(times.min()),
-            "last_event": int(times.max()),
+            "first_event": predictions.first_us,
+            "last_event": predictions.last_us,
             "received": self.now_us,
             "predictions": encode_predictions(predictions),
             "features": encode_features(arrived.given.features),
@@ -292,10 +288,10 @@ class Intake:
         segment = insert(self.connection, "segments", columns)
         for part in accepted:
             if part.batch.errors:  # with the newest window of their batch
-                newest = rollup.finest_window(int(part.predictions.times.max()), stream.minutes_since_us)
+                newest = rollup.finest_window(part.predictions.last_us, stream.minutes_since_us)
                 parts[newest].errors += part.batch.errors
         rollup.add(self.connection, facts.specification, stream.id, parts, self.known)
-        late_days.note_rows(self.connection, stream.id, times, self.now_us, self.known.closed)
+        late_days.note_rows(self.connection, stream.id, predictions, self.now_us, self.known.closed)
         first = 0
         for part, asked in zip(accepted, arrived.requests, strict=True):
             found = arms.count(self.connection, part.batch, facts, asked, self.now_us)
@@ -303,9 +299,11 @@ class Intake:
             self._keep_batch(part, stream, segment, first, facts, waiting, counted)
             first += part.predictions.rows
 
-    def _advance(self, key: StreamKey, facts: VersionFacts, times: Ints, rows: int, dense: bool) -> Stream:
+    def _advance(
+        self, key: StreamKey, facts: VersionFacts, span: tuple[int, int], rows: int, dense: bool
+    ) -> Stream:
         stream = streams.advance_stream(
-            self.connection, key, facts, times, self.now_us, rows, dense, self.known.streams.get(key)
+            self.connection, key, facts, span, self.now_us, rows, dense, self.known.streams.get(key)
         )
         self.known.streams[key] = stream
         return stream
@@ -360,8 +358,7 @@ class Intake:
     def _count_errors(self, key: StreamKey, errors: _Errors) -> None:
         facts = self.facts[key[:2]]
         assert facts is not None
-        time = np.array([errors.time_us], np.int64)
-        stream = self._advance(key, facts, time, 0, False)
+        stream = self._advance(key, facts, (errors.time_us, errors.time_us), 0, False)
         window = rollup.finest_window(errors.time_us, stream.minutes_since_us)
         part = {window: Increment(errors=errors.count)}
         rollup.add(self.connection, facts.specification, stream.id, part, self.known)

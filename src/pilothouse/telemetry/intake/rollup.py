@@ -49,10 +49,10 @@ class LatencyWindows:
     percentiles: Floats
 
 
-def is_dense(times: Ints) -> bool:
+def is_dense(rows: Predictions) -> bool:
     """True for traffic at which minute profiles are worth their bytes."""
-    span_minutes = (int(times.max()) - int(times.min())) / (MINUTE_S * SECOND_US)
-    return len(times) >= DENSE_ROWS_A_MINUTE * max(span_minutes, 1.0)
+    span_minutes = (rows.last_us - rows.first_us) / (MINUTE_S * SECOND_US)
+    return rows.rows >= DENSE_ROWS_A_MINUTE * max(span_minutes, 1.0)
 
 
 def floor_to(level: int, us: int) -> int:
@@ -108,9 +108,9 @@ def _numbered(keys: Sequence[Ints]) -> tuple[list[tuple[int, int]], Ints]:
     windows: list[tuple[int, int]] = []
     numbers = []
     for i, of_stream in enumerate(keys):
-        if of_stream.size and (first := int(of_stream[0])) == int(of_stream.max()) == int(of_stream.min()):
+        if of_stream.size == 1 or (of_stream.size and (of_stream == of_stream[0]).all()):
             numbers.append(np.full(of_stream.size, len(windows)))
-            windows.append((i, first))
+            windows.append((i, int(of_stream[0])))
             continue
         distinct, members = np.unique(of_stream, return_inverse=True)
         numbers.append(members + len(windows))
@@ -120,8 +120,8 @@ def _numbered(keys: Sequence[Ints]) -> tuple[list[tuple[int, int]], Ints]:
 
 def _finest(times: Ints, minutes_since_us: int | None) -> Ints:
     """Start of each event's window of the finest level; of a minute's one more, to tell it from the hour's."""
-    if not times.size:
-        return times
+    if len(times) <= 1:
+        return np.array([_finest_of_one(time, minutes_since_us) for time in times.tolist()], np.int64)
     first, last = (_finest_of_one(int(time), minutes_since_us) for time in (times.min(), times.max()))
     if first == last:  # as in most batches of dense traffic
         return np.full(len(times), first)
@@ -160,7 +160,8 @@ def add(
         key = stream_id, level, start
         before = known.window(key)
         if before is None:
-            window_packs.open_around(connection, specification, stream_id, start)
+            if start < window_packs.packed_until(connection, stream_id, known):
+                window_packs.open_around(connection, specification, stream_id, start)
             before = window_rows.find(connection, specification, key)
         total = part if before is None else summed(specification, [before, part])
         known.put_window(key, total)

@@ -14,7 +14,7 @@ from pilothouse.sqlite.inserts import insert
 from pilothouse.statistics.profiles.coded import CodedColumn
 from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.telemetry.intake.admission import Clock, Rejection, VersionFacts
-from pilothouse.telemetry.rows.columns import Ints, pack
+from pilothouse.telemetry.rows.columns import pack
 
 EXAMPLES_A_REASON = 100
 """Rejections of a reason that are kept as examples; all are counted."""
@@ -101,17 +101,17 @@ def advance_stream(
     connection: Connection,
     key: StreamKey,
     facts: VersionFacts,
-    times: Ints,
+    span: tuple[int, int],
     now_us: int,
     rows: int,
     dense: bool,
     known: Stream | None,
 ) -> Stream:
-    """Count ``rows`` with these event times into a stream, making it where it is the first.
+    """Count ``rows`` with event times from the first to the last of a ``span`` into a stream, making it where it is the first.
 
     ``known`` is the stream as it is stored, where the caller has it.
     """
-    first, last = int(times.min()), int(times.max())
+    first, last = span
     before = known or find_stream(connection, *key)
     if before is None:
         since = 0 if facts.minutes else first - first % HOUR_US if dense else None

@@ -21,6 +21,7 @@ from pilothouse.statistics.profiles.profile import Profile
 from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.telemetry.intake import window_rows
 from pilothouse.telemetry.intake.increment import Increment
+from pilothouse.telemetry.intake.write_cache import WriteCache
 from pilothouse.telemetry.rows.columns import Ints
 
 PACKS = """
@@ -81,6 +82,16 @@ def count_rows(connection: Connection, stream_id: int, start_us: int, end_us: in
         starts, rows, _, _ = _counts(counts)
         count += int(rows[(starts >= start_us) & (starts < end_us) & (starts <= last)].sum())
     return count
+
+
+def packed_until(connection: Connection, stream_id: int, known: WriteCache) -> int:
+    """End of the newest packed day of a stream; 0 where none is."""
+    if stream_id not in known.packed:
+        (last,) = connection.execute(
+            "SELECT max(last) FROM window_packs WHERE stream_id=?", (stream_id,)
+        ).fetchone()
+        known.packed[stream_id] = 0 if last is None else last - last % DAY_US + DAY_US
+    return known.packed[stream_id]
 
 
 def open_around(

@@ -33,6 +33,8 @@ class WriteCache:
         """Coarser windows that are marked as unfolded in the file."""
         self.closed: dict[int, int | None] = {}
         """Ends of the newest closed windows with rows of a stream, by its number; None where none is closed."""
+        self.packed: dict[int, int] = {}
+        """Ends of the newest packed days of a stream, by its number; 0 where none is packed."""
         self._windows: OrderedDict[Key, Increment] = OrderedDict()
         self._seen: tuple[Connection, int, int] | None = None
 
@@ -56,6 +58,7 @@ class WriteCache:
             self.streams,
             self.unfolded,
             self.closed,
+            self.packed,
             self._windows,
         ):
             known.clear()

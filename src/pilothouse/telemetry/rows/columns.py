@@ -58,6 +58,16 @@ class Predictions:
         return len(self.times)
 
     @cached_property
+    def first_us(self) -> int:
+        """Earliest event time."""
+        return int(self.times.min())
+
+    @cached_property
+    def last_us(self) -> int:
+        """Latest event time."""
+        return int(self.times.max())
+
+    @cached_property
     def labels(self) -> list[str]:
         """Predicted classes, one a row; empty for a regression."""
         return [str(text) for text in self.coded_labels.texts()]

@@ -15,7 +15,7 @@ from pilothouse.domain.formats.time_units import DAY_S, DAY_US, HOUR_US
 from pilothouse.domain.monitoring.alert_rules import Span
 from pilothouse.sqlite import Connection
 from pilothouse.telemetry.intake import rollup
-from pilothouse.telemetry.rows.columns import Ints
+from pilothouse.telemetry.rows.columns import Predictions
 
 Kind = Literal["rows", "outcomes", "findings"]
 
@@ -56,24 +56,29 @@ def closed_until(connection: Connection, stream_id: int, monitors: Iterable[str]
 
 
 def note_rows(
-    connection: Connection, stream_id: int, times: Ints, now_us: int, known: MutableMapping[int, int | None]
+    connection: Connection,
+    stream_id: int,
+    rows: Predictions,
+    now_us: int,
+    known: MutableMapping[int, int | None],
 ) -> None:
-    """Note the rows with these event times, as far as a window with them is closed, of this version or of another one on the
+    """Note these rows, as far as a window with them is closed, of this version or of another one on the
     target, which is judged beside them; they are stored already. Ends of closed windows that are ``known`` are not read
     again."""
     if stream_id not in known:
         ends = [closed_until(connection, stream_id, OF_ROWS), _closed_inputs(connection, stream_id)]
         known[stream_id] = max((end for end in ends if end is not None), default=None)
     end = known[stream_id]
-    if end is None or int(times.min()) >= end:
+    if end is None or rows.first_us >= end:
         return
+    times = rows.times
     late = np.sort(times[times < end])
     starts = late - late % DAY_US
     for start in np.unique(starts).tolist():
         of_day = late[starts == start]
-        rows = rollup.count_rows(connection, stream_id, DAY_S, start, start + DAY_US)
+        stored = rollup.count_rows(connection, stream_id, DAY_S, start, start + DAY_US)
         day = LateDay(stream_id, "rows", start, int(of_day[0]), int(of_day[-1]), len(of_day))
-        _note(connection, day, rows, now_us)
+        _note(connection, day, stored, now_us)
 
 
 def _closed_inputs(connection: Connection, stream_id: int) -> int | None:
