@@ -207,6 +207,34 @@ def test_windows_are_read_along_an_index(services: Services, of: str, query: Que
             assert "TEMP B-TREE" not in plan, plan
 
 
+def test_the_whole_audit_log_is_searched_along_one_index(services: Services) -> None:
+    statements: list[str] = []
+    with services.registry.read() as connection:
+        connection.set_trace_callback(statements.append)
+        listing.window(connection, listing.AUDIT, Query(filter=parse_filter("zeppelin")))
+        listing.window(connection, listing.AUDIT, Query(filter=parse_filter("detail=*zep=pelin*")))
+        audit.entries(connection, limit=10, text="zeppelin")
+        connection.set_trace_callback(None)
+        for text in statements[1:]:
+            plan = " ".join(row["detail"] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}"))
+            assert "COVERING INDEX audit_searched" in plan, (text, plan)
+
+
+@pytest.mark.parametrize(
+    "typed", ["candid", "-f cdt", "can*te", "rolled", "zeppelin", "!candid", "!zeppelin"]
+)
+def test_a_text_that_no_stage_of_a_version_has_is_not_looked_for_among_the_stages(
+    services: Services, typed: str
+) -> None:
+    pat = example.person(services, "pat")
+    whole = listings.versions_page(services, pat, Query(after=2_000)).rows
+    sought = parse_filter(typed)
+    holds = "candidate" if "z" not in typed and "rolled" not in typed else "zzz"
+    wanted = [v.id for v in whole if (holds in str(v.standing.stage)) is (sought.kind != "lacks")]
+    found = listings.versions_page(services, pat, Query(filter=sought, after=2_000)).rows
+    assert [v.id for v in found] == wanted
+
+
 def test_what_an_entry_of_the_log_says_is_found_in_any_script(services: Services) -> None:
     with services.registry.transaction() as connection:
         said = audit.append(

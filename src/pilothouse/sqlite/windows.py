@@ -56,6 +56,8 @@ class Listing:
     row."""
     also: tuple[str, ...] = ()
     """Columns of ``tests`` that are part of the text too."""
+    words: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """All that columns of ``also`` may hold, where that is few words: a text in none of them is not looked for there."""
     long: tuple[str, str, str] | None = None
     """Column of long ASCII JSON that is part of the text too, but not for a fuzzy filter, whose letters are in any long
     text. Its name; its stored form; and its form as shown, which takes four times as long and differs where one of
@@ -272,10 +274,7 @@ def _add_text(listing: Listing, row_filter: RowFilter, where: list[str], values:
     text = row_filter.text
     if not text:
         return
-    letters = (
-        [like(letter) for letter in text if letter != " "] if row_filter.kind == "fuzzy" else [like(text)]
-    )
-    pattern = "%" + "%".join(letters) + "%"
+    pattern = "%" + "%".join(map(like, _letters_of(row_filter))) + "%"
     test, sought = (f"{{}} {_LIKE}", pattern) if row_filter.kind == "fuzzy" else ("instr({}, ?) > 0", text)
     tests, bound = [test.format(listing.text)], [sought]
     if listing.elsewhere is not None:
@@ -290,10 +289,27 @@ def _add_text(listing: Listing, row_filter: RowFilter, where: list[str], values:
         tests.append(in_long)
         bound.extend(patterns)
     for name in listing.also:
+        parts = [part for one in _letters_of(row_filter) for part in one.split("*")]
+        if name in listing.words and not any(_has(word, parts) for word in listing.words[name]):
+            continue
         tests.append(_test(listing, name, _LIKE))
         bound.append(pattern)
     where.append(f"{'NOT ' if row_filter.kind == 'lacks' else ''}({' OR '.join(tests)})")
     values.extend(bound)
+
+
+def _letters_of(row_filter: RowFilter) -> list[str]:
+    """What must occur one after the other in a text that passes."""
+    return [one for one in row_filter.text if one != " "] if row_filter.kind == "fuzzy" else [row_filter.text]
+
+
+def _has(word: str, parts: list[str]) -> bool:
+    place = 0
+    for one in parts:
+        place = word.find(one, place) + len(one)
+        if place < len(one):
+            return False
+    return True
 
 
 def _in_long(long: tuple[str, str, str], sought: str) -> tuple[str, list[str]]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from pilothouse.domain.formats.time_units import to_us
+from pilothouse.domain.models.version_stage import VersionStage
 from pilothouse.domain.monitoring.incidents import DATA, SERVING
 from pilothouse.sqlite.windows import Listing, in_order, window
 from pilothouse.store.models.version_stages import STAGE
@@ -64,6 +65,7 @@ VERSIONS = Listing(
     {"v.model_id": _MODELS},
     tests={"stage": f"{STAGE} {{}}"},
     also=("stage",),
+    words={"stage": tuple(map(str, VersionStage))},
 )
 DEARNESS = "i.cost_weight - 1e15 * i.cost_tier"
 """Cost of an incident as one number, for an index: no weight comes near the distance of two tiers."""

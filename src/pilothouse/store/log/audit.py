@@ -170,7 +170,8 @@ def entries(
             "instr(lower(actor || ' ' || action || ' ' || subject), ?) > 0": text.lower() or None,
         }
     )
-    rows = connection.execute(f"{_SELECT}{conditions} ORDER BY seq DESC LIMIT ?", (*values, limit))
+    found = f"SELECT seq FROM audit {conditions} ORDER BY seq DESC LIMIT ?"  # noqa: S608 - as above
+    rows = connection.execute(f"{_SELECT}WHERE seq IN ({found}) ORDER BY seq DESC", (*values, limit))
     return [_entry(row) for row in rows]
 
 
