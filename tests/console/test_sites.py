@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.console.session.actions import ACTIONS
 from pilothouse.console.sites import app as sites_app
 from pilothouse.console.sites.app import SitesConsole
-from pilothouse.console.sites.keys import LISTS, SITE_ACTIONS
+from pilothouse.console.sites.keys import KINDS, LISTS, SITE_ACTIONS, SITES, actions_in
 from pilothouse.console.widgets.grid import Grid
+from pilothouse.domain.sites.acts import ACTS
 from pilothouse.domain.sites.readings import Standing
 from pilothouse.sites.asking import sites_of
 from pilothouse.sites.last_states import LastStates
@@ -90,14 +92,19 @@ async def test_sites_are_shown_as_what_they_are_and_opened_in_their_own_console(
         assert "workspace is not opened, away" in screen_of(app)
 
 
-def test_every_key_is_there_once_and_does_something() -> None:
-    keys = Counter(key for action in SITE_ACTIONS for key in action.key_list)
-    assert [key for key, count in keys.items() if count > 1] == []
+def test_every_key_means_one_thing_wherever_the_cursor_is_and_does_something() -> None:
+    for view, kinds in {SITES: ("",), **LISTS}.items():
+        for kind in kinds:
+            keys = Counter(key for action in actions_in(view, kind) for key in action.key_list)
+            assert [key for key, count in keys.items() if count > 1] == []
     views = {action.name.removeprefix("go_") for action in SITE_ACTIONS if action.name.startswith("go_")}
-    assert views == {"sites", *LISTS}
-    missing = [
-        a.name
-        for a in SITE_ACTIONS
-        if not (a.name.startswith("go_") or hasattr(SitesConsole, f"do_{a.name}"))
-    ]
-    assert missing == []
+    assert views == {SITES, *LISTS}
+    acts = {(act.name, act.kind) for act in ACTS}
+    assert acts == {(one.name, KINDS[one.scope]) for one in SITE_ACTIONS if one.scope in KINDS}
+    others = [one.name for one in SITE_ACTIONS if one.scope not in KINDS and not one.name.startswith("go_")]
+    assert [name for name in others if not hasattr(SitesConsole, f"do_{name}")] == []
+
+
+def test_what_the_console_of_one_does_too_has_its_name_there() -> None:
+    own = {"sites"}
+    assert {one.id for one in SITE_ACTIONS if one.scope not in own} <= {one.id for one in ACTIONS}

@@ -48,6 +48,6 @@ def test_the_summary_counts_standings_and_figures() -> None:
 
 
 def test_one_list_names_the_site_of_each_item_and_says_what_is_stale() -> None:
-    table = items_table("alert", [HEARD, replace(AWAY, site="us-1")], NOW)
-    assert [row.key for row in table.rows] == ["eu-1\n7", "us-1\n7"]
+    table = items_table(("alert",), [HEARD, replace(AWAY, site="us-1")], NOW)
+    assert [row.key for row in table.rows] == ["eu-1\nalert\n7", "us-1\nalert\n7"]
     assert [row.cells[1].text for row in table.rows] == ["✖ critical", "◌ critical (stale)"]

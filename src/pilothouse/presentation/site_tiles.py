@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from pilothouse.domain.formats.safe_text import safe
+from pilothouse.domain.sites.answers import SiteItem
 from pilothouse.domain.sites.readings import Reading, Standing
 from pilothouse.presentation.cell import Cell, Tone
 from pilothouse.presentation.tables.site_rows import heard_text, state_cell
@@ -97,6 +98,8 @@ def summary(readings: Sequence[Reading]) -> str:
         for standing in Standing
         if standing is not Standing.ANSWERS and (number := sum(one.standing is standing for one in readings))
     ]
+    if wrong := sum(bool(one.skew_s) for one in readings):
+        standings.append(f"{wrong} with a wrong clock")
     known = [one.figures for one in readings if one.figures is not None]
     figures = (
         counted(sum(one.alerts for one in known), "alert"),
@@ -106,8 +109,23 @@ def summary(readings: Sequence[Reading]) -> str:
     return f"{', '.join([counted(len(readings), 'site'), *standings])} · {', '.join(figures)}"
 
 
-def detail(reading: Reading, place: str, now: datetime) -> tuple[tuple[Cell, Cell], Line]:
-    """Two lines about one site: where it is and as whom it knows us; then why it is what it is."""
+def filter_cells(reading: Reading) -> dict[str, str]:
+    """Texts of a site by the names that a filter of the tiles may ask for."""
+    figures = reading.figures
+    return {
+        "site": reading.site,
+        "state": state_cell(reading).text,
+        "standing": str(reading.standing),
+        "health": str(figures.health) if figures is not None else "",
+        "why": reading.said,
+        "release": figures.release if figures is not None else "",
+    }
+
+
+def detail(
+    reading: Reading, place: str, now: datetime, item: SiteItem | None = None
+) -> tuple[tuple[Cell, Cell], Line]:
+    """Two lines about one site: where it is and as whom it knows us; then why it is what it is, and an item of it whole."""
     answer, figures = reading.answer, reading.figures
     facts = [place]
     if answer is not None:
@@ -115,9 +133,14 @@ def detail(reading: Reading, place: str, now: datetime) -> tuple[tuple[Cell, Cel
         facts += [f"schema {answer.schema}"] if answer.schema else []
     if figures is not None:
         facts.append(f"{figures.unhealthy} of {counted(figures.deployments, 'deployment')} unhealthy")
+    why = _why(reading, now)
+    tone: Tone = "warn" if reading.said or reading.is_stale or reading.skew_s else ""
+    lines: Line = (Cell(why, tone),)
+    if item is not None and item.text:
+        lines = (*lines, Cell(f"{'. ' if why else ''}{item.subject}: {item.text}"))
     return (
         (Cell(f"{safe(reading.site)}: ", "strong"), Cell(safe(" · ".join(facts), 1_000))),
-        (Cell(_why(reading, now), "warn" if reading.said or reading.is_stale else ""),),
+        lines,
     )
 
 
@@ -132,6 +155,9 @@ def _why(reading: Reading, now: datetime) -> str:
     elif figures is None and reading.since is not None:
         parts.append(f"{reading.standing}; no state of it is known")
     parts += [reading.said] if reading.said else []
+    if reading.skew_s:
+        ahead = "ahead" if reading.skew_s > 0 else "behind"
+        parts.append(f"its clock is {span_text(abs(reading.skew_s))} {ahead}: ages here are by ours")
     if figures is not None:
         parts += [figures.frozen] if figures.frozen else []
         parts += [figures.unwatched] if figures.unwatched else []

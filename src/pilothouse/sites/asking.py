@@ -22,7 +22,14 @@ _KEEP_S = 60.0
 _EACH_S = 0.3
 """Seconds more for each site: so many of this machine together take a tenth of a core."""
 _AT_ONCE = 4
-_VIEWS = {"deployment": "monitor", "request": "evidence", "job": "job", "alert": "alert"}
+"""Sites of one machine that are asked at once: one that takes its time holds up no other machine's."""
+_VIEWS = {
+    "deployment": "monitor",
+    "request": "evidence",
+    "job": "job",
+    "alert": "alert",
+    "rollout": "rollout",
+}
 """Views of a site's own console that open an item."""
 
 
@@ -42,27 +49,38 @@ def sites_of(places: Sequence[str]) -> list[Site]:
 
 def ask(site: Site, before: Reading) -> Reading:
     """The site after it was asked now. Raises nothing that a site can cause."""
+    asked_at = datetime.now(UTC)
     try:
         found = _answer(site.address)
     except NotAllowedError as error:
         return failed(before, Standing.REFUSED, one_line(str(error)), datetime.now(UTC))
     except (PilothouseError, OSError) as error:
         return failed(before, Standing.AWAY, one_line(str(error)), datetime.now(UTC))
-    return answered(before, found, datetime.now(UTC))
+    return answered(before, found, datetime.now(UTC), asked_at=asked_at)
 
 
 def _answer(address: SiteAddress) -> SiteAnswer:
     return local.answer(Path(address.path)) if address.is_here else far.answer(address)
 
 
-def console_command(site: Site, item: SiteItem | None = None, *, read_only: bool = False) -> list[str]:
-    """Command that opens the site's own console in this terminal, at an item where one is given."""
+def console_command(
+    site: Site, item: SiteItem | None = None, *, read_only: bool = False, config: Path | None = None
+) -> list[str]:
+    """Command that opens the site's own console in this terminal, at an item where one is given. ``config`` is a file of this
+    machine, and counts for sites of this machine."""
     words = ["console", *(["--readonly"] if read_only else [])]
+    if site.address.is_here and config is not None:
+        words += ["--config", str(config.absolute())]
     words += [_VIEWS[item.kind], *item.key.split(" ")] if item is not None else []
+    return site_command(site, words, terminal=True)
+
+
+def site_command(site: Site, words: Sequence[str], *, terminal: bool = False) -> list[str]:
+    """Command that runs ``pilothouse`` with these words in a site: here in its folder, else there over SSH."""
     if site.address.is_here:
         root = str(Path(site.address.path).absolute())
         return [sys.executable, "-I", "-m", "pilothouse.cli.main", "-w", root, *words]
-    return ssh_command(site.address, words, terminal=True)
+    return ssh_command(site.address, words, terminal=terminal)
 
 
 class SiteWatch:
@@ -72,7 +90,7 @@ class SiteWatch:
         self._sites, self._tell, self._kept = sites, tell, kept
         self._stopping = threading.Event()
         self._again = {site.name: threading.Event() for site in sites}
-        self._room = threading.Semaphore(_AT_ONCE)
+        self._room = {site.address.login: threading.Semaphore(_AT_ONCE) for site in sites}
 
     def start(self) -> None:
         """Begin."""
@@ -97,7 +115,7 @@ class SiteWatch:
         kept_at = datetime.min.replace(tzinfo=UTC)
         while not self._stopping.is_set():
             again.clear()
-            with self._room:
+            with self._room[site.address.login]:
                 if self._stopping.is_set():
                     return
                 reading = ask(site, reading)

@@ -12,6 +12,7 @@ from rich.style import Style
 
 from pilothouse.console.session.actions import ACTIONS, EVERYWHERE, RESERVED, actions_of, key_name, printed
 from pilothouse.console.session.views import COMMANDS, VIEWS, parse_command
+from pilothouse.console.sites.keys import LISTS, SITE_ACTIONS, SITES, actions_in
 from pilothouse.console.widgets.tones import SKINS
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.formats.bounded_toml import one_line_each, parse_toml
@@ -193,7 +194,7 @@ def _skins(table: Mapping[str, Any], faults: _Faults) -> dict[str, Mapping[Tone,
 
 
 def _keys(table: Mapping[str, Any], faults: _Faults) -> dict[str, str]:
-    known = {action.id for action in ACTIONS}
+    known = {action.id for action in (*ACTIONS, *SITE_ACTIONS)}
     keys: dict[str, str] = {}
     for name, value in table.items():
         given = [value] if isinstance(value, str) else value
@@ -225,12 +226,21 @@ def _check_key(key: str, section: str, name: str, faults: _Faults) -> None:
 def _check_conflicts(keys: Mapping[str, str], plugins: tuple[Plugin, ...], faults: _Faults) -> None:
     """No key may have two meanings in a view."""
     reported = set()
-    for scope in dict.fromkeys(action.scope for action in ACTIONS):
+    scopes = {action.scope: actions_of(action.scope, keys) for action in ACTIONS}
+    of_sites = {  # by view and kind of what the cursor is on; no name of a view has a blank
+        f"{SITES} {view} {kind}": actions_in(view, kind, keys)
+        for view, kinds in {SITES: ("",), **LISTS}.items()
+        for kind in kinds
+    }
+    for scope, actions in {**scopes, **of_sites}.items():
         taken: dict[str, tuple[str, str, str]] = {}
-        entries = [("keys", action.id, key) for action in actions_of(scope, keys) for key in action.key_list]
-        entries += [
-            (f"plugins.{p.name}", "key", p.key) for p in plugins if p.works_in(scope) or scope == EVERYWHERE
-        ]
+        entries = [("keys", action.id, key) for action in actions for key in action.key_list]
+        if scope in scopes:
+            entries += [
+                (f"plugins.{p.name}", "key", p.key)
+                for p in plugins
+                if p.works_in(scope) or scope == EVERYWHERE
+            ]
         for section, name, key in entries:
             before = taken.setdefault(key, (section, name, key))
             if before == (section, name, key):

@@ -1,11 +1,15 @@
-"""The console of several sites. It changes nothing itself: what is opened is the site's own console, in this terminal."""
+"""The console of several sites. It changes nothing itself: a site's own console opens in this terminal, and an act is a
+command in the site."""
 
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.text import Text
+from textual import events
 from textual.app import App, ComposeResult, SuspendNotSupported
 from textual.binding import Binding
 from textual.filter import LineFilter
@@ -14,20 +18,25 @@ from textual.widgets import Input, Static
 
 from pilothouse.console.dialogs import Help
 from pilothouse.console.sanitise import Sanitiser
+from pilothouse.console.session.actions import EVERYWHERE, Action, key_of
+from pilothouse.console.session.config import ConsoleConfig
+from pilothouse.console.sites.acting import NOT_KNOWN, Acts, act_of, why_not
 from pilothouse.console.sites.board import Board
-from pilothouse.console.sites.keys import LISTS, SITE_ACTIONS, SITES
+from pilothouse.console.sites.header import place_cells, tab_cells
+from pilothouse.console.sites.keys import LISTS, SEARCH, SITE_ACTIONS, SITES, actions_in
+from pilothouse.console.sites.lock import CHECK_S, SitesLock
 from pilothouse.console.widgets.frame_parts import Footer, OneLine
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.prompt import Prompt
-from pilothouse.console.widgets.tones import line, paragraph
-from pilothouse.domain.formats.safe_text import safe
+from pilothouse.console.widgets.tones import line, paragraph, use_skin
+from pilothouse.domain.listing import parse_filter
 from pilothouse.domain.sites.answers import SiteItem
-from pilothouse.domain.sites.readings import Reading, with_followed
-from pilothouse.presentation.cell import Cell
-from pilothouse.presentation.site_tiles import detail, summary
-from pilothouse.presentation.tables.site_rows import items_table
+from pilothouse.domain.sites.readings import Reading, aged, badness, with_followed
+from pilothouse.presentation.cell import Cell, Tone
+from pilothouse.presentation.site_tiles import detail, filter_cells, summary
+from pilothouse.presentation.tables.site_rows import heard_text, item_key, items_table
 from pilothouse.presentation.width import clip, display_width
-from pilothouse.sites.asking import Site, SiteWatch, console_command
+from pilothouse.sites.asking import Site, SiteWatch, console_command, site_command
 from pilothouse.sites.last_states import LastStates
 
 if TYPE_CHECKING:
@@ -35,17 +44,19 @@ if TYPE_CHECKING:
 
 _AGE_S = 1.0
 """How often ages are written anew."""
-_TABS = (("1", "sites"), ("3", "approvals"), ("5", "jobs"), ("7", "fleet"), ("8", "alerts"))
 
 
 class SitesConsole(App[int]):
-    """One list over all sites. ``kept`` are the last states of those that are away."""
+    """One list over all sites. ``kept`` are the last states of those that are away; ``fault`` is what is wrong with the
+    configuration, and ``config_path`` where it was named."""
 
     CSS_PATH = "../styles/console.tcss"
     TITLE = "pilothouse"
     ENABLE_COMMAND_PALETTE = False
     ALLOW_SELECT = False
-    BINDINGS = [Binding(one.keys, f"act('{one.name}')", one.label, show=False) for one in SITE_ACTIONS]
+    BINDINGS = [
+        Binding(one.keys, f"act('{one.name}')", one.label, id=one.id, show=False) for one in SITE_ACTIONS
+    ]
 
     class Heard(Message):
         """A site was asked, in a thread."""
@@ -54,22 +65,40 @@ class SitesConsole(App[int]):
             super().__init__()
             self.reading = reading
 
-    def __init__(self, sites: Sequence[Site], kept: LastStates, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        sites: Sequence[Site],
+        kept: LastStates,
+        *,
+        read_only: bool = False,
+        config: ConsoleConfig | None = None,
+        config_path: Path | None = None,
+        fault: str = "",
+    ) -> None:
         super().__init__(ansi_color=True, watch_css=False)
-        self.theme = "ansi-dark"
+        self._config, self._config_path, self._fault = config or ConsoleConfig(), config_path, fault
+        self.theme = "ansi-light" if self._config.skin == "light" else "ansi-dark"
         self.animation_level = "none"
+        use_skin(self._config.tones)
+        if self._config.keys:
+            self.set_keymap(dict(self._config.keys))
         self.view = SITES
         self._sites = {site.name: site for site in sites}
         self._readings = {site.name: Reading(site=site.name) for site in sites}
         self._read_only = read_only
         self._sanitiser = Sanitiser()
         self._filter = ""
+        self._worst_first = True
+        self._leaving = False
+        self.lock = SitesLock(self)
+        self.acts = Acts(self, self._act_ended, lambda: self.lock.locked)
         self.watch_sites = SiteWatch(sites, lambda reading: self.post_message(self.Heard(reading)), kept)
 
     @property
     def readings(self) -> list[Reading]:
         """Every site, in the order in which they were named, each with those that it follows."""
-        return with_followed(list(self._readings.values()))
+        now = datetime.now(UTC)
+        return with_followed([aged(one, now) for one in self._readings.values()])
 
     @property
     def crash(self) -> Exception | None:
@@ -85,6 +114,12 @@ class SitesConsole(App[int]):
     def get_line_filters(self) -> list[LineFilter]:
         """The sanitiser comes last: nothing after it can bring a control character back."""
         return [*super().get_line_filters(), self._sanitiser]
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys, and nothing that is drawn, keep the console from locking itself."""
+        if isinstance(event, events.Key | events.Paste):
+            self.lock.pressed()
+        await super().on_event(event)
 
     def panic(self, *renderables: object) -> None:
         """End without printing: ``launch`` raises the error once the terminal is as it was before."""
@@ -107,6 +142,9 @@ class SitesConsole(App[int]):
         self._go(SITES)
         self.watch_sites.start()
         self.set_interval(_AGE_S, self._show)
+        self.set_interval(CHECK_S, self.lock.check)
+        if self._fault:
+            self.say(self._fault)
 
     def on_unmount(self) -> None:
         self.watch_sites.stop()
@@ -130,51 +168,52 @@ class SitesConsole(App[int]):
         self.screen.set_focus(board if view == SITES else grid)
 
     def _show(self) -> None:
-        if self.screen is not self.screen_stack[0]:
-            return
+        if len(self.screen_stack) != 1 or len(self.screen.query("#place, #site-detail, #footer")) < 3:
+            return  # a question is over it, or it is ending
         now = datetime.now(UTC)
         self._show_place()
         if self.view == SITES:
-            self.query_one(Board).put(self.readings)
+            passing = parse_filter(self._filter)
+            shown = [one for one in self.readings if not passing or passing.matches(filter_cells(one))]
+            shown.sort(key=badness if self._worst_first else lambda _: 0)
+            self.query_one(Board).put(shown, f"no site passes /{self._filter}; Esc clears the filter")
         else:
             self.query_one(Grid).put(items_table(LISTS[self.view], self.readings, now))
         self._show_detail(now)
-        self.query_one(Footer).put(
-            [
-                (one, True)
-                for one in SITE_ACTIONS
-                if one.footer and not (one.name == "filter" and self.view == SITES)
-            ]
-        )
 
     def _show_place(self) -> None:
-        width, said = self.size.width, summary(self.readings)
+        said = summary(self.readings)
         said = f"READ-ONLY  {said}" if self._read_only else said
-        left = (" sites" if self.view == SITES else f" sites › {self.view}") + (
-            f" /{safe(self._filter, 40)}" if self._filter else ""
-        )
-        right = clip(said, max(1, min(display_width(said), width - display_width(left) - 3)))
-        gap = " " * max(1, width - display_width(left) - display_width(right) - 1)
-        self.query_one("#place", OneLine).put(Cell(left, "strong"), Cell(gap), Cell(right, "dim"))
-        tabs = [
-            part
-            for key, view in _TABS
-            for part in (
-                Cell(" "),
-                Cell(
-                    f"[{key} {view.capitalize()}]" if view == self.view else f" {key} {view.capitalize()} ",
-                    "strong" if view == self.view else "dim",
-                ),
-            )
-        ]
-        self.query_one("#tabs", OneLine).put(*tabs)
+        self.query_one("#place", OneLine).put(*place_cells(self.view, self._filter, said, self.size.width))
+        self.query_one("#tabs", OneLine).put(*tab_cells(self.view, self._actions()))
+
+    def _actions(self) -> tuple[Action, ...]:
+        item = self._item()
+        return actions_in(self.view, item.kind if item is not None else "", self._config.keys)
+
+    def _refusals(self) -> dict[str, str]:
+        """Acts that are not offered on what the cursor is on, and why."""
+        item, reading = self._item(), self._reading()
+        if item is None or reading is None:
+            return {}
+        found = {}
+        for one in self._actions():
+            act = act_of(one.name, item)
+            if act is not None and (why := why_not(act, item, reading, read_only=self._read_only)):
+                found[one.name] = why
+        return found
+
+    def _show_keys(self) -> None:
+        refusals = self._refusals()
+        self.query_one(Footer).put([(one, one.name not in refusals) for one in self._actions() if one.footer])
 
     def _show_detail(self, now: datetime) -> None:
+        self._show_keys()
         reading, widget = self._reading(), self.query_one("#site-detail", Static)
         if reading is None:
             widget.update("")
             return
-        where, why = detail(reading, self._place(reading), now)
+        where, why = detail(reading, self._place(reading), now, self._item())
         room = max(10, self.size.width - 2 - display_width(where[0].text))
         where = (where[0], Cell(clip(where[1].text, min(room, display_width(where[1].text)))))
         widget.update(Text("\n").join([line(*where), paragraph(*why)]), layout=False)
@@ -191,38 +230,41 @@ class SitesConsole(App[int]):
 
     # ---- what the cursor is on
 
-    def _row(self) -> tuple[str, str]:
-        """Site and key of the item under the cursor of a list."""
-        site, _, key = (self.query_one(Grid).key or "").partition("\n")
-        return site, key
-
     def _reading(self) -> Reading | None:
         if self.view == SITES:
             return self.query_one(Board).reading
-        return self._readings.get(self._row()[0])
+        reading = self._readings.get((self.query_one(Grid).key or "").partition("\n")[0])
+        return aged(reading, datetime.now(UTC)) if reading is not None else None
 
     def _item(self) -> SiteItem | None:
-        site, key = self._row()
-        reading = self._readings.get(site)
-        items = reading.answer.items if reading and reading.answer else ()
-        kind = LISTS.get(self.view)
-        return next((one for one in items if one.kind == kind and one.key == key), None)
+        reading = self._reading() if self.view != SITES else None
+        items = reading.answer.items if reading is not None and reading.answer else ()
+        key = self.query_one(Grid).key
+        return next((one for one in items if reading and item_key(reading, one) == key), None)
 
     # ---- actions
 
     async def action_act(self, name: str) -> None:
         """Perform an action of the table."""
         self.query_one(Footer).clear()
+        if name != "leave":
+            self._leaving = False
         if name.startswith("go_"):
             self._go(name.removeprefix("go_"))
-        else:
+            if name == f"go_{SEARCH}":
+                self.do_filter()
+        elif hasattr(self, f"do_{name}"):
             getattr(self, f"do_{name}")()
+        else:
+            self._act(name)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Letters belong to a filter while it is typed."""
         if action == "act" and isinstance(self.focused, Input):
             return parameters == ("back",)
         if action == "act" and len(self.screen_stack) > 1:
+            return False
+        if action == "act" and not any(one.name == parameters[0] for one in self._actions()):
             return False
         return super().check_action(action, parameters)
 
@@ -244,36 +286,66 @@ class SitesConsole(App[int]):
             why = reading.said or "it did not answer"
             self.say(f"{reading.site} is not opened, {reading.standing}: {why}")
             return
-        item = self._item() if self.view != SITES else None
-        command = console_command(self._sites[reading.site], item, read_only=self._read_only)
+        site = self._sites[reading.site]
+        command = console_command(site, self._item(), read_only=self._read_only, config=self._config_path)
+        code = self._in_terminal(reading.site, command)
+        if code:
+            self.say(f"the console of {reading.site} ended with exit code {code}")
+
+    def _in_terminal(self, site: str, command: Sequence[str]) -> int | None:
+        """Exit code of a command that had the terminal; None where the terminal cannot be handed over."""
         try:
             with self.suspend():
                 code = _run(command)
         except SuspendNotSupported:
             self.say("this terminal cannot be handed over: open the site alone, with pilothouse -w")
-            return
+            return None
+        self.lock.pressed()
         self.refresh(layout=True)
-        self.watch_sites.look_again(reading.site)
-        if code:
-            self.say(f"the console of {reading.site} ended with exit code {code}")
+        self.watch_sites.look_again(site)
+        return code
 
-    def do_again(self) -> None:
+    def run_in_site(self, name: str, words: Sequence[str]) -> int | None:
+        """Run a command of a site in this terminal; its exit code."""
+        return self._in_terminal(name, site_command(self._sites[name], words, terminal=True))
+
+    def _act(self, name: str) -> None:
+        """Ask whether to do something to what the cursor is on, in its site."""
+        item, reading = self._item(), self._reading()
+        act = act_of(name, item)
+        if item is None or reading is None or act is None:
+            return
+        if why := why_not(act, item, reading, read_only=self._read_only):
+            self.say(why)
+            return
+        self.acts.ask(act, self._sites[reading.site], reading, item, heard_text(reading, datetime.now(UTC)))
+
+    def _act_ended(self, site: str, said: str) -> None:
+        self.say(said)
+        if not self.acts.pending.get(site):
+            self.watch_sites.look_again(site)
+
+    def do_order(self) -> None:
+        self._worst_first = not self._worst_first
+        self._show()
+        self.say("the worst first" if self._worst_first else "in the order in which they were named", "")
+
+    def do_refresh(self) -> None:
         reading = self._reading()
         if reading is not None:
             self.watch_sites.look_again(reading.via or reading.site)
             self.say(f"{reading.via or reading.site} is asked …")
 
     def do_filter(self) -> None:
-        if self.view != SITES:
-            self.query_one(Footer).display = False
-            self.query_one(Prompt).open("/", self._filter)
+        self.query_one(Footer).display = False
+        self.query_one(Prompt).open("/", self._filter)
 
     def on_prompt_filtered(self, message: Prompt.Filtered) -> None:
         """Filter while the text is typed."""
         self._set_filter(message.text)
         if message.done:
             self._close_prompt()
-        self._show_place()
+        self._show()
 
     def _set_filter(self, text: str) -> None:
         if text != self._filter:
@@ -283,26 +355,39 @@ class SitesConsole(App[int]):
     def _close_prompt(self) -> None:
         self.query_one(Prompt).close()
         self.query_one(Footer).display = True
-        self.screen.set_focus(self.query_one(Grid))
+        self.screen.set_focus(self.query_one(Board) if self.view == SITES else self.query_one(Grid))
 
     def do_back(self) -> None:
         if self.query_one(Prompt).display:
             self._close_prompt()
         elif self._filter:
             self._set_filter("")
-            self._show_place()
+            self._show()
         else:
             self._go(SITES)
 
     def do_help(self) -> None:
-        self.push_screen(Help(SITES, {}, SITE_ACTIONS, self.query_one(Footer).last_message))
+        keys = self._config.keys
+        shown = [
+            replace(
+                one, keys=keys.get(one.id, one.keys), scope=EVERYWHERE if one.scope == EVERYWHERE else SITES
+            )
+            for one in SITE_ACTIONS
+        ]
+        self.push_screen(Help(SITES, self._refusals(), shown, self.query_one(Footer).last_message))
 
     def do_leave(self) -> None:
+        waiting = [site for site, number in self.acts.pending.items() if number]
+        if waiting and not self._leaving:
+            self._leaving = True
+            again = key_of(self._actions(), "leave")
+            self.say(f"{waiting[0]} has not answered yet: {again} again leaves, and {NOT_KNOWN}")
+            return
         self.exit(0)
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, tone: Tone = "warn") -> None:
         """Show a message until the next key."""
-        self.query_one(Footer).say(text, "warn")
+        self.query_one(Footer).say(text, tone)
 
 
 def _run(command: Sequence[str]) -> int:

@@ -10,7 +10,8 @@ from textual.message import Message
 from textual.widgets import Static
 
 from pilothouse.console.widgets.tones import CURSOR, STYLES
-from pilothouse.domain.sites.readings import Reading
+from pilothouse.domain.formats.safe_text import safe
+from pilothouse.domain.sites.readings import Reading, Standing
 from pilothouse.presentation.site_tiles import HEIGHT, columns_for, tile
 
 
@@ -36,6 +37,9 @@ class Board(Static, can_focus=True):
     def __init__(self) -> None:
         super().__init__(markup=False, id="board")
         self._readings: Sequence[Reading] = ()
+        self._empty = ""
+        self._stays = False
+        """Whether the cursor stays on its site. Until every site was asked or somebody moved it, it is at the first tile."""
         self._top = 0
         self.cursor = 0
 
@@ -44,9 +48,15 @@ class Board(Static, can_focus=True):
         """The site under the cursor."""
         return self._readings[self.cursor] if self._readings else None
 
-    def put(self, readings: Sequence[Reading]) -> None:
-        """Show the newest readings, of the same sites in the same order."""
-        self._readings = readings
+    def put(self, readings: Sequence[Reading], empty: str = "") -> None:
+        """Show the newest readings, ``empty`` where there is none. The cursor stays on its site wherever that stands."""
+        before = self.reading.site if self.reading is not None and self._stays else None
+        self._readings, self._empty = readings, empty
+        self._stays |= all(one.standing is not Standing.UNKNOWN for one in readings)
+        names = [one.site for one in readings]
+        if before in names:
+            self.cursor = names.index(before)
+        self.cursor = max(0, min(self.cursor, len(names) - 1))
         self._paint()
 
     @property
@@ -54,7 +64,10 @@ class Board(Static, can_focus=True):
         return columns_for(len(self._readings), self.size.width, self.size.height)
 
     def _paint(self) -> None:
-        if not self.size.width or not self._readings:
+        if not self.size.width:
+            return
+        if not self._readings:
+            self.update(safe(self._empty), layout=False)
             return
         columns, now = self._columns, datetime.now(UTC)
         width = self.size.width // columns
@@ -78,7 +91,7 @@ class Board(Static, can_focus=True):
         wanted = self.cursor + across + down * self._columns
         if down and not 0 <= wanted < len(self._readings):
             return
-        self.cursor = max(0, min(wanted, len(self._readings) - 1))
+        self.cursor, self._stays = max(0, min(wanted, len(self._readings) - 1)), True
         self._paint()
         self.post_message(self.Moved())
 
@@ -90,7 +103,7 @@ class Board(Static, can_focus=True):
         if column < columns and 0 <= number < len(self._readings):
             if number == self.cursor and event.chain > 1:
                 self.post_message(self.Chosen())
-            self.cursor = number
+            self.cursor, self._stays = number, True
             self._paint()
             self.post_message(self.Moved())
 

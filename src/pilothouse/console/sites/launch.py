@@ -6,21 +6,36 @@ import sys
 import threading
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 from pilothouse.console.launch import go_without_the_terminal, leave_with_the_terminal, terminal_problem
+from pilothouse.console.session import config as configuration
 from pilothouse.console.sites.app import SitesConsole
+from pilothouse.domain.errors import InvalidInputError
 from pilothouse.sites.asking import sites_of
 from pilothouse.sites.last_states import LastStates, default_folder
 
 
-def launch(places: Sequence[str], *, read_only: bool = False) -> int:
+def launch(places: Sequence[str], *, read_only: bool = False, config_path: Path | None = None) -> int:
     """Run the console until the user leaves. 2 where stdin or stdout is no terminal. Raises InvalidInputError."""
     sites = sites_of(places)
     problem = terminal_problem()
     if problem:
         print(f"pilothouse: {problem}", file=sys.stderr)  # noqa: T201 - words go to stderr
         return 2
-    app = SitesConsole(sites, LastStates(default_folder()), read_only=read_only)
+    settings, fault = configuration.ConsoleConfig(), ""
+    try:
+        settings = configuration.load(config_path)
+    except InvalidInputError as error:
+        fault = str(error)
+    app = SitesConsole(
+        sites,
+        LastStates(default_folder()),
+        read_only=read_only,
+        config=settings,
+        config_path=config_path,
+        fault=fault,
+    )
     return asyncio.run(_run(app))
 
 

@@ -65,16 +65,16 @@ def read_address(text: str) -> SiteAddress:
 
 
 def names_of(addresses: Sequence[SiteAddress]) -> list[str]:
-    """A short name for each, no two alike: the folder's name here, the host elsewhere, both where that is not enough, and a
-    number where even that is not."""
+    """A short name for each, no two alike: the folder's name here, the host elsewhere. Of those that would be alike, what tells
+    them apart stands first, since a name may be cut at its end: ``old/ewr``, ``eu-1:a``; and a number where that is not
+    enough."""
     short = [one.folder_name or one.path if one.is_here else _short(one.host) for one in addresses]
     often = Counter(short)
+    alike: dict[str, list[SiteAddress]] = {}
+    for name, one in zip(short, addresses, strict=True):
+        alike.setdefault(name, []).append(one)
     names = [
-        name
-        if often[name] == 1
-        else one.path
-        if one.is_here
-        else f"{one.host}{one.path and ':'}{one.folder_name}"
+        name if often[name] == 1 else _told_apart(name, one, alike[name])
         for name, one in zip(short, addresses, strict=True)
     ]
     seen: Counter[str] = Counter()
@@ -83,6 +83,19 @@ def names_of(addresses: Sequence[SiteAddress]) -> list[str]:
         seen[name] += 1
         unique.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
     return unique
+
+
+def _told_apart(name: str, one: SiteAddress, alike: Sequence[SiteAddress]) -> str:
+    if not one.is_here:
+        return f"{one.host}{one.path and ':'}{one.folder_name}"
+    own, *others = [
+        other.path.rstrip("/").split("/")
+        for other in (one, *(two for two in alike if two.is_here and two != one))
+    ]
+    for parts in range(2, len(own)):
+        if all(other[-parts:] != own[-parts:] for other in others):
+            return "/".join(own[-parts:])
+    return one.path
 
 
 def _short(host: str) -> str:

@@ -15,10 +15,14 @@ FORMAT = 1
 """Format of an answer; one that is higher is of a newer release, and is not read."""
 MOST_ITEMS = 200
 """Items of each kind that an answer holds; its figures count all."""
-KINDS = ("deployment", "request", "job", "alert")
+KINDS = ("deployment", "request", "job", "alert", "rollout")
+_LATER_KINDS = {"rollout": "rollouts"}
+"""Kinds that have a list of their own in JSON: a release that does not know them refuses ``items`` that hold any."""
+_MOST_LABELS = 24
 _LARGEST = 10**12
 _LONGEST = 400
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}(?: [A-Za-z0-9][A-Za-z0-9._-]{0,127})?")
+_PIN = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9:._-]{0,127})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +65,11 @@ class SiteItem:
     at: datetime | None = None
     mine: bool = False
     """Whether it waits for the one who asked."""
+    pin: str = ""
+    """What an act on it is held to, so that nothing is done to what has changed since: the evidence's digest of a request, the
+    version that is live of a deployment. Empty where the site does not say it."""
+    labels: tuple[tuple[str, str], ...] = ()
+    """Its target's region, unit and so on, and its labels, for filters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +87,8 @@ class SiteAnswer:
     partial: str = ""
     """Why there is less than a site of this release says; empty where there is not."""
     followed: tuple["FollowedState", ...] = field(default=())
+    idle_lock_s: int = 0
+    """Seconds without a key after which a console of it locks itself; 0: it does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,13 +123,12 @@ def answer_plain(answer: SiteAnswer) -> dict[str, Any]:
         "release": answer.release,
         "actor": answer.actor,
         "figures": figures_plain(answer.figures) if answer.figures else None,
-        "items": [
-            {
-                "kind": one.kind, "key": one.key, "state": one.state, "subject": one.subject, "text": one.text,
-                "at": _iso(one.at) if one.at else None, "mine": one.mine,
-            }
-            for one in answer.items
-        ],
+        "items": [_item_plain(one) for one in answer.items if one.kind not in _LATER_KINDS],
+        **{
+            name: [_item_plain(one) for one in answer.items if one.kind == kind]
+            for kind, name in _LATER_KINDS.items()
+        },
+        "idle_lock_s": answer.idle_lock_s,
         "partial": answer.partial,
         "followed": [
             {
@@ -131,9 +141,16 @@ def answer_plain(answer: SiteAnswer) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _item_plain(item: SiteItem) -> dict[str, Any]:
+    return {
+        "kind": item.kind, "key": item.key, "state": item.state, "subject": item.subject, "text": item.text,
+        "at": _iso(item.at) if item.at else None, "mine": item.mine, "pin": item.pin, "labels": dict(item.labels),
+    }  # fmt: skip
+
+
 def read_answer(plain: object) -> SiteAnswer:
     """Answer of JSON values. Raises InvalidInputError, which names the field."""
-    facts = _Facts(plain, "")
+    facts = Facts(plain, "")
     if facts.count("format") > FORMAT:
         raise InvalidInputError("the site answers in a format of a newer release: install that here")
     figures = facts.get("figures")
@@ -143,15 +160,20 @@ def read_answer(plain: object) -> SiteAnswer:
         release=facts.text("release"),
         actor=facts.text("actor"),
         figures=read_figures(figures) if figures is not None else None,
-        items=tuple(_item(_Facts(one, "items: ")) for one in facts.list("items", MOST_ITEMS * len(KINDS))),
+        items=tuple(
+            _item(Facts(one, f"{name}: "))
+            for name in ("items", *_LATER_KINDS.values())
+            for one in facts.list(name, MOST_ITEMS * len(KINDS))
+        ),
         partial=facts.text("partial"),
-        followed=tuple(_followed(_Facts(one, "followed: ")) for one in facts.list("followed", MOST_ITEMS)),
+        followed=tuple(_followed(Facts(one, "followed: ")) for one in facts.list("followed", MOST_ITEMS)),
+        idle_lock_s=facts.count("idle_lock_s"),
     )
 
 
 def read_figures(plain: object) -> SiteFigures:
     """Figures of JSON values. Raises InvalidInputError, which names the field."""
-    facts = _Facts(plain, "figures: ")
+    facts = Facts(plain, "figures: ")
     made_at = facts.time("made_at")
     if made_at is None:
         raise InvalidInputError("the site's answer: figures: made_at: expected a time")
@@ -175,8 +197,8 @@ def read_figures(plain: object) -> SiteFigures:
 
 def of_status(plain: object, now: datetime) -> SiteAnswer:
     """Answer of what ``pilothouse status --json`` prints: all that a release before sites says. Raises InvalidInputError."""
-    facts = _Facts(plain, "status: ")
-    models = [_Facts(one, "status: models: ") for one in facts.list("models", 100_000)]
+    facts = Facts(plain, "status: ")
+    models = [Facts(one, "status: models: ") for one in facts.list("models", 100_000)]
     counts = facts.get("deployments")
     by_health = counts if isinstance(counts, Mapping) else {}
     number = {name: _number(value, f"deployments: {name}") for name, value in by_health.items()}
@@ -193,7 +215,7 @@ def of_status(plain: object, now: datetime) -> SiteAnswer:
         requests=sum(one.count("open_requests") for one in models),
         jobs=sum(one.count("unfinished_jobs") for one in models),
         unwatched=facts.text("unwatched"),
-        paused=_Facts(automation, "").text("reason") or "paused" if is_paused else "",
+        paused=Facts(automation, "").text("reason") or "paused" if is_paused else "",
     )
     return SiteAnswer(
         schema=0,
@@ -208,12 +230,14 @@ UNHEALTHY = (Health.DOWN, Health.CRITICAL, Health.DEGRADED, Health.NO_TRAFFIC)
 """Healths that a tile counts as unhealthy."""
 
 
-def _item(facts: "_Facts") -> SiteItem:
+def _item(facts: "Facts") -> SiteItem:
     kind, key = facts.text("kind"), facts.text("key")
     if kind not in KINDS:
         raise InvalidInputError("the site's answer: items: kind: expected one of " + ", ".join(KINDS))
     if not _KEY.fullmatch(key):  # it becomes words of a command
         raise InvalidInputError("the site's answer: items: key: expected a number, or a model and a target")
+    if not _PIN.fullmatch(facts.text("pin")):
+        raise InvalidInputError("the site's answer: items: pin: expected a version or a digest")
     return SiteItem(
         kind=kind,
         key=key,
@@ -222,10 +246,12 @@ def _item(facts: "_Facts") -> SiteItem:
         text=facts.text("text"),
         at=facts.time("at"),
         mine=facts.get("mine") is True,
+        pin=facts.text("pin"),
+        labels=facts.labels("labels"),
     )
 
 
-def _followed(facts: "_Facts") -> FollowedState:
+def _followed(facts: "Facts") -> FollowedState:
     figures = facts.get("figures")
     return FollowedState(
         name=facts.text("name"),
@@ -236,7 +262,7 @@ def _followed(facts: "_Facts") -> FollowedState:
     )
 
 
-def _health(facts: "_Facts") -> Health:
+def _health(facts: "Facts") -> Health:
     try:
         return Health(facts.text("health"))
     except ValueError:  # a word of a newer release
@@ -253,7 +279,15 @@ def _iso(time: datetime) -> str:
     return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-class _Facts:
+def _are_labels(value: object) -> bool:
+    return (
+        isinstance(value, Mapping)
+        and len(value) <= _MOST_LABELS
+        and all(isinstance(one, str) for one in value.values())
+    )
+
+
+class Facts:
     """An object of JSON, whose fields are asked for by their type. A field that is absent is empty."""
 
     def __init__(self, plain: object, where: str) -> None:
@@ -283,6 +317,11 @@ class _Facts:
             self._expect(name, f"a list of {most} at most", lambda v: isinstance(v, list) and len(v) <= most)
             or []
         )
+
+    def labels(self, name: str) -> tuple[tuple[str, str], ...]:
+        """An object of short texts."""
+        found = self._expect(name, f"{_MOST_LABELS} labels at most", _are_labels) or {}
+        return tuple((safe(key, 64).casefold(), safe(value, 100)) for key, value in found.items())
 
     def time(self, name: str) -> datetime | None:
         value = self._expect(name, "a time", lambda value: isinstance(value, str) and len(value) <= 40)

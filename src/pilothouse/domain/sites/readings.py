@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
+from pilothouse.domain.monitoring.monitoring import Health
 from pilothouse.domain.sites.answers import FollowedState, SiteAnswer, SiteFigures
 from pilothouse.domain.sites.followed import natural
 
@@ -24,7 +25,7 @@ class Standing(StrEnum):
     """It answers, and does not let us read."""
     AWAY = "away"
     STALE = "stale"
-    """Known by what it publishes, which has grown old, or cannot be read."""
+    """Known by what it publishes, which has grown old, or cannot be read; or asked itself, and silent for too long."""
     DOUBTED = "not believed"
     """Known by what it publishes, which is not what it signed, or an old copy."""
     CONTRADICTS = "contradicts"
@@ -50,6 +51,8 @@ class Reading:
     said: str = ""
     """Why it has no newer state; empty where it has."""
     tried_at: datetime | None = None
+    skew_s: float = 0.0
+    """Seconds by which its clock is ahead of ours (below 0: behind); 0 where that is less than its answers' own delay."""
     via: str = ""
     """The site that follows it, by whose word alone it is known here; empty for one that is asked itself."""
 
@@ -68,13 +71,81 @@ class Reading:
         )
 
 
-def answered(before: Reading, answer: SiteAnswer, now: datetime) -> Reading:
-    """The reading after an answer."""
+_SKEW = timedelta(minutes=1)
+"""Skew of a clock from which it is said, and times of the site are put right."""
+_SILENT = timedelta(seconds=90)
+"""Age of an answer from which a site that is asked all the time is no current one."""
+
+
+def answered(
+    before: Reading, answer: SiteAnswer, now: datetime, *, asked_at: datetime | None = None
+) -> Reading:
+    """The reading after an answer, which was made between ``asked_at`` and ``now``."""
     standing = standing_of(answer)
     known = replace(before, tried_at=now, standing=standing, since=_since(before, standing, now))
     if answer.figures is None:
         return replace(known, said=schema_text(answer))
-    return replace(known, answer=answer, heard_at=now, said=answer.partial)
+    skew_s = _skew_s(answer.figures.made_at, asked_at or now, now)
+    return replace(known, answer=answer, heard_at=now, said=answer.partial, skew_s=skew_s)
+
+
+def _skew_s(made_at: datetime, first: datetime, last: datetime) -> float:
+    if first - _SKEW <= made_at <= last + _SKEW:
+        return 0.0
+    return (made_at - last).total_seconds() if made_at > last else (made_at - first).total_seconds()
+
+
+def aged(reading: Reading, now: datetime) -> Reading:
+    """The reading as it is now: one whose newest answer is too old is stale, whatever it said then."""
+    current = reading.standing in (Standing.ANSWERS, Standing.READ_ONLY, Standing.PARTIAL)
+    if not current or reading.via or reading.heard_at is None or now - reading.heard_at < _SILENT:
+        return reading
+    said = "it is asked, and has not answered since"
+    return replace(reading, standing=Standing.STALE, since=reading.heard_at, said=said)
+
+
+def why_no_act(reading: Reading) -> str:
+    """Why nothing can be done in a site now; empty where it takes acts, by the rights that somebody has there."""
+    if reading.via:
+        return f"{reading.site} is known by what {reading.via} read of it: open it by its own place, with -w"
+    if reading.standing is Standing.READ_ONLY and reading.figures is not None:
+        return f"{reading.site} is read-only: {reading.figures.frozen}"
+    if reading.standing is not Standing.ANSWERS:
+        return f"{reading.site} is {reading.standing}: {reading.said or 'it did not answer yet'}"
+    return ""
+
+
+_WORST = (
+    Standing.CONTRADICTS,
+    Standing.DOUBTED,
+    Health.DOWN,
+    Health.CRITICAL,
+    Standing.AWAY,
+    Standing.STALE,
+    Standing.REFUSED,
+    Health.DEGRADED,
+    Health.NO_TRAFFIC,
+    Standing.NEWER,
+    Standing.OLDER,
+    Standing.UNKNOWN,
+    Health.NOT_JUDGED,
+    Health.NO_DATA,
+    Health.SUSPECTED,
+    Health.HEALTHY,
+    Health.NOT_DEPLOYED,
+)
+"""What needs somebody first: what is wrong now before what cannot be seen, and that before what is well."""
+
+
+def badness(reading: Reading) -> tuple[int, int]:
+    """Order of sites, the worst first: by what each is, then the one with more alerts."""
+    figures = reading.figures
+    what: Standing | Health = reading.standing
+    if reading.standing in (Standing.ANSWERS, Standing.READ_ONLY, Standing.PARTIAL):
+        what = figures.health if figures is not None else Standing.UNKNOWN
+        if figures is not None and figures.unwatched:  # nobody keeps its health true
+            what = min(what, Health.NOT_JUDGED, key=_WORST.index)
+    return (_WORST.index(what), -figures.alerts if figures is not None else 0)
 
 
 def failed(before: Reading, standing: Standing, said: str, now: datetime) -> Reading:

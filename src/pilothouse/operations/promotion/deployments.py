@@ -29,17 +29,29 @@ from pilothouse.store.work import runs
 
 
 def roll_back(
-    services: Services, actor: Actor, model: str, targets: Sequence[str] | None = None, reason: str = ""
+    services: Services,
+    actor: Actor,
+    model: str,
+    targets: Sequence[str] | None = None,
+    reason: str = "",
+    *,
+    only_from: int | None = None,
 ) -> list[Deployment]:
     """Deploy the version before on these targets (where None, on all that have one), and set a hold on automatic deployment.
 
-    Needs a reason and no approval. Returns the new deployments. Raises NotFoundError, NotAllowedError, InvalidInputError (no
-    reason) or ConflictError (there is no version before).
+    Needs a reason and no approval. ``only_from`` is the version that somebody saw live, who wants that one to go and no other.
+    Returns the new deployments. Raises NotFoundError, NotAllowedError, InvalidInputError (no reason) or ConflictError (there is
+    no version before, or another version than ``only_from`` is live).
     """
     reason = reason_given(reason, "rolling back")
     with changing(services, actor, Permission.ROLL_BACK, model, targets) as change:
         require_model(change.connection, model)
         steps = _plan(change.connection, model, targets)
+        for step in steps:
+            if only_from not in (None, step.now):
+                raise ConflictError(
+                    f"{step.target} runs {model}/{step.now} and not {model}/{only_from}: it has changed since you looked"
+                )
         return go_back(services, change, model, steps, reason)
 
 

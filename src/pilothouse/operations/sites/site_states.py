@@ -9,18 +9,23 @@ from pilothouse.domain.listing import Query
 from pilothouse.domain.monitoring.monitoring import Health
 from pilothouse.domain.promotion.request_rules import state_of
 from pilothouse.domain.records import AlertStatus
+from pilothouse.domain.registered import Target
+from pilothouse.domain.rollouts.rollout import PlaceState
 from pilothouse.domain.sites.answers import MOST_ITEMS, UNHEALTHY, SiteAnswer, SiteFigures, SiteItem
 from pilothouse.operations import automation_switch, listings
 from pilothouse.operations.alerts import alerts
 from pilothouse.operations.authorisation import reading
-from pilothouse.operations.fleet import health
+from pilothouse.operations.fleet import health, targets
+from pilothouse.operations.identity import idle_lock
 from pilothouse.operations.promotion import request_lists
+from pilothouse.operations.rollouts import views
 from pilothouse.operations.services import Services
 from pilothouse.operations.sites import following
 from pilothouse.store.log import audit
 from pilothouse.store.migrations import SCHEMA
 
 _LONGEST = 200
+_MOST_LABELS = 20
 
 
 def answer(services: Services, actor: Actor) -> SiteAnswer:
@@ -34,6 +39,7 @@ def answer(services: Services, actor: Actor) -> SiteAnswer:
         figures=_figures(services, actor, requests=requests, jobs=jobs),
         items=tuple(rows),
         followed=following.states(services, actor),
+        idle_lock_s=idle_lock.seconds(services) or 0,
     )
 
 
@@ -81,6 +87,7 @@ def _items(services: Services, actor: Actor) -> tuple[list[SiteItem], int, int]:
     deployments = health.states_page(services, actor, Query(after=MOST_ITEMS))
     open_requests, mine = request_lists.requests_page(services, actor, Query(after=MOST_ITEMS, where=_OPEN))
     jobs = listings.jobs_page(services, actor, Query(after=MOST_ITEMS, where=_RUNNING))
+    labels = {one.name: _labels(one) for one in targets.list_targets(services, actor)}
 
     def made() -> Iterator[SiteItem]:
         for state in deployments.rows:
@@ -92,6 +99,8 @@ def _items(services: Services, actor: Actor) -> tuple[list[SiteItem], int, int]:
                 subject=f"{state.model}{version} on {state.target}",
                 text=_cut(state.why),
                 at=state.since,
+                pin=version.removeprefix("/"),
+                labels=labels.get(state.target, ()),
             )
         for request in open_requests.rows:
             yield SiteItem(
@@ -103,6 +112,8 @@ def _items(services: Services, actor: Actor) -> tuple[list[SiteItem], int, int]:
                 text=_cut(f"by {request.requested_by}: {request.reason}"),
                 at=request.recorded_at,
                 mine=request.id in mine,
+                pin=request.shown_digest,
+                labels=_shared([labels.get(target, ()) for target in request.targets]),
             )
         for job in jobs.rows:
             yield SiteItem(
@@ -123,9 +134,42 @@ def _items(services: Services, actor: Actor) -> tuple[list[SiteItem], int, int]:
                 subject=f"{alert.model}/{alert.version} on {alert.target}",
                 text=_cut(f"{alert.kind}: {alert.summary}"),
                 at=alert.recorded_at,
+                labels=labels.get(alert.target, ()),
+            )
+        for rollout in views.list_rollouts(services, actor, unfinished=True, limit=MOST_ITEMS):
+            live = sum(one.state is PlaceState.LIVE for one in rollout.targets)
+            yield SiteItem(
+                kind="rollout",
+                key=str(rollout.id),
+                state=str(rollout.state),
+                subject=f"{rollout.uri} live on {live} of {len(rollout.targets)}",
+                text=_cut("; ".join(filter(None, (rollout.why, rollout.place_text)))),
+                at=rollout.entered_at or rollout.recorded_at,
+                labels=_shared([labels.get(one.target, ()) for one in rollout.targets]),
             )
 
     return list(made()), open_requests.total or 0, jobs.total or 0
+
+
+def _labels(target: Target) -> tuple[tuple[str, str], ...]:
+    own = {
+        "target": target.name,
+        "region": target.region,
+        "product": target.product,
+        "unit": target.business_unit,
+        "environment": target.environment,
+    }
+    named = {**target.labels, **own}
+    return tuple((key, _cut(text)) for key, text in list(named.items())[-_MOST_LABELS:] if text)
+
+
+def _shared(found: list[tuple[tuple[str, str], ...]]) -> tuple[tuple[str, str], ...]:
+    """Labels of several targets together, each with all its values."""
+    values: dict[str, dict[str, None]] = {}
+    for labels in found:
+        for key, text in labels:
+            values.setdefault(key, {})[text] = None
+    return tuple((key, _cut(" ".join(texts))) for key, texts in list(values.items())[:_MOST_LABELS])
 
 
 def _cut(text: str) -> str:

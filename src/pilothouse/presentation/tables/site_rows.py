@@ -1,7 +1,8 @@
 """Tables of several sites: the sites themselves, and their items in one list, the site named first."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pilothouse.domain.monitoring.monitoring import Health
 from pilothouse.domain.sites.answers import SiteItem
@@ -31,8 +32,10 @@ _EMPTY = {
     "request": "no open request on any site that answers",
     "job": "no job runs on any site that answers",
     "deployment": "nothing is deployed on any site that answers",
+    "rollout": "no roll-out is on its way on any site that answers",
 }
-_STATE = {"deployment": "HEALTH", "request": "STATE", "job": "STATE", "alert": "SEVERITY"}
+_MOST_NAMES = 60
+"""Names of labels that a filter may ask for; a site may say whatever it likes."""
 
 
 def state_cell(reading: Reading) -> Cell:
@@ -79,38 +82,67 @@ def sites_table(readings: Sequence[Reading], now: datetime) -> Table:
     )
 
 
-def items_table(kind: str, readings: Sequence[Reading], now: datetime) -> Table:
-    """All items of a kind, of every site: requests that wait for the reader, critical alerts and the worst deployments first,
-    then the newest.
+def item_key(reading: Reading, item: SiteItem) -> str:
+    """Key of an item's row: the site, the kind and the item's own key, a line each."""
+    return f"{reading.site}\n{item.kind}\n{item.key}"
 
-    The key of a row is the site, a line end, and the item's key.
+
+def items_table(kinds: Sequence[str], readings: Sequence[Reading], now: datetime) -> Table:
+    """All items of these kinds, of every site: requests that wait for the reader, critical alerts and the worst deployments
+    first, those that are stale behind their like, then the newest.
+
+    Ages are by our own clock, also where the site's is wrong. A filter may ask for the labels of what an item is about too.
     """
-    found = [(one, item) for one in readings if one.answer for item in one.answer.items if item.kind == kind]
-    found.sort(key=lambda pair: _order(kind, pair[1]))
-    columns = read_columns("SITE ~8", f"{_STATE[kind]} ~8", "SUBJECT ~12-24", "SINCE", "WHAT ~10")
+    found = [(one, item) for one in readings if one.answer for item in one.answer.items if item.kind in kinds]
+    found.sort(key=lambda pair: _order(*pair))
+    several = len(kinds) > 1
+    specs = ("SITE ~8-12", *(("KIND",) if several else ()), "STATE ~8", "SUBJECT ~12-24", "SINCE", "WHAT ~10")
+    often = Counter(name for _, item in found for name, _ in item.labels)
+    names = [name for name, _ in often.most_common(_MOST_NAMES)]
     rows = (
         Row(
-            f"{one.site}\n{item.key}",
+            item_key(one, item),
             (
                 cell(one.site, "dim" if one.is_stale else ""),
+                *((cell(item.kind, "dim"),) if several else ()),
                 _item_cell(one, item),
                 cell(item.subject),
-                cell(ago_text(item.at, now) if item.at else None),
+                cell(ago_text(item.at - timedelta(seconds=one.skew_s), now) if item.at else None),
                 cell(item.text),
             ),
+            _fields(item, names),
         )
         for one, item in found
     )
-    return Table(columns, tuple(rows), _EMPTY[kind])
+    empty = _EMPTY[kinds[0]] if not several else "no item on any site that answers"
+    return Table(read_columns(*specs), tuple(rows), empty)
 
 
-def _order(kind: str, item: SiteItem) -> tuple[float, ...]:
+def _fields(item: SiteItem, names: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Every row has the same names: what a name means must not depend on the first row."""
+    own = dict(item.labels)
+    every = " ".join(f"{name}={value}" for name, value in item.labels)
+    return (*((name, own.get(name, "")) for name in names), ("label", every))
+
+
+def _order(reading: Reading, item: SiteItem) -> tuple[float, ...]:
     newest = -item.at.timestamp() if item.at else 0.0
-    if kind == "deployment":
-        return (float(_health(item).rank), newest)
-    if kind == "alert":
-        return (0.0 if item.state.startswith("critical") else 1.0, newest)
-    return (0.0 if item.mine else 1.0, newest)
+    return (_urgency(item), float(reading.is_stale), newest)
+
+
+def _urgency(item: SiteItem) -> float:
+    """0 is the most urgent, over every kind."""
+    if item.kind == "deployment":
+        return float(_health(item).rank)
+    if item.kind == "alert":
+        return (
+            float(Health.CRITICAL.rank if item.state.startswith("critical") else Health.DEGRADED.rank) + 0.5
+        )
+    if item.kind == "rollout":
+        return float(Health.DEGRADED.rank if item.state == "paused" else Health.SUSPECTED.rank) + 0.6
+    if item.kind == "request":
+        return float(Health.DEGRADED.rank if item.mine else Health.NO_DATA.rank) + 0.7
+    return float(Health.SUSPECTED.rank) + 0.8
 
 
 def _health(item: SiteItem) -> Health:
@@ -129,8 +161,10 @@ def _item_cell(reading: Reading, item: SiteItem) -> Cell:
     if item.kind == "alert":
         is_bad = item.state.startswith("critical")
         return cell(f"{'✖' if is_bad else '▲'} {item.state}", "bad" if is_bad else "warn")
-    if item.kind == "job":
-        return cell(f"▶ {item.state}", "info")
+    if item.kind == "rollout" and item.state == "paused":
+        return cell(f"▲ {item.state}", "warn")
+    if item.kind in ("job", "rollout"):
+        return cell(f"{'▶' if item.kind == 'job' else '◐'} {item.state}", "info")
     return cell(f"{'▶' if item.mine else '◆'} {item.state}", "strong" if item.mine else "info")
 
 

@@ -42,12 +42,25 @@ _PATIENCE_S = 30.0
     metavar="CONDITIONS",
     help='On every target that fits, of MODEL or of all models: "region = eu, unit != retail, labels.tier = gold|silver".',
 )
+@click.option(
+    "--from",
+    "only_from",
+    type=click.IntRange(1),
+    metavar="VERSION",
+    help="Only where VERSION is live: refused where somebody has changed that meanwhile.",
+)
 @click.option("--reason", default="", help="Why, for the record; needed, except for a plan.")
 @click.option("--plan", is_flag=True, help="Only show what would be done.")
 @json_option
 @click.pass_obj
 def rollback(
-    session: Session, model: str | None, targets: tuple[str, ...], where: str | None, reason: str, plan: bool
+    session: Session,
+    model: str | None,
+    targets: tuple[str, ...],
+    where: str | None,
+    only_from: int | None,
+    reason: str,
+    plan: bool,
 ) -> None:
     """Go back to the version before; holds automatic deployment off until lift-hold.
 
@@ -56,6 +69,8 @@ def rollback(
     if where is not None:
         if targets:
             raise click.UsageError("--where selects the targets: leave --on out")
+        if only_from is not None:
+            raise click.UsageError("--from is for targets that --on names, or all of a model's")
         _roll_back_selected(session, where, model, reason, plan)
         return
     if model is None:
@@ -73,7 +88,7 @@ def rollback(
         else []
     )
     deployments_made = deployment_operations.roll_back(
-        session.services, session.actor, model, targets=targets or None, reason=reason
+        session.services, session.actor, model, targets=targets or None, reason=reason, only_from=only_from
     )
     say_unwatched(session)
     if printed_as_json(session, deployments_made):

@@ -54,13 +54,13 @@ def console(
     if places:
         if start is not None:
             raise NotAllowedError("-w is refused over SSH: the key says which workspace it is")
-        if view or config or session.at or session.as_name or as_name or session.workspace:
+        if view or session.at or session.as_name or as_name or session.workspace:
             raise InvalidInputError(
-                "a console over several workspaces takes no VIEW, --config, --at or --as, and -w behind the word console alone"
+                "a console over several workspaces takes no VIEW, --at or --as, and -w behind the word console alone"
             )
         from pilothouse.console.sites.launch import launch as launch_sites
 
-        return launch_sites(places, read_only=read_only)
+        return launch_sites(places, read_only=read_only, config_path=config)
     from pilothouse.console.launch import launch
     from pilothouse.console.session.options import ConsoleOptions
 

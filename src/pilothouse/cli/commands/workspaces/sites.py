@@ -181,6 +181,28 @@ def _show(session: Session, found: Sequence[tuple[FollowedSite, FollowedLook | N
 
 
 @site.command()
+@click.pass_obj
+def unlock(session: Session) -> None:
+    """Prove that you are you, by your SSH agent or your passphrase: what unlocks a console of several sites."""
+    from pilothouse.cli.commands.people.passphrases import ask_passphrase
+    from pilothouse.operations.identity import idle_lock
+    from pilothouse.signing.agent import socket_of
+
+    services, actor = session.services, session.actor
+    found = idle_lock.ways(services, actor, socket_of())
+    if found.key:
+        say(f"the SSH agent is asked to sign with {found.key}: confirm there, or touch the key")
+        idle_lock.unlock_with_agent(services, actor, None, socket_of())
+    elif found.passphrase:
+        idle_lock.unlock(services, actor, None, ask_passphrase(f"passphrase of {actor.name}"))
+    else:
+        raise NotAllowedError(
+            f"nothing of {actor.name} unlocks it: no passphrase is set, or it is locked, and {found.why_no_key}"
+        )
+    say(f"unlocked by {actor.name}")
+
+
+@site.command()
 @click.argument("path", metavar="NAME")
 @click.pass_obj
 def file(session: Session, path: str) -> None:

@@ -1,0 +1,96 @@
+"""Idle lock of the console of several sites: the shortest of those sites that have one, and that site unlocks it."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from pilothouse.console.widgets.tones import line
+from pilothouse.domain.formats.safe_text import safe
+from pilothouse.domain.models.dataclass_reader import format_duration
+from pilothouse.domain.sites.readings import Reading
+from pilothouse.presentation.cell import Cell
+
+if TYPE_CHECKING:
+    from pilothouse.console.sites.app import SitesConsole
+
+CHECK_S = 1.0
+_SHORTEST_S = 30
+"""The shortest that a site can set; one that says less lies, and locks nobody out."""
+
+
+def strictest(readings: Iterable[Reading]) -> tuple[str, int] | None:
+    """The site whose consoles lock themselves soonest, and after how many seconds; None where none does."""
+    found = [
+        (max(_SHORTEST_S, one.answer.idle_lock_s), one.site)
+        for one in readings
+        if one.answer is not None and one.answer.idle_lock_s and not one.via
+    ]
+    return (min(found)[1], min(found)[0]) if found else None
+
+
+class SitesLock:
+    """When the console is locked. ``clock`` gives seconds."""
+
+    def __init__(self, app: "SitesConsole", clock: Callable[[], float] = time.monotonic) -> None:
+        self._app, self._clock = app, clock
+        self._pressed_at = clock()
+        self.locked = False
+
+    def pressed(self) -> None:
+        """A key was pressed, here or in a site's own console."""
+        self._pressed_at = self._clock()
+
+    def check(self) -> None:
+        """Lock the console where its time has come."""
+        found = strictest(self._app.readings)
+        if self.locked or found is None or self._clock() - self._pressed_at < found[1]:
+            return
+        self.locked = True
+        self._app.push_screen(LockedSites(*found), self._unlocked)
+
+    def _unlocked(self, _: object) -> None:
+        self.locked = False
+        self.pressed()
+
+
+class LockedSites(ModalScreen[None]):
+    """The lock: over everything, until the site unlocks it in this terminal, or the console is left."""
+
+    BINDINGS = [
+        Binding("ctrl+d", "leave", show=False, priority=True),
+        Binding("enter", "unlock", show=False, priority=True),
+    ]
+
+    app: "SitesConsole"
+
+    def __init__(self, site: str, after_s: int) -> None:
+        super().__init__()
+        self._site, self._after_s = site, after_s
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="dialog"):
+            yield Static(line(Cell("locked", "strong")), markup=False, id="title")
+            yield Static(
+                f"{safe(self._site)} locks its consoles after {format_duration(self._after_s)} without a key. "
+                f"Enter unlocks this one by your SSH agent or your passphrase there, asked for in this terminal.",
+                markup=False,
+                id="message",
+            )
+            yield Static(line(Cell("Ctrl+D leaves", "dim")), markup=False, id="keys")
+
+    def action_unlock(self) -> None:
+        if self.app.run_in_site(self._site, ["site", "unlock"]) == 0:
+            self.dismiss(None)
+        else:
+            self.query_one("#title", Static).update(
+                line(Cell(f"locked: {safe(self._site)} did not unlock it", "bad"))
+            )
+
+    def action_leave(self) -> None:
+        self.app.exit(0)
