@@ -2,7 +2,9 @@
 
 import json
 
-from pilothouse.domain.integrations.integration_file import SETTING, integrations_from_plain
+from pilothouse.domain.identity.roles import Actor, Permission
+from pilothouse.domain.integrations.integration_file import SETTING, Integrations, integrations_from_plain
+from pilothouse.operations.authorisation import as_now, permits
 from pilothouse.sqlite import Connection
 from pilothouse.store import workspace
 
@@ -12,3 +14,12 @@ def allowed_places(connection: Connection) -> tuple[str, ...]:
     text = workspace.setting(connection, SETTING)
     sources = integrations_from_plain(json.loads(text)).sources if text else None
     return sources.allow if sources else ()
+
+
+def places_at_apply(connection: Connection, actor: Actor, described: Integrations | None) -> tuple[str, ...]:
+    """Those in force, and those of a file that is about to be applied where the actor may put it in force: else a first file
+    could come into force only without the models whose sources it allows."""
+    in_force = allowed_places(connection)
+    given = described.sources.allow if described is not None and described.sources else ()
+    may = set(given) - set(in_force) and permits(connection, as_now(connection, actor), Permission.LOOSEN)
+    return (*in_force, *given) if may else in_force

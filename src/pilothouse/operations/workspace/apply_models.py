@@ -33,6 +33,7 @@ from pilothouse.operations.automation.schedule_times import gives_either_day
 from pilothouse.operations.integrations import integration_files
 from pilothouse.operations.integrations.integration_files import IntegrationChanges
 from pilothouse.operations.models.git_state import git_states
+from pilothouse.operations.models.source_places import places_at_apply
 from pilothouse.operations.outbox import settings_files
 from pilothouse.operations.outbox.settings_files import AlertChanges
 from pilothouse.operations.plans import plan_files
@@ -245,17 +246,16 @@ def _apply_one(change: Change, file: ReadFile, planned: PlannedChange, keys: Map
 
 
 def _read_files(services: Services, actor: Actor, folder: Path | None, *, thorough: bool) -> _Files:
-    """Everything that is applied; rows are looked at of models that are new or change. Raises ModelFileError with all faults,
-    InvalidInputError."""
-    with reading(services, actor) as connection:
-        known = {facts.digest for facts in models.facts(connection).values()}
+    """Everything that is applied; rows are looked at of models that are new or change. Raises ModelFileError with all faults."""
     root = folder or services.paths.models
     problems: list[str] = []
     described = target_files.read_targets_file(services, problems)
     plans = plan_files.read_plans_file(services, problems)
     integrations = integration_files.read_integrations_file(services, problems)
     described_alerts = settings_files.read_alerts_file(services, problems)
-    examination = Examination(known, thorough)
+    with reading(services, actor) as connection:
+        known = {facts.digest for facts in models.facts(connection).values()}
+        examination = Examination(known, places_at_apply(connection, actor, integrations), thorough)
     files = read_model_files(services, root, described, problems, examination=examination)
     problems += target_files.disagreements(files.values(), described)
     if not problems:

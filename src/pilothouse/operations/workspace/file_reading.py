@@ -28,7 +28,6 @@ from pilothouse.operations.models.source_columns import (
     source_path,
     source_problems,
 )
-from pilothouse.operations.models.source_places import allowed_places
 from pilothouse.operations.models.source_values import MOST_ROWS, NOTED_ROWS, SourceReport, look_at_rows
 from pilothouse.operations.outbox import settings_files
 from pilothouse.operations.services import Services
@@ -57,9 +56,10 @@ class ReadFile:
 @dataclass(frozen=True, slots=True)
 class Examination:
     """Rows are looked at of model files whose digest is not ``known``: for notes, or (``thorough``) for everything that a
-    training would refuse, and then the estimator is tried too."""
+    training would refuse, and then the estimator is tried too. ``places``: on private networks that sources may lead to."""
 
     known: Collection[str]
+    places: tuple[str, ...]
     thorough: bool = False
 
 
@@ -183,9 +183,8 @@ def _read_file(
     rows = SourceReport(())
     has_rows = examined and not any(problem.startswith(_NO_ROWS) for problem in problems)
     if has_rows and source_url(spec.data.source).is_fetched:
-        with services.registry.read() as connection:
-            places = allowed_places(connection)
-        rows = columns_by_url(spec, source_path(spec, folder), places)
+        assert examination is not None
+        rows = columns_by_url(spec, source_path(spec, folder), examination.places)
         problems += rows.faults
     elif has_rows:
         rows = look_at_rows(
