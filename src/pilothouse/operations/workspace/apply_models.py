@@ -246,7 +246,7 @@ def _apply_one(change: Change, file: ReadFile, planned: PlannedChange, keys: Map
 
 
 def _read_files(services: Services, actor: Actor, folder: Path | None, *, thorough: bool) -> _Files:
-    """Everything that is applied; rows are looked at of models that are new or change. Raises ModelFileError with all faults."""
+    """All that is applied; rows are looked at of models that are new or change. Raises ModelFileError with all faults."""
     root = folder or services.paths.models
     problems: list[str] = []
     described = target_files.read_targets_file(services, problems)
