@@ -36,9 +36,9 @@ from support import wait_until
 from support.dask_cluster import Cluster, cluster
 
 PACKAGES = Path(__file__).resolve().parent.parent / "execution" / "packages"
-ROUNDS, A_ROUND, TREES = 5, 20, 50
+ROUNDS, A_ROUND, TREES = 17, 6, 25
 LONG_ROUNDS, LONG_TREES_S = 3, 5.0
-TRIALS, TRIAL_TREES = 64, 150
+TRIALS, TRIAL_TREES = 64, 75
 
 
 def run(words: list[str]) -> None:

@@ -49,6 +49,8 @@ def test_an_address_that_others_reach_is_refused_without_tls_and_it_says_why(add
         ('scheduler = "10.0.0.5:8786"', "expected tls://HOST:PORT"),
         ('scheduler = "tls://ada:secret@10.0.0.5:8786"', "expected tls://HOST:PORT"),
         ("", "expected tls://HOST:PORT"),
+        ('scheduler = "tcp://127.0.0.1:8786"\nscheduler_name = "node"', "over tcp:// there is none"),
+        ('scheduler = "tcp://127.0.0.1:8786"\nworker_store_mb = 0', "execution.worker_store_mb: found 0"),
         ('scheduler = "tcp://127.0.0.1:8786"\njobs = 0', "execution.jobs: found 0"),
     ],
 )
@@ -58,9 +60,21 @@ def test_what_is_wrong_is_said(text: str, fault: str) -> None:
 
 
 def test_to_send_rows_and_code_to_a_cluster_is_an_admins_matter() -> None:
-    lines = list(differences(Integrations(), read('scheduler = "tcp://127.0.0.1:8786"\njobs = 9')))
+    lines = list(
+        differences(
+            Integrations(),
+            read(
+                f'scheduler = "tls://node:8786"\nscheduler_name = "node"\njobs = 9\nworker_store_mb = 9\n{TLS}'
+            ),
+        )
+    )
     assert {line.partition(":")[0]: opens(line) for line in lines} == {
         "execution.engine": True,
         "execution.scheduler": True,
+        "execution.scheduler_name": True,
+        "execution.tls_ca": True,
+        "execution.tls_certificate": True,
+        "execution.tls_key": True,
+        "execution.worker_store_mb": False,
         "execution.jobs": False,
     }

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,25 @@ def test_a_step_takes_files_and_folders_by_digest_and_leaves_the_same_as_at_home
     assert run.exit.worker.startswith("tls://127.0.0.1:")
     asked = json.loads((folder / "request.json").read_text())
     assert asked["inputs"]["rows"] == str(rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"), [("cluster", ""), ("workspace", "TLS certificate does not match")]
+)
+def test_a_scheduler_whose_certificate_has_another_name_is_told_nothing(
+    place: Place, tmp_path: Path, name: str, fault: str
+) -> None:
+    told: list[dict[str, object]] = []
+    settings = replace(place.cluster.settings, scheduler_name=name)
+    runner = ClusterRunner(settings, place.cluster.folder, jobs=tmp_path, artifacts=tmp_path)
+    runner.on_state = told.append
+    runner.start()
+    try:
+        wait_until(lambda: told)
+    finally:
+        runner.stop()
+    assert told[0]["connected"] is not bool(fault)
+    assert fault in str(told[0]["fault"])
 
 
 def test_a_cancelled_step_ends_on_its_worker(place: Place) -> None:

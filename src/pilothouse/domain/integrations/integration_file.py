@@ -21,7 +21,7 @@ _LONGEST = 1_000
 _MOST_DEPLOYMENTS = 50_000
 _TABLES = ("metrics", "lineage", "traces", "sources", "execution")
 _FILES = ("token_file", "file", "tls_ca", "tls_certificate", "tls_key")
-_OPENING = ("listen", "url", "allow", "engine", "scheduler", *_FILES)
+_OPENING = ("listen", "url", "allow", "engine", "scheduler", "scheduler_name", *_FILES)
 """Keys that say where figures, rows and code go, and who may read them."""
 
 

@@ -10,6 +10,7 @@ or the order names none, the task says where it is and waits to be let go, which
 asks about for ``LEASE_S`` is ended, and its result dropped.
 """
 
+import asyncio
 import contextlib
 import shutil
 import socket
@@ -19,6 +20,7 @@ import uuid
 from base64 import b64decode
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -45,6 +47,7 @@ from pilothouse.system.cpu import cpu_features
 
 _LOOK_EVERY_S = 0.5
 _LONGEST_FAULT = 500
+_MOST_THREADS = 1_000
 _MOST_MET = 10_000
 """Attempts that an agent remembers, so that none runs twice."""
 Announce = Callable[[str, dict[str, Any]], None]
@@ -68,7 +71,16 @@ class Agent:
         self.id = uuid.uuid4().hex
         self.blobs = Blobs(folder / "blobs")
         self.launchers = Launchers(threads)
-        threading.Thread(target=self._keep_leases, name="pilothouse leases", daemon=True).start()
+        # how many run at once is for the scheduler to say, and one that nobody waits for any more may still end
+        self.threads = ThreadPoolExecutor(_MOST_THREADS, "pilothouse step")
+        self._closing = threading.Event()
+        self._keeper = threading.Thread(target=self._keep_leases, name="pilothouse leases", daemon=True)
+        self._keeper.start()
+
+    def close(self) -> None:
+        """Keep no leases any more; a worker of Dask does not ask for this, and ends."""
+        self._closing.set()
+        self._keeper.join()
 
     def facts(self) -> dict[str, Any]:
         """What this worker is, as plain data."""
@@ -86,7 +98,8 @@ class Agent:
         """Run an attempt, from its order to its report."""
         folder = self._folder / "steps" / order.token
         sizes = order.sizes()
-        attempt = Attempt(folder, sorted(sizes), int(order.request["memory_mb"]), order.store_mb)
+        memory_mb = int(order.request["memory_mb"])
+        attempt = Attempt(folder, sorted(sizes), memory_mb, order.store_mb, order.topic)
         with self._lock:
             if order.agent not in ("", self.id):
                 return self._lost(order, f"worker {self._address} was started anew before it began")
@@ -112,14 +125,13 @@ class Agent:
         missing = self.blobs.missing(attempt.digests)
         if order.agent and not missing:
             return
-        said = {
-            "token": order.token,
-            "worker": self._address,
-            "host": socket.gethostname(),
-            "missing": missing,
-        }
-        self._announce(order.topic, said)
+        self._say(order.token, order.topic, missing=missing)
         attempt.go.wait()
+
+    def _say(self, token: str, topic: str, **more: Any) -> None:
+        """Tell whoever has sent an attempt what they cannot know. It goes with what the worker tells the scheduler anyway; a
+        question from there costs a connection of its own, with TLS from the start."""
+        self._announce(topic, {"token": token, "worker": self._address, "host": socket.gethostname(), **more})
 
     def _run(self, order: Order, attempt: Attempt) -> Report:
         if attempt.fenced.is_set():
@@ -241,8 +253,8 @@ class Agent:
             return None
         return read_part(attempt.folder / "own" / path, offset, PART_BYTES)
 
-    def cancel(self, token: str) -> None:
-        """End an attempt; one that has not begun does not begin."""
+    def cancel(self, token: str) -> bool:
+        """End an attempt; one that has not begun does not begin. Returns whether there is one."""
         with self._lock:
             if token not in self._attempts:
                 self._met.append(token)
@@ -250,6 +262,7 @@ class Agent:
         if attempt is not None:
             attempt.cancel.set()
             attempt.go.set()
+        return attempt is not None
 
     def release(self, token: str) -> None:
         """Forget an attempt that has ended, with all that it has left."""
@@ -270,17 +283,20 @@ class Agent:
             return attempt
 
     def _keep_leases(self) -> None:
-        while True:
-            time.sleep(_LOOK_EVERY_S)
+        while not self._closing.wait(_LOOK_EVERY_S):
             with self._lock:
                 late = {
                     token: attempt
                     for token, attempt in self._attempts.items()
                     if time.monotonic() - attempt.heard_at > LEASE_S
                 }
+                running = {token: item for token, item in self._attempts.items() if not item.ended}
                 done = [token for token, item in self._attempts.items() if item.ended and item.is_whole]
             for token in done:
                 self.release(token)
+            for token, attempt in running.items():
+                if attempt.has_news():
+                    self._say(token, attempt.topic, news=True)
             for token, attempt in late.items():
                 attempt.fenced.set()
                 attempt.cancel.set()
@@ -304,11 +320,19 @@ def _agent_of(worker: Any) -> Agent:
         return _agents[worker.address]
 
 
-def run_step(text: str) -> str:
-    """Task that the cluster schedules: an Order in, a Report out, as text."""
+async def run_step(text: str) -> str:
+    """Task that the cluster schedules: an Order in, a Report out, as text.
+
+    It waits beside the worker's loop and in none of its threads: those the library looks into a hundred times a second, to
+    profile them, for as long as they have a task.
+    """
     from distributed import get_worker
 
     agent = _agent_of(get_worker())
+    return await asyncio.get_running_loop().run_in_executor(agent.threads, _run_text, agent, text)
+
+
+def _run_text(agent: Agent, text: str) -> str:
     return agent.run(order_from_text(text)).to_text()
 
 
@@ -337,9 +361,9 @@ def read(token: str, path: str, offset: int, dask_worker: Any = None) -> bytes |
     return _agent_of(dask_worker).read(token, path, offset)
 
 
-def cancel(token: str, dask_worker: Any = None) -> None:
+def cancel(token: str, dask_worker: Any = None) -> bool:
     """See ``Agent.cancel``."""
-    _agent_of(dask_worker).cancel(token)
+    return _agent_of(dask_worker).cancel(token)
 
 
 def release(token: str, dask_worker: Any = None) -> None:

@@ -20,6 +20,7 @@ class Attempt:
     digests: list[str]
     memory_mb: int
     store_mb: int
+    topic: str
     heard_at: float = field(default_factory=time.monotonic)
     go: threading.Event = field(default_factory=threading.Event)
     cancel: threading.Event = field(default_factory=threading.Event)
@@ -29,6 +30,19 @@ class Attempt:
     """Its report has all of it: nobody will ask for more."""
     had: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TAILED, 0))
     """Bytes of the files of ``TAILED`` that whoever asks has for certain."""
+    told: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TAILED, 0))
+    """Sizes of these files of which it was told."""
+
+    def has_news(self) -> bool:
+        """True where more was appended to a file than was told of, which it is from now on."""
+        sizes = {}
+        for name in TAILED:
+            try:
+                sizes[name] = os.lstat(self.folder / "own" / name).st_size
+            except OSError:
+                sizes[name] = 0
+        before, self.told = self.told, sizes
+        return before != sizes
 
 
 @dataclass

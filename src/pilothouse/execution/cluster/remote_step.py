@@ -38,6 +38,8 @@ from pilothouse.execution.step_process import PROGRESS_FILE, RESULT_FILE, seal_o
 from pilothouse.system.files import write_atomically
 
 _LOOK_EVERY_S = 0.5
+_RENEW_S = LEASE_S / 4
+"""Seconds after which a worker is asked that has no news: its lease goes on."""
 _LARGEST_LOG = 64 << 20
 """Bytes of a log that are carried at most."""
 _LONGEST_MESSAGE = 500
@@ -215,8 +217,10 @@ class RemoteStep:
     async def _follow(self, ended: "asyncio.Future[Report]", sizes: dict[str, int]) -> None:
         """Deliver what the worker lacks, and copy log and progress, until the task has ended; being asked keeps its lease."""
         silent_since: float | None = None
+        looked_at = time.monotonic()
         asked = False
         while not ended.done():
+            has_news = False
             again = asyncio.ensure_future(self._announced.get())
             stops = [asyncio.ensure_future(self._connection.lost.wait())]
             if not asked:
@@ -230,19 +234,27 @@ class RemoteStep:
                 return
             if again.done() and not again.cancelled():
                 said = again.result()
-                if self._has_begun:  # it was sent to one worker, and runs once
+                if said.get("news"):
+                    self._has_begun = has_news = True
+                elif self._has_begun:  # it was sent to one worker, and runs once
                     with contextlib.suppress(WorkerGoneError):
                         await self._connection.call(str(said["worker"]), agent.cancel, self.token)
                     raise _LostError(f"worker {self.worker} on {self.host} went away")
-                self._has_begun = True
-                await self._deliver(sizes, [digest for digest in said["missing"] if digest in sizes])
-                continue
+                else:
+                    self._has_begun = True
+                    await self._deliver(sizes, [digest for digest in said["missing"] if digest in sizes])
+                    continue
             if self._connection.lost.is_set():
                 raise _LostError("the scheduler went away")
             if self.cancelled.is_set() and not asked:
                 asked = True
-                await self._call(agent.cancel, self.token)
+                if not await self._call(agent.cancel, self.token):
+                    raise _CancelledError  # it has not begun, and will not
+            gone = self.worker not in self._connection.workers
+            if not (has_news or gone or silent_since or time.monotonic() - looked_at > _RENEW_S):
+                continue
             try:
+                looked_at = time.monotonic()
                 await self._look()
                 silent_since = None
             except WorkerGoneError as error:
