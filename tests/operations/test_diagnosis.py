@@ -1,7 +1,9 @@
 """What the doctor finds: a healthy workspace, and each fault by its name."""
 
 import shlex
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -17,8 +19,9 @@ from pilothouse.operations.jobs import jobs, trainings
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.upkeep import retention
 from pilothouse.operations.workspace import doctor, workspaces, write_state
-from pilothouse.sqlite import driver
-from pilothouse.store.log import audit_agreement
+from pilothouse.sqlite import Connection, driver
+from pilothouse.sqlite.connection import connect
+from pilothouse.store.log import audit_agreement, seals
 from pilothouse.system.processes import own_name
 from support.daemons import stand_for_daemon
 
@@ -229,6 +232,24 @@ def test_what_is_written_once_is_sealed_and_what_goes_through_states_may_go_on(e
     assert "seal" not in wrong(example)
     forge(example, "UPDATE jobs SET reason = 'First'")
     assert "the table jobs is not what it was" in wrong(example)["seal"]
+
+
+def test_a_seal_is_taken_while_others_may_write(example: Example, monkeypatch: pytest.MonkeyPatch) -> None:
+    deploy(example)
+    take, wrote = seals.take, []
+
+    def take_while_another_writes(connection: Connection) -> dict[str, Any]:
+        with closing(connect(example.services.paths.registry)) as other:
+            other.execute("PRAGMA busy_timeout = 0")
+            other.execute("BEGIN IMMEDIATE")
+            other.execute("ROLLBACK")
+        wrote.append(1)
+        return take(connection)
+
+    monkeypatch.setattr(seals, "take", take_while_another_writes)
+    assert "sound" in write_state.verify(example.services)
+    assert wrote
+    assert "seal" not in wrong(example)
 
 
 def test_a_trigger_that_was_taken_out_is_named(example: Example) -> None:
