@@ -192,6 +192,7 @@ def test_what_goes_on_is_found_without_a_look_at_what_is_over(services: Services
         ("INCIDENTS", Query(anchor=30)), ("INCIDENTS", Query(sort="on")), ("INCIDENTS", Query(sort="cost", anchor=30)),
         ("INCIDENTS", Query(sort="cause")), ("INCIDENTS", Query(sort="where")), ("INCIDENTS", Query(sort="model")),
         ("DEPLOYMENTS", Query(sort="target")), ("DEPLOYMENTS", Query(sort="model")), ("VERSIONS", Query(sort="gates")),
+        ("JOBS", Query(sort="trial")), ("JOBS", Query(sort="trial", anchor=300)),
     ],
 )  # fmt: skip
 def test_windows_are_read_along_an_index(services: Services, of: str, query: Query) -> None:
@@ -218,6 +219,18 @@ def test_the_whole_audit_log_is_searched_along_one_index(services: Services) -> 
         for text in statements[1:]:
             plan = " ".join(row["detail"] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}"))
             assert "COVERING INDEX audit_searched" in plan, (text, plan)
+
+
+def test_versions_are_searched_along_an_index_and_not_in_their_wide_table(services: Services) -> None:
+    statements: list[str] = []
+    with services.registry.read() as connection:
+        connection.set_trace_callback(statements.append)
+        for typed in ("candidate", "v4912"):
+            listing.window(connection, listing.VERSIONS, Query(filter=parse_filter(typed)))
+        connection.set_trace_callback(None)
+        for text in statements:
+            plan = [row["detail"] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}")]
+            assert not [step for step in plan if step == "SCAN v"], (text, plan)
 
 
 @pytest.mark.parametrize(
