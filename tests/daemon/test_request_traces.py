@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -119,10 +120,16 @@ def port_of(file: Path) -> int:
         return 9
 
 
+def timed_body() -> dict[str, Any]:
+    """The request with a time that has no offset: it is in the zone of the model file."""
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
+    return {"inputs": [*BODY["inputs"], {"name": "at", "shape": [1], "datatype": "BYTES", "data": [now]}]}
+
+
 def answered(port: int) -> str | None:
     headers = {"content-type": "application/json", "traceparent": f"00-{TRACE}-{PARENT}-01"}
     request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/v2/models/delay/infer", json.dumps(BODY).encode(), headers
+        f"http://127.0.0.1:{port}/v2/models/delay/infer", json.dumps(timed_body()).encode(), headers
     )
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:

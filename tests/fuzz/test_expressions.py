@@ -75,7 +75,7 @@ def read_time(given: tuple[str, str]) -> None:
 
 
 def read_event_time(text: str) -> None:
-    assert -(2**63) <= event_time(text) < 2**63
+    assert -(2**63) <= event_time(text, "Europe/Berlin") < 2**63
 
 
 def read_text(text: str) -> None:

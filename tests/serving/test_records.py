@@ -3,19 +3,24 @@
 import contextlib
 import json
 import math
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from serving_kit import schema
 
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.inference.schema import InputSchema
 from pilothouse.serving.bodies.protocol import MAXIMUM_ROWS, Inference
 from pilothouse.serving.bodies.records import read_rows
 from pilothouse.serving.bodies.request_report import MAXIMUM_ENTRIES, report_of
 from pilothouse.serving.bodies.tensors import NO_TIME
+from pilothouse.tables.times import times_of
 
 SCHEMA = schema("flight-delay")
 ROW = {"distance": 1, "hour": 2.5, "seats": True, "temp": None, "carrier": "UA", "dest": 7}
@@ -126,3 +131,36 @@ def test_a_report_names_what_was_missing_and_unknown_and_is_bounded() -> None:
     report = report_of(many.columns, SCHEMA, {})
     assert len(report) == MAXIMUM_ENTRIES + 1
     assert report[-1] == {"left_out": 4_000 * 4 - MAXIMUM_ENTRIES}
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("2013-06-01T05:00:00", "2013-06-01T03:00:00+00:00"),
+        ("2013-10-27 02:30", "2013-10-27T00:30:00+00:00"),  # the earlier of two
+        ("2013-03-31T02:30:00", "2013-03-31T01:30:00+00:00"),  # skipped: the offset from before
+        ("2013-06-01T05:00:00+00:00", "2013-06-01T05:00:00+00:00"),
+    ],
+)
+def test_a_time_without_an_offset_is_read_as_the_rows_of_a_training_are(written: str, meant: str) -> None:
+    zoned = replace(SCHEMA, timezone="Europe/Berlin")
+    body = json.dumps({"rows": [{**ROW, "scheduled_at": written}]}).encode()
+    expected = int(datetime.fromisoformat(meant).timestamp() * 1_000_000)
+    times = read_rows(body, zoned, ()).event_times
+    assert times is not None
+    assert times.tolist() == [expected]
+    learnt = times_of(pa.array([written]), "Europe/Berlin")
+    assert learnt.cast(pa.int64()).to_pylist() == [expected]
+
+
+def test_columns_that_a_training_left_out_are_dropped() -> None:
+    schema = replace(SCHEMA, excluded=("tail_number", "distance", "scheduled_at"))
+    body = json.dumps(
+        {"rows": [{**ROW, "tail_number": "N1", "scheduled_at": "2013-06-01T05:00:00Z"}]}
+    ).encode()
+    found = read_rows(body, schema, ())
+    assert found.columns.numeric["distance"].tolist() == [1.0]
+    assert found.event_times is not None
+    assert "tail_number" not in {*found.columns.numeric, *found.columns.categorical}
+    assert "unknown column 'tail_number'" in refused(body)
+    assert InputSchema.from_bytes(schema.to_bytes()) == SCHEMA

@@ -37,6 +37,16 @@ class InputSchema:
     private: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     """Texts of a category that mean missing, as they did in training; none in schemas of earlier releases."""
+    timezone: str = ""
+    """Zone of times in requests that carry none; empty: they are refused. Said with the version, not stored here."""
+    excluded: tuple[str, ...] = ()
+    """Columns that were left out of the training, so that a request may bring them. Said with the version, not stored here."""
+
+    @property
+    def dropped(self) -> frozenset[str]:
+        """Columns that may arrive with a request and are dropped: private ones, and those that were left out."""
+        needed = {self.timestamp, *(column.name for column in self.columns)}
+        return frozenset((*self.private, *(name for name in self.excluded if name not in needed)))
 
     @property
     def numeric(self) -> tuple[str, ...]:
@@ -51,6 +61,7 @@ class InputSchema:
     def to_bytes(self) -> bytes:
         """Canonical JSON: equal schemas have equal bytes, so equal digests."""
         plain = asdict(self)
+        del plain["timezone"], plain["excluded"]
         if not self.missing:  # as in earlier releases, so that their schemas keep their bytes
             del plain["missing"]
         return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

@@ -259,6 +259,10 @@ class DesiredVersion:
     schema_digest: str
     portable_digest: str = ""
     """Portable form of the model, which is loaded first; empty where there is none."""
+    timezone: str = ""
+    """Zone of times in requests that carry none, as of the rows that the version learnt from; empty: they are refused."""
+    excluded: tuple[str, ...] = ()
+    """Columns that were left out of the training, and are of a request."""
 
     @property
     def digests(self) -> tuple[str, ...]:

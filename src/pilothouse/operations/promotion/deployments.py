@@ -143,11 +143,11 @@ def deployed_at(
 
 @dataclass(slots=True)
 class _Known:
-    """What was read of a registry before: desired states with the data version that they are of, and the columns that were
-    private when a version was trained, by its run, which never change. Every target asks every two seconds."""
+    """What was read of a registry before: desired states with the data version that they are of, and how the rows of a
+    version's training were read, by its run, which never changes. Every target asks every two seconds."""
 
     states: dict[str, tuple[int, DesiredState]] = field(default_factory=dict)
-    trained: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    trained: dict[int, runs.ReadRows] = field(default_factory=dict)
 
 
 _KNOWN: WeakKeyDictionary[Registry, _Known] = WeakKeyDictionary()
@@ -167,37 +167,42 @@ def desired_state(services: Services, target: str) -> DesiredState:
         tried = trial_store.trials_on(connection, target)
         traced = _traced(connection)
         runs_of = [(f.model, f.run_id) for f in files] + [(t.model, t.run_id) for t in tried]
-        trained = _trained_private(services, connection, [run_id for _, run_id in runs_of])
+        trained = _rows_read(services, connection, [run_id for _, run_id in runs_of])
         private = {
             file.model: sorted(
                 {
                     *spec_of_model(connection, file.model).data.private,  # making one private works at once
-                    *(name for model, run in runs_of if model == file.model for name in trained[run]),
+                    *(name for model, run in runs_of if model == file.model for name in trained[run].private),
                 }
             )
             for file in files
         }
-    versions = [
-        DesiredVersion(f.model, f.version, f.model_digest, f.schema_digest, f.portable_digest) for f in files
-    ]
+    versions = [_desired(file, trained[file.run_id]) for file in files]
     named = [[v.model, v.version, v.model_digest, v.schema_digest, v.portable_digest] for v in versions]
     trials = [
-        DesiredTrial(
-            t.rollout,
-            DesiredVersion(t.model, t.version, t.model_digest, t.schema_digest, t.portable_digest),
-            t.mode,
-            t.share,
-            t.salt,
-            t.place,
-            t.arms,
-        )
+        DesiredTrial(t.rollout, _desired(t, trained[t.run_id]), t.mode, t.share, t.salt, t.place, t.arms)
         for t in tried
     ]
+    read = [[v.timezone, *v.excluded] for v in versions if v.timezone or v.excluded]
     # as in earlier releases where nothing is tried, so that a new daemon has nothing loaded again
-    revision = canonical_digest([target, named, private, *map(asdict, trials), *([traced] if traced else [])])
+    revision = canonical_digest(
+        [
+            target,
+            named,
+            private,
+            *map(asdict, trials),
+            *([traced] if traced else []),
+            *([read] if read else []),
+        ]
+    )
     state = DesiredState(target, revision, versions, private, trials, traced)
     known.states[target] = (seen, state)
     return state
+
+
+def _desired(files: deployments.LiveFile | trial_store.TrialFile, rows: runs.ReadRows) -> DesiredVersion:
+    digests = files.model_digest, files.schema_digest, files.portable_digest
+    return DesiredVersion(files.model, files.version, *digests, rows.timezone, rows.excluded)
 
 
 def _traced(connection: Connection) -> float:
@@ -214,17 +219,17 @@ def private_columns(services: Services, model: str) -> tuple[str, ...]:
     """
     with services.registry.read() as connection:
         columns = set(spec_of_model(connection, model).data.private)
-        trained = _trained_private(services, connection, deployments.live_runs(connection, model))
-    return tuple(sorted(columns.union(*trained.values())))
+        trained = _rows_read(services, connection, deployments.live_runs(connection, model))
+    return tuple(sorted(columns.union(*(rows.private for rows in trained.values()))))
 
 
-def _trained_private(
+def _rows_read(
     services: Services, connection: Connection, run_ids: Sequence[int]
-) -> dict[int, tuple[str, ...]]:
-    """Columns that were private when the versions of these runs were trained."""
+) -> dict[int, runs.ReadRows]:
+    """How the rows were read that the versions of these runs learnt from."""
     known = _KNOWN.setdefault(services.registry, _Known()).trained
     if unknown := [number for number in run_ids if number not in known]:
-        known.update(runs.private_columns(connection, unknown))
+        known.update(runs.rows_read(connection, unknown))
     return {number: known[number] for number in run_ids}
 
 

@@ -75,7 +75,7 @@ def read_binary(body: bytes, length: str, schema: InputSchema, private: Sequence
     request = decoded(_DECODER, body[:end])
     rest = memoryview(body)[end:]
     needed = {column.name for column in schema.columns} | {schema.timestamp}
-    dropped = {*private, *schema.private} - needed
+    dropped = {*private, *schema.dropped} - needed
     tensors = []
     for tensor in request.inputs:
         size = _size(tensor, len(rest))

@@ -2,8 +2,9 @@
 
 Inputs: one tensor for each feature of the model, named like its column; numbers as FP*, INT*, UINT* or BOOL, categories
 as BYTES. A tensor named like the model's timestamp column is optional and holds the time of each row: ISO 8601 with an
-offset (BYTES) or microseconds since 1970 (INT64); without it, that is the time of arrival. Tensors of private columns may
-be sent and are dropped; any other name is an error.
+offset, or without one in the zone of the rows that the model learnt from (BYTES), or microseconds since 1970 (INT64); without
+it, that is the time of arrival. Tensors of private and of excluded columns may be sent and are dropped; any other name is an
+error.
 
 Outputs, each of shape ``[n]`` unless said otherwise:
 
@@ -114,7 +115,7 @@ def inference_of(
     if (content_type := parameters.get("content_type")) not in (None, "np", "pd"):
         raise InvalidInputError(f"content_type {shown(content_type)} of a request is not read here")
     columns, stamp = read_plain(inputs, schema, MAXIMUM_ROWS) or _columns(inputs, schema, private)
-    times = None if stamp is None else read_event_times(stamp)
+    times = None if stamp is None else read_event_times(stamp, schema.timezone)
     outputs = _requested(requested, schema)
     return Inference(
         request_id,
@@ -162,7 +163,7 @@ def _by_name(
     inputs: Sequence[InputTensor], schema: InputSchema, private: Sequence[str]
 ) -> dict[str, InputTensor]:
     features = {column.name for column in schema.columns}
-    dropped = {*private, *schema.private} - features
+    dropped = {*private, *schema.dropped} - features
     tensors: dict[str, InputTensor] = {}
     for tensor in inputs:
         if tensor.name in dropped:

@@ -6,6 +6,7 @@ empty text are. The key named like the model's timestamp column is optional and 
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -63,7 +64,7 @@ def inference_of_rows(
     times = None
     stamp = schema.timestamp
     if stamp not in (*numeric, *categorical) and any(stamp in row for row in rows):
-        times = np.array(_column(rows, stamp, _time), dtype=np.int64)
+        times = np.array(_column(rows, stamp, partial(_time, zone=schema.timezone)), dtype=np.int64)
         times = None if (times == NO_TIME).all() else times
     columns = with_missing(schema, InputColumns(len(rows), numeric, categorical))
     return Inference(request_id, columns, times, (), read_report_wish(report))
@@ -101,7 +102,7 @@ def check_columns(names: Iterable[str], schema: InputSchema, private: Sequence[s
     """Raise InvalidInputError for a column that the model does not know: before a mapping is made for each row, which may be
     far larger than the request."""
     columns = [column.name for column in schema.columns]
-    allowed = {*columns, schema.timestamp, *private, *schema.private}
+    allowed = {*columns, schema.timestamp, *private, *schema.dropped}
     unknown = next((name for name in names if name not in allowed), None)
     if unknown is not None:
         raise InvalidInputError(f"unknown column {shown(unknown)}; expected {', '.join(columns)}")
@@ -109,7 +110,7 @@ def check_columns(names: Iterable[str], schema: InputSchema, private: Sequence[s
 
 def _check_names(rows: Sequence[Mapping[str, Any]], schema: InputSchema, private: Sequence[str]) -> None:
     features = {column.name for column in schema.columns}
-    allowed = {*features, schema.timestamp, *private, *schema.private}
+    allowed = {*features, schema.timestamp, *private, *schema.dropped}
     for i, row in enumerate(rows):
         if not row.keys() <= allowed:
             name = next(name for name in row if name not in allowed)
@@ -153,11 +154,11 @@ def _category(value: Any) -> str | None:
     raise InvalidInputError(f"found {shown(value)}; expected a text, or null where missing")
 
 
-def _time(value: Any) -> int:
+def _time(value: Any, zone: str) -> int:
     if type(value) is float and value.is_integer():  # 1e15 is a whole number to JSON
         value = int(value)
     if value is None or type(value) in (str, int):
-        return event_time(value)
+        return event_time(value, zone)
     raise InvalidInputError(f"found {shown(value)}; expected ISO 8601 such as 2013-06-01T05:00:00Z")
 
 

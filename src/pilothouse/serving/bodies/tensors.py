@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.formats.time_parsing import zone as zone_of
 from pilothouse.domain.formats.time_units import to_us
 from pilothouse.domain.monitoring.categories import category_text
 
@@ -156,9 +157,9 @@ def read_categories(tensor: InputTensor) -> list[str | None]:
     raise _wrong_datatype(tensor, "BYTES (or INT*, UINT*, BOOL) for a category")
 
 
-def read_event_times(tensor: InputTensor) -> npt.NDArray[np.int64]:
-    """Time of each row, int64[n] microseconds since 1970, UTC, ``NO_TIME`` where null: ISO 8601 with an offset (BYTES), or
-    INT64. Raises InvalidInputError."""
+def read_event_times(tensor: InputTensor, zone: str) -> npt.NDArray[np.int64]:
+    """Time of each row, int64[n] microseconds since 1970, UTC, ``NO_TIME`` where null: ISO 8601 (BYTES), or INT64. Times
+    without an offset are in ``zone``. Raises InvalidInputError."""
     values, datatype = flat_values(tensor), tensor.datatype
     kinds = set(map(type, values))
     if datatype == "INT64":
@@ -168,14 +169,16 @@ def read_event_times(tensor: InputTensor) -> npt.NDArray[np.int64]:
     else:
         raise _wrong_datatype(tensor, "BYTES (ISO 8601 with an offset) or INT64 (microseconds since 1970)")
     try:
-        times = {value: event_time(value) for value in set(values)}
+        times = {value: event_time(value, zone) for value in set(values)}
     except InvalidInputError as error:
         raise _invalid(tensor, str(error)) from None
     return np.fromiter((times[value] for value in values), np.int64, len(values))
 
 
-def event_time(value: str | int | None) -> int:
-    """Microseconds since 1970 of a time in a request, ``NO_TIME`` for none. Raises InvalidInputError, without a place."""
+def event_time(value: str | int | None, zone: str) -> int:
+    """Microseconds since 1970 of a time in a request, ``NO_TIME`` for none; without an offset it is in ``zone``, by the rule of
+    the rows that a model learns from: the earlier of two, and in a gap the offset from before. Raises InvalidInputError,
+    without a place."""
     if value is None or value == "":
         return NO_TIME
     if isinstance(value, int):
@@ -188,13 +191,19 @@ def event_time(value: str | int | None) -> int:
         if len(value) > 64:
             raise ValueError
         time = datetime.fromisoformat(value)
-        if time.tzinfo is not None:
-            return to_us(time)
+        if time.tzinfo is not None or zone:
+            return to_us(time if time.tzinfo is not None else time.replace(tzinfo=zone_of(zone)))
     except (ValueError, OverflowError):
         raise InvalidInputError(
             f"{shown(value)} is not a time; expected ISO 8601 such as 2013-06-01T05:00:00Z"
         ) from None
-    raise InvalidInputError(f"{shown(value)} has no offset; write it as 2013-06-01T05:00:00Z")
+    except LookupError:
+        raise InvalidInputError(
+            f"{shown(value)} has no offset, and the zone {shown(zone)} is not known on this machine; write it with an offset"
+        ) from None
+    raise InvalidInputError(
+        f"{shown(value)} has no offset, and the model file names no data.timezone; write it as 2013-06-01T05:00:00Z"
+    )
 
 
 def read_column(kind: str) -> Callable[[InputTensor], Any]:

@@ -53,7 +53,7 @@ def _read(body: bytes, headers: Headers, schema: InputSchema, private: Sequence[
     if raw and len(raw) != len(given):
         raise InvalidInputError(f"found {len(raw)} raw_input_contents; expected {len(given)}, one an input")
     needed = {column.name for column in schema.columns} | {schema.timestamp}
-    dropped = {*private, *schema.private} - needed
+    dropped = {*private, *schema.dropped} - needed
     tensors = []
     for i, tensor in enumerate(given):
         if tensor.get("name", "") in dropped:

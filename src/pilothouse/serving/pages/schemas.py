@@ -228,8 +228,8 @@ def _row(loaded: LoadedVersion) -> dict[str, Any]:
             ]
         }
     names = [column.name for column in schema.columns]
-    for name in sorted({*loaded.private, *schema.private} - properties.keys()):
-        properties[name] = {"description": "private: dropped before anything is stored"}
+    for name in sorted({*loaded.private, *schema.dropped} - properties.keys()):
+        properties[name] = {"description": "private or excluded: dropped before anything is stored"}
     row = _object(properties, *properties, closed=True)
     return {**row, "anyOf": [{"required": [name]} for name in names]}
 

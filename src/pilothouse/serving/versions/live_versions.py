@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pilothouse.artifacts import ArtifactStore
 from pilothouse.domain.errors import IntegrityError, NotFoundError, UnavailableError
@@ -37,8 +37,14 @@ class LoadedVersion:
     share: float = 0.0
     stream: Stream = field(init=False)
     """Stream in which its predictions are spooled, with the columns that are kept: private ones never."""
+    schema: InputSchema = field(init=False, compare=False)
+    """Schema by which its requests are read."""
 
     def __post_init__(self) -> None:
+        schema, version = self.predictor.schema, self.version
+        if version.timezone or version.excluded:
+            schema = replace(schema, timezone=version.timezone, excluded=version.excluded)
+        object.__setattr__(self, "schema", schema)
         hidden = {*self.private, *self.schema.private}
         stream = Stream(
             self.version.model,
@@ -49,10 +55,6 @@ class LoadedVersion:
             self.share,
         )
         object.__setattr__(self, "stream", stream)
-
-    @property
-    def schema(self) -> InputSchema:
-        return self.predictor.schema
 
 
 @dataclass(frozen=True, slots=True)

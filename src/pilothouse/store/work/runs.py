@@ -95,14 +95,28 @@ def spec_of(connection: Connection, run_id: int) -> dict[str, Any]:
     )
 
 
-def private_columns(connection: Connection, run_ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
-    """Columns that were private when each of these runs was made; specifications are not read into memory."""
+@dataclass(frozen=True, slots=True)
+class ReadRows:
+    """How the rows of a run were read: private columns, those that were left out, and the zone of times without one."""
+
+    private: tuple[str, ...]
+    excluded: tuple[str, ...]
+    timezone: str
+
+
+def rows_read(connection: Connection, run_ids: Iterable[int]) -> dict[int, ReadRows]:
+    """How the rows of each of these runs were read; specifications are not read into memory."""
     rows = connection.execute(
-        "SELECT r.id, json_extract(r.spec, '$.data.private') AS private "
-        "FROM json_each(?) k CROSS JOIN runs r ON r.id = k.value",
+        "SELECT r.id, json_extract(r.spec, '$.data.private') AS private, json_extract(r.spec, '$.data.exclude') AS excluded, "
+        "json_extract(r.spec, '$.data.timezone') AS timezone FROM json_each(?) k CROSS JOIN runs r ON r.id = k.value",
         (canonical_json(list(run_ids)),),
     )
-    return {row["id"]: tuple(from_json(row["private"])) for row in rows}
+    return {
+        row["id"]: ReadRows(
+            tuple(from_json(row["private"])), tuple(from_json(row["excluded"] or "[]")), row["timezone"] or ""
+        )
+        for row in rows
+    }
 
 
 def record_of(connection: Connection, run_id: int) -> dict[str, Any]:
