@@ -99,8 +99,8 @@ def test_columns_of_files_on_a_web_server_are_looked_at(name: str, tmp_path: Pat
     pyarrow.csv.write_csv(table, files / "rows.csv")
     (files / "rows.csv.gz").write_bytes(gzip.compress((files / "rows.csv").read_bytes()))
     with programs.nginx(files) as address:
-        made.write_model()
         allow_loopback(made.root)
+        made.write_model()
         file = made.root / "models" / "delay" / "model.toml"
         old = next(line for line in file.read_text().splitlines() if line.startswith("source"))
         file.write_text(file.read_text().replace(old, f'source = "{address}/{name}"'))
