@@ -15,6 +15,7 @@ import sys
 import urllib.request
 
 DOCKER = os.environ.get("DOCKER", "docker")
+RUNS = '{{.State.Running}} {{index .Config.Labels "pilothouse.key"}}'
 
 
 def docker(*words: str, check: bool = True) -> str:
@@ -29,7 +30,9 @@ def main() -> None:
     asked = json.load(sys.stdin)
     name = f"pilothouse-{asked['target']}-{asked['model']}"
     if asked["action"] == "probe":
-        key = docker("inspect", "--format", '{{index .Config.Labels "pilothouse.key"}}', name)
+        runs, _, key = docker("inspect", "--format", RUNS, name).partition(" ")
+        if runs != "true":
+            raise SystemExit(f"{name} does not run")
         if key != asked["key"]:
             raise SystemExit(f"{name} runs {key or 'another version'}; expected {asked['key']}")
         urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/health/ready", timeout=10).close()
@@ -38,11 +41,12 @@ def main() -> None:
         raise SystemExit(
             "one container has no canary: leave canary steps out of the plan, or use another platform"
         )
-    if (
-        docker("inspect", "--format", '{{index .Config.Labels "pilothouse.key"}}', name, check=False)
-        == asked["key"]
-    ):
+    runs = docker("inspect", "--format", RUNS, name, check=False)
+    if runs == f"true {asked['key']}":
         return  # asked again for what runs already
+    docker(
+        "stop", "--time", "2", name, check=False
+    )  # a roll-back waits for it: podman's rm would give it ten seconds
     docker("rm", "--force", name, check=False)
     docker(
         "run", "--detach", "--restart", "unless-stopped", "--name", name,

@@ -440,13 +440,22 @@ def test_the_example_for_a_container_starts_one_and_leaves_what_runs(tmp_path: P
     asked = document(tmp_path)
     code, told, _ = run_example(tmp_path, "container.py", asked, "registry.example/scorer:3", "8501")
     assert code == 0
-    assert [words[0] for words, _ in told] == ["inspect", "rm", "run"]
+    assert [words[0] for words, _ in told] == ["inspect", "stop", "rm", "run"]
     run = told[-1][0]
     assert f"pilothouse.key={asked['key']}" in run
     assert f"{asked['artifact']['path']}:/model/model.skops:ro" in run
     assert "127.0.0.1:8501:8080" in run
-    code, told, _ = run_example(tmp_path, "container.py", asked, "image", "8501", says=asked["key"])
+    code, told, _ = run_example(tmp_path, "container.py", asked, "image", "8501", says=f"true {asked['key']}")
     assert (code, [words[0] for words, _ in told]) == (0, ["inspect"])
+    code, told, _ = run_example(
+        tmp_path, "container.py", asked, "image", "8501", says=f"false {asked['key']}"
+    )
+    assert (code, told[-1][0][0]) == (0, "run"), "one that was made and does not run is made anew"
+    probe = document(tmp_path, "probe")
+    code, _, said = run_example(
+        tmp_path, "container.py", probe, "image", "8501", says=f"false {asked['key']}"
+    )
+    assert (code, "does not run" in said) == (1, True)
     asked["canary"] = {"version": 5, "share": 0.1}
     code, told, said = run_example(tmp_path, "container.py", asked, "image", "8501")
     assert (code, told) == (1, [])

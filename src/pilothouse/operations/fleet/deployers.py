@@ -42,7 +42,8 @@ _FORM = 1
 """Number of the form of the document that a command is given."""
 _LONGEST_PAUSE = timedelta(seconds=60)
 _LONGEST_MESSAGE = 300
-_PATH = "/usr/local/bin:/usr/bin:/bin"
+_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
+"""With the folders of administration: podman looks for iptables there."""
 _ONE = "a command tries one version beside the live one: this one answers nothing there"
 _SHADOW = "a command has no shadow: nothing answers copies there"
 
