@@ -1,8 +1,8 @@
 """What a cluster costs and gives: steps on two workers of loopback with TLS, against Dask's own tasks, the local launcher, and
 one worker. Needs the extra ``dask``; run it with the environment of ``make test-engine``.
 
-Small trainings are fits of scikit-learn. A round has as many as steps, as bare tasks of Dask that call the same function on the
-same workers, and with the launcher at home; rounds take turns, and medians of their wall and processor time are shown. The
+Small trainings are fits of scikit-learn. A round has as many alone, as bare tasks of Dask that call the same function on the
+same workers, and as steps; rounds take turns, and medians of their wall and processor time are shown. The
 processor time is of all processes: this one, the connection's, the scheduler, the workers and all that they start.
 
 ``bench_engine.py [small|long|trials] …`` runs those parts; all of them without a word.
@@ -36,7 +36,7 @@ from support import wait_until
 from support.dask_cluster import Cluster, cluster
 
 PACKAGES = Path(__file__).resolve().parent.parent / "execution" / "packages"
-ROUNDS, A_ROUND, TREES = 17, 6, 25
+ROUNDS, A_ROUND, TREES = 10, 10, 25
 LONG_ROUNDS, LONG_TREES_S = 3, 5.0
 TRIALS, TRIAL_TREES = 64, 75
 
@@ -118,7 +118,7 @@ class _Legs:
 
 
 def _small(legs: _Legs, made: Cluster, state: dict[str, list[object]]) -> None:
-    ways = {"alone": legs.alone, "dask": legs.dask, "ours": legs.ours, "home": legs.home}
+    ways = {"alone": legs.alone, "dask": legs.dask, "ours": legs.ours}
     walls: dict[str, list[float]] = {name: [] for name in ways}
     cpus: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(ROUNDS):
