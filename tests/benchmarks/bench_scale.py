@@ -155,31 +155,41 @@ def fitted(by_size: dict[str, float]) -> float:
 
 
 def page(results: Results) -> str:
-    """A table for each axis: figures by size, the exponent of the curve, and the size asked for: measured, or from the last
-    figure on by this exponent or by that of the last two figures, the larger."""
+    """A table for each axis: figures by size, the exponent of the curve, and, where it was not measured, the size asked for: from
+    the last figure on by this exponent or by that of the last two figures, the larger."""
     parts = []
     for axis, named in results.items():
         sizes = sorted({int(size) for by_size in named.values() for size in by_size})
         asked = _ASKED[axis]
-        head = [f"{size:,}" for size in sizes] + ["growth", f"at {asked:,}"]
+        is_measured = asked in sizes
+        head = [*(f"{size:,}" for size in sizes), "growth", *([] if is_measured else [f"at {asked:,}"])]
         lines = [f"| CPU ms by {axis} | {' | '.join(head)} |", "|---" * (len(head) + 1) + "|"]
         for name, by_size in named.items():
             cells = [_text(name, by_size[str(size)]) if str(size) in by_size else "" for size in sizes]
-            if name.startswith("bytes"):  # what does not depend on the size alone is not drawn on
-                lines.append(f"| {name} | {' | '.join(cells)} | | |")
-                continue
-            exponent = fitted(by_size)
-            last = max(map(int, by_size))
-            rise = max(exponent, fitted(dict(sorted(by_size.items(), key=lambda one: int(one[0]))[-2:])))
-            far = by_size.get(str(asked))
-            beyond = by_size[str(last)] * (asked / last) ** rise if far is None else far
-            mark = " **over**" if is_view(name) and beyond > _GOAL_MS else ""
-            cells += [f"{exponent:.2f}", ("≈ " if far is None else "") + _text(name, beyond) + mark]
+            far = _beyond(by_size, asked)
+            mark = " **over**" if is_view(name) and far > _GOAL_MS else ""
+            if is_measured:
+                cells[-1] = (cells[-1] or f"≈ {_text(name, far)}") + mark
+            # what does not depend on the size alone is not drawn on
+            rest = [
+                f"{fitted(by_size):.2f}",
+                *([] if is_measured else [f"≈ {_text(name, far)}{mark}"]),
+            ]
+            cells += [""] * len(rest) if name.startswith("bytes") else rest
             lines.append(f"| {name} | {' | '.join(cells)} |")
         parts.append("\n".join(lines))
         if axis == "records":
             parts.append(f"```\n{chart(named)}\n```")
     return "\n\n".join(parts)
+
+
+def _beyond(by_size: dict[str, float], asked: int) -> float:
+    """Figure at a size: measured, or drawn on."""
+    if str(asked) in by_size:
+        return by_size[str(asked)]
+    last = max(map(int, by_size))
+    rise = max(fitted(by_size), fitted(dict(sorted(by_size.items(), key=lambda one: int(one[0]))[-2:])))
+    return by_size[str(last)] * (asked / last) ** rise
 
 
 _DRAWN = {

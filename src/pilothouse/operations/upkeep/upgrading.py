@@ -48,21 +48,31 @@ def default_file(paths: WorkspacePaths, schema: int) -> Path:
     return paths.root / "backups" / f"before-upgrade-{schema}-{wall_clock():%Y%m%dT%H%M%SZ}.tar"
 
 
-def back_up(paths: WorkspacePaths, identify: Identify, file: Path) -> BackupSummary:
+def back_up(
+    paths: WorkspacePaths, identify: Identify, file: Path, tell: Callable[[str], None] | None = None
+) -> BackupSummary:
     """Try the upgrade on a copy of the registry, then back the workspace up as it is: of its old schema, for its old release.
+    ``tell`` is told what is under way.
 
     Whoever runs it must be allowed to make a backup, by the grants in that copy. The workspace is left as it is. Raises
     ConflictError (a daemon runs, the file exists), NotAllowedError, UnavailableError or IntegrityError.
     """
     check_not_led(paths.daemon_lock)
     artifacts = ArtifactStore(paths.artifacts)
+    say = tell or (lambda text: None)
     with tempfile.TemporaryDirectory(prefix="pilothouse-") as folder:
         copy = Path(folder) / "registry.db"
+        say("the registry is copied, to try the upgrade on the copy")
         copy_database(paths.registry, copy)
-        with closing(Registry.upgrade(copy)) as registry:
+
+        def tried_so_far(done: int, total: int) -> None:
+            say(f"{done:,} of {total:,} rows of the copy are brought to this release")
+
+        with closing(Registry.upgrade(copy, progress=tried_so_far)) as registry:
             tried = Services(paths, registry, artifacts, wall_clock, _no_telemetry)
             actor = identify(tried)
             authorise(tried, actor, Permission.BACKUP)
+    say("the workspace is backed up")
     file.parent.mkdir(parents=True, exist_ok=True)
     return backups.copy_as_it_is(paths, artifacts, actor.name, wall_clock(), file)
 

@@ -115,7 +115,8 @@ def _apply(session: Session, file: Path | None, *, accept_changes: bool) -> int:
     def identify(services: "Services") -> Actor:
         return workspaces.identify(services, os_user(), session.as_name, uid=os.getuid())
 
-    copied = upgrading.back_up(paths, identify, file or upgrading.default_file(paths, plan.schema))
+    with step() as tell:
+        copied = upgrading.back_up(paths, identify, file or upgrading.default_file(paths, plan.schema), tell)
     say(f"backed up: {copied.file}, {copied.bytes:,} bytes, sha256 {copied.digest}")
     say(f"the way back: with the release of before, pilothouse restore {copied.file} FOLDER")
     upgrading.record(session.services, session.actor, plan.schema, copied)
