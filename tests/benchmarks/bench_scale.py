@@ -155,7 +155,7 @@ def fitted(by_size: dict[str, float]) -> float:
 
 
 def page(results: Results) -> str:
-    """A table for each axis: figures by size, the exponent of the curve, and, where it was not measured, the size asked for: from
+    """A table for each axis: figures by size, the exponent of the curve, and the size asked for where it was not measured: from
     the last figure on by this exponent or by that of the last two figures, the larger."""
     parts = []
     for axis, named in results.items():
