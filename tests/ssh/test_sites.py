@@ -1,6 +1,5 @@
 """Sites behind a real sshd: asked over SSH, each by the rights of the key; away once the sshd is gone."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -17,22 +16,10 @@ from pilothouse.sites.asking import Site, ask
 from pilothouse.transparency import published
 from pilothouse.transparency.notes import parse_key
 from support.ssh_door import Door
+from support.ssh_keys import use_key
 from support.sshd import ACCOUNT, needs_sshd, running_sshd
 
 pytestmark = needs_sshd
-
-
-def use_key(key: Path, known_hosts: Path, folder: Path, patch: pytest.MonkeyPatch) -> None:
-    """Let ``ssh`` use a key, and nothing of the user's own configuration."""
-    folder.mkdir()
-    options = (
-        f"-F none -o IdentitiesOnly=yes -o IdentityAgent=none -o StrictHostKeyChecking=no -o LogLevel=ERROR "
-        f"-o 'UserKnownHostsFile=\"{known_hosts}\"'"
-    )
-    real = next(f"{one}/ssh" for one in os.environ["PATH"].split(":") if Path(one, "ssh").exists())
-    (folder / "ssh").write_text(f"#!/bin/sh\nexec {real} {options} -i '{key}' \"$@\"\n")
-    (folder / "ssh").chmod(0o755)
-    patch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
 
 
 def test_a_site_behind_a_key_is_read_by_its_user_s_rights(

@@ -1,5 +1,6 @@
 """Keys and certificates of OpenSSH for tests, made by its own ``ssh-keygen``."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -48,3 +49,16 @@ def keygen(*arguments: object) -> str:
         stdin=subprocess.DEVNULL,
     )
     return done.stdout
+
+
+def use_key(key: Path, known_hosts: Path, folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """Let ``ssh`` use a key, and nothing of the user's own configuration."""
+    folder.mkdir()
+    options = (
+        f"-F none -o IdentitiesOnly=yes -o IdentityAgent=none -o StrictHostKeyChecking=no -o LogLevel=ERROR "
+        f"-o 'UserKnownHostsFile=\"{known_hosts}\"'"
+    )
+    real = next(f"{one}/ssh" for one in os.environ["PATH"].split(":") if Path(one, "ssh").exists())
+    (folder / "ssh").write_text(f"#!/bin/sh\nexec {real} {options} -i '{key}' \"$@\"\n")
+    (folder / "ssh").chmod(0o755)
+    patch.setenv("PATH", f"{folder}:{os.environ['PATH']}")

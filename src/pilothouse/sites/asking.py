@@ -23,6 +23,8 @@ _EACH_S = 0.3
 """Seconds more for each site: so many of this machine together take a tenth of a core."""
 _AT_ONCE = 4
 """Sites of one machine that are asked at once: one that takes its time holds up no other machine's."""
+_UNWRITABLE = "cannot be written: check the permissions"
+"""What a site says, here or far, whose files its account may not write."""
 _VIEWS = {
     "deployment": "monitor",
     "request": "evidence",
@@ -55,7 +57,8 @@ def ask(site: Site, before: Reading) -> Reading:
     except NotAllowedError as error:
         return failed(before, Standing.REFUSED, one_line(str(error)), datetime.now(UTC))
     except (PilothouseError, OSError) as error:
-        return failed(before, Standing.AWAY, one_line(str(error)), datetime.now(UTC))
+        standing = Standing.UNWRITABLE if _UNWRITABLE in str(error) else Standing.AWAY
+        return failed(before, standing, one_line(str(error)), datetime.now(UTC))
     return answered(before, found, datetime.now(UTC), asked_at=asked_at)
 
 

@@ -1,7 +1,7 @@
 """An act from a row: what it is about, as the site says it; a question that names the site; then a command in that site."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from textwrap import wrap
 
 from rich.text import Text
@@ -9,6 +9,7 @@ from textual.app import App
 from textual.widgets import Static
 
 from pilothouse.console.dialogs import Ask
+from pilothouse.console.session.actions import Action
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.formats.bounded_json import JsonError, parse_json
 from pilothouse.domain.formats.safe_text import safe
@@ -42,6 +43,17 @@ def why_not(act: SiteAct, item: SiteItem, reading: Reading, *, read_only: bool) 
             f"{reading.site} does not say what this is about, so that it could be held to that: open it there"
         )
     return why
+
+
+def refusals(
+    actions: Iterable[Action], item: SiteItem | None, reading: Reading | None, *, read_only: bool
+) -> dict[str, str]:
+    """Acts that are not offered on what the cursor is on, and why."""
+    if item is None or reading is None:
+        return {}
+    acts = {one.name: act for one in actions if (act := act_of(one.name, item)) is not None}
+    whys = {name: why_not(act, item, reading, read_only=read_only) for name, act in acts.items()}
+    return {name: why for name, why in whys.items() if why}
 
 
 def _looked(act: SiteAct, item: SiteItem, told: Told) -> Told:

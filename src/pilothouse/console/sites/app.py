@@ -20,7 +20,8 @@ from pilothouse.console.dialogs import Help
 from pilothouse.console.sanitise import Sanitiser
 from pilothouse.console.session.actions import EVERYWHERE, Action, key_of
 from pilothouse.console.session.config import ConsoleConfig
-from pilothouse.console.sites.acting import NOT_KNOWN, Acts, act_of, why_not
+from pilothouse.console.session.typeahead import Fence, TypeAhead
+from pilothouse.console.sites.acting import NOT_KNOWN, Acts, act_of, refusals, why_not
 from pilothouse.console.sites.board import Board
 from pilothouse.console.sites.header import place_cells, tab_cells
 from pilothouse.console.sites.keys import LISTS, SEARCH, SITE_ACTIONS, SITES, actions_in
@@ -91,6 +92,7 @@ class SitesConsole(App[int]):
         self._worst_first = True
         self._leaving = False
         self.lock = SitesLock(self)
+        self._typed = TypeAhead(self, super().on_event, lambda: True)
         self.acts = Acts(self, self._act_ended, lambda: self.lock.locked)
         self.watch_sites = SiteWatch(sites, lambda reading: self.post_message(self.Heard(reading)), kept)
 
@@ -116,10 +118,16 @@ class SitesConsole(App[int]):
         return [*super().get_line_filters(), self._sanitiser]
 
     async def on_event(self, event: events.Event) -> None:
-        """Keys, and nothing that is drawn, keep the console from locking itself."""
+        """Deliver keys one after the other: what is typed ahead of a question or a filter must not act on a row."""
         if isinstance(event, events.Key | events.Paste):
-            self.lock.pressed()
-        await super().on_event(event)
+            self.lock.pressed()  # and nothing that is drawn
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            await self._typed.put(event)
+        else:
+            await super().on_event(event)
+
+    async def on_fence(self, message: Fence) -> None:
+        await self._typed.arrived(message.number)
 
     def panic(self, *renderables: object) -> None:
         """End without printing: ``launch`` raises the error once the terminal is as it was before."""
@@ -192,16 +200,7 @@ class SitesConsole(App[int]):
         return actions_in(self.view, item.kind if item is not None else "", self._config.keys)
 
     def _refusals(self) -> dict[str, str]:
-        """Acts that are not offered on what the cursor is on, and why."""
-        item, reading = self._item(), self._reading()
-        if item is None or reading is None:
-            return {}
-        found = {}
-        for one in self._actions():
-            act = act_of(one.name, item)
-            if act is not None and (why := why_not(act, item, reading, read_only=self._read_only)):
-                found[one.name] = why
-        return found
+        return refusals(self._actions(), self._item(), self._reading(), read_only=self._read_only)
 
     def _show_keys(self) -> None:
         refusals = self._refusals()
@@ -260,7 +259,7 @@ class SitesConsole(App[int]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Letters belong to a filter while it is typed."""
-        if action == "act" and isinstance(self.focused, Input):
+        if action == "act" and (isinstance(self.focused, Input) or self.query_one(Prompt).display):
             return parameters == ("back",)
         if action == "act" and len(self.screen_stack) > 1:
             return False
@@ -301,6 +300,7 @@ class SitesConsole(App[int]):
             self.say("this terminal cannot be handed over: open the site alone, with pilothouse -w")
             return None
         self.lock.pressed()
+        self._typed.resumed()
         self.refresh(layout=True)
         self.watch_sites.look_again(site)
         return code

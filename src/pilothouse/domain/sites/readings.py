@@ -23,6 +23,8 @@ class Standing(StrEnum):
     NEWER = "newer schema"
     REFUSED = "refused"
     """It answers, and does not let us read."""
+    UNWRITABLE = "read-only files"
+    """It is there, and the account that would open it may not write its files, without which nothing is opened."""
     AWAY = "away"
     STALE = "stale"
     """Known by what it publishes, which has grown old, or cannot be read; or asked itself, and silent for too long."""
@@ -123,6 +125,7 @@ _WORST = (
     Standing.AWAY,
     Standing.STALE,
     Standing.REFUSED,
+    Standing.UNWRITABLE,
     Health.DEGRADED,
     Health.NO_TRAFFIC,
     Standing.NEWER,

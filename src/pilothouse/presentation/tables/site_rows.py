@@ -21,6 +21,7 @@ _STANDINGS: dict[Standing, tuple[str, Tone]] = {
     Standing.OLDER: ("▽", "warn"),
     Standing.NEWER: ("△", "warn"),
     Standing.REFUSED: ("⊘", "bad"),
+    Standing.UNWRITABLE: ("■", "warn"),
     Standing.AWAY: ("✖", "bad"),
     Standing.STALE: ("◌", "warn"),
     Standing.DOUBTED: ("✖", "bad"),
