@@ -185,6 +185,16 @@ def test_a_busy_server_is_asked_again_and_a_failing_one_is_not_asked_for_ever() 
         client.close()
 
 
+def test_an_answer_that_is_cut_off_is_asked_for_again() -> None:
+    cut = (200, {"Content-Length": "100"}, b'{"a": 1}')
+    with scripted(cut, (200, {}, b'{"a": 2}'), *[cut] * 5) as (address, _):
+        client = HttpClient(address, {}, lambda _: None)
+        assert client.json("/x") == {"a": 2}
+        with pytest.raises(UnavailableError, match="92 bytes too early"):
+            client.json("/x")
+        client.close()
+
+
 @pytest.mark.parametrize(
     ("answer", "kind", "said"),
     [
@@ -201,7 +211,7 @@ def test_a_busy_server_is_asked_again_and_a_failing_one_is_not_asked_for_ever() 
     ],
 )
 def test_an_answer_that_is_none_is_one_line(answer: Any, kind: type[Exception], said: str) -> None:
-    with scripted(answer) as (address, _):
+    with scripted(*[answer] * 5) as (address, _):
         client = HttpClient(address, {}, lambda _: None)
         with pytest.raises(kind, match=said) as refused:
             client.json("/x")

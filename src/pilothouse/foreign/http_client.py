@@ -29,6 +29,10 @@ _LONGEST_PAUSE_S = 20.0
 Parameters = Sequence[tuple[str, str]]
 
 
+class _CutError(UnavailableError):
+    """An answer that ended too early."""
+
+
 class HttpClient:
     """Client of one server, which may be reached wherever it is: a person has named it. Safe to share between threads. Its
     credentials come from the environment, by MLflow's own names."""
@@ -55,7 +59,7 @@ class HttpClient:
 
     def json(self, path: str, parameters: Parameters = (), body: object | None = None) -> dict[str, Any]:
         """Object that the server answers. Raises PilothouseError, NotFoundError where it knows no such thing."""
-        data = b"".join(self.chunks(path, parameters, body, _LARGEST_ANSWER))
+        data = self._whole(path, parameters, body)
         try:
             answer = parse_json(data or b"{}")
         except JsonError as error:
@@ -65,6 +69,15 @@ class HttpClient:
         if not isinstance(answer, dict):
             raise UnavailableError(f"{self.address}{path} answered no JSON object: is it a tracking server?")
         return answer
+
+    def _whole(self, path: str, parameters: Parameters, body: object | None) -> bytes:
+        """An answer to its end; asked for again where it is cut off, as by a worker of the server that is made anew."""
+        for tried in range(1, _TRIES):
+            try:
+                return b"".join(self.chunks(path, parameters, body, _LARGEST_ANSWER))
+            except _CutError:
+                self._pause(0.2 * 2**tried)
+        return b"".join(self.chunks(path, parameters, body, _LARGEST_ANSWER))
 
     def chunks(
         self, path: str, parameters: Parameters = (), body: object | None = None, most: int = _LARGEST_ANSWER
@@ -82,7 +95,7 @@ class HttpClient:
                 yield chunk
             is_whole = True
         except NotSentError as error:
-            raise UnavailableError(f"{self.address}{path}: {one_line(str(error), 200)}") from None
+            raise _CutError(f"{self.address}{path}: {one_line(str(error), 200)}") from None
         finally:
             if is_whole:
                 link.finish()

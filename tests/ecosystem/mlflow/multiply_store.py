@@ -1,12 +1,14 @@
 """Makes a store of many versions of one of few: ``multiply_store.py FOLDER TIMES``. MLflow's client takes long for 10,000.
 
-Each run with all its rows, and each version, is copied under other ids; files are those of the first ones.
+Each run with all its rows, and each version, is copied under other ids; files are those of the first ones. All runs are made to
+have ended a month ago.
 """
 
 import sqlite3
 import sys
 from pathlib import Path
 
+MONTH_MS = 30 * 86_400_000
 OF_RUNS = ("runs", "metrics", "latest_metrics", "params", "tags")
 
 
@@ -27,6 +29,9 @@ def main() -> None:
         of_run = {"run_id": f"substr(run_id, 1, 28) || '{copy:04d}'"}
         _copy(connection, "model_versions", {**numbers, **of_run}, f"version <= {step}")
         _copy(connection, "model_version_tags", numbers, f"version <= {step}")
+    connection.execute(
+        f"UPDATE runs SET start_time = start_time - {MONTH_MS}, end_time = end_time - {MONTH_MS}"
+    )
     connection.commit()
     print(connection.execute("SELECT count(*) FROM model_versions").fetchone()[0], "versions")
 
