@@ -20,12 +20,14 @@ from pilothouse.domain.integrations.open_lineage import Event
 from pilothouse.domain.integrations.run_ids import span_id, trace_id, uuid7
 from pilothouse.domain.jobs.jobs import JobStatus
 from pilothouse.domain.records import AuditEntry
+from pilothouse.operations import automation_switch
 from pilothouse.operations.integrations import outbox
 from pilothouse.operations.integrations.lineage import Lineage
 from pilothouse.operations.integrations.traces import job_trace
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store.exports import cursors
+from pilothouse.store.log import audit
 from pilothouse.store.models import models
 from pilothouse.store.work import jobs
 from support import example
@@ -36,6 +38,7 @@ _DELIVERS = """
 import sys
 from pathlib import Path
 from pilothouse.composition import open_workspace
+from pilothouse.operations import automation_switch
 from pilothouse.operations.integrations import outbox
 outbox._ENTRIES = 3  # many turns, and a cursor after each
 services = open_workspace(Path(sys.argv[1]))
@@ -84,6 +87,19 @@ def test_an_export_begins_with_what_happens_from_then_on(services: Services) -> 
     assert outbox.deliver(services)
     with services.registry.read() as connection:
         assert cursors.cursors(connection) == {}
+
+
+def test_what_happens_before_a_busy_daemon_first_looks_is_sent_too(services: Services, monkeypatch) -> None:
+    configure(services, '[lineage]\nfile = "lineage.jsonl"\n')
+    with services.registry.read() as connection:
+        began = audit.head(connection).count
+    automation_switch.pause(services, example.person(services, "ada"), "a busy night")
+    looked: list[int] = []
+    monkeypatch.setattr(
+        outbox._LineageExport, "after", lambda self, number: iter(looked.append(number) or ())
+    )
+    outbox.deliver(services)
+    assert looked[:1] == [began]
 
 
 def test_events_follow_the_standard_and_say_what_was_trained(services: Services) -> None:

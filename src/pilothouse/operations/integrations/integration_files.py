@@ -32,6 +32,10 @@ _LARGEST_FILE = 1 << 20
 _SHORTEST_TOKEN, _LONGEST_TOKEN = 16, 256
 
 
+DESCRIBED = "integrations.described"
+"""Action of the entry with which the file came into force."""
+
+
 @dataclass(frozen=True, slots=True)
 class IntegrationChanges:
     """What the file changes. ``put``: what is to be in force; None where nothing changes. ``action``: as of the plans' file."""
@@ -85,7 +89,7 @@ def put(change: Change, changes: IntegrationChanges, git: Mapping[str, Any]) -> 
     workspace.set_setting(change.connection, SETTING, canonical_json(changes.put.to_plain()))
     detail: dict[str, Any] = {"differences": list(changes.differences), "loosens": list(changes.loosens)}
     detail |= {"git": dict(git)} if git else {}
-    change.record("integrations.described", INTEGRATIONS_FILE, detail)
+    change.record(DESCRIBED, INTEGRATIONS_FILE, detail)
 
 
 def named_file(paths: WorkspacePaths, name: str) -> Path:

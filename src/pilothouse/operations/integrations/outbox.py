@@ -45,6 +45,9 @@ class _Export(Protocol):
 
     def newest(self) -> int: ...
 
+    def first(self) -> int:
+        """Number behind which it begins: what has happened since the file came into force is sent."""
+
     def after(self, number: int) -> Iterator[Numbered]: ...
 
     def send(self, bodies: list[bytes]) -> None: ...
@@ -66,8 +69,8 @@ def deliver(services: Services, *, turns: int = 50, stopping: Callable[[], bool]
         with services.registry.transaction() as connection:
             for name in gone:
                 cursors.drop_cursor(connection, name)
-            for name in fresh:  # it begins with what happens from now on
-                known[name] = Delivery(exports[name].newest())
+            for name in fresh:
+                known[name] = Delivery(exports[name].first())
                 cursors.put_cursor(connection, name, known[name])
     done = [_deliver(services, export, known[name], turns, stopping) for name, export in exports.items()]
     return all(done)
@@ -136,6 +139,13 @@ def _exports(services: Services, settings: Integrations) -> Iterator[_Export]:
         yield _TracesExport(services, settings.traces)
 
 
+def _in_force_since(services: Services) -> int:
+    """Number of the log's entry with which the file came into force: a daemon may be busy when it first looks."""
+    with services.registry.read() as connection:
+        described = audit.newest_of(connection, integration_files.DESCRIBED)
+        return described.seq if described is not None else audit.head(connection).count
+
+
 class _LineageExport:
     """Events of jobs and deployments."""
 
@@ -149,6 +159,9 @@ class _LineageExport:
     def newest(self) -> int:
         with self._services.registry.read() as connection:
             return audit.head(connection).count
+
+    def first(self) -> int:
+        return _in_force_since(self._services)
 
     def after(self, number: int) -> Iterator[Numbered]:
         with self._services.registry.read() as connection:
@@ -174,6 +187,9 @@ class _MonitoringExport(_LineageExport):
 
         with self._services.reading_telemetry() as connection:
             return new_readings.newest_number(connection) if connection is not None else 0
+
+    def first(self) -> int:
+        return self.newest()
 
     def after(self, number: int) -> Iterator[Numbered]:
         from pilothouse.telemetry.windows import new_readings
@@ -202,6 +218,9 @@ class _TracesExport:
     def newest(self) -> int:
         with self._services.registry.read() as connection:
             return audit.head(connection).count
+
+    def first(self) -> int:
+        return _in_force_since(self._services)
 
     def after(self, number: int) -> Iterator[Numbered]:
         known = traces.resource(self._services)
