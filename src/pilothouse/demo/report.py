@@ -191,7 +191,7 @@ def _staged_check(demo: Demo) -> Check:
 def _drill_check(demo: Demo, drill: Rollout | None) -> Check:
     promise = "a version that was made worse on purpose came back by itself, and was live nowhere"
     if drill is None:
-        return Check(promise, False, "no drill")
+        return Check(promise, False, "no drill", comes_later=True)
     history = deployments.list_deployments(demo.services, demo.approver, model=drill.model, live_only=False)
     live = [one.target for one in history if one.version == drill.version]
     events = views.show_rollout(demo.services, demo.approver, drill.id).events
@@ -200,6 +200,7 @@ def _drill_check(demo: Demo, drill: Rollout | None) -> Check:
         promise,
         drill.state is RolloutState.ROLLED_BACK and bool(by_harm) and not live,
         f"{drill.uri} in roll-out {drill.id}: {drill.state}, {drill.why}",
+        comes_later=True,  # the story has its drill at its end: before that, what it spoils may do no worse than what is live
     )
 
 
