@@ -246,13 +246,13 @@ def test_private_columns_of_many_targets_are_read_once_a_version(
     example.add_version()
     promote(example, 1)
     asked: list[list[int]] = []
-    read = runs.private_columns
+    read = runs.rows_read
 
-    def counted(connection: Connection, run_ids: list[int]) -> dict[int, tuple[str, ...]]:
+    def counted(connection: Connection, run_ids: list[int]) -> dict[int, runs.ReadRows]:
         asked.append(list(run_ids))
         return read(connection, run_ids)
 
-    monkeypatch.setattr(runs, "private_columns", counted)
+    monkeypatch.setattr(runs, "rows_read", counted)
     assert deployments.private_columns(example.services, "delay") == ("passenger",)
     assert deployments.private_columns(example.services, "delay") == ("passenger",)
     assert [len(run_ids) for run_ids in asked] == [1]

@@ -91,7 +91,9 @@ class SitesConsole(App[int]):
         self._filter = ""
         self._worst_first = True
         self._leaving = False
-        self.lock = SitesLock(self)
+        self.lock = SitesLock(
+            self, lambda: self.readings, lambda site: self.run_in_site(site, ["site", "unlock"]) == 0
+        )
         self._typed = TypeAhead(self, super().on_event, lambda: True)
         self.acts = Acts(self, self._act_ended, lambda: self.lock.locked)
         self.watch_sites = SiteWatch(sites, lambda reading: self.post_message(self.Heard(reading)), kept)

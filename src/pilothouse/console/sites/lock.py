@@ -2,9 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.screen import ModalScreen
@@ -15,9 +14,6 @@ from pilothouse.domain.formats.safe_text import safe
 from pilothouse.domain.models.dataclass_reader import format_duration
 from pilothouse.domain.sites.readings import Reading
 from pilothouse.presentation.cell import Cell
-
-if TYPE_CHECKING:
-    from pilothouse.console.sites.app import SitesConsole
 
 CHECK_S = 1.0
 _SHORTEST_S = 30
@@ -35,10 +31,17 @@ def strictest(readings: Iterable[Reading]) -> tuple[str, int] | None:
 
 
 class SitesLock:
-    """When the console is locked. ``clock`` gives seconds."""
+    """When the console is locked. ``readings`` are those of its sites now; ``unlock`` has a site ask in this terminal who is
+    there, and is true where it was convinced; ``clock`` gives seconds."""
 
-    def __init__(self, app: "SitesConsole", clock: Callable[[], float] = time.monotonic) -> None:
-        self._app, self._clock = app, clock
+    def __init__(
+        self,
+        app: App[int],
+        readings: Callable[[], Iterable[Reading]],
+        unlock: Callable[[str], bool],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._app, self._readings, self._unlock, self._clock = app, readings, unlock, clock
         self._pressed_at = clock()
         self.locked = False
 
@@ -48,11 +51,11 @@ class SitesLock:
 
     def check(self) -> None:
         """Lock the console where its time has come."""
-        found = strictest(self._app.readings)
+        found = strictest(self._readings())
         if self.locked or found is None or self._clock() - self._pressed_at < found[1]:
             return
         self.locked = True
-        self._app.push_screen(LockedSites(*found), self._unlocked)
+        self._app.push_screen(LockedSites(*found, self._unlock), self._unlocked)
 
     def _unlocked(self, _: object) -> None:
         self.locked = False
@@ -67,11 +70,9 @@ class LockedSites(ModalScreen[None]):
         Binding("enter", "unlock", show=False, priority=True),
     ]
 
-    app: "SitesConsole"
-
-    def __init__(self, site: str, after_s: int) -> None:
+    def __init__(self, site: str, after_s: int, unlock: Callable[[str], bool]) -> None:
         super().__init__()
-        self._site, self._after_s = site, after_s
+        self._site, self._after_s, self._unlock = site, after_s, unlock
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
@@ -85,7 +86,7 @@ class LockedSites(ModalScreen[None]):
             yield Static(line(Cell("Ctrl+D leaves", "dim")), markup=False, id="keys")
 
     def action_unlock(self) -> None:
-        if self.app.run_in_site(self._site, ["site", "unlock"]) == 0:
+        if self._unlock(self._site):
             self.dismiss(None)
         else:
             self.query_one("#title", Static).update(
