@@ -134,11 +134,7 @@ def _small(legs: _Legs, made: Cluster, state: dict[str, list[object]]) -> None:
         f"{wall['alone']:.0f} ms",
         f"{cpu['alone']:.0f} ms of processor",
     )
-    for name, what in (
-        ("dask", "as a bare task of Dask"),
-        ("ours", "as a step on the cluster"),
-        ("home", "at home"),
-    ):
+    for name, what in (("dask", "as a bare task of Dask"), ("ours", "as a step on the cluster")):
         show(
             f"engine: the same {what}, two at a time",
             f"{wall[name]:.0f} ms",

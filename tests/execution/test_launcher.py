@@ -85,6 +85,32 @@ def test_a_step_reaches_its_input_and_its_folder_and_nothing_else(
     assert sorted(path.name for path in registry.parent.iterdir()) == ["registry.db"]
 
 
+def test_steps_side_by_side_are_bound_to_different_processors_whatever_their_jobs(
+    launcher: Launcher, tmp_path: Path
+) -> None:
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("one processor")
+    (tmp_path / "rows").write_text("rows")
+    changes = {"inputs": {"rows": str(tmp_path / "rows")}, "options": {"waits": True}, "threads": 1}
+    # jobs 2 and 4: by their numbers both would take the first of two processors
+    requests = [replace(request_for(tmp_path / str(job), "counted", **changes), job=job) for job in (2, 4)]
+    steps = [threading.Thread(target=run, args=(launcher, request)) for request in requests]
+    for step in steps:
+        step.start()
+    folders = [Path(request.folder) for request in requests]
+    try:
+        wait_until(lambda: all((folder / "progress.jsonl").exists() for folder in folders), 60)
+        alone = [bound for pid in processes_of(launcher) if len(bound := os.sched_getaffinity(pid)) == 1]
+    finally:
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "go").touch()
+        for step in steps:
+            step.join()
+    assert len(alone) == 2
+    assert not alone[0] & alone[1]
+
+
 def test_a_step_inherits_no_descriptor_and_no_secret(
     tmp_path: Path, registry: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

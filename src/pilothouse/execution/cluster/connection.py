@@ -37,6 +37,7 @@ class _NamedSecurity(Security):  # type: ignore[misc]
     def get_connection_args(self, role: str) -> dict[str, Any]:
         arguments: dict[str, Any] = super().get_connection_args(role)
         arguments["ssl_context"].check_hostname = True
+        arguments["server_hostname"] = self.extra_conn_args["server_hostname"]
         return arguments
 
 
