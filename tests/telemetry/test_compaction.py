@@ -17,8 +17,9 @@ from pilothouse.statistics.profiles.latency import LatencyProfile
 from pilothouse.statistics.profiles.profile import Profile
 from pilothouse.telemetry import TelemetryStore, VersionFacts
 from pilothouse.telemetry.intake import rollup, window_packs
-from pilothouse.telemetry.intake.streams import find_stream, list_streams
+from pilothouse.telemetry.intake.streams import arrivals_after, find_stream, list_streams
 from pilothouse.telemetry.past import showing
+from pilothouse.telemetry.rows import retention
 from support.flight_batches import NOW_US, batch_of, columns_of, flights, specification
 
 START_US = NOW_US - NOW_US % DAY_US - 40 * DAY_US
@@ -233,3 +234,29 @@ def test_profiles_of_any_size_come_back_from_a_pack(many: int) -> None:
     ]
     again = latency_packs.decode(latency_packs.encode(asked))
     assert [bits(part) for part in again] == [bits(part) for part in asked]
+
+
+def test_merged_segments_say_when_each_of_their_rows_arrived(opened: Any) -> None:
+    store, facts = opened("t"), VersionFacts(specification())
+    chance = random.Random(7)
+    for number in range(60):  # each an hour after the one before; some bring events of days ago
+        event = START_US + (number - (30 if chance.random() < 0.2 else 0)) * HOUR_US
+        store.append(sent_at([event], number), lambda model, version: facts, START_US + number * HOUR_US + 9)
+
+    def arrivals() -> list[list[int]]:
+        with store.read() as connection:
+            return [
+                arrivals_after(connection, 1, START_US + event * HOUR_US, START_US + arrived * HOUR_US)
+                for event in range(-31, 60, 7)
+                for arrived in range(0, 60, 7)
+            ]
+
+    before = arrivals()
+    assert [len(before[0]), len(before[-1])] == [60, 3]
+    with store.transaction() as connection:
+        for group in list(retention.mergeable(connection, 1)):
+            merged = retention.merge_segments(connection, group)
+            assert merged is not None
+            assert retention.put_merged(connection, merged)
+        assert connection.execute("SELECT count(*) FROM segments").fetchone()[0] < 30
+    assert arrivals() == before

@@ -1,4 +1,5 @@
-"""Compaction at rest: small segments merged, hours of sparse streams packed, space given back. No answer changes by it.
+"""Compaction at rest: small segments of sparse days merged, hours of sparse streams packed, space given back. No answer
+changes by it.
 
 Each step is one short transaction that is whole by itself: one that was interrupted is done again.
 """
@@ -13,8 +14,10 @@ from pilothouse.telemetry import TelemetryStore
 from pilothouse.telemetry.intake import window_packs
 from pilothouse.telemetry.rows import retention
 
-_TURN_S = 0.2
+_TURN_S = 0.5
 """Seconds of a turn, and one step more at most."""
+_SPARSE_DAYS = 16
+"""Sparse days of which segments are merged in one transaction: some milliseconds."""
 
 _LOOKED_AT: WeakKeyDictionary[TelemetryStore, dict[int, int]] = WeakKeyDictionary()
 """Day of events up to which this process has compacted each stream."""
@@ -22,7 +25,7 @@ _LOOKED_AT: WeakKeyDictionary[TelemetryStore, dict[int, int]] = WeakKeyDictionar
 
 def compact(services: Services, streams: Iterable[int]) -> tuple[int, int]:
     """Compact streams to their end; returns how many segments were merged, and into how many."""
-    steps = [step for stream_id in streams for step in _steps(services, stream_id)]
+    steps = [step for stream_id in streams for step in _steps(services, stream_id, dense=True)]
     return sum(steps), sum(1 for merged in steps if merged)
 
 
@@ -39,7 +42,7 @@ def at_rest(services: Services) -> bool:
         if looked_at.get(stream_id) == day:
             continue
         try:
-            for _ in _steps(services, stream_id):
+            for _ in _steps(services, stream_id, dense=False):
                 if time.monotonic() > until:
                     return True
         except IntegrityError:
@@ -52,19 +55,23 @@ def at_rest(services: Services) -> bool:
     return False
 
 
-def _steps(services: Services, stream_id: int) -> Iterator[int]:
-    """Compact a stream, one transaction a step; the number of segments that each has merged."""
+def _steps(services: Services, stream_id: int, *, dense: bool) -> Iterator[int]:
+    """Compact a stream, one transaction a step; the number of segments that each has merged. Merging those of dense days, of
+    which little is gained, is left to the rounds of retention."""
     telemetry = services.telemetry
     with telemetry.read() as connection:
-        groups = list(retention.mergeable(connection, stream_id))
+        rows_a_day = (1 << 62) if dense else 24 * window_packs.SPARSE_ROWS
+        groups = list(retention.mergeable(connection, stream_id, rows_a_day))
         days = window_packs.due(connection, stream_id)
-    for group in groups:
+    together = 1 if dense else _SPARSE_DAYS
+    for first in range(0, len(groups), together):
         with telemetry.read() as connection:
-            merged = retention.merge_segments(connection, group)
-        if merged is not None:
-            with telemetry.transaction() as connection:
-                put = retention.put_merged(connection, merged)
-            yield len(merged.old) if put else 0
+            found = [
+                retention.merge_segments(connection, group) for group in groups[first : first + together]
+            ]
+        with telemetry.transaction() as connection:
+            put = [one for one in found if one is not None and retention.put_merged(connection, one)]
+        yield from (len(one.old) for one in put)
     while days:
         with telemetry.transaction() as connection:
             specification = telemetry.specification(connection, stream_id)

@@ -14,7 +14,7 @@ from pilothouse.sqlite.inserts import insert
 from pilothouse.statistics.profiles.coded import CodedColumn
 from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.telemetry.intake.admission import Clock, Rejection, VersionFacts
-from pilothouse.telemetry.rows.columns import pack
+from pilothouse.telemetry.rows.columns import Predictions, decode_predictions, pack
 
 EXAMPLES_A_REASON = 100
 """Rejections of a reason that are kept as examples; all are counted."""
@@ -89,12 +89,22 @@ def list_streams(connection: Connection, model: str | None = None, target: str |
 
 
 def arrivals_after(connection: Connection, stream_id: int, event_us: int, arrived_us: int) -> list[int]:
-    """Wall-clock times, in order and after ``arrived_us``, at which rows with events after ``event_us`` arrived."""
-    rows = connection.execute(
-        "SELECT received FROM segments WHERE stream_id=? AND last_event>? AND received>? ORDER BY received",
+    """Wall-clock times, in order and after ``arrived_us``, at which rows with events after ``event_us`` arrived, whatever
+    segments have been merged since."""
+    found, heads = set(), dict[int, Predictions]()
+    for segment, first_us, received, first, rows in connection.execute(
+        "SELECT s.id, s.first_event, b.received, b.segment_start, b.rows FROM segments s JOIN batches b ON b.segment_id=s.id "
+        "WHERE s.stream_id=?1 AND s.last_event>?2 AND s.received>?3 AND b.received>?3 AND b.rows>0 ORDER BY s.id",
         (stream_id, event_us, arrived_us),
-    )
-    return [int(row[0]) for row in rows]
+    ):
+        if received in found:
+            continue
+        if first_us <= event_us and segment not in heads:
+            (data,) = connection.execute("SELECT predictions FROM segments WHERE id=?", (segment,)).fetchone()
+            heads = {segment: decode_predictions(data)}
+        if first_us > event_us or heads[segment].part(first, rows).last_us > event_us:
+            found.add(received)
+    return sorted(found)
 
 
 def advance_stream(

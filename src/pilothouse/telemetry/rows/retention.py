@@ -170,13 +170,14 @@ def deleted_before_us(connection: Connection, model: str, target: str | None) ->
     return None if before is None else int(before)
 
 
-def mergeable(connection: Connection, stream_id: int) -> Iterator[list[int]]:
-    """Small segments of a stream that belong together: of one day of events that is over, received on one day."""
+def mergeable(connection: Connection, stream_id: int, rows_a_day: int = 1 << 62) -> Iterator[list[int]]:
+    """Small segments of a stream that belong together: of one day of events that is over, received on one day. Days with more
+    than ``rows_a_day`` in such segments are left out."""
     groups = connection.execute(
         "SELECT g.last_event / ?1, g.received / ?1 FROM segments g JOIN streams s ON s.id = g.stream_id "
         "WHERE g.stream_id=?3 AND g.rows < ?2 AND g.last_event < s.last_event / ?1 * ?1 "
-        "GROUP BY 1, 2 HAVING count(*) > 1",
-        (DAY_US, LARGE_ROWS // 2, stream_id),
+        "GROUP BY 1, 2 HAVING count(*) > 1 AND sum(g.rows) <= ?4",
+        (DAY_US, LARGE_ROWS // 2, stream_id, rows_a_day),
     ).fetchall()
     for day, received in groups:
         rows = connection.execute(
