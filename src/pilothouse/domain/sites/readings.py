@@ -13,7 +13,7 @@ from pilothouse.domain.sites.followed import natural
 class Standing(StrEnum):
     """What a site is, as far as it is known."""
 
-    UNKNOWN = "not asked yet"
+    UNKNOWN = "not heard"
     ANSWERS = "answers"
     READ_ONLY = "read-only"
     PARTIAL = "older release"

@@ -127,7 +127,7 @@ def _fields(item: SiteItem, names: Sequence[str]) -> tuple[tuple[str, str], ...]
 
 
 def _order(reading: Reading, item: SiteItem) -> tuple[float, ...]:
-    newest = -item.at.timestamp() if item.at else 0.0
+    newest = reading.skew_s - item.at.timestamp() if item.at else 0.0
     return (_urgency(item), float(reading.is_stale), newest)
 
 
