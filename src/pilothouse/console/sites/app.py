@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual import events
-from textual.app import App, ComposeResult, SuspendNotSupported
+from textual.app import ComposeResult, SuspendNotSupported
 from textual.binding import Binding
 from textual.filter import LineFilter
 from textual.message import Message
@@ -25,7 +25,7 @@ from pilothouse.console.sites.acting import NOT_KNOWN, Acts, act_of, refusals, w
 from pilothouse.console.sites.board import Board
 from pilothouse.console.sites.header import place_cells, tab_cells
 from pilothouse.console.sites.keys import LISTS, SEARCH, SITE_ACTIONS, SITES, actions_in
-from pilothouse.console.sites.lock import CHECK_S, SitesLock
+from pilothouse.console.sites.lock import CHECK_S, Lockable, SitesLock
 from pilothouse.console.widgets.frame_parts import Footer, OneLine
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.prompt import Prompt
@@ -47,7 +47,7 @@ _AGE_S = 1.0
 """How often ages are written anew."""
 
 
-class SitesConsole(App[int]):
+class SitesConsole(Lockable):
     """One list over all sites. ``kept`` are the last states of those that are away; ``fault`` is what is wrong with the
     configuration, and ``config_path`` where it was named."""
 
@@ -91,9 +91,7 @@ class SitesConsole(App[int]):
         self._filter = ""
         self._worst_first = True
         self._leaving = False
-        self.lock = SitesLock(
-            self, lambda: self.readings, lambda site: self.run_in_site(site, ["site", "unlock"]) == 0
-        )
+        self.lock = SitesLock(self)
         self._typed = TypeAhead(self, super().on_event, lambda: True)
         self.acts = Acts(self, self._act_ended, lambda: self.lock.locked)
         self.watch_sites = SiteWatch(sites, lambda reading: self.post_message(self.Heard(reading)), kept)

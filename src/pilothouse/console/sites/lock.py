@@ -1,7 +1,8 @@
 """Idle lock of the console of several sites: the shortest of those sites that have one, and that site unlocks it."""
 
 import time
-from collections.abc import Callable, Iterable
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 
 from textual.app import App, ComposeResult
 from textual.binding import Binding
@@ -20,6 +21,19 @@ _SHORTEST_S = 30
 """The shortest that a site can set; one that says less lies, and locks nobody out."""
 
 
+class Lockable(App[int]):
+    """What a console of several sites gives to its lock."""
+
+    @property
+    @abstractmethod
+    def readings(self) -> list[Reading]:
+        """Every site."""
+
+    @abstractmethod
+    def run_in_site(self, name: str, words: Sequence[str]) -> int | None:
+        """Run a command of a site in this terminal; its exit code."""
+
+
 def strictest(readings: Iterable[Reading]) -> tuple[str, int] | None:
     """The site whose consoles lock themselves soonest, and after how many seconds; None where none does."""
     found = [
@@ -31,17 +45,10 @@ def strictest(readings: Iterable[Reading]) -> tuple[str, int] | None:
 
 
 class SitesLock:
-    """When the console is locked. ``readings`` are those of its sites now; ``unlock`` has a site ask in this terminal who is
-    there, and is true where it was convinced; ``clock`` gives seconds."""
+    """When the console is locked. ``clock`` gives seconds."""
 
-    def __init__(
-        self,
-        app: App[int],
-        readings: Callable[[], Iterable[Reading]],
-        unlock: Callable[[str], bool],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._app, self._readings, self._unlock, self._clock = app, readings, unlock, clock
+    def __init__(self, app: Lockable, clock: Callable[[], float] = time.monotonic) -> None:
+        self._app, self._clock = app, clock
         self._pressed_at = clock()
         self.locked = False
 
@@ -51,11 +58,11 @@ class SitesLock:
 
     def check(self) -> None:
         """Lock the console where its time has come."""
-        found = strictest(self._readings())
+        found = strictest(self._app.readings)
         if self.locked or found is None or self._clock() - self._pressed_at < found[1]:
             return
         self.locked = True
-        self._app.push_screen(LockedSites(*found, self._unlock), self._unlocked)
+        self._app.push_screen(LockedSites(*found), self._unlocked)
 
     def _unlocked(self, _: object) -> None:
         self.locked = False
@@ -70,9 +77,11 @@ class LockedSites(ModalScreen[None]):
         Binding("enter", "unlock", show=False, priority=True),
     ]
 
-    def __init__(self, site: str, after_s: int, unlock: Callable[[str], bool]) -> None:
+    app: Lockable
+
+    def __init__(self, site: str, after_s: int) -> None:
         super().__init__()
-        self._site, self._after_s, self._unlock = site, after_s, unlock
+        self._site, self._after_s = site, after_s
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
@@ -86,7 +95,7 @@ class LockedSites(ModalScreen[None]):
             yield Static(line(Cell("Ctrl+D leaves", "dim")), markup=False, id="keys")
 
     def action_unlock(self) -> None:
-        if self._unlock(self._site):
+        if self.app.run_in_site(self._site, ["site", "unlock"]) == 0:
             self.dismiss(None)
         else:
             self.query_one("#title", Static).update(
