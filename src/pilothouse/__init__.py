@@ -11,6 +11,7 @@ _PUBLIC = {
     **dict.fromkeys(("load", "log_outcomes", "log_predictions", "run"), "api.functions"),
     **dict.fromkeys(("Estimator",), "api.estimators"),
     **dict.fromkeys(("Run",), "api.runs"),
+    **dict.fromkeys(("Listed",), "api.listed"),
     **dict.fromkeys(("Finding", "Gate", "Job", "Metric", "Model", "Request", "Version"), "api.values"),
     **dict.fromkeys(("OutcomeReceipt", "Receipt"), "api.receipts"),
     **dict.fromkeys(("Artifact", "Comparison", "Data", "Point", "RecordedRun"), "api.run_values"),

@@ -4,6 +4,7 @@ from pilothouse.api.functions import load as load
 from pilothouse.api.functions import log_outcomes as log_outcomes
 from pilothouse.api.functions import log_predictions as log_predictions
 from pilothouse.api.functions import run as run
+from pilothouse.api.listed import Listed as Listed
 from pilothouse.api.receipts import OutcomeReceipt as OutcomeReceipt
 from pilothouse.api.receipts import Receipt as Receipt
 from pilothouse.api.run_values import Artifact as Artifact

@@ -301,3 +301,26 @@ def _own_name() -> notebook_runs.ProcessName:
     from pilothouse.system.processes import own_name
 
     return own_name()
+
+
+class _Figure:
+    """What a figure of matplotlib has: it writes itself by the end of a file's name."""
+
+    def savefig(self, place: Path) -> None:
+        if place.suffix not in (".png", ".svg"):
+            raise ValueError(f"Format '{place.suffix[1:]}' is not supported")
+        place.write_bytes(place.suffix.encode())
+
+
+def test_a_figure_is_kept_as_the_picture_that_its_name_says(client: ph.Client) -> None:
+    with client.run("delay") as run:
+        run.log_artifact(_Figure(), "curve.svg")
+        run.log_artifact(_Figure())
+        with pytest.raises(ph.InvalidInputError, match="xyz"):
+            run.log_artifact(_Figure(), "curve.xyz")
+        with pytest.raises(ph.InvalidInputError, match="found a dict; expected the path"):
+            run.log_artifact({})
+    assert [(one.name, one.bytes) for one in run.recorded().artifacts] == [
+        ("curve.svg", 4),
+        ("figure.png", 4),
+    ]

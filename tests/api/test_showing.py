@@ -1,12 +1,14 @@
 """What a notebook shows: tables and pictures in which nothing runs, every text is escaped, and colours fit light and dark."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 import pilothouse as ph
+from pilothouse.api.listed import row_of
 from pilothouse.api.showing import MOST_ROWS, table_html
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.presentation.charts.vector import ON_ANY_PAGE, PAPER, svg
@@ -28,6 +30,7 @@ ELEMENTS = {
     "polygon",
     "polyline",
     "rect",
+    "p",
 }
 
 
@@ -54,6 +57,34 @@ def test_a_version_is_shown_as_tables_and_a_picture(client: ph.Client) -> None:
     assert "picture" not in repr(version)
     for value in (client.model("delay"), client.train("delay"), client.request("delay/2", reason="why")):
         assert "<table>" in shown(value._repr_html_())
+
+
+def test_a_list_is_one_table_and_a_frame(client: ph.Client) -> None:
+    for name, depth in (("one", 4), ("two", 8)):
+        with client.run("delay", name, parameters={"depth": depth, HOSTILE[:20]: 1}) as run:
+            run.log_metrics({"auc": depth / 10})
+    runs = client.runs("delay", limit=2)
+    html = shown(runs._repr_html_())
+    assert html.count("<tr>") == 3
+    assert "parameters.depth" in html
+    assert "metrics.auc" in html
+    newest = runs[:1]
+    assert isinstance(newest, ph.Listed)
+    assert newest[0] == runs[0]
+    assert "none" in shown(client.requests("delay", open_only=True)._repr_html_())
+    for listed in (client.models(), client.versions("delay"), client.jobs()):
+        shown(listed._repr_html_())
+    metrics = (ph.Metric("auc", 0.7, 0.6, 0.8, 90), ph.Metric("auc", 0.5, 0.4, 0.6, 30, "origin=JFK"))
+    version = replace(client.versions("delay")[0], metrics=metrics, aliases=("champion", "challenger"))
+    assert row_of(version).items() >= {"metrics.auc": 0.7, "aliases": "champion challenger"}.items()
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    frame = runs.to_pandas()
+    assert isinstance(frame, pandas.DataFrame)
+    assert list(frame["metrics.auc"]) == [0.8, 0.4]
+    assert list(frame["parameters.depth"]) == ["8", "4"]
+    table = client.compare_runs(list(runs)).to_pandas()
+    assert list(table.columns) == [one.uri for one in runs]
+    assert list(table.loc["parameter", "depth"]) == ["8", "4"]
 
 
 def test_text_from_outside_stays_text(client: ph.Client) -> None:

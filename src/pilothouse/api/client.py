@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from pilothouse.api.listed import Listed
+from pilothouse.api.showing import Shown
 from pilothouse.api.values import Finding, Job, Model, Request, Version
 from pilothouse.domain.errors import InvalidInputError, UnavailableError
 from pilothouse.domain.formats.safe_text import one_line
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from pilothouse.api.run_values import Comparison, RecordedRun
     from pilothouse.api.runs import Run
 
-V = TypeVar("V")
+V = TypeVar("V", bound=Shown)
 _FIRST_POLL_S, _LAST_POLL_S = 0.05, 1.0
 
 
@@ -60,7 +62,7 @@ class Client:
         """End the process that holds the workspace for this client. Its runs that are open stay so until this process ends."""
         self._connection.close()
 
-    def models(self) -> list[Model]:
+    def models(self) -> Listed[Model]:
         """All models by name."""
         return self._values("models", Model)
 
@@ -68,7 +70,7 @@ class Client:
         """One model. Raises NotFoundError."""
         return self._value("model", Model, name=name)
 
-    def versions(self, model: str) -> list[Version]:
+    def versions(self, model: str) -> Listed[Version]:
         """A model's versions, newest first. Raises NotFoundError."""
         return self._values("versions", Version, model=model)
 
@@ -77,7 +79,7 @@ class Client:
         NotFoundError."""
         return self._value("version", Version, reference=reference)
 
-    def jobs(self, model: str | None = None, *, status: str | None = None, limit: int = 50) -> list[Job]:
+    def jobs(self, model: str | None = None, *, status: str | None = None, limit: int = 50) -> Listed[Job]:
         """Jobs, newest first. Raises InvalidInputError (no such status)."""
         return self._values("jobs", Job, model=model, status=status, limit=limit)
 
@@ -118,7 +120,7 @@ class Client:
 
     def requests(
         self, model: str | None = None, *, open_only: bool = False, limit: int = 50
-    ) -> list[Request]:
+    ) -> Listed[Request]:
         """Promotion requests, newest first."""
         return self._values("requests", Request, model=model, open_only=open_only, limit=limit)
 
@@ -149,7 +151,7 @@ class Client:
             return self._value("job", Job, number=what.number)
         return self._value("request", Request, number=what.number)
 
-    def findings(self, model: str, target: str) -> list[Finding]:
+    def findings(self, model: str, target: str) -> Listed[Finding]:
         """Drift of each feature in the newest closed window of a model on a target, the most drifted first. Raises
         NotFoundError."""
         return self._values("findings", Finding, model=model, target=target, feature=None)
@@ -188,7 +190,7 @@ class Client:
 
         return Run(self._connection, model, name, parameters)
 
-    def runs(self, model: str | None = None, *, limit: int = 50) -> "list[RecordedRun]":
+    def runs(self, model: str | None = None, *, limit: int = 50) -> "Listed[RecordedRun]":
         """Notebook runs, newest first, with their parameters and the newest value of each metric. Raises NotFoundError."""
         from pilothouse.api.run_values import RecordedRun
 
@@ -214,10 +216,11 @@ class Client:
 
         return msgspec.convert(self._call(function, **arguments), kind)
 
-    def _values(self, function: str, kind: type[V], **arguments: Any) -> list[V]:
+    def _values(self, function: str, kind: type[V], **arguments: Any) -> Listed[V]:
         import msgspec
 
-        return msgspec.convert(self._call(function, **arguments), list[kind])  # type: ignore[valid-type]
+        found = msgspec.convert(self._call(function, **arguments), list[kind])  # type: ignore[valid-type]
+        return Listed(found)
 
 
 def _number(what: Any) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from pilothouse.api.showing import Shown, table_html
 from pilothouse.domain.jobs.notebook_runs import run_uri
@@ -41,6 +41,18 @@ class Data:
 class RecordedRun(Shown):
     """A notebook run on record. ``metrics`` are the newest values; ``curves``, ``tags``, ``artifacts``, ``data`` and ``code``
     are empty in lists."""
+
+    _ROW: ClassVar = (
+        "number",
+        "model",
+        "name",
+        "state",
+        "started_by",
+        "started_at",
+        "parameters",
+        "metrics",
+        "error",
+    )
 
     number: int
     model: str
@@ -93,6 +105,17 @@ class Comparison(Shown):
     def differing(self) -> tuple[tuple[str, str, tuple[str | float | None, ...]], ...]:
         """The rows in which not all runs have the same value."""
         return tuple(row for row in self.rows if len(set(row[2])) > 1)
+
+    def to_pandas(self) -> Any:
+        """A DataFrame with a column for each run, its rows named by kind and name (``table.loc["metric", "auc"]``). Raises
+        InvalidInputError where pandas is not installed."""
+        from pilothouse.api.listed import pandas
+
+        pd = pandas()
+        places = pd.MultiIndex.from_tuples([row[:2] for row in self.rows], names=["kind", "name"])
+        return pd.DataFrame(
+            [row[2] for row in self.rows], index=places, columns=list(self.runs), dtype=object
+        )
 
     def _html(self) -> str:
         rows = [(kind, name, *_shown(values)) for kind, name, values in self.rows]

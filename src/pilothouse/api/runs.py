@@ -1,13 +1,14 @@
 """Runs that a program records: parameters, metrics, tags, artifacts and data, each durable when its call returns."""
 
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pilothouse.api.connection import Connection
 from pilothouse.api.environment import environment
-from pilothouse.domain.errors import ConflictError, PilothouseError
+from pilothouse.domain.errors import ConflictError, InvalidInputError, PilothouseError
 from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.jobs.notebook_runs import (
     LONGEST_TEXT,
@@ -99,13 +100,31 @@ class Run:
         """Set tags; of each the newest value counts. Raises InvalidInputError."""
         self._add(EntryKind.TAGS, texts(tags, "tag"))
 
-    def log_artifact(self, path: str | os.PathLike[str], name: str | None = None) -> str:
-        """Keep a file, under its own name or ``name``; returns the sha256 of its bytes. Raises InvalidInputError (no plain
-        file, more than 1 GiB)."""
+    def log_artifact(self, path: Any, name: str | None = None) -> str:
+        """Keep a file, under its own name or ``name``; returns the sha256 of its bytes. A figure of matplotlib is kept in the
+        form that ``name`` ends with, ``figure.png`` by itself. Raises InvalidInputError (no plain file, more than 1 GiB)."""
+        if hasattr(path, "savefig"):
+            return self._log_figure(path, name or "figure.png")
+        if not isinstance(path, str | os.PathLike):
+            raise InvalidInputError(
+                f"artifact: found a {type(path).__name__}; expected the path of a file, or a figure of matplotlib"
+            )
         place = Path(path).absolute()
         return str(
             self._call("keep_artifact", path=str(place), name=checked_name(name or place.name, "artifact"))
         )
+
+    def _log_figure(self, figure: Any, name: str) -> str:
+        kept = checked_name(name, "artifact")
+        with tempfile.TemporaryDirectory() as folder:
+            place = Path(folder) / f"figure{Path(kept).suffix or '.png'}"
+            try:
+                figure.savefig(place)
+            except ValueError as error:  # a form that it does not write
+                raise InvalidInputError(
+                    f"artifact {one_line(kept, 80)}: {one_line(str(error), 300)}"
+                ) from None
+            return self.log_artifact(place, kept)
 
     def log_data(self, frame: Any, name: str = "data") -> str:
         """Record which rows the run is about: digest, number of rows, columns with types; the rows are not kept. Returns the

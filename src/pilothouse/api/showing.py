@@ -5,7 +5,7 @@ Every text is made safe and escaped. Colours are those of the page around it, so
 
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import Any
+from typing import Any, ClassVar
 
 from pilothouse.domain.formats.safe_text import safe
 
@@ -19,6 +19,8 @@ class Shown:
     """A value that notebooks show as HTML, and everything else as text."""
 
     __slots__ = ()
+    _ROW: ClassVar[tuple[str, ...]] = ()
+    """Fields that a table of such values shows."""
 
     def _html(self) -> str:
         raise NotImplementedError

@@ -6,7 +6,7 @@ themselves as tables and pictures.
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from pilothouse.api.showing import Shown, table_html
 from pilothouse.domain.identifiers import version_uri
@@ -38,6 +38,8 @@ class Gate:
 class Model(Shown):
     """A model as applied. ``aliases`` name versions by number."""
 
+    _ROW: ClassVar = ("name", "task", "owner", "targets", "aliases")
+
     name: str
     task: str
     owner: str
@@ -58,6 +60,8 @@ class Model(Shown):
 class Version(Shown):
     """A version of a model. ``status`` is the gates' verdict (``candidate`` or ``refused``), ``stage`` where it stands in its
     life, in words."""
+
+    _ROW: ClassVar = ("number", "stage", "created_at", "trained_by", "metrics", "aliases", "live_on")
 
     model: str
     number: int
@@ -112,6 +116,19 @@ class Version(Shown):
 class Job(Shown):
     """A job of the daemon. ``progress`` runs from 0 to 1; ``version`` is the one that it made or was about."""
 
+    _ROW: ClassVar = (
+        "number",
+        "kind",
+        "model",
+        "status",
+        "step",
+        "progress",
+        "version",
+        "created_by",
+        "created_at",
+        "error",
+    )
+
     number: int
     kind: str
     model: str
@@ -149,6 +166,17 @@ class Job(Shown):
 class Request(Shown):
     """A promotion request. What a person decides on it is decided at the console or the command line."""
 
+    _ROW: ClassVar = (
+        "number",
+        "model",
+        "version",
+        "targets",
+        "status",
+        "requested_by",
+        "reason",
+        "created_at",
+    )
+
     number: int
     model: str
     version: int
@@ -180,6 +208,18 @@ class Finding(Shown):
     ``verdict`` says it in words; ``drifts``: the value reached its threshold in a window that has a verdict. ``missing`` and
     ``unseen`` are shares of the window's rows.
     """
+
+    _ROW: ClassVar = (
+        "feature",
+        "verdict",
+        "drifts",
+        "value",
+        "threshold",
+        "p_value",
+        "rows",
+        "missing",
+        "unseen",
+    )
 
     model: str
     target: str
