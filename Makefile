@@ -155,7 +155,7 @@ test-engine: .engine/.done
 test-ecosystem: test-ecosystem-data test-ecosystem-tools test-ecosystem-mlflow test-alerts
 
 test-ecosystem-data: .ecosystem/data/.done
-	@PILOTHOUSE_ECOSYSTEM=1 .ecosystem/data/bin/python -m pytest -q -rs tests/ecosystem/test_sources_by_url.py tests/ecosystem/test_sources_on_servers.py tests/ecosystem/test_sources_in_use.py tests/ecosystem/test_training_by_url.py tests/ecosystem/test_contracts.py tests/ecosystem/test_commands_by_url.py tests/ecosystem/test_logs_by_url.py tests/ecosystem/test_exported_telemetry.py
+	@PILOTHOUSE_ECOSYSTEM=1 .ecosystem/data/bin/python -m pytest -q -rs tests/ecosystem/test_sources_by_url.py tests/ecosystem/test_sources_on_servers.py tests/ecosystem/test_sources_in_use.py tests/ecosystem/test_training_by_url.py tests/ecosystem/test_contracts.py tests/ecosystem/test_commands_by_url.py tests/ecosystem/test_logs_by_url.py tests/ecosystem/test_exported_telemetry.py tests/ecosystem/test_iceberg_of_others.py
 
 # Programs of others around a workspace; each file of tests installs what it needs into .ecosystem.
 test-ecosystem-tools: $(VENV)/.dev
