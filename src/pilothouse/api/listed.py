@@ -1,11 +1,10 @@
 """Values as a list that a notebook shows as one table, and pandas takes as one frame."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, SupportsIndex, TypeVar, overload
 
 from pilothouse.api.showing import Shown, table_html
-from pilothouse.domain.errors import InvalidInputError
 
 V = TypeVar("V", bound=Shown)
 _MOST_COLUMNS = 30
@@ -25,8 +24,8 @@ class Listed(list[V]):
 
     def to_pandas(self) -> Any:
         """A DataFrame with a row for each value, and a column for each parameter and metric (``parameters.depth``,
-        ``metrics.auc``). Raises InvalidInputError where pandas is not installed."""
-        return pandas().DataFrame([row_of(one) for one in self])
+        ``metrics.auc``)."""
+        return frame_of([row_of(one) for one in self])
 
     def _repr_html_(self) -> str:
         rows = [row_of(one) for one in self]
@@ -37,15 +36,12 @@ class Listed(list[V]):
         return (table or "<p>none</p>") + (f"<p>and {left} more columns</p>" if left else "")
 
 
-def pandas() -> Any:
-    """The module. Raises InvalidInputError where it is not installed."""
-    try:
-        import pandas as found
-    except ImportError:
-        raise InvalidInputError(
-            "pandas is not installed: pip install pandas, or take the values as they are"
-        ) from None
-    return found
+def frame_of(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """A DataFrame of rows by name, made by way of pyarrow; a row without a column has nothing there."""
+    import pyarrow as pa
+
+    names = dict.fromkeys(name for row in rows for name in row)
+    return pa.table({name: [row.get(name) for row in rows] for name in names}).to_pandas()
 
 
 def row_of(value: Shown) -> dict[str, Any]:

@@ -107,15 +107,14 @@ class Comparison(Shown):
         return tuple(row for row in self.rows if len(set(row[2])) > 1)
 
     def to_pandas(self) -> Any:
-        """A DataFrame with a column for each run, its rows named by kind and name (``table.loc["metric", "auc"]``). Raises
-        InvalidInputError where pandas is not installed."""
-        from pilothouse.api.listed import pandas
+        """A DataFrame with a row for each run, and a column for each parameter, metric and data set (``metric.auc``)."""
+        from pilothouse.api.listed import frame_of
 
-        pd = pandas()
-        places = pd.MultiIndex.from_tuples([row[:2] for row in self.rows], names=["kind", "name"])
-        return pd.DataFrame(
-            [row[2] for row in self.rows], index=places, columns=list(self.runs), dtype=object
-        )
+        told = [
+            {"run": uri, **{f"{kind}.{name}": values[place] for kind, name, values in self.rows}}
+            for place, uri in enumerate(self.runs)
+        ]
+        return frame_of(told)
 
     def _html(self) -> str:
         rows = [(kind, name, *_shown(values)) for kind, name, values in self.rows]
