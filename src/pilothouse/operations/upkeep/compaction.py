@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from weakref import WeakKeyDictionary
 
 from pilothouse.domain.errors import IntegrityError
+from pilothouse.domain.formats.time_units import SECOND_US
 from pilothouse.operations.services import Services
 from pilothouse.telemetry import TelemetryStore
 from pilothouse.telemetry.intake import window_packs
@@ -16,6 +17,9 @@ from pilothouse.telemetry.rows import retention
 
 _TURN_S = 0.5
 """Seconds of a turn, and one step more at most."""
+_LAG_US = 60 * SECOND_US
+"""Rows are merged that arrived as late as each other, to within this: when data had come to an event time stays known. A
+history that is replayed is left as it came."""
 _SPARSE_DAYS = 16
 """Sparse days of which segments are merged in one transaction: some milliseconds."""
 
@@ -60,8 +64,8 @@ def _steps(services: Services, stream_id: int, *, dense: bool) -> Iterator[int]:
     which little is gained, is left to the rounds of retention."""
     telemetry = services.telemetry
     with telemetry.read() as connection:
-        rows_a_day = (1 << 62) if dense else 24 * window_packs.SPARSE_ROWS
-        groups = list(retention.mergeable(connection, stream_id, rows_a_day))
+        bounds = () if dense else (24 * window_packs.SPARSE_ROWS, _LAG_US)
+        groups = list(retention.mergeable(connection, stream_id, *bounds))
         days = window_packs.due(connection, stream_id)
     together = 1 if dense else _SPARSE_DAYS
     for first in range(0, len(groups), together):

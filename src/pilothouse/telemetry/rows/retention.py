@@ -170,20 +170,23 @@ def deleted_before_us(connection: Connection, model: str, target: str | None) ->
     return None if before is None else int(before)
 
 
-def mergeable(connection: Connection, stream_id: int, rows_a_day: int = 1 << 62) -> Iterator[list[int]]:
-    """Small segments of a stream that belong together: of one day of events that is over, received on one day. Days with more
-    than ``rows_a_day`` in such segments are left out."""
+def mergeable(
+    connection: Connection, stream_id: int, rows_a_day: int = 1 << 62, lag_us: int = 1 << 62
+) -> Iterator[list[int]]:
+    """Small segments of a stream that belong together: of one day of events that is over, received on one day, at lags between
+    two multiples of ``lag_us``. Days with more than ``rows_a_day`` in such segments are left out."""
     groups = connection.execute(
-        "SELECT g.last_event / ?1, g.received / ?1 FROM segments g JOIN streams s ON s.id = g.stream_id "
+        "SELECT g.last_event / ?1, g.received / ?1, (g.received - g.last_event) / ?5 "
+        "FROM segments g JOIN streams s ON s.id = g.stream_id "
         "WHERE g.stream_id=?3 AND g.rows < ?2 AND g.last_event < s.last_event / ?1 * ?1 "
-        "GROUP BY 1, 2 HAVING count(*) > 1 AND sum(g.rows) <= ?4",
-        (DAY_US, LARGE_ROWS // 2, stream_id, rows_a_day),
+        "GROUP BY 1, 2, 3 HAVING count(*) > 1 AND sum(g.rows) <= ?4",
+        (DAY_US, LARGE_ROWS // 2, stream_id, rows_a_day, lag_us),
     ).fetchall()
-    for day, received in groups:
+    for day, received, lag in groups:
         rows = connection.execute(
             "SELECT id, rows FROM segments WHERE stream_id=? AND last_event>=? AND last_event<? AND rows<? "
-            "AND received / ? = ? ORDER BY last_event, id",
-            (stream_id, day * DAY_US, (day + 1) * DAY_US, LARGE_ROWS // 2, DAY_US, received),
+            "AND received / ? = ? AND (received - last_event) / ? = ? ORDER BY last_event, id",
+            (stream_id, day * DAY_US, (day + 1) * DAY_US, LARGE_ROWS // 2, DAY_US, received, lag_us, lag),
         ).fetchall()
         group, size = list[int](), 0
         for number, count in rows:
