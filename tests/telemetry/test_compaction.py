@@ -1,5 +1,6 @@
 """Hours of sparse streams packed at rest: what is read is the same to the bit, whatever comes before, between and after."""
 
+import contextlib
 import dataclasses
 import random
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.formats.time_units import DAY_S, DAY_US, HOUR_S, HOUR_US
 from pilothouse.domain.formats.wire import PredictionBatch
+from pilothouse.statistics.encoding import pack_plain
 from pilothouse.statistics.profiles import latency, latency_packs, profile, profile_packs
 from pilothouse.statistics.profiles.latency import LatencyProfile
 from pilothouse.statistics.profiles.profile import Profile
@@ -214,6 +216,26 @@ def test_a_damaged_pack_is_said(opened: Any) -> None:
         connection.execute("UPDATE window_packs SET profiles = substr(profiles, 1, length(profiles) - 40)")
     with pytest.raises(IntegrityError, match="damaged"):
         store.windows(*STREAM, HOUR_S, 0, 1 << 62)
+
+
+def test_damage_anywhere_in_a_pack_is_said_or_read(opened: Any) -> None:
+    store, chance = opened("t"), random.Random(1)
+    times = [START_US + hour * HOUR_US for hour in range(3 * 24)]
+    append(store, *(sent_at([at], number, latency_us=900 + number) for number, at in enumerate(times)))
+    store.fold_windows()
+    pack(store)
+    with store.read() as connection:
+        (whole,) = connection.execute("SELECT counts, latencies, profiles FROM window_packs").fetchall()
+        known = store.specification(connection, 1)
+    for _ in range(300):
+        parts = [bytearray(part) for part in whole]
+        part = chance.choice(parts)
+        part[chance.randrange(min(len(part), 60))] ^= 1 << chance.randrange(8)
+        with contextlib.suppress(IntegrityError):  # and nothing else, which would end a thread of the daemon
+            window_packs._decode(known, *map(bytes, parts))
+    no_counts = pack_plain("H", (0,), [np.arange(2)] * 3)
+    with pytest.raises(IntegrityError, match="counts are missing"):
+        window_packs._counts(no_counts)
 
 
 @pytest.mark.parametrize("many", [1, 2, 90])

@@ -112,6 +112,18 @@ def test_a_trace_goes_with_its_rows(store: TelemetryStore) -> None:
     assert (ids(store, OTHER), index_rows(store)) == ([], 0)
 
 
+def test_a_damaged_segment_is_deleted_with_its_traces(store: TelemetryStore) -> None:
+    one = f"{TRACE}-{PARENT}"
+    sent(store, [[one, ""], ["", one]])
+    with store.transaction() as connection:
+        connection.execute(
+            "UPDATE segments SET predictions = substr(predictions, 1, length(predictions) - 9)"
+        )
+        numbers = [number for (number,) in connection.execute("SELECT id FROM segments")]
+        assert retention.delete_segments(connection, 1, numbers, NOW_US).rows == 4
+    assert index_rows(store) == 0
+
+
 def test_a_file_of_an_earlier_release_takes_traces(tmp_path: Path) -> None:
     path = tmp_path / "telemetry.db"
     store = TelemetryStore(path)

@@ -45,6 +45,7 @@ _HOURS = 256
 """Hours of a pack at most: one hour is read with all of its pack."""
 _LATE_US = 2 * HOUR_US
 """Time for which a day that is over is left as it is, for the events that come a little late."""
+_DAMAGED = "packed hours are damaged: {} are missing; restore telemetry.db from a backup"
 _IN_SPAN = "FROM window_packs WHERE stream_id=? AND first<? AND last>=? ORDER BY first"
 
 
@@ -70,8 +71,14 @@ def latencies(
         f"SELECT last, counts, latencies {_IN_SPAN}", (stream_id, end_us, start_us)
     ):
         starts, _, requests, _ = _counts(counts)
-        asked = zip(starts[requests > 0].tolist(), latency_packs.decode(data), strict=True)
-        found += [(at, part) for at, part in asked if start_us <= at < end_us and at <= last]
+        asked, parts = starts[requests > 0].tolist(), latency_packs.decode(data)
+        if len(asked) != len(parts):
+            raise IntegrityError(_DAMAGED.format("latencies"))
+        found += [
+            (at, part)
+            for at, part in zip(asked, parts, strict=True)
+            if start_us <= at < end_us and at <= last
+        ]
     return found
 
 
@@ -229,9 +236,7 @@ def _decode(specification: ProfileSpecification, counts: bytes, asked: bytes, pr
     of_requests = latency_packs.decode(asked)
     of_rows = profile_packs.decode(specification, profiles)
     if len(of_rows) != np.count_nonzero(rows) or len(of_requests) != np.count_nonzero(requests):
-        raise IntegrityError(
-            "packed hours are damaged: profiles are missing; restore telemetry.db from a backup"
-        )
+        raise IntegrityError(_DAMAGED.format("profiles"))
     each_profile, each_latency = iter(of_rows), iter(of_requests)
     return [
         (
@@ -252,9 +257,11 @@ def _decode(specification: ProfileSpecification, counts: bytes, asked: bytes, pr
 
 def _counts(data: bytes) -> tuple[Ints, Ints, Ints, Ints]:
     """Starts in microseconds, rows, requests and errors of packed hours."""
-    (first,), arrays = unpack_plain("H", data)
+    numbers, arrays = unpack_plain("H", data)
+    if len(numbers) != 1 or len(arrays) != 4 or len({len(array) for array in arrays}) != 1:
+        raise IntegrityError(_DAMAGED.format("counts"))
     steps, rows, requests, errors = arrays
-    return (first + steps.cumsum()) * HOUR_US, rows, requests, errors
+    return (numbers[0] + steps.cumsum()) * HOUR_US, rows, requests, errors
 
 
 def _same(one: Increment, other: Increment) -> bool:

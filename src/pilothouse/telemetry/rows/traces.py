@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.formats.trace_context import is_stored_text, stored_context
 from pilothouse.domain.formats.wire import CodedTexts
 from pilothouse.sqlite import Connection
@@ -45,10 +46,16 @@ def put(connection: Connection, batch_id: int, predictions: Predictions) -> None
 
 
 def forget(connection: Connection, segment: int) -> None:
-    """Take the batches of a segment, which is about to go, out of the index."""
-    if connection.execute("SELECT EXISTS (SELECT 1 FROM traces)").fetchone()[0]:
+    """Take the batches of a segment, which is about to go, out of the index; those of a damaged one too."""
+    if not connection.execute("SELECT EXISTS (SELECT 1 FROM traces)").fetchone()[0]:
+        return
+    try:
         for batch_id, predictions in _batches(connection, segment):
             _delete(connection, batch_id, _hashes(predictions.traces))
+    except IntegrityError:  # its traces are not known: the whole index is read
+        connection.execute(
+            "DELETE FROM traces WHERE batch_id IN (SELECT id FROM batches WHERE segment_id=?)", (segment,)
+        )
 
 
 def forget_rows(connection: Connection, batch_id: int, before: Predictions, left: Predictions) -> None:
