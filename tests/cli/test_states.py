@@ -54,6 +54,17 @@ def test_every_command_gives_the_state_on_record_with_its_grounds(say) -> None:
     assert len(jfk["grounds"]) == 2
 
 
+def test_every_table_of_the_evidence_in_markdown_has_headings(say) -> None:
+    code, shown = say("evidence", "show", "1", "--markdown")
+    assert code == 0
+    lines = shown.splitlines()
+    headings = [lines[i - 1] for i, line in enumerate(lines) if line.startswith("| :--")]
+    assert "| verdict | gate | reason |" in headings
+    assert "| metric | value | 95 % interval | rows |" in headings
+    assert [one for one in headings if not all(name.strip() for name in one.strip("| ").split("|"))] == []
+    assert "- **python**: " in shown
+
+
 def test_figures_have_their_date_and_a_ground_has_its_own(say) -> None:
     _, shown = say("status")
     assert "AS OF" in shown

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pilothouse.domain.models.evaluation import GateOutcome, GateResult
-from pilothouse.domain.models.model_spec import ComparisonGate, Duration
-from pilothouse.training.gates import comparison_gate
+from pilothouse.domain.models.evaluation import GateOutcome, GateResult, MetricValue
+from pilothouse.domain.models.model_spec import ComparisonGate, Duration, MetricBound
+from pilothouse.training.gates import comparison_gate, metric_gate
 from pilothouse.training.models.scoring import Scored
 
 DAY_US = 86_400_000_000
@@ -71,13 +71,36 @@ def test_worse_within_the_margin_is_said_so() -> None:
     result = judged(0.5, margin=0.6)
     assert result.outcome is GateOutcome.PASSED
     assert "not shown to be by more than the margin 0.6" in result.reason
-    assert result.passed_though_worse
+    assert result.doubt == "worse"
 
 
 def test_a_version_that_passed_and_is_better_is_not_marked() -> None:
-    assert not judged(-1.0).passed_though_worse
-    assert not judged(1.0).passed_though_worse, "it failed: that is said already"
+    assert not judged(-1.0).doubt
+    assert not judged(1.0).doubt, "it failed: that is said already"
 
 
 def test_the_length_of_a_block_is_the_model_files() -> None:
     assert "10 whole blocks of 2 days drawn again" in judged(0.0, block=Duration(2 * 86_400)).reason
+
+
+@pytest.mark.parametrize(
+    ("low", "rows", "outcome", "doubt"),
+    [
+        (0.025, 2, GateOutcome.PASSED, "few rows"),
+        (0.8, 40, GateOutcome.PASSED, ""),
+        (0.6, 200, GateOutcome.PASSED, ""),
+        (float("nan"), 2, GateOutcome.PASSED, "few rows"),
+    ],
+)
+def test_a_bound_that_few_rows_do_not_show_to_hold_says_so_beside_its_verdict(
+    low: float, rows: int, outcome: GateOutcome, doubt: str
+) -> None:
+    result = metric_gate(MetricBound("auc", minimum=0.7), [MetricValue("auc", 1.0, low, 1.0, rows)])
+    assert (result.outcome, result.doubt) == (outcome, doubt)
+    assert ("too few to show that it is ≥ 0.7" in result.reason) == bool(doubt)
+
+
+def test_a_bound_that_is_broken_on_few_rows_fails_and_says_no_more() -> None:
+    result = metric_gate(MetricBound("mae", maximum=3.0), [MetricValue("mae", 4.0, 1.0, 9.0, 2)])
+    assert (result.outcome, result.doubt) == (GateOutcome.FAILED, "")
+    assert "too few" not in result.reason

@@ -95,12 +95,12 @@ def _metric(metric: MetricValue) -> dict[str, Any]:
 
 def _considerations(dossier: Dossier) -> dict[str, Any]:
     said = dossier.inventory.said
-    worse = [gate.reason for gate in dossier.version.gates if gate.passed_though_worse]
+    doubted = [gate.reason for gate in dossier.version.gates if gate.doubt]
     found = {
         "users": list(said.users) if said else [],
         "useCases": [said.intended_use] if said and said.intended_use else [],
         "technicalLimitations": [*(said.limits if said else ()), *dossier.run.window_notes],
-        "performanceTradeoffs": worse,
+        "performanceTradeoffs": doubted,
         "ethicalConsiderations": [
             {"name": f"not intended for {use}"} for use in (said.not_intended_for if said else ())
         ],

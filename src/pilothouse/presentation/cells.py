@@ -102,10 +102,10 @@ def gate_glyph(outcome: str) -> str:
     return {"passed": "●", "failed": "✖", "not comparable": "◌"}.get(outcome, "?")
 
 
-def gate_cell(outcome: str, *, worse: bool = False) -> Cell:
-    """``✖ failed``; ``▲ passed, worse`` for a comparison that passed although its figure is on the worse side."""
-    if worse:
-        return Cell(f"▲ {safe(outcome)}, worse", "warn")
+def gate_cell(outcome: str, doubt: str = "") -> Cell:
+    """``✖ failed``; ``▲ passed, worse`` and ``▲ passed, few rows`` where ``doubt`` says what stands beside the verdict."""
+    if doubt:
+        return Cell(f"▲ {safe(outcome)}, {doubt}", "warn")
     tones: dict[str, Tone] = {"passed": "good", "failed": "bad", "not comparable": "dim"}
     return Cell(f"{gate_glyph(outcome)} {safe(outcome)}", tones.get(outcome, ""))
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.formats.safe_text import one_line
-from pilothouse.domain.models.evaluation import GateOutcome, GateResult, MetricValue
+from pilothouse.domain.models.evaluation import ENOUGH_ROWS, GateOutcome, GateResult, MetricValue
 from pilothouse.domain.models.model_spec import ComparisonGate, LatencyGate, MetricBound
 from pilothouse.statistics.performance.blocks import DAY_US, time_blocks
 from pilothouse.statistics.performance.comparison import Comparison, paired_bootstrap
@@ -37,11 +37,15 @@ def metric_gate(bound: MetricBound, metrics: Sequence[MetricValue]) -> GateResul
             f"{bound.metric} {value.value:.4g} ({value.low:.4g} to {value.high:.4g}) on {value.rows} rows"
         )
         figures = {"value": value.value, "low": value.low, "high": value.high, "rows": float(value.rows)}
-        return GateResult(f"metric.{bound.metric}", _outcome(_holds(bound, value)), reason, figures, limits)
+        holds = _holds(bound, value.value)
+        if holds and value.rows < bound.minimum_rows and not _is_shown(bound, value):
+            reason += f", too few to show that it is {limits}"
+            figures[ENOUGH_ROWS] = float(bound.minimum_rows)
+        return GateResult(f"metric.{bound.metric}", _outcome(holds), reason, figures, limits)
     prefix = f"{bound.slice}="
     sliced = [m for m in metrics if m.metric == bound.metric and m.slice.startswith(prefix)]
     judged = [m for m in sliced if m.rows >= bound.minimum_rows]
-    broken = [m for m in judged if not _holds(bound, m)]
+    broken = [m for m in judged if not _holds(bound, m.value)]
     name = f"metric.{bound.metric}.{bound.slice}"
     figures = {m.slice.removeprefix(prefix): m.value for m in sliced}
     if not judged:
@@ -201,9 +205,14 @@ def function_gate(name: str, passed: bool, reason: str) -> GateResult:
     return GateResult("function", _outcome(passed), f"{name}: {one_line(reason, 500)}")
 
 
-def _holds(bound: MetricBound, value: MetricValue) -> bool:
-    above = bound.minimum is None or value.value >= bound.minimum
-    return above and (bound.maximum is None or value.value <= bound.maximum)
+def _holds(bound: MetricBound, value: float) -> bool:
+    above = bound.minimum is None or value >= bound.minimum
+    return above and (bound.maximum is None or value <= bound.maximum)
+
+
+def _is_shown(bound: MetricBound, value: MetricValue) -> bool:
+    """True where the whole interval keeps the bound."""
+    return _holds(bound, value.low) and _holds(bound, value.high)
 
 
 def _limits(bound: MetricBound) -> str:

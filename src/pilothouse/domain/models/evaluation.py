@@ -12,6 +12,10 @@ SMALLEST_RISE = 0.03
 """Least rise of a loss that counts, as a share of its reference value."""
 
 
+ENOUGH_ROWS = "enough_rows"
+"""Figure of a gate on a metric whose interval reaches beyond the bound: rows from which that is not said beside the verdict."""
+
+
 class GateOutcome(StrEnum):
     """``NOT_COMPARABLE`` does not fail a version: it says that there was nothing to compare it with."""
 
@@ -43,9 +47,9 @@ class GateResult:
     bound: str = ""
 
     @property
-    def passed_though_worse(self) -> bool:
-        """True of a comparison that passed although its figure is on the worse side: whoever approves should look."""
-        return passed_though_worse(self.outcome, self.figures)
+    def doubt(self) -> str:
+        """What to say beside a verdict that passed (``doubt_of``): whoever approves should look. Empty where nothing is."""
+        return doubt_of(self.outcome, self.figures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +99,17 @@ def leakage_by_chance(task: str, classes: int) -> float:
     return 1 / max(2, classes) if task == "multiclass" else 0.5
 
 
-def passed_though_worse(outcome: str, figures: Mapping[str, object]) -> bool:
-    """As ``GateResult.passed_though_worse``, for a gate of frozen evidence."""
-    difference = figures.get("difference")
-    return outcome == GateOutcome.PASSED and isinstance(difference, int | float) and difference < 0
+def doubt_of(outcome: str, figures: Mapping[str, object]) -> str:
+    """``worse`` of a comparison that passed although its figure is on the worse side; ``few rows`` of a bound on a metric that
+    passed on fewer rows than are enough, with an interval that reaches beyond the bound."""
+    if outcome != GateOutcome.PASSED:
+        return ""
+    difference, rows, enough = (figures.get(name) for name in ("difference", "rows", ENOUGH_ROWS))
+    if isinstance(difference, int | float) and difference < 0:
+        return "worse"
+    if isinstance(rows, int | float) and isinstance(enough, int | float) and rows < enough:
+        return "few rows"
+    return ""
 
 
 def smallest_change(metric: str, reference: float) -> float:

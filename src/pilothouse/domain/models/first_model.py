@@ -65,6 +65,8 @@ def guesses(model: FirstModel) -> Iterator[tuple[str, str, str]]:
     yield "monitoring.minimum_rows", str(watched.minimum_rows), watched.reason
     for metric, side, bound, reason in first_settings.metric_bounds(model.task.value, model.fit):
         yield f"gates.metric {metric}", f"{side} {bound:g}", reason
+    fewest = first_settings.fewest_rows(model.facts.rows)
+    yield "gates.data.minimum_rows", str(fewest.value), fewest.reason
 
 
 def _head(model: FirstModel) -> Iterator[str]:

@@ -216,12 +216,19 @@ def latency_ms(fit: QuickFit) -> Guess[float]:
     )
 
 
+def fewest_rows(rows: int) -> Guess[float]:
+    """Rows that a training needs, of a source that has so many today."""
+    return Guess(
+        _two_digits_down(rows / 2),
+        f"a guess, half of today's {rows:,} rows: a source that was cut off is refused",
+    )
+
+
 def data_bounds(rows: int, columns: list[ColumnFacts], fit: QuickFit) -> dict[str, Guess[float]]:
     """Bounds on the rows themselves that differ from the defaults."""
     default = DataGate()
     bounds: dict[str, Guess[float]] = {}
-    half = _two_digits_down(rows / 2)
-    bounds["minimum_rows"] = Guess(half, f"half of today's {rows:,}: a source that was cut off is refused")
+    bounds["minimum_rows"] = fewest_rows(rows)
     worst = max(columns, key=lambda column: column.missing / max(1, column.rows))
     share = worst.missing / max(1, worst.rows)
     if share > 0.8 * default.maximum_missing:

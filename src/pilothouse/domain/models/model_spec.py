@@ -170,7 +170,8 @@ class MetricBound:
     maximum: float | None = None
     slice: str | None = None
     minimum_rows: int = 200
-    """Slices with fewer rows are reported and not judged."""
+    """Slices with fewer rows are reported and not judged. Where all rows are fewer, a pass whose interval reaches beyond the
+    bound says so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,11 +129,7 @@ def _use(dossier: Dossier) -> Section:
 def _limits(dossier: Dossier) -> Section:
     said = dossier.inventory.said or InventorySpec()
     listed = [*said.limits, *dossier.run.window_notes]
-    gates = [
-        one
-        for one in dossier.version.gates
-        if one.outcome is not GateOutcome.PASSED or one.passed_though_worse
-    ]
+    gates = [one for one in dossier.version.gates if one.outcome is not GateOutcome.PASSED or one.doubt]
     listed += [f"{one.gate}: {one.outcome}: {one.reason}" for one in gates]
     return section(
         "limits",

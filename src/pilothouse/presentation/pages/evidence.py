@@ -5,13 +5,26 @@ from typing import Any
 
 from pilothouse.domain.formats.safe_text import LINE_LIMIT, safe
 from pilothouse.domain.jobs.replays import check_text, most_changed, read_replay, replay_line, stored_text
-from pilothouse.domain.models.evaluation import passed_though_worse
+from pilothouse.domain.models.evaluation import doubt_of
 from pilothouse.presentation.cells import gate_cell
 from pilothouse.presentation.tables.rollouts import plan_of_evidence
 from pilothouse.presentation.texts import ABSENT, count_text, figure, flatten, parameter_text, value_text
 from pilothouse.presentation.version_texts import EQUAL
 
 Section = tuple[str, list[list[str]]]
+_GATES, _COMPARISONS = "Gates", "Comparison with what is live"
+_METRICS, _SLICES = "Metrics on the hold-out (95 % interval)", "Slices"
+_PLAN = "How it goes out: the plan that is approved with it"
+GATE_COLUMNS = ("verdict", "gate", "reason")
+METRIC_COLUMNS = ("metric", "value", "95 % interval", "rows")
+COLUMNS: Mapping[str, Sequence[str]] = {
+    _GATES: GATE_COLUMNS,
+    _COMPARISONS: GATE_COLUMNS,
+    _METRICS: METRIC_COLUMNS,
+    _SLICES: ("rows of", *METRIC_COLUMNS),
+    _PLAN: ("wave", "targets", "step"),
+}
+"""Headings of the sections that are tables, by title; rows of all others are a name and what is said of it."""
 
 
 def evidence_sections(
@@ -29,13 +42,13 @@ def evidence_sections(
     gates = _take_tables(facts, "gates")
     compares = [gate for gate in gates if str(gate.get("gate", "")).startswith("comparison")]
     for title, shown_gates in (
-        ("Gates", [gate for gate in gates if gate not in compares]),
-        ("Comparison with what is live", compares),
+        (_GATES, [gate for gate in gates if gate not in compares]),
+        (_COMPARISONS, compares),
     ):
         if shown_gates:
             sections.append((title, [_gate_row(gate) for gate in shown_gates]))
     if (shown_plan := facts.pop("plan", None)) is not None:
-        sections.append(("How it goes out: the plan that is approved with it", plan_of_evidence(shown_plan)))
+        sections.append((_PLAN, plan_of_evidence(shown_plan)))
     for arm in _take_tables(facts, "beside"):
         sections.append((f"Tried beside it: version {safe(value_text(arm.get('version')))}", _arm_rows(arm)))
     if form := _form(facts.get("artifacts")):
@@ -44,9 +57,9 @@ def evidence_sections(
     if metrics:
         whole = [m for m in metrics if not m.get("slice")]
         sliced = [m for m in metrics if m.get("slice")]
-        sections.append(("Metrics on the hold-out (95 % interval)", [_metric_row(m) for m in whole]))
+        sections.append((_METRICS, [_metric_row(m) for m in whole]))
         if sliced:
-            sections.append(("Slices", [_metric_row(m) for m in sliced]))
+            sections.append((_SLICES, [_metric_row(m) for m in sliced]))
     if isinstance(facts.get("fitted"), list | tuple):
         steps = enumerate(facts.pop("fitted"), 1)
         sections.append(
@@ -152,9 +165,9 @@ def _take_tables(evidence: dict[str, Any], key: str) -> Sequence[Mapping[str, An
 
 def _gate_row(gate: Mapping[str, Any]) -> list[str]:
     outcome, figures = str(gate.get("outcome", "")), gate.get("figures")
-    worse = isinstance(figures, Mapping) and passed_though_worse(outcome, figures)
+    doubt = doubt_of(outcome, figures) if isinstance(figures, Mapping) else ""
     return [
-        gate_cell(outcome, worse=worse).text,
+        gate_cell(outcome, doubt).text,
         safe(str(gate.get("gate", ""))),
         safe(str(gate.get("reason", "")), LINE_LIMIT),
     ]

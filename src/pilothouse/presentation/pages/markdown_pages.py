@@ -9,12 +9,12 @@ from pilothouse.domain.integrations.git_state import git_text
 from pilothouse.domain.models.evaluation import GateResult
 from pilothouse.domain.promotion.request_rules import state_of
 from pilothouse.domain.records import PromotionRequest, Run, Version
-from pilothouse.presentation.dossier.blocks import Block, Grid, Section, facts, section
+from pilothouse.presentation.cells import gate_cell
+from pilothouse.presentation.dossier.blocks import Facts, Grid, Section, facts, section
 from pilothouse.presentation.dossier.markdown import markdown
-from pilothouse.presentation.pages.evidence import evidence_sections
+from pilothouse.presentation.pages.evidence import COLUMNS, GATE_COLUMNS, METRIC_COLUMNS, evidence_sections
 from pilothouse.presentation.texts import figure, policy_text, time_text
 
-_PLACES = {"passed": "●", "failed": "✖"}
 _MOST_ROWS = 60
 """Rows of a section at most: a forge takes 65,536 characters."""
 
@@ -35,7 +35,8 @@ def request_markdown(request: PromotionRequest, now: datetime) -> str:
     sections = [section("request", "Request", head)]
     shown = ("model", "version", "targets", "incumbents")
     for number, (title, rows) in enumerate(evidence_sections(request.evidence, shown=shown, packages=False)):
-        sections.append(section(f"evidence-{number}", title, _grid(rows)))
+        block = _grid(rows, COLUMNS[title]) if title in COLUMNS else _named(rows)
+        sections.append(section(f"evidence-{number}", title, block))
     uri = version_uri(request.model, request.version)
     return _written(f"Request {request.id}: {uri}", sections)
 
@@ -56,40 +57,46 @@ def version_markdown(version: Version, run: Run) -> str:
         ]
     )
     metrics = [
-        [m.metric, m.slice or "all", figure(m.value), f"{figure(m.low)} to {figure(m.high)}", f"{m.rows:,}"]
+        [m.slice or "all", m.metric, figure(m.value), f"{figure(m.low)} to {figure(m.high)}", f"{m.rows:,}"]
         for m in version.metrics
     ]
     sections = [
         section("version", "Version", head),
         section(
-            "gates", "Gates", _grid([_gate(gate) for gate in version.gates], _GATE), empty="It has no gates."
+            "gates",
+            "Gates",
+            _grid([_gate(gate) for gate in version.gates], GATE_COLUMNS),
+            empty="It has no gates.",
         ),
         section(
             "metrics",
             "Metrics on the hold-out",
-            _grid(metrics, ("metric", "rows of", "value", "95 % interval", "rows")),
+            _grid(metrics, ("rows of", *METRIC_COLUMNS)),
         ),
     ]
     return _written(version_uri(version.model, version.number), sections)
 
 
-_GATE = ("verdict", "gate", "reason")
-
-
 def _gate(gate: GateResult) -> list[str]:
-    outcome = str(gate.outcome)
-    return [f"{_PLACES.get(outcome, '◌')} {outcome}", gate.gate, gate.reason]
+    return [gate_cell(gate.outcome, gate.doubt).text, gate.gate, gate.reason]
 
 
-def _grid(rows: Sequence[Sequence[str]], columns: Sequence[str] = ()) -> Block | None:
-    """Rows as a table, which Markdown has with headings alone: empty ones where none are given."""
-    if not rows:
-        return None
-    width = max(len(row) for row in rows)
+def _grid(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> Grid:
+    """Rows as a table; a row may have fewer cells than there are columns."""
+    width = len(columns)
     kept = [(*row, *[""] * (width - len(row))) for row in rows[:_MOST_ROWS]]
     if len(rows) > _MOST_ROWS:
-        kept.append((f"and {len(rows) - _MOST_ROWS:,} more", *[""] * (width - 1)))
-    return Grid(tuple(columns) or ("",) * width, tuple(kept))
+        kept.append((f"and {_more(rows)}", *[""] * (width - 1)))
+    return Grid(tuple(columns), tuple(kept))
+
+
+def _named(rows: Sequence[Sequence[str]]) -> Facts:
+    kept = [(name, ", ".join(filter(None, said))) for name, *said in rows[:_MOST_ROWS]]
+    return Facts((*kept, *([("and", _more(rows))] if len(rows) > _MOST_ROWS else [])))
+
+
+def _more(rows: Sequence[Sequence[str]]) -> str:
+    return f"{len(rows) - _MOST_ROWS:,} more"
 
 
 def _written(title: str, sections: Sequence[Section]) -> str:

@@ -85,7 +85,7 @@ def gate_lines(version: Version) -> list[Line]:
     """Each gate with its verdict and reason."""
     return aligned(
         (
-            gate_cell(gate.outcome, worse=gate.passed_though_worse),
+            gate_cell(gate.outcome, gate.doubt),
             Cell(safe(gate.gate), "strong"),
             Cell(safe(gate.reason, 1_000)),
         )
@@ -160,7 +160,7 @@ def _gates(version: Version, run: Run) -> list[Line]:
             for name, value in gate.figures.items()
         ]
         facts = [("why", gate.reason), *([("bound", gate.bound)] if gate.bound else []), *figures]
-        verdict = gate_cell(gate.outcome, worse=gate.passed_though_worse)
+        verdict = gate_cell(gate.outcome, gate.doubt)
         lines += [
             Line((verdict, Cell("  "), Cell(safe(gate.gate), "strong"))),
             *_indented(pairs(facts)),

@@ -97,7 +97,12 @@ def data_gates(
         _verdict(
             "data.rows",
             rows >= gate.minimum_rows,
-            f"{rows} rows are known",
+            f"{rows} rows are known"
+            + (
+                ""
+                if rows >= gate.minimum_rows
+                else "; gates.data.minimum_rows of the model file asks for more"
+            ),
             {"rows": rows},
             f"≥ {gate.minimum_rows} rows",
         ),

@@ -138,10 +138,7 @@ def show(session: Session, reference: str, markdown: bool) -> None:
     click.echo()
     show_table(
         ("gate", "verdict", "reason"),
-        (
-            (g.gate, cells.gate_cell(g.outcome, worse=g.passed_though_worse).text, g.reason)
-            for g in version.gates
-        ),
+        ((g.gate, cells.gate_cell(g.outcome, g.doubt).text, g.reason) for g in version.gates),
         empty="no gates",
     )
     if command:
