@@ -28,7 +28,6 @@ from pilothouse.domain.confinement import confines
 from pilothouse.domain.identity.roles import Role
 from pilothouse.domain.rollouts.rollout import Rollout, RolloutState
 from pilothouse.operations.catalogue import require_version
-from pilothouse.operations.jobs import jobs
 from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.operations.rollouts import steering
 from pilothouse.operations.workspace import apply_models, audits, workspaces
@@ -167,7 +166,6 @@ class Place:
         apply_models.apply(services, shop.admin)
         for number in range(1, 6):
             register(shop, number)
-            jobs.cancel_job(services, shop.admin, number)  # its training has a record and was never run
         self.approve(1)
         (root / "plans.toml").write_text(PLANS)
         file.write_text(file.read_text().replace("[promotion]\n", '[promotion]\nplan = "careful"\n'))
