@@ -1,15 +1,19 @@
 """The demo's report: a promise is kept, broken, or not reached where the replay was cut short."""
 
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from pilothouse.demo import steps
 from pilothouse.demo.progress import Progress
-from pilothouse.demo.report import Check, judged
+from pilothouse.demo.report import Check, drill_check, judged
 from pilothouse.demo.steps import Demo
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.rollouts.rollout import RolloutState
+from support.rollout_plans import plan
+from support.rollout_workspace import RolloutWorkspace
 
 CUT = date(2013, 6, 4)
 
@@ -33,6 +37,23 @@ def test_only_what_may_still_come_is_not_reached(
 ) -> None:
     seen = judged(check, cut)
     assert (seen.kept, seen.reached, seen.found) == (check.kept, reached, found)
+
+
+def test_a_drill_that_went_live_is_not_reached_where_the_replay_was_cut_short_and_broken_at_the_storys_end(
+    tmp_path: Path,
+) -> None:
+    place = RolloutWorkspace(tmp_path, plan({"name": "all"}))
+    number = place.begin()
+    place.keep()
+    drill, reader = place.rollout(number), place.example.actor("pat")
+    assert drill.state is RolloutState.COMPLETED
+    check = drill_check(Demo(place.services, reader, reader, Progress()), drill)
+
+    cut = judged(check, CUT)
+    assert (cut.kept, cut.reached) == (False, False)
+    assert cut.found.startswith(f"not reached by --until 2013-06-04: delay/2 in roll-out {number}: completed")
+    whole = judged(check, None)
+    assert (whole.kept, whole.reached) == (False, True)
 
 
 def test_waiting_goes_on_while_something_moves_and_ends_when_nothing_does() -> None:

@@ -131,7 +131,7 @@ def examine(demo: Demo, figures: dict[str, Any], tally: Tally, drill: Rollout | 
               ", ".join(figures["reproduced"]) or "none"),
         _replay_check(demo),
         _staged_check(demo),
-        _drill_check(demo, drill),
+        drill_check(demo, drill),
         Check("alerts opened", watched >= 1, f"{watched} opened by monitors", comes_later=True),
     ]  # fmt: skip
     for model in catalogue.list_models(demo.services, demo.approver):
@@ -188,7 +188,8 @@ def _staged_check(demo: Demo) -> Check:
     return Check(promise, kept, "; ".join(told) or "none", comes_later=not done)
 
 
-def _drill_check(demo: Demo, drill: Rollout | None) -> Check:
+def drill_check(demo: Demo, drill: Rollout | None) -> Check:
+    """The promise of the drill; of a replay that was cut short its roll-out may have ended otherwise."""
     promise = "a version that was made worse on purpose came back by itself, and was live nowhere"
     if drill is None:
         return Check(promise, False, "no drill", comes_later=True)
