@@ -16,7 +16,7 @@ from pathlib import Path
 
 from installed import FOLDER, package_of_node, program_of_debian, python_with
 
-from support.source_servers import PASSWORD, free_port
+from support.source_servers import PASSWORD, PATIENCE_S, free_port
 
 AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """Key of the account ``devstoreaccount1``, the same in every Azurite."""
@@ -138,7 +138,7 @@ def _running(
             command, stdout=log, stderr=log, env={**os.environ, **(environment or {})}, cwd="/"
         )
         try:
-            deadline = time.monotonic() + 120
+            deadline = time.monotonic() + PATIENCE_S
             while True:
                 with socket.socket() as client:
                     if client.connect_ex(("127.0.0.1", port)) == 0:

@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from support.source_servers import PATIENCE_S
+
 _WRITE = """
 import sys, duckdb, deltalake, pyarrow.parquet as pq
 table = pq.read_table(sys.argv[1])
@@ -22,7 +24,12 @@ deltalake.write_deltalake(sys.argv[3], table)
 def pilothouse(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pilothouse.cli.main", *words]
     return subprocess.run(
-        command, cwd=cwd, text=True, capture_output=True, env={**os.environ, **environment}, timeout=120
+        command,
+        cwd=cwd,
+        text=True,
+        capture_output=True,
+        env={**os.environ, **environment},
+        timeout=PATIENCE_S,
     )
 
 

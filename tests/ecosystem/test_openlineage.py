@@ -18,6 +18,7 @@ from pilothouse.operations.workspace import apply_models
 from pilothouse.system.leader import leader
 from support import wait_until
 from support.small_workspace import SmallWorkspace, make_small_workspace
+from support.source_servers import PATIENCE_S
 
 _READ = """
 import json, sys
@@ -130,20 +131,20 @@ def sent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SmallWorksp
     try:
         control.start_in_background(made.root, serve_targets=False)
         first = made.train()
-        wait_until(lambda: entries(made, first.id, "job.ended"), 120)
+        wait_until(lambda: entries(made, first.id, "job.ended"), PATIENCE_S)
         made.renew()
         second = made.train()
-        wait_until(lambda: entries(made, second.id, "job.started"), 120)
-        wait_until(lambda: f'"job": {second.id},' in made.services.paths.daemon_log.read_text(), 120)
+        wait_until(lambda: entries(made, second.id, "job.started"), PATIENCE_S)
+        wait_until(lambda: f'"job": {second.id},' in made.services.paths.daemon_log.read_text(), PATIENCE_S)
         name = leader(made.services.paths.daemon_lock)
         assert name is not None
         os.kill(name.pid, signal.SIGKILL)
-        wait_until(lambda: leader(made.services.paths.daemon_lock) is None, 60)
+        wait_until(lambda: leader(made.services.paths.daemon_lock) is None, PATIENCE_S)
         control.start_in_background(made.root, serve_targets=False)
-        wait_until(lambda: entries(made, second.id, "job.ended"), 120)
+        wait_until(lambda: entries(made, second.id, "job.ended"), PATIENCE_S)
         receiver.open = True
-        wait_until(lambda: ended(receiver) >= 3, 120)
-        wait_until(lambda: len(receiver.lines["/v1/traces"]) >= 3, 120)
+        wait_until(lambda: ended(receiver) >= 3, PATIENCE_S)
+        wait_until(lambda: len(receiver.lines["/v1/traces"]) >= 3, PATIENCE_S)
         yield made, receiver
     finally:
         control.stop(made.root)

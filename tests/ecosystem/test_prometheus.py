@@ -18,6 +18,7 @@ from pilothouse.domain.integrations.metric_table import METRICS
 from pilothouse.operations.workspace import apply_models
 from support import wait_until
 from support.small_workspace import SmallWorkspace, make_small_workspace
+from support.source_servers import PATIENCE_S
 
 RULES = Path(__file__).parents[2] / "docs" / "prometheus" / "alerts.yml"
 TOKEN = "a-token-of-some-length"
@@ -41,7 +42,7 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SmallWor
     apply_models.apply(made.services, made.admin)
     try:
         control.start_in_background(made.root, serve_targets=False)
-        wait_until(lambda: reachable(port))
+        wait_until(lambda: reachable(port), PATIENCE_S)
         yield made, port
     finally:
         control.stop(made.root)
@@ -64,7 +65,7 @@ def test_promtool_finds_nothing_in_the_text_page(promtool: Path, scraped) -> Non
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}
     )
-    text = urllib.request.urlopen(request, timeout=20).read()
+    text = urllib.request.urlopen(request, timeout=PATIENCE_S).read()
     told = subprocess.run([str(promtool), "check", "metrics"], input=text, capture_output=True, check=False)
     assert (told.returncode, told.stdout.decode(), told.stderr.decode()) == (0, "", "")
 
@@ -136,7 +137,7 @@ def test_prometheus_scrapes_the_openmetrics_page(scraped, tmp_path: Path) -> Non
             stdout=log, stderr=log,
         )  # fmt: skip
     try:
-        wait_until(lambda: query(own, 'up{job="pilothouse"} == 1'))
+        wait_until(lambda: query(own, 'up{job="pilothouse"} == 1'), PATIENCE_S)
         found = {one["metric"]["__name__"] for one in query(own, '{job="pilothouse"}')}
         expected = {m.series for m in METRICS if not m.labels} - {
             "pilothouse_last_backup_timestamp_seconds", "pilothouse_oldest_rollout_age_seconds",
@@ -155,7 +156,7 @@ def test_prometheus_scrapes_the_openmetrics_page(scraped, tmp_path: Path) -> Non
                 assert kinds[name][0]["type"] == metric.kind, metric
     finally:
         running.terminate()
-        running.wait(20)
+        running.wait(PATIENCE_S)
 
 
 def query(port: int, text: str) -> list[Any]:
@@ -164,7 +165,7 @@ def query(port: int, text: str) -> list[Any]:
 
 
 def metadata(port: int) -> dict[str, Any]:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
     while not (found := get(port, "/api/v1/metadata").get("data")) and time.monotonic() < deadline:
         time.sleep(0.2)
     return dict(found or {})

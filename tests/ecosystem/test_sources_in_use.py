@@ -21,7 +21,7 @@ from pilothouse.operations.automation import network_marks, triggers
 from pilothouse.operations.workspace import workspaces
 from support import wait_until
 from support.small_workspace import make_small_workspace
-from support.source_servers import PASSWORD, postgres
+from support.source_servers import PASSWORD, PATIENCE_S, postgres
 
 pytestmark = pytest.mark.skipif(
     os.environ.get("PILOTHOUSE_ECOSYSTEM") != "1", reason="a long form: make test-ecosystem"
@@ -53,7 +53,12 @@ def database() -> Iterator[tuple[str, str, int]]:
 def run(root: Path, *words: str, code: int = 0, **environment: str) -> str:
     command = [sys.executable, "-m", "pilothouse.cli.main", *words]
     said = subprocess.run(
-        command, cwd=root, text=True, capture_output=True, env={**os.environ, **environment}, timeout=300
+        command,
+        cwd=root,
+        text=True,
+        capture_output=True,
+        env={**os.environ, **environment},
+        timeout=PATIENCE_S,
     )
     text = said.stdout + said.stderr
     assert said.returncode == code, text
@@ -196,23 +201,23 @@ name = "north"
             return int(connection.execute("SELECT count(*) FROM trigger_events").fetchone()[0])
 
     try:
-        wait_until(lambda: looked({}), 60)
+        wait_until(lambda: looked({}), PATIENCE_S)
         first = cursor()
         with psycopg.connect(secret) as connection:
             connection.execute("INSERT INTO arrivals VALUES ('2025-06-01', 3, 'N', 1)")
         ahead[0] += 3_700
-        wait_until(lambda: looked(first), 60)
+        wait_until(lambda: looked(first), PATIENCE_S)
         assert events() == 0  # it has to rest first
         ahead[0] += 100
-        wait_until(lambda: events() == 1, 60)
+        wait_until(lambda: events() == 1, PATIENCE_S)
         monkeypatch.setenv("THE_DATABASE", secret.replace("@127", "-wrong@127"))
         ahead[0] += 3_700
-        wait_until(lambda: fault() != "", 60)
+        wait_until(lambda: fault() != "", PATIENCE_S)
         assert "password authentication failed" in fault()
         assert PASSWORD not in fault()
         monkeypatch.setenv("THE_DATABASE", secret)
         ahead[0] += 3_700
-        wait_until(lambda: fault() == "", 60)
+        wait_until(lambda: fault() == "", PATIENCE_S)
         assert events() == 1
     finally:
         network_marks.end_looks(services.registry)

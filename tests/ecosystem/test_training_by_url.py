@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from support.source_servers import PASSWORD, postgres
+from support.source_servers import PASSWORD, PATIENCE_S, postgres
 
 pytestmark = pytest.mark.skipif(
     os.environ.get("PILOTHOUSE_ECOSYSTEM") != "1", reason="a long form: make test-ecosystem"
@@ -65,7 +65,7 @@ class Workspace:
             text=True,
             capture_output=True,
             env={**os.environ, **environment},
-            timeout=300,
+            timeout=PATIENCE_S,
         )
         assert said.returncode == code, said.stdout + said.stderr
         return said.stdout + said.stderr

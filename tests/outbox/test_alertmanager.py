@@ -30,7 +30,7 @@ name = "all"
 to = ["am"]
 wait = "30s"
 """
-PATIENCE_S = 30.0
+PATIENCE_S = 600.0
 
 
 def describe(place: OutboxWorkspace, url: str) -> None:
@@ -59,7 +59,7 @@ def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         deadline = time.monotonic() + PATIENCE_S
         while True:
             try:
-                urllib.request.urlopen(f"{url}/-/ready", timeout=1).close()
+                urllib.request.urlopen(f"{url}/-/ready", timeout=5).close()
                 break
             except OSError:
                 assert time.monotonic() < deadline, "the Alertmanager did not start"
@@ -72,7 +72,7 @@ def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def shown(url: str) -> list[dict[str, Any]]:
     """Alerts that the Alertmanager has."""
-    with urllib.request.urlopen(f"{url}/api/v2/alerts", timeout=5) as answer:
+    with urllib.request.urlopen(f"{url}/api/v2/alerts", timeout=PATIENCE_S) as answer:
         found: list[dict[str, Any]] = json.load(answer)
     return found
 

@@ -23,6 +23,8 @@ from pilothouse.tables.urls.fetching import Fetched, Wanted, fetch
 from pilothouse.tables.urls.secrets import credentials_of
 from pilothouse.tables.urls.stores import Limits, fetch_objects
 
+PATIENCE_S = 600.0
+"""A server that starts in a second takes minutes where eight share a core; one that ended is told at once."""
 PASSWORD = "s3cret-Pa:ss@word/ä%"
 """With every character that a URL has to quote."""
 SECRET_KEY = "mo+to/Secret=Key0123456789"
@@ -84,21 +86,18 @@ def postgres() -> Iterator[int]:
             command += ["-c", setting]
         with (root / "log").open("wb") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, cwd=root, **as_user)  # type: ignore[call-overload]
-        for _ in range(200):
-            asked = subprocess.run(
-                [ready, "-h", "127.0.0.1", "-p", str(port), "-t", "3"], capture_output=True
-            )
-            if asked.returncode == 0:
-                break
-            if process.poll() is not None:
-                raise AssertionError((root / "log").read_text())
-        else:
-            raise AssertionError("PostgreSQL did not start")
+        deadline = time.monotonic() + PATIENCE_S
+        while subprocess.run(
+            [ready, "-h", "127.0.0.1", "-p", str(port), "-t", "3"], capture_output=True
+        ).returncode:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"PostgreSQL did not start: {(root / 'log').read_text()}")
+            time.sleep(0.05)
         yield port
     finally:
         if process is not None:
             process.terminate()
-            process.wait(30)
+            process.wait(PATIENCE_S)
         shutil.rmtree(root, ignore_errors=True)
 
 
@@ -115,15 +114,17 @@ def s3() -> Iterator[str]:
         [sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        for _ in range(600):
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                 break
-            assert process.poll() is None, "moto did not start"
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError("moto did not start")
             time.sleep(0.05)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE_S)
 
 
 @contextmanager
@@ -301,5 +302,5 @@ def put_google(address: str, bucket: str, name: str, content: bytes) -> str:
     request = urllib.request.Request(
         f"{address}/upload/storage/v1/b/{bucket}/o?uploadType=media&name={name}", content, method="POST"
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
         return str(json.load(answer)["generation"])
