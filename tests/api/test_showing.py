@@ -84,8 +84,8 @@ def test_a_list_is_one_table_and_a_frame(client: ph.Client) -> None:
     assert list(frame["parameters.depth"]) == ["8", "4"]
     table = client.compare_runs(list(runs)).to_pandas()
     assert list(table["run"]) == [one.uri for one in runs]
-    assert list(table["parameter.depth"]) == ["8", "4"]
-    assert list(table["metric.auc"]) == [0.8, 0.4]
+    assert list(table["parameters.depth"]) == ["8", "4"]
+    assert list(table["metrics.auc"]) == [0.8, 0.4]
 
 
 def test_text_from_outside_stays_text(client: ph.Client) -> None:

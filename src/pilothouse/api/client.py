@@ -152,7 +152,8 @@ class Client:
         return self._value("request", Request, number=what.number)
 
     def findings(self, model: str, target: str) -> Listed[Finding]:
-        """Drift of each feature in the newest closed window of a model on a target, the most drifted first. Raises
+        """Drift of each feature in the newest closed window of a model on a target, the most drifted first. Empty
+        until a first window has closed and was looked at; ``pilothouse monitor MODEL TARGET`` says what there is so far. Raises
         NotFoundError."""
         return self._values("findings", Finding, model=model, target=target, feature=None)
 

@@ -94,6 +94,10 @@ class RecordedRun(Shown):
         )
 
 
+_FIELDS = {"parameter": "parameters", "metric": "metrics", "data": "data"}
+"""Field of a run in which each kind of row is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison(Shown):
     """Runs side by side: a row for each parameter, metric and data set, with the value of each run, None where it has none."""
@@ -107,11 +111,12 @@ class Comparison(Shown):
         return tuple(row for row in self.rows if len(set(row[2])) > 1)
 
     def to_pandas(self) -> Any:
-        """A DataFrame with a row for each run, and a column for each parameter, metric and data set (``metric.auc``)."""
+        """A DataFrame with a row for each run, and a column for each parameter, metric and data set, named as in a list of runs
+        (``parameters.depth``, ``metrics.auc``, ``data.train``)."""
         from pilothouse.api.listed import frame_of
 
         told = [
-            {"run": uri, **{f"{kind}.{name}": values[place] for kind, name, values in self.rows}}
+            {"run": uri, **{f"{_FIELDS[kind]}.{name}": values[place] for kind, name, values in self.rows}}
             for place, uri in enumerate(self.runs)
         ]
         return frame_of(told)
