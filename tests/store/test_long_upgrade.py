@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.api.client import Client
 from pilothouse.composition import open_workspace
 from pilothouse.daemon.main import say_progress
 from pilothouse.domain.errors import UnavailableError
@@ -24,6 +25,7 @@ WAITING = """
 import signal
 import sys
 from pathlib import Path
+from pilothouse.api.client import Client
 from pilothouse.composition import open_workspace
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what starts the tests may ignore it
@@ -119,18 +121,37 @@ def test_the_command_line_shows_it_on_a_terminal_and_nothing_elsewhere(root: Pat
     assert state(root)[0] > older_registry.BEFORE
 
 
-@pytest.mark.parametrize("looking", [["status"], ["jobs"], ["--json", "versions", "delay"], ["doctor"]])
+@pytest.mark.parametrize(
+    "looking",
+    [
+        ["status"],
+        ["jobs"],
+        ["--json", "versions", "delay"],
+        ["doctor"],
+        ["backup", "{root}/night.tar"],
+        ["diff"],
+        ["export", "telemetry", "{root}/out"],
+        ["profile", __file__, "--model", "delay", "--on", "ewr"],
+    ],
+)
 def test_a_command_that_only_looks_says_what_to_do_and_leaves_the_registry_as_it_is(
     root: Path, looking: list[str]
 ) -> None:
     before = WorkspacePaths(root).registry.read_bytes()
-    command = [sys.executable, "-m", "pilothouse.cli.main", "-w", str(root), *looking]
+    words = [word.replace("{root}", str(root)) for word in looking]
+    command = [sys.executable, "-m", "pilothouse.cli.main", "-w", str(root), *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    assert done.returncode == UnavailableError.exit_code
+    assert done.returncode == (1 if looking == ["diff"] else UnavailableError.exit_code)
     said = done.stdout + done.stderr
     assert "the registry is of an older release" in said
     assert "pilothouse upgrade --apply does it" in said
     assert WorkspacePaths(root).registry.read_bytes() == before
+
+
+def test_a_program_upgrades_no_registry(root: Path, older: Path) -> None:
+    with pytest.raises(UnavailableError, match="upgrade --apply does it"):
+        Client(root).models()
+    assert WorkspacePaths(root).registry.read_bytes() == WorkspacePaths(older).registry.read_bytes()
 
 
 def test_the_rows_that_are_compared_and_sealed_are_part_of_how_far_it_is(tmp_path: Path) -> None:

@@ -209,8 +209,11 @@ _COMMANDS = {
 }
 """Command to ``module:function`` under ``pilothouse.cli.commands`` and its line in the help."""
 
-_LOOKING = frozenset(remote_commands.REMOTE["looking"]) - {"console"}
-"""Commands that leave a registry of an older release as it is; the console says how far its upgrade is."""
+_LOOKING = frozenset((*remote_commands.REMOTE["looking"], "backup", "diff", "export", "profile")) - {
+    "console"
+}
+"""Commands that leave a registry of an older release as it is, so that a backup can lead back to that release; the console says
+how far its upgrade is."""
 _ANYWHERE = frozenset({"drift", "completion"})
 """Commands that run on any operating system."""
 

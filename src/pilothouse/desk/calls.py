@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 from pilothouse.api.values import Job, Model, Request, Version
-from pilothouse.composition import open_workspace
+from pilothouse.composition import check_schema, open_workspace
 from pilothouse.desk import plain
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.jobs.jobs import JobStatus, ProcessName
@@ -29,9 +29,11 @@ class Desk:
     """An open workspace, the actor, and the program for which it is open."""
 
     def __init__(self, root: Path, user: str, as_name: str | None, program: ProcessName) -> None:
-        """Raises as ``open_workspace`` and ``workspaces.identify`` do."""
+        """Raises as ``open_workspace`` and ``workspaces.identify`` do, and UnavailableError for a registry of an older release,
+        which no program upgrades in passing."""
         import os
 
+        check_schema(root)
         self.services = open_workspace(root)
         self.program = program
         try:

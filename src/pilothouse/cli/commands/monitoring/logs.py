@@ -85,9 +85,10 @@ def profile(
 
 def _execution(session: Session) -> "ExecutionSettings":
     """Where steps run. The workspace is closed again: processes that read are started before a database is open."""
-    from pilothouse.composition import open_workspace
+    from pilothouse.composition import check_schema, open_workspace
     from pilothouse.operations.integrations import cluster
 
+    check_schema(session.root)
     with closing(open_workspace(session.root)) as services:
         return cluster.settings_in_force(services)
 
