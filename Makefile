@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test test-versions test-peers test-clients test-interop test-ecosystem test-ecosystem-data test-ecosystem-tools test-ecosystem-mlflow test-upgrade test-histories fuzz portable-long proof-console proof-ssh soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs site pictures lock clean help outbox-long test-alerts bench-rollouts bench-python proof-remote proof-far bench-scale test-engine test-package
+.PHONY: demo test test-versions test-peers test-clients test-interop test-ecosystem test-ecosystem-data test-ecosystem-tools test-ecosystem-mlflow test-upgrade test-histories fuzz portable-long proof-console proof-ssh soak soak-ingest bench bench-fleet bench-verdicts bench-ablation bench-streams check lint types layers format docs site pictures lock clean help outbox-long test-alerts bench-rollouts bench-python proof-remote proof-far bench-scale bench-engine test-engine test-package
 
 help:
 	@echo "make demo    the whole story on real flights (console on a terminal, report without one)"
@@ -33,6 +33,7 @@ help:
 	@echo "make bench-rollouts  2,000 roll-outs a case through telemetry, evidence and keeper, into docs/rollouts.md (an hour)"
 	@echo "make bench-streams  nine streams through the whole product, into docs/monitoring.md (twenty minutes)"
 	@echo "make bench-python  the Python package: its import, and a run beside MLflow's client (installs it by itself)"
+	@echo "make bench-engine  steps on a cluster beside Dask's own tasks, the launcher at home, and one worker (installs Dask by itself; minutes)"
 	@echo "make bench-ablation  what each part of the drift verdict is worth, into docs/statistics.md (half an hour)"
 
 # Pip comes last: without it making the environment was interrupted, and it is made anew.
@@ -141,7 +142,10 @@ test-clients: $(VENV)/.dev .clients/triton/.done .clients/kserve/.done .clients/
 	@touch $@
 
 test-engine: .engine/.done
-	@PH_CLUSTER_KILLS=$${PH_CLUSTER_KILLS:-100} .engine/bin/python -m pytest -q -s -rs tests/execution/test_cluster.py tests/execution/test_cluster_logs.py tests/execution/test_cluster_kills.py tests/daemon/test_cluster_jobs.py
+	@PH_CLUSTER_KILLS=$${PH_CLUSTER_KILLS:-100} .engine/bin/python -m pytest -q -s -rs tests/execution/test_cluster.py tests/execution/test_cluster_logs.py tests/execution/test_cluster_full_disk.py tests/execution/test_cluster_kills.py tests/daemon/test_cluster_jobs.py
+
+bench-engine: .engine/.done
+	@.engine/bin/python tests/benchmarks/bench_engine.py
 
 # What teams keep beside Pilothouse, real and on loopback: an environment with every extra, and what is not there is said.
 .ecosystem/data/.done: tests/ecosystem/requirements-data.txt requirements-dev.lock pyproject.toml

@@ -1,11 +1,11 @@
 """What a cluster costs and gives: steps on two workers of loopback with TLS, against Dask's own tasks, the local launcher, and
-one worker. Needs the extra ``dask``; run it with the environment of ``make test-engine``.
+one worker. Needs the extra ``dask``: ``make bench-engine``, some minutes on a machine that does nothing else.
 
 Small trainings are fits of scikit-learn. A round has as many alone, as bare tasks of Dask that call the same function on the
 same workers, and as steps; rounds take turns, and medians of their wall and processor time are shown. The
 processor time is of all processes: this one, the connection's, the scheduler, the workers and all that they start.
 
-``bench_engine.py [small|long|trials] …`` runs those parts; all of them without a word.
+``bench_engine.py [steps|long|trials] …`` runs those parts; all of them without a word.
 """
 
 import io
@@ -36,13 +36,15 @@ from support import wait_until
 from support.dask_cluster import Cluster, cluster
 
 PACKAGES = Path(__file__).resolve().parent.parent / "execution" / "packages"
-ROUNDS, A_ROUND, TREES = 10, 10, 25
+ROUNDS, A_ROUND, TREES = 6, 10, 25
 LONG_ROUNDS, LONG_TREES_S = 3, 5.0
 TRIALS, TRIAL_TREES = 64, 75
 
 
 def run(words: list[str]) -> None:
     """The ratios of a cluster."""
+    if unknown := set(words) - {"steps", "long", "trials"}:
+        sys.exit(f"{', '.join(sorted(unknown))}: expected steps, long or trials")
     load = os.getloadavg()[0]
     show("engine: processes that want a processor before, and processors", f"{load:.1f}", f"{os.cpu_count()}")
     with tempfile.TemporaryDirectory() as place, _cluster(Path(place)) as (made, runner, state):
@@ -50,9 +52,11 @@ def run(words: list[str]) -> None:
         legs = _Legs(made, runner, root)
         try:
             legs.warm()
-            for word, part in (("small", _small), ("long", _long), ("trials", _trials)):
+            for word, part in (("steps", _steps), ("long", _long), ("trials", _trials)):
                 if not words or word in words:
+                    begun = time.perf_counter()
                     part(legs, made, state)
+                    show(f"engine: the part {word} took", f"{time.perf_counter() - begun:.0f} s")
         finally:
             legs.close()
     show("engine: processes that want a processor after", f"{os.getloadavg()[0]:.1f}")
@@ -73,7 +77,8 @@ class _Legs:
         security = Security(require_encryption=True, **{key: str(root / name) for key, name in files.items()})
         self._runner, self._root, self._count = runner, root, 0
         self._client = Client(made.address, security=security, set_as_default=False)
-        self._home = Launcher(steps_package="trial_steps", path=[PACKAGES])
+        # a worker's steps yield to nobody but whom the worker yields to, so neither do these
+        self._home = Launcher(steps_package="trial_steps", path=[PACKAGES], niceness=0)
         self._home.start()
         self._rows = _rows()
         (root / "jobs" / "rows").write_bytes(self._rows)
@@ -117,7 +122,7 @@ class _Legs:
         assert result.ok, result.error
 
 
-def _small(legs: _Legs, made: Cluster, state: dict[str, list[object]]) -> None:
+def _steps(legs: _Legs, made: Cluster, state: dict[str, list[object]]) -> None:
     ways = {"alone": legs.alone, "dask": legs.dask, "ours": legs.ours}
     walls: dict[str, list[float]] = {name: [] for name in ways}
     cpus: dict[str, list[float]] = {name: [] for name in ways}

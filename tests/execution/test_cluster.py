@@ -256,7 +256,7 @@ def test_a_lease_that_ends_before_its_step_begins_loses_the_attempt_and_fails_no
         "import pathlib, sys; from pilothouse.execution.cluster import agent, contract, launchers; agent.LEASE_S = 0.0;"
         "manner = launchers.Manner('require', 'trial_steps', (), 1.0);"
         "order = contract.Order('1', 'topic', '', {'memory_mb': 1}, {}, manner);"
-        "made = agent.Agent(pathlib.Path(sys.argv[1]), 'tls://w', 100.0, 1, lambda *said: None);"
+        "made = agent.Agent(pathlib.Path(sys.argv[1]), 'tls://w', 100.0, 1, lambda *said: None, {}.__contains__);"
         "print(made.run(order).to_text())"
     )
     ended = subprocess.run(
@@ -302,8 +302,49 @@ def test_the_process_that_talks_to_the_cluster_is_named_where_it_ends_under_a_st
         "counted was lost: the process that talks to the cluster ended with signal 9",
     )
     assert Run(own_place, own_place.request("after it", "nothing")).ended() == (JobStatus.SUCCEEDED, "")
-    for folder in begun(own_place):  # its worker goes on until its lease ends
-        (folder / "go").touch()
+
+
+@pytest.fixture
+def place_without_leases(tmp_path: Path) -> Iterator[Place]:
+    """One worker with two threads, and memory for one step, that ends no step because nobody asks about it."""
+    preload = tmp_path / "leases.py"
+    preload.write_text("from pilothouse.execution.cluster import agent; agent.LEASE_S = 1e6\n")
+    with cluster(tmp_path, workers=0) as made:
+        made.start_worker("w1", "1536MiB", 2, "--preload", str(preload))
+        found = Place(made)
+        try:
+            wait_until(lambda: found.state.get("workers"))
+            yield found
+        finally:
+            found.runner.stop()
+
+
+def test_an_attempt_whose_sender_is_gone_ends_at_once_and_the_next_one_runs_on_its_worker(
+    place_without_leases: Place, tmp_path: Path
+) -> None:
+    place = place_without_leases
+    (first,) = waiting_steps(place, tmp_path, 1)
+    (left,) = begun(place)
+    os.kill(place.runner.pid or 0, 9)
+    assert first.ended()[0] is JobStatus.LOST
+    second = Run(place, replace(first.request, folder=str(place.jobs / "again"), attempt=2))
+    wait_until(lambda: not left.exists())
+    wait_until(lambda: begun(place), _IMPORTS_S)
+    (begun(place)[0] / "go").touch()
+    assert second.ended() == (JobStatus.SUCCEEDED, "")
+    assert not Path(first.request.folder, "result.json").exists()
+
+
+def test_a_worker_whose_scheduler_is_gone_ends_with_its_steps(
+    place_without_leases: Place, tmp_path: Path
+) -> None:
+    made = place_without_leases.cluster
+    (run,) = waiting_steps(place_without_leases, tmp_path, 1)
+    below = descendants(made.workers[0].pid)
+    made.kill(made.scheduler)
+    wait_until(lambda: made.workers[0].poll() is not None)
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below))
+    assert run.ended()[0] is JobStatus.LOST
 
 
 def end(made: Cluster) -> None:

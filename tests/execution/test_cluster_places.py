@@ -1,24 +1,29 @@
 """What a cluster's two ends decide by themselves: which worker is next, what an agent runs once, which files it keeps."""
 
 import asyncio
+import contextlib
 import errno
 import hashlib
 import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pilothouse.domain.jobs.jobs import JobStatus, StepExit, StepRequest
+from pilothouse.domain.jobs.jobs import JobStatus, StepExit, StepRequest, StepResult
 from pilothouse.execution.cluster import blobs as stores
 from pilothouse.execution.cluster.agent import Agent
 from pilothouse.execution.cluster.attempts import Attempt
 from pilothouse.execution.cluster.blobs import Blobs
-from pilothouse.execution.cluster.contract import CarriedFile, CarriedInput, NoRoomError, Order
+from pilothouse.execution.cluster.contract import CarriedFile, CarriedInput, NoRoomError, Order, key_of
 from pilothouse.execution.cluster.launchers import Manner
 from pilothouse.execution.cluster.places import Places
+from pilothouse.execution.own_program import program_digest
 from pilothouse.execution.pipeline import judge
+from support import wait_until
 
 MANNER = Manner("require", "trial_steps", (), 1.0)
 
@@ -76,8 +81,16 @@ def said() -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def agent(tmp_path: Path, said: list[dict[str, Any]]) -> Iterator[Agent]:
-    made = Agent(tmp_path, "tls://w", 100.0, 1, lambda topic, line: said.append(line))
+def taken_back() -> set[str]:
+    """Keys of tasks that the scheduler does not want any more."""
+    return set()
+
+
+@pytest.fixture
+def agent(tmp_path: Path, said: list[dict[str, Any]], taken_back: set[str]) -> Iterator[Agent]:
+    made = Agent(
+        tmp_path, "tls://w", 100.0, 1, lambda topic, line: said.append(line), taken_back.__contains__
+    )
     yield made
     made.close()
 
@@ -104,6 +117,81 @@ def test_an_order_is_run_by_the_agent_that_it_names_and_once(
     assert not agent.cancel("3")
     assert outcome("3", agent.id)[0] is JobStatus.LOST
     assert said == []
+
+
+class Held:
+    """Stands for a worker's launchers: a step runs until it is cancelled, and then until it may end."""
+
+    def __init__(self) -> None:
+        self.running: list[int] = []
+        self.may_end = threading.Event()
+        self.place: int | None = None
+
+    @contextlib.contextmanager
+    def lent(self, manner: Manner) -> Iterator["Held"]:
+        yield self
+
+    def run_step(self, request: StepRequest, cancel: threading.Event, on_progress: Any) -> Any:
+        self.running.append(request.attempt)
+        if request.attempt == 1:
+            cancel.wait(60)
+            self.may_end.wait(60)
+        self.running.remove(request.attempt)
+        return StepExit(0, None, 0.0, 0.0, "exited"), StepResult(ok=True, outputs={}, record={})
+
+
+def test_an_attempt_that_was_taken_back_has_no_result_and_the_next_waits_for_its_memory(
+    agent: Agent, taken_back: set[str]
+) -> None:
+    agent.launchers = held = Held()  # type: ignore[assignment]
+    plain = {
+        "job": 1,
+        "step": "fit",
+        "spec": {},
+        "options": {},
+        "timeout_s": 60,
+        "threads": 1,
+        "memory_mb": 60,
+    }
+    with ThreadPoolExecutor(2) as pool:
+        orders = [
+            Order(
+                str(attempt), "topic", program_digest(), {**plain, "attempt": attempt}, {}, MANNER, agent.id
+            )
+            for attempt in (1, 2)
+        ]
+        first = pool.submit(agent.run, orders[0])
+        wait_until(lambda: held.running == [1])
+        second = pool.submit(agent.run, orders[1])
+        wait_until(lambda: "2" in agent._attempts)
+        taken_back.add(key_of("fit", "1"))
+        wait_until(lambda: agent._attempts["1"].cancel.is_set())
+        assert held.running == [1]
+        assert not second.done()
+        held.may_end.set()
+        assert (first.result().result, first.result().exit["reason"]) == (None, "worker lost")
+        assert first.result().exit["message"] == "whoever had sent it went away while it ran"
+        assert second.result().result is not None
+    wait_until(lambda: agent._attempts.keys() <= {"2"})
+
+
+def test_an_attempt_that_waits_for_memory_when_its_lease_ends_is_lost_and_not_cancelled(
+    agent: Agent, taken_back: set[str]
+) -> None:
+    agent._used_mb = 100
+    request = {
+        "step": "fit",
+        "memory_mb": 1,
+        "job": 1,
+        "attempt": 1,
+        "spec": {},
+        "timeout_s": 60,
+        "threads": 1,
+    }
+    taken_back.add(key_of("fit", "1"))
+    report = agent.run(Order("1", "topic", program_digest(), request, {}, MANNER, agent.id))
+    assert report.exit["reason"] == "worker lost"
+    assert report.exit["message"] == "whoever had sent it went away before it began"
 
 
 def test_small_inputs_come_with_the_order(agent: Agent, said: list[dict[str, Any]]) -> None:

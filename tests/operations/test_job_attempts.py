@@ -125,6 +125,11 @@ def test_a_cancelled_job_is_not_tried_again_however_it_ends(example: Example) ->
     held = claimed(example)
     jobs.cancel_job(example.services, example.actor("sam"), job.id)
     assert settle(example, held, JobStatus.CRASHED, "killed").status is JobStatus.CRASHED
+    job = queue(example)
+    held = claimed(example)
+    jobs.cancel_job(example.services, example.actor("sam"), job.id)
+    ended = settle(example, held, JobStatus.LOST, "lost")
+    assert (ended.status, ended.error) == (JobStatus.CANCELLED, "cancelled; it lost")
 
 
 def test_a_stale_attempt_can_neither_settle_nor_park_nor_hand_over(example: Example) -> None:

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -59,14 +59,20 @@ class Cluster:
         wait_until(known)
         return self.scheduler
 
-    def start_worker(self, name: str, memory: str = "4GiB", threads: int = 1) -> "subprocess.Popen[bytes]":
-        """Start a worker; it has no nanny, so that one that is killed stays away."""
-        place = self.folder / f"worker-{name}"
+    def start_worker(
+        self, name: str, memory: str = "4GiB", threads: int = 1, *options: str, under: Sequence[str] = ()
+    ) -> "subprocess.Popen[bytes]":
+        """Start a worker; it has no nanny, so that one that is killed stays away. ``under`` is a command that execs it."""
+        place = self.folder_of(name)
         command = ["dask_worker", self.address, "--no-nanny", "--no-dashboard", "--nthreads", str(threads)]
-        command += ["--memory-limit", memory, "--local-directory", str(place), "--name", name]
-        worker = self._start(*command)
+        command += ["--memory-limit", memory, "--local-directory", str(place), "--name", name, *options]
+        worker = self._start(*command, under=under)
         self.workers.append(worker)
         return worker
+
+    def folder_of(self, name: str) -> Path:
+        """Folder that a worker writes in."""
+        return self.folder / f"worker-{name}"
 
     def kill(self, process: "subprocess.Popen[bytes]") -> None:
         """Kill a process of this cluster, and wait for its end."""
@@ -78,12 +84,12 @@ class Cluster:
             if process.poll() is None:
                 self.kill(process)
 
-    def _start(self, program: str, *arguments: str) -> "subprocess.Popen[bytes]":
+    def _start(self, program: str, *arguments: str, under: Sequence[str] = ()) -> "subprocess.Popen[bytes]":
         files = ["--tls-ca-file", "ca.pem", "--tls-cert", "cluster.pem", "--tls-key", "cluster.key"]
         log = (self.folder / f"{program}-{len(self._processes)}.log").open("wb")
         with log:
             process = subprocess.Popen(
-                [sys.executable, "-m", f"distributed.cli.{program}", *arguments, *files],
+                [*under, sys.executable, "-m", f"distributed.cli.{program}", *arguments, *files],
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -6,12 +6,14 @@ by the process that has sent it.
 
 An order names the agent that is to run it, which has a new name each time that its worker starts, and runs it once. So a task
 that the cluster runs again after a lost worker, which it does up to four times, does not run. Where the agent lacks an input,
-or the order names none, the task says where it is and waits to be let go, which whoever sent it does once. A step that nobody
-asks about for ``LEASE_S`` is ended, and its result dropped.
+or the order names none, the task says where it is and waits to be let go, which whoever sent it does once. A step whose task
+the scheduler takes back, as it does when the client that has sent it goes away, is ended and its result dropped; so is one that
+nobody asks about for ``LEASE_S``.
 """
 
 import asyncio
 import contextlib
+import logging
 import shutil
 import socket
 import threading
@@ -39,17 +41,22 @@ from pilothouse.execution.cluster.contract import (
     NoRoomError,
     Order,
     Report,
+    key_of,
     order_from_text,
 )
 from pilothouse.execution.cluster.launchers import Launchers, Manner
 from pilothouse.execution.own_program import environment_digest, program_digest
 from pilothouse.system.cpu import cpu_features
 
+log = logging.getLogger(__name__)
+
 _LOOK_EVERY_S = 0.5
 _LONGEST_FAULT = 500
 _MOST_THREADS = 1_000
 _MOST_MET = 10_000
 """Attempts that an agent remembers, so that none runs twice."""
+_LEASE_ENDED = "nobody asked about it for so long that its lease ended"
+_TAKEN_BACK = "whoever had sent it went away"
 Announce = Callable[[str, dict[str, Any]], None]
 """Tell whoever listens to a topic."""
 
@@ -58,12 +65,20 @@ class Agent:
     """Launchers and attempts of one worker."""
 
     def __init__(
-        self, folder: Path, address: str, memory_mb: float, threads: int, announce: Announce
+        self,
+        folder: Path,
+        address: str,
+        memory_mb: float,
+        threads: int,
+        announce: Announce,
+        is_taken_back: Callable[[str], bool],
     ) -> None:
+        """``is_taken_back``: whether the scheduler does not want the task of a key any more."""
         self._folder = folder
         self._address = address
         self._memory_mb = memory_mb
         self._announce = announce
+        self._is_taken_back = is_taken_back
         self._lock = threading.Condition()
         self._attempts: dict[str, Attempt] = {}
         self._met: deque[str] = deque(maxlen=_MOST_MET)
@@ -100,6 +115,7 @@ class Agent:
         sizes = order.sizes()
         memory_mb = int(order.request["memory_mb"])
         attempt = Attempt(folder, sorted(sizes), memory_mb, order.store_mb, order.topic)
+        attempt.key = key_of(str(order.request.get("step", "")), order.token)
         with self._lock:
             if order.agent not in ("", self.id):
                 return self._lost(order, f"worker {self._address} was started anew before it began")
@@ -116,7 +132,7 @@ class Agent:
             return self._run(order, attempt)
         except (PilothouseError, OSError) as error:
             if isinstance(error, OSError) and error.errno in NO_ROOM:
-                return self._no_room(order)
+                return self._report(order, exit_=StepExit(None, None, 0.0, 0.0, "disk full"))
             return self._report(order, fault=one_line(str(error), _LONGEST_FAULT))
         finally:
             attempt.ended = True
@@ -134,10 +150,8 @@ class Agent:
         self._announce(topic, {"token": token, "worker": self._address, "host": socket.gethostname(), **more})
 
     def _run(self, order: Order, attempt: Attempt) -> Report:
-        if attempt.fenced.is_set():
-            return self._lost(order, "nobody asked about it for so long that its lease ended before it began")
-        if attempt.cancel.is_set():
-            return self._report(order, exit_=StepExit(None, None, 0.0, 0.0, "cancelled"))
+        if (ended := self._ended_early(order, attempt)) is not None:
+            return ended
         if order.program != program_digest():
             return self._report(
                 order,
@@ -151,14 +165,22 @@ class Agent:
             )
         request = self._lay_out(order, attempt)
         with self._memory(attempt):
-            if attempt.cancel.is_set():
-                return self._report(order, exit_=StepExit(None, None, 0.0, 0.0, "cancelled"))
+            if (ended := self._ended_early(order, attempt)) is not None:
+                return ended
             with self.launchers.lent(order.manner) as launcher:
                 launcher.place = order.place
                 exit_, result = launcher.run_step(request, attempt.cancel, lambda line: None)
-        if attempt.fenced.is_set():
-            return self._lost(order, "nobody asked about it for so long that its lease ended while it ran")
+        if attempt.fence:
+            return self._lost(order, f"{attempt.fence} while it ran")
         return self._report(order, exit_, result, Path(request.folder))
+
+    def _ended_early(self, order: Order, attempt: Attempt) -> Report | None:
+        """Report of an attempt that is not to begin any more."""
+        if attempt.fence:
+            return self._lost(order, f"{attempt.fence} before it began")
+        if attempt.cancel.is_set():
+            return self._report(order, exit_=StepExit(None, None, 0.0, 0.0, "cancelled"))
+        return None
 
     def _lay_out(self, order: Order, attempt: Attempt) -> StepRequest:
         """Show an attempt its inputs, beside its own folder and not in it."""
@@ -186,9 +208,6 @@ class Agent:
             with self._lock:
                 self._used_mb -= attempt.memory_mb
                 self._lock.notify_all()
-
-    def _no_room(self, order: Order) -> Report:
-        return self._report(order, exit_=StepExit(None, None, 0.0, 0.0, "disk full"))
 
     def _lost(self, order: Order, why: str) -> Report:
         """Not the step's fault: another attempt may come through."""
@@ -285,23 +304,24 @@ class Agent:
     def _keep_leases(self) -> None:
         while not self._closing.wait(_LOOK_EVERY_S):
             with self._lock:
-                late = {
-                    token: attempt
-                    for token, attempt in self._attempts.items()
-                    if time.monotonic() - attempt.heard_at > LEASE_S
-                }
-                running = {token: item for token, item in self._attempts.items() if not item.ended}
-                done = [token for token, item in self._attempts.items() if item.ended and item.is_whole]
-            for token in done:
-                self.release(token)
-            for token, attempt in running.items():
-                if attempt.has_news():
-                    self._say(token, attempt.topic, news=True)
-            for token, attempt in late.items():
-                attempt.fenced.set()
-                attempt.cancel.set()
-                attempt.go.set()
-                self.release(token)  # does nothing while it runs
+                attempts = dict(self._attempts)
+            for token, attempt in attempts.items():
+                try:
+                    self._look_after(token, attempt)
+                except Exception:  # one that cannot be cleared away must not end the leases of the others
+                    log.exception("worker %s: a step could not be looked after", self._address)
+
+    def _look_after(self, token: str, attempt: Attempt) -> None:
+        """End an attempt that nobody waits for, forget one that is done, tell news of one that runs."""
+        is_late = time.monotonic() - attempt.heard_at > LEASE_S
+        if is_late or (not attempt.ended and self._is_taken_back(attempt.key)):
+            attempt.fence = attempt.fence or (_LEASE_ENDED if is_late else _TAKEN_BACK)
+            attempt.cancel.set()
+            attempt.go.set()
+        if attempt.ended and (attempt.is_whole or attempt.fence):
+            self.release(token)
+        elif not attempt.ended and attempt.has_news():
+            self._say(token, attempt.topic, news=True)
 
 
 _agents: dict[str, Agent] = {}
@@ -316,7 +336,15 @@ def _agent_of(worker: Any) -> Agent:
             memory_mb = limit / 2**20 if limit else float("inf")
             folder = Path(worker.local_directory).resolve() / "pilothouse"
             threads = int(worker.state.nthreads)
-            _agents[worker.address] = Agent(folder, worker.address, memory_mb, threads, worker.log_event)
+
+            def is_taken_back(key: str) -> bool:  # a task that runs is not stopped then, but called cancelled
+                task = worker.state.tasks.get(key)
+                has_ended = worker.status.name in ("closing", "closed", "failed")  # and waits for its threads
+                return has_ended or (task is not None and task.state == "cancelled")
+
+            _agents[worker.address] = Agent(
+                folder, worker.address, memory_mb, threads, worker.log_event, is_taken_back
+            )
         return _agents[worker.address]
 
 

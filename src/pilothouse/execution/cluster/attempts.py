@@ -24,7 +24,10 @@ class Attempt:
     heard_at: float = field(default_factory=time.monotonic)
     go: threading.Event = field(default_factory=threading.Event)
     cancel: threading.Event = field(default_factory=threading.Event)
-    fenced: threading.Event = field(default_factory=threading.Event)
+    key: str = ""
+    """Name of its task in the cluster."""
+    fence: str = ""
+    """Why nobody waits for it any more: its result is dropped."""
     ended: bool = False
     is_whole: bool = False
     """Its report has all of it: nobody will ask for more."""

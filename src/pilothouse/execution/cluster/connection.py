@@ -12,6 +12,7 @@ from distributed.security import Security
 from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.integrations.execution_settings import ExecutionSettings
 from pilothouse.execution.cluster import agent
+from pilothouse.execution.cluster.contract import key_of
 from pilothouse.execution.cluster.places import Places
 from pilothouse.execution.own_program import program_digest
 
@@ -127,7 +128,7 @@ class Connection:
         future: Future = self._client.submit(
             agent.run_step,
             text,
-            key=f"pilothouse-{step}-{token}",
+            key=key_of(step, token),
             pure=False,
             retries=0,
             workers=[worker] if worker else None,

@@ -173,6 +173,11 @@ class Digests:
         return CarriedFile(name, digest, facts.st_size)
 
 
+def key_of(step: str, token: str) -> str:
+    """Name of an attempt's task in the cluster."""
+    return f"pilothouse-{step}-{token}"
+
+
 def without_paths(request: StepRequest) -> dict[str, Any]:
     """A request as plain data without ``inputs``, ``folder`` and what is of a connection."""
     plain = asdict(request)

@@ -5,6 +5,7 @@ a failure that may pass by itself alarms nobody.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from pilothouse.domain.formats.safe_text import one_line
@@ -30,6 +31,9 @@ def settle(services: Services, claim: ClaimedJob, outcome: JobOutcome) -> Job:
     number = claim.job.id
     with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
         job = require_job(change.connection, number)
+        if outcome.status is JobStatus.LOST and jobs.cancel_requested(change.connection, number):
+            # whoever ran it went away before it could say that it ended it
+            outcome = replace(outcome, status=JobStatus.CANCELLED, error=f"cancelled; {outcome.error}")
         delay_s = _delay_s(change.connection, job, outcome.status, outcome.cause)
         if delay_s is None or jobs.cancel_requested(change.connection, number):
             return finish_job(change, claim, outcome)
