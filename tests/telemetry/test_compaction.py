@@ -5,6 +5,7 @@ import dataclasses
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.formats.time_units import DAY_S, DAY_US, HOUR_S, HOUR_US
 from pilothouse.domain.formats.wire import PredictionBatch
+from pilothouse.operations.upkeep import compaction
 from pilothouse.statistics.encoding import pack_plain
 from pilothouse.statistics.profiles import latency, latency_packs, profile, profile_packs
 from pilothouse.statistics.profiles.latency import LatencyProfile
@@ -204,6 +206,27 @@ def test_a_day_that_would_not_come_back_to_the_bit_stays(opened: Any) -> None:
     with store.read() as connection:
         kept = connection.execute("SELECT start FROM windows WHERE level=86400 AND profile IS NOT NULL")
         assert [start for (start,) in kept] == [START_US + DAY_US]
+
+
+def test_days_that_stay_hold_up_no_other_stream(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = opened("t")
+    times = [START_US + day * DAY_US for day in range(9)]
+    for number, at in enumerate(times):
+        append(store, sent_at([at], number), sent_at([at], number, producer="other", target="jfk"))
+    while store.fold_windows():
+        continue
+    with store.transaction() as connection:  # as no release writes it
+        connection.execute("UPDATE windows SET errors=1 WHERE level=86400 AND stream_id=1")
+    monkeypatch.setattr(compaction, "_TURN_S", -1.0)  # a step a turn
+    monkeypatch.setattr(compaction, "_DAYS_AT_ONCE", 3)
+    services: Any = SimpleNamespace(telemetry=store)
+    turns = 1
+    while compaction.at_rest(services):
+        turns += 1
+        assert turns < 20
+    with store.read() as connection:
+        packed = connection.execute("SELECT DISTINCT stream_id FROM window_packs").fetchall()
+    assert packed == [(2,)]
 
 
 def test_a_damaged_pack_is_said(opened: Any) -> None:

@@ -22,14 +22,18 @@ _LAG_US = 60 * SECOND_US
 history that is replayed is left as it came."""
 _SPARSE_DAYS = 16
 """Sparse days of which segments are merged in one transaction: some milliseconds."""
+_DAYS_AT_ONCE = 64
+"""Days that are looked at in one transaction, whether they are packed or stay as they are."""
 
 _LOOKED_AT: WeakKeyDictionary[TelemetryStore, dict[int, int]] = WeakKeyDictionary()
 """Day of events up to which this process has compacted each stream."""
+_PLACES: WeakKeyDictionary[TelemetryStore, dict[int, int]] = WeakKeyDictionary()
+"""Start of the last day looked at, of the stream in which a turn ended: days that stay as they are hold up no other stream."""
 
 
 def compact(services: Services, streams: Iterable[int]) -> tuple[int, int]:
     """Compact streams to their end; returns how many segments were merged, and into how many."""
-    steps = [step for stream_id in streams for step in _steps(services, stream_id, dense=True)]
+    steps = [step for stream_id in streams for step in _steps(services, stream_id, {}, dense=True)]
     return sum(steps), sum(1 for merged in steps if merged)
 
 
@@ -40,33 +44,37 @@ def at_rest(services: Services) -> bool:
     """
     until = time.monotonic() + _TURN_S
     looked_at = _LOOKED_AT.setdefault(services.telemetry, {})
+    places = _PLACES.setdefault(services.telemetry, {})
     with services.telemetry.read() as connection:
         days = window_packs.days_over(connection)
     for stream_id, day in days:
         if looked_at.get(stream_id) == day:
             continue
         try:
-            for _ in _steps(services, stream_id, dense=False):
+            for _ in _steps(services, stream_id, places, dense=False):
                 if time.monotonic() > until:
                     return True
         except IntegrityError:
             looked_at[stream_id] = day
             raise
         looked_at[stream_id] = day
+        places.pop(stream_id, None)
     with services.telemetry.transaction() as connection:
         if retention.mostly_free(connection):
             retention.give_back_pages(connection)
     return False
 
 
-def _steps(services: Services, stream_id: int, *, dense: bool) -> Iterator[int]:
+def _steps(services: Services, stream_id: int, places: dict[int, int], *, dense: bool) -> Iterator[int]:
     """Compact a stream, one transaction a step; the number of segments that each has merged. Merging those of dense days, of
-    which little is gained, is left to the rounds of retention."""
+    which little is gained, is left to the rounds of retention. Days are packed behind the stream's place, which goes on."""
     telemetry = services.telemetry
     with telemetry.read() as connection:
         bounds = () if dense else (24 * window_packs.SPARSE_ROWS, _LAG_US)
         groups = list(retention.mergeable(connection, stream_id, *bounds))
-        days = window_packs.due(connection, stream_id)
+        days = [
+            day for day in window_packs.due(connection, stream_id) if day > places.get(stream_id, day - 1)
+        ]
     together = 1 if dense else _SPARSE_DAYS
     for first in range(0, len(groups), together):
         with telemetry.read() as connection:
@@ -79,6 +87,7 @@ def _steps(services: Services, stream_id: int, *, dense: bool) -> Iterator[int]:
     while days:
         with telemetry.transaction() as connection:
             specification = telemetry.specification(connection, stream_id)
-            packed = window_packs.pack(connection, specification, stream_id, days)
-        days = days[packed:]
+            looked_at = window_packs.pack(connection, specification, stream_id, days[:_DAYS_AT_ONCE])
+        places[stream_id] = days[looked_at - 1]
+        days = days[looked_at:]
         yield 0
