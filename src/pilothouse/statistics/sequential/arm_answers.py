@@ -12,6 +12,7 @@ import numpy as np
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.statistics.arrays import Flags
+from pilothouse.statistics.sequential.arm_stages import check_share, together
 from pilothouse.statistics.sequential.bets import Block, added, log_e_mean_above
 from pilothouse.statistics.sequential.paired_answers import mean_of
 from pilothouse.statistics.sequential.two_arms import SMALLEST_EFFECT, Expected, arm_blocks
@@ -32,14 +33,23 @@ class Stage:
     champion_events: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if not 0 < self.share < 1:
-            raise InvalidInputError(f"the challenger's share is {self.share!r}, expected between 0 and 1")
+        check_share(self.share)
         if (
             len(self.challenger_events) != len(self.champion_events)
             or any(not 0 <= count <= self.challenger for count in self.challenger_events)
             or any(not 0 <= count <= self.champion for count in self.champion_events)
         ):
             raise InvalidInputError("counts of answers that cannot be; expected parts of all requests")
+
+    def plus(self, other: "Stage") -> "Stage":
+        """The counts of both, at the same share."""
+        return replace(
+            self,
+            challenger=self.challenger + other.challenger,
+            champion=self.champion + other.champion,
+            challenger_events=added(self.challenger_events, other.challenger_events),
+            champion_events=added(self.champion_events, other.champion_events),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +60,7 @@ class ArmAnswers:
 
     def plus(self, other: "ArmAnswers") -> "ArmAnswers":
         """The answers of both; associative, in any order."""
-        by_share = {stage.share: stage for stage in self.stages}
-        for stage in other.stages:
-            held = by_share.get(stage.share, Stage(stage.share))
-            by_share[stage.share] = replace(
-                held,
-                challenger=held.challenger + stage.challenger,
-                champion=held.champion + stage.champion,
-                challenger_events=added(held.challenger_events, stage.challenger_events),
-                champion_events=added(held.champion_events, stage.champion_events),
-            )
-        return ArmAnswers(tuple(by_share[share] for share in sorted(by_share)))
+        return ArmAnswers(together(self.stages, other.stages, Stage.plus))
 
 
 def collect(share: float, challenger: Flags, champion: Flags) -> ArmAnswers:

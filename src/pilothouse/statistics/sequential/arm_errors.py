@@ -19,6 +19,7 @@ import numpy as np
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.statistics.arrays import Floats, frozen
+from pilothouse.statistics.sequential.arm_stages import check_share, together
 from pilothouse.statistics.sequential.bets import mixed
 from pilothouse.statistics.sequential.verdicts import Settings, Verdict, crossing, decide, no_traffic
 
@@ -42,14 +43,23 @@ class Stage:
     champion_errors: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 < self.share < 1:
-            raise InvalidInputError(f"the challenger's share is {self.share!r}, expected between 0 and 1")
+        check_share(self.share)
         if not (
             0 <= self.challenger_errors <= self.challenger and 0 <= self.champion_errors <= self.champion
         ):
             raise InvalidInputError(
                 f"counts of errors that cannot be: {self}; expected parts of all requests"
             )
+
+    def plus(self, other: "Stage") -> "Stage":
+        """The counts of both, at the same share."""
+        return replace(
+            self,
+            challenger=self.challenger + other.challenger,
+            champion=self.champion + other.champion,
+            challenger_errors=self.challenger_errors + other.challenger_errors,
+            champion_errors=self.champion_errors + other.champion_errors,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +70,7 @@ class ArmErrors:
 
     def plus(self, other: "ArmErrors") -> "ArmErrors":
         """The requests of both; associative, in any order."""
-        by_share = {stage.share: stage for stage in self.stages}
-        for stage in other.stages:
-            held = by_share.get(stage.share, Stage(stage.share))
-            by_share[stage.share] = replace(
-                held,
-                challenger=held.challenger + stage.challenger,
-                champion=held.champion + stage.champion,
-                challenger_errors=held.challenger_errors + stage.challenger_errors,
-                champion_errors=held.champion_errors + stage.champion_errors,
-            )
-        return ArmErrors(tuple(by_share[share] for share in sorted(by_share)))
+        return ArmErrors(together(self.stages, other.stages, Stage.plus))
 
 
 def log_e_ratio(state: ArmErrors, log_null: float, side: int, times: float = 1.0) -> float:

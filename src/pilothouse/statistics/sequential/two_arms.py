@@ -24,6 +24,7 @@ import numpy as np
 
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.statistics.arrays import Floats
+from pilothouse.statistics.sequential.arm_stages import check_share, together
 from pilothouse.statistics.sequential.bets import UNIT, Block, added, log_e_mean_above, on_nodes
 from pilothouse.statistics.sequential.verdicts import Settings, Verdict, crossing, decide, no_traffic
 
@@ -74,8 +75,7 @@ class Stage:
     champion_weights: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if not 0 < self.share < 1:
-            raise InvalidInputError(f"the challenger's share is {self.share!r}, expected between 0 and 1")
+        check_share(self.share)
         for requests, weights in (
             (self.challenger, self.challenger_weights),
             (self.champion, self.champion_weights),
@@ -86,6 +86,16 @@ class Stage:
                     f"weights do not add up to {requests} requests; the record is damaged"
                 )
 
+    def plus(self, other: "Stage") -> "Stage":
+        """The requests of both, at the same share."""
+        return replace(
+            self,
+            challenger=self.challenger + other.challenger,
+            champion=self.champion + other.champion,
+            challenger_weights=added(self.challenger_weights, other.challenger_weights),
+            champion_weights=added(self.champion_weights, other.champion_weights),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class TwoArms:
@@ -95,21 +105,7 @@ class TwoArms:
 
     def plus(self, other: "TwoArms") -> "TwoArms":
         """The requests of both; exact and associative, in any order."""
-        by_share = {stage.share: stage for stage in self.stages}
-        for stage in other.stages:
-            held = by_share.get(stage.share)
-            by_share[stage.share] = stage if held is None else _joined(held, stage)
-        return TwoArms(tuple(by_share[share] for share in sorted(by_share)))
-
-
-def _joined(first: Stage, second: Stage) -> Stage:
-    return replace(
-        first,
-        challenger=first.challenger + second.challenger,
-        champion=first.champion + second.champion,
-        challenger_weights=added(first.challenger_weights, second.challenger_weights),
-        champion_weights=added(first.champion_weights, second.champion_weights),
-    )
+        return TwoArms(together(self.stages, other.stages, Stage.plus))
 
 
 def collect(share: float, challenger: Floats, champion: Floats) -> TwoArms:
