@@ -5,14 +5,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.app import SystemCommand
-from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.widgets import Input
 
 from pilothouse.console import automation_switch, navigation, palette
 from pilothouse.console.contract import ConsoleApp
 from pilothouse.console.idle_lock import CHECK_S, IdleLock
-from pilothouse.console.sanitise import Sanitiser
 from pilothouse.console.screens.base import View
 from pilothouse.console.screens.opening import OpeningView
 from pilothouse.console.session import change_watcher
@@ -20,7 +18,7 @@ from pilothouse.console.session.actions import EVERYWHERE, bindings_of
 from pilothouse.console.session.command_history import CommandHistory
 from pilothouse.console.session.drawing import Drawings
 from pilothouse.console.session.session import Session, is_same_registry
-from pilothouse.console.session.typeahead import Fence, TypeAhead
+from pilothouse.console.session.typeahead import TypeAhead
 from pilothouse.console.session.views import VIEWS, Destination, History, parse_command
 from pilothouse.console.stylesheet import Stylesheet
 from pilothouse.console.time_travel import STEP_BINDINGS, TimeTravel
@@ -28,8 +26,6 @@ from pilothouse.console.widgets.tones import use_skin
 from pilothouse.domain.errors import InvalidInputError, NotAllowedError
 
 if TYPE_CHECKING:
-    from textual.driver import Driver
-
     from pilothouse.console.session.config import ConsoleConfig
     from pilothouse.console.session.options import ConsoleOptions
     from pilothouse.operations.services import Services
@@ -84,7 +80,6 @@ class Console(ConsoleApp):
         self.commands = commands or CommandHistory()
         self.drawings = Drawings()
         self.time_travel = TimeTravel(self)
-        self._sanitiser = Sanitiser()
         self._typed = TypeAhead(self, super().on_event, self._takes_keys)
         self._opened = opened
         self._watching = watching
@@ -97,16 +92,6 @@ class Console(ConsoleApp):
     @property
     def may_copy(self) -> bool:
         return self.session.config.clipboard
-
-    def get_driver_class(self) -> "type[Driver]":
-        """Our driver, whatever the environment names."""
-        from pilothouse.console.terminal import TerminalDriver  # what draws nowhere does not need it
-
-        return TerminalDriver
-
-    def get_line_filters(self) -> list[LineFilter]:
-        """The sanitiser comes last: nothing after it can bring a control character back."""
-        return [*super().get_line_filters(), self._sanitiser]
 
     async def on_event(self, event: events.Event) -> None:
         """Deliver keys one after the other, other events as they come."""
@@ -126,9 +111,6 @@ class Console(ConsoleApp):
         """False while the workspace is being opened without trouble: the first view is about to replace the screen. Where that
         takes long, the console can be left."""
         return self.current_mode != "opening" or bool(self.fault) or self._in_trouble or self._upgrading
-
-    async def on_fence(self, message: Fence) -> None:
-        await self._typed.arrived(message.number)
 
     def on_mount(self) -> None:
         """Open and watch the workspace in a thread; paint everything again when the console comes back from a suspension."""
@@ -154,19 +136,6 @@ class Console(ConsoleApp):
         Textual asks the screen on top. From Python 3.12 on its tasks are eager: the field of the first view is mounted before
         any screen is on the stack, and asking for one would end the program.
         """
-
-    def panic(self, *renderables: Any) -> None:
-        """End without printing: ``launch`` raises the error once the terminal is as it was before."""
-        self._close_messages_no_wait()
-
-    def _fatal_error(self) -> None:
-        """As ``panic``. Textual would print a traceback with the values of all variables on the terminal."""
-        self._close_messages_no_wait()
-
-    @property
-    def crash(self) -> Exception | None:
-        """The error that ended the console; None where it ended otherwise."""
-        return self._exception
 
     def look(self) -> None:
         """Check the workspace for changes, unless a check is running."""

@@ -7,10 +7,9 @@ and moved without them.
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from textual.app import App
-
 from pilothouse.console.session.actions import Action
 from pilothouse.console.session.session import Session
+from pilothouse.console.terminal_app import TerminalApp
 from pilothouse.presentation.cell import Tone
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from pilothouse.presentation.documents import Line
 
 
-class ConsoleApp(App[int]):
+class ConsoleApp(TerminalApp):
     """The application as screens see it."""
 
     session: Session

@@ -12,15 +12,13 @@ from rich.text import Text
 from textual import events
 from textual.app import ComposeResult, SuspendNotSupported
 from textual.binding import Binding
-from textual.filter import LineFilter
 from textual.message import Message
 from textual.widgets import Input, Static
 
 from pilothouse.console.dialogs import Help
-from pilothouse.console.sanitise import Sanitiser
 from pilothouse.console.session.actions import EVERYWHERE, Action, key_of
 from pilothouse.console.session.config import ConsoleConfig
-from pilothouse.console.session.typeahead import Fence, TypeAhead
+from pilothouse.console.session.typeahead import TypeAhead
 from pilothouse.console.sites.acting import NOT_KNOWN, Acts, act_of, refusals, why_not
 from pilothouse.console.sites.board import Board
 from pilothouse.console.sites.header import place_cells, tab_cells
@@ -41,7 +39,7 @@ from pilothouse.sites.asking import Site, SiteWatch, console_command, site_comma
 from pilothouse.sites.last_states import LastStates
 
 if TYPE_CHECKING:
-    from textual.driver import Driver
+    pass
 
 _AGE_S = 1.0
 """How often ages are written anew."""
@@ -87,7 +85,6 @@ class SitesConsole(Lockable):
         self._sites = {site.name: site for site in sites}
         self._readings = {site.name: Reading(site=site.name) for site in sites}
         self._read_only = read_only
-        self._sanitiser = Sanitiser()
         self._filter = ""
         self._worst_first = True
         self._leaving = False
@@ -102,21 +99,6 @@ class SitesConsole(Lockable):
         now = datetime.now(UTC)
         return with_followed([aged(one, now) for one in self._readings.values()])
 
-    @property
-    def crash(self) -> Exception | None:
-        """The error that ended the console; None where it ended otherwise."""
-        return self._exception
-
-    def get_driver_class(self) -> "type[Driver]":
-        """Our driver, whatever the environment names."""
-        from pilothouse.console.terminal import TerminalDriver
-
-        return TerminalDriver
-
-    def get_line_filters(self) -> list[LineFilter]:
-        """The sanitiser comes last: nothing after it can bring a control character back."""
-        return [*super().get_line_filters(), self._sanitiser]
-
     async def on_event(self, event: events.Event) -> None:
         """Deliver keys one after the other: what is typed ahead of a question or a filter must not act on a row."""
         if isinstance(event, events.Key | events.Paste):
@@ -125,17 +107,6 @@ class SitesConsole(Lockable):
             await self._typed.put(event)
         else:
             await super().on_event(event)
-
-    async def on_fence(self, message: Fence) -> None:
-        await self._typed.arrived(message.number)
-
-    def panic(self, *renderables: object) -> None:
-        """End without printing: ``launch`` raises the error once the terminal is as it was before."""
-        self._close_messages_no_wait()
-
-    def _fatal_error(self) -> None:
-        """As ``panic``. Textual would print a traceback with the values of all variables on the terminal."""
-        self._close_messages_no_wait()
 
     def compose(self) -> ComposeResult:
         yield OneLine(id="place", classes="line", markup=False)

@@ -4,12 +4,13 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from pilothouse.console.terminal_app import TerminalApp
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.formats.safe_text import safe
 from pilothouse.domain.models.dataclass_reader import format_duration
@@ -21,7 +22,7 @@ _SHORTEST_S = 30
 """The shortest that a site can set; one that says less lies, and locks nobody out."""
 
 
-class Lockable(App[int]):
+class Lockable(TerminalApp):
     """What a console of several sites gives to its lock."""
 
     @property
