@@ -183,7 +183,7 @@ _COMMANDS = {
     "revoke": ("people.access:revoke", "Revoke a role."),
     "users": ("people.users:users", "Users and the keys that are bound to their names."),
     "persons": ("people.access:persons", "Who is one person under which names, and joining two of them."),
-    "policy": ("people.access:policy", "Show or set the workspace's policy."),
+    "policy": ("people.policies:policy", "Show or set the workspace's policy."),
     "ssh": ("people.ssh:ssh", "How people come in by SSH, each with a key of their own."),
     "shell": ("people.shell:shell", "What sshd starts for somebody whom it let in with a key."),
     "wrapper": ("people.access:wrapper", "Trust a login service to hand over people's names."),
