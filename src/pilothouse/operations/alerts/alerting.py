@@ -3,7 +3,7 @@
 Drawing from the same reading again changes nothing: alerts are keyed by their finding and window.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -211,11 +211,19 @@ RULES: dict[str, tuple[Rule, ...]] = {
 }
 
 
-def draw(services: Services, stream: Stream, spec: ModelSpec, reading: Reading) -> AlertChanges:
-    """Open and resolve alerts of a live stream by a reading and those before it."""
+def draw(
+    services: Services,
+    stream: Stream,
+    spec: ModelSpec,
+    reading: Reading,
+    kinds: Collection[str] | None = None,
+) -> AlertChanges:
+    """Open and resolve alerts of a stream by a reading and those before it; of these ``kinds`` alone, where any are named."""
     rules = spec.monitoring
     listed = [
-        rule for rule in RULES.get(reading.monitor, ()) if reading.judged or (rule.unjudged and reading.rows)
+        rule
+        for rule in RULES.get(reading.monitor, ())
+        if (reading.judged or (rule.unjudged and reading.rows)) and (kinds is None or rule.kind in kinds)
     ]
     if not listed:
         return AlertChanges()

@@ -14,6 +14,7 @@ from pilothouse.domain.formats.time_units import from_us, to_us
 from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.domain.monitoring.alert_rules import Span
 from pilothouse.domain.records import Alert, Deployment
+from pilothouse.domain.rollouts.rules import ALERTS_AGAINST
 from pilothouse.operations.alerts import alert_revisions, alerting, incident_cost, incident_grouping, silence
 from pilothouse.operations.automation import retraining
 from pilothouse.operations.model_files import spec_in_force
@@ -23,6 +24,7 @@ from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
 from pilothouse.store.deployed import deployment_states, deployments
 from pilothouse.store.models import models
+from pilothouse.store.promotion import trials
 from pilothouse.telemetry import Stream, TelemetryStore
 from pilothouse.telemetry.intake.streams import count_received, get_stream, list_streams
 from pilothouse.telemetry.windows import late_days, readings, revisions, worklist
@@ -224,7 +226,8 @@ def _due(services: Services, moved: Sequence[Moved]) -> list[_Due]:
 
 
 def _act(services: Services, changes: Round, faults: list[PilothouseError]) -> None:
-    """Draw alerts from readings not applied yet; readings of versions that are not live are only marked."""
+    """Draw alerts from readings not applied yet: of what is live all of them, of a canary those that speak against it. Readings
+    of other versions are only marked."""
     with services.telemetry.read() as connection:
         waiting = [
             (reading, get_stream(connection, reading.stream_id)) for reading in readings.to_apply(connection)
@@ -232,19 +235,22 @@ def _act(services: Services, changes: Round, faults: list[PilothouseError]) -> N
     if not waiting:
         return
     with services.registry.read() as registry:
-        live = deployments.live_versions(registry, {(stream.model, stream.target) for _, stream in waiting})
+        keys = {(stream.model, stream.target) for _, stream in waiting}
+        live, tried = deployments.live_versions(registry, keys), trials.canaries(registry, keys)
     applied: list[Reading] = []
     touched: set[tuple[str, str]] = set()
     for reading, stream in waiting:
         with services.registry.read() as registry:
             spec = spec_in_force(registry, stream.model)
         try:
-            version, _ = live.get((stream.model, stream.target), (None, None))
-            if spec is not None and stream.version == version:
-                drawn = alerting.draw(services, stream, spec, reading)
+            key = stream.model, stream.target
+            is_live = stream.version == live.get(key, (None, None))[0]
+            if spec is not None and (is_live or stream.version in tried.get(key, ())):
+                kinds = None if is_live else ALERTS_AGAINST
+                drawn = alerting.draw(services, stream, spec, reading, kinds)
                 changes.opened += drawn.opened
                 changes.resolved += drawn.resolved
-                for alert in drawn.significant if _is_of_now(services, reading) else ():
+                for alert in drawn.significant if is_live and _is_of_now(services, reading) else ():
                     note = retraining.consider(services, spec, alert, from_us(reading.end_us))
                     changes.retrainings += [note] if note else []
         except PilothouseError as error:

@@ -8,7 +8,7 @@ from pilothouse.domain.formats.wire import TrialReport
 from pilothouse.domain.monitoring.monitoring import ServingState
 from pilothouse.domain.promotion.freezes import freeze_of, freeze_text
 from pilothouse.domain.rollouts.rollout import PlaceState, Rollout, RolloutTarget
-from pilothouse.domain.rollouts.rules import Breach, Facts, PlaceFacts, named
+from pilothouse.domain.rollouts.rules import ALERTS_AGAINST, Breach, Facts, PlaceFacts, named
 from pilothouse.operations.catalogue import spec_of_model
 from pilothouse.operations.rollouts.evidence import Found, champions, judged
 from pilothouse.operations.services import Services
@@ -20,8 +20,6 @@ from pilothouse.store.models import targets
 from pilothouse.store.promotion import rollout_facts, rollouts
 from pilothouse.store.promotion.rollout_facts import ServedPlace
 
-ALERTS_AGAINST = ("performance", "errors", "latency", "data_quality")
-"""Kinds of alert that speak against a version which goes out. Inputs that drift do so whichever version answers."""
 _ENDS_AGAINST = 3
 """Ends of a serving process since the version is live or tried, where there were fewer in as long a time before."""
 _LOOKED_BACK = timedelta(hours=1)

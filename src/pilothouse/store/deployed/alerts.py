@@ -116,14 +116,17 @@ def unresolved_of_kind(connection: Connection, kind: str) -> list[Alert]:
 
 def unresolved_of_replaced(connection: Connection) -> list[tuple[Alert, int | None]]:
     """Alerts that are not resolved though another version is live where they fired, or none: with that version. That a roll-out
-    went back is for a person to look at."""
+    went back is for a person to look at; those of a version that is tried as a canary there speak against it."""
     rows = connection.execute(
         "SELECT a.*, a.incident_id AS incident, m.name AS model, v.number AS version, t.name AS target, n.number AS now "
         "FROM alerts a JOIN models m ON m.id = a.model_id JOIN versions v ON v.id = a.version_id "
         "JOIN targets t ON t.id = a.target_id LEFT JOIN deployments d ON d.model_id = a.model_id "
         "AND d.target_id = a.target_id AND d.ended_at IS NULL LEFT JOIN versions n ON n.id = d.version_id "
         "WHERE a.status IN ('open', 'acknowledged') AND a.kind <> 'rollout' AND d.version_id IS NOT a.version_id "
-        "ORDER BY a.id DESC"
+        "AND NOT EXISTS (SELECT 1 FROM rollout_targets rt JOIN rollouts r ON r.id = rt.rollout_id "
+        "WHERE rt.model_id = a.model_id AND rt.target_id = a.target_id AND rt.open = 1 AND rt.state = 'canary' "
+        "AND a.version_id IN (SELECT r.version_id UNION ALL SELECT o.version_id FROM rollout_arms o "
+        "WHERE o.rollout_id = r.id AND o.ended_at IS NULL)) ORDER BY a.id DESC"
     )
     return [(from_row(Alert, row), row["now"]) for row in rows]
 

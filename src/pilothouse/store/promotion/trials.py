@@ -1,8 +1,10 @@
 """Trials that a target runs: versions of unfinished roll-outs beside the live one."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from pilothouse.domain.formats.canonical import canonical_json
 from pilothouse.sqlite import Connection
 
 
@@ -48,3 +50,19 @@ def trials_on(connection: Connection, target: str) -> list[TrialFile]:
         (target,),
     )
     return [TrialFile(*row) for row in rows]
+
+
+def canaries(connection: Connection, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], set[int]]:
+    """Versions that unfinished roll-outs try as a canary on each of these (model, target); those without one are left out."""
+    rows = connection.execute(
+        "SELECT m.name, t.name, v.number FROM json_each(?) k CROSS JOIN models m ON m.name = k.value ->> 0 "
+        "CROSS JOIN targets t ON t.name = k.value ->> 1 CROSS JOIN rollout_targets rt ON rt.model_id = m.id "
+        "AND rt.target_id = t.id AND rt.open = 1 AND rt.state = 'canary' JOIN rollouts r ON r.id = rt.rollout_id "
+        "JOIN versions v ON v.id IN (SELECT r.version_id UNION ALL "
+        "SELECT a.version_id FROM rollout_arms a WHERE a.rollout_id = r.id AND a.ended_at IS NULL)",
+        (canonical_json([list(key) for key in keys]),),
+    )
+    found: dict[tuple[str, str], set[int]] = {}
+    for model, target, version in map(tuple, rows):
+        found.setdefault((model, target), set()).add(version)
+    return found
