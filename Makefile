@@ -65,7 +65,7 @@ proof-ssh: $(VENV)/.dev
 
 # A remote target at 500 requests a second: its hub killed and away, it killed, its token revoked.
 proof-remote: $(VENV)/.dev
-	@PH_REMOTE_RATE=500 PH_REMOTE_SECONDS=10 $(BIN)/python -m pytest -q tests/daemon/test_remote_under_load.py
+	@PH_REMOTE_RATE=500 PH_REMOTE_SECONDS=10 $(BIN)/python -m pytest -q -s tests/daemon/test_remote_under_load.py
 
 # A remote target across a bad network: packets lost and late, half-open connections, another address. As root, on Linux.
 proof-far: $(VENV)/.dev

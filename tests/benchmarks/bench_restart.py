@@ -7,7 +7,6 @@ first answer of 200.
 
 import json
 import os
-import signal
 import socket
 import statistics
 import sys
@@ -60,10 +59,7 @@ def run() -> None:
                         killed = found[0] = time.monotonic()
                         far = serve_far(folder, hub.url, hub.authority, "--port", str(port))
                     else:
-                        os.kill(
-                            json.loads((folder / "process.json").read_bytes())["process"]["pid"],
-                            signal.SIGKILL,
-                        )
+                        far.kill_child()
                         killed = found[0] = time.monotonic()
                     for client in clients:
                         client.start()

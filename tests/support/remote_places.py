@@ -174,6 +174,10 @@ class FarProcess:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(30)
 
+    def kill_child(self) -> None:
+        """Kill the process that answers; its parent holds the port and forks the next one."""
+        os.kill(json.loads((self.folder / "process.json").read_bytes())["process"]["pid"], signal.SIGKILL)
+
     def kill(self) -> None:
         self.process.kill()
         self.process.wait(30)
