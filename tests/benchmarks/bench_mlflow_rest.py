@@ -84,7 +84,8 @@ def noted(uri: str) -> list[Request]:
     for _ in source.models(()):
         pass
     for page in source.versions(()):
-        source.runs(sorted({one.run for one in page}), frozenset())
+        for _ in source.runs(sorted({one.run for one in page}), frozenset()):
+            pass
     source.close()
     return client.asked
 

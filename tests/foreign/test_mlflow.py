@@ -22,7 +22,8 @@ from pilothouse.domain.errors import (
 )
 from pilothouse.domain.formats.canonical import canonical_json
 from pilothouse.domain.imported.names import mapped_name, path_fault, read_whole, stored_text
-from pilothouse.domain.imported.records import MOST_POINTS, Curve
+from pilothouse.domain.imported.records import MOST_POINTS, Curve, ForeignRun
+from pilothouse.foreign import mlflow_server
 from pilothouse.foreign.http_client import HttpClient
 from pilothouse.foreign.mlflow_server import MlflowServer
 from pilothouse.foreign.opening import open_mlflow
@@ -32,18 +33,27 @@ from support.mlflow_store import recorded, unpacked
 from support.recorded_http import served
 
 
+def together(source: Source, ids: list[str]) -> list[ForeignRun]:
+    return [run for part in source.runs(ids, frozenset()) for run in part]
+
+
 def everything(source: Source) -> tuple[Any, ...]:
     """What a registry says, and the bytes of its files, but where they lie."""
     models = [one for page in source.models(()) for one in page]
     versions = [one for page in source.versions(()) for one in page]
-    runs = source.runs(sorted({one.run for one in versions}), frozenset())
+    runs = together(source, sorted({one.run for one in versions}))
     files = {
         (one.model, one.number, file.path): b"".join(file.chunks())
         for one in versions
         for file in source.files(one)
         if not file.path.endswith(".pkl")
     }
-    plain = {run.id: canonical_json([run_facts(run), repr(sorted(run.curves.items()))]) for run in runs}
+    plain = {
+        run.id: canonical_json(
+            [run_facts(run), repr([(key, list(curve)) for key, curve in sorted(run.curves.items())])]
+        )
+        for run in runs
+    }
     return models, [replace(one, location="") for one in versions], plain, files
 
 
@@ -82,7 +92,7 @@ def test_a_file_of_a_release_without_later_tables_is_read(tmp_path: Path) -> Non
     source = open_mlflow(f"sqlite:///{path}")
     ((version,),) = source.versions(())
     assert (version.workspace, version.model, version.number) == ("default", "m", 1)
-    assert [run.id for run in source.runs(["r"], frozenset())] == ["r"]
+    assert [run.id for run in together(source, ["r"])] == ["r"]
     source.close()
 
 
@@ -264,8 +274,8 @@ def test_a_curve_is_thinned_and_keeps_its_ends() -> None:
     curve = Curve()
     for step in range(100_001):
         curve.add((step, step, 0.5))
-    points = curve.points
-    assert len(points) <= 2 * MOST_POINTS
+    points = list(curve)
+    assert len(points) == len(curve) <= 2 * MOST_POINTS
     assert (points[0][0], points[-1][0], curve.seen) == (0, 100_000, 100_001)
 
 
@@ -283,7 +293,7 @@ def test_a_server_whose_pages_go_round_is_left() -> None:
     with served(answers) as (address, requests):
         source = MlflowServer(HttpClient(address))
         with pytest.raises(UnavailableError, match="experiments/search gives the same page again and again"):
-            source.runs(["r"], frozenset())
+            together(source, ["r"])
         source.close()
     assert len(requests) == 3
 
@@ -333,13 +343,42 @@ def test_requests_are_under_way_together_and_a_curve_is_asked_for_where_it_is() 
     }
     with served(answers, seen=seen) as (address, asked):
         source = MlflowServer(HttpClient(address, {}))
-        runs = source.runs(ids, frozenset())
+        (runs,) = source.runs(ids, frozenset())
         assert [run.id for run in runs] == ids
-        assert {run.id: dict(run.curves) for run in runs if run.curves} == {
-            "r120": {"loss": [(0, 5, 1.0), (1, 5, 0.5)]}
-        }
+        assert {
+            run.id: {key: list(curve) for key, curve in run.curves.items()} for run in runs if run.curves
+        } == {"r120": {"loss": [(0, 5, 1.0), (1, 5, 0.5)]}}
         assert len(asked) == 4
         source.close()
+
+
+def test_runs_with_too_many_points_are_asked_for_again_in_smaller_parts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mlflow_server, "HELD_POINTS", 5)
+    ids = ["a", "b", "c"]
+    points = {
+        run: [{"run_id": run, "value": step / 2, "timestamp": 5, "step": step} for step in range(4)]
+        for run in ids
+    }
+
+    def bulk(*runs: str) -> str:
+        named = "&".join(f"run_id={run}" for run in runs)
+        return f"GET /ajax-api/2.0/mlflow/metrics/get-history-bulk?{named}&metric_key=loss&max_results=25000 "
+
+    answers = {
+        **_EXPERIMENTS,
+        _search(ids): _json({"runs": [_run(one, "loss") for one in ids]}),
+        bulk(*ids): _json({"metrics": [point for run in ids for point in points[run]]}),
+        **{bulk(run): _json({"metrics": points[run]}) for run in ids},
+    }
+    with served(answers) as (address, asked):
+        source = MlflowServer(HttpClient(address, {}))
+        parts = list(source.runs(ids, frozenset()))
+        source.close()
+    assert [[run.id for run in part] for part in parts] == [["a"], ["b"], ["c"]]
+    assert all(list(part[0].curves["loss"]) == [(step, 5, step / 2) for step in range(4)] for part in parts)
+    assert len(asked) == 6
 
 
 def test_runs_that_have_changed_are_named_by_the_server_and_not_asked_for_twice() -> None:
@@ -356,7 +395,7 @@ def test_runs_that_have_changed_are_named_by_the_server_and_not_asked_for_twice(
     with served(answers) as (address, asked):
         source = MlflowServer(HttpClient(address, {}))
         assert source.changed_runs(ids, 7) == {"a", "b", "c"}
-        assert [run.id for run in source.runs(["a", "b", "c", "e"], frozenset())] == ["a", "b", "c", "e"]
+        assert [run.id for run in together(source, ["a", "b", "c", "e"])] == ["a", "b", "c", "e"]
         assert len(asked) == 5
         source.close()
 

@@ -2,7 +2,8 @@
 
 import shutil
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundE
 from pilothouse.domain.identity.roles import Permission
 from pilothouse.domain.imported.records import ForeignRun
 from pilothouse.domain.imported.views import STANDING, Score
+from pilothouse.foreign import mlflow_file
 from pilothouse.foreign.mlflow_file import MlflowFile
 from pilothouse.foreign.opening import open_mlflow
 from pilothouse.operations.authorisation import changing
@@ -83,6 +85,22 @@ def test_a_registry_is_taken_in_and_a_second_time_changes_nothing(
     ]
 
 
+def test_runs_that_are_recorded_in_parts_are_the_same_runs(
+    example: SmallWorkspace, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = take(example, store, files="all")
+    monkeypatch.setattr(mlflow_file, "HELD_POINTS", 4)
+    other = make_small_workspace(tmp_path / "other")
+    parts = take(other, store, files="all")
+    assert replace(parts, number=None) == replace(whole, number=None)
+    assert rows(other) == rows(example)
+    with other.services.registry.read() as connection:
+        (count,) = connection.execute("SELECT count(*) FROM audit WHERE action = 'import.runs'").fetchone()
+    assert count >= 2
+    example.services.close()
+    other.services.close()
+
+
 def test_file_and_server_of_one_origin_are_one(example: SmallWorkspace, store: Path) -> None:
     take(example, store, origin="prod")
     before = rows(example)
@@ -105,7 +123,7 @@ class _Served(MlflowFile):
         self.since.append(since_ms)
         return self.changed & set(ids)
 
-    def runs(self, ids: Sequence[str], without_curves: frozenset[str]) -> list[ForeignRun]:
+    def runs(self, ids: Sequence[str], without_curves: frozenset[str]) -> Iterator[list[ForeignRun]]:
         self.asked += ids
         return super().runs(ids, without_curves)
 

@@ -9,7 +9,7 @@ from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.imported.names import read_whole, stored_text, stored_texts
 from pilothouse.domain.imported.records import Curve, ForeignModel, ForeignRun, ForeignVersion, Point
 from pilothouse.foreign.file_roots import FileRoots
-from pilothouse.foreign.source import PAGE, FoundFile
+from pilothouse.foreign.source import HELD_POINTS, PAGE, FoundFile
 from pilothouse.sqlite.foreign_rows import ForeignFile
 
 _DELETED = "Deleted_Internal"
@@ -98,12 +98,40 @@ class MlflowFile:
                 for row, place in zip(rows, places, strict=True)
             ]
 
-    def runs(self, ids: Sequence[str], without_curves: frozenset[str]) -> list[ForeignRun]:
-        """Runs of these ids that exist; curves but for those of which they are known."""
-        found: list[ForeignRun] = []
-        for start in range(0, len(ids), _RUNS):
-            found += self._runs(list(ids[start : start + _RUNS]), without_curves)
-        return found
+    def runs(self, ids: Sequence[str], without_curves: frozenset[str]) -> Iterator[list[ForeignRun]]:
+        """Runs of these ids that exist, in parts; curves but for those of which they are known."""
+        part: list[ForeignRun] = []
+        held = 0
+        for several, points in self._together(ids, without_curves):
+            if part and held + points > HELD_POINTS:
+                yield part
+                part, held = [], 0
+            part = part + self._runs(several, without_curves)
+            held += points
+        if part:
+            yield part
+
+    def _together(
+        self, ids: Sequence[str], without_curves: frozenset[str]
+    ) -> Iterator[tuple[list[str], int]]:
+        """Ids of runs that are read together, and how many points they have."""
+        wanted = json.dumps([one for one in ids if one not in without_curves])
+        counts: dict[Any, int] = dict(
+            self._file.rows(
+                "SELECT run_uuid, count(*) FROM metrics WHERE run_uuid IN (SELECT value FROM json_each(?)) GROUP BY run_uuid",
+                (wanted,),
+            )
+        )
+        several: list[str] = []
+        points = 0
+        for one in ids:
+            if several and (len(several) >= _RUNS or points + counts.get(one, 0) > HELD_POINTS):
+                yield several, points
+                several, points = [], 0
+            several.append(one)
+            points += counts.get(one, 0)
+        if several:
+            yield several, points
 
     def changed_runs(self, ids: Sequence[str], since_ms: int) -> set[str]:
         """All of them: to read them costs little, and tags have no time by which to choose."""
@@ -254,10 +282,7 @@ class MlflowFile:
                 tags=stored_texts(tags.get(row[0], {})),
                 inputs=inputs.get(row[0], ()),
                 outputs=outputs.get(row[0], ()),
-                curves={key: one.points for key, one in curves.get(row[0], {}).items() if one.seen > 1},
-                thinned={
-                    key: one.seen for key, one in curves.get(row[0], {}).items() if one.seen > len(one.points)
-                },
+                curves={key: one for key, one in curves.get(row[0], {}).items() if one.seen > 1},
             )
             for row in rows
         ]

@@ -8,16 +8,18 @@ server does for a run costs it far more than the request, so that larger request
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from pilothouse.domain.errors import NotFoundError, UnavailableError
 from pilothouse.domain.formats.safe_text import safe
-from pilothouse.domain.imported.names import path_fault, read_number, read_whole, stored_text, stored_texts
+from pilothouse.domain.imported.names import path_fault, read_whole, stored_text
 from pilothouse.domain.imported.records import Curve, ForeignModel, ForeignRun, ForeignVersion, Point
 from pilothouse.foreign.file_roots import DEEPEST, MOST_FILES
 from pilothouse.foreign.http_client import HttpClient, Parameters
-from pilothouse.foreign.source import PAGE, Chunks, FoundFile
+from pilothouse.foreign.mlflow_answers import id_of, mapping, mappings, model_of, point_of, run_of, version_of
+from pilothouse.foreign.source import HELD_POINTS, PAGE, Chunks, FoundFile
 
 _API = "/api/2.0/mlflow"
 _BULK = "/ajax-api/2.0/mlflow/metrics/get-history-bulk"
@@ -45,6 +47,24 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
+class _TooManyPointsError(Exception):
+    """Runs have more points than are held together."""
+
+
+class _Held:
+    """Points that several requests have brought together; None as the most: however many there are."""
+
+    def __init__(self, most: int | None) -> None:
+        self.points = 0
+        self._most, self._lock = most, Lock()
+
+    def add(self, points: int) -> None:
+        with self._lock:
+            self.points += points
+            if self._most is not None and self.points > self._most:
+                raise _TooManyPointsError
+
+
 class MlflowServer:
     """Tracking server at ``http://…`` or ``https://…``."""
 
@@ -53,6 +73,8 @@ class MlflowServer:
         self.origin = client.address
         self._experiments: dict[str, str] | None = None
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="mlflow")
+        self._together = PAGE
+        """Runs whose curves were few enough to be held together."""
         self._told: dict[str, Mapping[str, Any]] = {}
         """Runs that have been told in full and are asked for next."""
 
@@ -65,10 +87,10 @@ class MlflowServer:
         if names:
             for name in names:
                 answer = self._client.json(f"{_API}/registered-models/get", [("name", name)])
-                yield [_model(_mapping(answer, "registered_model"))]
+                yield [model_of(mapping(answer, "registered_model"))]
             return
         for answer in self._pages(f"{_API}/registered-models/search", [("max_results", str(PAGE))]):
-            yield [_model(one) for one in _mappings(answer, "registered_models")]
+            yield [model_of(one) for one in mappings(answer, "registered_models")]
 
     def versions(self, names: Sequence[str]) -> Iterator[list[ForeignVersion]]:
         """Versions, page by page, in the order of their models and numbers."""
@@ -80,30 +102,46 @@ class MlflowServer:
         chosen = [[("filter", f"name = {_quoted(name)}")] for name in names] or [[]]
         for one in chosen:
             for answer in self._pages(f"{_API}/model-versions/search", [*one, *order]):
-                versions = [_version(found) for found in _mappings(answer, "model_versions")]
+                versions = [version_of(found) for found in mappings(answer, "model_versions")]
                 for start in range(0, len(versions), PAGE):
                     yield versions[start : start + PAGE]
 
-    def runs(self, ids: Sequence[str], without_curves: frozenset[str]) -> list[ForeignRun]:
-        """Runs of these ids that exist; curves but for those of which they are known."""
+    def runs(self, ids: Sequence[str], without_curves: frozenset[str]) -> Iterator[list[ForeignRun]]:
+        """Runs of these ids that exist, in parts; curves but for those of which they are known. The server does not say
+        how many points a run has: a part with too many is given up, and asked for again as smaller ones."""
         absent = [one for one in ids if one not in self._told]
         plain = [self._told[one] for one in ids if one in self._told]
         for found in self._each(self._searched, _parts(absent, _RUNS)):
             plain += found
-        plain.sort(key=_id_of)
+        plain.sort(key=id_of)
+        while plain:
+            part = plain[: self._together]
+            held = _Held(HELD_POINTS if len(part) > 1 else None)
+            try:
+                curves = self._curves_of([one for one in part if id_of(one) not in without_curves], held)
+            except _TooManyPointsError:
+                self._together = max(1, len(part) // 4)
+                continue
+            del plain[: len(part)]
+            for run in part:
+                self._told.pop(id_of(run), None)
+            yield [run_of(run, self._known_experiments(), curves.get(id_of(run), {})) for run in part]
+            self._together = max(1, min(PAGE, len(part) * HELD_POINTS // max(1, held.points)))
+
+    def _curves_of(self, runs: Sequence[Mapping[str, Any]], held: "_Held") -> dict[str, dict[str, Curve]]:
+        """Curves by run and metric. Raises _TooManyPointsError."""
         having: dict[str, list[str]] = {}
-        for run in plain:
-            if _id_of(run) not in without_curves:
-                for metric in _mappings(_mapping(run, "data"), "metrics"):
-                    having.setdefault(str(metric.get("key", "")), []).append(_id_of(run))
+        for run in runs:
+            for metric in mappings(mapping(run, "data"), "metrics"):
+                having.setdefault(str(metric.get("key", "")), []).append(id_of(run))
         asked = [(key, part) for key in sorted(having) for part in _parts(having[key], _RUNS)]
         curves: dict[str, dict[str, Curve]] = {}
-        for (key, _), of_runs in zip(asked, self._each(lambda one: self._curves(*one), asked), strict=True):
+        for (key, _), of_runs in zip(
+            asked, self._each(lambda one: self._curves(*one, held), asked), strict=True
+        ):
             for number, curve in of_runs.items():
                 curves.setdefault(number, {})[stored_text(key)] = curve
-        for run in plain:
-            self._told.pop(_id_of(run), None)
-        return [_run(run, self._known_experiments(), curves.get(_id_of(run), {})) for run in plain]
+        return curves
 
     def changed_runs(self, ids: Sequence[str], since_ms: int) -> set[str]:
         """Those that have ended since, go on again, failed, or are deleted. The server knows no time of a tag or a name."""
@@ -116,8 +154,8 @@ class MlflowServer:
             )
             for run in found
         ]
-        self._told |= {_id_of(run): run for run in told}
-        return {_id_of(run) for run in told}
+        self._told |= {id_of(run): run for run in told}
+        return {id_of(run) for run in told}
 
     def _searched(self, ids: Sequence[str], more: str = "", view: str = "ALL") -> list[Mapping[str, Any]]:
         body = {
@@ -126,7 +164,7 @@ class MlflowServer:
             "run_view_type": view,
             "max_results": len(ids) if more else _RUNS,
         }
-        return _mappings(self._client.json(f"{_API}/runs/search", body=body), "runs")
+        return mappings(self._client.json(f"{_API}/runs/search", body=body), "runs")
 
     def _each(self, ask: Callable[[T], R], asked: Iterable[T]) -> Iterator[R]:
         """Answers in the order of what is asked, a few requests at a time."""
@@ -143,7 +181,7 @@ class MlflowServer:
         if not body["experiment_ids"]:
             return
         for answer in self._pages(f"{_API}/runs/search", (), body):
-            self._told = {_id_of(run): run for run in _mappings(answer, "runs")}
+            self._told = {id_of(run): run for run in mappings(answer, "runs")}
             yield list(self._told)
         self._told = {}
 
@@ -186,7 +224,7 @@ class MlflowServer:
         while folders and left > 0:
             folder, depth = folders.pop(0)
             answer = self._client.json(listing, [*asked, *([(folder_key, folder)] if folder else [])])
-            for one in _mappings(answer, "files"):
+            for one in mappings(answer, "files"):
                 path = str(one.get("path", ""))
                 if path_fault(path) or (root and not path.startswith(f"{root}/")):
                     raise UnavailableError(
@@ -207,33 +245,34 @@ class MlflowServer:
 
         return chunks
 
-    def _curves(self, key: str, runs: Sequence[str]) -> dict[str, Curve]:
+    def _curves(self, key: str, runs: Sequence[str], held: "_Held") -> dict[str, Curve]:
         """Curves of one metric by run. An answer that is full is asked for again in halves, one run at last page by page."""
-        if not runs:
-            return {}
+        held.add(0)  # nothing is asked for any more where there are too many
         asked = [*(("run_id", run) for run in runs), ("metric_key", key), ("max_results", str(_FULL))]
-        points = _mappings(self._client.json(_BULK, asked), "metrics")
+        points = mappings(self._client.json(_BULK, asked), "metrics")
         if len(points) >= _FULL and len(runs) > 1:
             half = len(runs) // 2
-            return {**self._curves(key, runs[:half]), **self._curves(key, runs[half:])}
+            return {**self._curves(key, runs[:half], held), **self._curves(key, runs[half:], held)}
         if len(points) >= _FULL:
             asked = [("run_id", runs[0]), ("metric_key", key), ("max_results", str(_FULL))]
             curve = Curve()
             for answer in self._pages(f"{_API}/metrics/get-history", asked):
-                for point in _mappings(answer, "metrics"):
-                    curve.add(_point(point))
+                for point in mappings(answer, "metrics"):
+                    curve.add(point_of(point))
+            held.add(len(curve))
             return {runs[0]: curve}
+        held.add(len(points))
         found: dict[str, list[Point]] = {}
         for point in points:
-            found.setdefault(str(point.get("run_id", "")), []).append(_point(point))
-        return {run: _curve(of_run) for run, of_run in found.items()}
+            found.setdefault(str(point.get("run_id", "")), []).append(point_of(point))
+        return {run: Curve(sorted(of_run, key=_order)) for run, of_run in found.items()}
 
     def _known_experiments(self) -> Mapping[str, str]:
         if self._experiments is None:
             found: dict[str, str] = {}
             body = {"max_results": 1_000, "view_type": "ALL"}
             for answer in self._pages(f"{_API}/experiments/search", (), body):
-                for one in _mappings(answer, "experiments"):
+                for one in mappings(answer, "experiments"):
                     found[str(one.get("experiment_id", ""))] = stored_text(one.get("name"))
             self._experiments = found
         return self._experiments
@@ -265,116 +304,10 @@ def _parts(ids: Sequence[str], most: int) -> list[Sequence[str]]:
     return [ids[start : start + most] for start in range(0, len(ids), most)]
 
 
-def _curve(points: list[Point]) -> Curve:
-    curve = Curve()
-    for point in sorted(points, key=_order):
-        curve.add(point)
-    return curve
-
-
 def _order(point: Point) -> tuple[int, int, bool, float]:
     step, time, value = point
     is_nan = value != value
     return (step, time, is_nan, 0.0 if is_nan else value)
-
-
-def _model(plain: Mapping[str, Any]) -> ForeignModel:
-    aliases = {
-        str(one.get("alias", "")): read_whole(one.get("version")) for one in _mappings(plain, "aliases")
-    }
-    return ForeignModel(
-        workspace=stored_text(plain.get("workspace") or "default"),
-        name=stored_text(plain.get("name")),
-        description=stored_text(plain.get("description")),
-        created_ms=read_whole(plain.get("creation_timestamp")),
-        updated_ms=read_whole(plain.get("last_updated_timestamp")),
-        tags=_pairs(plain, "tags"),
-        aliases={stored_text(alias): number for alias, number in aliases.items() if number is not None},
-    )
-
-
-def _version(plain: Mapping[str, Any]) -> ForeignVersion:
-    number = read_whole(plain.get("version"))
-    if number is None or not plain.get("name"):
-        raise UnavailableError(
-            "the server names a version without a model or a number: is it a tracking server?"
-        )
-    return ForeignVersion(
-        workspace=stored_text(plain.get("workspace") or "default"),
-        model=stored_text(plain["name"]),
-        number=number,
-        created_ms=read_whole(plain.get("creation_timestamp")),
-        updated_ms=read_whole(plain.get("last_updated_timestamp")),
-        description=stored_text(plain.get("description")),
-        user=stored_text(plain.get("user_id")),
-        stage=stored_text(plain.get("current_stage")),
-        status=stored_text(plain.get("status")),
-        source=stored_text(plain.get("source")),
-        run=stored_text(plain.get("run_id")),
-        tags=_pairs(plain, "tags"),
-    )
-
-
-def _run(plain: Mapping[str, Any], experiments: Mapping[str, str], curves: Mapping[str, Curve]) -> ForeignRun:
-    info, data = _mapping(plain, "info"), _mapping(plain, "data")
-    inputs = [
-        {
-            **{
-                name: stored_text(_mapping(one, "dataset").get(name))
-                for name in ("name", "digest", "source_type", "source", "schema", "profile")
-            },
-            "tags": _pairs(one, "tags"),
-        }
-        for one in _mappings(_mapping(plain, "inputs"), "dataset_inputs")
-    ]
-    outputs = [
-        {"model": stored_text(one.get("model_id")), "step": read_whole(one.get("step")) or 0}
-        for one in _mappings(_mapping(plain, "outputs"), "model_outputs")
-    ]
-    return ForeignRun(
-        id=stored_text(_id_of(plain)),
-        experiment=experiments.get(str(info.get("experiment_id", "")), ""),
-        name=stored_text(info.get("run_name")),
-        user=stored_text(info.get("user_id")),
-        status=stored_text(info.get("status")),
-        lifecycle=stored_text(info.get("lifecycle_stage")),
-        started_ms=read_whole(info.get("start_time")),
-        ended_ms=read_whole(info.get("end_time")),
-        artifacts=stored_text(info.get("artifact_uri")),
-        params=_pairs(data, "params"),
-        metrics={stored_text(one.get("key")): _point(one) for one in _mappings(data, "metrics")},
-        tags=_pairs(data, "tags"),
-        inputs=inputs,
-        outputs=outputs,
-        curves={key: curve.points for key, curve in curves.items() if curve.seen > 1},
-        thinned={key: curve.seen for key, curve in curves.items() if curve.seen > len(curve.points)},
-    )
-
-
-def _point(plain: Mapping[str, Any]) -> Point:
-    try:
-        value = read_number(plain.get("value", 0.0))
-    except ValueError as error:
-        raise UnavailableError(f"a metric of the server: {error}") from None
-    return (read_whole(plain.get("step")) or 0, read_whole(plain.get("timestamp")) or 0, value)
-
-
-def _id_of(run: Mapping[str, Any]) -> str:
-    return str(_mapping(run, "info").get("run_id", ""))
-
-
-def _pairs(plain: Mapping[str, Any], name: str) -> dict[str, str]:
-    return stored_texts({str(one.get("key", "")): one.get("value") for one in _mappings(plain, name)})
-
-
-def _mapping(plain: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = plain.get(name)
-    return found if isinstance(found, dict) else {}
-
-
-def _mappings(plain: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    found = plain.get(name)
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def _quoted(text: str) -> str:

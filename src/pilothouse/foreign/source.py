@@ -9,6 +9,9 @@ from pilothouse.domain.imported.records import ForeignModel, ForeignRun, Foreign
 PAGE = 500
 """Versions that are read, and recorded, together."""
 
+HELD_POINTS = 1_000_000
+"""Points of curves that are read before those that were are recorded; of one run as many as it has."""
+
 Chunks = Iterator[bytes]
 
 
@@ -36,8 +39,9 @@ class Source(Protocol):
     def versions(self, names: Sequence[str]) -> Iterator[list[ForeignVersion]]:
         """Versions, page by page, in the order of their models and numbers."""
 
-    def runs(self, ids: Sequence[str], without_curves: frozenset[str]) -> list[ForeignRun]:
-        """Runs of these ids that exist, deleted ones among them; curves but for those of which they are known."""
+    def runs(self, ids: Sequence[str], without_curves: frozenset[str]) -> Iterator[list[ForeignRun]]:
+        """Runs of these ids that exist, deleted ones among them, in parts of about ``HELD_POINTS`` at most; curves but for
+        those of which they are known."""
 
     def changed_runs(self, ids: Sequence[str], since_ms: int) -> set[str]:
         """Those of these runs, which had all ended, that may say something else than at a time in milliseconds."""

@@ -34,7 +34,8 @@ def main() -> None:
             models = [one for page in source.models(()) for one in page]
             assert models
             versions = [one for page in source.versions(()) for one in page]
-            source.runs(sorted({one.run for one in versions}), frozenset())
+            for _ in source.runs(sorted({one.run for one in versions}), frozenset()):
+                pass
             for version in versions:
                 for file in source.files(version):
                     if not file.path.endswith(".pkl"):

@@ -3,8 +3,10 @@
 Times are milliseconds since 1970 in UTC, as MLflow keeps them, None where it has none. Texts are whatever somebody typed there.
 """
 
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 Point = tuple[int, int, float]
@@ -52,6 +54,47 @@ class ForeignVersion:
         return rest if self.source.startswith("models:/m-") else ""
 
 
+class Curve:
+    """Curve that is gathered point by point in the order of its steps: its kept points, in 24 bytes each.
+
+    ``2 * MOST_POINTS`` are kept at most, the first and the last of all among them. Steps and times have 64 bits.
+    """
+
+    def __init__(self, points: Iterable[Point] = ()) -> None:
+        self._steps, self._times, self._values = array("q"), array("q"), array("d")
+        self._stride = 1
+        self._last: Point | None = None
+        self.seen = 0
+        """Points that came, kept or not."""
+        for point in points:
+            self.add(point)
+
+    def add(self, point: Point) -> None:
+        """Take the next point."""
+        if self.seen % self._stride == 0:
+            step, time, value = point
+            self._steps.append(step)
+            self._times.append(time)
+            self._values.append(value)
+            if len(self._steps) >= 2 * MOST_POINTS:
+                self._steps, self._times, self._values = self._steps[::2], self._times[::2], self._values[::2]
+                self._stride *= 2
+        self.seen += 1
+        self._last = point
+
+    def __len__(self) -> int:
+        return len(self._steps) + len(self._left_over())
+
+    def __iter__(self) -> Iterator[Point]:
+        return chain(zip(self._steps, self._times, self._values, strict=True), self._left_over())
+
+    def _left_over(self) -> tuple[Point, ...]:
+        """The last point, where it is none of every second, fourth …"""
+        if self._last is None or (self.seen - 1) % self._stride == 0:
+            return ()
+        return (self._last,)
+
+
 @dataclass(frozen=True, slots=True)
 class ForeignRun:
     """Run with everything it logged. ``metrics`` are the latest values; ``curves`` hold those with more than one point."""
@@ -70,9 +113,12 @@ class ForeignRun:
     tags: Mapping[str, str] = field(default_factory=dict)
     inputs: Sequence[Mapping[str, Any]] = ()
     outputs: Sequence[Mapping[str, Any]] = ()
-    curves: Mapping[str, Sequence[Point]] = field(default_factory=dict)
-    thinned: Mapping[str, int] = field(default_factory=dict)
-    """Points that a curve had, where fewer are kept."""
+    curves: Mapping[str, Curve] = field(default_factory=dict)
+
+    @property
+    def thinned(self) -> dict[str, int]:
+        """Points that a curve had, where fewer are kept."""
+        return {key: curve.seen for key, curve in self.curves.items() if curve.seen > len(curve)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,31 +129,3 @@ class ForeignFile:
     size: int
     digest: str = ""
     left_out: str = ""
-
-
-class Curve:
-    """Curve that is gathered point by point in the order of its steps, with memory for ``2 * MOST_POINTS`` at most."""
-
-    def __init__(self) -> None:
-        self._points: list[Point] = []
-        self._stride = 1
-        self._last: Point | None = None
-        self.seen = 0
-
-    def add(self, point: Point) -> None:
-        """Take the next point."""
-        if self.seen % self._stride == 0:
-            self._points.append(point)
-            if len(self._points) >= 2 * MOST_POINTS:
-                self._points = self._points[::2]
-                self._stride *= 2
-        self.seen += 1
-        self._last = point
-
-    @property
-    def points(self) -> list[Point]:
-        """Points that are kept, the first and the last among them."""
-        points = self._points
-        if self._last is not None and points[-1] != self._last:
-            points = [*points, self._last]
-        return points

@@ -220,12 +220,10 @@ class _Import:
             known = imports.ended_runs(connection, self.origin, ids)
             changed_since = imports.runs_of_changed(connection, keys, versions)
         asked = self._to_ask(ids, known - changed_since)
-        runs = self.source.runs(asked, self._with_curves(known))
+        read, changed, runs = self._put_parts(asked, known)
         with changing(self.services, self.actor, Permission.IMPORT) as change:
             without = imports.put_versions(change.connection, keys, versions, self.number, change.at)
-            changed = imports.put_runs(
-                change.connection, self.origin, runs, self._with_curves(known), change.at
-            )
+            new = imports.put_runs(change.connection, self.origin, runs, self._with_curves(known), change.at)
             told = [
                 [imports.version_digest(one) for one in versions],
                 [canonical_digest(imports.run_facts(one)) for one in runs],
@@ -233,19 +231,19 @@ class _Import:
             facts = {
                 "versions": len(versions),
                 "runs": len(runs),
-                "runs_changed": changed,
+                "runs_changed": new,
                 "digest": canonical_digest(told),
             }
             change.record("import.versions", self.subject, facts)
         self.of_versions.update(ids)
         self.counts.versions += len(versions)
-        self.counts.runs += len(ids) - len(asked) + len(runs)
+        self.counts.runs += len(ids) - len(asked) + read
         self.counts.runs_known += len(ids) - len(asked)
-        self.counts.runs_changed += changed
-        self.counts.runs_missing += len(asked) - len(runs)
+        self.counts.runs_changed += changed + new
+        self.counts.runs_missing += len(asked) - read
         wanted = [one for one in versions if (one.workspace, one.model, one.number) in without]
         if self.options.files != "none" and wanted:
-            self._put_files(wanted, self._places_of(wanted, runs), without)
+            self._put_files(wanted, self._places_of(wanted), without)
 
     def put_other_runs(self, ids: Sequence[str]) -> None:
         """Record those of a page of runs that belong to no version."""
@@ -255,7 +253,24 @@ class _Import:
         with self.services.registry.read() as connection:
             known = imports.ended_runs(connection, self.origin, ids)
         asked = self._to_ask(ids, known, every_run=True)
-        runs = self.source.runs(asked, self._with_curves(known))
+        read, changed, runs = self._put_parts(asked, known)
+        self.counts.runs += len(ids) - len(asked) + read
+        self.counts.runs_known += len(ids) - len(asked)
+        self.counts.runs_changed += changed + self._put_runs(runs, known)
+
+    def _put_parts(self, asked: Sequence[str], known: frozenset[str]) -> tuple[int, int, list[ForeignRun]]:
+        """Read runs, and record all but the last part of them: their curves together may be larger than memory. Returns how
+        many were read, how many of the recorded ones were new or had changed, and those that are left to record."""
+        read, changed = 0, 0
+        left: list[ForeignRun] = []
+        for part in self.source.runs(asked, self._with_curves(known)):
+            if left:
+                changed += self._put_runs(left, known)
+            left, read = part, read + len(part)
+        return read, changed, left
+
+    def _put_runs(self, runs: Sequence[ForeignRun], known: frozenset[str]) -> int:
+        """Record runs, in one transaction; returns how many were new or had changed."""
         with changing(self.services, self.actor, Permission.IMPORT) as change:
             changed = imports.put_runs(
                 change.connection, self.origin, runs, self._with_curves(known), change.at
@@ -263,9 +278,7 @@ class _Import:
             told = [canonical_digest(imports.run_facts(one)) for one in runs]
             facts = {"runs": len(runs), "runs_changed": changed, "digest": canonical_digest(told)}
             change.record("import.runs", self.subject, facts)
-        self.counts.runs += len(ids) - len(asked) + len(runs)
-        self.counts.runs_known += len(ids) - len(asked)
-        self.counts.runs_changed += changed
+        return changed
 
     def _to_ask(self, ids: Sequence[str], known: frozenset[str], *, every_run: bool = False) -> list[str]:
         """Runs but those that had ended when they were read, and have not changed since as far as the registry can say."""
@@ -298,13 +311,12 @@ class _Import:
         with self.services.registry.read() as connection:
             return imports.keys_of(connection, self.origin)
 
-    def _places_of(self, versions: Sequence[ForeignVersion], runs: Sequence[ForeignRun]) -> dict[str, str]:
+    def _places_of(self, versions: Sequence[ForeignVersion]) -> dict[str, str]:
         """Folders of the versions' runs, where their files are wanted."""
         if self.options.files != "all":
             return {}
         with self.services.registry.read() as connection:
-            places = imports.places_of(connection, self.origin, [one.run for one in versions])
-        return places | {run.id: run.artifacts for run in runs}
+            return imports.places_of(connection, self.origin, [one.run for one in versions])
 
     def _put_files(
         self,
