@@ -292,7 +292,7 @@ def first_model(fit: QuickFit, target: ColumnFacts) -> FirstModel:
         time=guess_time(of),
         zone=guess_zone(of, "at"),
         roles=guess_columns(of, target.name, "at"),
-        targets=("local",),
+        targets=Guess(("local",), "the only one"),
         fit=fit,
     )
 
@@ -324,4 +324,9 @@ def test_the_text_reads_back_as_what_was_guessed_whatever_names_hold(
     assert spec.monitoring.ignore == ("season",)
     assert (spec.data.timezone, spec.data.holdout) == ("UTC", 20 * 86_400)
     assert len(spec.gates.metric) == len(metric_bounds(model.task.value, fit))
-    assert {key for key, _, _ in guesses(model)} >= {"task", "data.target", "monitoring.window"}
+    assert {key for key, _, _ in guesses(model)} >= {
+        "task",
+        "data.target",
+        "monitoring.window",
+        "targets.names",
+    }

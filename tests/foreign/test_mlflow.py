@@ -137,6 +137,16 @@ def test_an_address_that_is_none_is_refused_in_one_line(uri: str, said: str) -> 
     assert "secret" not in str(refused.value)
 
 
+def test_an_absolute_path_with_three_slashes_is_refused_with_the_address_that_is_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.db").touch()
+    with pytest.raises(PilothouseError) as refused:
+        open_mlflow(f"sqlite:///{str(tmp_path / 'x.db').removeprefix('/')}")
+    assert f"sqlite:///{tmp_path / 'x.db'}" in str(refused.value)
+
+
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.db").write_text("no database, but long enough to be taken for one" * 100)
     with pytest.raises(InvalidInputError, match="no SQLite file"):

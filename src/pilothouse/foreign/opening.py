@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
-from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.errors import InvalidInputError, NotFoundError
 from pilothouse.domain.formats.safe_text import safe
 from pilothouse.foreign.http_client import HttpClient
 from pilothouse.foreign.mlflow_file import MlflowFile
@@ -17,7 +17,13 @@ def open_mlflow(uri: str, artifacts: Sequence[Path] = ()) -> Source:
     if uri.startswith(("http://", "https://")):
         return MlflowServer(HttpClient(uri))
     if uri.startswith("sqlite:///"):
-        return MlflowFile(Path(unquote(uri.removeprefix("sqlite:///"))), artifacts)
+        path = Path(unquote(uri.removeprefix("sqlite:///")))
+        if not path.is_absolute() and not path.exists() and ("/" / path).is_file():
+            raise NotFoundError(
+                f"{safe(str(path), 100)} does not exist in this folder; an absolute path has four slashes: "
+                f"sqlite:////{safe(str(path), 100)}"
+            )
+        return MlflowFile(path, artifacts)
     if "://" in uri:
         raise InvalidInputError(
             f"{safe(uri, 100)}: expected http(s)://…, sqlite:///PATH, or the path of a SQLite file"

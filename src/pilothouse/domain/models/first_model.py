@@ -31,7 +31,7 @@ class FirstModel:
     time: Guess[str]
     zone: Guess[str | None]
     roles: ColumnRoles
-    targets: tuple[str, ...]
+    targets: Guess[tuple[str, ...]]
     fit: QuickFit
     query: str | None = None
     credentials: str | None = None
@@ -63,6 +63,7 @@ def guesses(model: FirstModel) -> Iterator[tuple[str, str, str]]:
     watched = first_settings.windows(times, model.facts.rows)
     yield "monitoring.window", format_duration(watched.window), watched.reason
     yield "monitoring.minimum_rows", str(watched.minimum_rows), watched.reason
+    yield "targets.names", ", ".join(model.targets.value), model.targets.reason
     for metric, side, bound, reason in first_settings.metric_bounds(model.task.value, model.fit):
         yield f"gates.metric {metric}", f"{side} {bound:g}", reason
     fewest = first_settings.fewest_rows(model.facts.rows)
@@ -161,8 +162,8 @@ def _promotion(model: FirstModel) -> Iterator[str]:
 
 def _targets(model: FirstModel) -> Iterator[str]:
     yield "[targets]"
-    names = ", ".join(quoted(name) for name in model.targets)
-    yield f"names = [{names}]{_why('where it runs: described in targets.toml')}"
+    names = ", ".join(quoted(name) for name in model.targets.value)
+    yield f"names = [{names}]{_why(model.targets.reason)}"
 
 
 def _monitoring(model: FirstModel) -> Iterator[str]:

@@ -159,8 +159,16 @@ def _asked(wanted: Wanted, sample: FileSample, ask: Ask) -> FirstModel:
         time=time,
         zone=zone,
         roles=roles,
-        targets=(next(iter(_described(wanted))),),
+        targets=_first_target(list(_described(wanted))),
         fit=QuickFit(),
+    )
+
+
+def _first_target(names: list[str]) -> Guess[tuple[str, ...]]:
+    if len(names) == 1:
+        return Guess((names[0],), "where it runs: described in targets.toml")
+    return Guess(
+        (names[0],), f"the first of {len(names)} in targets.toml: name the others too, or select them"
     )
 
 
