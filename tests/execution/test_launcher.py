@@ -225,9 +225,12 @@ def test_gradient_boosting_fits_in_fork_after_fork_and_the_same_each_time(
 ) -> None:
     lines: list[ProgressLine] = []
     answers = [
-        launcher.run_step(request_for(tmp_path / str(i), "boosting"), threading.Event(), lines.append)
+        launcher.run_step(
+            request_for(tmp_path / str(i), "boosting", timeout_s=600), threading.Event(), lines.append
+        )
         for i in range(2)
     ]
+    assert [exit_.reason for exit_, _ in answers] == ["exited", "exited"]
     results = [result for _, result in answers if result is not None]
     assert [result.error for result in results] == ["", ""]
     assert results[0].record["scores"] == results[1].record["scores"]
