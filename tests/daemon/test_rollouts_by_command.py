@@ -19,7 +19,7 @@ from pilothouse.operations.ingest import ingest
 from pilothouse.operations.workspace import apply_models
 from pilothouse.store.promotion import rollouts
 from pilothouse.system.processes import is_alive
-from support import wait_until
+from support import PATIENCE_S, wait_until
 from support.registered_versions import promote, register
 from support.small_workspace import SmallWorkspace, make_small_workspace
 
@@ -82,7 +82,7 @@ def shop(tmp_path: Path) -> Iterator[SmallWorkspace]:
     try:
         yield made
     finally:
-        control.stop(made.root)
+        control.stop(made.root, timeout_s=PATIENCE_S)
 
 
 def asked(tmp_path: Path) -> list[str]:
