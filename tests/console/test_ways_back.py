@@ -22,7 +22,7 @@ STARTS = {
     "schedules": "schedules", "triggers": "triggers", "audit": "audit", "entry": "entry 5", "log": "log",
     "legal-holds": "legal-holds", "affected": "affected flight-delay/1", "inventory": "inventory",
     "rollouts": "rollouts", "rollout": "rollout 1", "replay": "replay 15", "runs": "runs", "run": "run 1",
-    "outbox": "outbox", "silences": "silences",
+    "outbox": "outbox", "silences": "silences", "prediction": "prediction jfk-1.1.3",
 }  # fmt: skip
 """A command for each view that has actions."""
 
