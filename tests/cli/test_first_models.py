@@ -48,12 +48,6 @@ def test_a_workspace_is_made_with_a_first_model_and_a_second_is_added(pilothouse
     assert {guess["key"] for guess in second.json["guesses"]} >= {"task", "data.target", "data.holdout"}
     assert (root / "models" / "second" / "model.toml").read_text() == second.json["text"]
     assert pilothouse("new", "second", "--from", str(data)).code == 5
-
-    (root / "targets.toml").write_text('[[target]]\nname = "west"\n[[target]]\nname = "east"\n')
-    third = pilothouse("new", "third", "--from", str(data), "--target", spec.data.target, "--plan", "--json")
-    (guess,) = [guess for guess in third.json["guesses"] if guess["key"] == "targets.names"]
-    assert guess["value"] == "west"
-    assert "the first of 2 in targets.toml" in guess["reason"], "that the other is left out is said"
     assert pilothouse("new", "third").code == 2
     assert pilothouse("new", "third", "--from", str(data), as_name="vic").code == 4
 

@@ -311,3 +311,12 @@ def test_rows_that_are_all_still_to_come_are_refused(tmp_path: Path) -> None:
 def test_a_name_that_no_model_can_have_is_refused_before_the_file_is_read(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="Orders"):
         first_models.look(Wanted(tmp_path, tmp_path / "missing.csv", "Orders", "ada"))
+
+
+def test_a_target_of_several_is_said_to_be_the_first_of_them() -> None:
+    from pilothouse.operations.workspace.first_models import _first_target
+
+    assert _first_target(["west"]).value == ("west",)
+    several = _first_target(["west", "east"])
+    assert several.value == ("west",)
+    assert "the first of 2 in targets.toml" in several.reason
