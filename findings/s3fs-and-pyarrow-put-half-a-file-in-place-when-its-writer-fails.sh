@@ -10,7 +10,7 @@
 #           former three by smart_open, obstore.
 # Matters:  yesterday's table was right, today's run failed and said so, and the reader finds a shorter table that parses: fewer rows, no
 #           error. On a disk one expects half a file, on a store "writes are atomic" is why nobody does. Write into memory or under
-#           another name first, or use fsspec's transaction.
+#           another name first.
 # Date:     2026-11
 set -euo pipefail
 PYTHON=${PYTHON:-python3}
