@@ -8,6 +8,7 @@ server does for a run costs it far more than the request, so that larger request
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from threading import Lock
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -75,6 +76,9 @@ class MlflowServer:
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="mlflow")
         self._together = PAGE
         """Runs whose curves were few enough to be held together."""
+        self._is_large = False
+        """True where curves are so long that answers were full: eight of them at a time take hundreds of megabytes."""
+        self._alone = Lock()
         self._told: dict[str, Mapping[str, Any]] = {}
         """Runs that have been told in full and are asked for next."""
 
@@ -127,6 +131,7 @@ class MlflowServer:
                 self._told.pop(id_of(run), None)
             yield [run_of(run, self._known_experiments(), curves.get(id_of(run), {})) for run in part]
             self._together = max(1, min(PAGE, len(part) * HELD_POINTS // max(1, held.points)))
+            self._is_large = self._together < PAGE
 
     def _curves_of(self, runs: Sequence[Mapping[str, Any]], held: "_Held") -> dict[str, dict[str, Curve]]:
         """Curves by run and metric. Raises _TooManyPointsError."""
@@ -136,9 +141,8 @@ class MlflowServer:
                 having.setdefault(str(metric.get("key", "")), []).append(id_of(run))
         asked = [(key, part) for key in sorted(having) for part in _parts(having[key], _RUNS)]
         curves: dict[str, dict[str, Curve]] = {}
-        for (key, _), of_runs in zip(
-            asked, self._each(lambda one: self._curves(*one, held), asked), strict=True
-        ):
+        answers = self._each(lambda one: self._curves(*one, held), asked)
+        for (key, _), of_runs in zip(asked, answers, strict=True):
             for number, curve in of_runs.items():
                 curves.setdefault(number, {})[stored_text(key)] = curve
         return curves
@@ -248,24 +252,31 @@ class MlflowServer:
     def _curves(self, key: str, runs: Sequence[str], held: "_Held") -> dict[str, Curve]:
         """Curves of one metric by run. An answer that is full is asked for again in halves, one run at last page by page."""
         held.add(0)  # nothing is asked for any more where there are too many
-        asked = [*(("run_id", run) for run in runs), ("metric_key", key), ("max_results", str(_FULL))]
-        points = mappings(self._client.json(_BULK, asked), "metrics")
-        if len(points) >= _FULL and len(runs) > 1:
+        found = self._curves_at_once(key, runs)
+        if found is None and len(runs) > 1:
             half = len(runs) // 2
             return {**self._curves(key, runs[:half], held), **self._curves(key, runs[half:], held)}
-        if len(points) >= _FULL:
+        if found is None:
             asked = [("run_id", runs[0]), ("metric_key", key), ("max_results", str(_FULL))]
-            curve = Curve()
-            for answer in self._pages(f"{_API}/metrics/get-history", asked):
-                for point in mappings(answer, "metrics"):
-                    curve.add(point_of(point))
-            held.add(len(curve))
-            return {runs[0]: curve}
-        held.add(len(points))
-        found: dict[str, list[Point]] = {}
-        for point in points:
-            found.setdefault(str(point.get("run_id", "")), []).append(point_of(point))
-        return {run: Curve(sorted(of_run, key=_order)) for run, of_run in found.items()}
+            answers = self._pages(f"{_API}/metrics/get-history", asked)
+            found = {
+                runs[0]: Curve(point_of(one) for answer in answers for one in mappings(answer, "metrics"))
+            }
+        held.add(sum(map(len, found.values())))
+        return found
+
+    def _curves_at_once(self, key: str, runs: Sequence[str]) -> dict[str, Curve] | None:
+        """Curves of one metric by run; None where the answer is full, and may have been cut."""
+        asked = [*(("run_id", run) for run in runs), ("metric_key", key), ("max_results", str(_FULL))]
+        with self._alone if self._is_large else nullcontext():
+            points = mappings(self._client.json(_BULK, asked), "metrics")
+            if len(points) >= _FULL:
+                self._is_large = True
+                return None
+            found: dict[str, list[Point]] = {}
+            for point in points:
+                found.setdefault(str(point.get("run_id", "")), []).append(point_of(point))
+            return {run: Curve(sorted(of_run, key=_order)) for run, of_run in found.items()}
 
     def _known_experiments(self) -> Mapping[str, str]:
         if self._experiments is None:
