@@ -136,7 +136,7 @@ def test_a_shadow_goes_on_by_the_evidence_of_its_pairs(tmp_path: Path) -> None:
     assert place.live() == {"ewr": 2, "jfk": 2, "lga": 2}
     with place.services.registry.read() as connection:
         passed = next(one for one in rollouts.events(connection, number) if one.what == "passed")
-    assert passed.text.startswith("not worse: 680 pairs; losses +0 (")
+    assert passed.text.startswith("shadow of first: not worse: 680 pairs; losses +0 (")
 
 
 def test_a_shadow_that_is_worse_comes_back_and_nobody_was_answered_by_it(tmp_path: Path) -> None:
@@ -264,7 +264,7 @@ def test_where_nothing_is_live_to_compare_with_a_trial_is_left_out(tmp_path: Pat
     assert place.live() == {"ewr": 2, "jfk": 2, "lga": 2}
     with place.services.registry.read() as connection:
         passed = next(one for one in rollouts.events(connection, number) if one.what == "passed")
-    assert passed.text == "nothing is live on its targets that it could be compared with"
+    assert passed.text == "shadow of first: nothing is live on its targets that it could be compared with"
 
 
 def test_two_canaries_of_one_share_have_one_test_of_their_latency(tmp_path: Path) -> None:

@@ -186,6 +186,11 @@ class PromotionRequest:
         return self.decided_by.approvals if self.decided_by else len(given)
 
     @property
+    def approved_by(self) -> tuple[str, ...]:
+        """Accounts whose approvals count, in order."""
+        return tuple(dict.fromkeys(d.actor for d in self.decisions if d.verdict == "approve" and not d.void))
+
+    @property
     def approvals_needed(self) -> int:
         """Approvals that deploy it: at least one, unless it went live without any."""
         went_live_alone = (

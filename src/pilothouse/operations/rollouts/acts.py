@@ -42,7 +42,7 @@ from pilothouse.operations.rollouts import evidence
 from pilothouse.operations.services import Services
 from pilothouse.store.deployed import deployments
 from pilothouse.store.deployed.alerts import NewAlert
-from pilothouse.store.promotion import rollouts
+from pilothouse.store.promotion import requests, rollouts
 
 
 def carry_out(services: Services, change: Change, rollout: Rollout, act: Act) -> None:
@@ -229,7 +229,7 @@ def _take(
             version,
             targets,
             kind=rollout.kind,
-            reason=f"roll-out {rollout.id}",
+            reason=_allowed(change, rollout),
             request_id=rollout.request_id,
         )
     clocks = services.event_clocks(rollout.model)
@@ -242,10 +242,18 @@ def _take(
     evidence.begin(services, change, rollout, targets, kind)
 
 
+def _allowed(change: Change, rollout: Rollout) -> str:
+    """Why the version goes live: its roll-out, and who approved that."""
+    request = requests.find(change.connection, rollout.request_id)
+    names = request.approved_by if request is not None else ()
+    return f"roll-out {rollout.id}" + (f", approved by {named(names)}" if names else "")
+
+
 def _pass(change: Change, rollout: Rollout, why: str) -> None:
     wave, step = rollout.after()
     rollouts.move(change.connection, rollout.id, wave, step)
-    record(change, rollout, "passed", why, {"to": [wave, step]})
+    place = f"{rollout.current[1].title} of {rollout.current[0].name}: " if rollout.current else ""
+    record(change, rollout, "passed", f"{place}{why}", {"to": [wave, step]})
 
 
 def _go_back(services: Services, change: Change, rollout: Rollout, breach: Breach) -> None:
