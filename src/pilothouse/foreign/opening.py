@@ -20,8 +20,8 @@ def open_mlflow(uri: str, artifacts: Sequence[Path] = ()) -> Source:
         path = Path(unquote(uri.removeprefix("sqlite:///")))
         if not path.is_absolute() and not path.exists() and ("/" / path).is_file():
             raise NotFoundError(
-                f"{safe(str(path), 100)} does not exist in this folder; an absolute path has four slashes: "
-                f"sqlite:////{safe(str(path), 100)}"
+                f"{safe(str(path), 1_000)} does not exist in this folder; an absolute path has four slashes: "
+                f"sqlite:////{safe(str(path), 1_000)}"
             )
         return MlflowFile(path, artifacts)
     if "://" in uri:
