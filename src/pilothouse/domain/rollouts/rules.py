@@ -11,7 +11,7 @@ from pilothouse.domain.rollouts.plan import Clock, GoOn, Step, StepKind
 from pilothouse.domain.rollouts.rollout import STATE_IN, PlaceState, Rollout, RolloutState, RolloutTarget
 
 ALERTS_AGAINST = ("performance", "errors", "latency", "data_quality")
-"""Kinds of alert that speak against a version which goes out. Inputs that drift do so whichever version answers."""
+"""Kinds of alert that count against a version which goes out. Inputs that drift do so whichever version answers."""
 _NAMED = 3
 """Targets that are named; more are counted."""
 

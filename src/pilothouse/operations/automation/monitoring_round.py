@@ -226,7 +226,7 @@ def _due(services: Services, moved: Sequence[Moved]) -> list[_Due]:
 
 
 def _act(services: Services, changes: Round, faults: list[PilothouseError]) -> None:
-    """Draw alerts from readings not applied yet: of what is live all of them, of a canary those that speak against it. Readings
+    """Draw alerts from readings not applied yet: of what is live all of them, of a canary those that count against it. Readings
     of other versions are only marked."""
     with services.telemetry.read() as connection:
         waiting = [

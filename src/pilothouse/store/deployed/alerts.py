@@ -116,7 +116,7 @@ def unresolved_of_kind(connection: Connection, kind: str) -> list[Alert]:
 
 def unresolved_of_replaced(connection: Connection) -> list[tuple[Alert, int | None]]:
     """Alerts that are not resolved though another version is live where they fired, or none: with that version. That a roll-out
-    went back is for a person to look at; those of a version that is tried as a canary there speak against it."""
+    went back is for a person to look at; those of a version that is tried as a canary there count against it."""
     rows = connection.execute(
         "SELECT a.*, a.incident_id AS incident, m.name AS model, v.number AS version, t.name AS target, n.number AS now "
         "FROM alerts a JOIN models m ON m.id = a.model_id JOIN versions v ON v.id = a.version_id "
