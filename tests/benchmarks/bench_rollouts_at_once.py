@@ -24,7 +24,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from pilothouse.daemon import control
 from pilothouse.daemon.serving_supervisor import running_servers
 from pilothouse.domain.rollouts.rollout import RolloutState
-from pilothouse.operations.jobs import jobs
 from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.operations.rollouts import steering, views
 from pilothouse.operations.rollouts.selected_roll_back import roll_back_selected
@@ -90,8 +89,6 @@ def workspace(root: Path, number: int) -> tuple[SmallWorkspace, list[str]]:
     for version in (1, 2):
         for name in names:
             register(shop, version, name)
-    for job in jobs.list_jobs(shop.services, shop.admin, limit=1_000):
-        jobs.cancel_job(shop.services, shop.admin, job.id)
     for name in names:
         approve(shop, name, 1)
     return shop, names

@@ -21,7 +21,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from pilothouse.daemon import control
 from pilothouse.daemon.serving_supervisor import running_servers
 from pilothouse.operations.fleet import health
-from pilothouse.operations.jobs import jobs
 from pilothouse.operations.promotion import deployments, promotions
 from pilothouse.operations.workspace import apply_models
 from support import raw_writes
@@ -62,7 +61,6 @@ def workspace(root: Path, targets: int, versions: int) -> SmallWorkspace:
     apply_models.apply(shop.services, shop.admin)
     for number in range(1, versions + 1):
         register(shop, number)
-        jobs.cancel_job(shop.services, shop.admin, number)
     approve(shop, 1)
     return shop
 
