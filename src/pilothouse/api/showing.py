@@ -20,7 +20,7 @@ class Shown:
 
     __slots__ = ()
     _ROW: ClassVar[tuple[str, ...]] = ()
-    """Fields that a table of such values shows."""
+    """Names of the fields that the table of a list has as columns."""
 
     def _html(self) -> str:
         raise NotImplementedError
