@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ import pilothouse
 from pilothouse.domain.errors import UnavailableError
 from pilothouse.operations.integrations import receivers
 from pilothouse.sending.addresses import is_public
-from pilothouse.sending.http_post import Bounds, NotSentError, ask, post
+from pilothouse.sending.http_post import Bounds, Link, NotSentError, ask, post
 from pilothouse.sending.webhook import signed_headers
 from support.certificates import made_certificate
 from support.receivers import SECRET, receiving
@@ -228,26 +229,61 @@ def test_a_receiver_that_says_yes_has_it_though_its_body_never_comes() -> None:
 
 
 @pytest.mark.parametrize(("status", "is_taken"), [(b"200 OK", False), (b"500 No", True)])
-def test_an_answer_that_was_asked_for_is_whole_or_none(status: bytes, is_taken: bool) -> None:
-    """What a refusal says may be cut: its status says enough."""
+@pytest.mark.parametrize("is_reset", [False, True])
+def test_an_answer_that_was_asked_for_is_whole_or_none(status: bytes, is_taken: bool, is_reset: bool) -> None:
+    """What a refusal says may be cut, by a server that leaves half of the request unread too: its status says enough."""
+    body = b"x" * 1_000
+    is_answered = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def cut() -> None:
             connection, _ = server.accept()
             with connection:
-                connection.recv(65_536)
+                request = b""
+                while not request.endswith(body):
+                    request += connection.recv(65_536)
                 connection.sendall(b"HTTP/1.1 " + status + b"\r\nContent-Length: 100\r\n\r\nhalf")
+                if is_reset:
+                    assert is_answered.wait(30)
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
         thread = threading.Thread(target=cut, daemon=True)
         thread.start()
-        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
-        bounds = Bounds(LOOPBACK, longest=1_000, reads_success=True)
+        link = Link(f"http://127.0.0.1:{server.getsockname()[1]}/", Bounds(LOOPBACK))
+        answer = link.send("POST", link.path, body, {})
+        is_answered.set()
         if is_taken:
-            assert ask(url, b"{}", {}, bounds).said == b"half"
+            assert link.read(answer, 1_000, is_whole=False) == b"half"
         else:
-            with pytest.raises(NotSentError, match="the connection ended 96 bytes too early"):
-                ask(url, b"{}", {}, bounds)
+            with pytest.raises(NotSentError, match="96 bytes too early|connection reset by peer"):
+                link.read(answer, 1_000)
+        link.close()
         thread.join(30)
+
+
+@pytest.mark.parametrize("said", [b"HTTP/1.1 413 Too Long\r\nContent-Length: 4\r\n\r\nlong", b""])
+def test_a_refusal_before_the_body_has_come_is_heard(said: bytes) -> None:
+    """Its sender is still writing when the connection ends; one that ends without an answer is a fault."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def refuse() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1_000)
+                connection.sendall(said)
+                connection.shutdown(socket.SHUT_WR)
+
+        thread = threading.Thread(target=refuse, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        bounds = Bounds(LOOPBACK, longest=1_000)
+        body = b"x" * 20_000_000
+        if said:
+            assert ask(url, body, {}, bounds).status == 413
+            thread.join(30)
+        else:
+            with pytest.raises(NotSentError):
+                ask(url, body, {}, bounds)
 
 
 def test_one_module_speaks_http_to_others() -> None:

@@ -139,17 +139,22 @@ class Link:
             self._watch = threading.Timer(self._bounds.within_s, self._connection.shut)
             self._watch.daemon = True
             self._watch.start()
-            self._connection.request(method, path, body=body, headers={"User-Agent": "pilothouse", **headers})
+            try:
+                self._connection.request(method, path, body=body, headers={"User-Agent": "pilothouse", **headers})
+            except (BrokenPipeError, ConnectionResetError):
+                # who refuses a body says so before it has come, and reads no more of it
+                if self._connection.sock is None:
+                    raise
             return self._connection.getresponse()
 
     def read(self, answer: http.client.HTTPResponse, most: int, *, is_whole: bool = True) -> bytes:
         """Next bytes of the answer, ``most`` of them; fewer at its end. Raises NotSentError where it ends too early, unless it
-        need not be whole."""
+        need not be whole: what came until then is the answer of who refuses a body and reads no more of it."""
         with self._said():
+            if not is_whole:
+                return _until_cut(answer, most)
             data = answer.read(most)
-            if (
-                is_whole and len(data) < most and answer.length
-            ):  # http.client ends a cut answer like a whole one
+            if len(data) < most and answer.length:  # http.client ends a cut answer like a whole one
                 raise NotSentError(f"the connection ended {answer.length:,} bytes too early")
             return data
 
@@ -201,6 +206,16 @@ class Link:
 
 
 _FAULTS = (OSError, http.client.HTTPException, ValueError)
+
+
+def _until_cut(answer: http.client.HTTPResponse, most: int) -> bytes:
+    """What came of the answer until it or its connection ended."""
+    parts: list[bytes] = []
+    with contextlib.suppress(*_FAULTS):
+        while most > 0 and (part := answer.read1(most)):
+            parts.append(part)
+            most -= len(part)
+    return b"".join(parts)
 
 
 def _seconds(retry_after: str | None) -> float | None:
