@@ -140,7 +140,9 @@ class Link:
             self._watch.daemon = True
             self._watch.start()
             try:
-                self._connection.request(method, path, body=body, headers={"User-Agent": "pilothouse", **headers})
+                self._connection.request(
+                    method, path, body=body, headers={"User-Agent": "pilothouse", **headers}
+                )
             except (BrokenPipeError, ConnectionResetError):
                 # who refuses a body says so before it has come, and reads no more of it
                 if self._connection.sock is None:

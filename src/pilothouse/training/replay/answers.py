@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,10 +110,12 @@ def answer_all(
     slices: Sequence[str],
     rows: int,
     said: Callable[[int], None],
+    threads: Executor,
 ) -> Answers:
     """Have both versions answer every row of the files, of which there are ``rows`` at most: columns are made at that length
     once, for what grows block by block leaves holes in the memory. ``slices``: features that are cut by; ``said`` is called
-    with the rows done. Raises IntegrityError where a version gives no finite number for a row."""
+    with the rows done; ``threads`` answer, each by one of the versions. Raises IntegrityError where a version gives no finite
+    number for a row."""
     classes = Names()
     for name in (*against.schema.classes, *version.schema.classes):
         classes.number(name)
@@ -125,7 +128,7 @@ def answer_all(
         origins.append(origin)
         to_classes = np.array([*map(classes.number, origin.classes), NONE], np.int32)
         for block in blocks:
-            answered, took = _answer(block, against, version, met)
+            answered, took = _answer(block, against, version, met, threads)
             scored_s += took
             of_block = {
                 "against": answered["against"],
@@ -169,16 +172,18 @@ def answer_all(
     )
 
 
-def _answer(block: Block, against: Predictor, version: Predictor, met: _Met) -> tuple[dict[str, Any], float]:
+def _answer(
+    block: Block, against: Predictor, version: Predictor, met: _Met, threads: Executor
+) -> tuple[dict[str, Any], float]:
     """Scores and probabilities of both, and the seconds that they took."""
+    columns = block.input_of(version.schema)
+    of_against = columns if against.schema == version.schema else block.input_of(against.schema)
+    began = time.perf_counter()
+    predictions = threads.map(Predictor.predict_columns, (against, version), (of_against, columns))
     answered: dict[str, Any] = {}
-    columns, took = None, 0.0
-    for side, predictor in (("against", against), ("version", version)):
-        if columns is None or predictor.schema != against.schema:
-            columns = block.input_of(predictor.schema)
-        began = time.perf_counter()
-        prediction = predictor.predict_columns(columns)
-        took += time.perf_counter() - began
+    for side, predictor, prediction in zip(
+        ("against", "version"), (against, version), predictions, strict=True
+    ):
         bad = int((~np.isfinite(prediction.scores)).sum())
         if bad:
             raise IntegrityError(
@@ -187,7 +192,7 @@ def _answer(block: Block, against: Predictor, version: Predictor, met: _Met) -> 
         answered[side] = prediction.scores
         if prediction.probabilities is not None:
             answered[f"{side}_all"] = prediction.probabilities
-    assert columns is not None
+    took = time.perf_counter() - began
     met.count(version, columns, block)
     return answered, took
 

@@ -8,6 +8,7 @@ Inputs: ``rows_N`` (files of ``training/replay/recorded``, from 0 on); ``version
 """
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -50,14 +51,16 @@ def run(request: StepRequest, report: Report) -> StepResult:
         raise InvalidInputError(
             f"replay: no recorded row has what both versions need: {left_out[0].why if left_out else 'no rows'}"
         )
-    answers = answer_all(
-        paths,
-        against,
-        version,
-        options["slices"],
-        total,
-        lambda done: report(0.8 * done / max(total, 1), f"answered {done:,} of {total:,} rows", {}),
-    )
+    with ThreadPoolExecutor(min(request.threads, 2)) as threads:
+        answers = answer_all(
+            paths,
+            against,
+            version,
+            options["slices"],
+            total,
+            lambda done: report(0.8 * done / max(total, 1), f"answered {done:,} of {total:,} rows", {}),
+            threads,
+        )
     report(0.8, f"comparing the answers to {answers.rows:,} rows", {})
     drift = [
         figures.score_drift(int(options[side]), scores, _optional(request, f"{side}_holdout"))
