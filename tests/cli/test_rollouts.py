@@ -8,6 +8,7 @@ import pytest
 
 from cli.conftest import Answer
 from pilothouse.cli import failures, main
+from pilothouse.domain.rollouts.rollout import RolloutState
 from pilothouse.store import workspace as settings
 from support.rollout_plans import TWO_WAVES
 from support.rollout_workspace import RolloutWorkspace
@@ -136,3 +137,26 @@ def test_a_policy_asks_every_model_for_a_replay(place: RolloutWorkspace, run: Ru
     assert run("--json", "policy", "show").json["replay"] == 28 * 86_400
     assert run("policy", "set", "--replay", "off", "--reason", "no bank", name="ada").code == 0
     assert run("--json", "policy", "show").json["replay"] is None
+
+
+def test_whoever_sends_a_version_out_reads_where_it_goes_and_that_it_went_back_before(
+    place: RolloutWorkspace, run: Run
+) -> None:
+    number = place.begin()
+    place.keep()
+    place.report("ewr", 2, failed="it cannot be read")
+    place.keep()
+    assert place.rollout(number).state is RolloutState.ROLLED_BACK
+    (alert,) = [one["id"] for one in run("--json", "alerts").json]
+    page = run("rollout", "show", str(number)).out
+    assert f"to close alert {alert}: pilothouse resolve" in page
+    assert "pilothouse lift-hold delay --reason …; v2 goes out again only by a new request" in page
+    assert run("--json", "status").json["models"][0]["open_alerts"] == 1
+
+    asked = run("request", "delay/2", "--reason", "again", name="sam")
+    assert "v2 went back before: " in asked.err
+    assert "went back" in run("evidence", "3").out
+    digest = run("evidence", "3", "--digest").out.strip()
+    approved = run("approve", "3", "--evidence", digest, name="pat")
+    assert "it goes out by roll-out 2, plan careful: a hold is set on delay" in approved.err
+    assert "pilothouse rollout show 2" in approved.err

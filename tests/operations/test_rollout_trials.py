@@ -148,6 +148,7 @@ def test_a_shadow_that_is_worse_comes_back_and_nobody_was_answered_by_it(tmp_pat
     rollout = place.rollout(number)
     assert rollout.state is RolloutState.ROLLED_BACK
     assert rollout.why.startswith("harm in wave 1: shadow losses, +0.")
+    assert ", where 1 is a wrong label, in " in rollout.why
     assert place.live() == {"ewr": 1, "jfk": 1, "lga": 1}
     assert place.states(number) == {"ewr": "back", "jfk": "waiting", "lga": "waiting"}
     with place.services.registry.read() as connection:

@@ -51,7 +51,7 @@ NUMBERED = {
         "roll-out",
         "an approved version that goes out in waves, and is taken back where harm is found",
         ("rollout", "show"),
-        "wait for its step, or pilothouse rollout pause, go-on, abort",
+        "what is next stands below; until it has ended, pilothouse rollout pause, go-on, abort",
         ":rollouts in the console; docs/rollouts.md",
     ),
     "S": Numbered(

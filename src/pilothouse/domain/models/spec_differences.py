@@ -8,8 +8,8 @@ from pilothouse.domain.models.dataclass_reader import format_duration
 from pilothouse.domain.models.spec_keys import STORED_KEYS
 
 _DURATIONS = frozenset(
-    {"outcome_delay", "holdout", "lookback", "timeout", "expires", "window", "step", "performance_window",
-     "performance_step", "silence", "cooldown", "every"}
+    {"outcome_delay", "holdout", "lookback", "timeout", "cpu_time", "retry_after", "block", "expires", "replay", "window",
+     "step", "performance_window", "performance_step", "silence", "keep_rows", "cooldown", "every", "jitter", "quiet"}
 )  # fmt: skip
 _FILE_KEYS = {stored: key for key, stored in STORED_KEYS.items()}
 

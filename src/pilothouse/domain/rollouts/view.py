@@ -26,7 +26,7 @@ class RolloutView:
     """By wave, then by name."""
     evidence: StepEvidence
     next: str
-    """What it waits for, or does next; empty once it has ended."""
+    """What it waits for, or does next; what is left to people where it went back; empty where it has ended otherwise."""
     until: datetime | None
     """Time at which that may change by the wall clock alone."""
     events: tuple[RolloutEvent, ...]

@@ -13,6 +13,7 @@ from pilothouse.operations.catalogue import require_run
 from pilothouse.operations.plans.plans_in_force import check_plan, plan_evidence
 from pilothouse.sqlite import Connection
 from pilothouse.store.deployed import deployments
+from pilothouse.store.models.version_stages import last_roll_back
 from pilothouse.store.work import jobs, runs
 
 
@@ -43,11 +44,27 @@ def gather_evidence(connection: Connection, version: Version, targets: Sequence[
             "predictions": version.predictions_digest,
             **_portable(version),
         },
+        **_rolled_back(connection, version),
         **(
             {"replays": [{"job": job, KIND: to_plain(_nameless(replay))} for job, replay in replays]}
             if replays
             else {}
         ),
+    }
+
+
+def _rolled_back(connection: Connection, version: Version) -> dict[str, Any]:
+    """That the version went back when it was out before: nobody sends it out again without having read why."""
+    act = last_roll_back(connection, version.id)
+    if act is None or act.since is None:
+        return {}
+    return {
+        "rolled_back": {
+            "at": act.since.isoformat(),
+            "by": act.by,
+            "request": act.request,
+            "reason": act.reason,
+        }
     }
 
 

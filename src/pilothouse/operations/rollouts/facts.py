@@ -101,7 +101,7 @@ def blocked(
     if frozen := freeze_of(freezes.in_force(connection), rollout.model, now):
         return f"{rollout.model} is {freeze_text(*frozen)}"
     if held := deployments.holds(connection, rollout.model):
-        return f"a hold is set on {rollout.model} ({held[0].reason}): pilothouse lift-hold {rollout.model} ends it"
+        return f"a hold is set on {rollout.model} ({held[0].reason}): pilothouse lift-hold {rollout.model} --reason … ends it"
     automation = workspace.automation(connection)
     if automation.paused:
         return f"automation is paused by {automation.actor}: {automation.reason}"

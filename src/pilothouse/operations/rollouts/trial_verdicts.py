@@ -266,7 +266,7 @@ def _pooled(kind: Any, parts: list[Any]) -> Any:
 def _harm(judged: _All) -> Breach:
     combined = judged.combined
     assert combined is not None
-    leading = next(verdict for key, verdict in judged.found.items() if _named(key) == combined.leading)
+    key, leading = next((k, verdict) for k, verdict in judged.found.items() if _named(k) == combined.leading)
     figures = {
         "e_value": combined.e_value,
         "needed": combined.needed,
@@ -280,10 +280,22 @@ def _harm(judged: _All) -> Breach:
     }
     estimate = f", {_estimate(leading)}" if leading.estimate is not None else ""
     why = (
-        f"harm in {combined.leading}{estimate} in {leading.observations:,} observations "
+        f"harm in {combined.leading}{estimate}{_unit(key, judged.rows)} in {leading.observations:,} observations "
         f"(e-value {combined.e_value:.3g} of {combined.needed:.3g})"
     )
     return Breach("harm", why, "", figures)
+
+
+def _unit(key: Key, rows: Mapping[int, list[EvidenceRow]]) -> str:
+    """What a loss of 1 is, for whoever reads the figure; nothing of other tests."""
+    wave, (kind, _, test) = key[0], key[1].partition(" ")
+    if test != _LOSS:
+        return ""
+    of = PAIR_LOSS if kind == StepKind.SHADOW else ARM_LOSS
+    scale = next((row.statistics.get("scale") for row in rows.get(wave, ()) if row.test == of), None)
+    return (
+        ", where 1 is a wrong label," if scale is None else f", where 1 is an error of {scale:.3g} or more,"
+    )
 
 
 def _estimate(verdict: Verdict) -> str:

@@ -1,6 +1,7 @@
 """Roll-outs as they are shown: a list, and everything about one."""
 
 from pilothouse.domain.identity.roles import Actor, Permission
+from pilothouse.domain.monitoring.incidents import ROLLOUT
 from pilothouse.domain.monitoring.monitoring import ServingState
 from pilothouse.domain.rollouts.plan import GoOn
 from pilothouse.domain.rollouts.rollout import Rollout, RolloutState
@@ -11,6 +12,8 @@ from pilothouse.operations.rollouts.facts import gather
 from pilothouse.operations.rollouts.steering import parts_in, require_rollout
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
+from pilothouse.store.deployed import alerts as alert_store
+from pilothouse.store.deployed import deployments
 from pilothouse.store.promotion import rollout_facts, rollouts
 
 
@@ -39,7 +42,9 @@ def show_rollout(services: Services, actor: Actor, number: int) -> RolloutView:
         rollout = require_rollout(connection, number)
         served = {place.target: place for place in rollout_facts.places(connection, number)}
         facts = gather(services, connection, rollout, present(services, connection))
-        words, until = next_words(next_act(rollout, facts), facts) if rollout.state.is_open else ("", None)
+        words, until = _left_to_people(connection, rollout), None
+        if rollout.state.is_open:
+            words, until = next_words(next_act(rollout, facts), facts)
         return RolloutView(
             rollout=rollout,
             places=tuple(
@@ -58,6 +63,18 @@ def show_rollout(services: Services, actor: Actor, number: int) -> RolloutView:
             events=tuple(rollouts.events(connection, number)),
             may=_may(connection, actor, rollout),
         )
+
+
+def _left_to_people(connection: Connection, rollout: Rollout) -> str:
+    """What is still to be done about a roll-out that went back, with the commands; empty of any other."""
+    if rollout.state is not RolloutState.ROLLED_BACK:
+        return ""
+    alerts = alert_store.unresolved_of_kind(connection, ROLLOUT)
+    own = [one.id for one in alerts if (one.model, one.subject) == (rollout.model, f"roll-out {rollout.id}")]
+    parts = [f"to close alert {number}: pilothouse resolve {number} --reason …" for number in own]
+    if deployments.holds(connection, rollout.model):
+        parts.append(f"automatic deployment is held: pilothouse lift-hold {rollout.model} --reason …")
+    return "; ".join([*parts, f"v{rollout.version} goes out again only by a new request"])
 
 
 def _may(connection: Connection, actor: Actor, rollout: Rollout) -> frozenset[str]:

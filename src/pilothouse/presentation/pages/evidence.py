@@ -4,7 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pilothouse.domain.formats.safe_text import LINE_LIMIT, safe
-from pilothouse.domain.jobs.replays import check_text, most_changed, read_replay, replay_line, stored_text
+from pilothouse.domain.jobs.replays import (
+    check_text,
+    is_worse,
+    most_changed,
+    read_replay,
+    replay_line,
+    stored_text,
+)
 from pilothouse.domain.models.evaluation import doubt_of
 from pilothouse.presentation.cells import gate_cell
 from pilothouse.presentation.tables.rollouts import plan_of_evidence
@@ -87,6 +94,23 @@ def _arm_rows(arm: Mapping[str, Any]) -> list[list[str]]:
         *(_metric_row(one) for one in metrics if not one.get("slice")),
         ["trained by", safe(value_text(arm.get("started_by")))],
     ]
+
+
+def rolled_back_text(evidence: Mapping[str, Any]) -> str:
+    """``2026-05-03 14:05 by daemon (request 3): harm …``: that the version went back before; empty where it did not."""
+    table = evidence.get("rolled_back")
+    if not isinstance(table, Mapping):
+        return ""
+    of = f" (request {table['request']})" if table.get("request") else ""
+    why = f": {table['reason']}" if table.get("reason") else ""
+    return safe(f"{str(table.get('at'))[:16].replace('T', ' ')} by {table.get('by')}{of}{why}", LINE_LIMIT)
+
+
+def worse_replay_lines(evidence: Mapping[str, Any]) -> list[str]:
+    """The line of each replay in the evidence that shows the version to be worse."""
+    tables = evidence.get("replays")
+    replays = [read_replay(table) for table in tables] if isinstance(tables, list | tuple) else []
+    return [replay_line(replay) for replay in replays if replay and is_worse(replay)]
 
 
 def replay_lines_of(evidence: Mapping[str, Any]) -> list[str]:

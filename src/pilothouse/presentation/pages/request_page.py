@@ -31,7 +31,12 @@ from pilothouse.presentation.decision_texts import component_text
 from pilothouse.presentation.documents import Line, aligned, pairs, section, text_line
 from pilothouse.presentation.pages.attached_lines import attached_cells, document_lines
 from pilothouse.presentation.pages.change_lines import change_lines
-from pilothouse.presentation.pages.evidence import evidence_sections, replay_lines_of
+from pilothouse.presentation.pages.evidence import (
+    evidence_sections,
+    replay_lines_of,
+    rolled_back_text,
+    worse_replay_lines,
+)
 from pilothouse.presentation.texts import policy_text, time_text
 
 WIDEST = 26
@@ -64,6 +69,7 @@ def request_page(
         ("asked by", f"{request.requested_by} on {time_text(request.recorded_at)}{trained}"),
         ("replaces", _replaced(request)),
         *((("tried beside", _beside(request)),) if request.evidence.get("beside") else ()),
+        *((("went back", text),) if (text := rolled_back_text(request.evidence)) else ()),
         *(("replayed", line) for line in replay_lines_of(request.evidence)),
         ("approvals", f"{request.approvals} of {request.approvals_needed}, {until}"),
         ("policy", policy_text(request.policy)),
@@ -80,7 +86,7 @@ def request_page(
         Line((status, version)),
         *broken,
         *_lapsed(request, now, again),
-        *pairs(facts, {"why": "strong"}),
+        *pairs(facts, {"why": "strong", "went back": "warn"}),
         Line(),
     ]
     decisions = section("Decisions", _decisions(request))
@@ -97,7 +103,9 @@ def request_page(
         parts = dict.fromkeys(map(str, request.authors))
         lines += section("Four eyes: who has a part in it", [text_line(safe(part, 400)) for part in parts])
     for title, rows in evidence_sections(
-        request.evidence, shown=("model", "version", "targets", "incumbents"), packages=packages
+        request.evidence,
+        shown=("model", "version", "targets", "incumbents", "rolled_back"),
+        packages=packages,
     ):
         lines += section(title, aligned([_evidence_cells(row) for row in rows], widest=widest))
     return lines
@@ -143,6 +151,15 @@ def approvers_text(request: PromotionRequest) -> str:
     lacking = missing_documents(request)
     once = f" once {safe(names_text(lacking), 400)} is attached" if lacking else ""
     return f"can be approved by {names}{of_teams}{once}"
+
+
+def warnings_of(request: PromotionRequest) -> list[str]:
+    """What the evidence holds against the version though it may be requested, for whoever files or decides the request."""
+    went_back = rolled_back_text(request.evidence)
+    return [
+        *([f"v{request.version} went back before: {went_back}"] if went_back else []),
+        *(f"a replay shows it to be worse: {line}" for line in worse_replay_lines(request.evidence)),
+    ]
 
 
 def left_out_text(asked: Sequence[str], filed: PromotionRequest, existing: Sequence[str]) -> str:

@@ -70,7 +70,7 @@ def rollout_table(rollouts: Sequence[Rollout], now: datetime) -> Table:
         },
         key=lambda r: r.id,
         empty="no roll-out is on its way: a request of a model with promotion.plan makes one when it is approved; "
-        "those that have ended stay on record",
+        "pilothouse rollout list --all shows those that have ended",
         fields=lambda r: (("model", r.model),),
     )
 

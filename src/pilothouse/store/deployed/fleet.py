@@ -127,17 +127,21 @@ def states_on(connection: Connection, models: Sequence[str]) -> list[TargetState
 
 
 def models_by_health(connection: Connection) -> list[Row]:
-    """A row of each model that has been applied, the worst first: its state, champion, newest version and open work."""
+    """A row of each model that has been applied, the worst first: its state, champion, newest version and open work.
+
+    Its alerts are those of every version: that one went back is an alert of a version which is live no more."""
     rows: list[Row] = connection.execute(
         "SELECT m.name AS model, f.task, f.spec ->> '$.monitoring.metric' AS metric, "
         "coalesce(s.health, 'not deployed') AS health, coalesce(s.why, '') AS why, "
-        "coalesce(s.counts, '{}') AS counts, coalesce(s.figures, '{}') AS figures, coalesce(s.alerts, 0) AS alerts, "
+        "coalesce(s.counts, '{}') AS counts, coalesce(s.figures, '{}') AS figures, coalesce(a.alerts, 0) AS alerts, "
         "(SELECT v.number FROM aliases a JOIN versions v ON v.id = a.version_id "
         "WHERE a.model_id = m.id AND a.alias = 'champion') AS champion, "
         "(SELECT max(v.number) FROM versions v WHERE v.model_id = m.id) AS latest, "
         "coalesce(j.jobs, 0) AS jobs, coalesce(q.requests, 0) AS requests, coalesce(h.holds, 0) AS holds "
         "FROM models m JOIN model_specs f ON f.id = (SELECT max(id) FROM model_specs WHERE model_id = m.id) "
         "LEFT JOIN model_states s ON s.model_id = m.id "
+        "LEFT JOIN (SELECT model_id, count(*) AS alerts FROM alerts WHERE status <> 'resolved' GROUP BY model_id) a "
+        "ON a.model_id = m.id "
         "LEFT JOIN (SELECT model_id, count(*) AS jobs FROM jobs WHERE status IN ('queued', 'running') GROUP BY model_id) j "
         "ON j.model_id = m.id "
         "LEFT JOIN (SELECT r.model_id, count(*) AS requests FROM promotion_requests r "

@@ -5,7 +5,7 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 
-from pilothouse.domain.models.version_stage import Standing, standing_of
+from pilothouse.domain.models.version_stage import Standing, VersionStage, standing_of
 from pilothouse.sqlite import Connection
 from pilothouse.store.promotion.request_conditions import OUTDATED, SUCCESSOR
 from pilothouse.store.values import from_row
@@ -74,7 +74,18 @@ ORDER BY 1, 2
 
 def standings(connection: Connection, keys: Sequence[int]) -> dict[int, Standing]:
     """Standing of each of these versions, by its key."""
+    return {key: standing_of(own) for key, own in _acts(connection, keys).items()}
+
+
+def last_roll_back(connection: Connection, key: int) -> Standing | None:
+    """Newest act by which a version was rolled back, whatever came of it since; None where it never was."""
+    acts = _acts(connection, [key]).get(key, [])
+    found = [act for act in acts if act.stage is VersionStage.ROLLED_BACK and act.since is not None]
+    return max(found, key=lambda act: str(act.since), default=None)
+
+
+def _acts(connection: Connection, keys: Sequence[int]) -> dict[int, list[Standing]]:
     acts: dict[int, list[Standing]] = defaultdict(list)
     for row in connection.execute(_ACTS, (json.dumps(list(keys)),)):
         acts[row["version_id"]].append(from_row(Standing, row))
-    return {key: standing_of(own) for key, own in acts.items()}
+    return acts

@@ -14,6 +14,7 @@ from pilothouse.domain.promotion.statements import Component, Declaration
 from pilothouse.domain.records import PromotionRequest
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.promotion.components import Passphrase, SecondComponent, Signed
+from pilothouse.operations.rollouts import views
 from pilothouse.presentation.pages.request_page import approvers_text
 from pilothouse.presentation.texts import counted
 
@@ -119,6 +120,12 @@ def approve(
     rules = decided.in_force
     more = [*rules.tightened, approvers_text(decided)] if rules else []
     say("; ".join([f"request {number} is {decided.status}: {approved}", *more]))
+    if made := views.rollout_of_request(session.services, session.actor, number):
+        next_of = views.show_rollout(session.services, session.actor, made.id).next
+        say(
+            f"it goes out by roll-out {made.id}, plan {safe(made.plan.name)}{f': {safe(next_of)}' if next_of else ''}; "
+            f"watch it: pilothouse rollout show {made.id}"
+        )
     if condition := _made(decided, session.actor.name):
         say(f"condition {condition.id}: {safe(wording(condition), 2_000)}")
     say_solo(session)

@@ -22,7 +22,7 @@ from pilothouse.domain.promotion.request_standing import RequestState
 from pilothouse.domain.records import PromotionRequest, RequestStatus
 from pilothouse.operations import catalogue
 from pilothouse.operations.promotion import promotions, request_lists
-from pilothouse.presentation.pages.request_page import approvers_text, left_out_text
+from pilothouse.presentation.pages.request_page import approvers_text, left_out_text, warnings_of
 from pilothouse.presentation.tables.work_rows import request_table
 from pilothouse.presentation.texts import counted
 
@@ -76,6 +76,8 @@ def request(
         return
     existing = catalogue.get_model(session.services, session.actor, filed.model).targets
     if text := left_out_text(asked or existing, filed, existing):
+        say(text)
+    for text in warnings_of(filed):
         say(text)
     if filed.status is RequestStatus.OPEN:
         needs = counted(filed.approvals_needed, "approval")
