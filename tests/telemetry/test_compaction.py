@@ -101,9 +101,9 @@ def answers_of(store: TelemetryStore) -> list[Any]:
         store.close()
 
 
-def packs(store: TelemetryStore) -> int:
+def packs(store: TelemetryStore, which: str = "1") -> int:
     with store.read() as connection:
-        return int(connection.execute("SELECT count(*) FROM window_packs").fetchone()[0])
+        return int(connection.execute(f"SELECT count(*) FROM window_packs WHERE {which}").fetchone()[0])
 
 
 def history(seed: int) -> list[PredictionBatch]:
@@ -125,15 +125,20 @@ def history(seed: int) -> list[PredictionBatch]:
 @pytest.mark.parametrize("seed", range(3))
 def test_readers_are_told_the_same_with_and_without_packs(opened: Any, seed: int) -> None:
     plain, packed = opened("plain"), opened("packed")
-    sent, most = history(seed), 0
-    for first in range(0, len(sent), 15):
+    sent, most, parts, chance = history(seed), 0, 0, random.Random(seed)
+    while sent:
+        some = sent[: chance.choice((2, 5, 15))]
+        sent, is_folded = sent[len(some) :], chance.random() < 0.7
         for store in (plain, packed):
-            append(store, *sent[first : first + 15])
-            store.fold_windows()
-        if first % 45 == 0:
+            append(store, *some)
+            if is_folded:
+                store.fold_windows()
+        if chance.random() < 0.5:
             pack(packed)
             most = max(most, packs(packed))
+            parts += packs(packed, "open_rows IS NOT NULL")
     assert most
+    assert parts, "hours of a day that is not over are packed too"
     assert answers(plain) == answers(packed)
     pack(packed)
     assert answers(plain) == answers(packed)
@@ -163,6 +168,51 @@ def test_a_day_that_is_packed_takes_late_events_and_is_packed_again(opened: Any)
     assert answers(store) == before
 
 
+def test_hours_of_a_day_that_is_not_over_are_packed_and_the_day_when_it_is(opened: Any) -> None:
+    plain, packed = opened("plain"), opened("packed")
+    for hour in range(28):
+        for store in (plain, packed):
+            append(store, sent_at([START_US + hour * HOUR_US], hour))
+            store.fold_windows()
+        pack(packed)
+        if hour == 17:
+            assert packs(packed, "open_rows IS NOT NULL") == 1
+            for store in (plain, packed):  # late, for a packed hour
+                append(store, sent_at([START_US + 3 * HOUR_US + 5], 900))
+            assert packs(packed) == 0
+        if hour % 5 > 2:
+            continue
+        assert answers(packed) == answers(plain)
+        as_of = showing(START_US + hour * HOUR_US // 2, NOW_US)
+        shown = [answers_of(TelemetryStore(store.path, prepare=as_of)) for store in (plain, packed)]
+        assert shown[0] == shown[1]
+    assert packs(packed, "open_rows IS NULL") == 1
+    assert packs(packed, "open_rows IS NOT NULL") == 0, "of the second day no three hours have passed"
+
+
+def test_a_day_between_packed_days_gets_a_pack_of_its_own(opened: Any) -> None:
+    store = opened("t")
+    days = [START_US + day * DAY_US for day in (0, 1, 3, 4)]
+    append(store, *(sent_at([at], number) for number, at in enumerate(days)))
+    while store.fold_windows():
+        continue
+    pack(store)
+    append(store, sent_at([days[1] + DAY_US], 900))  # opens none: its day had no hours
+    for number in range(5, 9):
+        append(store, sent_at([START_US + number * DAY_US], 900 + number))
+        while store.fold_windows():
+            continue
+        before = answers(store)
+        pack(store)
+        assert answers(store) == before
+    with store.read() as connection:
+        counts = connection.execute("SELECT counts FROM window_packs").fetchall()
+    starts = [start for (data,) in counts for start in window_packs._counts(data)[0].tolist()]
+    assert len(starts) == len(set(starts)) == 7, (
+        "each hour lies in one pack, and those of the two newest days in none"
+    )
+
+
 def test_packs_grow_day_by_day_up_to_their_bound(opened: Any) -> None:
     store = opened("t")
     for day in range(25):
@@ -173,8 +223,10 @@ def test_packs_grow_day_by_day_up_to_their_bound(opened: Any) -> None:
     with store.read() as connection:
         spans = connection.execute("SELECT first, last FROM window_packs ORDER BY first").fetchall()
         (left,) = connection.execute("SELECT count(*) FROM windows WHERE level=3600").fetchone()
-    assert [(last - first) // HOUR_US + 1 for first, last in spans] == [240, 240, 96]
-    assert left == 24, "the newest day is not over"
+    assert [(last - first) // HOUR_US + 1 for first, last in spans] == [240, 240, 117]
+    assert left == 3, (
+        "of the newest day, which is not over, the hours of the last two hours and what is less than three"
+    )
 
 
 def test_dense_days_and_minutes_stay_as_they_are(opened: Any) -> None:

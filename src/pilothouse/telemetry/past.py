@@ -15,6 +15,12 @@ _COUNTED_ONCE = (
 )
 """SQL condition under which no row is counted twice: a coarse window that is not summed yet stands for its finer ones,
 which are counted instead (see ``rollup``)."""
+_IN_PACK = (
+    "(SELECT coalesce(sum(o.value ->> 1), 0) FROM main.window_packs w, json_each(w.open_rows) o WHERE w.stream_id = t.id "  # noqa: S608 - ours
+    f"AND w.last - w.last % {DAY_US} + (o.value ->> 0) * {HOUR_US} < {{at}} "
+    f"AND {_UNFOLDED} u.level = 86400 AND u.start = w.last - w.last % {DAY_US}))"
+)
+"""SQL of the rows of packed hours of a day that is not summed yet, which no window counts."""
 
 
 def event_of_wall(connection: Connection, model: str, wall_us: int, low_us: int, now_us: int) -> int | None:
@@ -200,6 +206,7 @@ def showing(
         at_of_model = held.format(at=at, key="model", own="model")
     counted = "(SELECT coalesce(sum(w.rows), 0) FROM main.{table} w WHERE w.stream_id = t.id AND w.start < {at} {where})"
     rows = counted.format(table="windows", at=at_of_id, where=_COUNTED_ONCE)
+    rows = f"{rows} + {_IN_PACK.format(at=at_of_id)}"
     labelled = counted.format(table="outcome_days", at=at_of_id, where="")
     views = {
         "streams": (

@@ -1,5 +1,5 @@
 """Compaction at rest: small segments of sparse days merged, hours of sparse streams packed, space given back. No answer
-changes by it.
+changes by it. Of a day that is not over it is done every few hours of events.
 
 Each step is one short transaction that is whole by itself: one that was interrupted is done again.
 """
@@ -26,7 +26,7 @@ _DAYS_AT_ONCE = 64
 """Days that are looked at in one transaction, whether they are packed or stay as they are."""
 
 _LOOKED_AT: WeakKeyDictionary[TelemetryStore, dict[int, int]] = WeakKeyDictionary()
-"""Day of events up to which this process has compacted each stream."""
+"""Time of events up to which this process has compacted each stream."""
 _PLACES: WeakKeyDictionary[TelemetryStore, dict[int, int]] = WeakKeyDictionary()
 """Start of the last day looked at, of the stream in which a turn ended: days that stay as they are hold up no other stream."""
 
@@ -38,26 +38,26 @@ def compact(services: Services, streams: Iterable[int]) -> tuple[int, int]:
 
 
 def at_rest(services: Services) -> bool:
-    """Compact streams of which a day of events is over, for a moment; True where some are left for the next turn.
+    """Compact streams of which some hours of events are over, for a moment; True where some are left for the next turn.
 
-    A stream with damaged rows stops no other: its IntegrityError is raised, and it is left alone until its next day is over.
+    A stream with damaged rows stops no other: its IntegrityError is raised, and it is left alone until more hours are over.
     """
     until = time.monotonic() + _TURN_S
     looked_at = _LOOKED_AT.setdefault(services.telemetry, {})
     places = _PLACES.setdefault(services.telemetry, {})
     with services.telemetry.read() as connection:
-        days = window_packs.days_over(connection)
-    for stream_id, day in days:
-        if looked_at.get(stream_id) == day:
+        streams = window_packs.hours_over(connection)
+    for stream_id, over in streams:
+        if looked_at.get(stream_id) == over:
             continue
         try:
             for _ in _steps(services, stream_id, places, dense=False):
                 if time.monotonic() > until:
                     return True
         except IntegrityError:
-            looked_at[stream_id] = day
+            looked_at[stream_id] = over
             raise
-        looked_at[stream_id] = day
+        looked_at[stream_id] = over
         places.pop(stream_id, None)
     with services.telemetry.transaction() as connection:
         if retention.mostly_free(connection):
@@ -70,7 +70,8 @@ def _steps(services: Services, stream_id: int, places: dict[int, int], *, dense:
     which little is gained, is left to the rounds of retention. Days are packed behind the stream's place, which goes on."""
     telemetry = services.telemetry
     with telemetry.read() as connection:
-        bounds = () if dense else (24 * window_packs.SPARSE_ROWS, _LAG_US)
+        over = window_packs.LATE_US, window_packs.PART_US
+        bounds = () if dense else (24 * window_packs.SPARSE_ROWS, _LAG_US, over)
         groups = list(retention.mergeable(connection, stream_id, *bounds))
         days = [
             day for day in window_packs.due(connection, stream_id) if day > places.get(stream_id, day - 1)

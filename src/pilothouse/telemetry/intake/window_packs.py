@@ -1,10 +1,12 @@
 """Hours of sparse streams packed together: an hour of few rows takes a tenth of what it takes as a window of its own.
 
-A *pack* holds the hours of whole days of one stream. The windows of these days keep all but their profile, which is the sum of
-their hours'. Only what comes back to the bit is packed; an event that comes for a packed day opens its pack first, so
-that every hour lies in one place. Functions take a connection.
+A *pack* holds the hours of whole days of one stream, and the newest one those of a day that is not over, as far as they
+have passed. The windows of whole days keep all but their profile, which is the sum of their hours'. Only what comes back to
+the bit is packed; an event that comes for a packed hour opens its pack first, so that every hour lies in one place. Functions
+take a connection.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -25,13 +27,14 @@ from pilothouse.telemetry.intake.write_cache import WriteCache
 from pilothouse.telemetry.rows.columns import Ints
 
 PACKS = """
-CREATE TABLE window_packs (       -- hours of whole days of sparse streams
+CREATE TABLE window_packs (       -- hours of days of sparse streams
   stream_id INTEGER NOT NULL REFERENCES streams(id),
   first INTEGER NOT NULL,         -- start of the first hour
   last INTEGER NOT NULL,          -- start of the last hour that is shown
   counts BLOB NOT NULL,           -- starts, rows, requests, errors
   latencies BLOB NOT NULL,
   profiles BLOB NOT NULL,
+  open_rows TEXT,                 -- JSON: (hour, rows) of the last day where it was not over; NULL: days are whole
   PRIMARY KEY (stream_id, first)
 ) STRICT, WITHOUT ROWID;
 """
@@ -43,8 +46,10 @@ SPARSE_ROWS = 64
 """Rows an hour up to which a day's hours are packed: those of more rows are a small part of their events."""
 _HOURS = 256
 """Hours of a pack at most: one hour is read with all of its pack."""
-_LATE_US = 2 * HOUR_US
-"""Time for which a day that is over is left as it is, for the events that come a little late."""
+LATE_US = 2 * HOUR_US
+"""Time for which hours and days that are over are left as they are, for the events that come a little late."""
+PART_US = 3 * HOUR_US
+"""Hours of a day that is not over are packed so many at a time."""
 _DAMAGED = "packed hours are damaged: {} are missing; restore telemetry.db from a backup"
 _IN_SPAN = "FROM window_packs WHERE stream_id=? AND first<? AND last>=? ORDER BY first"
 
@@ -92,19 +97,21 @@ def count_rows(connection: Connection, stream_id: int, start_us: int, end_us: in
 
 
 def packed_until(connection: Connection, stream_id: int, known: WriteCache) -> int:
-    """End of the newest packed day of a stream; 0 where none is."""
+    """End of the newest packed day of a stream, of the newest packed hour where its day was not over; 0 where none is."""
     if stream_id not in known.packed:
-        (last,) = connection.execute(
-            "SELECT max(last) FROM window_packs WHERE stream_id=?", (stream_id,)
+        row = connection.execute(
+            "SELECT last, open_rows IS NULL FROM window_packs WHERE stream_id=? ORDER BY last DESC LIMIT 1",
+            (stream_id,),
         ).fetchone()
-        known.packed[stream_id] = 0 if last is None else last - last % DAY_US + DAY_US
+        last, whole = row or (0, False)
+        known.packed[stream_id] = last and (last - last % DAY_US + DAY_US if whole else last + HOUR_US)
     return known.packed[stream_id]
 
 
 def open_around(
     connection: Connection, specification: ProfileSpecification, stream_id: int, time_us: int
 ) -> None:
-    """Write hours and days back as windows of their own where a pack holds the day of that time."""
+    """Write hours, and the profiles of whole days, back as windows of their own where a pack holds hours of that time's day."""
     day = time_us - time_us % DAY_US
     found = connection.execute(
         f"SELECT first, counts, latencies, profiles {_IN_SPAN}", (stream_id, day + DAY_US, day)
@@ -112,10 +119,20 @@ def open_around(
     for first, *data in found:
         hours = _decode(specification, *data)
         windows = [((stream_id, HOUR_S, start), hour) for start, hour in hours]
+        whole = _without_profile(connection, stream_id, first - first % DAY_US, hours[-1][0])
         for start, of_day in _by_day(hours):
-            windows.append(((stream_id, DAY_S, start), window_rows.summed(specification, of_day)))
+            if start in whole:
+                windows.append(((stream_id, DAY_S, start), window_rows.summed(specification, of_day)))
         window_rows.write(connection, specification, windows)
         connection.execute("DELETE FROM window_packs WHERE stream_id=? AND first=?", (stream_id, first))
+
+
+def _without_profile(connection: Connection, stream_id: int, start_us: int, end_us: int) -> set[int]:
+    rows = connection.execute(
+        "SELECT start FROM windows WHERE stream_id=? AND level=? AND start BETWEEN ? AND ? AND rows > 0 AND profile IS NULL",
+        (stream_id, DAY_S, start_us, end_us),
+    )
+    return {int(start) for (start,) in rows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +140,18 @@ class _Pack:
     first: int
     last: int
     hours: int
+    whole: bool
 
 
-def days_over(connection: Connection) -> list[tuple[int, int]]:
-    """(stream, day since 1970) that is the newest to be packed, of each stream."""
-    rows = connection.execute("SELECT id, (last_event - ?) / ? - 1 FROM streams", (_LATE_US, DAY_US))
-    return [(int(stream_id), int(day)) for stream_id, day in rows]
+def hours_over(connection: Connection) -> list[tuple[int, int]]:
+    """(stream, time up to which its hours may be packed) of each stream."""
+    rows = connection.execute("SELECT id, (last_event - ?) / ? * ? FROM streams", (LATE_US, PART_US, PART_US))
+    return [(int(stream_id), int(until)) for stream_id, until in rows]
 
 
 def due(connection: Connection, stream_id: int) -> list[int]:
-    """Starts of the sparse days of a stream that are over and not packed, oldest first, some at once."""
+    """Starts of the sparse days of a stream with hours that have passed and are not packed, oldest first, some at once; the
+    last of them may be a day that is not over."""
     rows = connection.execute(
         "SELECT w.start FROM windows w JOIN streams s ON s.id = w.stream_id "
         "WHERE w.stream_id=?1 AND w.level=?2 AND w.rows BETWEEN 1 AND ?3 AND w.profile IS NOT NULL "
@@ -140,37 +159,69 @@ def due(connection: Connection, stream_id: int) -> list[int]:
         "AND NOT EXISTS (SELECT 1 FROM unfolded_windows u WHERE u.stream_id=w.stream_id AND u.level=w.level "
         "AND u.start=w.start) AND NOT EXISTS (SELECT 1 FROM windows m WHERE m.stream_id=w.stream_id "
         "AND m.level=?6 AND m.start>=w.start AND m.start<w.start + ?4) ORDER BY w.start",
-        (stream_id, DAY_S, 24 * SPARSE_ROWS, DAY_US, _LATE_US, MINUTE_S),
+        (stream_id, DAY_S, 24 * SPARSE_ROWS, DAY_US, LATE_US, MINUTE_S),
     )
-    return [int(start) for (start,) in rows]
+    days = [int(start) for (start,) in rows]
+    day = _open_day(connection, stream_id)
+    return days if day is None else [*days, day]
+
+
+def _open_day(connection: Connection, stream_id: int) -> int | None:
+    """Start of the day that is not over, where some of its hours may be packed: the only one that is not summed yet."""
+    day, newest, last_event = connection.execute(
+        "SELECT min(u.start), max(u.start), s.last_event FROM streams s JOIN unfolded_windows u "
+        "ON u.stream_id=s.id AND u.level=? WHERE s.id=?",
+        (DAY_S, stream_id),
+    ).fetchone()
+    if day is None or day != newest:
+        return None
+    until = min(_until(last_event), day + DAY_US)
+    rows, most, finest = connection.execute(
+        "SELECT sum(rows), max(rows), min(level) FROM windows WHERE stream_id=? AND level<=? AND start>=? AND start<?",
+        (stream_id, HOUR_S, day, until),
+    ).fetchone()
+    return int(day) if rows and most <= SPARSE_ROWS and finest == HOUR_S else None
+
+
+def _until(last_event_us: int) -> int:
+    """Time up to which hours may be packed."""
+    return (last_event_us - LATE_US) // PART_US * PART_US
 
 
 def pack(
     connection: Connection, specification: ProfileSpecification, stream_id: int, days: Sequence[int]
 ) -> int:
-    """Pack the first of these days that fit into one pack, with those of a pack before them that has room; returns how many
-    days were looked at, of which one that would not come back to the bit stays as it is."""
+    """Pack the first of these days that fit into one pack, with those of a pack before them that has room, or holds the first
+    hours of a day that was not over; returns how many days were looked at, of which one that would not come back to the bit
+    stays as it is."""
     packs = [
-        _Pack(first, last, len(_counts(counts)[0]))
-        for first, last, counts in connection.execute(
-            "SELECT first, last, counts FROM window_packs WHERE stream_id=? ORDER BY first", (stream_id,)
+        _Pack(first, last, len(_counts(counts)[0]), whole)
+        for first, last, counts, whole in connection.execute(
+            "SELECT first, last, counts, open_rows IS NULL FROM window_packs WHERE stream_id=? ORDER BY first",
+            (stream_id,),
         )
     ]
-    before = max((p for p in packs if p.first < days[0]), key=lambda p: p.first, default=None)
-    until = min((p.first for p in packs if p.first > days[0]), default=1 << 62)
-    hours: Hours = []
-    if before is not None and before.hours + 24 <= _HOURS and before.last < days[0]:
-        hours = read(connection, specification, stream_id, before.first, before.last + 1)
-    packed, looked_at = [], 0
+    before = next((p for p in packs if not p.whole and days[0] <= p.last < days[0] + DAY_US), None)
+    if before is None:
+        last = max((p for p in packs if p.first < days[0]), key=lambda p: p.first, default=None)
+        has_room = last is not None and last.whole and last.hours + 24 <= _HOURS and last.last < days[0]
+        before = last if has_room else None
+    after = min((p.first for p in packs if p.first >= days[0] + DAY_US), default=1 << 62)
+    hours = _of_pack(connection, specification, stream_id, before.first) if before is not None else []
+    packed, looked_at, is_open = list[tuple[int, int]](), 0, False
     for day in days:
-        if looked_at and (day > until or len(hours) + 24 > _HOURS):
+        if looked_at and (day > after or len(hours) + 24 > _HOURS):
             break
         looked_at += 1
-        of_day = window_rows.read(connection, specification, (stream_id, HOUR_S, day, day + DAY_US))
-        ((_, whole),) = window_rows.read(connection, specification, (stream_id, DAY_S, day, day + 1))
-        if of_day and _same(window_rows.summed(specification, (part for _, part in of_day)), whole):
-            hours += of_day
-            packed.append(day)
+        is_open, until = _is_open(connection, stream_id, day)
+        if is_open and day != days[-1]:  # an event came late after it was found to be due
+            break
+        own = window_rows.read(connection, specification, (stream_id, HOUR_S, day, until))
+        earlier = [hour for hour in hours if hour[0] < day]
+        of_day = sorted(hours[len(earlier) :] + own, key=lambda hour: hour[0])
+        if of_day and (is_open or _is_sum(connection, specification, (stream_id, day), of_day)):
+            hours = earlier + of_day
+            packed.append((day, until))
     if not packed:
         return looked_at
     data = _encode(specification, hours)
@@ -179,22 +230,58 @@ def pack(
         start == at and _same(hour, back) for (start, hour), (at, back) in zip(hours, again, strict=True)
     ):
         return looked_at
-    if before is not None and hours[0][0] == before.first:
+    if before is not None:
         connection.execute(
             "DELETE FROM window_packs WHERE stream_id=? AND first=?", (stream_id, before.first)
         )
     connection.executemany(
         "DELETE FROM windows WHERE stream_id=? AND level=? AND start>=? AND start<?",
-        [(stream_id, HOUR_S, day, day + DAY_US) for day in packed],
+        [(stream_id, HOUR_S, day, until) for day, until in packed],
     )
+    is_open = is_open and packed[-1][0] == days[-1]
     connection.executemany(
         "UPDATE windows SET profile=NULL WHERE stream_id=? AND level=? AND start=?",
-        [(stream_id, DAY_S, day) for day in packed],
+        [(stream_id, DAY_S, day) for day, _ in (packed[:-1] if is_open else packed)],
     )
+    of_open = [
+        ((start - packed[-1][0]) // HOUR_US, hour.rows) for start, hour in hours if start >= packed[-1][0]
+    ]
+    open_rows = json.dumps(of_open, separators=(",", ":")) if is_open else None
     connection.execute(
-        "INSERT INTO window_packs VALUES (?,?,?,?,?,?)", (stream_id, hours[0][0], hours[-1][0], *data)
+        "INSERT INTO window_packs VALUES (?,?,?,?,?,?,?)",
+        (stream_id, hours[0][0], hours[-1][0], *data, open_rows),
     )
     return looked_at
+
+
+def _of_pack(
+    connection: Connection, specification: ProfileSpecification, stream_id: int, first: int
+) -> Hours:
+    """All hours of one pack, but for others in its span, which came for a day that was free there."""
+    row = connection.execute(
+        "SELECT counts, latencies, profiles FROM window_packs WHERE stream_id=? AND first=?",
+        (stream_id, first),
+    ).fetchone()
+    return _decode(specification, *row)
+
+
+def _is_open(connection: Connection, stream_id: int, day: int) -> tuple[bool, int]:
+    """Whether a day is not summed yet, and the end of its hours that may be packed."""
+    is_unfolded, last_event = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM unfolded_windows u WHERE u.stream_id=s.id AND u.level=? AND u.start=?), last_event "
+        "FROM streams s WHERE s.id=?",
+        (DAY_S, day, stream_id),
+    ).fetchone()
+    return (True, min(_until(last_event), day + DAY_US)) if is_unfolded else (False, day + DAY_US)
+
+
+def _is_sum(
+    connection: Connection, specification: ProfileSpecification, day: tuple[int, int], hours: Hours
+) -> bool:
+    """True where the window of a day (stream, start) is to the bit the sum of its hours."""
+    stream_id, start = day
+    ((_, whole),) = window_rows.read(connection, specification, (stream_id, DAY_S, start, start + 1))
+    return _same(window_rows.summed(specification, (part for _, part in hours)), whole)
 
 
 def _by_day(hours: Hours) -> list[tuple[int, list[Increment]]]:

@@ -171,22 +171,33 @@ def deleted_before_us(connection: Connection, model: str, target: str | None) ->
 
 
 def mergeable(
-    connection: Connection, stream_id: int, rows_a_day: int = 1 << 62, lag_us: int = 1 << 62
+    connection: Connection,
+    stream_id: int,
+    rows_a_day: int = 1 << 62,
+    lag_us: int = 1 << 62,
+    over: tuple[int, int] = (0, DAY_US),
 ) -> Iterator[list[int]]:
     """Small segments of a stream that belong together: of one day of events that is over, received on one day, at lags between
-    two multiples of ``lag_us``. Days with more than ``rows_a_day`` in such segments are left out."""
+    two multiples of ``lag_us``. Days with more than ``rows_a_day`` in such segments are left out.
+
+    ``over``: of the newest day too what lies before the last multiple of the second, as the first as long ago, in
+    microseconds.
+    """
     groups = connection.execute(
         "SELECT g.last_event / ?1, g.received / ?1, (g.received - g.last_event) / ?5 "
         "FROM segments g JOIN streams s ON s.id = g.stream_id "
-        "WHERE g.stream_id=?3 AND g.rows < ?2 AND g.last_event < s.last_event / ?1 * ?1 "
+        "WHERE g.stream_id=?3 AND g.rows < ?2 "
+        "AND g.last_event < max(s.last_event / ?1 * ?1, (s.last_event - ?6) / ?7 * ?7) "
         "GROUP BY 1, 2, 3 HAVING count(*) > 1 AND sum(g.rows) <= ?4",
-        (DAY_US, LARGE_ROWS // 2, stream_id, rows_a_day, lag_us),
+        (DAY_US, LARGE_ROWS // 2, stream_id, rows_a_day, lag_us, *over),
     ).fetchall()
     for day, received, lag in groups:
         rows = connection.execute(
-            "SELECT id, rows FROM segments WHERE stream_id=? AND last_event>=? AND last_event<? AND rows<? "
-            "AND received / ? = ? AND (received - last_event) / ? = ? ORDER BY last_event, id",
-            (stream_id, day * DAY_US, (day + 1) * DAY_US, LARGE_ROWS // 2, DAY_US, received, lag_us, lag),
+            "SELECT g.id, g.rows FROM segments g JOIN streams s ON s.id = g.stream_id WHERE g.stream_id=?3 "
+            "AND g.last_event >= ?4 * ?1 AND g.last_event < (?4 + 1) * ?1 AND g.rows < ?2 "
+            "AND g.last_event < max(s.last_event / ?1 * ?1, (s.last_event - ?8) / ?9 * ?9) "
+            "AND g.received / ?1 = ?5 AND (g.received - g.last_event) / ?6 = ?7 ORDER BY g.last_event, g.id",
+            (DAY_US, LARGE_ROWS // 2, stream_id, day, received, lag_us, lag, *over),
         ).fetchall()
         group, size = list[int](), 0
         for number, count in rows:
