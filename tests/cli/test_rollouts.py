@@ -111,6 +111,22 @@ def test_a_roll_out_is_shown_and_steered(place: RolloutWorkspace, run: Run) -> N
     assert "there is no roll-out 9" in run("rollout", "show", "9").err
 
 
+def test_an_alert_of_a_version_that_went_back_counts_wherever_alerts_are_counted(
+    place: RolloutWorkspace, run: Run
+) -> None:
+    place.report("ewr", 1)
+    place.begin()
+    place.keep()
+    place.report("ewr", 1, failed="sklearn.Foo is not allowed")
+    place.keep()
+
+    open_there = [one for one in run("--json", "alerts").json if one["status"] == "open"]
+    assert [one["version"] for one in open_there] == [2]
+    said = run("--json", "status").json
+    assert sum(one["open_alerts"] for one in said["models"]) == 1
+    assert run("--json", "site", "state").json["figures"]["alerts"] == 1
+
+
 def test_a_roll_back_over_a_selection_and_the_step_that_was_seen(place: RolloutWorkspace, run: Run) -> None:
     number = str(place.begin())
     place.keep()

@@ -49,4 +49,4 @@ def show(
     finally:
         if not keep:
             workspace.remove(root)
-        progress.say(workspace.closing_text(root))
+        progress.say(workspace.closing_text(root, keep=keep))

@@ -42,7 +42,7 @@ def run_demo(
     finally:
         if not keep:
             workspace.remove(root)
-        progress.say(workspace.closing_text(root))
+        progress.say(workspace.closing_text(root, keep=keep))
 
 
 def _days(until: str | None) -> int:

@@ -86,8 +86,13 @@ def remove(root: Path) -> None:
     control.stop_serving(root)
 
 
-def closing_text(root: Path) -> str:
-    """Commands that open the console on the demo's workspace and start its daemon."""
+def closing_text(root: Path, *, keep: bool) -> str:
+    """Commands that open the console on the demo's workspace, and start its daemon or, where that was kept, end it."""
     program = "pilothouse" if shutil.which("pilothouse") else os.path.relpath(sys.argv[0])
     where = shlex.join([program, "--workspace", str(root)])
-    return f"look round with: {where} --as {APPROVER} (to go on serving: {where} daemon start)"
+    then = (
+        f"to end what runs: {where} daemon stop --serving"
+        if keep
+        else f"to go on serving: {where} daemon start"
+    )
+    return f"look round with: {where} --as {APPROVER} ({then})"

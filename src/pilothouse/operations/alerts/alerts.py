@@ -35,11 +35,16 @@ def list_alerts(
 
 
 def count_alerts(
-    services: Services, actor: Actor, *, status: AlertStatus | None = None, model: str | None = None
+    services: Services,
+    actor: Actor,
+    *,
+    status: AlertStatus | None = None,
+    unresolved: bool = False,
+    model: str | None = None,
 ) -> int:
     """Number of alerts."""
     with reading(services, actor) as connection:
-        return alerts.count(connection, status=status, model=model)
+        return alerts.count(connection, status=status, unresolved=unresolved, model=model)
 
 
 def get_alert(services: Services, actor: Actor, alert_id: int) -> Alert:

@@ -57,7 +57,6 @@ def _figures(services: Services, actor: Actor, *, requests: int, jobs: int) -> S
     mark = services.write_guard.state()
     with reading(services, actor) as connection:
         rows = audit.head(connection).count
-    open_alerts = (AlertStatus.OPEN, AlertStatus.ACKNOWLEDGED)
     return SiteFigures(
         made_at=services.now(),
         release=__version__,
@@ -65,7 +64,7 @@ def _figures(services: Services, actor: Actor, *, requests: int, jobs: int) -> S
         models=len(models),
         deployments=sum(watch.counts.values()) - watch.counts.get(Health.NOT_DEPLOYED, 0),
         unhealthy=sum(watch.counts.get(one, 0) for one in UNHEALTHY),
-        alerts=sum(alerts.count_alerts(services, actor, status=status) for status in open_alerts),
+        alerts=alerts.count_alerts(services, actor, unresolved=True),
         requests=requests,
         jobs=jobs,
         unwatched=watch.unwatched,

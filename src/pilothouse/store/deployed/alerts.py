@@ -64,8 +64,14 @@ def listed(
     return [from_row(Alert, row) for row in rows]
 
 
-def count(connection: Connection, *, status: AlertStatus | None = None, model: str | None = None) -> int:
-    conditions, values = _where(status, False, model, None)
+def count(
+    connection: Connection,
+    *,
+    status: AlertStatus | None = None,
+    unresolved: bool = False,
+    model: str | None = None,
+) -> int:
+    conditions, values = _where(status, unresolved, model, None)
     (alerts,) = connection.execute(
         f"SELECT count(*) FROM alerts a JOIN models m ON m.id = a.model_id {conditions}",  # noqa: S608 - conditions of our own
         values,
