@@ -362,6 +362,17 @@ def test_requests_are_under_way_together_and_a_curve_is_asked_for_where_it_is() 
         source.close()
 
 
+def test_runs_that_nobody_asked_for_and_those_told_twice_are_not_taken() -> None:
+    answers = {
+        **_EXPERIMENTS,
+        _search(["a", "b"]): _json({"runs": [_run(one) for one in ("other", "a", "a")]}),
+    }
+    with served(answers) as (address, _):
+        source = MlflowServer(HttpClient(address, {}))
+        assert [run.id for run in together(source, ["a", "b"])] == ["a"]
+        source.close()
+
+
 def test_runs_with_too_many_points_are_asked_for_again_in_smaller_parts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -162,13 +162,17 @@ class MlflowServer:
         return {id_of(run) for run in told}
 
     def _searched(self, ids: Sequence[str], more: str = "", view: str = "ALL") -> list[Mapping[str, Any]]:
+        """Those of the runs that the server tells of, each once; others that it tells of are not taken."""
         body = {
             "experiment_ids": list(self._known_experiments()),
             "filter": f"attributes.run_id IN ({', '.join(map(_quoted, ids))}){more}",
             "run_view_type": view,
             "max_results": len(ids) if more else _RUNS,
         }
-        return mappings(self._client.json(f"{_API}/runs/search", body=body), "runs")
+        told = {
+            id_of(run): run for run in mappings(self._client.json(f"{_API}/runs/search", body=body), "runs")
+        }
+        return [told[one] for one in ids if one in told]
 
     def _each(self, ask: Callable[[T], R], asked: Iterable[T]) -> Iterator[R]:
         """Answers in the order of what is asked, a few requests at a time."""
