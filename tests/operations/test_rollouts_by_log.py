@@ -103,7 +103,7 @@ def found(shop: SmallWorkspace) -> Rollout:
 
 
 @pytest.mark.parametrize("go_on", ["evidence", "time"])
-def test_rows_of_a_log_are_no_requests_of_a_canary_which_waits_and_then_pauses(
+def test_rows_from_before_a_canary_are_no_requests_of_it_and_it_waits_and_then_pauses(
     shop: SmallWorkspace, tmp_path: Path, go_on: str
 ) -> None:
     begin(

@@ -5,7 +5,7 @@ from typing import Any
 
 def make_form_5(connection: Any) -> None:
     """Take back what the steps after the fifth have changed."""
-    for table in ("keys", "outcomes", "batches", "arms", "links", "pairs"):
+    for table in ("hour_rows", "hours", "logs", "keys", "outcomes", "batches", "arms", "links", "pairs"):
         connection.execute(f"DROP TABLE trial_{table}")
     connection.execute("DROP TABLE trials")
     for table in (
@@ -18,6 +18,7 @@ def make_form_5(connection: Any) -> None:
         "producer_targets",
         "traces",
         "window_packs",
+        "log_keys",
     ):
         connection.execute(f"DROP TABLE {table}")
     for index in ("clocks_moved", "clocks_to_look_at", "retrainings_paused"):

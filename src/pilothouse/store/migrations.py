@@ -184,7 +184,9 @@ MIGRATIONS: dict[str, Migration] = {
         append_only=("job_places",),
         never_deleted=("followed_sites",),
     ),
-    "registry_21": Migration(parts=("0021_long_lists.sql", "0021_trigger_looks.sql")),
+    "registry_21": Migration(
+        parts=("0021_canary_spans.sql", "0021_long_lists.sql", "0021_trigger_looks.sql")
+    ),
 }
 """Migrations by name, in order."""
 

@@ -234,6 +234,7 @@ def showing(
         "trial_pairs": (f"t.received <= {wall_us}", {}),
         "trial_outcomes": (f"t.received <= {wall_us}", {}),
         "trial_arms": (f"t.hour <= {wall_us}", {}),
+        "trial_hours": (f"t.closed <= {wall_us}", {}),
     }
 
     def prepare(connection: Connection) -> None:

@@ -8,7 +8,7 @@ from pilothouse.sqlite import Connection, Database, Progress, Schema
 from pilothouse.telemetry.intake.producers import PRODUCERS
 from pilothouse.telemetry.intake.window_packs import PACKS
 from pilothouse.telemetry.rows.traces import TRACES
-from pilothouse.telemetry.trials.tables import DRAWS, KEY_PLACES, TRIALS
+from pilothouse.telemetry.trials.tables import DRAWS, KEY_PLACES, LOG_HOURS, TRIALS
 
 _FIRST = """
 CREATE TABLE specifications (
@@ -374,6 +374,7 @@ MIGRATIONS = (
     KEY_PLACES,
     TRACES,
     PACKS,
+    LOG_HOURS,
 )
 """Scripts of which each brings the schema from its index to the next; ``PRAGMA user_version`` counts those applied."""
 

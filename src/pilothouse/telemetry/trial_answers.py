@@ -7,7 +7,7 @@ import numpy as np
 
 from pilothouse.sqlite import Connection
 from pilothouse.telemetry.rows.columns import Floats, Ints, decode_predictions
-from pilothouse.telemetry.trial_pairs import TrialName, find_trial
+from pilothouse.telemetry.trial_pairs import TrialName, find_trial, given_out
 from pilothouse.telemetry.trials.draws import counted_rows
 
 _ROWS_AT_ONCE = 50_000
@@ -31,23 +31,23 @@ class ArmAnswered:
 def answered_arms(
     connection: Connection, trial: TrialName, after: int = 0, most: int = _ROWS_AT_ONCE
 ) -> ArmAnswered:
-    """Rows that came after a watermark, ``most`` or a few more; whole batches in the order in which they came."""
+    """Rows that came after a watermark, ``most`` or a few more: whole batches (of logs hours) in the order in which they
+    came."""
     number, classes = find_trial(connection, trial) or (-1, ())
-    (newest,) = connection.execute("SELECT coalesce(max(id), 0) FROM batches").fetchone()
-    after = min(after, newest)  # a backup's telemetry is older than its registry
+    after = given_out(connection, "trial_batches", after)
     numbers: dict[str | None, int] = {name: place for place, name in enumerate(classes)}
     parts: list[tuple[Any, ...]] = []
     total, watermark, more = 0, after, False
-    for batch, version, share, counted, start, rows, data in connection.execute(
-        "SELECT b.id, t.version, a.share, a.counted, b.segment_start, b.rows, s.predictions FROM trial_batches a "
+    for part, version, share, counted, start, rows, data in connection.execute(
+        "SELECT a.id, t.version, a.share, a.counted, b.segment_start, b.rows, s.predictions FROM trial_batches a "
         "JOIN batches b ON b.id = a.batch_id JOIN streams t ON t.id = b.stream_id JOIN segments s ON s.id = b.segment_id "
-        "WHERE a.trial_id=? AND a.batch_id>? ORDER BY a.batch_id",
+        "WHERE a.trial_id=? AND a.id>? ORDER BY a.id",
         (number, after),
     ):
         if total >= most:
             more = True
             break
-        watermark = batch
+        watermark = part
         answered = decode_predictions(data).part(start, rows)
         drawn = counted_rows(counted, answered.rows)
         labels = answered.coded_labels.mapped(numbers, -1)[drawn] if classes else np.full(len(drawn), -1)

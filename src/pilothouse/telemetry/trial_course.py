@@ -73,9 +73,9 @@ def _of_arms(connection: Connection, number: int, classes: tuple[str, ...]) -> l
     numbers: dict[str | None, int] = {name: place for place, name in enumerate(classes)}
     decoded: dict[int, tuple[int, Predictions]] = {}
     for batch, version, segment, start, count in connection.execute(
-        "SELECT b.id, t.version, b.segment_id, b.segment_start, b.rows FROM trial_batches a "
+        "SELECT DISTINCT b.id, t.version, b.segment_id, b.segment_start, b.rows FROM trial_batches a "
         "JOIN batches b ON b.id = a.batch_id JOIN streams t ON t.id = b.stream_id "
-        "WHERE a.trial_id=? AND b.segment_id IS NOT NULL ORDER BY a.batch_id DESC",
+        "WHERE a.trial_id=? AND b.segment_id IS NOT NULL ORDER BY b.id DESC",
         (number,),
     ):
         if rows >= 2 * _MOST_ROWS:

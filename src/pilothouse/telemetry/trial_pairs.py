@@ -98,7 +98,8 @@ class PairCounts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Arm:
-    """Requests that one version answered in a trial, those that failed, and how long the former took; the same of draws."""
+    """Requests that one version answered in a trial, those that failed, and how long the former took; the same of draws.
+    Latencies are of those of which it is known."""
 
     version: int
     share: float
@@ -109,11 +110,13 @@ class Arm:
     failed_draws: int
     draw_latencies: LatencyProfile
     """Of those requests that are a draw: the first one of each key."""
+    answered_draws: int
+    """Draws whose request was answered; a log may say of none how long it took."""
 
     @property
     def draws(self) -> int:
         """Draws, those whose request failed among them."""
-        return self.draw_latencies.requests + self.failed_draws
+        return self.answered_draws + self.failed_draws
 
 
 def new_pairs(connection: Connection, trial: TrialName, after: int = 0, most: int = _ROWS_AT_ONCE) -> Pairs:
@@ -122,7 +125,7 @@ def new_pairs(connection: Connection, trial: TrialName, after: int = 0, most: in
     if found is None:
         return _pairs(after, False, (), [])
     number, classes = found
-    after = _given_out(connection, "trial_pairs", after)
+    after = given_out(connection, "trial_pairs", after)
     parts: list[tuple[dict[str, Any], tuple[int, int, int, int]]] = []
     rows, watermark, more = 0, after, False
     for pairs_id, data, *counts in connection.execute(
@@ -153,7 +156,7 @@ def judged_pairs(
     if found is None:
         return _pairs(after, False, (), [])
     number, classes = found
-    after = _given_out(connection, "trial_outcomes", after)
+    after = given_out(connection, "trial_outcomes", after)
     parts: list[tuple[dict[str, Any], tuple[int, int, int, int]]] = []
     total, watermark, more = 0, after, False
     opened: tuple[int, dict[str, Any]] = (-1, {})
@@ -182,14 +185,14 @@ def judged_arms(
     the order in which the outcomes became known."""
     found = find_trial(connection, trial)
     number, classes = found or (-1, ())
-    after = _given_out(connection, "trial_outcomes", after)
+    after = given_out(connection, "trial_outcomes", after)
     numbers: dict[str | None, int] = {name: place for place, name in enumerate(classes)}
     parts: list[tuple[Any, ...]] = []
     total, watermark, more = 0, after, False
     for entry, judged, version, share, counted, start, count, data in connection.execute(
         "SELECT o.id, o.data, t.version, a.share, a.counted, b.segment_start, b.rows, s.predictions FROM trial_outcomes o "
         "JOIN batches b ON b.id = o.batch_id JOIN streams t ON t.id = b.stream_id "
-        "JOIN trial_batches a ON a.batch_id = b.id JOIN segments s ON s.id = b.segment_id "
+        "JOIN trial_batches a ON a.batch_id = b.id AND a.trial_id = o.trial_id JOIN segments s ON s.id = b.segment_id "
         "WHERE o.trial_id=? AND o.id>? ORDER BY o.id",
         (number, after),
     ):
@@ -233,23 +236,32 @@ def arms(connection: Connection, trial: TrialName) -> list[Arm]:
     """Arms of a canary since the trial began, by share and version: arms are compared at one share, for only those were asked
     at the same time."""
     found = find_trial(connection, trial)
-    parts: dict[tuple[float, int], list[tuple[int, bytes, int, bytes]]] = {}
-    for share, version, errors, data, failed, drawn in connection.execute(
-        "SELECT share, version, errors, latency, failed_draws, draw_latency FROM trial_arms WHERE trial_id=? AND share>0 "
-        "ORDER BY share, version, hour",
+    parts: dict[tuple[float, int], list[tuple[Any, ...]]] = {}
+    for share, version, *counted in connection.execute(
+        "SELECT share, version, requests, rows, errors, latency, failed_draws, draw_latency, draws FROM trial_arms "
+        "WHERE trial_id=? AND share>0 ORDER BY share, version, hour",
         (found[0] if found else -1,),
     ):
-        parts.setdefault((share, version), []).append((errors, data, failed, drawn))
+        parts.setdefault((share, version), []).append(tuple(counted))
     summed = []
     for (share, version), listed in parts.items():
-        every = latency.merge_all([latency.decode(row[1]) for row in listed])
-        draws = latency.merge_all([latency.decode(row[3]) for row in listed])
-        errors, failed = sum(row[0] for row in listed), sum(row[2] for row in listed)
-        summed.append(Arm(version, share, every.requests, every.rows, errors, every, failed, draws))
+        requests, rows, errors, every, failed, drawn, draws = zip(*listed, strict=True)
+        latencies = [
+            latency.merge_all([latency.decode(data) for data in column]) for column in (every, drawn)
+        ]
+        answered = sum(
+            latency.decode(data).requests if count is None else count
+            for data, count in zip(drawn, draws, strict=True)
+        )
+        summed.append(
+            Arm(
+                version, share, sum(requests), sum(rows), sum(errors), latencies[0], sum(failed), latencies[1], answered
+            )
+        )  # fmt: skip
     return summed
 
 
-def _given_out(connection: Connection, table: str, after: int) -> int:
+def given_out(connection: Connection, table: str, after: int) -> int:
     """A watermark, or the newest number of a table where it lies beyond: a backup's telemetry is older than its registry, and
     what comes after a restore gets the numbers that were folded in between."""
     row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name=?", (table,)).fetchone()

@@ -53,12 +53,22 @@ class Step:
     share: float | None = None
     """Of a canary: share of the requests that the new version answers, above 0 and below 1."""
     requests: int = 0
-    """Least number of requests (pairs, in the shadow)."""
+    """Least number of requests (pairs, in the shadow), whether or not their outcomes are known."""
+    judged: int = 0
+    """Least number of requests (pairs) whose outcome is known."""
     bake: Duration = _NONE
     """Least time."""
     patience: Duration = _WEEK
     """Time after which a step that has not ended pauses the roll-out and says what is missing; by the wall clock."""
     clock: Clock = Clock.WALL
+    outcomes_within: Duration | None = None
+    """Of a canary on a platform whose answers come as logs: time for which an hour of the logs waits for its outcomes and for
+    the other version's log; a day and the model's ``outcome_delay`` where it is not said."""
+
+    @property
+    def is_blind(self) -> bool:
+        """True where it tries a version and may end by requests of which no outcome is known."""
+        return self.kind is not StepKind.LIVE and self.ends_by is GoOn.TIME and not self.judged
 
     @property
     def ends_by(self) -> GoOn:
@@ -111,8 +121,8 @@ class Plan:
         return self.wave
 
     def to_plain(self) -> dict[str, Any]:
-        """Plain data that is stored and hashed: every key, as it holds; ``moved`` only where it is set, as digests were before
-        it."""
+        """Plain data that is stored and hashed: every key, as it holds; ``moved``, ``judged`` and ``outcomes_within`` only
+        where they are set, as digests were before them."""
         return {
             "name": self.name,
             "false_rollbacks": self.false_rollbacks,
@@ -151,6 +161,16 @@ class Plan:
                 yield number, place, step
 
 
+def blind_steps(plan: Plan) -> Iterator[str]:
+    """One sentence for each step that tries a version and may end before any outcome is known."""
+    for number, place, step in plan.steps():
+        if step.is_blind:
+            yield (
+                f"{plan.name}: wave {number + 1}, step {place + 1} ({step.title}) goes on whether or not an outcome is known: "
+                f'judged = {step.requests or 500} waits for outcomes, go_on = "evidence" for a verdict'
+            )
+
+
 def _plain(step: Step) -> dict[str, Any]:
     return {
         "kind": str(step.kind),
@@ -160,6 +180,8 @@ def _plain(step: Step) -> dict[str, Any]:
         "bake": int(step.bake),
         "patience": int(step.patience),
         "clock": str(step.clock),
+        **({"judged": step.judged} if step.judged else {}),
+        **({"outcomes_within": int(step.outcomes_within)} if step.outcomes_within is not None else {}),
     }
 
 

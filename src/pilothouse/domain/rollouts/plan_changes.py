@@ -74,6 +74,13 @@ def _step(name: str, old: Step, new: Step) -> Iterator[str]:
         yield f"{name} ends by {new.ends_by} in place of {old.ends_by}"
     if new.requests < old.requests:
         yield f"{name} asks for {new.requests} requests in place of {old.requests}"
+    if new.judged < old.judged:
+        yield f"{name} asks for {new.judged} requests with outcomes in place of {old.judged}"
+    if old.outcomes_within is not None and (
+        new.outcomes_within is None or new.outcomes_within < old.outcomes_within
+    ):
+        now = "the usual time" if new.outcomes_within is None else format_duration(new.outcomes_within)
+        yield f"{name} waits for outcomes of logs for {now} in place of {format_duration(old.outcomes_within)}"
     if new.bake < old.bake:
         yield f"{name} bakes for {format_duration(new.bake)} in place of {format_duration(old.bake)}"
     if new.clock is not old.clock:

@@ -99,6 +99,13 @@ def _step_faults(path: str, step: Step) -> Iterator[str]:
         yield f"{path}.share: is of canary steps alone; expected none with {step.kind}"
     if step.requests < 0:
         yield f"{path}.requests: found {step.requests}; expected 0 or more"
+    if step.judged < 0:
+        yield f"{path}.judged: found {step.judged}; expected 0 or more"
+    if step.outcomes_within is not None:
+        if step.kind is not StepKind.CANARY:
+            yield f"{path}.outcomes_within: is of canary steps alone; expected none with {step.kind}"
+        if step.outcomes_within <= 0:
+            yield f"{path}.outcomes_within: found {step.outcomes_within}; expected more than 0, such as 1d"
     if step.kind is StepKind.LIVE and step.ends_by is GoOn.EVIDENCE:
         yield (
             f'{path}.go_on: found "evidence" with live: nothing answers beside the new version then; '

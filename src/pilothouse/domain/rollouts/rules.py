@@ -53,6 +53,8 @@ class StepEvidence:
     outcome: Outcome = Outcome.NO_TRAFFIC
     words: str = ""
     """``e-value 3.1 of 20; about 900 more pairs``."""
+    judged: int = 0
+    """Requests (pairs) whose outcome is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +291,9 @@ def _passed(facts: Facts, step: Step) -> str:
     if step.ends_by is GoOn.EVIDENCE:
         return f"not worse: {facts.evidence.words}" if facts.evidence.words else "not worse"
     parts = [f"nothing was found against it in {format_duration(step.bake)}"] if step.bake else []
-    parts += [f"{facts.evidence.requests:,} requests"] if step.requests else []
+    if step.requests or step.judged:
+        known = f"{facts.evidence.judged:,} of them with an outcome"
+        parts.append(f"{facts.evidence.requests:,} requests, {known}")
     return ", ".join(parts) or "nothing was found against it"
 
 
@@ -317,6 +321,8 @@ def _missing(rollout: Rollout, facts: Facts, step: Step) -> Iterator[_Missing]:
         yield _Missing(
             f"{seen:,} of {needed:,} requests" if seen else f"no traffic: 0 of {needed:,} requests"
         )
+    if facts.evidence.judged < step.judged:
+        yield _Missing(f"{facts.evidence.judged:,} of {step.judged:,} requests with outcomes")
     if step.ends_by is GoOn.EVIDENCE and facts.evidence.outcome is not Outcome.NOT_WORSE:
         words = facts.evidence.words or str(facts.evidence.outcome)
         yield _Missing(words)

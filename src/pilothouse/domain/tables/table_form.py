@@ -16,6 +16,8 @@ MISSING_WORDS = (
 missing everywhere."""
 
 EVENT_TIME = "event_time"
+REQUEST_KEY = "request_key"
+"""Name of the column of a log that says by which key the version of a request was drawn."""
 OUTCOME_COLUMNS = ("outcome", "truth", "value", "label")
 """Names of the column of outcomes, the first that there is."""
 

@@ -31,9 +31,11 @@ from pilothouse.operations.authorisation import changing
 from pilothouse.operations.fleet.processes import Pulse, note_serving_end
 from pilothouse.operations.promotion.deployments import desired_state
 from pilothouse.operations.services import Services
+from pilothouse.sqlite import Connection
 from pilothouse.store.deployed import deployer_states
 from pilothouse.store.deployed.deployer_states import DeployerState
 from pilothouse.store.models import targets
+from pilothouse.store.promotion import canary_spans
 from pilothouse.system.controlled_process import CLEAN_ENVIRONMENT, ending_text
 from pilothouse.system.processes import kill_group
 from pilothouse.system.programs.bounded_command import CommandEnd, run_bounded
@@ -201,15 +203,25 @@ class TargetDeployer:
         return done
 
     def _put(self, model: str, state: DeployerState, *, told: str = "") -> None:
+        clocks = self._services.event_clocks(model)
         if not told:
             with self._services.registry.transaction() as connection:
-                deployer_states.put(connection, self._target, model, state)
+                self._record(connection, model, state, clocks)
             return
         with changing(self._services, DAEMON, Permission.RUN_DAEMON) as change:
-            deployer_states.put(change.connection, self._target, model, state)
+            self._record(change.connection, model, state, clocks)
             version = state.wanted["version"]
             detail = {"model": model, "version": version, "action": state.action, "attempt": state.attempts}
             change.record(told, self._target, {**detail, **({"why": state.message} if state.message else {})})
+
+    def _record(
+        self, connection: Connection, model: str, state: DeployerState, clocks: Mapping[str, datetime]
+    ) -> None:
+        """Put a state on record, and with it since when, or until when, a canary has its share there."""
+        deployer_states.put(connection, self._target, model, state)
+        of_canary = state.wanted["canary"] if state.state == "ready" else None
+        canary = (int(of_canary[0]), float(of_canary[2])) if of_canary else None
+        canary_spans.follow(connection, model, self._target, canary, self._services.now(), clocks)
 
     def _run(self, deployer: Deployer, wanted: _Wanted, state: DeployerState) -> CommandEnd:
         model = wanted.version.model

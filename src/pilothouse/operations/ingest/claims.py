@@ -37,7 +37,7 @@ def of_trial(services: Services, batch: PredictionBatch) -> PredictionBatch:
     all the same."""
     if not batch.rollout or _is_of_trial(services, batch, {batch.version}, batch.share):
         return batch
-    return replace(batch, rollout=0, share=0.0)
+    return replace(batch, rollout=0, share=0.0, draws=b"", failed_draws=b"")
 
 
 def _is_of_trial(

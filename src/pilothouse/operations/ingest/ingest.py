@@ -25,6 +25,7 @@ from pilothouse.operations.promotion.deployments import private_columns
 from pilothouse.operations.services import Services
 from pilothouse.statistics.profiles.specification import ProfileSpecification
 from pilothouse.store.models import targets, versions
+from pilothouse.store.promotion import canary_spans
 from pilothouse.telemetry import Lookup, VersionFacts
 from pilothouse.telemetry.intake.file_parts import FilePart
 from pilothouse.telemetry.intake.kept_rejections import OF_A_FILE
@@ -130,8 +131,9 @@ def ingest_file(
 
     Columns: the model's features; ``score``; ``label`` (left out for a regression, and for a binary model where the
     score decides at 0.5); the model's timestamp column, or ``event_time``; where there are any ``prediction_id``,
-    ``latency_ms`` and ``truth``. The same file twice counts once; rows of it that were rejected are judged again. Rows are
-    judged in the order of their times, beside each other and the target's clock; in a ``history`` beside each other alone.
+    ``latency_ms``, ``request_key`` and ``truth``. The same file twice counts once; rows of it that were rejected are judged
+    again. Rows are judged in the order of their times, beside each other and the target's clock; in a ``history`` beside each
+    other alone.
 
     Raises InvalidInputError (a column is missing or not valid), NotFoundError (no such version or target) or
     NotAllowedError.
@@ -141,6 +143,7 @@ def ingest_file(
     check_may_ingest(services, actor, model, version, target)
     with services.registry.read() as connection:
         spec = spec_of_model(connection, model)
+        salt = canary_spans.salt_of_trial(connection, model, target)
     facts = version_facts(services, model, version)
     if facts is None:
         raise NotFoundError(f"there is no {version_uri(model, version)}")
@@ -150,7 +153,7 @@ def ingest_file(
         log.times, model, target, to_us(services.now()), history=history
     )
     counts, outcomes = FilePart(), Tally()
-    for batch, values in log.parts(f"{OF_A_FILE}{name[:16]}", model, version, target):
+    for batch, values in log.parts(f"{OF_A_FILE}{name[:16]}", model, version, target, salt):
         part, tally = services.telemetry.append_part(
             batch, values, believed, _lookup(services), to_us(services.now())
         )

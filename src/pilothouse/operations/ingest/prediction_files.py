@@ -1,6 +1,8 @@
 """Files of predictions and outcomes from other systems: parquet, csv, csv.gz, jsonl and ndjson, read into batches."""
 
+import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,8 @@ from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.domain.tables.table_form import (
     EVENT_TIME,
     OUTCOME_COLUMNS,
+    REQUEST_KEY,
+    ColumnKind,
     TableForm,
     outcome_form,
 )
@@ -45,6 +49,7 @@ class PredictionLog:
 
         self._specification = specification
         form = log_form(spec, specification)
+        form = replace(form, kinds={REQUEST_KEY: ColumnKind.TEXT, **form.kinds})
         self._file = open_table(source, form)
         self.dialect = self._file.dialect
         """What was found out of the file's dialect, as a phrase; empty for the usual."""
@@ -61,10 +66,10 @@ class PredictionLog:
         return len(self.times)
 
     def parts(
-        self, producer: str, model: str, version: int, target: str
+        self, producer: str, model: str, version: int, target: str, salt: bytes | None = None
     ) -> Iterator[tuple[PredictionBatch, list[Value]]]:
         """The rows as batches, numbered from 0, each with the outcomes of its rows (none: an empty list). The same file always
-        gives the same ones."""
+        gives the same ones. Of request keys a hash by ``salt`` goes along; without one, nothing."""
         first = 0
         for sequence, rows in enumerate(self._slices()):
             times = self.times[first : first + rows.num_rows]
@@ -84,6 +89,7 @@ class PredictionLog:
                 labels=self._labels(rows, scores),
                 requests=_timings(rows, times),
                 foreign_ids=_ids(rows, f"{producer}.{sequence}"),
+                draws=_keys(rows, salt) if salt is not None else b"",
             )
             yield (
                 batch,
@@ -205,6 +211,21 @@ def _timings(rows: "pa.Table", times: Ints) -> PackedTimings | list[Any]:
     return PackedTimings(
         np.ones(len(times), "<i8").tobytes(), micros.astype("<i8").tobytes(), times.astype("<i8").tobytes()
     )
+
+
+def _keys(rows: "pa.Table", salt: bytes) -> bytes:
+    """Hashes of the request keys as int64, 0 for a row without; empty where the log has no such column."""
+    if not _has(rows, REQUEST_KEY):
+        return b""
+    texts = _coded(rows.column(REQUEST_KEY))
+    hashed = [_hash_of(text, salt) if text else 0 for text in texts.vocabulary]
+    codes = np.frombuffer(texts.codes, f"<u{code_width(len(texts.vocabulary))}")
+    packed: bytes = np.array(hashed or [0], "<i8")[codes].tobytes()
+    return packed
+
+
+def _hash_of(key: str, salt: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8, key=salt).digest(), signed=True) or 1
 
 
 def _ids(rows: "pa.Table", part: str) -> list[str]:

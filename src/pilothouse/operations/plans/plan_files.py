@@ -8,7 +8,7 @@ from pilothouse.domain.identity.roles import Permission
 from pilothouse.domain.models.dataclass_reader import format_duration
 from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.domain.records import Target
-from pilothouse.domain.rollouts.plan import Plan, placed, uncovered_text
+from pilothouse.domain.rollouts.plan import Plan, blind_steps, placed, uncovered_text
 from pilothouse.domain.rollouts.plan_changes import looser
 from pilothouse.domain.rollouts.plan_file import PLANS_FILE, load_plans
 from pilothouse.operations.authorisation import Change, check
@@ -20,7 +20,7 @@ from pilothouse.store.models import models
 from pilothouse.store.models import targets as target_store
 from pilothouse.store.promotion import rollouts
 
-_DURATIONS = ("bake", "patience")
+_DURATIONS = ("bake", "patience", "outcomes_within")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ class PlanChanges:
     action: str
     differences: tuple[str, ...] = ()
     loosens: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Steps that may be misread, of every plan of the file."""
 
 
 def read_plans_file(services: Services, problems: list[str]) -> dict[str, Plan] | None:
@@ -61,7 +63,8 @@ def planned_plans(connection: Connection, described: Mapping[str, Plan] | None) 
             differences += _differences(before.to_plain(), plan.to_plain(), name)
             loosens += [f"{name}: {line}" for line in looser(before, plan)]
     action = "create" if not stored else "update" if put else "unchanged"
-    return PlanChanges(put, action, tuple(differences), tuple(loosens))
+    notes = [note for plan in described.values() for note in blind_steps(plan)]
+    return PlanChanges(put, action, tuple(differences), tuple(loosens), tuple(notes))
 
 
 def put_plans(change: Change, planned: PlanChanges, git: Mapping[str, Any]) -> None:
@@ -119,8 +122,8 @@ def plan_faults(
 
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> Iterator[str]:
-    for key in new:
-        before, after, where = old.get(key), new[key], f"{path}.{key}"
+    for key in dict.fromkeys((*old, *new)):
+        before, after, where = old.get(key), new.get(key), f"{path}.{key}"
         if isinstance(before, list) and isinstance(after, list):
             for i in range(max(len(before), len(after))):
                 if i >= len(after):

@@ -37,7 +37,8 @@ def begin(
             target=target,
             test=TRAFFIC,
             statistics={
-                "before": before.get(target, 0),
+                "before": before.get(target, (0, 0))[0],
+                "judged_before": before.get(target, (0, 0))[1],
                 **({"champion": live[target]} if target in live else {}),
             },
             watermark={},
@@ -50,10 +51,10 @@ def begin(
 
 def _begun_trials(
     change: Change, rollout: Rollout, targets: Sequence[str]
-) -> tuple[list[EvidenceRow], dict[str, int]]:
-    """Empty rows of trials that begin, and the requests that a step before of the same kind and share has had on each target:
-    they are no requests of this one."""
-    from pilothouse.operations.rollouts.trial_folding import first_rows, requests_in
+) -> tuple[list[EvidenceRow], dict[str, tuple[int, int]]]:
+    """Empty rows of trials that begin, and the requests that a step before of the same kind and share has had on each target,
+    with those of known outcomes: they are no requests of this one."""
+    from pilothouse.operations.rollouts.trial_folding import first_rows, judged_in, requests_in
 
     assert rollout.current is not None
     _, step = rollout.current
@@ -65,7 +66,10 @@ def _begun_trials(
         for row in first_rows(change.connection, rollout, target, change.at)
         if (row.target, row.test) not in there
     ]
-    before = {target: requests_in([row for row in known if row.target == target], step) for target in targets}
+    before = {}
+    for target in targets:
+        mine = [row for row in known if row.target == target]
+        before[target] = requests_in(mine, step), judged_in(rollout, mine, step)
     return rows, before
 
 
@@ -76,11 +80,12 @@ def fold(services: Services, rollout: Rollout) -> None:
         rows = [row for row in rollouts.evidence(connection, rollout.id) if row.test != TRAFFIC]
     if not rows:
         return
-    from pilothouse.operations.rollouts import trial_folding
+    from pilothouse.operations.rollouts import log_arms, trial_folding
 
-    with services.reading_telemetry() as telemetry:
-        if telemetry is None:
-            return
+    if not services.paths.telemetry.exists():
+        return
+    log_arms.take_in(services, rollout)
+    with services.telemetry.read() as telemetry:
         changed = trial_folding.fold(telemetry, rollout, rows, services.now())
     if changed:
         with services.registry.transaction() as connection:
@@ -120,10 +125,11 @@ def champions(rollout: Rollout, rows: Sequence[EvidenceRow]) -> dict[str, int]:
     return {row.target: row.statistics["champion"] for row in begun if "champion" in row.statistics}
 
 
-def _before_step(rollout: Rollout, rows: Sequence[EvidenceRow]) -> int:
-    """Requests that steps before the one at which a roll-out is have had at its kind and share."""
+def _before_step(rollout: Rollout, rows: Sequence[EvidenceRow]) -> tuple[int, int]:
+    """Requests that steps before the one at which a roll-out is have had at its kind and share, and those with outcomes."""
     place = (rollout.wave, rollout.step, TRAFFIC)
-    return sum(row.statistics["before"] for row in rows if (row.wave, row.step, row.test) == place)
+    mine = [row.statistics for row in rows if (row.wave, row.step, row.test) == place]
+    return sum(held["before"] for held in mine), sum(held.get("judged_before", 0) for held in mine)
 
 
 def _traffic(services: Services, rollout: Rollout, rows: Sequence[EvidenceRow]) -> StepEvidence:
@@ -135,20 +141,25 @@ def _traffic(services: Services, rollout: Rollout, rows: Sequence[EvidenceRow]) 
         for row in rows
         if (row.wave, row.step, row.test) == (rollout.wave, rollout.step, TRAFFIC) and row.target in of_wave
     ]
-    count = sum(max(0, answered.get(row.target, 0) - row.statistics["before"]) for row in here)
+    count = known = 0
+    for row in here:
+        rows_now, judged_now = answered.get(row.target, (0, 0))
+        count += max(0, rows_now - row.statistics["before"])
+        known += max(0, judged_now - row.statistics.get("judged_before", judged_now))
     outcome = Outcome.UNDECIDED if count else Outcome.NO_TRAFFIC
-    return StepEvidence(count, outcome, f"{count:,} requests" if count else "")
+    words = f"{count:,} requests, {known:,} of them with an outcome" if count else ""
+    return StepEvidence(count, outcome, words, min(known, count))
 
 
-def _answered(services: Services, rollout: Rollout) -> dict[str, int]:
-    """Rows that the version has answered on each target so far."""
+def _answered(services: Services, rollout: Rollout) -> dict[str, tuple[int, int]]:
+    """Rows that the version has answered on each target so far, and those whose outcome is known."""
     with services.reading_telemetry() as connection:
         if connection is None:
             return {}
         from pilothouse.telemetry.intake.streams import list_streams
 
         return {
-            stream.target: stream.rows
+            stream.target: (stream.rows, stream.labelled)
             for stream in list_streams(connection, rollout.model)
             if stream.version == rollout.version
         }

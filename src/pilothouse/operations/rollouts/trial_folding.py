@@ -33,6 +33,7 @@ from pilothouse.statistics.sequential.paired_errors import PairedErrors
 from pilothouse.statistics.sequential.paired_losses import PairedLosses
 from pilothouse.statistics.sequential.records import from_plain, to_plain
 from pilothouse.statistics.sequential.two_arms import TwoArms
+from pilothouse.store.deployed import deployer_states
 from pilothouse.store.models import versions
 from pilothouse.store.promotion.rollouts import EvidenceRow
 from pilothouse.telemetry import trial_answers, trial_pairs
@@ -65,6 +66,9 @@ def first_rows(connection: Connection, rollout: Rollout, target: str, at: dateti
     _, step = rollout.current
     terms = _terms(connection, rollout, target)
     place = trial_place(rollout, rollout.wave, step.kind)
+    statistics: dict[str, Any] = {"scale": terms.scale, "centre": terms.centre}
+    if step.kind is StepKind.CANARY and target in deployer_states.command_targets(connection):
+        statistics["log"] = True
     tests = [test for test in OF_KIND[step.kind] if test != ARM_ANSWERS or rollout.plan.moved is not None]
     if step.kind is StepKind.CANARY:
         tests += [test_of_arm(test, arm.version) for arm in rollout.tried for test in tests]
@@ -74,7 +78,7 @@ def first_rows(connection: Connection, rollout: Rollout, target: str, at: dateti
             step=place,
             target=target,
             test=test,
-            statistics={"scale": terms.scale, "centre": terms.centre},
+            statistics=dict(statistics),
             watermark={"after": 0},
             folded_at=at,
         )
@@ -287,3 +291,21 @@ def requests_in(rows: Sequence[EvidenceRow], step: Step) -> int:
         return sum(row.statistics.get("rows", 0) for row in rows if row.test == PAIRS)
     share = f"{step.share or 0:g}"
     return sum(row.statistics.get("answered", {}).get(share, 0) for row in rows if row.test == ARMS)
+
+
+def judged_in(rollout: Rollout, rows: Sequence[EvidenceRow], step: Step) -> int:
+    """Of these pairs of a shadow, or requests of a canary (one for each key), how many have an outcome."""
+    if step.kind is StepKind.SHADOW:
+        return sum(row.statistics["loss"]["pairs"] for row in rows if _has_loss(row, PAIR_LOSS))
+    stages = [
+        stage
+        for row in rows
+        if _has_loss(row, ARM_LOSS)
+        for stage in from_plain(TwoArms, row.statistics["loss"]).stages
+    ]
+    share = drawn_share(rollout, step.share or 0.0)
+    return sum(stage.challenger for stage in stages if stage.share == share)
+
+
+def _has_loss(row: EvidenceRow, test: str) -> bool:
+    return row.test == test and "loss" in row.statistics

@@ -18,6 +18,7 @@ from pilothouse.domain.formats.canonical import canonical_json
 from pilothouse.domain.rollouts.plan import Plan, StepKind
 from pilothouse.domain.rollouts.rollout import Rollout
 from pilothouse.domain.rollouts.rules import ArmEvidence, Breach, Outcome, StepEvidence
+from pilothouse.operations.rollouts.log_splits import without, wrongly_split
 from pilothouse.operations.rollouts.trial_folding import (
     ARM_ANSWERS,
     ARM_LOSS,
@@ -25,6 +26,7 @@ from pilothouse.operations.rollouts.trial_folding import (
     OF_KIND,
     PAIR_LOSS,
     PAIRS,
+    judged_in,
     requests_in,
     rows_of,
 )
@@ -77,10 +79,13 @@ class _All:
     combined: Combined | None
     rows: Mapping[int, list[EvidenceRow]]
     """Rows by wave."""
+    no_evidence: Mapping[str, str] = field(default_factory=dict)
+    """What is said of targets whose logs are not split as stated, by target."""
 
 
-def judge(rollout: Rollout, rows: Sequence[EvidenceRow], before: int = 0) -> Judged:
-    """The verdict from the folded rows of a roll-out. ``before``: requests of steps before, which are none of this one's."""
+def judge(rollout: Rollout, rows: Sequence[EvidenceRow], before: tuple[int, int] = (0, 0)) -> Judged:
+    """The verdict from the folded rows of a roll-out. ``before``: requests of steps before, and those with outcomes, which are
+    none of this one's."""
     own = _judged(rollout, rollout.version, rows)
     if own.combined is None:
         return Judged(StepEvidence(), None)
@@ -99,10 +104,12 @@ def judge(rollout: Rollout, rows: Sequence[EvidenceRow], before: int = 0) -> Jud
     assert rollout.current is not None
     step = rollout.current[1]
     of_wave = own.rows.get(required[0], [])
-    requests = max(requests_in(of_wave, step) - before, 0)
+    requests = max(requests_in(of_wave, step) - before[0], 0)
     outcome = Outcome(own.combined.outcome) if requests else Outcome.NO_TRAFFIC
     words = _words(own.combined, own.found.get(required), step.kind, requests, _left_out(of_wave))
-    return Judged(StepEvidence(requests, outcome, words), harm, tuple(arms), harm_of_arms)
+    words = "; ".join([words, *own.no_evidence.values()])
+    known = max(judged_in(rollout, of_wave, step) - before[1], 0)
+    return Judged(StepEvidence(requests, outcome, words, known), harm, tuple(arms), harm_of_arms)
 
 
 def _judged(rollout: Rollout, version: int, rows: Sequence[EvidenceRow]) -> _All:
@@ -112,14 +119,15 @@ def _judged(rollout: Rollout, version: int, rows: Sequence[EvidenceRow]) -> _All
         key for key in dict.fromkeys(_tests(rollout)) if is_own or key[1].startswith(StepKind.CANARY)
     ]  # two canaries of one share have one test of their p95
     of_waves: dict[int, list[EvidenceRow]] = {}
-    for row in rows_of(rollout, version, rows):
+    mine = rows_of(rollout, version, rows)
+    for row in mine:
         of_waves.setdefault(row.wave, []).append(row)
     if not names:
         return _All({}, None, of_waves)
     level = plan.false_rollbacks / (1 + len(rollout.arms))
-    found = {
-        key: verdict for key in names if (verdict := _verdict(plan, level, key, of_waves.get(key[0], [])))
-    }
+    no_evidence = wrongly_split(mine, version)
+    usable = {wave: without(listed, no_evidence) for wave, listed in of_waves.items()}
+    found = {key: verdict for key in names if (verdict := _verdict(plan, level, key, usable.get(key[0], [])))}
     required = _required(rollout)
     combined = combine(
         {_named(key): verdict for key, verdict in found.items()},
@@ -127,7 +135,7 @@ def _judged(rollout: Rollout, version: int, rows: Sequence[EvidenceRow]) -> _All
         equal_weights([_named(key) for key in names]),
         [_named(required)] if required in names and required is not None else [],
     )
-    return _All(found, combined, of_waves)
+    return _All(found, combined, of_waves, no_evidence)
 
 
 def _arm(rollout: Rollout, version: int, judged: _All) -> ArmEvidence:

@@ -9,6 +9,7 @@ from pilothouse.domain.rollouts.rules import next_act
 from pilothouse.domain.rollouts.view import PlaceView, RolloutView, next_words
 from pilothouse.operations.authorisation import as_now, permits, present, reading
 from pilothouse.operations.rollouts.facts import gather
+from pilothouse.operations.rollouts.log_arms import readings
 from pilothouse.operations.rollouts.steering import parts_in, require_rollout
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
@@ -62,6 +63,7 @@ def show_rollout(services: Services, actor: Actor, number: int) -> RolloutView:
             until=until,
             events=tuple(rollouts.events(connection, number)),
             may=_may(connection, actor, rollout),
+            logs=readings(services, rollout) if services.paths.telemetry.exists() else (),
         )
 
 

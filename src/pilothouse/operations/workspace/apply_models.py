@@ -295,7 +295,7 @@ def _planned(services: Services, connection: Connection, actor: Actor, files: _F
         PlannedChange(
             TARGETS_FILE, described.action, described.differences, described.loosens, tuple(faults)
         ),
-        PlannedChange(PLANS_FILE, plans.action, plans.differences, plans.loosens),
+        PlannedChange(PLANS_FILE, plans.action, plans.differences, plans.loosens, plans.notes),
         PlannedChange(INTEGRATIONS_FILE, integrations.action, integrations.differences, integrations.loosens),
         PlannedChange(ALERTS_FILE, alerts.action, alerts.differences, alerts.differences),
     )

@@ -38,6 +38,7 @@ def rollout_lines(view: RolloutView, now: datetime) -> list[Line]:
         ),
         *((("next", _next(view)),) if view.next else ()),
         *((("evidence", view.evidence.words),) if view.evidence.words else ()),
+        *((f"{safe(log.target)}", log.text) for log in view.logs),
         *((("why", rollout.why),) if rollout.why else ()),
         *((("ended", f"by {rollout.ended_by} {time_text(rollout.ended_at)}"),) if rollout.ended_at else ()),
         *((("you may", ", ".join(sorted(view.may))),) if view.may else ()),

@@ -84,6 +84,8 @@ def step_line(step: Step) -> str:
     """``canary 10 %, ends by evidence, 50 requests, bakes 30m``."""
     parts = [step.title, f"ends by {step.ends_by}"]
     parts += [f"{step.requests:,} requests at least"] if step.requests else []
+    parts += [f"{step.judged:,} with outcomes at least"] if step.judged else []
+    parts += ["whether or not outcomes are known"] if step.is_blind else []
     clock = " by the event clock" if step.clock is Clock.EVENT else ""
     parts += [f"bakes {format_duration(step.bake)}{clock}"] if step.bake else []
     return ", ".join(parts)

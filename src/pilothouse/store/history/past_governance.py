@@ -183,6 +183,10 @@ def _rollouts() -> dict[str, View]:
                 "ended_at": f"CASE WHEN t.ended_at <= {wall} THEN t.ended_at END",
             },
         ),
+        "canary_spans": View(
+            f"t.since <= {wall}",
+            {name: f"CASE WHEN t.until <= {wall} THEN t.{name} END" for name in ("until", "until_event")},
+        ),
         "rollout_events": View(f"t.recorded_at <= {wall}"),
         "rollout_evidence": View(f"t.folded_at <= {wall}"),
     }

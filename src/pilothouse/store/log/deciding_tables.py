@@ -274,6 +274,7 @@ EXEMPT: Mapping[str, str] = {
     "target_clocks": "what serving processes last measured, every few seconds",
     "target_differences": "follows from deployments and from what targets last said of themselves",
     "deployer_states": "how far a command is with what the deployments say: it is asked again where this is lost",
+    "canary_spans": "when a command's probes succeeded: evidence follows from it, and a verdict's event carries its figures",
     "log_subtrees": "follows from the log's rows: the verification computes it again",
     "log_heads": "signed, and compared with the log's rows",
     "log_cosignatures": "signed by witnesses, and compared with the heads",

@@ -335,6 +335,8 @@ class Intake:
         traces.put(self.connection, batch_id, predictions)
         if counted is not None:
             arms.follow(self.connection, batch, batch_id, facts, counted, self.now_us)
+        elif batch.draws and batch.producer.startswith(kept_rejections.OF_A_FILE):
+            draws.keep_log_keys(self.connection, batch_id, batch.draws, predictions.offsets, batch.rows)
         if predictions.ids:
             self.connection.executemany(
                 "INSERT INTO foreign_ids VALUES (?,?,?)",

@@ -93,6 +93,7 @@ def cut(batch: PredictionBatch, rows: Sequence[int]) -> PredictionBatch:
         requests=_requests(batch, numbers),
         errors=0,
         foreign_ids=[batch.foreign_ids[row] for row in rows] if batch.foreign_ids else [],
+        draws=_eights(batch.draws, numbers) if len(batch.draws) == 8 * batch.rows else b"",
         traces=[text or "" for text in _texts(batch.traces, numbers)] if len(batch.traces) else [],
     )
 

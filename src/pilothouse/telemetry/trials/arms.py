@@ -28,12 +28,11 @@ def count(
         return None
     trial = _trial(connection, batch, facts, now_us)
     found = drawn(connection, trial, batch, requests) if batch.share > 0 else None
-    everything = _profile(requests, None)
+    every = _profile(requests, None)
+    of_draws = every if found is None else _profile(requests, found.requests)
+    failed = batch.errors if found is None else found.failed
     counted = register.Counted(
-        everything,
-        batch.errors,
-        everything if found is None else _profile(requests, found.requests),
-        batch.errors if found is None else found.failed,
+        every.requests, every.rows, batch.errors, every, of_draws.requests, failed, of_draws
     )
     register.note_arm(connection, trial, (batch.share, batch.version), counted, now_us)
     return found
@@ -60,7 +59,7 @@ def follow(
 ) -> None:
     """Have the outcomes of a canary's batch noted as they become known, of the rows that count."""
     trial = _trial(connection, batch, facts, now_us)
-    register.note_batch(connection, trial, batch_id, batch.share, counted)
+    register.note_part(connection, trial, register.Part(batch_id, batch.share, 0, counted))
     note_places(connection, trial, batch, batch_id)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pilothouse.sqlite import Connection
 from pilothouse.telemetry.rows import retention
 from pilothouse.telemetry.rows.retention import Stored
+from pilothouse.telemetry.trials import log_hours
 from pilothouse.telemetry.trials.draws import forget_keys
 
 _DELETED_AT_ONCE = 50
@@ -41,6 +42,7 @@ def delete_some(
             "DELETE FROM trial_keys WHERE trial_id IN (SELECT id FROM trials WHERE id=? AND first_received<?)",
             (trial.id, received_before_us),
         )
+        log_hours.forget_trial(connection, trial.id, received_before_us)
     segments = connection.execute(
         "SELECT id, rows, length(data), challenger FROM trial_pairs "
         "WHERE trial_id=? AND received<? AND data IS NOT NULL ORDER BY id LIMIT ?",
@@ -62,6 +64,7 @@ def forget_batch(connection: Connection, batch_id: int, offsets: Collection[int]
     forget_keys(connection, batch_id, offsets)
     connection.execute("DELETE FROM trial_outcomes WHERE batch_id=?", (batch_id,))
     connection.execute("DELETE FROM trial_batches WHERE batch_id=?", (batch_id,))
+    log_hours.forget_batch(connection, batch_id)
     pairs = connection.execute(
         "SELECT l.pairs_id FROM batches b JOIN trial_links l ON l.producer_id=b.producer_id AND l.sequence=b.sequence "
         "WHERE b.id=?",

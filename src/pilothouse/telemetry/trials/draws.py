@@ -8,7 +8,7 @@ Everything here that writes runs inside the caller's transaction.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,6 +71,31 @@ def _note(connection: Connection, trial: int, keys: Ints) -> Ints:
         "INSERT INTO trial_keys (trial_id, key) VALUES (?,?)", [(trial, key) for key in fresh.tolist()]
     )
     return fresh
+
+
+def note_keys(connection: Connection, trial: int, places: Mapping[int, tuple[int, int]]) -> Ints:
+    """Note keys of rows of logs, each with the batch and the number of its first row; returns those that are new."""
+    fresh = _note(connection, trial, np.array(sorted(places), np.int64))
+    connection.executemany(
+        "UPDATE trial_keys SET batch_id=?, first_row=?, rows=1 WHERE trial_id=? AND key=?",
+        [(*places[key], trial, key) for key in fresh.tolist()],
+    )
+    return fresh
+
+
+def keep_log_keys(
+    connection: Connection, batch_id: int, packed: bytes, offsets: Ints, rows_sent: int
+) -> None:
+    """Keep the keys of a log's batch, int64 a row as it was sent, for those rows that were kept."""
+    keys = _keys(packed, rows_sent)[offsets]
+    if keys.any():
+        connection.execute("INSERT INTO log_keys VALUES (?,?)", (batch_id, keys.astype("<i8").tobytes()))
+
+
+def log_keys(connection: Connection, batch_id: int, rows: Ints) -> Ints:
+    """Keys of rows of a log's batch, 0 where one has none."""
+    row = connection.execute("SELECT keys FROM log_keys WHERE batch_id=?", (batch_id,)).fetchone()
+    return np.frombuffer(row[0], "<i8").astype(np.int64)[rows] if row else np.zeros(len(rows), np.int64)
 
 
 def note_places(connection: Connection, trial: int, batch: PredictionBatch, batch_id: int) -> None:

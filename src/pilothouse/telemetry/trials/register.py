@@ -15,6 +15,7 @@ from pilothouse.sqlite.inserts import insert
 from pilothouse.statistics.profiles import latency
 from pilothouse.telemetry.rows.columns import AnyOutcomes, Ints
 from pilothouse.telemetry.trials.columns import decode_pairs, encode_outcomes
+from pilothouse.telemetry.trials.draws import counted_rows
 
 
 def trial_id(
@@ -45,12 +46,28 @@ def classes_of(connection: Connection, trial: int) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Requests to one version in a batch: how long they took, how many failed; and the same of those that are a draw."""
+    """Requests to one version: their number and their rows, how many failed beside, how long they took (where that is known);
+    and the same of those that are a draw."""
 
-    latencies: latency.LatencyProfile
+    requests: int
+    rows: int
     errors: int
-    draw_latencies: latency.LatencyProfile
+    latencies: latency.LatencyProfile
+    draws: int
     failed_draws: int
+    draw_latencies: latency.LatencyProfile
+
+    def plus(self, other: "Counted") -> "Counted":
+        """The requests of both."""
+        return Counted(
+            self.requests + other.requests,
+            self.rows + other.rows,
+            self.errors + other.errors,
+            latency.merge_all((self.latencies, other.latencies)),
+            self.draws + other.draws,
+            self.failed_draws + other.failed_draws,
+            latency.merge_all((self.draw_latencies, other.draw_latencies)),
+        )
 
 
 def note_arm(
@@ -59,36 +76,50 @@ def note_arm(
     """Count requests to one version of a trial; ``arm`` is the share of the challenger and the version's number."""
     key = (trial, *arm, now_us - now_us % HOUR_US)
     row = connection.execute(
-        "SELECT errors, latency, failed_draws, draw_latency FROM trial_arms "
+        "SELECT requests, rows, errors, latency, draws, failed_draws, draw_latency FROM trial_arms "
         "WHERE trial_id=? AND share=? AND version=? AND hour=?",
         key,
     ).fetchone()
     if row is not None:
-        counted = Counted(
-            latency.merge_all((latency.decode(row[1]), counted.latencies)),
-            counted.errors + row[0],
-            latency.merge_all((latency.decode(row[3]), counted.draw_latencies)),
-            counted.failed_draws + row[2],
+        requests, rows, errors, every, draws, failed, drawn = row
+        of_draws = latency.decode(drawn)
+        draws = of_draws.requests if draws is None else draws
+        counted = counted.plus(
+            Counted(requests, rows, errors, latency.decode(every), draws, failed, of_draws)
         )
-    profile = counted.latencies
     connection.execute(
-        "INSERT OR REPLACE INTO trial_arms VALUES (?,?,?,?,?,?,?,?,?,?)",
+        "INSERT OR REPLACE INTO trial_arms (trial_id, share, version, hour, requests, rows, errors, latency, failed_draws, "
+        "draw_latency, draws) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
         (
             *key,
-            profile.requests,
-            profile.rows,
+            counted.requests,
+            counted.rows,
             counted.errors,
-            latency.encode(profile),
+            latency.encode(counted.latencies),
             counted.failed_draws,
             latency.encode(counted.draw_latencies),
+            counted.draws,
         ),
     )
 
 
-def note_batch(connection: Connection, trial: int, batch_id: int, share: float, counted: bytes) -> None:
-    """Note that a batch is of an arm of a canary, whose outcomes are to be followed. ``counted``: which of its rows are a draw
-    (``draws.encode_rows``)."""
-    connection.execute("INSERT INTO trial_batches VALUES (?,?,?,?)", (batch_id, trial, share, counted))
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows of a batch that are of an arm: at which share of the challenger, of which hour of a log (microseconds; 0 of a
+    serving process, whose batches are taken whole), and which of them are a draw (``draws.encode_rows``)."""
+
+    batch_id: int
+    share: float
+    hour: int
+    counted: bytes
+
+
+def note_part(connection: Connection, trial: int, part: Part) -> None:
+    """Note that rows of a batch are of an arm of a canary: once for a batch, a share and an hour."""
+    connection.execute(
+        "INSERT INTO trial_batches (batch_id, trial_id, share, hour, counted) VALUES (?,?,?,?,?)",
+        (part.batch_id, trial, part.share, part.hour, part.counted),
+    )
 
 
 def note_outcomes(
@@ -100,11 +131,20 @@ def note_outcomes(
     now_us: int,
 ) -> None:
     """Note outcomes that have become known for rows of a batch, where it is one of a trial: ``known`` are the numbers of the
-    rows and their outcomes, ``offsets`` the places of all rows in the batch as it was sent."""
+    rows and their outcomes, ``offsets`` the places of all rows in the batch as it was sent. Those of a log's hour that is in
+    the trial are late, and are counted alone."""
     rows, outcomes = known
-    arm = connection.execute("SELECT trial_id FROM trial_batches WHERE batch_id=?", (batch_id,)).fetchone()
-    if arm is not None:
-        _put(connection, arm[0], ("batch_id", batch_id), rows, classes, outcomes, now_us)
+    for trial, share, hour, counted in connection.execute(
+        "SELECT trial_id, share, hour, counted FROM trial_batches WHERE batch_id=?", (batch_id,)
+    ).fetchall():
+        if hour == 0:
+            put_outcomes(connection, trial, ("batch_id", batch_id), rows, classes, outcomes, now_us)
+            continue
+        late = int(np.isin(rows, counted_rows(counted, len(offsets))).sum())
+        connection.execute(
+            "UPDATE trial_hours SET late_outcomes = late_outcomes + ? WHERE trial_id=? AND hour=? AND share=?",
+            (late, trial, hour, share),
+        )
     segments = connection.execute(
         "SELECT p.id FROM batches b JOIN streams s ON s.id = b.stream_id JOIN trial_links l ON "
         "l.producer_id = b.producer_id AND l.sequence = b.sequence JOIN trial_pairs p ON p.id = l.pairs_id "
@@ -134,10 +174,12 @@ def note_pair_outcomes(
     paired, places = decode_pairs(data).rows_of(producer, sequence)
     found, in_pairs, in_known = np.intersect1d(places, offsets[rows], return_indices=True)
     if found.size:
-        _put(connection, trial, ("pairs_id", pairs_id), paired[in_pairs], classes, outcomes[in_known], now_us)
+        put_outcomes(
+            connection, trial, ("pairs_id", pairs_id), paired[in_pairs], classes, outcomes[in_known], now_us
+        )
 
 
-def _put(
+def put_outcomes(
     connection: Connection,
     trial: int,
     of: tuple[str, int],
@@ -146,6 +188,7 @@ def _put(
     outcomes: AnyOutcomes,
     now_us: int,
 ) -> None:
+    """Put outcomes (by the version's ``classes``) of rows of a batch or of a segment of pairs into a trial."""
     if classes:  # the numbers of the version's classes to those of the trial's
         own = {name: number for number, name in enumerate(classes_of(connection, trial))}
         table = np.array([own.get(name, -1) for name in classes], np.int64)

@@ -95,3 +95,60 @@ ALTER TABLE trial_keys ADD COLUMN first_row INTEGER;
 ALTER TABLE trial_keys ADD COLUMN rows INTEGER;
 CREATE INDEX trial_keys_of_batch ON trial_keys (batch_id) WHERE batch_id IS NOT NULL;
 """
+
+LOG_HOURS = """
+-- Rows of a batch that are of an arm: the whole batch of a serving process, or those of one hour of a log. id is the order in
+-- which they came into the trial, and is never used again; of before it is the number of the batch, as watermarks have it
+CREATE TABLE trial_parts (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  batch_id INTEGER NOT NULL REFERENCES batches(id),
+  trial_id INTEGER NOT NULL REFERENCES trials(id),
+  share REAL NOT NULL,
+  hour INTEGER NOT NULL,          -- of events; 0: of a serving process
+  counted BLOB,                   -- bits of the rows that count; NULL: all of them
+  UNIQUE (batch_id, trial_id, share, hour)
+) STRICT;
+INSERT INTO trial_parts (id, batch_id, trial_id, share, hour, counted)
+  SELECT batch_id, batch_id, trial_id, share, 0, counted FROM trial_batches ORDER BY batch_id;
+DROP TABLE trial_batches;
+ALTER TABLE trial_parts RENAME TO trial_batches;
+CREATE INDEX trial_batches_of_trial ON trial_batches (trial_id, id);
+
+-- requests that count and were answered; NULL: as many as draw_latency has, since no log says less
+ALTER TABLE trial_arms ADD COLUMN draws INTEGER;
+
+CREATE TABLE trial_logs (         -- how far the logs of a target were looked through for a trial
+  trial_id INTEGER PRIMARY KEY REFERENCES trials(id),
+  seen INTEGER NOT NULL,          -- the newest batch that was looked at
+  nameless INTEGER NOT NULL,      -- rows without an id of their own: they would count again in a log that is handed in anew
+  keyless INTEGER NOT NULL        -- rows without a key: each is a draw
+) STRICT;
+
+CREATE TABLE trial_hour_rows (    -- rows of a log's batch in an hour that is not in the trial yet
+  trial_id INTEGER NOT NULL REFERENCES trials(id),
+  hour INTEGER NOT NULL,
+  share REAL NOT NULL,
+  batch_id INTEGER NOT NULL REFERENCES batches(id),
+  rows BLOB NOT NULL,             -- their numbers, int64
+  PRIMARY KEY (trial_id, hour, share, batch_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX trial_hour_rows_of_batch ON trial_hour_rows (batch_id);
+
+CREATE TABLE trial_hours (        -- hours of a log that are in the trial, or out of it, for good
+  trial_id INTEGER NOT NULL REFERENCES trials(id),
+  hour INTEGER NOT NULL,
+  share REAL NOT NULL,
+  closed INTEGER NOT NULL,        -- by the wall clock
+  left_out INTEGER NOT NULL,      -- 1: the log of a version did not reach its end in time
+  rows INTEGER NOT NULL,
+  judged INTEGER NOT NULL,        -- rows whose outcome was known
+  late_rows INTEGER NOT NULL,     -- what came after that: counted, and in no test
+  late_outcomes INTEGER NOT NULL,
+  PRIMARY KEY (trial_id, hour, share)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE log_keys (           -- keys of the rows of a log's batch, hashed with the salt of the roll-out under way; 0: none
+  batch_id INTEGER PRIMARY KEY REFERENCES batches(id),
+  keys BLOB NOT NULL
+) STRICT;
+"""

@@ -89,7 +89,7 @@ def ingest(
     """Take a prediction log: a file (parquet, csv, csv.gz, jsonl or ndjson), or a source by URL.
 
     Its columns: the features, the timestamp (or event_time), score, and where there are any label, prediction_id,
-    latency_ms and truth. Exit code 1 where rows or outcomes were rejected.
+    latency_ms, request_key and truth. Exit code 1 where rows or outcomes were rejected.
     """
     from pilothouse.operations.ingest import ingest as operation
     from pilothouse.operations.ingest.by_url import Reached, as_file

@@ -164,6 +164,7 @@ def _plain_view(view: RolloutView) -> dict[str, object]:
         ],
         "evidence": view.evidence,
         "arms": list(view.arms),
+        "logs": list(view.logs),
         "next": view.next,
         "until": view.until,
         "may": sorted(view.may),
