@@ -76,7 +76,7 @@ def test_an_outdated_request_is_marked_says_what_changed_and_is_asked_anew(examp
     assert "▶" in next(line for line in run("requests").out.splitlines() if "◆ open" in line)
 
 
-def test_the_page_says_to_train_again_where_the_version_was_never_compared_with_what_is_live(
+def test_asking_anew_says_to_train_again_where_the_version_cannot_be_compared_with_what_is_live(
     example: Example, run
 ) -> None:
     for number in (1, 2):
@@ -86,12 +86,12 @@ def test_the_page_says_to_train_again_where_the_version_was_never_compared_with_
     ask(example, "delay/3")
     deployments.roll_back(example.services, example.actor("oscar"), "delay", reason="slow")
 
-    page = run("evidence", "3").out
-
-    assert "v3 was not compared with v1: train again." in page
-    assert "--again" not in page
+    assert "Ask anew with pilothouse request --again 3." in run("evidence", "3").out
     refused = run("request", "--again", "3", name="oscar")
-    assert "was not compared with version 1" in refused.err
+    assert (
+        "was not compared with version 1, which went live since and cannot be from the record" in refused.err
+    )
+    assert "train again" in refused.err
 
 
 def test_asking_anew_needs_a_request_or_a_version_and_not_both(example: Example, run) -> None:

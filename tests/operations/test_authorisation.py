@@ -21,6 +21,7 @@ from pilothouse.domain.audit.inventory import ReviewOutcome
 from pilothouse.domain.audit.log_anchors import AnchorKind
 from pilothouse.domain.erasure import Erasure, Plan, Selection
 from pilothouse.domain.errors import NotAllowedError, PilothouseError
+from pilothouse.domain.identifiers import VersionReference
 from pilothouse.domain.identity.roles import DAEMON, READERS, Actor, Grant, Permission, Role
 from pilothouse.domain.identity.scopes import TargetChoice
 from pilothouse.domain.identity.ssh_keys import read_key
@@ -79,7 +80,7 @@ from pilothouse.operations.promotion import (
     statements,
     teams,
 )
-from pilothouse.operations.promotion.attached import conditions, documents
+from pilothouse.operations.promotion.attached import compared_again, conditions, documents
 from pilothouse.operations.rollouts import steering, views
 from pilothouse.operations.services import Services
 from pilothouse.operations.sites import following, publishing, site_states
@@ -266,6 +267,10 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "catalogue.standings": (lambda s, a: catalogue.standings(s, a, "delay", [1]), EVERYBODY),
     "catalogue.get_version": (lambda s, a: catalogue.get_version(s, a, "delay/1"), EVERYBODY),
     "catalogue.get_run": (lambda s, a: catalogue.get_run(s, a, "delay/1"), EVERYBODY),
+    "compared_again.compare_again": (
+        lambda s, a: compared_again.compare_again(s, a, [VersionReference("delay", 1)], None),
+        EVERYBODY,
+    ),
     "comparisons.compare": (lambda s, a: comparisons.compare(s, a, "delay/1", "delay/2"), EVERYBODY),
     "deployments.roll_back": (lambda s, a: deployments.roll_back(s, a, "delay", reason="slow"), OPERATION),
     "deployments.roll_back_plan": (lambda s, a: deployments.roll_back_plan(s, a, "delay"), EVERYBODY),

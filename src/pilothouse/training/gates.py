@@ -1,7 +1,7 @@
 """Gates that a version must pass: each result has its figures, its bound and a reason in a sentence."""
 
-import math
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -11,7 +11,8 @@ from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.models.evaluation import ENOUGH_ROWS, GateOutcome, GateResult, MetricValue
 from pilothouse.domain.models.model_spec import ComparisonGate, LatencyGate, MetricBound
 from pilothouse.statistics.performance.blocks import DAY_US, time_blocks
-from pilothouse.statistics.performance.comparison import Comparison, paired_bootstrap
+from pilothouse.statistics.performance.comparison import paired_bootstrap
+from pilothouse.statistics.performance.comparison_verdict import comparison_bound, comparison_verdict
 from pilothouse.training.data.times import Micros
 from pilothouse.training.models.scoring import Scored
 
@@ -73,11 +74,10 @@ def comparison_gate(
     """Result of the comparison with version ``number`` on rows (the same in both) that neither was trained on.
 
     A paired bootstrap that draws whole blocks of time gives the interval of the difference, positive where the candidate is
-    better. It fails where the whole interval lies beyond the margin on the worse side; where the gate requires *better*, unless
-    the whole interval lies on the better side.
+    better; ``comparison_verdict`` says what passes.
     """
     name = f"comparison.v{number}"
-    bound = _comparison_bound(gate, metric, number)
+    bound = comparison_bound(gate, metric, number)
     rows = candidate.count
     if rows < gate.minimum_rows:
         reason = f"{rows} rows {where} are newer than what v{number} was trained on; {gate.minimum_rows} are needed"
@@ -95,31 +95,11 @@ def comparison_gate(
         )
     except InvalidInputError as error:
         return GateResult(name, GateOutcome.NOT_COMPARABLE, str(error), {"rows": float(rows)}, bound)
-    candidate_figure, live_figure = _alike(comparison.value_b, comparison.value_a)
-    better, worse = comparison.low > 0, comparison.high < -gate.margin
-    finding = _same_answers(candidate, incumbent, number) or _finding(comparison, gate.margin)
-    reason = (
-        f"{finding}: {metric} {candidate_figure} against {live_figure} of v{number} "
-        f"on the same {rows} rows {where} ({gate.confidence:.0%} interval, {blocks.phrase})"
+    same = _same_answers(candidate, incumbent, number)
+    result = comparison_verdict(
+        gate, number, comparison, rows=f"the same {rows} rows {where}", how=blocks.phrase, same=same
     )
-    figures = {
-        "difference": comparison.difference,
-        "low": comparison.low,
-        "high": comparison.high,
-        "candidate": comparison.value_b,
-        "incumbent": comparison.value_a,
-        "rows": float(rows),
-        "blocks": float(blocks.count),
-    }
-    return GateResult(
-        name, _outcome(better if gate.require == "better" else not worse), reason, figures, bound
-    )
-
-
-def _comparison_bound(gate: ComparisonGate, metric: str, number: int) -> str:
-    if gate.require == "better":
-        return f"better than v{number} by {metric} ({gate.confidence:.0%} interval)"
-    return f"not worse than v{number} by more than {gate.margin:g} {metric} ({gate.confidence:.0%} interval)"
+    return replace(result, figures={**result.figures, "blocks": float(blocks.count)})
 
 
 def _same_answers(candidate: Scored, incumbent: Scored, number: int) -> str:
@@ -134,28 +114,6 @@ def _same_answers(candidate: Scored, incumbent: Scored, number: int) -> str:
         for mine, theirs in pairs
     )
     return f"every answer is that of v{number}" if same else ""
-
-
-def _finding(comparison: Comparison, margin: float) -> str:
-    """``not shown to be worse, between 0.031 worse and 0.004 better``: what the interval allows."""
-    low, high = comparison.low, comparison.high
-    least, most = _alike(abs(low), abs(high), digits=3)
-    if low > 0:
-        return f"better by {least} to {most}"
-    if high < 0:
-        beyond = "" if high < -margin else f", not shown to be by more than the margin {margin:g}"
-        return f"worse by {most} to {least}{beyond}"
-    direction = "worse" if comparison.difference < 0 else "better"
-    return f"not shown to be {direction}, between {least} worse and {most} better"
-
-
-def _alike(a: float, b: float, *, digits: int = 4) -> tuple[str, str]:
-    """Both figures with as many decimals as show so many ``digits`` of the larger."""
-    largest = max(abs(a), abs(b))
-    if not math.isfinite(largest) or largest == 0:
-        return f"{a:.{digits}g}", f"{b:.{digits}g}"
-    decimals = max(0, digits - 1 - math.floor(math.log10(largest)))
-    return f"{a:.{decimals}f}", f"{b:.{decimals}f}"
 
 
 def nothing_to_compare() -> GateResult:

@@ -15,7 +15,8 @@ import numpy as np
 from pilothouse.artifacts import ArtifactStore
 from pilothouse.domain.errors import InvalidInputError, PilothouseError
 from pilothouse.domain.models.model_file import spec_from_plain
-from pilothouse.domain.models.model_spec import Task
+from pilothouse.domain.models.model_spec import Scalar, Task
+from pilothouse.domain.monitoring.categories import category_text
 from pilothouse.domain.records import Version
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.performance.pairing import paired_rows
@@ -44,6 +45,11 @@ class Sides:
     task: Task
     predictions: tuple[str, str]
     rows: tuple[str, str]
+    confidence: float = 0.95
+    block_s: int | None = None
+    """Seconds of the blocks of time that the interval draws whole; a day where None."""
+    matches: tuple[tuple[tuple[str, Scalar], ...], ...] = ()
+    """Values of columns by which rows count, each of a target; all rows where empty."""
 
 
 def sides_of(connection: Connection, first: Version, second: Version) -> Sides | str:
@@ -76,7 +82,7 @@ def compare_pairs(artifacts: ArtifactStore, sides: Sides) -> "Comparison | str":
 @lru_cache(maxsize=64)
 def _tested(artifacts: ArtifactStore, sides: Sides) -> "Comparison | str":
     """The result is cached: artifacts never change, but for rows that are erased."""
-    from pilothouse.statistics.performance.blocks import time_blocks
+    from pilothouse.statistics.performance.blocks import DAY_US, time_blocks
     from pilothouse.statistics.performance.comparison import paired_bootstrap
 
     predictions = [_read(artifacts, digest) for digest in sides.predictions]
@@ -91,6 +97,9 @@ def _tested(artifacts: ArtifactStore, sides: Sides) -> "Comparison | str":
         row_pairs = _same_rows(*holdouts)
     if not agree:
         return "the predictions on record are not those of the rows on record"
+    if sides.matches:
+        chosen = _matching(_read(artifacts, sides.rows[1]), sides.matches)[row_pairs[1]]
+        row_pairs = (row_pairs[0][chosen], row_pairs[1][chosen])
     rows = len(row_pairs[0])
     if rows < FEWEST_ROWS:
         return f"{rows or 'no'} row{'' if rows == 1 else 's'} of their hold-outs are the same; {FEWEST_ROWS} are needed"
@@ -100,8 +109,24 @@ def _tested(artifacts: ArtifactStore, sides: Sides) -> "Comparison | str":
         return "their records do not agree on what was true of the same rows"
     if _classes(a) != _classes(b):
         return "they know different classes"
-    blocks = time_blocks(a.column("event_time").cast("int64").to_numpy()).labels
-    return paired_bootstrap(sides.metric, _scored(a, sides.task), _scored(b, sides.task), blocks=blocks)
+    length_us = sides.block_s * 1_000_000 if sides.block_s else DAY_US
+    blocks = time_blocks(a.column("event_time").cast("int64").to_numpy(), length_us).labels
+    scored = _scored(a, sides.task), _scored(b, sides.task)
+    return paired_bootstrap(sides.metric, *scored, confidence=sides.confidence, blocks=blocks)
+
+
+def _matching(holdout: "pa.Table", matches: tuple[tuple[tuple[str, Scalar], ...], ...]) -> Any:
+    """Mask bool[rows] of the rows that have all values of one of the ``matches``. Raises InvalidInputError (no such column)."""
+    chosen = np.zeros(holdout.num_rows, dtype=bool)
+    for match in matches:
+        fits = np.ones(holdout.num_rows, dtype=bool)
+        for name, value in match:
+            if name not in holdout.column_names:
+                raise InvalidInputError(f"the rows on record have no column {name!r}")
+            texts = [category_text(each) for each in holdout.column(name).to_pylist()]
+            fits &= np.array(texts, dtype=object) == category_text(value)
+        chosen |= fits
+    return chosen
 
 
 def _scored(table: "pa.Table", task: Task) -> "ScoredRows":

@@ -8,6 +8,7 @@ from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.formats.canonical import canonical_digest
 from pilothouse.domain.jobs.replays import KIND, TrafficReplay, is_worse, read_replay
 from pilothouse.domain.models.dataclass_reader import to_plain
+from pilothouse.domain.models.evaluation import GateResult
 from pilothouse.domain.records import PromotionRequest, Run, Version
 from pilothouse.operations.catalogue import require_run
 from pilothouse.operations.plans.plans_in_force import check_plan, plan_evidence
@@ -17,18 +18,25 @@ from pilothouse.store.models.version_stages import last_roll_back
 from pilothouse.store.work import jobs, runs
 
 
-def gather_evidence(connection: Connection, version: Version, targets: Sequence[str]) -> dict[str, Any]:
-    """Evidence for a version on these targets, as JSON data; its ``canonical_digest`` identifies it."""
+def gather_evidence(
+    connection: Connection, version: Version, targets: Sequence[str], again: Sequence[GateResult] = ()
+) -> dict[str, Any]:
+    """Evidence for a version on these targets, as JSON data; its ``canonical_digest`` identifies it. ``again``: comparisons
+    with what went live since its training, which take the place of the remark that nothing was live then."""
     run = require_run(connection, version)
+    gates = [gate for gate in version.gates if not again or gate.gate != "comparison"]
+    compared = compared_versions(connection, run)
     replays = worst_replays(connection, version, targets)
     return {
         "model": version.model,
         "version": version.number,
         "targets": list(targets),
         "metrics": to_plain(version.metrics),
-        "gates": [{**to_plain(gate), "outcome": str(gate.outcome)} for gate in version.gates],
+        "gates": [{**to_plain(gate), "outcome": str(gate.outcome)} for gate in (*gates, *again)],
         "incumbents": incumbents(connection, version.model, targets),
-        "compared_with": compared_versions(connection, run),
+        "compared_with": compared
+        if compared is None
+        else sorted({*compared, *(int(gate.gate.rpartition(".v")[2]) for gate in again)}),
         **plan_evidence(connection, version.model, targets),
         "data": {**_data(run), **_change(connection, run)},
         "training": _training(run),

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from pilothouse.domain.errors import ConflictError, NotAllowedError
-from pilothouse.domain.identifiers import parse_reference, version_uri
+from pilothouse.domain.identifiers import VersionReference, parse_reference, version_uri
 from pilothouse.domain.identity.roles import DAEMON, Actor, Permission
 from pilothouse.domain.promotion import request_rules as rules
 from pilothouse.domain.promotion.conditions import NewCondition
@@ -30,6 +30,7 @@ from pilothouse.operations.plans.plans_in_force import is_by_another_plan
 from pilothouse.operations.promotion.accounted_rows import check_request, check_rules, check_version
 from pilothouse.operations.promotion.activation import deploy_request, drop_challenger, was
 from pilothouse.operations.promotion.attached.arms import arms_asked, arms_shown, check_arms
+from pilothouse.operations.promotion.attached.compared_again import Made, compare_again
 from pilothouse.operations.promotion.attached.conditions import check_conditional, record_condition
 from pilothouse.operations.promotion.components import (
     SecondComponent,
@@ -73,13 +74,16 @@ def request_promotion(
     (live there already, not compared with what is live, not replayed).
     """
     reason = clean_text(reason, "the reason")
-    with changing(services, actor, Permission.REQUEST, parse_reference(reference).model, targets) as change:
+    asked = parse_reference(reference)
+    candidates = [asked, *(VersionReference(asked.model, number) for number in beside)]
+    made = compare_again(services, actor, candidates, targets)
+    with changing(services, actor, Permission.REQUEST, asked.model, targets) as change:
         version = require_version(change.connection, reference)
         targets = targets_to_request(change.connection, version, targets)
         arms = arms_asked(change.connection, version, beside)
         for one in (version, *arms):
-            check_before_request(services, change.connection, one, targets)
-        return file_request(services, change, version, targets, reason, arms)
+            check_before_request(services, change.connection, one, targets, made)
+        return file_request(services, change, version, targets, reason, arms, made)
 
 
 def request_again(services: Services, actor: Actor, request_id: int) -> PromotionRequest:
@@ -91,6 +95,7 @@ def request_again(services: Services, actor: Actor, request_id: int) -> Promotio
     ConflictError (still decidable, decided, live there already, not compared with what is live).
     """
     act = f"ask anew for request {request_id}"
+    made = _compared_for(services, actor, request_id)
     with changing(services, actor, Permission.REQUEST, *reach_of(services, request_id), act=act) as change:
         old = require_with_rules(change.connection, request_id)
         if not is_by_another_plan(change.connection, old):
@@ -106,10 +111,20 @@ def request_again(services: Services, actor: Actor, request_id: int) -> Promotio
         targets = targets_to_request(change.connection, version, left)
         arms = arms_asked(change.connection, version, arms_shown(old))
         for one in (version, *arms):
-            check_before_request(services, change.connection, one, targets)
-        filed = file_request(services, change, version, targets, old.reason, arms)
+            check_before_request(services, change.connection, one, targets, made)
+        filed = file_request(services, change, version, targets, old.reason, arms, made)
         carry_documents(change, old, filed)
         return require_with_rules(change.connection, filed.id)
+
+
+def _compared_for(services: Services, actor: Actor, request_id: int) -> Made:
+    """Comparisons that the versions of a request lack with what is live on its targets now."""
+    with reading(services, actor) as connection:
+        old = requests.find(connection, request_id)
+    if old is None:
+        return {}
+    candidates = [VersionReference(old.model, number) for number in (old.version, *arms_shown(old))]
+    return compare_again(services, actor, candidates, old.targets)
 
 
 def approve(

@@ -28,9 +28,9 @@ from pilothouse.operations.promotion.activation import (
     was,
 )
 from pilothouse.operations.promotion.attached.arms import arms_evidence, authors_of_arms
+from pilothouse.operations.promotion.attached.compared_again import Made, check_compared
 from pilothouse.operations.promotion.attached.required_replay import check_replayed
 from pilothouse.operations.promotion.evidence import (
-    compared_versions,
     gather_evidence,
     incumbents,
     worst_replays,
@@ -94,12 +94,15 @@ def file_request(
     targets: Sequence[str],
     reason: str,
     beside: Sequence[Version] = (),
+    made: Made | None = None,
 ) -> PromotionRequest:
     """Record a request with its evidence and policy, and deploy it at once where the policy is automatic; one with versions to
-    try beside it waits for people."""
+    try beside it waits for people. ``made``: comparisons since the training of the versions."""
     connection = change.connection
     policy = present_policy(connection, version.model)
-    evidence = gather_evidence(connection, version, targets) | arms_evidence(connection, beside)
+    again = {one.number: check_compared(connection, one, targets, made or {}) for one in (version, *beside)}
+    evidence = gather_evidence(connection, version, targets, again[version.number])
+    evidence |= arms_evidence(connection, beside, again)
     compared = evidence["incumbents"]
     authors = authors_of(connection, version, compared) + authors_of_arms(connection, beside, compared)
     superseded = requests.open_for(connection, version.model, targets)
@@ -203,19 +206,22 @@ def check_gates_in_force(connection: Connection, version: Version) -> None:
 
 
 def check_before_request(
-    services: Services, connection: Connection, version: Version, targets: Sequence[str]
+    services: Services, connection: Connection, version: Version, targets: Sequence[str], made: Made
 ) -> None:
-    """All that stands against a request of a version on these targets. Raises NotAllowedError, ConflictError (not compared with
-    what is live, not replayed) or IntegrityError (a row that it rests on was changed past Pilothouse)."""
-    check_requestable(connection, version, targets)
+    """All that stands against a request of a version on these targets; ``made``: comparisons since its training. Raises
+    NotAllowedError, ConflictError (not compared with what is live, not replayed) or IntegrityError (a row that it rests on was
+    changed past Pilothouse)."""
+    check_requestable(connection, version, targets, made)
     check_replayed(services, connection, version, targets)
     check_rules(connection, version.model)
     check_version(connection, version, targets)
 
 
-def check_requestable(connection: Connection, version: Version, targets: Sequence[str]) -> None:
-    """Raise NotAllowedError (a gate failed, or tightened since) or ConflictError (not compared with what is live; a target that
-    no wave of the plan selects)."""
+def check_requestable(
+    connection: Connection, version: Version, targets: Sequence[str], made: Made | None = None
+) -> None:
+    """Raise NotAllowedError (a gate failed, or tightened since) or ConflictError (not compared with what is live, neither
+    in the training nor by one of the comparisons ``made`` since; a target that no wave of the plan selects)."""
     uri = version_uri(version.model, version.number)
     if version.status is not VersionStatus.CANDIDATE:
         failed = [
@@ -226,17 +232,4 @@ def check_requestable(connection: Connection, version: Version, targets: Sequenc
         )
     check_gates_in_force(connection, version)
     plan_evidence(connection, version.model, targets)  # raises where no wave selects one of them
-    if spec_of_model(connection, version.model).gates.comparison is None:
-        return
-    compared = compared_versions(connection, require_run(connection, version))
-    live = {
-        number for number in incumbents(connection, version.model, targets).values() if number is not None
-    }
-    if compared is not None and not live <= {*compared, version.number}:
-        missing = ", ".join(str(number) for number in sorted(live - set(compared)))
-        before = deployments.versions_before(connection, version.model)
-        goes_back = all(before.get((version.model, target)) == version.number for target in targets)
-        or_back = f", or roll back to {uri}" if goes_back else ""
-        raise ConflictError(
-            f"{uri} was not compared with version {missing}, which went live since: train again{or_back}"
-        )
+    check_compared(connection, version, targets, made or {})

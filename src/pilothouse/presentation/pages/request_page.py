@@ -185,29 +185,12 @@ def _lapsed(request: PromotionRequest, now: datetime, again: str) -> list[Line]:
         return [text_line(safe(f"Since then {ends_text(request.ended_by)}.", 2_000), "warn"), Line()]
     match state_of(request, now):
         case RequestState.OUTDATED:
-            text = f"Outdated: {outdated_text(request)}. {_uncompared(request) or again}"
+            text = f"Outdated: {outdated_text(request)}. {again}"
         case RequestState.EXPIRED:
             text = f"It expired at {time_text(request.expires_by)} without a decision. {again}"
         case _:
             return []
     return [text_line(safe(text, 2_000), "warn"), Line()]
-
-
-def _uncompared(request: PromotionRequest) -> str:
-    """What to do where the version was never compared with what is live now: its comparison is part of its training."""
-    compared, gates = request.evidence.get("compared_with"), request.evidence.get("gates")
-    if not isinstance(compared, list) or not isinstance(gates, list):
-        return ""
-    if not any(
-        str(gate.get("gate", "")).startswith("comparison") for gate in gates if isinstance(gate, dict)
-    ):
-        return ""
-    live = {change.live for change in request.outdated_by if change.live is not None}
-    missing = sorted(live - {*compared, request.version})
-    if not missing:
-        return ""
-    versions = ", ".join(f"v{number}" for number in missing)
-    return f"v{request.version} was not compared with {versions}: train again."
 
 
 def obstacle_text(obstacle: Obstacle, request: PromotionRequest, actor: Actor, key: str = "") -> str:

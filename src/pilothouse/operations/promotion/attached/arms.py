@@ -1,6 +1,6 @@
 """Versions that are requested beside another one: the further arms of its canaries, an A/B test of several."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pilothouse.domain.errors import ConflictError, InvalidInputError
@@ -8,6 +8,7 @@ from pilothouse.domain.identifiers import version_uri
 from pilothouse.domain.identity.persons import Author
 from pilothouse.domain.identity.roles import DAEMON
 from pilothouse.domain.models.dataclass_reader import to_plain
+from pilothouse.domain.models.evaluation import GateResult
 from pilothouse.domain.records import PromotionRequest, Version
 from pilothouse.domain.rollouts.plan import Plan, StepKind
 from pilothouse.operations.catalogue import require_run, require_version
@@ -58,8 +59,11 @@ def _shares(plan: Plan) -> list[float]:
     return [step.share or 0.0 for _, _, step in plan.steps() if step.kind is StepKind.CANARY]
 
 
-def arms_evidence(connection: Connection, arms: Sequence[Version]) -> dict[str, Any]:
-    """What an approver is shown of the versions beside the requested one; empty where there are none."""
+def arms_evidence(
+    connection: Connection, arms: Sequence[Version], again: Mapping[int, Sequence[GateResult]]
+) -> dict[str, Any]:
+    """What an approver is shown of the versions beside the requested one; empty where there are none. ``again``: comparisons of
+    each with what went live since its training."""
     if not arms:
         return {}
     return {
@@ -67,7 +71,10 @@ def arms_evidence(connection: Connection, arms: Sequence[Version]) -> dict[str, 
             {
                 "version": arm.number,
                 "metrics": to_plain(arm.metrics),
-                "gates": [{**to_plain(gate), "outcome": str(gate.outcome)} for gate in arm.gates],
+                "gates": [
+                    {**to_plain(gate), "outcome": str(gate.outcome)}
+                    for gate in (*arm.gates, *again[arm.number])
+                ],
                 "model": arm.model_digest,
                 "schema": arm.schema_digest,
                 "run": arm.run_id,
