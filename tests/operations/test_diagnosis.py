@@ -19,7 +19,7 @@ from pilothouse.operations.jobs import jobs, trainings
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.upkeep import retention
 from pilothouse.operations.workspace import doctor, workspaces, write_state
-from pilothouse.sqlite import Connection, driver
+from pilothouse.sqlite import driver
 from pilothouse.sqlite.connection import connect
 from pilothouse.store.log import audit_agreement, seals
 from pilothouse.system.processes import own_name
@@ -236,17 +236,17 @@ def test_what_is_written_once_is_sealed_and_what_goes_through_states_may_go_on(e
 
 def test_a_seal_is_taken_while_others_may_write(example: Example, monkeypatch: pytest.MonkeyPatch) -> None:
     deploy(example)
-    take, wrote = seals.take, []
+    walk, wrote = seals.walk, []
 
-    def take_while_another_writes(connection: Connection) -> dict[str, Any]:
+    def walk_while_another_writes(*of: Any, **how: Any) -> tuple[int, seals.Seal]:
         with closing(connect(example.services.paths.registry)) as other:
             other.execute("PRAGMA busy_timeout = 0")
             other.execute("BEGIN IMMEDIATE")
             other.execute("ROLLBACK")
         wrote.append(1)
-        return take(connection)
+        return walk(*of, **how)
 
-    monkeypatch.setattr(seals, "take", take_while_another_writes)
+    monkeypatch.setattr(seals, "walk", walk_while_another_writes)
     assert "sound" in write_state.verify(example.services)
     assert wrote
     assert "seal" not in wrong(example)

@@ -11,6 +11,7 @@ import pytest
 from pilothouse.domain.errors import IntegrityError, InvalidInputError, UnavailableError
 from pilothouse.sqlite import Connection, Database, Schema, driver
 from pilothouse.sqlite.connection import has_wal_reset_bug
+from pilothouse.sqlite.database import copy_database
 from pilothouse.sqlite.errors import errors_named
 from support import until_the_test_ends, wait_until
 from support.leftovers import held
@@ -290,3 +291,22 @@ def test_a_connection_that_cannot_be_prepared_is_closed(tmp_path: Path) -> None:
         Numbers(tmp_path / "n.db", refuse)
     assert [place for place in held().descriptors.values() if "n.db" in place] == []
     assert refused.value.args == ("not now",)
+
+
+def test_a_copy_is_of_one_state_and_is_not_begun_anew_by_what_others_write(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pilothouse.sqlite.database._PAGES_AT_ONCE", 1)
+    with database.transaction() as connection:
+        connection.executemany("INSERT INTO t VALUES (?)", [(n,) for n in range(9_000)])
+    told: list[tuple[int, int]] = []
+
+    def write(done: int, total: int) -> None:
+        told.append((done, total))
+        with database.transaction() as connection:
+            connection.execute("INSERT INTO t VALUES (-1)")
+
+    copy_database(database.path, tmp_path / "copy.db", write)
+    assert numbers(until_the_test_ends(Numbers.upgrade(tmp_path / "copy.db"))) == [(n,) for n in range(9_000)]
+    assert [done for done, _ in told] == list(range(1, told[-1][1] + 1))
+    assert len(told) > 10

@@ -9,7 +9,7 @@ from pathlib import Path
 from pilothouse.domain.audit.entries import AuditEntry
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.connection import connect
-from pilothouse.store.log import audit, row_digests
+from pilothouse.store.log import audit, row_digests, row_walk
 from pilothouse.system.paths import WorkspacePaths
 from support import example
 
@@ -70,7 +70,7 @@ def _writing(root: Path) -> Iterator[Connection]:
         connection.execute("PRAGMA cache_size = -500000")
         connection.execute("BEGIN IMMEDIATE")
         yield connection
-        changed = row_digests.seal(connection)
+        changed = row_walk.unsealed(connection)
         head, at = audit.head(connection), audit.newest_recorded(connection)
         assert at is not None
         detail = {"rows": len(changed)}

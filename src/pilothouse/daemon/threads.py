@@ -5,6 +5,7 @@ import logging
 import threading
 
 from pilothouse.daemon.deployers import DeployerKeeper
+from pilothouse.daemon.examining import examiner
 from pilothouse.daemon.exports.exporter import keep_exports
 from pilothouse.daemon.exports.metrics_server import MetricsPage, keep_metrics
 from pilothouse.daemon.exports.request_traces import SpanQueue
@@ -280,7 +281,8 @@ class DaemonThreads:
         """Examine registry and audit chain once a day. A workspace that is damaged may not be written any more."""
 
         def work() -> None:
-            log.info("examined: %s", write_state.verify(self._services))
+            if said := examiner.examine(self._services, self._threads.stop):
+                log.info("examined: %s", said)
 
         wakeup = self._threads.wakeup()
         wakeup.wait(_EXAMINE_FIRST_AFTER_S)

@@ -155,11 +155,20 @@ class Connection:
         with translated():
             self._inner.__exit__(*raised)
 
-    def backup(self, target: "Connection") -> None:
-        """Copy the whole database into ``target``."""
+    def backup(
+        self,
+        target: "Connection",
+        *,
+        pages: int = -1,
+        progress: Callable[[int, int, int], object] | None = None,
+    ) -> None:
+        """Copy the whole database into ``target``, so many pages at once; ``progress`` is told a status, how many pages are
+        left, and of how many."""
         with translated(), target._inner.backup("main", self._inner, "main") as copy:
             while not copy.done:
-                copy.step()
+                copy.step(pages)
+                if progress is not None:
+                    progress(101 if copy.done else 0, copy.remaining, copy.page_count)
 
     def set_authorizer(self, judge: Callable[..., int] | None) -> None:
         """Call ``judge`` before each action of a statement that is prepared; it answers SQLITE_OK or SQLITE_DENY."""

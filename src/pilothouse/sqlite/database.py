@@ -34,14 +34,28 @@ OF_REPLICATION = frozenset(
 """Tables that Litestream puts into a database that it replicates. They decide nothing; with any other text they are odd."""
 
 
-def copy_database(source: Path, file: Path) -> None:
-    """Copy a live database of any schema into one new file, by SQLite's backup interface."""
+_PAGES_AT_ONCE = 4_096
+"""Pages that are copied before it is told how far a copy is."""
+
+
+def copy_database(source: Path, file: Path, progress: Progress | None = None) -> None:
+    """Copy a live database of any schema into one new file, by SQLite's backup interface: of one state, whatever others write
+    meanwhile. ``progress`` is told how many pages of how many are copied."""
+
+    def copied(_: int, left: int, total: int) -> None:
+        if progress is not None:
+            progress(total - left, total)
+
     with errors_named(file):
         os.close(os.open(file, os.O_CREAT | os.O_RDWR | os.O_EXCL, 0o600))
         destination = driver.connect(file, isolation_level=None)
         try:
             with closing(connect(source)) as connection:
-                connection.backup(destination)
+                # a read of its own around all steps: without it each write of others begins the copy anew
+                connection.execute("BEGIN")
+                connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+                connection.backup(destination, pages=_PAGES_AT_ONCE, progress=copied)
+                connection.execute("COMMIT")
             destination.execute("PRAGMA journal_mode = DELETE")
         finally:
             destination.close()

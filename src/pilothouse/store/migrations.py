@@ -3,7 +3,7 @@
 import functools
 import importlib
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -195,46 +195,18 @@ def apply_migrations(connection: Connection, progress: Progress | None = None) -
     """Bring the schema up to date, and seal the rows that decide as they are then. The caller has begun an immediate
     transaction, and commits it. ``progress`` is told how many rows of how many are brought up to date: those that are compared
     with their digests before and after, and those of the audit log where its tree is grown."""
-    from pilothouse.store.log import row_baseline  # only a schema that is older needs it
+    from pilothouse.store.log import row_baseline, row_walk  # only a schema that is older needs them
 
     named, connection.row_factory = connection.row_factory, driver.Row
     try:
-        walk = _Walk(None, 0)
+        walk = row_walk.Walk(None, 0)
         if progress is not None:
-            walk = _Walk(progress, row_baseline.walked(connection) + _entries_to_grow(connection))
+            walk = row_walk.Walk(progress, row_baseline.walked(connection) + _entries_to_grow(connection))
         before = row_baseline.differences(connection, walk.watched)
         _migrate(connection, walk.grown if progress is not None else None)
         row_baseline.seal(connection, before, walk.watched)
     finally:
         connection.row_factory = named
-
-
-_TOLD_EVERY = 8_192
-"""Rows after which it is told how far it is."""
-
-
-class _Walk:
-    """How far a migration is, over its parts."""
-
-    def __init__(self, progress: Progress | None, total: int) -> None:
-        self._progress, self._total, self._done, self._entries = progress, total, 0, 0
-
-    def watched(self, rows: Iterable[Any]) -> Iterator[Any]:
-        """These rows; now and then it is told how far they are."""
-        for row in rows:
-            yield row
-            self._done += 1
-            if self._done % _TOLD_EVERY == 0:
-                self._tell()
-
-    def grown(self, done: int, entries: int) -> None:
-        """Tell that so many entries of the log are in its tree."""
-        self._entries = done
-        self._tell()
-
-    def _tell(self) -> None:
-        if self._progress is not None:
-            self._progress(min(self._done + self._entries, self._total), self._total)
 
 
 def _entries_to_grow(connection: Connection) -> int:

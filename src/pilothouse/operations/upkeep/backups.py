@@ -16,11 +16,11 @@ import shutil
 import stat
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pilothouse.artifacts import ArtifactStore
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
@@ -30,15 +30,21 @@ from pilothouse.domain.workspace_files import WORKSPACE_FILES
 from pilothouse.operations.authorisation import authorise, changing
 from pilothouse.operations.services import Services
 from pilothouse.operations.upkeep.restores import ARTIFACTS, FORMAT, MANIFEST, MODELS, REGISTRY, TELEMETRY
+from pilothouse.sqlite import Progress
 from pilothouse.sqlite.database import copy_database
 from pilothouse.store.log import audit
 from pilothouse.store.models.used_versions import read_as_it_is
 from pilothouse.system.destinations import check_outside_state
-from pilothouse.system.files import sha256_file, sync_folder
+from pilothouse.system.files import sync_folder
 from pilothouse.system.paths import WorkspacePaths
 from pilothouse.system.turns import turn
 
 _SKIPPED = frozenset({"__pycache__", ".git", ".venv", "venv", "node_modules"})
+
+_BYTES_SAID = 64 << 20
+"""Bytes of one file after which it is told how many there are."""
+_SAID_EVERY = 1_000
+"""Files after which it is told how many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,7 @@ class BackupSummary:
 @dataclass
 class _Archive:
     tar: tarfile.TarFile
+    say: Callable[[str], None]
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
 
@@ -66,7 +73,9 @@ class _Archive:
         try:
             with path.open("rb") as stream:
                 entry = _entry(name, os.fstat(stream.fileno()).st_size, mode)
-                hashing = _Hashing(stream)
+                hashing = _Hashing(
+                    stream, lambda done: self.say(f"{name}: {done:,} of {entry.size:,} bytes packed")
+                )
                 self.tar.addfile(entry, hashing)
         except FileNotFoundError:
             raise UnavailableError(f"{path} went away while it was copied: try again") from None
@@ -75,6 +84,8 @@ class _Archive:
                 f"{path} cannot be copied: {error}: check the disk, then try again"
             ) from error
         self.files[name] = {"bytes": entry.size, "sha256": hashing.digest.hexdigest()}
+        if len(self.files) % _SAID_EVERY == 0:
+            self.say(f"{len(self.files):,} files packed")
 
     def add_bytes(self, name: str, data: bytes) -> None:
         """Add a file from memory, without listing it."""
@@ -82,26 +93,42 @@ class _Archive:
 
 
 class _Hashing(io.RawIOBase):
-    """Reader of a file that hashes the bytes it reads."""
+    """Reader of a file, or writer of one, that hashes the bytes; ``told`` is told their number now and then."""
 
-    def __init__(self, stream: io.BufferedReader) -> None:
+    def __init__(self, stream: IO[bytes], told: Callable[[int], None] | None = None) -> None:
         self._stream = stream
+        self._told = told
+        self._done = self._said = 0
         self.digest = hashlib.sha256()
 
     def read(self, size: int = -1) -> bytes:
         data = self._stream.read(size)
         self.digest.update(data)
+        self._done += len(data)
+        if self._told is not None and self._done - self._said >= _BYTES_SAID:
+            self._said = self._done
+            self._told(self._done)
         return data
 
+    def write(self, data: Any) -> int:
+        self.digest.update(data)
+        return self._stream.write(data)
 
-def backup(services: Services, actor: Actor, file: Path) -> BackupSummary:
-    """Copy the live workspace into ``file``, which must not exist; it appears whole or not at all.
+    def tell(self) -> int:
+        return self._stream.tell()
+
+
+def backup(
+    services: Services, actor: Actor, file: Path, tell: Callable[[str], None] | None = None
+) -> BackupSummary:
+    """Copy the live workspace into ``file``, which must not exist; it appears whole or not at all. ``tell`` is told how far it
+    is.
 
     Raises NotAllowedError, ConflictError (the file exists), InvalidInputError (a path inside
     the copied folders) or UnavailableError (disk, or an erasure is being carried out).
     """
     authorise(services, actor, Permission.BACKUP)
-    summary = copy_as_it_is(services.paths, services.artifacts, actor.name, services.now(), file)
+    summary = copy_as_it_is(services.paths, services.artifacts, actor.name, services.now(), file, tell)
     with changing(services, actor, Permission.BACKUP) as change:
         change.record(
             "workspace.backed_up",
@@ -112,7 +139,12 @@ def backup(services: Services, actor: Actor, file: Path) -> BackupSummary:
 
 
 def copy_as_it_is(
-    paths: WorkspacePaths, artifacts: ArtifactStore, by: str, at: datetime, file: Path
+    paths: WorkspacePaths,
+    artifacts: ArtifactStore,
+    by: str,
+    at: datetime,
+    file: Path,
+    tell: Callable[[str], None] | None = None,
 ) -> BackupSummary:
     """Copy a workspace, also one of an older release, into ``file``; nothing in it is written. The caller has asked whether
     they may. Raises as ``backup``."""
@@ -123,8 +155,9 @@ def copy_as_it_is(
         turn(paths.copying_lock, busy, alone=False),
         _temporary(file) as (stream, scratch),
     ):
-        with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
-            archive = _Archive(tar)
+        hashing = _Hashing(stream)
+        with tarfile.open(fileobj=hashing, mode="w", format=tarfile.PAX_FORMAT) as tar:
+            archive = _Archive(tar, tell or (lambda text: None))
             head = _write(
                 paths, artifacts, archive, scratch, {"created_at": at.isoformat(), "created_by": by}
             )
@@ -133,7 +166,7 @@ def copy_as_it_is(
         _publish(Path(stream.name), file)
     return BackupSummary(
         file,
-        sha256_file(file),
+        hashing.digest.hexdigest(),
         file.stat().st_size,
         len(archive.files),
         head.count,
@@ -145,10 +178,14 @@ def copy_as_it_is(
 def _write(
     paths: WorkspacePaths, artifacts: ArtifactStore, archive: _Archive, scratch: Path, made: dict[str, str]
 ) -> AuditHead:
+    def copied(name: str) -> Progress:
+        return lambda done, total: archive.say(f"{name}: {done:,} of {total:,} pages copied")
+
     if paths.telemetry.exists():
-        copy_database(paths.telemetry, scratch / "telemetry.db")
+        copy_database(paths.telemetry, scratch / "telemetry.db", copied(TELEMETRY))
         archive.add(TELEMETRY, scratch / "telemetry.db", 0o600)
-    copy_database(paths.registry, scratch / "registry.db")
+        (scratch / "telemetry.db").unlink()  # before the next copy asks for as much room
+    copy_database(paths.registry, scratch / "registry.db", copied(REGISTRY))
     archive.add(REGISTRY, scratch / "registry.db", 0o600)
     with read_as_it_is(scratch / "registry.db") as (connection, _):
         head = audit.head(connection)

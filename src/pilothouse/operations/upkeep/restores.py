@@ -6,6 +6,7 @@ import re
 import shutil
 import tarfile
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -36,6 +37,8 @@ _ARTIFACT = re.compile(re.escape(ARTIFACTS) + r"/([0-9a-f]{2})/(\1[0-9a-f]{62})"
 _MARK = re.compile(_ARTIFACT.pattern + r"\.erased")
 _MANIFEST_LIMIT = 1 << 30
 _CHUNK = 1 << 20
+_BYTES_SAID = 64 << 20
+"""Bytes after which it is told how many are unpacked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,8 @@ class Restored:
     erasures: int
 
 
-def restore(file: Path, root: Path) -> Restored:
-    """Unpack and verify a backup into ``root``, which must be empty or not exist.
+def restore(file: Path, root: Path, tell: Callable[[str], None] | None = None) -> Restored:
+    """Unpack and verify a backup into ``root``, which must be empty or not exist. ``tell`` is told how far it is.
 
     Verified are path and digest of every file, SQLite's own check of the registry, the chain of the audit log and its head as
     the backup noted it, and the presence of every artifact that the registry names. Raises NotFoundError, ConflictError
@@ -57,6 +60,7 @@ def restore(file: Path, root: Path) -> Restored:
     if not file.is_file():
         raise NotFoundError(f"{file} does not exist: name a file that pilothouse backup wrote")
     root = root.absolute()
+    say = tell or (lambda text: None)
     check_outside_state(root)
     if root.is_symlink() or (root.exists() and (not root.is_dir() or any(root.iterdir()))):
         raise ConflictError(f"{root} is not empty: restore into a new folder")
@@ -68,10 +72,10 @@ def restore(file: Path, root: Path) -> Restored:
             unpacked.mkdir()
             try:
                 with tarfile.open(file, "r:") as tar:
-                    manifest = _unpack(file, tar, unpacked)
+                    manifest = _unpack(file, tar, unpacked, say)
             except (tarfile.TarError, EOFError, ValueError) as error:
                 _refuse(file, str(error))
-            found = _verify(file, WorkspacePaths(unpacked), manifest)
+            found = _verify(file, WorkspacePaths(unpacked), manifest, say)
             WorkspacePaths(unpacked).restored_outbox.touch()
             if root.exists():
                 root.rmdir()
@@ -87,7 +91,7 @@ def restore(file: Path, root: Path) -> Restored:
     return found
 
 
-def verify_backup(file: Path) -> Restored:
+def verify_backup(file: Path, tell: Callable[[str], None] | None = None) -> Restored:
     """Verify a backup as ``restore`` does, in a temporary folder beside it.
 
     Raises what ``restore`` raises.
@@ -96,17 +100,18 @@ def verify_backup(file: Path) -> Restored:
         with tempfile.TemporaryDirectory(
             prefix=f".{file.name}.verifying-", dir=file.absolute().parent
         ) as scratch:
-            return restore(file, Path(scratch) / "workspace")
+            return restore(file, Path(scratch) / "workspace", tell)
     except OSError as error:
         raise UnavailableError(f"{file} cannot be unpacked beside it: {error.strerror or error}") from error
 
 
-def _unpack(file: Path, tar: tarfile.TarFile, folder: Path) -> dict[str, Any]:
+def _unpack(file: Path, tar: tarfile.TarFile, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
     unpacked: dict[str, dict[str, Any]] = {}
     manifest: dict[str, Any] | None = None
     (folder / "state").mkdir(mode=0o700)
     (folder / MODELS).mkdir()
-    left = file.stat().st_size
+    total = left = file.stat().st_size
+    done = said = 0
     for entry in tar:
         name = entry.name
         left -= entry.size
@@ -131,6 +136,10 @@ def _unpack(file: Path, tar: tarfile.TarFile, folder: Path) -> dict[str, Any]:
                 digest.update(chunk)
                 size += len(chunk)
                 target.write(chunk)
+                if done + size - said >= _BYTES_SAID:
+                    said = done + size
+                    say(f"{said:,} of {total:,} bytes unpacked")
+        done += size
         path.chmod(_mode(name, entry.mode))
         unpacked[name] = {"bytes": size, "sha256": digest.hexdigest()}
     if manifest is None:
@@ -190,17 +199,28 @@ def _compare(file: Path, listed: dict[str, Any], unpacked: dict[str, Any]) -> No
         _refuse(file, f"it holds no {REGISTRY}")
 
 
-def _verify(file: Path, paths: WorkspacePaths, manifest: dict[str, Any]) -> Restored:
+def _verify(
+    file: Path, paths: WorkspacePaths, manifest: dict[str, Any], say: Callable[[str], None]
+) -> Restored:
     with read_as_it_is(paths.registry) as (connection, _):  # bringing an older one to this schema adds a row
         head = audit.head(connection)
     if head != manifest["head"]:
         _refuse(
             file, f"its audit log ends at row {head.count}, and the backup noted {manifest['head'].count}"
         )
-    with contextlib.closing(Registry.upgrade(paths.registry)) as registry:
+
+    def upgraded(rows: int, total: int) -> None:
+        say(f"{rows:,} of {total:,} rows are brought to this release")
+
+    with contextlib.closing(Registry.upgrade(paths.registry, progress=upgraded)) as registry:
+        say("the pages, references and indexes of the registry are checked")
         registry.check()
         with registry.read() as connection:
-            audit.verify(connection)
+            reached = audit.BEGINNING
+            while (after := audit.verify_next(connection, reached)) != reached:
+                reached = after
+                say(f"{reached.count:,} of {head.count:,} entries verified")
+            say("the files that the registry names are looked for")
             artifacts = ArtifactStore(paths.artifacts)
             known = erasures.every(connection)
             ordered = {erasure.plan_digest for erasure in known}

@@ -63,7 +63,13 @@ def back_up(
     with tempfile.TemporaryDirectory(prefix="pilothouse-") as folder:
         copy = Path(folder) / "registry.db"
         say("the registry is copied, to try the upgrade on the copy")
-        copy_database(paths.registry, copy)
+        copy_database(
+            paths.registry,
+            copy,
+            lambda done, total: say(
+                f"{done:,} of {total:,} pages of the registry copied, to try the upgrade"
+            ),
+        )
 
         def tried_so_far(done: int, total: int) -> None:
             say(f"{done:,} of {total:,} rows of the copy are brought to this release")
@@ -74,7 +80,7 @@ def back_up(
             authorise(tried, actor, Permission.BACKUP)
     say("the workspace is backed up")
     file.parent.mkdir(parents=True, exist_ok=True)
-    return backups.copy_as_it_is(paths, artifacts, actor.name, wall_clock(), file)
+    return backups.copy_as_it_is(paths, artifacts, actor.name, wall_clock(), file, tell)
 
 
 def record(services: Services, actor: Actor, schema: int, backup: BackupSummary) -> None:

@@ -1,6 +1,7 @@
 """The audit log: its entries and its verification."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from pilothouse.domain.errors import IntegrityError, InvalidInputError
@@ -8,7 +9,8 @@ from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.records import AuditEntry, AuditHead
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.services import Services
-from pilothouse.store.log import audit, audit_agreement, row_agreement
+from pilothouse.sqlite import Connection
+from pilothouse.store.log import audit, audit_agreement, row_agreement, row_walk
 from pilothouse.store.log.row_agreement import Tampering
 
 
@@ -45,12 +47,16 @@ def head(services: Services, actor: Actor) -> AuditHead:
         return audit.head(connection)
 
 
+Progress = Callable[[int, int], None]
+"""What is told how many of how many are compared."""
+
+
 def verify(
     services: Services,
     actor: Actor,
     *,
     known: str | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> AuditHead:
     """``verify_chain``, and that every row that decides is what the log says. Raises as that does, or IntegrityError that
     names the first row that somebody changed, put in or deleted past Pilothouse."""
@@ -59,34 +65,43 @@ def verify(
     return head
 
 
-def differing_rows(services: Services, actor: Actor, *, newest: int | None = None) -> list[RowDifference]:
+def differing_rows(
+    services: Services, actor: Actor, *, newest: int | None = None, progress: Progress | None = None
+) -> list[RowDifference]:
     """Rows that are not what the log says; none where all are, and in the past, which is put together from the rows that there
-    are now. ``newest``: so many of the last rows of each table and of the newest changes are compared, and of what the entries
-    themselves say settings and grants. Raises IntegrityError where they cannot be compared."""
+    are now. They are read in parts, so that a writer's log of the database is not held back for minutes.
+
+    ``newest``: so many of the last rows of each table and of the newest changes are compared, and of what the entries
+    themselves say settings and grants. ``progress`` is told how far it is, but with ``newest``.
+    Raises IntegrityError where they cannot be compared.
+    """
     if services.at is not None:
         return []
-    with reading(services, actor) as connection:
-        differing = [
-            RowDifference(row.name, row.tampering.value, str(row))
-            for row in (
-                *(
-                    row_agreement.differences(connection)
-                    if newest is None
-                    else row_agreement.newest_differences(connection, newest)
-                ),
-                *row_agreement.disagreements_on_record(connection),
-            )
-        ]
-        if differing:
-            return differing
-        try:  # what the entries of the log themselves say, which is all there is of the time before the digests
-            lines = list(audit_agreement.disagreements(connection, access_alone=newest is not None))
-        except (LookupError, TypeError, AttributeError, ValueError) as error:  # entries that we never wrote
-            raise IntegrityError(f"cannot be compared with the audit log: {error!r}") from error
-        return [
-            RowDifference(line, "not what its entry says", f"{line} is not what the audit log says")
-            for line in lines
-        ]
+
+    def read() -> AbstractContextManager[Connection]:
+        return reading(services, actor)
+
+    with read() as connection:
+        walk = row_walk.Walk(progress, row_walk.total(connection)) if progress is not None else None
+        found = [] if newest is None else list(row_agreement.newest_differences(connection, newest))
+    if newest is None:
+        found = list(row_agreement.differences_in_parts(read, walk.watched if walk is not None else iter))
+    with read() as connection:
+        found += row_agreement.disagreements_on_record(connection)
+    if found:
+        return [RowDifference(row.name, row.tampering.value, str(row)) for row in found]
+    try:  # what the entries of the log themselves say, which is all there is of the time before the digests
+        if newest is None:
+            lines = list(audit_agreement.disagreements_in_parts(read))
+        else:
+            with read() as connection:
+                lines = list(audit_agreement.disagreements(connection, access_alone=True))
+    except (LookupError, TypeError, AttributeError, ValueError) as error:  # entries that we never wrote
+        raise IntegrityError(f"cannot be compared with the audit log: {error!r}") from error
+    return [
+        RowDifference(line, "not what its entry says", f"{line} is not what the audit log says")
+        for line in lines
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,20 +124,27 @@ def examine(
     actor: Actor,
     *,
     known: str | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Examination:
-    """All that is wrong with the chain and with the rows; the rows are compared where the chain is broken too. Raises
-    InvalidInputError where ``known`` is not a head."""
+    """All that is wrong with the chain and with the rows; the rows are compared where the chain is broken too. ``tell`` is told
+    how far it is. Raises InvalidInputError where ``known`` is not a head."""
     head, faults, differing = None, [], []
     try:
-        head = verify_chain(services, actor, known=known, progress=progress)
+        head = verify_chain(services, actor, known=known, progress=said(tell, "entries verified"))
     except IntegrityError as error:
         faults.append(str(error))
     try:
-        differing = differing_rows(services, actor)
+        differing = differing_rows(services, actor, progress=said(tell, "rows compared with the log"))
     except IntegrityError as error:
         faults.append(str(error))
     return Examination(head, "; ".join(faults), differing)
+
+
+def said(tell: Callable[[str], None] | None, what: str) -> Progress | None:
+    """Progress as a text; None where nobody asks for it."""
+    if tell is None:
+        return None
+    return lambda done, total: tell(f"{done:,} of {total:,} {what}")
 
 
 def lines(found: Examination) -> list[str]:
@@ -134,10 +156,12 @@ def lines(found: Examination) -> list[str]:
     return texts
 
 
-def check_rows(services: Services, actor: Actor, *, newest: int | None = None) -> None:
-    """Raise IntegrityError that names the first row that is not what the log says, and how many more there are; ``newest`` as
-    in ``differing_rows``."""
-    differing = differing_rows(services, actor, newest=newest)
+def check_rows(
+    services: Services, actor: Actor, *, newest: int | None = None, progress: Progress | None = None
+) -> None:
+    """Raise IntegrityError that names the first row that is not what the log says, and how many more there are; ``newest`` and
+    ``progress`` as in ``differing_rows``."""
+    differing = differing_rows(services, actor, newest=newest, progress=progress)
     if differing:
         more = f" (and {len(differing) - 1:,} more)" if len(differing) > 1 else ""
         raise IntegrityError(
@@ -152,7 +176,7 @@ def verify_chain(
     *,
     known: str | None = None,
     newest: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> AuditHead:
     """Compute the hashes of the chain again, of all of it or of its ``newest`` entries; ``known`` is a head kept elsewhere,
     ``COUNT:HASH``. ``progress`` is told how many entries of how many are verified.

@@ -70,17 +70,22 @@ def diagnose(
     is under way.
     """
     authorise(services, actor)
+    under_way = ""
+
+    def told(what: str) -> audits.Progress | None:
+        return audits.said(tell and (lambda text: tell(f"{under_way}, {text}")), what)
+
     checks: dict[str, Callable[[], str]] = {
         "sqlite": lambda: _library(services),
         "registry": lambda: _registry(services, full),
         "telemetry": lambda: _telemetry(services, full),
-        "audit chain": lambda: _chain(services, actor, full),
-        "records": lambda: _records(services, actor, full),
+        "audit chain": lambda: _chain(services, actor, full, told("entries verified")),
+        "records": lambda: _records(services, actor, full, told("rows compared with the log")),
         "signatures": lambda: signature_checks.examine(services, actor),
         "transparency": lambda: log_health.examine(services, actor),
         "incidents": lambda: _incidents(services),
         "states": lambda: _states(services),
-        "seal": lambda: write_state.check_seal(services),
+        "seal": lambda: write_state.check_seal(services, told("rows compared with the seal")),
         "artifacts": lambda: _artifacts(services, full),
         "erasures": lambda: erasure_checks.examine(services),
         "portable": lambda: _portable(services),
@@ -94,8 +99,9 @@ def diagnose(
     }
     findings = []
     for number, (name, check) in enumerate(checks.items(), 1):
+        under_way = f"check {number} of {len(checks)}: {name}"
         if tell is not None:
-            tell(f"check {number} of {len(checks)}: {name}")
+            tell(under_way)
         findings.append(_run(name, check))
     findings += [*_surroundings(services), _guarded("daemon", lambda: _daemon(services))]
     if cluster.settings_in_force(services).engine != "local":
@@ -203,19 +209,21 @@ def _sound(database: Database, full: bool) -> str:
     return f"{size:,} bytes, sound" + ("" if indexes else "; its indexes were not compared: --full does it")
 
 
-def _chain(services: Services, actor: Actor, full: bool) -> str:
-    head = audits.verify_chain(services, actor, newest=None if full else _NEWEST_ENTRIES)
+def _chain(services: Services, actor: Actor, full: bool, progress: audits.Progress | None) -> str:
+    head = audits.verify_chain(
+        services, actor, newest=None if full else _NEWEST_ENTRIES, progress=progress if full else None
+    )
     ends = f"head {head.count}:{head.hash}"
     if full or head.count <= _NEWEST_ENTRIES:
         return f"{head.count} entries, {ends}"
     return f"the newest {_NEWEST_ENTRIES} of {head.count} entries, {ends}; --full verifies all"
 
 
-def _records(services: Services, actor: Actor, full: bool) -> str:
+def _records(services: Services, actor: Actor, full: bool, progress: audits.Progress | None) -> str:
     with services.registry.read() as connection:
         rows = row_digests.count(connection)
     if full or rows <= _ROWS_UP_TO:
-        audits.check_rows(services, actor)
+        audits.check_rows(services, actor, progress=progress)
         return f"{rows:,} rows that decide are what the audit log says"
     audits.check_rows(services, actor, newest=_NEWEST_ROWS)
     return (

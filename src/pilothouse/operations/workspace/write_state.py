@@ -5,13 +5,18 @@ too full even for the row, the mark is set all the same; the row of the opening 
 """
 
 import shutil
+from dataclasses import dataclass
 
+from pilothouse.domain.audit.entries import AuditEntry
 from pilothouse.domain.errors import ConflictError, IntegrityError, UnavailableError
 from pilothouse.domain.identity.roles import DAEMON, Actor, Permission
 from pilothouse.operations.authorisation import authorise, changing, reason_given
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import audits
 from pilothouse.store.log import audit, seals
+from pilothouse.store.log.row_digests import Watched
+from pilothouse.store.log.row_walk import Walk
+from pilothouse.store.log.seals import Seal
 from pilothouse.system.write_guard import Cause, ReadOnly
 
 LEAST_FREE = 64 << 20
@@ -64,37 +69,81 @@ def watch_disk(services: Services) -> ReadOnly | None:
     return mark
 
 
-def verify(services: Services) -> str:
-    """For the daemon: check registry, audit chain and sealed rows; make the workspace read-only on damage, else seal it.
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What an examination found. Plain values: it may come from another process."""
 
-    Returns the result as text. Telemetry and artifacts are checked by the doctor.
+    fault: str = ""
+    """What is damaged; empty where all is sound."""
+    head: str = ""
+    seal: Seal | None = None
+    """Seal of the registry as it is now; None where something is wrong, or the workspace is read-only already."""
+    sealed: int = 0
+    """Audit entry of the seal with which rows were compared; 0 where there was none."""
+
+
+def examine(services: Services) -> Examined:
+    """Check registry, audit chain, all rows and the rows that are sealed; nothing is written.
+
+    Telemetry and artifacts are checked by the doctor.
     """
     try:
         services.registry.check()
         head = audits.verify(services, DAEMON)
-        check_seal(services)
+        _, sealed, seal = _sealed(services, anew=state(services) is None)
     except IntegrityError as error:
+        return Examined(str(error))
+    return Examined("", f"{head.count}:{head.hash}", seal, sealed.seq if sealed is not None else 0)
+
+
+def conclude(services: Services, found: Examined) -> str:
+    """For the daemon: make the workspace read-only on damage, else put the new seal on record. Returns the result as text."""
+    if found.fault:
         if state(services) is None:
-            _close(services, DAEMON, "check", str(error))
-        return str(error)
-    if state(services) is None:
-        with (
-            services.registry.read() as connection
-        ):  # seconds for millions of rows: nobody waits for that to write
-            tables = seals.take(connection)
+            _close(services, DAEMON, "check", found.fault)
+        return found.fault
+    if found.seal is not None and state(services) is None:
         with changing(services, DAEMON, Permission.RUN_DAEMON) as change:
-            change.record(seals.ACTION, "workspace", {"tables": tables})
-    return f"registry and audit chain are sound, head {head.count}:{head.hash}"
+            newest = audit.newest_of(change.connection, seals.ACTION)
+            if found.sealed == (
+                newest.seq if newest is not None else 0
+            ):  # else an erasure has sealed it since
+                change.record(seals.ACTION, "workspace", {"tables": found.seal})
+    return f"registry and audit chain are sound, head {found.head}"
 
 
-def check_seal(services: Services) -> str:
+def verify(services: Services) -> str:
+    """``examine`` and ``conclude``, at once."""
+    return conclude(services, examine(services))
+
+
+def check_seal(services: Services, progress: audits.Progress | None = None) -> str:
     """Compare the rows that never change with the newest seal. Raises IntegrityError where they differ."""
-    with services.registry.read() as connection:
-        newest = audit.newest_of(connection, seals.ACTION)
-        if newest is None:
-            return "nothing has been sealed yet: the daemon does it once a day"
-        rows = seals.check(connection, newest.detail["tables"])
+    rows, newest, _ = _sealed(services, anew=False, progress=progress)
+    if newest is None:
+        return "nothing has been sealed yet: the daemon does it once a day"
     return f"{rows:,} rows are as they were at {newest.recorded_at:%Y-%m-%d %H:%M} UTC"
+
+
+def _sealed(
+    services: Services, *, anew: bool, progress: audits.Progress | None = None
+) -> tuple[int, AuditEntry | None, Seal | None]:
+    """Number of rows that are as they were sealed, the entry of that seal, and a new seal where one is asked for."""
+    while True:
+        with services.registry.read() as connection:
+            newest = audit.newest_of(connection, seals.ACTION)
+        sealed = newest.detail["tables"] if newest is not None else None
+        watched: Watched = iter
+        if progress is not None and sealed is not None:
+            watched = Walk(progress, sum(table["rows"] for table in sealed.values())).watched
+        try:
+            rows, seal = seals.walk(services.registry.read, sealed, anew=anew, watched=watched)
+        except IntegrityError:
+            with services.registry.read() as connection:
+                if audit.newest_of(connection, seals.ACTION) == newest:
+                    raise
+            continue  # an erasure took rows, and sealed what is left
+        return rows, newest, seal if anew else None
 
 
 def _close(services: Services, actor: Actor, cause: Cause, reason: str) -> ReadOnly:

@@ -7,13 +7,15 @@ deployments are compared with the entries that were written in the transactions 
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from pilothouse.domain.audit.entries import AuditEntry
 from pilothouse.domain.formats.canonical import canonical_digest, canonical_json
 from pilothouse.domain.identifiers import version_uri
 from pilothouse.sqlite import Connection
-from pilothouse.store.log import audit
+from pilothouse.store.log import audit, row_walk
+from pilothouse.store.log.row_walk import Read
 from pilothouse.store.values import from_json
 
 _SETTING_CHANGES = (
@@ -41,20 +43,30 @@ class _History(NamedTuple):
 
 
 def disagreements(connection: Connection, *, access_alone: bool = False) -> Iterator[str]:
-    """Lines that each name a row that differs from the log, in the caller's read; none where all agree.
+    """``disagreements_in_parts`` in the caller's read.
 
     ``access_alone``: of settings and grants, which are few however long the log is.
     """
-    yield from _settings(connection)
-    yield from _grants(connection)
     if access_alone:
+        yield from _settings(connection)
+        yield from _grants(connection)
         return
-    yield from _versions(connection)
-    yield from _requests(connection)
-    yield from _incumbents(connection)
-    yield from _decisions(connection)
-    yield from _deployments(connection)
-    yield from _aliases(connection)
+    yield from disagreements_in_parts(row_walk.within(connection))
+
+
+def disagreements_in_parts(read: Read) -> Iterator[str]:
+    """Lines that each name a row that differs from the log; none where all agree. Versions, of which there may be millions, are
+    compared in parts, each kind of all else in a read of its own."""
+    for compare in (_settings, _grants):
+        yield from _at_once(read, compare)
+    yield from _versions(read)
+    for compare in (_requests, _incumbents, _decisions, _deployments, _aliases):
+        yield from _at_once(read, compare)
+
+
+def _at_once(read: Read, compare: Callable[[Connection], Iterator[str]]) -> list[str]:
+    with read() as connection:
+        return list(compare(connection))
 
 
 def _settings(connection: Connection) -> Iterator[str]:
@@ -116,39 +128,66 @@ def _grants(connection: Connection) -> Iterator[str]:
         yield f"the role {denied}{role} of {name} for {model or 'all models'}{on}"
 
 
-def _versions(connection: Connection) -> Iterator[str]:
-    rows = connection.execute(
-        "SELECT m.name, v.number, v.model_digest, (SELECT json_group_array(g.gate) FROM "
-        "version_gates g WHERE g.version_id = v.id AND g.outcome = 'failed') AS failed "
-        "FROM versions v JOIN models m ON m.id = v.model_id"
+_VERSION = (
+    "SELECT v.number, v.model_digest, (SELECT json_group_array(g.gate) FROM version_gates g WHERE g.version_id = v.id "
+    "AND g.outcome = 'failed') FROM versions v JOIN models m ON m.id = v.model_id WHERE m.name = ? AND v.number = ?"
+)
+
+
+def _versions(read: Read) -> Iterator[str]:
+    reached = 0
+    while True:
+        with read() as connection:
+            rows = connection.execute(
+                "SELECT seq FROM audit WHERE action = 'version.registered' AND seq > ? ORDER BY seq LIMIT ?",
+                (reached, row_walk.PART),
+            )
+            entries = audit.of_numbers(connection, tuple(row[0] for row in rows))
+            differing = [entry.subject for entry in entries.values() if not _is_as_logged(connection, entry)]
+        for subject in differing:
+            yield f"{subject}: its model file or its failed gates"
+        if len(entries) < row_walk.PART:
+            return
+        reached = max(entries)
+
+
+def _is_as_logged(connection: Connection, entry: AuditEntry) -> bool:
+    if "model_digest" not in entry.detail:  # it names the version alone
+        return True
+    name, _, number = entry.subject.removeprefix("models:/").rpartition("/")
+    row = connection.execute(_VERSION, (name, number)).fetchone()
+    logged = (entry.detail["model_digest"], sorted(entry.detail["failed_gates"]))
+    stored = (
+        (row[1], sorted(from_json(row[2]))) if row and version_uri(name, row[0]) == entry.subject else None
     )
-    stored = {
-        version_uri(row["name"], row["number"]): (row["model_digest"], sorted(from_json(row["failed"])))
-        for row in rows
-    }
-    for entry in audit.of_actions(connection, "version.registered"):
-        if "model_digest" not in entry.detail:  # it names the version alone
-            continue
-        logged = (entry.detail["model_digest"], sorted(entry.detail["failed_gates"]))
-        if stored.get(entry.subject) != logged:
-            yield f"{entry.subject}: its model file or its failed gates"
+    return stored == logged
 
 
 def _requests(connection: Connection) -> Iterator[str]:
     rows = connection.execute(
         "SELECT id, evidence, evidence_digest, policy, policy_digest FROM promotion_requests"
     )
-    stored = {f"request {row['id']}": row for row in rows}
-    logged = {entry.subject: entry.detail for entry in audit.of_actions(connection, "request.made")}
+    # of each its digests alone: the evidence of many together is large
+    stored = {
+        f"request {row['id']}": {
+            key: row[f"{key}_digest"]
+            if canonical_digest(from_json(row[key])) == row[f"{key}_digest"]
+            else None
+            for key in ("evidence", "policy")
+        }
+        for row in rows
+    }
+    logged = {
+        entry.subject: {key: entry.detail[f"{key}_digest"] for key in ("evidence", "policy")}
+        for entry in audit.of_actions(connection, "request.made")
+    }
     for subject in sorted(stored.keys() | logged.keys()):
-        row, detail = stored.get(subject), logged.get(subject)
-        if row is None or detail is None:
+        if subject not in stored or subject not in logged:
             yield f"{subject} itself"
-        else:
-            for key in ("evidence", "policy"):
-                digest = canonical_digest(from_json(row[key]))
-                if not digest == row[f"{key}_digest"] == detail[f"{key}_digest"]:
-                    yield f"{subject}: its {key}"
+            continue
+        for key, digest in logged[subject].items():
+            if stored[subject][key] != digest:
+                yield f"{subject}: its {key}"
 
 
 def _incumbents(connection: Connection) -> Iterator[str]:

@@ -1,14 +1,17 @@
 """Agreement of the registry's rows with their digests, and of the digests with the audit log: what somebody changed, put in or
 deleted past Pilothouse, by name."""
 
+import heapq
 from collections.abc import Iterator
 from enum import StrEnum
-from itertools import groupby
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 from pilothouse.sqlite import Connection
-from pilothouse.store.log import audit, row_digests
-from pilothouse.store.log.row_digests import RowDigest
+from pilothouse.store.log import audit, row_digests, row_walk
+from pilothouse.store.log.row_digests import Watched
+from pilothouse.store.log.row_walk import Read
 
 
 class Tampering(StrEnum):
@@ -36,21 +39,24 @@ class Difference(NamedTuple):
         return f"{self.name} was {self.tampering}"
 
 
-def differences(connection: Connection, watched: row_digests.Watched = iter) -> Iterator[Difference]:
-    """Every row that was changed, inserted or deleted past Pilothouse, in the caller's read. ``watched`` is given the rows and
-    the digests as they are walked."""
-    for table in row_digests.tables(connection):
-        known = row_digests.newest(connection, table)
-        for row in watched(row_digests.present(connection, table)):
-            before = known.pop(row.key, None)
-            if before is None or before.digest is None:
-                yield Difference(table, row.key, row.name, Tampering.INSERTED)
-            elif before.digest != row.digest:
-                yield Difference(table, row.key, before.name, Tampering.CHANGED)
-        for row in known.values():
-            if row.digest is not None:
-                yield Difference(table, row.key, row.name, Tampering.DELETED)
-    yield from _forged(connection, watched=watched)
+def differences(connection: Connection, watched: Watched = iter) -> Iterator[Difference]:
+    """``differences_in_parts`` in the caller's read."""
+    return differences_in_parts(row_walk.within(connection), watched)
+
+
+def differences_in_parts(read: Read, watched: Watched = iter) -> Iterator[Difference]:
+    """Every row that was changed, inserted or deleted past Pilothouse, in reads of a part each. ``watched`` is given the rows
+    and the digests as they are walked."""
+    with read() as connection:
+        tables = row_digests.tables(connection)
+    for table in tables:
+        for now, known in row_walk.pairs(read, table, watched):
+            if known is None or (known.digest is None and now.digest is not None):
+                yield Difference(table, now.key, now.name, Tampering.INSERTED)
+            elif now.digest != known.digest:
+                tampering = Tampering.DELETED if now.digest is None else Tampering.CHANGED
+                yield Difference(table, now.key, known.name, tampering)
+    yield from _forged(read, watched=watched)
 
 
 def newest_differences(connection: Connection, most: int) -> Iterator[Difference]:
@@ -78,7 +84,7 @@ def newest_differences(connection: Connection, most: int) -> Iterator[Difference
             elif digest != before.digest:
                 yield Difference(table, key, before.name, Tampering.CHANGED)
     (entries,) = connection.execute("SELECT coalesce(max(seq), 0) FROM audit").fetchone()
-    yield from _forged(connection, max(begins, entries - most, 1))
+    yield from _forged(row_walk.within(connection), max(begins, entries - most, 1))
 
 
 def disagreements_on_record(connection: Connection) -> Iterator[Difference]:
@@ -92,31 +98,39 @@ _MOST_NAMED = 20
 """Rows of one entry that are named where its digests are not what the entry says: which of them it is cannot be known."""
 
 
-def _forged(
-    connection: Connection, begins: int = 1, watched: row_digests.Watched = iter
-) -> Iterator[Difference]:
+def _forged(read: Read, begins: int = 1, watched: Watched = iter) -> Iterator[Difference]:
     """Rows of entries, from one on, whose digests were changed, put in or deleted."""
-    computed: dict[int, str] = {}
-    stored = connection.execute(
-        "SELECT seq, tbl, key, name, digest FROM row_digests WHERE seq >= ? OR seq < 1 ORDER BY seq, id",
-        (begins,),
-    )
-    for seq, of_entry in groupby(watched(stored), key=lambda row: int(row[0])):
-        computed[seq] = row_digests.digest_of(RowDigest(*row[1:]) for row in of_entry)
-    said = {
-        row[0]: (row[1], row[2], row[3])
-        for row in connection.execute(
-            "SELECT seq, rows, action, subject FROM audit WHERE seq >= ? AND rows IS NOT NULL", (begins,)
+    with read() as connection:
+        (newest,) = connection.execute("SELECT coalesce(max(seq), 0) FROM audit").fetchone()
+        (first,) = connection.execute("SELECT coalesce(min(seq), 1) FROM row_digests").fetchone()
+        beyond = connection.execute(
+            "SELECT DISTINCT seq FROM row_digests WHERE seq > (SELECT coalesce(max(seq), 0) FROM audit) ORDER BY seq"
+        ).fetchall()
+    # an entry that comes meanwhile is newer than all that is compared
+    computed = (
+        (seq, row_digests.digest_of(row for _, row in of_entry))
+        for seq, of_entry in groupby(
+            chain(row_walk.stored(read, first, 0), row_walk.stored(read, begins, newest, watched)),
+            key=itemgetter(0),
         )
-    }
-    for number in sorted(computed.keys() | said.keys()):
-        if number in said and computed.get(number) == said[number][0]:
-            continue
+    )
+    said = row_walk.covered(read, begins, newest)
+    for number, digests in groupby(heapq.merge(computed, said, key=itemgetter(0)), key=itemgetter(0)):
+        both = [digest for _, digest in digests]
+        if len(both) != 2 or both[0] != both[1]:
+            yield from _named(read, number)
+    for (number,) in beyond:
+        yield from _named(read, number)
+
+
+def _named(read: Read, number: int) -> list[Difference]:
+    with read() as connection:
         rows = connection.execute(
             "SELECT tbl, key, name FROM row_digests WHERE seq = ? ORDER BY id LIMIT ?", (number, _MOST_NAMED)
         ).fetchall()
-        if not rows:
-            _, action, subject = said[number]
-            yield Difference("row_digests", "", f"what {action} of {subject} wrote", Tampering.DIGEST, number)
-        for table, key, name in rows:
-            yield Difference(table, key, name, Tampering.DIGEST, number)
+        if rows:
+            return [Difference(table, key, name, Tampering.DIGEST, number) for table, key, name in rows]
+        action, subject = connection.execute(
+            "SELECT action, subject FROM audit WHERE seq = ?", (number,)
+        ).fetchone()
+    return [Difference("row_digests", "", f"what {action} of {subject} wrote", Tampering.DIGEST, number)]

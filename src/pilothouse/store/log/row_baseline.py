@@ -5,7 +5,7 @@ import time
 from pilothouse.domain.audit.entries import AuditEntry
 from pilothouse.domain.formats.time_units import from_us
 from pilothouse.sqlite import Connection
-from pilothouse.store.log import audit, audit_agreement, row_agreement, row_digests
+from pilothouse.store.log import audit, audit_agreement, row_agreement, row_digests, row_walk
 from pilothouse.store.log.row_agreement import Difference
 from pilothouse.store.log.row_digests import Watched
 
@@ -23,8 +23,7 @@ def walked(connection: Connection) -> int:
     """Rows and digests that ``differences`` and ``seal`` walk together, about."""
     if not is_begun(connection):
         return 0
-    (stored,) = connection.execute("SELECT count(*) FROM row_digests").fetchone()
-    return 2 * row_digests.count(connection) + int(stored)
+    return row_walk.total(connection) + row_digests.count(connection)
 
 
 def differences(connection: Connection, watched: Watched = iter) -> list[Difference] | None:
@@ -44,7 +43,7 @@ def seal(connection: Connection, before: list[Difference] | None, watched: Watch
         return
     head = audit.head(connection)
     known = {(one.table, one.key) for one in before or ()}
-    changed = [row for row in row_digests.seal(connection, watched) if (row.table, row.key) not in known]
+    changed = [row for row in row_walk.unsealed(connection, watched) if (row.table, row.key) not in known]
     differing = _by_the_log(connection) if before is None else [str(one) for one in before]
     detail = {
         "rows": len(changed),

@@ -110,20 +110,6 @@ def refuse_unrecorded(connection: Connection, changed: list[RowDigest]) -> None:
     raise RuntimeError(f"{changed[0].name}{more}: changed without an audit entry, so the change is undone")
 
 
-def seal(connection: Connection, watched: Watched = iter) -> list[RowDigest]:
-    """Digests of all rows that differ from their newest digest, or have none, on a connection that need not track; ``watched``
-    is given the rows as they are walked."""
-    found: list[RowDigest] = []
-    for table in tables(connection):
-        before = newest(connection, table)
-        for row in watched(present(connection, table)):
-            known = before.pop(row.key, None)
-            if known is None or known.digest != row.digest:
-                found.append(row)
-        found += [row._replace(digest=None) for row in before.values() if row.digest is not None]
-    return found
-
-
 def _changed_before(
     connection: Connection, committed: Committed, changed: Iterable[RowDigest]
 ) -> Iterator[tuple[str, str]]:

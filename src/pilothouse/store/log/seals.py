@@ -6,12 +6,17 @@ columns that are written once.
 """
 
 import hashlib
-from collections.abc import Sequence
 from typing import Any
 
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.sqlite import Connection
+from pilothouse.store.log import row_walk
+from pilothouse.store.log.row_digests import Watched
+from pilothouse.store.log.row_walk import Read
 from pilothouse.store.migrations import MIGRATIONS
+
+Seal = dict[str, dict[str, Any]]
+"""Of each table: number of rows, the last by the column that grows, their digest, and the columns it is of."""
 
 ACTION = "workspace.examined"
 """Action of the audit row that carries a seal: ``{"tables": {name: {"rows", "last", "digest"}}}``."""
@@ -72,48 +77,85 @@ def sealed_tables(connection: Connection) -> dict[str, str]:
     return dict(sorted((numbered | _WITH_THEIR_PARENT).items()))
 
 
-def take(connection: Connection) -> dict[str, dict[str, Any]]:
-    """Seal of all tables now."""
-    seal = {}
-    for table, grows in sealed_tables(connection).items():
-        columns = [
-            row["name"]
-            for row in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
-            if row["name"] not in _WRITTEN_AGAIN.get(table, ())
-        ]
-        (last,) = connection.execute(f"SELECT coalesce(max({grows}), 0) FROM {table}").fetchone()  # noqa: S608
-        seal[table] = _digest(connection, table, grows, last, columns)
-    return seal
+def take(connection: Connection) -> Seal:
+    """Seal of all tables now, in the caller's read."""
+    return walk(row_walk.within(connection), None)[1]
 
 
-def check(connection: Connection, seal: dict[str, dict[str, Any]]) -> int:
+def check(connection: Connection, seal: Seal) -> int:
     """Number of rows that are as they were sealed. Raises IntegrityError that names the first table that is not."""
-    total = 0
-    for table, grows in sealed_tables(connection).items():
-        sealed = seal.get(table)
-        if sealed is None:
-            continue  # made by a newer release than the seal
-        current = _digest(connection, table, grows, int(sealed["last"]), sealed.get("columns"))
-        if current != sealed:
-            raise IntegrityError(
-                f"the table {table} is not what it was when it was examined ({current['rows']} of {sealed['rows']} rows, "
-                "another digest): pilothouse audit verify names the rows that differ; restore a backup"
+    return walk(row_walk.within(connection), seal, anew=False)[0]
+
+
+def walk(read: Read, sealed: Seal | None, *, anew: bool = True, watched: Watched = iter) -> tuple[int, Seal]:
+    """Number of rows that are as they were ``sealed``, and the seal of all tables now, from one walk in reads of a part each:
+    what is sealed never changes, and what is added meanwhile comes behind it. Not ``anew``: rows that came since are not
+    walked, and there is no new seal.
+
+    Raises IntegrityError that names the first table that is not as it was sealed.
+    """
+    if sealed is None and not anew:
+        return 0, {}
+    with read() as connection:
+        tables = sealed_tables(connection)
+    total, now = 0, {}
+    for table, grows in tables.items():
+        before = (
+            sealed.get(table) if sealed is not None else None
+        )  # None: made by a newer release than the seal
+        with read() as connection:
+            columns = _columns(connection, table)
+            (last,) = connection.execute(f"SELECT coalesce(max({grows}), 0) FROM {table}").fetchone()  # noqa: S608
+        walked = _Digest(table, grows, columns)
+        if before is not None:
+            known = (
+                walked if before.get("columns") == columns else _Digest(table, grows, before.get("columns"))
             )
-        total += current["rows"]
-    return total
+            known.go_on(read, int(before["last"]), watched)
+            if (current := known.seal(int(before["last"]))) != before:
+                raise IntegrityError(
+                    f"the table {table} is not what it was when it was examined ({current['rows']} of {before['rows']} rows, "
+                    "another digest): pilothouse audit verify names the rows that differ; restore a backup"
+                )
+            total += current["rows"]
+        if anew:
+            walked.go_on(read, last, watched)
+            now[table] = walked.seal(last)
+    return total, now
 
 
-def _digest(
-    connection: Connection, table: str, grows: str, last: int, columns: Sequence[str] | None
-) -> dict[str, Any]:
-    """Digest of a table's rows up to ``last``. ``columns`` are named, for a later release may add one; None: all (a seal
-    of an older release has no names)."""
-    order = "rowid" if grows == "rowid" else "1, 2, 3"
-    names = ", ".join(f'"{name}"' for name in columns) if columns is not None else "*"
-    digest, rows = hashlib.sha256(), 0
-    query = f"SELECT {names} FROM {table} WHERE {grows} <= ? ORDER BY {order}"  # noqa: S608 - names of our own schema
-    for row in connection.execute(query, (last,)):
-        digest.update(repr(tuple(row)).encode())
-        rows += 1
-    seal = {"rows": rows, "last": last, "digest": digest.hexdigest()}
-    return seal if columns is None else {**seal, "columns": list(columns)}
+def _columns(connection: Connection, table: str) -> list[str]:
+    rows = connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
+    return [row["name"] for row in rows if row["name"] not in _WRITTEN_AGAIN.get(table, ())]
+
+
+class _Digest:
+    """Digest of a table's rows, as far as it has gone. ``columns`` are named, for a later release may add one; None: all (a
+    seal of an older release has no names)."""
+
+    def __init__(self, table: str, grows: str, columns: list[str] | None) -> None:
+        self._columns = columns
+        names = ", ".join(f'"{name}"' for name in columns) if columns is not None else "*"
+        order = "rowid" if grows == "rowid" else "1, 2, 3"
+        rest = f"FROM {table} WHERE {grows} > ? AND {grows} <= ?"
+        self._last = f"SELECT max(g) FROM (SELECT {grows} AS g {rest} ORDER BY {grows} LIMIT {row_walk.PART})"  # noqa: S608 - ours
+        self._rows = f"SELECT {names} {rest} ORDER BY {order}"
+        self._digest, self._count = hashlib.sha256(), 0
+        self.reached: float = -1e19  # below every number of a row
+
+    def go_on(self, read: Read, last: int, watched: Watched) -> None:
+        """Take in the rows that come after those so far, up to ``last``."""
+        while self.reached < last:
+            with read() as connection:
+                (until,) = connection.execute(self._last, (self.reached, last)).fetchone()
+                if until is None:
+                    return
+                for row in watched(connection.execute(self._rows, (self.reached, until))):
+                    self._digest.update(repr(tuple(row)).encode())
+                    self._count += 1
+            self.reached = until
+
+    def seal(self, last: int) -> dict[str, Any]:
+        """Seal of the rows so far, which are those up to ``last``."""
+        seal = {"rows": self._count, "last": last, "digest": self._digest.hexdigest()}
+        return seal if self._columns is None else {**seal, "columns": list(self._columns)}

@@ -116,18 +116,28 @@ def add(connection: Connection, version: NewVersion, *, at: datetime) -> int:
 
 
 def artifact_digests(connection: Connection) -> Iterator[str]:
-    """Digest of every artifact that the registry refers to, but for files of other registries (``imported.file_digests``)."""
-    rows = connection.execute(
-        "SELECT model_digest AS digest FROM versions UNION SELECT schema_digest FROM versions "
-        "UNION SELECT profile_spec_digest FROM versions UNION SELECT reference_digest FROM versions "
-        "UNION SELECT predictions_digest FROM versions UNION SELECT artifact_digest FROM snapshots "
-        "UNION SELECT digest FROM run_artifacts "
-        "UNION SELECT digest FROM portable_models WHERE digest IS NOT NULL "
-        "UNION SELECT digest FROM request_documents "
-        "UNION SELECT left_digest FROM erased_files ORDER BY digest"
-    )
-    for row in rows:
-        yield row["digest"]
+    """Digest of every artifact that the registry refers to, but for files of other registries (``imported.file_digests``). One
+    may come again: of millions not all are held in memory."""
+    recent: set[str] = set()
+    for query in (
+        "SELECT model_digest, schema_digest, profile_spec_digest, reference_digest, predictions_digest FROM versions",
+        "SELECT artifact_digest FROM snapshots",
+        "SELECT digest FROM run_artifacts",
+        "SELECT digest FROM portable_models WHERE digest IS NOT NULL",
+        "SELECT digest FROM request_documents",
+        "SELECT left_digest FROM erased_files",
+    ):
+        for row in connection.execute(query):
+            for digest in row:
+                if digest not in recent:
+                    if len(recent) >= _RECENT:
+                        recent.clear()
+                    recent.add(digest)
+                    yield digest
+
+
+_RECENT = 100_000
+"""Digests that are remembered, so that what many versions share is named once."""
 
 
 def _versions(connection: Connection, rows: Sequence[Row]) -> list[Version]:

@@ -17,7 +17,7 @@ from pilothouse.cli.output import (
     say_rest,
     show_rows,
 )
-from pilothouse.cli.progress import progress
+from pilothouse.cli.progress import progress, step
 from pilothouse.cli.session import Session
 from pilothouse.domain.errors import IntegrityError, PilothouseError
 from pilothouse.operations.dossier import audit_export
@@ -69,8 +69,8 @@ def verify(
     session: Session, known: str | None, anchors: bool, kept: tuple[Path, ...], keys: tuple[str, ...]
 ) -> None:
     """Recompute the whole chain, and compare every row that decides; exit code 6 names those that are wrong."""
-    with progress("entries verified") as tell:
-        found = audits.examine(session.services, session.actor, known=known, progress=tell)
+    with step() as tell:
+        found = audits.examine(session.services, session.actor, known=known, tell=tell)
     erased, broken = _erasures(session)
     compared = _compared(session, kept, keys) if anchors or kept or keys else None
     head, fault = found.head, found.fault

@@ -285,7 +285,8 @@ def backup(session: Session, file: Path) -> None:
     """Copy the live workspace soundly into FILE (a tar)."""
     from pilothouse.operations.upkeep import backups
 
-    backups.backup(session.services, session.actor, file)
+    with step() as tell:
+        backups.backup(session.services, session.actor, file, tell)
     say(f"{file}: {file.stat().st_size:,} bytes; try it with pilothouse restore {file} FOLDER")
 
 
@@ -307,13 +308,15 @@ def restore(session: Session, file: Path, folder: Path | None, verify: bool, era
     if verify == (folder is not None):
         raise click.UsageError("name a new folder, or --verify to only examine the backup")
     if folder is None:
-        found = restores.verify_backup(file)
+        with step() as tell:
+            found = restores.verify_backup(file, tell)
         say(f"{file}: sound; its audit log has the head {found.head.count}:{found.head.hash}")
         say(
             f"{after_restore.known_text(found.erasures)} what was erased after {found.made_at} is still in it"
         )
         return
-    found = restores.restore(file, folder)
+    with step() as tell:
+        found = restores.restore(file, folder, tell)
     say(f"{folder}: restored and verified")
     place = erasures or after_restore.live_workspace(session.workspace, file, found.head)
     if place is None:
