@@ -11,18 +11,21 @@ from fixtures.registries import START, Example, raised
 from pilothouse.domain.confinement import Promise
 from pilothouse.domain.doctor import Finding
 from pilothouse.domain.errors import NotAllowedError
+from pilothouse.domain.formats.time_units import DAY_US
 from pilothouse.domain.formats.wire import ServingReport
 from pilothouse.domain.identity.roles import Role
 from pilothouse.domain.monitoring.monitoring import Health
 from pilothouse.operations.fleet import health, processes
 from pilothouse.operations.jobs import jobs, trainings
 from pilothouse.operations.promotion import promotions
-from pilothouse.operations.upkeep import retention
-from pilothouse.operations.workspace import doctor, workspaces, write_state
+from pilothouse.operations.upkeep import compaction, retention
+from pilothouse.operations.workspace import doctor, stored_row_checks, workspaces, write_state
 from pilothouse.sqlite import driver
 from pilothouse.sqlite.connection import connect
 from pilothouse.store.log import audit_agreement, seals
 from pilothouse.system.processes import own_name
+from pilothouse.telemetry import VersionFacts
+from support import flight_batches as flights
 from support.daemons import stand_for_daemon
 
 
@@ -380,3 +383,43 @@ def test_a_secret_that_is_open_to_others_is_a_fault_with_the_command_that_mends_
     for path in (paths.log_key, token):
         path.chmod(0o600)
     assert finding().ok
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "named"),
+    [
+        ("segments", "predictions", "rows from 2026-08-"),
+        ("segments", "features", "rows from 2026-08-"),
+        ("windows", "latency", "the hour from 2026-08-"),
+        ("windows", "profile", "the hour from 2026-08-"),
+        ("window_packs", "profiles", "the packed hours from 2026-08-"),
+        ("window_packs", "counts", "the packed hours from 2026-08-"),
+        ("specifications", "data", "the specification of its profiles"),
+    ],
+)
+def test_a_bit_that_has_turned_in_stored_rows_is_told_by_stream_and_time(
+    example: Example, table: str, column: str, named: str
+) -> None:
+    store = example.services.telemetry
+    facts = VersionFacts(flights.specification())
+    first_us = flights.NOW_US - flights.NOW_US % DAY_US - 40 * DAY_US
+    rows = flights.flights()
+    sent = [
+        flights.batch_of(rows.iloc[hour : hour + 1].assign(at_us=first_us + hour * 3_600_000_000), hour)
+        for hour in range(52)
+    ]
+    store.append_many(sent, lambda model, version: facts, flights.NOW_US)
+    while store.fold_windows():
+        continue
+    compaction.compact(example.services, [1])
+    found = stored_row_checks.examine(example.services, full=True)
+    assert found == "rows, windows and packs are as they were written; streams: 1"
+    key = {"windows": "start", "window_packs": "first"}.get(table, "rowid")
+    with store.transaction() as connection:
+        place, data = connection.execute(
+            f"SELECT {key}, {column} FROM {table} WHERE {column} IS NOT NULL LIMIT 1"
+        ).fetchone()
+        turned = bytearray(data)
+        turned[len(data) // 2] ^= 4
+        connection.execute(f"UPDATE {table} SET {column}=? WHERE {key}=?", (bytes(turned), place))
+    assert f"damaged: models:/flight-delay/1 on ewr: {named}" in wrong(example)["stored rows"]

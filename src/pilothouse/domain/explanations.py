@@ -111,6 +111,7 @@ _CHECKS = {
     "sqlite": "the library or the file system cannot hold a registry safely; put state on a local disk",
     "registry": "the file registry.db is damaged; stop everything, restore a backup (docs/reliability.md)",
     "telemetry": "the file telemetry.db is damaged; models and decisions are elsewhere, restore a backup",
+    "stored rows": "stored rows, windows or packed hours are not as they were written; restore telemetry.db from a backup",
     "audit chain": "an entry of the log was changed or is gone; keep the files as they are and compare with anchors",
     "records": "rows that decide are not what the log says; somebody wrote to the file past the program",
     "signatures": "a decision's signature does not verify with the key of its signer",

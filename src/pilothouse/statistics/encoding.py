@@ -1,13 +1,15 @@
 """Frames in which statistics are stored: magic, kind, format number, then the content.
 
 Format 1 is zstd over msgpack with named arrays and a header of plain data; it is used for what is read seldom. Format
-2 is whole numbers and raw arrays, under zstd only from 256 bytes on; it is used for profiles, which are written with
-every batch and read by the thousand. Arrays are written in the narrowest integer type that holds them. Decoding runs
-no code from the bytes that it reads.
+4 is whole numbers and raw arrays, under zstd only from 256 bytes on, with a checksum at the end; it is used for profiles,
+which are written with every batch and read by the thousand. Format 2 is the same without a checksum, as earlier releases
+wrote it. Arrays are written in the narrowest integer type that holds them. Decoding runs no code from the bytes that it
+reads.
 """
 
 import struct
 import threading
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,9 +27,11 @@ _LARGEST = 1 << 30
 """Bytes to which a frame may unpack; a larger one is damage or an attack, not a profile."""
 _TYPES = frozenset({"|u1", "<u2", "<u4", "<u8", "<i8", "<f8"})
 """Array types that a frame of format 1 may name."""
-_PLAIN_FORMAT = 2
+_UNCHECKED_FORMAT = 2
+_PLAIN_FORMAT = 4
+"""No bit that turns makes a frame of this format one of another."""
 _DTYPES = tuple(np.dtype(name) for name in ("|u1", "<u2", "<u4", "<u8", "<i8", "<f8"))
-"""Types of a frame of format 2 by their code."""
+"""Types of a frame of format 2 and 4 by their code."""
 _CODE_OF = {dtype: code for code, dtype in enumerate(_DTYPES)}
 _WIDE = {dtype: np.dtype(np.float64 if dtype.kind == "f" else np.int64) for dtype in _DTYPES}
 _NARROW = tuple(zip(_DTYPES, (0xFF, 0xFFFF, 0xFFFF_FFFF), strict=False))
@@ -36,10 +40,12 @@ _HEAD = struct.Struct("<4sBBBB")
 """Magic and kind, format, 1 where the arrays are compressed, how many numbers, how many arrays."""
 _ARRAY = struct.Struct("<BI")
 """Code of the type, length in bytes."""
+_CHECKSUM = struct.Struct("<I")
+"""CRC-32 of all bytes before it."""
 _WORTH_COMPRESSING = 256
-"""Bytes of arrays from which a frame of format 2 is compressed."""
+"""Bytes of arrays from which a frame of format 4 is compressed."""
 _PLAIN_LEVEL = 1
-"""zstd level of format 2. Level 3 takes half as much time again and saves 2 % of the bytes."""
+"""zstd level of format 4. Level 3 takes half as much time again and saves 2 % of the bytes."""
 _local = threading.local()
 
 
@@ -54,10 +60,10 @@ _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(_Frame)
 
 
-def pack(kind: str, header: dict[str, Any], arrays: dict[str, AnyArray]) -> bytes:
+def pack(kind: str, header: dict[str, Any], arrays: dict[str, AnyArray], *, checked: bool = False) -> bytes:
     """Frame of format 1: ``header`` (plain data for msgpack) and named one-dimensional ``arrays`` (integer or
     float64, any length, also 0). ``kind`` is one ASCII letter that ``unpack`` checks. Integers are narrowed, floats
-    kept as float64, NaN included."""
+    kept as float64, NaN included. ``checked`` adds zstd's checksum of the content, which ``unpack`` holds it to."""
     narrow = {name: _narrow(array) for name, array in arrays.items()}
     frame = _Frame(
         header,
@@ -65,7 +71,7 @@ def pack(kind: str, header: dict[str, Any], arrays: dict[str, AnyArray]) -> byte
         [array.dtype.str for array in narrow.values()],
         [array.tobytes() for array in narrow.values()],
     )
-    body = zstandard.ZstdCompressor(level=_LEVEL).compress(_ENCODER.encode(frame))
+    body = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=checked).compress(_ENCODER.encode(frame))
     return _MAGIC + kind.encode("ascii") + bytes([_FORMAT]) + body
 
 
@@ -97,15 +103,15 @@ def unpack(kind: str, data: bytes) -> tuple[dict[str, Any], dict[str, AnyArray]]
 
 
 def is_plain(data: bytes) -> bool:
-    """True where the bytes are a frame of format 2 (``pack_plain``), by the format number alone; False for fewer than
+    """True where the bytes are a frame of format 2 or 4 (``pack_plain``), by the format number alone; False for fewer than
     five bytes."""
-    return len(data) > 4 and data[4] == _PLAIN_FORMAT
+    return len(data) > 4 and data[4] in (_PLAIN_FORMAT, _UNCHECKED_FORMAT)
 
 
 def pack_plain(
     kind: str, numbers: Sequence[int], arrays: Sequence[AnyArray], level: int = _PLAIN_LEVEL
 ) -> bytes:
-    """Frame of format 2: whole ``numbers`` (each within 64 bits signed, 255 at most) and one-dimensional ``arrays``
+    """Frame of format 4: whole ``numbers`` (each within 64 bits signed, 255 at most) and one-dimensional ``arrays``
     (integer or float64, 255 at most), which ``unpack_plain`` gives back by position. ``kind`` is one ASCII letter,
     ``level`` that of zstd."""
     narrow = [_narrow(array) for array in arrays]
@@ -113,21 +119,24 @@ def pack_plain(
     body = b"".join(parts)
     compressed = len(body) >= _WORTH_COMPRESSING
     if compressed:
-        body = compress(body, level)
+        body = compress(body, level, checked=False)
     head = _HEAD.pack(_MAGIC + kind.encode("ascii"), _PLAIN_FORMAT, compressed, len(numbers), len(narrow))
     shapes = [
         _ARRAY.pack(_CODE_OF[array.dtype], len(part)) for array, part in zip(narrow, parts, strict=True)
     ]
-    return b"".join((head, struct.pack(f"<{len(numbers)}q", *numbers), *shapes, body))
+    frame = b"".join((head, struct.pack(f"<{len(numbers)}q", *numbers), *shapes, body))
+    return with_checksum(frame)
 
 
 def unpack_plain(kind: str, data: bytes) -> tuple[tuple[int, ...], list[AnyArray]]:
     """Numbers and arrays of a frame that ``pack_plain`` wrote: integers as int64, the rest as float64, both
-    read-only. Raises IntegrityError where ``kind`` differs or sizes, types or the compressed part are damaged."""
+    read-only. Raises IntegrityError where ``kind`` differs, or a byte is not as it was written."""
     try:
-        magic, _, compressed, numbers, count = _HEAD.unpack_from(data)
+        magic, version, compressed, numbers, count = _HEAD.unpack_from(data)
         if magic != _MAGIC + kind.encode("ascii"):
             raise ValueError(f"they start with {magic!r}")
+        if version != _UNCHECKED_FORMAT:
+            data = without_checksum(data)
         values = struct.unpack_from(f"<{numbers}q", data, _HEAD.size)
         at = _HEAD.size + 8 * numbers
         shapes = struct.unpack_from(f"<{'BI' * count}", data, at)
@@ -146,13 +155,29 @@ def unpack_plain(kind: str, data: bytes) -> tuple[tuple[int, ...], list[AnyArray
     return values, arrays
 
 
-def compress(data: bytes, level: int) -> bytes:
-    """zstd frame of ``data`` at ``level``. Each thread keeps its compressors, since making one costs more than
-    compressing a small frame, and a compressor must not be used by two threads at once."""
-    compressors: dict[int, zstandard.ZstdCompressor] = _local.__dict__.setdefault("compressors", {})
-    if level not in compressors:
-        compressors[level] = zstandard.ZstdCompressor(level=level)
-    return compressors[level].compress(data)
+def with_checksum(frame: bytes) -> bytes:
+    """The frame with its checksum at the end."""
+    return frame + _CHECKSUM.pack(zlib.crc32(frame))
+
+
+def without_checksum(data: bytes) -> bytes:
+    """The frame that ``with_checksum`` was given. Raises ValueError where a byte is not as it was."""
+    frame = data[: -_CHECKSUM.size]
+    if data[-_CHECKSUM.size :] != _CHECKSUM.pack(zlib.crc32(frame)):
+        raise ValueError("the checksum differs")
+    return frame
+
+
+def compress(data: bytes, level: int, *, checked: bool = True) -> bytes:
+    """zstd frame of ``data`` at ``level``, ``checked``: with a checksum of the content, which ``expand`` holds it to. Each
+    thread keeps its compressors, since making one costs more than compressing a small frame, and a compressor must not be
+    used by two threads at once."""
+    compressors: dict[tuple[int, bool], zstandard.ZstdCompressor] = _local.__dict__.setdefault(
+        "compressors", {}
+    )
+    if (level, checked) not in compressors:
+        compressors[level, checked] = zstandard.ZstdCompressor(level=level, write_checksum=checked)
+    return compressors[level, checked].compress(data)
 
 
 def expand(data: bytes, largest: int) -> bytes:

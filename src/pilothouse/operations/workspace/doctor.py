@@ -31,7 +31,14 @@ from pilothouse.operations.promotion import signature_checks
 from pilothouse.operations.services import Services
 from pilothouse.operations.states import states
 from pilothouse.operations.transparency import log_health
-from pilothouse.operations.workspace import audits, erasure_checks, private_files, serving_checks, write_state
+from pilothouse.operations.workspace import (
+    audits,
+    erasure_checks,
+    private_files,
+    serving_checks,
+    stored_row_checks,
+    write_state,
+)
 from pilothouse.sqlite import Database, driver
 from pilothouse.sqlite.connection import check_file_system, check_library
 from pilothouse.store.deployed import deployment_states, deployments, incidents
@@ -79,6 +86,7 @@ def diagnose(
         "sqlite": lambda: _library(services),
         "registry": lambda: _registry(services, full),
         "telemetry": lambda: _telemetry(services, full),
+        "stored rows": lambda: stored_row_checks.examine(services, full),
         "audit chain": lambda: _chain(services, actor, full, told("entries verified")),
         "records": lambda: _records(services, actor, full, told("rows compared with the log")),
         "signatures": lambda: signature_checks.examine(services, actor),

@@ -11,7 +11,7 @@ import numpy as np
 
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.statistics.arrays import Floats, Ints, frozen
-from pilothouse.statistics.encoding import unpack
+from pilothouse.statistics.encoding import unpack, with_checksum, without_checksum
 
 GROWTH = math.log(1.019)
 """Natural logarithm of the factor between buckets: bucket b holds the latencies from exp((b − ½) GROWTH) µs on."""
@@ -29,6 +29,10 @@ _TOGETHER = 128
 _MAGIC = b"PHSL\x02"
 _MAGIC_OF_CALLS = b"PHSL\x03"
 """Magic of a profile that also holds its calls: after the head, and before the counts, stand their two sums."""
+_CHECKED = {b"PHSL\x08": _MAGIC, b"PHSL\x0c": _MAGIC_OF_CALLS}
+"""Magics of the same with a checksum at the end. No bit that turns makes one of them a magic without."""
+_CHECKED_OF = {magic: checked for checked, magic in _CHECKED.items()}
+_DAMAGED = "a stored latency profile is damaged: {}; restore it from a backup"
 _CALLS = struct.Struct("<qq")
 _FRAME = struct.Struct("<5sBHqqqq")
 """Head of an encoded profile: magic, bytes of a count, first bucket, requests, rows, total and longest; counts follow."""
@@ -159,9 +163,15 @@ def encode(profile: LatencyProfile) -> bytes:
     head = (profile.requests, profile.rows, profile.total_us, profile.longest_us)
     raw = counts.astype(f"<u{width}").tobytes()
     if not profile.called_us:
-        return _FRAME.pack(_MAGIC, width, first, *head) + raw
+        return with_checksum(_FRAME.pack(_CHECKED_OF[_MAGIC], width, first, *head) + raw)
     calls = _CALLS.pack(profile.called_us, profile.usual_us)
-    return _FRAME.pack(_MAGIC_OF_CALLS, width, first, *head) + calls + raw
+    return with_checksum(_FRAME.pack(_CHECKED_OF[_MAGIC_OF_CALLS], width, first, *head) + calls + raw)
+
+
+def _sound(data: bytes) -> bytes:
+    """The same profile as it is encoded without a checksum. Raises ValueError where it has one that differs."""
+    magic = _CHECKED.get(data[: len(_MAGIC)])
+    return data if magic is None else magic + without_checksum(data)[len(magic) :]
 
 
 def _without_calls(data: bytes) -> bytes:
@@ -175,7 +185,7 @@ def decode(data: bytes) -> LatencyProfile:
     """Latency profile from the bytes that ``encode`` wrote, also of the first format. Raises IntegrityError for
     damaged bytes."""
     try:
-        called, usual = 0, 0
+        called, usual, data = 0, 0, _sound(data)
         if data.startswith(_MAGIC_OF_CALLS):
             called, usual = _CALLS.unpack_from(data, _FRAME.size)
             data = _without_calls(data)
@@ -192,9 +202,7 @@ def decode(data: bytes) -> LatencyProfile:
             requests, rows, total, longest, frozen(buckets + first), frozen(counts[buckets]), called, usual
         )
     except (KeyError, TypeError, ValueError, struct.error) as error:
-        raise IntegrityError(
-            f"a stored latency profile is damaged: {error!r}; restore it from a backup"
-        ) from None
+        raise IntegrityError(_DAMAGED.format(repr(error))) from None
 
 
 def percentiles_ms(stored: Sequence[bytes | None], percents: Sequence[float]) -> Floats:
@@ -202,7 +210,10 @@ def percentiles_ms(stored: Sequence[bytes | None], percents: Sequence[float]) ->
     gives them; NaN for None and for profiles without requests. Raises IntegrityError for damaged bytes."""
     answer = np.full((len(stored), len(percents)), np.nan)
     by_width: dict[int, list[int]] = {}
-    stored = [data if data is None else _without_calls(data) for data in stored]
+    try:
+        stored = [data if data is None else _without_calls(_sound(data)) for data in stored]
+    except ValueError as error:
+        raise IntegrityError(_DAMAGED.format(error)) from None
     for i, data in enumerate(stored):
         if data is None:
             continue
@@ -218,9 +229,7 @@ def percentiles_ms(stored: Sequence[bytes | None], percents: Sequence[float]) ->
                 frames = [stored[i] or b"" for i in indices]
                 answer[indices] = _percentiles_of_frames(frames, np.dtype(f"<u{width}"), percents)
     except (TypeError, ValueError, struct.error) as error:
-        raise IntegrityError(
-            f"a stored latency profile is damaged: {error}; restore it from a backup"
-        ) from None
+        raise IntegrityError(_DAMAGED.format(error)) from None
     return answer
 
 

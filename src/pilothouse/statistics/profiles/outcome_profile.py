@@ -221,7 +221,7 @@ def encode(specification: ProfileSpecification, profile: OutcomeProfile) -> byte
         "counts": profile.counts,
         "confusion": profile.confusion.ravel(),
     }
-    return pack("O", header, arrays)
+    return pack("O", header, arrays, checked=True)
 
 
 def encode_parts(specification: ProfileSpecification, parts: Mapping[str, OutcomeProfile]) -> bytes:
@@ -240,7 +240,7 @@ def encode_parts(specification: ProfileSpecification, parts: Mapping[str, Outcom
         "counts": np.concatenate(none + [part.counts for part in parts.values()]),
         "confusion": np.concatenate(none + [part.confusion.ravel() for part in parts.values()]),
     }
-    return pack("Q", header, arrays)
+    return pack("Q", header, arrays, checked=True)
 
 
 def decode_parts(specification: ProfileSpecification, data: bytes) -> dict[str, OutcomeProfile]:

@@ -62,7 +62,7 @@ def read(
     for last, *data in connection.execute(
         f"SELECT last, counts, latencies, profiles {_IN_SPAN}", (stream_id, end_us, start_us)
     ):
-        hours = _decode(specification, *data)
+        hours = decode(specification, *data)
         found += [(start, hour) for start, hour in hours if start_us <= start < end_us and start <= last]
     return found
 
@@ -117,9 +117,9 @@ def open_around(
         f"SELECT first, counts, latencies, profiles {_IN_SPAN}", (stream_id, day + DAY_US, day)
     ).fetchall()
     for first, *data in found:
-        hours = _decode(specification, *data)
+        hours = decode(specification, *data)
         windows = [((stream_id, HOUR_S, start), hour) for start, hour in hours]
-        whole = _without_profile(connection, stream_id, first - first % DAY_US, hours[-1][0])
+        whole = whole_days(connection, stream_id, first - first % DAY_US, hours[-1][0])
         for start, of_day in _by_day(hours):
             if start in whole:
                 windows.append(((stream_id, DAY_S, start), window_rows.summed(specification, of_day)))
@@ -127,12 +127,16 @@ def open_around(
         connection.execute("DELETE FROM window_packs WHERE stream_id=? AND first=?", (stream_id, first))
 
 
-def _without_profile(connection: Connection, stream_id: int, start_us: int, end_us: int) -> set[int]:
+def whole_days(
+    connection: Connection, stream_id: int, start_us: int = 0, end_us: int = 1 << 62
+) -> dict[int, int]:
+    """(start, rows) of days of which all hours are packed, and that have no profile of their own."""
     rows = connection.execute(
-        "SELECT start FROM windows WHERE stream_id=? AND level=? AND start BETWEEN ? AND ? AND rows > 0 AND profile IS NULL",
+        "SELECT start, rows FROM windows WHERE stream_id=? AND level=? AND start BETWEEN ? AND ? AND rows > 0 "
+        "AND profile IS NULL",
         (stream_id, DAY_S, start_us, end_us),
     )
-    return {int(start) for (start,) in rows}
+    return {int(start): int(count) for start, count in rows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +229,7 @@ def pack(
     if not packed:
         return looked_at
     data = _encode(specification, hours)
-    again = _decode(specification, *data)
+    again = decode(specification, *data)
     if not all(
         start == at and _same(hour, back) for (start, hour), (at, back) in zip(hours, again, strict=True)
     ):
@@ -262,7 +266,7 @@ def _of_pack(
         "SELECT counts, latencies, profiles FROM window_packs WHERE stream_id=? AND first=?",
         (stream_id, first),
     ).fetchone()
-    return _decode(specification, *row)
+    return decode(specification, *row)
 
 
 def _is_open(connection: Connection, stream_id: int, day: int) -> tuple[bool, int]:
@@ -318,7 +322,8 @@ def _encode(specification: ProfileSpecification, hours: Hours) -> tuple[bytes, b
     return counts, latency_packs.encode(asked), profile_packs.encode(specification, profiles)
 
 
-def _decode(specification: ProfileSpecification, counts: bytes, asked: bytes, profiles: bytes) -> Hours:
+def decode(specification: ProfileSpecification, counts: bytes, asked: bytes, profiles: bytes) -> Hours:
+    """Hours of a pack from the columns of its row. Raises IntegrityError."""
     starts, rows, requests, errors = _counts(counts)
     of_requests = latency_packs.decode(asked)
     of_rows = profile_packs.decode(specification, profiles)
