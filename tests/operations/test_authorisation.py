@@ -83,7 +83,7 @@ from pilothouse.operations.promotion import (
 from pilothouse.operations.promotion.attached import compared_again, conditions, documents
 from pilothouse.operations.rollouts import steering, views
 from pilothouse.operations.services import Services
-from pilothouse.operations.sites import following, publishing, site_states
+from pilothouse.operations.sites import following, identities, publishing, site_states
 from pilothouse.operations.transparency import (
     anchored,
     anchors,
@@ -415,6 +415,8 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "following.listed": (lambda s, a: following.listed(s, a), EVERYBODY),
     "following.states": (lambda s, a: following.states(s, a), EVERYBODY),
     "following.look": (lambda s, a: following.look(s, a), EVERYBODY),
+    "identities.identity": (lambda s, a: identities.identity(s, a), EVERYBODY),
+    "identities.renew": (lambda s, a: identities.renew(s, a, "a copy for trials"), ADMINS),
     "publishing.publish": (lambda s, a: publishing.publish(s, a, Path("/proc/nowhere")), EVERYBODY),
     "publishing.state_note": (lambda s, a: publishing.state_note(s, a), EVERYBODY),
     "publishing.published_file": (lambda s, a: publishing.published_file(s, a, "state"), EVERYBODY),
@@ -437,6 +439,7 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "proofs.write_tiles": (lambda s, a: proofs.write_tiles(s, a, Path("/proc/nowhere")), EVERYBODY),
     "delivery.deliver": (lambda s, a: delivery.deliver(s, a), EVERYBODY),
     "log_keys.make": (lambda s, a: log_keys.make(s, a), EVERYBODY),
+    "log_keys.renew": (lambda s, a: log_keys.renew(s, a, "ab" * 16), ADMINS),
     "log_keys.signing_key": (lambda s, a: log_keys.signing_key(s, a), EVERYBODY),
     "anchored.compare": (lambda s, a: anchored.compare(s, a), EVERYBODY),
     "workspaces.list_roles": (lambda s, a: workspaces.list_roles(s, a), EVERYBODY),

@@ -6,6 +6,7 @@ import pytest
 
 from fixtures.registries import make_example, raised
 from pilothouse.domain.identity.roles import Role
+from pilothouse.operations.sites import identities
 from pilothouse.operations.workspace import workspaces, write_state
 from pilothouse.system.workspace_place import os_user
 from support import older_registry
@@ -18,6 +19,7 @@ def make_site(tmp_path: Path) -> MakeSite:
 
     def make(name: str, *, frozen: str = "") -> Path:
         example = make_example(tmp_path / name)
+        identities.renew(example.services, example.actor("ada"), "each is a site of its own")
         workspaces.grant_role(example.services, example.actor("ada"), os_user(), Role.OPERATOR)
         example.add_version()
         raised(example, "performance")

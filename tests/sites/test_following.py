@@ -30,10 +30,12 @@ from pilothouse.domain.outbox.happenings import SITE_CONTRADICTS, SITE_FAILING, 
 from pilothouse.domain.sites.followed import FollowedLook, FollowStanding, natural
 from pilothouse.domain.sites.readings import Reading, Standing, with_followed
 from pilothouse.operations import automation_switch
+from pilothouse.operations.authorisation import change_in
 from pilothouse.operations.services import Services
-from pilothouse.operations.sites import following, publishing, site_states, sources
+from pilothouse.operations.sites import following, identities, publishing, site_states, sources
 from pilothouse.operations.transparency import contradictions, heads, log_health
 from pilothouse.operations.workspace import audits, workspaces
+from pilothouse.store import workspace
 from pilothouse.system.workspace_place import os_user
 from pilothouse.transparency import published
 from support import wait_until
@@ -74,6 +76,10 @@ class Two:
         ((_, found),) = following.look(self.hub, self.ada(self.hub))
         return found
 
+    def look_all(self, *, after: timedelta = timedelta(0)) -> dict[str, FollowedLook]:
+        self.hub.now = lambda: NOW + after
+        return {site.name: found for site, found in following.look(self.hub, self.ada(self.hub))}
+
     def actions(self) -> list[str]:
         return [one.action for one in audits.show(self.hub, self.ada(self.hub))]
 
@@ -88,6 +94,7 @@ def two(tmp_path: Path) -> Two:
     both = Two(
         _opened(make_example(tmp_path / "site")), _opened(make_example(tmp_path / "hub")), tmp_path / "www"
     )
+    identities.renew(both.hub, both.ada(both.hub), "another workspace than the site")
     both.publish()
     both.follow()
     return both
@@ -407,3 +414,61 @@ def test_commands_publish_follow_and_look(two: Two, capsys: pytest.CaptureFixtur
     assert json.loads(capsys.readouterr().out)[0]["standing"] == "not believed"
     assert run("site", "publish", str(two.folder.parent / "own")) == 0
     assert run("site", "publish") == 2
+
+
+def test_a_state_that_claims_the_identity_of_another_is_named(two: Two, tmp_path: Path) -> None:
+    two.look()
+    with forked(two, tmp_path) as copy:
+        copy.paths.log_key.unlink()  # as in one that was restored
+        publishing.publish(copy, two.ada(copy), tmp_path / "copied")
+        key = heads.status(copy, two.ada(copy)).key
+    place = str(tmp_path / "copied")
+    following.follow(two.hub, two.ada(two.hub), "us", place, key, stale_after_s=900)
+    looks = two.look_all()
+    assert looks["eu"].standing is FollowStanding.CURRENT
+    assert looks["us"].standing is FollowStanding.COPY
+    assert "the identity of eu" in looks["us"].said
+
+
+def test_a_copy_that_signs_with_the_same_key_contradicts_where_it_lies_elsewhere(
+    two: Two, tmp_path: Path
+) -> None:
+    two.look()
+    key = heads.status(two.site, two.ada(two.site)).key
+    following.follow(two.hub, two.ada(two.hub), "mirror", str(tmp_path / "mirror"), key, stale_after_s=900)
+    shutil.copytree(two.folder, tmp_path / "mirror")
+    looks = two.look_all()
+    assert {one.standing for one in looks.values()} == {FollowStanding.CURRENT}, "a mirror is the same site"
+    with forked(two, tmp_path) as copy:
+        two.work(copy, reason="in the copy")
+        publishing.publish(copy, two.ada(copy), tmp_path / "mirror")
+    two.work(two.site, 4)
+    two.publish(after=timedelta(minutes=1))
+    two.look_all(after=timedelta(minutes=1))
+    looks = two.look_all(after=timedelta(minutes=2))
+    assert FollowStanding.CONTRADICTS in {one.standing for one in looks.values()}
+    assert any("a copy of the workspace went its own way" in one.said for one in looks.values())
+
+
+def test_a_site_that_claims_another_identity_than_before_is_not_believed(two: Two) -> None:
+    before = two.look()
+    with two.site.registry.transaction() as connection:
+        workspace.add_identity(connection, by="eve", at=NOW)
+        change_in(two.site, connection, two.ada(two.site)).record("x.y", "workspace", {})
+    two.publish(after=timedelta(minutes=1))
+    after = two.look(after=timedelta(minutes=1))
+    assert after.standing is FollowStanding.FORGED
+    assert "claims identity" in after.said
+    assert after.note == before.note
+
+
+def test_a_copy_of_the_hub_itself_is_named(two: Two, tmp_path: Path) -> None:
+    shutil.copytree(two.hub.paths.root, tmp_path / "fork")
+    services = open_workspace(tmp_path / "fork")
+    services.now = lambda: NOW
+    services.paths.log_key.unlink(missing_ok=True)
+    publishing.publish(services, two.ada(services), tmp_path / "copied")
+    key = heads.status(services, two.ada(services)).key
+    services.close()
+    following.follow(two.hub, two.ada(two.hub), "zz", str(tmp_path / "copied"), key, stale_after_s=900)
+    assert "the identity of this workspace" in two.look_all()["zz"].said

@@ -65,7 +65,7 @@ def test_rows_of_an_earlier_release_are_sealed_by_an_entry(
     registry = Registry.upgrade(path)
     sealed = newest(registry)
     assert (sealed.seq, sealed.action, sealed.actor) == (4, audit.SEALED, "pilothouse")
-    assert sealed.detail == {"rows": 5, "disagreements": [], "disagreeing": 0, "ran_back": [2]}
+    assert sealed.detail == {"rows": 6, "disagreements": [], "disagreeing": 0, "ran_back": [2]}
     assert sealed.rows is not None
     assert verify(registry) == []
     registry.close()

@@ -8,6 +8,7 @@ from pilothouse.domain.identity.roles import DAEMON, Permission, Role
 from pilothouse.domain.records import PromotionRequest
 from pilothouse.operations.authorisation import changing
 from pilothouse.operations.promotion import promotions
+from pilothouse.operations.sites import identities
 from pilothouse.operations.workspace import workspaces
 from pilothouse.store.promotion import rollouts
 from support.rollout_plans import TWO_WAVES
@@ -18,6 +19,7 @@ def make_busy(root: Path, *people: tuple[str, Role]) -> Example:
     a critical alert. ``people`` get their roles; the workspace is left open."""
     example = make_example(root)
     example.time = datetime.now(UTC)  # whoever acts on it later does so by the real clock
+    identities.renew(example.services, example.actor("ada"), "each is a site of its own")
     for name, role in people:
         workspaces.grant_role(example.services, example.actor("ada"), name, role)
     for _ in range(4):

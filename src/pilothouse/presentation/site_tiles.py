@@ -100,7 +100,7 @@ def summary(readings: Sequence[Reading]) -> str:
     ]
     if wrong := sum(bool(one.skew_s) for one in readings):
         standings.append(f"{wrong} with a wrong clock")
-    known = [one.figures for one in readings if one.figures is not None]
+    known = [one.figures for one in readings if one.figures is not None and one.standing is not Standing.COPY]
     figures = (
         counted(sum(one.alerts for one in known), "alert"),
         counted(sum(one.requests for one in known), "request"),
@@ -127,7 +127,7 @@ def detail(
 ) -> tuple[tuple[Cell, Cell], Line]:
     """Two lines about one site: where it is and as whom it knows us; then why it is what it is, and an item of it whole."""
     answer, figures = reading.answer, reading.figures
-    facts = [place]
+    facts = [place, *reading.ways]
     if answer is not None:
         facts += [f"as {answer.actor}"] if answer.actor else []
         facts += [f"schema {answer.schema}"] if answer.schema else []

@@ -1,5 +1,6 @@
 """Changes that steps of the schema make beside their SQL: tables written anew, rows brought to a new form."""
 
+import hashlib
 import json
 import time
 
@@ -185,6 +186,18 @@ def step_18(connection: Connection) -> None:
 def name_targets_served_elsewhere(connection: Connection) -> None:
     """Allow the place ``elsewhere`` of targets, which something else serves; every stored row fits this CHECK too."""
     rewrite_table(connection, "target_places", "('remote', 'command')", "('remote', 'command', 'elsewhere')")
+
+
+def identify_the_workspace(connection: Connection) -> None:
+    """Give a workspace of before its identity. It follows from the first entry of the log, so that a backup that is upgraded
+    twice, or tried on a copy, is one workspace; a new one makes its own."""
+    first = connection.execute("SELECT hash, actor, recorded_at FROM audit WHERE seq = 1").fetchone()
+    if first is not None:
+        identity = hashlib.sha256(f"pilothouse workspace {first[0]}".encode()).hexdigest()[:32]
+        connection.execute(
+            "INSERT INTO workspace_identities (identity, made_by, recorded_at) VALUES (?, ?, ?)",
+            (identity, first[1], first[2]),
+        )
 
 
 def refuse(connection: Connection, table: str, change: str) -> None:

@@ -1,5 +1,6 @@
 """Settings of the workspace, its policy, and the state of automation."""
 
+import secrets
 from datetime import datetime
 
 from pilothouse.domain.promotion.workspace_rules import Automation, WorkspacePolicy
@@ -21,6 +22,19 @@ def set_setting(connection: Connection, name: str, value: str) -> None:
         "INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         (name, value),
     )
+
+
+def identity(connection: Connection) -> str:
+    """The workspace's identity, 32 hexadecimal digits; empty in a registry that was never initialised."""
+    row = connection.execute("SELECT identity FROM workspace_identities ORDER BY id DESC LIMIT 1").fetchone()
+    return row["identity"] if row else ""
+
+
+def add_identity(connection: Connection, *, by: str, at: datetime) -> str:
+    """Give the workspace a new identity, at random; returns it."""
+    made = secrets.token_hex(16)
+    insert(connection, "workspace_identities", {"identity": made, "made_by": by, "recorded_at": at})
+    return made
 
 
 def policy(connection: Connection) -> WorkspacePolicy:

@@ -18,6 +18,9 @@ _ENDS_WITHIN_S, _POLL_S = 5.0, 0.02
 """Seconds within which a killed daemon's lock goes. It is dead before the last of its threads is, and until then the
 kernel keeps its lock."""
 
+_FILE = "inode"
+"""Name, in the file, of the file's own inode."""
+
 
 @contextlib.contextmanager
 def leadership(path: Path, wait: Callable[[], bool] | None = None) -> Iterator[bool]:
@@ -44,7 +47,8 @@ def leadership(path: Path, wait: Callable[[], bool] | None = None) -> Iterator[b
                 return
         # only the holder of the lock writes, so the file names the leader, or one that has ended
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(asdict(own_name())).encode(), 0)
+        named = asdict(own_name()) | {_FILE: os.fstat(descriptor).st_ino}
+        os.pwrite(descriptor, json.dumps(named).encode(), 0)
         yield True
     finally:
         os.close(descriptor)
@@ -70,9 +74,12 @@ def check_not_led(path: Path) -> None:
 
 
 def leader(path: Path) -> ProcessName | None:
-    """Name of the daemon that leads, or None."""
+    """Name of the daemon that leads, or None. In a copy of the folder the file names the leader of what was copied."""
     try:
-        name = read_name(parse_json(path.read_bytes()))
+        named = parse_json(path.read_bytes())
+        if isinstance(named, dict) and named.pop(_FILE, inode := path.stat().st_ino) != inode:
+            return None
+        name = read_name(named)
     except (OSError, ValueError, TypeError):
         return None
     return name if is_alive(name) else None

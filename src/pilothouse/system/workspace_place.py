@@ -1,11 +1,13 @@
 """The folder of the workspace that a command or a program means, and the user who asks."""
 
+import hashlib
 import os
 import pwd
 import re
 from pathlib import Path
 
 from pilothouse.domain.errors import InvalidInputError, NotFoundError
+from pilothouse.system.processes import boot_id
 
 _REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://|[^/]+@[^/]+:")
 """How addresses begin that are no folder: ``https://…``, ``ssh://…``, ``user@host:…``."""
@@ -38,6 +40,13 @@ def check_local(place: str) -> None:
             f"{place[:80]!r} is not a folder of this machine: a program opens no workspace of another one; run it there, or "
             "use the commands over SSH (docs/ssh.md)"
         )
+
+
+def instance_of(folder: Path) -> str:
+    """A name of a folder, 32 hexadecimal digits: the same by whatever path it is reached, another for a copy of it, and another
+    after each start of the machine."""
+    found = folder.stat()
+    return hashlib.sha256(f"{boot_id()} {found.st_dev} {found.st_ino}".encode()).hexdigest()[:32]
 
 
 def os_user() -> str:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual import events
@@ -30,6 +29,7 @@ from pilothouse.console.widgets.prompt import Prompt
 from pilothouse.console.widgets.tones import line, paragraph, use_skin
 from pilothouse.domain.listing import parse_filter
 from pilothouse.domain.sites.answers import SiteItem
+from pilothouse.domain.sites.one_site import merged
 from pilothouse.domain.sites.readings import Reading, aged, badness, with_followed
 from pilothouse.presentation.cell import Cell, Tone
 from pilothouse.presentation.site_tiles import detail, filter_cells, summary
@@ -37,9 +37,6 @@ from pilothouse.presentation.tables.site_rows import heard_text, item_key, items
 from pilothouse.presentation.width import clip, display_width
 from pilothouse.sites.asking import Site, SiteWatch, console_command, site_command
 from pilothouse.sites.last_states import LastStates
-
-if TYPE_CHECKING:
-    pass
 
 _AGE_S = 1.0
 """How often ages are written anew."""
@@ -95,9 +92,9 @@ class SitesConsole(Lockable):
 
     @property
     def readings(self) -> list[Reading]:
-        """Every site, in the order in which they were named, each with those that it follows."""
+        """Every site once, in the order in which they were named, each with those that it follows."""
         now = datetime.now(UTC)
-        return with_followed([aged(one, now) for one in self._readings.values()])
+        return merged(with_followed([aged(one, now) for one in self._readings.values()]))
 
     async def on_event(self, event: events.Event) -> None:
         """Deliver keys one after the other: what is typed ahead of a question or a filter must not act on a row."""
@@ -203,8 +200,8 @@ class SitesConsole(Lockable):
     def _reading(self) -> Reading | None:
         if self.view == SITES:
             return self.query_one(Board).reading
-        reading = self._readings.get((self.query_one(Grid).key or "").partition("\n")[0])
-        return aged(reading, datetime.now(UTC)) if reading is not None else None
+        name = (self.query_one(Grid).key or "").partition("\n")[0]
+        return next((one for one in self.readings if one.site == name), None)
 
     def _item(self) -> SiteItem | None:
         reading = self._reading() if self.view != SITES else None
@@ -304,8 +301,10 @@ class SitesConsole(Lockable):
     def do_refresh(self) -> None:
         reading = self._reading()
         if reading is not None:
-            self.watch_sites.look_again(reading.via or reading.site)
-            self.say(f"{reading.via or reading.site} is asked …")
+            asked = {reading.site, reading.via} & self._sites.keys()
+            for name in asked:
+                self.watch_sites.look_again(name)
+            self.say(f"{' and '.join(sorted(asked))} is asked …")
 
     def do_filter(self) -> None:
         self.query_one(Footer).display = False

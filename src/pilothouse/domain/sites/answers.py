@@ -22,6 +22,7 @@ _MOST_LABELS = 24
 _LARGEST = 10**12
 _LONGEST = 400
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}(?: [A-Za-z0-9][A-Za-z0-9._-]{0,127})?")
+_DIGITS = re.compile(r"(?:[0-9a-f]{16,64})?")
 _PIN = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9:._-]{0,127})?")
 
 
@@ -51,6 +52,10 @@ class SiteFigures:
     schema: int = 0
     log_size: int = 0
     """Rows of its audit log."""
+    log_hash: str = ""
+    """Hash of the newest of them, which follows from all."""
+    identity: str = ""
+    """The workspace's identity, which travels with its files; empty where its release knows none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +92,10 @@ class SiteAnswer:
     partial: str = ""
     """Why there is less than a site of this release says; empty where there is not."""
     followed: tuple["FollowedState", ...] = field(default=())
+    instance: str = ""
+    """The folder that answers, as its machine names it: a copy of a workspace has the same identity in another one."""
+    daemon: bool = False
+    """Whether a daemon runs in that folder."""
     idle_lock_s: int = 0
     """Seconds without a key after which a console of it locks itself; 0: it does not."""
 
@@ -111,6 +120,7 @@ def figures_plain(figures: SiteFigures) -> dict[str, Any]:
         "deployments": figures.deployments, "unhealthy": figures.unhealthy, "alerts": figures.alerts,
         "requests": figures.requests, "jobs": figures.jobs, "unwatched": figures.unwatched, "frozen": figures.frozen,
         "paused": figures.paused, "schema": figures.schema, "log_size": figures.log_size,
+        "log_hash": figures.log_hash, "identity": figures.identity,
     }  # fmt: skip
 
 
@@ -128,6 +138,8 @@ def answer_plain(answer: SiteAnswer) -> dict[str, Any]:
             name: [_item_plain(one) for one in answer.items if one.kind == kind]
             for kind, name in _LATER_KINDS.items()
         },
+        "instance": answer.instance,
+        "daemon": answer.daemon,
         "idle_lock_s": answer.idle_lock_s,
         "partial": answer.partial,
         "followed": [
@@ -167,6 +179,8 @@ def read_answer(plain: object) -> SiteAnswer:
         ),
         partial=facts.text("partial"),
         followed=tuple(_followed(Facts(one, "followed: ")) for one in facts.list("followed", MOST_ITEMS)),
+        instance=facts.digits("instance"),
+        daemon=facts.get("daemon") is True,
         idle_lock_s=facts.count("idle_lock_s"),
     )
 
@@ -192,6 +206,8 @@ def read_figures(plain: object) -> SiteFigures:
         jobs=facts.count("jobs"),
         schema=facts.count("schema"),
         log_size=facts.count("log_size"),
+        log_hash=facts.digits("log_hash"),
+        identity=facts.digits("identity"),
     )
 
 
@@ -279,6 +295,10 @@ def _iso(time: datetime) -> str:
     return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+def _are_digits(value: object) -> bool:
+    return isinstance(value, str) and _DIGITS.fullmatch(value) is not None
+
+
 def _are_labels(value: object) -> bool:
     return (
         isinstance(value, Mapping)
@@ -311,6 +331,11 @@ class Facts:
     def count(self, name: str) -> int:
         value = self._plain.get(name)
         return 0 if value is None else _number(value, f"{self._where}{name}")
+
+    def digits(self, name: str) -> str:
+        """Hexadecimal digits, or an empty text."""
+        value: str | None = self._expect(name, "hexadecimal digits", _are_digits)
+        return value or ""
 
     def list(self, name: str, most: int) -> "list[Any]":
         return (

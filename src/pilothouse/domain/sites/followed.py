@@ -27,6 +27,8 @@ class FollowStanding(StrEnum):
     """An older state lies there than the one that was seen."""
     UNPROVEN = "unproven"
     """Its newest head cannot be shown to extend the one before: tiles are missing or wrong."""
+    COPY = "copy"
+    """It has the identity of another site that is current too, and another key: a copy runs beside it, or claims to be it."""
     AWAY = "away"
     STALE = "stale"
     """Its newest state is older than it may be."""

@@ -30,8 +30,10 @@ class Standing(StrEnum):
     """Known by what it publishes, which has grown old, or cannot be read; or asked itself, and silent for too long."""
     DOUBTED = "not believed"
     """Known by what it publishes, which is not what it signed, or an old copy."""
+    COPY = "copy"
+    """Another workspace of the same identity is the one that runs; this one was copied from it, or claims to be it."""
     CONTRADICTS = "contradicts"
-    """It has signed two logs of which neither extends the other."""
+    """It has signed two logs of which neither extends the other, or two workspaces run under one identity."""
 
     @property
     def opens(self) -> bool:
@@ -57,6 +59,8 @@ class Reading:
     """Seconds by which its clock is ahead of ours (below 0: behind); 0 where that is less than its answers' own delay."""
     via: str = ""
     """The site that follows it, by whose word alone it is known here; empty for one that is asked itself."""
+    ways: tuple[str, ...] = ()
+    """Other ways by which the same site is known, in words."""
 
     @property
     def figures(self) -> SiteFigures | None:
@@ -64,13 +68,15 @@ class Reading:
         return self.answer.figures if self.answer else None
 
     @property
+    def is_current(self) -> bool:
+        """Whether its newest answer is what it is now."""
+        return self.standing in (Standing.ANSWERS, Standing.READ_ONLY, Standing.PARTIAL)
+
+    @property
     def is_stale(self) -> bool:
         """Whether its figures are of before: nothing newer was heard."""
-        return self.figures is not None and self.standing not in (
-            Standing.ANSWERS,
-            Standing.READ_ONLY,
-            Standing.PARTIAL,
-        )
+        is_asked = self.standing is Standing.COPY or (self.standing is Standing.CONTRADICTS and not self.via)
+        return self.figures is not None and not self.is_current and not is_asked
 
 
 _SKEW = timedelta(minutes=1)
@@ -99,8 +105,7 @@ def _skew_s(made_at: datetime, first: datetime, last: datetime) -> float:
 
 def aged(reading: Reading, now: datetime) -> Reading:
     """The reading as it is now: one whose newest answer is too old is stale, whatever it said then."""
-    current = reading.standing in (Standing.ANSWERS, Standing.READ_ONLY, Standing.PARTIAL)
-    if not current or reading.via or reading.heard_at is None or now - reading.heard_at < _SILENT:
+    if not reading.is_current or reading.via or reading.heard_at is None or now - reading.heard_at < _SILENT:
         return reading
     said = "it is asked, and has not answered since"
     return replace(reading, standing=Standing.STALE, since=reading.heard_at, said=said)
@@ -128,6 +133,7 @@ _WORST = (
     Standing.UNWRITABLE,
     Health.DEGRADED,
     Health.NO_TRAFFIC,
+    Standing.COPY,
     Standing.NEWER,
     Standing.OLDER,
     Standing.UNKNOWN,
@@ -144,7 +150,7 @@ def badness(reading: Reading) -> tuple[int, int]:
     """Order of sites, the worst first: by what each is, then the one with more alerts."""
     figures = reading.figures
     what: Standing | Health = reading.standing
-    if reading.standing in (Standing.ANSWERS, Standing.READ_ONLY, Standing.PARTIAL):
+    if reading.is_current:
         what = figures.health if figures is not None else Standing.UNKNOWN
         if figures is not None and figures.unwatched:  # nobody keeps its health true
             what = min(what, Health.NOT_JUDGED, key=_WORST.index)
@@ -183,6 +189,7 @@ _OF_FOLLOWED = {
     "contradicts": Standing.CONTRADICTS,
     "not believed": Standing.DOUBTED,
     "replayed": Standing.DOUBTED,
+    "copy": Standing.COPY,
     "not looked at yet": Standing.UNKNOWN,
 }
 """What a followed site is, by the word of who follows it; every other word is stale."""

@@ -6,7 +6,7 @@ other.
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from pilothouse.domain.errors import (
@@ -25,7 +25,10 @@ from pilothouse.domain.sites.followed import FollowedLook, FollowedSite, FollowS
 from pilothouse.operations.authorisation import authorise, change_in, changing, clean_text, reading
 from pilothouse.operations.services import Services
 from pilothouse.operations.sites import sources
+from pilothouse.operations.sites.claims import ALONE, Around, Verdict, beside, contradiction
 from pilothouse.operations.sites.sources import Read
+from pilothouse.operations.transparency import log_keys
+from pilothouse.store import workspace
 from pilothouse.store.sites import followed_sites
 from pilothouse.transparency import merkle, published, witness_requests
 from pilothouse.transparency.notes import ED25519, PublicKey, encode, parse_key
@@ -114,8 +117,12 @@ def look(services: Services, actor: Actor, name: str = "") -> list[tuple[Followe
     if name and not known:
         raise NotFoundError(f"no site {name!r} is followed: see pilothouse site list")
 
+    with reading(services, actor) as connection:
+        key = log_keys.current(connection)
+        around = Around(workspace.identity(connection), str(key or ""), tuple(listed(services, actor)))
+
     def judge(pair: tuple[FollowedSite, FollowedLook | None]) -> FollowedLook:
-        return judged(*pair, sources.reader(pair[0].place, published.LONGEST), services.now())
+        return judged(*pair, sources.reader(pair[0].place, published.LONGEST), services.now(), around)
 
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as threads:  # one that does not answer holds up no other
         looks = list(threads.map(judge, known))
@@ -125,25 +132,17 @@ def look(services: Services, actor: Actor, name: str = "") -> list[tuple[Followe
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
-    """What was found. ``state``: the newest, where it is believed and new."""
-
-    standing: FollowStanding
-    said: str = ""
-    state: PublishedState | None = None
-    figures: SiteFigures | None = None
-    evidence: str = ""
-
-
-def judged(site: FollowedSite, before: FollowedLook | None, read: Read, now: datetime) -> FollowedLook:
-    """What a site is by what ``read`` gives, and by what was seen of it before. Raises nothing that a site can cause."""
+def judged(
+    site: FollowedSite, before: FollowedLook | None, read: Read, now: datetime, around: Around = ALONE
+) -> FollowedLook:
+    """What a site is by what ``read`` gives, by what was seen of it before, and beside others. Raises nothing that a site can
+    cause."""
     known = before or FollowedLook(
         FollowStanding.UNKNOWN, "", now, now, "", None, None, 0, merkle.EMPTY_ROOT, None, ""
     )
     if known.standing is FollowStanding.CONTRADICTS:
         return replace(known, tried_at=now)
-    verdict = _verdict(site, known, read, now)
+    verdict = beside(site, known, _verdict(site, known, read, now), read, around)
     since = known.since if known.standing is verdict.standing else now
     after = replace(
         known,
@@ -167,20 +166,20 @@ def judged(site: FollowedSite, before: FollowedLook | None, read: Read, now: dat
     )
 
 
-def _verdict(site: FollowedSite, known: FollowedLook, read: Read, now: datetime) -> _Verdict:
+def _verdict(site: FollowedSite, known: FollowedLook, read: Read, now: datetime) -> Verdict:
     key = parse_key(site.key)
     try:
         text = read(published.STATE).decode()
     except (PilothouseError, OSError) as error:
-        return _Verdict(FollowStanding.AWAY, str(error))
+        return Verdict(FollowStanding.AWAY, str(error))
     except UnicodeDecodeError:
-        return _Verdict(FollowStanding.FORGED, "what lies there is not UTF-8")
+        return Verdict(FollowStanding.FORGED, "what lies there is not UTF-8")
     try:
         state = published.parse(text)
         published.check(state, key)
         figures = read_figures(state.figures)
     except (IntegrityError, InvalidInputError) as error:
-        return _Verdict(FollowStanding.FORGED, str(error))
+        return Verdict(FollowStanding.FORGED, str(error))
     return _against_head(site, known, state, figures, key, read, now)
 
 
@@ -192,24 +191,24 @@ def _against_head(
     key: PublicKey,
     read: Read,
     now: datetime,
-) -> _Verdict:
+) -> Verdict:
     """The verdict on a state that is signed by the key on record."""
     head, is_older = state.head.checkpoint, known.made_at is not None and figures.made_at < known.made_at
     if head.size == known.head_size and head.root != known.head_root:
-        return _contradiction(state, f"it has signed two heads of {head.size:,} rows")
+        return contradiction(state, f"it has signed two heads of {head.size:,} rows")
     if is_older:
         assert known.made_at is not None
-        return _Verdict(
+        return Verdict(
             FollowStanding.REPLAYED,
             f"a state of {figures.made_at:%Y-%m-%d %H:%M:%S} lies there, and one of {known.made_at:%Y-%m-%d %H:%M:%S} was seen "
             "already: an old copy, or somebody holds the newer ones back",
         )
     if figures.made_at > now + _AHEAD:
-        return _Verdict(
+        return Verdict(
             FollowStanding.FORGED, f"its state is of {figures.made_at:%Y-%m-%d %H:%M} UTC, which is not yet"
         )
     if head.size < known.head_size:
-        return _contradiction(
+        return contradiction(
             state,
             f"its log had {known.head_size:,} rows, and a newer state has {head.size:,}: its end was cut off",
         )
@@ -217,9 +216,7 @@ def _against_head(
         tree = TileTree(head.size, read)
         proof = merkle.consistency_proof(known.head_size, head.size, tree.subtree)
     except (PilothouseError, OSError) as error:
-        return _Verdict(
-            FollowStanding.UNPROVEN, f"its head of {head.size:,} rows cannot be compared: {error}"
-        )
+        return Verdict(FollowStanding.UNPROVEN, f"its head of {head.size:,} rows cannot be compared: {error}")
     refusal = witness_requests.judge(
         Request(known.head_size, tuple(proof), state.head),
         {key.name: [key]},
@@ -230,31 +227,25 @@ def _against_head(
     age = now - figures.made_at
     if age.total_seconds() > site.stale_after_s:
         said = f"its newest state is of {figures.made_at:%Y-%m-%d %H:%M} UTC"
-        return _Verdict(FollowStanding.STALE, said, state, figures)
-    return _Verdict(FollowStanding.CURRENT, "", state, figures)
+        return Verdict(FollowStanding.STALE, said, state, figures)
+    return Verdict(FollowStanding.CURRENT, "", state, figures)
 
 
-def _unextended(known: FollowedLook, state: PublishedState, tree: TileTree, said: str) -> _Verdict:
+def _unextended(known: FollowedLook, state: PublishedState, tree: TileTree, said: str) -> Verdict:
     """A proof made of tiles does not hold. Tiles that have the signed root show another log; others may only be damaged."""
     head = state.head.checkpoint
     try:
         has_root = merkle.root(head.size, tree.subtree) == head.root
         old_root = merkle.root(known.head_size, tree.subtree)
     except (PilothouseError, OSError) as error:
-        return _Verdict(FollowStanding.UNPROVEN, str(error))
+        return Verdict(FollowStanding.UNPROVEN, str(error))
     if has_root and old_root != known.head_root:
-        return _contradiction(
+        return contradiction(
             state,
             f"its head of {head.size:,} rows does not extend the one of {known.head_size:,} that it had signed before: rows "
             "were changed, or the log was written anew",
         )
-    return _Verdict(
-        FollowStanding.UNPROVEN, f"its tiles are not those of the head that it has signed: {said}"
-    )
-
-
-def _contradiction(state: PublishedState, said: str) -> _Verdict:
-    return _Verdict(FollowStanding.CONTRADICTS, said, evidence=str(state.note))
+    return Verdict(FollowStanding.UNPROVEN, f"its tiles are not those of the head that it has signed: {said}")
 
 
 def _recorded(

@@ -21,8 +21,11 @@ from pilothouse.operations.promotion import request_lists
 from pilothouse.operations.rollouts import views
 from pilothouse.operations.services import Services
 from pilothouse.operations.sites import following
+from pilothouse.store import workspace
 from pilothouse.store.log import audit
 from pilothouse.store.migrations import SCHEMA
+from pilothouse.system.leader import leader
+from pilothouse.system.workspace_place import instance_of
 
 _LONGEST = 200
 _MOST_LABELS = 20
@@ -39,6 +42,8 @@ def answer(services: Services, actor: Actor) -> SiteAnswer:
         figures=_figures(services, actor, requests=requests, jobs=jobs),
         items=tuple(rows),
         followed=following.states(services, actor),
+        instance=instance_of(services.paths.state),
+        daemon=leader(services.paths.daemon_lock) is not None,
         idle_lock_s=idle_lock.seconds(services) or 0,
     )
 
@@ -56,7 +61,7 @@ def _figures(services: Services, actor: Actor, *, requests: int, jobs: int) -> S
     paused = automation_switch.status(services, actor)
     mark = services.write_guard.state()
     with reading(services, actor) as connection:
-        rows = audit.head(connection).count
+        head, identity = audit.head(connection), workspace.identity(connection)
     return SiteFigures(
         made_at=services.now(),
         release=__version__,
@@ -71,7 +76,9 @@ def _figures(services: Services, actor: Actor, *, requests: int, jobs: int) -> S
         frozen=one_line(mark.message, _LONGEST) if mark is not None else "",
         paused=one_line(f"by {paused.actor}: {paused.reason}", _LONGEST) if paused.paused else "",
         schema=SCHEMA.version,
-        log_size=rows,
+        log_size=head.count,
+        log_hash=head.hash,
+        identity=identity,
     )
 
 

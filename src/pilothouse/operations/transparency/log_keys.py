@@ -13,7 +13,7 @@ from pilothouse.domain.errors import (
     UnavailableError,
 )
 from pilothouse.domain.identity.roles import Actor, Permission
-from pilothouse.operations.authorisation import changing
+from pilothouse.operations.authorisation import authorise, changing
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store import workspace
@@ -66,6 +66,7 @@ def make(services: Services, actor: Actor, origin: str = "") -> PrivateKey:
     """
     with changing(services, actor, Permission.READ) as change:
         known, found = current(change.connection), _stored(services.paths)
+        identity = workspace.identity(change.connection)
         if known is not None and found is not None:
             if origin:
                 raise ConflictError(f"the log has a key already, and its origin is {known.name}")
@@ -73,11 +74,16 @@ def make(services: Services, actor: Actor, origin: str = "") -> PrivateKey:
         if known is None and found is not None and origin in ("", found.name):
             key = found  # of an interruption
         else:
-            key = notes.new_key(origin or _origin(services.paths, known))
+            key = notes.new_key(origin or _origin(services.paths, known, identity))
             _write(services.paths, key)
         public = key.public
         workspace.set_setting(change.connection, SETTING, str(public))
-        detail = {"origin": key.name, "key": str(public), "before": str(known) if known else None}
+        detail = {
+            "origin": key.name,
+            "key": str(public),
+            "before": str(known) if known else None,
+            "workspace": identity,
+        }
         change.record(MADE, "log", detail)
     return key
 
@@ -135,8 +141,20 @@ def _write(paths: WorkspacePaths, key: PrivateKey) -> None:
         ) from error
 
 
-def _origin(paths: WorkspacePaths, before: PublicKey | None) -> str:
+def renew(services: Services, actor: Actor, identity: str) -> PublicKey:
+    """A key of its own for a workspace that has a new identity: what it signs from here on is no other workspace's. Raises
+    NotAllowedError or UnavailableError."""
+    authorise(services, actor, Permission.SET_POLICY)
+    try:
+        services.paths.log_key.unlink(missing_ok=True)
+    except OSError as error:
+        raise UnavailableError(f"{services.paths.log_key} cannot be taken away: {error.strerror}") from error
+    return make(services, actor, _origin(services.paths, None, identity)).public
+
+
+def _origin(paths: WorkspacePaths, before: PublicKey | None, identity: str) -> str:
+    """The workspace's own name and the beginning of its identity, so that each head says whose it is."""
     if before is not None:
         return f"{before.name.partition(_NEW)[0]}{_NEW}{secrets.token_hex(4)}"
     host, name = (re.sub(r"[^A-Za-z0-9._-]+", "-", part) for part in (socket.gethostname(), paths.root.name))
-    return f"{host or 'host'}/{name or 'workspace'}/{secrets.token_hex(4)}"
+    return f"{host or 'host'}/{name or 'workspace'}/{identity[:8] or secrets.token_hex(4)}"

@@ -79,6 +79,9 @@ def initialise(
             if solo:
                 workspace.set_solo(connection, admin)
             detail: dict[str, Any] = {"admin": admin, "demo": demo, "open_reading": True}
+            if not workspace.identity(connection):
+                workspace.add_identity(connection, by=admin, at=now)
+            detail["workspace"] = workspace.identity(connection)
             detail["policy"] = _rules(workspace.policy(connection))
             change.record("workspace.created", "workspace", detail | ({"solo": True} if solo else {}))
             if solo:

@@ -25,6 +25,7 @@ _STANDINGS: dict[Standing, tuple[str, Tone]] = {
     Standing.AWAY: ("✖", "bad"),
     Standing.STALE: ("◌", "warn"),
     Standing.DOUBTED: ("✖", "bad"),
+    Standing.COPY: ("▲", "warn"),
     Standing.CONTRADICTS: ("✖", "bad"),
 }
 """Glyph and tone of what a site is; its name stands beside the glyph."""
@@ -174,6 +175,7 @@ _FOLLOWED: dict[FollowStanding, tuple[str, Tone]] = {
     FollowStanding.FORGED: ("✖", "bad"),
     FollowStanding.REPLAYED: ("▲", "bad"),
     FollowStanding.UNPROVEN: ("▲", "warn"),
+    FollowStanding.COPY: ("▲", "bad"),
     FollowStanding.AWAY: ("✖", "warn"),
     FollowStanding.STALE: ("◌", "warn"),
     FollowStanding.CURRENT: ("●", "good"),

@@ -10,6 +10,7 @@ def governance_views(wall: int) -> Mapping[str, View]:
     return {
         "automation_changes": View(f"t.recorded_at <= {wall}"),
         "workspace_policies": View(f"t.recorded_at <= {wall}"),
+        "workspace_identities": View(f"t.recorded_at <= {wall}"),
         "log_subtrees": View(
             f"(t.place + 1) << t.level <= (SELECT max(a.seq) FROM main.audit a WHERE a.recorded_at <= {wall})"  # noqa: S608 - numbers
         ),

@@ -46,6 +46,7 @@ DECIDING: Mapping[str, DecidingTable] = {
     "settings": DecidingTable(
         _name("the setting {n}", n="x.name"), ("name",), only="x.name <> 'form_of_states'"
     ),
+    "workspace_identities": DecidingTable(_name("the identity of the workspace, {n}", n="x.id")),
     "grants": DecidingTable(
         _name(
             "the role {r} of {a}{m}",

@@ -12,6 +12,7 @@ from pilothouse.domain.errors import NotAllowedError
 from pilothouse.domain.models.dataclass_reader import parse_duration
 from pilothouse.domain.sites.answers import SiteAnswer, answer_plain, figures_plain
 from pilothouse.domain.sites.followed import FollowedLook, FollowedSite, FollowStanding
+from pilothouse.domain.sites.one_site import each_told
 from pilothouse.domain.sites.readings import Reading, schema_text
 from pilothouse.presentation.tables.site_rows import followed_table, sites_table
 
@@ -49,6 +50,31 @@ def _answer(session: Session) -> SiteAnswer:
 
 
 @site.command()
+@click.option(
+    "--new",
+    is_flag=True,
+    help="Give this workspace, a copy of another, an identity and a log key of its own.",
+)
+@click.option("--reason", default="", help="Why, with --new.")
+@json_option
+@click.pass_obj
+def identity(session: Session, new: bool, reason: str) -> None:
+    """Print this workspace's identity, which travels with its files: a restored one keeps it, a copy has the same."""
+    from pilothouse.operations.sites import identities
+
+    if new != bool(reason):
+        raise click.UsageError("name both, --new and --reason, or neither")
+    services, actor = session.services, session.actor
+    found = identities.renew(services, actor, reason) if new else identities.identity(services, actor)
+    if not printed_as_json(session, {"identity": found}):
+        say(
+            found
+            if not new
+            else f"this workspace is {found} from here on; follow it anew where it is followed"
+        )
+
+
+@site.command()
 @click.argument("place", nargs=-1, required=True)
 @json_option
 @click.pass_obj
@@ -65,7 +91,8 @@ def ask(session: Session, place: tuple[str, ...]) -> int:
         )
     sites = asking.sites_of(place)
     with ThreadPoolExecutor(max_workers=4) as threads:
-        readings = list(threads.map(lambda one: asking.ask(one, Reading(site=one.name)), sites))
+        asked = list(threads.map(lambda one: asking.ask(one, Reading(site=one.name)), sites))
+    readings = each_told(asked)
     if not printed_as_json(session, [_plain(one) for one in readings]):
         show_rows(sites_table(readings, datetime.now(UTC)), empty="no site was named")
     return 0 if all(one.standing.opens for one in readings) else 7

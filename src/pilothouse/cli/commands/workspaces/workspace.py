@@ -317,7 +317,10 @@ def restore(session: Session, file: Path, folder: Path | None, verify: bool, era
         return
     with step() as tell:
         found = restores.restore(file, folder, tell)
-    say(f"{folder}: restored and verified")
+    say(
+        f"{folder}: restored and verified; it has the identity of what was backed up: where that one goes on running, give "
+        f"this one its own (pilothouse -w {folder} site identity --new)"
+    )
     place = erasures or after_restore.live_workspace(session.workspace, file, found.head)
     if place is None:
         after_restore.note_unknown(folder, found.made_at)
