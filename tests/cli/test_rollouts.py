@@ -122,6 +122,9 @@ def test_an_alert_of_a_version_that_went_back_counts_wherever_alerts_are_counted
 
     open_there = [one for one in run("--json", "alerts").json if one["status"] == "open"]
     assert [one["version"] for one in open_there] == [2]
+    incident = str(open_there[0]["incident"])
+    assert "(pilothouse lift-hold delay)" in run("incident", incident).out
+    assert f"pilothouse incident {incident} --ack says that you are on it" in run("incident", incident).out
     said = run("--json", "status").json
     assert sum(one["open_alerts"] for one in said["models"]) == 1
     assert run("--json", "site", "state").json["figures"]["alerts"] == 1

@@ -21,9 +21,9 @@ class Numbered:
 NUMBERED = {
     "A": Numbered(
         "alert",
-        "a monitor found something in enough of its newest windows, beyond chance",
+        "a monitor found something in enough of its newest windows, beyond chance, or a roll-out went back",
         ("alert",),
-        "read which feature or figure moved; pilothouse ack NUMBER says that you look at it",
+        "read what was found; pilothouse ack NUMBER says that you look at it",
         ":alert NUMBER in the console; docs/monitoring.md",
     ),
     "I": Numbered(
@@ -106,6 +106,7 @@ _ALERTS = {
     "data_quality": "more values are missing, new or against their contract; look at who sends the rows",
     "errors": "more requests are answered with an error; look at the target's log",
     "silence": "a live target has no traffic; look whether its clients reach it",
+    "rollout": "a roll-out took its version back; mend what it found, then pilothouse lift-hold lets others go out",
 }  # fmt: skip
 _CHECKS = {
     "sqlite": "the library or the file system cannot hold a registry safely; put state on a local disk",
@@ -235,7 +236,7 @@ CODES = {
         "docs/configuration.md",
     ),
     "end of a job": ("how a job ended", _ENDS, "docs/automation.md"),
-    "alert": ("what a monitor found", _ALERTS, "docs/monitoring.md"),
+    "alert": ("what a monitor or a roll-out found", _ALERTS, "docs/monitoring.md"),
     "check of the doctor": (
         "what pilothouse doctor examines; where it says WRONG",
         _CHECKS,

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pilothouse.domain.formats.safe_text import LINE_LIMIT, safe
 from pilothouse.domain.models.version_stage import Standing
-from pilothouse.domain.monitoring.incidents import SERVING, Incident
+from pilothouse.domain.monitoring.incidents import ROLLOUT, SERVING, Incident
 from pilothouse.domain.monitoring.monitoring import Health
 from pilothouse.domain.records import AlertStatus, Job, Target
 from pilothouse.presentation.cells import Cell, Tone, alert_cell, cell, job_cell
@@ -181,8 +181,16 @@ def next_steps(
         )
     if kinds <= {"data_drift", "score_drift"}:
         yield f"See whether the metric falls too{' (m: the monitor)' if keys else ''}; drift alone need not cost anything."
-    if incident.status is AlertStatus.OPEN and keys:
-        yield "a says that you are on it, r closes it with a reason, n names who looks after it."
+    if ROLLOUT in kinds:
+        yield "Read what the roll-out found and mend that: the version goes out again by a new request alone."
+        way = "7, then u" if keys else f"pilothouse lift-hold {incident.model}"
+        yield f"Lift the hold then ({way}): until it is, no version of the model goes live without hands."
+    if incident.status is AlertStatus.OPEN:
+        yield (
+            "a says that you are on it, r closes it with a reason, n names who looks after it."
+            if keys
+            else f"pilothouse incident {incident.id} --ack says that you are on it, --resolve REASON closes it."
+        )
 
 
 def _timeline(incident: Incident) -> list[Line]:
