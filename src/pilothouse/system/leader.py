@@ -63,13 +63,13 @@ def _locked(descriptor: int) -> bool:
 
 
 def check_not_led(path: Path) -> None:
-    """Raise ConflictError where another process leads: before a change of the schema, under which a daemon of the release
-    before would fail."""
+    """Raise ConflictError where another process leads: before an upgrade, under which a daemon of the release before would
+    fail."""
     other = leader(path)
     if other is not None and other != own_name():
         raise ConflictError(
-            f"the workspace is of an earlier release, whose daemon runs as pid {other.pid}: stop that daemon first "
-            f"(kill {other.pid}, or its service), then this release brings the workspace up to date"
+            f"a daemon runs for this workspace as pid {other.pid}: stop that daemon first (kill {other.pid}, or its service), "
+            "then this release brings the workspace up to date"
         )
 
 
