@@ -63,7 +63,7 @@ def test_every_artifact_that_the_registry_names_is_listed_once_and_stored(servic
     with services.registry.read() as connection:
         listed = list(versions.artifact_digests(connection))
 
-    assert listed == sorted(set(listed))
+    assert len(listed) == len(set(listed))
     assert all(services.artifacts.has(digest) for digest in listed)
     assert set(listed) == set(services.artifacts.digests())
 

@@ -3,6 +3,7 @@ rows that both held out. No model and no user's code runs; what cannot be compar
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pilothouse.domain.errors import ConflictError, NotAllowedError
 from pilothouse.domain.identifiers import VersionReference, version_uri
@@ -12,14 +13,15 @@ from pilothouse.domain.models.model_spec import ComparisonGate, ModelSpec
 from pilothouse.domain.records import Version
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.catalogue import require_run, require_version, spec_of_model
-from pilothouse.operations.models import paired_predictions
-from pilothouse.operations.models.comparisons import paired_on_record
 from pilothouse.operations.promotion.evidence import compared_versions, incumbents
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store.deployed import deployments
 from pilothouse.store.models import targets as target_store
 from pilothouse.store.models import versions
+
+if TYPE_CHECKING:
+    from pilothouse.operations.models.paired_predictions import Sides
 
 Made = Mapping[tuple[int, int], GateResult | str]
 """By version and live version: the result of the gate, or why the record does not give one."""
@@ -30,7 +32,7 @@ def compare_again(
 ) -> Made:
     """Make the comparisons that versions of a model lack with what is live on ``targets`` (None: on all of the model). Asked
     before the transaction that files a request: it reads files and draws resamples, which would hold up all who write."""
-    asked: dict[tuple[int, int], tuple[ComparisonGate, paired_predictions.Sides | str, str]] = {}
+    asked: dict[tuple[int, int], tuple[ComparisonGate, Sides | str, str]] = {}
     with reading(services, actor) as connection:
         for reference in references:
             version = versions.find(connection, reference)
@@ -89,8 +91,10 @@ def _or_back(connection: Connection, version: Version, targets: Sequence[str]) -
 
 def _sides(
     connection: Connection, spec: ModelSpec, incumbent: Version, version: Version
-) -> tuple[paired_predictions.Sides | str, str]:
+) -> "tuple[Sides | str, str]":
     """Records to compare, and of which targets: those on which the incumbent is live, where their rows can be told apart."""
+    from pilothouse.operations.models import paired_predictions
+
     sides = paired_predictions.sides_of(connection, incumbent, version)
     gate = spec.gates.comparison
     if isinstance(sides, str) or gate is None:
@@ -113,9 +117,10 @@ def _compared(
     services: Services,
     live: int,
     gate: ComparisonGate,
-    sides: paired_predictions.Sides | str,
+    sides: "Sides | str",
     where: str,
 ) -> GateResult | str:
+    from pilothouse.operations.models.comparisons import paired_on_record
     from pilothouse.statistics.performance.comparison_verdict import comparison_verdict
 
     found = sides if isinstance(sides, str) else paired_on_record(services, sides)
