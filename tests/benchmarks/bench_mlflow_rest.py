@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,12 +40,14 @@ class Noting(HttpClient):
         self.asked: list[Request] = []
         self._noting = Lock()
 
-    def json(self, path: str, parameters: Parameters = (), body: object | None = None) -> dict[str, Any]:
+    def chunks(
+        self, path: str, parameters: Parameters = (), body: object | None = None, most: int = 1 << 30
+    ) -> Generator[bytes, None, None]:
         query = f"?{urlencode(list(parameters))}" if parameters else ""
         data = None if body is None else json.dumps(body).encode()
         with self._noting:
             self.asked.append(("GET" if data is None else "POST", path + query, data))
-        return super().json(path, parameters, body)
+        yield from super().chunks(path, parameters, body, most)
 
 
 def main() -> None:

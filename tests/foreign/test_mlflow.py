@@ -402,6 +402,54 @@ def test_runs_with_too_many_points_are_asked_for_again_in_smaller_parts(
     assert len(asked) == 6
 
 
+def _told(run: str, *steps: int) -> list[dict[str, Any]]:
+    return [{"run_id": run, "value": step / 2, "timestamp": 5, "step": step} for step in steps]
+
+
+def _bulk(*runs: str) -> str:
+    named = "&".join(f"run_id={run}" for run in runs)
+    return f"GET /ajax-api/2.0/mlflow/metrics/get-history-bulk?{named}&metric_key=loss&max_results=5 "
+
+
+_HISTORY = "GET /api/2.0/mlflow/metrics/get-history?run_id=b&metric_key=loss&max_results=5"
+_LONG = {
+    _HISTORY + " ": _json({"metrics": _told("b", *range(5)), "next_page_token": "t"}),
+    _HISTORY + "&page_token=t ": _json({"metrics": _told("b", 5, 6)}),
+}
+
+
+@pytest.mark.parametrize(
+    ("lengths", "answers"),
+    [
+        ({"a": 3, "b": 4, "c": 1}, {_bulk("a", "b", "c"): _told("a", 0, 2, 1) + _told("b", 0, 1),
+                                    _bulk("b"): _told("b", *range(4)), _bulk("c"): _told("c", 0)}),
+        ({"b": 7, "c": 2}, {_bulk("b", "c"): _told("b", *range(5)), _bulk("c"): _told("c", 0, 1)}),
+        ({"a": 0, "b": 7}, {_bulk("a", "b"): _told("b", *range(5)), _bulk("a"): []}),
+        ({"a": 3, "b": 3}, {_bulk("a", "b"): [*_told("a", 0), *_told("b", 0), *_told("a", 1), *_told("b", 1), *_told("a", 2)],
+                            _bulk("a"): _told("a", *range(3)), _bulk("b"): _told("b", *range(3))}),
+    ],
+    ids=["the last is cut off", "one alone fills it", "the one that fills it is the last", "a server that mixes runs"],
+)  # fmt: skip
+def test_what_a_full_answer_cuts_off_is_asked_for_until_every_curve_is_whole(
+    monkeypatch: pytest.MonkeyPatch, lengths: dict[str, int], answers: dict[str, list[Any]]
+) -> None:
+    monkeypatch.setattr(mlflow_server, "_FULL", 5)
+    there = {
+        **_EXPERIMENTS,
+        _search(list(lengths)): _json({"runs": [_run(one, "loss") for one in lengths]}),
+        **_LONG,
+        **{asked: _json({"metrics": points}) for asked, points in answers.items()},
+    }
+    with served(there) as (address, asked):
+        source = MlflowServer(HttpClient(address, {}))
+        runs = together(source, list(lengths))
+        source.close()
+    whole = {run: [(step, 5, step / 2) for step in range(count)] for run, count in lengths.items()}
+    found = {run.id: list(run.curves.get("loss", ())) for run in runs}
+    assert found == {run: points if len(points) > 1 else [] for run, points in whole.items()}
+    assert len(asked) == len(set(asked))
+
+
 def test_runs_that_have_changed_are_named_by_the_server_and_not_asked_for_twice() -> None:
     wanted = {
         " AND attributes.end_time > 7": ("ALL", ["a"]),

@@ -6,9 +6,10 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from http.client import HTTPResponse
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from pilothouse.domain.errors import InvalidInputError, NotAllowedError, NotFoundError, UnavailableError
@@ -27,6 +28,7 @@ search now and then where several come together, for its parser of lists does no
 _LONGEST_PAUSE_S = 20.0
 
 Parameters = Sequence[tuple[str, str]]
+T = TypeVar("T")
 
 
 class _CutError(UnavailableError):
@@ -59,29 +61,37 @@ class HttpClient:
 
     def json(self, path: str, parameters: Parameters = (), body: object | None = None) -> dict[str, Any]:
         """Object that the server answers. Raises PilothouseError, NotFoundError where it knows no such thing."""
-        data = self._whole(path, parameters, body)
-        try:
-            answer = parse_json(data or b"{}")
-        except JsonError as error:
-            raise UnavailableError(
-                f"{self.address}{path} answered what is no JSON ({error}): is it a tracking server?"
-            ) from None
+        answer = self.taken(path, parameters, lambda parts: parse_json(b"".join(parts) or b"{}"), body)
         if not isinstance(answer, dict):
             raise UnavailableError(f"{self.address}{path} answered no JSON object: is it a tracking server?")
         return answer
 
-    def _whole(self, path: str, parameters: Parameters, body: object | None) -> bytes:
-        """An answer to its end; asked for again where it is cut off, as by a worker of the server that is made anew."""
-        for tried in range(1, _TRIES):
+    def taken(
+        self,
+        path: str,
+        parameters: Parameters,
+        take: Callable[[Iterator[bytes]], T],
+        body: object | None = None,
+    ) -> T:
+        """What ``take`` makes of the parts of an answer as they come; it may raise JsonError. Asked for again, and taken from
+        the beginning, where the answer is cut off, as by a worker of the server that is made anew. Raises PilothouseError."""
+        for tried in range(1, _TRIES + 1):
             try:
-                return b"".join(self.chunks(path, parameters, body, _LARGEST_ANSWER))
+                with closing(self.chunks(path, parameters, body)) as parts:
+                    return take(parts)
             except _CutError:
+                if tried == _TRIES:
+                    raise
                 self._pause(0.2 * 2**tried)
-        return b"".join(self.chunks(path, parameters, body, _LARGEST_ANSWER))
+            except JsonError as error:
+                raise UnavailableError(
+                    f"{self.address}{path} answered what is no JSON ({error}): is it a tracking server?"
+                ) from None
+        raise AssertionError("unreachable")
 
     def chunks(
         self, path: str, parameters: Parameters = (), body: object | None = None, most: int = _LARGEST_ANSWER
-    ) -> Iterator[bytes]:
+    ) -> Generator[bytes, None, None]:
         """Bytes of an answer as they come; UnavailableError where there are more than ``most``, or fewer than promised."""
         answer, link = self._answered(path, parameters, body)
         taken, is_whole = 0, False

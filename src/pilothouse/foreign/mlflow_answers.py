@@ -1,6 +1,7 @@
 """What MLflow's tracking server answers, as records."""
 
-from collections.abc import Mapping
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pilothouse.domain.errors import UnavailableError
@@ -92,6 +93,43 @@ def point_of(plain: Mapping[str, Any]) -> Point:
     except ValueError as error:
         raise UnavailableError(f"a metric of the server: {error}") from None
     return (read_whole(plain.get("step")) or 0, read_whole(plain.get("timestamp")) or 0, value)
+
+
+class Gathered:
+    """Points of one curve as they come, in 24 bytes each, whatever their order."""
+
+    def __init__(self, points: Iterable[Point] = ()) -> None:
+        self._steps, self._times, self._values = array("q"), array("q"), array("d")
+        self._last: tuple[Any, ...] = ()
+        self._is_ordered = True
+        for point in points:
+            self.add(point)
+
+    def add(self, point: Point) -> None:
+        """Take the next point."""
+        self._steps.append(point[0])
+        self._times.append(point[1])
+        self._values.append(point[2])
+        order = _order(point)
+        self._is_ordered = self._is_ordered and order >= self._last
+        self._last = order
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def __iter__(self) -> Iterator[Point]:
+        return zip(self._steps, self._times, self._values, strict=True)
+
+    def curve(self) -> Curve:
+        """The curve, in the order of its steps."""
+        return Curve(self if self._is_ordered else sorted(self, key=_order))
+
+
+def _order(point: Point) -> tuple[int, int, bool, float]:
+    """Place of a point in its curve; one that is no number after the others."""
+    step, time, value = point
+    is_nan = value != value
+    return (step, time, is_nan, 0.0 if is_nan else value)
 
 
 def id_of(run: Mapping[str, Any]) -> str:

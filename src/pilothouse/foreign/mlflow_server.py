@@ -8,18 +8,27 @@ server does for a run costs it far more than the request, so that larger request
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from threading import Lock
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from pilothouse.domain.errors import NotFoundError, UnavailableError
+from pilothouse.domain.formats.json_items import items_of
 from pilothouse.domain.formats.safe_text import safe
 from pilothouse.domain.imported.names import path_fault, read_whole, stored_text
-from pilothouse.domain.imported.records import Curve, ForeignModel, ForeignRun, ForeignVersion, Point
+from pilothouse.domain.imported.records import MOST_POINTS, Curve, ForeignModel, ForeignRun, ForeignVersion
 from pilothouse.foreign.file_roots import DEEPEST, MOST_FILES
 from pilothouse.foreign.http_client import HttpClient, Parameters
-from pilothouse.foreign.mlflow_answers import id_of, mapping, mappings, model_of, point_of, run_of, version_of
+from pilothouse.foreign.mlflow_answers import (
+    Gathered,
+    id_of,
+    mapping,
+    mappings,
+    model_of,
+    point_of,
+    run_of,
+    version_of,
+)
 from pilothouse.foreign.source import HELD_POINTS, PAGE, Chunks, FoundFile
 
 _API = "/api/2.0/mlflow"
@@ -74,11 +83,10 @@ class MlflowServer:
         self.origin = client.address
         self._experiments: dict[str, str] | None = None
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="mlflow")
-        self._together = PAGE
-        """Runs whose curves were few enough to be held together."""
-        self._is_large = False
-        """True where curves are so long that answers were full: eight of them at a time take hundreds of megabytes."""
-        self._alone = Lock()
+        self._together: int | None = None
+        """Runs whose curves were few enough to be held together; None before any was read."""
+        self._fitting: dict[str, int] = {}
+        """Runs whose curves of a metric fit into an answer, as answers before have shown."""
         self._told: dict[str, Mapping[str, Any]] = {}
         """Runs that have been told in full and are asked for next."""
 
@@ -119,7 +127,7 @@ class MlflowServer:
             plain += found
         plain.sort(key=id_of)
         while plain:
-            part = plain[: self._together]
+            part = plain[: self._together or _likely(plain)]
             held = _Held(HELD_POINTS if len(part) > 1 else None)
             try:
                 curves = self._curves_of([one for one in part if id_of(one) not in without_curves], held)
@@ -131,7 +139,6 @@ class MlflowServer:
                 self._told.pop(id_of(run), None)
             yield [run_of(run, self._known_experiments(), curves.get(id_of(run), {})) for run in part]
             self._together = max(1, min(PAGE, len(part) * HELD_POINTS // max(1, held.points)))
-            self._is_large = self._together < PAGE
 
     def _curves_of(self, runs: Sequence[Mapping[str, Any]], held: "_Held") -> dict[str, dict[str, Curve]]:
         """Curves by run and metric. Raises _TooManyPointsError."""
@@ -139,7 +146,11 @@ class MlflowServer:
         for run in runs:
             for metric in mappings(mapping(run, "data"), "metrics"):
                 having.setdefault(str(metric.get("key", "")), []).append(id_of(run))
-        asked = [(key, part) for key in sorted(having) for part in _parts(having[key], _RUNS)]
+        asked = [
+            (key, part)
+            for key in sorted(having)
+            for part in _parts(having[key], self._fitting.get(key, _RUNS))
+        ]
         curves: dict[str, dict[str, Curve]] = {}
         answers = self._each(lambda one: self._curves(*one, held), asked)
         for (key, _), of_runs in zip(asked, answers, strict=True):
@@ -254,33 +265,75 @@ class MlflowServer:
         return chunks
 
     def _curves(self, key: str, runs: Sequence[str], held: "_Held") -> dict[str, Curve]:
-        """Curves of one metric by run. An answer that is full is asked for again in halves, one run at last page by page."""
-        held.add(0)  # nothing is asked for any more where there are too many
-        found = self._curves_at_once(key, runs)
-        if found is None and len(runs) > 1:
-            half = len(runs) // 2
-            return {**self._curves(key, runs[:half], held), **self._curves(key, runs[half:], held)}
-        if found is None:
-            asked = [("run_id", runs[0]), ("metric_key", key), ("max_results", str(_FULL))]
-            answers = self._pages(f"{_API}/metrics/get-history", asked)
-            found = {
-                runs[0]: Curve(point_of(one) for answer in answers for one in mappings(answer, "metrics"))
-            }
-        held.add(sum(map(len, found.values())))
+        """Curves of one metric by run. What a full answer has cut off is asked for next, the curve that alone fills one page by
+        page."""
+        found: dict[str, Curve] = {}
+        left = list(runs)
+        while left:
+            held.add(0)  # nothing is asked for any more where there are too many
+            asked = left[: self._fitting.get(key, _RUNS)]
+            points, is_in_order = self._points_of(key, asked)
+            count = sum(map(len, points.values()))
+            if count < _FULL:
+                if count:
+                    self._fitting[key] = max(1, min(_RUNS, len(asked) * (_FULL - 1) // count))
+                done = set(asked)
+            elif is_in_order and len(points) > 1:
+                points.popitem()  # the last one, which may go on
+                self._fitting[key] = len(points)
+                done = set(points)
+            elif is_in_order or len(asked) == 1:
+                found |= self._long_curve(key, asked[0] if len(asked) == 1 else next(iter(points)), held)
+                self._fitting[key] = 1
+                done, points = set(found), {}
+            else:  # a server that mixes runs
+                self._fitting[key] = len(asked) // 2
+                continue
+            curves = {run: of_run.curve() for run, of_run in points.items()}
+            held.add(sum(map(len, curves.values())))
+            found |= curves
+            left = [run for run in left if run not in done]
         return found
 
-    def _curves_at_once(self, key: str, runs: Sequence[str]) -> dict[str, Curve] | None:
-        """Curves of one metric by run; None where the answer is full, and may have been cut."""
+    def _points_of(self, key: str, runs: Sequence[str]) -> tuple[dict[str, Gathered], bool]:
+        """Points of one metric by run, as many as an answer holds, and whether it tells one run after the other."""
+        points: dict[str, Gathered] = {}
         asked = [*(("run_id", run) for run in runs), ("metric_key", key), ("max_results", str(_FULL))]
-        with self._alone if self._is_large else nullcontext():
-            points = mappings(self._client.json(_BULK, asked), "metrics")
-            if len(points) >= _FULL:
-                self._is_large = True
-                return None
-            found: dict[str, list[Point]] = {}
-            for point in points:
-                found.setdefault(str(point.get("run_id", "")), []).append(point_of(point))
-            return {run: Curve(sorted(of_run, key=_order)) for run, of_run in found.items()}
+
+        def take(parts: Iterator[bytes]) -> bool:
+            points.clear()
+            before, is_in_order = "", True
+            for point in items_of(parts, "metrics", {}):
+                run = str(point.get("run_id", ""))
+                if run != before:
+                    is_in_order = is_in_order and run not in points
+                    before = run
+                points.setdefault(run, Gathered()).add(point_of(point))
+            return is_in_order
+
+        is_in_order = self._client.taken(_BULK, asked, take)
+        return points, is_in_order
+
+    def _long_curve(self, key: str, run: str, held: "_Held") -> dict[str, Curve]:
+        """Curve that fills answers alone, page by page."""
+        path, curve = f"{_API}/metrics/get-history", Curve()
+
+        def ask(token: str) -> tuple[Gathered, object]:
+            asked = [("run_id", run), ("metric_key", key), ("max_results", str(_FULL)), *_after(token)]
+            beside: dict[str, Any] = {}
+
+            def take(parts: Iterator[bytes]) -> Gathered:
+                return Gathered(map(point_of, items_of(parts, "metrics", beside)))
+
+            page = self._client.taken(path, asked, take)
+            return page, beside.get("next_page_token")
+
+        for page in self._followed(path, ask):
+            for point in page:
+                curve.add(point)
+            held.add(0)
+        held.add(len(curve))
+        return {run: curve}
 
     def _known_experiments(self) -> Mapping[str, str]:
         if self._experiments is None:
@@ -295,16 +348,22 @@ class MlflowServer:
     def _pages(
         self, path: str, parameters: Parameters, body: Mapping[str, Any] | None = None
     ) -> Iterator[dict[str, Any]]:
+        def ask(token: str) -> tuple[dict[str, Any], object]:
+            if body is None:
+                answer = self._client.json(path, [*parameters, *_after(token)])
+            else:
+                answer = self._client.json(path, parameters, {**body, **dict(_after(token))})
+            return answer, answer.get("next_page_token")
+
+        return self._followed(path, ask)
+
+    def _followed(self, path: str, ask: Callable[[str], tuple[T, object]]) -> Iterator[T]:
+        """Pages that are asked for by the token of the one before, until there is none."""
         token, seen = "", set[str]()
         while True:
-            if body is None:
-                answer = self._client.json(path, [*parameters, *([("page_token", token)] if token else [])])
-            else:
-                answer = self._client.json(
-                    path, parameters, {**body, **({"page_token": token} if token else {})}
-                )
-            yield answer
-            token = str(answer.get("next_page_token") or "")
+            page, following = ask(token)
+            yield page
+            token = str(following or "")
             if not token:
                 return
             if token in seen:
@@ -314,15 +373,25 @@ class MlflowServer:
             seen.add(token)
 
 
+def _after(token: str) -> list[tuple[str, str]]:
+    """Parameter that asks for the page after."""
+    return [("page_token", token)] if token else []
+
+
+def _likely(runs: Sequence[Mapping[str, Any]]) -> int:
+    """Runs that are likely to be held together, by the steps of their latest points: as many points as steps."""
+    expected = 0
+    for count, run in enumerate(runs[:PAGE]):
+        for metric in mappings(mapping(run, "data"), "metrics"):
+            expected += min(max(0, read_whole(metric.get("step")) or 0) + 1, 2 * MOST_POINTS)
+        if expected > HELD_POINTS:
+            return max(1, count)
+    return PAGE
+
+
 def _parts(ids: Sequence[str], most: int) -> list[Sequence[str]]:
     """Ids in as many parts as requests."""
     return [ids[start : start + most] for start in range(0, len(ids), most)]
-
-
-def _order(point: Point) -> tuple[int, int, bool, float]:
-    step, time, value = point
-    is_nan = value != value
-    return (step, time, is_nan, 0.0 if is_nan else value)
 
 
 def _quoted(text: str) -> str:
