@@ -52,6 +52,18 @@ def test_a_contract_is_inferred_written_and_checked(pilothouse, root: Path, rows
     assert pilothouse("contract", "infer", "delay").code != 0
 
 
+def test_a_model_that_selects_its_targets_has_a_contract_too(pilothouse, root: Path, rows: Path) -> None:
+    assert pilothouse("init", "--admin", "olga", "--demo", as_name=None).code == 0
+    file = root / "models" / "delay" / "model.toml"
+    file.write_text(file.read_text().replace('[[targets]]\nname = "ewr"', '[targets]\nnames = ["ewr"]'))
+    missing = pilothouse("contract", "infer", "delay", "--from", str(rows))
+    assert "targets.toml, which is not there" in missing.err
+    (root / "targets.toml").write_text('[[target]]\nname = "ewr"\n')
+    assert pilothouse("contract", "infer", "delay", "--from", str(rows)).code == 0
+    assert pilothouse("contract", "check", "delay", str(rows)).code == 0
+    assert pilothouse("contract", "export", "delay").code == 0
+
+
 def test_apply_says_which_rules_are_not_checked_in_production(pilothouse, root: Path) -> None:
     assert pilothouse("init", "--admin", "olga", "--demo", as_name=None).code == 0
     (path,) = (root / "models").glob("*/model.toml")

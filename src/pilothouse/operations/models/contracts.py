@@ -1,11 +1,12 @@
 """Contracts of models: inferred from the rows of a training, checked on files, in the model file, to and from pandera."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError
+from pilothouse.domain.errors import ConflictError, InvalidInputError, ModelFileError, NotFoundError
 from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.formats.toml_text import quoted
 from pilothouse.domain.identifiers import check_name
@@ -13,12 +14,14 @@ from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.domain.models.contract import ColumnRule
 from pilothouse.domain.models.model_file import load_spec
 from pilothouse.domain.models.model_spec import ModelSpec
+from pilothouse.domain.models.target_file import TargetDescription
 from pilothouse.domain.tables.table_form import training_form
 from pilothouse.interop.pandera_contracts import contract_of, schema_yaml
 from pilothouse.operations.authorisation import authorise, reading
 from pilothouse.operations.catalogue import require_run
 from pilothouse.operations.models.what_is_left import left_of
 from pilothouse.operations.services import Services
+from pilothouse.operations.workspace.target_files import read_targets_file
 from pilothouse.store.models import versions
 from pilothouse.system.files import write_atomically
 
@@ -52,11 +55,12 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class ModelText:
-    """A model file on disk."""
+    """A model file on disk, and the targets of the workspace, among which it may select."""
 
     path: Path
     text: str
     spec: ModelSpec
+    targets: Mapping[str, TargetDescription] | None
 
 
 def model_text(services: Services, actor: Actor, model: str) -> ModelText:
@@ -67,7 +71,11 @@ def model_text(services: Services, actor: Actor, model: str) -> ModelText:
         text = path.read_text("utf-8")
     except OSError as error:
         raise NotFoundError(f"{path} cannot be read: {error.strerror}; expected the model's file") from None
-    return ModelText(path, text, load_spec(text, f"models/{model}/model.toml"))
+    problems: list[str] = []
+    targets = read_targets_file(services, problems)
+    if problems:
+        raise ModelFileError(problems)
+    return ModelText(path, text, load_spec(text, f"models/{model}/model.toml", targets), targets)
 
 
 def inferred_contract(
@@ -125,7 +133,7 @@ def write_contract(
             f"{file.path}: has a contract; take its [contract.…] tables out first, or --plan prints the new ones"
         )
     text = f"{file.text.rstrip()}\n\n{contract_text(contract)}"
-    load_spec(text, file.path.name)
+    load_spec(text, file.path.name, file.targets)
     if file.path.read_text("utf-8") != file.text:
         raise ConflictError(f"{file.path}: was changed meanwhile; run it again")
     write_atomically(file.path, text.encode())
