@@ -46,6 +46,7 @@ ALLOWED = {
     "monitoring.monitor_backfills.backfill_monitoring": "changing first; then its states",
     "automation.monitoring_round._act": DERIVED,
     "transparency.heads.sign": "asks whether the actor may read; a signed head states what the rows say, and decides nothing",
+    "rollouts.log_arms.take_in": "folds stored answers and outcomes; what they decide about the roll-out goes through changing",
     "sites.following._recorded": "of following.look, which asks: what a site has signed; what is told has an entry",
     "integrations.outbox.deliver": "how far an export is; what it sends is on record already",
     "integrations.outbox._deliver": "how far an export is; what it sends is on record already",

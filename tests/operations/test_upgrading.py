@@ -97,7 +97,7 @@ def test_a_running_daemon_and_a_file_that_is_there_hold_it_up(tmp_path: Path) ->
     services = make_workspace(tmp_path / "w")
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
         services.paths.daemon_lock.write_text(json.dumps(asdict(name_of(other.pid))))
-        with pytest.raises(ConflictError, match=f"runs as pid {other.pid}: stop that daemon first"):
+        with pytest.raises(ConflictError, match=f"as pid {other.pid}: stop that daemon first"):
             upgrading.back_up(services.paths, identify(ADMIN), tmp_path / "before.tar")
         assert upgrading.plan(services.paths).daemon == other.pid
         other.communicate(b"\n")
