@@ -133,7 +133,7 @@ def test_a_version_as_good_goes_live_by_the_evidence_of_logs(shop: Shop) -> None
     log = shop.log
     assert (log.hours, log.rows, log.judged) == (59, 59 * 60, 59 * 60)
     assert log.text.startswith(
-        "from logs, up to 2026-01-07 18:00 UTC: 59 hours, 3,540 of 3,540 rows with an outcome"
+        "from logs, up to 2025-06-04 18:00 UTC: 59 hours, 3,540 of 3,540 rows with an outcome"
     )
     assert "independent draws" in log.text
     passed = next(event for event in shop.view.events if event.what == "passed")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-BEGAN = datetime(2026, 1, 5, 6, 30, tzinfo=UTC)
+BEGAN = datetime(2025, 6, 2, 6, 30, tzinfo=UTC)
 """Newest event before the canary."""
 
 

@@ -6,6 +6,7 @@ came after the newest event of then.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pilothouse.domain.formats.time_units import DAY_S, HOUR_US, SECOND_US, from_us, to_us
 from pilothouse.domain.models.dataclass_reader import format_duration
@@ -28,10 +29,10 @@ def take_in(services: Services, rollout: Rollout) -> None:
     now_us = to_us(services.now())
     for log in _logs(services, rollout):
         with services.telemetry.read() as telemetry:
-            more = log_hours.is_due(telemetry, log, now_us)
+            more = log_hours.is_due(telemetry, _classed(services, telemetry, log), now_us)
         while more:
             with services.telemetry.transaction() as telemetry:
-                more = log_hours.take(telemetry, log, now_us)
+                more = log_hours.take(telemetry, _classed(services, telemetry, log), now_us)
 
 
 def readings(services: Services, rollout: Rollout) -> tuple[LogReading, ...]:
@@ -39,7 +40,7 @@ def readings(services: Services, rollout: Rollout) -> tuple[LogReading, ...]:
     found = []
     for log in _logs(services, rollout):
         with services.telemetry.read() as telemetry:
-            state = log_hours.state(telemetry, log)
+            state = log_hours.state(telemetry, _classed(services, telemetry, log))
         found.append(
             LogReading(
                 target=log.trial.target,
@@ -73,23 +74,25 @@ def _logs(services: Services, rollout: Rollout) -> list[TrialLog]:
             for one in rollout.targets
             if held and one.before is not None
         }
-    found = []
-    for one, of_target in spans.items():
-        classes = _classes(services, rollout, one) if of_target else {}
-        if classes and one.before is not None:
-            trial = TrialName(rollout.id, rollout.model, one.target, rollout.version)
-            found.append(TrialLog(trial, one.before, rollout.version, classes, of_target))
-    return found
+    return [
+        TrialLog(
+            TrialName(rollout.id, rollout.model, one.target, rollout.version),
+            one.before,
+            rollout.version,
+            of_target,
+        )
+        for one, of_target in spans.items()
+        if of_target and one.before is not None
+    ]
 
 
-def _classes(services: Services, rollout: Rollout, one: RolloutTarget) -> dict[int, tuple[str, ...]]:
-    """Classes of each version that has sent a log from a target."""
-    with services.telemetry.read() as telemetry:
-        return {
-            stream.version: tuple(services.telemetry.specification(telemetry, stream.id).classes)
-            for stream in list_streams(telemetry, rollout.model, one.target)
-            if stream.version in (one.before, rollout.version)
-        }
+def _classed(services: Services, telemetry: Connection, log: TrialLog) -> TrialLog:
+    """The same logs with the classes of each version that has sent any by now."""
+    classes = {
+        stream.version: tuple(services.telemetry.specification(telemetry, stream.id).classes)
+        for stream in list_streams(telemetry, log.trial.model, log.trial.target)
+    }
+    return replace(log, classes=classes)
 
 
 def _spans(

@@ -10,7 +10,7 @@ Everything here that writes runs inside the caller's transaction: killed in betw
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -54,8 +54,8 @@ class TrialLog:
     trial: TrialName
     champion: int
     challenger: int
-    classes: Mapping[int, tuple[str, ...]]
     spans: Sequence[Span]
+    classes: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def is_labelled(self) -> bool:
@@ -118,8 +118,9 @@ class _Hour:
 
 
 def take(connection: Connection, log: TrialLog, now_us: int) -> bool:
-    """Look through batches that have come, and take hours that are due into the trial. Returns whether there is more."""
-    classes = log.classes.get(log.champion) or next(iter(log.classes.values()))
+    """Look through batches that have come, and take hours that are due into the trial. Returns whether there is more. The
+    classes of the log are those that this very connection sees."""
+    classes = log.classes.get(log.champion) or log.classes.get(log.challenger, ())
     trial = register.trial_id(
         connection, log.trial.rollout, log.trial.model, log.trial.target, classes, now_us
     )
