@@ -282,6 +282,8 @@ class _OpenConnection:
         """Lock that its thread holds while it works on the connection."""
         self.process = os.getpid()
         self.closed = False
+        self.is_prepared_to_write = False
+        """Noted by a database whose connections need that once."""
         self._beside: Connection | None = None
 
     def beside(self, path: Path) -> Connection:

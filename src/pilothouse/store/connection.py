@@ -33,8 +33,9 @@ class Registry(Database):
         where rows that decide were changed and no audit entry was written."""
         with self._working() as opened:
             is_outermost = not opened.connection.in_transaction
-            if is_outermost:
+            if is_outermost and not opened.is_prepared_to_write:
                 row_digests.track(opened.connection)
+                opened.is_prepared_to_write = True
         with super().transaction() as connection:
             if is_outermost:
                 self._check_triggers(connection)

@@ -45,7 +45,7 @@ from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection
 from pilothouse.store.values import columns_of
 from pilothouse.store.work import notebook_runs
-from pilothouse.store.work.notebook_runs import NewNotebookRun, RecordedRun, RunEnd
+from pilothouse.store.work.notebook_runs import NewNotebookRun, RecordedRun, RunEnd, Standing
 from pilothouse.system.processes import is_alive
 
 _ACT = "record a run"
@@ -78,7 +78,7 @@ def begin(services: Services, actor: Actor, beginning: Beginning) -> int:
         number = notebook_runs.add(change.connection, new, at=change.at)
         first = ((EntryKind.CODE, beginning.code), (EntryKind.PARAMETERS, beginning.parameters))
         if entries := [(kind, body) for kind, body in first if body]:
-            notebook_runs.add_entries(change.connection, number, entries, at=change.at)
+            notebook_runs.add_entries(change.connection, number, entries, after=0, at=change.at)
         change.record("notebook_run.begun", run_uri(number), {"model": model, "name": name})
     return number
 
@@ -95,14 +95,14 @@ def record(
     with services.registry.transaction() as connection:
         run = _require_own(connection, actor, number)
         if run.state is not RunState.RUNNING:
-            raise ConflictError(f"{run.uri} has ended ({run.state}): begin another run")
-        if notebook_runs.count_entries(connection, number) + len(entries) > MOST_ENTRIES:
+            raise ConflictError(f"{run_uri(number)} has ended ({run.state}): begin another run")
+        if run.entries + len(entries) > MOST_ENTRIES:
             raise ConflictError(
-                f"{run.uri} is full: expected {MOST_ENTRIES:,} entries at most; log several metrics in one call"
+                f"{run_uri(number)} is full: expected {MOST_ENTRIES:,} entries at most; log several metrics in one call"
             )
-        _check_parameters(connection, run, entries)
+        _check_parameters(connection, number, entries)
         at = change_in(services, connection, actor).at
-        notebook_runs.add_entries(connection, number, entries, at=at)
+        notebook_runs.add_entries(connection, number, entries, after=run.entries, at=at)
 
 
 def keep_file(services: Services, actor: Actor, number: int, path: Path, name: str) -> str:
@@ -157,9 +157,10 @@ def note_data(services: Services, actor: Actor, number: int, rows: bytes, name: 
 def end(services: Services, actor: Actor, number: int, state: RunState, error: str = "") -> None:
     """End a run as done or failed. Raises NotFoundError, NotAllowedError or ConflictError (it has ended)."""
     with changing(services, actor, Permission.TRAIN, _model_of(services, actor, number), act=_ACT) as change:
-        run = _require_own(change.connection, actor, number)
+        run = _standing(change.connection, number)
+        _check_own(actor, run)
         if run.state is not RunState.RUNNING:
-            raise ConflictError(f"{run.uri} has ended already ({run.state})")
+            raise ConflictError(f"{run_uri(number)} has ended already ({run.state})")
         _end(change, number, state, error)
 
 
@@ -198,39 +199,54 @@ def get_runs(services: Services, actor: Actor, numbers: Sequence[int]) -> list[N
 
 def _model_of(services: Services, actor: Actor, number: int) -> str:
     with reading(services, actor) as connection:
-        return _require(connection, number).run.model
+        return _standing(connection, number).model
+
+
+def _standing(connection: Connection, number: int) -> Standing:
+    found = notebook_runs.standing(connection, number)
+    if found is None:
+        raise _no_run(number)
+    return found
 
 
 def _require(connection: Connection, number: int) -> RecordedRun:
     found = notebook_runs.find(connection, number)
     if found is None:
-        raise NotFoundError(f"there is no {run_uri(number)}: list them with pilothouse runs")
+        raise _no_run(number)
     return found
 
 
-def _require_own(connection: Connection, actor: Actor, number: int) -> NotebookRun:
-    run = _require(connection, number).run
+def _no_run(number: int) -> NotFoundError:
+    return NotFoundError(f"there is no {run_uri(number)}: list them with pilothouse runs")
+
+
+def _require_own(connection: Connection, actor: Actor, number: int) -> Standing:
+    run = _standing(connection, number)
     check(connection, actor, Permission.TRAIN, run.model, act=_ACT)
-    if not actor.has_name(run.started_by):
-        raise NotAllowedError(
-            f"{run.uri} was begun by {run.started_by}: {actor.name} cannot add to it; begin a run of your own"
-        )
+    _check_own(actor, run)
     return run
 
 
+def _check_own(actor: Actor, run: Standing) -> None:
+    if not actor.has_name(run.started_by):
+        raise NotAllowedError(
+            f"{run_uri(run.number)} was begun by {run.started_by}: {actor.name} cannot add to it; begin a run of your own"
+        )
+
+
 def _check_parameters(
-    connection: Connection, run: NotebookRun, entries: Sequence[tuple[EntryKind, dict[str, Any]]]
+    connection: Connection, number: int, entries: Sequence[tuple[EntryKind, dict[str, Any]]]
 ) -> None:
     """Refuse a parameter that has another value already: a run is of one set of them."""
     new = [body for kind, body in entries if kind is EntryKind.PARAMETERS]
     if not new:
         return
-    known = notebook_runs.parameters_of(connection, run.id)
+    known = notebook_runs.parameters_of(connection, number)
     for body in new:
         for name, value in body.items():
             if known.setdefault(name, value) != value:
                 raise InvalidInputError(
-                    f"{run.uri}: the parameter {one_line(name, 60)!r} is {one_line(known[name], 60)!r} already; "
+                    f"{run_uri(number)}: the parameter {one_line(name, 60)!r} is {one_line(known[name], 60)!r} already; "
                     f"found {one_line(value, 60)!r}: begin another run for another value"
                 )
 
@@ -238,12 +254,7 @@ def _check_parameters(
 def _end(change: Change, number: int, state: RunState, error: str) -> None:
     entries = notebook_runs.entries_of(change.connection, number)
     digest = digest_of(entries)
-    content = content_of(entries)
-    newest = {
-        "parameters": content.parameters,
-        "metrics": {name: _plain_number(points[-1]) for name, points in content.metrics.items()},
-    }
-    ended = RunEnd(state, one_line(error, LONGEST_TEXT), len(entries), digest, newest)
+    ended = RunEnd(state, one_line(error, LONGEST_TEXT), len(entries), digest, _newest(entries))
     notebook_runs.end(change.connection, number, ended, at=change.at)
     detail = {"state": str(state), "entries": len(entries), "digest": digest, "error": one_line(error, 300)}
     change.record("notebook_run.ended", run_uri(number), detail)
@@ -254,10 +265,17 @@ def digest_of(entries: Sequence[Entry]) -> str:
     return canonical_digest([[str(entry.kind), entry.body, to_us(entry.recorded_at)] for entry in entries])
 
 
-def _plain_number(point: Point) -> list[Any]:
-    value = point.value
-    special = value != value or value in (float("inf"), float("-inf"))
-    return [str(value) if special else value, point.step, to_us(point.at)]
+def _newest(entries: Sequence[Entry]) -> dict[str, Any]:
+    """Parameters, and value, step and time of the newest point of each metric, as JSON has them."""
+    parameters: dict[str, str] = {}
+    metrics: dict[str, list[Any]] = {}
+    for entry in entries:
+        if entry.kind is EntryKind.PARAMETERS:
+            parameters |= entry.body
+        elif entry.kind is EntryKind.METRICS:
+            step, at = entry.body["step"], to_us(entry.recorded_at)
+            metrics |= {name: [value, step, at] for name, value in entry.body["values"].items()}
+    return {"parameters": parameters, "metrics": metrics}
 
 
 def _brief(connection: Connection, found: RecordedRun) -> NotebookRun:

@@ -1,6 +1,7 @@
 """Role grants."""
 
 from datetime import datetime
+from functools import lru_cache
 
 from pilothouse.domain.formats.canonical import canonical_json
 from pilothouse.domain.formats.time_units import to_us
@@ -53,5 +54,10 @@ def end_grant(connection: Connection, actor: str, grant: Grant, *, by: str, at: 
 
 
 def _grant(row: Row) -> Grant:
-    chosen = TargetChoice(tuple(sorted(from_json(row["targets"]).items())))
-    return Grant(Role(row["role"]), row["model"], bool(row["deny"]), chosen)
+    return _granted(row["role"], row["model"], row["deny"], row["targets"])
+
+
+@lru_cache(maxsize=256)
+def _granted(role: str, model: str, deny: int, targets: str) -> Grant:
+    """Grant of a row's columns: each change asks for those of its actor, which are the same ones again and again."""
+    return Grant(Role(role), model, bool(deny), TargetChoice(tuple(sorted(from_json(targets).items()))))

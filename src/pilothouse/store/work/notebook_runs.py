@@ -37,6 +37,18 @@ class RecordedRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What decides who may add to a run, and how: as little of it as that takes, for each log asks."""
+
+    number: int
+    model: str
+    started_by: str
+    state: RunState
+    entries: int
+    """Entries that it has so far."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunEnd:
     """End of a run: the digest of its entries, and the newest values for lists."""
 
@@ -49,7 +61,10 @@ class RunEnd:
 
 def add(connection: Connection, run: NewNotebookRun, *, at: datetime) -> int:
     """Record a run that begins; returns its number."""
-    return insert(connection, "notebook_runs", {**columns_of(run), "recorded_at": at})
+    environment = canonical_json(run.environment)
+    return insert(
+        connection, "notebook_runs", {**columns_of(run), "environment": environment, "recorded_at": at}
+    )
 
 
 def add_entries(
@@ -57,27 +72,17 @@ def add_entries(
     run_id: int,
     entries: Iterable[tuple[EntryKind, Mapping[str, Any]]],
     *,
+    after: int,
     at: datetime,
 ) -> None:
-    """Append entries to a run."""
-    (last,) = connection.execute(
-        "SELECT coalesce(max(sequence), 0) AS last FROM notebook_run_entries WHERE run_id = ?", (run_id,)
-    ).fetchone()
+    """Append entries to a run, which has ``after`` so far."""
     connection.executemany(
         "INSERT INTO notebook_run_entries (run_id, sequence, kind, body, recorded_at) VALUES (?, ?, ?, ?, ?)",
         [
             (run_id, number, str(kind), canonical_json(body), to_us(at))
-            for number, (kind, body) in enumerate(entries, last + 1)
+            for number, (kind, body) in enumerate(entries, after + 1)
         ],
     )
-
-
-def count_entries(connection: Connection, run_id: int) -> int:
-    """Number of a run's entries."""
-    (count,) = connection.execute(
-        "SELECT coalesce(max(sequence), 0) AS count FROM notebook_run_entries WHERE run_id = ?", (run_id,)
-    ).fetchone()
-    return int(count)
 
 
 def parameters_of(connection: Connection, run_id: int) -> dict[str, str]:
@@ -116,6 +121,16 @@ def find(connection: Connection, run_id: int) -> RecordedRun | None:
     """Run of that number without its entries, or None."""
     row = connection.execute(_SELECT + "WHERE r.id = ?", (run_id,)).fetchone()
     return _recorded(row) if row else None
+
+
+def standing(connection: Connection, run_id: int) -> Standing | None:
+    """How the run of that number stands, or None."""
+    row = connection.execute(
+        "SELECT m.name, r.started_by, r.status, (SELECT coalesce(max(e.sequence), 0) FROM notebook_run_entries e "
+        "WHERE e.run_id = r.id) AS entries FROM notebook_runs r JOIN models m ON m.id = r.model_id WHERE r.id = ?",
+        (run_id,),
+    ).fetchone()
+    return row and Standing(run_id, row["name"], row["started_by"], RunState(row["status"]), row["entries"])
 
 
 def listed(connection: Connection, model: str | None = None, limit: int = 50) -> list[RecordedRun]:
