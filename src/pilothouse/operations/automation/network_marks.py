@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.operations.models.source_places import allowed_places
-from pilothouse.operations.models.source_reach import Reaching, look_at
+from pilothouse.operations.models.source_reach import Places, Reaching, look_at
 from pilothouse.store.connection import Registry
 
 _MOST_AT_ONCE = 2
@@ -42,7 +42,7 @@ def mark_now(
             look.ended_at = _clock()  # of one that cannot even begin
             with registry.read() as connection:
                 places = allowed_places(connection)
-            look.going = look_at(spec, path, places, mark=True)
+            look.going = look_at(spec, path, Places(places), mark=True)
         return None
     if not look.going.ended():
         return None

@@ -9,7 +9,7 @@ from pilothouse.domain.errors import InvalidInputError, NotFoundError, Unavailab
 from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.domain.tables.source_url import SourceKind, source_url
 from pilothouse.domain.tables.table_form import training_form
-from pilothouse.operations.models.source_reach import look_at
+from pilothouse.operations.models.source_reach import Places, look_at
 from pilothouse.operations.models.source_values import SourceReport
 from pilothouse.sqlite.foreign_sqlite import QueryError, query_columns
 
@@ -95,10 +95,9 @@ def source_problems(spec: ModelSpec, folder: Path, state: Path) -> Iterator[str]
     yield from _wrong_types(spec, columns)
 
 
-def columns_by_url(spec: ModelSpec, path: Path | None, places: tuple[str, ...]) -> SourceReport:
+def columns_by_url(spec: ModelSpec, path: Path | None, places: Places) -> SourceReport:
     """Faults of the columns of a source by URL, at which a process of its own looks; a note where they cannot be seen from here
-    now: a training may well, where the daemon runs and by then. ``path``: of a source on this machine;
-    ``places``: what it may lead to on private networks."""
+    now: a training may well, where the daemon runs and by then. ``path``: of a source on this machine."""
     if path is not None and (fault := log_fault(spec, path)):  # by the time of a training it may be empty
         return SourceReport((), (f"{_NOT_SEEN}: {fault.removeprefix('data.source: ')}",))
     try:

@@ -5,6 +5,7 @@ import json
 from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.domain.integrations.integration_file import SETTING, Integrations, integrations_from_plain
 from pilothouse.operations.authorisation import as_now, permits
+from pilothouse.operations.models.source_reach import Places
 from pilothouse.sqlite import Connection
 from pilothouse.store import workspace
 
@@ -16,10 +17,17 @@ def allowed_places(connection: Connection) -> tuple[str, ...]:
     return sources.allow if sources else ()
 
 
-def places_at_apply(connection: Connection, actor: Actor, described: Integrations | None) -> tuple[str, ...]:
-    """Those in force, and those of a file that is about to be applied where the actor may put it in force: else a first file
-    could come into force only without the models whose sources it allows."""
+def places_to_look_at(
+    connection: Connection, actor: Actor, described: Integrations | None, *, applied: bool
+) -> Places:
+    """Those in force; and those of a file that is ``applied`` now, where the actor may put it in force: else a first file could
+    come into force only without the models whose sources it allows.
+
+    A plan asks none of the latter: it is read to decide about files that others wrote.
+    """
     in_force = allowed_places(connection)
     given = described.sources.allow if described is not None and described.sources else ()
-    may = set(given) - set(in_force) and permits(connection, as_now(connection, actor), Permission.LOOSEN)
-    return (*in_force, *given) if may else in_force
+    added = tuple(one for one in given if one not in in_force)
+    if applied and added and permits(connection, as_now(connection, actor), Permission.LOOSEN):
+        return Places((*in_force, *added))
+    return Places(in_force, () if applied else added)

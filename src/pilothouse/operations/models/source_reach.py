@@ -38,6 +38,16 @@ class Reached:
     timeout_s: int = 600
     allow: tuple[str, ...] | None = None
     """Places on private networks that it may lead to; None: every one, as whoever names it here may."""
+    later: tuple[str, ...] = ()
+    """Those that a file would allow which is not in force."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Places on private networks that sources may lead to, and those that a file would allow which is not in force."""
+
+    allowed: tuple[str, ...]
+    later: tuple[str, ...] = ()
 
 
 class Reaching:
@@ -67,6 +77,7 @@ class Reaching:
             "version": reached.version,
             "timeout_s": reached.timeout_s,
             "allow": reached.allow,
+            "later": reached.later,
             "secret": secret,
             "form": {
                 "kinds": {name: kind.value for name, kind in form.kinds.items()},
@@ -117,9 +128,8 @@ class Reaching:
         self._folder.cleanup()
 
 
-def look_at(spec: ModelSpec, path: Path | None, places: tuple[str, ...], *, mark: bool = False) -> Reaching:
-    """A look at a model's source by URL: at its columns, or at the mark that changes with its rows. ``places``: what it may
-    lead to on private networks. Raises as ``Reaching``."""
+def look_at(spec: ModelSpec, path: Path | None, places: Places, *, mark: bool = False) -> Reaching:
+    """A look at a model's source by URL: at its columns, or at the mark that changes with its rows. Raises as ``Reaching``."""
     connection = spec.data.connection or ConnectionSpec()
     form = training_form(spec)
     reached = Reached(
@@ -127,7 +137,8 @@ def look_at(spec: ModelSpec, path: Path | None, places: tuple[str, ...], *, mark
         connection.credentials,
         connection.version,
         min(LOOK_S, connection.timeout),
-        places,
+        places.allowed,
+        places.later,
     )
     if mark:
         return Reaching(spec.data.source, path, form, reached, act="mark", timestamp=spec.data.timestamp)

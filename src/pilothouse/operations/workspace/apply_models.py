@@ -33,7 +33,7 @@ from pilothouse.operations.automation.schedule_times import gives_either_day
 from pilothouse.operations.integrations import integration_files
 from pilothouse.operations.integrations.integration_files import IntegrationChanges
 from pilothouse.operations.models.git_state import git_states
-from pilothouse.operations.models.source_places import places_at_apply
+from pilothouse.operations.models.source_places import places_to_look_at
 from pilothouse.operations.outbox import settings_files
 from pilothouse.operations.outbox.settings_files import AlertChanges
 from pilothouse.operations.plans import plan_files
@@ -255,7 +255,8 @@ def _read_files(services: Services, actor: Actor, folder: Path | None, *, thorou
     described_alerts = settings_files.read_alerts_file(services, problems)
     with reading(services, actor) as connection:
         known = {facts.digest for facts in models.facts(connection).values()}
-        examination = Examination(known, places_at_apply(connection, actor, integrations), thorough)
+        reachable = places_to_look_at(connection, actor, integrations, applied=not thorough)
+        examination = Examination(known, reachable, thorough)
     files = read_model_files(services, root, described, problems, examination=examination)
     problems += target_files.disagreements(files.values(), described)
     if not problems:

@@ -28,6 +28,7 @@ from pilothouse.operations.models.source_columns import (
     source_path,
     source_problems,
 )
+from pilothouse.operations.models.source_reach import Places
 from pilothouse.operations.models.source_values import MOST_ROWS, NOTED_ROWS, SourceReport, look_at_rows
 from pilothouse.operations.outbox import settings_files
 from pilothouse.operations.services import Services
@@ -56,10 +57,10 @@ class ReadFile:
 @dataclass(frozen=True, slots=True)
 class Examination:
     """Rows are looked at of model files whose digest is not ``known``: for notes, or (``thorough``) for everything that a
-    training would refuse, and then the estimator is tried too. ``places``: on private networks that sources may lead to."""
+    training would refuse, and then the estimator is tried too."""
 
     known: Collection[str]
-    places: tuple[str, ...]
+    places: Places
     thorough: bool = False
 
 

@@ -56,6 +56,8 @@ class Wanted:
     threads: int = 1
     allow: tuple[str, ...] | None = None
     """Hosts, addresses and networks that may be reached beside public ones; None: every one, as whoever names it here may."""
+    later: tuple[str, ...] = ()
+    """Those that a file would allow which is not in force: they are not reached, and it is said that they are not yet."""
     secret: str = field(default="", repr=False)
 
 
@@ -80,7 +82,7 @@ def fetch(wanted: Wanted, folder: Path) -> Fetched:
 
 @contextmanager
 def access(
-    url: SourceUrl, secret: str, allow: tuple[str, ...] | None = None
+    url: SourceUrl, secret: str, allow: tuple[str, ...] | None = None, later: tuple[str, ...] = ()
 ) -> Iterator[tuple[Credentials, list[str]]]:
     """Credentials from the text of a secret, and the addresses that the source may have, in a context that reaches no others
     and in which every fault of a driver becomes InvalidInputError, NotFoundError or UnavailableError, one line without
@@ -94,7 +96,7 @@ def access(
         is_database = url.kind is SourceKind.DATABASE
         credentials = credentials_of(secret, url.location, is_database=is_database)
         secrets += credentials.secrets()
-        addresses = check_source(url, credentials, allow)
+        addresses = check_source(url, credentials, allow, later)
         with reaching(allow):
             yield credentials, addresses
     except PilothouseError as error:

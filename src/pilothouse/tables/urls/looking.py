@@ -33,7 +33,7 @@ def look(wanted: Wanted, folder: Path, *, timestamp: str = "") -> Look:
     A mark costs a listing of the objects, a look at the newest version of a Delta Lake or Iceberg table, and of a database the
     query itself, once: what is counted are its rows, beside the newest ``timestamp``. Raises as ``fetch``.
     """
-    with access(wanted.url, wanted.secret, wanted.allow) as (credentials, addresses):
+    with access(wanted.url, wanted.secret, wanted.allow, wanted.later) as (credentials, addresses):
         if wanted.url.kind in (SourceKind.DATABASE, SourceKind.DUCKDB) and (
             fault := select_fault(wanted.query or "")
         ):

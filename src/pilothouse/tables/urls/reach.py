@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from pilothouse.domain.errors import InvalidInputError
+from pilothouse.domain.errors import InvalidInputError, UnavailableError
 from pilothouse.domain.tables.source_url import SourceKind, SourceUrl
 from pilothouse.sending.addresses import RefusedAddressError, places_of
 from pilothouse.tables.urls.secrets import Credentials
@@ -77,15 +77,26 @@ def reaching(allow: Sequence[str] | None) -> Iterator[None]:
         _guard.allow = None
 
 
-def check_source(url: SourceUrl, credentials: Credentials, allow: Sequence[str] | None) -> list[str]:
+def check_source(
+    url: SourceUrl, credentials: Credentials, allow: Sequence[str] | None, later: Sequence[str] = ()
+) -> list[str]:
     """Look up the hosts that a source and its credentials name; returns the addresses of a database's one host. Raises
-    InvalidInputError where one may not be reached. A name without an address is left to the driver."""
+    InvalidInputError where one may not be reached, UnavailableError where it may once what ``later`` allows is in force. A name
+    without an address is left to the driver."""
     if allow is None or not url.is_remote:
         return []
     found: list[str] = []
     hosts = _hosts_of(url, credentials)
     for host, port in hosts:
-        found += check_host(host, port, allow)
+        try:
+            found += check_host(host, port, allow)
+        except InvalidInputError:
+            if not later:
+                raise
+            check_host(host, port, (*allow, *later))
+            raise UnavailableError(
+                f"data.source: {host} is on a private network, and {WHERE} that allows it is not in force yet"
+            ) from None
     return found if len(hosts) == 1 and url.kind is SourceKind.DATABASE else []
 
 

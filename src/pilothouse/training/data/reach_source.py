@@ -46,6 +46,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         timeout_s=request["timeout_s"],
         secret=request["secret"],
         allow=None if request["allow"] is None else tuple(request["allow"]),
+        later=tuple(request["later"]),
     )
     try:
         if request["act"] == "rows":
