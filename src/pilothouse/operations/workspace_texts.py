@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from pilothouse.domain.errors import ModelFileError
 from pilothouse.domain.formats.toml_lines import load_with_lines
+from pilothouse.domain.models.target_file import TARGETS_FILE, TargetDescription, load_targets
 from pilothouse.operations.services import Services
 
 _FILE_LIMIT = 1 << 20
@@ -24,6 +25,14 @@ def read_text(path: Path, name: str) -> str:
         raise ModelFileError([f"{name}: is not UTF-8 at byte {error.start}; save it as UTF-8"]) from None
     except OSError as error:
         raise ModelFileError([f"{name}: cannot be read: {error.strerror}"]) from None
+
+
+def read_targets(root: Path) -> dict[str, TargetDescription] | None:
+    """Targets of ``targets.toml`` in a workspace's folder, by name; None without one. Raises ModelFileError."""
+    path = root / TARGETS_FILE
+    return (
+        load_with_lines(load_targets, read_text(path, TARGETS_FILE), TARGETS_FILE) if path.exists() else None
+    )
 
 
 def read_settings(

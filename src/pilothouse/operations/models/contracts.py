@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pilothouse.domain.errors import ConflictError, InvalidInputError, ModelFileError, NotFoundError
+from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError
 from pilothouse.domain.formats.safe_text import one_line
 from pilothouse.domain.formats.toml_text import quoted
 from pilothouse.domain.identifiers import check_name
@@ -21,7 +21,7 @@ from pilothouse.operations.authorisation import authorise, reading
 from pilothouse.operations.catalogue import require_run
 from pilothouse.operations.models.what_is_left import left_of
 from pilothouse.operations.services import Services
-from pilothouse.operations.workspace.target_files import read_targets_file
+from pilothouse.operations.workspace_texts import read_targets
 from pilothouse.store.models import versions
 from pilothouse.system.files import write_atomically
 
@@ -71,10 +71,7 @@ def model_text(services: Services, actor: Actor, model: str) -> ModelText:
         text = path.read_text("utf-8")
     except OSError as error:
         raise NotFoundError(f"{path} cannot be read: {error.strerror}; expected the model's file") from None
-    problems: list[str] = []
-    targets = read_targets_file(services, problems)
-    if problems:
-        raise ModelFileError(problems)
+    targets = read_targets(services.paths.root)
     return ModelText(path, text, load_spec(text, f"models/{model}/model.toml", targets), targets)
 
 

@@ -14,7 +14,7 @@ from pilothouse.domain.models.first_settings import QuickFit
 from pilothouse.domain.models.model_file import load_spec
 from pilothouse.domain.models.model_guesses import Guess
 from pilothouse.domain.models.model_spec import ModelSpec
-from pilothouse.domain.models.target_file import TARGETS_FILE, TargetDescription, load_targets, targets_text
+from pilothouse.domain.models.target_file import TARGETS_FILE, TargetDescription, targets_text
 from pilothouse.domain.tables.column_facts import ColumnFacts, FileFacts
 from pilothouse.domain.tables.source_url import source_url
 from pilothouse.operations.automation.schedule_times import is_zone
@@ -28,7 +28,7 @@ from pilothouse.operations.models.file_facts import (
 from pilothouse.operations.models.quick_fit import SOURCE, QuickFits
 from pilothouse.operations.models.source_reach import Reached
 from pilothouse.operations.workspace.file_reading import MODEL_FILE
-from pilothouse.operations.workspace_texts import read_text
+from pilothouse.operations.workspace_texts import read_targets
 from pilothouse.system.files import write_atomically
 from pilothouse.system.paths import WorkspacePaths
 
@@ -225,9 +225,7 @@ def _load(wanted: Wanted, text: str, name: str) -> ModelSpec:
 
 def _described(wanted: Wanted) -> dict[str, TargetDescription]:
     """Targets of the workspace; the one that is written where there are none."""
-    path = wanted.root / TARGETS_FILE
-    described = load_targets(read_text(path, TARGETS_FILE)) if path.exists() else {}
-    return described or {_LOCAL.name: _LOCAL}
+    return read_targets(wanted.root) or {_LOCAL.name: _LOCAL}
 
 
 def _model_file(wanted: Wanted) -> Path:

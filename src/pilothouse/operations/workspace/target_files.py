@@ -6,7 +6,6 @@ from importlib.util import find_spec
 from typing import Any
 
 from pilothouse.domain.errors import ModelFileError
-from pilothouse.domain.formats.toml_lines import load_with_lines
 from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.domain.models.dataclass_reader import format_duration, to_plain
 from pilothouse.domain.models.hub_limits import Limits
@@ -24,7 +23,7 @@ from pilothouse.domain.rollouts.plan_changes import moved_targets
 from pilothouse.operations.authorisation import authorise, reading
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace.file_reading import MODEL_FILE, ReadFile, read_model_files
-from pilothouse.operations.workspace_texts import read_text
+from pilothouse.operations.workspace_texts import read_targets, read_text
 from pilothouse.sqlite import Connection
 from pilothouse.store import workspace
 from pilothouse.store.models import models, remote_targets
@@ -57,11 +56,8 @@ class TargetChanges:
 
 def read_targets_file(services: Services, problems: list[str]) -> dict[str, TargetDescription] | None:
     """Targets of the file by name; None without one, empty where it has faults, which are added to ``problems``."""
-    path = services.paths.root / TARGETS_FILE
-    if not path.exists():
-        return None
     try:
-        return load_with_lines(load_targets, read_text(path, TARGETS_FILE), TARGETS_FILE)
+        return read_targets(services.paths.root)
     except ModelFileError as error:
         problems += error.problems
         return {}
