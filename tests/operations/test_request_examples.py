@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pilothouse.cli import main
 from pilothouse.domain.errors import NotFoundError, UnavailableError
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.operations import catalogue
@@ -150,7 +151,9 @@ def test_the_command_works_in_a_shell_whatever_the_row_holds(shell: str, token: 
     assert asked == [("/v2/models/m/predict", f"Bearer {token}" if token else None, body)]
 
 
-def test_a_process_that_speaks_tls_and_asks_for_tokens_is_asked_so(services: Services, ada: Actor) -> None:
+def test_a_process_that_speaks_tls_and_asks_for_tokens_is_asked_so(
+    services: Services, ada: Actor, capsys: pytest.CaptureFixture[str]
+) -> None:
     hold_out(services, ada, {"wind": [1.5], "hour": [1], "carrier": ["AA"]})
     services.paths.serving_folder("ewr").mkdir(parents=True)
     services.paths.client_tokens("ewr").write_text("a-token-of-a-client")
@@ -162,7 +165,9 @@ def test_a_process_that_speaks_tls_and_asks_for_tokens_is_asked_so(services: Ser
     assert " --insecure " in curl_command(found.url, found.body, found.token_file)
     assert " --insecure " not in curl_command("https://jfk.example:9/v2", found.body)
     assert request_example(services, ada, "flight-delay", "jfk").token_file == ""
-    assert "--cacert" in curl_remark(found.url)
+    said = ["--workspace", str(services.paths.root), "--as", "ada", "curl", "flight-delay", "ewr"]
+    assert not main.run(said)
+    assert curl_remark(found.url) in " ".join(capsys.readouterr().err.split())
     assert curl_remark("https://jfk.example:9/v2") == curl_remark("http://127.0.0.1:9/v2") == ""
     process.unlink()  # it has ended, and the next one speaks TLS too
     (services.paths.serving_folder("ewr") / "tls-certificate.pem").touch()

@@ -219,7 +219,7 @@ def curl(session: Session, model: str, target: str, wait: bool, only_url: bool) 
     """
     from pilothouse.operations.fleet.readiness import wait_until_ready
     from pilothouse.operations.fleet.request_examples import request_example
-    from pilothouse.presentation.request_texts import curl_command
+    from pilothouse.presentation.request_texts import curl_command, curl_remark
 
     if wait:
         wait_until_ready(session.services, session.actor, model, target, _PATIENCE_S)
@@ -231,6 +231,8 @@ def curl(session: Session, model: str, target: str, wait: bool, only_url: bool) 
         click.echo(example.url)
         return
     say(f"{model}/{example.version} on {target}: {example.url}")
+    if remark := curl_remark(example.url):
+        say(remark)
     click.echo(command)
 
 
