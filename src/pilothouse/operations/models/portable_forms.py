@@ -23,13 +23,6 @@ class Converted:
     made_with: dict[str, str]
 
 
-def without_form(services: Services) -> list[tuple[str, int]]:
-    """Model and number of each live version of which no portable form and no reason is on record."""
-    with services.registry.read() as connection:
-        live = portable_models.of_live_versions(connection)
-    return [(model, number) for model, number, form in live if form is None]
-
-
 def record_form(services: Services, actor: Actor, reference: str, converted: Converted) -> Version:
     """Record what became of a conversion; serving processes take the form up at once.
 

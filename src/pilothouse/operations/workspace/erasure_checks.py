@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from pilothouse.domain.erasure import COMPLETED, Erasure, erased_text, facts_of, statement_digest
+from pilothouse.domain.erasure import COMPLETED, Erasure, facts_of, statement_digest
 from pilothouse.domain.errors import IntegrityError, UnavailableError
 from pilothouse.interop import signing_keys
 from pilothouse.operations.services import Services
@@ -62,14 +62,6 @@ def restored_from(path: Path) -> str | None:
 def signing_keys_of(connection: Connection) -> set[object]:
     """Public parts of the keys by which this workspace has signed, as its log names them."""
     return {entry.detail.get("public") for entry in audit.of_actions(connection, "signing_key.made")}
-
-
-def tombstone_texts(connection: Connection, digests: dict[str, str]) -> list[str]:
-    """A line for each loss of these files (name by digest): ``the training rows: 12 of 3,183 rows were erased on …``."""
-    return [
-        f"{digests[digest]}: {erased_text(number, rows, of_rows, at)}"
-        for digest, number, rows, of_rows, at in erasures.losses(connection, tuple(digests))
-    ]
 
 
 def _check_tombstone(connection: Connection, erasure: Erasure) -> None:

@@ -48,11 +48,6 @@ def step_text(rollout: Rollout) -> str:
     return safe(rollout.place_text) if rollout.state.is_open else ""
 
 
-def arms_text(rollout: Rollout) -> str:
-    """``v5, v6``; empty where the version is tried alone."""
-    return ", ".join(f"v{arm.version}" for arm in rollout.arms)
-
-
 def rollout_table(rollouts: Sequence[Rollout], now: datetime) -> Table:
     """A row for each roll-out, as they are given."""
     return table_of(

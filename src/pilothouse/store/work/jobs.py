@@ -56,16 +56,6 @@ def find(connection: Connection, job_id: int) -> Job | None:
     return next(iter(selected(connection, "WHERE j.id = ?", (job_id,))), None)
 
 
-def count_unfinished(connection: Connection, model: str) -> int:
-    """Number of jobs of a model that are queued or running."""
-    (count,) = connection.execute(
-        "SELECT count(*) FROM jobs j JOIN models m ON m.id = j.model_id "
-        "WHERE m.name = ? AND j.status IN ('queued', 'running')",
-        (model,),
-    ).fetchone()
-    return int(count)
-
-
 def listed(
     connection: Connection,
     *,

@@ -268,15 +268,6 @@ def history_of_target(
     return [_reading(row) for row in reversed(rows)]
 
 
-def count_judged(connection: Connection, stream_id: int) -> int:
-    """Number of windows of a stream that have a verdict."""
-    return int(
-        connection.execute(
-            "SELECT count(*) FROM readings WHERE stream_id=? AND judged=1", (stream_id,)
-        ).fetchone()[0]
-    )
-
-
 def find_calibration(connection: Connection, key: str) -> bytes | None:
     """Calibration stored under the digest of what it was computed from; None where there is none."""
     row = connection.execute("SELECT data FROM calibrations WHERE key=?", (key,)).fetchone()
