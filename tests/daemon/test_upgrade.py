@@ -58,7 +58,7 @@ def test_the_registry_is_brought_up_to_date_once_the_daemon_has_ended(tmp_path: 
     services.close()
     older = set_older(services.paths.registry)
     with another_daemon(services) as pid:
-        with pytest.raises(ConflictError, match=f"runs as pid {pid}: stop that daemon first"):
+        with pytest.raises(ConflictError, match=f"as pid {pid}: stop that daemon first"):
             open_workspace(tmp_path)
         assert version_of(services.paths.registry) == older
     open_workspace(tmp_path).close()
