@@ -213,10 +213,10 @@ def test_a_deployer_that_cannot_be_run_holds_up_no_other(
     if how == "our own fault":
         turn = TargetDeployer.turn
 
-        def failing(self: TargetDeployer, deployer: Deployer) -> None:
+        def failing(self: TargetDeployer, deployer: Deployer) -> float:
             if deployer.command == ("true",):
                 raise ZeroDivisionError("never to be")
-            turn(self, deployer)
+            return turn(self, deployer)
 
         monkeypatch.setattr(TargetDeployer, "turn", failing)
     else:
@@ -445,6 +445,7 @@ def test_the_example_for_a_container_starts_one_and_leaves_what_runs(tmp_path: P
     assert f"pilothouse.key={asked['key']}" in run
     assert f"{asked['artifact']['path']}:/model/model.skops:ro" in run
     assert "127.0.0.1:8501:8080" in run
+    assert told[-1][0][told[-1][0].index("--stop-signal") + 1] == "INT"
     code, told, _ = run_example(tmp_path, "container.py", asked, "image", "8501", says=f"true {asked['key']}")
     assert (code, [words[0] for words, _ in told]) == (0, ["inspect"])
     code, told, _ = run_example(
@@ -459,4 +460,4 @@ def test_the_example_for_a_container_starts_one_and_leaves_what_runs(tmp_path: P
     asked["canary"] = {"version": 5, "share": 0.1}
     code, told, said = run_example(tmp_path, "container.py", asked, "image", "8501")
     assert (code, told) == (1, [])
-    assert "one container has no canary" in said
+    assert "these containers have no canary" in said

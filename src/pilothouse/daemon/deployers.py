@@ -1,6 +1,7 @@
 """Deployers in the daemon: the commands of all targets that have one, each in a thread of its own while it works."""
 
 import logging
+import math
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -43,7 +44,11 @@ class DeployerKeeper:
         self._services, self._pulse = services, pulse
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="deployer")
         self._known: dict[str, TargetDeployer] = {}
-        self._turns: dict[str, Future[None]] = {}
+        self._turns: dict[str, Future[float]] = {}
+        self._due: dict[str, float] = {}
+        """Monotonic time of the next turn of a target where the registry does not change before."""
+        self._seen: dict[str, int] = {}
+        """State of the registry when the last turn of a target began."""
         self._faults: dict[str, _Fault] = {}
 
     def run(self, wakeup: Wakeup) -> None:
@@ -53,15 +58,17 @@ class DeployerKeeper:
         finally:
             self._threads.shutdown(wait=True, cancel_futures=True)
 
-    def look(self, wakeup: Wakeup) -> None:
-        """Begin a turn of each target whose last one is over. What goes wrong with one holds up no other."""
+    def look(self, wakeup: Wakeup) -> float:
+        """Begin a turn of each target whose last one is over and that has something to do; returns the seconds after which one
+        will have. What goes wrong with one holds up no other."""
         if write_state.state(self._services) is not None:
-            return
+            return _LOOK_AT_LEAST_EVERY_S
+        version = self._services.registry.data_version()
         with self._services.registry.read() as connection:
             described = deployer_states.command_targets(connection)
-        for gone in (self._known.keys() | self._faults.keys()) - described.keys():
-            self._known.pop(gone, None)
-            self._faults.pop(gone, None)
+        for of_target in (self._known, self._faults, self._due, self._seen):
+            for gone in of_target.keys() - described.keys():
+                of_target.pop(gone)
         for target, plain in described.items():
             fault = self._faults.get(target)
             if fault is not None and time.monotonic() < fault.again_at:
@@ -70,16 +77,23 @@ class DeployerKeeper:
             if before is not None and not before.done():
                 continue
             try:
-                if self._turns.pop(target, None) is not None and before is not None:
-                    before.result()
+                if before is not None:
+                    del self._turns[target]
+                    self._due[target] = time.monotonic() + before.result()
                     self._faults.pop(target, None)
+                if self._seen.get(target) == version and time.monotonic() < self._due.get(target, 0.0):
+                    continue
+                self._seen[target] = version
                 if target not in self._known:
                     self._known[target] = TargetDeployer(
                         self._services, self._pulse, target, wakeup.stop.is_set
                     )
                 self._turns[target] = self._threads.submit(self._known[target].turn, _read(plain))
+                self._turns[target].add_done_callback(lambda _: wakeup.wake())
             except Exception as error:  # noqa: BLE001 - said, on record, and of this target alone
                 self._take_fault(target, error)
+        idle = [due for target, due in self._due.items() if target not in self._turns]
+        return max(0.0, min(idle, default=math.inf) - time.monotonic())
 
     def _take_fault(self, target: str, error: Exception) -> None:
         """Say what went wrong in a turn: of ours, for what the command did is on record. The same is said once; it is tried
@@ -88,7 +102,8 @@ class DeployerKeeper:
         text = one_line(str(error) if known else f"{type(error).__name__}: {error}", _LONGEST_FAULT)
         before = self._faults.get(target)
         pause = min(_LONGEST_PAUSE_S, before.pause_s * 2 if before is not None else _FIRST_PAUSE_S)
-        self._faults[target] = _Fault(text, pause, time.monotonic() + pause)
+        self._due[target] = time.monotonic() + pause
+        self._faults[target] = _Fault(text, pause, self._due[target])
         self._known.pop(target, None)  # the next turn begins from what is on record
         if before is not None and before.text == text:
             return

@@ -43,6 +43,8 @@ from pilothouse.system.programs.bounded_command import CommandEnd, run_bounded
 _FORM = 1
 """Number of the form of the document that a command is given."""
 _LONGEST_PAUSE = timedelta(seconds=60)
+_QUICKEST, _SLOWEST = timedelta(seconds=0.2), timedelta(seconds=1)
+"""Time between two looks at what is not ready yet."""
 _LONGEST_MESSAGE = 300
 _PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 """With the folders of administration: podman looks for iptables there."""
@@ -91,8 +93,9 @@ class TargetDeployer:
         self._wants: Mapping[str, _Wanted] = {}
         """What the target should run of each model, as the turn under way has read it."""
 
-    def turn(self, deployer: Deployer) -> None:
-        """Do what is next for each model on the target, then report. Raises PilothouseError where the registry fails."""
+    def turn(self, deployer: Deployer) -> float:
+        """Do what is next for each model on the target, then report; returns the seconds until more is to be done, unless the
+        registry changes before. Raises PilothouseError where the registry fails."""
         desired = desired_state(self._services, self._target)
         self._wants = _wants(desired)
         with self._services.registry.read() as connection:
@@ -105,10 +108,13 @@ class TargetDeployer:
         for model in sorted(self._wants, key=lambda model: _is_known(self._wants[model], known.get(model))):
             state = self._step(deployer, self._wants[model], known.get(model))
             if self._is_broken_off():
-                return
+                return 0.0
             states[model] = state
         trials = {model: wanted.trial for model, wanted in self._wants.items() if wanted.trial is not None}
         self._report(states, trials, [trial for trial in desired.trials if trial.place > 0])
+        now = self._services.now()
+        paces = [_pace(now - one.changed_at) for one in states.values() if one.state == "deployed"]
+        return min(paces, default=_SLOWEST).total_seconds()
 
     def _is_broken_off(self) -> bool:
         """True where the daemon ends, or the target should run something else by now."""
@@ -137,7 +143,7 @@ class TargetDeployer:
             pause = min(_LONGEST_PAUSE, timedelta(seconds=2 ** min(state.attempts, 6)))
             return self._deploy(deployer, wanted, state.attempts + 1) if since >= pause else state
         probed = self._probed.get(model, state.changed_at)
-        every = timedelta(seconds=1 if state.state == "deployed" else deployer.probe_every)
+        every = _pace(since) if state.state == "deployed" else timedelta(seconds=deployer.probe_every)
         if model in self._probed and now - probed < every:
             return state
         return self._probe(deployer, wanted, state)
@@ -321,6 +327,11 @@ class TargetDeployer:
             if state.state == "ready" or model in self._ready
         }
         self._pulse.take_report(ServingReport(self._target, 0, 0, loaded, {}, 0, trials=said))
+
+
+def _pace(since: timedelta) -> timedelta:
+    """Time between two probes of what was brought there ``since``: a quarter of that, between a fifth of a second and one."""
+    return min(_SLOWEST, max(_QUICKEST, since / 4))
 
 
 def _wants(desired: DesiredState) -> dict[str, _Wanted]:
