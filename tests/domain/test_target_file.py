@@ -106,6 +106,16 @@ def test_each_target_is_described_once() -> None:
         ('tier = "gold"', "tier = 3", "target[0].labels.tier: found 3; expected a string"),
         ('tier = "gold"', '"t.r" = "gold"', "target[0].labels: found the label 't.r'; expected 1 to 64"),
         ('tier = "gold"', 'tier = ""', "target[0].labels.tier: is empty; expected a text, or no such label"),
+        (
+            'region = "us-west"',
+            'place = "elsewhere"\ndeployer = { command = ["bring"] }',
+            "target[1].deployer: found place = 'elsewhere' beside it: leave place out, for",
+        ),
+        (
+            'region = "us-west"',
+            'place = "remote"\ndeployer = { command = ["bring"] }',
+            "target[1].deployer: found place = 'remote' beside it; expected one of the two",
+        ),
         ("[[target]]", "[target]]", "not valid TOML"),
     ],
 )

@@ -193,7 +193,12 @@ def _deployer_faults(path: str, target: TargetDescription, deployer: Deployer) -
     for name in deployer.environment:
         if not _VARIABLE.fullmatch(name):
             yield f"{path}.deployer.environment: found {name!r}; expected names of variables"
-    if target.place != "local":
+    if target.place == "elsewhere":
+        yield (
+            f"{path}.deployer: found place = 'elsewhere' beside it: leave place out, for a target with a deployer is one that "
+            "something else serves, and its logs come by pilothouse ingest too"
+        )
+    elif target.place != "local":
         yield f"{path}.deployer: found place = {target.place!r} beside it; expected one of the two"
 
 
