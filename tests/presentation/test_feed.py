@@ -54,3 +54,15 @@ def test_text_from_outside_cannot_reach_the_terminal() -> None:
     (sentence,) = sentences(entry(1, "request.rejected", "request 1", reason="\x1b]52;c;x\x07[red]"))
     assert "\x1b" not in sentence
     assert "\x07" not in sentence
+
+
+def test_each_step_of_a_roll_out_is_told_and_what_holds_it() -> None:
+    of = {"version": "models:/delay/4"}
+    assert sentences(
+        entry(1, "rollout.entered", "roll-out 2", why="wave first, shadow: ewr", **of),
+        entry(2, "rollout.passed", "roll-out 2", why="shadow of first: not worse", **of),
+        entry(3, "rollout.paused", "roll-out 2", why="no traffic: 0 of 100 requests, for 1w", **of),
+    ) == [
+        "1m ago petra roll-out 2 of delay/4: wave first, shadow: ewr",
+        "3m ago petra roll-out 2 of delay/4 is paused: no traffic: 0 of 100 requests, for 1w",
+    ]

@@ -139,8 +139,8 @@ def _of_rollout(text: str, tone: Tone = "") -> Callable[[str, Mapping[str, Any]]
     """What became of a roll-out, and why; that one went back is told by its alert."""
 
     def sentence(subject: str, detail: Mapping[str, Any]) -> Sentence:
-        why = detail.get("why")
-        return f"{subject} of {detail.get('version')} {text}" + (f": {why}" if why else ""), tone
+        named = f"{subject} of {str(detail.get('version')).removeprefix('models:/')}{text}"
+        return named + (f": {detail['why']}" if detail.get("why") else ""), tone
 
     return sentence
 
@@ -175,12 +175,12 @@ _SENTENCES: dict[str, Callable[[str, Mapping[str, Any]], Sentence | None]] = {
     "message.dead": _of_receiver("did not get a message"),
     "receiver.failing": _of_receiver("takes no messages"),
     "receiver.recovered": _plain("{} takes messages again", "good"),
-    "rollout.aborted": _of_rollout("was aborted", "warn"),
-    "rollout.arm_out": _of_rollout("lets a version go", "warn"),
-    "rollout.completed": _of_rollout("is complete", "good"),
-    "rollout.entered": _of_rollout("goes on", "info"),
-    "rollout.paused": _of_rollout("is paused", "warn"),
-    "rollout.resumed": _of_rollout("was resumed"),
+    "rollout.aborted": _of_rollout(" was aborted", "warn"),
+    "rollout.arm_out": _of_rollout(" lets a version go", "warn"),
+    "rollout.completed": _of_rollout(" is complete", "good"),
+    "rollout.entered": _of_rollout("", "info"),
+    "rollout.paused": _of_rollout(" is paused", "warn"),
+    "rollout.resumed": _of_rollout(" was resumed"),
     "silence.made": _plain("made {}", "warn"),
     "silence.ended": _plain("ended {}"),
     "automation.paused": _plain("paused all automation", "warn"),
