@@ -31,6 +31,14 @@ REFUSED: list[tuple[Callable[[ph.Client], object], type[ph.PilothouseError], str
     (lambda c: c.findings("delay", "nowhere"), ph.NotFoundError, "has no target 'nowhere'"),
     (lambda c: c.recorded_run(9), ph.NotFoundError, "there is no runs:/9"),
     (lambda c: c.run("nothing"), ph.NotFoundError, "there is no model"),
+    (lambda c: c.run(c.model("delay")), ph.InvalidInputError, "expected its name"),  # type: ignore[arg-type]
+    (lambda c: c.train(c.model("delay")), ph.InvalidInputError, "expected its name"),  # type: ignore[arg-type]
+    (lambda c: c.request(7), ph.InvalidInputError, "expected a version"),  # type: ignore[arg-type]
+    (
+        lambda c: c.train("delay", overrides={"depth": 1}),
+        ph.InvalidInputError,
+        r"training\.parameters\.depth\?",
+    ),
 ]
 
 
@@ -48,6 +56,13 @@ def test_models_and_versions_are_told_as_the_registry_has_them(client: ph.Client
     assert client.version("delay@champion") == first
     assert first.live_on == ("ewr",)
     assert first.created_at == datetime(2025, 3, 1, tzinfo=UTC)
+
+
+def test_a_version_stands_for_its_reference(client: ph.Client) -> None:
+    newest, first = client.versions("delay")
+    assert client.version(first) == first
+    assert client.load(first).uri == first.uri
+    assert client.request(newest, reason="better").version == newest.number
 
 
 def test_what_it_changes_is_in_the_audit_log_under_the_account(

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 import pilothouse as ph
-from pilothouse.api.listed import row_of
+from pilothouse.api.listed import frame_of, row_of
 from pilothouse.api.showing import MOST_ROWS, table_html
 from pilothouse.operations.automation import monitoring_round
 from pilothouse.presentation.charts.vector import ON_ANY_PAGE, PAPER, svg
@@ -86,6 +86,16 @@ def test_a_list_is_one_table_and_a_frame(client: ph.Client) -> None:
     assert list(table["run"]) == [one.uri for one in runs]
     assert list(table["parameters.depth"]) == ["8", "4"]
     assert list(table["metrics.auc"]) == [0.8, 0.4]
+
+
+def test_columns_of_one_kind_stand_together_whatever_the_first_row_has() -> None:
+    rows = [
+        {"number": 2, "metrics.mae": 1.0, "error": ""},
+        {"number": 1, "metrics.loss": 2.0, "metrics.mae": 3.0},
+    ]
+    frame = frame_of(rows)
+    assert list(frame.columns) == ["number", "metrics.mae", "metrics.loss", "error"]
+    assert frame["metrics.mae"].tolist() == [1.0, 3.0]
 
 
 def test_text_from_outside_stays_text(client: ph.Client) -> None:

@@ -74,10 +74,10 @@ class Client:
         """A model's versions, newest first. Raises NotFoundError."""
         return self._values("versions", Version, model=model)
 
-    def version(self, reference: str) -> Version:
-        """The version that ``models:/NAME/3``, ``NAME@champion`` or ``NAME`` (its newest) names. Raises InvalidInputError or
-        NotFoundError."""
-        return self._value("version", Version, reference=reference)
+    def version(self, reference: str | Version) -> Version:
+        """The version that ``models:/NAME/3``, ``NAME@champion`` or ``NAME`` (its newest) names, or one as it is now. Raises
+        InvalidInputError or NotFoundError."""
+        return self._value("version", Version, reference=_reference(reference))
 
     def jobs(self, model: str | None = None, *, status: str | None = None, limit: int = 50) -> Listed[Job]:
         """Jobs, newest first. Raises InvalidInputError (no such status)."""
@@ -96,7 +96,8 @@ class Client:
         overrides: Mapping[str, bool | float | int | str] | None = None,
         fresh: bool = False,
     ) -> Job:
-        """Queue a training, which the daemon runs; as ``pilothouse train``. ``overrides``: dotted keys of the model file.
+        """Queue a training, which the daemon runs; as ``pilothouse train``. ``overrides``: dotted keys of the model file, such
+        as ``training.parameters.max_depth``.
 
         Raises NotFoundError, NotAllowedError, InvalidInputError or ConflictError.
         """
@@ -109,14 +110,16 @@ class Client:
         """Cancel a job. Raises NotFoundError, NotAllowedError or ConflictError (it has ended)."""
         return self._value("cancel", Job, number=_number(job), reason=reason)
 
-    def request(self, reference: str, *, targets: Sequence[str] | None = None, reason: str = "") -> Request:
+    def request(
+        self, reference: str | Version, *, targets: Sequence[str] | None = None, reason: str = ""
+    ) -> Request:
         """Ask for a version's promotion on targets, or on all of its model; as ``pilothouse request``. A person decides, unless
         the policy is automatic.
 
         Raises NotFoundError, NotAllowedError (role, failed gate) or ConflictError.
         """
         chosen = None if targets is None else list(targets)
-        return self._value("ask", Request, reference=reference, targets=chosen, reason=reason)
+        return self._value("ask", Request, reference=_reference(reference), targets=chosen, reason=reason)
 
     def requests(
         self, model: str | None = None, *, open_only: bool = False, limit: int = 50
@@ -162,14 +165,14 @@ class Client:
         return self._values("findings", Finding, model=model, target=target, feature=feature)[0]
 
     def log_predictions(
-        self, frame: Any, *, model: str, version: int, target: str, history: bool = False
+        self, frame: Any, *, model: str, version: int | Version, target: str, history: bool = False
     ) -> "Receipt":
         """Hand over predictions of a version that is served elsewhere; as ``pilothouse ingest``, see ``ph.log_predictions``."""
         from pilothouse.api.frames import to_parquet
         from pilothouse.api.receipts import Receipt
 
         rows = to_parquet(frame)
-        given = {"model": model, "version": version, "target": target, "history": history}
+        given = {"model": model, "version": _number(version), "target": target, "history": history}
         return self._value("log_predictions", Receipt, rows=rows, **given)
 
     def log_outcomes(self, frame: Any) -> "OutcomeReceipt":
@@ -179,16 +182,17 @@ class Client:
 
         return self._value("log_outcomes", OutcomeReceipt, rows=to_parquet(frame))
 
-    def load(self, reference: str) -> "Estimator":
+    def load(self, reference: str | Version) -> "Estimator":
         """Load a version into this process; see ``ph.load``."""
         from pilothouse.api.estimators import loaded
 
-        return loaded(self._call("files_of", reference=reference))
+        return loaded(self._call("files_of", reference=_reference(reference)))
 
     def run(self, model: str, name: str = "", *, parameters: Mapping[str, object] | None = None) -> "Run":
         """Begin a notebook run of a model; see ``ph.run``."""
         from pilothouse.api.runs import Run
 
+        _check_name("model", model)
         return Run(self._connection, model, name, parameters)
 
     def runs(self, model: str | None = None, *, limit: int = 50) -> "Listed[RecordedRun]":
@@ -210,6 +214,8 @@ class Client:
         return self._value("compared_runs", Comparison, numbers=[_number(one) for one in numbers])
 
     def _call(self, function: str, **arguments: Any) -> Any:
+        for name in ("model", "target"):
+            _check_name(name, arguments.get(name))
         return self._connection.call(function, **arguments)
 
     def _value(self, function: str, kind: type[V], **arguments: Any) -> V:
@@ -229,6 +235,20 @@ def _number(what: Any) -> int:
     if not isinstance(number, int):
         raise InvalidInputError(f"found {one_line(repr(what), 80)}; expected a number, or what has one")
     return number
+
+
+def _check_name(what: str, name: object) -> None:
+    if not isinstance(name, str | None):
+        raise InvalidInputError(f"{what}: found {one_line(repr(name), 80)}; expected its name")
+
+
+def _reference(what: str | Version) -> str:
+    reference = what.uri if isinstance(what, Version) else what
+    if not isinstance(reference, str):
+        raise InvalidInputError(
+            f"found {one_line(repr(reference), 80)}; expected a version, or what names one such as models:/delay/3"
+        )
+    return reference
 
 
 def _late(now: Job | Request, timeout: float) -> str:

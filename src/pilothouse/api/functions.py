@@ -9,13 +9,14 @@ from pilothouse.api.estimators import Estimator
 from pilothouse.api.receipts import OutcomeReceipt, Receipt
 from pilothouse.api.runs import Run
 from pilothouse.api.shared import client_of
+from pilothouse.api.values import Version
 
 
 def log_predictions(
     frame: Any,
     *,
     model: str,
-    version: int,
+    version: int | Version,
     target: str,
     history: bool = False,
     workspace: "str | os.PathLike[str] | Client | None" = None,
@@ -37,7 +38,9 @@ def log_outcomes(frame: Any, *, workspace: "str | os.PathLike[str] | Client | No
     return client_of(workspace).log_outcomes(frame)
 
 
-def load(reference: str, *, workspace: "str | os.PathLike[str] | Client | None" = None) -> Estimator:
+def load(
+    reference: str | Version, *, workspace: "str | os.PathLike[str] | Client | None" = None
+) -> Estimator:
     """Load ``models:/NAME@champion``, ``models:/NAME/3`` or ``NAME`` (its newest version) into this process.
 
     Without a client the process that resolves the reference ends at once. Raises InvalidInputError, NotFoundError,

@@ -29,8 +29,10 @@ class Listed(list[V]):
 
     def _repr_html_(self) -> str:
         rows = [row_of(one) for one in self]
-        names = dict.fromkeys(name for row in rows for name, value in row.items() if value not in (None, ""))
-        columns = list(names)[:_MOST_COLUMNS]
+        names = columns_of(
+            [{name: value for name, value in row.items() if value not in (None, "")} for row in rows]
+        )
+        columns = names[:_MOST_COLUMNS]
         left = len(names) - len(columns)
         table = table_html("", columns, [[_text(row.get(name)) for name in columns] for row in rows])
         return (table or "<p>none</p>") + (f"<p>and {left} more columns</p>" if left else "")
@@ -40,8 +42,16 @@ def frame_of(rows: Sequence[Mapping[str, Any]]) -> Any:
     """A DataFrame of rows by name, made by way of pyarrow; a row without a column has nothing there."""
     import pyarrow as pa
 
-    names = dict.fromkeys(name for row in rows for name in row)
-    return pa.table({name: [row.get(name) for row in rows] for name in names}).to_pandas()
+    return pa.table({name: [row.get(name) for row in rows] for name in columns_of(rows)}).to_pandas()
+
+
+def columns_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of the columns of rows as they come, those of one kind (``metrics.…``) beside each other."""
+    kinds: dict[str, dict[str, None]] = {}
+    for row in rows:
+        for name in row:
+            kinds.setdefault(name.partition(".")[0], {})[name] = None
+    return [name for names in kinds.values() for name in names]
 
 
 def row_of(value: Shown) -> dict[str, Any]:

@@ -273,9 +273,10 @@ def spec_of_job(connection: Connection, job: Job) -> ModelSpec:
 
 def _set(plain: dict[str, Any], key: str, value: Scalar) -> None:
     if key not in _OVERRIDABLE and not key.startswith(_OVERRIDABLE_BELOW):
+        meant = f" (training.parameters.{key}?)" if "." not in key else ""
         raise InvalidInputError(
             f"override {key}: cannot be set for one training; expected {', '.join(_OVERRIDABLE)} or "
-            f"{_OVERRIDABLE_BELOW}*: change the model file and apply it"
+            f"{_OVERRIDABLE_BELOW}*{meant}: change the model file and apply it"
         )
     *path, last = key.split(".", 2) if key.startswith("training.parameters.") else key.split(".")
     table: Any = plain
