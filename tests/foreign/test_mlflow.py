@@ -23,7 +23,7 @@ from pilothouse.domain.errors import (
 from pilothouse.domain.formats.canonical import canonical_json
 from pilothouse.domain.imported.names import mapped_name, path_fault, read_whole, stored_text
 from pilothouse.domain.imported.records import MOST_POINTS, Curve, ForeignRun
-from pilothouse.foreign import mlflow_server
+from pilothouse.foreign import mlflow_curves, mlflow_server
 from pilothouse.foreign.http_client import HttpClient
 from pilothouse.foreign.mlflow_server import MlflowServer
 from pilothouse.foreign.opening import open_mlflow
@@ -433,7 +433,7 @@ _LONG = {
 def test_what_a_full_answer_cuts_off_is_asked_for_until_every_curve_is_whole(
     monkeypatch: pytest.MonkeyPatch, lengths: dict[str, int], answers: dict[str, list[Any]]
 ) -> None:
-    monkeypatch.setattr(mlflow_server, "_FULL", 5)
+    monkeypatch.setattr(mlflow_curves, "FULL", 5)
     there = {
         **_EXPERIMENTS,
         _search(list(lengths)): _json({"runs": [_run(one, "loss") for one in lengths]}),
@@ -448,6 +448,20 @@ def test_what_a_full_answer_cuts_off_is_asked_for_until_every_curve_is_whole(
     found = {run.id: list(run.curves.get("loss", ())) for run in runs}
     assert found == {run: points if len(points) > 1 else [] for run, points in whole.items()}
     assert len(asked) == len(set(asked))
+
+
+def test_a_server_that_answers_with_other_runs_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mlflow_curves, "FULL", 5)
+    answers = {
+        **_EXPERIMENTS,
+        _search(["a", "b"]): _json({"runs": [_run("a", "loss"), _run("b", "loss")]}),
+        _bulk("a", "b"): _json({"metrics": _told("x", 0, 1, 2) + _told("y", 0, 1)}),
+    }
+    with served(answers) as (address, _):
+        source = MlflowServer(HttpClient(address, {}))
+        with pytest.raises(UnavailableError, match="runs that were not asked for"):
+            together(source, ["a", "b"])
+        source.close()
 
 
 def test_runs_that_have_changed_are_named_by_the_server_and_not_asked_for_twice() -> None:

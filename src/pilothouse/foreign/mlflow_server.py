@@ -8,31 +8,21 @@ server does for a run costs it far more than the request, so that larger request
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from threading import Lock
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from pilothouse.domain.errors import NotFoundError, UnavailableError
-from pilothouse.domain.formats.json_items import items_of
 from pilothouse.domain.formats.safe_text import safe
 from pilothouse.domain.imported.names import path_fault, read_whole, stored_text
-from pilothouse.domain.imported.records import MOST_POINTS, Curve, ForeignModel, ForeignRun, ForeignVersion
+from pilothouse.domain.imported.records import Curve, ForeignModel, ForeignRun, ForeignVersion
 from pilothouse.foreign.file_roots import DEEPEST, MOST_FILES
 from pilothouse.foreign.http_client import HttpClient, Parameters
-from pilothouse.foreign.mlflow_answers import (
-    Gathered,
-    id_of,
-    mapping,
-    mappings,
-    model_of,
-    point_of,
-    run_of,
-    version_of,
-)
+from pilothouse.foreign.mlflow_answers import id_of, mapping, mappings, model_of, run_of, version_of
+from pilothouse.foreign.mlflow_curves import CurveReader, Held, TooManyPointsError, likely_together
+from pilothouse.foreign.paging import after, followed
 from pilothouse.foreign.source import HELD_POINTS, PAGE, Chunks, FoundFile
 
 _API = "/api/2.0/mlflow"
-_BULK = "/ajax-api/2.0/mlflow/metrics/get-history-bulk"
 _RUNS = 100
 _LOOKED_AT = 500
 """Runs in a request that is answered with few of them."""
@@ -40,8 +30,6 @@ _VERSIONS = 2_000
 """Versions in an answer: a page there is a query that sorts all of them."""
 _AT_ONCE = 8
 """Requests that are under way together, each on a connection that is kept."""
-_FULL = 25_000
-"""Points in an answer at most, after which it may be cut."""
 _LARGEST_FILE = 4 << 30
 _KNOWN = ("MLmodel", "requirements.txt", "python_env.yaml", "conda.yaml", "input_example.json", "serving_input_example.json",
           "model.skops", "model.pkl")  # fmt: skip
@@ -57,24 +45,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class _TooManyPointsError(Exception):
-    """Runs have more points than are held together."""
-
-
-class _Held:
-    """Points that several requests have brought together; None as the most: however many there are."""
-
-    def __init__(self, most: int | None) -> None:
-        self.points = 0
-        self._most, self._lock = most, Lock()
-
-    def add(self, points: int) -> None:
-        with self._lock:
-            self.points += points
-            if self._most is not None and self.points > self._most:
-                raise _TooManyPointsError
-
-
 class MlflowServer:
     """Tracking server at ``http://…`` or ``https://…``."""
 
@@ -85,8 +55,7 @@ class MlflowServer:
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="mlflow")
         self._together: int | None = None
         """Runs whose curves were few enough to be held together; None before any was read."""
-        self._fitting: dict[str, int] = {}
-        """Runs whose curves of a metric fit into an answer, as answers before have shown."""
+        self._curves = CurveReader(client)
         self._told: dict[str, Mapping[str, Any]] = {}
         """Runs that have been told in full and are asked for next."""
 
@@ -127,11 +96,11 @@ class MlflowServer:
             plain += found
         plain.sort(key=id_of)
         while plain:
-            part = plain[: self._together or _likely(plain)]
-            held = _Held(HELD_POINTS if len(part) > 1 else None)
+            part = plain[: self._together or likely_together(plain[:PAGE], HELD_POINTS)]
+            held = Held(HELD_POINTS if len(part) > 1 else None)
             try:
                 curves = self._curves_of([one for one in part if id_of(one) not in without_curves], held)
-            except _TooManyPointsError:
+            except TooManyPointsError:
                 self._together = max(1, len(part) // 4)
                 continue
             del plain[: len(part)]
@@ -140,19 +109,17 @@ class MlflowServer:
             yield [run_of(run, self._known_experiments(), curves.get(id_of(run), {})) for run in part]
             self._together = max(1, min(PAGE, len(part) * HELD_POINTS // max(1, held.points)))
 
-    def _curves_of(self, runs: Sequence[Mapping[str, Any]], held: "_Held") -> dict[str, dict[str, Curve]]:
-        """Curves by run and metric. Raises _TooManyPointsError."""
+    def _curves_of(self, runs: Sequence[Mapping[str, Any]], held: Held) -> dict[str, dict[str, Curve]]:
+        """Curves by run and metric. Raises TooManyPointsError."""
         having: dict[str, list[str]] = {}
         for run in runs:
             for metric in mappings(mapping(run, "data"), "metrics"):
                 having.setdefault(str(metric.get("key", "")), []).append(id_of(run))
         asked = [
-            (key, part)
-            for key in sorted(having)
-            for part in _parts(having[key], self._fitting.get(key, _RUNS))
+            (key, part) for key in sorted(having) for part in _parts(having[key], self._curves.fitting(key))
         ]
         curves: dict[str, dict[str, Curve]] = {}
-        answers = self._each(lambda one: self._curves(*one, held), asked)
+        answers = self._each(lambda one: self._curves.of(*one, held), asked)
         for (key, _), of_runs in zip(asked, answers, strict=True):
             for number, curve in of_runs.items():
                 curves.setdefault(number, {})[stored_text(key)] = curve
@@ -264,77 +231,6 @@ class MlflowServer:
 
         return chunks
 
-    def _curves(self, key: str, runs: Sequence[str], held: "_Held") -> dict[str, Curve]:
-        """Curves of one metric by run. What a full answer has cut off is asked for next, the curve that alone fills one page by
-        page."""
-        found: dict[str, Curve] = {}
-        left = list(runs)
-        while left:
-            held.add(0)  # nothing is asked for any more where there are too many
-            asked = left[: self._fitting.get(key, _RUNS)]
-            points, is_in_order = self._points_of(key, asked)
-            count = sum(map(len, points.values()))
-            if count < _FULL:
-                if count:
-                    self._fitting[key] = max(1, min(_RUNS, len(asked) * (_FULL - 1) // count))
-                done = set(asked)
-            elif is_in_order and len(points) > 1:
-                points.popitem()  # the last one, which may go on
-                self._fitting[key] = len(points)
-                done = set(points)
-            elif is_in_order or len(asked) == 1:
-                found |= self._long_curve(key, asked[0] if len(asked) == 1 else next(iter(points)), held)
-                self._fitting[key] = 1
-                done, points = set(found), {}
-            else:  # a server that mixes runs
-                self._fitting[key] = len(asked) // 2
-                continue
-            curves = {run: of_run.curve() for run, of_run in points.items()}
-            held.add(sum(map(len, curves.values())))
-            found |= curves
-            left = [run for run in left if run not in done]
-        return found
-
-    def _points_of(self, key: str, runs: Sequence[str]) -> tuple[dict[str, Gathered], bool]:
-        """Points of one metric by run, as many as an answer holds, and whether it tells one run after the other."""
-        points: dict[str, Gathered] = {}
-        asked = [*(("run_id", run) for run in runs), ("metric_key", key), ("max_results", str(_FULL))]
-
-        def take(parts: Iterator[bytes]) -> bool:
-            points.clear()
-            before, is_in_order = "", True
-            for point in items_of(parts, "metrics", {}):
-                run = str(point.get("run_id", ""))
-                if run != before:
-                    is_in_order = is_in_order and run not in points
-                    before = run
-                points.setdefault(run, Gathered()).add(point_of(point))
-            return is_in_order
-
-        is_in_order = self._client.taken(_BULK, asked, take)
-        return points, is_in_order
-
-    def _long_curve(self, key: str, run: str, held: "_Held") -> dict[str, Curve]:
-        """Curve that fills answers alone, page by page."""
-        path, curve = f"{_API}/metrics/get-history", Curve()
-
-        def ask(token: str) -> tuple[Gathered, object]:
-            asked = [("run_id", run), ("metric_key", key), ("max_results", str(_FULL)), *_after(token)]
-            beside: dict[str, Any] = {}
-
-            def take(parts: Iterator[bytes]) -> Gathered:
-                return Gathered(map(point_of, items_of(parts, "metrics", beside)))
-
-            page = self._client.taken(path, asked, take)
-            return page, beside.get("next_page_token")
-
-        for page in self._followed(path, ask):
-            for point in page:
-                curve.add(point)
-            held.add(0)
-        held.add(len(curve))
-        return {run: curve}
-
     def _known_experiments(self) -> Mapping[str, str]:
         if self._experiments is None:
             found: dict[str, str] = {}
@@ -350,43 +246,12 @@ class MlflowServer:
     ) -> Iterator[dict[str, Any]]:
         def ask(token: str) -> tuple[dict[str, Any], object]:
             if body is None:
-                answer = self._client.json(path, [*parameters, *_after(token)])
+                answer = self._client.json(path, [*parameters, *after(token)])
             else:
-                answer = self._client.json(path, parameters, {**body, **dict(_after(token))})
+                answer = self._client.json(path, parameters, {**body, **dict(after(token))})
             return answer, answer.get("next_page_token")
 
-        return self._followed(path, ask)
-
-    def _followed(self, path: str, ask: Callable[[str], tuple[T, object]]) -> Iterator[T]:
-        """Pages that are asked for by the token of the one before, until there is none."""
-        token, seen = "", set[str]()
-        while True:
-            page, following = ask(token)
-            yield page
-            token = str(following or "")
-            if not token:
-                return
-            if token in seen:
-                raise UnavailableError(
-                    f"{self.origin}{path} gives the same page again and again: nothing more is read"
-                )
-            seen.add(token)
-
-
-def _after(token: str) -> list[tuple[str, str]]:
-    """Parameter that asks for the page after."""
-    return [("page_token", token)] if token else []
-
-
-def _likely(runs: Sequence[Mapping[str, Any]]) -> int:
-    """Runs that are likely to be held together, by the steps of their latest points: as many points as steps."""
-    expected = 0
-    for count, run in enumerate(runs[:PAGE]):
-        for metric in mappings(mapping(run, "data"), "metrics"):
-            expected += min(max(0, read_whole(metric.get("step")) or 0) + 1, 2 * MOST_POINTS)
-        if expected > HELD_POINTS:
-            return max(1, count)
-    return PAGE
+        return followed(f"{self.origin}{path}", ask)
 
 
 def _parts(ids: Sequence[str], most: int) -> list[Sequence[str]]:
