@@ -3,6 +3,7 @@
 Nothing below imports this module; importing it pulls in no database library beyond SQLite, no pandas, no scikit-learn.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,11 +22,19 @@ if TYPE_CHECKING:
     from pilothouse.telemetry import TelemetryStore
 
 
-def open_workspace(root: Path, *, create: bool = False, progress: Progress | None = None) -> Services:
+def open_workspace(
+    root: Path,
+    *,
+    create: bool = False,
+    progress: Progress | None = None,
+    tell: Callable[[str], None] | None = None,
+    keeps_copy: bool = True,
+) -> Services:
     """Open the workspace in ``root``; with ``create`` also make what is missing of it.
 
     A registry of an older schema is brought up to date; ``progress`` is told how many rows of how many are,
-    which takes a minute for millions. Raises NotFoundError (no workspace), ConflictError (older schema
+    which takes a minute for millions. A copy of it as it was is kept before, where there is room and ``keeps_copy`` says so;
+    ``tell`` is told where, or why not. Raises NotFoundError (no workspace), ConflictError (older schema
     while a daemon runs), UnavailableError (newer schema, unsafe file system or library) or IntegrityError (damaged).
     """
     paths = WorkspacePaths(root.resolve())
@@ -36,7 +45,17 @@ def open_workspace(root: Path, *, create: bool = False, progress: Progress | Non
         raise NotFoundError(
             f"{root} is not a workspace: it has no state/registry.db; make one with pilothouse init"
         )
-    registry = Registry.upgrade(paths.registry, lambda: check_not_led(paths.daemon_lock), progress)
+
+    def prepare() -> None:
+        check_not_led(paths.daemon_lock)
+        if keeps_copy:
+            from pilothouse.operations.workspace import before_upgrade
+
+            said = before_upgrade.keep(paths)
+            if tell is not None:
+                tell(said)
+
+    registry = Registry.upgrade(paths.registry, prepare, progress)
     services = Services(
         paths=paths,
         registry=registry,

@@ -226,6 +226,13 @@ def test_an_incident_that_is_listed_otherwise_than_its_alerts_say_is_named(
     assert "incident 1 is listed otherwise than its alerts say" in wrong(example)["incidents"]
 
 
+def test_a_version_that_is_listed_otherwise_than_what_has_become_of_it_is_named(example: Example) -> None:
+    deploy(example)
+    assert "versions" not in wrong(example)
+    forge(example, "UPDATE version_rows SET stage = 'rejected'")
+    assert "version delay/1 is listed otherwise" in wrong(example)["versions"]
+
+
 def test_what_is_written_once_is_sealed_and_what_goes_through_states_may_go_on(example: Example) -> None:
     deploy(example)
     job = trainings.start_training(example.services, example.actor("sam"), "delay", reason="first")

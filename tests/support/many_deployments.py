@@ -151,6 +151,10 @@ def _add_states(connection: Connection, names: list[str], places: list[str], now
             for name, place, health in keys
         ],
     )
+    connection.execute(
+        "UPDATE deployment_states SET (live_since, live_how, live_by, live_reason) = "
+        "(SELECT d.effective_at, d.kind, d.actor, d.reason FROM deployments d WHERE d.id = deployment_states.deployment_id)"
+    )
     for i, name in enumerate(names):
         count = {h: sum(health_of(i, j) is h for j in range(len(places))) for h in Health}
         counts = {str(h): n for h, n in count.items() if n}

@@ -1,6 +1,7 @@
 """The context of a command: the workspace, the actor, and the format of the output."""
 
 import os
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pilothouse.cli.progress import progress
 from pilothouse.domain.errors import NotAllowedError
+from pilothouse.domain.formats.safe_text import safe
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.identity.trusted_start import TrustedStart
 from pilothouse.system.workspace_place import find_workspace, os_user
@@ -28,6 +30,9 @@ class Session:
     """What sshd said of the user, where it started this."""
     only_looks: bool = False
     """True for a command that changes nothing: a registry of an older release is left as it is, too."""
+
+    is_backed_up: bool = False
+    """True once the whole workspace is backed up: an upgrade keeps no further copy of its registry."""
 
     @cached_property
     def root(self) -> Path:
@@ -50,8 +55,14 @@ class Session:
 
         if self.only_looks:
             check_schema(self.root)
+        kept: list[str] = []
         with progress("rows are brought to this release") as tell:
-            return open_workspace(self.root, progress=tell)
+            services = open_workspace(
+                self.root, progress=tell, tell=kept.append, keeps_copy=not self.is_backed_up
+            )
+        for text in kept:
+            sys.stderr.write(f"{safe(text, limit=2_000)}\n")
+        return services
 
     @cached_property
     def actor(self) -> Actor:

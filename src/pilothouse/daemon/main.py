@@ -5,6 +5,7 @@ The order of the start is a rule: the lock first, then the launcher by exec, the
 
 import argparse
 import contextlib
+import functools
 import logging
 import os
 import resource
@@ -109,7 +110,9 @@ def _lead(
     from pilothouse.daemon.threads import DaemonThreads
     from pilothouse.operations.fleet import processes
 
-    services = open_workspace(paths.root, progress=say_progress())
+    services = open_workspace(
+        paths.root, progress=say_progress(), tell=functools.partial(say, log, logging.INFO)
+    )
     left: list[str] = []
     try:
         # opened here, so that a damaged file is reported before the daemon counts as running

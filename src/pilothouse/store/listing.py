@@ -8,7 +8,6 @@ from pilothouse.domain.formats.time_units import to_us
 from pilothouse.domain.models.version_stage import VersionStage
 from pilothouse.domain.monitoring.incidents import DATA, SERVING
 from pilothouse.sqlite.windows import Listing, in_order, window
-from pilothouse.store.models.version_stages import STAGE
 from pilothouse.store.promotion.request_conditions import EXPIRES, OUTDATED, state_expression
 
 __all__ = [
@@ -50,20 +49,20 @@ JOBS = Listing(
     {"model": "models m CROSS JOIN jobs j ON j.model_id = m.id"},
 )  # fmt: skip
 VERSIONS = Listing(
-    "versions v",
+    "version_rows v",
     _joins("v", "m"),
     "v.id",
     {
         "version": "v.number",
         "model": "m.name",
-        "stage": STAGE,
+        "stage": "v.stage",
         "gates": "v.status",
         "created": "v.created_at",
     },
     "'v' || v.number",
     "v.status = 'refused'",
     {"v.model_id": _MODELS},
-    tests={"stage": f"{STAGE} {{}}"},
+    {"model": "models m CROSS JOIN version_rows v ON v.model_id = m.id"},
     also=("stage",),
     words={"stage": tuple(map(str, VersionStage))},
 )

@@ -185,7 +185,14 @@ MIGRATIONS: dict[str, Migration] = {
         never_deleted=("followed_sites",),
     ),
     "registry_21": Migration(
-        parts=("0021_canary_spans.sql", "0021_identity.sql", "0021_long_lists.sql", "0021_trigger_looks.sql"),
+        parts=(
+            "0021_canary_spans.sql",
+            "0021_identity.sql",
+            "0021_long_lists.sql",
+            "0021_state_orders.sql",
+            "0021_trigger_looks.sql",
+            "0021_version_rows.sql",
+        ),
         change=changes.identify_the_workspace,
         append_only=("workspace_identities",),
     ),

@@ -23,7 +23,6 @@ from pilothouse.domain.jobs.jobs import JobStatus
 from pilothouse.domain.models.upgrade import release_line
 from pilothouse.domain.monitoring.monitoring import ServingState
 from pilothouse.inference.safe_format import scikit_learn_here
-from pilothouse.operations.alerts import incident_cost
 from pilothouse.operations.authorisation import authorise, changing, clock_is_behind
 from pilothouse.operations.fleet import health, hub_door, processes
 from pilothouse.operations.integrations import cluster
@@ -33,7 +32,9 @@ from pilothouse.operations.states import states
 from pilothouse.operations.transparency import log_health
 from pilothouse.operations.workspace import (
     audits,
+    before_upgrade,
     erasure_checks,
+    list_checks,
     private_files,
     serving_checks,
     stored_row_checks,
@@ -41,7 +42,7 @@ from pilothouse.operations.workspace import (
 )
 from pilothouse.sqlite import Database, driver
 from pilothouse.sqlite.connection import check_file_system, check_library
-from pilothouse.store.deployed import deployment_states, deployments, incidents
+from pilothouse.store.deployed import deployment_states, deployments
 from pilothouse.store.log import audit, row_digests
 from pilothouse.store.models import imported, portable_models, versions
 from pilothouse.store.models.used_versions import used_versions
@@ -91,7 +92,8 @@ def diagnose(
         "records": lambda: _records(services, actor, full, told("rows compared with the log")),
         "signatures": lambda: signature_checks.examine(services, actor),
         "transparency": lambda: log_health.examine(services, actor),
-        "incidents": lambda: _incidents(services),
+        "incidents": lambda: list_checks.incidents_listed(services),
+        "versions": lambda: list_checks.versions_listed(services),
         "states": lambda: _states(services),
         "seal": lambda: write_state.check_seal(services, told("rows compared with the seal")),
         "artifacts": lambda: _artifacts(services, full),
@@ -101,6 +103,7 @@ def diagnose(
         "clients": lambda: serving_checks.examine(services),
         "hub": lambda: hub_door.examine(services),
         "orphans": lambda: _orphans(services),
+        "kept copy": lambda: before_upgrade.kept_text(services.paths),
         "secrets": lambda: private_files.examine(services),
         "clock": lambda: _clock(services),
         "writing": lambda: _writing(services),
@@ -238,18 +241,6 @@ def _records(services: Services, actor: Actor, full: bool, progress: audits.Prog
         f"of {rows:,} rows that decide the newest {_NEWEST_ROWS:,} of each table, and those of the newest {_NEWEST_ROWS:,} "
         "changes, are what the audit log says; --full compares all, as the daemon does once a day"
     )
-
-
-def _incidents(services: Services) -> str:
-    """The list stores figures of each incident beside its alerts; both must agree."""
-    with services.registry.read() as connection:
-        wrong = sorted({*incidents.unlike_their_alerts(connection), *incident_cost.misjudged(connection)})
-    if wrong:
-        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        raise IntegrityError(
-            f"incident {wrong[0]}{more} is listed otherwise than its alerts say: somebody changed the database past Pilothouse"
-        )
-    return "listed as their alerts say"
 
 
 def _artifacts(services: Services, full: bool) -> str:

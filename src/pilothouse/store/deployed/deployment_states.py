@@ -154,6 +154,9 @@ _NAMED = "json_each(?) k CROSS JOIN models m ON m.name = k.value ->> 0 CROSS JOI
 
 
 _COLUMNS = "deployment_id, version, health, severity, why, since, serving, alerts, figures, grounds"
+_OF_LIVE = "live_since, live_how, live_by, live_reason"
+"""Columns about what is live, by which deployments are sorted."""
+_LIVE = "SELECT d.effective_at, d.kind, d.actor, d.reason FROM deployments d WHERE d.id = ?1"
 
 
 def add(connection: Connection, keys: Iterable[Key], first: DeploymentState) -> bool:
@@ -240,15 +243,20 @@ def put(connection: Connection, state: DeploymentState) -> bool:
         f"WHERE id = ?11 AND ({_COLUMNS}) IS NOT (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         (*_values(state), state.id),
     )
+    connection.execute(
+        f"UPDATE deployment_states SET ({_OF_LIVE}) = ({_LIVE}) WHERE id = ?2 AND ({_OF_LIVE}) IS NOT ({_LIVE})",  # noqa: S608
+        (state.deployment, state.id),
+    )
     return changed.rowcount == 1
 
 
 def is_on_record(connection: Connection, state: DeploymentState) -> bool:
     """Whether exactly this state is on record, but for the time of its newest event, which moves without a new state."""
     row = connection.execute(
-        "SELECT (deployment_id, version, health, severity, why, since, serving, alerts, "
+        "SELECT (deployment_id, version, health, severity, why, since, serving, alerts, "  # noqa: S608 - ours
         "json_remove(figures, '$.last_event'), grounds) "
-        "IS (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, json_remove(?9, '$.last_event'), ?10) FROM deployment_states WHERE id = ?11",
+        "IS (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, json_remove(?9, '$.last_event'), ?10) "
+        f"AND ({_OF_LIVE}) IS ({_LIVE}) FROM deployment_states WHERE id = ?11",
         (*_values(state), state.id),
     ).fetchone()
     return row is not None and bool(row[0])

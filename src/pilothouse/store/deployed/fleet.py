@@ -27,14 +27,13 @@ STATES = Listing(
     {
         "m": "JOIN models m ON m.id = s.model_id",
         "t": "JOIN targets t ON t.id = s.target_id",
-        "d": "LEFT JOIN deployments d ON d.id = s.deployment_id",
     },
     "s.id",
     {
         "health": "s.severity", "model": "m.name", "target": "t.name", "live": "s.version", "serving": "s.serving",
         "alert": "s.alerts", "since": "s.since", "why": "s.why", "region": "t.region", "product": "t.product",
-        "unit": "t.business_unit", "environment": "t.environment", "deployed": "d.effective_at", "how": "d.kind",
-        "by": "d.actor", "reason": "d.reason",
+        "unit": "t.business_unit", "environment": "t.environment", "deployed": "s.live_since", "how": "s.live_how",
+        "by": "s.live_by", "reason": "s.live_reason",
     },
     "lower(s.health || ' ' || s.why)",
     f"s.severity NOT IN ({_HEALTHY}, {_NOT_DEPLOYED})",

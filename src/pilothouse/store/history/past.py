@@ -117,7 +117,8 @@ def showing(moment: Moment, fill: Callable[[Connection], None]) -> Callable[[Con
                 view = known.get(name) or _plain(columns)
                 if view is not None:
                     _create(connection, name, columns, view)
-        _stand_by_their_alerts(connection)
+        for standings in ("incident_standings", "version_standings"):
+            _stand_as_then(connection, standings)
         fill(connection)
         connection.execute("PRAGMA query_only = ON")
 
@@ -132,10 +133,11 @@ def _empty(connection: Connection, name: str) -> None:
     connection.execute(text.replace("CREATE TABLE", "CREATE TEMP TABLE", 1))
 
 
-def _stand_by_their_alerts(connection: Connection) -> None:
-    """Create the state of incidents by the schema's own definition, over the alerts as they were."""
+def _stand_as_then(connection: Connection, view: str) -> None:
+    """Create the view by which incidents stand by their alerts, or versions by their acts, by the schema's own definition, over
+    the rows as they were."""
     (text,) = connection.execute(
-        "SELECT sql FROM main.sqlite_schema WHERE type = 'view' AND name = 'incident_standings'"
+        "SELECT sql FROM main.sqlite_schema WHERE type = 'view' AND name = ?", (view,)
     ).fetchone()
     connection.execute(text.replace("CREATE VIEW", "CREATE TEMP VIEW", 1))
 
@@ -226,6 +228,10 @@ def _views(moment: Moment) -> dict[str, View]:
                     for name, never in _UNJUDGED.items()
                 },
             },
+        ),
+        "version_rows": View(
+            f"t.created_at <= {OF_MODEL}",
+            {"stage": "(SELECT s.stage FROM temp.version_standings s WHERE s.id = t.id)"},
         ),
         "promotion_requests": View(
             f"t.recorded_at <= {OF_MODEL}",

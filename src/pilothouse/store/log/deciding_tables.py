@@ -283,6 +283,7 @@ EXEMPT: Mapping[str, str] = {
     "export_cursors": "how far lineage and traces are delivered: the audit log they are made of is what counts",
     "deployment_states": "follows from other tables and from telemetry: the doctor computes it again",
     "model_states": "follows from other tables and from telemetry: the doctor computes it again",
+    "version_rows": "follows from versions and what has become of them: the doctor compares it with them",
     "rollout_evidence": "follows from telemetry; the event of a verdict carries its figures",
     "outbox_events": "names entries of the log, which has a chain of its own",
     "outbox_lines": "follows from the log and from the settings: what receivers were sent is what counts",

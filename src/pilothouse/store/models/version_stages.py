@@ -1,5 +1,6 @@
 # ruff: noqa: S608 - the conditions are texts of this module
-"""Stages of versions: the acts that concern the versions of a window, in one query; and as SQL, to sort and filter by."""
+"""Stages of versions: the acts that concern the versions of a window, in one query; and whether the stages that are kept, to
+sort and filter by, follow from them."""
 
 import json
 from collections import defaultdict
@@ -21,24 +22,6 @@ _REJECTION = (
     "promotion_requests q JOIN decisions c ON c.request_id = q.id AND c.verdict = 'reject' "
     "WHERE q.version_id = v.id AND q.status = 'rejected'"
 )
-_NEWEST_LIVE = "(SELECT max(l.version_id) FROM deployments l WHERE l.model_id = v.model_id)"
-"""Key of the newest version of a model that has been live. Versions get their keys in the order of their numbers."""
-
-_WITH_ACTS = "(SELECT version_id FROM deployments UNION SELECT version_id FROM promotion_requests)"
-"""Versions of which anything has come: a small part of many, found once for all rows of a list."""
-_WITHOUT = f"CASE WHEN v.id < {_NEWEST_LIVE} THEN 'retired' ELSE 'candidate' END"
-
-STAGE = (
-    f"CASE WHEN v.status = 'refused' THEN 'refused' WHEN v.id NOT IN {_WITH_ACTS} THEN {_WITHOUT} "
-    "WHEN EXISTS (SELECT 1 FROM deployments d WHERE d.version_id = v.id AND d.ended_at IS NULL) THEN 'live' "
-    "WHEN EXISTS (SELECT 1 FROM promotion_requests q WHERE q.version_id = v.id AND q.status = 'open') "
-    "OR EXISTS (SELECT 1 FROM rollouts x WHERE x.version_id = v.id AND x.ended_at IS NULL) THEN 'requested' "
-    f"ELSE coalesce((SELECT stage FROM (SELECT 'rejected' AS stage, c.recorded_at AS at, 0 AS rank FROM {_REJECTION} "
-    "UNION ALL SELECT 'rolled back', x.ended_at, 2 FROM rollouts x WHERE x.version_id = v.id AND x.state = 'rolled back' "
-    f"UNION ALL SELECT {_END}, n.recorded_at, 1 FROM {_SUCCESSOR}) ORDER BY at DESC, rank DESC LIMIT 1), {_WITHOUT}) END"
-)
-"""Stage of the version ``v``: as ``domain/models/version_stage.py`` says from the acts."""
-
 _ACTS = f"""
 WITH chosen AS MATERIALIZED (
   SELECT v.id, v.model_id, v.status, v.created_at, v.run_id FROM versions v WHERE v.id IN (SELECT value FROM json_each(?))
@@ -89,3 +72,13 @@ def _acts(connection: Connection, keys: Sequence[int]) -> dict[int, list[Standin
     for row in connection.execute(_ACTS, (json.dumps(list(keys)),)):
         acts[row["version_id"]].append(from_row(Standing, row))
     return acts
+
+
+def unlike_their_acts(connection: Connection) -> list[str]:
+    """Versions whose stage or place in the list is not what follows from what has become of them, as ``delay/7``."""
+    rows = connection.execute(
+        "SELECT m.name || '/' || s.number FROM version_standings s JOIN models m ON m.id = s.model_id "
+        "LEFT JOIN version_rows r ON r.id = s.id WHERE (r.model_id, r.number, r.status, r.created_at, r.stage) "
+        "IS NOT (s.model_id, s.number, s.status, s.created_at, s.stage) ORDER BY s.id"
+    )
+    return [row[0] for row in rows]

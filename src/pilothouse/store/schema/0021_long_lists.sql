@@ -3,5 +3,3 @@ CREATE INDEX jobs_by_trial ON jobs (CASE WHEN parent_id IS NULL THEN 'no' ELSE '
 -- A text is looked for in the detail of entries too. With it the index has all that is searched, and half of the bytes of the table.
 DROP INDEX audit_searched;
 CREATE INDEX audit_searched ON audit (seq, lower(actor || ' ' || action || ' ' || subject), detail);
--- All that stage and text of a version are told from, in a tenth of the bytes of the table.
-CREATE INDEX versions_searched ON versions (id, number, status, model_id);

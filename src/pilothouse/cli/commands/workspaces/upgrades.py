@@ -119,6 +119,7 @@ def _apply(session: Session, file: Path | None, *, accept_changes: bool) -> int:
         copied = upgrading.back_up(paths, identify, file or upgrading.default_file(paths, plan.schema), tell)
     say(f"backed up: {copied.file}, {copied.bytes:,} bytes, sha256 {copied.digest}")
     say(f"the way back: with the release of before, pilothouse restore {copied.file} FOLDER")
+    session.is_backed_up = True
     upgrading.record(session.services, session.actor, plan.schema, copied)
     say(f"upgraded to Pilothouse {__version__}: the registry has schema {plan.new_schema}")
     with step() as tell:
