@@ -111,7 +111,7 @@ def approvals(example: Example) -> None:
     at_us = int(example.time.timestamp() * 1e6)
     with services.telemetry.transaction() as connection:
         for i in range(TARGETS):
-            streams.write_clock(connection, "m0000", f"t{i:03d}", Clock(at_us, at_us))
+            streams.write_clocks(connection, {("m0000", f"t{i:03d}"): Clock(at_us, at_us)})
     pat, sam = example.actor("pat"), example.actor("sam")
     live, approved = [], []
     put_live: Callable[..., Any] = activation.put_live

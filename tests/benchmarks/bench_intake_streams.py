@@ -1,7 +1,7 @@
 """Many streams that each send little, as it happens: what a batch costs the hub's writer, and what a stream costs on disk.
 
 On disk as it comes, and after a daemon's rest; then also beyond the empty file and the specification, which all streams share.
-Of a week of hours with an event each: ``--streams 40 --rounds 168``.
+Of a week of hours with an event each: ``--streams 40 --rounds 168``. ``sqlite_alone``: the same rows put in by bare statements.
 
 ``python tests/benchmarks/bench_intake_streams.py [--streams 2000] [--rounds 3] [--rows 1]``; ``--before SRC`` measures another
 build's ``src`` beside this one, in turn, each in a process of its own.
@@ -69,6 +69,7 @@ def measure(streams: int, rounds: int, rows: int, group: int, hours: float) -> d
                 arrived = first_us + int(turn * hours * 3_600_000_000) + 1_000_000
                 store.append_many(of_turn[i : i + group], lambda model, version: facts, arrived)
             taken.append((time.process_time() - began, time.perf_counter() - wall))
+        floor = _bare(store, TelemetryStore(Path(folder) / "bare.db"), streams, group)
         while store.fold_windows():
             continue
         with store.transaction() as connection:
@@ -81,6 +82,7 @@ def measure(streams: int, rounds: int, rows: int, group: int, hours: float) -> d
     return {
         "first_cpu_ms": round(1e3 * taken[0][0] / streams, 4),
         "cpu_ms": round(1e3 * last[0] / streams, 4),
+        "sqlite_alone_cpu_ms": round(1e3 * floor / streams, 4),
         "wall_ms": round(1e3 * last[1] / streams, 4),
         "bytes_a_stream": round(size / streams),
         "bytes_an_event": round(size / (streams * rounds * rows), 1),
@@ -89,6 +91,45 @@ def measure(streams: int, rounds: int, rows: int, group: int, hours: float) -> d
         "bytes_a_stream_at_rest_beyond_the_empty_file": round((at_rest - empty) / streams),
         "rest_cpu_ms_a_stream": round(1e3 * rested_s / streams, 2),
     }
+
+
+def _bare(store: Any, bare: Any, streams: int, group: int) -> float:
+    """Processor seconds of SQLite alone for the last round: its rows put into a file that holds those of the rounds before, one
+    ``executemany`` a table and commit."""
+    names = ("producers", "specifications", "streams", "clocks", "segments", "batches", "windows")
+    with store.read() as connection:
+        rows = {name: connection.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall() for name in names}
+    last = {
+        "segments": rows["segments"][-streams:],
+        "batches": rows["batches"][-streams:],
+        "windows": sorted(rows["windows"], key=lambda row: row[2])[-streams:],  # by their start
+    }
+
+    def put(name: str, some: list[Any]) -> None:
+        if some:
+            connection.executemany(f"INSERT INTO {name} VALUES ({','.join('?' * len(some[0]))})", some)
+
+    with bare.transaction() as connection:
+        for name in names:
+            new = set(last.get(name, ()))
+            put(name, [row for row in rows[name] if row not in new])
+    began = time.process_time()
+    for i in range(0, streams, group):
+        with bare.transaction() as connection:
+            some = rows["streams"][i : i + group]
+            connection.executemany(
+                "UPDATE streams SET last_event=last_event+1, last_arrival=last_arrival+1, rows=rows+1 WHERE id=?",
+                [row[:1] for row in some],
+            )
+            connection.executemany(
+                "UPDATE clocks SET event=event+1, arrived=arrived+1, moved=moved+1 WHERE model=? AND target=?",
+                [row[:2] for row in rows["clocks"][i : i + group]],
+            )
+            for name, new_rows in last.items():
+                put(name, new_rows[i : i + group])
+    taken = time.process_time() - began
+    bare.close()
+    return taken
 
 
 def _pages(store: Any) -> int:

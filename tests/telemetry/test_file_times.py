@@ -5,8 +5,9 @@ import pytest
 
 from pilothouse.domain.formats.time_units import DAY_US, HOUR_US
 from pilothouse.telemetry.intake import file_times
-from pilothouse.telemetry.intake.admission import MISSING_TIME, Clock, Limits
+from pilothouse.telemetry.intake.admission import Clock, Limits
 from pilothouse.telemetry.intake.file_times import believed_times
+from pilothouse.telemetry.rows.columns import MISSING_TIME
 
 NOW_US = 20_000 * DAY_US
 START_US = 15_000 * DAY_US

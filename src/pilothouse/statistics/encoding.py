@@ -36,6 +36,7 @@ _CODE_OF = {dtype: code for code, dtype in enumerate(_DTYPES)}
 _WIDE = {dtype: np.dtype(np.float64 if dtype.kind == "f" else np.int64) for dtype in _DTYPES}
 _NARROW = tuple(zip(_DTYPES, (0xFF, 0xFFFF, 0xFFFF_FFFF), strict=False))
 """Unsigned types with the largest number that each holds, narrowest first."""
+_FEW, _BYTE = 64, 0xFF
 _HEAD = struct.Struct("<4sBBBB")
 """Magic and kind, format, 1 where the arrays are compressed, how many numbers, how many arrays."""
 _ARRAY = struct.Struct("<BI")
@@ -114,16 +115,13 @@ def pack_plain(
     """Frame of format 4: whole ``numbers`` (each within 64 bits signed, 255 at most) and one-dimensional ``arrays``
     (integer or float64, 255 at most), which ``unpack_plain`` gives back by position. ``kind`` is one ASCII letter,
     ``level`` that of zstd."""
-    narrow = [_narrow(array) for array in arrays]
-    parts = [array.tobytes() for array in narrow]
-    body = b"".join(parts)
+    narrow = [_narrowed(array) for array in arrays]
+    body = b"".join([part for _, part in narrow])
     compressed = len(body) >= _WORTH_COMPRESSING
     if compressed:
         body = compress(body, level, checked=False)
     head = _HEAD.pack(_MAGIC + kind.encode("ascii"), _PLAIN_FORMAT, compressed, len(numbers), len(narrow))
-    shapes = [
-        _ARRAY.pack(_CODE_OF[array.dtype], len(part)) for array, part in zip(narrow, parts, strict=True)
-    ]
+    shapes = [_ARRAY.pack(code, len(part)) for code, part in narrow]
     frame = b"".join((head, struct.pack(f"<{len(numbers)}q", *numbers), *shapes, body))
     return with_checksum(frame)
 
@@ -190,6 +188,18 @@ def expand(data: bytes, largest: int) -> bytes:
         raise zstandard.ZstdError(f"a frame of more than {largest:,} bytes")
     content: bytes = decompressor.decompress(data, max_output_size=max(largest, 1))
     return content
+
+
+def _narrowed(array: AnyArray) -> tuple[int, bytes]:
+    """Code of the type, and bytes, of the array in the narrowest type that holds it."""
+    if (
+        array.size <= _FEW and array.dtype.kind != "f"
+    ):  # a row's profile: a list takes less than numpy's calls
+        numbers = array.tolist()
+        if not numbers or (min(numbers) >= 0 and max(numbers) <= _BYTE):
+            return 0, bytes(numbers)
+    narrow = _narrow(array)
+    return _CODE_OF[narrow.dtype], narrow.tobytes()
 
 
 def _narrow(array: AnyArray) -> AnyArray:

@@ -83,6 +83,7 @@ class TelemetryStore(TelemetryFile):
     ) -> list[BatchReceipt]:
         """Take in batches in the order given, all in one transaction: its commit and its windows cost once."""
         with self._intake(batches, lookup, now_us) as intake:
+            intake.read_small(batches)
             receipts = [intake.take(batch) for batch in batches]
             intake.keep()
         return receipts

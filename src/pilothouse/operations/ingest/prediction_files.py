@@ -22,8 +22,7 @@ from pilothouse.domain.tables.table_form import (
 )
 from pilothouse.statistics.profiles.log_columns import check_log_columns, log_form
 from pilothouse.statistics.profiles.specification import CategoricalColumn, ProfileSpecification
-from pilothouse.telemetry.intake.admission import MISSING_TIME
-from pilothouse.telemetry.rows.columns import Floats, Ints
+from pilothouse.telemetry.rows.columns import MISSING_TIME, Floats, Ints
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -9,6 +9,8 @@ import numpy as np
 from pilothouse.domain.formats.wire import CodedTexts, code_texts, code_width
 from pilothouse.statistics.arrays import AnyArray
 
+_MANY = 16
+"""Columns from which the codes of all are looked up at once."""
 _CODES = {width: np.dtype(f"<u{width}") for width in (1, 2, 4)}
 """Types of codes by their width in bytes."""
 
@@ -64,6 +66,12 @@ def concatenate(columns: Sequence[CodedColumn]) -> CodedColumn:
     for column in columns:
         for text in column.vocabulary:
             codes.setdefault(text, len(codes))
-    parts = [column.mapped(codes, 0) for column in columns]
     kind = f"<u{code_width(len(codes))}"
+    if len(columns) >= _MANY:  # of few rows each: one look-up for all of them
+        sizes = np.array([len(column.vocabulary) for column in columns], np.int64)
+        table = np.array([codes[text] for column in columns for text in column.vocabulary], kind)
+        before = np.repeat(sizes.cumsum() - sizes, [len(column.codes) for column in columns])
+        joint = np.concatenate([column.codes for column in columns])
+        return CodedColumn(list(codes), table[before + joint] if joint.size else np.empty(0, kind))
+    parts = [column.mapped(codes, 0) for column in columns]
     return CodedColumn(list(codes), np.concatenate(parts).astype(kind) if parts else np.empty(0, kind))

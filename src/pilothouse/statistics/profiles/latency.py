@@ -63,6 +63,7 @@ class LatencyProfile:
 
 
 _NONE: Ints = frozen(np.empty(0, np.int64))
+_ONE: Ints = frozen(np.ones(1, np.int64))
 _EMPTY = LatencyProfile(0, 0, 0, 0, _NONE, _NONE)
 
 
@@ -102,10 +103,12 @@ def profile_latency_groups(
     distinct, starts = np.unique(groups[order], return_index=True)
     sums = [np.add.reduceat(of[order], starts).tolist() for of in (rows, whole, called, usual)]
     tops = np.maximum.reduceat(longest[order], starts).tolist()
-    sorted_buckets, ends = buckets[order], [*starts[1:].tolist(), len(order)]
+    sorted_buckets, ends = frozen(buckets[order]), [*starts[1:].tolist(), len(order)]
     profiles = []
     for i, (group, first, end) in enumerate(zip(distinct.tolist(), starts.tolist(), ends, strict=True)):
-        own, counts = np.unique(sorted_buckets[first:end], return_counts=True)
+        own, counts = sorted_buckets[first:end], _ONE
+        if end - first > 1:
+            own, counts = np.unique(own, return_counts=True)
         profiles.append(
             (
                 group,
@@ -156,12 +159,15 @@ def encode(profile: LatencyProfile) -> bytes:
     """Bytes of a latency profile: counts of all buckets from the first to the last in their narrowest type, raw. They
     are not compressed, so that a day's 1,440 minutes are read in milliseconds."""
     first = int(profile.buckets[0]) if profile.buckets.size else 0
-    counts = np.zeros(int(profile.buckets[-1]) - first + 1 if profile.buckets.size else 0, np.int64)
-    counts[profile.buckets - first] = profile.counts
-    top = int(counts.max()) if counts.size else 0
+    top = int(profile.counts.max()) if profile.counts.size else 0
     width = 1 if top < 1 << 8 else 2 if top < 1 << 16 else 4 if top < 1 << 32 else 8
+    if profile.buckets.size == 1:
+        raw = top.to_bytes(width, "little")
+    else:
+        counts = np.zeros(int(profile.buckets[-1]) - first + 1 if profile.buckets.size else 0, np.int64)
+        counts[profile.buckets - first] = profile.counts
+        raw = counts.astype(f"<u{width}").tobytes()
     head = (profile.requests, profile.rows, profile.total_us, profile.longest_us)
-    raw = counts.astype(f"<u{width}").tobytes()
     if not profile.called_us:
         return with_checksum(_FRAME.pack(_CHECKED_OF[_MAGIC], width, first, *head) + raw)
     calls = _CALLS.pack(profile.called_us, profile.usual_us)

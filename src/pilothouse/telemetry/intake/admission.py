@@ -14,12 +14,20 @@ from pilothouse.domain.formats.wire import PackedTimings, PredictionBatch, code_
 from pilothouse.domain.monitoring.monitoring import RejectionReason
 from pilothouse.statistics.profiles.coded import CodedColumn
 from pilothouse.statistics.profiles.specification import CategoricalColumn, ProfileSpecification
-from pilothouse.telemetry.rows.columns import NO_LABELS, NO_REQUESTS, Features, Floats, Ints, Predictions
+from pilothouse.telemetry.intake.small_batches import PlainBatch
+from pilothouse.telemetry.rows.columns import (
+    MISSING_TIME,
+    NO_LABELS,
+    NO_REQUESTS,
+    Features,
+    Floats,
+    Ints,
+    Predictions,
+)
 from pilothouse.telemetry.rows.traces import given_traces
 
 Reasons = NDArray[np.uint8]
 """Reason of each row: 0 where it is kept, else its index in ``_OF_A_ROW``."""
-
 
 _OF_A_ROW = (
     None,
@@ -34,9 +42,6 @@ _OF_A_ROW = (
 )
 
 _INTS, _FLOATS = np.dtype("<i8"), np.dtype("<f8")
-
-MISSING_TIME = -(1 << 63)
-"""Event time of a row whose log gives none."""
 
 _EXAMPLE = 200
 """Characters of an example."""
@@ -122,6 +127,15 @@ class Admission:
     def by_the_clock(self) -> frozenset[int]:
         """Offsets of the rows that another clock may take."""
         return frozenset(row for r in self.rejections if r.reason in BY_THE_CLOCK for row in r.offsets)
+
+
+def admit_plain(plain: PlainBatch, clock: Clock | None, now_us: int, limits: Limits) -> Admission | None:
+    """Admission of a batch that was read with others; None where the clock of its target does not allow every row."""
+    kept = plain.predictions
+    earliest, latest = kept.last_us - limits.ahead_us, kept.first_us + limits.behind_us
+    if clock is None or not earliest <= clock.event_us <= latest:
+        return None
+    return Admission(kept, plain.features, Clock(max(kept.last_us, clock.event_us), now_us))
 
 
 def admit(

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pilothouse.telemetry.intake.admission import MISSING_TIME, Believed, Clock, Limits
-from pilothouse.telemetry.rows.columns import Ints
+from pilothouse.telemetry.intake.admission import Believed, Clock, Limits
+from pilothouse.telemetry.rows.columns import MISSING_TIME, Ints
 
 _SHARE_OF_MANY = 0.01
 """Share of a file's rows from which as many rows as move a clock are believed apart from the others."""

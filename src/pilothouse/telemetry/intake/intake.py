@@ -12,8 +12,15 @@ from dataclasses import dataclass, field
 from pilothouse.domain.formats.wire import BatchReceipt, PredictionBatch
 from pilothouse.domain.monitoring.monitoring import RejectionReason
 from pilothouse.sqlite import Connection
-from pilothouse.sqlite.inserts import insert
-from pilothouse.telemetry.intake import kept_rejections, producers, retakes, rollup, streams
+from pilothouse.telemetry.intake import (
+    heads,
+    kept_rejections,
+    producers,
+    retakes,
+    rollup,
+    small_batches,
+    streams,
+)
 from pilothouse.telemetry.intake.admission import (
     Admission,
     Believed,
@@ -22,32 +29,29 @@ from pilothouse.telemetry.intake.admission import (
     Rejection,
     VersionFacts,
     admit,
+    admit_plain,
 )
-from pilothouse.telemetry.intake.arrivals import Accepted, ArrivedStream, arrived_stream, rolled_up
+from pilothouse.telemetry.intake.arrivals import (
+    Accepted,
+    ArrivedStream,
+    RowlessErrors,
+    arrived_stream,
+    rolled_up,
+)
 from pilothouse.telemetry.intake.file_parts import FilePart
 from pilothouse.telemetry.intake.increment import Increment
 from pilothouse.telemetry.intake.kept_rejections import KeptRows
+from pilothouse.telemetry.intake.small_batches import PlainBatch
 from pilothouse.telemetry.intake.streams import Stream, StreamKey
 from pilothouse.telemetry.intake.write_cache import WriteCache
 from pilothouse.telemetry.outcomes import outcome_matching, waiting_outcomes
 from pilothouse.telemetry.outcomes.outcome_matching import StoredBatch
 from pilothouse.telemetry.outcomes.waiting_outcomes import Tally
 from pilothouse.telemetry.rows import erased_rows, traces
-from pilothouse.telemetry.rows.columns import (
-    encode_features,
-    encode_predictions,
-    join_predictions,
-)
+from pilothouse.telemetry.rows.columns import join_predictions
+from pilothouse.telemetry.rows.requests import requests_of
 from pilothouse.telemetry.trials import arms, draws
 from pilothouse.telemetry.windows import late_days, worklist
-
-
-@dataclass(slots=True)
-class _Errors:
-    """Failed requests of batches without rows, and the event time to which they belong."""
-
-    count: int = 0
-    time_us: int = 0
 
 
 @dataclass(slots=True)
@@ -61,11 +65,19 @@ class Intake:
     known: WriteCache
     outcomes: Tally = field(default_factory=Tally)
     """Outcomes that waited for these batches: those that were matched, and those that were dropped."""
+    _plain: dict[int, PlainBatch] = field(default_factory=dict)
+    _moved: list[Stream] = field(default_factory=list)
     _heads: dict[tuple[int, int], tuple[int, int, int]] = field(default_factory=dict)
     _clocks: dict[tuple[str, str], Clock | None] = field(default_factory=dict)
     _ids: set[int] = field(default_factory=set)
     _accepted: dict[StreamKey, list[Accepted]] = field(default_factory=dict)
-    _errors: dict[StreamKey, _Errors] = field(default_factory=dict)
+    _errors: dict[StreamKey, RowlessErrors] = field(default_factory=dict)
+
+    def read_small(self, batches: Sequence[PredictionBatch]) -> None:
+        """Read small batches together, before each is taken; the caller keeps them alive."""
+        known = {key: facts.specification for key, facts in self.facts.items() if facts is not None}
+        latest_us = self.now_us + self.limits.future_us
+        self._plain = small_batches.read_together(batches, known, latest_us)
 
     def take(self, batch: PredictionBatch) -> BatchReceipt:
         """Receipt of a batch, after its admission; one that was received before counts once."""
@@ -164,14 +176,17 @@ class Intake:
 
     def keep(self) -> None:
         """Write clocks, segments, windows, and the outcomes that waited."""
-        for (model, target), clock in self._clocks.items():
-            if clock is not None and clock != self.known.clocks[model, target]:
-                streams.write_clock(self.connection, model, target, clock)
-                self.known.clocks[model, target] = clock
+        moved = {
+            deployment: clock
+            for deployment, clock in self._clocks.items()
+            if clock is not None and clock != self.known.clocks[deployment]
+        }
+        streams.write_clocks(self.connection, moved)
+        self.known.clocks.update(moved)
         waiting = waiting_outcomes.anything_waits(self.connection)
-        for arrived in rolled_up(self._arrived()):
-            self._keep_stream(arrived, waiting)
-        worklist.put(self.connection, {(model, target) for model, _, target in self._accepted})
+        for group in rolled_up(self._arrived()):
+            self._keep_streams(group, waiting)
+        worklist.put(self.connection, {(model, target) for model, _, target in self._accepted} - set(moved))
         for key, errors in self._errors.items():
             self._count_errors(key, errors)
 
@@ -184,6 +199,13 @@ class Intake:
         """Checksum, rows and rejected rows of the batch of that number."""
         if (producer, sequence) in self._heads:
             return self._heads[producer, sequence]
+        if producer not in self.known.newest:
+            (newest,) = self.connection.execute(
+                "SELECT coalesce(max(sequence), -1) FROM batches WHERE producer_id=?", (producer,)
+            ).fetchone()
+            self.known.newest[producer] = newest
+        if sequence > self.known.newest[producer]:  # as nearly always
+            return None
         row: tuple[int, int, int] | None = self.connection.execute(
             "SELECT checksum, rows, rejected FROM batches WHERE producer_id=? AND sequence=?",
             (producer, sequence),
@@ -196,6 +218,12 @@ class Intake:
             if deployment not in self.known.clocks:
                 self.known.clocks[deployment] = streams.read_clock(self.connection, *deployment)
             self._clocks[deployment] = self.known.clocks[deployment]
+        plain = self._plain.get(id(batch)) if believed is None else None
+        if plain is not None:
+            of_all = admit_plain(plain, self._clocks[deployment], self.now_us, self.limits)
+            if of_all is not None:
+                self._clocks[deployment] = of_all.clock
+                return of_all
         taken, erased = self._ids_in_use(batch)
         admission = admit(
             batch,
@@ -241,11 +269,12 @@ class Intake:
             "INSERT INTO batches (producer_id, sequence, checksum, rows, rejected, received) VALUES (?,?,?,0,?,?)",
             (producer, batch.sequence, checksum, admission.rejected, self.now_us),
         )
+        self.known.note_sequence(producer, batch.sequence)
         self._count(waiting_outcomes.forget_waiting(self.connection, batch, admission.by_the_clock))
         if facts is not None and batch.errors:
             arms.count(self.connection, batch, facts, None, self.now_us)
             key = batch.model, batch.version, batch.target
-            errors = self._errors.setdefault(key, _Errors())
+            errors = self._errors.setdefault(key, RowlessErrors())
             errors.count += batch.errors
             # a batch without rows has no event time: its errors get that of the target's clock
             errors.time_us = admission.clock.event_us if admission.clock else self.now_us
@@ -257,7 +286,12 @@ class Intake:
         assert admission.predictions is not None
         assert admission.features is not None
         key = batch.model, batch.version, batch.target
-        columns = admission.predictions, admission.features
+        plain = self._plain.get(id(batch))
+        if plain is not None and plain.predictions is admission.predictions:
+            requests = plain.requests
+        else:
+            requests = requests_of(admission.predictions, batch.rows)
+        columns = admission.predictions, admission.features, requests
         self._accepted.setdefault(key, []).append(
             Accepted(batch, producer, checksum, rejected, admission.by_the_clock, *columns)
         )
@@ -269,72 +303,43 @@ class Intake:
             assert facts is not None
             predictions = join_predictions([part.predictions for part in accepted])
             span = predictions.first_us, predictions.last_us
+            before = self.known.streams.get(key)
             stream = self._advance(key, facts, span, predictions.rows, rollup.is_dense(predictions))
-            yield arrived_stream(stream, facts, accepted, predictions)
+            newest_us = None if before is None else before.last_event_us
+            yield arrived_stream(stream, facts, accepted, predictions, newest_us)
 
-    def _keep_stream(self, arrived: ArrivedStream, waiting: bool) -> None:
-        """Store the batches of one stream as one segment, and add them to its windows."""
-        stream, facts, accepted = arrived.stream, arrived.facts, arrived.accepted
-        predictions, parts = arrived.given.predictions, arrived.parts
-        columns: dict[str, object] = {
-            "stream_id": stream.id,
-            "rows": predictions.rows,
-            "first_event": predictions.first_us,
-            "last_event": predictions.last_us,
-            "received": self.now_us,
-            "predictions": encode_predictions(predictions),
-            "features": encode_features(arrived.given.features),
-        }
-        segment = insert(self.connection, "segments", columns)
-        for part in accepted:
-            if part.batch.errors:  # with the newest window of their batch
-                newest = rollup.finest_window(part.predictions.last_us, stream.minutes_since_us)
-                parts[newest].errors += part.batch.errors
-        rollup.add(self.connection, facts.specification, stream.id, parts, self.known)
-        late_days.note_rows(self.connection, stream.id, predictions, self.now_us, self.known.closed)
-        first = 0
-        for part, asked in zip(accepted, arrived.requests, strict=True):
-            found = arms.count(self.connection, part.batch, facts, asked, self.now_us)
-            counted = draws.encode_rows(part.predictions, asked, found.requests) if found else None
-            self._keep_batch(part, stream, segment, first, facts, waiting, counted)
-            first += part.predictions.rows
-
-    def _advance(
-        self, key: StreamKey, facts: VersionFacts, span: tuple[int, int], rows: int, dense: bool
-    ) -> Stream:
-        stream = streams.advance_stream(
-            self.connection, key, facts, span, self.now_us, rows, dense, self.known.streams.get(key)
+    def _keep_streams(self, group: Sequence[ArrivedStream], waiting: bool) -> None:
+        """Store the batches of each stream as one segment, and add them to its windows; one statement a table."""
+        specification = group[0].facts.specification
+        streams.write_moved(self.connection, self._moved)
+        self._moved.clear()
+        for arrived in group:
+            for part in arrived.accepted:
+                if part.batch.errors:  # with the newest window of their batch
+                    newest = rollup.finest_window(part.predictions.last_us, arrived.stream.minutes_since_us)
+                    arrived.parts[newest].errors += part.batch.errors
+        rollup.add(
+            self.connection,
+            specification,
+            [(one.stream.id, one.parts, one.newest_before_us) for one in group],
+            self.known,
         )
-        self.known.streams[key] = stream
-        return stream
+        for arrived in group:
+            given = arrived.given.predictions
+            late_days.note_rows(self.connection, arrived.stream.id, given, self.now_us, self.known.closed)
+        heads.put_segments(self.connection, group, self.now_us, self.known)
+        for arrived in group:
+            for part in arrived.accepted:
+                self._follow(arrived, part, waiting)
 
-    def _keep_batch(
-        self,
-        accepted: Accepted,
-        stream: Stream,
-        segment: int,
-        first: int,
-        facts: VersionFacts,
-        waiting: bool,
-        counted: bytes | None,
-    ) -> None:
-        """Store the head of one batch of a segment, its foreign ids, and the outcomes that waited for it."""
-        batch, predictions = accepted.batch, accepted.predictions
-        columns = {
-            "producer_id": accepted.producer,
-            "sequence": batch.sequence,
-            "stream_id": stream.id,
-            "checksum": accepted.checksum,
-            "rows": predictions.rows,
-            "rejected": accepted.rejected,
-            "received": self.now_us,
-            "segment_id": segment,
-            "segment_start": first,
-        }
-        batch_id = insert(self.connection, "batches", columns)
+    def _follow(self, arrived: ArrivedStream, part: Accepted, waiting: bool) -> None:
+        """Store what goes with a batch: traces, foreign ids, its arm of a trial, and the outcomes that waited for it."""
+        batch, predictions, batch_id = part.batch, part.predictions, part.id
         traces.put(self.connection, batch_id, predictions)
-        if counted is not None:
-            arms.follow(self.connection, batch, batch_id, facts, counted, self.now_us)
+        found = arms.count(self.connection, batch, arrived.facts, part.requests, self.now_us)
+        if found is not None:
+            counted = draws.encode_rows(predictions, part.requests, found.requests)
+            arms.follow(self.connection, batch, batch_id, arrived.facts, counted, self.now_us)
         elif batch.draws and batch.producer.startswith(kept_rejections.OF_A_FILE):
             draws.keep_log_keys(self.connection, batch_id, batch.draws, predictions.offsets, batch.rows)
         if predictions.ids:
@@ -346,36 +351,49 @@ class Intake:
                 ],
             )
         if waiting:
-            stored = StoredBatch(batch_id, stream.id, predictions, lambda: accepted.features)
+            stored = StoredBatch(batch_id, arrived.stream.id, predictions, lambda: part.features)
             tally = outcome_matching.join_waiting(
-                self.connection, stored, batch.producer, batch.sequence, facts.specification, self.now_us,
-                accepted.by_the_clock,
+                self.connection, stored, batch.producer, batch.sequence, arrived.facts.specification, self.now_us,
+                part.by_the_clock,
             )  # fmt: skip
             self._count(tally)
+
+    def _advance(
+        self, key: StreamKey, facts: VersionFacts, span: tuple[int, int], rows: int, dense: bool
+    ) -> Stream:
+        stream = streams.advance_stream(
+            self.connection, key, facts, span, self.now_us, rows, dense, self.known.streams.get(key)
+        )
+        self.known.streams[key] = stream
+        self._moved.append(stream)
+        return stream
 
     def _count(self, outcomes: Tally) -> None:
         streams.write_faults(self.connection, outcomes.faults, self.now_us)
         self.outcomes.add(outcomes)
 
-    def _count_errors(self, key: StreamKey, errors: _Errors) -> None:
+    def _count_errors(self, key: StreamKey, errors: RowlessErrors) -> None:
         facts = self.facts[key[:2]]
         assert facts is not None
         stream = self._advance(key, facts, (errors.time_us, errors.time_us), 0, False)
+        streams.write_moved(self.connection, self._moved)
+        self._moved.clear()
         window = rollup.finest_window(errors.time_us, stream.minutes_since_us)
         part = {window: Increment(errors=errors.count)}
-        rollup.add(self.connection, facts.specification, stream.id, part, self.known)
+        rollup.add(self.connection, facts.specification, [(stream.id, part, None)], self.known)
 
 
 def _checksum(batch: PredictionBatch) -> int:
     """Checksum that tells a batch sent again from another under the same number."""
     value = zlib.crc32(f"{batch.model}/{batch.version}@{batch.target}:{batch.rows}".encode())
-    for part in (batch.event_times, batch.scores, *batch.numeric.values()):
-        value = zlib.crc32(part, value)
+    value = zlib.crc32(b"".join((batch.event_times, batch.scores, *batch.numeric.values())), value)
     return zlib.crc32("\0".join(batch.foreign_ids).encode(), value)
 
 
 def _reasons(admission: Admission) -> dict[str, int]:
     """Number of rows that were not taken in, by reason."""
+    if not admission.rejections:
+        return {}
     reasons: Counter[str] = Counter()
     for one in (rejection for rejection in admission.rejections if not rejection.kept):
         reasons[one.reason.value] += one.count

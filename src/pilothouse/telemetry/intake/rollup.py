@@ -5,7 +5,7 @@ finer ones: while it is open, or an event came late, it is marked *unfolded* and
 the sum once the window has passed. So a batch costs one window, and any level can be read at any time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ from pilothouse.telemetry.intake.write_cache import Key, WriteCache
 from pilothouse.telemetry.rows.columns import Features, Floats, Ints, Predictions, join_features
 from pilothouse.telemetry.rows.requests import Requests, joined_requests
 
+_NEVER = (1 << 63) - 1
 _FINER = {HOUR_S: MINUTE_S, DAY_S: HOUR_S}
 DENSE_ROWS_A_MINUTE = 200
 """Rows a minute from which a minute's profile is smaller than its events, and minutes are kept."""
@@ -78,9 +79,8 @@ def increments(specification: ProfileSpecification, streams: Sequence[Arrived]) 
     """Increments of the windows of each stream, all of one specification: streams of few rows cost little more than one of
     as many."""
     found: list[Increments] = [{} for _ in streams]
-    windows, of_rows = _numbered(
-        [_finest(stream.predictions.times, stream.minutes_since_us) for stream in streams]
-    )
+    since = [stream.minutes_since_us for stream in streams]
+    windows, of_rows = _numbered([stream.predictions.times for stream in streams], since)
     features = join_features([stream.features for stream in streams])
     scores = np.concatenate([stream.predictions.scores for stream in streams])
     for number, content in profile.profile_groups(
@@ -88,9 +88,7 @@ def increments(specification: ProfileSpecification, streams: Sequence[Arrived]) 
     ):
         stream, key = windows[number]
         found[stream][_level_of(key)] = Increment(content.rows, profile=content)
-    windows, of_requests = _numbered(
-        [_finest(stream.requests.times, stream.minutes_since_us) for stream in streams]
-    )
+    windows, of_requests = _numbered([stream.requests.times for stream in streams], since)
     asked = joined_requests([stream.requests for stream in streams])
     if not of_requests.size:
         return found
@@ -103,25 +101,33 @@ def increments(specification: ProfileSpecification, streams: Sequence[Arrived]) 
     return found
 
 
-def _numbered(keys: Sequence[Ints]) -> tuple[list[tuple[int, int]], Ints]:
-    """(position, key) of each distinct key of each array, and the number of each element's among these, int64[all]."""
-    windows: list[tuple[int, int]] = []
-    numbers = []
-    for i, of_stream in enumerate(keys):
-        if of_stream.size == 1 or (of_stream.size and (of_stream == of_stream[0]).all()):
-            numbers.append(np.full(of_stream.size, len(windows)))
-            windows.append((i, int(of_stream[0])))
-            continue
-        distinct, members = np.unique(of_stream, return_inverse=True)
-        numbers.append(members + len(windows))
-        windows += [(i, key) for key in distinct.tolist()]
-    return windows, np.concatenate(numbers)
+def _numbered(times: Sequence[Ints], since: Sequence[int | None]) -> tuple[list[tuple[int, int]], Ints]:
+    """(position, key) of each distinct window of each stream's times, and the number of each element's among these,
+    int64[all]."""
+    if len(times) == 1:
+        keys = _finest(times[0], since[0])
+        if keys.size and (keys == keys[0]).all():
+            return [(0, int(keys[0]))], np.zeros(keys.size, np.int64)
+        distinct, members = np.unique(keys, return_inverse=True)
+        return [(0, key) for key in distinct.tolist()], members
+    owners = np.repeat(np.arange(len(times)), [len(of_stream) for of_stream in times])
+    joint = np.concatenate(times)
+    minutes_from = np.array([_NEVER if us is None else us for us in since], np.int64)[owners]
+    minutes = joint - joint % (MINUTE_S * SECOND_US) + 1
+    keys = np.where(joint >= minutes_from, minutes, joint - joint % HOUR_US)
+    order = np.lexsort((keys, owners))
+    keys, of_stream = keys[order], owners[order]
+    is_new = np.ones(len(keys), np.bool_)
+    is_new[1:] = (keys[1:] != keys[:-1]) | (of_stream[1:] != of_stream[:-1])
+    numbers = np.empty(len(keys), np.int64)
+    numbers[order] = is_new.cumsum() - 1
+    return list(zip(of_stream[is_new].tolist(), keys[is_new].tolist(), strict=True)), numbers
 
 
 def _finest(times: Ints, minutes_since_us: int | None) -> Ints:
     """Start of each event's window of the finest level; of a minute's one more, to tell it from the hour's."""
-    if len(times) <= 1:
-        return np.array([_finest_of_one(time, minutes_since_us) for time in times.tolist()], np.int64)
+    if not len(times):
+        return np.empty(0, np.int64)
     first, last = (_finest_of_one(int(time), minutes_since_us) for time in (times.min(), times.max()))
     if first == last:  # as in most batches of dense traffic
         return np.full(len(times), first)
@@ -149,26 +155,28 @@ def finest_window(time_us: int, minutes_since_us: int | None) -> tuple[int, int]
 def add(
     connection: Connection,
     specification: ProfileSpecification,
-    stream_id: int,
-    parts: dict[tuple[int, int], Increment],
+    streams: Iterable[tuple[int, Increments, int | None]],
     known: WriteCache,
 ) -> None:
-    """Add increments to the stored windows of their levels, and mark the coarser windows around them as unfolded."""
+    """Add increments of streams of one specification to the stored windows of their levels, and mark the coarser windows
+    around them as unfolded. Each stream comes with the time of its newest event before these, where that is known: no window
+    after it is stored."""
     written = []
     unfolded: set[Key] = set()
-    for (level, start), part in parts.items():
-        key = stream_id, level, start
-        before = known.window(key)
-        if before is None:
-            if start < window_packs.packed_until(connection, stream_id, known):
-                window_packs.open_around(connection, specification, stream_id, start)
-            before = window_rows.find(connection, specification, key)
-        total = part if before is None else summed(specification, [before, part])
-        known.put_window(key, total)
-        written.append((key, total))
-        if level == MINUTE_S:
-            unfolded.add((stream_id, HOUR_S, floor_to(HOUR_S, start)))
-        unfolded.add((stream_id, DAY_S, floor_to(DAY_S, start)))
+    for stream_id, parts, newest_us in streams:
+        for (level, start), part in parts.items():
+            key = stream_id, level, start
+            before = known.window(key)
+            if before is None and (newest_us is None or start <= newest_us):
+                if start < window_packs.packed_until(connection, stream_id, known):
+                    window_packs.open_around(connection, specification, stream_id, start)
+                before = window_rows.find(connection, specification, key)
+            total = part if before is None else summed(specification, [before, part])
+            known.put_window(key, total)
+            written.append((key, total))
+            if level == MINUTE_S:
+                unfolded.add((stream_id, HOUR_S, floor_to(HOUR_S, start)))
+            unfolded.add((stream_id, DAY_S, floor_to(DAY_S, start)))
     window_rows.write(connection, specification, written)
     new = unfolded - known.unfolded
     if new:

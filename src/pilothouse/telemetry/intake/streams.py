@@ -1,8 +1,8 @@
 """Streams, clocks and rejected events in the tables. Functions take a connection."""
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from pilothouse.domain.formats.time_units import HOUR_US, from_us
@@ -117,10 +117,8 @@ def advance_stream(
     dense: bool,
     known: Stream | None,
 ) -> Stream:
-    """Count ``rows`` with event times from the first to the last of a ``span`` into a stream, making it where it is the first.
-
-    ``known`` is the stream as it is stored, where the caller has it.
-    """
+    """Stream with ``rows`` more, whose event times reach from the first to the last of a ``span``; made where it is the first,
+    else ``write_moved`` stores it. ``known`` is the stream as it is stored, where the caller has it."""
     first, last = span
     before = known or find_stream(connection, *key)
     if before is None:
@@ -140,19 +138,28 @@ def advance_stream(
     if since is None and dense:
         # From the first hour without an event yet: an hour is the sum of its minutes, so none may have rows of its own.
         since = -(-max(first, before.last_event_us + 1) // HOUR_US) * HOUR_US
-    now = replace(
-        before,
-        minutes_since_us=since,
-        first_event_us=min(before.first_event_us, first),
-        last_event_us=max(before.last_event_us, last),
-        last_arrival_us=now_us,
-        rows=before.rows + rows,
+    return Stream(
+        before.id,
+        *key,
+        before.specification_id,
+        since,
+        min(before.first_event_us, first),
+        max(before.last_event_us, last),
+        now_us,
+        before.rows + rows,
+        before.labelled,
     )
-    connection.execute(
+
+
+def write_moved(connection: Connection, moved: Iterable[Stream]) -> None:
+    """Store what ``advance_stream`` has counted into streams."""
+    connection.executemany(
         "UPDATE streams SET minutes_since=?, first_event=?, last_event=?, last_arrival=?, rows=? WHERE id=?",
-        (since, now.first_event_us, now.last_event_us, now_us, now.rows, now.id),
+        [
+            (s.minutes_since_us, s.first_event_us, s.last_event_us, s.last_arrival_us, s.rows, s.id)
+            for s in moved
+        ],
     )
-    return now
 
 
 def _specification_id(connection: Connection, specification: ProfileSpecification) -> int:
@@ -226,12 +233,16 @@ def newest_clocks_us(connection: Connection) -> dict[str, int]:
     return {target: int(event) for target, event in rows}
 
 
-def write_clock(connection: Connection, model: str, target: str, clock: Clock) -> None:
-    connection.execute(
+def write_clocks(connection: Connection, clocks: Mapping[tuple[str, str], Clock]) -> None:
+    """Write the event clocks of models on targets, and put these on the monitor's worklist."""
+    connection.executemany(
         "INSERT INTO clocks (model, target, event, arrived, far, far_count) VALUES (?,?,?,?,?,?) "
         "ON CONFLICT (model, target) DO UPDATE SET event = excluded.event, arrived = excluded.arrived, far = excluded.far, "
         "far_count = excluded.far_count, moved = moved + 1, look_at = 0",
-        (model, target, clock.event_us, clock.arrived_us, clock.far_us, clock.far_count),
+        [
+            (*key, clock.event_us, clock.arrived_us, clock.far_us, clock.far_count)
+            for key, clock in clocks.items()
+        ],
     )
 
 

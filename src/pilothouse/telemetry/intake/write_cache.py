@@ -27,6 +27,8 @@ class WriteCache:
         self.producers: dict[str, int] = {}
         self.owners: dict[int, str] = {}
         """Targets to which producers belong."""
+        self.newest: dict[int, int] = {}
+        """Highest sequence number of each producer that is stored, or about to be; -1 where none is."""
         self.clocks: dict[tuple[str, str], Clock | None] = {}
         self.streams: dict[StreamKey, Stream] = {}
         self.unfolded: set[Key] = set()
@@ -54,6 +56,7 @@ class WriteCache:
         for known in (
             self.producers,
             self.owners,
+            self.newest,
             self.clocks,
             self.streams,
             self.unfolded,
@@ -63,6 +66,10 @@ class WriteCache:
         ):
             known.clear()
         self._seen = None
+
+    def note_sequence(self, producer: int, sequence: int) -> None:
+        """Remember that a batch of that number is stored."""
+        self.newest[producer] = max(sequence, self.newest.get(producer, sequence))
 
     def window(self, key: Key) -> Increment | None:
         """Window of the finest level, or None where it is not in the cache."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pilothouse.domain.errors import IntegrityError
 from pilothouse.domain.formats.wire import PackedTimings, RequestTiming, code_texts, pack_timings
-from pilothouse.statistics.encoding import compress, expand
+from pilothouse.statistics.encoding import compress, expand, with_checksum, without_checksum
 from pilothouse.statistics.profiles.coded import CodedColumn, concatenate
 
 Floats = NDArray[np.float64]
@@ -25,6 +25,10 @@ Ints = NDArray[np.int64]
 AnyOutcomes = NDArray[Any]
 """Outcomes of rows: uint16 class numbers, or float64 values."""
 
+MISSING_TIME = -(1 << 63)
+"""Event time of a row whose log gives none."""
+
+_FLOAT = np.dtype("<f8")
 _LEVEL = 1
 """zstd level of new segments: level 3 takes twice as long for 3 % fewer bytes."""
 CLOSED_LEVEL = 9
@@ -32,6 +36,10 @@ CLOSED_LEVEL = 9
 _LARGEST = 1 << 30
 """Bytes to which a stored part may unpack."""
 _MAGIC = b"PHC2"
+_RAW_MAGIC = b"PHC\x00"
+"""Magic of a part that is not compressed, with a checksum at the end. No bit that turns makes it the other one."""
+_WORTH_COMPRESSING = 512
+"""Bytes from which a new part is compressed: a row or two do not get smaller by it, and take as long as many."""
 
 NO_LABELS = CodedColumn((), np.empty(0, np.uint8))
 NO_REQUESTS = PackedTimings(b"", b"", b"")
@@ -197,26 +205,29 @@ _FIRST_BODIES = msgspec.msgpack.Decoder(_FirstBody)
 
 def encode_predictions(predictions: Predictions, level: int = _LEVEL) -> bytes:
     """Bytes of the predictions of a segment."""
-    all_kept = np.array_equal(predictions.offsets, np.arange(predictions.rows))
+    offsets = predictions.offsets
+    last = len(offsets) - 1
+    all_kept = (not last and not offsets[0]) or np.array_equal(offsets, np.arange(last + 1))
     requests = predictions.requests
     head = _Head(
         _steps(predictions.times),
         predictions.scores.astype("<f8", copy=False).tobytes(),
-        b"" if all_kept else _steps(predictions.offsets),
+        b"" if all_kept else _steps(offsets),
         _coded(predictions.coded_labels),
         predictions.ids,
         (requests.rows, requests.latency_us, _steps(np.frombuffer(requests.at_us, "<i8"))),
         _coded(predictions.traces) if len(predictions.traces) else None,
     )
-    return _MAGIC + compress(_ENCODER.encode(head), level)
+    return _packed(_ENCODER.encode(head), level)
 
 
 def decode_predictions(data: bytes) -> Predictions:
     """Predictions from the bytes that ``encode_predictions`` wrote, now or in the first release. Raises IntegrityError."""
     try:
-        if not data.startswith(_MAGIC):
+        content = _unpacked(data)
+        if content is None:
             return _first_predictions(_FIRST_HEADS.decode(expand(data, _LARGEST)))
-        head = _HEADS.decode(expand(data[len(_MAGIC) :], _LARGEST))
+        head = _HEADS.decode(content)
         times = np.cumsum(np.frombuffer(head.times, "<i8"))
         offsets = np.cumsum(np.frombuffer(head.offsets, "<i8")) if head.offsets else np.arange(len(times))
         rows, latencies, at = head.requests
@@ -235,16 +246,22 @@ def decode_predictions(data: bytes) -> Predictions:
 
 def encode_features(features: Features, level: int = _LEVEL) -> bytes:
     """Bytes of the feature columns of a segment."""
-    numbers = b"".join([column.astype("<f8", copy=False).tobytes() for column in features.numeric.values()])
+    numbers = b"".join(
+        [
+            (column if column.dtype == _FLOAT else column.astype(_FLOAT)).tobytes()
+            for column in features.numeric.values()
+        ]
+    )
     texts = {name: _coded(column) for name, column in features.categorical.items()}
-    return _MAGIC + compress(_ENCODER.encode(_Body(list(features.numeric), numbers, texts)), level)
+    return _packed(_ENCODER.encode(_Body(list(features.numeric), numbers, texts)), level)
 
 
 def decode_features(data: bytes) -> Features:
     """Features from the bytes that ``encode_features`` wrote, now or in the first release. Raises IntegrityError."""
     try:
-        if data.startswith(_MAGIC):
-            body = _BODIES.decode(expand(data[len(_MAGIC) :], _LARGEST))
+        content = _unpacked(data)
+        if content is not None:
+            body = _BODIES.decode(content)
             texts = {name: _uncoded(column) for name, column in body.categorical.items()}
             names, packed = body.numeric_names, body.numbers
         else:
@@ -263,7 +280,22 @@ def pack(value: object) -> bytes:
     return compress(_ENCODER.encode(value), _LEVEL)
 
 
+def _packed(content: bytes, level: int) -> bytes:
+    if level == _LEVEL and len(content) < _WORTH_COMPRESSING:
+        return with_checksum(_RAW_MAGIC + content)
+    return _MAGIC + compress(content, level)
+
+
+def _unpacked(data: bytes) -> bytes | None:
+    """Content of a part; None for one that the first release wrote."""
+    if data.startswith(_RAW_MAGIC):
+        return without_checksum(data)[len(_RAW_MAGIC) :]
+    return expand(data[len(_MAGIC) :], _LARGEST) if data.startswith(_MAGIC) else None
+
+
 def _steps(numbers: NDArray[Any]) -> bytes:
+    if len(numbers) == 1:
+        return numbers.astype("<i8", copy=False).tobytes()
     steps = numbers.astype("<i8")
     steps[1:] -= numbers[:-1]
     return steps.tobytes()

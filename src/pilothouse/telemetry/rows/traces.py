@@ -28,6 +28,8 @@ CREATE TABLE traces (
 def given_traces(column: Sequence[str | None] | CodedTexts) -> CodedColumn:
     """Traces as a batch brings them; what is no trace context is an empty text. Raises ValueError for codes beyond the
     vocabulary."""
+    if not len(column):
+        return NO_LABELS
     coded = CodedColumn.of(column)
     texts = [text if text is not None and is_stored_text(text) else "" for text in coded.vocabulary]
     if not any(texts):
@@ -79,6 +81,8 @@ def _batches(connection: Connection, segment: int) -> list[tuple[int, Prediction
 
 
 def _hashes(column: CodedColumn) -> set[int]:
+    if not len(column):
+        return set()
     used = np.unique(column.codes).tolist()
     return {hash_id(trace) for code in used if (trace := stored_context(column.vocabulary[code])[0])}
 
