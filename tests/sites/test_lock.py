@@ -9,9 +9,9 @@ import pytest
 from pilothouse.cli import failures, main
 from pilothouse.composition import open_workspace
 from pilothouse.console.session import config
-from pilothouse.console.sites.lock import strictest
+from pilothouse.console.sites.lock import strictest, unlocking
 from pilothouse.domain.errors import InvalidInputError
-from pilothouse.domain.sites.readings import Reading, answered
+from pilothouse.domain.sites.readings import Reading, Standing, answered, failed
 from pilothouse.operations.identity import passphrases
 from pilothouse.operations.workspace import audits, workspaces
 from pilothouse.system.workspace_place import os_user
@@ -26,6 +26,17 @@ def test_the_console_locks_as_soon_as_the_strictest_of_its_sites() -> None:
     assert strictest([never]) is None
     assert strictest([lax, never, strict]) == ("b", 600)
     assert strictest([lax, liar]) == ("c", 30)
+
+
+def test_who_unlocks_is_the_first_named_that_answers_whatever_a_site_says_of_its_lock() -> None:
+    """A site that claims the shortest lock does not become the one that is believed."""
+    first = answered(Reading(site="a"), replace(ANSWER, idle_lock_s=3_600), NOW)
+    liar = answered(Reading(site="c"), replace(ANSWER, idle_lock_s=1), NOW)
+    never = answered(Reading(site="d"), ANSWER, NOW)
+    assert unlocking([never, first, liar]) == ["a", "c"]
+    away = failed(first, Standing.AWAY, "no connection", NOW)
+    assert unlocking([away, never, liar]) == ["c"], "one that is away locks nobody out"
+    assert strictest([away, never]) == ("a", 3_600), "and goes on being heeded"
 
 
 def test_a_site_unlocks_by_the_passphrase_that_somebody_has_there(
