@@ -59,9 +59,9 @@ test-versions:
 	@$(PYTHON) .ci/versions $(ARGS)
 	@$(PYTHON) .ci/versions --lowest $(ARGS)
 
-# A real sshd on loopback: who is let in, for what, and what ends with the connection.
+# A real sshd on loopback: who is let in, for what, what ends with the connection, and a federation of daemons on one board.
 proof-ssh: $(VENV)/.dev
-	@$(BIN)/python -m pytest -q -rs tests/ssh
+	@PH_FEDERATION=1 $(BIN)/python -m pytest -q -rs tests/ssh
 
 # A remote target at 500 requests a second: its hub killed and away, it killed, its token revoked.
 proof-remote: $(VENV)/.dev

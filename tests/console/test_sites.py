@@ -108,3 +108,25 @@ def test_every_key_means_one_thing_wherever_the_cursor_is_and_does_something() -
 def test_what_the_console_of_one_does_too_has_its_name_there() -> None:
     own = {"sites"}
     assert {one.id for one in SITE_ACTIONS if one.scope not in own} <= {one.id for one in ACTIONS}
+
+
+async def test_another_list_begins_at_its_first_row_and_the_row_under_the_cursor_is_in_sight(
+    places: list[Path], tmp_path: Path
+) -> None:
+    app = SitesConsole(sites_of([str(place) for place in places]), LastStates(tmp_path / "kept"))
+    async with app.run_test(size=(80, 11)) as pilot:
+        await pilot.press("8")
+        grid = app.query_one(Grid)
+        await until(pilot, lambda: grid.shown >= 8)
+        await pilot.press("end")
+        last = grid.key
+        assert grid.cursor == grid.shown - 1
+        await pilot.press("7")
+        await until(pilot, lambda: grid.cursor == 0 and grid.key != last)
+        await pilot.press("8")
+        await until(pilot, lambda: grid.shown >= 8)
+        site, _, number = str(last).split("\n")
+        await pilot.press("slash", *f"site={site}", "enter", "end", "escape")
+        await until(pilot, lambda: grid.shown >= 8)
+        await pilot.pause()
+        assert grid.scroll_offset.y <= grid.cursor < grid.scroll_offset.y + grid.size.height, number

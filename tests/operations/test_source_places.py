@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from fixtures.registries import ADMIN, make_example
+from pilothouse.domain.identity.roles import Role
 from pilothouse.domain.integrations.integration_file import load_integrations
+from pilothouse.operations.identity import proposals
 from pilothouse.operations.models.source_places import places_to_look_at
 from pilothouse.operations.models.source_reach import Places
 from pilothouse.operations.workspace import apply_models, workspaces
@@ -33,8 +35,19 @@ def test_a_file_allows_places_to_who_puts_it_in_force_and_to_no_plan(
     with example.services.registry.read() as connection:
         actor = example.actor(name)
         described = load_integrations(FILE, "integrations.toml")
-        assert places_to_look_at(connection, actor, described, applied=applied) == places
-        assert places_to_look_at(connection, actor, None, applied=applied) == Places(())
+        assert places_to_look_at(example.services, connection, actor, described, applied=applied) == places
+        assert places_to_look_at(example.services, connection, actor, None, applied=applied) == Places(())
+    example.services.close()
+
+
+def test_one_person_alone_asks_no_such_place_where_it_takes_two(tmp_path: Path) -> None:
+    example = make_example(tmp_path / "w")
+    workspaces.grant_role(example.services, example.actor(ADMIN), "eve", Role.ADMIN)
+    proposals.set_dual_control(example.services, example.actor(ADMIN), on=True, reason="two of us")
+    with example.services.registry.read() as connection:
+        described = load_integrations(FILE, "integrations.toml")
+        actor = example.actor(ADMIN)
+        assert places_to_look_at(example.services, connection, actor, described, applied=True) == Places(())
     example.services.close()
 
 

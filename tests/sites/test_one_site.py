@@ -52,8 +52,8 @@ def test_a_site_that_is_asked_and_followed_by_a_hub_is_one_tile() -> None:
         ("hub", Standing.ANSWERS),
     ]
     assert summary(found) == "2 sites · 3 alerts, 2 requests, 4 jobs"
-    (_, facts), _ = detail(found[0], "/srv/jfk", NOW)
-    assert "hub follows it" in facts.text
+    _, (why, *_) = detail(found[0], "/srv/jfk", NOW)
+    assert "hub follows it" in why.text
     assert found[0].answer is not None
     assert found[0].answer.items
 
@@ -97,8 +97,7 @@ def test_two_that_run_under_one_identity_contradict() -> None:
         Standing.ANSWERS,
         Standing.ANSWERS,
     ]
-    assert "runs under the identity of old" in found[0].said
-    assert "40 rows here, 44 rows in old" in found[0].said
+    assert "old runs under the same identity (rows of the log: 40 here, 44 in old)" in found[0].said
 
 
 @pytest.mark.parametrize("standing", ["contradicts", "not believed", "replayed", "copy"])

@@ -1,5 +1,9 @@
 """What every console keeps to on a terminal: nothing is drawn raw, and an error that ends it prints nothing by itself."""
 
+import os
+import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from textual.app import App
@@ -10,6 +14,8 @@ from pilothouse.console.session.typeahead import Fence, TypeAhead
 
 if TYPE_CHECKING:
     from textual.driver import Driver
+
+_STDIN, _STDOUT = 0, 1
 
 
 class TerminalApp(App[int]):
@@ -45,3 +51,26 @@ class TerminalApp(App[int]):
     def _fatal_error(self) -> None:
         """As ``panic``. Textual would print a traceback with the values of all variables on the terminal."""
         self._close_messages_no_wait()
+
+
+@contextmanager
+def without_echo() -> Iterator[None]:
+    """Show nothing that is typed into the terminal, for a program that asks for a secret: what is typed before it asks would be
+    shown too."""
+    if not os.isatty(_STDIN):
+        yield
+        return
+    before = termios.tcgetattr(_STDIN)
+    termios.tcsetattr(_STDIN, termios.TCSANOW, [*before[:3], before[3] & ~termios.ECHO, *before[4:]])
+    try:
+        yield
+    finally:
+        termios.tcsetattr(_STDIN, termios.TCSANOW, before)
+
+
+def wait_to_be_read() -> None:
+    """Wait for Enter: what a command has said is gone once the console is drawn again."""
+    if os.isatty(_STDIN):
+        os.write(_STDOUT, b"Enter goes back ")
+        while os.read(_STDIN, 1) not in (b"\n", b""):
+            pass

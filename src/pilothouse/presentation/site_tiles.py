@@ -91,8 +91,9 @@ def _filled(cells: Sequence[Cell], width: int) -> Line:
     return (*shown, Cell(" " * room))
 
 
-def summary(readings: Sequence[Reading]) -> str:
-    """``30 sites, 2 away, 1 read-only · 41 alerts, 5 requests, 3 jobs``: standings that are not ``answers`` are counted."""
+def summary(readings: Sequence[Reading], *, short: bool = False) -> str:
+    """``30 sites, 2 away, 1 read-only · 41 alerts, 5 requests, 3 jobs``: standings that are not ``answers`` are counted. Where
+    it is ``short``, figures are as on tiles: ``▲41 ◆5 ▶3``."""
     standings = [
         f"{number} {standing}"
         for standing in Standing
@@ -101,12 +102,13 @@ def summary(readings: Sequence[Reading]) -> str:
     if wrong := sum(bool(one.skew_s) for one in readings):
         standings.append(f"{wrong} with a wrong clock")
     known = [one.figures for one in readings if one.figures is not None and one.standing is not Standing.COPY]
-    figures = (
-        counted(sum(one.alerts for one in known), "alert"),
-        counted(sum(one.requests for one in known), "request"),
-        counted(sum(one.jobs for one in known), "job"),
+    alerts, requests, jobs = (
+        sum(getattr(one, name) for one in known) for name in ("alerts", "requests", "jobs")
     )
-    return f"{', '.join([counted(len(readings), 'site'), *standings])} · {', '.join(figures)}"
+    figures = f"{counted(alerts, 'alert')}, {counted(requests, 'request')}, {counted(jobs, 'job')}"
+    if short:
+        figures = f"▲{alerts:,} ◆{requests:,} ▶{jobs:,}"
+    return f"{', '.join([counted(len(readings), 'site'), *standings])} · {figures}"
 
 
 def filter_cells(reading: Reading) -> dict[str, str]:
@@ -127,12 +129,14 @@ def detail(
 ) -> tuple[tuple[Cell, Cell], Line]:
     """Two lines about one site: where it is and as whom it knows us; then why it is what it is, and an item of it whole."""
     answer, figures = reading.answer, reading.figures
-    facts = [place, *reading.ways]
-    if answer is not None:
-        facts += [f"as {answer.actor}"] if answer.actor else []
-        facts += [f"schema {answer.schema}"] if answer.schema else []
+    facts = []  # a place may be long, and what comes last is cut
     if figures is not None:
         facts.append(f"{figures.unhealthy} of {counted(figures.deployments, 'deployment')} unhealthy")
+    if answer is not None and answer.actor:
+        facts.append(f"as {answer.actor}")
+    facts.append(place)
+    if answer is not None and answer.schema:
+        facts.append(f"schema {answer.schema}")
     why = _why(reading, now)
     tone: Tone = "warn" if reading.said or reading.is_stale or reading.skew_s else ""
     lines: Line = (Cell(why, tone),)
@@ -154,12 +158,12 @@ def _why(reading: Reading, now: datetime) -> str:
         )
     elif figures is None and reading.since is not None:
         parts.append(f"{reading.standing}; no state of it is known")
-    parts += [reading.said] if reading.said else []
+    parts += [*reading.ways, reading.said] if reading.said else reading.ways
     if reading.skew_s:
         ahead = "ahead" if reading.skew_s > 0 else "behind"
         parts.append(f"its clock is {span_text(abs(reading.skew_s))} {ahead}: ages here are by ours")
     if figures is not None:
         parts += [figures.frozen] if figures.frozen else []
-        parts += [figures.unwatched] if figures.unwatched else []
+        parts += [figures.unwatched] if figures.unwatched and not figures.frozen else []
         parts += [f"automation is paused {figures.paused}"] if figures.paused else []
     return "; ".join(parts)

@@ -3,6 +3,7 @@ command in the site."""
 
 import subprocess
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from pilothouse.console.sites.board import Board
 from pilothouse.console.sites.header import place_cells, tab_cells
 from pilothouse.console.sites.keys import LISTS, SEARCH, SITE_ACTIONS, SITES, actions_in
 from pilothouse.console.sites.lock import CHECK_S, Lockable, SitesLock
+from pilothouse.console.terminal_app import wait_to_be_read, without_echo
 from pilothouse.console.widgets.frame_parts import Footer, OneLine
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.prompt import Prompt
@@ -136,8 +138,10 @@ class SitesConsole(Lockable):
     # ---- drawing
 
     def _go(self, view: str) -> None:
-        self.view = view
         board, grid = self.query_one(Board), self.query_one(Grid)
+        if view != self.view:  # one grid shows every list: the row of the one before is no place in this one
+            grid.begin_at_top()
+        self.view = view
         board.display, grid.display = view == SITES, view != SITES
         self._set_filter("")
         self._show()
@@ -158,8 +162,8 @@ class SitesConsole(Lockable):
         self._show_detail(now)
 
     def _show_place(self) -> None:
-        said = summary(self.readings)
-        said = f"READ-ONLY  {said}" if self._read_only else said
+        readings, first = self.readings, "READ-ONLY  " if self._read_only else ""
+        said = [first + summary(readings), first + summary(readings, short=True)]
         self.query_one("#place", OneLine).put(*place_cells(self.view, self._filter, said, self.size.width))
         self.query_one("#tabs", OneLine).put(*tab_cells(self.view, self._actions()))
 
@@ -251,7 +255,8 @@ class SitesConsole(Lockable):
             return
         if not reading.standing.opens:
             why = reading.said or "it did not answer"
-            self.say(f"{reading.site} is not opened, {reading.standing}: {why}")
+            alone = "; pilothouse -w opens it alone" if reading.is_doubled else ""
+            self.say(f"{reading.site} is not opened, {reading.standing}: {why}{alone}")
             return
         site = self._sites[reading.site]
         command = console_command(site, self._item(), read_only=self._read_only, config=self._config_path)
@@ -259,11 +264,14 @@ class SitesConsole(Lockable):
         if code:
             self.say(f"the console of {reading.site} ended with exit code {code}")
 
-    def _in_terminal(self, site: str, command: Sequence[str]) -> int | None:
-        """Exit code of a command that had the terminal; None where the terminal cannot be handed over."""
+    def _in_terminal(self, site: str, command: Sequence[str], *, hidden: bool = False) -> int | None:
+        """Exit code of a command that had the terminal; None where the terminal cannot be handed over. ``hidden``: nothing that
+        is typed is shown, also before the command asks."""
         try:
-            with self.suspend():
+            with self.suspend(), without_echo() if hidden else nullcontext():
                 code = _run(command)
+                if hidden and code:
+                    wait_to_be_read()
         except SuspendNotSupported:
             self.say("this terminal cannot be handed over: open the site alone, with pilothouse -w")
             return None
@@ -274,8 +282,8 @@ class SitesConsole(Lockable):
         return code
 
     def run_in_site(self, name: str, words: Sequence[str]) -> int | None:
-        """Run a command of a site in this terminal; its exit code."""
-        return self._in_terminal(name, site_command(self._sites[name], words, terminal=True))
+        """Run a command of a site in this terminal, which shows nothing that is typed; its exit code."""
+        return self._in_terminal(name, site_command(self._sites[name], words, terminal=True), hidden=True)
 
     def _act(self, name: str) -> None:
         """Ask whether to do something to what the cursor is on, in its site."""

@@ -9,12 +9,15 @@ from pilothouse.presentation.cell import Cell
 from pilothouse.presentation.width import clip, display_width
 
 
-def place_cells(view: str, filter_text: str, said: str, width: int) -> list[Cell]:
-    """``sites › alerts /region=eu``, and at the right what is said of all sites."""
+def place_cells(view: str, filter_text: str, said: Sequence[str], width: int) -> list[Cell]:
+    """``sites › alerts /region=eu``, and at the right what is said of all sites: the first text that has room, else as much of
+    the last as has."""
     left = (" sites" if view == SITES else f" sites › {view}") + (
         f" /{safe(filter_text, 40)}" if filter_text else ""
     )
-    right = clip(said, max(1, min(display_width(said), width - display_width(left) - 3)))
+    room = max(1, width - display_width(left) - 3)
+    text = next((one for one in said if display_width(one) <= room), said[-1])
+    right = clip(text, min(display_width(text), room))
     gap = " " * max(1, width - display_width(left) - display_width(right) - 1)
     return [Cell(left, "strong"), Cell(gap), Cell(right, "dim")]
 

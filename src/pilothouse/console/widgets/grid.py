@@ -137,6 +137,8 @@ class Grid(ScrollView, can_focus=True):
         if narrower:
             self.begin_at_top()
         self._apply()
+        if not narrower:  # rows have come in above the one that the cursor is on
+            self.scroll_to_region(Region(0, self._first + self.cursor, 1, 2), animate=False, force=True)
 
     def select(self, key: str) -> None:
         """Put the cursor on the row with that key, if it exists."""

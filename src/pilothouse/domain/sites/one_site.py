@@ -13,7 +13,7 @@ _SILENT = (Standing.AWAY, Standing.STALE, Standing.UNKNOWN)
 """What a site is of which somebody else may know more."""
 _WELL = (Standing.ANSWERS, Standing.READ_ONLY, Standing.STALE, Standing.UNKNOWN)
 """What a followed site is of which nothing is told that must stand by itself."""
-_WHICH = "find out which is the site, stop the other, or give it an identity of its own (pilothouse site identity --new)"
+_WHICH = "stop the one that is not the site, or give it an identity of its own (site identity --new)"
 
 
 def merged(readings: Sequence[Reading]) -> list[Reading]:
@@ -81,9 +81,9 @@ def _twin(one: Reading, running: Sequence[Reading], firsts: Sequence[Reading]) -
     others = [other for other in running if other is not own]
     if own not in running:
         return _copy(own, running[0])
-    logs = ", ".join(f"{_rows(other):,} rows in {other.site}" for other in others)
-    said = f"it runs under the identity of {others[0].site}, which runs too"
-    return Standing.CONTRADICTS, f"{said}; the log has {_rows(one):,} rows here, {logs}: {_WHICH}"
+    logs = ", ".join(f"{_rows(other):,} in {other.site}" for other in others)
+    said = f"{others[0].site} runs under the same identity (rows of the log: {_rows(one):,} here, {logs}): {_WHICH}"
+    return Standing.CONTRADICTS, said
 
 
 def _copy(one: Reading, main: Reading) -> tuple[Standing, str]:
@@ -96,8 +96,7 @@ def _copy(one: Reading, main: Reading) -> tuple[Standing, str]:
 def _other_log(one: Reading, other: Reading) -> tuple[Standing, str]:
     return (
         Standing.CONTRADICTS,
-        f"it has the identity of {other.site}, and another log of {_rows(one):,} rows: a copy that went its own way, or rows "
-        f"were changed; {_WHICH}",
+        f"it has the identity of {other.site}, and another log of {_rows(one):,} rows: a copy, or rows were changed; {_WHICH}",
     )
 
 

@@ -75,8 +75,12 @@ class Reading:
     @property
     def is_stale(self) -> bool:
         """Whether its figures are of before: nothing newer was heard."""
-        is_asked = self.standing is Standing.COPY or (self.standing is Standing.CONTRADICTS and not self.via)
-        return self.figures is not None and not self.is_current and not is_asked
+        return self.figures is not None and not self.is_current and not self.is_doubled
+
+    @property
+    def is_doubled(self) -> bool:
+        """Whether it is there, and another of the same identity too."""
+        return self.standing is Standing.COPY or (self.standing is Standing.CONTRADICTS and not self.via)
 
 
 _SKEW = timedelta(minutes=1)

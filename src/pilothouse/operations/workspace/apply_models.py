@@ -255,7 +255,7 @@ def _read_files(services: Services, actor: Actor, folder: Path | None, *, thorou
     described_alerts = settings_files.read_alerts_file(services, problems)
     with reading(services, actor) as connection:
         known = {facts.digest for facts in models.facts(connection).values()}
-        reachable = places_to_look_at(connection, actor, integrations, applied=not thorough)
+        reachable = places_to_look_at(services, connection, actor, integrations, applied=not thorough)
         examination = Examination(known, reachable, thorough)
     files = read_model_files(services, root, described, problems, examination=examination)
     problems += target_files.disagreements(files.values(), described)
