@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import platform
+import resource
 import signal
 import subprocess
 import sys
@@ -253,3 +254,15 @@ def test_a_lock_that_nobody_lets_go_of_is_said(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(ConflictError, match="another daemon runs"), leadership(tmp_path / "lock"):
         pass
     os.close(held)
+
+
+def test_a_file_that_finds_no_room_is_named_and_leaves_nothing(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"report\.html") as found:
+            files.write_atomically(tmp_path / "report.html", b"more than there is room for")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert found.value.filename == str(tmp_path / "report.html")
+    assert list(tmp_path.iterdir()) == []

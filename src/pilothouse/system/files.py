@@ -30,9 +30,11 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o600, *, durably: boo
             if durably:  # before the rename: else a power cut may leave the new name with empty bytes
                 os.fsync(stream.fileno())
         Path(temporary).replace(path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             Path(temporary).unlink()
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # a full disk is told of the descriptor alone
         raise
     if durably:
         sync_folder(path.parent)
