@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,9 +16,9 @@ from pilothouse.system import files
 _MOST_BYTES = 2 << 20
 
 
-def default_folder(environment: Mapping[str, str] = os.environ) -> Path:
+def default_folder() -> Path:
     """``$XDG_STATE_HOME/pilothouse/sites``."""
-    home = environment.get("XDG_STATE_HOME") or "~/.local/state"
+    home = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
     return Path(home).expanduser() / "pilothouse" / "sites"
 
 

@@ -224,10 +224,10 @@ def judged(columns: Sequence[ColumnDrift], rate: float = FALSE_ALARM_RATE) -> li
     ]
 
 
-def judged_quality(columns: Sequence[ColumnDrift], rate: float = FALSE_ALARM_RATE) -> list[ColumnDrift]:
-    """Columns with ``worse`` set: rises whose p-value is at most Benjamini and Hochberg's bound at ``rate`` over all
-    shares that are tested, apart from drift."""
-    critical = benjamini_hochberg([p for column in columns for p in column.rises.values()], rate)
+def judged_quality(columns: Sequence[ColumnDrift]) -> list[ColumnDrift]:
+    """Columns with ``worse`` set: rises whose p-value is at most Benjamini and Hochberg's bound at ``FALSE_ALARM_RATE`` over
+    all shares that are tested, apart from drift."""
+    critical = benjamini_hochberg([p for column in columns for p in column.rises.values()], FALSE_ALARM_RATE)
     return [
         replace(column, worse=tuple(share for share, p in column.rises.items() if p <= critical))
         for column in columns

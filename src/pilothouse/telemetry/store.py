@@ -178,14 +178,14 @@ class TelemetryStore(TelemetryFile):
             raise
         faults.reach("after the commit of a batch")
 
-    def fold_windows(self, at_most: int = 200) -> int:
+    def fold_windows(self) -> int:
         """Write the sums of hours and days that have passed, in short transactions. Returns how many.
 
         A window that is damaged stops no other; raises its IntegrityError at the end.
         """
         damaged: list[IntegrityError] = []
         with self.read() as connection:
-            passed = rollup.passed_windows(connection, at_most)
+            passed = rollup.passed_windows(connection)
         for first in range(0, len(passed), _FOLDED_A_COMMIT):
             with self.transaction() as connection:
                 for key in passed[first : first + _FOLDED_A_COMMIT]:

@@ -80,13 +80,13 @@ def packaged(
 
 
 def rows_compared(
-    original: Predictor, sample: InputColumns, *, seed: int = 0, count: int = GENERATED_ROWS
+    original: Predictor, sample: InputColumns, *, seed: int = 0
 ) -> tuple[InputColumns | None, str]:
     """Generated rows that the model answers, as its portable form is compared on; None, and why, where it has none."""
     try:
         data = to_bytes(converted(original.model, original.schema))
         compared = _Comparison(original, Predictor(data, original.schema), np.random.default_rng(seed), 0)
-        columns = _tries(compared, data, sample, seed, count)
+        columns = _tries(compared, data, sample, seed, GENERATED_ROWS)
         rows = compared.answered(columns)
     except (ValueError, TypeError, PilothouseError, NotPortable) as why:
         return None, one_line(f"it has no portable form: {why}", _LONGEST_REASON)

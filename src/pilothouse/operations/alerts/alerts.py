@@ -24,14 +24,11 @@ def list_alerts(
     status: AlertStatus | None = None,
     unresolved: bool = False,
     model: str | None = None,
-    target: str | None = None,
     limit: int = 500,
 ) -> list[Alert]:
     """Alerts, newest first."""
     with reading(services, actor) as connection:
-        return alerts.listed(
-            connection, status=status, unresolved=unresolved, model=model, target=target, limit=limit
-        )
+        return alerts.listed(connection, status=status, unresolved=unresolved, model=model, limit=limit)
 
 
 def count_alerts(

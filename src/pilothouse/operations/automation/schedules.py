@@ -46,12 +46,10 @@ class ScheduleHistory:
     """Number of all nominal times that were decided."""
 
 
-def list_schedules(
-    services: Services, actor: Actor, *, model: str | None = None, count: int = 5
-) -> list[Schedule]:
+def list_schedules(services: Services, actor: Actor, *, count: int = 5) -> list[Schedule]:
     """The schedules of the model files in force, each with its next ``count`` nominal times."""
     with reading(services, actor) as connection:
-        rules = [(s, schedules.rule_of(connection, s.id)) for s in schedules.listed(connection, model)]
+        rules = [(s, schedules.rule_of(connection, s.id)) for s in schedules.listed(connection)]
     now = services.now()
     return [
         replace(schedule, next_times=tuple(islice(nominal_times(rule, now), count)))

@@ -18,7 +18,7 @@ def takes_query(named: str) -> bool:
 
 
 @contextmanager
-def as_file(named: str, reached: Reached, form: TableForm | None = None) -> Iterator[Path]:
+def as_file(named: str, reached: Reached) -> Iterator[Path]:
     """Path of what is named: the file itself, or its rows by URL in a parquet file that is gone afterwards, read by a process
     of its own. Values stay as they are; who reads the file knows what they mean. Raises InvalidInputError, NotFoundError,
     UnavailableError."""
@@ -35,6 +35,7 @@ def as_file(named: str, reached: Reached, form: TableForm | None = None) -> Iter
     path = None if url.is_remote else Path(url.location).resolve()
     if path is not None and not path.exists():
         raise NotFoundError(f"{path} does not exist")
-    form = form or TableForm(missing=(), timezone="UTC")
-    with closing(Reaching(named, path, form, reached, act="rows")) as reaching:
+    with closing(
+        Reaching(named, path, TableForm(missing=(), timezone="UTC"), reached, act="rows")
+    ) as reaching:
         yield Path(reaching.answer()["rows"])

@@ -179,10 +179,9 @@ def check_zone(name: str, time: datetime | None) -> None:
         raise InvalidInputError(f"{name}: {time.isoformat()} has no time zone; add one, e.g. Z for UTC")
 
 
-def start_reproduction(services: Services, actor: Actor, reference: str, *, reason: str = "") -> Job:
+def start_reproduction(services: Services, actor: Actor, reference: str) -> Job:
     """Queue a reproduction of a version from its record. Raises NotFoundError, NotAllowedError, or ConflictError where training
     rows were erased."""
-    reason = clean_text(reason, "the reason")
     with reading(services, actor) as connection:
         model = require_version(connection, reference).model
     with changing(services, actor, Permission.TRAIN, model) as change:
@@ -192,7 +191,7 @@ def start_reproduction(services: Services, actor: Actor, reference: str, *, reas
             raise InvalidInputError(
                 f"{version_uri(model, version.number)} was adopted, not trained here: nothing to reproduce"
             )
-        reason = reason or f"reproduce {version_uri(model, version.number)}"
+        reason = f"reproduce {version_uri(model, version.number)}"
         registered = require_model(change.connection, model)
         new = _new_job(change, "reproduce", registered, reason, {"version": version.number})
         return queue(change, replace(new, version_id=version.id))

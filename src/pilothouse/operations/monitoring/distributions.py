@@ -40,7 +40,6 @@ def feature_distribution(
     *,
     window_end: datetime | None = None,
     version: int | None = None,
-    bins: int = _BINS,
 ) -> FeatureDistribution | None:
     """The feature in the window that ends at ``window_end`` (None: the newest), beside its reference; None before the first
     window. Raises NotFoundError (no such feature) or NotAllowedError.
@@ -72,7 +71,7 @@ def feature_distribution(
         stream.version,
         feature,
         reading.window,
-        _bins(specification, feature, reference, window, bins),
+        _bins(specification, feature, reference, window, _BINS),
         reference.rows,
         window.rows,
         drift.missing_share(reference) if reference.rows else 0.0,

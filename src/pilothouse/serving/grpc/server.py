@@ -15,9 +15,9 @@ _HANDSHAKE_S = 20
 class GrpcServer:
     """Connections of one listener."""
 
-    def __init__(self, app: Answers, room: BodyRoom, limits: GrpcLimits | None = None) -> None:
+    def __init__(self, app: Answers, room: BodyRoom) -> None:
         """Server that asks ``app``. Messages that arrive take ``room`` together with the bodies of HTTP."""
-        self._app, self._room, self._limits = app, room, limits or GrpcLimits()
+        self._app, self._room = app, room
         self._connections: set[GrpcConnection] = set()
         self._server: asyncio.Server | None = None
 
@@ -29,7 +29,7 @@ class GrpcServer:
                 Calls(partial(refusal, self._app), partial(answer, self._app)),
                 self._room,
                 self._connections,
-                self._limits,
+                GrpcLimits(),
             ),
             sock=listener,
             ssl=tls,

@@ -198,12 +198,10 @@ def newest_recorded(connection: Connection) -> datetime | None:
     return from_us(row[0]) if row else None
 
 
-def ran_back(connection: Connection, after: int = 0) -> list[int]:
-    """Rows that are earlier than the one before them, of those after a row."""
+def ran_back(connection: Connection) -> list[int]:
+    """Rows that are earlier than the one before them."""
     rows = connection.execute(
-        "SELECT a.seq FROM audit a JOIN audit b ON b.seq = a.seq - 1 WHERE a.seq > ? AND a.recorded_at < b.recorded_at "
-        "ORDER BY a.seq",
-        (after,),
+        "SELECT a.seq FROM audit a JOIN audit b ON b.seq = a.seq - 1 WHERE a.recorded_at < b.recorded_at ORDER BY a.seq"
     )
     return [row[0] for row in rows]
 

@@ -159,14 +159,13 @@ def put_back(
     *,
     failed: bool = True,
     not_before: datetime | None = None,
-    error: str = "",
 ) -> bool:
     """Queue an attempt's job again, counted as a failure or not; False where it has moved on."""
     changed = connection.execute(
         "UPDATE jobs SET status = 'queued', lease_owner = NULL, lease_until = NULL, step = '', message = ?, "
-        "failures = failures + ?, not_before = ?, error = ?, progress = CASE WHEN ? THEN 0 ELSE progress END "
+        "failures = failures + ?, not_before = ?, error = '', progress = CASE WHEN ? THEN 0 ELSE progress END "
         "WHERE id = ? AND attempt = ? AND status = 'running'",
-        (message, int(failed), to_us(not_before), error, int(failed), job_id, attempt),
+        (message, int(failed), to_us(not_before), int(failed), job_id, attempt),
     )
     return changed.rowcount == 1
 

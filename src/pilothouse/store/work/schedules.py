@@ -39,10 +39,9 @@ def find(connection: Connection, schedule_id: int) -> Schedule | None:
     return _schedule(row) if row else None
 
 
-def listed(connection: Connection, model: str | None = None) -> list[Schedule]:
+def listed(connection: Connection) -> list[Schedule]:
     """Schedules of the model files in force."""
-    conditions, values = where({"m.name = ?": model}, "s.active = 1")
-    rows = connection.execute(f"{_SELECT}{conditions} ORDER BY m.name, s.name", values)
+    rows = connection.execute(f"{_SELECT} WHERE s.active = 1 ORDER BY m.name, s.name")
     return [_schedule(row) for row in rows]
 
 

@@ -27,14 +27,13 @@ def read_database(
     query: str,
     url: str,
     timeout_s: int,
-    folder_rows: int = _ROWS,
     addresses: Sequence[str] = (),
 ) -> tuple[pa.Table, dict[str, Any]]:
     """Rows of ``query``, and what is on record of them. ``url`` is the whole one, with the password, where there are
     credentials; ``addresses`` those of its host that may be reached, where they were looked up. Raises whatever the driver
     does: mask it."""
     with _connected(location, url, timeout_s, addresses) as (connection, backend):
-        table = _rows(connection, backend, query, folder_rows)
+        table = _rows(connection, backend, query, _ROWS)
     return table, {
         "server_told_to_read_only": backend in _TOLD,
         "reproduced_by": "the rows that the training keeps",

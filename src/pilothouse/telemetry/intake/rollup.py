@@ -27,6 +27,8 @@ _NEVER = (1 << 63) - 1
 _FINER = {HOUR_S: MINUTE_S, DAY_S: HOUR_S}
 DENSE_ROWS_A_MINUTE = 200
 """Rows a minute from which a minute's profile is smaller than its events, and minutes are kept."""
+_PASSED_AT_ONCE = 200
+"""Windows that have passed of which the sums are written at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,12 +196,12 @@ def fold(connection: Connection, specification: ProfileSpecification, key: Key) 
     )
 
 
-def passed_windows(connection: Connection, at_most: int) -> list[Key]:
-    """Unfolded windows that the newest event of their stream has passed, hours before days."""
+def passed_windows(connection: Connection) -> list[Key]:
+    """Some unfolded windows that the newest event of their stream has passed, hours before days."""
     rows = connection.execute(
         "SELECT u.stream_id, u.level, u.start FROM unfolded_windows u JOIN streams s ON s.id = u.stream_id "
         "WHERE u.start + u.level * 1000000 <= s.last_event ORDER BY u.level, u.start LIMIT ?",
-        (at_most,),
+        (_PASSED_AT_ONCE,),
     )
     return [(int(stream), int(level), int(start)) for stream, level, start in rows]
 
