@@ -8,7 +8,7 @@ from documents import DOCUMENTS, words_of
 from pilothouse.domain.formats.time_units import DAY_US
 from pilothouse.domain.models import evaluation
 from pilothouse.domain.models.model_spec import AlertKind, MonitoringSpec
-from pilothouse.domain.monitoring.monitoring import RejectionReason
+from pilothouse.domain.monitoring.rejections import RejectionReason
 from pilothouse.operations.alerts import alerting, silence
 from pilothouse.operations.monitoring import window_closing
 from pilothouse.statistics import reference

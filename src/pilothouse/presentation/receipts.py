@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from pilothouse.domain.monitoring.monitoring import RejectionReason
+from pilothouse.domain.monitoring.rejections import RejectionReason
 
 
 @dataclass(frozen=True, slots=True)

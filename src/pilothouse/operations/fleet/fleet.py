@@ -5,7 +5,8 @@ from itertools import groupby
 
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.monitoring.deployment_state import counts_as_known
-from pilothouse.domain.monitoring.monitoring import Fleet, Health, RollOut, ServingState
+from pilothouse.domain.monitoring.fleet import Fleet, RollOut
+from pilothouse.domain.monitoring.monitoring import Health, ServingState
 from pilothouse.domain.records import RequestStatus
 from pilothouse.domain.rollouts.rollout import PlaceState, Rollout
 from pilothouse.operations.authorisation import reading

@@ -5,7 +5,8 @@ from collections.abc import Callable, Collection, Iterable
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.monitoring.deployment_groups import DeploymentGroup, GroupMember
 from pilothouse.domain.monitoring.deployment_state import as_known, counts_as_known
-from pilothouse.domain.monitoring.monitoring import Health, Place
+from pilothouse.domain.monitoring.fleet import Place
+from pilothouse.domain.monitoring.monitoring import Health
 from pilothouse.operations.authorisation import reading
 from pilothouse.operations.services import Services
 from pilothouse.operations.states.watching import unwatched

@@ -18,7 +18,7 @@ from pilothouse.domain.formats.wire import (
 )
 from pilothouse.domain.identifiers import VersionReference, check_name, version_uri
 from pilothouse.domain.identity.roles import Actor, Permission
-from pilothouse.domain.monitoring.monitoring import RejectedEvents
+from pilothouse.domain.monitoring.rejections import RejectedEvents
 from pilothouse.operations.authorisation import authorise, changing
 from pilothouse.operations.catalogue import require_model, require_version, spec_of_model
 from pilothouse.operations.promotion.deployments import private_columns

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.listing import Page, Query
-from pilothouse.domain.monitoring.monitoring import OutcomeConflict, WaitingOutcome
+from pilothouse.domain.monitoring.rejections import OutcomeConflict, WaitingOutcome
 from pilothouse.operations.authorisation import authorise
 from pilothouse.operations.services import Services
 from pilothouse.sqlite import Connection

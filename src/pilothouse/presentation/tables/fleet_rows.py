@@ -7,7 +7,8 @@ from itertools import product
 from types import MappingProxyType
 
 from pilothouse.domain.formats.safe_text import safe
-from pilothouse.domain.monitoring.monitoring import Fleet, Health, RollOut, TargetState
+from pilothouse.domain.monitoring.fleet import Fleet, RollOut
+from pilothouse.domain.monitoring.monitoring import Health, TargetState
 from pilothouse.domain.records import Deployment
 from pilothouse.domain.targets import Difference
 from pilothouse.presentation.cells import HEALTH, Cell, Tone, cell

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from pilothouse.domain.formats.safe_text import safe
-from pilothouse.domain.monitoring.monitoring import (
+from pilothouse.domain.monitoring.rejections import (
     OutcomeConflict,
     RejectedEvents,
     RejectionReason,

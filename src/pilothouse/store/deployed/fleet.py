@@ -12,7 +12,8 @@ from pilothouse.domain.formats.canonical import canonical_json
 from pilothouse.domain.formats.time_units import from_us
 from pilothouse.domain.monitoring.deployment_state import HEARD, PASSING, WAS, is_of_then
 from pilothouse.domain.monitoring.findings import WindowFinding
-from pilothouse.domain.monitoring.monitoring import Health, Place, ServingState, TargetState
+from pilothouse.domain.monitoring.fleet import Place
+from pilothouse.domain.monitoring.monitoring import Health, ServingState, TargetState
 from pilothouse.domain.records import Deployment
 from pilothouse.sqlite import Connection, Row
 from pilothouse.sqlite.conditions import marks

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pilothouse.domain.formats.time_units import DAY_US, HOUR_US
 from pilothouse.domain.formats.wire import PackedTimings, PredictionBatch, code_width, pack_timings
-from pilothouse.domain.monitoring.monitoring import RejectionReason
+from pilothouse.domain.monitoring.rejections import RejectionReason
 from pilothouse.statistics.profiles.coded import CodedColumn
 from pilothouse.statistics.profiles.specification import CategoricalColumn, ProfileSpecification
 from pilothouse.telemetry.intake.small_batches import PlainBatch

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pilothouse.domain.formats.wire import BatchReceipt, PredictionBatch
-from pilothouse.domain.monitoring.monitoring import RejectionReason
+from pilothouse.domain.monitoring.rejections import RejectionReason
 from pilothouse.sqlite import Connection
 from pilothouse.telemetry.intake import (
     heads,

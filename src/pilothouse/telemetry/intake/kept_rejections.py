@@ -11,7 +11,7 @@ import msgspec
 
 from pilothouse.domain.formats.wire import PredictionBatch
 from pilothouse.domain.identifiers import PredictionId
-from pilothouse.domain.monitoring.monitoring import RejectionReason
+from pilothouse.domain.monitoring.rejections import RejectionReason
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.inserts import insert
 from pilothouse.statistics.encoding import compress, expand

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pilothouse.domain.formats.time_units import HOUR_US, from_us
 from pilothouse.domain.formats.wire import CodedTexts, PredictionBatch
-from pilothouse.domain.monitoring.monitoring import RejectedEvents, RejectionReason
+from pilothouse.domain.monitoring.rejections import RejectedEvents, RejectionReason
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.conditions import where
 from pilothouse.sqlite.inserts import insert

@@ -4,7 +4,7 @@ import msgspec
 
 from pilothouse.domain.formats.time_units import from_us
 from pilothouse.domain.listing import Page, Query
-from pilothouse.domain.monitoring.monitoring import OutcomeConflict, WaitingOutcome
+from pilothouse.domain.monitoring.rejections import OutcomeConflict, WaitingOutcome
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.windows import Listing, in_order, window
 

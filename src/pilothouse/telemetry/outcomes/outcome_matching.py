@@ -16,7 +16,7 @@ from pilothouse.domain.formats.time_units import DAY_S
 from pilothouse.domain.formats.wire import AN_OUTCOME, Outcome, is_outcome
 from pilothouse.domain.identifiers import parse_prediction_id
 from pilothouse.domain.monitoring.categories import class_of
-from pilothouse.domain.monitoring.monitoring import RejectionReason
+from pilothouse.domain.monitoring.rejections import RejectionReason
 from pilothouse.domain.tables.table_form import MISSING_WORDS
 from pilothouse.sqlite import Connection
 from pilothouse.statistics.profiles import outcome_profile

@@ -12,7 +12,7 @@ import msgspec
 
 from pilothouse.domain.formats.wire import LabelReceipt, Outcome, PredictionBatch
 from pilothouse.domain.identifiers import parse_prediction_id
-from pilothouse.domain.monitoring.monitoring import RejectionReason
+from pilothouse.domain.monitoring.rejections import RejectionReason
 from pilothouse.sqlite import Connection
 
 WAITING_AT_MOST = 1_000_000

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pilothouse.domain.formats.time_units import DAY_US
-from pilothouse.domain.monitoring.monitoring import RejectionReason
+from pilothouse.domain.monitoring.rejections import RejectionReason
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.conditions import where
 from pilothouse.telemetry.intake.streams import write_faults

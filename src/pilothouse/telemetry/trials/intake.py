@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from pilothouse.domain.formats.wire import BatchReceipt, CodedTexts, PairBatch
-from pilothouse.domain.monitoring.monitoring import RejectionReason
+from pilothouse.domain.monitoring.rejections import RejectionReason
 from pilothouse.sqlite import Connection
 from pilothouse.sqlite.inserts import insert
 from pilothouse.statistics.profiles.coded import CodedColumn

@@ -15,7 +15,7 @@ from pilothouse.console.session.actions import Action
 from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.identity.roles import Actor
-from pilothouse.domain.monitoring.monitoring import Fleet
+from pilothouse.domain.monitoring.fleet import Fleet
 from pilothouse.domain.targets import Difference
 from pilothouse.operations.services import Services
 from pilothouse.presentation.cells import Cell

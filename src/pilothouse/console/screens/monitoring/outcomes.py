@@ -11,7 +11,7 @@ from pilothouse.console.widgets.grid import Grid
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.domain.listing import Page, Query
-from pilothouse.domain.monitoring.monitoring import OutcomeConflict, WaitingOutcome
+from pilothouse.domain.monitoring.rejections import OutcomeConflict, WaitingOutcome
 from pilothouse.operations.services import Services
 from pilothouse.presentation.tables.rejected_rows import conflict_table, waiting_table
 from pilothouse.presentation.tables.table import Table

@@ -10,7 +10,7 @@ from pilothouse.console.widgets.grid import Grid
 from pilothouse.console.widgets.tones import line
 from pilothouse.domain.formats.safe_text import safe
 from pilothouse.domain.identity.roles import Actor
-from pilothouse.domain.monitoring.monitoring import RejectedEvents, RejectionReason
+from pilothouse.domain.monitoring.rejections import RejectedEvents, RejectionReason
 from pilothouse.operations.services import Services
 from pilothouse.presentation.cells import Cell
 from pilothouse.presentation.tables.rejected_rows import rejected_table, rejection_meaning
