@@ -5,6 +5,7 @@ from typing import Any
 
 from pilothouse.domain.formats.canonical import canonical_json
 from pilothouse.domain.models.dataclass_reader import format_duration
+from pilothouse.domain.models.model_spec import ModelSpec
 from pilothouse.domain.models.spec_keys import STORED_KEYS
 
 _DURATIONS = frozenset(
@@ -64,3 +65,11 @@ def _shown(value: Any, path: str) -> str:
         )
         return f"{{ {inner} }}"
     return str(value)
+
+
+def summary(spec: ModelSpec) -> Iterator[str]:
+    """What a new model is, a line each."""
+    yield f"task: {spec.task}"
+    yield f"data.source: {spec.data.source}"
+    yield f"training: {spec.training.estimator or spec.training.function}"
+    yield f"targets: {', '.join(target.name for target in spec.targets)}"

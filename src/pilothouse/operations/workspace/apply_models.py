@@ -11,7 +11,7 @@ from pilothouse.domain.integrations.integration_file import INTEGRATIONS_FILE, I
 from pilothouse.domain.models.contract import unchecked_notes
 from pilothouse.domain.models.model_file import spec_from_plain
 from pilothouse.domain.models.model_spec import ModelSpec
-from pilothouse.domain.models.spec_differences import TARGETS, differences
+from pilothouse.domain.models.spec_differences import TARGETS, differences, summary
 from pilothouse.domain.models.target_file import TARGETS_FILE, HubDoor, TargetDescription
 from pilothouse.domain.outbox.settings import AlertSettings
 from pilothouse.domain.outbox.settings_file import ALERTS_FILE
@@ -343,7 +343,7 @@ def _planned_one(
         notes.append(note)
     if known is None:
         made_looser = tuple(loosened_by_new(file.spec))
-        return PlannedChange(name, "create", tuple(_summary(file.spec)), made_looser, tuple(notes))
+        return PlannedChange(name, "create", tuple(summary(file.spec)), made_looser, tuple(notes))
     if same:
         return PlannedChange(name, "unchanged", notes=tuple(notes))
     before = models.spec_in_force(connection, name)
@@ -392,10 +392,3 @@ def _notes(spec: ModelSpec) -> Iterator[str]:
             _, _, day, _, weekday = schedule.cron.split()
             fires = f"fires on the day of the month {day} and on the weekday {weekday}, either (both had to fit before)"
             yield f"schedule {schedule.name}: {schedule.cron!r} {fires}"
-
-
-def _summary(spec: ModelSpec) -> Iterator[str]:
-    yield f"task: {spec.task}"
-    yield f"data.source: {spec.data.source}"
-    yield f"training: {spec.training.estimator or spec.training.function}"
-    yield f"targets: {', '.join(target.name for target in spec.targets)}"
