@@ -49,6 +49,20 @@ def test_plans_come_in_by_apply_and_what_drops_time_takes_an_admin(workspace, ro
     (root / "plans.toml").write_text(PLANS.format(first="nowhere", bake="2h", rest=REST))
     assert workspace("apply", as_name="ada").code == 0
 
+    blind = PLANS.format(first="nowhere", bake="2h", rest=REST).replace(
+        '[[plan.wave.step]]\nkind = "live"',
+        '[[plan.wave.step]]\nkind = "shadow"\ngo_on = "time"\nrequests = 20\n[[plan.wave.step]]\nkind = "live"',
+    )
+    (root / "plans.toml").write_text(blind)
+    said = "careful: wave 1, step 1 (shadow) goes on whether or not an outcome is known: judged = 20 waits for outcomes"
+    assert said in workspace("apply", "--plan").out
+    assert said in workspace("apply").out
+    assert "20 requests at least, whether or not outcomes are known" in " ".join(
+        workspace("plans").out.split()
+    )
+    (root / "plans.toml").write_text(PLANS.format(first="nowhere", bake="2h", rest=REST))
+    assert workspace("apply").code == 0
+
     (shown,) = workspace("plans", "--json").json
     assert [step["bake"] for step in shown["wave"][0]["step"]] == [7_200]
     assert workspace("policy", "set", "--plan", "careful", "--reason", "a bank").code == 0

@@ -6,7 +6,7 @@ import pytest
 
 from pilothouse.domain.errors import ModelFileError
 from pilothouse.domain.models.target_file import TargetDescription
-from pilothouse.domain.rollouts.plan import Clock, GoOn, Plan, StepKind, placed
+from pilothouse.domain.rollouts.plan import Clock, GoOn, Plan, StepKind, blind_steps, placed
 from pilothouse.domain.rollouts.plan_changes import looser
 from pilothouse.domain.rollouts.plan_file import load_plans
 from support.rollout_plans import TRIALS, TWO_WAVES, plan
@@ -174,4 +174,30 @@ def test_a_canary_put_before_the_shadow_is_said() -> None:
 
     assert list(looser(TRIALS, Plan.from_plain(plain))) == [
         "wave 1 (first) has a canary before its shadow: it answers before anything is known of it"
+    ]
+
+
+@pytest.mark.parametrize("more", ["", 'outcomes_within = "2d"\n', "judged = 0\n"])
+def test_a_step_that_tries_a_version_and_awaits_no_outcome_is_named(more: str) -> None:
+    step = f'kind = "canary"\nshare = 0.1\ngo_on = "time"\nrequests = 1000\n{more}[[plan.wave.step]]\nkind = "live"\n'
+    (named,) = blind_steps(load_plans(f"{STEP}{step}")["a"])
+    assert named.startswith(
+        "a: wave 1, step 1 (canary 10 %) goes on whether or not an outcome is known: judged = 1000 "
+    )
+    for asks in ('go_on = "evidence"', 'go_on = "hand"', 'go_on = "time"\njudged = 20'):
+        asking = step.replace('go_on = "time"', asks).replace("judged = 0\n", "")
+        assert not list(blind_steps(load_plans(f"{STEP}{asking}")["a"]))
+
+
+def test_keys_of_outcomes_are_of_the_plan_only_where_they_are_set() -> None:
+    canary = {"kind": "canary", "share": 0.1}
+    wave: dict[str, Any] = {"name": "first", "step": [canary, {"kind": "live"}]}
+    before = plan(wave)
+    assert {"judged", "outcomes_within"} & before.to_plain()["wave"][0]["step"][0].keys() == set()
+    after = plan({**wave, "step": [{**canary, "judged": 50, "outcomes_within": 7_200}, {"kind": "live"}]})
+    assert after.digest != before.digest
+    assert list(looser(before, after)) == []
+    assert list(looser(after, before)) == [
+        "wave 1 (first), step 1 asks for 0 requests with outcomes in place of 50",
+        "wave 1 (first), step 1 waits for outcomes of logs for the usual time in place of 2h",
     ]

@@ -162,6 +162,15 @@ def test_evidence_lets_a_shadow_step_go_on_only_with_its_least_number_of_pairs()
     assert shadow.after() == (0, 1)
 
 
+def test_a_step_that_asks_for_outcomes_waits_for_them_and_says_how_many_were_known() -> None:
+    step = {"kind": "canary", "share": 0.1, "go_on": "time", "requests": 50, "judged": 20}
+    canary = inside(fresh(plan({"name": "all", "step": [step, {"kind": "live"}]})), PlaceState.CANARY)
+
+    assert waits(canary, evidence=StepEvidence(60, judged=19)) == "19 of 20 requests with outcomes"
+    passed = act(canary, evidence=StepEvidence(60, judged=20))
+    assert passed == Pass("60 requests, 20 of them with an outcome")
+
+
 def test_without_traffic_it_neither_passes_nor_fails_and_says_so_when_its_patience_ends() -> None:
     shadow = inside(fresh(TRIALS), PlaceState.SHADOW)
     week = timedelta(days=7)

@@ -15,8 +15,11 @@ from pilothouse.operations.ingest import ingest
 from pilothouse.operations.promotion import promotions
 from pilothouse.operations.rollouts import keeper, log_arms, views
 from pilothouse.operations.workspace import apply_models
+from pilothouse.presentation.documents import plain_text
+from pilothouse.presentation.pages.rollout_page import rollout_lines
 from pilothouse.store.promotion import canary_spans, rollouts
 from pilothouse.system.processes import own_name
+from pilothouse.telemetry.rows import erasing
 from support.log_canaries import BEGAN, Platform, history, written
 from support.registered_versions import promote, register
 from support.small_workspace import SmallWorkspace, make_small_workspace
@@ -136,6 +139,7 @@ def test_a_version_as_good_goes_live_by_the_evidence_of_logs(shop: Shop) -> None
         "from logs, up to 2025-06-04 18:00 UTC: 59 hours, 3,540 of 3,540 rows with an outcome"
     )
     assert "independent draws" in log.text
+    assert f"ewr       {log.text}" in plain_text(rollout_lines(shop.view, datetime.now(UTC)))
     passed = next(event for event in shop.view.events if event.what == "passed")
     assert "not worse: " in passed.text
     shop.turn()
@@ -255,3 +259,22 @@ def test_logs_that_are_split_otherwise_than_stated_are_no_evidence(shop: Shop) -
     words = shop.view.evidence.words
     assert "the logs of ewr are no evidence: " in words
     assert "rows are of v2, whose share is 50 %" in words
+
+
+def test_an_erased_row_leaves_nothing_of_its_batch_that_waits(shop: Shop) -> None:
+    both = GOOD.hours(0, 3)
+    shop.ingest(both[1].assign(request_key=[f"client-{n}" for n in range(len(both[1]))]), 1)
+    shop.keep()
+    telemetry = shop.made.services.telemetry
+    with telemetry.transaction() as connection:
+        (batch, *_) = erasing.find(connection, "delay", [], [both[1].iloc[0]["prediction_id"]])
+        assert connection.execute("SELECT count(*) FROM log_keys").fetchone() == (1,)
+        erasing.erase(connection, [batch])
+        for table in ("log_keys", "trial_hour_rows"):
+            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+    shop.ingest(both[2], 2)
+    shop.keep()
+    assert (shop.log.hours, shop.log.rows) == (
+        2,
+        len(both[2][both[2]["event_time"] < pd.Timestamp(BEGAN) + pd.Timedelta(hours=2.5)]),
+    )
