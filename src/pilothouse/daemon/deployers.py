@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pilothouse.daemon.thread_loop import Wakeup, repeat
@@ -89,7 +90,7 @@ class DeployerKeeper:
                         self._services, self._pulse, target, wakeup.stop.is_set
                     )
                 self._turns[target] = self._threads.submit(self._known[target].turn, _read(plain))
-                self._turns[target].add_done_callback(lambda _: wakeup.wake())
+                self._turns[target].add_done_callback(partial(_wake_where_more_is_due, wakeup))
             except Exception as error:  # noqa: BLE001 - said, on record, and of this target alone
                 self._take_fault(target, error)
         idle = [due for target, due in self._due.items() if target not in self._turns]
@@ -112,6 +113,12 @@ class DeployerKeeper:
             note_serving_end(self._services, target, f"its deployer could not be run: {text}")
         except PilothouseError as again:
             log.error("the deployer of %s: %s", target, again)
+
+
+def _wake_where_more_is_due(wakeup: Wakeup, turn: Future[float]) -> None:
+    """A target that is as it should be is looked at in its time: hundreds of them wake nobody."""
+    if not turn.cancelled() and turn.exception() is None and turn.result() < _LOOK_AT_LEAST_EVERY_S:
+        wakeup.wake()
 
 
 def _read(plain: Mapping[str, Any]) -> Deployer:

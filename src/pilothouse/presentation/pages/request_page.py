@@ -77,6 +77,7 @@ def request_page(
         ("evidence", request.evidence_digest),
         *([("to approve", f"{request.shown_digest} (evidence and documents)")] if request.documents else []),
     ]
+    is_worse = bool(worse_replay_lines(request.evidence))
     status = request_cell(state_of(request, now))
     version = Cell(
         f"  {safe(request.model)} version {request.version}  →  {safe(' '.join(request.targets))}", "strong"
@@ -86,7 +87,7 @@ def request_page(
         Line((status, version)),
         *broken,
         *_lapsed(request, now, again),
-        *pairs(facts, {"why": "strong", "went back": "warn"}),
+        *pairs(facts, {"why": "strong", "went back": "warn", "replayed": "warn" if is_worse else ""}),
         Line(),
     ]
     decisions = section("Decisions", _decisions(request))
