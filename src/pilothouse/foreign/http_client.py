@@ -1,7 +1,6 @@
 """Requests to a server of others, through the one client by which everything leaves: bounded answers, a link a thread, tried
 again where busy."""
 
-import base64
 import json
 import os
 import threading
@@ -15,6 +14,7 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 from pilothouse.domain.errors import InvalidInputError, NotAllowedError, NotFoundError, UnavailableError
 from pilothouse.domain.formats.bounded_json import JsonError, parse_json
 from pilothouse.domain.formats.safe_text import one_line, safe
+from pilothouse.foreign.tracking_access import ADVICE, UNTRUSTED, access
 from pilothouse.sending.http_post import Bounds, Link, NotSentError, NotTrustedError
 
 _TIMEOUT_S = 60.0
@@ -47,11 +47,14 @@ class HttpClient:
     ) -> None:
         parts = checked_address(uri)
         self._prefix = parts.path.rstrip("/")
-        self._bounds = Bounds((parts.hostname or "",), timeout_s=_TIMEOUT_S, within_s=_WITHIN_S)
+        allowed = access(os.environ if environment is None else environment)
+        self._bounds = Bounds(
+            (parts.hostname or "",), allowed.ca_file, timeout_s=_TIMEOUT_S, within_s=_WITHIN_S
+        )
         self.address = f"{parts.scheme}://{parts.netloc}{self._prefix}"
         self._headers = {
             "Accept": "*/*",
-            **authorisation(environment or os.environ),
+            **allowed.headers,
         }
         self._pause = pause
         self._local = threading.local()
@@ -133,7 +136,7 @@ class HttpClient:
                     "POST" if data is not None else "GET", f"{self._prefix}{path}{query}", data, headers
                 )
             except NotTrustedError as error:
-                raise UnavailableError(f"{self.address}: {one_line(str(error), 200)}") from None
+                raise UnavailableError(f"{self.address}: {one_line(str(error), 200)}; {UNTRUSTED}") from None
             except NotSentError as error:
                 if tried == _TRIES:
                     said = one_line(str(error), 200)
@@ -148,20 +151,19 @@ class HttpClient:
                 said = ""
             link.close()
             if answer.status not in _BUSY or tried == _TRIES:
-                raise self._refused(path, answer.status, said)
+                raise self._refused(path, answer, said)
             self._pause(_asked(answer, min(0.2 * 2**tried, _LONGEST_PAUSE_S)))
         raise AssertionError("unreachable")
 
-    def _refused(self, path: str, status: int, said: str) -> Exception:
-        where = f"{self.address}{path} answered {status}{': ' + said if said else ''}"
-        if status in (301, 302, 303, 307, 308):
-            return UnavailableError(f"{where}: name the address that it sends to")
-        if status in (401, 403):
+    def _refused(self, path: str, answer: HTTPResponse, said: str) -> Exception:
+        where = f"{self.address}{path} answered {answer.status}{': ' + said if said else ''}"
+        if 300 <= answer.status < 400:
+            return UnavailableError(f"{where}{sent_to(answer.getheader('Location'))}")
+        if answer.status in (401, 403):
             return NotAllowedError(
-                f"{where}: set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD; "
-                "a server that refuses the host wants it in MLFLOW_SERVER_ALLOWED_HOSTS"
+                f"{where}: {ADVICE}; a server that refuses the host wants it in MLFLOW_SERVER_ALLOWED_HOSTS"
             )
-        return NotFoundError(where) if status == 404 else UnavailableError(where)
+        return NotFoundError(where) if answer.status == 404 else UnavailableError(where)
 
     def _link(self) -> Link:
         link: Link | None = getattr(self._local, "link", None)
@@ -196,16 +198,11 @@ def checked_address(uri: str) -> SplitResult:
     return parts
 
 
-def authorisation(environment: Mapping[str, str]) -> dict[str, str]:
-    """Header of the credentials that MLflow's own variables hold; none where they are not set. Raises InvalidInputError."""
-    token = environment.get("MLFLOW_TRACKING_TOKEN", "")
-    user = environment.get("MLFLOW_TRACKING_USERNAME", "")
-    if user:
-        word = base64.b64encode(f"{user}:{environment.get('MLFLOW_TRACKING_PASSWORD', '')}".encode()).decode()
-        return {"Authorization": f"Basic {word}"}
-    if token and not token.isprintable():
-        raise InvalidInputError("MLFLOW_TRACKING_TOKEN holds characters that no header may hold")
-    return {"Authorization": f"Bearer {token}"} if token else {}
+def sent_to(location: str | None) -> str:
+    """Where a redirect leads, without its query, and what to do about it."""
+    place = one_line((location or "").partition("?")[0], 200)
+    to = f" and sends to {place}" if place else ""
+    return f"{to}: redirects are not followed; name the address itself, or a token where that is a page to sign in"
 
 
 def message_of(data: bytes) -> str:

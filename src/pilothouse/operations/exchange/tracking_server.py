@@ -12,8 +12,9 @@ from urllib.parse import quote, urlencode, urlsplit
 from pilothouse.domain.errors import InvalidInputError, NotAllowedError, NotFoundError, UnavailableError
 from pilothouse.domain.formats.bounded_json import JsonError, parse_json
 from pilothouse.domain.formats.safe_text import one_line, safe
-from pilothouse.foreign.http_client import authorisation, checked_address, message_of
-from pilothouse.sending.http_post import NO_REDIRECT, Answer, Bounds, NotSentError, ask
+from pilothouse.foreign.http_client import checked_address, message_of
+from pilothouse.foreign.tracking_access import ADVICE, UNTRUSTED, access
+from pilothouse.sending.http_post import NO_REDIRECT, Answer, Bounds, NotSentError, NotTrustedError, ask
 
 _API = "/api/2.0/mlflow"
 _FILES = "/api/2.0/mlflow-artifacts/artifacts"
@@ -39,7 +40,7 @@ class TrackingServer:
         self._host = parts.hostname or ""
         self._netloc = parts.netloc
         self.address = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
-        self._headers = authorisation(environment or os.environ)
+        self._access = access(os.environ if environment is None else environment)
 
     def experiment(self, name: str) -> str:
         """Id of the experiment of a name, made where there is none. Its files lie with the server."""
@@ -189,16 +190,18 @@ class TrackingServer:
     ) -> dict[str, Any]:
         bounds = Bounds(
             allow=(self._host,),
+            ca_file=self._access.ca_file,
             timeout_s=_PATIENCE_S,
             within_s=within_s,
             longest=_LARGEST_ANSWER,
             reads_success=True,
         )
-        headers = {**self._headers, **({"Content-Type": kind} if data is not None else {})}
+        headers = {**self._access.headers, **({"Content-Type": kind} if data is not None else {})}
         try:
             answer = ask(f"{self.address}{path}", data, headers, bounds, method)
         except NotSentError as error:
-            raise UnavailableError(f"{self.address}: {one_line(str(error), 200)}") from None
+            more = f"; {UNTRUSTED}" if isinstance(error, NotTrustedError) else ""
+            raise UnavailableError(f"{self.address}: {one_line(str(error), 200)}{more}") from None
         where = f"{self.address}{path.partition('?')[0]}"
         if not 200 <= answer.status < 300:
             raise _refused(where, answer)
@@ -219,9 +222,7 @@ def _refused(where: str, answer: Answer) -> Exception:
     if 300 <= answer.status < 400:
         return UnavailableError(f"{text}: {NO_REDIRECT}")
     if answer.status in (401, 403):
-        return NotAllowedError(
-            f"{text}: set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
-        )
+        return NotAllowedError(f"{text}: {ADVICE}")
     # without a message of its own it knows no such address, and is no such server
     return NotFoundError(text) if answer.status == 404 and said else UnavailableError(text)
 

@@ -108,7 +108,8 @@ def mlflow(session: Session, version: str, place: str, name: str, anyway: bool) 
     code 1 where answers on the hold-out are not equal to the bit; it is then written or sent with --anyway alone.
 
     To a server it goes with its run, tags and aliases. Sent again, nothing is doubled: what is missing is completed. User and
-    password or token come from MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD and MLFLOW_TRACKING_TOKEN.
+    password or token come from MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD and MLFLOW_TRACKING_TOKEN, or from
+    ~/.mlflow/credentials.
     """
     from pilothouse.operations.exchange import mlflow_exports, mlflow_publishing, tracking_server
     from pilothouse.operations.workspace import upgrades

@@ -89,7 +89,7 @@ def mlflow(
     """Import from MLflow: a server (http://…, https://…) or its SQLite file.
 
     Run it again and again: what is on record is brought up to date, nothing is doubled. A server's user and password or token
-    come from MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD and MLFLOW_TRACKING_TOKEN.
+    come from MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD and MLFLOW_TRACKING_TOKEN, or from ~/.mlflow/credentials.
     """
     from pilothouse.foreign.opening import open_mlflow
     from pilothouse.operations.exchange import importing
