@@ -15,6 +15,7 @@ from pilothouse.foreign.opening import open_mlflow
 from pilothouse.interop.mlflow_records import HELD_OUT, records_of
 from pilothouse.operations import catalogue
 from pilothouse.operations.exchange import adoption, imported, importing, mlflow_publishing
+from pilothouse.operations.exchange.logged_files import place_of
 from pilothouse.operations.exchange.tracking_server import TrackingServer
 from pilothouse.operations.services import Services
 from pilothouse.operations.workspace import audits
@@ -60,8 +61,51 @@ def test_metrics_on_the_hold_out_parameters_and_logged_curves_are_told(services:
     assert metric is not None
     assert auc == metric.value
     assert [point[1] for point in told.metrics if point[0] == "logged.holdout.auc"] == [0.1]
+    assert [data["name"] for data, _ in told.data_sets] == ["flight-delay"]
     assert told.tags["pilothouse.version"] == "models:/flight-delay/1"
     assert told.tags["pilothouse.model_sha256"] == version.model_digest
+
+
+def test_tags_and_data_sets_of_training_code_are_told_without_those_of_tools(services: Services) -> None:
+    ada = example.person(services, "ada")
+    version = catalogue.get_version(services, ada, "flight-delay/1")
+    run = catalogue.get_run(services, ada, "flight-delay/1")
+    rows = {
+        "name": "rows",
+        "digest": "d" * 40,
+        "source_type": "local",
+        "source": "{}",
+        "tags": {"kind": "small"},
+    }
+    tags = {
+        "team": "night",
+        "mlflow.user": "x",
+        "mlflow.note.content": "first",
+        "pilothouse.version": "forged",
+    }
+    first = {"run": "r1", "name": "mine", "tags": tags, "data_sets": [rows, rows]}
+    second = {"run": "r2", "name": "again", "tags": {"team": "day"}, "data_sets": [rows]}
+    told = records_of(version, run, (), {"runs": [first, second]})
+    assert told.logged_tags == {"team": "night", "mlflow.note.content": "first", "again/team": "day"}
+    assert told.prefixes == {"r1": "", "r2": "again/"}
+    _, (data, of_set) = told.data_sets
+    assert (data["name"], data["digest"], of_set) == ("rows", "d" * 36, {"kind": "small"})
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("0/r1/artifacts/plots/roc.png", "plots/roc.png"),
+        ("0/r2/artifacts/roc.png", "second/a_try/roc.png"),
+        ("0/models/m-1/artifacts/MLmodel", "models/m-1/MLmodel"),
+        ("0/r1/artifacts/model/theirs.txt", "logged/model/theirs.txt"),
+        ("0/r1/artifacts/model", "logged/model"),
+        ("0/unknown/artifacts/a.txt", "logged/0/unknown/artifacts/a.txt"),
+        ("loose.txt", "logged/loose.txt"),
+    ],
+)
+def test_a_logged_file_has_its_own_place_in_the_run_that_is_sent(name: str, place: str) -> None:
+    assert place_of(name, {"r1": "", "r2": "second/../a?try/"}, "model") == place
 
 
 def test_who_may_not_send_does_not_and_a_name_is_checked(services: Services) -> None:

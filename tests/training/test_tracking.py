@@ -51,3 +51,32 @@ def test_what_is_beyond_the_bounds_is_counted_and_said(
     assert record["left_out"] == {"parameters": 1, "points": 2, "files": 3}
     assert said == "not kept of what was logged with MLflow: 1 parameter, 2 points, 3 files"
     assert said in logged_text(record)
+
+
+def test_data_sets_are_kept_with_their_tags_and_a_long_one_is_counted(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "mlflow.db") as store:
+        store.executescript(
+            "CREATE TABLE runs (run_uuid, name, status, start_time, end_time);"
+            "INSERT INTO runs VALUES ('r', 'n', 'FINISHED', 1, 2);"
+            "CREATE TABLE params (run_uuid, key, value); CREATE TABLE tags (run_uuid, key, value);"
+            "CREATE TABLE metrics (run_uuid, key, step, timestamp, value, is_nan);"
+            "CREATE TABLE datasets (dataset_uuid, name, digest, dataset_source_type, dataset_source, dataset_schema, "
+            "dataset_profile);"
+            "CREATE TABLE inputs (input_uuid, source_type, source_id, destination_type, destination_id);"
+            "CREATE TABLE input_tags (input_uuid, name, value);"
+            "INSERT INTO inputs VALUES ('i', 'DATASET', 'd', 'RUN', 'r'), ('j', 'DATASET', 'e', 'RUN', 'r');"
+            "INSERT INTO input_tags VALUES ('i', 'mlflow.data.context', 'training');"
+        )
+        rows = [
+            ("d", "rows", "1", "local", "{}", None, "{}"),
+            ("e", "wide", "2", "local", "{}", "x" * 200_000, "{}"),
+        ]
+        store.executemany("INSERT INTO datasets VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+    store.close()
+    logged, _, said = tracking.end(tmp_path)
+    assert logged is not None
+    record = json.loads(logged)
+    (kept,) = record["runs"][0]["data_sets"]
+    assert (kept["name"], kept["schema"], kept["tags"]) == ("rows", "", {"mlflow.data.context": "training"})
+    assert said == "not kept of what was logged with MLflow: 1 data set"
+    assert "0 files, 1 data set" in logged_text(record)

@@ -27,6 +27,8 @@ _LONGEST_KEY = 250
 _LONGEST_PARAMETER = 6_000
 _LONGEST_TAG = 5_000
 _LONGEST_DIGEST = 36
+_DESCRIPTION = "mlflow.note.content"
+_TRAINING = {"mlflow.data.context": "training"}
 _WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -42,7 +44,12 @@ class MlflowRecords:
     run_tags: Mapping[str, str]
     parameters: Mapping[str, str]
     metrics: Sequence[tuple[str, float | str, int, int]]
-    dataset: Mapping[str, str]
+    data_sets: Sequence[tuple[Mapping[str, str], Mapping[str, str]]]
+    """The rows of the training, then what its code has named; each with its tags."""
+    logged_tags: Mapping[str, str] = field(default_factory=dict)
+    """Tags that training code has set."""
+    prefixes: Mapping[str, str] = field(default_factory=dict)
+    """Of each run that training code logged, by its id: what begins the names of all that is from it."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Of the registered version: where it is from, its gates, who approved it."""
 
@@ -54,11 +61,19 @@ def records_of(
     uri = version_uri(version.model, version.number)
     ours = {VERSION_TAG: uri, DIGEST_TAG: version.model_digest}
     metrics, parameters = _held_out(version), dict(run.parameters)
+    logged_tags: dict[str, str] = {}
+    prefixes: dict[str, str] = {}
+    data_sets: list[tuple[Mapping[str, str], Mapping[str, str]]] = [(_dataset(version, run), _TRAINING)]
     for number, one in enumerate(_mappings(logged, "runs")):
         prefix = "" if number == 0 else f"{one.get('name') or number + 1}/"
+        prefixes[str(one.get("run", ""))] = prefix
         for name, value in _mapping(one, "params").items():
             parameters.setdefault(f"{prefix}{name}", value)
         metrics += _logged(prefix, _mapping(one, "metrics"))
+        for name, value in _mapping(one, "tags").items():
+            if name == _DESCRIPTION or not name.startswith(("mlflow.", "pilothouse.")):
+                logged_tags[f"{prefix}{name}"] = str(value)[:_LONGEST_TAG]
+        data_sets += map(_named, _mappings(one, "data_sets"))
     return MlflowRecords(
         uri=uri,
         digest=version.model_digest,
@@ -75,7 +90,9 @@ def records_of(
         },
         parameters=dict(_keyed([(name, _parameter(value)) for name, value in parameters.items()])),
         metrics=_renamed(metrics),
-        dataset=_dataset(version, run),
+        data_sets=[found for place, found in enumerate(data_sets) if found not in data_sets[:place]],
+        logged_tags=dict(_keyed(list(logged_tags.items()))),
+        prefixes=prefixes,
         tags={**ours, **_told(version, run, requests)},
     )
 
@@ -144,6 +161,16 @@ def _dataset(version: Version, run: Run) -> dict[str, str]:
             {"num_rows": rows.rows, "training_rows": rows.training_rows, "holdout_rows": rows.holdout_rows}
         ),
     }
+
+
+def _named(plain: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
+    """Data set that training code has named, as the API takes it, and its tags."""
+    told = {
+        name: str(plain.get(name, ""))
+        for name in ("name", "digest", "source_type", "source", "schema", "profile")
+    }
+    told["digest"] = told["digest"][:_LONGEST_DIGEST]
+    return told, {str(key): str(value) for key, value in _mapping(plain, "tags").items()}
 
 
 def _parameter(value: Any) -> str:

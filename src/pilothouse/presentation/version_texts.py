@@ -110,6 +110,8 @@ def logged_text(plain: Mapping[str, Any]) -> str:
         f"{sum(len(run.get('metrics', {})) for run in runs)} metrics",
         f"{len(plain.get('files', []))} files",
     ]
+    if data_sets := sum(len(run.get("data_sets", [])) for run in runs):
+        counts.append(f"{data_sets} data {'sets' if data_sets > 1 else 'set'}")
     fault = f"; not all could be read: {safe(str(plain['fault']), 200)}" if plain.get("fault") else ""
     lost = left_out_text(plain)
     return f"with MLflow: {', '.join(counts)} (--json has them){fault}{f'; {lost}' if lost else ''}"

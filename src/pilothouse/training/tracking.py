@@ -24,6 +24,9 @@ _FILES = "mlruns"
 MOST_POINTS = 100_000
 MOST_ROWS = 10_000
 MOST_RUNS = 1_000
+MOST_DATA_SETS = 100
+LONGEST_DATA_SET = 100_000
+"""Characters of a data set's source, schema and profile together."""
 LARGEST_TOGETHER = 256 << 20
 _PICKLES = (".pkl", ".pickle", ".joblib")
 _MOST_FILES = 1_000
@@ -91,6 +94,7 @@ def _runs(path: Path) -> tuple[list[dict[str, Any]], dict[str, int]]:
             "params": {},
             "tags": {},
             "metrics": {},
+            "data_sets": [],
         }
         for row in _rows(
             path,
@@ -110,7 +114,39 @@ def _runs(path: Path) -> tuple[list[dict[str, Any]], dict[str, int]]:
             of_run.setdefault(stored_text(row["key"]), []).append(
                 [row["step"], row["timestamp"], stored_number(value)]
             )
+    left_out["data sets"] = _add_data_sets(path, runs)
     return list(runs.values()), left_out
+
+
+def _add_data_sets(path: Path, runs: dict[str, dict[str, Any]]) -> int:
+    """Add to each run what it says of the data that it read; returns how many data sets are beyond the bounds."""
+    tables = ("datasets", "inputs", "input_tags")
+    named = _rows(path, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name", MOST_ROWS)
+    if not {row["name"] for row in named}.issuperset(tables):
+        return 0
+    tags: dict[str, dict[str, str]] = {}
+    for row in _rows(
+        path, "SELECT input_uuid, name, value FROM input_tags ORDER BY input_uuid, name", MOST_ROWS
+    ):
+        tags.setdefault(row["input_uuid"], {})[stored_text(row["name"])] = stored_text(row["value"])
+    found = _rows(
+        path,
+        "SELECT i.destination_id AS run, i.input_uuid AS input, d.name, d.digest, d.dataset_source_type AS source_type, "
+        "d.dataset_source AS source, d.dataset_schema AS schema, d.dataset_profile AS profile "
+        "FROM inputs i JOIN datasets d ON d.dataset_uuid = i.source_id "
+        "WHERE i.source_type = 'DATASET' AND i.destination_type = 'RUN' ORDER BY 1, 3, 4, 2",
+        MOST_ROWS,
+    )
+    kept = 0
+    for row in found:
+        told = {
+            key: stored_text(row[key])
+            for key in ("name", "digest", "source_type", "source", "schema", "profile")
+        }
+        if row["run"] in runs and kept < MOST_DATA_SETS and sum(map(len, told.values())) <= LONGEST_DATA_SET:
+            runs[row["run"]]["data_sets"].append({**told, "tags": tags.get(row["input"], {})})
+            kept += 1
+    return len(found) - kept
 
 
 def _rows(path: Path, query: str, most: int) -> list[dict[str, Any]]:

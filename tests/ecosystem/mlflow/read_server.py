@@ -22,12 +22,15 @@ def main() -> None:
     loaded = mlflow.sklearn.load_model(f"models:/{name}/{versions[0].version}")
     rows = pd.DataFrame({"wind": [1.0, 9.0], "load": [0.5, 0.9]})
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(client.download_artifacts(run.info.run_id, "model", folder))
-        files = {
+        place = Path(client.download_artifacts(run.info.run_id, "", folder))
+        every = {
             path.relative_to(place).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(place.rglob("*"))
             if path.is_file()
         }
+    files = {
+        path.removeprefix("model/"): digest for path, digest in every.items() if path.startswith("model/")
+    }
     print(
         json.dumps(
             {
@@ -58,6 +61,9 @@ def main() -> None:
                     for one in run.inputs.dataset_inputs
                 ],
                 "files": files,
+                "run_files": {
+                    path: digest for path, digest in every.items() if not path.startswith("model/")
+                },
                 "predicted": len(loaded.predict(rows)),
             },
             default=str,

@@ -128,10 +128,13 @@ def test_what_is_exported_loads_without_a_flag_and_answers_the_same(python: Path
 def test_what_training_code_logs_is_in_its_run(python: Path, tmp_path: Path) -> None:
     told = json.loads(ran(python, HERE / "track_training.py", tmp_path / "w").splitlines()[-1])
     assert told["error"] == ""
-    (run,) = told["record"]["runs"]
+    run, second = told["record"]["runs"]
     assert (run["name"], run["status"], run["params"]["depth"]) == ("mine", "FINISHED", "3")
+    assert (run["tags"]["team"], second["tags"]["team"]) == ("night", "day")
+    (rows,) = [one for one in run["data_sets"] if one["name"] == "rows"]
+    assert rows["tags"] == {"mlflow.data.context": "training", "kind": "small"}
     assert [value for _, _, value in run["metrics"]["loss"]] == [1.0, 0.5, 1 / 3, 0.25, 0.2]
     assert [value for _, _, value in run["metrics"]["undefined"]] == ["NaN"]
     assert "C" in run["params"]  # autologged
-    ends = {name.rpartition("/")[2] for name in told["names"]}
-    assert {"remark.txt", "model.skops", "MLmodel"} <= ends
+    ends = {name.rpartition("/")[2] for name in told["digests"]}
+    assert {"remark.txt", "more.txt", "model.skops", "MLmodel"} <= ends

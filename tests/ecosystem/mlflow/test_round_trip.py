@@ -1,10 +1,13 @@
 """A version goes to the real MLflow server and comes back: all of it once, whatever is killed on the way."""
 
+import hashlib
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,8 +31,9 @@ from support.small_workspace import SmallWorkspace, open_small_workspace
 HERE = Path(__file__).parent
 ENDS_LATE_S = 600
 SENDING = (
-    "experiments/create", "runs/create", '"params"', '"metrics"', "runs/log-inputs", "model/MLmodel", "model/model.skops",
-    "runs/update", "registered-models/create", "model-versions/create",
+    "experiments/create", "runs/create", '"params"', '"metrics"', '"team"', "runs/log-inputs", "model/MLmodel",
+    "model/model.skops", "logged/model/theirs.txt", "remark.txt", "runs/update", "registered-models/create",
+    "model-versions/create",
 )  # fmt: skip
 """What the server has just done when the sender is killed, one after the other."""
 TAKING = (
@@ -102,15 +106,19 @@ def made(python: Path, tmp_path: Path) -> SmallWorkspace:
     return workspace
 
 
-def facts(made: SmallWorkspace) -> tuple[Version, dict[str, Any], dict[str, Any]]:
-    """The version, what its code has logged, and its parameters."""
+def facts(made: SmallWorkspace) -> tuple[Version, dict[str, Any], dict[str, Any], dict[str, str]]:
+    """The version, what its code has logged in its first run, its parameters, and the digests of the logged files by name."""
     with made.services.registry.read() as connection:
         version = require_version(connection, "models:/delay/1")
         files = runs.files_of(connection, version.run_id)
         run = runs.find(connection, version.run_id)
     assert run is not None
-    (logged,) = json.loads(made.services.artifacts.read(files["mlflow"].digest))["runs"]
-    return version, logged, dict(run.parameters)
+    logged, second = json.loads(made.services.artifacts.read(files["mlflow"].digest))["runs"]
+    assert second["name"] == "second/try"
+    archive = zipfile.ZipFile(io.BytesIO(made.services.artifacts.read(files["mlflow_files"].digest)))
+    names = {one: one.partition("/artifacts/")[2] for one in archive.namelist()}
+    digests = {names[one]: hashlib.sha256(archive.read(one)).hexdigest() for one in archive.namelist()}
+    return version, logged, dict(run.parameters), digests
 
 
 def points_of(curve: list[list[Any]]) -> list[tuple[int, int, float | str]]:
@@ -124,7 +132,7 @@ def test_a_version_goes_to_a_server_once_and_comes_back_as_our_own(
 ) -> None:
     store = tmp_path / "store"
     store.mkdir()
-    version, logged, parameters = facts(made)
+    version, logged, parameters, digests = facts(made)
     with tracking_server(python, store) as upstream, watched(upstream) as (uri, killer):
         sending = ("export", "mlflow", "delay/1", "--to", uri)
         for after in SENDING:
@@ -143,6 +151,7 @@ def test_a_version_goes_to_a_server_once_and_comes_back_as_our_own(
         counts = pilothouse(made.root, *taking)
         more = pilothouse(made.root, *taking)
     check_there(told, version, logged, parameters)
+    check_logged(told, logged, digests)
     assert (counts["versions"], counts["runs"], counts["ours"], counts["without_files"]) == (1, 1, 1, 0)
     assert (more["versions"], more["files"], more["runs_changed"], more["aliases_changed"]) == (1, 0, 0, 0)
     with made.services.registry.read() as connection:
@@ -160,9 +169,10 @@ def check_there(
     tags = told["versions"][0]["tags"]
     assert tags["pilothouse.version"] == told["tags"]["pilothouse.version"] == "models:/delay/1"
     assert tags["pilothouse.approved_by"] == "pat"
-    assert tags["pilothouse.rows_sha256"].startswith(told["datasets"][0]["digest"])
-    assert (told["status"], told["datasets"][0]["name"], len(told["datasets"])) == ("FINISHED", "delay", 1)
-    assert told["datasets"][0]["tags"] == {"mlflow.data.context": "training"}
+    (ours,) = [one for one in told["datasets"] if one["name"] == "delay"]
+    assert tags["pilothouse.rows_sha256"].startswith(ours["digest"])
+    assert ours["tags"] == {"mlflow.data.context": "training"}
+    assert told["status"] == "FINISHED"
     for one in version.metrics:
         if not one.slice:
             assert told["metrics"][f"holdout.{one.metric}"] == one.value
@@ -180,6 +190,24 @@ def check_there(
     assert told["predicted"] == 2
 
 
+def check_logged(told: dict[str, Any], logged: dict[str, Any], digests: dict[str, str]) -> None:
+    """Tags, data sets and files of the training code are there, each once."""
+    assert (told["tags"]["team"], told["tags"]["second/try/team"]) == ("night", "day")
+    assert told["tags"]["mlflow.note.content"] == "a first try"
+    named = sorted((one["name"], one["digest"]) for one in told["datasets"] if one["name"] != "delay")
+    assert named == sorted((one["name"], one["digest"]) for one in logged["data_sets"])
+    (rows,) = [one for one in told["datasets"] if one["name"] == "rows"]
+    assert rows["tags"] == {"mlflow.data.context": "training", "kind": "small"}
+    assert sorted(told["run_files"].values()) == sorted(digests.values())
+    assert told["run_files"]["remark.txt"] == digests["remark.txt"]
+    assert told["run_files"]["second/try/notes/more.txt"] == digests["notes/more.txt"]
+    assert told["run_files"]["logged/model/theirs.txt"] == digests["model/theirs.txt"]
+    (model,) = [
+        path for path in told["run_files"] if path.startswith("models/m-") and path.endswith("/MLmodel")
+    ]
+    assert told["run_files"][model] == digests["MLmodel"]
+
+
 def check_here(shown: dict[str, Any], told: dict[str, Any], version: Version) -> None:
     """What came back is what MLflow's client read."""
     assert shown["version"]["ours"] == "delay/1"
@@ -188,7 +216,9 @@ def check_here(shown: dict[str, Any], told: dict[str, Any], version: Version) ->
     assert (run["id"], run["facts"]["status"]) == (told["run"], "FINISHED")
     assert run["facts"]["params"] == told["parameters"]
     assert run["facts"]["tags"] == told["tags"]
-    assert [one["digest"] for one in run["facts"]["inputs"]] == [one["digest"] for one in told["datasets"]]
+    assert sorted(one["digest"] for one in run["facts"]["inputs"]) == sorted(
+        one["digest"] for one in told["datasets"]
+    )
     for name, curve in told["curves"].items():
         if len(curve) > 1:
             assert points_of(run["curves"][name]) == points_of(curve), name

@@ -1,5 +1,6 @@
 """A training whose function logs with MLflow: ``track_training.py FOLDER``, in an environment with both. Prints JSON."""
 
+import hashlib
 import io
 import json
 import sys
@@ -25,9 +26,15 @@ def fit(X, y, parameters, seed):
         with open("remark.txt", "w") as stream:
             stream.write("seen")
         mlflow.log_artifact("remark.txt")
+        mlflow.log_text("ours", "model/theirs.txt")
+        mlflow.set_tags({"team": "night", "mlflow.note.content": "a first try"})
+        mlflow.log_input(mlflow.data.from_pandas(X, name="rows"), context="training", tags={"kind": "small"})
         model = LogisticRegression().fit(X.fillna(0), y)
         mlflow.sklearn.log_model(model, name="model", pip_requirements=["scikit-learn"])
     mlflow.autolog(disable=True)
+    with mlflow.start_run(run_name="second/try"):
+        mlflow.log_text("more", "notes/more.txt")
+        mlflow.set_tag("team", "day")
     return model
 """
 
@@ -52,7 +59,8 @@ def main() -> None:
         files = runs.files_of(connection, version.run_id)
     record = json.loads(made.services.artifacts.read(files["mlflow"].digest))
     archive = zipfile.ZipFile(io.BytesIO(made.services.artifacts.read(files["mlflow_files"].digest)))
-    print(json.dumps({"error": "", "record": record, "names": archive.namelist()}))
+    digests = {name: hashlib.sha256(archive.read(name)).hexdigest() for name in archive.namelist()}
+    print(json.dumps({"error": "", "record": record, "digests": digests}))
 
 
 if __name__ == "__main__":

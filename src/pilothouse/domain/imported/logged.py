@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-_WHATS = ("runs", "parameters", "tags", "points", "files")
+_WHATS = ("runs", "parameters", "tags", "points", "data sets", "files")
 
 
 def left_out_text(record: Mapping[str, Any]) -> str:

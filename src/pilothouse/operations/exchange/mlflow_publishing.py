@@ -7,6 +7,7 @@ an export was cut off: it is completed. An alias is moved only on a registered m
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pilothouse.domain.errors import InvalidInputError, UnavailableError
@@ -17,6 +18,7 @@ from pilothouse.interop.mlflow_records import DIGEST_TAG, MODEL_TAG, VERSION_TAG
 from pilothouse.operations.authorisation import authorise, changing, reading
 from pilothouse.operations.catalogue import require_model, require_run, require_version
 from pilothouse.operations.exchange.logged import logged
+from pilothouse.operations.exchange.logged_files import logged_files
 from pilothouse.operations.exchange.mlflow_exports import MlflowExport
 from pilothouse.operations.exchange.tracking_server import TrackingServer
 from pilothouse.operations.exchange.version_exports import EXPORTED, digests_of
@@ -76,20 +78,25 @@ def publish(
         model, version = require_model(connection, export.model), require_version(connection, uri)
         run, asked = require_run(connection, version), requests.of_version(connection, version.id)
     told = records_of(version, run, asked, logged(services, actor, uri))
-    digests = digests_of(export.files)
-    with changing(services, actor, Permission.EXPORT, export.model) as change:
-        facts = {
+    with logged_files(services, actor, uri, told.prefixes, FOLDER) as more:
+        facts: dict[str, Any] = {
             "form": "mlflow",
-            "files": digests,
+            "files": digests_of(export.files),
             "differing": export.differing,
             "to": server.address,
             "name": name,
+            **({"logged_files": len(more.files), "logged_sha256": more.digest} if more.files else {}),
         }
-        change.record(EXPORTED, uri, facts)
-    steps = _Steps(tell, len(export.files) + 4)
-    experiment = server.experiment(name)
-    steps.done()
-    there = _sent_run(server, experiment, told, export.files, steps)
+        with changing(services, actor, Permission.EXPORT, export.model) as change:
+            change.record(EXPORTED, uri, facts)
+        files: dict[str, Callable[[], bytes]] = {
+            **{f"{FOLDER}/{file}": partial(bytes, data) for file, data in export.files.items()},
+            **more.files,
+        }
+        steps = _Steps(tell, len(files) + 4)
+        experiment = server.experiment(name)
+        steps.done()
+        there = _sent_run(server, experiment, told, files, steps)
     found = server.find_model(name)
     if found is None:
         server.make_model(name, model.description, {MODEL_TAG: export.model})
@@ -117,9 +124,13 @@ def publish(
 
 
 def _sent_run(
-    server: TrackingServer, experiment: str, told: MlflowRecords, files: Mapping[str, bytes], steps: "_Steps"
+    server: TrackingServer,
+    experiment: str,
+    told: MlflowRecords,
+    files: Mapping[str, Callable[[], bytes]],
+    steps: "_Steps",
 ) -> str:
-    """Id of the run that says all of the version, with its files."""
+    """Id of the run that says all of the version, with its files by their paths, each with what reads it."""
     ours = {VERSION_TAG: told.uri, DIGEST_TAG: told.digest}
     run = server.find_run(experiment, ours) or server.make_run(
         experiment, told.run_name, told.started_ms, told.run_tags
@@ -132,11 +143,11 @@ def _sent_run(
     server.check_served(place)
     is_whole = plain.get("status") == "FINISHED"
     if not is_whole:
-        server.log(number, told.parameters, told.metrics, told.dataset)
+        server.log(number, told.parameters, told.metrics, told.data_sets, told.logged_tags)
     steps.done()
-    for name, data in files.items():
+    for name, read in files.items():
         if not is_whole:
-            server.put_file(place, f"{FOLDER}/{name}", data)
+            server.put_file(place, name, read())
         steps.done()
     if not is_whole:
         server.end_run(number, told.ended_ms)

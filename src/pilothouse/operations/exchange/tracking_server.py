@@ -26,6 +26,8 @@ _MOST_PARAMETERS = _MOST_TAGS = 100
 _MOST_METRICS = 1_000
 
 Points = Sequence[tuple[str, float | str, int, int]]
+DataSets = Sequence[tuple[Mapping[str, str], Mapping[str, str]]]
+"""Data sets, each with its tags."""
 
 
 class TrackingServer:
@@ -81,9 +83,15 @@ class TrackingServer:
         return _mapping(self._send("runs/create", body), "run")
 
     def log(
-        self, run: str, parameters: Mapping[str, str], metrics: Points, dataset: Mapping[str, str]
+        self,
+        run: str,
+        parameters: Mapping[str, str],
+        metrics: Points,
+        data_sets: DataSets,
+        tags: Mapping[str, str],
     ) -> None:
-        """What a run says. Twice is as good as once: the server takes an equal parameter or point as the one that it has."""
+        """What a run says. Twice is as good as once: the server takes an equal parameter, point or data set as the one that it
+        has."""
         given = _pairs(parameters)
         for start in range(0, len(given), _MOST_PARAMETERS):
             self._send("runs/log-batch", {"run_id": run, "params": given[start : start + _MOST_PARAMETERS]})
@@ -93,10 +101,11 @@ class TrackingServer:
                 for key, value, at, step in metrics[start : start + _MOST_METRICS]
             ]
             self._send("runs/log-batch", {"run_id": run, "metrics": points})
-        context = [{"key": "mlflow.data.context", "value": "training"}]
-        self._send(
-            "runs/log-inputs", {"run_id": run, "datasets": [{"tags": context, "dataset": dict(dataset)}]}
-        )
+        labels = _pairs(tags)
+        for start in range(0, len(labels), _MOST_TAGS):
+            self._send("runs/log-batch", {"run_id": run, "tags": labels[start : start + _MOST_TAGS]})
+        inputs = [{"tags": _pairs(of_set), "dataset": dict(data)} for data, of_set in data_sets]
+        self._send("runs/log-inputs", {"run_id": run, "datasets": inputs})
 
     def end_run(self, run: str, ended_ms: int) -> None:
         """The run is whole."""
