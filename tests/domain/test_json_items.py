@@ -27,7 +27,7 @@ def test_items_are_those_of_the_whole_text_however_it_is_cut(indent: int | None)
     data = json.dumps(_PLAIN, ensure_ascii=False, indent=indent).encode()
     others = {key: value for key, value in _PLAIN.items() if key != "metrics"}
     draw = random.Random(7)
-    for size in (1, 2, 3, 50, len(data)):
+    for size in (1, 2, 3, 50, 97, len(data)):
         cuts = sorted(draw.sample(range(len(data)), 5)) if size == 50 else list(range(size, len(data), size))
         parts = [data[start:end] for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True)]
         beside: dict[str, Any] = {}

@@ -100,7 +100,7 @@ class Gathered:
 
     def __init__(self, points: Iterable[Point] = ()) -> None:
         self._steps, self._times, self._values = array("q"), array("q"), array("d")
-        self._last: tuple[Any, ...] = ()
+        self._last: Point | None = None
         self._is_ordered = True
         for point in points:
             self.add(point)
@@ -110,9 +110,9 @@ class Gathered:
         self._steps.append(point[0])
         self._times.append(point[1])
         self._values.append(point[2])
-        order = _order(point)
-        self._is_ordered = self._is_ordered and order >= self._last
-        self._last = order
+        last, self._last = self._last, point
+        if last is not None and point[0] <= last[0] and self._is_ordered:
+            self._is_ordered = _order(last) <= _order(point)
 
     def __len__(self) -> int:
         return len(self._steps)

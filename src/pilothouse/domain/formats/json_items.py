@@ -45,10 +45,10 @@ def _list(text: "_Text") -> Iterator[dict[str, Any]]:
         text.take("]")
         return
     while True:
-        item = text.value()
-        if not isinstance(item, dict):
-            raise JsonError(f"an item of its list is no object, before character {text.passed:,}")
-        yield item
+        for item in text.whole_items() or [text.value()]:
+            if not isinstance(item, dict):
+                raise JsonError(f"an item of its list is no object, before character {text.passed:,}")
+            yield item
         if text.take(",]") == "]":
             return
 
@@ -60,6 +60,8 @@ class _Text:
         self._parts = iter(parts)
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._text, self._at, self._before, self._is_over = "", 0, 0, False
+        self._is_plain = True
+        """False once the last end of an object before a comma was none of an item."""
 
     @property
     def passed(self) -> int:
@@ -105,6 +107,20 @@ class _Text:
                 raise JsonError(f"a value at character {self.passed:,} has no end within {LONGEST:,}")
             if not self._more():
                 raise JsonError(f"{fault}, after character {self.passed:,}")
+
+    def whole_items(self) -> list[Any]:
+        """Items of a list that have come to their end, but for the last one, read at once, which takes less time than one by
+        one; none where their end is not seen at a glance."""
+        end = self._text.rfind("},", self._at)
+        if not self._is_plain or end < 0:
+            return []
+        try:
+            found: list[Any] = json.loads(f"[{self._text[self._at : end + 1]}]")
+        except (ValueError, RecursionError):  # within a text, or another object
+            self._is_plain = False
+            return []
+        self._at = end + 1
+        return found
 
     def _more(self) -> bool:
         """Add the next part, and drop what has been read; False where there is none."""
