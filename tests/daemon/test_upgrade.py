@@ -72,7 +72,7 @@ def test_telemetry_is_left_as_it_is_while_the_daemon_runs(tmp_path: Path) -> Non
     older = set_older(services.paths.telemetry)
     with another_daemon(services):
         opened = open_workspace(tmp_path)
-        with pytest.raises(ConflictError, match="a daemon runs for this workspace"):
+        with pytest.raises(ConflictError, match="daemon runs as pid"):
             _ = opened.telemetry
         opened.close()
     assert version_of(services.paths.telemetry) == older

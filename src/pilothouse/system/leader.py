@@ -68,7 +68,7 @@ def check_not_led(path: Path) -> None:
     other = leader(path)
     if other is not None and other != own_name():
         raise ConflictError(
-            f"a daemon runs for this workspace as pid {other.pid}: stop that daemon first (kill {other.pid}, or its service), "
+            f"the workspace's daemon runs as pid {other.pid}: stop that daemon first (kill {other.pid}, or its service), "
             "then this release brings the workspace up to date"
         )
 
