@@ -90,8 +90,8 @@ def check_schema(root: Path) -> None:
     found, wanted = schema_of(root)
     if found < wanted:
         raise UnavailableError(
-            f"the registry is of an older release (schema {found}, here {wanted}), and looking does not change it: pilothouse "
-            "upgrade says what an upgrade would do, pilothouse upgrade --apply does it"
+            f"the registry is of an older release (schema {found}, here {wanted}), and is left as it is: pilothouse upgrade "
+            "says what an upgrade would do, pilothouse upgrade --apply does it"
         )
 
 

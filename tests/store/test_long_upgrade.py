@@ -106,7 +106,7 @@ def test_what_interrupts_it_leaves_the_workspace_as_it_was_and_the_next_start_do
 
 
 def test_the_command_line_shows_it_on_a_terminal_and_nothing_elsewhere(root: Path, older: Path) -> None:
-    command = [sys.executable, "-m", "pilothouse.cli.main", "-w", str(root), "pause", "--reason", "a storm"]
+    command = [sys.executable, "-m", "pilothouse.cli.main", "-w", str(root), "upgrade", "--convert"]
     with Terminal(root, command=command) as terminal:
         wait_until(lambda: terminal.process.poll() is not None, 30)
         said = terminal.read_all()
@@ -132,9 +132,14 @@ def test_the_command_line_shows_it_on_a_terminal_and_nothing_elsewhere(root: Pat
         ["diff"],
         ["export", "telemetry", "{root}/out"],
         ["profile", __file__, "--model", "delay", "--on", "ewr"],
+        ["policy", "show"],
+        ["daemon", "status"],
+        ["pause", "--reason", "a storm"],
+        ["apply"],
+        ["ssh", "keys-command", "pilothouse", "ssh-ed25519", "AAAA"],
     ],
 )
-def test_a_command_that_only_looks_says_what_to_do_and_leaves_the_registry_as_it_is(
+def test_a_command_that_is_no_upgrade_says_what_to_do_and_leaves_the_registry_as_it_is(
     root: Path, looking: list[str]
 ) -> None:
     before = WorkspacePaths(root).registry.read_bytes()

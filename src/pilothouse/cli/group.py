@@ -209,11 +209,9 @@ _COMMANDS = {
 }
 """Command to ``module:function`` under ``pilothouse.cli.commands`` and its line in the help."""
 
-_LOOKING = frozenset((*remote_commands.REMOTE["looking"], "backup", "diff", "export", "profile")) - {
-    "console"
-}
-"""Commands that leave a registry of an older release as it is, so that a backup can lead back to that release; the console says
-how far its upgrade is."""
+_UPGRADING = "upgrade"
+"""The command that brings a registry of an older release to this one, as daemon and console do. All others leave it as it is:
+a backup can lead back, and nobody upgrades it who is refused, or of whom sshd only asks."""
 _ANYWHERE = frozenset({"drift", "completion"})
 """Commands that run on any operating system."""
 
@@ -284,7 +282,7 @@ def cli(
         session = ctx.obj = replace(ctx.obj, as_json=as_json)
     else:
         session = ctx.obj = Session(workspace, as_name, as_json, at)
-    session.only_looks = ctx.invoked_subcommand in _LOOKING
+    session.upgrades = ctx.invoked_subcommand == _UPGRADING
     ctx.call_on_close(session.close)
     if ctx.invoked_subcommand is None:
         command = cli.get_command(ctx, "console")

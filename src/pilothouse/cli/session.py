@@ -28,8 +28,8 @@ class Session:
     at: str | None = None
     start: TrustedStart | None = None
     """What sshd said of the user, where it started this."""
-    only_looks: bool = False
-    """True for a command that changes nothing: a registry of an older release is left as it is, too."""
+    upgrades: bool = False
+    """True for a command that may bring a registry of an older release to this one; any other leaves it as it is."""
 
     is_backed_up: bool = False
     """True once the whole workspace is backed up: an upgrade keeps no further copy of its registry."""
@@ -53,7 +53,7 @@ class Session:
     def _present(self) -> "Services":
         from pilothouse.composition import check_schema, open_workspace
 
-        if self.only_looks:
+        if not self.upgrades:
             check_schema(self.root)
         kept: list[str] = []
         with progress("rows are brought to this release") as tell:

@@ -53,7 +53,10 @@ def launch(root: Path, options: "ConsoleOptions") -> int:
         fault = str(error)
 
     def opener() -> "Services":
-        from pilothouse.composition import open_workspace
+        from pilothouse.composition import check_schema, open_workspace
+
+        if options.trusted:  # whoever comes by SSH upgrades nothing
+            check_schema(root)
 
         def tell(done: int, total: int) -> None:
             app.post_message(Upgrading(done, total))
