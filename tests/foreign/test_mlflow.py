@@ -223,7 +223,7 @@ def test_an_answer_that_is_cut_off_is_asked_for_again() -> None:
         (
             (404, {"Transfer-Encoding": "chunked", "Connection": "close"}, b"5\r\nab"),
             NotFoundError,
-            "answered 404",
+            "answered 404: is it a tracking server, and its prefix",
         ),
         ((200, {}, b"<html>"), UnavailableError, "no JSON"),
         ((200, {}, b"[1]"), UnavailableError, "no JSON object"),

@@ -163,7 +163,11 @@ class HttpClient:
             return NotAllowedError(
                 f"{where}: {ADVICE}; a server that refuses the host wants it in MLFLOW_SERVER_ALLOWED_HOSTS"
             )
-        return NotFoundError(where) if answer.status == 404 else UnavailableError(where)
+        if answer.status == 404:  # a tracking server says what it does not find
+            return NotFoundError(
+                where if said else f"{where}: is it a tracking server, and its prefix in the address?"
+            )
+        return UnavailableError(where)
 
     def _link(self) -> Link:
         link: Link | None = getattr(self._local, "link", None)
