@@ -63,7 +63,14 @@ def test_outcomes_that_come_with_their_predictions_are_joined(client: ph.Client)
     frame = pd.DataFrame({**columns(), "truth": ["1", "0"] * 20})
     found = client.log_predictions(frame, model="delay", version=1, target="ewr", history=True)
     assert (found.taken, found.outcomes.taken) == (40, 40)
-    assert "predictions" in found._repr_html_()
+    assert "outcomes" in found._repr_html_()
+
+
+def test_rows_of_a_frame_count_once_in_another_frame_too(client: ph.Client) -> None:
+    whole = client.log_predictions(columns(), model="delay", version=1, target="ewr", history=True)
+    part = client.log_predictions(columns(count=2), model="delay", version=1, target="ewr", history=True)
+    assert (whole.taken, part.taken, part.reasons) == (40, 0, {"id already taken": 2})
+    assert "outcomes" not in part._repr_html_()
 
 
 def test_a_frame_is_refused_in_the_words_of_the_command_line(client: ph.Client, shop: SmallWorkspace) -> None:

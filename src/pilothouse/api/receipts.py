@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from pilothouse.api.showing import Shown, table_html
 
+_OUTCOMES = ("taken", "waiting", "known", "rejected", "conflicts", "without")
+
 
 @dataclass(frozen=True, slots=True)
 class OutcomeReceipt(Shown):
@@ -20,8 +22,7 @@ class OutcomeReceipt(Shown):
     """Numbers of the rejected ones by reason."""
 
     def _html(self) -> str:
-        names = ("taken", "waiting", "known", "rejected", "conflicts", "without")
-        rows = [(name, f"{getattr(self, name):,}") for name in names]
+        rows = [(name, f"{getattr(self, name):,}") for name in _OUTCOMES]
         return table_html("outcomes", (), [*rows, *(self.reasons or {}).items()])
 
 
@@ -40,4 +41,6 @@ class Receipt(Shown):
     def _html(self) -> str:
         names = ("rows", "taken", "known", "rejected")
         rows = [(name, f"{getattr(self, name):,}") for name in names]
-        return table_html("predictions", (), [*rows, *self.reasons.items()])
+        told = any(getattr(self.outcomes, name) for name in _OUTCOMES)
+        page = table_html("predictions", (), [*rows, *self.reasons.items()])
+        return page + (self.outcomes._html() if told else "")
