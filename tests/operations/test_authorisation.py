@@ -6,6 +6,7 @@ import io
 import itertools
 import pkgutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -51,6 +52,7 @@ from pilothouse.operations.exchange import (
     imported,
     importing,
     logged,
+    logged_files,
     mlflow_exports,
     mlflow_publishing,
     onnx_exports,
@@ -359,6 +361,10 @@ TABLE: dict[str, tuple[Call, frozenset[Role]]] = {
     "imported.alias_history": (lambda s, a: imported.alias_history(s, a, "nothing"), EVERYBODY),
     "adoption.adopt": (lambda s, a: adoption.adopt(s, a, "nothing/1", "delay"), EVERYBODY),
     "logged.logged": (lambda s, a: logged.logged(s, a, "delay/1"), EVERYBODY),
+    "logged_files.logged_files": (
+        lambda s, a: ExitStack().enter_context(logged_files.logged_files(s, a, "delay/1", {}, "model")),
+        SCIENCE,
+    ),
     "importing.look": (lambda s, a: importing.look(s, a, _NoRegistry(), importing.ImportOptions()), SCIENCE),
     "importing.run_import": (lambda s, a: importing.run_import(s, a, _NoRegistry(), importing.ImportOptions()), SCIENCE),
     "mlflow_publishing.check": (lambda s, a: mlflow_publishing.check(s, a, "delay/1", ""), SCIENCE),
@@ -466,6 +472,7 @@ REACHED: dict[str, Reached] = {
             "inventory.review", "break_glass.break_glass", "break_glass.review", "glass_components.glass_agent_key",
             "replays.start_replay", "notebook_runs.begin", "notebook_runs.record", "notebook_runs.keep_file",
             "notebook_runs.note_data", "notebook_runs.end", "mlflow_publishing.check", "mlflow_publishing.publish",
+            "logged_files.logged_files",
         ),
         ("delay", {"ewr", "jfk"}),
     ),

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from pilothouse.domain.errors import IntegrityError
-from pilothouse.domain.identity.roles import Actor
+from pilothouse.domain.identity.roles import Actor, Permission
 from pilothouse.domain.imported.names import path_fault
-from pilothouse.operations.authorisation import reading
+from pilothouse.operations.authorisation import authorise, reading
 from pilothouse.operations.catalogue import require_version
 from pilothouse.operations.services import Services
 from pilothouse.store.work import runs
@@ -38,9 +38,11 @@ def logged_files(
     services: Services, actor: Actor, reference: str, prefixes: Mapping[str, str], taken: str
 ) -> Iterator[LoggedFiles]:
     """Files of a version's training code. ``prefixes``: of each logged run by its id, what begins the names of all that is from
-    it; ``taken``: the folder of the run that is the version's own. Raises NotFoundError or IntegrityError."""
+    it; ``taken``: the folder of the run that is the version's own. Raises NotAllowedError, NotFoundError or IntegrityError."""
     with reading(services, actor) as connection:
-        kept = runs.files_of(connection, require_version(connection, reference).run_id)
+        version = require_version(connection, reference)
+        kept = runs.files_of(connection, version.run_id)
+    authorise(services, actor, Permission.EXPORT, version.model)
     if "mlflow_files" not in kept:
         yield LoggedFiles()
         return
