@@ -1,17 +1,21 @@
 """Data goes to stdout, messages to stderr; exit codes are stable."""
 
+import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from pilothouse.cli import progress
 from pilothouse.cli.group import _COMMANDS, cli
 from pilothouse.cli.main import read_options
 from pilothouse.cli.output import parse_time
 from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.models.assignments import parse_assignments
+from support import wait_until
 from support.terminals import Terminal
 
 
@@ -101,10 +105,24 @@ def test_on_a_terminal_alone_audit_verify_says_how_far_it_is(workspace, root: Pa
         terminal.process.wait(60)
         written = terminal.read_all().decode()
     count = workspace("audit", "head").out.partition(":")[0]
-    assert (
-        f"\r\x1b[K{count} of {count} entries verified\r\x1b[K{count} entries verified, and every row is what they say; head"
-        in written
+    assert f"\r\x1b[K{count} of {count} entries verified" in written
+    assert f"\r\x1b[K{count} entries verified, and every row is what they say; head" in written, (
+        "in its place"
     )
+
+
+def test_what_takes_long_without_a_word_is_shown_with_its_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = io.StringIO()
+    shown.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stderr", shown)
+    monkeypatch.setattr(progress, "_SILENCE_S", 0.0)
+    with progress.step() as say:
+        assert say is not None
+        say("check 2 of 21: registry")
+        wait_until(
+            lambda: re.search(r"\r\x1b\[Kcheck 2 of 21: registry \(\d+ s\)$", shown.getvalue()) is not None
+        )
+    assert shown.getvalue().endswith("\r\x1b[K"), "the line is gone at the end"
 
 
 def test_the_audit_log_verifies_and_its_head_can_be_kept(workspace, root: Path) -> None:
