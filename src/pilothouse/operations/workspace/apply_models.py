@@ -160,12 +160,11 @@ def apply(services: Services, actor: Actor, folder: Path | None = None) -> list[
 
 def _git(services: Services, files: _Files, planned: _Plan) -> dict[str, dict[str, Any]]:
     """Repositories that the changed files lie in, by what they are of."""
-    root = services.paths.root
     groups: dict[str, list[Path]] = {}
     for one in planned.shown:
         if one.action in _CHANGING:
             read = files.models.get(one.model)
-            groups[one.model] = [root / (read.folder if read else one.model)]
+            groups[one.model] = [services.paths.root / (read.folder if read else one.model)]
     return {name: state.to_plain() for name, state in git_states(groups).items()}
 
 
