@@ -13,7 +13,9 @@ _SILENT = (Standing.AWAY, Standing.STALE, Standing.UNKNOWN)
 """What a site is of which somebody else may know more."""
 _WELL = (Standing.ANSWERS, Standing.READ_ONLY, Standing.STALE, Standing.UNKNOWN)
 """What a followed site is of which nothing is told that must stand by itself."""
-_WHICH = "stop the one that is not the site, or give it an identity of its own (site identity --new)"
+_WHICH = (
+    "stop the one that is not the site, or give it an identity of its own (site identity --new --reason …)"
+)
 
 
 def merged(readings: Sequence[Reading]) -> list[Reading]:

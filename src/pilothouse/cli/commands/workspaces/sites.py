@@ -55,7 +55,7 @@ def _answer(session: Session) -> SiteAnswer:
     is_flag=True,
     help="Give this workspace, a copy of another, an identity and a log key of its own.",
 )
-@click.option("--reason", default="", help="Why, with --new.")
+@click.option("--reason", default="", help="Why, with --new; it is on record.")
 @json_option
 @click.pass_obj
 def identity(session: Session, new: bool, reason: str) -> None:

@@ -319,7 +319,7 @@ def restore(session: Session, file: Path, folder: Path | None, verify: bool, era
         found = restores.restore(file, folder, tell)
     say(
         f"{folder}: restored and verified; it has the identity of what was backed up: where that one goes on running, give "
-        f"this one its own (pilothouse -w {folder} site identity --new)"
+        f"this one its own (pilothouse -w {folder} site identity --new --reason …)"
     )
     place = erasures or after_restore.live_workspace(session.workspace, file, found.head)
     if place is None:
