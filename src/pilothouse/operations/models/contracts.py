@@ -60,7 +60,7 @@ class ModelText:
     path: Path
     text: str
     spec: ModelSpec
-    targets: Mapping[str, TargetDescription] | None
+    targets: Mapping[str, TargetDescription] | None = None
 
 
 def model_text(services: Services, actor: Actor, model: str) -> ModelText:
