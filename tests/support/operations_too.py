@@ -216,6 +216,7 @@ NOT_ASKING = {
     "log_proofs.log_proofs": "of a dossier, which asks; each proof asks too",
     "components.proved": "of a decision, which asks",
     "doctor.diagnose": "asks to read, and examines for seconds: too long for each role and scope",
+    "source_places.places_to_look_at": "of apply and plan, which ask; here it is only looked up what the actor may",
 }  # fmt: skip
 
 OF_A_NEW_MODEL = frozenset({"apply_models.apply"})
