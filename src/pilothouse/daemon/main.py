@@ -270,4 +270,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ended = main()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
+            stream.flush()
+    # nothing is left to do: threads in calls of others, and libraries taken down one by one, would hold up who waits
+    os._exit(ended)
