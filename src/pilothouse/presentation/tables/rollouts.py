@@ -49,14 +49,16 @@ def step_text(rollout: Rollout) -> str:
 
 
 def rollout_table(rollouts: Sequence[Rollout], now: datetime) -> Table:
-    """A row for each roll-out, as they are given."""
+    """A row for each roll-out, as they are given; the step where one is on its way."""
+    step = {"WAVE AND STEP ~12": lambda r: cell(step_text(r))}
     return table_of(
         rollouts,
         {
             ">ROLL-OUT": lambda r: cell(r.id, "strong"),
             "STATE": lambda r: rollout_cell(r.state),
-            "VERSION ~12": lambda r: cell(r.uri),
-            "WAVE AND STEP ~12": lambda r: cell(step_text(r)),
+            "MODEL ~8": lambda r: cell(r.model),
+            ">VERSION": lambda r: cell(f"v{r.version}"),
+            **(step if any(r.state.is_open for r in rollouts) else {}),
             "LIVE": lambda r: cell(_live(r)),
             "SINCE": lambda r: cell(ago_text(r.ended_at or r.entered_at or r.recorded_at, now)),
             "PLAN ~6 !2": lambda r: cell(r.plan.name),
