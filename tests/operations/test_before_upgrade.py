@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from pilothouse.composition import open_workspace
-from pilothouse.operations.workspace import before_upgrade
+from pilothouse.domain.errors import ConflictError
+from pilothouse.operations.workspace import before_upgrade, workspaces
 from pilothouse.sqlite import driver
 from pilothouse.sqlite.schema import version_of
 from pilothouse.store.migrations import SCHEMA
@@ -87,7 +88,8 @@ _KILLED = """
 import dataclasses, os, signal, sys
 from pathlib import Path
 from pilothouse.composition import open_workspace
-from pilothouse.operations.workspace import before_upgrade
+from pilothouse.domain.errors import ConflictError
+from pilothouse.operations.workspace import before_upgrade, workspaces
 from pilothouse.store.migrations import MIGRATIONS
 copy = before_upgrade.copy_database
 def die(*_):
@@ -110,3 +112,9 @@ def test_a_process_that_is_killed_leaves_a_workspace_that_opens(paths: Workspace
     assert version_of(paths.registry, SCHEMA) == SCHEMA.version
     assert entries(paths.root / KEPT) == 40
     assert [file.name for file in (paths.root / "backups").iterdir()] == [Path(KEPT).name]
+
+
+def test_a_workspace_of_an_earlier_release_is_not_made_again(paths: WorkspacePaths) -> None:
+    with pytest.raises(ConflictError, match="is a workspace already"):
+        workspaces.initialise(paths.root, "ada")
+    assert version_of(paths.registry, SCHEMA) == older_registry.BEFORE

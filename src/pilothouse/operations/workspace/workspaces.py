@@ -29,6 +29,7 @@ from pilothouse.operations.promotion.teams import check_team
 from pilothouse.operations.services import Services, wall_clock
 from pilothouse.operations.workspace import person_records
 from pilothouse.sqlite import Connection
+from pilothouse.sqlite.schema import version_of
 from pilothouse.store import workspace
 from pilothouse.store.connection import Registry
 from pilothouse.store.governance import access, persons
@@ -61,15 +62,18 @@ def initialise(
     check_name(admin)
     paths = WorkspacePaths(root.resolve())
     paths.make_folders()
+    is_there = paths.registry.exists()
+    if is_there and version_of(paths.registry, Registry.schema) < Registry.schema.version:
+        raise _is_there(root)  # one of an older release, which is left as it is
     registry = (
         Registry.upgrade(paths.registry, lambda: check_not_led(paths.daemon_lock))
-        if paths.registry.exists()
+        if is_there
         else Registry.create(paths.registry)
     )
     try:
         with registry.transaction() as connection:
             if workspace.setting(connection, _CREATED) is not None:
-                raise ConflictError(f"{root} is a workspace already: use it, or name another folder")
+                raise _is_there(root)
             now = clock()
             workspace.set_setting(connection, _CREATED, admin)
             workspace.set_setting(connection, _DEMO, "yes" if demo else "no")
@@ -89,6 +93,10 @@ def initialise(
                 change.record("role.granted", admin, {"role": str(Role.APPROVER), "model": ""})
     finally:
         registry.close()
+
+
+def _is_there(root: Path) -> ConflictError:
+    return ConflictError(f"{root} is a workspace already: use it, or name another folder")
 
 
 def is_demo(services: Services) -> bool:
