@@ -2,11 +2,13 @@
 
 import contextlib
 import stat
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
 from pilothouse.domain.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
+from pilothouse.system.files import write_atomically
 
 _OF_A_STATE = ("registry.db", "artifacts")
 """What makes a folder the state of a workspace, whatever its name (it may be linked)."""
@@ -29,6 +31,28 @@ def check_new_folder(folder: Path) -> None:
     check_outside_state(folder)
     if (folder.is_symlink() or folder.exists()) and (not folder.is_dir() or any(folder.iterdir())):
         raise ConflictError(f"{folder} exists and is not empty: name a new folder")
+
+
+def write_new_folder(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write files, by their names inside, into a new or empty folder: it is whole, or as it was. Scripts (``.sh``) may be run.
+    Raises as ``check_new_folder``, or UnavailableError."""
+    folder = folder.absolute()
+    check_new_folder(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
+            beside = Path(temporary) / "whole"
+            beside.mkdir()
+            for name, data in files.items():
+                (beside / name).parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(beside / name, data, 0o755 if name.endswith(".sh") else 0o644)
+            if folder.is_dir():
+                folder.rmdir()
+            beside.rename(folder)
+    except OSError as error:
+        raise UnavailableError(
+            f"{folder} cannot be written: {error.strerror}: name another folder"
+        ) from error
 
 
 def check_new_file(file: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pilothouse.domain.erasure import COMPLETED, ORDERED
-from pilothouse.domain.errors import ConflictError, UnavailableError
+from pilothouse.domain.errors import ConflictError
 from pilothouse.domain.identity.roles import Actor
 from pilothouse.interop import signing_keys
 from pilothouse.operations import handing_out
@@ -14,8 +14,7 @@ from pilothouse.operations.dossier import audit_export, log_proofs
 from pilothouse.operations.erasure import carrying_out
 from pilothouse.operations.services import Services
 from pilothouse.store.log import audit
-from pilothouse.system.destinations import check_new_folder
-from pilothouse.system.files import write_atomically
+from pilothouse.system.destinations import write_new_folder
 
 _README = """Tombstone {number} of an erasure of a person's rows. It does not say whose.
 
@@ -62,13 +61,5 @@ def export(services: Services, actor: Actor, number: int) -> dict[str, bytes]:
 
 
 def write(files: Mapping[str, bytes], folder: Path) -> None:
-    """Write the files into a new or empty folder. Raises ConflictError, InvalidInputError or UnavailableError."""
-    check_new_folder(folder)
-    try:
-        for name, data in files.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(folder / name, data, 0o644)
-    except OSError as error:
-        raise UnavailableError(
-            f"{folder} cannot be written: {error.strerror}: name another folder"
-        ) from error
+    """Write the files into a new or empty folder, all or none. Raises ConflictError, InvalidInputError or UnavailableError."""
+    write_new_folder(files, folder)

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pilothouse.domain.errors import InvalidInputError
 from pilothouse.domain.formats.canonical import canonical_json
 from pilothouse.domain.formats.safe_text import safe
 from pilothouse.domain.identity.roles import Actor
@@ -30,8 +29,7 @@ from pilothouse.signing.keys import PublicKey, parse_blob
 from pilothouse.sqlite import Connection
 from pilothouse.store.governance import users
 from pilothouse.store.log import audit
-from pilothouse.system.destinations import check_new_folder
-from pilothouse.system.files import write_atomically
+from pilothouse.system.destinations import write_new_folder
 
 _BROKEN = "glass.broken"
 _DECISIONS = ("request.approved", "request.refused")
@@ -64,15 +62,9 @@ def export_evidence(services: Services, actor: Actor, request_id: int) -> Eviden
 
 
 def write(exported: EvidenceExport, folder: Path) -> None:
-    """Write the files into a new or empty folder. Raises ConflictError where something is in it, or InvalidInputError."""
-    try:
-        check_new_folder(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidInputError(f"{folder}: {error.strerror}: name a new folder") from None
-    for name, data in exported.files.items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        write_atomically(folder / name, data, 0o755 if name.endswith(".sh") else 0o644)
+    """Write the files into a new or empty folder, all or none. Raises ConflictError where something is in it, InvalidInputError
+    or UnavailableError."""
+    write_new_folder(exported.files, folder)
 
 
 def _exported(connection: Connection, request: PromotionRequest, now: datetime) -> EvidenceExport:
