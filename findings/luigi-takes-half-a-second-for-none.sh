@@ -3,8 +3,8 @@
 #
 # Guess:    two tasks whose parameters differ are two tasks, with two names and two runs: a lag of half a second and none at all.
 # Seen:     TimeDeltaParameter is written in whole seconds, cut: 0.5 s is "0 s" and 1.9 s is "1 s". The name of a task is made of that text,
-#           so both have one, the scheduler runs only one of them, and build() says that all succeeded. A worker in a process of
-#           its own or a task taken up from the command line has the lag 0. The text "1.5" is read as a second and a half.
+#           so both have one, the scheduler runs only one of them, and build() says that all succeeded. A task
+#           built again from its written parameters has the lag 0. The text "1.5" is read as a second and a half.
 # Output:   task_id of lag 0.5 s and 0 s: the same; of three tasks (0, 0.5, 0.9 s) one runs; build() is True.
 # Matters:  a sweep over windows or lags in milliseconds trains one model and reports success for all. Take a FloatParameter of
 #           seconds, and count the outputs.
@@ -58,6 +58,8 @@ ran.clear()
 luigi.build([TrainBySeconds(lag=lag.total_seconds()) for lag in lags], local_scheduler=True)
 print("as a FloatParameter ran:", sorted(ran))
 assert tasks[0] is not tasks[1] and len({task.task_id for task in tasks}) == 1, "the names differ now"
+again = Train.from_str_params(tasks[1].to_str_params()).lag
+assert again == timedelta(0) and tasks[1].lag == lags[1], "the written parameters hold the fraction now"
 assert succeeded and len(first) == 1 and sum(task.complete() for task in tasks) == 1, "all of them run now"
 assert sorted(ran) == [0.0, 0.5, 0.9] and read == 1.5
 PY
