@@ -1,8 +1,8 @@
 """Where a command may write what the user names by path: a new file or folder, never inside the state of a workspace."""
 
 import contextlib
+import shutil
 import stat
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
@@ -34,25 +34,26 @@ def check_new_folder(folder: Path) -> None:
 
 
 def write_new_folder(files: Mapping[str, bytes], folder: Path) -> None:
-    """Write files, by their names inside, into a new or empty folder: it is whole, or as it was. Scripts (``.sh``) may be run.
-    Raises as ``check_new_folder``, or UnavailableError."""
-    folder = folder.absolute()
+    """Write files, by their names inside, into a new or empty folder, which is as it was after an error. Scripts (``.sh``) may
+    be run. Raises as ``check_new_folder``, or UnavailableError."""
     check_new_folder(folder)
+    is_there = folder.exists()
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-            beside = Path(temporary) / "whole"
-            beside.mkdir()
-            for name, data in files.items():
-                (beside / name).parent.mkdir(parents=True, exist_ok=True)
-                write_atomically(beside / name, data, 0o755 if name.endswith(".sh") else 0o644)
-            if folder.is_dir():
-                folder.rmdir()
-            beside.rename(folder)
-    except OSError as error:
-        raise UnavailableError(
-            f"{folder} cannot be written: {error.strerror}: name another folder"
-        ) from error
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(folder / name, data, 0o755 if name.endswith(".sh") else 0o644)
+    except BaseException as error:
+        # in place, since one that is there may be a volume of its own: what is in it is ours, for it was empty
+        for left in folder.iterdir() if folder.is_dir() else ():
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        if folder.is_dir() and not is_there:
+            folder.rmdir()
+        if isinstance(error, OSError):
+            raise UnavailableError(
+                f"{folder} cannot be written: {error.strerror}: name another folder"
+            ) from error
+        raise
 
 
 def check_new_file(file: Path) -> None:
